@@ -1,0 +1,1 @@
+"""The base station: a catalogue of what the traps saw."""

@@ -1,0 +1,1 @@
+"""The trap: cameras, scoring, outbox and delivery."""

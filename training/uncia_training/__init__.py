@@ -1,0 +1,1 @@
+"""The workstation: data sets, features, logistic heads, evaluation and reports."""
