@@ -39,7 +39,8 @@ class ClockTrust(Struct, frozen=True):
     """How far a time can be trusted, and what to correct it with later.
 
     `source` tells where the frames' times come from: the trap's own clock, the camera's EXIF, or neither
-    (`none`: times are those of arrival). `boottime_s` is CLOCK_BOOTTIME, in seconds since `boot_id` began, read when the record was made.
+    (`none`: times are those of arrival). `boottime_s` is CLOCK_BOOTTIME, in seconds since `boot_id` began,
+    read when the record was made.
     """
 
     synchronised: bool
