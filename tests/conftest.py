@@ -1,0 +1,87 @@
+"""What tests of several areas share: a real broker on a free loopback port."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MOSQUITTO = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
+CONFIGURATION = """
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+autosave_interval 1
+autosave_on_changes true
+max_queued_messages 0
+log_dest file {folder}/mosquitto.log
+{user}
+"""
+
+
+class Mosquitto:
+    """A child process that can be stopped, killed and started again on the same port; sessions live in its folder."""
+
+    def __init__(self, folder: Path, extra: str = "") -> None:
+        self.host, self.port, self.folder = "127.0.0.1", free_port(), folder
+        user = "user root" if os.getuid() == 0 else ""
+        self.configuration = folder / "mosquitto.conf"
+        self.configuration.write_text(CONFIGURATION.format(port=self.port, folder=folder, user=user) + extra)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run it and return once it accepts connections."""
+        assert self.process is None, "already running"
+        self.process = subprocess.Popen(
+            [str(MOSQUITTO), "-c", str(self.configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 10
+        while not self._answers():
+            assert self.process.poll() is None, f"mosquitto left: see {self.folder}/mosquitto.log"
+            assert time.monotonic() < deadline, "mosquitto did not listen within 10 s"
+            time.sleep(0.01)
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> None:
+        """End it: in order (it saves its sessions), or with SIGKILL."""
+        if self.process is not None:
+            self.process.send_signal(with_signal)
+            self.process.wait(10)
+            self.process = None
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self.stop(signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A loopback port that nobody listened on a moment ago."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running broker: `.host`, `.port`, `.stop()`, `.kill()`, `.start()`."""
+    if MOSQUITTO is None:
+        pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; nothing that needs a broker was tested")
+    folder = tmp_path / "mosquitto"
+    folder.mkdir()
+    broker = Mosquitto(folder)
+    broker.start()
+    yield broker
+    broker.stop()
