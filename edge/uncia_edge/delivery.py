@@ -1,0 +1,379 @@
+"""Delivery by receipt: takes sequences from the outbox, sends them while there is a link, believes only receipts.
+
+Decides what is published when, and what each answer of broker and collector means (docs/delivery.md has the table):
+records before best frames before other frames; nothing while offline; a bounded window; a PUBACK paces and proves
+nothing; a reason code from 0x80 on is a failure; what keeps failing is parked and the next one goes.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from uncia_contract.errors import BrokerError, MessageError, StorageError
+from uncia_contract.messages import Receipt, decode
+from uncia_contract.topics import Topics
+from uncia_edge.link import Acknowledged, BackOff, Connected, Disconnected, Event, Outgoing, Pipe, Received
+from uncia_edge.outbox import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
+from uncia_edge.piece_reader import FrameLostError, PieceReader
+from uncia_edge.suspicion import Suspicion
+from uncia_edge.transfer import Piece, Transfer
+from uncia_edge.window import Limits, Window
+
+_log = logging.getLogger(__name__)
+
+NOBODY_LISTENS = 0x10
+# The broker is in trouble, the message is not: unspecified, implementation specific, quota exceeded.
+_RETRY = frozenset({0x80, 0x83, 0x97})
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Delivery's patience, in seconds, and how many sequences it works on at once.
+
+    `asking` bounds the records whose receipt is awaited, `sending` the sequences whose frames flow.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    asking: int = 32
+    sending: int = 4
+    receipt_timeout_s: float = 20.0
+    receipt_patience_s: float = 3600.0
+    retry_first_s: float = 1.0
+    retry_most_s: float = 120.0
+    historical_after_s: float = 60.0
+    release_parked_s: float = 6 * 3600.0
+    strikes: int = 5
+
+
+class Delivery:
+    """Sends what the outbox holds, in a thread of its own (`start`, `stop`), or step by step in tests.
+
+    Args:
+        outbox: where sequences wait.
+        link: the wire.
+        topics: the trap's topics.
+        pace: patience and windows.
+        on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
+        on_command: called with each message on the command topic.
+        greetings: asked after each connect for what to publish first (availability, birth certificate).
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        link: Pipe,
+        topics: Topics,
+        *,
+        pace: Pace | None = None,
+        on_delivered: Callable[[str], None] | None = None,
+        on_command: Callable[[Received], None] | None = None,
+        greetings: Callable[[], Sequence[Outgoing]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outbox, self._link, self._topics, self._clock = outbox, link, topics, clock
+        self._pace = pace or Pace()
+        self._on_delivered, self._on_command = on_delivered, on_command
+        self._greetings = greetings or (lambda: [Outgoing(topics.availability, b"online", retain=True)])
+        self._reader = PieceReader(outbox, topics)
+        self._window = Window(self._pace.limits)
+        self._reconnect = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
+        self._trouble = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
+        self._active: dict[str, Transfer] = {}
+        self._untouched: set[str] = set()  # recorded with the collector, no chunk sent: need not be asked again
+        self._outgoing: queue.SimpleQueue[Outgoing] = queue.SimpleQueue()
+        self._connected = False
+        self._open_at_s: float | None = clock()
+        self._quiet_until_s = 0.0
+        self._offline_since_s: float | None = clock()
+        self._release_at_s = clock()
+        self._waited_before = bool(outbox.waiting())
+        self._suspicion = Suspicion()
+        self.last_receipt_s: float | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    # -- running
+
+    def start(self) -> None:
+        """Deliver in a thread until `stop`."""
+        self._outbox.on_add = self.wake
+        self._thread = threading.Thread(target=self._run, name="uncia-delivery", daemon=True)
+        self._thread.start()
+
+    def stop(self, farewell: str = "offline") -> None:
+        """Stop, and say why on the availability topic. What is under way is sent again next time."""
+        self._stop.set()
+        self.wake()
+        if self._thread is not None:
+            self._thread.join(30)
+            self._thread = None
+        self._link.close(farewell)
+        self._connected = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a link now. Says nothing about what was delivered."""
+        return self._connected
+
+    @property
+    def goodput(self) -> float | None:
+        """Acknowledged bytes a second while sending; None before the first measurement."""
+        return self._window.goodput
+
+    def wake(self) -> None:
+        """Look at the outbox now. Safe to call from any thread."""
+        self._link.events.put(_WAKE)
+
+    def say(self, message: Outgoing) -> None:
+        """Publish a message besides sequences, once, if there is a link. Safe to call from any thread."""
+        self._outgoing.put(message)
+        self.wake()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.step(1.0)
+            except StorageError as error:
+                # A failing card must not end delivery: what can still be read is still sent.
+                _log.error("delivery: %s", error)
+                self._stop.wait(1.0)
+
+    def step(self, timeout_s: float) -> None:
+        """Wait for an event for at most `timeout_s`, handle all there are, send what may be sent."""
+        self._handle_events(timeout_s)
+        now_s = self._clock()
+        if not self._connected:
+            if self._open_at_s is not None and now_s >= self._open_at_s:
+                self._open_at_s = None
+                self._link.open()
+            return
+        self._release_parked(now_s)
+        self._ask_overdue(now_s)
+        self._pump(now_s)
+
+    def _handle_events(self, timeout_s: float) -> None:
+        try:
+            event = self._link.events.get(timeout=timeout_s) if timeout_s > 0 else self._link.events.get_nowait()
+            while True:
+                self._handle(event)
+                event = self._link.events.get_nowait()
+        except queue.Empty:
+            return
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Connected():
+                self._handle_connected(event)
+            case Disconnected():
+                self._handle_disconnected(event)
+            case Acknowledged():
+                self._handle_acknowledged(event)
+            case Received() if event.topic == self._topics.receipt:
+                self._handle_receipt(event)
+            case Received() if event.topic == self._topics.command and self._on_command and event.payload:
+                self._on_command(event)
+
+    # -- the link
+
+    def _handle_connected(self, event: Connected) -> None:
+        now_s = self._clock()
+        self._connected = True
+        self._quiet_until_s = 0.0
+        self._window.connected(event.receive_maximum, event.max_packet_bytes, event.keepalive_s)
+        outage_s = now_s - self._offline_since_s if self._offline_since_s is not None else 0.0
+        if self._waited_before or outage_s >= self._pace.historical_after_s:
+            self._outbox.mark_historical()
+            self._waited_before = False
+        for transfer in self._active.values():
+            if transfer.phase in ("asked", "sent"):
+                transfer.ask()  # its receipt may have come while we were gone
+        for message in self._greetings():
+            self._outgoing.put(message)
+        _log.info(
+            "connected; receive maximum %d, packets up to %d bytes", event.receive_maximum, event.max_packet_bytes
+        )
+
+    def _handle_disconnected(self, event: Disconnected) -> None:
+        now_s = self._clock()
+        pieces = self._window.broken()
+        if self._connected:
+            self._offline_since_s = now_s
+        self._connected = False
+        for piece in pieces:
+            if piece.sequence in self._active:
+                self._active[piece.sequence].returned(piece)
+        self._blame({piece.sequence for piece in pieces}, event)
+        self._active = {key: transfer for key, transfer in self._active.items() if transfer.phase != "record"}
+        wait_s = self._reconnect.wait_s()
+        self._open_at_s = now_s + wait_s
+        _log.info("no link (%s); next attempt in %.1f s", event.reason, wait_s)
+
+    def _blame(self, sequences: set[str], event: Disconnected) -> None:
+        struck = self._suspicion.cut(sequences, event.code)
+        if struck is not None and self._outbox.strike(struck) >= self._pace.strikes:
+            self._park(struck, f"the connection ended {self._pace.strikes} times while it was sent ({event.reason})")
+
+    # -- answers
+
+    def _handle_acknowledged(self, event: Acknowledged) -> None:
+        now_s = self._clock()
+        taken = self._window.acknowledged(event.mid, now_s)
+        if taken is None:
+            return
+        piece, size = taken
+        transfer = self._active.get(piece.sequence) if piece else None
+        if transfer is None or piece is None:
+            return
+        if event.code < 0x80 and event.code != NOBODY_LISTENS:
+            self._taken_by_broker(transfer, size, now_s)
+        elif event.code == NOBODY_LISTENS or event.code in _RETRY:
+            transfer.returned(piece)
+            if event.code == NOBODY_LISTENS:
+                transfer.ask()
+            self._quiet_until_s = now_s + self._trouble.wait_s()
+            _log.info("broker answered 0x%02x; next attempt in %.1f s", event.code, self._quiet_until_s - now_s)
+        else:
+            self._park(transfer.id, f"the broker refused it with reason code 0x{event.code:02x}")
+
+    def _taken_by_broker(self, transfer: Transfer, size: int, now_s: float) -> None:
+        self._reconnect.reset()
+        self._trouble.reset()
+        self._outbox.count(bytes_sent=size)
+        self._suspicion.arrived(transfer.id)
+        if transfer.acknowledged():
+            patience = self._pace.receipt_timeout_s * 2 ** min(max(0, transfer.asked_times - 1), 12)
+            transfer.deadline_s = now_s + min(patience, self._pace.receipt_patience_s)
+
+    def _handle_receipt(self, event: Received) -> None:
+        try:
+            receipt = decode(event.payload, Receipt)
+        except MessageError as error:
+            _log.warning("receipt ignored: %s", error)
+            return
+        now_s = self._clock()
+        self.last_receipt_s = now_s
+        self._outbox.apply(receipt)
+        self._hurry(now_s)
+        transfer = self._active.get(receipt.sequence)
+        if self._outbox.is_delivered(receipt.sequence):
+            self._active.pop(receipt.sequence, None)
+            self._untouched.discard(receipt.sequence)
+            if transfer is not None and self._on_delivered is not None:
+                self._on_delivered(receipt.sequence)
+        elif receipt.refused is not None:
+            self._active.pop(receipt.sequence, None)
+        elif transfer is not None and receipt.record_stored:
+            self._continue(transfer, receipt, now_s)
+
+    def _continue(self, transfer: Transfer, receipt: Receipt, now_s: float) -> None:
+        transfer.answered(receipt)
+        if transfer.phase == "sent" and transfer.deadline_s is None and not transfer.in_flight:
+            transfer.deadline_s = now_s + self._pace.receipt_timeout_s
+        if transfer.phase == "frames" and not transfer.begun and self._sending() > self._pace.sending:
+            self._untouched.add(transfer.id)  # its turn comes; only a few are worked on at once
+            del self._active[transfer.id]
+
+    def _hurry(self, now_s: float) -> None:
+        """The collector lives: those who waited for it long need not wait on."""
+        for transfer in self._active.values():
+            if transfer.deadline_s is not None:
+                transfer.deadline_s = min(transfer.deadline_s, now_s + self._pace.receipt_timeout_s)
+
+    # -- sending
+
+    def _release_parked(self, now_s: float) -> None:
+        if now_s >= self._release_at_s:
+            self._release_at_s = now_s + self._pace.release_parked_s
+            if released := self._outbox.release():
+                _log.info("%d parked sequences are tried again", released)
+
+    def _ask_overdue(self, now_s: float) -> None:
+        for transfer in self._active.values():
+            if transfer.deadline_s is not None and now_s >= transfer.deadline_s:
+                transfer.ask()
+
+    def _pump(self, now_s: float) -> None:
+        try:
+            self._send_outgoing(now_s)
+            if now_s < self._quiet_until_s:
+                return
+            self._refill()
+            while self._window.has_room() and (transfer := self._choose()):
+                self._send_next(transfer, now_s)
+        except BrokerError as error:
+            _log.info("not sent: %s", error)  # the Disconnected event is on its way
+
+    def _send_outgoing(self, now_s: float) -> None:
+        while True:
+            try:
+                message = self._outgoing.get_nowait()
+            except queue.Empty:
+                return
+            mid = self._link.publish(
+                message.topic, message.payload, retain=message.retain, correlation=message.correlation
+            )
+            self._window.sent(mid, None, len(message.payload), now_s)
+
+    def _refill(self) -> None:
+        """Take up unsent records, and, for so many sequences that the link never idles, frames."""
+        sending = self._sending()
+        room = self._pace.asking - (len(self._active) - sending)
+        if room > 0:
+            for item in self._outbox.next(room, exclude=self._active, stages=(RECORD, RECORD)):
+                self._active[item.record.id] = Transfer(item)
+        if sending < self._pace.sending:
+            stages = (BEST_FRAME, OTHER_FRAMES)
+            for item in self._outbox.next(self._pace.sending - sending, exclude=self._active, stages=stages):
+                self._active[item.record.id] = Transfer(item, recorded=item.record.id in self._untouched)
+
+    def _sending(self) -> int:
+        return sum(transfer.phase in ("frames", "sent") for transfer in self._active.values())
+
+    def _choose(self) -> Transfer | None:
+        """Whose piece goes next: records, best frames, other frames, each by arrival; suspects last and alone."""
+        ready = [transfer for transfer in self._active.values() if transfer.rank < 3]
+        sound = [transfer for transfer in ready if transfer.id not in self._suspicion]
+        if sound:
+            return min(sound, key=lambda transfer: transfer.rank)
+        return ready[0] if ready and self._window.empty else None
+
+    def _send_next(self, transfer: Transfer, now_s: float) -> None:
+        piece = transfer.next_piece(self._window.chunk_bytes)
+        if piece is None:
+            return
+        try:
+            message = self._reader.read(transfer.record, piece)
+        except OSError as error:
+            self._leave_out(transfer, piece, error)
+            return
+        if not self._window.fits(len(message.payload)):
+            self._park(transfer.id, f"{len(message.payload)} bytes are more than the broker's largest packet")
+            return
+        try:
+            mid = self._link.publish(message.topic, message.payload, properties=message.properties)
+        except BrokerError:
+            transfer.returned(piece)
+            raise
+        self._window.sent(mid, piece, len(message.payload), now_s)
+
+    def _leave_out(self, transfer: Transfer, piece: Piece, error: OSError) -> None:
+        """A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later."""
+        if piece.frame is None or not isinstance(error, FrameLostError):
+            self._park(transfer.id, f"cannot be read now: {error}")
+            return
+        transfer.in_flight -= 1
+        self._outbox.drop_frames(transfer.id, [piece.frame], str(error))
+        transfer.give_up_frame(piece.frame)
+
+    def _park(self, sequence: str, reason: str) -> None:
+        self._outbox.park(sequence, reason)
+        self._active.pop(sequence, None)
+        self._untouched.discard(sequence)
+        self._suspicion.forget(sequence)
+
+
+_WAKE = Received("", b"")

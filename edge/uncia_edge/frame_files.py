@@ -1,0 +1,100 @@
+"""The outbox's files: each sequence's JPEGs, byte for byte as recorded, with their record beside them.
+
+Decides names and durability of files; which sequence is where in its life is the outbox's table. A record lies beside
+its frames so that a lost table can be built anew. Files of one sequence share one of a hundred folders, so that one
+folder fsync commits them all:
+
+    frames/<two last characters of the id>/<id>.<n>.jpg
+    frames/<two last characters of the id>/<id>.json
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.messages import SequenceRecord, decode, encode
+from uncia_edge import durable
+
+
+class FrameFiles:
+    """The files of the sequences in one outbox, below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        durable.make_folder(folder)
+
+    def frame(self, sequence: str, n: int) -> Path:
+        """Where frame `n` of a sequence lies."""
+        return self._shard(sequence) / f"{sequence}.{n}.jpg"
+
+    def record(self, sequence: str) -> Path:
+        """Where a sequence's record lies."""
+        return self._shard(sequence) / f"{sequence}.json"
+
+    def put(self, record: SequenceRecord, files: Sequence[Path]) -> None:
+        """Take record and frames, durably; `files` are in the order of `record.frames`.
+
+        Raises:
+            StorageError: another number of files than frames, or a file of another size than its frame says.
+            OSError: the card refused.
+        """
+        _check_sizes(record, files)
+        shard = self._shard(record.id)
+        durable.make_folder(shard)
+        for entry, source in zip(record.frames, files, strict=True):
+            durable.stage_copy(source, self.frame(record.id, entry.n))
+        durable.stage_bytes(self.record(record.id), encode(record))
+        durable.sync_folder(shard)
+
+    def remove(self, record: SequenceRecord) -> None:
+        """Remove record and frames. The record goes last: what has no record is debris, what has one is whole."""
+        for entry in record.frames:
+            self.frame(record.id, entry.n).unlink(missing_ok=True)
+        self.record(record.id).unlink(missing_ok=True)
+
+    def sweep(self, known: set[str]) -> int:
+        """Remove unfinished files and those of sequences that are not `known`; the number removed."""
+        removed = 0
+        for path in self._paths():
+            if path.name.endswith(durable.TEMPORARY) or path.name.split(".")[0] not in known:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def stored(self) -> Iterator[SequenceRecord]:
+        """The readable records on disk, oldest first, for building a lost table anew."""
+        paths = [path for path in self._paths() if path.name.endswith(".json")]
+        for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+            try:
+                record = decode(path.read_bytes(), SequenceRecord)
+            except (MessageError, OSError):
+                continue
+            if record.id == path.name.removesuffix(".json"):
+                yield record
+
+    def absent(self, record: SequenceRecord) -> list[int]:
+        """The frames of a record whose file is gone or has another size."""
+        return [entry.n for entry in record.frames if _size(self.frame(record.id, entry.n)) != entry.size]
+
+    def _shard(self, sequence: str) -> Path:
+        return self.folder / sequence[-2:]
+
+    def _paths(self) -> Iterator[Path]:
+        for shard in sorted(self.folder.iterdir()):
+            if shard.is_dir():
+                yield from shard.iterdir()
+
+
+def _check_sizes(record: SequenceRecord, files: Sequence[Path]) -> None:
+    if len(files) != len(record.frames):
+        raise StorageError(f"sequence {record.id}: {len(files)} files, expected {len(record.frames)}, one a frame")
+    for entry, path in zip(record.frames, files, strict=True):
+        if _size(path) != entry.size:
+            raise StorageError(f"sequence {record.id}: {path} has {_size(path)} bytes, its record says {entry.size}")
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
