@@ -1,0 +1,88 @@
+"""Pictures: what is refused on arrival, what is decoded."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.errors import FrameError
+from uncia_contract.jpeg import check_jpeg, open_jpeg, oriented_size
+
+
+def jpeg(
+    size: tuple[int, int] = (64, 48), mode: str = "RGB", orientation: int | None = None, **options: object
+) -> bytes:
+    """A rendered JPEG."""
+    rows = np.add.outer(np.arange(size[1]), np.arange(size[0])).astype(np.uint8)
+    image = Image.fromarray(rows).convert(mode)
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_a_whole_jpeg_is_let_in_with_its_size() -> None:
+    """The header tells the size without decoding."""
+    assert check_jpeg(jpeg((64, 48))) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n" + b"0" * 100, "not a JPEG"),
+        (jpeg()[:-2], "end marker"),
+        (jpeg()[:40], "truncated"),
+        (b"\xff\xd8\xff\xd9", "truncated"),
+        (b"\xff\xd8" + b"\x00" * 100, "damaged"),
+    ],
+    ids=["empty", "png", "no end", "header only", "markers only", "zeros"],
+)
+def test_a_bad_file_is_refused_by_name_of_its_fault(data: bytes, reason: str) -> None:
+    """The reason goes into `failures`, so that a person can act on it."""
+    with pytest.raises(FrameError, match=reason):
+        check_jpeg(data)
+
+
+def test_every_truncation_is_refused() -> None:
+    """No cut leaves something that passes for a picture."""
+    whole = jpeg((96, 96), quality=90)
+    passed = []
+    for length in range(0, len(whole) - 1, 7):
+        try:
+            open_jpeg(whole[:length])
+            passed.append(length)
+        except FrameError:
+            continue
+    assert passed == []
+
+
+def test_an_absurd_size_is_refused_before_decoding() -> None:
+    """A header that claims 65,500 x 65,500 pixels is a bomb, not a picture."""
+    whole = bytearray(jpeg())
+    at = whole.index(b"\xff\xc0")
+    whole[at + 5 : at + 9] = (65500).to_bytes(2, "big") * 2
+    with pytest.raises(FrameError, match="65500 x 65500"):
+        check_jpeg(bytes(whole))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_every_colour_mode_comes_out_as_rgb(mode: str) -> None:
+    """Infrared cameras write grey JPEGs."""
+    assert open_jpeg(jpeg(mode=mode)).mode == "RGB"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_come_upright(orientation: int) -> None:
+    """Orientations 5 to 8 swap the sides."""
+    size = (64, 48) if orientation < 5 else (48, 64)
+    data = jpeg((64, 48), orientation=orientation)
+    assert open_jpeg(data).size == oriented_size(data) == size
+
+
+def test_a_large_picture_is_decoded_at_a_reduced_scale() -> None:
+    """DCT scaling: an eighth of the side where that is enough."""
+    assert open_jpeg(jpeg((1600, 1200)), (200, 150)).size == (200, 150)
