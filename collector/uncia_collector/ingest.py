@@ -1,0 +1,281 @@
+"""From the broker into the store: receive, commit in batches, acknowledge, send receipts - in this order.
+
+Decides the conversation with the broker (MQTT 5, QoS 1, acknowledged by hand after the commit; a session that
+outlives us) and what happens when a batch cannot be stored: a full disk or a lost database is waited for, with
+nothing acknowledged; a message that alone makes the store fail is quarantined. paho's callbacks only enqueue.
+"""
+
+import queue
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from uncia_collector.arrivals import Arrival, Garbage, Wire, arrival
+from uncia_collector.logs import logger
+from uncia_collector.settings import BrokerSettings
+from uncia_collector.store import AddressedReceipt, Store
+from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.messages import encode
+from uncia_contract.topics import Topics
+
+RECEIVE_MAXIMUM = 512  # unacknowledged messages the broker may send us: what memory has to hold at most
+MAX_PACKET_BYTES = 2 * 1024 * 1024
+SESSION_EXPIRY_S = 7 * 24 * 3600
+BATCH_MESSAGES = 256
+BATCH_BYTES = 8 * 1024 * 1024
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_WAITED_FOR = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
+
+log = logger("ingest")
+
+
+@dataclass(frozen=True)
+class _Token:
+    """What acknowledges one message: its id is worth something on its own connection only."""
+
+    connection: int
+    mid: int
+    qos: int
+
+
+class Ingest:
+    """Subscribes under one root and feeds one store. `start`, `wait_ready`, `stop`."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        root: str,
+        store: Store,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings, self.root, self.store, self.now = settings, root, store, now
+        self.trouble = ""  # why nothing is being stored at the moment
+        self.dropped = 0
+        self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
+        self._stopping, self._subscribed = threading.Event(), threading.Event()
+        self._connection = 0
+        self._client = _client(settings)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._worker = threading.Thread(target=self._work, name="uncia-ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a broker that is not there yet is waited for."""
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        session.SessionExpiryInterval = SESSION_EXPIRY_S
+        session.ReceiveMaximum = RECEIVE_MAXIMUM
+        session.MaximumPacketSize = MAX_PACKET_BYTES
+        broker = self.settings
+        self._client.connect_async(broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=session)
+        self._worker.start()
+        self._client.loop_start()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return once subscribed.
+
+        Raises:
+            BrokerError: not within the time.
+        """
+        if not self._subscribed.wait(timeout_s):
+            raise BrokerError(f"broker {self._broker}: no connection within {timeout_s:g} s; is it running?")
+
+    @property
+    def connected(self) -> bool:
+        """Whether we are subscribed now."""
+        return self._subscribed.is_set()
+
+    def stop(self) -> None:
+        """End: what was received and not committed stays unacknowledged, and comes again."""
+        self._stopping.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._arrived.put(None)
+        self._worker.join()
+
+    # -- paho's thread: nothing here waits or raises -------------------------------------------------------------
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker refused us", broker=self._broker, reason=str(reason))
+            return
+        self._connection += 1
+        log.info("connected", broker=self._broker)
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics()])
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
+        log.warning("broker not reachable, trying again", broker=self._broker)
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _more: object
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            log.error("subscription refused", broker=self._broker, reasons=[str(reason) for reason in reasons])
+        else:
+            self._subscribed.set()
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _: object
+    ) -> None:
+        self._subscribed.clear()
+        if not self._stopping.is_set():
+            log.warning("connection lost", broker=self._broker, reason=str(reason))
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "(not UTF-8)"
+        properties = getattr(message.properties, "UserProperty", ())
+        token = _Token(self._connection, message.mid, message.qos)
+        try:
+            self._arrived.put_nowait(Wire(topic, bytes(message.payload), properties, message.retain, token))
+        except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
+            self.dropped += 1
+
+    def _topics(self) -> list[str]:
+        shared = f"$share/{self.settings.group}/" if self.settings.group else ""
+        return [f"{self.root}/+/availability", f"{self.root}/+/state", f"{shared}{self.root}/+/sequence/#"]
+
+    @property
+    def _broker(self) -> str:
+        return f"{self.settings.host}:{self.settings.port}"
+
+    # -- the worker's thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (first := self._arrived.get()) is not None and not self._stopping.is_set():
+            wires = self._waiting_with(first)
+            receipts = self._store([(wire, arrival(wire, self.root)) for wire in wires])
+            if receipts is None:
+                return
+            for wire in wires:
+                self._acknowledge(wire)
+            for receipt in receipts:
+                self._send(receipt)
+
+    def _waiting_with(self, first: Wire) -> list[Wire]:
+        """The first message and those that wait behind it, as far as a batch goes."""
+        wires, size = [first], len(first.payload)
+        while len(wires) < BATCH_MESSAGES and size < BATCH_BYTES:
+            try:
+                wire = self._arrived.get_nowait()
+            except queue.Empty:
+                break
+            if wire is None:
+                self._arrived.put(None)
+                break
+            wires.append(wire)
+            size += len(wire.payload)
+        return wires
+
+    def _store(self, batch: list[tuple[Wire, Arrival]]) -> list[AddressedReceipt] | None:
+        """Receipts once the batch is committed, however long that takes; None when we are to stop before."""
+        for attempt in range(1_000_000_000):
+            try:
+                receipts = self.store.take([item for _, item in batch], self.now())
+            except _WAITED_FOR as error:
+                self._wait(attempt, error)
+                if self._stopping.is_set():
+                    return None
+                continue
+            except Exception as error:  # noqa: BLE001 - a message that breaks the store must not stop the others
+                return self._store_singly(batch, error)
+            self.trouble = ""
+            return receipts
+        return None
+
+    def _store_singly(self, batch: list[tuple[Wire, Arrival]], error: Exception) -> list[AddressedReceipt] | None:
+        log.error("batch refused by the store", messages=len(batch), error=repr(error)[:300])
+        if len(batch) == 1:
+            wire, item = batch[0]
+            if isinstance(item, Garbage):
+                return []
+            reason = f"the store refused it: {type(error).__name__}"
+            return self._store([(wire, Garbage(wire.topic, wire.payload, reason))])
+        receipts: list[AddressedReceipt] = []
+        for one in batch:
+            stored = self._store([one])
+            if stored is None:
+                return None
+            receipts += stored
+        return receipts
+
+    def _wait(self, attempt: int, error: Exception) -> None:
+        self.trouble = str(getattr(error, "orig", error)).strip().split("\n", maxsplit=1)[0][:300]
+        delay_s = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]
+        log.error("cannot store, trying again", trouble=self.trouble, in_s=delay_s)
+        self._stopping.wait(delay_s)
+
+    def _acknowledge(self, wire: Wire) -> None:
+        token = wire.token
+        if isinstance(token, _Token) and token.qos and token.connection == self._connection:
+            self._client.ack(token.mid, token.qos)
+
+    def _send(self, addressed: AddressedReceipt) -> None:
+        """Say what is safe; a receipt that gets lost is asked for again by the trap."""
+        if self._client.is_connected():
+            topic = Topics(addressed.trap, self.root).receipt
+            self._client.publish(topic, encode(addressed.receipt), qos=1)
+
+
+def check_broker(settings: BrokerSettings, timeout_s: float = 5.0) -> None:
+    """Return when the broker lets us in.
+
+    Raises:
+        BrokerError: nobody listens there, or it refuses us; the message says which.
+    """
+    answers: queue.Queue[str] = queue.Queue()
+    client = _client(_as_check(settings))
+    client.on_connect = lambda _c, _d, _f, reason, _p: answers.put(str(reason) if reason.is_failure else "")
+    where = f"broker {settings.host}:{settings.port}"
+    try:
+        client.connect(settings.host, settings.port, settings.keepalive_s)
+    except OSError as error:
+        raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+    client.loop_start()
+    try:
+        refusal = answers.get(timeout=timeout_s)
+    except queue.Empty:
+        refusal = f"no answer within {timeout_s:g} s"
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if refusal:
+        raise BrokerError(f"{where}: {refusal}")
+
+
+def _as_check(settings: BrokerSettings) -> BrokerSettings:
+    """The same settings under a name of its own, so that a check never throws out a running collector."""
+    return msgspec.structs.replace(settings, client_id=f"{settings.client_id}-check")
+
+
+def _client(settings: BrokerSettings) -> mqtt.Client:
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
+    client.reconnect_delay_set(1, 30)
+    client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence
+    if settings.username:
+        password = Path(settings.password_file).read_text().strip() if settings.password_file else None
+        client.username_pw_set(settings.username, password)
+    if settings.ca:
+        context = ssl.create_default_context(cafile=settings.ca)
+        if settings.certificate:
+            context.load_cert_chain(settings.certificate, settings.key)
+        client.tls_set_context(context)
+    return client

@@ -1,0 +1,1 @@
+"""Alembic's environment, packaged: `Database.migrate` runs it, no alembic.ini is needed."""

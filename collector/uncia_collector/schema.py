@@ -1,0 +1,151 @@
+"""The catalogue's tables, the same on SQLite and PostgreSQL.
+
+Decides columns, keys and indexes; `migrations` brings a database to them, `store` writes, `catalogue` reads.
+A sequence is known by (trap, id): a trap may only speak under its own name. Times are UTC.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, kept without its zone (SQLite knows none)."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Naive UTC for the database."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Aware UTC for Python."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("event", String(64), nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("completed_at", UtcTime),
+    Column("frames", Integer, nullable=False),
+    Column("frames_stored", Integer, nullable=False, default=0),
+    Column("frames_scored", Integer, nullable=False),
+    Column("best_frame", Integer, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("upper_bound", Boolean, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("positive", Boolean, nullable=False),
+    Column("label", String(255), nullable=False),
+    Column("audit", Boolean, nullable=False),
+    Column("historical", Boolean, nullable=False),
+    Column("clock_synchronised", Boolean, nullable=False),
+    Column("clock_source", String(8), nullable=False),
+    Column("bundle", String(255), nullable=False),
+    Column("bundle_version", Integer, nullable=False),
+    Column("bundle_sha256", String(64), nullable=False),
+    Column("fingerprint", String(64), nullable=False),  # of the frames' hashes: what makes two records conflict
+    Column("record", LargeBinary, nullable=False),  # the record as it came
+    Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
+    Column("review_label", String(255)),
+    Index("sequences_started", "started_at", "trap", "id"),
+    Index("sequences_trap", "trap", "started_at", "id"),
+    Index("sequences_review", "review", "positive", "started_at", "trap", "id"),
+)
+
+frames = Table(
+    "frames",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("sequence", String(64), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("name", String(255), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("taken_at", UtcTime),
+    Column("score", Float),
+    Column("region", String(100)),  # left,top,width,height in fractions of the oriented frame
+    Column("status", String(12), nullable=False, default="missing"),  # missing, stored, quarantined (not a JPEG)
+    Column("path", String(200)),  # relative to the data folder
+    Column("width", Integer),
+    Column("height", Integer),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("sequence", String(64), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("end", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("received_at", UtcTime, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index("chunks_received", "received_at"),
+)
+
+traps = Table(
+    "traps",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("first_seen_at", UtcTime, nullable=False),
+    Column("last_seen_at", UtcTime, nullable=False),
+    Column("availability", String(12)),
+    Column("availability_at", UtcTime),
+    Column("state", LargeBinary),
+    Column("state_at", UtcTime),
+    Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
+)
+
+states = Table(
+    "states",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("at", UtcTime, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("trap", String(32), nullable=False, default=""),
+    Column("topic", String(300), nullable=False),
+    Column("reason", String(300), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # its first 64 KiB
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("trap", String(32), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

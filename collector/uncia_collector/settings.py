@@ -1,0 +1,92 @@
+"""The collector's configuration: what `collector.toml` may say and what holds where it says nothing.
+
+Decides names, defaults and bounds; relative paths are taken from the file's own folder.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from uncia_contract.configuration import read_toml
+from uncia_contract.errors import ConfigurationError
+from uncia_contract.topics import ROOT
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the broker listens and who we are to it.
+
+    `ca`, `certificate` and `key` are PEM files; with `ca` the connection is TLS, with all three mutual TLS.
+    `group` names a shared subscription: collectors of one group and one database share the work.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    client_id: str = "uncia-collector"
+    group: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    username: str = ""
+    password_file: str = ""
+    keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
+
+
+class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the web page listens; port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder."""
+
+    data: str = "uncia-data"
+    database: str = ""
+    root: str = ROOT
+    min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
+    broker: BrokerSettings = BrokerSettings()
+    http: HttpSettings | None = HttpSettings()
+
+    @property
+    def folder(self) -> Path:
+        """The data folder."""
+        return Path(self.data)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database or sqlite_url(self.folder)
+
+
+def sqlite_url(folder: Path) -> str:
+    """The URL of the SQLite catalogue inside a data folder."""
+    return f"sqlite:///{(folder / 'catalogue.sqlite').absolute()}"
+
+
+def read_settings(path: Path) -> CollectorSettings:
+    """The settings in a TOML file, its relative paths taken from the file's folder.
+
+    Raises:
+        ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
+    """
+    settings = read_toml(path, CollectorSettings)
+    if bool(settings.broker.certificate) != bool(settings.broker.key):
+        raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
+    return _anchored(settings, path.absolute().parent)
+
+
+def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
+    broker = msgspec.structs.replace(
+        settings.broker,
+        **{
+            key: str(folder / value)
+            for key in ("ca", "certificate", "key", "password_file")
+            if (value := getattr(settings.broker, key))
+        },
+    )
+    return msgspec.structs.replace(settings, data=str(folder / settings.data), broker=broker)

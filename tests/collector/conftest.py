@@ -1,0 +1,141 @@
+"""A trap made of records and JPEGs, and a collector under test."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_collector.arrivals import Wire, arrival
+from uncia_collector.database import Database
+from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.settings import sqlite_url
+from uncia_collector.store import Store
+from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord, encode
+from uncia_contract.topics import MAX_CHUNK_BYTES, Topics
+
+NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
+
+
+def jpeg(seed: int = 0, size: tuple[int, int] = (64, 48)) -> bytes:
+    """A small noisy JPEG of its own for every seed."""
+    noise = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+@dataclass
+class SentSequence:
+    """What a trap would publish of one sequence."""
+
+    id: str = "000001"
+    trap: str = "ridge"
+    pictures: list[bytes] = field(default_factory=lambda: [jpeg(0), jpeg(1)])
+    started_at: datetime = NOW - timedelta(hours=3)
+    score: float = 0.9
+    positive: bool = True
+    audit: bool = False
+
+    @property
+    def record(self) -> SequenceRecord:
+        """The record."""
+        entries = [
+            FrameEntry(
+                n=n,
+                name=f"IMG_{n:04d}.JPG",
+                sha256=hashlib.sha256(picture).hexdigest(),
+                size=len(picture),
+                taken_at=self.started_at + timedelta(seconds=n),
+                score=self.score,
+                region=(0.1, 0.2, 0.5, 0.5),
+            )
+            for n, picture in enumerate(self.pictures)
+        ]
+        return SequenceRecord(
+            id=self.id,
+            trap=self.trap,
+            event=self.id,
+            started_at=self.started_at,
+            ended_at=self.started_at + timedelta(seconds=len(entries) - 1),
+            clock=ClockTrust(synchronised=True, boot_id="boot", boottime_s=10.0),
+            frames=tuple(entries),
+            frames_scored=len(entries),
+            confidence=self.score,
+            upper_bound=False,
+            threshold=0.5,
+            positive=self.positive,
+            label="snow_leopard",
+            bundle=BundleIdentity("starter", 1, "0" * 64),
+            audit=self.audit,
+        )
+
+    def record_wire(self) -> Wire:
+        """The record's message."""
+        return Wire(Topics(self.trap).record(self.id), encode(self.record))
+
+    def chunk_wires(self, n: int, step: int = MAX_CHUNK_BYTES) -> list[Wire]:
+        """The messages of frame `n`, in order."""
+        picture = self.pictures[n]
+        properties = [("sha256", hashlib.sha256(picture).hexdigest()), ("size", str(len(picture)))]
+        return [
+            Wire(Topics(self.trap).chunk(self.id, n, start), picture[start : start + step], properties)
+            for start in range(0, len(picture), step)
+        ]
+
+    def wires(self, step: int = MAX_CHUNK_BYTES) -> list[Wire]:
+        """Everything, in the trap's order."""
+        return [
+            self.record_wire(),
+            *(wire for n in range(len(self.pictures)) for wire in self.chunk_wires(n, step)),
+        ]
+
+
+@dataclass
+class StoreUnderTest:
+    """A store, its catalogue and its folder."""
+
+    database: Database
+    root: Path
+    store: Store
+
+    def take(self, *wires: Wire, now: datetime = NOW):
+        """The receipts of one batch, by (trap, sequence)."""
+        addressed = self.store.take([arrival(wire) for wire in wires], now)
+        return {(item.trap, item.receipt.sequence): item.receipt for item in addressed}
+
+    def files(self) -> dict[str, bytes]:
+        """All files in the folder of frames, by name."""
+        return {path.name: path.read_bytes() for path in self.root.glob("frames/**/*") if path.is_file()}
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[StoreUnderTest]:
+    """An empty catalogue on SQLite."""
+    database = Database(sqlite_url(tmp_path))
+    database.migrate()
+    yield StoreUnderTest(database, tmp_path, Store(database, FrameFolder(tmp_path)))
+    database.close()
+
+
+@pytest.fixture
+def sent() -> SentSequence:
+    """One sequence of two frames."""
+    return SentSequence()
+
+
+@pytest.fixture
+def make_sequence() -> type[SentSequence]:
+    """A maker of sequences."""
+    return SentSequence
+
+
+@pytest.fixture
+def make_jpeg():
+    """A maker of small JPEGs."""
+    return jpeg

@@ -1,0 +1,70 @@
+"""`uncia-collect` as a person or a program meets it."""
+
+import json
+
+import pytest
+
+from uncia_collector.cli import main
+
+
+def test_list_prints_the_catalogue_as_json(stored, sent, capsys):
+    """Every key that other tools rely on."""
+    stored.take(*sent.wires())
+
+    assert main(["list", "--data", str(stored.root), "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    keys = "id trap started_at frames frames_scored confidence threshold positive complete files"
+    assert set(row) == set(keys.split()) and set(row["files"][0]) == {"n", "name", "sha256", "size", "path"}
+
+
+def test_list_prints_a_table_that_tells_what_is_missing(stored, sent, capsys):
+    """A sequence whose frames have not all come says so."""
+    stored.take(sent.record_wire(), *sent.chunk_wires(0))
+
+    main(["list", "--data", str(stored.root)])
+
+    assert "(1 of 2 frames here)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[broker]\nhots = 'x'", "unknown key 'hots' in [broker]; did you mean host"),
+        ("datta = 'x'", "did you mean data"),
+        ("[broker]\nport = 70000", "65535"),
+        ("[broker", "not TOML"),
+        ("[broker]\ncertificate = 'c.pem'", "certificate and key belong together"),
+        ("database = 'mysql://x'", "mysql"),
+        ("database = 'nonsense'", "nonsense"),
+    ],
+    ids=["nested key", "key", "range", "no toml", "half a certificate", "other database", "no url"],
+)
+def test_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys, text, message):
+    """Each mistake is named in one line; no traceback."""
+    config = tmp_path / "collector.toml"
+    config.write_text(text)
+
+    assert main(["check", "--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_missing_configuration_is_one_line_and_exit_2(tmp_path, capsys):
+    """A path that is not there."""
+    assert main(["serve", "--config", str(tmp_path / "none.toml")]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_folder_without_a_catalogue_is_one_line_and_exit_2(tmp_path, capsys):
+    """`list` makes no catalogue where there is none."""
+    assert main(["list", "--data", str(tmp_path)]) == 2
+    assert "holds no catalogue.sqlite" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_check_says_ready(mosquitto, tmp_path, capsys):
+    """Configuration, catalogue and broker in order: exit 0."""
+    config = tmp_path / "collector.toml"
+    config.write_text(f"data = 'data'\n[broker]\nport = {mosquitto.port}\n")
+
+    assert main(["check", "--config", str(config)]) == 0
+    assert (tmp_path / "data" / "catalogue.sqlite").is_file()

@@ -1,0 +1,155 @@
+"""The collector against a real broker: acknowledged after the commit, receipts after that."""
+
+import queue
+import threading
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from uncia_collector.catalogue import listing
+from uncia_collector.collector import Collector
+from uncia_collector.ingest import check_broker
+from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.messages import Receipt, decode
+from uncia_contract.topics import Topics
+
+
+class TrapClient:
+    """A trap's side of the wire."""
+
+    def __init__(self, host: str, port: int, trap: str = "ridge") -> None:
+        self.receipts: queue.Queue[Receipt] = queue.Queue()
+        subscribed = threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"trap-{trap}", protocol=mqtt.MQTTv5)
+        self.client.on_message = lambda _c, _d, message: self.receipts.put(decode(message.payload, Receipt))
+        self.client.on_connect = lambda client, *_: client.subscribe(Topics(trap).receipt, qos=1)
+        self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.connect(host, port)
+        self.client.loop_start()
+        assert subscribed.wait(10)
+
+    def send(self, *wires) -> None:
+        """Publish messages, QoS 1."""
+        for wire in wires:
+            properties = Properties(PacketTypes.PUBLISH)
+            if wire.properties:
+                properties.UserProperty = list(wire.properties)
+            self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+
+    def await_complete(self, timeout_s: float = 10) -> Receipt:
+        """The first receipt that means delivered."""
+        while not (receipt := self.receipts.get(timeout=timeout_s)).complete:
+            pass
+        return receipt
+
+    def close(self) -> None:
+        """Leave."""
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture
+def collector_settings(mosquitto, tmp_path):
+    """A collector of this test's own."""
+    broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
+    return CollectorSettings(data=str(tmp_path / "data"), broker=broker, http=None, min_free_bytes=0)
+
+
+@pytest.fixture
+def collector(collector_settings):
+    """A collector that listens."""
+    collector = Collector(collector_settings)
+    collector.start()
+    collector.wait_ready()
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture
+def trap(mosquitto):
+    """A trap that is connected."""
+    client = TrapClient(mosquitto.host, mosquitto.port)
+    yield client
+    client.close()
+
+
+def test_receipt_comes_when_all_is_committed(collector, trap, sent):
+    """When a receipt says complete, the catalogue has the sequence."""
+    trap.send(*sent.wires(step=700))
+    trap.await_complete()
+
+    assert [row["complete"] for row in listing(collector.database)] == [True]
+
+
+def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
+    """The record sent again is answered in full."""
+    trap.send(*sent.wires())
+    trap.await_complete()
+    trap.send(sent.record_wire())
+
+    assert trap.await_complete().frames_stored == (0, 1)
+
+
+def test_stopped_collector_finds_its_messages_waiting(collector, collector_settings, trap, sent):
+    """What is published while the collector is down is delivered when it returns: the session outlives it."""
+    collector.stop()
+    trap.send(*sent.wires())
+    again = Collector(collector_settings)
+    again.start()
+
+    assert trap.await_complete().sequence == sent.id
+    again.stop()
+
+
+def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkeypatch):
+    """While the store cannot commit there is no receipt; when it can, everything is there, once."""
+    working, tried = collector.store.take, threading.Event()
+
+    def broken(*_):
+        tried.set()
+        raise StorageError("disk full")
+
+    monkeypatch.setattr(collector.store, "take", broken)
+    trap.send(*sent.wires())
+    assert tried.wait(10) and trap.receipts.empty() and collector.ingest.trouble in {"", "disk full"}
+    monkeypatch.setattr(collector.store, "take", working)
+
+    assert trap.await_complete().sequence == sent.id
+
+
+def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
+    """After the broker was killed and came back both sides find each other again."""
+    mosquitto.kill()
+    mosquitto.start()
+    collector.wait_ready(40)
+    trap.send(*sent.wires())
+
+    assert trap.await_complete(40).sequence == sent.id
+
+
+def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):
+    """One poisonous message is quarantined; its neighbours are stored."""
+    working = collector.store.take
+
+    def take(arrivals, now):
+        if any(getattr(getattr(item, "record", None), "id", "") == "poison" for item in arrivals):
+            raise ValueError("a bug")
+        return working(arrivals, now)
+
+    monkeypatch.setattr(collector.store, "take", take)
+    trap.send(make_sequence(id="poison").record_wire(), *sent.wires())
+    trap.await_complete()
+
+    assert [row["id"] for row in listing(collector.database)] == [sent.id]
+
+
+def test_check_names_a_broker_that_is_not_there(mosquitto):
+    """One clear line: where, what, what to look at."""
+    mosquitto.stop()
+
+    with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
+        check_broker(BrokerSettings(port=mosquitto.port))
