@@ -1,0 +1,118 @@
+"""What durability costs: `Outbox.add` beside the bare write-fsync-rename of the same files, and how `add` and `next`
+fare with a long queue.
+
+Goals: committing a ten-frame burst at most 1.3 times the bare cost; `add` and `next` with 100,000 waiting records at
+most 1.5 times their cost with 1,000. Run it on the disk in question: `python benchmarks/outbox_cost.py --folder DIR`.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from uncia_edge.outbox import Outbox, _insert
+from uncia_edge.testing.records import make_record
+
+FRAME_BYTES = 400_000
+FRAMES = 10
+
+
+def bare(folder: Path, contents: list[bytes]) -> None:
+    """The least that makes ten files durable: write, fsync and rename each, fsync their folder."""
+    for n, content in enumerate(contents):
+        temporary = folder / f"{n}.tmp"
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(folder / f"{n}.jpg")
+    descriptor = os.open(folder, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def spool(folder: Path, contents: list[bytes]) -> list[Path]:
+    """What the trap does as frames arrive: write each under a temporary name and rename it."""
+    paths = []
+    for n, content in enumerate(contents):
+        temporary = folder / f"{n}.tmp"
+        temporary.write_bytes(content)
+        paths.append(temporary.rename(folder / f"{n}.jpg"))
+    return paths
+
+
+def commit_cost(folder: Path, rounds: int) -> dict[str, float]:
+    """Medians in milliseconds, the two taken in turns so that a busy disk hits both."""
+    chance = random.Random(1)
+    outbox = Outbox(folder / "outbox")
+    ours, theirs = [], []
+    for number in range(rounds):
+        contents = [chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)]
+        record = make_record(outbox.next_sequence_id("ridge-01"), contents)
+        theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
+        ours.append(timed(lambda: outbox.add(record, spool(fresh(folder / f"spool{number}"), contents))))  # noqa: B023
+    outbox.close()
+    return {"bare_ms": median(theirs), "add_ms": median(ours), "ratio": median(ours) / median(theirs)}
+
+
+def queue_cost(folder: Path, waiting: int, rounds: int) -> dict[str, float]:
+    """Milliseconds of `add` (one small frame) and `next` with so many records waiting."""
+    outbox = Outbox(folder)
+    content = b"x" * 1000
+    shared = folder / "frame.jpg"
+    shared.write_bytes(content)
+    with outbox._database.transaction() as connection:
+        for n in range(waiting):
+            _insert(connection, make_record(f"fill-{n:06d}", [content] * 3), 0)
+    adds, nexts = [], []
+    for n in range(rounds):
+        record = make_record(f"new-{n:06d}", [content])
+        adds.append(timed(lambda: outbox.add(record, [shared])))  # noqa: B023
+        nexts.append(timed(lambda: outbox.next(8, exclude={"fill-000000", "fill-000003"})))
+    outbox.close()
+    return {"waiting": waiting, "add_ms": median(adds), "next_ms": median(nexts)}
+
+
+def fresh(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def timed(action: object) -> float:
+    started = time.perf_counter()
+    action()  # type: ignore[operator]
+    return 1000 * (time.perf_counter() - started)
+
+
+def median(values: list[float]) -> float:
+    return round(statistics.median(values), 3)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="where to write (default: the temporary folder)")
+    parser.add_argument("--rounds", type=int, default=25)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+    try:
+        commit = commit_cost(fresh(folder / "commit"), arguments.rounds)
+        short = queue_cost(fresh(folder / "short"), 1_000, 10 * arguments.rounds)
+        long = queue_cost(fresh(folder / "long"), 100_000, 10 * arguments.rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    growth = {name: round(long[f"{name}_ms"] / short[f"{name}_ms"], 2) for name in ("add", "next")}
+    print(
+        json.dumps({"commit": commit, "short": short, "long": long, "growth": growth, "sqlite": sqlite3.sqlite_version})
+    )
+    return 0 if commit["ratio"] <= 1.3 and max(growth.values()) <= 1.5 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
