@@ -31,6 +31,7 @@ FRAMES = [[110_000, 90_000, 70_000], [80_000, 60_000, 45_000, 100_000, 75_000]]
 
 
 def start_broker(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A Mosquitto of our own, and its port."""
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -59,6 +60,7 @@ def fill(outbox: Outbox, folder: Path) -> int:
 
 
 def measure(rate: int, cuts: int, folder: Path) -> dict[str, float]:
+    """One run; the figures."""
     process, port = start_broker(folder)
     try:
         collector = BrokerCollector("127.0.0.1", port, TOPICS)
@@ -90,6 +92,7 @@ def measure(rate: int, cuts: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> int:
+    """Print the figures; 0 when the goal is met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=20_000, help="bytes a second")
     parser.add_argument("--cuts", type=int, default=0, help="how often the link breaks meanwhile")

@@ -81,21 +81,25 @@ def queue_cost(folder: Path, waiting: int, rounds: int) -> dict[str, float]:
 
 
 def fresh(folder: Path) -> Path:
+    """The folder, made."""
     folder.mkdir()
     return folder
 
 
 def timed(action: object) -> float:
+    """Milliseconds of one call."""
     started = time.perf_counter()
     action()  # type: ignore[operator]
     return 1000 * (time.perf_counter() - started)
 
 
 def median(values: list[float]) -> float:
+    """Rounded to microseconds."""
     return round(statistics.median(values), 3)
 
 
 def main() -> int:
+    """Print the figures; 0 when the goal is met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where to write (default: the temporary folder)")
     parser.add_argument("--rounds", type=int, default=25)
