@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.errors import BundleError
@@ -15,6 +15,8 @@ from uncia_contract.frames import BurstRule
 from uncia_contract.regions import RegionRule
 
 MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
+# How far a probe's probability may lie from the stated one, for each runtime (docs/decisions/0004-quantization.md).
+TOLERANCE = {"ai_edge_litert": 0.01, "tflite_runtime": 0.03}
 MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
 
 
@@ -59,7 +61,7 @@ class Manifest(Struct, frozen=True):
     sha256: dict[str, str]
     calibration_prior: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     regions: bool = True
-    tolerance: dict[str, float] = {"ai_edge_litert": 0.01, "tflite_runtime": 0.03}
+    tolerance: dict[str, float] = field(default_factory=lambda: dict(TOLERANCE))
     metrics: dict[str, Any] = {}
     parity: dict[str, Any] = {}
     training: dict[str, Any] = {}

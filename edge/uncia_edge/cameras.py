@@ -1,0 +1,71 @@
+"""What a camera hands over: bursts that have ended, with what could not be used named.
+
+Decides the seam between cameras and the trap. `recorded` reads folders; other cameras stand behind the same Protocol.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Literal, Protocol
+
+from uncia_contract.errors import FrameError
+from uncia_contract.frames import Frame
+from uncia_contract.jpeg import MAX_JPEG_BYTES, check_jpeg, jpeg_time
+
+# What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
+
+TimeSource = Literal["trap", "exif", "none"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that is no usable picture, and why."""
+
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArrivedBurst:
+    """A burst that has ended: its usable frames in order, and the files that failed the cheap check.
+
+    `name` is what the camera calls it; `continues` that the rule cut a burst which went on; `time_source` where the
+    frames' times come from.
+    """
+
+    name: str
+    frames: tuple[Frame, ...]
+    failures: tuple[Failure, ...] = ()
+    continues: bool = False
+    time_source: TimeSource = "exif"
+
+
+class Camera(Protocol):
+    """Where bursts come from."""
+
+    def bursts(self) -> Iterator[ArrivedBurst]:
+        """Each burst once it has ended: for ever from a live camera, to the end of a recording."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is called like a picture; hidden files (a Mac's `._IMG.JPG`) are not."""
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+
+
+def arrive(path: Path, zone: tzinfo) -> Frame:
+    """The frame in a file, after the cheap check that every file gets on arrival.
+
+    Raises:
+        FrameError: empty, not a JPEG, truncated, absurdly large or unreadable.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_JPEG_BYTES:
+            raise FrameError(f"{size} bytes: expected at most {MAX_JPEG_BYTES}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"cannot be read: {error.strerror}") from error
+    check_jpeg(data)
+    return Frame(path.name, path, jpeg_time(data, zone))

@@ -1,0 +1,64 @@
+"""A quantized backbone as `uncia-convert backbone` leaves it: a folder of files, read here by name.
+
+Decides what of that folder training relies on; how it is made is the converter's business.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from uncia_contract.errors import DataError
+
+DESCRIPTION, INT8, FLOAT = "backbone.json", "backbone.tflite", "float.tflite"
+
+
+class BackboneDescription(Struct, frozen=True):
+    """`backbone.json`: which network, which layer, cut where, calibrated on what. `input_size` is (width, height)."""
+
+    backbone: str
+    layer: Literal["pooled", "map"]
+    input_size: tuple[int, int]
+    features: int
+    weights_sha256: str
+    calibration: dict[str, Any]
+    sha256: dict[str, str]
+    cut: str | None = None
+    tensorflow: str = ""
+    schema: Literal["uncia.backbone/1"] = "uncia.backbone/1"
+
+
+@dataclass(frozen=True, eq=False)
+class BackboneFolder:
+    """A folder with a quantized backbone, whole and unchanged since it was made."""
+
+    folder: Path
+    description: BackboneDescription
+    model: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the int8 model's bytes."""
+        return hashlib.sha256(self.model).hexdigest()
+
+
+def read_backbone(folder: Path) -> BackboneFolder:
+    """The backbone in a folder.
+
+    Raises:
+        DataError: no such folder, no backbone in it, or its model is not the one that was described.
+    """
+    try:
+        description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=BackboneDescription)
+        model = (folder / INT8).read_bytes()
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(
+            f"{folder}: no quantized backbone ({error}); make one with uncia-convert backbone --out {folder}"
+        ) from error
+    found = BackboneFolder(folder, description, model)
+    if found.sha256 != description.sha256[INT8]:
+        raise DataError(f"{folder / INT8}: not the file that {DESCRIPTION} describes; make the folder anew")
+    return found

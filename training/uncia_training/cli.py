@@ -1,0 +1,160 @@
+"""`uncia-train`: reads the command line, trains or evaluates, exits.
+
+Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in one line.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from uncia_contract.bundle import read_bundle
+from uncia_contract.errors import DataError, StorageError, UnciaError
+from uncia_contract.manifest import Source
+
+EXAMPLES = """examples:
+  uncia-train fit --data labels.csv --positive snow_leopard --backbone-dir runs/backbone --out runs/head
+  uncia-train evaluate --bundle my.uncia --data labels.csv --json figures.json
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except UnciaError as error:
+        print(f"uncia-train: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("uncia-train: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uncia-train",
+        description="The workstation: fits heads and tells how good they are.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_fit(_command(commands, "fit", "fit and calibrate a head on a quantized backbone's features"))
+    _add_evaluate(_command(commands, "evaluate", "score labelled pictures with a bundle, as the trap would"))
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def _add_fit(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--data", type=Path, required=True, metavar="CSV", help="labelled pictures (file,label,...)")
+    command.add_argument("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
+    command.add_argument("--backbone-dir", type=Path, required=True, metavar="DIR", help="of uncia-convert backbone")
+    command.add_argument("--out", type=Path, required=True, metavar="RUN_DIR", help="where the run is left")
+    command.add_argument("--name", default="snow-leopard", help="of the bundle to be (snow-leopard)")
+    command.add_argument("--seed", type=int, default=0, help="of folds and training views (0)")
+    command.add_argument("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source")
+    command.set_defaults(run=_fit)
+
+
+def _add_evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
+    command.add_argument("--data", type=Path, required=True, metavar="CSV_OR_FOLDER", help="labelled pictures")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the whole report there")
+    command.set_defaults(run=_evaluate)
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    from uncia_training.evaluate import read_data
+    from uncia_training.fit import FitSettings, fit_to_folder
+
+    settings = FitSettings(tuple(arguments.positive), arguments.name, arguments.seed)
+    pictures, sources = read_data(arguments.data), _read_sources(arguments.sources)
+    with _bars() as bars:
+        fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, _teller(bars))
+    for failure in fitted.failures:
+        print(f"{failure.file}: {failure.reason}; left out", file=sys.stderr)
+    print(
+        f"penalty C = {fitted.run.training['penalty']['c']}; held-out figures (duplicates and sources kept together):"
+    )
+    for name, figures in fitted.run.metrics.items():
+        print(f"  {name}: {_line(figures)}")
+    for note in fitted.run.notes:
+        print(f"note: {note}")
+    print(f"run: {arguments.out}; next: uncia-convert bundle {arguments.out} --out {settings.name}.uncia")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from uncia_training.evaluate import Evaluator, read_data
+
+    evaluator = Evaluator(read_bundle(arguments.bundle), os.cpu_count() or 1)
+    pictures = read_data(arguments.data)
+    with _bars() as bars:
+        report = evaluator.evaluate(pictures, _teller(bars))
+    if arguments.json:
+        _write(arguments.json, json.dumps(report, indent=1) + "\n")
+    for name in ("images", "sequences"):
+        print(f"{name}: {_line(report[name])}")
+    for failure in report["failures"]:
+        print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
+    return 0
+
+
+def _line(figures: dict[str, object]) -> str:
+    def text(name: str) -> str:
+        value, spread = figures.get(name), figures.get(f"{name}_interval")
+        if not isinstance(value, float):
+            return "not to be had from one class"
+        return f"{value:.3f}" + (f" ({spread[0]:.3f} to {spread[1]:.3f})" if isinstance(spread, list | tuple) else "")
+
+    return f"n {figures['n']}, " + ", ".join(
+        f"{name.replace('_', ' ')} {text(name)}" for name in ("accuracy", "roc_auc", "average_precision")
+    )
+
+
+def _read_sources(path: Path | None) -> list[Source]:
+    if path is None:
+        return []
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Source])
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: {error}; expected a JSON list of {{name, licence, attribution, doubts}}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+
+def _teller(bars: Progress) -> Callable[[str, int, int], None]:
+    tasks = {}
+
+    def tell(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = bars.add_task(step, total=total or None)
+        bars.update(tasks[step], completed=done, total=total or None)
+
+    return tell

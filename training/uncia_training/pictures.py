@@ -1,0 +1,79 @@
+"""Which part of each labelled picture is looked at: bursts on their regions, stills as a whole.
+
+Decides how rows of a data set become model inputs. Regions come from the contract's function on the whole sequence, so
+that training sees what the trap will see.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from uncia_contract.errors import FrameError
+from uncia_contract.labels import LabelledPicture
+from uncia_contract.regions import Region, RegionRule, regions
+from uncia_contract.scoring import small
+
+
+@dataclass(frozen=True)
+class Look:
+    """One picture and the part of it that is scored; None is the whole frame."""
+
+    picture: LabelledPicture
+    region: Region | None
+
+
+@dataclass(frozen=True)
+class PictureFailure:
+    """A picture that could not be used, `file` as the data set calls it."""
+
+    file: str
+    reason: str
+
+
+def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]]:
+    """The pictures of each sequence, in the data set's order; a picture without one is a sequence of its own."""
+    grouped: dict[tuple[str, str], list[LabelledPicture]] = defaultdict(list)
+    for picture in pictures:
+        grouped[(picture.source, picture.sequence) if picture.sequence else ("file", picture.file)].append(picture)
+    return list(grouped.values())
+
+
+def looks(pictures: Sequence[LabelledPicture], rule: RegionRule, workers: int) -> Iterator[Look | PictureFailure]:
+    """What to look at, sequence by sequence; a frame with a region is looked at twice, with and without it."""
+    with ThreadPoolExecutor(workers) as pool:
+        for found in pool.map(lambda burst: _looks_of(burst, rule), sequences(pictures)):
+            yield from found
+
+
+def _looks_of(burst: Sequence[LabelledPicture], rule: RegionRule) -> list[Look | PictureFailure]:
+    found: list[Look | PictureFailure] = []
+    thumbnails = {}
+    for index, picture in enumerate(burst):
+        try:
+            thumbnails[index] = small(read_picture(picture), rule)
+        except FrameError as error:
+            found.append(PictureFailure(picture.file, str(error)))
+    choices = regions(list(thumbnails.values()), rule) if len(thumbnails) > 1 else []
+    found += [Look(burst[index], None) for index in thumbnails]
+    found += [
+        Look(burst[index], choice.region)
+        for index, choice in zip(thumbnails, choices, strict=False)
+        if choice.region is not None
+    ]
+    return found
+
+
+def read_picture(picture: LabelledPicture) -> bytes:
+    """The picture's bytes.
+
+    Raises:
+        FrameError: the file cannot be read.
+    """
+    try:
+        return picture.path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"cannot be read: {error.strerror}") from error
+
+
+Progress = Callable[[int, int], None]

@@ -1,0 +1,72 @@
+"""A training run's folder: the head, the backbone it was fitted on, and all that is needed to explain or repeat it.
+
+Decides which files a run leaves and what `run.json` says; the converter reads the same folder by the same names.
+"""
+
+import hashlib
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from uncia_contract.errors import StorageError
+from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.labels import LabelledPicture
+from uncia_contract.runs import RUN, Run
+from uncia_training.backbone_folder import DESCRIPTION, FLOAT, INT8, BackboneFolder
+
+VERSIONS = ("uncia", "numpy", "Pillow", "ai-edge-litert", "scikit-learn")
+
+
+def write_run(folder: Path, run: Run, head: LogisticHead, backbone: BackboneFolder) -> None:
+    """Leaves the run in its folder, `run.json` last: a folder with that file is whole.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN).unlink(missing_ok=True)
+        (folder / "head.npz").write_bytes(head_to_bytes(head))
+        for name in (INT8, DESCRIPTION, FLOAT):
+            if (backbone.folder / name).exists():
+                (folder / name).write_bytes((backbone.folder / name).read_bytes())
+        (folder / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+    except OSError as error:
+        raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error
+
+
+def fingerprint(pictures: Sequence[LabelledPicture]) -> str:
+    """sha256 over every picture's name, label, sequence and bytes: equal for equal data, wherever it lies."""
+    whole = hashlib.sha256()
+    for picture in sorted(pictures, key=lambda picture: picture.file):
+        content = picture.path.read_bytes() if picture.path.exists() else b""
+        row = (picture.file, picture.label, picture.sequence, hashlib.sha256(content).hexdigest())
+        whole.update("\0".join(row).encode() + b"\n")
+    return whole.hexdigest()
+
+
+def newest(pictures: Sequence[LabelledPicture]) -> datetime:
+    """The newest picture's file time: what a run is dated with, so that a repetition bears the same date."""
+    times = [picture.path.stat().st_mtime for picture in pictures if picture.path.exists()]
+    return datetime.fromtimestamp(int(max(times, default=0)), UTC)
+
+
+def surroundings() -> dict[str, Any]:
+    """Versions and the code's git commit (with `+` where the tree has changes), for whoever repeats the run."""
+    return {"versions": {name: metadata.version(name) for name in VERSIONS}, "git": _git_commit()}
+
+
+def _git_commit() -> str:
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip()

@@ -1,0 +1,141 @@
+"""How strong the penalty should be: chosen on pictures, duplicates and whole sources that the fit did not see.
+
+Decides the folds and the choice of C. Negatives of a source without positives are left out as a whole, for the trap
+will stand where no picture came from; pictures of a source that has both are split, near-duplicates and sequences
+together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.labels import LabelledPicture
+from uncia_training.logistic import Calibration, Features, Labels, Linear, calibrate, fit_linear
+
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What the fit sees: a row a look (a picture, or its region), `features` float32 (looks, views, features).
+
+    `groups` number what must stay together, `sources` name where a look came from; `view_weights` (views,) sum to 1.
+    """
+
+    features: Features
+    labels: Labels
+    groups: Sequence[str]
+    sources: Sequence[str]
+    view_weights: NDArray[np.float64]
+
+    def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features, Labels, NDArray[np.float64]]:
+        """Features (rows, features), labels and weights of all views of the chosen looks."""
+        picked = self.features[chosen]
+        views = picked.shape[1]
+        weights = np.tile(self.view_weights, len(picked))
+        return picked.reshape(len(picked) * views, -1), np.repeat(self.labels[chosen], views), weights
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A strength of the penalty, what it lost on held-out looks, and their logits (looks, classes) from plain views.
+
+    `loss` is the balanced log loss in nats after calibration, `error` its standard error over groups.
+    """
+
+    c: float
+    loss: float
+    error: float
+    logits: NDArray[np.float64]
+    calibration: Calibration
+
+
+def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
+    """What must stay on one side: the sequence where there is one, else the group of near-duplicates."""
+    return [
+        f"sequence {picture.source} {picture.sequence}" if picture.sequence else f"duplicates {number}"
+        for picture, number in zip(pictures, duplicates, strict=True)
+    ]
+
+
+def assign_folds(
+    labels: Labels, groups: Sequence[str], sources: Sequence[str], folds: int = FOLDS, seed: int = 0
+) -> NDArray[np.intp]:
+    """The fold in which each look is held out.
+
+    #1 A source without positives (label 0 only) is held out whole. #2 Elsewhere groups are held out whole, each class
+    spread over all folds.
+    """
+    mixed = {source for source, label in zip(sources, labels, strict=True) if label > 0}
+    units = [group if source in mixed else f"source {source}" for group, source in zip(groups, sources, strict=True)]
+    chance = np.random.default_rng(seed)
+    fold = np.zeros(len(labels), np.intp)
+    seen: set[str] = set()
+    for label in sorted(set(labels.tolist()), reverse=True):
+        names = sorted({unit for unit, own in zip(units, labels, strict=True) if own == label} - seen)
+        seen |= set(names)
+        place = {name: index % folds for index, name in enumerate(chance.permutation(names))}
+        for index, unit in enumerate(units):
+            fold[index] = place.get(unit, fold[index])
+    return fold
+
+
+def choose(samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS) -> tuple[Choice, ...]:
+    """A trial for each strength, the chosen one first.
+
+    Chosen is the strongest penalty whose held-out loss is within one standard error of the least (Breiman's rule):
+    where the data cannot tell two heads apart, the plainer one carries further to places that no picture came from.
+    """
+    trials = [_try(samples, folds, c) for c in sorted(strengths)]
+    least = min(trials, key=lambda trial: trial.loss)
+    chosen = next(trial for trial in trials if trial.loss <= least.loss + least.error)
+    return (chosen, *[trial for trial in trials if trial is not chosen])
+
+
+def fit_all(samples: Samples, c: float) -> Linear:
+    """The fit on everything."""
+    features, labels, weights = samples.rows(np.ones(len(samples.labels), bool))
+    return fit_linear(features, labels, c, weights)
+
+
+def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
+    classes = int(samples.labels.max()) + 1
+    views = samples.features.shape[1]
+    logits = np.zeros((len(samples.labels), views, classes))
+    for fold in np.unique(folds):
+        held_out = folds == fold
+        model = fit_linear(*samples.rows(~held_out)[:2], c, samples.rows(~held_out)[2])
+        picked = samples.features[held_out]
+        logits[held_out] = model.logits(picked.reshape(-1, picked.shape[2])).reshape(len(picked), views, classes)
+    flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
+    calibration = calibrate(flat, labels)
+    loss, error = balanced_log_loss(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)
+    return Choice(c, loss, error, logits[:, 0], calibration)
+
+
+def balanced_log_loss(
+    logits: NDArray[np.float64], labels: Labels, groups: NDArray[np.str_], calibration: Calibration
+) -> tuple[float, float]:
+    """Mean negative log probability of the truth in nats, the classes weighted equally, and its standard error.
+
+    The error counts groups, not pictures: what belongs together is one observation.
+    """
+    chances = probabilities(logits, calibration)[np.arange(len(labels)), labels]
+    weights = 1.0 / np.bincount(labels)[labels]
+    weights /= weights.sum()
+    losses = -np.log(np.clip(chances, 1e-12, 1))
+    mean = float(weights @ losses)
+    _, index = np.unique(groups, return_inverse=True)
+    shares = np.bincount(index, weights * (losses - mean))
+    return mean, float(np.sqrt((shares**2).sum()))
+
+
+def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Calibrated probabilities (looks, classes) of logits."""
+    scaled = calibration.slope * logits + calibration.offset
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return result

@@ -1,0 +1,72 @@
+"""What the head learns from each picture: the model input as it is, mirrored, as infrared, and from further away.
+
+Decides the training views. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
+stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0005-head.md.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+Image8 = NDArray[np.uint8]
+
+VIEWS = ("plain", "mirror", "infrared", "infrared_mirror", "far", "far_mirror")
+# One picture counts once, whatever its views.
+VIEW_WEIGHTS = np.full(len(VIEWS), 1 / len(VIEWS))
+
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
+
+
+def views(image: Image8, seed: int) -> Iterator[tuple[str, Image8]]:
+    """The training views of one model input; the same seed gives the same views."""
+    yield "plain", image
+    yield "mirror", mirrored(image)
+    chance = np.random.default_rng(seed)
+    for kind, view in (("infrared", infrared(image, chance)), ("far", far(image, chance))):
+        yield kind, view
+        yield f"{kind}_mirror", mirrored(view)
+
+
+def mirrored(image: Image8) -> Image8:
+    """Left and right exchanged."""
+    return np.ascontiguousarray(image[:, ::-1])
+
+
+def infrared(image: Image8, chance: np.random.Generator) -> Image8:
+    """Grey, dim, flat, soft and noisy: the picture as a flash of infrared light would have given it.
+
+    Strength varies from hardly at all to a cat that is small and dark: gain 0.25 to 1, contrast 0.5 to 1, a side of
+    60 to 224 pixels before enlarging, noise of 0 to 6 grey levels, light falling off towards the corners.
+    """
+    height, width = image.shape[:2]
+    grey = Image.fromarray((image @ LUMA).astype(np.uint8))
+    side = int(chance.integers(60, 225))
+    soft = grey.resize((side, side), Image.Resampling.BILINEAR).filter(ImageFilter.GaussianBlur(chance.uniform(0, 0.7)))
+    light = np.asarray(soft.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
+    flat = light.mean() + (light - light.mean()) * chance.uniform(0.5, 1.0)
+    lit = flat * chance.uniform(0.25, 1.0) * _fall_off(height, width, chance.uniform(0.0, 0.5))
+    noisy = lit + chance.normal(0, chance.uniform(0, 6), size=lit.shape)
+    return np.repeat(np.clip(noisy, 0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+
+
+def _fall_off(height: int, width: int, strength: float) -> NDArray[np.float32]:
+    """1 at the centre, 1 - strength in the corners."""
+    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    fall: NDArray[np.float32] = (1 - strength * (rows**2 + columns**2) / 2).astype(np.float32)
+    return fall
+
+
+def far(image: Image8, chance: np.random.Generator) -> Image8:
+    """The picture at 1/2 to 5/6 of its size, off the centre, its surroundings continued by reflection.
+
+    Portraits fill the frame; an animal in a region fills about half of it.
+    """
+    height, width = image.shape[:2]
+    most = (chance.uniform(1.2, 2.0) - 1) / 2
+    rows, columns = int(height * most), int(width * most)
+    down, right = int(chance.uniform(-rows, rows)), int(chance.uniform(-columns, columns))
+    around = ((rows + down, rows - down), (columns + right, columns - right), (0, 0))
+    wide = Image.fromarray(np.pad(image, around, mode="reflect"))
+    return np.asarray(wide.resize((width, height), Image.Resampling.BILINEAR))
