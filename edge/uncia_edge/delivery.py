@@ -41,6 +41,7 @@ class Pace:
     sending: int = 4
     receipt_timeout_s: float = 20.0
     receipt_patience_s: float = 3600.0
+    puback_timeout_s: float = 240.0
     retry_first_s: float = 1.0
     retry_most_s: float = 120.0
     historical_after_s: float = 60.0
@@ -136,11 +137,19 @@ class Delivery:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                self.step(1.0)
+                self.step(self._idle_s())
             except StorageError as error:
                 # A failing card must not end delivery: what can still be read is still sent.
                 _log.error("delivery: %s", error)
                 self._stop.wait(1.0)
+
+    def _idle_s(self) -> float:
+        """How long to wait for an event before something is due without one."""
+        now_s = self._clock()
+        due = [now_s + 1.0, self._quiet_until_s, *(t.deadline_s for t in self._active.values() if t.deadline_s)]
+        if self._open_at_s is not None:
+            due.append(self._open_at_s)
+        return max(0.005, min(moment for moment in due if moment > now_s or moment == self._open_at_s) - now_s)
 
     def step(self, timeout_s: float) -> None:
         """Wait for an event for at most `timeout_s`, handle all there are, send what may be sent."""
@@ -150,6 +159,10 @@ class Delivery:
             if self._open_at_s is not None and now_s >= self._open_at_s:
                 self._open_at_s = None
                 self._link.open()
+            return
+        if self._window.stuck(now_s, self._pace.puback_timeout_s):
+            self._link.close()
+            self._handle_disconnected(Disconnected(f"a PUBACK is missing for {self._pace.puback_timeout_s:g} s"))
             return
         self._release_parked(now_s)
         self._ask_overdue(now_s)

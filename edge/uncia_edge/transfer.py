@@ -80,7 +80,10 @@ class Transfer:
         if piece.frame is None:
             self.phase = "record"
         elif self.phase != "record":
-            self._ranges.appendleft((piece.frame, piece.start, piece.end))
+            end = piece.end
+            if self._ranges and self._ranges[0][:2] == (piece.frame, end):
+                end = self._ranges.popleft()[2]
+            self._ranges.appendleft((piece.frame, piece.start, end))
             self.phase = "frames"
 
     def acknowledged(self) -> bool:

@@ -80,6 +80,10 @@ class Window:
         """Whether nothing is under way."""
         return not self._flying
 
+    def stuck(self, now_s: float, timeout_s: float) -> bool:
+        """Whether a PUBACK is so late that the connection cannot be sound."""
+        return any(now_s - flying.sent_s > timeout_s for flying in self._flying.values())
+
     def sent(self, mid: int, piece: Piece | None, size: int, now_s: float) -> None:
         """Note what went out under packet id `mid`."""
         self._flying[mid] = _Flying(piece, size, now_s)
