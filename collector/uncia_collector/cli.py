@@ -120,3 +120,7 @@ def _line(row: dict[str, object]) -> str:
         f"{str(row['started_at'])[:19]:20} {row['trap']!s:16} {row['id']!s:24} {row['frames']!s:>6} "
         f"{row['frames_scored']!s:>6} {row['confidence']:>10.3f}  {verdict}{complete}"
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -77,11 +77,15 @@ class Ingest:
     def start(self) -> None:
         """Begin; a broker that is not there yet is waited for."""
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        session.SessionExpiryInterval = SESSION_EXPIRY_S
+        # Of a group, a member that died must not have messages queued for it: the traps send them to the others.
+        alone = not self.settings.group
+        session.SessionExpiryInterval = SESSION_EXPIRY_S if alone else 0
         session.ReceiveMaximum = RECEIVE_MAXIMUM
         session.MaximumPacketSize = MAX_PACKET_BYTES
         broker = self.settings
-        self._client.connect_async(broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=session)
+        self._client.connect_async(
+            broker.host, broker.port, broker.keepalive_s, clean_start=not alone, properties=session
+        )
         self._worker.start()
         self._client.loop_start()
 
@@ -128,6 +132,7 @@ class Ingest:
         if any(reason.is_failure for reason in reasons):
             log.error("subscription refused", broker=self._broker, reasons=[str(reason) for reason in reasons])
         else:
+            log.info("subscribed", broker=self._broker)
             self._subscribed.set()
 
     def _on_disconnect(

@@ -10,14 +10,12 @@ Decides what counts as stored, what conflicts, and what each receipt says (DESIG
 """
 
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from PIL import Image
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from uncia_collector import held, quarantine, trap_book
@@ -28,6 +26,8 @@ from uncia_collector.held import FrameKey, Key, Parts
 from uncia_collector.schema import frames, sequences, tallies
 from uncia_collector.trap_book import TrapNews
 from uncia_collector.upserts import upsert
+from uncia_contract.errors import FrameError
+from uncia_contract.jpeg import oriented_size
 from uncia_contract.messages import ByteRange, MissingFrame, Receipt, SequenceRecord
 
 
@@ -326,11 +326,10 @@ _UPDATE_SEQUENCE = (
 
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels as stored, None for what is no JPEG."""
+    """(width, height) in pixels of the oriented picture, None for what is no whole JPEG."""
     try:
-        with Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
-            return image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return oriented_size(content)
+    except FrameError:
         return None
 
 

@@ -1,7 +1,13 @@
 """A trap made of records and JPEGs, and a collector under test."""
 
+import getpass
 import hashlib
 import io
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -114,8 +120,60 @@ class StoreUnderTest:
         return {path.name: path.read_bytes() for path in self.root.glob("frames/**/*") if path.is_file()}
 
 
+class PostgreSQL:
+    """A private server in a folder of its own, run by a user who may (initdb refuses root)."""
+
+    def __init__(self, programs: Path) -> None:
+        self.programs, self.databases = programs, itertools.count()
+        self.folder = Path(tempfile.mkdtemp(prefix="uncia-postgresql-"))
+        self.user = "postgres" if os.getuid() == 0 else getpass.getuser()
+        if os.getuid() == 0:
+            shutil.chown(self.folder, self.user)
+        self._run("initdb", "-D", "cluster", "-A", "trust", "-U", self.user, "-E", "UTF8", "--no-sync", "-N")
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=60"
+        self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", options, "start")
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"uncia{next(self.databases)}"
+        self._run("createdb", "-h", str(self.folder), "-U", self.user, name)
+        return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        self._run("pg_ctl", "-D", "cluster", "-m", "immediate", "stop")
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        user = self.user if os.getuid() == 0 else None
+        command = [self.programs / program, *arguments]
+        subprocess.run(command, cwd=self.folder, user=user, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A running PostgreSQL: `.new_database()` gives a URL."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        pytest.skip("NO POSTGRESQL: install Debian's package `postgresql`; the catalogue was tested on SQLite only")
+    server = PostgreSQL(programs[-1].parent)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreUnderTest]:
+    """An empty catalogue, once on SQLite and once on PostgreSQL."""
+    on_sqlite = request.param == "sqlite"
+    url = sqlite_url(tmp_path) if on_sqlite else request.getfixturevalue("postgresql").new_database()
+    database = Database(url)
+    database.migrate()
+    yield StoreUnderTest(database, tmp_path, Store(database, FrameFolder(tmp_path)))
+    database.close()
+
+
 @pytest.fixture
-def stored(tmp_path: Path) -> Iterator[StoreUnderTest]:
+def on_sqlite(tmp_path: Path) -> Iterator[StoreUnderTest]:
     """An empty catalogue on SQLite."""
     database = Database(sqlite_url(tmp_path))
     database.migrate()

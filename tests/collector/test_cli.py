@@ -7,21 +7,21 @@ import pytest
 from uncia_collector.cli import main
 
 
-def test_list_prints_the_catalogue_as_json(stored, sent, capsys):
+def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
     """Every key that other tools rely on."""
-    stored.take(*sent.wires())
+    on_sqlite.take(*sent.wires())
 
-    assert main(["list", "--data", str(stored.root), "--json"]) == 0
+    assert main(["list", "--data", str(on_sqlite.root), "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     keys = "id trap started_at frames frames_scored confidence threshold positive complete files"
     assert set(row) == set(keys.split()) and set(row["files"][0]) == {"n", "name", "sha256", "size", "path"}
 
 
-def test_list_prints_a_table_that_tells_what_is_missing(stored, sent, capsys):
+def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys):
     """A sequence whose frames have not all come says so."""
-    stored.take(sent.record_wire(), *sent.chunk_wires(0))
+    on_sqlite.take(sent.record_wire(), *sent.chunk_wires(0))
 
-    main(["list", "--data", str(stored.root)])
+    main(["list", "--data", str(on_sqlite.root)])
 
     assert "(1 of 2 frames here)" in capsys.readouterr().out
 

@@ -6,7 +6,6 @@ from sqlalchemy import text
 
 from uncia_collector.database import Database
 from uncia_collector.schema import metadata
-from uncia_collector.settings import sqlite_url
 
 
 def test_migrations_lead_to_the_schema(stored):
@@ -18,7 +17,7 @@ def test_migrations_lead_to_the_schema(stored):
 def test_migrating_twice_changes_nothing(stored, sent):
     """A restart keeps the catalogue."""
     stored.take(*sent.wires())
-    again = Database(sqlite_url(stored.root))
+    again = Database(stored.database.engine.url.render_as_string(hide_password=False))
     again.migrate()
 
     with again.reading() as connection:
@@ -26,8 +25,8 @@ def test_migrating_twice_changes_nothing(stored, sent):
     again.close()
 
 
-def test_sqlite_keeps_what_it_committed(stored):
+def test_sqlite_keeps_what_it_committed(on_sqlite):
     """WAL and synchronous=FULL (2): the only pair that lost nothing in the power-cut measurements."""
-    with stored.database.reading() as connection:
+    with on_sqlite.database.reading() as connection:
         pragmas = [connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["wal", 2]

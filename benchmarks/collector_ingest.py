@@ -1,0 +1,116 @@
+"""How many sequences a second a collector commits: one 20 kB frame each, through a real Mosquitto, on this machine.
+
+    python benchmarks/collector_ingest.py [--sequences 4000] [--database URL] [--data DIR]
+
+Prints one JSON object: sequences a second from the first publish to the last receipt, and the collector's memory.
+The senders run in processes of their own; senders, broker and collector share the machine's cores. The broker saves its
+sessions at Mosquitto's default interval (the receipts carry the promise); `--save-always` saves them at each change.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.collector.conftest import SentSequence, jpeg
+from tests.conftest import Mosquitto
+
+from uncia_collector.collector import Collector
+from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_contract.messages import Receipt, decode
+
+IN_FLIGHT = 200
+BASE = jpeg(1, (150, 110))
+
+
+def picture(seed: int) -> bytes:
+    """A JPEG of 20 kB whose bytes are its own: a comment after the end marker tells them apart."""
+    return BASE + seed.to_bytes(8, "big") + b"\0" * (20_000 - len(BASE) - 8)
+
+
+def send(port: int, trap: str, first: int, count: int, done) -> None:
+    """One trap: keeps IN_FLIGHT sequences under way until all are receipted."""
+    window, left, finished = threading.Semaphore(IN_FLIGHT), [count], threading.Event()
+
+    def hear(_client, _data, message) -> None:
+        if decode(message.payload, Receipt).complete:
+            window.release()
+            left[0] -= 1
+            if not left[0]:
+                finished.set()
+
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, trap, protocol=mqtt.MQTTv5)
+    client.max_inflight_messages_set(400)
+    client.on_message = hear
+    client.connect("127.0.0.1", port)
+    client.subscribe(f"uncia/v1/{trap}/receipt", qos=1)
+    client.loop_start()
+    for number in range(first, first + count):
+        window.acquire()
+        for wire in SentSequence(id=f"{number:08d}", trap=trap, pictures=[picture(number)]).wires():
+            properties = Properties(PacketTypes.PUBLISH)
+            if wire.properties:
+                properties.UserProperty = list(wire.properties)
+            client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+    finished.wait(600)
+    done.put(left[0])
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequences", type=int, default=4000)
+    parser.add_argument("--traps", type=int, default=2)
+    parser.add_argument("--database", default="")
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--save-always", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.data) as name:
+        broker = Mosquitto(
+            Path(name), "" if arguments.save_always else "autosave_interval 1800\nautosave_on_changes false\n"
+        )
+        broker.start()
+        settings = CollectorSettings(
+            data=f"{name}/data", database=arguments.database, broker=BrokerSettings(port=broker.port), http=None
+        )
+        collector = Collector(settings)
+        collector.start()
+        collector.wait_ready()
+        each, done = arguments.sequences // arguments.traps, multiprocessing.get_context("spawn").Queue()
+        started = time.perf_counter()
+        senders = [
+            multiprocessing.get_context("spawn").Process(target=send, args=(broker.port, f"t{n}", 0, each, done))
+            for n in range(arguments.traps)
+        ]
+        for sender in senders:
+            sender.start()
+        lost = sum(done.get() for _ in senders)
+        seconds = time.perf_counter() - started
+        collector.stop()
+        broker.stop()
+    figures = {
+        "sequences": each * arguments.traps,
+        "without_receipt": lost,
+        "seconds": round(seconds, 2),
+        "sequences_per_second": round(each * arguments.traps / seconds, 1),
+        "collector_cpu_seconds": round(time.process_time(), 2),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "cores": os.cpu_count(),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
