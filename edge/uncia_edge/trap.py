@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from uncia_contract.classifier import Scores
+from uncia_contract.frames import Frame
 from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
 from uncia_edge.cameras import ArrivedBurst, Camera, Failure
@@ -27,10 +28,14 @@ class Outgoing(Protocol):
 
 @dataclass(frozen=True)
 class Observation:
-    """What became of one burst: its record (None where no file could be used) and the files that failed."""
+    """What became of one burst: its record (None where no file could be used) and the files that failed.
+
+    `frames` are those of the record, in its order.
+    """
 
     burst: ArrivedBurst
     record: SequenceRecord | None
+    frames: tuple[Frame, ...]
     failures: tuple[Failure, ...]
 
 
@@ -64,15 +69,15 @@ class Trap:
         verdict = score_burst([frame.path.read_bytes for frame in burst.frames], self._classifier, self._strips)
         if verdict is None:
             broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
-            return Observation(burst, None, (*burst.failures, *broken))
+            return Observation(burst, None, (), (*burst.failures, *broken))
         record = make_record(
             burst, verdict, self._classifier.manifest, self._bundle, self._next_ids(burst), self._trap, self._clock()
         )
+        frames = tuple(frame for index, frame in enumerate(burst.frames) if index not in verdict.failures)
         if record.positive:
-            usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
-            self._outbox.add(record, [burst.frames[index].path for index in usable])
+            self._outbox.add(record, [frame.path for frame in frames])
         undecodable = [Failure(burst.frames[index].path, reason) for index, reason in verdict.failures.items()]
-        return Observation(burst, record, (*burst.failures, *undecodable))
+        return Observation(burst, record, frames, (*burst.failures, *undecodable))
 
     def _next_ids(self, burst: ArrivedBurst) -> SequenceIds:
         sequence = self._outbox.next_sequence_id(self._trap)

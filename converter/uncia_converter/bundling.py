@@ -1,0 +1,135 @@
+"""`uncia-convert bundle`: a training run becomes the one file that a trap accepts (DESIGN 4).
+
+Decides what goes into a bundle and in which order it is proven: head into the graph, probes through the very classifier
+that the trap uses, the finished file read back and proven before it gets its name.
+"""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from uncia_contract.arrays import write_arrays
+from uncia_contract.bundle import bundle_from_bytes, write_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.heads import LogisticHead, head_from_bytes
+from uncia_contract.interpreter import Interpreter
+from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.runs import RUN_BACKBONE, RUN_HEAD, RUN_MODEL, Run, read_run
+from uncia_converter.graph import attach_head
+from uncia_converter.probes import render_probes
+
+
+@dataclass(frozen=True)
+class BundleRequest:
+    """Which run becomes which file; `created_at` None takes the run's own."""
+
+    run: Path
+    out: Path
+    version: int = 1
+    licence: str = "not stated; see sources"
+    created_at: datetime | None = None
+
+
+def make_bundle(request: BundleRequest) -> Manifest:
+    """Packs the run into `request.out` and gives its manifest.
+
+    Raises:
+        DataError: no finished run, or one whose parts were changed.
+        BundleError: the parts do not fit together, or the packed model does not give what it should.
+        StorageError: the file cannot be written.
+    """
+    run = read_run(request.run)
+    described, model, head = _parts(request.run)
+    weights, bias = head.folded()
+    members = {
+        MODEL: attach_head(model, weights, bias, run.logit_range),
+        HEAD: _read(request.run / RUN_HEAD),
+        PROBES: _probes(model, head),
+    }
+    data = write_bundle(_manifest(request, run, described), members)
+    bundle = bundle_from_bytes(data)
+    Classifier(bundle).check_probes()
+    _write(request.out, data)
+    return bundle.manifest
+
+
+def created_from_environment() -> datetime | None:
+    """SOURCE_DATE_EPOCH as a time, None where it is not set.
+
+    Raises:
+        DataError: it is set, but not to seconds.
+    """
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise DataError(f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970")
+    return datetime.fromtimestamp(int(text), UTC)
+
+
+def _parts(run: Path) -> tuple[dict[str, Any], bytes, LogisticHead]:
+    try:
+        described: dict[str, Any] = msgspec.json.decode(_read(run / RUN_BACKBONE), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise DataError(f"{run / RUN_BACKBONE}: {error}; make the run anew") from error
+    return described, _read(run / RUN_MODEL), head_from_bytes(_read(run / RUN_HEAD))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); make the run anew with uncia-train fit") from error
+
+
+def _probes(model: bytes, head: LogisticHead) -> bytes:
+    interpreter = Interpreter(model)
+    inputs = render_probes(interpreter.size)
+    features = [interpreter.run(probe, interpreter.outputs[:1])[0].reshape(-1) for probe in inputs]
+    probabilities = head.probabilities(np.stack(features))
+    return write_arrays({"inputs": inputs, "probabilities": probabilities}, compress=True)
+
+
+def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
+    size = described["input_size"]
+    return Manifest(
+        name=run.name,
+        version=request.version,
+        created_at=request.created_at or run.created_at,
+        labels=run.labels,
+        positive_labels=run.positive_labels,
+        input_size=(size[0], size[1]),
+        backbone=Backbone(
+            name=described["backbone"],
+            layer=described["layer"],
+            features=described["features"],
+            cut=described.get("cut"),
+            weights_sha256=described["weights_sha256"],
+        ),
+        burst_rule=run.burst_rule,
+        region_rule=run.region_rule,
+        decision_rule=run.decision_rule,
+        licence=request.licence,
+        sha256={},
+        regions=run.regions,
+        metrics=run.metrics,
+        training=run.training,
+        sources=tuple(sorted(run.sources, key=lambda source: source.name)),
+        notes=run.notes,
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,156 @@
+"""`uncia-simulate`: reads the command line, replays, prints, exits.
+
+Exit codes: 0 done; 1 a positive sequence was not delivered; 2 a mistake in input or surroundings, told in one line.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from uncia_contract.errors import DataError, StorageError, UnciaError
+from uncia_simulation.outcome import outcome, print_outcome
+from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter-1.uncia"
+EXAMPLES = """examples:
+  uncia-simulate                                          rendered bursts, demonstration bundle
+  uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-1.uncia --json out.json
+                                                          your own: every folder of pictures in DIR is a burst
+  uncia-simulate render --out DIR                         only render the bursts, to look at them
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        code: int = arguments.run(arguments)
+    except UnciaError as error:
+        print(f"uncia-simulate: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("uncia-simulate: interrupted", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uncia-simulate",
+        description="Replays recorded bursts through the trap's own code, a broker and the collector, on one machine.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--bursts", type=Path, metavar="DIR", help="recorded bursts, a folder each (default: rendered)")
+    parser.add_argument("--bundle", type=Path, metavar="FILE", help="the model bundle (default: starter, or demo)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where trap and catalogue are left (out/<time>)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there")
+    parser.add_argument("--broker", metavar="HOST:PORT", help="use this broker (default: start one)")
+    parser.add_argument(
+        "--strips", metavar="TOP,BOTTOM", default="0,0", help="burnt-in strips, fractions of the height"
+    )
+    parser.set_defaults(run=_simulate)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    render = commands.add_parser("render", help="render bursts without replaying them", epilog=EXAMPLES,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    render.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
+    render.add_argument("--training", action="store_true", help="a labelled training set instead of a handful")
+    render.add_argument("--seed", type=int, default=7, help="of the renderer (7)")
+    render.set_defaults(run=_render)
+    return parser
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from uncia_simulation.scenes import render_bursts, render_training_set
+
+    if arguments.training:
+        print(render_training_set(arguments.out, arguments.seed))
+    else:
+        render_bursts(arguments.out, arguments.seed)
+        print(arguments.out)
+    return 0
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    console = Console()
+    out = arguments.out or Path("out") / datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    with tempfile.TemporaryDirectory(prefix="uncia-rendered-") as rendered:
+        bursts = arguments.bursts or _rendered(Path(rendered), console)
+        bundle = arguments.bundle or (STARTER if arguments.bursts else DEMO)
+        plan = Plan(bursts, bundle, _made(out), _address(arguments.broker), _strips(arguments.strips))
+        result = outcome(_replay(plan), bursts)
+    if arguments.json:
+        _write(arguments.json, json.dumps(result, indent=1) + "\n")
+    print_outcome(result, console)
+    console.print(f"Catalogue: {out / CATALOGUE}", highlight=False)
+    console.print(f"  .venv/bin/uncia-collect list --data {out / CATALOGUE}", highlight=False, soft_wrap=True)
+    if arguments.bursts is None:
+        console.print(
+            "These were rendered scenes and a demonstration bundle trained on such. "
+            "Real bursts, with the starter bundle:\n"
+            "  .venv/bin/uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-1.uncia",
+            highlight=False,
+            soft_wrap=True,
+        )
+    return 0 if result["totals"]["delivered"] == result["totals"]["positive"] else 1
+
+
+def _rendered(folder: Path, console: Console) -> Path:
+    from uncia_simulation.scenes import render_bursts
+
+    with console.status("rendering a handful of bursts"):
+        render_bursts(folder)
+    return folder
+
+
+def _replay(plan: Plan) -> Replay:
+    bars = Progress(TextColumn("{task.description:9}"), BarColumn(), MofNCompleteColumn(), console=Console(stderr=True))
+    with bars:
+        tasks = {name: bars.add_task(name, total=None) for name in ("bursts", "delivered")}
+        return simulate(plan, lambda step, done, total: bars.update(tasks[step], completed=done, total=total))
+
+
+def _made(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be made ({error.strerror})") from error
+    return out
+
+
+def _address(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise DataError(f"--broker {text}: expected HOST:PORT, such as 127.0.0.1:1883")
+    return host, int(port)
+
+
+def _strips(text: str) -> tuple[float, float]:
+    try:
+        top, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(
+            f"--strips {text}: expected TOP,BOTTOM in fractions of the height, such as 0.02,0.05"
+        ) from error
+    if not (0 <= top < 0.5 and 0 <= bottom < 0.5):
+        raise DataError(f"--strips {text}: expected fractions from 0 up to 0.5")
+    return top, bottom
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error

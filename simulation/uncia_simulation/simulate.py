@@ -1,0 +1,129 @@
+"""A whole uncia on one desk: recorded bursts through the real trap, a real broker and the real collector.
+
+Decides how the three are put together and when the replay is over. It has no rules of its own: what it shows is what
+a trap in the field would have done.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uncia_collector.collector import Collector
+from uncia_collector.settings import BrokerSettings as CollectorBroker
+from uncia_collector.settings import CollectorSettings
+from uncia_contract.errors import BrokerError
+from uncia_edge.recorded import RecordedCamera
+from uncia_edge.runtime import Runtime
+from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+from uncia_edge.trap import Observation
+from uncia_simulation.broker import EmbeddedBroker, is_listening
+
+TRAP = "desk-1"
+CATALOGUE, STATE, BROKER = "catalogue", "trap", "broker"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to replay, with which bundle, and where everything is left.
+
+    `broker` is an address of one that runs already; None starts one. `strips` are the heights of burnt-in strips in
+    fractions of the frame, `wait_s` the patience for deliveries after the last burst.
+    """
+
+    bursts: Path
+    bundle: Path
+    out: Path
+    broker: tuple[str, int] | None = None
+    strips: tuple[float, float] = (0.0, 0.0)
+    wait_s: float = 120.0
+
+
+@dataclass
+class Replay:
+    """What happened: every observation, and for each positive sequence how many frames were receipted."""
+
+    observations: list[Observation] = field(default_factory=list)
+    delivered: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+Watch = Callable[[str, int, int], None]
+
+
+def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Replay:
+    """Replays every burst and waits for the receipts.
+
+    Args:
+        plan: what and where.
+        watch: told the step (`bursts`, `delivered`), how many are done and how many there are.
+
+    Raises:
+        DataError: no bursts.
+        BundleError: no usable bundle.
+        BrokerError: the named broker is not there.
+    """
+    began = time.monotonic()
+    replay = Replay()
+    total = len(RecordedCamera(plan.bursts).folders)
+    with _broker(plan) as (host, port), _collector(plan, host, port), Runtime(_trap(plan, host, port)) as runtime:
+
+        def note(observation: Observation) -> None:
+            replay.observations.append(observation)
+            watch("bursts", len(replay.observations), total)
+
+        watch("bursts", 0, total)
+        runtime.run(note)
+        _await_receipts(runtime, replay, plan.wait_s, watch)
+    replay.seconds = time.monotonic() - began
+    return replay
+
+
+@contextmanager
+def _broker(plan: Plan) -> Iterator[tuple[str, int]]:
+    if plan.broker is not None:
+        host, port = plan.broker
+        if not is_listening(host, port):
+            raise BrokerError(f"no broker at {host}:{port}; start one there, or leave --broker out to have one started")
+        yield host, port
+        return
+    with EmbeddedBroker(plan.out / BROKER) as broker:
+        yield broker.host, broker.port
+
+
+@contextmanager
+def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
+    settings = CollectorSettings(
+        data=str(plan.out / CATALOGUE), broker=CollectorBroker(host=host, port=port), http=None
+    )
+    collector = Collector(settings)
+    collector.start()
+    try:
+        collector.wait_ready()
+        yield collector
+    finally:
+        collector.stop()
+
+
+def _trap(plan: Plan, host: str, port: int) -> TrapSettings:
+    camera = CameraSettings(folder=str(plan.bursts), strip_top=plan.strips[0], strip_bottom=plan.strips[1])
+    return TrapSettings(
+        trap=TRAP,
+        bundle=str(plan.bundle),
+        state=str(plan.out / STATE),
+        camera=camera,
+        broker=BrokerSettings(host=host, port=port),
+    )
+
+
+def _await_receipts(runtime: Runtime, replay: Replay, wait_s: float, watch: Watch) -> None:
+    positive = [one.record.id for one in replay.observations if one.record is not None and one.record.positive]
+    deadline = time.monotonic() + wait_s
+    while True:
+        replay.delivered = {name: runtime.outbox.frames_delivered(name) for name in positive}
+        done = sum(runtime.outbox.is_delivered(name) for name in positive)
+        watch("delivered", done, len(positive))
+        if done == len(positive) or time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
