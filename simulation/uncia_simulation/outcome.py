@@ -90,8 +90,7 @@ def print_outcome(result: dict[str, Any], console: Console) -> None:
 
 def _row(sequence: dict[str, Any]) -> tuple[str, ...]:
     bound = "≤ " if sequence["upper_bound"] else ""
-    received = f"{sequence['frames_delivered']} of {sequence['frames']}"
-    delivered = f"yes, {received}" if sequence["delivered"] else f"no, {received}" if sequence["positive"] else "–"
+    delivered = f"{sequence['frames_delivered']} of {sequence['frames']}" if sequence["positive"] else "–"
     return (
         sequence["burst"],
         sequence["started_at"][:16].replace("T", " "),

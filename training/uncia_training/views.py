@@ -1,4 +1,4 @@
-"""What the head learns from each picture: the model input as it is, mirrored, as infrared, and from further away.
+"""What the head learns from each picture: the model input as it is, mirrored, and as infrared.
 
 Decides the training views. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
 stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0005-head.md.
@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 
 Image8 = NDArray[np.uint8]
 
-VIEWS = ("plain", "mirror", "infrared", "infrared_mirror", "far", "far_mirror")
+VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
 # One picture counts once, whatever its views.
 VIEW_WEIGHTS = np.full(len(VIEWS), 1 / len(VIEWS))
 
@@ -23,10 +23,9 @@ def views(image: Image8, seed: int) -> Iterator[tuple[str, Image8]]:
     """The training views of one model input; the same seed gives the same views."""
     yield "plain", image
     yield "mirror", mirrored(image)
-    chance = np.random.default_rng(seed)
-    for kind, view in (("infrared", infrared(image, chance)), ("far", far(image, chance))):
-        yield kind, view
-        yield f"{kind}_mirror", mirrored(view)
+    night = infrared(image, np.random.default_rng(seed))
+    yield "infrared", night
+    yield "infrared_mirror", mirrored(night)
 
 
 def mirrored(image: Image8) -> Image8:
@@ -56,17 +55,3 @@ def _fall_off(height: int, width: int, strength: float) -> NDArray[np.float32]:
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     fall: NDArray[np.float32] = (1 - strength * (rows**2 + columns**2) / 2).astype(np.float32)
     return fall
-
-
-def far(image: Image8, chance: np.random.Generator) -> Image8:
-    """The picture at 1/2 to 5/6 of its size, off the centre, its surroundings continued by reflection.
-
-    Portraits fill the frame; an animal in a region fills about half of it.
-    """
-    height, width = image.shape[:2]
-    most = (chance.uniform(1.2, 2.0) - 1) / 2
-    rows, columns = int(height * most), int(width * most)
-    down, right = int(chance.uniform(-rows, rows)), int(chance.uniform(-columns, columns))
-    around = ((rows + down, rows - down), (columns + right, columns - right), (0, 0))
-    wide = Image.fromarray(np.pad(image, around, mode="reflect"))
-    return np.asarray(wide.resize((width, height), Image.Resampling.BILINEAR))
