@@ -85,3 +85,12 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the repository with reference values and real pictures, which are not ours to commit."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"NO REFERENCE VALUES: {folder} is missing; nothing was compared with them")
+    return folder

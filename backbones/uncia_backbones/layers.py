@@ -1,0 +1,61 @@
+"""Keras layers with their weights put in at once, named after the tensors they hold.
+
+Every layer has a name of ours: Keras would count up through the process, and the name of a tensor is part of a model's
+bytes. Kernels come in as (out, in, height, width), PyTorch's and ONNX's order, and leave as Keras has them.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from uncia_backbones.frameworks import keras
+from uncia_backbones.weights import Tensors
+
+TORCH_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Draws a network's layers from one set of tensors."""
+
+    tensors: Tensors
+    epsilon: float
+
+    @staticmethod
+    def layer_name(tensor: str) -> str:
+        """`_blocks.1._bn0` as a name that TensorFlow's scopes take."""
+        return tensor.lstrip("_").replace("._", "_").replace(".", "_")
+
+    def convolution(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1, padding: str = "same") -> Any:
+        """A convolution without bias; `name`.weight is (filters, channels, kernel, kernel)."""
+        layer = keras.layers.Conv2D(
+            filters, kernel, stride, padding=padding, use_bias=False, name=self.layer_name(name)
+        )
+        y = layer(x)
+        weight = self.tensors.take(f"{name}.weight", (filters, x.shape[-1], kernel, kernel))
+        layer.set_weights([weight.transpose(2, 3, 1, 0)])
+        return y
+
+    def depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
+        """A depthwise convolution without bias; `name`.weight is (channels, 1, kernel, kernel)."""
+        layer = keras.layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=self.layer_name(name))
+        y = layer(x)
+        weight = self.tensors.take(f"{name}.weight", (x.shape[-1], 1, kernel, kernel))
+        layer.set_weights([weight.transpose(2, 3, 0, 1)])
+        return y
+
+    def batch_norm(self, x: Any, name: str, parts: tuple[str, str, str, str] = TORCH_BATCH_NORM) -> Any:
+        """A frozen batch norm over the channels; `parts` name its scale, offset, mean and variance."""
+        layer = keras.layers.BatchNormalization(epsilon=self.epsilon, trainable=False, name=self.layer_name(name))
+        y = layer(x)
+        layer.set_weights([self.tensors.take(f"{name}.{part}", (x.shape[-1],)) for part in parts])
+        return y
+
+
+def normalised(
+    pixels: Any, mean: float | tuple[float, float, float], spread: float | tuple[float, float, float]
+) -> Any:
+    """(pixels - mean) / spread, one number or one a channel; the mean goes first, which in int8 costs no precision."""
+    centred = keras.layers.Rescaling(1.0, offset=-np.asarray(mean, np.float32), name="minus_mean")(pixels)
+    return keras.layers.Rescaling(1.0 / np.asarray(spread, np.float32), name="over_spread")(centred)

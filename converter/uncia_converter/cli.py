@@ -1,0 +1,80 @@
+"""The command `uncia-convert`: reads arguments, prints, exits."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from uncia_backbones.registry import BACKBONES, LAYERS
+from uncia_contract.errors import UnciaError
+from uncia_converter.backbone import BackboneRequest, make_backbone
+
+BACKBONE_EXAMPLE = """example:
+  uncia-convert backbone --backbone efficientnet-lite0 --calibration labels.csv --out runs/backbone
+
+writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in float) and backbone.json"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code is 0 when done, 2 for a mistake in input or surroundings."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except UnciaError as error:
+        print(f"uncia-convert: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("uncia-convert: interrupted; nothing was finished", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="uncia-convert", description="From pretrained networks and training runs to bundles for the trap."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_backbone(commands)
+    return parser
+
+
+def _add_backbone(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "backbone",
+        help="quantize a pretrained network",
+        description="Quantizes a pretrained network to full integer, calibrated on your pictures.",
+        epilog=BACKBONE_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("--backbone", required=True, choices=list(BACKBONES), help="which network")
+    command.add_argument(
+        "--calibration",
+        required=True,
+        type=Path,
+        metavar="CSV",
+        help="columns file,label[,sequence,source,split]; about 200 pictures of it are used, none of split `test`",
+    )
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
+    command.add_argument("--weights", metavar="W", help="a file of weights, or random:SEED; default: the network's own")
+    command.add_argument("--cut", help="end after this stage, such as stage3, where the network has such a cut")
+    command.add_argument("--layer", default=LAYERS[0], choices=LAYERS, help="which features (default: %(default)s)")
+    command.set_defaults(run=_backbone)
+
+
+def _backbone(arguments: argparse.Namespace) -> int:
+    request = BackboneRequest(
+        backbone=arguments.backbone,
+        calibration=arguments.calibration,
+        out=arguments.out,
+        layer=arguments.layer,
+        cut=arguments.cut,
+        weights=arguments.weights,
+    )
+    description = make_backbone(request, _say)
+    size = (request.out / "backbone.tflite").stat().st_size
+    _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(f"uncia-convert: {line}", flush=True)

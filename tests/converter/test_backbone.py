@@ -1,0 +1,94 @@
+"""`uncia-convert backbone`: a folder that says what is in it, or one line and exit code 2."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.interpreter import Interpreter
+from uncia_converter.cli import main
+
+ROW = "backbone --backbone efficientnet-lite0 --weights random:1"
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three noisy pictures and their CSV."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for index in range(3):
+        noise = np.random.default_rng(index).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{index}.jpg")
+    (folder / "labels.csv").write_text("file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n")
+    return folder / "labels.csv"
+
+
+@pytest.fixture(scope="module")
+def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the command makes."""
+    out = tmp_path_factory.mktemp("backbone") / "new"
+    assert main([*ROW.split(), "--calibration", str(labels), "--out", str(out)]) == 0
+    return out
+
+
+def test_the_description_tells_what_was_made(made: Path) -> None:
+    """backbone.json names network, input, features, calibration and versions."""
+    said = json.loads((made / "backbone.json").read_bytes())
+    kept = {
+        key: said[key] for key in ("schema", "backbone", "layer", "cut", "input_size", "features", "weights_sha256")
+    }
+    assert kept == {
+        "schema": "uncia.backbone/1",
+        "backbone": "efficientnet-lite0",
+        "layer": "pooled",
+        "cut": None,
+        "input_size": [224, 224],
+        "features": 1280,
+        "weights_sha256": "random:1",
+    }
+    assert said["calibration"]["strata"] == {"day/blank": 1, "day/cat": 1}
+
+
+def test_the_description_names_the_files_by_hash(made: Path) -> None:
+    """Both models, and nothing else, lie beside it."""
+    hashes = json.loads((made / "backbone.json").read_bytes())["sha256"]
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made.glob("*.tflite")}
+    assert hashes == found
+    assert set(found) == {"backbone.tflite", "float.tflite"}
+
+
+def test_the_contract_loads_the_model(made: Path) -> None:
+    """The trap's interpreter takes it and gives 1280 features."""
+    interpreter = Interpreter((made / "backbone.tflite").read_bytes())
+    [features] = interpreter.run(np.zeros((224, 224, 3), np.uint8), interpreter.outputs)
+    assert (interpreter.size, features.shape) == ((224, 224), (1280,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--calibration nowhere.csv --out {out}", "nowhere.csv: no such file"),
+        ("--calibration {labels} --out {out} --cut stage3", "no cut 'stage3'"),
+        ("--calibration {labels} --out {out} --weights random:", "expected random:SEED"),
+        ("--calibration {labels} --out {labels}/x --weights random:1", "choose another --out"),
+    ],
+    ids=["no CSV", "no such cut", "bad seed", "cannot be written"],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    labels: Path, tmp_path: Path, arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback, and the line says what to do."""
+    line = f"{ROW} {arguments.format(labels=labels, out=tmp_path)}"
+    assert main(line.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that can be copied."""
+    with pytest.raises(SystemExit):
+        main(["backbone", "--help"])
+    assert "uncia-convert backbone --backbone efficientnet-lite0" in capsys.readouterr().out

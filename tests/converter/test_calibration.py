@@ -1,0 +1,94 @@
+"""The choice of calibration pictures: stratified, deterministic, never of the test split."""
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.errors import DataError
+from uncia_contract.labels import LabelledPicture
+from uncia_converter.calibration import choose
+
+SIZE = (32, 24)
+
+
+def picture(folder: Path, name: str, label: str, infrared: bool = False, **more: str) -> LabelledPicture:
+    """A noisy JPEG, grey or in colour."""
+    noise = np.random.default_rng(sum(name.encode())).integers(0, 256, (6, 8, 1 if infrared else 3), dtype=np.uint8)
+    pixels = np.broadcast_to(noise, (6, 8, 3)).repeat(8, axis=0).repeat(8, axis=1)
+    Image.fromarray(np.ascontiguousarray(pixels)).save(folder / name, quality=95)
+    return LabelledPicture(name, folder / name, label, **more)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[LabelledPicture]:
+    """Mostly cats by day, a few infrared ones, a few blanks."""
+    return [
+        *(picture(tmp_path, f"day{i}.jpg", "cat") for i in range(20)),
+        *(picture(tmp_path, f"night{i}.jpg", "cat", infrared=True) for i in range(4)),
+        *(picture(tmp_path, f"blank{i}.jpg", "blank") for i in range(3)),
+    ]
+
+
+def test_strata_share_equally_until_one_runs_out(pictures: list[LabelledPicture]) -> None:
+    """#1: four infrared, three blank, and the rest of twelve from the twenty by day."""
+    assert choose(pictures, SIZE, 12).strata() == {"day/blank": 3, "day/cat": 5, "infrared/cat": 4}
+
+
+def test_the_order_of_the_csv_does_not_matter(pictures: list[LabelledPicture]) -> None:
+    """#3: shuffled rows give the same pictures in the same order."""
+    shuffled = random.Random(1).sample(pictures, len(pictures))
+    assert choose(shuffled, SIZE, 12).summary() == choose(pictures, SIZE, 12).summary()
+
+
+def test_the_fingerprint_is_of_the_contents(pictures: list[LabelledPicture]) -> None:
+    """Another picture under the same name is another calibration."""
+    before = choose(pictures, SIZE, 100).summary()["fingerprint"]
+    picture(pictures[0].path.parent, "day0.jpg", "cat", infrared=True)
+    assert choose(pictures, SIZE, 100).summary()["fingerprint"] != before
+
+
+def test_bursts_and_sources_take_turns(tmp_path: Path) -> None:
+    """#2: twelve frames of one burst, and thirty of one web page, leave room for the others."""
+    many = [
+        *(picture(tmp_path, f"a{i}.jpg", "cat", sequence="burst", source="trap") for i in range(12)),
+        *(picture(tmp_path, f"b{i}.jpg", "cat", sequence=f"other{i}", source="trap") for i in range(2)),
+        *(picture(tmp_path, f"c{i}.jpg", "cat", source="web") for i in range(30)),
+    ]
+    chosen = choose(many, SIZE, 8)
+    assert Counter(c.picture.source for c in chosen.candidates) == {"trap": 4, "web": 4}
+    assert Counter(c.picture.sequence for c in chosen.candidates if c.picture.source == "trap")["burst"] == 2
+
+
+def test_the_test_split_is_never_used(pictures: list[LabelledPicture], tmp_path: Path) -> None:
+    """Even where it is all that shows an animal."""
+    secret = picture(tmp_path, "secret.jpg", "wolf", split="test")
+    assert "day/wolf" not in choose([*pictures, secret], SIZE, 100).strata()
+
+
+def test_only_test_pictures_is_an_error(tmp_path: Path) -> None:
+    """There is nothing to calibrate with."""
+    with pytest.raises(DataError, match="every row has split `test`"):
+        choose([picture(tmp_path, "a.jpg", "cat", split="test")], SIZE)
+
+
+def test_a_broken_picture_is_recorded(pictures: list[LabelledPicture], tmp_path: Path) -> None:
+    """It is named with its reason, and the others are used."""
+    (tmp_path / "day3.jpg").write_bytes(b"no picture")
+    chosen = choose(pictures, SIZE, 100)
+    assert (len(chosen.candidates), [file for file, _ in chosen.failures]) == (26, ["day3.jpg"])
+
+
+def test_pixels_are_model_inputs(pictures: list[LabelledPicture]) -> None:
+    """uint8 (1, height, width, 3), as the quantizer wants them."""
+    first = next(choose(pictures, SIZE, 5).pixels())
+    assert (first.shape, first.dtype) == ((1, 24, 32, 3), np.uint8)
+
+
+def test_no_readable_picture_is_an_error(tmp_path: Path) -> None:
+    """The first is named."""
+    with pytest.raises(DataError, match=r"none of 1 calibration pictures can be read; the first: gone\.jpg"):
+        choose([LabelledPicture("gone.jpg", tmp_path / "gone.jpg", "cat")], SIZE)
