@@ -1,0 +1,26 @@
+"""One scored picture as every writer of results takes it: collector's exports, archive scoring, evaluation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class ScoredPicture:
+    """A picture and what was thought of it.
+
+    `file` is a relative path with forward slashes. `score` is the probability of `label` in [0, 1], None where early
+    exit spared the picture; `region` is (left, top, width, height) in fractions of the oriented picture, None for all
+    of it. `failure` names why it could not be scored at all. `confidence` is its sequence's, the number that decided.
+    """
+
+    file: str
+    label: str = ""
+    score: float | None = None
+    region: tuple[float, float, float, float] | None = None
+    failure: str | None = None
+    trap: str = ""
+    sequence: str = ""
+    taken_at: datetime | None = None
+    confidence: float | None = None
+    threshold: float | None = None
+    positive: bool | None = None
