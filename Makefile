@@ -42,5 +42,22 @@ format: $(VENV)/.dev ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Dates and seeds are fixed, so that the same data and versions give the same bytes.
+STARTER_EPOCH := 1795392000
+starter: $(VENV)/.dev ## train the starter bundle anew from DATA (../shared/data)
+	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration $(DATA)/labels.csv --out runs/starter/backbone
+	$(BIN)/uncia-train fit --data $(DATA)/labels.csv --positive snow_leopard --name snow-leopard-starter \
+	    --sources models/snow-leopard-starter.sources.json --backbone-dir runs/starter/backbone --out runs/starter/head
+	SOURCE_DATE_EPOCH=$(STARTER_EPOCH) $(BIN)/uncia-convert bundle runs/starter/head \
+	    --licence "CC BY 4.0, as far as the sources' licences permit; see sources" --out models/snow-leopard-starter-1.uncia
+
+demo-bundle: $(VENV)/.dev ## train the demonstration bundle on rendered scenes
+	$(BIN)/uncia-simulate render --training --seed 11 --out runs/demo/scenes
+	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration runs/demo/scenes/labels.csv --out runs/demo/backbone
+	$(BIN)/uncia-train fit --data runs/demo/scenes/labels.csv --positive snow_leopard --name rendered-demo \
+	    --sources models/rendered-demo.sources.json --backbone-dir runs/demo/backbone --out runs/demo/head
+	SOURCE_DATE_EPOCH=$(STARTER_EPOCH) $(BIN)/uncia-convert bundle runs/demo/head --licence Apache-2.0 \
+	    --out models/rendered-demo-1.uncia
+
 clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

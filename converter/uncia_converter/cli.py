@@ -13,6 +13,8 @@ BACKBONE_EXAMPLE = """example:
   uncia-convert backbone --backbone efficientnet-lite0 --calibration labels.csv --out runs/backbone
 
 writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in float) and backbone.json"""
+BUNDLE_EXAMPLE = """example:
+  uncia-convert bundle runs/head --out my-leopards-1.uncia"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_backbone(commands)
+    _add_bundle(commands)
     return parser
 
 
@@ -73,6 +76,37 @@ def _backbone(arguments: argparse.Namespace) -> int:
     description = make_backbone(request, _say)
     size = (request.out / "backbone.tflite").stat().st_size
     _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
+    return 0
+
+
+def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "bundle",
+        help="pack a training run into the file that a trap accepts",
+        description="Packs a training run: head into the graph, probes, manifest; proven before it gets its name.",
+        epilog=BUNDLE_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit")
+    command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle, such as mine-1.uncia")
+    command.add_argument("--bundle-version", type=int, default=1, metavar="N", help="only ever grows (1)")
+    command.add_argument("--licence", default="not stated; see sources", help="of the bundle itself")
+    command.set_defaults(run=_bundle)
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    from uncia_converter.bundling import BundleRequest, created_from_environment, make_bundle
+
+    request = BundleRequest(
+        run=arguments.run_dir,
+        out=arguments.out,
+        version=arguments.bundle_version,
+        licence=arguments.licence,
+        created_at=created_from_environment(),
+    )
+    manifest = make_bundle(request)
+    size = arguments.out.stat().st_size
+    _say(f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, probes proven")
     return 0
 
 
