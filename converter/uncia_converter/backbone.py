@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
+from uncia_backbones.calibration import Calibration, choose
 from uncia_backbones.network import LAYERS, Network
 from uncia_backbones.registry import backbone
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.labels import read_labels
-from uncia_converter.calibration import Calibration, choose
 
 INT8, FLOAT, DESCRIPTION = "backbone.tflite", "float.tflite", "backbone.json"
 SCHEMA = "uncia.backbone/1"

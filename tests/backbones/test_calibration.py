@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_backbones.calibration import choose
 from uncia_contract.errors import DataError
 from uncia_contract.labels import LabelledPicture
-from uncia_converter.calibration import choose
 
 SIZE = (32, 24)
 
