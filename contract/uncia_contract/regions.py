@@ -13,9 +13,8 @@ from msgspec import Meta
 from numpy.typing import NDArray
 from PIL import Image
 
-Grey = NDArray[np.uint8]
-Light = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from uncia_contract.changes import Flat, Grey, Mask, animal, behind, evenly_exposed, evidence, flattened, patches
+from uncia_contract.views import moved, views, why_unlike
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
@@ -32,18 +31,26 @@ class Region(msgspec.Struct, frozen=True):
 class RegionRule(msgspec.Struct, frozen=True):
     """How regions are found; travels in the bundle's manifest, so that trap and training agree.
 
-    `thumbnail_width` in pixels; `min_change` in grey levels (0 to 255); percentiles in 0 to 100; `min_side`,
+    A pixel has changed where it differs by more than `min_change` grey levels (0 to 255), more than the frame's mean
+    change + `sds` standard deviations, and more than `noise_sds` robust standard deviations of all changes. `doubt`
+    times the disagreement of the other frames is taken off a change before patches are compared; the strongest patch is
+    the animal if it has `min_share` of all, else the box of all changes is taken. `upheaval` is the share of changed
+    pixels from which the whole scene has changed. `thumbnail_width` in pixels, percentiles in 0 to 100; `min_side`,
     `strip_top` and `strip_bottom` are fractions of the frame's height.
     """
 
     thumbnail_width: Annotated[int, Meta(ge=16, le=1024)] = 256
-    min_change: Annotated[float, Meta(ge=0.0, le=255.0)] = 12.0
+    min_change: Annotated[float, Meta(ge=0.0, le=255.0)] = 8.0
     sds: Annotated[float, Meta(ge=0.0)] = 3.0
+    noise_sds: Annotated[float, Meta(ge=0.0)] = 5.0
     min_changed_pixels: Annotated[int, Meta(ge=1)] = 30
+    doubt: Annotated[float, Meta(ge=0.0)] = 2.0
+    min_share: Annotated[float, Meta(ge=0.0)] = 0.4
+    upheaval: Fraction = 0.55
     low_percentile: Annotated[float, Meta(ge=0.0, le=100.0)] = 3.0
     high_percentile: Annotated[float, Meta(ge=0.0, le=100.0)] = 97.0
-    scale: Annotated[float, Meta(ge=1.0)] = 1.4
-    min_side: Fraction = 0.25
+    scale: Annotated[float, Meta(ge=1.0)] = 1.3
+    min_side: Fraction = 0.2
     strip_top: Fraction = 0.05
     strip_bottom: Fraction = 0.08
 
@@ -51,8 +58,11 @@ class RegionRule(msgspec.Struct, frozen=True):
 class RegionChoice(msgspec.Struct, frozen=True):
     """What to score of one frame: a region, or the whole frame (None), and the reason in one machine word.
 
-    With a region: `changed` (something moved here), `neighbour` (this frame showed nothing, its nearest neighbour did).
-    Without: `no-change`, `single-frame` (nothing to compare with), `sizes-differ` (frames of unequal shape).
+    With a region: `changed` (something moved here), `neighbour` (this frame showed nothing, its nearest neighbour did),
+    `background` (nothing moved within the burst, but something is here that the trap's background has not).
+    Without: `no-change`; `single-frame` (nothing to compare with); `sizes-differ` (frames of unequal shape);
+    `camera-moved`, `light-changed`, `whole-scene` (this frame cannot be compared with the others); `scattered`
+    (changes all over the frame: snowfall, wind).
     """
 
     region: Region | None
@@ -70,7 +80,7 @@ def thumbnail(image: Image.Image, rule: RegionRule) -> Grey:
 def regions(
     thumbnails: Sequence[Grey],
     rule: RegionRule,
-    background: Grey | Light | None = None,
+    background: Grey | Flat | None = None,
     strips: tuple[float, float] | None = None,
 ) -> list[RegionChoice]:
     """What to score of each frame of a burst: one choice a frame, in the same order.
@@ -78,19 +88,20 @@ def regions(
     Args:
         thumbnails: grey uint8 (height, width) each, as `thumbnail` gives them.
         rule: the bundle's rule.
-        background: the trap's rolling background of the same light; used for bursts of one or two frames.
+        background: the trap's rolling background of the same light (`backgrounds`); used for bursts of one or two
+            frames and for animals that never move. One of another shape is left aside.
         strips: fractions of the height at top and bottom in which nothing is looked for (burnt-in info strips);
             the rule's where None.
     """
     if len({frame.shape for frame in thumbnails}) > 1:
         return [RegionChoice(None, "sizes-differ")] * len(thumbnails)
-    frames = [_flattened(frame) for frame in thumbnails]
-    behind = _behind(frames, background)
-    if behind is None:
-        return [RegionChoice(None, "single-frame")] * len(frames)
-    rows = _rows_between_strips(frames[0].shape[0], strips or (rule.strip_top, rule.strip_bottom))
-    found = [_region(np.abs(frame - back), rows, rule) for frame, back in zip(frames, behind, strict=True)]
-    return _shared_with_neighbours(found)
+    if not thumbnails:
+        return []
+    top, bottom = strips if strips is not None else (rule.strip_top, rule.strip_bottom)
+    look = _Look(rule, thumbnails[0].shape, top, bottom)
+    frames = np.stack([look.at(frame) for frame in thumbnails])
+    known = look.at(background) if background is not None and background.shape == look.shape else None
+    return _shared_with_neighbours(_by_view(frames, known, look))
 
 
 def crop_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -113,58 +124,93 @@ def _span(centre: float, side: int, limit: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _flattened(frame: Grey | Light) -> Light:
-    """Minus its own median, then blurred: float32 (height, width).
+class _Look:
+    """Where to look in the thumbnails of one burst, and by which rule."""
 
-    In this order, and with a kernel of sixteenths, the arithmetic is exact: brightness cancels to the last bit.
-    """
-    grey = frame.astype(np.float32)
-    return _blurred(grey - np.float32(np.median(grey)))
+    def __init__(self, rule: RegionRule, shape: tuple[int, ...], top: float, bottom: float) -> None:
+        self.rule = rule
+        self.shape = shape
+        first, end = round(shape[0] * top), shape[0] - round(shape[0] * bottom)
+        self.rows = slice(first, end) if first < end else slice(0, shape[0])
 
-
-def _blurred(grey: Light) -> Light:
-    """Smoothed by a 5 x 5 binomial kernel, edges repeated."""
-    for axis in (0, 1):
-        padding = [(2, 2) if axis == at else (0, 0) for at in (0, 1)]
-        padded = np.pad(grey, padding, mode="edge").swapaxes(0, axis)
-        n = grey.shape[axis]
-        mixed = (
-            padded[:n] + padded[4 : n + 4] + 4 * (padded[1 : n + 1] + padded[3 : n + 3]) + 6 * padded[2 : n + 2]
-        ) / 16
-        grey = mixed.swapaxes(0, axis).astype(np.float32, copy=False)
-    return grey
+    def at(self, thumbnail: Grey | Flat) -> Flat:
+        """The part between the strips, flat."""
+        return flattened(thumbnail[self.rows])
 
 
-def _behind(frames: list[Light], background: Grey | Light | None) -> list[Light] | None:
-    """What each frame is compared with: the burst's median, the rolling background, else the other frame."""
-    if len(frames) >= 3:
-        return [np.median(frames, axis=0).astype(np.float32)] * len(frames)
-    if background is not None and frames and background.shape == frames[0].shape:
-        return [_flattened(background)] * len(frames)
-    if len(frames) == 2:
-        return [frames[1], frames[0]]
-    return None
+def _by_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice]:
+    """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
+    found: dict[int, RegionChoice] = {}
+    every = views(frames)
+    usual = np.median(frames[every[0]], axis=0)
+    for rank, view in enumerate(every):
+        if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
+            found |= zip(view, _in_one_view(evenly_exposed(frames[view]), known, look), strict=True)
+        else:
+            found |= {n: RegionChoice(None, why_unlike(frames[n], usual)) for n in view}
+    return [found[n] for n in range(len(frames))]
 
 
-def _rows_between_strips(height: int, strips: tuple[float, float]) -> slice:
-    """The rows in which an animal is looked for."""
-    top, bottom = strips
-    return slice(round(height * top), height - round(height * bottom))
+def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice]:
+    """Choices for frames of one view; where nothing moved at all, what the known background has not."""
+    if known is not None and views(np.stack([known, frames[0]])) != [[0, 1]]:
+        known = None
+    back = behind(frames, known)
+    if back is None:
+        return [RegionChoice(None, "single-frame")] * len(frames)
+    choices = _against(frames, back, look)
+    if known is None or len(frames) < 3 or any(choice.reason != "no-change" for choice in choices):
+        return choices
+    resting = _against(frames, np.broadcast_to(known, frames.shape), look)
+    return [RegionChoice(c.region, "background" if c.region else "no-change") for c in resting]
 
 
-def _region(change: Light, rows: slice, rule: RegionRule) -> Region | None:
-    """Where one frame differs from what is behind it, or None where it hardly does."""
-    inside = change[rows]
-    if not inside.size:
-        return None
-    changed = inside > max(rule.min_change, float(inside.mean() + rule.sds * inside.std()))
-    ys, xs = np.nonzero(changed)
-    if len(xs) < rule.min_changed_pixels:
-        return None
-    bounds = [rule.low_percentile, rule.high_percentile]
-    left, right = np.percentile(xs, bounds)
-    top, bottom = np.percentile(ys + rows.start, bounds)
-    return _square(left, top, right + 1, bottom + 1, change.shape, rule)
+def _against(frames: Flat, back: Flat, look: _Look) -> list[RegionChoice]:
+    """Choices for frames, each compared with what is behind it: (frames, height, width) both."""
+    change = np.abs(frames - back)
+    proofs = evidence(frames, change, look.rule.doubt)
+    return [_choice(*one, look) for one in zip(frames, back, change, proofs, strict=True)]
+
+
+def _choice(frame: Flat, back: Flat, change: Flat, proof: Flat, look: _Look) -> RegionChoice:
+    """The choice for one frame, seen against what is behind it."""
+    rule = look.rule
+    wide = float((change > 1.5 * rule.min_change).mean())
+    if wide > rule.upheaval or (wide > rule.upheaval / 4 and moved(frame, back)):
+        return RegionChoice(None, why_unlike(frame, back))
+    changed = change > _threshold(change, rule)
+    if np.count_nonzero(changed) < rule.min_changed_pixels:
+        return RegionChoice(None, "no-change")
+    found = patches(changed, proof)
+    if found.share < rule.min_share:
+        region = _box(changed, proof, look)
+        scattered = region.height > 0.8
+        return RegionChoice(None if scattered else region, "scattered" if scattered else "changed")
+    if found.pixels[found.strongest] < rule.min_changed_pixels:
+        return RegionChoice(None, "no-change")
+    return RegionChoice(_box(changed & animal(found, changed.shape), proof, look), "changed")
+
+
+def _threshold(change: Flat, rule: RegionRule) -> float:
+    """The change in grey levels that is more than this frame's noise."""
+    usual = float(change.mean() + rule.sds * change.std())
+    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(np.median(change)))
+
+
+def _box(changed: Mask, proof: Flat, look: _Look) -> Region:
+    """The square about the changed pixels; those that no ghost explains count ten times as much."""
+    rows, columns = np.nonzero(changed)
+    weights = np.where(proof[rows, columns] > look.rule.min_change / 2, 1.0, 0.1)
+    bounds = (look.rule.low_percentile, look.rule.high_percentile)
+    left, right = _percentiles(columns, weights, bounds)
+    top, bottom = _percentiles(rows + look.rows.start, weights, bounds)
+    return _square(left, top, right + 1, bottom + 1, look.shape, look.rule)
+
+
+def _percentiles(places: NDArray[np.intp], weights: NDArray[np.float64], bounds: tuple[float, float]) -> list[int]:
+    """Weighted percentiles of pixel places."""
+    share = np.cumsum(np.bincount(places, weights))
+    return [int(np.searchsorted(share, bound / 100 * share[-1])) for bound in bounds]
 
 
 def _square(left: float, top: float, right: float, bottom: float, shape: tuple[int, ...], rule: RegionRule) -> Region:
@@ -177,16 +223,12 @@ def _square(left: float, top: float, right: float, bottom: float, shape: tuple[i
     return Region(float(start / width), float(above / height), float(across / width), float(down / height))
 
 
-def _shared_with_neighbours(found: list[Region | None]) -> list[RegionChoice]:
-    """A frame without a region takes that of the nearest frame with one (the earlier of two as near)."""
-    having = [n for n, region in enumerate(found) if region is not None]
-    choices = []
-    for n, region in enumerate(found):
-        if region is not None:
-            choices.append(RegionChoice(region, "changed"))
-        elif having:
+def _shared_with_neighbours(choices: list[RegionChoice]) -> list[RegionChoice]:
+    """A frame that shows no change takes the region of the nearest that does (the earlier of two as near)."""
+    having = [n for n, choice in enumerate(choices) if choice.region is not None]
+    shared = list(choices)
+    for n, choice in enumerate(choices):
+        if choice.reason == "no-change" and having:
             nearest = min(having, key=lambda other: abs(other - n))
-            choices.append(RegionChoice(found[nearest], "neighbour"))
-        else:
-            choices.append(RegionChoice(None, "no-change"))
-    return choices
+            shared[n] = RegionChoice(choices[nearest].region, "neighbour")
+    return shared

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from uncia_contract.regions import Region, RegionRule, crop_box, regions, thumbnail
+from uncia_contract.regions import Region, RegionChoice, RegionRule, crop_box, regions, thumbnail
 
 RULE = RegionRule()
 HEIGHT, WIDTH = 192, 256
@@ -87,14 +87,16 @@ def test_a_change_of_overall_brightness_does_not_move_a_region(brightness):
     assert regions(flickering, RULE) == regions(burst, RULE)
 
 
-def test_the_middle_frame_of_three_takes_its_neighbours_region():
-    """An animal that leaves and comes back makes the middle frame the median: it borrows."""
-    at = (100, 90)
-    middle = scene(at, seed=1)
-    burst = [scene((94, 90)), middle, scene((106, 90), seed=2)]
-    found = regions(burst, RULE)
-    assert [choice.reason for choice in found][1] in {"neighbour", "changed"}
-    assert covered(found[1].region, at) > 0.7
+def test_a_frame_that_shows_no_change_takes_its_nearest_neighbours_region():
+    """The animal steps out for a frame and comes back: that frame, the burst's median, borrows."""
+    found = regions(walk((20, 90), None, (180, 90)), RULE)
+    assert (found[1].reason, found[1].region) == ("neighbour", found[0].region)
+
+
+def test_the_middle_frame_of_three_finds_its_own_animal():
+    """An animal that walks less than its own length makes the median like the middle frame, which has a region."""
+    found = regions(walk((88, 90), (100, 90), (112, 90)), RULE)
+    assert covered(found[1].region, (100, 90)) > 0.7
 
 
 def test_nothing_moves_and_the_whole_frame_is_scored():
@@ -137,6 +139,115 @@ def test_a_running_clock_in_the_info_strip_is_not_an_animal():
         frame[-14:, 100 + 20 * n : 120 + 20 * n] = 255
         frame[:8, 10 * n : 10 * n + 30] = 0
     assert {choice.reason for choice in regions(burst, RULE)} == {"no-change"}
+
+
+def test_a_ghost_does_not_draw_the_region_away():
+    """Where the animal stood still afterwards is not where it was before: the first frame's region stays with it."""
+    first = scene((10, 90))
+    rested = [scene((150 + 8 * n, 60), seed=n + 1, contrast=-40 + 25 * (n % 2)) for n in range(3)]
+    assert covered(regions([first, *rested], RULE)[0].region, (10, 90)) > 0.7
+
+
+def test_a_second_change_far_away_does_not_blow_the_region_up():
+    """A tuft that sways at the other side of the frame leaves the animal's region small."""
+    burst = walk((10, 90), (60, 95), (120, 100), contrast=-45)
+    for n, frame in enumerate(burst):
+        frame[20:28, 230 + 3 * n : 236 + 3 * n] += 14
+    assert all(choice.region is not None and choice.region.height < 0.35 for choice in regions(burst, RULE))
+
+
+def test_a_low_contrast_animal_is_found():
+    """Twelve grey levels, after the thumbnail's averaging, are enough."""
+    found = regions(walk((10, 90), (60, 95), (120, 100), contrast=-12, noise=1.0), RULE)
+    assert all(covered(found[n].region, at) > 0.7 for n, at in enumerate([(10, 90), (60, 95), (120, 100)]))
+
+
+def test_an_animal_that_never_moves_is_found_against_the_background():
+    """Nothing changes within the burst, but the trap knows its view."""
+    found = regions(walk((100, 90), (100, 90), (100, 90)), RULE, background=scene(None, seed=9))
+    assert [choice.reason for choice in found] == ["background"] * 3
+    assert covered(found[0].region, (100, 90)) > 0.7
+
+
+def test_a_background_of_another_view_is_left_aside():
+    """A trap that was hung up anew compares nothing with its old view."""
+    old = ground(seed=77).astype(np.uint8)
+    assert {choice.reason for choice in regions(walk(None, None, None), RULE, background=old)} == {"no-change"}
+
+
+def test_a_background_of_another_size_is_left_aside():
+    """A camera set to another resolution has no background yet."""
+    assert regions(walk((10, 90)), RULE, background=scene(None)[:, :200])[0].reason == "single-frame"
+
+
+def knocked(frame: np.ndarray, down: int, across: int) -> np.ndarray:
+    """The frame as a camera sees it that was pushed: what comes into view is more ground."""
+    return np.roll(frame, (down, across), axis=(0, 1))
+
+
+WALK = ((10, 90), (50, 95), (90, 95), (130, 100), (170, 100), (200, 100))
+
+
+@pytest.mark.parametrize("push", [(9, 14), (0, 6), (-30, 40)], ids=["some", "little", "far"])
+def test_frames_after_a_knock_are_scored_whole(push):
+    """One of six frames after the camera was pushed: it is whole, with the reason; the others keep their regions."""
+    burst = walk(*WALK)
+    burst[5] = knocked(burst[5], *push)
+    found = regions(burst, RULE)
+    assert found[5] == RegionChoice(None, "camera-moved")
+    assert all(covered(found[n].region, WALK[n]) > 0.7 for n in range(5))
+
+
+@pytest.mark.parametrize("flash", [0.0, 0.03], ids=["none", "hardly any"])
+def test_a_frame_whose_flash_failed_is_scored_whole(flash):
+    """It is dark, the others find their animal without it."""
+    burst = walk(*WALK)
+    burst[2] = (burst[2] * flash + np.random.default_rng(5).normal(6, 2, burst[2].shape)).clip(0, 255).astype(np.uint8)
+    found = regions(burst, RULE)
+    assert (found[2].region, found[2].reason) == (None, "light-changed")
+    assert all(covered(found[n].region, WALK[n]) > 0.7 for n in (0, 1, 3, 4, 5))
+
+
+def test_a_weaker_flash_moves_no_region():
+    """Half the light on one frame is a change of contrast, not an animal."""
+    burst = walk(*WALK)
+    burst[3] = (burst[3] * 0.6 + 8).astype(np.uint8)
+    found = regions(burst, RULE)
+    assert all(covered(choice.region, at) > 0.7 for choice, at in zip(found, WALK, strict=True))
+
+
+def test_day_and_infrared_frames_are_compared_among_themselves():
+    """Three frames by day, three by infrared, in which rock shines otherwise: all find their animal."""
+    burst = walk(*WALK)
+    for frame in burst[3:]:
+        frame[:] = (240 - frame.astype(float) * 0.9).clip(0, 255).astype(np.uint8)
+    found = regions(burst, RULE)
+    assert all(covered(choice.region, at) > 0.7 for choice, at in zip(found, WALK, strict=True))
+
+
+def test_a_lone_frame_of_another_light_is_scored_whole():
+    """Five by day, one by infrared: the one has nothing to be compared with."""
+    burst = walk(*WALK)
+    burst[5][:] = 240 - burst[5] // 2 * 2
+    found = regions(burst, RULE)
+    assert (found[5].region, found[0].reason) == (None, "changed")
+
+
+def test_sunrise_within_a_burst_gives_no_region():
+    """Light that grows over half of the scene is no animal."""
+    lit = np.linspace(0, 1, WIDTH).clip(0.3, 0.7) * np.ones((HEIGHT, 1))
+    burst = [(scene(None, seed=n) + 40 * n * lit).clip(0, 255).astype(np.uint8) for n in range(5)]
+    assert {choice.region for choice in regions(burst, RULE)} == {None}
+
+
+def test_snowfall_is_scored_whole():
+    """Flakes all over the frame: the whole frame speaks."""
+    burst = walk(None, None, None, None, None)
+    for n, frame in enumerate(burst):
+        rng = np.random.default_rng(n)
+        for x, y in zip(rng.integers(2, WIDTH - 8, 60), rng.integers(12, HEIGHT - 24, 60), strict=True):
+            frame[y : y + rng.integers(2, 6), x : x + rng.integers(2, 6)] = 230
+    assert {choice.region for choice in regions(burst, RULE)} == {None}
 
 
 def test_configured_strips_replace_the_rules():

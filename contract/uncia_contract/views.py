@@ -1,0 +1,92 @@
+"""Which frames of a burst show one view in one light: only these can be compared.
+
+Decides what a knocked camera, a failed flash or the switch from day to infrared does to a burst. Frames are "flat"
+float32 (height, width), as `changes` makes them.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.changes import Flat
+
+ALIKE = 0.5  # correlation from which two frames show one view; a large animal alone leaves more
+STEP = 4  # every fourth pixel tells as much about a view as all of them
+
+
+def views(frames: Flat) -> list[list[int]]:
+    """The frames' indices, gathered by view, the largest view first: each frame is in one.
+
+    Args:
+        frames: flat (frames, height, width).
+    """
+    alike = _correlations(frames[:, ::STEP, ::STEP]) >= ALIKE
+    left, found = set(range(len(frames))), []
+    while left:
+        centre = max(sorted(left), key=lambda n: sum(bool(alike[n, m]) for m in left))
+        view = sorted({n for n in left if alike[centre, n]} | {centre})
+        found.append(view)
+        left -= set(view)
+    return found
+
+
+def _correlations(frames: Flat) -> NDArray[np.float64]:
+    """Pearson's correlation of each pair: (frames, frames); a featureless frame is like no other."""
+    pixels = frames.reshape(len(frames), -1).astype(np.float64)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    length = np.sqrt((pixels**2).sum(axis=1))
+    scale = np.where(length > np.sqrt(pixels.shape[1]), length, np.inf)
+    found: NDArray[np.float64] = (pixels / scale[:, None]) @ (pixels / scale[:, None]).T
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def why_unlike(frame: Flat, usual: Flat) -> str:
+    """Why a frame cannot be compared with the usual view: `camera-moved`, `light-changed` or `whole-scene`."""
+    if moved(frame, usual):
+        return "camera-moved"
+    contrast = float(frame.std()) / max(float(usual.std()), 1e-3)
+    if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual):
+        return "light-changed"
+    return "whole-scene"
+
+
+def moved(frame: Flat, usual: Flat) -> bool:
+    """Whether the frame, shifted, is much more like the usual view than as it is (phase correlation)."""
+    down, across = _shift(frame, usual)
+    if (down, across) == (0, 0):
+        return False
+    straight = _overlap(frame, usual, 0, 0)
+    return _overlap(frame, usual, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
+
+
+def _shift(frame: Flat, usual: Flat) -> tuple[int, int]:
+    """By how many pixels, down and across, the frame lies from the usual view."""
+    height, width = frame.shape
+    window = (np.hanning(height)[:, None] * np.hanning(width)).astype(np.float32)
+    cross = np.fft.rfft2(frame * window) * np.conj(np.fft.rfft2(usual * window))
+    # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
+    peaks = np.fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-6)), s=frame.shape)
+    down, across = np.unravel_index(int(np.argmax(peaks)), peaks.shape)
+    return int(down - height * (down > height // 2)), int(across - width * (across > width // 2))
+
+
+def _overlap(frame: Flat, usual: Flat, down: int, across: int) -> float:
+    """Correlation of what both show when the frame is shifted back; 0 where less than half of a side is left."""
+    height, width = frame.shape
+    if abs(down) * 2 > height or abs(across) * 2 > width:
+        return 0.0
+    mine = frame[max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)]
+    theirs = usual[max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
+    return float(_correlations(np.stack([mine, theirs]))[0, 1])
+
+
+def _smooth_change(frame: Flat, usual: Flat) -> bool:
+    """Whether most of the difference is broad, as light is, rather than of the ground's own grain."""
+    difference = frame - usual
+    down, across = max(1, frame.shape[0] // 6), max(1, frame.shape[1] // 8)
+    blocks = [
+        float(difference[row : row + down, column : column + across].mean())
+        for row in range(0, frame.shape[0], down)
+        for column in range(0, frame.shape[1], across)
+    ]
+    return float(np.var(blocks)) > 0.5 * float(np.var(difference))
