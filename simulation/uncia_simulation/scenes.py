@@ -1,0 +1,201 @@
+"""Rendered bursts: what a trap on a mountain slope would have recorded, for machines that have no such pictures.
+
+Decides what happens in each burst: who passes, when, in which light. Everything follows from a seed; the same seed
+and versions of numpy and Pillow give the same bytes. Needs neither TensorFlow nor a network.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+
+from uncia_simulation.coat import make_coat
+from uncia_simulation.grass import make_tufts
+from uncia_simulation.light import Kind, make_light
+from uncia_simulation.stage import Box, Stage, Walker, make_stage, shoot
+from uncia_simulation.stamp import Stamp, stamped
+from uncia_simulation.terrain import View, make_slope
+
+POSITIVE = "snow leopard"
+OTHERS = ("ibex", "fox", "wolf", "hare", "bird")
+LABEL_COLUMNS = ("file", "label", "sequence", "location", "datetime", "source", "split")
+PAMIR = timezone(timedelta(hours=5))
+FIRST_NIGHT = datetime(2026, 1, 14, tzinfo=PAMIR)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The script of one burst. `species` is None where nobody passes; `lane_m` is how far away they do.
+
+    `truncated` is the index of a frame whose file is cut short, as a card pulled too early leaves it.
+    """
+
+    name: str
+    species: str | None
+    light: Kind
+    frames: int
+    location: str
+    place_seed: int
+    lane_m: float
+    snow: float
+    started_at: datetime
+    tufts: int = 0
+    wind: float = 0.0
+    sun: float | None = None
+    truncated: int | None = None
+    split: str = "test"
+
+    @property
+    def label(self) -> str:
+        """What the data scientist calls it: snow_leopard, other or blank."""
+        return "blank" if self.species is None else "snow_leopard" if self.species == POSITIVE else "other"
+
+
+@dataclass(frozen=True)
+class RenderedBurst:
+    """A burst on disk. `boxes` holds, for each frame, (left, top, width, height) in fractions of what is seen
+    of the animal, or None. `unreadable` are those of the frames whose files are truncated.
+    """
+
+    folder: Path
+    scene: Scene
+    frames: tuple[Path, ...]
+    taken_at: tuple[datetime, ...]
+    boxes: tuple[Box | None, ...]
+    unreadable: tuple[Path, ...]
+
+
+def render_bursts(folder: Path, seed: int = 7) -> list[RenderedBurst]:
+    """Render the handful of bursts that `make simulate` replays, a sub-folder each."""
+    return [_render(scene, folder / scene.name, [seed, n], 31 + 20 * n) for n, scene in enumerate(_handful(seed))]
+
+
+def render_training_set(folder: Path, seed: int, bursts: int = 150) -> Path:
+    """Render bursts at many places, and `labels.csv` (LABEL_COLUMNS), whose path is returned.
+
+    Five bursts share a place; every fifth place is split `test`, the others `train`. Times are UTC.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "labels.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(LABEL_COLUMNS)
+        for n, scene in enumerate(_training_scenes(seed, bursts)):
+            burst = _render(scene, folder / scene.location / scene.name, [seed, 1000 + n], 1)
+            rows.writerows(_label_rows(burst, folder))
+    return table
+
+
+def _handful(seed: int) -> list[Scene]:
+    """The bursts of the demonstration, in the order of a winter's day."""
+    day = FIRST_NIGHT
+    plain = Scene("", None, "day", 3, "ridge-01", 1008 + seed, 4.6, 0.75, day, sun=0.75)
+    return [
+        replace(plain, name="01-day-snow-leopard", species=POSITIVE, frames=6, started_at=day.replace(hour=8)),
+        replace(plain, name="02-night-snow-leopard", species=POSITIVE, light="infrared", frames=10,
+                location="gully-02", place_seed=1001 + seed, lane_m=6.2, started_at=day.replace(hour=19)),
+        replace(plain, name="03-day-ibex", species="ibex", frames=4, location="pass-03", place_seed=695 + seed,
+                lane_m=5.6, snow=0.35, started_at=day.replace(hour=11)),
+        replace(plain, name="04-night-fox", species="fox", light="infrared", frames=4, location="scree-04",
+                place_seed=696 + seed, lane_m=4.0, snow=0.6, started_at=day.replace(hour=22)),
+        replace(plain, name="05-wind-in-the-grass", location="meadow-05", place_seed=697 + seed, snow=0.3,
+                started_at=day.replace(hour=14), tufts=14, wind=0.6),
+        replace(plain, name="06-blank-with-a-truncated-file", location="ridge-01", started_at=day.replace(hour=16),
+                sun=0.0, truncated=1),
+    ]  # fmt: skip
+
+
+def _training_scenes(seed: int, bursts: int) -> Iterator[Scene]:
+    """Scripts: two of five are the positive, two other animals, one nobody; five bursts share a place."""
+    rng = np.random.default_rng([seed, 99])
+    for n in range(bursts):
+        if n % 5 == 0:
+            place = _place(rng, seed, n // 5)
+        species = (POSITIVE, str(rng.choice(OTHERS)), POSITIVE, str(rng.choice(OTHERS)), None)[n % 5]
+        light: Kind = "infrared" if rng.random() < 0.5 else "day"
+        hour = float(rng.uniform(19, 29) if light == "infrared" else rng.uniform(7, 17))
+        yield replace(
+            place,
+            name=f"{n:04d}-{(species or 'nobody').replace(' ', '-')}",
+            species=species,
+            light=light,
+            frames=int(rng.integers(3, 6)),
+            started_at=FIRST_NIGHT + timedelta(days=n, hours=hour),
+            wind=float(rng.uniform(0.2, 0.8)) if rng.random() < 0.4 else 0.0,
+        )
+
+
+def _place(rng: np.random.Generator, seed: int, number: int) -> Scene:
+    """What all bursts of one place have in common."""
+    return Scene(
+        name="",
+        species=None,
+        light="day",
+        frames=3,
+        location=f"place-{number:03d}",
+        place_seed=10_000 + 1000 * seed + number,
+        lane_m=float(rng.uniform(3.0, 6.8)),
+        snow=float(rng.uniform(0.1, 0.95)),
+        started_at=FIRST_NIGHT,
+        tufts=int(rng.choice([0, 6, 12])),
+        split="test" if number % 5 == 4 else "train",
+    )
+
+
+def _label_rows(burst: RenderedBurst, folder: Path) -> Iterator[tuple[str, ...]]:
+    scene = burst.scene
+    for path, taken in zip(burst.frames, burst.taken_at, strict=True):
+        time = taken.astimezone(UTC).isoformat(timespec="milliseconds")
+        file = path.relative_to(folder).as_posix()
+        yield file, scene.label, scene.name, scene.location, time, "rendered", scene.split
+
+
+def _render(scene: Scene, folder: Path, seed: list[int], first_number: int) -> RenderedBurst:
+    """Render one burst into its folder."""
+    rng = np.random.default_rng(seed)
+    stage = _set_stage(scene, rng)
+    walker = _cast(scene, stage, rng)
+    times = _times(scene, rng)
+    celsius = int(rng.integers(-24, 3))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths, boxes = [], []
+    for n, taken in enumerate(times):
+        part, moment_s = n / max(1, scene.frames - 1), (taken - times[0]).total_seconds()
+        picture, box = shoot(stage, walker, part, moment_s, float(rng.normal(1.0, 0.025)), rng)
+        content = stamped(picture, Stamp(taken, n + 1, scene.frames, scene.location, celsius))
+        paths.append(folder / f"IMG_{first_number + n:04d}.jpg")
+        paths[-1].write_bytes(content[: len(content) // 3] if n == scene.truncated else content)
+        boxes.append(box)
+    broken = () if scene.truncated is None else (paths[scene.truncated],)
+    return RenderedBurst(folder, scene, tuple(paths), tuple(times), tuple(boxes), broken)
+
+
+def _set_stage(scene: Scene, rng: np.random.Generator) -> Stage:
+    """The place, which depends on its own seed alone, under the burst's light."""
+    place = np.random.default_rng([scene.place_seed])
+    slope = make_slope(place, scene.lane_m, scene.snow)
+    view = View(horizon=float(place.uniform(0.28, 0.40)), height_m=float(place.uniform(0.7, 1.1)))
+    light = make_light(rng, scene.light)
+    if scene.sun is not None and scene.light == "day":
+        light = replace(light, sun=scene.sun)
+    return make_stage(slope, view, light, make_tufts(place, slope, scene.tufts), scene.wind)
+
+
+def _cast(scene: Scene, stage: Stage, rng: np.random.Generator) -> Walker | None:
+    """The animal, which enters at an edge and gets to the middle or beyond."""
+    if scene.species is None:
+        return None
+    side = float(rng.choice([-1.0, 1.0]))
+    half_view = 0.5 * stage.slope.lane_z / stage.view.focal
+    start = half_view + rng.uniform(-0.1, 0.4) if scene.frames > 3 else half_view * rng.uniform(0.4, 0.9)
+    end = half_view * rng.uniform(-0.35, 0.25)
+    return Walker(scene.species, make_coat(rng, scene.species), side * float(start), side * float(end))
+
+
+def _times(scene: Scene, rng: np.random.Generator) -> list[datetime]:
+    steps = rng.uniform(0.45, 1.1, scene.frames).cumsum()
+    started = scene.started_at + timedelta(seconds=float(rng.integers(0, 3000)))
+    return [started + timedelta(milliseconds=round(1000 * float(step))) for step in steps]

@@ -1,0 +1,154 @@
+"""Rendered bursts: the same from the same seed, honest about time, and as damaged as the script says."""
+
+import csv
+import hashlib
+import io
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from uncia_contract.errors import FrameError
+from uncia_contract.jpeg import jpeg_time, open_jpeg
+from uncia_contract.labels import read_labels
+from uncia_contract.regions import RegionRule, regions, thumbnail
+from uncia_simulation.scenes import LABEL_COLUMNS, RenderedBurst, render_bursts, render_training_set
+
+
+@pytest.fixture(scope="module")
+def handful(tmp_path_factory: pytest.TempPathFactory) -> list[RenderedBurst]:
+    return render_bursts(tmp_path_factory.mktemp("rendered"))
+
+
+@pytest.fixture(scope="module")
+def training_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render_training_set(tmp_path_factory.mktemp("training"), seed=3, bursts=6)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_seed_gives_the_same_bytes(training_csv: Path, tmp_path: Path) -> None:
+    """Pictures and table of a second run are identical; a demonstration bundle can be made again."""
+    render_training_set(tmp_path, seed=3, bursts=6)
+    assert digests(tmp_path) == digests(training_csv.parent)
+
+
+def test_another_seed_gives_other_pictures(training_csv: Path, tmp_path: Path) -> None:
+    """No picture of one seed is found again under another."""
+    render_training_set(tmp_path, seed=4, bursts=1)
+    assert not set(digests(tmp_path).values()) & set(digests(training_csv.parent).values())
+
+
+def test_the_handful_holds_what_make_simulate_shows(handful: list[RenderedBurst]) -> None:
+    """A leopard by day and by night, other animals in both lights, and two bursts of nobody."""
+    scripts = [(burst.scene.label, burst.scene.light, len(burst.frames)) for burst in handful]
+    assert scripts == [
+        ("snow_leopard", "day", 6),
+        ("snow_leopard", "infrared", 10),
+        ("other", "day", 4),
+        ("other", "infrared", 4),
+        ("blank", "day", 3),
+        ("blank", "day", 3),
+    ]
+
+
+def test_every_burst_has_its_own_folder(handful: list[RenderedBurst]) -> None:
+    """A folder that holds pictures is one burst, and holds nothing else."""
+    assert all(sorted(burst.folder.iterdir()) == list(burst.frames) for burst in handful)
+
+
+def test_exif_tells_the_times_in_order(handful: list[RenderedBurst]) -> None:
+    """DateTimeOriginal, sub-seconds and offset give the moment of each frame to the millisecond, rising."""
+    for burst in handful:
+        told = [jpeg_time(path.read_bytes()) for path in burst.frames]
+        assert told == list(burst.taken_at)
+        assert all(earlier < later for earlier, later in pairwise(burst.taken_at))
+
+
+def test_exif_says_that_the_picture_is_rendered(handful: list[RenderedBurst]) -> None:
+    """Nobody may take a rendered frame for a recorded one."""
+    with Image.open(handful[0].frames[0]) as image:
+        exif = image.getexif()
+    assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.Model]) == ("uncia", "rendered")
+
+
+def test_only_the_truncated_file_is_unreadable(handful: list[RenderedBurst]) -> None:
+    """One file starts as a JPEG and cannot be decoded; all others can, by the trap's own reader."""
+    unreadable = []
+    for path in (path for burst in handful for path in burst.frames):
+        try:
+            open_jpeg(path.read_bytes())
+        except FrameError:
+            unreadable.append(path)
+    assert unreadable == [path for burst in handful for path in burst.unreadable]
+    assert len(unreadable) == 1
+
+
+def test_the_truncated_file_starts_as_a_jpeg_and_defeats_pillow(handful: list[RenderedBurst]) -> None:
+    """It is cut within the picture: markers and EXIF are there, the rest is not."""
+    content = handful[5].unreadable[0].read_bytes()
+    assert content.startswith(b"\xff\xd8\xff")
+    with Image.open(io.BytesIO(content)) as image, pytest.raises(OSError, match="truncated"):
+        image.load()
+
+
+def test_infrared_frames_are_grey(handful: list[RenderedBurst]) -> None:
+    """Colours differ by no more than JPEG's rounding at night."""
+    picture = np.asarray(open_jpeg(handful[1].frames[0].read_bytes()), np.int16)
+    assert np.ptp(picture, axis=-1).max() <= 2
+
+
+def test_leopards_enter_at_the_edge_and_end_in_full_view(handful: list[RenderedBurst]) -> None:
+    """Partly visible at first: the box touches an edge and is much narrower than at the end."""
+    for burst in handful[:2]:
+        first, last = burst.boxes[0], burst.boxes[-1]
+        assert first and last
+        assert first[0] == 0.0 or first[0] + first[2] == pytest.approx(1.0)
+        assert first[2] < 0.6 * last[2]
+
+
+def test_the_burst_finds_the_rendered_animal(handful: list[RenderedBurst]) -> None:
+    """In each frame with an animal the contract's region covers the middle of it."""
+    for burst in handful[:4]:
+        thumbnails = [thumbnail(open_jpeg(path.read_bytes()), RegionRule()) for path in burst.frames]
+        for choice, box in zip(regions(thumbnails, RegionRule()), burst.boxes, strict=True):
+            assert box and choice.region
+            x, y = box[0] + box[2] / 2, box[1] + box[3] / 2
+            found = choice.region
+            assert found.left <= x <= found.left + found.width
+            assert found.top <= y <= found.top + found.height
+
+
+def test_labels_can_be_read_by_training(training_csv: Path) -> None:
+    """The table follows the contract's CSV: all columns, all files there, both splits by whole places."""
+    with training_csv.open(encoding="utf-8") as file:
+        assert tuple(next(csv.reader(file))) == LABEL_COLUMNS
+    rows = read_labels(training_csv)
+    assert {row.label for row in rows} == {"snow_leopard", "other", "blank"}
+    assert all(row.path.is_file() for row in rows)
+    assert {row.source for row in rows} == {"rendered"}
+
+
+def test_whole_places_are_held_out() -> None:
+    """A place is wholly `train` or wholly `test`, and every fifth is `test`."""
+    from uncia_simulation.scenes import _training_scenes
+
+    splits = {(scene.location, scene.split) for scene in _training_scenes(seed=1, bursts=50)}
+    assert sorted(location for location, split in splits if split == "test") == ["place-004", "place-009"]
+    assert len(splits) == 10
+
+
+def test_a_label_follows_from_who_passes(handful: list[RenderedBurst]) -> None:
+    """Only the snow leopard is positive, and nobody at all is a blank."""
+    scene = handful[0].scene
+    labels = [replace(scene, species=species).label for species in ("snow leopard", "wolf", "bird", None)]
+    assert labels == ["snow_leopard", "other", "other", "blank"]
