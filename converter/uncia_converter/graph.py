@@ -1,19 +1,41 @@
 """The head inside the graph: appended to the backbone's flatbuffer, so that the features stay as they are to the bit.
 
-Decides how the logistic head is quantized (int8 weights, int32 bias, int8 softmax of scale 1/256) and what the two
-outputs are called. Nothing before the features is touched: no conversion runs again, so none can change them.
+Decides how the logistic head is quantized and what the two outputs are called. Nothing before the features is touched:
+no conversion runs again, so none can change them.
+
+1. Weights are int8 with one scale: tflite-runtime 2.14 takes no other for FULLY_CONNECTED. Biases are int32.
+2. No sum can leave int32, whatever the features; a head that large is made coarser until none can.
+3. Rounding errors are carried from place to place within a channel of a map. Neighbouring places see the same animal:
+   errors that cancel among them cancel in the logit. (Measured on 100 pictures with the 7x7x1280 map of
+   EfficientNet-Lite0: mean error 0.07 in place of 1.2, in a logit from -3.5 to 3.5.)
+4. Logits saturate outside `logit_range`; the softmax has scale 1/256 and zero point -128, as its kernel demands.
+5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature.
 """
 
-import flatbuffers
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from uncia_backbones.flatbuffer import buffer_of, pack, signature, type_name, unpack
 from uncia_contract.errors import BundleError
 
 FEATURES, PROBABILITIES = "features", "probabilities"
-_INT8_LEVELS = 127
-_SOFTMAX_SCALE, _SOFTMAX_ZERO = 1 / 256, -128  # what TFLite's int8 softmax gives, fixed by its specification
+PROBABILITY_SCALE, PROBABILITY_ZERO = 1 / 256, -128
+_LEVELS, _FEATURE_SPAN, _INT32_MAX = 127, 255, 2**31 - 1
+_Operator, _Options, _Type = schema.BuiltinOperator, schema.BuiltinOptions, schema.TensorType
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a stored integer means: (stored - zero_point) * scale."""
+
+    scale: float
+    zero_point: int
 
 
 def attach_head(
@@ -28,166 +50,168 @@ def attach_head(
         logit_range: smallest and largest logit to be expected; beyond it they saturate.
 
     Raises:
-        BundleError: the backbone is no such model, or has another number of features than the weights.
+        BundleError: the backbone is no such model, has another number of features than the weights, or the head is not
+            made of finite numbers.
     """
-    model = _unpack(backbone)
-    graph = model.subgraphs[0]
-    features = _only_output(graph, weights.shape[1])
-    flat = _flattened(model, features, weights.shape[1])
-    logits = _dense(model, flat, weights, bias, logit_range)
-    probabilities = _add_tensor(
-        model, PROBABILITIES, (1, len(weights)), schema.TensorType.INT8, [_SOFTMAX_SCALE], [_SOFTMAX_ZERO]
-    )
-    options = schema.SoftmaxOptionsT()
-    options.beta = 1.0
-    _add_operator(
-        model, schema.BuiltinOperator.SOFTMAX, 2, [logits], probabilities, schema.BuiltinOptions.SoftmaxOptions, options
-    )
-    graph.tensors[features].name = FEATURES
-    graph.outputs = np.array([features, probabilities], np.int32)
-    _sign(model, features, probabilities)
-    return _pack(model)
+    _check_head(weights, bias, logit_range)
+    drawing = _Drawing(unpack(backbone))
+    features = _only_output(drawing.graph, weights.shape[1])
+    channels = int(drawing.graph.tensors[features].shape[-1])
+    flat = _flattened(drawing, features, weights.shape[1])
+    logits = _dense(drawing, flat, weights, bias, logit_range, channels)
+    probabilities = _softmax(drawing, logits, len(weights))
+    drawing.graph.tensors[features].name = FEATURES
+    drawing.graph.outputs = np.array([features, probabilities], np.int32)
+    inputs = {_name(drawing.graph.tensors[index]): index for index in drawing.graph.inputs}
+    drawing.model.signatureDefs = [signature(inputs, {FEATURES: features, PROBABILITIES: probabilities})]
+    return pack(drawing.model)
 
 
-def _unpack(data: bytes) -> "schema.ModelT":
-    if data[4:8] != b"TFL3":
-        raise BundleError("backbone.tflite: not a TFLite model (no TFL3 mark)")
-    return schema.ModelT.InitFromPackedBuf(data, 0)
+def _check_head(weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]) -> None:
+    if weights.ndim != 2 or len(weights) < 2 or bias.shape != (len(weights),):
+        raise BundleError(
+            f"head: weights {weights.shape} and bias {bias.shape}; expected (classes, features) and (classes,), "
+            "two classes or more"
+        )
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise BundleError("head: weights that are not numbers (NaN or infinite)")
+    low, high = logit_range
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise BundleError(f"head: logits from {low} to {high}; expected two numbers, the smaller first")
 
 
-def _only_output(graph: "schema.SubGraphT", features: int) -> int:
+class _Drawing:
+    """A graph that grows: tensors and operators are appended, none is changed."""
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.graph = model, model.subgraphs[0]
+
+    def tensor(self, name: str, shape: Sequence[int], kind: int, scale: Scale | None, buffer: int = 0) -> int:
+        """Number of a new tensor; without a buffer of its own it is computed."""
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
+        if scale is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = np.array([scale.scale], np.float32)
+            tensor.quantization.zeroPoint = np.array([scale.zero_point], np.int64)
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def constant(self, name: str, values: "NDArray[np.int8] | NDArray[np.int32]", scale: Scale | None) -> int:
+        """Number of a new tensor with these values."""
+        self.model.buffers.append(buffer_of(values))
+        kind = _Type.INT8 if values.dtype == np.int8 else _Type.INT32
+        return self.tensor(name, values.shape, kind, scale, len(self.model.buffers) - 1)
+
+    def operator(self, code: int, version: int, inputs: Sequence[int], output: int, kind: int, options: Any) -> None:
+        """Appends an operator; inputs and output are numbers of tensors."""
+        operator = schema.OperatorT()
+        operator.opcodeIndex = self._code(code, version)
+        operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+        operator.builtinOptionsType, operator.builtinOptions = kind, options
+        self.graph.operators.append(operator)
+
+    def _code(self, code: int, version: int) -> int:
+        for index, known in enumerate(self.model.operatorCodes):
+            if (known.builtinCode, known.version) == (code, version):
+                return index
+        added = schema.OperatorCodeT()
+        added.builtinCode, added.deprecatedBuiltinCode, added.version = code, code, version  # all below 127
+        self.model.operatorCodes.append(added)
+        return len(self.model.operatorCodes) - 1
+
+
+def _only_output(graph: Any, features: int) -> int:
     if len(graph.outputs) != 1:
         raise BundleError(f"backbone.tflite: {len(graph.outputs)} outputs, expected one: its features")
     index = int(graph.outputs[0])
     tensor = graph.tensors[index]
-    count = int(np.prod(tensor.shape[1:]))
-    if tensor.type != schema.TensorType.INT8 or count != features:
+    count = math.prod(int(side) for side in tensor.shape[1:])
+    if type_name(tensor) != "int8" or count != features:
         raise BundleError(
-            f"backbone.tflite: output of type {tensor.type} with {count} features; expected int8 and {features}"
+            f"backbone.tflite: gives {count} features in {type_name(tensor)}; the head expects {features} in int8"
         )
     return index
 
 
-def _flattened(model: "schema.ModelT", features: int, count: int) -> int:
+def _flattened(drawing: _Drawing, features: int, count: int) -> int:
     """The features as (1, count): themselves, or behind a RESHAPE where they are a map."""
-    tensor = model.subgraphs[0].tensors[features]
+    tensor = drawing.graph.tensors[features]
     if len(tensor.shape) == 2:
         return features
-    shape = np.array([1, count], np.int32)
-    target = _add_constant(model, "head/shape", shape, schema.TensorType.INT32, [], [])
-    flat = _add_tensor(
-        model, "head/flat", (1, count), schema.TensorType.INT8, tensor.quantization.scale, tensor.quantization.zeroPoint
-    )
     options = schema.ReshapeOptionsT()
-    options.newShape = shape
-    _add_operator(
-        model,
-        schema.BuiltinOperator.RESHAPE,
-        1,
-        [features, target],
-        flat,
-        schema.BuiltinOptions.ReshapeOptions,
-        options,
-    )
+    options.newShape = np.array([1, count], np.int32)
+    shape = drawing.constant("head/shape", options.newShape, None)
+    flat = drawing.tensor("head/flat", (1, count), _Type.INT8, _scale_of(tensor))
+    drawing.operator(_Operator.RESHAPE, 1, [features, shape], flat, _Options.ReshapeOptions, options)
     return flat
 
 
 def _dense(
-    model: "schema.ModelT",
+    drawing: _Drawing,
     inputs: int,
     weights: NDArray[np.float32],
     bias: NDArray[np.float32],
     logit_range: tuple[float, float],
+    channels: int,
 ) -> int:
-    """FULLY_CONNECTED: int8 weights of one scale (older runtimes take no other), int32 bias, int8 logits."""
-    input_scale = float(model.subgraphs[0].tensors[inputs].quantization.scale[0])
-    scale = max(float(np.abs(weights).max()) / _INT8_LEVELS, 1e-12)
-    rounded = np.clip(np.round(weights / scale), -_INT8_LEVELS, _INT8_LEVELS).astype(np.int8)
-    kernel = _add_constant(model, "head/weights", rounded, schema.TensorType.INT8, [scale], [0])
-    offsets = np.round(bias.astype(np.float64) / (input_scale * scale)).astype(np.int32)
-    shift = _add_constant(model, "head/bias", offsets, schema.TensorType.INT32, [input_scale * scale], [0])
-    low, high = min(logit_range[0], 0.0), max(logit_range[1], 0.0)
-    logit_scale = max((high - low) / 255, 1e-6)
-    zero = int(np.clip(round(-128 - low / logit_scale), -128, 127))
-    logits = _add_tensor(model, "head/logits", (1, len(weights)), schema.TensorType.INT8, [logit_scale], [zero])
+    feature_scale = _scale_of(drawing.graph.tensors[inputs]).scale
+    kernel, offsets, scale = quantized_head(weights, bias, feature_scale, channels)
+    logits = drawing.tensor("head/logits", (1, len(weights)), _Type.INT8, logit_scale(logit_range))
+    parts = [
+        inputs,
+        drawing.constant("head/weights", kernel, Scale(scale, 0)),
+        drawing.constant("head/bias", offsets, Scale(scale * feature_scale, 0)),
+    ]
     options = schema.FullyConnectedOptionsT()
-    _add_operator(
-        model,
-        schema.BuiltinOperator.FULLY_CONNECTED,
-        4,
-        [inputs, kernel, shift],
-        logits,
-        schema.BuiltinOptions.FullyConnectedOptions,
-        options,
-    )
+    drawing.operator(_Operator.FULLY_CONNECTED, 4, parts, logits, _Options.FullyConnectedOptions, options)
     return logits
 
 
-def _add_tensor(
-    model: "schema.ModelT",
-    name: str,
-    shape: tuple[int, ...],
-    kind: int,
-    scale: "list[float] | NDArray[np.float32]",
-    zero: "list[int] | NDArray[np.int64]",
-    buffer: int = 0,
-) -> int:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
-    tensor.quantization = schema.QuantizationParametersT()
-    if len(scale):
-        tensor.quantization.scale = np.asarray(scale, np.float32)
-        tensor.quantization.zeroPoint = np.asarray(zero, np.int64)
-    tensors = model.subgraphs[0].tensors
-    tensors.append(tensor)
-    return len(tensors) - 1
+def quantized_head(
+    weights: NDArray[np.float32], bias: NDArray[np.float32], feature_scale: float, channels: int
+) -> tuple[NDArray[np.int8], NDArray[np.int32], float]:
+    """int8 weights (classes, features), int32 bias (classes,), and the weights' scale (#1, #2, #3)."""
+    scale = max(float(np.abs(weights).max()) / _LEVELS, float(np.finfo(np.float32).tiny) / min(feature_scale, 1.0))
+    largest = (np.abs(weights).astype(np.float64).sum(axis=1) * _FEATURE_SPAN + np.abs(bias) / feature_scale).max()
+    room = _INT32_MAX - weights.shape[1] * _FEATURE_SPAN - 1  # rounding adds at most a level to each weight
+    scale = max(scale, float(largest) / room)
+    kernel = _rounded(weights / scale, channels).reshape(weights.shape)
+    return kernel, np.round(bias.astype(np.float64) / (scale * feature_scale)).astype(np.int32), scale
 
 
-def _add_constant(
-    model: "schema.ModelT",
-    name: str,
-    values: "NDArray[np.int8] | NDArray[np.int32]",
-    kind: int,
-    scale: list[float],
-    zero: list[int],
-) -> int:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    return _add_tensor(model, name, values.shape, kind, scale, zero, len(model.buffers) - 1)
+def _rounded(levels: NDArray[np.float64], channels: int) -> NDArray[np.int8]:
+    """int8 (classes, places, channels); what rounding leaves over at one place is added at the next."""
+    places = levels.reshape(len(levels), -1, channels)
+    kernel = np.empty(places.shape, np.int8)
+    left_over = np.zeros_like(places[:, 0])
+    for place in range(places.shape[1]):
+        wanted = places[:, place] + left_over
+        kernel[:, place] = np.round(wanted).clip(-_LEVELS, _LEVELS)
+        left_over = wanted - kernel[:, place]
+    return kernel
 
 
-def _add_operator(
-    model: "schema.ModelT", code: int, version: int, inputs: list[int], output: int, options_kind: int, options: object
-) -> None:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = _operator_code(model, code, version)
-    operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    operator.builtinOptionsType, operator.builtinOptions = options_kind, options
-    model.subgraphs[0].operators.append(operator)
+def logit_scale(logit_range: tuple[float, float]) -> Scale:
+    """256 levels from the lower end, or 0, to the upper end, or 0."""
+    low, high = min(logit_range[0], 0.0), max(logit_range[1], 0.0)
+    scale = (high - low) / 255
+    return Scale(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
 
-def _operator_code(model: "schema.ModelT", code: int, version: int) -> int:
-    for index, known in enumerate(model.operatorCodes):
-        if (known.builtinCode, known.version) == (code, version):
-            return index
-    added = schema.OperatorCodeT()
-    added.builtinCode, added.deprecatedBuiltinCode, added.version = code, min(code, 127), version
-    model.operatorCodes.append(added)
-    return len(model.operatorCodes) - 1
+def _softmax(drawing: _Drawing, logits: int, classes: int) -> int:
+    scale = Scale(PROBABILITY_SCALE, PROBABILITY_ZERO)
+    probabilities = drawing.tensor(PROBABILITIES, (1, classes), _Type.INT8, scale)
+    options = schema.SoftmaxOptionsT()
+    options.beta = 1.0
+    drawing.operator(_Operator.SOFTMAX, 2, [logits], probabilities, _Options.SoftmaxOptions, options)
+    return probabilities
 
 
-def _sign(model: "schema.ModelT", features: int, probabilities: int) -> None:
-    """The signature names both outputs, for tools that ask by name."""
-    for signature in model.signatureDefs or []:
-        signature.outputs = []
-        for name, index in ((FEATURES, features), (PROBABILITIES, probabilities)):
-            entry = schema.TensorMapT()
-            entry.name, entry.tensorIndex = name, index
-            signature.outputs.append(entry)
+def _scale_of(tensor: Any) -> Scale:
+    quantization = tensor.quantization
+    return Scale(float(quantization.scale[0]), int(quantization.zeroPoint[0]))
 
 
-def _pack(model: "schema.ModelT") -> bytes:
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+def _name(tensor: Any) -> str:
+    return str(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name)

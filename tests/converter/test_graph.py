@@ -1,0 +1,178 @@
+"""The head in the graph: features untouched to the bit, probabilities those of the float head to quantization error."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uncia_backbones.flatbuffer import operator_name, unpack
+from uncia_backbones.frameworks import keras
+from uncia_backbones.layers import Graph, normalised
+from uncia_backbones.quantize import float_model, float_tensors, int8_model
+from uncia_backbones.weights import SeededTensors
+from uncia_contract.errors import BundleError
+from uncia_contract.heads import softmax
+from uncia_contract.interpreter import Interpreter
+from uncia_converter.graph import attach_head, logit_scale, quantized_head
+
+SIDE, CHANNELS = 12, 16
+COUNT = {"pooled": CHANNELS, "map": 6 * 6 * CHANNELS}
+PICTURES = np.random.default_rng(7).integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def network() -> keras.Model:
+    graph = Graph(SeededTensors(11), epsilon=1e-3)
+    pixels = keras.Input((SIDE, SIDE, 3), name="pixels")
+    x = graph.convolution(normalised(pixels, 127.0, 128.0), "stem", CHANNELS, 3, stride=2)
+    x = keras.layers.ReLU(6.0, name="map")(graph.batch_norm(x, "norm"))
+    return keras.Model(pixels, {"map": x, "pooled": keras.layers.GlobalAveragePooling2D(name="pooled")(x)})
+
+
+@pytest.fixture(scope="module", params=["pooled", "map"])
+def layer(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def backbone(layer: str) -> bytes:
+    return int8_model(network(), layer, PICTURES[:, np.newaxis])
+
+
+def head(layer: str, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Weights that spread the logits over about -4 to 4."""
+    generator = np.random.default_rng(13)
+    weights = generator.standard_normal((classes, COUNT[layer])) * 4 / np.sqrt(COUNT[layer])
+    return weights.astype(np.float32), generator.standard_normal(classes).astype(np.float32)
+
+
+def outputs(model: bytes, runtime: str | None = None) -> list[np.ndarray]:
+    """Each output for all pictures, as real numbers."""
+    interpreter = Interpreter(model, only=runtime)
+    rows = [interpreter.run(picture, interpreter.outputs) for picture in PICTURES]
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def test_the_head_leaves_the_features_bit_identical(backbone: bytes, layer: str) -> None:
+    """A new head does not move what the old one was fitted on."""
+    [before] = outputs(backbone)
+    after, _ = outputs(attach_head(backbone, *head(layer), (-10.0, 10.0)))
+    np.testing.assert_array_equal(after, before)
+
+
+def test_probabilities_are_those_of_the_float_head(backbone: bytes, layer: str) -> None:
+    """Within a quarter of a logit's step (two logits half a step apart), 1/256 of the softmax, 0.003 of the weights."""
+    weights, bias = head(layer)
+    features, probabilities = outputs(attach_head(backbone, weights, bias, (-10.0, 10.0)))
+    expected = softmax(features.reshape(len(PICTURES), -1) @ weights.T + bias)
+    assert np.abs(probabilities - expected).max() <= 20 / 255 / 4 + 1 / 256 + 0.003
+    assert np.ptp(expected, axis=0).max() > 0.1
+
+
+def test_outputs_are_named_in_order(backbone: bytes, layer: str) -> None:
+    """#5: in the graph and in its signature."""
+    model = attach_head(backbone, *head(layer), (-8.0, 8.0))
+    assert [tensor.name for tensor in Interpreter(model).outputs] == ["features", "probabilities"]
+    [signature] = unpack(model).signatureDefs
+    assert [output.name for output in signature.outputs] == [b"features", b"probabilities"]
+
+
+def test_the_same_head_gives_the_same_bytes(backbone: bytes, layer: str) -> None:
+    """Nothing in it depends on time or process."""
+    assert attach_head(backbone, *head(layer), (-8.0, 8.0)) == attach_head(backbone, *head(layer), (-8.0, 8.0))
+
+
+def test_only_integer_operators_that_old_runtimes_know_are_added(backbone: bytes, layer: str) -> None:
+    """FULLY_CONNECTED 4, SOFTMAX 2, and RESHAPE 1 for a map: known since TensorFlow 2.0."""
+    before, after = (
+        {(operator_name(model, operator), model.operatorCodes[operator.opcodeIndex].version) for operator in operators}
+        for model in (unpack(backbone), unpack(attach_head(backbone, *head(layer), (-8.0, 8.0))))
+        for operators in [model.subgraphs[0].operators]
+    )
+    expected = {("FULLY_CONNECTED", 4), ("SOFTMAX", 2)} | ({("RESHAPE", 1)} if layer == "map" else set())
+    assert after - before == expected
+    assert float_tensors(attach_head(backbone, *head(layer), (-8.0, 8.0))) == []
+
+
+def test_a_head_of_another_width_is_refused(backbone: bytes, layer: str) -> None:
+    """Expected and got are named."""
+    with pytest.raises(BundleError, match=rf"gives {COUNT[layer]} features in int8; the head expects 5"):
+        attach_head(backbone, np.ones((2, 5), np.float32), np.zeros(2, np.float32), (-1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("weights", "bias", "logit_range", "message"),
+    [
+        (np.full((2, 16), np.nan), np.zeros(2), (-1, 1), "not numbers"),
+        (np.ones((2, 16)), np.array([0, np.inf]), (-1, 1), "not numbers"),
+        (np.ones((1, 16)), np.zeros(1), (-1, 1), "two classes or more"),
+        (np.ones((2, 16)), np.zeros(3), (-1, 1), r"bias \(3,\)"),
+        (np.ones((2, 16)), np.zeros(2), (1, 1), "the smaller first"),
+        (np.ones((2, 16)), np.zeros(2), (np.nan, 1), "the smaller first"),
+    ],
+    ids=["NaN", "infinite", "one class", "bias", "empty range", "NaN range"],
+)
+def test_a_bad_head_is_refused(
+    weights: np.ndarray, bias: np.ndarray, logit_range: tuple[float, float], message: str
+) -> None:
+    """Before the model is even looked at."""
+    with pytest.raises(BundleError, match=message):
+        attach_head(b"", weights.astype(np.float32), bias.astype(np.float32), logit_range)
+
+
+def test_a_float_backbone_is_refused() -> None:
+    """The head speaks int8."""
+    with pytest.raises(BundleError, match="16 features in float32; the head expects 16 in int8"):
+        attach_head(float_model(network(), "pooled"), *head("pooled"), (-1.0, 1.0))
+
+
+def test_a_model_with_a_head_gets_no_second_one(backbone: bytes, layer: str) -> None:
+    """Its features are no longer its only output."""
+    model = attach_head(backbone, *head(layer), (-8.0, 8.0))
+    with pytest.raises(BundleError, match="2 outputs, expected one"):
+        attach_head(model, *head(layer), (-8.0, 8.0))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    channels=st.sampled_from([1, 16, 2048]),
+    places=st.sampled_from([1, 49]),
+    largest=st.floats(1e-30, 1e6),
+    offset=st.floats(-1e6, 1e6),
+    feature_scale=st.floats(1e-4, 10.0),
+)
+def test_no_sum_can_leave_int32(
+    channels: int, places: int, largest: float, offset: float, feature_scale: float
+) -> None:
+    """#2: not even with every weight and every feature at its end."""
+    weights = np.full((2, places * channels), largest, np.float32)
+    bias = np.full(2, offset, np.float32)
+    kernel, offsets, _ = quantized_head(weights, bias, feature_scale, channels)
+    worst = np.abs(kernel.astype(np.int64)).sum(axis=1) * 255 + np.abs(offsets.astype(np.int64))
+    assert worst.max() <= 2**31 - 1
+
+
+def test_rounding_errors_cancel_within_a_channel_of_a_map() -> None:
+    """#3: over a channel's places the kernel sums to what the weights sum to, to half a level."""
+    weights = (np.random.default_rng(17).standard_normal((2, 49, 8)) ** 3).astype(np.float32)
+    kernel, _, scale = quantized_head(weights.reshape(2, -1), np.zeros(2, np.float32), 0.02, 8)
+    left = (kernel.reshape(2, 49, 8).astype(np.float64) * scale - weights).sum(axis=1)
+    assert np.abs(left).max() <= 0.51 * scale
+
+
+def test_no_weights_at_all_leave_the_bias() -> None:
+    """A head of zeros (all features dropped) is quantized without dividing by zero."""
+    kernel, offsets, scale = quantized_head(np.zeros((2, 4), np.float32), np.array([0.5, -0.5], np.float32), 0.01, 4)
+    np.testing.assert_allclose(offsets * scale * 0.01, [0.5, -0.5], rtol=1e-3)
+    assert not kernel.any()
+
+
+@pytest.mark.parametrize(
+    ("logit_range", "low", "high"),
+    [((-5, 5), -5, 5), ((2, 5), 0, 5), ((-5, -2), -5, 0)],
+    ids=["both", "above", "below"],
+)
+def test_logits_cover_their_range_and_zero(logit_range: tuple[float, float], low: float, high: float) -> None:
+    """#4: to half a level at either end."""
+    scale = logit_scale(logit_range)
+    ends = np.array([-128, 127]) - scale.zero_point
+    np.testing.assert_allclose(ends * scale.scale, [low, high], atol=scale.scale)
