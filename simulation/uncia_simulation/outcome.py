@@ -66,8 +66,8 @@ def _totals(replay: Replay) -> dict[str, Any]:
 
 def print_outcome(result: dict[str, Any], console: Console) -> None:
     """The table and the totals."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("sequence", overflow="fold", min_width=14)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("sequence", overflow="fold")
     table.add_column("time (UTC)", no_wrap=True)
     for name in ("frames", "scored", "confidence"):
         table.add_column(name, justify="right", no_wrap=True)
