@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_backbones.frameworks import keras
-from uncia_backbones.layers import Graph, normalised
+from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.network import Network, file_sha256
 from uncia_backbones.torch_weights import read_tensors
 from uncia_backbones.weights import CheckpointTensors, SeededTensors, Tensors, seed_of
@@ -78,7 +78,7 @@ def build(tensors: Tensors) -> keras.Model:
     Raises:
         DataError: the tensors are those of another network.
     """
-    graph = Graph(tensors, BATCH_NORM_EPSILON)
+    graph = Graph(tensors, BATCH_NORM_EPSILON, TORCH_NAMES)
     pixels = keras.Input((SIZE[1], SIZE[0], 3), name="pixels")
     x = normalised(pixels, mean=127.0, spread=128.0)
     x = _norm_relu6(graph, graph.convolution(x, "_conv_stem", 32, 3, stride=2), "_bn0")

@@ -12,7 +12,17 @@ import numpy as np
 from uncia_backbones.frameworks import keras
 from uncia_backbones.weights import Tensors
 
-TORCH_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
+@dataclass(frozen=True)
+class TensorNames:
+    """How a checkpoint calls a layer's tensors: what follows the layer's name."""
+
+    kernel: str
+    batch_norm: tuple[str, str, str, str]  # scale, offset, mean, variance
+
+
+TORCH_NAMES = TensorNames(".weight", (".weight", ".bias", ".running_mean", ".running_var"))
+GLUON_NAMES = TensorNames("_weight", ("_gamma", "_beta", "_running_mean", "_running_var"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +31,7 @@ class Graph:
 
     tensors: Tensors
     epsilon: float
+    names: TensorNames
 
     @staticmethod
     def layer_name(tensor: str) -> str:
@@ -28,34 +39,41 @@ class Graph:
         return tensor.lstrip("_").replace("._", "_").replace(".", "_")
 
     def convolution(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1, padding: str = "same") -> Any:
-        """A convolution without bias; `name`.weight is (filters, channels, kernel, kernel)."""
+        """A convolution without bias; its tensor is (filters, channels, kernel, kernel)."""
         layer = keras.layers.Conv2D(
             filters, kernel, stride, padding=padding, use_bias=False, name=self.layer_name(name)
         )
         y = layer(x)
-        weight = self.tensors.take(f"{name}.weight", (filters, x.shape[-1], kernel, kernel))
+        weight = self.tensors.take(name + self.names.kernel, (filters, x.shape[-1], kernel, kernel))
         layer.set_weights([weight.transpose(2, 3, 1, 0)])
         return y
 
+    def padded_convolution(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1) -> Any:
+        """The same with `kernel // 2` zeros on each side, as PyTorch and Gluon pad; "same" differs where it strides."""
+        if stride == 1:
+            return self.convolution(x, name, filters, kernel)
+        padded = keras.layers.ZeroPadding2D(kernel // 2, name=f"{self.layer_name(name)}_pad")(x)
+        return self.convolution(padded, name, filters, kernel, stride, padding="valid")
+
     def depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
-        """A depthwise convolution without bias; `name`.weight is (channels, 1, kernel, kernel)."""
+        """A depthwise convolution without bias; its tensor is (channels, 1, kernel, kernel)."""
         layer = keras.layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=self.layer_name(name))
         y = layer(x)
-        weight = self.tensors.take(f"{name}.weight", (x.shape[-1], 1, kernel, kernel))
+        weight = self.tensors.take(name + self.names.kernel, (x.shape[-1], 1, kernel, kernel))
         layer.set_weights([weight.transpose(2, 3, 0, 1)])
         return y
 
-    def batch_norm(self, x: Any, name: str, parts: tuple[str, str, str, str] = TORCH_BATCH_NORM) -> Any:
-        """A frozen batch norm over the channels; `parts` name its scale, offset, mean and variance."""
+    def batch_norm(self, x: Any, name: str) -> Any:
+        """A frozen batch norm over the channels."""
         layer = keras.layers.BatchNormalization(epsilon=self.epsilon, trainable=False, name=self.layer_name(name))
         y = layer(x)
-        layer.set_weights([self.tensors.take(f"{name}.{part}", (x.shape[-1],)) for part in parts])
+        layer.set_weights([self.tensors.take(name + part, (x.shape[-1],)) for part in self.names.batch_norm])
         return y
 
 
-def normalised(
-    pixels: Any, mean: float | tuple[float, float, float], spread: float | tuple[float, float, float]
-) -> Any:
+def normalised(pixels: Any, mean: float | tuple[float, ...], spread: float | tuple[float, ...]) -> Any:
     """(pixels - mean) / spread, one number or one a channel; the mean goes first, which in int8 costs no precision."""
-    centred = keras.layers.Rescaling(1.0, offset=-np.asarray(mean, np.float32), name="minus_mean")(pixels)
-    return keras.layers.Rescaling(1.0 / np.asarray(spread, np.float32), name="over_spread")(centred)
+    x = keras.layers.Rescaling(1.0, offset=-np.asarray(mean, np.float32), name="minus_mean")(pixels)
+    if spread == 1.0:
+        return x
+    return keras.layers.Rescaling(1.0 / np.asarray(spread, np.float32), name="over_spread")(x)

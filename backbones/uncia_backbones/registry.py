@@ -42,6 +42,18 @@ _ROWS = (
         cuts=(),
         licence="Apache-2.0 (weights from TensorFlow's TPU models)",
     ),
+    Backbone(
+        name="resnet50",
+        module="uncia_backbones.resnet50",
+        cuts=("stage2", "stage3"),
+        licence="MIT (Kaiming He's weights, by way of Keras Applications)",
+    ),
+    Backbone(
+        name="resnet50v2",
+        module="uncia_backbones.resnet50v2",
+        cuts=("stage2", "stage3"),
+        licence="Apache-2.0 (ONNX model zoo)",
+    ),
 )
 BACKBONES = {row.name: row for row in _ROWS}
 

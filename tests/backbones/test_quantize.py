@@ -10,7 +10,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from uncia_backbones.flatbuffer import pack, unpack
 from uncia_backbones.frameworks import keras
-from uncia_backbones.layers import Graph, normalised
+from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.quantize import float_model, float_tensors, int8_model, refuse_float
 from uncia_backbones.weights import SeededTensors
 from uncia_contract.errors import BundleError, DataError
@@ -18,7 +18,7 @@ from uncia_contract.errors import BundleError, DataError
 
 def small_network() -> keras.Model:
     """Two convolutions of 16x16 pictures: quick, and with all that a backbone has."""
-    graph = Graph(SeededTensors(3), epsilon=1e-3)
+    graph = Graph(SeededTensors(3), 1e-3, TORCH_NAMES)
     pixels = keras.Input((16, 16, 3), name="pixels")
     x = normalised(pixels, mean=127.0, spread=128.0)
     x = graph.batch_norm(graph.convolution(x, "stem", 8, 3, stride=2), "norm")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.frameworks import keras
-from uncia_backbones.layers import Graph, normalised
+from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.quantize import float_model, float_tensors, int8_model
 from uncia_backbones.weights import SeededTensors
 from uncia_contract.errors import BundleError
@@ -21,7 +21,7 @@ PICTURES = np.random.default_rng(7).integers(0, 256, (40, SIDE, SIDE, 3), dtype=
 
 
 def network() -> keras.Model:
-    graph = Graph(SeededTensors(11), epsilon=1e-3)
+    graph = Graph(SeededTensors(11), 1e-3, TORCH_NAMES)
     pixels = keras.Input((SIDE, SIDE, 3), name="pixels")
     x = graph.convolution(normalised(pixels, 127.0, 128.0), "stem", CHANNELS, 3, stride=2)
     x = keras.layers.ReLU(6.0, name="map")(graph.batch_norm(x, "norm"))
