@@ -28,6 +28,7 @@ CREATE TABLE sequence (
     frames INTEGER NOT NULL,
     bytes INTEGER NOT NULL,               -- of the frames on disk
     record BLOB NOT NULL,
+    first_frame TEXT NOT NULL,            -- sha256: recognises a burst that is offered again after a crash
     stored TEXT NOT NULL DEFAULT '[]',    -- frames that the collector's receipts proved
     dropped TEXT NOT NULL DEFAULT '[]',   -- frames given up for want of space
     strikes INTEGER NOT NULL DEFAULT 0,   -- failed sendings in a row that cannot be laid on the link

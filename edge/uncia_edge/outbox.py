@@ -260,6 +260,11 @@ class Outbox:
         rows = self._database.all("SELECT stored FROM sequence WHERE id=?", sequence)
         return len(json.loads(rows[0][0])) if rows else 0
 
+    def has_taken(self, hashes: Collection[str]) -> bool:
+        """Whether one of the latest sequences began with a frame of one of these sha256."""
+        rows = self._database.all("SELECT first_frame FROM sequence ORDER BY n DESC LIMIT 50")
+        return any(row[0] in hashes for row in rows)
+
     def depth(self) -> Depth:
         """How much waits."""
         return self._depth
@@ -330,9 +335,12 @@ def _insert(connection: sqlite3.Connection, record: SequenceRecord, priority: in
     """Enter a sequence as waiting; the bytes of its frames that lie on disk."""
     size = sum(entry.size for entry in record.frames if entry.n not in dropped)
     connection.execute(
-        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped)"
-        " VALUES (?, 'waiting', 0, ?, ?, ?, ?, ?, ?)",
-        (record.id, priority, record.positive, len(record.frames), size, encode(record), json.dumps(list(dropped))),
+        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
+        " VALUES (?, 'waiting', 0, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(record.id, priority, record.positive, len(record.frames), size),
+            *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
+        ),
     )
     return size
 

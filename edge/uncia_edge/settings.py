@@ -21,12 +21,25 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=0.5)]
 class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where pictures come from.
 
-    `kind` `recorded` plays `folder` once, each folder in it a burst. `strip_top` and `strip_bottom` are the heights of
-    burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none.
+    `kind` `recorded` plays `folder` once, each folder in it a burst. `watched` takes what another program or a camera's
+    card puts into `folder`, for ever; `watch` tells how to notice, `settle_s` how long a file must stay the same, and
+    `quiet_s` when a burst has ended (by default the bundle's gap and two seconds). `picamera2` is the Pi's own camera,
+    `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures from before the trigger
+    and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of burnt-in info strips, in
+    fractions of the frame. `utc_offset_h` is the zone of camera times that name none.
     """
 
-    kind: Literal["recorded"] = "recorded"
+    kind: Literal["recorded", "watched", "picamera2"] = "recorded"
     folder: str = ""
+    watch: Literal["auto", "inotify", "polling"] = "auto"
+    settle_s: Annotated[float, Meta(ge=0.05, le=3600)] = 2.0
+    quiet_s: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    pir_pin: Annotated[int, Meta(ge=0, le=27)] = 4
+    width_px: Annotated[int, Meta(ge=64, le=9152)] = 2304
+    height_px: Annotated[int, Meta(ge=64, le=6944)] = 1296
+    before: Annotated[int, Meta(ge=0, le=20)] = 2
+    after: Annotated[int, Meta(ge=1, le=100)] = 10
+    interval_s: Annotated[float, Meta(ge=0, le=60)] = 0.5
     strip_top: Fraction = 0.0
     strip_bottom: Fraction = 0.0
     utc_offset_h: Annotated[float, Meta(ge=-14, le=14)] = 0.0

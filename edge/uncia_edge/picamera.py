@@ -1,0 +1,203 @@
+"""The camera `picamera2`: a Raspberry Pi's own camera, woken by a PIR sensor, with the moment before the trigger kept.
+
+Decides when pictures are taken. They go to a spool folder as files, and from there the way of every watched folder
+(`watched`), so that a restart finds them. picamera2 and gpiozero are imported only when this camera is configured.
+Never run on a Pi by us: developed against gpiozero's mock pins and a stand-in for picamera2.
+"""
+
+import io
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from uncia_contract.errors import ConfigurationError
+from uncia_contract.frames import BurstRule
+from uncia_edge import durable
+from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.watched import WatchedCamera, WatchSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Eye(Protocol):
+    """What takes pictures."""
+
+    def capture(self) -> bytes:
+        """One JPEG.
+
+        Raises:
+            OSError, RuntimeError: the camera failed.
+        """
+
+
+class MotionSensor(Protocol):
+    """What gpiozero's MotionSensor offers, as far as it is used here."""
+
+    when_motion: Callable[[], None] | None
+
+    @property
+    def motion_detected(self) -> bool:
+        """Whether something moves now."""
+
+    def close(self) -> None:
+        """Release the pin."""
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """How a trigger becomes a burst.
+
+    `before` pictures of the ring are kept from before the trigger, taken every `ring_s` seconds; `after` pictures
+    follow, `interval_s` apart; motion that goes on begins the count again.
+    """
+
+    before: int = 2
+    after: int = 10
+    interval_s: float = 0.5
+    ring_s: float = 1.0
+
+
+class TriggeredCamera:
+    """Bursts of an eye that a sensor wakes.
+
+    Args:
+        eye: takes pictures.
+        sensor: tells of motion.
+        spool: folder for pictures until the outbox has them; made when absent.
+        rule: the bundle's burst rule.
+        taken: see `WatchedCamera`.
+        trigger: see `Trigger`.
+        watch: see `WatchSettings`.
+        beat: called while the eye still sees: at least every `ring_s` and with each picture.
+    """
+
+    def __init__(
+        self,
+        eye: Eye,
+        sensor: MotionSensor,
+        spool: Path,
+        rule: BurstRule,
+        taken: Callable[[Collection[str]], bool],
+        trigger: Trigger | None = None,
+        watch: WatchSettings | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._eye, self._sensor, self._beat = eye, sensor, beat
+        self._trigger = trigger or Trigger()
+        self._spool = spool
+        durable.make_folder(spool)
+        self._watched = WatchedCamera(spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, times="trap")
+        self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
+        self._motion, self._closing = threading.Event(), threading.Event()
+        self._count = 0
+        sensor.when_motion = self._motion.set
+        self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
+
+    def bursts(self) -> Iterator[ArrivedBurst]:
+        """Each burst once it has ended; its files leave the spool when the next burst is asked for."""
+        self._thread.start()
+        try:
+            for burst in self._watched.bursts():
+                yield burst
+                for frame in burst.frames:
+                    frame.path.unlink(missing_ok=True)
+                for failure in burst.failures:
+                    failure.file.unlink(missing_ok=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End `bursts` soon."""
+        self._closing.set()
+        self._motion.set()
+        self._watched.close()
+        self._sensor.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                if self._motion.wait(self._trigger.ring_s):
+                    self._take_burst()
+                elif self._trigger.before:
+                    self._ring.append((time.time(), self._eye.capture()))
+                self._beat()
+            except (OSError, RuntimeError) as error:  # the watchdog sees the missing beat if this goes on
+                _log.error("camera: %s", error)
+                self._closing.wait(1.0)
+
+    def _take_burst(self) -> None:
+        """The ring, then `after` pictures, for as long as something moves."""
+        while self._ring:
+            self._keep(*self._ring.popleft())
+        left = self._trigger.after
+        while left > 0 and not self._closing.is_set():
+            if self._motion.is_set() or self._sensor.motion_detected:
+                self._motion.clear()
+                left = self._trigger.after
+            self._keep(time.time(), self._eye.capture())
+            self._beat()
+            left -= 1
+            self._closing.wait(self._trigger.interval_s)
+
+    def _keep(self, taken_s: float, content: bytes) -> None:
+        """Write one picture; a temporary name until it is whole. Its durability is the outbox's business."""
+        self._count += 1
+        stamp = datetime.fromtimestamp(taken_s, UTC)
+        path = self._spool / f"{stamp:%Y%m%dT%H%M%S%f}-{os.getpid()}-{self._count:06d}.jpg"
+        temporary = path.with_name(path.name + durable.TEMPORARY)
+        temporary.write_bytes(content)
+        os.utime(temporary, (taken_s, taken_s))
+        temporary.rename(path)
+
+
+class PicameraEye:
+    """The Pi's camera through picamera2.
+
+    Raises:
+        ConfigurationError: picamera2 is not installed, or finds no camera.
+    """
+
+    def __init__(self, width_px: int, height_px: int) -> None:
+        try:
+            from picamera2 import Picamera2
+        except ImportError as error:
+            raise ConfigurationError(
+                "[camera] kind = 'picamera2': picamera2 is not installed; on Raspberry Pi OS: "
+                "apt install python3-picamera2, and make the virtual environment with --system-site-packages"
+            ) from error
+        try:
+            self._camera = Picamera2()
+            self._camera.configure(self._camera.create_still_configuration(main={"size": (width_px, height_px)}))
+            self._camera.start()
+        except (RuntimeError, IndexError) as error:
+            raise ConfigurationError(f"[camera] kind = 'picamera2': no camera answers: {error}") from error
+
+    def capture(self) -> bytes:
+        """One JPEG."""
+        stream = io.BytesIO()
+        self._camera.capture_file(stream, format="jpeg")
+        return stream.getvalue()
+
+
+def pir_sensor(pin: int) -> MotionSensor:
+    """The PIR on a GPIO pin (BCM numbering).
+
+    Raises:
+        ConfigurationError: gpiozero is not installed, or the pin cannot be used.
+    """
+    try:
+        import gpiozero
+    except ImportError as error:
+        raise ConfigurationError("[camera] pir_pin: gpiozero is not installed; pip install 'uncia[pi]'") from error
+    try:
+        sensor: MotionSensor = gpiozero.MotionSensor(pin, queue_len=1)
+    except gpiozero.GPIOZeroError as error:
+        raise ConfigurationError(f"[camera] pir_pin = {pin}: {error}") from error
+    return sensor

@@ -1,0 +1,245 @@
+"""The camera `watched`: files count when complete, bursts end, a restart loses and doubles nothing."""
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from uncia_contract.errors import DataError
+from uncia_contract.frames import BurstRule, Frame
+from uncia_edge.arrivals import Arrivals, file_system
+from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.gathering import Gathering
+from uncia_edge.ledger import Ledger, key_of
+from uncia_edge.outbox import Outbox
+from uncia_edge.testing.records import make_record
+from uncia_edge.watched import WatchedCamera, WatchSettings
+
+START = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
+QUICK = WatchSettings(settle_s=0.05, quiet_s=0.1)
+
+
+def jpeg(shade: int, taken_at: datetime | None = None) -> bytes:
+    image, exif = Image.new("RGB", (16, 16), (shade % 256, 0, 0)), Image.Exif()
+    if taken_at is not None:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = f"{taken_at:%Y:%m:%d %H:%M:%S}"
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", exif=exif)
+    return stream.getvalue()
+
+
+class Place:
+    """A watched folder and its ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.ledger = folder / "DCIM", folder / "state" / "watched.jsonl"
+        self.folder.mkdir()
+
+    def put(self, name: str, seconds: float, shade: int = 0) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(shade or int(seconds), START + timedelta(seconds=seconds)))
+        return path
+
+    def camera(self, taken: Callable[..., bool] = lambda _: False, watch: WatchSettings = QUICK) -> WatchedCamera:
+        return WatchedCamera(self.folder, self.ledger, BurstRule(), taken, watch=watch)
+
+    def bursts(self, count: int, **options: object) -> list[ArrivedBurst]:
+        """So many bursts, each finished; the camera is closed after them."""
+        camera = self.camera(**options)  # type: ignore[arg-type]
+        found: list[ArrivedBurst] = []
+        for burst in camera.bursts():
+            found.append(burst)
+            if len(found) == count:
+                camera.close()
+        return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def names(bursts: list[ArrivedBurst]) -> list[list[str]]:
+    return [[frame.name for frame in burst.frames] for burst in bursts]
+
+
+@pytest.mark.parametrize("mode", ["inotify", "polling"])
+def test_files_of_a_cameras_sub_folders_form_bursts(place: Place, mode: str) -> None:
+    """DCIM/100RECNX and its like are looked into; the times of the frames say what belongs together."""
+    place.put("100RECNX/A1.JPG", 0)
+    place.put("100RECNX/A2.JPG", 2)
+    place.put("101RECNX/B1.JPG", 100)
+    found = place.bursts(2, watch=WatchSettings(mode, 0.05, 0.1))
+    assert names(found) == [["A1.JPG", "A2.JPG"], ["B1.JPG"]]
+
+
+@pytest.mark.parametrize("mode", ["inotify", "polling"])
+def test_a_folder_made_while_watching_is_watched(place: Place, mode: str) -> None:
+    """A camera starts 102RECNX in the middle of the night."""
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), mode, settle_s=0.05)  # type: ignore[arg-type]
+    arrivals.ready(0.05)
+    path = place.put("102RECNX/C1.JPG", 0)
+    assert until(lambda: arrivals.ready(0.05)) == [path]
+    arrivals.close()
+
+
+def until(attempt: Callable[[], list[Path]], within_s: float = 70.0) -> list[Path]:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := attempt():
+            return found
+    return []
+
+
+def test_a_file_counts_as_soon_as_it_is_closed(place: Place) -> None:
+    """With inotify nobody waits for it to settle."""
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "inotify", settle_s=1000)
+    arrivals.ready(0)
+    path = place.put("A1.JPG", 0)
+    assert until(lambda: arrivals.ready(0.1), 10) == [path]
+    arrivals.close()
+
+
+def test_a_file_renamed_in_counts(place: Place, tmp_path: Path) -> None:
+    """Programs that write aside and rename."""
+    aside = place.folder / "A1.JPG.part"
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "inotify", settle_s=1000)
+    aside.write_bytes(jpeg(1))
+    aside.rename(place.folder / "A1.JPG")
+    assert until(lambda: arrivals.ready(0.1), 10) == [place.folder / "A1.JPG"]
+    arrivals.close()
+
+
+def test_a_growing_file_waits(place: Place) -> None:
+    """Half a picture that still grows is no failure, and no frame until it has settled."""
+    now_s = [0.0]
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
+    content, path = jpeg(1), place.folder / "A1.JPG"
+    for part in range(1, 6):
+        path.write_bytes(content[: part * len(content) // 5])
+        now_s[0] += 1.9
+        assert arrivals.ready(0) == []
+    now_s[0] += 2.1
+    assert arrivals.ready(0) == [path]
+
+
+def test_what_arrived_while_nobody_watched_is_found(place: Place) -> None:
+    """A restart looks at what is there, and hands over only what is new."""
+    place.put("A1.JPG", 0)
+    place.bursts(1)
+    place.put("A2.JPG", 200)
+    assert names(place.bursts(1)) == [["A2.JPG"]]
+
+
+def test_a_burst_that_was_not_finished_comes_again(place: Place) -> None:
+    """Killed while the trap looked at it, and nothing was taken: nothing is lost."""
+    place.put("A1.JPG", 0)
+    assert len(list(islice(place.camera().bursts(), 1))) == 1
+    assert names(place.bursts(1)) == [["A1.JPG"]]
+
+
+def test_a_burst_that_was_taken_does_not_come_again(place: Place, tmp_path: Path) -> None:
+    """Killed after the outbox took it and before the ledger knew: the outbox is asked, nothing is doubled."""
+    path = place.put("A1.JPG", 0)
+    abandoned = place.camera().bursts()
+    next(abandoned)
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.add(make_record("s1", [path.read_bytes()]), [path])
+    place.put("A2.JPG", 200)
+    assert names(place.bursts(1, taken=outbox.has_taken)) == [["A2.JPG"]]
+
+
+def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) -> None:
+    """The last line may be half a line."""
+    one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
+    ledger = Ledger(place.ledger, place.folder)
+    ledger.finish([key_of(one, place.folder)])
+    with place.ledger.open("a") as stream:
+        stream.write('["done", [["A2.JPG", 12')
+    again = Ledger(place.ledger, place.folder)
+    assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, False)
+
+
+def test_a_changed_file_is_a_new_file(place: Place) -> None:
+    """Cameras count to 9999 and begin again."""
+    path = place.put("A1.JPG", 0)
+    place.bursts(1)
+    path.write_bytes(jpeg(200, START + timedelta(days=3)))
+    assert names(place.bursts(1)) == [["A1.JPG"]]
+
+
+def test_unreadable_files_are_failures_of_the_burst_beside_them(place: Place) -> None:
+    """One bad file, one good one: the burst goes on, the file is named."""
+    place.put("A1.JPG", 0)
+    (place.folder / "A2.JPG").write_bytes(b"")
+    burst = place.bursts(1)[0]
+    assert names([burst]) == [["A1.JPG"]]
+    assert [failure.file.name for failure in burst.failures] == ["A2.JPG"]
+
+
+def test_frames_without_exif_take_the_time_of_their_file(place: Place) -> None:
+    """And the record will say that its times are those of arrival."""
+    for n in range(3):
+        path = place.folder / f"N{n}.JPG"
+        path.write_bytes(jpeg(n))
+        os.utime(path, (1000 + n, 1000 + n))
+    burst = place.bursts(1)[0]
+    assert (len(burst.frames), burst.time_source) == (3, "none")
+
+
+def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
+    """Named, with what was expected."""
+    with pytest.raises(DataError, match="no such folder"):
+        WatchedCamera(tmp_path / "nowhere", tmp_path / "ledger", BurstRule(), lambda _: False)
+
+
+def test_the_kind_of_file_system_is_known() -> None:
+    """What decides between listening and looking."""
+    assert file_system(Path("/proc")) == "proc"
+
+
+def frames(seconds: Iterator[float] | list[float]) -> list[Frame]:
+    return [Frame(f"f{n:05d}", Path(f"/f{n:05d}"), START + timedelta(seconds=s)) for n, s in enumerate(seconds)]
+
+
+def test_a_burst_is_open_while_frames_arrive() -> None:
+    """Ended by quiet, not by its EXIF times, which may be old."""
+    gathering = Gathering(BurstRule(), quiet_s=12)
+    one, two = frames([0, 5])
+    gathering.add(one, 0.0)
+    gathering.add(two, 11.0)
+    assert gathering.due(20.0) == []
+    assert [len(burst.frames) for burst in gathering.due(23.0)] == [2]
+
+
+def test_a_burst_that_never_ends_is_handed_over_in_pieces() -> None:
+    """Wind for an hour: pieces by count and age, each continuing the one before, memory bounded."""
+    gathering = Gathering(BurstRule(max_frames=10), quiet_s=12)
+    pieces, most = [], 0
+    for second, frame in enumerate(frames([float(n) for n in range(3600)])):
+        gathering.add(frame, float(second))
+        pieces += gathering.due(float(second))
+        most = max(most, len(gathering._held))
+    pieces += gathering.due(10_000.0)
+    assert sum(len(piece.frames) for piece in pieces) == 3600
+    assert max(len(piece.frames) for piece in pieces) == 10
+    assert [piece.continues for piece in pieces] == [False] + [True] * (len(pieces) - 1)
+    assert most <= 40
+
+
+def test_clock_jumps_within_a_burst_lose_no_frame() -> None:
+    """To 1970, back, a year ahead: frames fall into other bursts, and each is handed over once."""
+    gathering = Gathering(BurstRule(), quiet_s=12)
+    times = [0.0, 1.0, -1e9, -1e9 + 1, 3e7, 2.0, 2.0]
+    for frame in frames(times):
+        gathering.add(frame, 0.0)
+    bursts = gathering.due(100.0)
+    assert sorted(frame.name for burst in bursts for frame in burst.frames) == [f"f{n:05d}" for n in range(7)]
+    assert [len(burst.frames) for burst in bursts] == [2, 4, 1]
