@@ -18,9 +18,10 @@ from pathlib import Path
 
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
-from uncia_edge.delivery import Delivery, Pace
+from uncia_edge.delivery import Delivery
 from uncia_edge.link import Broker, Link
 from uncia_edge.outbox import Outbox
+from uncia_edge.pace import Pace
 from uncia_edge.testing.collector import BrokerCollector
 from uncia_edge.testing.proxy import Proxy
 from uncia_edge.testing.records import make_record, write_frames

@@ -10,43 +10,24 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from uncia_contract.errors import BrokerError, MessageError, StorageError
 from uncia_contract.messages import Receipt, decode
 from uncia_contract.topics import Topics
+from uncia_edge.budget import Budget
 from uncia_edge.link import Acknowledged, BackOff, Connected, Disconnected, Event, Outgoing, Pipe, Received
 from uncia_edge.outbox import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
+from uncia_edge.pace import Pace
 from uncia_edge.piece_reader import FrameLostError, PieceReader
 from uncia_edge.suspicion import Suspicion
 from uncia_edge.transfer import Piece, Transfer
-from uncia_edge.window import Limits, Window
+from uncia_edge.window import Window
 
 _log = logging.getLogger(__name__)
 
 NOBODY_LISTENS = 0x10
 # The broker is in trouble, the message is not: unspecified, implementation specific, quota exceeded.
 _RETRY = frozenset({0x80, 0x83, 0x97})
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Delivery's patience, in seconds, and how many sequences it works on at once.
-
-    `asking` bounds the records whose receipt is awaited, `sending` the sequences whose frames flow.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    asking: int = 32
-    sending: int = 4
-    receipt_timeout_s: float = 20.0
-    receipt_patience_s: float = 3600.0
-    puback_timeout_s: float = 240.0
-    retry_first_s: float = 1.0
-    retry_most_s: float = 120.0
-    historical_after_s: float = 60.0
-    release_parked_s: float = 6 * 3600.0
-    strikes: int = 5
 
 
 class Delivery:
@@ -60,6 +41,7 @@ class Delivery:
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
+        budget_bytes: bytes of frames a day; None for no limit. `budget` may be changed while it runs.
         clock: monotonic seconds.
     """
 
@@ -73,8 +55,10 @@ class Delivery:
         on_delivered: Callable[[str], None] | None = None,
         on_command: Callable[[Received], None] | None = None,
         greetings: Callable[[], Sequence[Outgoing]] | None = None,
+        budget_bytes: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.budget = Budget(budget_bytes, clock)
         self._outbox, self._link, self._topics, self._clock = outbox, link, topics, clock
         self._pace = pace or Pace()
         self._on_delivered, self._on_command = on_delivered, on_command
@@ -128,6 +112,14 @@ class Delivery:
     def wake(self) -> None:
         """Look at the outbox now. Safe to call from any thread."""
         self._link.events.put(_WAKE)
+
+    def send_first(self, sequence: str) -> bool:
+        """Send a sequence before all others and past the budget; whether it is still here."""
+        found = self._outbox.ask_for(sequence)
+        if sequence in self._active:
+            self._active[sequence].asked_for = True
+        self.wake()
+        return found
 
     def say(self, message: Outgoing) -> None:
         """Publish a message besides sequences, once, if there is a link. Safe to call from any thread."""
@@ -348,7 +340,8 @@ class Delivery:
 
     def _choose(self) -> Transfer | None:
         """Whose piece goes next: records, best frames, other frames, each by arrival; suspects last and alone."""
-        ready = [transfer for transfer in self._active.values() if transfer.rank < 3]
+        most = 3 if self.budget.left else 1
+        ready = [t for t in self._active.values() if t.rank < (3 if t.asked_for else most)]
         sound = [transfer for transfer in ready if transfer.id not in self._suspicion]
         if sound:
             return min(sound, key=lambda transfer: transfer.rank)
@@ -372,6 +365,8 @@ class Delivery:
             transfer.returned(piece)
             raise
         self._window.sent(mid, piece, len(message.payload), now_s)
+        if piece.frame is not None:
+            self.budget.spend(len(message.payload))
 
     def _leave_out(self, transfer: Transfer, piece: Piece, error: OSError) -> None:
         """A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later."""

@@ -16,16 +16,14 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from uncia_contract.errors import StorageError
-from uncia_contract.messages import Counters, Receipt, SequenceRecord, decode, encode
+from uncia_contract.messages import Counters, Receipt, SequenceRecord, encode
 from uncia_contract.topics import check_trap_id
 from uncia_edge import durable
 from uncia_edge.database import Database, bump
 from uncia_edge.frame_files import FrameFiles
+from uncia_edge.waiting import SELECT, Waiting, best_frame, item_of
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +31,6 @@ RECORD, BEST_FRAME, OTHER_FRAMES = 0, 1, 2
 REFUSED = "refused by the collector"
 REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
 _HERE = "state NOT IN ('delivered', 'dropped')"
-_SELECT = "SELECT record, stage, stored, dropped, strikes, historical FROM sequence"
 
 
 @dataclass(frozen=True)
@@ -43,29 +40,6 @@ class Depth:
     sequences: int
     bytes: int
     parked: int
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """One sequence to be sent: its record, what goes next, and the frames that the collector already has."""
-
-    record: SequenceRecord
-    stage: int
-    stored: frozenset[int]
-    dropped: frozenset[int]
-    strikes: int
-
-    @property
-    def unsent(self) -> list[int]:
-        """The frames still to send, the best one first, then in order."""
-        rest = [entry.n for entry in self.record.frames if entry.n not in self.stored | self.dropped]
-        best = best_frame(self.record)
-        return sorted(rest, key=lambda n: (n != best, n))
-
-
-def best_frame(record: SequenceRecord) -> int:
-    """The frame that is sent first: the one with the highest score, the first of equals."""
-    return max(record.frames, key=lambda entry: (-1.0 if entry.score is None else entry.score, -entry.n)).n
 
 
 class Outbox:
@@ -186,6 +160,60 @@ class Outbox:
             self._shift(parked=-released)
             return released
 
+    def in_stages(self, first: int, last: int, positive: bool | None = None) -> list[str]:
+        """The ids of sequences on the card in these stages, oldest first."""
+        rows = self._database.all(
+            f"SELECT id FROM sequence WHERE {_HERE} AND stage BETWEEN ? AND ? AND positive IN (?, ?) ORDER BY n",
+            *(first, last, *((0, 1) if positive is None else (int(positive), int(positive)))),
+        )
+        return [str(row[0]) for row in rows]
+
+    def ask_for(self, sequence: str) -> bool:
+        """Send a sequence before all others and past the budget; whether it is still here."""
+        statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {_HERE}"
+        with self._lock:
+            parked = sequence in self.parked()
+            found = bool(self._database.change(statement, sequence))
+            self._shift(parked=-(parked and found))
+            return found
+
+    def shed_proved(self, sequence: str) -> int:
+        """Remove the files of frames that receipts proved stored; loses nothing, so it counts nothing."""
+        with self._lock:
+            item = self.get(sequence)
+            for n in item.stored if item else ():
+                path = self.frame_path(sequence, n)
+                if path.exists():
+                    path.unlink()
+                    size = item.record.frames[n].size if item else 0
+                    self._database.change("UPDATE sequence SET bytes=MAX(0, bytes-?) WHERE id=?", size, sequence)
+                    self._shift(size=-size)
+            return 0
+
+    def drop(self, sequence: str, reason: str) -> int:
+        """Give a whole sequence up: its files go, a tombstone stays. The number of sequences dropped."""
+        with self._lock:
+            item = self.get(sequence)
+            if item is None:
+                return 0
+            self._discard(item.record)  # files first: on a full card the table may have no room for the change
+            rows = self._database.all("SELECT state, bytes FROM sequence WHERE id=?", sequence)
+            self._database.change("UPDATE sequence SET state='dropped', bytes=0, reason=? WHERE id=?", reason, sequence)
+            self.count(drops=1)
+            self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
+            _log.warning("sequence %s dropped: %s", sequence, reason)
+            return 1
+
+    def drop_unsent(self, sequence: str, reason: str) -> int:
+        """Give up the frames of a sequence that are not stored yet; the number of them."""
+        with self._lock:
+            item = self.get(sequence)
+            unsent = item.unsent if item else []
+            for n in unsent:
+                self.frame_path(sequence, n).unlink(missing_ok=True)
+            self.drop_frames(sequence, unsent, reason)
+            return len(unsent)
+
     def drop_frames(self, sequence: str, frames: Iterable[int], reason: str) -> None:
         """Give frames up that cannot be delivered any more; each is counted. Their files stay with their sequence."""
         with self._lock:
@@ -231,12 +259,12 @@ class Outbox:
             *(first, last, limit + len(exclude)),
         )
         chosen = [n for sequence, n in rows if sequence not in exclude][:limit]
-        return [_item(self._database.all(f"{_SELECT} WHERE n=?", n)[0]) for n in chosen]
+        return [item_of(self._database.all(f"{SELECT} WHERE n=?", n)[0]) for n in chosen]
 
     def get(self, sequence: str) -> Waiting | None:
         """A sequence that is still in the outbox, in whatever state; None when it is delivered or unknown."""
-        rows = self._database.all(f"{_SELECT} WHERE id=? AND {_HERE}", sequence)
-        return _item(rows[0]) if rows else None
+        rows = self._database.all(f"{SELECT} WHERE id=? AND {_HERE}", sequence)
+        return item_of(rows[0]) if rows else None
 
     def frame_path(self, sequence: str, n: int) -> Path:
         """Where a frame's bytes lie."""
@@ -271,8 +299,8 @@ class Outbox:
 
     def oldest(self) -> SequenceRecord | None:
         """The record that waits longest."""
-        rows = self._database.all(f"{_SELECT} WHERE {_HERE} ORDER BY n LIMIT 1")
-        return _item(rows[0]).record if rows else None
+        rows = self._database.all(f"{SELECT} WHERE {_HERE} ORDER BY n LIMIT 1")
+        return item_of(rows[0]).record if rows else None
 
     def close(self) -> None:
         """Write what is pending and close. The outbox cannot be used afterwards."""
@@ -343,11 +371,3 @@ def _insert(connection: sqlite3.Connection, record: SequenceRecord, priority: in
         ),
     )
     return size
-
-
-def _item(row: tuple[Any, ...]) -> Waiting:
-    record, stage, stored, dropped, strikes, historical = row
-    record = decode(record, SequenceRecord)
-    if historical:
-        record = msgspec.structs.replace(record, historical=True)
-    return Waiting(record, stage, frozenset(json.loads(stored)), frozenset(json.loads(dropped)), strikes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uncia_contract.messages import ByteRange, Receipt, SequenceRecord
-from uncia_edge.outbox import Waiting, best_frame
+from uncia_edge.waiting import Waiting, best_frame
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Transfer:
     def __init__(self, item: Waiting, recorded: bool = False) -> None:
         self.record: SequenceRecord = item.record
         self.id = item.record.id
+        self.asked_for = item.asked_for
         self.phase: Literal["record", "asked", "frames", "sent"] = "record"
         self.in_flight = 0
         self.begun = False  # a chunk was sent: the collector may hold parts that only it can name

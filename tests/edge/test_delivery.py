@@ -8,9 +8,10 @@ import pytest
 
 from uncia_contract.messages import MissingFrame, Receipt
 from uncia_contract.topics import Topics
-from uncia_edge.delivery import Delivery, Pace
+from uncia_edge.delivery import Delivery
 from uncia_edge.link import Connected
 from uncia_edge.outbox import Outbox
+from uncia_edge.pace import Pace
 from uncia_edge.testing.pipe import Published, ScriptedCollector, ScriptedPipe
 from uncia_edge.testing.records import make_record, write_frames
 from uncia_edge.window import Limits
@@ -351,3 +352,33 @@ def test_reconnects_wait_longer_and_longer(trial: Trial) -> None:
             trial.pipe.cut()
         trial.delivery.step(0)
     assert 5 <= trial.pipe.opened <= 20
+
+
+def test_frames_wait_when_the_days_budget_is_spent_and_records_go_on(trial: Trial) -> None:
+    """What the budget holds back stays in the outbox and goes the next day."""
+    trial.delivery.budget.bytes_per_day = 15
+    trial.add("s1", 10, 10, 10)
+    trial.connect()
+    trial.exchange()
+    trial.add("s2", 10)
+    trial.delivery.step(0)
+    trial.exchange()
+    assert (sorted(trial.collector.records), len(trial.collector.frames)) == (["s1", "s2"], 2)
+    for _ in range(4):
+        trial.now_s += 25 * 3600
+        trial.delivery.step(0)
+        trial.exchange()
+    assert sorted(trial.delivered) == ["s1", "s2"]
+
+
+def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
+    """A person at the base station wants these frames now."""
+    trial.delivery.budget.bytes_per_day = 0
+    trial.add("s1", 10)
+    trial.add("s2", 10)
+    trial.connect()
+    trial.exchange()
+    assert trial.delivery.send_first("s2")
+    trial.delivery.step(0)
+    trial.exchange()
+    assert trial.delivered == ["s2"]

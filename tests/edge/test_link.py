@@ -9,9 +9,10 @@ import pytest
 
 from uncia_contract.errors import BrokerError, ConfigurationError
 from uncia_contract.topics import Topics
-from uncia_edge.delivery import Delivery, Pace
+from uncia_edge.delivery import Delivery
 from uncia_edge.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link, Tls
 from uncia_edge.outbox import Outbox
+from uncia_edge.pace import Pace
 from uncia_edge.testing.collector import BrokerCollector
 from uncia_edge.testing.records import make_record, write_frames
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from uncia_contract.topics import Topics
-from uncia_edge.delivery import Pace
 from uncia_edge.link import Broker, Connected, Disconnected, Link
+from uncia_edge.pace import Pace
 from uncia_edge.testing.broker import HANG_UP, WITHHOLD, FakeBroker
 from uncia_edge.testing.collector import BrokerCollector
 from uncia_edge.testing.proxy import Proxy

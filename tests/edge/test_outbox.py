@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages import MissingFrame, Receipt, SequenceRecord
-from uncia_edge.outbox import Outbox, best_frame
+from uncia_edge.outbox import Outbox
 from uncia_edge.testing.records import make_record, write_frames
+from uncia_edge.waiting import best_frame
 
 CONTENTS = [b"first frame", b"second", b"third frame of all"]
 
