@@ -14,7 +14,6 @@ from types import TracebackType
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import ConfigurationError
-from uncia_contract.frames import BurstRule
 from uncia_contract.topics import Topics
 from uncia_edge.cameras import Camera
 from uncia_edge.clock import read_clock
@@ -22,9 +21,8 @@ from uncia_edge.delivery import Delivery
 from uncia_edge.link import Broker, Link, Tls
 from uncia_edge.outbox import Outbox
 from uncia_edge.recorded import RecordedCamera
-from uncia_edge.settings import BrokerSettings, TrapSettings
+from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 from uncia_edge.trap import Observation, Trap
-from uncia_edge.watched import WatchedCamera, WatchSettings
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +44,8 @@ class Runtime:
         self.settings = settings
         self.bundle = read_bundle(Path(settings.bundle))
         self.classifier = _prove(self.bundle, settings.threads)
+        self.camera = open_camera(settings.camera)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
-        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox)
         self._link = Link(_broker(settings.broker), Topics(settings.trap, settings.root))
         self.delivery = Delivery(
             self.outbox, self._link, Topics(settings.trap, settings.root), on_delivered=on_delivered
@@ -82,28 +80,16 @@ class Runtime:
         return True
 
 
-def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox) -> Camera:
+def open_camera(settings: CameraSettings) -> Camera:
     """The configured camera.
 
     Raises:
-        ConfigurationError: its folder is not named; its hardware or its libraries are not there.
-        DataError: the folder is not there, or holds no recording.
+        ConfigurationError: its folder is not named.
+        DataError: the folder holds no recording.
     """
-    camera = settings.camera
-    zone = timezone(timedelta(hours=camera.utc_offset_h))
-    watch = WatchSettings(camera.watch, camera.settle_s, camera.quiet_s)
-    if camera.kind == "picamera2":
-        from uncia_edge.picamera import PicameraEye, Trigger, TriggeredCamera, pir_sensor
-
-        eye, sensor = PicameraEye(camera.width_px, camera.height_px), pir_sensor(camera.pir_pin)
-        trigger = Trigger(camera.before, camera.after, camera.interval_s)
-        return TriggeredCamera(eye, sensor, Path(settings.state) / "spool", rule, outbox.has_taken, trigger, watch)
-    if not camera.folder:
-        raise ConfigurationError(f"[camera] folder: not set; expected the folder of the {camera.kind} pictures")
-    if camera.kind == "watched":
-        ledger = Path(settings.state) / "watched.jsonl"
-        return WatchedCamera(Path(camera.folder), ledger, rule, outbox.has_taken, zone, watch)
-    return RecordedCamera(Path(camera.folder), zone)
+    if not settings.folder:
+        raise ConfigurationError("[camera] folder: not set; expected the folder with the recorded bursts")
+    return RecordedCamera(Path(settings.folder), timezone(timedelta(hours=settings.utc_offset_h)))
 
 
 def _prove(bundle: Bundle, threads: int) -> Classifier:
