@@ -15,7 +15,7 @@ from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.topics import Topics
-from uncia_edge.cameras import Camera
+from uncia_edge.cameras import ArrivedBurst, Camera
 from uncia_edge.clock import read_clock
 from uncia_edge.delivery import Delivery
 from uncia_edge.link import Broker, Link, Tls
@@ -68,7 +68,12 @@ class Runtime:
 
     def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
         """Observes every burst of the camera; returns when a recording has ended."""
-        self._trap.run(self.camera, report)
+        for burst in self.camera.bursts():
+            report(self.observe(burst))
+
+    def observe(self, burst: ArrivedBurst) -> Observation:
+        """One burst from pictures to record; when it returns, a positive one is on disk and on its way."""
+        return self._trap.observe(burst)
 
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
         """Whether the outbox is empty, after at most that time."""

@@ -12,7 +12,7 @@ from uncia_contract.classifier import Scores
 from uncia_contract.frames import Frame
 from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
-from uncia_edge.cameras import ArrivedBurst, Camera, Failure
+from uncia_edge.cameras import ArrivedBurst, Failure
 from uncia_edge.records import Reading, SequenceIds, make_record
 
 
@@ -58,11 +58,6 @@ class Trap:
         self._clock = clock
         self._strips = strips
         self._event = ""
-
-    def run(self, camera: Camera, report: Callable[[Observation], None] = lambda observation: None) -> None:
-        """Observes every burst that the camera gives, and reports each once it is safe."""
-        for burst in camera.bursts():
-            report(self.observe(burst))
 
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk."""
