@@ -4,24 +4,32 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 """
 
 import argparse
+import getpass
 import json
 import signal
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
 from uncia_collector.database import Database
+from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.ingest import check_broker
 from uncia_collector.logs import configure_logs
-from uncia_collector.settings import read_settings, sqlite_url
-from uncia_contract.errors import DataError, UnciaError
+from uncia_collector.people import ROLES, People
+from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
+from uncia_contract.errors import ConfigurationError, DataError, StorageError, UnciaError
 
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
   uncia-collect check --config collector.toml     would it run? configuration, catalogue, broker; 2 if not
+  uncia-collect user add anara --role reviewer --config collector.toml
+  uncia-collect deployments deployments.csv --config collector.toml
+  uncia-collect export camtrap-dp --out survey.zip --config collector.toml
   uncia-collect list --data uncia-data            what is there, as a table
   uncia-collect list --data uncia-data --json     the same for other programs
 """
@@ -56,14 +64,40 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
         command.set_defaults(run=run)
     _add_list(commands.add_parser("list", help="list the catalogue"))
+    _add_export(commands.add_parser("export", help="write the catalogue for other programs"))
+    _add_user(commands.add_parser("user", help="who may log in to the page"))
+    deployments = commands.add_parser("deployments", help="take in where the traps stand (Camtrap DP deployments.csv)")
+    deployments.add_argument("file", type=Path, metavar="CSV_OR_DIR")
+    _add_catalogue(deployments)
+    deployments.set_defaults(run=_deployments)
     return parser
 
 
+def _add_export(command: argparse.ArgumentParser) -> None:
+    command.add_argument("kind", choices=list(KINDS))
+    command.add_argument("--out", type=Path, required=True, metavar="FILE")
+    command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
+    _add_catalogue(command)
+    command.set_defaults(run=_export)
+
+
+def _add_user(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=["add", "remove", "list"])
+    command.add_argument("name", nargs="?", default="")
+    command.add_argument("--role", choices=ROLES, default="reviewer")
+    command.add_argument("--password-file", type=Path, help="its first line; else it is asked for")
+    _add_catalogue(command)
+    command.set_defaults(run=_user)
+
+
+def _add_catalogue(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="TOML", help="the collector's configuration, or ...")
+    command.add_argument("--data", type=Path, metavar="DIR", help="... the data folder, or ...")
+    command.add_argument("--database", default="", metavar="URL", help="... the catalogue, where it is not in DIR")
+
+
 def _add_list(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--data", type=Path, metavar="DIR", help="the data folder")
-    command.add_argument(
-        "--database", default="", metavar="URL", help="the catalogue, when it is not in the data folder"
-    )
+    _add_catalogue(command)
     command.add_argument("--json", action="store_true", help="one JSON array instead of a table")
     command.set_defaults(run=_list)
 
@@ -75,6 +109,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     collector.start()
+    if collector.page is not None:
+        print(f"uncia-collect: the page is at {collector.page.address}", file=sys.stderr, flush=True)
     stop.wait()
     collector.stop()
     return 0
@@ -103,10 +139,62 @@ def _list(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(arguments: argparse.Namespace) -> Database:
+def _export(arguments: argparse.Namespace) -> int:
+    database = _open(arguments)
+    settings = read_settings(arguments.config) if arguments.config else CollectorSettings()
+    root = settings.folder if arguments.config else (arguments.data or arguments.out.parent)
+    out: Path = arguments.out
+    with database.reading() as connection:
+        request = Request(connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent)
+        content = export(arguments.kind, request)
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise StorageError(f"{out}: {error.strerror}") from error
+    database.close()
+    print(f"{out}: {len(content)} bytes")
+    return 0
+
+
+def _user(arguments: argparse.Namespace) -> int:
+    database = _open(arguments, create=True)
+    people = People(database)
+    if arguments.action == "list":
+        print("\n".join(f"{name}\t{role}" for name, role in people.listed()))
+    elif arguments.action == "remove":
+        if not people.remove_user(arguments.name):
+            raise DataError(f"user {arguments.name!r}: there is none of that name")
+    else:
+        people.set_user(arguments.name, _password(arguments.password_file), arguments.role, datetime.now(UTC))
+        print(f"{arguments.name}: {arguments.role}")
+    database.close()
+    return 0
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return getpass.getpass("password: ")
+    try:
+        return file.read_text(encoding="utf-8").split("\n", maxsplit=1)[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
+
+
+def _deployments(arguments: argparse.Namespace) -> int:
+    database = _open(arguments, create=True)
+    print(f"{read_deployments(arguments.file, database)} deployments")
+    database.close()
+    return 0
+
+
+def _open(arguments: argparse.Namespace, create: bool = False) -> Database:
+    if arguments.config:
+        database = Database(read_settings(arguments.config).database_url)
+        database.migrate()
+        return database
     if not (arguments.data or arguments.database):
-        raise DataError("list: expected --data DIR or --database URL")
-    if not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():
+        raise DataError("which catalogue? expected --config TOML, --data DIR or --database URL")
+    if not create and not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():
         raise DataError(f"{arguments.data}: holds no catalogue.sqlite; is it a collector's data folder?")
     database = Database(arguments.database or sqlite_url(arguments.data))
     database.migrate()

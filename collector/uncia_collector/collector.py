@@ -1,13 +1,17 @@
 """One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from uncia_collector import held
 from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.ingest import Ingest
-from uncia_collector.settings import CollectorSettings
+from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.store import Store
+
+if TYPE_CHECKING:
+    from uncia_collector.web.server import PageServer
 
 STRAYS_KEPT = timedelta(days=30)
 
@@ -22,17 +26,22 @@ class Collector:
         self.folder = FrameFolder(settings.folder, settings.min_free_bytes)
         self.store = Store(self.database, self.folder)
         self.ingest = Ingest(settings.broker, settings.root, self.store)
+        self.page: PageServer | None = None
 
     def start(self) -> None:
         """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
 
         Raises:
             StorageError: the catalogue cannot be opened or written.
+            ConfigurationError: the page's port is taken.
         """
         self.database.migrate()
         self.folder.sweep()
         with self.database.writing() as connection:
             held.drop_older(connection, datetime.now(UTC) - STRAYS_KEPT)
+        if self.settings.http is not None:
+            self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
+            self.page.start()
         self.ingest.start()
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
@@ -46,4 +55,14 @@ class Collector:
     def stop(self) -> None:
         """End in order; what is not committed comes again."""
         self.ingest.stop()
+        if self.page is not None:
+            self.page.stop()
         self.database.close()
+
+
+def _page(settings: CollectorSettings, http: HttpSettings, database: Database, ingest: Ingest) -> "PageServer":
+    """The page's server; imported here, for a collector without a page needs no web framework."""
+    from uncia_collector.web.app import make_app
+    from uncia_collector.web.server import PageServer
+
+    return PageServer(make_app(settings, database, ingest), http)

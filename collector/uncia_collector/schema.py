@@ -149,3 +149,66 @@ tallies = Table(
     Column("trap", String(32), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("trap", String(32), nullable=False),
+    Column("sequence", String(64), nullable=False),
+    Column("reviewer", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("verdict", String(12), nullable=False),  # confirmed, rejected, relabelled
+    Column("label", String(255)),
+    Column("undone", Boolean, nullable=False, default=False),
+    Index("reviews_of", "trap", "sequence", "key"),
+    Index("reviews_by", "reviewer", "key"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password", String(200), nullable=False),  # argon2id
+    Column("role", String(12), nullable=False),  # viewer, reviewer, administrator
+    Column("created_at", UtcTime, nullable=False),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("trap", String(64), nullable=False),
+    Column("location_id", String(64), nullable=False),
+    Column("location_name", String(255), nullable=False, default=""),
+    Column("latitude", Float, nullable=False),
+    Column("longitude", Float, nullable=False),
+    Column("uncertainty_m", Integer),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("setup_by", String(255), nullable=False, default=""),
+    Column("camera_model", String(255), nullable=False, default=""),
+    Column("comments", String(1000), nullable=False, default=""),
+    Index("deployments_of", "trap", "started_at"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("channel", String(12), nullable=False),  # webhook, mail
+    Column("kind", String(12), nullable=False),  # sighting, digest
+    Column("subject", String(255), nullable=False),
+    Column("outcome", String(300), nullable=False),  # sent, or why not
+    Index("alerts_at", "channel", "at"),
+)

@@ -5,6 +5,7 @@ Decides names, defaults and bounds; relative paths are taken from the file's own
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct
@@ -36,10 +37,12 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the web page listens; port 0 takes a free one."""
+    """Where the web page listens; port 0 takes a free one. With `certificate` and `key` (PEM files) it is HTTPS."""
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    certificate: str = ""
+    key: str = ""
 
 
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +51,8 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     data: str = "uncia-data"
     database: str = ""
     root: str = ROOT
+    station: Annotated[str, Meta(max_length=80)] = "Base station"
+    time_zone: str = "UTC"
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()
@@ -56,6 +61,11 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def folder(self) -> Path:
         """The data folder."""
         return Path(self.data)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The station's time zone: where nights begin and end."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def database_url(self) -> str:
@@ -77,6 +87,10 @@ def read_settings(path: Path) -> CollectorSettings:
     settings = read_toml(path, CollectorSettings)
     if bool(settings.broker.certificate) != bool(settings.broker.key):
         raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
+    try:
+        _ = settings.zone
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(f"{path}: time_zone {settings.time_zone!r}: expected one such as UTC") from error
     return _anchored(settings, path.absolute().parent)
 
 
@@ -89,4 +103,7 @@ def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
             if (value := getattr(settings.broker, key))
         },
     )
-    return msgspec.structs.replace(settings, data=str(folder / settings.data), broker=broker)
+    http = settings.http
+    if http is not None and http.certificate:
+        http = msgspec.structs.replace(http, certificate=str(folder / http.certificate), key=str(folder / http.key))
+    return msgspec.structs.replace(settings, data=str(folder / settings.data), broker=broker, http=http)

@@ -1,0 +1,1 @@
+"""Writers of the catalogue for other programs; one module a format."""

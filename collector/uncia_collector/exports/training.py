@@ -1,0 +1,45 @@
+"""Writes reviewed sequences as `uncia-train`'s CSV, so that review ends in a better model.
+
+Decides which frames teach what: #1 of a confirmed sequence the frames that scored at least a half, or its best one (the
+others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might.
+"""
+
+import csv
+import os
+from pathlib import Path
+from typing import Any, TextIO
+
+from sqlalchemy import Connection
+
+from uncia_collector.exports.gathered import Gathered, gather
+
+COLUMNS = ("file", "label", "sequence", "location", "datetime", "source", "split")
+
+
+def write_training_table(connection: Connection, stream: TextIO, root: Path, beside: Path) -> int:
+    """Write the table; how many frames it names.
+
+    Args:
+        connection: to the catalogue.
+        stream: opened with `newline=""`.
+        root: the data folder.
+        beside: the folder in which the table will lie: `file` is relative to it.
+    """
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for item in gather(connection, reviewed_only=True):
+        for frame in _teaching(item):
+            file = os.path.relpath((root / frame.path).absolute(), beside.absolute())
+            location = item.row.trap if item.place is None else item.place.location_id
+            moment = (frame.taken_at or item.row.started_at).isoformat()
+            sequence = f"{item.row.trap}:{item.row.id}"
+            writer.writerow([file, item.label, sequence, location, moment, "review", ""])
+            count += 1
+    return count
+
+
+def _teaching(item: Gathered) -> list[Any]:
+    if item.row.review != "confirmed":  # #2
+        return item.frames
+    return [f for f in item.frames if f.n == item.row.best_frame or (f.score or 0.0) >= 0.5]  # #1

@@ -1,0 +1,101 @@
+"""The application: which address leads to which page, and who may go there."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from uncia_collector.database import Database
+from uncia_collector.people import People, Person
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web import door, export_pages, pages, pictures, station_pages
+from uncia_collector.web.limits import RateLimit
+from uncia_collector.web.metrics import IngestHealth, exposition
+from uncia_collector.web.security import Guard, person_of, seen_by, sent_by
+from uncia_collector.web.shell import Shell
+
+
+def make_app(settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> Starlette:
+    """The page of one collector."""
+    app = Starlette(
+        routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
+        middleware=[Middleware(Guard, requests=RateLimit(burst=600, per_s=60))],
+        exception_handlers={HTTPException: _explain},
+    )
+    app.state.shell = Shell(settings, database)
+    app.state.people = People(database)
+    app.state.logins = RateLimit(burst=10, per_s=10 / 300)
+    app.state.database, app.state.ingest = database, ingest
+    return app
+
+
+def _open_routes() -> list[Route | Mount]:
+    return [
+        Mount("/static", StaticFiles(packages=[("uncia_collector.web", "static")])),
+        Route("/login", door.show_login),
+        Route("/login", door.send_login, methods=["POST"]),
+        Route("/health", _health),
+        Route("/metrics", _metrics),
+    ]
+
+
+def _sequence_routes() -> list[Route]:
+    one = "/sequences/{trap}/{id}"
+    return [
+        Route("/", seen_by(pages.show_gallery)),
+        Route("/newest", seen_by(pages.newest)),
+        Route(one, seen_by(pages.show_sequence)),
+        Route(f"{one}/review", sent_by(pages.send_review, _reviews), methods=["POST"]),
+        Route("/undo", sent_by(pages.send_undo, _reviews), methods=["POST"]),
+        Route(f"{one}/{{n:int}}.jpg", seen_by(pictures.show_picture)),
+        Route(f"{one}/{{n:int}}.thumbnail.jpg", seen_by(pictures.show_thumbnail)),
+    ]
+
+
+def _station_routes() -> list[Route]:
+    return [
+        Route("/traps", seen_by(station_pages.show_traps)),
+        Route("/map", seen_by(station_pages.show_map, _places)),
+        Route("/activity", seen_by(station_pages.show_activity)),
+        Route("/recall", seen_by(station_pages.show_recall)),
+        Route("/quarantine", seen_by(station_pages.show_quarantine, _reviews)),
+        Route("/export", seen_by(export_pages.show_exports, _reviews)),
+        Route("/export/{kind}", seen_by(export_pages.send_export, _reviews)),
+        Route("/users", seen_by(door.show_users, _administers)),
+        Route("/users", sent_by(door.send_user, _administers), methods=["POST"]),
+        Route("/logout", sent_by(door.send_logout), methods=["POST"]),
+    ]
+
+
+def _reviews(person: Person) -> bool:
+    return person.may_review
+
+
+def _places(person: Person) -> bool:
+    return person.may_see_places
+
+
+def _administers(person: Person) -> bool:
+    return person.is_administrator
+
+
+def _health(request: Request) -> Response:
+    ingest: IngestHealth | None = request.app.state.ingest
+    trouble = "" if ingest is None else ingest.trouble
+    return JSONResponse({"storing": not trouble, "connected": ingest is not None and ingest.connected})
+
+
+def _metrics(request: Request) -> Response:
+    state = request.app.state
+    return Response(exposition(state.database, state.ingest), media_type="text/plain; version=0.0.4")
+
+
+def _explain(request: Request, error: Exception) -> Response:
+    """A mistake as a page."""
+    known = error if isinstance(error, HTTPException) else HTTPException(500)
+    shell: Shell = request.app.state.shell
+    person = person_of(request)
+    return shell.render(request, person, "error.html", known.status_code, message=known.detail, code=known.status_code)

@@ -1,0 +1,110 @@
+"""Numbers for the page's drawings: score plot, bars, map. The templates turn them into SVG.
+
+Decides scales; a drawing's user units are pixels at its natural size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import cos, floor, log10, radians
+from typing import Any
+
+PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 600, 160, 34
+MAP_WIDTH, MAP_HEIGHT, MAP_MARGIN = 900, 620, 60
+
+
+@dataclass(frozen=True)
+class ScorePlot:
+    """Points (frame, x, y, score) of the frames that were scored, and where the threshold lies."""
+
+    points: list[tuple[int, float, float, float]]
+    threshold_y: float
+    mean_y: float
+
+    @property
+    def line(self) -> str:
+        """The points as an SVG polyline."""
+        return " ".join(f"{x:.1f},{y:.1f}" for _, x, y, _ in self.points)
+
+
+def score_plot(frames: Sequence[Any], threshold: float, confidence: float) -> ScorePlot:
+    """Scores in [0, 1] over the frames of one sequence."""
+    step = (PLOT_WIDTH - 2 * PLOT_MARGIN) / max(1, len(frames) - 1)
+    points = [
+        (frame.n, PLOT_MARGIN + index * step, _y(frame.score), frame.score)
+        for index, frame in enumerate(frames)
+        if frame.score is not None
+    ]
+    return ScorePlot(points, _y(threshold), _y(confidence))
+
+
+def _y(score: float) -> float:
+    return PLOT_HEIGHT - PLOT_MARGIN / 2 - score * (PLOT_HEIGHT - PLOT_MARGIN)
+
+
+def bars(counts: Sequence[int], width: float, height: float) -> list[tuple[float, float, float, float, int]]:
+    """(x, y, width, height, count) of a bar for each count."""
+    most, step = max([1, *counts]), width / max(1, len(counts))
+    return [
+        (index * step, height - height * count / most, step * 0.86, height * count / most, count)
+        for index, count in enumerate(counts)
+    ]
+
+
+@dataclass(frozen=True)
+class StationMap:
+    """Places as (x, y, deployment, sightings, radius) and the graticule's lines as (position, degrees as text)."""
+
+    places: list[tuple[float, float, Any, int, float]]
+    meridians: list[tuple[float, str]]
+    parallels: list[tuple[float, str]]
+    scale_px: float
+    scale_km: float
+
+
+def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> StationMap | None:
+    """An equirectangular map around the deployments, true to scale at their middle latitude; None without any."""
+    if not deployments:
+        return None
+    latitudes, longitudes = [d.latitude for d in deployments], [d.longitude for d in deployments]
+    middle = (min(latitudes) + max(latitudes)) / 2
+    shrink = max(0.05, cos(radians(middle)))
+    span = max((max(latitudes) - min(latitudes)) * 1.2, (max(longitudes) - min(longitudes)) * shrink * 0.9, 0.02)
+    degree_px = (MAP_HEIGHT - 2 * MAP_MARGIN) / span
+    centre = (min(longitudes) + max(longitudes)) / 2
+
+    def x(longitude: float) -> float:
+        return float(MAP_WIDTH / 2 + (longitude - centre) * shrink * degree_px)
+
+    def y(latitude: float) -> float:
+        return float(MAP_HEIGHT / 2 - (latitude - middle) * degree_px)
+
+    most = max([1, *sightings.values()])
+    placed = [
+        (x(d.longitude), y(d.latitude), d, (n := sightings.get(d.trap, 0)), 8 + 22 * (n / most) ** 0.5)
+        for d in deployments
+    ]
+    half_x, half_y = MAP_WIDTH / 2 / shrink / degree_px, MAP_HEIGHT / 2 / degree_px
+    scale_km = _round_step(111.32 * span / 3)
+    return StationMap(
+        placed,
+        [(x(degree), _degrees(degree, "E", "W")) for degree in _graticule(centre - half_x, centre + half_x)],
+        [(y(degree), _degrees(degree, "N", "S")) for degree in _graticule(middle - half_y, middle + half_y)],
+        scale_km / 111.32 * degree_px,
+        scale_km,
+    )
+
+
+def _graticule(low: float, high: float) -> list[float]:
+    step = _round_step((high - low) / 4)
+    first = floor(low / step) + 1
+    return [round(n * step, 6) for n in range(first, floor(high / step) + 1)]
+
+
+def _round_step(value: float) -> float:
+    """The 1, 2 or 5 times a power of ten next below."""
+    power = 10.0 ** floor(log10(value))
+    return next(step * power for step in (5, 2, 1) if step * power <= value * 1.000001)
+
+
+def _degrees(value: float, positive: str, negative: str) -> str:
+    return f"{abs(value):g}° {positive if value >= 0 else negative}"

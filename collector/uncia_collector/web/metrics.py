@@ -1,0 +1,64 @@
+"""Figures for Prometheus, read from the catalogue and the ingest at the moment they are asked for."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector as Source
+from sqlalchemy import func, select
+
+from uncia_collector.database import Database
+from uncia_collector.rhythm import gaps_in, is_overdue
+from uncia_collector.schema import chunks, tallies, traps
+
+
+class IngestHealth(Protocol):
+    """What the metrics ask of the ingest."""
+
+    @property
+    def connected(self) -> bool:
+        """Subscribed now."""
+
+    trouble: str
+    dropped: int
+
+
+class CatalogueMetrics(Source):
+    """Tallies by trap, waiting chunks, each trap's silence, the ingest's health."""
+
+    def __init__(self, database: Database, ingest: IngestHealth | None) -> None:
+        self.database, self.ingest = database, ingest
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        now = datetime.now(UTC)
+        with self.database.reading() as connection:
+            counted = connection.execute(select(tallies)).all()
+            seen = connection.execute(select(traps.c.trap, traps.c.last_seen_at, traps.c.gaps_s)).all()
+            waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
+        events = CounterMetricFamily("uncia_events", "What arrived, by kind and trap", labels=["kind", "trap"])
+        for row in counted:
+            events.add_metric([row.name, row.trap], row._mapping["count"])
+        yield events
+        yield GaugeMetricFamily("uncia_chunks_waiting", "Chunks of unfinished frames", waiting)
+        silence = GaugeMetricFamily("uncia_trap_silence_seconds", "Since a trap was heard", labels=["trap"])
+        overdue = GaugeMetricFamily("uncia_trap_overdue", "1 when silent beyond its rhythm", labels=["trap"])
+        for row in seen:
+            silent_s = (now - row.last_seen_at).total_seconds()
+            silence.add_metric([row.trap], silent_s)
+            overdue.add_metric([row.trap], float(is_overdue(gaps_in(row.gaps_s), silent_s)))
+        yield silence
+        yield overdue
+        if self.ingest is not None:
+            yield GaugeMetricFamily("uncia_broker_connected", "1 when subscribed", float(self.ingest.connected))
+            yield GaugeMetricFamily("uncia_storing", "0 while nothing can be stored", float(not self.ingest.trouble))
+            yield CounterMetricFamily("uncia_dropped", "Messages not taken in, unacknowledged", self.ingest.dropped)
+
+
+def exposition(database: Database, ingest: IngestHealth | None) -> bytes:
+    """The text that Prometheus scrapes."""
+    registry = CollectorRegistry()
+    registry.register(CatalogueMetrics(database, ingest))
+    return generate_latest(registry)

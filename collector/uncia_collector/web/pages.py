@@ -1,0 +1,153 @@
+"""The gallery, the page of one sequence, and review: what a ranger does at breakfast."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from itertools import groupby
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+
+from uncia_collector import gallery
+from uncia_collector.gallery import Cursor, Filters
+from uncia_collector.people import Person
+from uncia_collector.review import review, undo
+from uncia_collector.web.drawings import score_plot
+from uncia_collector.web.shell import Shell
+from uncia_contract.errors import DataError
+from uncia_contract.messages import SequenceRecord, decode
+
+
+def show_gallery(request: Request, person: Person) -> Response:
+    """Night by night, newest first."""
+    shell: Shell = request.app.state.shell
+    filters = _filters(request)
+    before, after = _cursor(request, "before"), _cursor(request, "after")
+    with shell.database.reading() as connection:
+        page = gallery.page(connection, filters, shell.zone, before, after)
+        shown = gallery.first_shown(connection, page.rows)
+    nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(shell, row))]
+    return shell.render(
+        request,
+        person,
+        "gallery.html",
+        nights=nights,
+        shown=shown,
+        filters=filters,
+        query=urlencode(filters.query()),
+        older=_address(filters, "before", page.older),
+        newer=_address(filters, "after", page.newer),
+        states=gallery.STATES,
+    )
+
+
+def show_sequence(request: Request, person: Person) -> Response:
+    """One sequence: film strip, scores, facts, opinions."""
+    shell: Shell = request.app.state.shell
+    key, filters = _key(request), _filters(request)
+    with shell.database.reading() as connection:
+        row = gallery.sequence(connection, key)
+        if row is None:
+            raise HTTPException(404, "There is no such sequence.")
+        frames = gallery.frames_of(connection, key)
+        newer, older = gallery.neighbours(connection, row, filters, shell.zone)
+        opinions = gallery.opinions_of(connection, key)
+    return shell.render(
+        request,
+        person,
+        "sequence.html",
+        row=row,
+        frames=frames,
+        opinions=opinions,
+        filters=filters,
+        plot=score_plot(frames, row.threshold, row.confidence),
+        record=decode(row.record, SequenceRecord),
+        query=urlencode(filters.query()),
+        newer=newer,
+        older=older,
+        night=_night(shell, row),
+    )
+
+
+def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Write an opinion down and go on to the next sequence."""
+    shell: Shell = request.app.state.shell
+    key = _key(request)
+    try:
+        review(shell.database, key, form.get("verdict", ""), person.name, datetime.now(UTC), form.get("label"))
+    except DataError as error:
+        raise HTTPException(400, str(error)) from error
+    return RedirectResponse(_next_after(shell, key, form), 303)
+
+
+def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Take the last opinion back and show its sequence."""
+    shell: Shell = request.app.state.shell
+    key = undo(shell.database, person.name)
+    query = _clean_query(form.get("query", ""))
+    return RedirectResponse("/" if key is None else f"/sequences/{key[0]}/{key[1]}{query}", 303)
+
+
+def newest(request: Request, _person: Person) -> Response:
+    """How many sequences there are since a moment, for the page's quiet reload."""
+    shell: Shell = request.app.state.shell
+    with shell.database.reading() as connection:
+        page = gallery.page(connection, Filters(), shell.zone)
+    return JSONResponse({"newest": page.rows[0].received_at.isoformat() if page.rows else ""})
+
+
+def _next_after(shell: Shell, key: tuple[str, str], form: Mapping[str, str]) -> str:
+    """The next older sequence under the filters the reviewer came with; the gallery at their end."""
+    try:
+        filters = Filters.from_query(_parsed(form.get("query", "")))
+    except DataError:
+        filters = Filters()
+    with shell.database.reading() as connection:
+        row = gallery.sequence(connection, key)
+        _, older = gallery.neighbours(connection, row, filters, shell.zone)
+    query = f"?{urlencode(filters.query())}" if filters.query() else ""
+    return f"/{query}" if older is None else f"/sequences/{older.trap}/{older.id}{query}"
+
+
+def _night(shell: Shell, row: Any) -> date:
+    return gallery.night_of(row.started_at, shell.zone)
+
+
+def _key(request: Request) -> tuple[str, str]:
+    return request.path_params["trap"], request.path_params["id"]
+
+
+def _filters(request: Request) -> Filters:
+    try:
+        return Filters.from_query(request.query_params)
+    except DataError as error:
+        raise HTTPException(400, str(error)) from error
+
+
+def _parsed(query: str) -> dict[str, str]:
+    return dict(parse_qsl(query[:2000]))
+
+
+def _clean_query(query: str) -> str:
+    parts = urlencode(_parsed(query))
+    return f"?{parts}" if parts else ""
+
+
+def _cursor(request: Request, name: str) -> Cursor | None:
+    text = request.query_params.get(name)
+    if not text:
+        return None
+    moment, _, rest = text.partition("~")
+    trap, _, known = rest.partition("~")
+    try:
+        return datetime.fromisoformat(moment).astimezone(UTC), trap, known
+    except ValueError as error:
+        raise HTTPException(400, "This address is damaged.") from error
+
+
+def _address(filters: Filters, name: str, at: Cursor | None) -> str | None:
+    if at is None:
+        return None
+    return "/?" + urlencode(filters.query() | {name: f"{at[0].isoformat()}~{at[1]}~{at[2]}"})

@@ -1,0 +1,121 @@
+"""Who gets a page: cookies, roles, forgery, rates, headers.
+
+Decides that #1 every page but login, static files, health and metrics wants a login; #2 every form proves that it is
+ours; #3 nothing from elsewhere runs on our pages; #4 nobody asks too often.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from uncia_collector.people import People, Person
+from uncia_collector.web.limits import RateLimit
+
+COOKIE = "uncia"
+MAX_FORM_BYTES = 256 * 1024
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "permissions-policy": "geolocation=(), camera=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+View = Callable[[Request, Person], Response]
+FormView = Callable[[Request, Person, Mapping[str, str]], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def seen_by(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
+    """An endpoint for those who are logged in (#1) and of whom `may` is true."""
+
+    async def endpoint(request: Request) -> Response:
+        person = await run_in_threadpool(person_of, request)
+        if person is None:
+            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+        if not may(person):
+            raise HTTPException(403, "Your role does not allow this.")
+        return await run_in_threadpool(view, request, person)
+
+    return endpoint
+
+
+def sent_by(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
+    """An endpoint for forms of those who are logged in, that prove to be ours (#2)."""
+
+    async def endpoint(request: Request) -> Response:
+        person = await run_in_threadpool(person_of, request)
+        form = await small_form(request)
+        if person is None:
+            raise HTTPException(401, "Please log in.")
+        given = form.get("csrf", "") or request.headers.get("x-csrf-token", "")
+        if not hmac.compare_digest(given.encode(), person.csrf.encode()):
+            raise HTTPException(403, "This form is too old. Load the page again.")
+        if not may(person):
+            raise HTTPException(403, "Your role does not allow this.")
+        return await run_in_threadpool(view, request, person, form)
+
+    return endpoint
+
+
+async def small_form(request: Request) -> dict[str, str]:
+    """The text fields of a form of sensible size."""
+    if not request.headers.get("content-length", "").isdigit():
+        raise HTTPException(411, "How long is it?")
+    if int(request.headers["content-length"]) > MAX_FORM_BYTES:
+        raise HTTPException(413, "That is too much.")
+    form: FormData = await request.form(max_files=0)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def person_of(request: Request) -> Person | None:
+    """Who is asking."""
+    people: People = request.app.state.people
+    token = request.cookies.get(COOKIE, "")
+    return people.who(token, datetime.now(UTC)) if token else None
+
+
+def set_cookie(request: Request, response: Response, token: str) -> None:
+    """Hand a login's token to the browser, for our own pages only."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, max_age=14 * 86400, httponly=True, samesite="strict", secure=secure)
+
+
+class Guard:
+    """ASGI middleware: rates (#4) and headers (#3)."""
+
+    def __init__(self, app: ASGIApp, requests: RateLimit) -> None:
+        self.app, self.requests = app, requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, with headers on its way back."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                if not any(name == b"cache-control" for name, _ in message["headers"]):
+                    own.append((b"cache-control", b"no-store"))
+                message["headers"] = [*message["headers"], *own]
+            await send(message)
+
+        client = scope.get("client") or ("", 0)
+        app: ASGIApp = self.app
+        if not self.requests.allows(client[0]):
+            app = PlainTextResponse("Too many requests; wait a little.", 429, {"retry-after": "5"})
+        await app(scope, receive, send_with_headers)

@@ -1,0 +1,52 @@
+"""Serves the page from a thread of its own."""
+
+import socket
+import threading
+import time
+
+import uvicorn
+from starlette.applications import Starlette
+
+from uncia_collector.settings import HttpSettings
+from uncia_contract.errors import ConfigurationError
+
+
+class PageServer:
+    """uvicorn around one application. `start`, `address`, `stop`."""
+
+    def __init__(self, app: Starlette, settings: HttpSettings) -> None:
+        """Take the port.
+
+        Raises:
+            ConfigurationError: the address is not ours or already taken.
+        """
+        self.settings = settings
+        try:
+            self._socket = socket.create_server((settings.host, settings.port), backlog=256)
+        except OSError as error:
+            raise ConfigurationError(f"[http] {settings.host}:{settings.port}: {error.strerror or error}") from error
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="uncia-page", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """What to type into a browser."""
+        scheme = "https" if self.settings.certificate else "http"
+        host, port = self._socket.getsockname()[:2]
+        return f"{scheme}://{host}:{port}/"
+
+    def start(self) -> None:
+        """Serve; returns once it does."""
+        self._thread.start()
+        while not self._server.started and self._thread.is_alive():
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End."""
+        self._server.should_exit = True
+        self._thread.join(5)
+        self._socket.close()

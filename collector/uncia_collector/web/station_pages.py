@@ -1,0 +1,107 @@
+"""Pages about the station as a whole: traps and their health, map, activity, recall, quarantine."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from uncia_collector.people import Person
+from uncia_collector.recall import ENOUGH, miss_rates
+from uncia_collector.rhythm import gaps_in, is_overdue, limit_s
+from uncia_collector.schema import quarantine, tallies, traps
+from uncia_collector.sightings import count_sightings, places
+from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
+from uncia_collector.web.shell import Shell
+from uncia_contract.messages import TrapState, decode
+
+PERIODS_DAYS = (7, 30, 90, 365, 3650)
+
+
+def show_traps(request: Request, person: Person) -> Response:
+    """Each trap: there or not, overdue or not, and how it fares."""
+    shell: Shell = request.app.state.shell
+    now = datetime.now(UTC)
+    with shell.database.reading() as connection:
+        rows = connection.execute(select(traps).order_by(traps.c.trap)).all()
+    known = [_trap(row, now) for row in rows]
+    known.sort(key=lambda trap: (not trap["overdue"], trap["name"]))
+    return shell.render(request, person, "traps.html", traps=known)
+
+
+def show_map(request: Request, person: Person) -> Response:
+    """Where the traps stand and how often the animal passed."""
+    shell: Shell = request.app.state.shell
+    days = _days(request)
+    with shell.database.reading() as connection:
+        found = count_sightings(connection, _since(days), shell.zone)
+        station = station_map(places(connection), dict(found.by_trap))
+    return shell.render(
+        request, person, "map.html", map=station, width=MAP_WIDTH, height=MAP_HEIGHT, days=days, periods=PERIODS_DAYS
+    )
+
+
+def show_activity(request: Request, person: Person) -> Response:
+    """Sightings by hour of the day, and by trap and week."""
+    shell: Shell = request.app.state.shell
+    days, trap = _days(request), request.query_params.get("trap", "")[:32]
+    with shell.database.reading() as connection:
+        found = count_sightings(connection, _since(days), shell.zone, trap)
+    return shell.render(
+        request,
+        person,
+        "activity.html",
+        found=found,
+        hours=bars(found.by_hour, 720, 200),
+        days=days,
+        periods=PERIODS_DAYS,
+        trap=trap,
+        weeks=found.weeks[-26:],
+        most=max([1, *found.by_week.values()]),
+    )
+
+
+def show_recall(request: Request, person: Person) -> Response:
+    """What the audits allow to say about missed animals."""
+    shell: Shell = request.app.state.shell
+    with shell.database.reading() as connection:
+        rates = miss_rates(connection)
+    return shell.render(request, person, "recall.html", rates=rates, enough=ENOUGH)
+
+
+def show_quarantine(request: Request, person: Person) -> Response:
+    """What was refused, and the tallies of everything."""
+    shell: Shell = request.app.state.shell
+    columns = (quarantine.c.key, quarantine.c.at, quarantine.c.trap, quarantine.c.topic, quarantine.c.reason)
+    with shell.database.reading() as connection:
+        rows = connection.execute(select(*columns).order_by(quarantine.c.key.desc()).limit(200)).all()
+        counted = select(tallies.c.name, func.sum(tallies.c.count)).group_by(tallies.c.name).order_by(tallies.c.name)
+        totals = connection.execute(counted).all()
+    return shell.render(request, person, "quarantine.html", rows=rows, totals=totals)
+
+
+def _trap(row: Any, now: datetime) -> dict[str, Any]:
+    gaps, silent_s = gaps_in(row.gaps_s), max(0.0, (now - row.last_seen_at).total_seconds())
+    state = None if row.state is None else decode(row.state, TrapState)
+    asleep = row.availability == "sleeping"
+    return {
+        "name": row.trap,
+        "availability": row.availability or "unknown",
+        "last_seen_at": row.last_seen_at,
+        "silent_s": silent_s,
+        "limit_s": limit_s(gaps),
+        "overdue": is_overdue(gaps, silent_s),
+        "asleep": asleep,
+        "state": state,
+        "state_at": row.state_at,
+    }
+
+
+def _days(request: Request) -> int:
+    text = request.query_params.get("days", "90")
+    return int(text) if text.isdigit() and 0 < int(text) <= 3650 else 90
+
+
+def _since(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)
