@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,22 +75,25 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
-    """A running broker: `.host`, `.port`, `.stop()`, `.kill()`, `.start()`."""
+def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts brokers with lines of configuration of one's own: `start_mosquitto("autosave_interval 1800")`."""
     if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; nothing that needs a broker was tested")
-    folder = tmp_path / "mosquitto"
-    folder.mkdir()
-    broker = Mosquitto(folder)
-    broker.start()
-    yield broker
-    broker.stop()
+    brokers: list[Mosquitto] = []
+
+    def start(extra: str = "") -> Mosquitto:
+        folder = tmp_path / f"mosquitto{len(brokers) or ''}"
+        folder.mkdir()
+        brokers.append(Mosquitto(folder, extra))
+        brokers[-1].start()
+        return brokers[-1]
+
+    yield start
+    for broker in brokers:
+        broker.stop()
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder beside the repository with reference values and real pictures, which are not ours to commit."""
-    folder = Path(__file__).parents[2] / "shared"
-    if not folder.is_dir():
-        pytest.skip(f"NO REFERENCE VALUES: {folder} is missing; nothing was compared with them")
-    return folder
+@pytest.fixture
+def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
+    """A running broker: `.host`, `.port`, `.stop()`, `.kill()`, `.start()`."""
+    return start_mosquitto()
