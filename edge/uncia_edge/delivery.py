@@ -42,6 +42,7 @@ class Delivery:
         on_command: called with each message on the command topic.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
         budget_bytes: bytes of frames a day; None for no limit. `budget` may be changed while it runs.
+        beat: called after each step: delivery is alive.
         clock: monotonic seconds.
     """
 
@@ -56,9 +57,10 @@ class Delivery:
         on_command: Callable[[Received], None] | None = None,
         greetings: Callable[[], Sequence[Outgoing]] | None = None,
         budget_bytes: int | None = None,
+        beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.budget = Budget(budget_bytes, clock)
+        self.budget, self._beat = Budget(budget_bytes, clock), beat
         self._outbox, self._link, self._topics, self._clock = outbox, link, topics, clock
         self._pace = pace or Pace()
         self._on_delivered, self._on_command = on_delivered, on_command
@@ -130,6 +132,7 @@ class Delivery:
         while not self._stop.is_set():
             try:
                 self.step(self._idle_s())
+                self._beat()
             except StorageError as error:
                 # A failing card must not end delivery: what can still be read is still sent.
                 _log.error("delivery: %s", error)

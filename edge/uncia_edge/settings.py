@@ -61,14 +61,32 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
 
 
+class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of what waits: `quota_mb` and `free_mb` of the card, `ballast_mb`, and `daily_mb` of frames sent a day.
+
+    `daily_mb` 0 means no limit. `log_mb` is the quota of the decision log.
+    """
+
+    quota_mb: Annotated[int, Meta(ge=1)] = 20_000
+    free_mb: Annotated[int, Meta(ge=0)] = 256
+    ballast_mb: Annotated[int, Meta(ge=0, le=1024)] = 8
+    daily_mb: Annotated[int, Meta(ge=0)] = 0
+    log_mb: Annotated[int, Meta(ge=1, le=10_000)] = 8
+
+
 class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a trap can be told. `state` is the folder of the outbox; `threads` are those of the model."""
+    """All that a trap can be told.
+
+    `state` is the folder of the outbox; `threads` are those of the model; `health_s` is how often the state is told.
+    """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
     bundle: str
     state: str = "state"
     root: str = ROOT
     threads: Annotated[int, Meta(ge=1, le=16)] = 2
+    health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
+    outbox: OutboxSettings = OutboxSettings()
     camera: CameraSettings = CameraSettings()
     broker: BrokerSettings = BrokerSettings()
 

@@ -1,0 +1,52 @@
+"""Talks to systemd: ready, stopping, and a watchdog that is fed by progress, not by a timer.
+
+Decides when the service is alive: every part that was named must have beaten within its own deadline. The protocol is
+one datagram (sd_notify(3)).
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping
+
+
+def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Send a state such as `READY=1` to systemd; False where nobody asked for it."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    if address.startswith("@"):
+        address = "\0" + address[1:]  # an abstract socket
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as wire:
+            wire.sendto(message.encode(), address)
+    except OSError:
+        return False
+    return True
+
+
+class Pulse:
+    """The signs of life of several parts, each with its own deadline in seconds.
+
+    A part that never beat counts from the time it was named.
+    """
+
+    def __init__(self, deadlines_s: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._deadlines_s = clock, dict(deadlines_s)
+        self._beats_s = dict.fromkeys(deadlines_s, clock())
+
+    def beat(self, part: str) -> None:
+        """The part made progress. Safe to call from any thread."""
+        self._beats_s[part] = self._clock()
+
+    def silent(self) -> list[str]:
+        """The parts that are overdue."""
+        now_s = self._clock()
+        return [part for part, limit_s in self._deadlines_s.items() if now_s - self._beats_s[part] > limit_s]
+
+    def feed(self) -> bool:
+        """Feed systemd's watchdog if every part is alive; whether it did."""
+        if overdue := self.silent():
+            notify(f"STATUS=no progress of {', '.join(overdue)}")
+            return False
+        return notify("WATCHDOG=1")
