@@ -4,17 +4,23 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 """
 
 import argparse
+import json
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from uncia_contract.errors import BrokerError, UnciaError
+from uncia_edge.decision_log import DecisionLog
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import read_settings
 from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
+  uncia-trap log --config trap.toml --last 50     why each burst was kept or not
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
 """
@@ -49,13 +55,23 @@ def _parser() -> argparse.ArgumentParser:
         "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
     )
     run.set_defaults(run=_run)
+    log = commands.add_parser("log", help="why each burst was kept or not")
+    log.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
+    log.add_argument("--last", type=int, default=20, metavar="N", help="so many of the newest (20)")
+    log.add_argument("--positive", action="store_true", help="only what was kept")
+    log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
+    log.set_defaults(run=_log)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config)
     with Runtime(settings) as runtime:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
         runtime.run(_print)
+        if runtime.stopped:
+            return 0
         if not runtime.wait_delivered(arguments.wait_s):
             waiting = len(runtime.outbox.waiting())
             where = f"{settings.broker.host}:{settings.broker.port}"
@@ -65,6 +81,23 @@ def _run(arguments: argparse.Namespace) -> int:
                 f"nothing is lost, they wait in {settings.state} for the next run"
             )
     return 0
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config)
+    entries = list(DecisionLog(Path(settings.state)).read())
+    kept = [entry for entry in entries if entry.get("positive") or not arguments.positive]
+    for entry in kept[-arguments.last :]:
+        print(json.dumps(entry) if arguments.json else _explained(entry))
+    return 0
+
+
+def _explained(entry: dict[str, Any]) -> str:
+    verdict = "POSITIVE" if entry.get("positive") else "negative"
+    scores = " ".join("-" if score is None else f"{score:.2f}" for score in entry.get("scores", []))
+    failures = f"; failures: {', '.join(entry['failures'])}" if entry.get("failures") else ""
+    who = f"{entry.get('at', '?')}  {entry.get('id', entry['burst'])}"
+    return f"{who}  {verdict}  {entry['reason']}  [{scores}]{failures}"
 
 
 def _print(observation: Observation) -> None:

@@ -7,26 +7,37 @@ outbox.
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta, timezone
 from pathlib import Path
 from types import TracebackType
 
+import msgspec
+
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.classifier import Classifier
-from uncia_contract.errors import ConfigurationError
+from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
-from uncia_edge.cameras import ArrivedBurst, Camera
+from uncia_edge.camera_choice import open_camera
+from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.clock import read_clock
+from uncia_edge.commands import Commands
+from uncia_edge.decision_log import DecisionLog
 from uncia_edge.delivery import Delivery
-from uncia_edge.link import Broker, Link, Tls
+from uncia_edge.health import trap_state
+from uncia_edge.housekeeping import Chore, Housekeeping
+from uncia_edge.link import Broker, Link, Outgoing, Tls
+from uncia_edge.notify import Pulse, notify
 from uncia_edge.outbox import Outbox
-from uncia_edge.recorded import RecordedCamera
-from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+from uncia_edge.overrides import OverrideFile, Overrides
+from uncia_edge.pressure import Bounds, Pressure
+from uncia_edge.settings import BrokerSettings, TrapSettings
 from uncia_edge.trap import Observation, Trap
 
 _log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
+_MB = 1_000_000
+# How long each part may go without progress before systemd is no longer told that the trap lives.
+_DEADLINES_S = {"camera": 120.0, "delivery": 120.0}
 
 
 class Runtime:
@@ -44,12 +55,29 @@ class Runtime:
         self.settings = settings
         self.bundle = read_bundle(Path(settings.bundle))
         self.classifier = _prove(self.bundle, settings.threads)
-        self.camera = open_camera(settings.camera)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
-        self._link = Link(_broker(settings.broker), Topics(settings.trap, settings.root))
-        self.delivery = Delivery(
-            self.outbox, self._link, Topics(settings.trap, settings.root), on_delivered=on_delivered
+        self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
+        self.pulse = Pulse(_DEADLINES_S if settings.camera.kind != "recorded" else {"delivery": 120.0})
+        self.camera = open_camera(
+            settings, self.bundle.manifest.burst_rule, self.outbox, lambda: self.pulse.beat("camera")
         )
+        self._topics = Topics(settings.trap, settings.root)
+        self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
+        self._commands = Commands(
+            self._topics, self._overrides, self._apply, self.stop, trusted=bool(settings.broker.certificate)
+        )
+        self.delivery = Delivery(
+            self.outbox,
+            Link(_broker(settings.broker), self._topics),
+            self._topics,
+            on_delivered=on_delivered,
+            on_command=lambda message: self._commands.handle(message, self.delivery),
+            greetings=lambda: [Outgoing(self._topics.availability, b"online", retain=True), self._state()],
+            beat=lambda: self.pulse.beat("delivery"),
+        )
+        self._apply(self._overrides.current)
+        self._housekeeping = Housekeeping(self._chores())
+        self.stopped = False
         self._trap = Trap(
             settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips
         )
@@ -57,23 +85,40 @@ class Runtime:
     def __enter__(self) -> "Runtime":
         """Starts delivery."""
         self.delivery.start()
+        self._housekeeping.start()
+        notify("READY=1")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends delivery and closes the outbox; what is not delivered waits on disk."""
+        notify("STOPPING=1")
+        self._housekeeping.stop()
         self.delivery.stop()
         self.outbox.close()
+
+    def stop(self) -> None:
+        """Let a live camera's `run` return soon. Safe to call from any thread and from a signal handler."""
+        self.stopped = True
+        close = getattr(self.camera, "close", None)
+        if close is not None:
+            close()
 
     def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
         """Observes every burst of the camera; returns when a recording has ended."""
         for burst in self.camera.bursts():
             report(self.observe(burst))
+            if self.stopped:
+                return
 
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk and on its way."""
-        return self._trap.observe(burst)
+        observation = self._trap.observe(burst)
+        self._count(observation)
+        failures = [f"{failure.file.name}: {failure.reason}" for failure in observation.failures]
+        self.log.write(burst.name, observation.record, failures)
+        return observation
 
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
         """Whether the outbox is empty, after at most that time."""
@@ -84,17 +129,44 @@ class Runtime:
             time.sleep(stalled_s)
         return True
 
+    def _count(self, observation: Observation) -> None:
+        positive = observation.record is not None and observation.record.positive
+        self.outbox.count(
+            frames=len(observation.frames), bursts=1, positives=int(positive), failures=len(observation.failures)
+        )
 
-def open_camera(settings: CameraSettings) -> Camera:
-    """The configured camera.
+    def _apply(self, overrides: Overrides) -> None:
+        """Let the base station's overrides hold from the next burst on."""
+        manifest = self.bundle.manifest
+        if overrides.threshold is not None:
+            rule = msgspec.structs.replace(manifest.decision_rule, threshold=overrides.threshold)
+            manifest = msgspec.structs.replace(manifest, decision_rule=rule)
+        self.classifier.manifest = manifest
+        daily = overrides.budget_bytes if overrides.budget_bytes is not None else self.settings.outbox.daily_mb * _MB
+        self.delivery.budget.bytes_per_day = daily or None
 
-    Raises:
-        ConfigurationError: its folder is not named.
-        DataError: the folder holds no recording.
-    """
-    if not settings.folder:
-        raise ConfigurationError("[camera] folder: not set; expected the folder with the recorded bursts")
-    return RecordedCamera(Path(settings.folder), timezone(timedelta(hours=settings.utc_offset_h)))
+    def _state(self) -> Outgoing:
+        info = self.classifier.info
+        state = trap_state(
+            self.settings.trap,
+            self.bundle.identity,
+            f"{info.name} {info.version}",
+            info.delegate,
+            self.outbox,
+            read_clock(),
+            self._overrides.current.revision,
+            tuple(f"no progress of {part}" for part in self.pulse.silent()),
+        )
+        return Outgoing(self._topics.state, encode(state), retain=True)
+
+    def _chores(self) -> list[Chore]:
+        bounds = self.settings.outbox
+        pressure = Pressure(self.outbox, Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB))
+        return [
+            Chore("watchdog", 5.0, self.pulse.feed),
+            Chore("state", self.settings.health_s, lambda: self.delivery.say(self._state())),
+            Chore("room on the card", 60.0, pressure.relieve),
+        ]
 
 
 def _prove(bundle: Bundle, threads: int) -> Classifier:
