@@ -63,6 +63,8 @@ def _image(picture: ScoredPicture, numbers: dict[str, str]) -> dict[str, Any]:
 
 def _detection(picture: ScoredPicture, score: float, numbers: dict[str, str]) -> dict[str, Any]:
     number = numbers.setdefault(picture.label or "positive", str(len(numbers)))
-    classes: list[list[Any]] = sorted([[number, round(score, 6)], ["0", round(1.0 - score, 6)]], key=lambda pair: -float(pair[1]))
+    classes: list[list[Any]] = sorted(
+        [[number, round(score, 6)], ["0", round(1.0 - score, 6)]], key=lambda pair: -float(pair[1])
+    )
     box = [round(part, 6) for part in picture.region or WHOLE]
     return {"category": "1", "conf": round(score, 6), "bbox": box, "classifications": classes}

@@ -5,12 +5,13 @@ Decides the order of the steps; each step's rules live in its own module.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.errors import DataError
@@ -29,10 +30,10 @@ from uncia_training.metrics import as_dict, intervals, measure
 from uncia_training.pictures import Look, PictureFailure, looks, read_picture
 from uncia_training.runs import fingerprint, newest, surroundings, write_run
 from uncia_training.selection import Choice, Samples, assign_folds, choose, fit_all, group_names, probabilities
+from uncia_training.thresholds import choose_threshold
 from uncia_training.views import VIEW_WEIGHTS, views
 
 NEGATIVE = "other"
-MIN_POSITIVE_SEQUENCES = 30  # below this a target recall cannot be estimated, and the threshold stays at 0.5
 
 Progress = Callable[[str, int, int], None]
 
@@ -72,13 +73,14 @@ def fit(
     rule = RegionRule()
     featurizer = Featurizer(backbone.model)
     found = list(looks(train, rule, featurizer.workers))
-    samples, failures = _samples(found, featurizer, settings, progress)
+    kept, samples, failures = _samples(found, featurizer, settings, progress)
     folds = assign_folds(samples.labels, samples.groups, samples.sources, seed=settings.seed)
     progress("choosing the penalty", 0, 0)
     trials = choose(samples, folds)
     best = trials[0]
     linear = fit_all(samples, best.c)
     head = to_head(linear, best.calibration)
+    threshold = choose_threshold(kept, _held_out(best).tolist(), (samples.labels > 0).tolist())
     run = Run(
         name=settings.name,
         created_at=newest(train),
@@ -86,13 +88,13 @@ def fit(
         positive_labels=settings.positive,
         burst_rule=BurstRule(),
         region_rule=rule,
-        decision_rule=DecisionRule(0.5),
+        decision_rule=DecisionRule(threshold.value),
         metrics=_figures(samples, best),
-        training=_account(train, trials, settings, failures),
+        training=_account(train, trials, settings, failures) | {"threshold": asdict(threshold)},
         surroundings=surroundings(),
         sources=_sources(train, sources),
         logit_range=_logit_range(head, samples),
-        notes=_notes(samples),
+        notes=(threshold.note,) if threshold.note else (),
     )
     return Fitted(run, head, tuple(failures))
 
@@ -123,7 +125,7 @@ def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str])
 
 def _samples(
     found: Sequence[Look | PictureFailure], featurizer: Featurizer, settings: FitSettings, progress: Progress
-) -> tuple[Samples, list[PictureFailure]]:
+) -> tuple[list[Look], Samples, list[PictureFailure]]:
     wanted = [look for look in found if isinstance(look, Look)]
     features, used, failures = featurizer.features(
         wanted,
@@ -142,12 +144,18 @@ def _samples(
         sources=[picture.source for picture in pictures],
         view_weights=VIEW_WEIGHTS,
     )
-    return samples, failures
+    return kept, samples, failures
+
+
+def _held_out(best: Choice) -> NDArray[np.float64]:
+    """Held-out probability of the positive labels together, of each look's plain view."""
+    chances: NDArray[np.float64] = 1 - probabilities(best.logits, best.calibration)[:, 0]
+    return chances
 
 
 def _figures(samples: Samples, best: Choice) -> dict[str, Any]:
     """Held-out figures over all looks, and within each source that has both classes (the honest comparison)."""
-    chances = 1 - probabilities(best.logits, best.calibration)[:, 0]
+    chances = _held_out(best)
     truth = samples.labels > 0
     sources = np.asarray(samples.sources)
     mixed = [source for source in np.unique(sources) if 0 < truth[sources == source].sum() < (sources == source).sum()]
@@ -191,14 +199,3 @@ def _logit_range(head: LogisticHead, samples: Samples) -> tuple[float, float]:
     flat = samples.features.reshape(-1, samples.features.shape[2])
     logits = flat @ weights.T + bias
     return float(logits.min()), float(logits.max())
-
-
-def _notes(samples: Samples) -> tuple[str, ...]:
-    positive = {group for group, label in zip(samples.groups, samples.labels, strict=True) if label > 0}
-    bursts = sum(group.startswith("sequence ") for group in positive)
-    if bursts >= MIN_POSITIVE_SEQUENCES:
-        return ()
-    return (
-        f"Recall of sequences could not be estimated: {bursts} positive sequences, at least {MIN_POSITIVE_SEQUENCES} "
-        "are needed. The threshold is 0.5.",
-    )

@@ -54,9 +54,13 @@ class Choice:
 
 
 def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
-    """What must stay on one side: the sequence where there is one, else the group of near-duplicates."""
+    """What must stay on one side: the location where there is one, else the sequence, else the near-duplicates."""
     return [
-        f"sequence {picture.source} {picture.sequence}" if picture.sequence else f"duplicates {number}"
+        f"location {picture.source} {picture.location}"
+        if picture.location
+        else f"sequence {picture.source} {picture.sequence}"
+        if picture.sequence
+        else f"duplicates {number}"
         for picture, number in zip(pictures, duplicates, strict=True)
     ]
 

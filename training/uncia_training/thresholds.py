@@ -1,0 +1,77 @@
+"""The threshold: chosen at a target recall of sequences that the fit never saw, or 0.5 where there are too few
+(DESIGN 3).
+
+Decides from how many positive sequences recall can be told, and which threshold reaches the target.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from uncia_training.pictures import Look
+
+TARGET_RECALL = 0.95
+MIN_POSITIVE_SEQUENCES = 30
+UNKNOWN = 0.5
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold in [0, 1], and what is known of it; `recall` is None where it could not be estimated."""
+
+    value: float
+    positive_sequences: int
+    recall: float | None
+    false_alarms: float | None
+
+    @property
+    def note(self) -> str | None:
+        """What a person must know when recall is unknown."""
+        if self.recall is not None:
+            return None
+        return (
+            f"Recall of sequences could not be estimated: {self.positive_sequences} positive sequences, at least "
+            f"{MIN_POSITIVE_SEQUENCES} are needed. The threshold is {UNKNOWN}."
+        )
+
+
+def choose_threshold(
+    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool], target: float = TARGET_RECALL
+) -> Threshold:
+    """The highest threshold that at least `target` of the held-out positive sequences reach.
+
+    Args:
+        looks: what was scored; a frame looked at twice counts with its region, as on the trap.
+        chances: held-out probability of each look.
+        positive: whether each look shows what is looked for.
+        target: the recall to keep.
+    """
+    means = _sequence_means(looks, chances, positive)
+    found = sorted(mean for mean, shows in means if shows)
+    others = [mean for mean, shows in means if not shows]
+    if len(found) < MIN_POSITIVE_SEQUENCES:
+        return Threshold(UNKNOWN, len(found), None, None)
+    allowed_misses = math.floor((1 - target) * len(found))
+    value = math.floor(found[allowed_misses] * 1000) / 1000
+    recall = sum(mean >= value for mean in found) / len(found)
+    return Threshold(value, len(found), recall, sum(mean >= value for mean in others) / max(len(others), 1))
+
+
+def _sequence_means(
+    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool]
+) -> list[tuple[float, bool]]:
+    """Mean probability and truth of each sequence that the data set names."""
+    frames: dict[tuple[str, str], dict[str, tuple[bool, float]]] = defaultdict(dict)
+    truth: dict[tuple[str, str], bool] = {}
+    for look, chance, shows in zip(looks, chances, positive, strict=True):
+        if not look.picture.sequence:
+            continue
+        key = (look.picture.source, look.picture.sequence)
+        truth[key] = truth.get(key, False) or shows
+        frames[key][look.picture.file] = max(
+            frames[key].get(look.picture.file, (False, 0.0)), (look.region is not None, chance)
+        )
+    return [(float(np.mean([chance for _, chance in seen.values()])), truth[key]) for key, seen in frames.items()]
