@@ -25,7 +25,7 @@ def handful(tmp_path_factory: pytest.TempPathFactory) -> list[RenderedBurst]:
 
 @pytest.fixture(scope="module")
 def training_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return render_training_set(tmp_path_factory.mktemp("training"), seed=3, bursts=6)
+    return render_training_set(tmp_path_factory.mktemp("training"), seed=3, bursts=5)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -37,9 +37,11 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_the_same_seed_gives_the_same_bytes(training_csv: Path, tmp_path: Path) -> None:
-    """Pictures and table of a second run are identical; a demonstration bundle can be made again."""
-    render_training_set(tmp_path, seed=3, bursts=6)
-    assert digests(tmp_path) == digests(training_csv.parent)
+    """A second run gives the same pictures and rows, however many bursts follow; the demonstration can be remade."""
+    again = render_training_set(tmp_path, seed=3, bursts=2)
+    assert training_csv.read_bytes().startswith(again.read_bytes())
+    again.unlink()
+    assert digests(tmp_path).items() <= digests(training_csv.parent).items()
 
 
 def test_another_seed_gives_other_pictures(training_csv: Path, tmp_path: Path) -> None:
