@@ -1,0 +1,24 @@
+"""MegaDetector JSON 1.6 of a whole catalogue, judged by PyPI's megadetector-utils."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from uncia_collector.exports.kinds import Request, export
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+def test_megadetector_utils_finds_nothing_wrong(stored, sent):
+    """No error, no warning, and every image exists below the data folder."""
+    validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
+    stored.take(*sent.wires())
+    with stored.database.reading() as connection:
+        results = json.loads(export("megadetector", Request(connection, "Station", stored.root, NOW)))
+    options = validator.ValidateBatchResultsOptions()
+    options.check_image_existence, options.relative_path_base = True, str(stored.root)
+
+    verdict = validator.validate_batch_results(results, options)["validation_results"]
+
+    assert (verdict["errors"], verdict["warnings"], len(results["images"])) == ([], [], 2)
