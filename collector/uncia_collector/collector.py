@@ -1,18 +1,24 @@
 """One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from uncia_collector import held
+from uncia_collector.alerts import Alerts
 from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.home_assistant import discovery
 from uncia_collector.ingest import Ingest
+from uncia_collector.logs import logger
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.store import Store
 
 if TYPE_CHECKING:
     from uncia_collector.web.server import PageServer
 
+ALERTS_EVERY_S = 20
+log = logger("station")
 STRAYS_KEPT = timedelta(days=30)
 
 
@@ -26,7 +32,12 @@ class Collector:
         self.folder = FrameFolder(settings.folder, settings.min_free_bytes)
         self.store = Store(self.database, self.folder)
         self.ingest = Ingest(settings.broker, settings.root, self.store)
+        if settings.alerts.home_assistant:
+            self.ingest.announce = lambda trap: discovery(trap, settings.root)
+        self.alerts = Alerts(settings, self.database)
         self.page: PageServer | None = None
+        self._stopping = threading.Event()
+        self._rounds = threading.Thread(target=self._look_round, name="uncia-alerts", daemon=True)
 
     def start(self) -> None:
         """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
@@ -43,6 +54,8 @@ class Collector:
             self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
             self.page.start()
         self.ingest.start()
+        if self.alerts.channels:
+            self._rounds.start()
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
         """Return once the broker has our subscription.
@@ -54,10 +67,20 @@ class Collector:
 
     def stop(self) -> None:
         """End in order; what is not committed comes again."""
+        self._stopping.set()
         self.ingest.stop()
+        if self._rounds.is_alive():
+            self._rounds.join(20)
         if self.page is not None:
             self.page.stop()
         self.database.close()
+
+    def _look_round(self) -> None:
+        while not self._stopping.wait(ALERTS_EVERY_S):
+            try:
+                self.alerts.round(datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001 - alerts must never stop the collector
+                log.error("alerts", error=repr(error)[:300])
 
 
 def _page(settings: CollectorSettings, http: HttpSettings, database: Database, ingest: Ingest) -> "PageServer":

@@ -22,7 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from uncia_collector.arrivals import Arrival, Garbage, Wire, arrival
+from uncia_collector.arrivals import Arrival, Garbage, StateArrival, Wire, arrival
 from uncia_collector.logs import logger
 from uncia_collector.settings import BrokerSettings
 from uncia_collector.store import AddressedReceipt, Store
@@ -61,6 +61,8 @@ class Ingest:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings, self.root, self.store, self.now = settings, root, store, now
+        self.announce: Callable[[str], tuple[str, bytes]] | None = None  # of each trap that says something of itself
+        self._announced: set[str] = set()
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
         self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
@@ -174,6 +176,7 @@ class Ingest:
                 self._acknowledge(wire)
             for receipt in receipts:
                 self._send(receipt)
+            self._announce(wires)
 
     def _waiting_with(self, first: Wire) -> list[Wire]:
         """The first message and those that wait behind it, as far as a batch goes."""
@@ -232,6 +235,16 @@ class Ingest:
         token = wire.token
         if isinstance(token, _Token) and token.qos and token.connection == self._connection:
             self._client.ack(token.mid, token.qos)
+
+    def _announce(self, wires: list[Wire]) -> None:
+        """Announce each trap once, retained, as soon as its state is known."""
+        if self.announce is None:
+            return
+        for wire in wires:
+            item = arrival(wire, self.root)
+            if isinstance(item, StateArrival) and item.state.trap not in self._announced:
+                self._announced.add(item.state.trap)
+                self._client.publish(*self.announce(item.state.trap), qos=1, retain=True)
 
     def _send(self, addressed: AddressedReceipt) -> None:
         """Say what is safe; a receipt that gets lost is asked for again by the trap."""

@@ -45,6 +45,22 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""
 
 
+class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told of sightings; everything is off while it is empty."""
+
+    webhook: Annotated[str, Meta(pattern="^(https?://.*)?$")] = ""
+    smtp_host: str = ""
+    smtp_port: Port = 25
+    smtp_starttls: bool = False
+    smtp_user: str = ""
+    smtp_password_file: str = ""
+    mail_from: str = "uncia@localhost"
+    mail_to: tuple[str, ...] = ()
+    per_hour: Annotated[int, Meta(ge=0, le=1000)] = 6
+    digest_hour: Annotated[int, Meta(ge=0, le=23)] = 7
+    home_assistant: bool = False
+
+
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder."""
 
@@ -56,6 +72,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from argon2 import PasswordHasher
 from PIL import Image
 
 from uncia_collector.arrivals import Wire, arrival
@@ -197,3 +198,10 @@ def make_sequence() -> type[SentSequence]:
 def make_jpeg():
     """A maker of small JPEGs."""
     return jpeg
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """argon2 as a test can bear it; the page's own cost is that of its library's default."""
+    hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr("uncia_collector.people._HASHER", hasher)

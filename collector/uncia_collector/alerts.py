@@ -1,0 +1,143 @@
+"""Tells people outside that the animal was seen: webhook and e-mail, at most so often, and a digest a day.
+
+Decides when: #1 a complete positive sequence that is not historical, once; #2 at most `per_hour` a channel, the rest
+waits for the digest; #3 a digest once a day after `digest_hour`, if there was anything. Neither holds coordinates.
+Off unless configured. A channel that fails is logged and tried again with the next round.
+"""
+
+import json
+import smtplib
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, tuple_
+
+from uncia_collector.database import Database
+from uncia_collector.logs import logger
+from uncia_collector.schema import alerts, sequences
+from uncia_collector.settings import AlertSettings, CollectorSettings
+
+FRESH = timedelta(days=2)
+TIMEOUT_S = 15
+log = logger("alerts")
+
+Send = Callable[[str, dict[str, Any]], None]  # (subject, content)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One way out."""
+
+    name: str
+    send: Send
+
+
+class Alerts:
+    """Looks at the catalogue every so often (`round`) and tells what is new."""
+
+    def __init__(self, settings: CollectorSettings, database: Database) -> None:
+        self.settings, self.database = settings.alerts, database
+        self.station, self.zone = settings.station, settings.zone
+        self.channels = channels(settings.alerts)
+
+    def round(self, now: datetime) -> int:
+        """Send what is due; how many messages went out."""
+        return sum(self._sightings(channel, now) + self._digest(channel, now) for channel in self.channels)
+
+    def _sightings(self, channel: Channel, now: datetime) -> int:
+        with self.database.reading() as connection:
+            left = self.settings.per_hour - _sent_since(connection, channel.name, now - timedelta(hours=1))  # #2
+            rows = _untold(connection, channel.name, now)[: max(0, left)] if left > 0 else []
+        return sum(self._tell(channel, "sighting", _key(row), self._sighting(row), now) for row in rows)
+
+    def _digest(self, channel: Channel, now: datetime) -> int:
+        local = now.astimezone(self.zone)
+        if local.hour < self.settings.digest_hour:
+            return 0
+        with self.database.reading() as connection:
+            told = select(func.count()).where(
+                alerts.c.channel == channel.name, alerts.c.kind == "digest", alerts.c.subject == f"{local:%Y-%m-%d}"
+            )
+            if connection.execute(told).scalar_one():
+                return 0
+            counted = select(sequences.c.trap, func.count()).where(
+                sequences.c.positive.is_(True), sequences.c.received_at > now - timedelta(days=1)
+            )
+            seen = {str(trap): int(n) for trap, n in connection.execute(counted.group_by(sequences.c.trap))}
+        content = {"kind": "digest", "station": self.station, "day": f"{local:%Y-%m-%d}", "sightings": seen}
+        return self._tell(channel, "digest", f"{local:%Y-%m-%d}", content, now) if seen else 0  # #3
+
+    def _sighting(self, row: Any) -> dict[str, Any]:
+        return {
+            "kind": "sighting", "station": self.station, "trap": row.trap, "sequence": row.id, "label": row.label,
+            "started_at": row.started_at.isoformat(), "confidence": round(row.confidence, 3),
+        }  # fmt: skip
+
+    def _tell(self, channel: Channel, kind: str, subject: str, content: dict[str, Any], now: datetime) -> int:
+        try:
+            channel.send(f"{self.station}: {kind} {subject}", content)
+        except (OSError, smtplib.SMTPException) as error:
+            log.warning("alert not sent, trying again", channel=channel.name, error=str(error)[:200])
+            return 0
+        row = {"at": now, "channel": channel.name, "kind": kind, "subject": subject, "outcome": "sent"}
+        with self.database.writing() as connection:
+            connection.execute(insert(alerts), [row])
+        return 1
+
+
+def channels(settings: AlertSettings) -> list[Channel]:
+    """What is configured."""
+    found = []
+    if settings.webhook:
+        found.append(Channel("webhook", lambda _subject, content: _post(settings.webhook, content)))
+    if settings.smtp_host and settings.mail_to:
+        found.append(Channel("mail", lambda subject, content: _mail(settings, subject, content)))
+    return found
+
+
+def _untold(connection: Connection, channel: str, now: datetime) -> list[Any]:
+    """#1: complete, positive, recent, and not yet told on this channel; oldest first."""
+    query = (
+        select(sequences)
+        .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
+        .where(sequences.c.completed_at.is_not(None), sequences.c.started_at > now - FRESH)
+        .order_by(sequences.c.started_at)
+    )
+    told = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
+    known = set(connection.execute(told).scalars())
+    return [row for row in connection.execute(query) if _key(row) not in known]
+
+
+def _sent_since(connection: Connection, channel: str, since: datetime) -> int:
+    query = select(func.count()).where(
+        tuple_(alerts.c.channel, alerts.c.kind) == tuple_(channel, "sighting"), alerts.c.at > since
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def _key(row: Any) -> str:
+    return f"{row.trap}/{row.id}"
+
+
+def _post(url: str, content: dict[str, Any]) -> None:
+    request = urllib.request.Request(url, json.dumps(content).encode(), {"content-type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 - http(s) only, see AlertSettings
+        pass
+
+
+def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> None:
+    message = EmailMessage()
+    message["Subject"], message["From"], message["To"] = subject, settings.mail_from, ", ".join(settings.mail_to)
+    message.set_content("\n".join(f"{name}: {value}" for name, value in content.items()))
+    with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
+        if settings.smtp_starttls:
+            server.starttls()
+        if settings.smtp_user:
+            server.login(settings.smtp_user, Path(settings.smtp_password_file).read_text(encoding="utf-8").strip())
+        server.send_message(message)

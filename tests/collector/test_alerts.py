@@ -1,0 +1,128 @@
+"""Alerts, received on loopback: webhook, e-mail, Home Assistant."""
+
+import http.server
+import json
+import socketserver
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from uncia_collector.alerts import Alerts
+from uncia_collector.home_assistant import discovery
+from uncia_collector.settings import AlertSettings, CollectorSettings
+
+NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # before the hour of the digest
+
+
+class Inbox:
+    """What came, and a server that takes it."""
+
+    def __init__(self, handler) -> None:
+        self.received: list = []
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self.received))
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def http_handler(received):
+    """Takes POSTed JSON."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Silent."""
+
+    return Handler
+
+
+def smtp_handler(received):
+    """Takes mail, as RFC 5321 has it, in the fewest words."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                if line.upper().startswith(b"DATA"):
+                    self.wfile.write(b"354 go on\r\n")
+                    received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+                elif line.upper().startswith(b"QUIT"):
+                    self.wfile.write(b"221 bye\r\n")
+                    return
+                self.wfile.write(b"250 ok\r\n")
+
+    return Handler
+
+
+@pytest.fixture(params=["webhook", "mail"])
+def inbox(request):
+    """A receiver of either kind, and the settings that lead to it."""
+    inbox = Inbox(http_handler if request.param == "webhook" else smtp_handler)
+    inbox.settings = (
+        {"webhook": f"http://127.0.0.1:{inbox.port}/"}
+        if request.param == "webhook"
+        else {"smtp_host": "127.0.0.1", "smtp_port": inbox.port, "mail_to": ("anara@example.org",)}
+    )
+    yield inbox
+    inbox.server.shutdown()
+    inbox.server.server_close()
+
+
+def alerts_of(stored, **settings) -> Alerts:
+    """Alerts over a catalogue."""
+    return Alerts(CollectorSettings(data=str(stored.root), alerts=AlertSettings(**settings)), stored.database)
+
+
+def test_sighting_is_told_once(stored, sent, inbox):
+    """#1: a complete positive sequence, once, however often we look."""
+    stored.take(*sent.wires())
+    alerts = alerts_of(stored, **inbox.settings)
+
+    assert [alerts.round(NOW), alerts.round(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
+
+
+def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
+    """#1: only what was seen and is whole."""
+    stored.take(sent.record_wire(), *make_sequence(id="2", positive=False).wires())
+
+    assert alerts_of(stored, **inbox.settings).round(NOW) == 0
+
+
+def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
+    """#2, #3: at most so many an hour; the digest tells the number, once a day."""
+    for number in range(5):
+        stored.take(*make_sequence(id=str(number)).wires())
+    alerts = alerts_of(stored, per_hour=2, **inbox.settings)
+
+    assert [alerts.round(NOW), alerts.round(NOW + timedelta(hours=1))] == [2, 3]
+    assert "'ridge': 5" in str(inbox.received[-1])
+
+
+def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
+    """Nothing is lost when the webhook or mail server is away."""
+    stored.take(*sent.wires())
+    dead = {"webhook": "http://127.0.0.1:1/"} if "webhook" in inbox.settings else inbox.settings | {"smtp_port": 1}
+    assert alerts_of(stored, **dead).round(NOW) == 0
+
+    assert alerts_of(stored, **inbox.settings).round(NOW) == 1
+
+
+def test_everything_is_off_by_default(stored, sent):
+    """Nobody is told anything unless somebody said so."""
+    stored.take(*sent.wires())
+
+    assert alerts_of(stored).channels == [] and not AlertSettings().home_assistant
+
+
+def test_home_assistant_gets_what_it_requires():
+    """Device with identifiers, origin with name, components with platform and unique_id."""
+    topic, payload = discovery("ridge", "uncia/v1")
+    told = json.loads(payload)
+
+    assert topic == "homeassistant/device/uncia_ridge/config"
+    assert told["device"]["identifiers"] and told["origin"]["name"]
+    assert all({"platform", "unique_id"} <= set(component) for component in told["components"].values())
