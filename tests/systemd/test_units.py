@@ -1,0 +1,200 @@
+"""The units, and the broker's configuration, as they are shipped."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from tests.conftest import Mosquitto
+
+from uncia_contract.topics import Topics
+from uncia_edge.link import Acknowledged, Broker, Connected, Link, Tls
+
+HERE = Path(__file__).parents[2] / "systemd"
+UNITS = ["uncia-trap.service", "uncia-collector.service"]
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="NO systemd-analyze: install systemd")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root in which the commands and what the units refer to are installed."""
+    units, commands = tmp_path / "usr/lib/systemd/system", tmp_path / "usr/local/bin"
+    units.mkdir(parents=True)
+    commands.mkdir(parents=True)
+    for name in ("uncia-trap", "uncia-collect"):
+        (commands / name).write_text("#!/bin/sh\n")
+        (commands / name).chmod(0o755)
+    for name in ("sysinit", "basic", "network", "time-sync", "multi-user", "shutdown"):
+        (units / f"{name}.target").write_text(f"[Unit]\nDescription={name}\n")
+    (units / "system.slice").write_text("[Unit]\nDescription=system\n")
+    (units / "-.mount").write_text("[Unit]\nDescription=root\n[Mount]\nWhat=/dev/root\nWhere=/\n")
+    for unit in UNITS:
+        shutil.copy(HERE / unit, units / unit)
+    return tmp_path
+
+
+def verify(root: Path, unit: str) -> str:
+    command = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", unit]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_says_nothing_that_systemd_does_not_know(root: Path, unit: str) -> None:
+    """Standard error is empty; the exit code is 0 even for an unknown key."""
+    assert verify(root, unit) == ""
+
+
+@needs_systemd
+def test_a_misspelt_key_would_be_found(root: Path) -> None:
+    """The check above can fail."""
+    path = root / "usr/lib/systemd/system" / UNITS[0]
+    path.write_text(path.read_text().replace("Restart=always", "Restart=allways"))
+    assert "allways" in verify(root, UNITS[0])
+
+
+@needs_systemd
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_is_hardened(unit: str) -> None:
+    """An exposure of at most 2.5 of 10."""
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", str(HERE / unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr[-300:]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_never_gives_up(unit: str) -> None:
+    """Nobody visits for months."""
+    text = (HERE / unit).read_text()
+    assert "StartLimitIntervalSec=0" in text
+    assert "Restart=always" in text
+
+
+class Authority:
+    """A certificate authority for one test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.certificate = self._sign(self._name, self._key, authority=True)
+        self.path = folder / "ca.pem"
+        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, name: str) -> Tls:
+        """Certificate and key of one client or broker."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
+        tls = Tls(self.path, self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        assert tls.certificate and tls.key
+        tls.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        tls.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
+        return tls
+
+    def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, authority: bool = False) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(self._name).public_key(key.public_key())
+        builder = builder.serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
+        builder = builder.add_extension(x509.BasicConstraints(authority, None), critical=True)
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+@pytest.fixture
+def station(tmp_path: Path) -> Iterator[tuple[Mosquitto, Authority]]:
+    """A Mosquitto on the shipped configuration, with only its paths and its port changed."""
+    if not shutil.which("mosquitto") and not Path("/usr/sbin/mosquitto").exists():
+        pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`")
+    authority, folder = Authority(tmp_path), tmp_path / "broker"
+    folder.mkdir()
+    authority.issue("broker")
+    broker = Mosquitto(folder)
+    text = (
+        (HERE / "mosquitto.conf").read_text().replace("listener 8883", f"user root\nlistener {broker.port} 127.0.0.1")
+    )
+    text = text.replace("/etc/mosquitto/certs/", f"{tmp_path}/").replace("/var/lib/mosquitto/", f"{folder}/")
+    (folder / "uncia.acl").write_text((HERE / "mosquitto.acl").read_text())
+    (folder / "uncia.acl").chmod(0o600)
+    broker.configuration.write_text(text.replace("/etc/mosquitto/uncia.acl", str(folder / "uncia.acl")))
+    broker.start()
+    yield broker, authority
+    broker.stop()
+
+
+def connected(station: Any, name: str) -> Link:
+    broker, authority = station
+    link = Link(Broker("localhost", broker.port, tls=authority.issue(name)), Topics("ridge-01"), name)
+    link.open()
+    event = link.events.get(timeout=10)
+    assert isinstance(event, Connected), event
+    return link
+
+
+def code_of(link: Link, topic: str) -> int:
+    mid = link.publish(topic, b"{}")
+    while True:
+        event = link.events.get(timeout=10)
+        if isinstance(event, Acknowledged) and event.mid == mid:
+            return event.code
+
+
+OWN = Topics("ridge-01")
+OTHER = Topics("valley-02")
+
+
+@pytest.mark.parametrize(
+    ("topic", "allowed"),
+    [
+        (OWN.availability, True),
+        (OWN.state, True),
+        (OWN.record("s1"), True),
+        (OWN.chunk("s1", 0, 0), True),
+        (OWN.reply, True),
+        (OWN.receipt, False),
+        (OWN.command, False),
+        (OTHER.record("s1"), False),
+        (OTHER.receipt, False),
+        (OTHER.command, False),
+    ],
+)
+def test_a_trap_speaks_under_its_own_name_and_forges_nothing(station: Any, topic: str, allowed: bool) -> None:
+    """The shipped access list on a real broker: denied is 0x87."""
+    link = connected(station, "ridge-01")
+    assert (code_of(link, topic) != 0x87) is allowed
+    link.close()
+
+
+@pytest.mark.parametrize(("topic", "allowed"), [(OWN.receipt, True), (OWN.command, True), (OWN.record("s1"), False)])
+def test_the_collector_answers_and_makes_no_records(station: Any, topic: str, allowed: bool) -> None:
+    """Its own identity, its own rights."""
+    link = connected(station, "Collector")
+    assert (code_of(link, topic) != 0x87) is allowed
+    link.close()
+
+
+def test_without_a_certificate_nobody_connects(station: Any) -> None:
+    """Mutual TLS."""
+    broker, authority = station
+    link = Link(Broker("localhost", broker.port, tls=Tls(authority.path)), OWN)
+    link.open()
+    assert not isinstance(link.events.get(timeout=10), Connected)
+    link.close()
+
+
+def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: Path) -> None:
+    """And a broker of another authority is refused by us."""
+    broker, _ = station
+    (tmp_path / "foreign").mkdir()
+    foreign = Authority(tmp_path / "foreign")
+    link = Link(Broker("localhost", broker.port, tls=foreign.issue("ridge-01")), OWN)
+    link.open()
+    assert not isinstance(link.events.get(timeout=10), Connected)
+    link.close()
