@@ -6,7 +6,7 @@ together.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +43,16 @@ class Samples:
 class Choice:
     """A strength of the penalty, what it lost on held-out looks, and their logits (looks, classes) from plain views.
 
-    `loss` is the balanced log loss in nats after calibration, `error` its standard error over groups.
+    `loss` is the balanced log loss in nats after calibration; `shares` (groups,) are what each group adds to it, and
+    `error` is the standard error of the difference to the least loss.
     """
 
     c: float
     loss: float
-    error: float
+    shares: NDArray[np.float64]
     logits: NDArray[np.float64]
     calibration: Calibration
+    error: float = 0.0
 
 
 def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
@@ -90,13 +92,21 @@ def assign_folds(
 def choose(samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS) -> tuple[Choice, ...]:
     """A trial for each strength, the chosen one first.
 
-    Chosen is the strongest penalty whose held-out loss is within one standard error of the least (Breiman's rule):
-    where the data cannot tell two heads apart, the plainer one carries further to places that no picture came from.
+    Chosen is the strongest penalty that cannot be told from the best: whose held-out loss exceeds the least by no more
+    than one standard error of that difference (Breiman's rule, paired, over groups). Of two heads that the data cannot
+    tell apart, the plainer one carries further to places that no picture came from.
     """
     trials = [_try(samples, folds, c) for c in sorted(strengths)]
     least = min(trials, key=lambda trial: trial.loss)
-    chosen = next(trial for trial in trials if trial.loss <= least.loss + least.error)
+    trials = [replace(trial, error=_error(trial.shares - least.shares)) for trial in trials]
+    chosen = next(trial for trial in trials if trial.loss - least.loss <= trial.error)
     return (chosen, *[trial for trial in trials if trial is not chosen])
+
+
+def _error(differences: NDArray[np.float64]) -> float:
+    """Standard error of a sum over groups: what belongs together is one observation."""
+    count = len(differences)
+    return float(np.sqrt(count * differences.var()))
 
 
 def fit_all(samples: Samples, c: float) -> Linear:
@@ -116,25 +126,20 @@ def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
         logits[held_out] = model.logits(picked.reshape(-1, picked.shape[2])).reshape(len(picked), views, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
     calibration = calibrate(flat, labels)
-    loss, error = balanced_log_loss(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)
-    return Choice(c, loss, error, logits[:, 0], calibration)
+    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)
+    return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration)
 
 
-def balanced_log_loss(
+def loss_shares(
     logits: NDArray[np.float64], labels: Labels, groups: NDArray[np.str_], calibration: Calibration
-) -> tuple[float, float]:
-    """Mean negative log probability of the truth in nats, the classes weighted equally, and its standard error.
-
-    The error counts groups, not pictures: what belongs together is one observation.
-    """
+) -> NDArray[np.float64]:
+    """What each group adds to the mean negative log probability of the truth, in nats, the classes weighted equally."""
     chances = probabilities(logits, calibration)[np.arange(len(labels)), labels]
     weights = 1.0 / np.bincount(labels)[labels]
-    weights /= weights.sum()
-    losses = -np.log(np.clip(chances, 1e-12, 1))
-    mean = float(weights @ losses)
+    losses = -np.log(np.clip(chances, 1e-12, 1)) * weights / weights.sum()
     _, index = np.unique(groups, return_inverse=True)
-    shares = np.bincount(index, weights * (losses - mean))
-    return mean, float(np.sqrt((shares**2).sum()))
+    shares: NDArray[np.float64] = np.bincount(index, losses).astype(np.float64)
+    return shares
 
 
 def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
