@@ -77,10 +77,9 @@ def test_a_full_card_is_drained_with_the_ballast(card: Path, tmp_path: Path) -> 
     pressure = Pressure(outbox, Bounds(10**9, 0, 300_000))
     pressure.relieve()
     taken = fill(outbox, tmp_path / "spool")
-    with (card / "junk").open("wb", buffering=0) as junk:
-        with contextlib.suppress(OSError):
-            while junk.write(b"x" * 512):
-                pass
+    with (card / "junk").open("wb", buffering=0) as junk, contextlib.suppress(OSError):
+        while junk.write(b"x" * 512):
+            pass
     assert pressure.give_up_ballast()
     outbox.apply(Receipt(taken[0], True, (0, 1, 2)))
     assert outbox.is_delivered(taken[0])
