@@ -8,11 +8,12 @@ where absent; others are ignored. `file` is relative to the CSV. Rows with split
 """
 
 import csv
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia_contract.errors import DataError
+from uncia_contract.errors import DataError, StorageError
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("sequence", "location", "datetime", "source", "split")
@@ -66,6 +67,31 @@ def read_labels(labels_csv: Path) -> list[LabelledPicture]:
     if not pictures:
         raise DataError(f"{labels_csv}: no rows; expected one line per picture below the header file,label")
     return pictures
+
+
+def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]]:
+    """The pictures of each sequence, in the data set's order; a picture without one is a sequence of its own."""
+    grouped: dict[tuple[str, str], list[LabelledPicture]] = defaultdict(list)
+    for picture in pictures:
+        grouped[(picture.source, picture.sequence) if picture.sequence else ("file", picture.file)].append(picture)
+    return list(grouped.values())
+
+
+def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
+    """The same pictures as a CSV that can lie anywhere: files are named by their full path.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    try:
+        with labels_csv.open("w", encoding="utf-8", newline="") as text:
+            rows = csv.writer(text, lineterminator="\n")
+            rows.writerow((*REQUIRED, *OPTIONAL))
+            for picture in pictures:
+                cells = [getattr(picture, name) for name in (*REQUIRED[1:], *OPTIONAL)]
+                rows.writerow((picture.path.resolve(), *cells))
+    except OSError as error:
+        raise StorageError(f"{labels_csv}: cannot be written ({error.strerror})") from error
 
 
 def _pictures(labels_csv: Path, text: Iterator[str]) -> Iterator[LabelledPicture]:

@@ -17,6 +17,7 @@ from uncia_contract.manifest import Source
 from uncia_contract.regions import RegionRule
 
 RUN, RUN_HEAD, RUN_MODEL, RUN_BACKBONE = "run.json", "head.npz", "backbone.tflite", "backbone.json"
+RUN_FLOAT, RUN_PICTURES = "float.tflite", "pictures.csv"
 
 
 class Run(Struct, frozen=True):

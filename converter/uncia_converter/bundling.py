@@ -1,10 +1,12 @@
 """`uncia-convert bundle`: a training run becomes the one file that a trap accepts (DESIGN 4).
 
 Decides what goes into a bundle and in which order it is proven: head into the graph, probes through the very classifier
-that the trap uses, the finished file read back and proven before it gets its name.
+that the trap uses, parity with the float model (there is no way around it), the finished file read back and proven
+before it gets its name.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +21,15 @@ from uncia_contract.classifier import Classifier
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
 from uncia_contract.interpreter import Interpreter
+from uncia_contract.labels import read_labels
 from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
-from uncia_contract.runs import RUN_BACKBONE, RUN_HEAD, RUN_MODEL, Run, read_run
+from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_MODEL, RUN_PICTURES, Run, read_run
 from uncia_converter.graph import attach_head
+from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.probes import render_probes
+
+PARITY = "parity.json"
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,13 @@ class BundleRequest:
     created_at: datetime | None = None
 
 
-def make_bundle(request: BundleRequest) -> Manifest:
-    """Packs the run into `request.out` and gives its manifest.
+def make_bundle(request: BundleRequest, progress: Progress = lambda done, total: None) -> Manifest:
+    """Packs the run into `request.out` and gives its manifest; the parity report is left in the run's folder, too.
 
     Raises:
         DataError: no finished run, or one whose parts were changed.
         BundleError: the parts do not fit together, or the packed model does not give what it should.
+        ParityError: the integer model does not decide as the float model does.
         StorageError: the file cannot be written.
     """
     run = read_run(request.run)
@@ -52,11 +60,22 @@ def make_bundle(request: BundleRequest) -> Manifest:
         HEAD: _read(request.run / RUN_HEAD),
         PROBES: _probes(model, head),
     }
-    data = write_bundle(_manifest(request, run, described), members)
+    manifest = _manifest(request, run, described)
+    report = _parity(request.run, manifest, head, model, progress)
+    manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
+    data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()
     _write(request.out, data)
     return bundle.manifest
+
+
+def _parity(run: Path, manifest: Manifest, head: LogisticHead, model: bytes, progress: Progress) -> ParityReport:
+    models = (model, _read(run / RUN_FLOAT))
+    report = measure_parity(manifest, head, models, read_labels(run / RUN_PICTURES), progress)
+    _write(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    require_parity(report)
+    return report
 
 
 def created_from_environment() -> datetime | None:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from uncia_backbones.registry import BACKBONES, LAYERS
@@ -18,7 +18,8 @@ BUNDLE_EXAMPLE = """example:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit code is 0 when done, 2 for a mistake in input or surroundings."""
+    """Runs one command; the exit code is 0 when done, 1 for a model that fails its gate, 2 for a mistake in
+    input or surroundings."""
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)
@@ -95,7 +96,8 @@ def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _bundle(arguments: argparse.Namespace) -> int:
-    from uncia_converter.bundling import BundleRequest, created_from_environment, make_bundle
+    from uncia_converter.bundling import PARITY, BundleRequest, created_from_environment, make_bundle
+    from uncia_converter.parity import ParityError
 
     request = BundleRequest(
         run=arguments.run_dir,
@@ -104,10 +106,30 @@ def _bundle(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
         created_at=created_from_environment(),
     )
-    manifest = make_bundle(request)
+    try:
+        manifest = make_bundle(request, _counter("comparing with the float model"))
+    except ParityError as error:
+        print(f"uncia-convert: {error}; the report: {request.run / PARITY}", file=sys.stderr)
+        return 1
     size = arguments.out.stat().st_size
-    _say(f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, probes proven")
+    _say(
+        f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, "
+        f"probes proven, mean difference from float {manifest.parity['mean_difference']:.4f}"
+    )
     return 0
+
+
+def _counter(what: str) -> Callable[[int, int], None]:
+    """Says how far a step is, ten times in all."""
+    said = 0
+
+    def count(done: int, total: int) -> None:
+        nonlocal said
+        if done * 10 // total != said:
+            said = done * 10 // total
+            _say(f"{what}: {done} of {total}")
+
+    return count
 
 
 def _say(line: str) -> None:

@@ -1,11 +1,12 @@
 """The CSV of labels: what is read, and what is refused by line."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from uncia_contract.errors import DataError
-from uncia_contract.labels import LabelledPicture, read_labels
+from uncia_contract.labels import LabelledPicture, read_labels, sequences, write_labels
 
 
 def write(folder: Path, text: str) -> Path:
@@ -81,3 +82,19 @@ def test_a_missing_csv_is_named(tmp_path: Path) -> None:
     """The path appears in the message."""
     with pytest.raises(DataError, match="no such file; expected a CSV"):
         read_labels(tmp_path / "nothing.csv")
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """From another folder, with commas and quotes in names; only `file` becomes a full path."""
+    (tmp_path / "there").mkdir()
+    picture = LabelledPicture('a, "b".jpg', tmp_path / 'a, "b".jpg', "cat", "s1", "ridge", "2012", "wcs", "test")
+    write_labels(tmp_path / "there" / "labels.csv", [picture])
+    full = str(picture.path)
+    assert read_labels(tmp_path / "there" / "labels.csv") == [dataclasses.replace(picture, file=full)]
+
+
+def test_sequences_are_told_apart_by_source(tmp_path: Path) -> None:
+    """Two data sets may both have a sequence 1; a picture without one stands alone."""
+    rows = [("a", "1", "x"), ("b", "1", "y"), ("c", "1", "x"), ("d", "", "x"), ("e", "", "x")]
+    pictures = [LabelledPicture(name, tmp_path / name, "cat", sequence=seq, source=src) for name, seq, src in rows]
+    assert ["".join(p.file for p in group) for group in sequences(pictures)] == ["ac", "b", "d", "e"]

@@ -14,11 +14,11 @@ import msgspec
 from uncia_contract.bundle import Bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import DataError, FrameError
-from uncia_contract.labels import LabelledPicture, read_labels
+from uncia_contract.labels import LabelledPicture, read_labels, sequences
 from uncia_contract.preprocessing import model_input
 from uncia_contract.scoring import score_burst
 from uncia_training.metrics import as_dict, measure
-from uncia_training.pictures import PictureFailure, read_picture, sequences
+from uncia_training.pictures import PictureFailure, read_picture
 
 Progress = Callable[[str, int, int], None]
 PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif"}

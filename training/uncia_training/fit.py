@@ -110,7 +110,7 @@ def fit_to_folder(
     """Fits and leaves the run in `out`."""
     backbone = read_backbone(backbone_folder)
     fitted = fit(pictures, backbone, settings, sources, progress)
-    write_run(out, fitted.run, fitted.head, backbone)
+    write_run(out, fitted.run, fitted.head, backbone, [picture for picture in pictures if not picture.is_test])
     return fitted
 
 

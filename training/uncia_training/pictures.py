@@ -4,13 +4,12 @@ Decides how rows of a data set become model inputs. Regions come from the contra
 that training sees what the trap will see.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from uncia_contract.errors import FrameError
-from uncia_contract.labels import LabelledPicture
+from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.regions import Region, RegionRule, regions
 from uncia_contract.scoring import small
 
@@ -29,14 +28,6 @@ class PictureFailure:
 
     file: str
     reason: str
-
-
-def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]]:
-    """The pictures of each sequence, in the data set's order; a picture without one is a sequence of its own."""
-    grouped: dict[tuple[str, str], list[LabelledPicture]] = defaultdict(list)
-    for picture in pictures:
-        grouped[(picture.source, picture.sequence) if picture.sequence else ("file", picture.file)].append(picture)
-    return list(grouped.values())
 
 
 def looks(pictures: Sequence[LabelledPicture], rule: RegionRule, workers: int) -> Iterator[Look | PictureFailure]:

@@ -15,15 +15,19 @@ import msgspec
 
 from uncia_contract.errors import StorageError
 from uncia_contract.heads import LogisticHead, head_to_bytes
-from uncia_contract.labels import LabelledPicture
-from uncia_contract.runs import RUN, Run
+from uncia_contract.labels import LabelledPicture, write_labels
+from uncia_contract.runs import RUN, RUN_PICTURES, Run
 from uncia_training.backbone_folder import DESCRIPTION, FLOAT, INT8, BackboneFolder
 
 VERSIONS = ("uncia", "numpy", "Pillow", "ai-edge-litert", "scikit-learn")
 
 
-def write_run(folder: Path, run: Run, head: LogisticHead, backbone: BackboneFolder) -> None:
+def write_run(
+    folder: Path, run: Run, head: LogisticHead, backbone: BackboneFolder, pictures: Sequence[LabelledPicture]
+) -> None:
     """Leaves the run in its folder, `run.json` last: a folder with that file is whole.
+
+    `pictures` are those that the converter compares the integer model with the float model on.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -35,6 +39,7 @@ def write_run(folder: Path, run: Run, head: LogisticHead, backbone: BackboneFold
         for name in (INT8, DESCRIPTION, FLOAT):
             if (backbone.folder / name).exists():
                 (folder / name).write_bytes((backbone.folder / name).read_bytes())
+        write_labels(folder / RUN_PICTURES, pictures)
         (folder / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
     except OSError as error:
         raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error
