@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES)))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test check format starter demo-bundle bench clean
+.PHONY: help simulate test test-tflite test-arm64 check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -31,6 +31,17 @@ simulate: $(VENV)/.light ## replay recorded bursts: trap, broker and collector o
 
 test: $(VENV)/.dev ## the tests
 	$(BIN)/python -m pytest -q -m 'not slow and not faults and not hardware and not arm64'
+
+.venv-tflite/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-tflite
+	.venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check 'tflite-runtime==2.14.0' 'numpy<2' Pillow msgspec pytest hypothesis
+	@touch $@
+
+test-tflite: .venv-tflite/.ready ## the contract's tests on tflite-runtime 2.14 (numpy 1)
+	.venv-tflite/bin/python -m pytest -q -p no:cacheprovider -m 'not slow' tests/contract
+
+test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in an emulated arm64 userland (root, under 14 minutes)
+	scripts/test-arm64.sh
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .

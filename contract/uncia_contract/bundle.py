@@ -82,7 +82,7 @@ def bundle_from_bytes(data: bytes) -> Bundle:
     parts = _unzip(data)
     manifest_bytes = parts.pop(MANIFEST, None)
     if manifest_bytes is None:
-        raise BundleError("not a bundle: it has no manifest.json; make one with uncia-convert bundle")
+        raise BundleError("not a bundle, or truncated: it has no manifest.json; make one with uncia-convert bundle")
     return _assemble(manifest_bytes, parts, parts.pop(SIGNATURE, None), data)
 
 

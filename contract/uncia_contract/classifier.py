@@ -91,7 +91,7 @@ class Classifier:
         """
         error = self.probe_error()
         tolerance = self.manifest.tolerance.get(self.info.name, min(self.manifest.tolerance.values(), default=0.01))
-        if error > tolerance:
+        if not error <= tolerance:  # NaN is refused as well
             raise BundleError(
                 f"{self.manifest.name} {self.manifest.version}: its probes differ by {error:.4f} on {self.info.name} "
                 f"{self.info.version} ({self.info.delegate}), expected at most {tolerance}; not used"

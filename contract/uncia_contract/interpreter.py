@@ -1,7 +1,8 @@
 """The TFLite interpreter, whichever this machine has: the only module that imports one, and only when asked.
 
-Decides the order (ai_edge_litert, then tflite_runtime; never TensorFlow), threads, and what an int8 tensor means in
-numbers.
+Decides the order (ai_edge_litert, then tflite_runtime; never TensorFlow), threads and CPU kernels, and what an int8
+tensor means in numbers. The CPU kernels are XNNPACK's on both: `xnnpack` makes them for tflite-runtime, which would
+leave int8 models to slower ones (docs/decisions/0007-runtimes.md).
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.errors import BundleError, RuntimeMissingError
+from uncia_contract.flatbuffer import check_model
+from uncia_contract.quiet import without_chatter
+from uncia_contract.xnnpack import xnnpack_for_int8
 
 _RUNTIMES = (("ai_edge_litert", "ai_edge_litert.interpreter"), ("tflite_runtime", "tflite_runtime.interpreter"))
 
@@ -47,7 +51,14 @@ class Tensor:
 class Interpreter:
     """One loaded model with a static uint8 input (1, height, width, 3)."""
 
-    def __init__(self, model: bytes, threads: int = 1, delegate: Any = None, only: str | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        threads: int = 1,
+        delegate: Any = None,
+        only: str | None = None,
+        keep_all: bool = False,
+    ) -> None:
         """Loads the model.
 
         Args:
@@ -55,32 +66,39 @@ class Interpreter:
             threads: of the CPU kernels (XNNPACK).
             delegate: a loaded delegate in place of the CPU kernels.
             only: name of the one runtime to use (ai_edge_litert or tflite_runtime), None for the first that is there.
+            keep_all: keep what every operation gave, so that `inner` can be read; plain kernels, several times slower.
 
         Raises:
             RuntimeMissingError: no TFLite runtime is installed.
             BundleError: not a model, or one with another kind of input than uint8 (1, height, width, 3).
         """
+        check_model(model)
         name, module = _runtime(only)
+        options = {"model_content": model, "num_threads": threads, "experimental_preserve_all_tensors": keep_all}
         try:
-            self._interpreter = module.Interpreter(
-                model_content=model,
-                num_threads=threads,
-                experimental_delegates=[delegate] if delegate is not None else None,
-            )
-            self._interpreter.allocate_tensors()
+            with without_chatter():
+                kernels, chosen = _kernels(name, module, threads, delegate, keep_all)
+                self._interpreter = module.Interpreter(**options, **chosen)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise BundleError(f"model.tflite: {name} cannot load it ({error})") from error
-        self.info = RuntimeInfo(
-            name, metadata.version(name.replace("_", "-")), "XNNPACK" if delegate is None else str(delegate)
-        )
+            raise BundleError(f"model.tflite: {name} cannot load it ({error}); expected a TFLite flatbuffer") from error
+        self.info = RuntimeInfo(name, metadata.version(name.replace("_", "-")), kernels)
         self.input = _tensor(self._interpreter.get_input_details()[0])
         self.outputs = tuple(_tensor(details) for details in self._interpreter.get_output_details())
-        self._check_input()
+        self._check_input(self._interpreter.get_input_details()[0].get("shape_signature", self.input.shape))
 
-    def _check_input(self) -> None:
-        shape, dtype = self.input.shape, self.input.dtype
+    def _check_input(self, signature: Sequence[int]) -> None:
+        shape, dtype = tuple(int(side) for side in signature), self.input.dtype
         if dtype != np.uint8 or len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or min(shape) < 1:
-            raise BundleError(f"model.tflite: input {dtype} {shape}, expected uint8 (1, height, width, 3), all fixed")
+            raise BundleError(
+                f"model.tflite: input {dtype} {shape}, expected uint8 (1, height, width, 3), all fixed; "
+                "make the bundle with uncia-convert bundle"
+            )
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor of the graph, also those between its operations."""
+        return tuple(_tensor(details) for details in self._interpreter.get_tensor_details() if details["name"])
 
     @property
     def size(self) -> tuple[int, int]:
@@ -92,6 +110,19 @@ class Interpreter:
         self._interpreter.set_tensor(self.input.index, image[np.newaxis])
         self._interpreter.invoke()
         return [tensor.real(self._interpreter.get_tensor(tensor.index)[0]) for tensor in outputs]
+
+
+def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool) -> tuple[str, dict[str, Any]]:
+    """What runs the operations, and how the interpreter is told so."""
+    plain = {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    if delegate is not None:
+        return getattr(delegate, "name", type(delegate).__name__), {"experimental_delegates": [delegate]}
+    if keep_all:
+        return "none", plain
+    if name == "ai_edge_litert":
+        return "XNNPACK", {"experimental_op_resolver_type": module.OpResolverType.BUILTIN}
+    made = xnnpack_for_int8(module, threads)
+    return ("none", plain) if made is None else ("XNNPACK", {**plain, "experimental_delegates": [made]})
 
 
 def _runtime(only: str | None) -> tuple[str, Any]:

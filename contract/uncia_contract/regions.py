@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 from PIL import Image
 
 from uncia_contract.changes import Flat, Grey, Mask, animal, behind, evenly_exposed, evidence, flattened, patches
@@ -167,6 +166,9 @@ def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionCh
 
 def _against(frames: Flat, back: Flat, look: _Look) -> list[RegionChoice]:
     """Choices for frames, each compared with what is behind it: (frames, height, width) both."""
+    # A large dark animal moves the frame's own median; that of the difference still is the ground's.
+    level = np.median((frames - back)[:, ::2, ::2], axis=(1, 2), keepdims=True).astype(np.float32)
+    frames = frames - level
     change = np.abs(frames - back)
     proofs = evidence(frames, change, look.rule.doubt)
     return [_choice(*one, look) for one in zip(frames, back, change, proofs, strict=True)]
@@ -183,34 +185,27 @@ def _choice(frame: Flat, back: Flat, change: Flat, proof: Flat, look: _Look) -> 
         return RegionChoice(None, "no-change")
     found = patches(changed, proof)
     if found.share < rule.min_share:
-        region = _box(changed, proof, look)
+        region = _box(changed, look)
         scattered = region.height > 0.8
         return RegionChoice(None if scattered else region, "scattered" if scattered else "changed")
     if found.pixels[found.strongest] < rule.min_changed_pixels:
         return RegionChoice(None, "no-change")
-    return RegionChoice(_box(changed & animal(found, changed.shape), proof, look), "changed")
+    return RegionChoice(_box(changed & animal(found, changed.shape), look), "changed")
 
 
 def _threshold(change: Flat, rule: RegionRule) -> float:
     """The change in grey levels that is more than this frame's noise."""
     usual = float(change.mean() + rule.sds * change.std())
-    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(np.median(change)))
+    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(np.median(change[::2, ::2])))
 
 
-def _box(changed: Mask, proof: Flat, look: _Look) -> Region:
-    """The square about the changed pixels; those that no ghost explains count ten times as much."""
+def _box(changed: Mask, look: _Look) -> Region:
+    """The square about the changed pixels, their outliers left out."""
     rows, columns = np.nonzero(changed)
-    weights = np.where(proof[rows, columns] > look.rule.min_change / 2, 1.0, 0.1)
     bounds = (look.rule.low_percentile, look.rule.high_percentile)
-    left, right = _percentiles(columns, weights, bounds)
-    top, bottom = _percentiles(rows + look.rows.start, weights, bounds)
+    left, right = np.percentile(columns, bounds)
+    top, bottom = np.percentile(rows + look.rows.start, bounds)
     return _square(left, top, right + 1, bottom + 1, look.shape, look.rule)
-
-
-def _percentiles(places: NDArray[np.intp], weights: NDArray[np.float64], bounds: tuple[float, float]) -> list[int]:
-    """Weighted percentiles of pixel places."""
-    share = np.cumsum(np.bincount(places, weights))
-    return [int(np.searchsorted(share, bound / 100 * share[-1])) for bound in bounds]
 
 
 def _square(left: float, top: float, right: float, bottom: float, shape: tuple[int, ...], rule: RegionRule) -> Region:

@@ -152,7 +152,7 @@ def test_a_second_change_far_away_does_not_blow_the_region_up():
     """A tuft that sways at the other side of the frame leaves the animal's region small."""
     burst = walk((10, 90), (60, 95), (120, 100), contrast=-45)
     for n, frame in enumerate(burst):
-        frame[20:28, 230 + 3 * n : 236 + 3 * n] += 14
+        frame[20:28, 230 + 8 * n : 236 + 8 * n] += 40
     assert all(choice.region is not None and choice.region.height < 0.35 for choice in regions(burst, RULE))
 
 
@@ -173,6 +173,12 @@ def test_a_background_of_another_view_is_left_aside():
     """A trap that was hung up anew compares nothing with its old view."""
     old = ground(seed=77).astype(np.uint8)
     assert {choice.reason for choice in regions(walk(None, None, None), RULE, background=old)} == {"no-change"}
+
+
+def test_a_single_frame_is_not_compared_with_another_view():
+    """A moved trap's first one-frame burst is scored whole."""
+    old = ground(seed=77).astype(np.uint8)
+    assert regions(walk((10, 90)), RULE, background=old)[0].reason == "single-frame"
 
 
 def test_a_background_of_another_size_is_left_aside():
@@ -214,6 +220,31 @@ def test_a_weaker_flash_moves_no_region():
     burst[3] = (burst[3] * 0.6 + 8).astype(np.uint8)
     found = regions(burst, RULE)
     assert all(covered(choice.region, at) > 0.7 for choice, at in zip(found, WALK, strict=True))
+
+
+def test_a_weaker_flash_alone_is_no_animal():
+    """Bright rocks that are half as bright in one frame have not moved."""
+    burst = walk(None, None, None, None)
+    for frame in burst:
+        frame[30:60, 20:50] = frame[80:110, 120:150] = frame[40:70, 200:230] = 200
+    burst[2] = (burst[2] * 0.5).astype(np.uint8)
+    assert {choice.reason for choice in regions(burst, RULE)} == {"no-change"}
+
+
+def test_a_frame_in_another_slant_of_light_is_scored_whole():
+    """Light that grows across one frame differs nearly everywhere: it borrows no neighbour's region."""
+    burst = walk(*WALK)
+    burst[2] = (burst[2] + np.linspace(0, 80, WIDTH)).clip(0, 255).astype(np.uint8)
+    assert regions(burst, RULE)[2] == RegionChoice(None, "light-changed")
+
+
+def test_specks_far_apart_are_no_animal():
+    """Sixty changed pixels in three places are three specks."""
+    burst = walk(None, None, None)
+    for y, x in ((40, 20), (90, 200), (150, 90)):
+        burst[0][y : y + 2, x : x + 2] = 255
+    burst[0][90:93, 200:203] = 255
+    assert {choice.reason for choice in regions(burst, RULE)} == {"no-change"}
 
 
 def test_day_and_infrared_frames_are_compared_among_themselves():

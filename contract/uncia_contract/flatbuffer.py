@@ -1,0 +1,58 @@
+"""Whether bytes are a whole TFLite flatbuffer, looked at before an interpreter is given them.
+
+Decides only that every table and vector lies inside the file: tflite-runtime 2.14 crashes on a truncated model, where
+ai-edge-litert reports an error. Layout: https://flatbuffers.dev/internals and TFLite's `schema.fbs`.
+"""
+
+import struct
+
+from uncia_contract.errors import BundleError
+
+_IDENTIFIER = b"TFL3"
+# Fields of the tables that are walked: Model, its parts, and what those hold.
+_VECTORS = {
+    "Model": {1: "OperatorCode", 2: "SubGraph", 4: "Buffer"},
+    "SubGraph": {0: "Tensor", 3: "Operator"},
+    "Buffer": {0: "bytes"},
+    "Tensor": {0: "numbers", 3: "bytes"},
+    "Operator": {1: "numbers", 2: "numbers"},
+    "OperatorCode": {},
+}
+
+
+def check_model(data: bytes) -> None:
+    """Refuses what is no whole TFLite model.
+
+    Raises:
+        BundleError: not a TFLite flatbuffer, or cut short.
+    """
+    if data[4:8] != _IDENTIFIER:
+        raise BundleError(f"model.tflite: begins with {data[:8]!r}, expected a TFLite flatbuffer ({_IDENTIFIER!r})")
+    try:
+        _walk(data, struct.unpack_from("<I", data)[0], "Model")
+    except (struct.error, IndexError) as error:
+        raise BundleError(
+            f"model.tflite: truncated or damaged: cannot load it ({len(data)} bytes end before a part that they name); "
+            "expected a TFLite flatbuffer"
+        ) from error
+
+
+def _walk(data: bytes, table: int, kind: str) -> None:
+    vtable = table - struct.unpack_from("<i", data, table)[0]
+    if vtable < 0:
+        raise IndexError(vtable)
+    fields = (struct.unpack_from("<H", data, vtable)[0] - 4) // 2
+    for field, held in _VECTORS[kind].items():
+        offset = struct.unpack_from("<H", data, vtable + 4 + 2 * field)[0] if field < fields else 0
+        if offset:
+            at = table + offset
+            _vector(data, at + struct.unpack_from("<I", data, at)[0], held)
+
+
+def _vector(data: bytes, at: int, held: str) -> None:
+    length = struct.unpack_from("<I", data, at)[0]
+    if at + 4 + length * (1 if held == "bytes" else 4) > len(data):
+        raise IndexError(length)
+    if held in _VECTORS:
+        for item in range(at + 4, at + 4 + 4 * length, 4):
+            _walk(data, item + struct.unpack_from("<I", data, item)[0], held)

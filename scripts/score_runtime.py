@@ -1,0 +1,44 @@
+"""Scores a labelled data set whole and by sequence on this environment's runtime, into an npz that can be compared.
+
+Run it once an environment (`.venv`, `.venv-tflite`, arm64), then `python scripts/compare_runtimes.py A.npz B.npz`.
+"""
+
+import csv
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from uncia_contract.bundle import read_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.preprocessing import model_input
+from uncia_contract.scoring import score_burst
+
+
+def main() -> None:
+    """BUNDLE LABELS.csv OUT.npz [EVERY]: with EVERY, only each so-manieth picture (emulation is slow)."""
+    bundle, labels, out = (Path(argument) for argument in sys.argv[1:4])
+    every = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    classifier = Classifier(read_bundle(bundle))
+    with labels.open() as stream:
+        rows = list(csv.DictReader(stream))
+    files = [labels.parent / row["file"] for row in rows][::every]
+    inputs = [model_input(file.read_bytes(), classifier.manifest.input_size) for file in files]
+    features = np.stack([classifier.features(image) for image in inputs])
+    probabilities = np.array([classifier.score(image) for image in inputs])
+    known = sorted((row["sequence"], row["file"]) for row in rows if row["sequence"])
+    confidences = []
+    for _, group in groupby(known, key=lambda pair: pair[0]):
+        readers = [(labels.parent / file).read_bytes for _, file in group]
+        verdict = score_burst(readers, classifier, every_frame=True)
+        confidences.append(np.nan if verdict is None else verdict.decision.confidence)
+    step = classifier._features.scale
+    threshold = classifier.manifest.decision_rule.threshold
+    np.savez(out, features=features / step, probabilities=probabilities, confidences=confidences, threshold=threshold)
+    info = classifier.info
+    print(f"{out}: {info.name} {info.version} ({info.delegate}), {len(files)} pictures, {len(confidences)} sequences")
+
+
+if __name__ == "__main__":
+    main()

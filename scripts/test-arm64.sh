@@ -1,0 +1,70 @@
+#!/bin/bash
+# Runs the contract's and the trap's tests, and the starter bundle's probes, in an emulated arm64 userland.
+# Needs root, Debian's debootstrap, qemu-user-static and binfmt-support, and the package index: under 14 minutes.
+# Fails rather than skips. The userland is unpacked, not configured: its maintainer scripts would take longer than
+# the tests. WORK names where it is kept (default: ./runs/arm64, made again only when it is incomplete).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+started=$SECONDS
+WORK=${WORK:-$PWD/runs/arm64}
+ROOT=$WORK/root
+PIP=${PIP:-.venv/bin/python -m pip}
+MIRROR=${MIRROR:-http://deb.debian.org/debian}
+PACKAGES="numpy pillow msgspec ai-edge-litert paho-mqtt cryptography watchdog gpiozero pytest hypothesis"
+TESTS=${TESTS:-tests/contract tests/edge}
+
+fail() { echo "test-arm64: $*" >&2; exit 1; }
+say() { echo "test-arm64: $* ($((SECONDS - started)) s)"; }
+
+[ "$(id -u)" = 0 ] || fail "needs root (debootstrap, mounts, chroot); run it as root"
+for tool in debootstrap dpkg-deb unshare chroot qemu-aarch64-static; do
+    command -v "$tool" > /dev/null || fail "$tool is missing; apt-get install debootstrap qemu-user-static binfmt-support"
+done
+BINFMT=/proc/sys/fs/binfmt_misc
+[ -e $BINFMT/status ] || mount -t binfmt_misc binfmt_misc $BINFMT || fail "cannot mount binfmt_misc"
+[ -e $BINFMT/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 || fail "qemu-aarch64 is not registered with binfmt"
+
+if [ ! -e "$WORK/complete" ]; then
+    rm -rf "$WORK"
+    mkdir -p "$WORK"
+    say "fetching Debian 12 for arm64"
+    debootstrap --arch=arm64 --variant=minbase --foreign --include=python3 bookworm "$ROOT" "$MIRROR" \
+        > "$WORK/debootstrap.log" || fail "debootstrap failed; see $WORK/debootstrap.log"
+    for package in "$ROOT"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$ROOT"; done
+    say "fetching aarch64 wheels"
+    platforms=()
+    for tag in manylinux_2_34 manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014; do
+        platforms+=(--platform "${tag}_aarch64")
+    done
+    # shellcheck disable=SC2086
+    $PIP install --quiet --disable-pip-version-check -c constraints.txt --target "$ROOT/opt/uncia" \
+        --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+        "${platforms[@]}" $PACKAGES || fail "an aarch64 wheel is missing"
+    touch "$WORK/complete"
+fi
+
+# What Linux says of a Raspberry Pi 4 (Cortex-A72). Without it XNNPACK's cpuinfo reads the host's and crashes.
+for core in 0 1 2 3; do
+    printf 'processor\t: %s\nBogoMIPS\t: 108.00\nFeatures\t: fp asimd evtstrm crc32 cpuid\n' "$core"
+    printf 'CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n'
+done > "$WORK/cpuinfo"
+
+say "running the tests in it"
+mkdir -p "$ROOT/work/uncia" "$ROOT/work/shared"
+export WORK ROOT TESTS PWD
+unshare --mount --propagation private bash -euo pipefail -c '
+    mount --bind "$PWD" "$ROOT/work/uncia"
+    if [ -d "$PWD/../shared" ]; then mount --bind -o ro "$PWD/../shared" "$ROOT/work/shared"; fi
+    mount -t proc proc "$ROOT/proc"
+    mount -t sysfs sysfs "$ROOT/sys"
+    mount --bind "$WORK/cpuinfo" "$ROOT/proc/cpuinfo"
+    mount -t tmpfs tmpfs "$ROOT/tmp"
+    mount --bind /dev "$ROOT/dev"
+    exec chroot "$ROOT" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 UNCIA_ARM64=1 \
+        PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/opt/uncia:/work/uncia/contract:/work/uncia/edge \
+        sh -ec "cd /work/uncia
+            python3.11 scripts/check_probes.py models/snow-leopard-starter-1.uncia
+            exec python3.11 -m pytest -q -p no:cacheprovider -m \"not slow and not faults and not hardware\" '"$TESTS"'"
+' || fail "failed in the arm64 userland"
+say "done"
+[ $((SECONDS - started)) -lt 840 ] || fail "took $((SECONDS - started)) s, expected under 840"

@@ -1,0 +1,70 @@
+"""What the contract's tests share: a bundle of a kilobyte, whole, whose parts a test may swap."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uncia_contract.arrays import write_arrays
+from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
+from uncia_contract.decisions import DecisionRule
+from uncia_contract.frames import BurstRule
+from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.interpreter import Interpreter
+from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.regions import RegionRule
+
+MODELS = Path(__file__).parent / "models"  # made by render_models.py in it
+
+
+def manifest(features: int = 2, size: tuple[int, int] = (8, 8)) -> Manifest:
+    """Of the tiny bundle."""
+    return Manifest(
+        name="tiny",
+        version=1,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        labels=("other", "snow_leopard"),
+        positive_labels=("snow_leopard",),
+        input_size=size,
+        backbone=Backbone("tiny", "pooled", features),
+        burst_rule=BurstRule(),
+        region_rule=RegionRule(),
+        decision_rule=DecisionRule(),
+        licence="Apache-2.0",
+        sha256={},
+    )
+
+
+def head(features: int = 2) -> LogisticHead:
+    """Two classes; the first feature speaks for the second class."""
+    weights = np.zeros((2, features), np.float32)
+    weights[1, 0] = 4.0
+    return LogisticHead(weights, np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
+
+
+def members() -> dict[str, bytes]:
+    """Of the tiny bundle; its probes are what this runtime gives."""
+    model = (MODELS / "tiny.tflite").read_bytes()
+    inputs = np.random.default_rng(3).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    interpreter = Interpreter(model)
+    features = np.stack([interpreter.run(image, interpreter.outputs[:1])[0].reshape(-1) for image in inputs])
+    probes = write_arrays({"inputs": inputs, "probabilities": head().probabilities(features)})
+    return {MODEL: model, HEAD: head_to_bytes(head()), PROBES: probes}
+
+
+@pytest.fixture(scope="session")
+def tiny_members() -> dict[str, bytes]:
+    """The members of a whole tiny bundle."""
+    return members()
+
+
+@pytest.fixture(scope="session")
+def make_bundle(tiny_members: dict[str, bytes]) -> Callable[..., Bundle]:
+    """A tiny bundle with some members or its manifest swapped."""
+
+    def make(swapped: dict[str, bytes] | None = None, described: Manifest | None = None) -> Bundle:
+        return bundle_from_bytes(write_bundle(described or manifest(), {**tiny_members, **(swapped or {})}))
+
+    return make

@@ -1,0 +1,41 @@
+"""Power cuts over what the base station set from afar: the last acknowledged change or a later one, never damage."""
+
+from pathlib import Path
+from typing import Any
+
+from uncia_edge.overrides import OverrideFile
+
+WORK = """
+import sys
+from pathlib import Path
+from uncia_edge import durable
+from uncia_edge.overrides import OverrideFile
+
+root, folder_sync = Path(sys.argv[1]), sys.argv[2] == "yes"
+if not folder_sync:
+    durable.sync_folder = lambda folder: None
+marks = open(root / "marks", "a", buffering=1)
+file = OverrideFile(root / "state" / "overrides.json")
+for n in range(1, 60):
+    file.set("budget_bytes", n)
+    marks.write(f"set {n}\\n")
+"""
+
+
+def configuration_fault(disk: Path, promises: list[str]) -> str | None:
+    """What a restarted trap finds wrong."""
+    promised = len(promises)
+    found = OverrideFile(disk / "state" / "overrides.json").current
+    if found.revision < promised:
+        return f"lost: revision {found.revision}, promised {promised}"
+    return None if found.revision in (0, found.budget_bytes) else "wrong value"
+
+
+def test_no_power_cut_loses_an_acknowledged_setting(power: Any) -> None:
+    """A thousand cuts."""
+    assert power.faults(power.record(WORK, "yes"), configuration_fault, states=1000) == []
+
+
+def test_without_the_folders_fsync_settings_are_lost(power: Any) -> None:
+    """The harness can fail here, too."""
+    assert len(power.faults(power.record(WORK, "no"), configuration_fault, states=200)) >= 5
