@@ -25,6 +25,6 @@ def test_the_field_guides_configuration_is_one() -> None:
 def test_the_files_that_a_guide_names_exist(page: str) -> None:
     """Paths of the repository, as the guide spells them."""
     text = (DOCS / page).read_text()
-    named = set(re.findall(r"\b((?:systemd|tests|benchmarks|models)/[\w./-]+\.\w+)", text))
+    named = set(re.findall(r"(?<![/\w])((?:systemd|tests|benchmarks|models)/[\w./-]+\.\w+)", text))
     assert named
     assert [name for name in named if not (DOCS.parent / name).exists()] == []
