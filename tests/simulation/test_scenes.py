@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from uncia_contract.bundle import read_bundle
+from uncia_contract.classifier import Classifier
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import jpeg_time, open_jpeg
 from uncia_contract.labels import read_labels
 from uncia_contract.regions import RegionRule, regions, thumbnail
+from uncia_contract.scoring import score_burst
 from uncia_simulation.scenes import LABEL_COLUMNS, RenderedBurst, render_bursts, render_training_set
+
+DEMO_BUNDLE = Path(__file__).parents[2] / "models" / "rendered-demo-1.uncia"
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +159,10 @@ def test_a_label_follows_from_who_passes(handful: list[RenderedBurst]) -> None:
     scene = handful[0].scene
     labels = [replace(scene, species=species).label for species in ("snow leopard", "wolf", "bird", None)]
     assert labels == ["snow_leopard", "other", "other", "blank"]
+
+
+def test_the_demonstration_bundle_decides_the_handful_right(handful: list[RenderedBurst]) -> None:
+    """`make simulate` shows both leopards as positive and nothing else: a renderer that changes needs a new bundle."""
+    classifier = Classifier(read_bundle(DEMO_BUNDLE))
+    verdicts = [score_burst([path.read_bytes for path in burst.frames], classifier) for burst in handful]
+    assert [verdict and verdict.decision.positive for verdict in verdicts] == [True, True, False, False, False, False]
