@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from uncia_collector.database import Database
+from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, sequences
 
 PAGE = 500
@@ -34,7 +35,7 @@ def _page(connection: Connection, after: tuple[Any, ...] | None) -> Any:
 
 
 def _files(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    query = select(frames).where(tuple_(frames.c.trap, frames.c.sequence).in_(keys), frames.c.status == "stored")
+    query = select(frames).where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
     files: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in connection.execute(query.order_by(frames.c.trap, frames.c.sequence, frames.c.n)):
         entry = {"n": row.n, "name": row.name, "sha256": row.sha256, "size": row.size, "path": row.path}

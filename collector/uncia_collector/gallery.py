@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
 
+from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, reviews, sequences
 from uncia_contract.errors import DataError
 
@@ -158,7 +159,7 @@ def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str]
         return {}
     wanted = {(row.trap, row.id): row.best_frame for row in rows}
     query = select(frames.c.trap, frames.c.sequence, frames.c.n, frames.c.region).where(
-        tuple_(frames.c.trap, frames.c.sequence).in_(keys), frames.c.status == "stored"
+        of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored"
     )
     shown: dict[tuple[str, str], Any] = {}
     for row in connection.execute(query.order_by(frames.c.n)):

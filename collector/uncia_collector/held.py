@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, delete, func, insert, select
 
 from uncia_collector.arrivals import ChunkArrival
 from uncia_collector.assembly import Range, joined, missing
+from uncia_collector.keys import of_sequences
 from uncia_collector.schema import chunks
 
 Key = tuple[str, str]  # (trap, sequence id)
@@ -64,7 +65,7 @@ def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
         chunks.c.start,
         chunks.c.end,
     )
-    found = select(*columns).where(tuple_(chunks.c.trap, chunks.c.sequence).in_(list(keys)))
+    found = select(*columns).where(of_sequences(chunks.c.trap, chunks.c.sequence, keys))
     for trap, sequence, n, sha256, size, start, end in connection.execute(found):
         parts = waiting[trap, sequence, n].setdefault(sha256, Parts(sha256, size))
         parts.held[start] = end
@@ -93,7 +94,8 @@ def keep(connection: Connection, key: FrameKey, parts: Parts, now: datetime) -> 
 
 def drop(connection: Connection, keys: Iterable[FrameKey]) -> None:
     """Forget all chunks of these frames."""
-    connection.execute(delete(chunks).where(tuple_(chunks.c.trap, chunks.c.sequence, chunks.c.n).in_(list(keys))))
+    for key in keys:
+        connection.execute(delete(chunks).where(_of(key)))
 
 
 def drop_older(connection: Connection, before: datetime) -> int:

@@ -74,6 +74,8 @@ sequences = Table(
     Index("sequences_started", "started_at", "trap", "id"),
     Index("sequences_trap", "trap", "started_at", "id"),
     Index("sequences_review", "review", "positive", "started_at", "trap", "id"),
+    Index("sequences_audit", "audit", "started_at", "trap", "id"),
+    Index("sequences_completed", "completed_at", "started_at", "trap", "id"),
 )
 
 frames = Table(

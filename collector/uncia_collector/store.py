@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from uncia_collector import held, quarantine, trap_book
 from uncia_collector.arrivals import Arrival, AvailabilityArrival, ChunkArrival, Garbage, RecordArrival, StateArrival
 from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder, frame_path
 from uncia_collector.held import FrameKey, Key, Parts
+from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, sequences, tallies
 from uncia_collector.trap_book import TrapNews
 from uncia_collector.upserts import upsert
@@ -114,7 +115,7 @@ class _Batch:
         if not keys:
             return
         found = select(sequences.c.trap, sequences.c.id, *(sequences.c[name] for name in _SEQUENCE_COLUMNS)).where(
-            tuple_(sequences.c.trap, sequences.c.id).in_(keys)
+            of_sequences(sequences.c.trap, sequences.c.id, keys)
         )
         for trap, sequence, *rest in self.connection.execute(found):
             self.known[trap, sequence] = _Sequence(*rest)
@@ -264,8 +265,9 @@ class _Batch:
             held.keep(self.connection, key, parts, self.now)
 
     def _write_frames(self) -> None:
-        if self.settled:
-            held.drop(self.connection, sorted(self.settled))
+        held.drop(
+            self.connection, sorted(key for key in self.settled if any(p.held for p in self.waiting[key].values()))
+        )
         if not self.frame_changes:
             return
         self.folder.put(self.files.items())
@@ -335,7 +337,7 @@ def picture_size(content: bytes) -> tuple[int, int] | None:
 
 def _frames_of(keys: list[Key]) -> Any:
     columns = (frames.c[name] for name in ("trap", "sequence", "n", "sha256", "size", "status"))
-    return select(*columns).where(tuple_(frames.c.trap, frames.c.sequence).in_(keys))
+    return select(*columns).where(of_sequences(frames.c.trap, frames.c.sequence, keys))
 
 
 def _sequence_row(arrival: RecordArrival, now: datetime) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from uncia_collector.gallery import ORDER, SHOWN
+from uncia_collector.keys import of_sequences
 from uncia_collector.schema import deployments, frames, reviews, sequences
 
 COARSE_DEGREES = 0.1
@@ -114,7 +115,7 @@ def _rows(connection: Connection, after: tuple[Any, ...] | None, reviewed_only: 
 
 
 def _frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
-    query = select(frames).where(tuple_(frames.c.trap, frames.c.sequence).in_(keys), frames.c.status == "stored")
+    query = select(frames).where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
     found: dict[tuple[str, str], list[Any]] = {}
     for row in connection.execute(query.order_by(frames.c.n)):
         found.setdefault((row.trap, row.sequence), []).append(row)
@@ -122,5 +123,5 @@ def _frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[s
 
 
 def _opinions(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    query = select(reviews).where(tuple_(reviews.c.trap, reviews.c.sequence).in_(keys), reviews.c.undone.is_(False))
+    query = select(reviews).where(of_sequences(reviews.c.trap, reviews.c.sequence, keys), reviews.c.undone.is_(False))
     return {(row.trap, row.sequence): row for row in connection.execute(query.order_by(reviews.c.key))}
