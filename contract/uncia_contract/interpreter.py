@@ -112,6 +112,21 @@ class Interpreter:
         return [tensor.real(self._interpreter.get_tensor(tensor.index)[0]) for tensor in outputs]
 
 
+def load_delegate(library: str, only: str | None = None) -> Any:
+    """The delegate in a shared library, such as `libedgetpu.so.1`. A mismatched library may crash the process.
+
+    Raises:
+        BundleError: no such library, or no device behind it.
+    """
+    _, module = _runtime(only)
+    try:
+        delegate = module.load_delegate(library)
+    except (ValueError, OSError, AttributeError, RuntimeError) as error:
+        raise BundleError(f"{library}: cannot be loaded as a delegate ({error or 'no device'})") from error
+    delegate.name = library.rsplit("/", 1)[-1].split(".", maxsplit=1)[0].removeprefix("lib")
+    return delegate
+
+
 def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool) -> tuple[str, dict[str, Any]]:
     """What runs the operations, and how the interpreter is told so."""
     plain = {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}

@@ -105,10 +105,17 @@ def open_jpeg(data: bytes, enough: tuple[int, int] | None = None) -> Image.Image
             turn = image.getexif().get(ExifTags.Base.Orientation, 1)
             if enough is not None:
                 image.draft("RGB", enough[::-1] if turn in _QUARTER_TURNS else enough)
-            rgb = image.convert("RGB")
+            image.load()
+            rgb = image if image.mode == "RGB" else image.convert("RGB")
     except _PILLOW_ERRORS as error:
         raise FrameError(f"cannot be decoded: {error}") from error
     return rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
+
+
+def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
+    """By how much the decoder of `open_jpeg` scales a picture of that (width, height) down: 1, 2, 4 or 8."""
+    most = min(size[0] // enough[0], size[1] // enough[1])
+    return next(scale for scale in (8, 4, 2, 1) if most >= scale or scale == 1)
 
 
 def jpeg_time(data: bytes, zone: tzinfo = UTC) -> datetime | None:

@@ -4,20 +4,19 @@ Decides the order of things: look at every frame small, let the burst find its a
 outwards, stop where nothing can change. The rules themselves live in `regions`, `preprocessing` and `decisions`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.burst_pictures import BurstPictures, ReadPicture, small
 from uncia_contract.classifier import Scores
-from uncia_contract.decisions import Decision, decide, decide_early
-from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import open_jpeg, oriented_size
-from uncia_contract.preprocessing import model_input
-from uncia_contract.regions import Region, RegionChoice, RegionRule, regions, thumbnail
+from uncia_contract.decisions import Decision, decide, decide_early, highest_mean, scoring_order
+from uncia_contract.regions import Region, RegionChoice, regions
 
-ReadPicture = Callable[[], bytes]
+__all__ = ["FrameLook", "ReadPicture", "SequenceVerdict", "Strips", "score_burst", "small"]
 
 
 @dataclass(frozen=True)
@@ -58,17 +57,6 @@ class SequenceVerdict:
         return sum(look.score is not None for look in self.looks)
 
 
-def small(picture: bytes, rule: RegionRule) -> NDArray[np.uint8]:
-    """The grey thumbnail of a JPEG that `regions` looks at.
-
-    Raises:
-        FrameError: the picture cannot be decoded.
-    """
-    width, height = oriented_size(picture)
-    target = min(width, 2 * rule.thumbnail_width)
-    return thumbnail(open_jpeg(picture, (target, max(1, target * height // width))), rule)
-
-
 def score_burst(
     pictures: Sequence[ReadPicture],
     classifier: Scores,
@@ -76,6 +64,7 @@ def score_burst(
     background: NDArray[np.uint8] | None = None,
     use_regions: bool | None = None,
     every_frame: bool = False,
+    workers: int | None = None,
 ) -> SequenceVerdict | None:
     """The verdict on one burst; None where not a single picture can be decoded.
 
@@ -86,58 +75,88 @@ def score_burst(
         background: the trap's grey thumbnail of the same light without an animal, for bursts of one or two frames.
         use_regions: False scores whole frames; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
+        workers: threads that decode pictures while others are scored; as many as there are cores, up to four.
     """
     manifest = classifier.manifest
-    thumbnails, failures = _look_small(pictures, manifest.region_rule)
-    use_regions = manifest.regions if use_regions is None else use_regions
-    if use_regions:
-        edges = (strips.top, strips.bottom) if strips else None
-        choices = regions(list(thumbnails.values()), manifest.region_rule, background, edges)
-    else:
-        choices = [RegionChoice(region=None, reason="off")] * len(thumbnails)
-    return _score(pictures, classifier, dict(zip(thumbnails, choices, strict=True)), failures, strips, every_frame)
-
-
-def _look_small(
-    pictures: Sequence[ReadPicture], rule: RegionRule
-) -> tuple[dict[int, NDArray[np.uint8]], dict[int, str]]:
-    thumbnails: dict[int, NDArray[np.uint8]] = {}
-    failures: dict[int, str] = {}
-    for index, read in enumerate(pictures):
-        try:
-            thumbnails[index] = small(read(), rule)
-        except (FrameError, OSError) as error:
-            failures[index] = str(error)
-    return thumbnails, failures
-
-
-def _score(
-    pictures: Sequence[ReadPicture],
-    classifier: Scores,
-    choices: dict[int, RegionChoice],
-    failures: dict[int, str],
-    strips: Strips | None,
-    every_frame: bool,
-) -> SequenceVerdict | None:
-    if not choices:
-        return None
-    usable = list(choices)
-    whole = strips.visible if strips else None
-    rule = classifier.manifest.decision_rule
-
-    def score(position: int) -> float:
-        index = usable[position]
-        region = choices[index].region or whole
-        return classifier.score(model_input(pictures[index](), classifier.manifest.input_size, region))
-
-    if every_frame:
-        scores = {position: score(position) for position in range(len(usable))}
-        decision = decide(list(scores.values()), rule)
-    else:
-        decision, scores = decide_early(score, len(usable), rule)
+    with BurstPictures(pictures, manifest.region_rule, workers) as decoded:
+        thumbnails, failures = decoded.thumbnails()
+        if not thumbnails:
+            return None
+        choices = _choices(list(thumbnails.values()), classifier, strips, background, use_regions)
+        scorer = _Scorer(decoded, classifier, dict(zip(thumbnails, choices, strict=True)), strips, every_frame)
+        decision, scores = scorer.decide()
     looks = {
-        index: FrameLook(scores.get(position), choices[index].region, choices[index].reason)
-        for position, index in enumerate(usable)
+        index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in scorer.choices.items()
     }
     unread = FrameLook(None, None, "unreadable")
     return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures)
+
+
+def _choices(
+    thumbnails: list[NDArray[np.uint8]],
+    classifier: Scores,
+    strips: Strips | None,
+    background: NDArray[np.uint8] | None,
+    use_regions: bool | None,
+) -> list[RegionChoice]:
+    if not (classifier.manifest.regions if use_regions is None else use_regions):
+        return [RegionChoice(region=None, reason="off")] * len(thumbnails)
+    edges = (strips.top, strips.bottom) if strips else None
+    return regions(thumbnails, classifier.manifest.region_rule, background, edges)
+
+
+class _Scorer:
+    """Scores frames in the order of `decide_early`, while the next ones are being decoded.
+
+    Only frames that will be scored whatever the ones before them give are decoded ahead: early exit spares the
+    decoding of a frame as well as its scoring.
+    """
+
+    def __init__(
+        self,
+        decoded: BurstPictures,
+        classifier: Scores,
+        choices: dict[int, RegionChoice],
+        strips: Strips | None,
+        every_frame: bool,
+    ) -> None:
+        self.choices = choices
+        self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
+        self._usable = list(choices)
+        self._whole = strips.visible if strips else None
+        self._order = scoring_order(len(choices))
+        self._begun: dict[int, Future[NDArray[np.uint8]]] = {}
+        self._scores: list[float] = []
+
+    def decide(self) -> tuple[Decision, dict[int, float]]:
+        """The verdict, and the scores by the frames' index."""
+        rule, frames = self._classifier.manifest.decision_rule, len(self._usable)
+        if self._every_frame:
+            scores = {position: self._score(position) for position in self._order}
+            decision = decide([scores[position] for position in range(frames)], rule)
+        else:
+            decision, scores = decide_early(self._score, frames, rule)
+        return decision, {self._usable[position]: score for position, score in scores.items()}
+
+    def _score(self, position: int) -> float:
+        self._begin()
+        score = self._classifier.score(self._begun.pop(position).result())
+        self._scores.append(score)
+        return score
+
+    def _begin(self) -> None:
+        """Decode the frame that is due, and those after it that are certain to follow."""
+        done = len(self._scores)
+        for ahead, position in enumerate(self._order[done : done + self._decoded.workers + 1]):
+            if ahead and not self._is_certain(ahead):
+                return
+            if position not in self._begun:
+                index = self._usable[position]
+                size, region = self._classifier.manifest.input_size, self.choices[index].region or self._whole
+                self._begun[position] = self._decoded.ahead(index, size, region)
+
+    def _is_certain(self, ahead: int) -> bool:
+        """Whether the frame that comes `ahead` frames after the due one is scored even if those before it give 0."""
+        threshold = self._classifier.manifest.decision_rule.threshold
+        lowest = [*self._scores, *[0.0] * ahead]
+        return self._every_frame or highest_mean(lowest, len(self._usable)) >= threshold

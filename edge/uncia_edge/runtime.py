@@ -12,8 +12,7 @@ from types import TracebackType
 
 import msgspec
 
-from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.classifier import Classifier
+from uncia_contract.bundle import Bundle
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
 from uncia_edge.camera_choice import open_camera
@@ -21,9 +20,11 @@ from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.clock import read_clock
 from uncia_edge.commands import Commands
 from uncia_edge.decision_log import DecisionLog
+from uncia_edge.delegate import Chosen, choose
 from uncia_edge.delivery import Delivery
 from uncia_edge.health import trap_state
 from uncia_edge.housekeeping import Chore, Housekeeping
+from uncia_edge.last_good import bundle_in_use
 from uncia_edge.link import Broker, Link, Outgoing, Tls
 from uncia_edge.notify import Pulse, notify
 from uncia_edge.outbox import Outbox
@@ -53,8 +54,13 @@ class Runtime:
             StorageError: an outbox that cannot be opened.
         """
         self.settings = settings
-        self.bundle = read_bundle(Path(settings.bundle))
-        self.classifier = _prove(self.bundle, settings.threads)
+        in_use = bundle_in_use(
+            Path(settings.bundle),
+            Path(settings.state),
+            lambda path, bundle: _prove(path, bundle, settings.threads, settings.delegate),
+        )
+        self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
+        self._degraded = tuple(reason for reason in (in_use.refused, in_use.chosen.fallback) if reason)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
         self.pulse = Pulse(_DEADLINES_S if settings.camera.kind != "recorded" else {"delivery": 120.0})
@@ -155,7 +161,7 @@ class Runtime:
             self.outbox,
             read_clock(),
             self._overrides.current.revision,
-            tuple(f"no progress of {part}" for part in self.pulse.silent()),
+            (*self._degraded, *(f"no progress of {part}" for part in self.pulse.silent())),
         )
         return Outgoing(self._topics.state, encode(state), retain=True)
 
@@ -169,15 +175,14 @@ class Runtime:
         ]
 
 
-def _prove(bundle: Bundle, threads: int) -> Classifier:
-    classifier = Classifier(bundle, threads)
-    error = classifier.check_probes()
-    info = classifier.info
+def _prove(path: Path, bundle: Bundle, threads: int, library: str) -> Chosen:
+    chosen = choose(path, bundle, threads, library)
+    info = chosen.classifier.info
     _log.info(
-        "bundle %s version %d on %s %s (%s), probes within %.4f",
-        bundle.manifest.name, bundle.manifest.version, info.name, info.version, info.delegate, error,
+        "bundle %s version %d on %s %s (%s), probes reproduced",
+        bundle.manifest.name, bundle.manifest.version, info.name, info.version, info.delegate,
     )  # fmt: skip
-    return classifier
+    return chosen
 
 
 def _broker(settings: BrokerSettings) -> Broker:

@@ -1,0 +1,142 @@
+"""Bursts are scored as fast as cores and memory allow, and the verdict is that of doing it one after the other."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from uncia_contract.burst_pictures import BurstPictures
+from uncia_contract.decisions import DecisionRule, decide_early
+from uncia_contract.frames import BurstRule
+from uncia_contract.manifest import Backbone, Manifest
+from uncia_contract.preprocessing import model_input
+from uncia_contract.regions import Region, RegionRule, regions
+from uncia_contract.scoring import score_burst, small
+
+MANIFEST = Manifest(
+    name="tiny",
+    version=1,
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    labels=("other", "snow_leopard"),
+    positive_labels=("snow_leopard",),
+    input_size=(32, 32),
+    backbone=Backbone("tiny", "pooled", 2),
+    burst_rule=BurstRule(),
+    region_rule=RegionRule(),
+    decision_rule=DecisionRule(threshold=0.5),
+    licence="Apache-2.0",
+    sha256={},
+)
+
+
+def jpeg(size: tuple[int, int], seed: int = 0, square: int | None = None) -> bytes:
+    """A blurred noise picture; with a bright square at that place."""
+    noise = np.random.default_rng(seed).integers(60, 120, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+    if square is not None:
+        image.paste((250, 250, 250), (square, size[1] // 2, square + size[0] // 6, size[1] // 2 + size[1] // 6))
+    out = io.BytesIO()
+    image.save(out, "jpeg", quality=85)
+    return out.getvalue()
+
+
+@dataclass
+class Bright:
+    """Scores the mean brightness; remembers what it saw."""
+
+    manifest: Manifest = MANIFEST
+    seen: list[NDArray[np.uint8]] = field(default_factory=list)
+
+    def score(self, image: NDArray[np.uint8]) -> float:
+        self.seen.append(image)
+        return float(image.mean() / 255)
+
+
+@dataclass
+class Reader:
+    """Counts how often a picture was asked for."""
+
+    picture: bytes
+    reads: int = 0
+
+    def __call__(self) -> bytes:
+        self.reads += 1
+        return self.picture
+
+
+def one_by_one(pictures: Sequence[bytes], classifier: Bright) -> list[float | None]:
+    """The same rules, with nothing decoded ahead or kept."""
+    rule = classifier.manifest.region_rule
+    choices = regions([small(picture, rule) for picture in pictures], rule)
+    size = classifier.manifest.input_size
+
+    def score(index: int) -> float:
+        return classifier.score(model_input(pictures[index], size, choices[index].region))
+
+    _, scores = decide_early(score, len(pictures), classifier.manifest.decision_rule)
+    return [scores.get(index) for index in range(len(pictures))]
+
+
+@pytest.mark.parametrize("size", [(640, 480), (2048, 1536)], ids=["small", "large"])
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9], ids=str)
+@pytest.mark.parametrize("workers", [1, 3], ids=str)
+def test_the_scores_are_those_of_one_frame_after_the_other(
+    size: tuple[int, int], threshold: float, workers: int
+) -> None:
+    """To the last bit, and the same frames are spared."""
+    rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(threshold))
+    pictures = [jpeg(size, square=size[0] * step // 8) for step in range(6)]
+    verdict = score_burst([Reader(picture) for picture in pictures], Bright(rule), workers=workers)
+    assert verdict is not None and [look.score for look in verdict.looks] == one_by_one(pictures, Bright(rule))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(40, 1400), st.integers(40, 1100)),
+    left=st.floats(0, 0.7),
+    top=st.floats(0, 0.7),
+    side=st.floats(0.05, 0.3),
+)
+def test_a_kept_picture_gives_what_decoding_anew_gives(
+    size: tuple[int, int], left: float, top: float, side: float
+) -> None:
+    """For any size and region, to the byte."""
+    picture, region = jpeg(size), Region(left, top, side, side)
+    with BurstPictures([lambda: picture], RegionRule(), workers=1) as decoded:
+        decoded.thumbnails()
+        given_input = decoded.ahead(0, (32, 32), region).result()
+    assert np.array_equal(given_input, model_input(picture, (32, 32), region))
+
+
+def test_whole_frames_are_decoded_once() -> None:
+    """The picture that gave the thumbnail gives the model's input."""
+    readers = [Reader(jpeg((640, 480))) for _ in range(4)]
+    score_burst(readers, Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224))), every_frame=True)
+    assert [reader.reads for reader in readers] == [1, 1, 1, 1]
+
+
+def test_frames_that_early_exit_spares_are_not_decoded_for_the_model() -> None:
+    """Dark frames settle the burst at the first look; nothing was decoded ahead in vain."""
+    rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.99), input_size=(448, 448))
+    readers = [Reader(jpeg((1600, 1200))) for _ in range(5)]
+    verdict = score_burst(readers, Bright(rule), use_regions=False)
+    assert verdict is not None and sum(reader.reads for reader in readers) == 5 + verdict.frames_scored
+
+
+def test_a_burst_without_a_readable_picture_has_no_verdict() -> None:
+    """It is not negative: nothing was seen."""
+    assert score_burst([Reader(b""), Reader(b"text")], Bright()) is None
+
+
+def test_an_unreadable_frame_is_named_and_the_others_decide() -> None:
+    """By its place in the burst."""
+    verdict = score_burst([Reader(jpeg((64, 48))), Reader(b"no JPEG"), Reader(jpeg((64, 48)))], Bright())
+    assert verdict is not None and (list(verdict.failures), len(verdict.looks)) == ([1], 3)

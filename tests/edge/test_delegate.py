@@ -1,0 +1,96 @@
+"""An accelerator that crashes, hangs, answers wrongly or is not there leaves the trap on the CPU, told once."""
+
+import ctypes
+import logging
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from uncia_contract.bundle import read_bundle
+from uncia_edge import delegate
+from uncia_edge.delegate import choose, why_not
+
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+# What a delegate's library exports; `create` is what the stub does when it is loaded.
+STUB = """
+#include <stdlib.h>
+#include <unistd.h>
+void *tflite_plugin_create_delegate(char **keys, char **values, size_t count, void (*report)(const char *)) {{
+    {create}
+}}
+void tflite_plugin_destroy_delegate(void *delegate) {{}}
+"""
+CRASHES, HANGS = "abort();", "for (;;) sleep(1);"
+NO_DEVICE = 'report("no device found"); return 0;'
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Callable[[str], str]:
+    """Compiles a delegate's library that does this when it is loaded."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("NO C COMPILER: the delegate stubs were not built and nothing of them was tested")
+
+    def build(create: str) -> str:
+        (tmp_path / "stub.c").write_text(STUB.format(create=create))
+        library = tmp_path / "libstub.so.1"
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "stub.c"], check=True)
+        ctypes.CDLL(str(library))  # it can be loaded: what fails below is the delegate
+        return str(library)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("create", "timeout_s", "reason"),
+    [(CRASHES, 60, "ended by signal 6"), (HANGS, 2, "no answer within 2 s"), (NO_DEVICE, 60, "no device found")],
+    ids=["crash", "hang", "no-device"],
+)
+def test_a_delegate_that_fails_is_told_by_its_reason(
+    stub: Callable[[str], str], create: str, timeout_s: float, reason: str
+) -> None:
+    """The trap's own process is untouched."""
+    assert reason in str(why_not(STARTER, stub(create), timeout_s))
+
+
+def test_a_library_that_is_not_there_is_told() -> None:
+    """As on a trap without a Coral."""
+    assert "libnothing.so.1: cannot be loaded" in str(why_not(STARTER, "libnothing.so.1"))
+
+
+def test_the_cpu_takes_over_and_says_so_once(stub: Callable[[str], str], caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, and as a reason for the state message."""
+    with caplog.at_level(logging.ERROR):
+        chosen = choose(STARTER, read_bundle(STARTER), 1, stub(CRASHES))
+    told = [record for record in caplog.records if "the CPU takes over" in record.getMessage()]
+    assert (len(told), chosen.classifier.info.delegate, "signal 6" in str(chosen.fallback)) == (1, "XNNPACK", True)
+
+
+def test_wrong_scores_in_the_child_are_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The child runs a stand-in for an accelerator that gives nothing but zeros; its probes tell."""
+    (tmp_path / "wrong.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from uncia_contract import interpreter\n"
+        "from uncia_edge import delegate\n"
+        "run = interpreter.Interpreter.run\n"
+        "interpreter.Interpreter.run = lambda self, *given: [part * 0.0 for part in run(self, *given)]\n"
+        "delegate.load_delegate = lambda library: None\n"
+        "sys.exit(delegate._try(Path(sys.argv[1]), sys.argv[2]))\n"
+    )
+    run = subprocess.run
+
+    def in_stand_in(command: list[str], **options: Any) -> Any:
+        return run([command[0], str(tmp_path / "wrong.py"), *command[-2:]], **options)
+
+    monkeypatch.setattr(delegate.subprocess, "run", in_stand_in)
+    assert "its probes differ by" in str(why_not(STARTER, "libwrong.so.1"))
+
+
+def test_without_a_delegate_nothing_is_tried() -> None:
+    """The CPU is no fallback then."""
+    assert choose(STARTER, read_bundle(STARTER), 1, "").fallback is None
