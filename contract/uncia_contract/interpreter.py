@@ -8,6 +8,7 @@ leave int8 models to slower ones (docs/decisions/0007-runtimes.md).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,21 @@ class Interpreter:
         """(width, height) of the input in pixels."""
         return self.input.shape[2], self.input.shape[1]
 
+    def before_mean(self, output: Tensor) -> Tensor:
+        """The (1, rows, columns, features) tensor whose mean over the picture is `output`.
+
+        Raises:
+            BundleError: the output is no mean, so there is no map of it.
+        """
+        tensors = {tensor.index: tensor for tensor in self.tensors}
+        for operation in self._interpreter._get_ops_details():
+            first = tensors.get(int(operation["inputs"][0]))
+            if output.index in operation["outputs"] and operation["op_name"] in ("MEAN", "AVERAGE_POOL_2D") and first:
+                return first
+            if output.index in operation["outputs"] and operation["op_name"] == "RESHAPE" and first:
+                return self.before_mean(first)
+        raise BundleError(f"model.tflite: {output.name} is no mean of a feature map; it has no activation map")
+
     def run(self, image: NDArray[np.uint8], outputs: Sequence[Tensor]) -> list[NDArray[np.float32]]:
         """The outputs for one uint8 (height, width, 3) image, as float32 numbers without the batch axis."""
         self._interpreter.set_tensor(self.input.index, image[np.newaxis])
@@ -122,7 +138,7 @@ def load_delegate(library: str, only: str | None = None) -> Any:
     try:
         delegate = module.load_delegate(library)
     except (ValueError, OSError, AttributeError, RuntimeError) as error:
-        raise BundleError(f"{library}: cannot be loaded as a delegate ({error or 'no device'})") from error
+        raise BundleError(f"{Path(library).name}: cannot be loaded as a delegate ({error or 'no device'})") from error
     delegate.name = library.rsplit("/", 1)[-1].split(".", maxsplit=1)[0].removeprefix("lib")
     return delegate
 

@@ -1,0 +1,102 @@
+"""`uncia-trap score` and `uncia-trap bench`: what they read, print and write."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from uncia_contract.activation import Explainer, overlay
+from uncia_contract.bundle import Bundle, read_bundle
+from uncia_contract.errors import StorageError
+from uncia_contract.jpeg import open_jpeg
+from uncia_contract.megadetector import megadetector_results
+from uncia_contract.preprocessing import model_input
+from uncia_contract.regions import Region
+from uncia_contract.score_table import write_score_table
+from uncia_contract.scored_picture import ScoredPicture
+from uncia_edge.card import Card, CardScorer, CardSequence
+from uncia_edge.durable import write_bytes
+
+EXAMPLES = """examples:
+  uncia-trap score /media/card --bundle models/snow-leopard-starter-1.uncia --json card.json --csv card.csv
+  uncia-trap score IMG_0001.JPG IMG_0002.JPG --bundle B.uncia --json two.json --explain overlays
+"""
+
+
+def add_score(commands: Any) -> None:
+    """The sub-command `score`."""
+    score = commands.add_parser("score", help="score a whole card, folders or files", epilog=EXAMPLES,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    score.add_argument(
+        "places", type=Path, nargs="+", metavar="FILES_OR_CARD", help="pictures, or folders with pictures"
+    )
+    score.add_argument("--bundle", type=Path, required=True, metavar="UNCIA", help="the bundle that decides")
+    score.add_argument("--json", type=Path, required=True, metavar="FILE", help="MegaDetector JSON 1.6 to write")
+    score.add_argument("--csv", type=Path, metavar="FILE", help="a table to write, a line a picture")
+    score.add_argument(
+        "--explain", type=Path, metavar="DIR", help="where to write overlays of what spoke for the animal"
+    )
+    score.add_argument("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    score.set_defaults(run=run_score)
+
+
+def run_score(arguments: argparse.Namespace) -> int:
+    """Scores, writes, prints a line a sequence."""
+    bundle = read_bundle(arguments.bundle)
+    sequences, pictures = Card(arguments.places).sequences(bundle)
+    explainer = Explainer(bundle) if arguments.explain else None
+    partial = arguments.json.with_name(arguments.json.name + ".partial")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        for failed in pictures:
+            print(f"{failed.file}: {failed.failure}", file=sys.stderr)
+        for sequence, scored in CardScorer(bundle, arguments.workers).score(sequences, partial, _progress):
+            pictures += scored
+            print(_line(scored))
+            if explainer is not None:
+                _explain(explainer, bundle, sequence, scored, arguments.explain)
+        _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
+        partial.unlink()
+    except OSError as error:
+        raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
+    return 0
+
+
+def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredPicture]) -> None:
+    name = f"{bundle.manifest.name}-{bundle.manifest.version}"
+    threshold = bundle.manifest.decision_rule.threshold
+    results = megadetector_results(pictures, name, datetime.now(UTC), threshold)
+    write_bytes(arguments.json, json.dumps(results, indent=1).encode())
+    if arguments.csv:
+        with arguments.csv.open("w", newline="", encoding="utf-8") as stream:
+            write_score_table(stream, pictures)
+
+
+def _explain(
+    explainer: Explainer, bundle: Bundle, sequence: CardSequence, scored: tuple[ScoredPicture, ...], folder: Path
+) -> None:
+    for frame, picture in zip(sequence.frames, scored, strict=True):
+        if picture.score is None or not picture.positive:
+            continue
+        region = Region(*picture.region) if picture.region else None
+        image = open_jpeg(frame.path.read_bytes())
+        shown = overlay(image, explainer.activation(model_input(image, bundle.manifest.input_size, region)), region)
+        target = (folder / picture.file).with_suffix(".explained.jpg")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shown.save(target, quality=85)
+
+
+def _line(scored: tuple[ScoredPicture, ...]) -> str:
+    decided = next((picture for picture in scored if picture.confidence is not None), None)
+    if decided is None or decided.confidence is None:
+        return f"{scored[0].file}  {len(scored):3d} frames  cannot be decoded"
+    verdict = "POSITIVE" if decided.positive else "negative"
+    spared = any(picture.score is None and picture.failure is None for picture in scored)
+    return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{done} of {total} sequences", end="\n" if done == total else "", file=sys.stderr, flush=True)

@@ -1,0 +1,91 @@
+"""A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.activation import Explainer, activation_map
+from uncia_contract.bundle import read_bundle
+from uncia_contract.heads import LogisticHead
+from uncia_edge import card
+from uncia_edge.cli import main
+
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+
+
+@pytest.fixture
+def dcim(tmp_path: Path) -> Path:
+    """Two bursts by EXIF time, a truncated file, and what a Mac leaves behind."""
+    folder = tmp_path / "card" / "DCIM" / "100MEDIA"
+    folder.mkdir(parents=True)
+    for number, second in enumerate([0, 1, 2, 50, 51]):
+        exif = Image.Exif()
+        exif[0x0132] = f"2026:03:01 05:30:{second:02d}"
+        noise = np.random.default_rng(number).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((320, 240)).save(folder / f"IMG_{number}.JPG", exif=exif)
+    (folder / "IMG_9.JPG").write_bytes((folder / "IMG_0.JPG").read_bytes()[:500])
+    (folder / "._IMG_0.JPG").write_bytes(b"mac")
+    return tmp_path / "card"
+
+
+def score(place: Path, out: Path, *more: str) -> dict[str, object]:
+    """Runs the command; the JSON it wrote."""
+    assert main(["score", str(place), "--bundle", str(STARTER), "--json", str(out), *more]) == 0
+    results: dict[str, object] = json.loads(out.read_text())
+    return results
+
+
+def test_a_card_becomes_sequences_a_table_and_megadetector_json(
+    dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two sequences by time; every picture in the file, the truncated one as a failure."""
+    results = score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
+    images = results["images"]
+    assert isinstance(images, list)
+    failed = [image["file"] for image in images if "failure" in image]
+    lines = capsys.readouterr().out.splitlines()
+    table = (tmp_path / "card.csv").read_text().splitlines()
+    assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 2, 7)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was finished is not scored again, and the result is the same."""
+    whole = score(dcim, tmp_path / "whole.json")
+    bundle = read_bundle(STARTER)
+    partial = tmp_path / "again.json.partial"
+    scorer = card.CardScorer(bundle, 1)
+    next(iter(scorer.score(card.Card([dcim]).sequences(bundle)[0], partial, lambda done, total: None)))
+    partial.write_bytes(partial.read_bytes().splitlines(keepends=True)[0] + b'["cut sho')
+    begun: list[int] = []
+    original = card.score_burst
+    monkeypatch.setattr(card, "score_burst", lambda *given, **named: begun.append(1) or original(*given, **named))
+    again = score(dcim, tmp_path / "again.json")
+    assert (again["images"], len(begun), partial.exists()) == (whole["images"], 1, False)
+
+
+def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, exit code 2."""
+    code = main(["score", str(tmp_path / "none"), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json")])
+    assert (code, "none: not there" in capsys.readouterr().err) == (2, True)
+
+
+def test_the_maps_mean_is_the_heads_answer() -> None:
+    """Pooling and the head are linear: the activation map loses nothing."""
+    chance = np.random.default_rng(4)
+    features = chance.normal(size=(7, 7, 5)).astype(np.float32)
+    head = LogisticHead(
+        chance.normal(size=(2, 5)).astype(np.float32), np.zeros(2, np.float32), 1.5, np.zeros(2, np.float32)
+    )
+    logits = 1.5 * features.mean(axis=(0, 1)) @ head.weights.T
+    assert np.isclose(activation_map(features, head, [1]).mean(), logits[1] - logits[0], atol=1e-4)
+
+
+def test_the_starter_bundle_can_be_explained() -> None:
+    """Its features are the mean of a 7 x 7 map, which the interpreter keeps; to quantisation error."""
+    bundle = read_bundle(STARTER)
+    image = np.asarray(Image.effect_noise((224, 224), 80).convert("RGB"))
+    activation = Explainer(bundle).activation(image)
+    assert (activation.shape, bool(np.isfinite(activation).all())) == ((7, 7), True)
