@@ -97,3 +97,12 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
     """A running broker: `.host`, `.port`, `.stop()`, `.kill()`, `.start()`."""
     return start_mosquitto()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the repository with reference values and real pictures, which are not ours to commit."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip(f"NO REFERENCE VALUES: {folder} is missing; nothing was compared with them")
+    return folder
