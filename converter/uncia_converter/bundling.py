@@ -22,8 +22,9 @@ from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.labels import read_labels
-from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.manifest import EDGETPU, HEAD, MODEL, PROBES, Backbone, Manifest
 from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_MODEL, RUN_PICTURES, Run, read_run
+from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.probes import render_probes
@@ -34,13 +35,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """Which run becomes which file; `created_at` None takes the run's own."""
+    """Which run becomes which file; `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU."""
 
     run: Path
     out: Path
     version: int = 1
     licence: str = "not stated; see sources"
     created_at: datetime | None = None
+    edgetpu: bool = False
 
 
 def make_bundle(request: BundleRequest, progress: Progress = lambda done, total: None) -> Manifest:
@@ -50,6 +52,7 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda done, total:
         DataError: no finished run, or one whose parts were changed.
         BundleError: the parts do not fit together, or the packed model does not give what it should.
         ParityError: the integer model does not decide as the float model does.
+        CompilerMissingError: a model for the Edge TPU is asked for, and its compiler is not here.
         StorageError: the file cannot be written.
     """
     run = read_run(request.run)
@@ -63,6 +66,9 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda done, total:
     manifest = _manifest(request, run, described)
     report = _parity(request.run, manifest, head, model, progress)
     manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
+    if request.edgetpu:
+        members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
+        manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
     data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.errors import UnciaError
+from uncia_contract.errors import DataError, UnciaError
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
 BACKBONE_EXAMPLE = """example:
@@ -15,6 +15,12 @@ BACKBONE_EXAMPLE = """example:
 writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in float) and backbone.json"""
 BUNDLE_EXAMPLE = """example:
   uncia-convert bundle runs/head --out my-leopards-1.uncia"""
+
+
+EDGETPU_EXAMPLE = """example:
+  uncia-convert edgetpu runs/backbone/backbone.tflite
+
+exit code 1 when anything is named; `uncia-convert bundle --edgetpu` asks Coral's compiler, too"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_backbone(commands)
     _add_bundle(commands)
+    _add_edgetpu(commands)
     return parser
 
 
@@ -92,6 +99,9 @@ def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle, such as mine-1.uncia")
     command.add_argument("--bundle-version", type=int, default=1, metavar="N", help="only ever grows (1)")
     command.add_argument("--licence", default="not stated; see sources", help="of the bundle itself")
+    command.add_argument(
+        "--edgetpu", action="store_true", help="add a model for the Edge TPU (needs edgetpu_compiler on the PATH)"
+    )
     command.set_defaults(run=_bundle)
 
 
@@ -105,6 +115,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         version=arguments.bundle_version,
         licence=arguments.licence,
         created_at=created_from_environment(),
+        edgetpu=arguments.edgetpu,
     )
     try:
         manifest = make_bundle(request, _counter("comparing with the float model"))
@@ -117,6 +128,31 @@ def _bundle(arguments: argparse.Namespace) -> int:
         f"probes proven, mean difference from float {manifest.parity['mean_difference']:.4f}"
     )
     return 0
+
+
+def _add_edgetpu(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "edgetpu",
+        help="name what the Edge TPU does not take of a model",
+        description="Reads a TFLite model and names every operator and shape that the Edge TPU does not take.",
+        epilog=EDGETPU_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file")
+    command.set_defaults(run=_edgetpu)
+
+
+def _edgetpu(arguments: argparse.Namespace) -> int:
+    from uncia_converter.edgetpu import objections
+
+    try:
+        found = objections(arguments.model.read_bytes())
+    except OSError as error:
+        raise DataError(f"{arguments.model}: cannot be read ({error.strerror}); expected a .tflite file") from error
+    for objection in found:
+        _say(str(objection))
+    _say(f"{arguments.model}: {len(found) or 'no'} objections")
+    return 1 if found else 0
 
 
 def _counter(what: str) -> Callable[[int, int], None]:

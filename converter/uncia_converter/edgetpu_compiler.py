@@ -33,6 +33,13 @@ class CompilerReport:
     on_chip: str
     off_chip: str
 
+    def sentence(self) -> str:
+        """For the manifest and for people."""
+        return (
+            f"Edge TPU: all {self.operators} operators mapped, parameters {self.on_chip} on chip, "
+            f"{self.off_chip} streamed from off chip."
+        )
+
 
 def compile_for_edgetpu(model: bytes) -> tuple[bytes, CompilerReport]:
     """The model for the Edge TPU, and the compiler's report.

@@ -92,3 +92,15 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["backbone", "--help"])
     assert "uncia-convert backbone --backbone efficientnet-lite0" in capsys.readouterr().out
+
+
+def test_the_edge_tpu_takes_the_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`uncia-convert edgetpu` names nothing."""
+    assert main(["edgetpu", str(made / "backbone.tflite")]) == 0
+    assert "no objections" in capsys.readouterr().out
+
+
+def test_the_edge_tpu_does_not_take_the_float_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1, a line for each operator's tensor."""
+    assert main(["edgetpu", str(made / "float.tflite")]) == 1
+    assert "is float32, expected int8 or uint8" in capsys.readouterr().out
