@@ -15,6 +15,7 @@ from typing import Any
 
 from uncia_contract.errors import BrokerError, UnciaError
 from uncia_edge.decision_log import DecisionLog
+from uncia_edge.field_commands import add_field_commands
 from uncia_edge.runtime import Runtime
 from uncia_edge.score_command import add_score
 from uncia_edge.settings import read_settings
@@ -22,6 +23,8 @@ from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
   uncia-trap log --config trap.toml --last 50     why each burst was kept or not
+  uncia-trap doctor --config trap.toml            whether this trap can be left alone
+  uncia-trap bench B.uncia                        what a frame costs on this machine
   uncia-trap score /media/card --bundle B.uncia --json card.json    a whole SD card through the trap's code
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
@@ -64,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
     log.set_defaults(run=_log)
     add_score(commands)
+    add_field_commands(commands)
     return parser
 
 

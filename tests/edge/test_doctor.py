@@ -1,0 +1,112 @@
+"""The doctor tells each part's state in a line, with a remedy for what is not well."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from uncia_edge.bench import watt_hours_a_day
+from uncia_edge.cli import main
+from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, examine, exit_code
+from uncia_edge.records import Reading
+from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def reading(now: datetime = NOW, synchronised: bool = True) -> Reading:
+    return Reading(now, 1.0, "boot", synchronised)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> TrapSettings:
+    """A trap that is well, but for its broker: nobody listens on port 1."""
+    (tmp_path / "pictures").mkdir()
+    camera = CameraSettings(folder=str(tmp_path / "pictures"))
+    return TrapSettings("ridge-01", str(STARTER), str(tmp_path / "state"), camera=camera, broker=BrokerSettings(port=1))
+
+
+def certificate(folder: Path, days: int) -> Path:
+    """A self-signed certificate that ends so many days after NOW."""
+    key = generate_private_key(SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ridge-01")])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(NOW - timedelta(days=100)).not_valid_after(NOW + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = folder / "trap.pem"
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_a_trap_that_is_well_has_every_part_in_order(trap: TrapSettings) -> None:
+    """All but the broker, which is a warning: sequences wait on disk."""
+    lines = list(examine(trap, reading))
+    assert [line.part for line in lines if line.status != "ok"] == ["broker"] and exit_code(lines) == 0
+
+
+def test_what_is_not_well_has_a_remedy(trap: TrapSettings) -> None:
+    """Every line that is not ok says what to do."""
+    broken = TrapSettings("ridge-01", "none.uncia", trap.state, delegate="libnothing.so.1", broker=trap.broker)
+    lines = list(examine(broken, lambda: reading(datetime(1970, 1, 1, tzinfo=UTC))))
+    failed = {line.part for line in lines if line.status == "failed"}
+    assert failed == {"camera", "runtime", "bundle", "clock"}
+    assert all(line.remedy for line in lines if line.status != "ok") and exit_code(lines) == 1
+
+
+@pytest.mark.parametrize(("days", "status"), [(400, "ok"), (30, "warning"), (-1, "failed")], ids=str)
+def test_a_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days: int, status: str) -> None:
+    """Sixty days are soon: the engineer will not be back for months."""
+    assert certificate_line("certificate", certificate(tmp_path, days), NOW).status == status
+
+
+def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
+    """And where it lies."""
+    (tmp_path / "trap.pem").write_text("text")
+    assert certificate_line("ca", tmp_path / "trap.pem", NOW).status == "failed"
+
+
+def test_a_clock_that_nobody_sets_is_a_warning() -> None:
+    """Times are recorded as not to be trusted."""
+    assert clock_line(reading(synchronised=False)).status == "warning"
+
+
+def test_a_listening_broker_is_well(trap: TrapSettings, mosquitto: object) -> None:
+    """A real one."""
+    settings = TrapSettings("ridge-01", str(STARTER), broker=BrokerSettings(port=mosquitto.port))  # type: ignore[attr-defined]
+    assert broker_line(settings).status == "ok"
+
+
+def test_the_command_prints_lines_and_leaves_with_one_on_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1: the trap is not fit; 2 stays for a configuration that cannot be read."""
+    (tmp_path / "trap.toml").write_text('trap = "ridge-01"\nbundle = "none.uncia"\n[broker]\nport = 1\n')
+    code = main(["doctor", "--config", str(tmp_path / "trap.toml")])
+    assert (code, "failed   bundle" in capsys.readouterr().out) == (1, True)
+
+
+def test_a_line_shows_its_remedy_below() -> None:
+    """Where there is one."""
+    assert str(Line("disk", "failed", "full", "make room")) == "failed   disk: full\n         -> make room"
+
+
+def test_energy_is_busy_and_idle_time_at_their_power() -> None:
+    """An hour of 4 W and 23 of 2 W."""
+    assert watt_hours_a_day(3.6, 1000, 4.0, 2.0) == pytest.approx(4 + 46)
+
+
+def test_bench_prints_every_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Decode to verdict, and what a day costs."""
+    assert main(["bench", str(STARTER), "--repeats", "1"]) == 0
+    said = capsys.readouterr().out
+    assert all(
+        word in said for word in ("decode", "resize", "invoke", "head", "verdict", "frames a second", "Wh a day")
+    )
