@@ -134,10 +134,7 @@ def _samples(
     )
     kept = [wanted[number] for number in used]
     if not kept:
-        raise DataError(
-            f"none of the {len(found)} training pictures can be read; the first: {failures[0] if failures else
-            found[0]}"
-        )
+        raise DataError(f"none of the {len(found)} training pictures can be read; check that the CSV lies beside them")
     failures += [failure for failure in found if isinstance(failure, PictureFailure)]
     pictures = [look.picture for look in kept]
     hashes = [difference_hash(model_input(read_picture(look.picture), featurizer.size, look.region)) for look in kept]
