@@ -73,8 +73,13 @@ def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]
     """The pictures of each sequence, in the data set's order; a picture without one is a sequence of its own."""
     grouped: dict[tuple[str, str], list[LabelledPicture]] = defaultdict(list)
     for picture in pictures:
-        grouped[(picture.source, picture.sequence) if picture.sequence else ("file", picture.file)].append(picture)
+        grouped[sequence_key(picture)].append(picture)
     return list(grouped.values())
+
+
+def sequence_key(picture: LabelledPicture) -> tuple[str, str]:
+    """What pictures of one sequence have in common; a picture without a sequence has its own."""
+    return (picture.source, picture.sequence) if picture.sequence else ("file", picture.file)
 
 
 def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:

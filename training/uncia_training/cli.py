@@ -17,9 +17,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError, StorageError, UnciaError
 from uncia_contract.manifest import Source
+from uncia_training.compare_command import add_compare, run_compare
 
 EXAMPLES = """examples:
   uncia-train fit --data labels.csv --positive snow_leopard --backbone-dir runs/backbone --out runs/head
+  uncia-train compare --data labels.csv --positive snow_leopard --backbone efficientnet-lite0 --out runs/compare
   uncia-train evaluate --bundle my.uncia --data labels.csv --json figures.json
 """
 
@@ -48,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(_command(commands, "fit", "fit and calibrate a head on a quantized backbone's features"))
     _add_evaluate(_command(commands, "evaluate", "score labelled pictures with a bundle, as the trap would"))
+    compare = _command(commands, "compare", "train the seed's systems and ours on one data set and compare them")
+    add_compare(compare)
+    compare.set_defaults(run=lambda arguments: run_compare(arguments, _bars, _teller))
     return parser
 
 
@@ -78,11 +83,11 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from uncia_training.evaluate import read_data
+    from uncia_training.datasets import read_data
     from uncia_training.fit import FitSettings, fit_to_folder
 
     settings = FitSettings(tuple(arguments.positive), arguments.name, arguments.seed)
-    pictures, sources = read_data(arguments.data), _read_sources(arguments.sources)
+    pictures, sources = read_data(arguments.data, arguments.positive), _read_sources(arguments.sources)
     with _bars() as bars:
         fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, _teller(bars))
     for failure in fitted.failures:
@@ -99,7 +104,8 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from uncia_training.evaluate import Evaluator, read_data
+    from uncia_training.datasets import read_data
+    from uncia_training.evaluate import Evaluator
 
     evaluator = Evaluator(read_bundle(arguments.bundle), os.cpu_count() or 1)
     pictures = read_data(arguments.data)

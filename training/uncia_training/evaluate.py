@@ -6,22 +6,20 @@ Decides what is counted: pictures as a whole (no regions, no bursts), and sequen
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from uncia_contract.bundle import Bundle
 from uncia_contract.classifier import Classifier
-from uncia_contract.errors import DataError, FrameError
-from uncia_contract.labels import LabelledPicture, read_labels, sequences
+from uncia_contract.errors import FrameError
+from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.preprocessing import model_input
 from uncia_contract.scoring import score_burst
 from uncia_training.metrics import as_dict, measure
 from uncia_training.pictures import PictureFailure, read_picture
 
 Progress = Callable[[str, int, int], None]
-PICTURES = {".jpg", ".jpeg", ".jpe", ".jfif"}
 
 
 class Evaluator:
@@ -70,24 +68,6 @@ class Evaluator:
         readers = [picture.path.read_bytes for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True)
         return None if verdict is None else verdict.decision.confidence
-
-
-def read_data(data: Path) -> list[LabelledPicture]:
-    """Labelled pictures from a CSV, or from a folder that holds a folder for each label.
-
-    Raises:
-        DataError: neither, or without pictures.
-    """
-    if not data.is_dir():
-        return read_labels(data)
-    found = [
-        LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
-        for path in sorted(data.rglob("*"))
-        if path.suffix.lower() in PICTURES and len(path.relative_to(data).parts) > 1
-    ]
-    if not found:
-        raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")
-    return found
 
 
 def _told(results: Any, step: str, total: int, progress: Progress) -> list[Any]:

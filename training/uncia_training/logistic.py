@@ -12,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from uncia_contract.heads import LogisticHead
+from uncia_training.feature_store import StoredRows
+from uncia_training.streaming import fit_streaming
 
 Features = NDArray[np.float32]
 Labels = NDArray[np.intp]
@@ -26,21 +28,37 @@ class Linear:
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
-    def logits(self, features: Features) -> NDArray[np.float64]:
+    def logits(self, features: Features | StoredRows) -> NDArray[np.float64]:
         """float64 (pictures, classes)."""
+        if isinstance(features, StoredRows):
+            parts = [chunk @ self.weights.T + self.bias for _, chunk in features.chunks()]
+            return np.concatenate(parts) if parts else np.empty((0, len(self.bias)))
         result: NDArray[np.float64] = features @ self.weights.T + self.bias
         return result
 
 
-def fit_linear(features: Features, labels: Labels, c: float, weights: NDArray[np.float64] | None = None) -> Linear:
+def fit_linear(
+    features: Features | StoredRows,
+    labels: Labels,
+    c: float,
+    weights: NDArray[np.float64] | None = None,
+    scale_features: bool = True,
+) -> Linear:
     """Balanced multinomial logistic regression on standardised features.
 
     Args:
-        features: float32 (pictures, features).
+        features: float32 (pictures, features), or stored rows, which are streamed.
         labels: class numbers 0, 1, ... (pictures,).
         c: inverse strength of the L2 penalty, for features of unit variance.
         weights: of the pictures, on top of the balance between classes.
+        scale_features: False where they are coordinates whose inner products count as they are.
     """
+    if isinstance(features, StoredRows):
+        return Linear(*_rows(*fit_streaming(features, labels, balanced(labels, weights), c)))
+    if not scale_features:
+        model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-5)
+        model.fit(features.astype(np.float64), labels, sample_weight=weights)
+        return Linear(*_rows(model.coef_.astype(np.float64), model.intercept_.astype(np.float64)))
     scaler = StandardScaler().fit(features)
     scale = np.where(scaler.scale_ < _TINY, 1.0, scaler.scale_)
     model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-6)
@@ -48,6 +66,13 @@ def fit_linear(features: Features, labels: Labels, c: float, weights: NDArray[np
     coefficients, intercept = _rows(model.coef_, model.intercept_)
     folded = coefficients / scale
     return Linear(folded, intercept - folded @ scaler.mean_)
+
+
+def balanced(labels: Labels, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+    """Weights that let every class count the same, times `weights`, as scikit-learn's `balanced` does."""
+    counts = np.bincount(labels)
+    even: NDArray[np.float64] = len(labels) / (len(counts) * counts[labels])
+    return even if weights is None else even * weights
 
 
 def _rows(

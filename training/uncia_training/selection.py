@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.labels import LabelledPicture
+from uncia_training.feature_store import StoredRows
 from uncia_training.logistic import Calibration, Features, Labels, Linear, calibrate, fit_linear
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
@@ -30,13 +31,34 @@ class Samples:
     groups: Sequence[str]
     sources: Sequence[str]
     view_weights: NDArray[np.float64]
+    scale_features: bool = True
 
-    def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features, Labels, NDArray[np.float64]]:
+    @property
+    def views(self) -> int:
+        """How many views each look has."""
+        return len(self.view_weights)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
         """Features (rows, features), labels and weights of all views of the chosen looks."""
+        labels = np.repeat(self.labels[chosen], self.views)
+        return self._features(chosen), labels, np.tile(self.view_weights, int(chosen.sum()))
+
+    def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
+        """Of all views of the chosen looks; the views of one look follow each other."""
         picked = self.features[chosen]
-        views = picked.shape[1]
-        weights = np.tile(self.view_weights, len(picked))
-        return picked.reshape(len(picked) * views, -1), np.repeat(self.labels[chosen], views), weights
+        return picked.reshape(len(picked) * self.views, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedSamples(Samples):
+    """Samples whose features stay on the disk: `stored` has a row a view, `features` is empty."""
+
+    stored: StoredRows | None = None
+
+    def _features(self, chosen: NDArray[np.bool_]) -> StoredRows:
+        if self.stored is None:
+            raise ValueError("streamed samples need stored rows")
+        return self.stored.take(np.repeat(chosen, self.views))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,18 +134,18 @@ def _error(differences: NDArray[np.float64]) -> float:
 def fit_all(samples: Samples, c: float) -> Linear:
     """The fit on everything."""
     features, labels, weights = samples.rows(np.ones(len(samples.labels), bool))
-    return fit_linear(features, labels, c, weights)
+    return fit_linear(features, labels, c, weights, samples.scale_features)
 
 
 def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
     classes = int(samples.labels.max()) + 1
-    views = samples.features.shape[1]
+    views = samples.views
     logits = np.zeros((len(samples.labels), views, classes))
     for fold in np.unique(folds):
         held_out = folds == fold
-        model = fit_linear(*samples.rows(~held_out)[:2], c, samples.rows(~held_out)[2])
-        picked = samples.features[held_out]
-        logits[held_out] = model.logits(picked.reshape(-1, picked.shape[2])).reshape(len(picked), views, classes)
+        features, labels, weights = samples.rows(~held_out)
+        model = fit_linear(features, labels, c, weights, samples.scale_features)
+        logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
     calibration = calibrate(flat, labels)
     shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)

@@ -1,0 +1,57 @@
+"""Stored features: kept as they come, found again by content, whole after an interruption."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uncia_contract.errors import StorageError
+from uncia_contract.regions import Region
+from uncia_training.feature_store import FeatureStore, content_key
+
+KEYS = [content_key(bytes([number]), None, "plain") for number in range(3)]
+
+
+def filled(folder: Path) -> None:
+    with FeatureStore(folder, 4, np.float16) as store:
+        for number, key in enumerate(KEYS):
+            store.add(key, np.full(4, number))
+
+
+def test_rows_are_found_again_in_the_order_asked_for(tmp_path):
+    """A second opening knows the rows of the first."""
+    filled(tmp_path)
+    with FeatureStore(tmp_path, 4, np.float16) as store:
+        assert store.rows([KEYS[2], KEYS[0]]).load()[:, 0].tolist() == [2.0, 0.0]
+
+
+def test_a_half_written_row_is_cut_off(tmp_path):
+    """A power cut in the middle of a row leaves the rows before it."""
+    filled(tmp_path)
+    with (tmp_path / "rows.bin").open("r+b") as rows:
+        rows.truncate(20)
+    with FeatureStore(tmp_path, 4, np.float16) as store:
+        assert [key in store for key in KEYS] == [True, True, False]
+        store.add(KEYS[2], np.full(4, 9))
+        assert store.rows(KEYS).load()[:, 0].tolist() == [0.0, 1.0, 9.0]
+
+
+def test_two_programs_do_not_write_at_once(tmp_path):
+    """The second is told to wait or to take another folder."""
+    with FeatureStore(tmp_path, 4, np.float16), pytest.raises(StorageError, match="--cache"):
+        FeatureStore(tmp_path, 4, np.float16)
+
+
+def test_key_names_content_part_and_view():
+    """Whatever changes the features changes the key."""
+    region = Region(left=0.1, top=0.1, width=0.5, height=0.5)
+    keys = {content_key(b"a", None, "plain"), content_key(b"b", None, "plain")}
+    keys |= {content_key(b"a", region, "plain"), content_key(b"a", None, "mirror")}
+    assert len(keys) == 4
+
+
+def test_columns_are_those_of_all_rows(tmp_path):
+    """A block of columns, in the rows' order."""
+    filled(tmp_path)
+    with FeatureStore(tmp_path, 4, np.float16) as store:
+        assert store.rows([KEYS[1], KEYS[2]]).columns(slice(1, 3)).tolist() == [[1.0, 1.0], [2.0, 2.0]]

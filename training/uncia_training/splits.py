@@ -1,0 +1,104 @@
+"""Who may sit on which side: units that are never torn, and folds of them.
+
+Decides, for each picture, what must stay together:
+#1 by location: all pictures of one place. #2 without locations (or by `sequence`): whole sequences. #3 without
+sequences: near-duplicates. #4 `random`: every picture alone, to show what leakage would have claimed. #5 Units that
+share a picture byte for byte are one unit, and a warning names both files.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.errors import DataError
+from uncia_contract.labels import LabelledPicture, sequence_key
+
+Split = Literal["location", "sequence", "random"]
+FOLDS = 4
+
+
+def split_units(
+    pictures: Sequence[LabelledPicture], duplicates: Sequence[int], contents: Sequence[str], split: Split
+) -> tuple[list[str], list[str]]:
+    """A unit's name for each picture, and warnings.
+
+    Args:
+        pictures: those that can be read.
+        duplicates: number of the group of near-duplicates of each.
+        contents: sha256 of each file.
+        split: what is kept together.
+    """
+    if split == "random":
+        return [f"picture {number}" for number in range(len(pictures))], []
+    names = [_unit(picture, number, split) for picture, number in zip(pictures, duplicates, strict=True)]
+    return _joined(names, pictures, contents)
+
+
+def _unit(picture: LabelledPicture, duplicate: int, split: Split) -> str:
+    if picture.location and split == "location":  # 1
+        return f"place {picture.source} {picture.location}"
+    if picture.sequence:  # 2
+        return f"sequence {picture.source} {picture.sequence}"
+    return f"duplicates {duplicate}"  # 3
+
+
+def _joined(
+    names: list[str], pictures: Sequence[LabelledPicture], contents: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    first: dict[str, int] = {}
+    warnings = []
+    for index, content in enumerate(contents):
+        earlier = first.setdefault(content, index)
+        if names[earlier] != names[index]:  # 5
+            old, new = names[index], names[earlier]
+            names = [new if name == old else name for name in names]
+            warnings.append(
+                f"{pictures[index].file}: the same bytes as {pictures[earlier].file}; both are kept on one side of "
+                "every split; delete one of them"
+            )
+    return names, warnings
+
+
+def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) -> None:
+    """Nothing, if every class can be learnt and held out.
+
+    Raises:
+        DataError: a class without pictures, or with fewer than two sequences; everything or nothing is test.
+    """
+    train = [picture for picture in pictures if not picture.is_test]
+    if not train:
+        raise DataError("every picture has split `test`: nothing is left to learn from; give some another split")
+    seen: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    labels = Counter(picture.label for picture in train)
+    for picture in train:
+        seen[picture.label if picture.label in positive else "other"].add(sequence_key(picture))
+    for name in (*positive, "other"):
+        if not seen[name]:
+            raise DataError(f"no training picture shows {name!r}; the labels are {', '.join(sorted(labels))}")
+        if len(seen[name]) < 2:
+            raise DataError(
+                f"{name!r} has {len(seen[name])} sequence; at least 2 are needed, one to learn from and one to test "
+                "with; add pictures or leave the class out"
+            )
+
+
+def check_units(labels: NDArray[np.intp], units: Sequence[str], names: Sequence[str], split: Split) -> int:
+    """How many folds there can be, at most `FOLDS`: each must hold out units of every class.
+
+    Raises:
+        DataError: all pictures of a class are one unit, so that one side of the split would lack it.
+    """
+    most = FOLDS
+    for number, name in enumerate(names):
+        own = {unit for unit, label in zip(units, labels, strict=True) if label == number}
+        if len(own) < 2:
+            remedy = "--split sequence keeps sequences whole instead" if split == "location" else "add pictures"
+            raise DataError(
+                f"all pictures of {name!r} are one unit ({next(iter(own), 'none')}): one side of the split would be "
+                f"empty; {remedy}"
+            )
+        most = min(most, len(own))
+    return most

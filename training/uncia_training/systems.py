@@ -1,0 +1,72 @@
+"""The table of systems that are compared (DESIGN 5): a new one is one row.
+
+Decides what each looks at, what it learns from and what makes a sequence's score. A system without an ensemble raises
+an alarm as soon as one frame does: its sequence scores what its highest frame scores. With an ensemble (+E, and ours)
+the mean over the sequence speaks, for each frame as well.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from uncia_contract.errors import DataError
+
+PLAIN, MIRRORED = ("plain",), ("plain", "mirror")
+TRAP_VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
+
+
+@dataclass(frozen=True)
+class System:
+    """A row.
+
+    `features` name the layer; `views` are learnt from (scored is the plain one); `ensemble` averages over the sequence;
+    `regions` lets pictures of bursts be learnt and scored on their regions; `cut` is the stage it needs the network cut
+    after, None for the whole network, "any" for either.
+    """
+
+    name: str
+    features: Literal["pixels", "pooled", "map", "int8"]
+    views: tuple[str, ...] = PLAIN
+    ensemble: bool = False
+    regions: bool = False
+    cut: str | None = "any"
+    text: str = ""
+
+    @property
+    def fit(self) -> tuple[str, tuple[str, ...], bool]:
+        """Systems with equal ones share one fit."""
+        return self.features, self.views, self.regions
+
+
+SYSTEMS = (
+    System("L120", "pixels", text="the picture at 120x120"),
+    System("RN1", "pooled", cut=None, text="next-to-last layer (pooled)"),
+    System("RN2", "map", cut=None, text="second-to-last layer (the last feature map)"),
+    System("RN2+A", "map", MIRRORED, cut=None, text="RN2, mirrored pictures added"),
+    System("RN2+A+E", "map", MIRRORED, ensemble=True, cut=None, text="RN2+A, mean over the sequence"),
+    System("RN3", "pooled", cut="stage3", text="third stage (pooled)"),
+    System("RN3+A", "pooled", MIRRORED, cut="stage3", text="RN3, mirrored pictures added"),
+    System("RN3+A+E", "pooled", MIRRORED, ensemble=True, cut="stage3", text="RN3+A, mean over the sequence"),
+    System(
+        "uncia", "int8", TRAP_VIEWS, True, True, text="int8 as on the trap, regions of bursts, mean over the sequence"
+    ),
+    System("uncia-no-regions", "int8", TRAP_VIEWS, True, text="uncia on whole frames"),
+)
+
+
+def systems(names: Iterable[str], cut: str | None) -> tuple[System, ...]:
+    """The rows of these names (`all`: every one that fits the cut), in the table's order.
+
+    Raises:
+        DataError: an unknown name, or a system that needs another cut.
+    """
+    fitting = [row for row in SYSTEMS if row.cut in ("any", cut)]
+    wanted = set(names)
+    if "all" in wanted:
+        return tuple(fitting)
+    for name in sorted(wanted - {row.name for row in fitting}):
+        known = ", ".join(row.name for row in fitting)
+        asked = next((row for row in SYSTEMS if row.name == name), None)
+        remedy = f"; {name} needs {f'--cut {asked.cut}' if asked.cut else 'the network uncut'}" if asked else ""
+        raise DataError(f"no system {name!r} here; expected all or {known}{remedy}")
+    return tuple(row for row in fitting if row.name in wanted)
