@@ -9,7 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+if os.environ.get("UNCIA_ARM64"):  # emulation is too slow for deadlines
+    hypothesis.settings.register_profile("arm64", deadline=None)
+    hypothesis.settings.load_profile("arm64")
 
 MOSQUITTO = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
 CONFIGURATION = """

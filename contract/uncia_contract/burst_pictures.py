@@ -22,7 +22,7 @@ from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
 
-HELD_BYTES = 12 * 1024 * 1024
+HELD_BYTES = 4 * 1024 * 1024
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
 _LARGE_PIXELS = 2_000_000  # decoded pictures above this are made one at a time: a full 12 megapixels take 48 MB
 

@@ -26,6 +26,7 @@ from uncia_edge.health import trap_state
 from uncia_edge.housekeeping import Chore, Housekeeping
 from uncia_edge.last_good import bundle_in_use
 from uncia_edge.link import Broker, Link, Outgoing, Tls
+from uncia_edge.memory import return_large_blocks
 from uncia_edge.notify import Pulse, notify
 from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
@@ -53,6 +54,7 @@ class Runtime:
             DataError: a recording that is not there.
             StorageError: an outbox that cannot be opened.
         """
+        return_large_blocks()
         self.settings = settings
         in_use = bundle_in_use(
             Path(settings.bundle),

@@ -31,3 +31,10 @@ def test_the_trap_imports_nothing_of_the_workstation(footprint: tuple[list[str],
 def test_the_trap_is_small_before_its_first_frame(footprint: tuple[list[str], int]) -> None:
     """Under 100 MB: a Pi Zero has 512."""
     assert footprint[1] < 100_000
+
+
+def test_decoded_pictures_are_given_back_at_once() -> None:
+    """On glibc the size from which memory is mapped apart stays fixed."""
+    from uncia_edge.memory import return_large_blocks
+
+    assert return_large_blocks() is True
