@@ -16,8 +16,9 @@ STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1120px;m
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;font-size:13px;margin:.6rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #eee;white-space:nowrap}
-th{background:#f6f6f4;text-align:right;vertical-align:bottom}th:first-child,td:first-child{text-align:left}
-td small{color:#777;display:block}tr.best td{background:#eef6ee}.wide{overflow-x:auto}
+th{background:#f6f6f4;white-space:normal;min-width:3.2rem;vertical-align:bottom}th:first-child,td:first-child{text-align:left}
+td small{color:#777;display:block;font-size:11px}td:first-child small{white-space:normal;max-width:11rem}
+th,td{padding:.25rem .4rem}tr.best td{background:#eef6ee}.wide{overflow-x:auto}
 td.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .sheet{display:flex;flex-wrap:wrap;gap:8px}.sheet figure{margin:0;width:180px;border:2px solid #ddd}
 .sheet figure.wrong{border-color:#c0392b}.sheet img{display:block;width:100%}
@@ -62,11 +63,15 @@ def _head(content: dict[str, Any]) -> str:
         f"<p>{data['pictures']} pictures ({labels}) in {data['sequences']} sequences, {data['positive_sequences']} of "
         f"them positive; {data['infrared']} by infrared; {data['with_regions']} with a region found by their burst. "
         f"Network: {_text(network)}.</p>"
-        f"<p>Every figure is of pictures that the fit did not see: {settings['repeats']} times, the data were dealt "
+        f"<p>Every figure is of pictures that the fit did not see: {_times(settings['repeats'])} the data were dealt "
         f"into folds by {_text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
         f"scored by a fit on the others. {data['never_learnt_from']} pictures of split <i>test</i> were "
         "never learnt from. Figures in parentheses are 95 % intervals from 1,000 draws of whole sequences.</p>"
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _warnings(content: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from uncia_training.compare import Result
 
 # Okabe and Ito's colours, told apart by colour-blind readers as well; dashes tell the sixth and following apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+LEAST_IN_BIN = 5  # fewer pictures say nothing about a share
 STYLES = {"svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
           "svg.hashsalt": "uncia", "font.family": "sans-serif"}  # fmt: skip
 
@@ -36,13 +37,13 @@ def curves(results: Sequence[Result]) -> str:
 
 
 def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
-    """What was said against what was true, a line a system, the size of a dot the number of pictures."""
+    """What was said against what was true, a line a system, the size of a dot the number of pictures; bins under five are left out."""
     with mpl.rc_context(STYLES):
         figure = Figure(figsize=(5.4, 4.6), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color="#999", linewidth=0.8)
         for index, system in enumerate(systems):
-            bins = system["calibration"]["bins"]
+            bins = [one for one in system["calibration"]["bins"] if one["n"] >= LEAST_IN_BIN]
             said, true = [one["said"] for one in bins], [one["true"] for one in bins]
             colour = COLOURS[index % len(COLOURS)]
             axes.plot(said, true, color=colour, linestyle=("-", "--", ":")[index % 3], label=system["name"])
