@@ -37,7 +37,7 @@ def curves(results: Sequence[Result]) -> str:
 
 
 def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
-    """What was said against what was true, a line a system, the size of a dot the number of pictures; bins under five are left out."""
+    """What was said against what was true, a line a system, dots sized by their pictures; bins under five left out."""
     with mpl.rc_context(STYLES):
         figure = Figure(figsize=(5.4, 4.6), layout="constrained")
         axes = figure.subplots()
