@@ -16,7 +16,7 @@ from uncia_contract.regions import RegionRule
 
 MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
 # How far a probe's probability may lie from the stated one, for each runtime (docs/decisions/0007-runtimes.md).
-TOLERANCE = {"ai_edge_litert": 0.03, "tflite_runtime": 0.03}
+TOLERANCE = {"ai_edge_litert": 0.01, "tflite_runtime": 0.03}
 MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
 
 
