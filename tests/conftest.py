@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from PIL import ImageFile
 
 if os.environ.get("UNCIA_ARM64"):  # emulation is too slow for deadlines
     hypothesis.settings.register_profile("arm64", deadline=None)
@@ -96,6 +97,12 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     yield start
     for broker in brokers:
         broker.stop()
+
+
+@pytest.fixture(autouse=True)
+def truncated_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some libraries that tests import tell Pillow to accept truncated files, for the whole process; we do not."""
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
 
 
 @pytest.fixture

@@ -10,4 +10,8 @@ with silenced():
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as frozen
 
+    # Quantization is the CPU's work. Looking for other devices happens once, at the first use, and can be loud.
+    tf.config.set_visible_devices([], "GPU")
+    tf.constant(0)
+
 __all__ = ["frozen", "keras", "tf"]

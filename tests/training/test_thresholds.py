@@ -16,9 +16,16 @@ def look(sequence: int, region: Region | None = None) -> Look:
 
 
 def test_nineteen_of_twenty_positive_sequences_are_kept() -> None:
-    """Forty sequences at 0.01, 0.02, ...: two may be missed."""
-    chosen = choose_threshold([look(n) for n in range(40)], [(n + 1) / 100 for n in range(40)], [True] * 40)
-    assert (chosen.value, chosen.recall) == (0.03, 0.95)
+    """Forty sequences at 0.01, 0.02, ...: two may be missed, where going lower would cost a false alarm."""
+    scores = [*[(n + 1) / 100 for n in range(40)], 0.0299]
+    chosen = choose_threshold([look(n) for n in range(41)], scores, [*[True] * 40, False])
+    assert (chosen.value, chosen.recall) == (0.029, 0.95)
+
+
+def test_recall_that_costs_no_false_alarm_is_taken() -> None:
+    """Positives from 0.8, negatives up to 0.4: the threshold stands in the middle, not at the edge."""
+    chosen = choose_threshold([look(n) for n in range(60)], [0.8] * 30 + [0.4] * 30, [True] * 30 + [False] * 30)
+    assert (chosen.value, chosen.recall, chosen.false_alarms) == (0.6, 1.0, 0.0)
 
 
 def test_too_few_positive_sequences_give_no_recall() -> None:
@@ -31,7 +38,7 @@ def test_a_frame_counts_with_its_region() -> None:
     """As on the trap: the whole frame's low score does not enter."""
     looks = [look(n, region) for n in range(30) for region in (None, REGION)]
     chosen = choose_threshold(looks, [0.1, 0.8] * 30, [True] * 60)
-    assert chosen.value == 0.8
+    assert chosen.value == 0.4
 
 
 def test_pictures_without_a_sequence_do_not_count() -> None:
