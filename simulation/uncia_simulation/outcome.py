@@ -69,7 +69,7 @@ def print_outcome(result: dict[str, Any], console: Console) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("sequence", overflow="fold")
     table.add_column("time (UTC)", no_wrap=True)
-    for name in ("frames", "scored", "confidence"):
+    for name in ("scored", "confidence"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("delivered", no_wrap=True)
@@ -94,8 +94,7 @@ def _row(sequence: dict[str, Any]) -> tuple[str, ...]:
     return (
         sequence["burst"],
         sequence["started_at"][:16].replace("T", " "),
-        str(sequence["frames"]),
-        str(sequence["frames_scored"]),
+        f"{sequence['frames_scored']} of {sequence['frames']}",
         f"{bound}{sequence['confidence']:.2f}",
         "POSITIVE" if sequence["positive"] else "negative",
         delivered,

@@ -103,7 +103,7 @@ def _handful(seed: int) -> list[Scene]:
                 place_seed=696 + seed, lane_m=4.0, snow=0.6, started_at=day.replace(hour=22)),
         replace(plain, name="05-wind-in-the-grass", location="meadow-05", place_seed=697 + seed, snow=0.3,
                 started_at=day.replace(hour=14), tufts=14, wind=0.6),
-        replace(plain, name="06-blank-with-a-truncated-file", location="ridge-01", started_at=day.replace(hour=16),
+        replace(plain, name="06-truncated-file", location="ridge-01", started_at=day.replace(hour=16),
                 sun=0.0, truncated=1),
     ]  # fmt: skip
 
