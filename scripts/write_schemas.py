@@ -1,0 +1,44 @@
+"""Writes the JSON Schemas (2020-12) of every message and of the bundle's manifest: `write_schemas.py [FOLDER]`.
+
+The structs of `uncia_contract.messages` and `manifest` are the source; docs/schemas is their copy for other programs.
+"""
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from uncia_contract.manifest import Manifest
+from uncia_contract.messages import Command, Receipt, Reply, SequenceRecord, TrapState
+
+FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
+KINDS = {
+    "sequence": SequenceRecord, "receipt": Receipt, "state": TrapState, "command": Command, "reply": Reply,
+    "manifest": Manifest,
+}  # fmt: skip
+
+
+def schemas() -> dict[str, bytes]:
+    """A file's content for each file's name."""
+    return {f"{name}.schema.json": _text(msgspec.json.schema(kind)) for name, kind in KINDS.items()}
+
+
+def _text(schema: dict[str, Any]) -> bytes:
+    for definition in schema["$defs"].values():
+        definition["description"] = inspect.cleandoc(definition.get("description", ""))  # Python 3.13 does so itself
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return msgspec.json.format(msgspec.json.encode(dialect | schema), indent=2) + b"\n"
+
+
+def main() -> None:
+    """Writes them all."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in schemas().items():
+        (folder / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
