@@ -32,9 +32,8 @@ def main() -> None:
             made = list(hashes(pictures, scenes, chance))
             before = time.process_time()
             groups = duplicate_groups(made)
-            print(
-                f"{pictures} pictures, {name}: {time.process_time() - before:.2f} CPU seconds, {len(set(groups))} groups"
-            )
+            spent = time.process_time() - before
+            print(f"{pictures} pictures, {name}: {spent:.2f} CPU seconds, {len(set(groups))} groups")
 
 
 if __name__ == "__main__":

@@ -47,11 +47,10 @@ def duplicate_groups(hashes: Sequence[NDArray[np.bool_]], most: int = MAX_DIFFER
     distinct, inverse = np.unique(codes, return_inverse=True)
     groups = np.arange(len(distinct))
     for one, other in _candidates(distinct):
-        apart = groups[one] != groups[other]
-        one, other = one[apart], other[apart]
         close = np.bitwise_count(distinct[one] ^ distinct[other]) <= most
-        if close.any():
-            groups = _merged(groups, one[close], other[close])
+        joining = close & (groups[one] != groups[other])
+        if joining.any():
+            groups = _merged(groups, one[joining], other[joining])
     own = groups[inverse]
     _, first, number = np.unique(own, return_index=True, return_inverse=True)
     return first[number].tolist()
