@@ -18,11 +18,12 @@ from uncia_contract.regions import RegionRule
 
 RUN, RUN_HEAD, RUN_MODEL, RUN_BACKBONE = "run.json", "head.npz", "backbone.tflite", "backbone.json"
 RUN_FLOAT, RUN_PICTURES = "float.tflite", "pictures.csv"
+RUN_SYSTEMS = "systems"  # of a comparison: a run in a folder for each system that can become a bundle
 
 
 class Run(Struct, frozen=True):
     """All that a training run decided and measured. `training`, `metrics` are for people; the rest goes into a
-    bundle."""
+    bundle. `calibration_prior` is the share of positives that the head's probabilities are stated for."""
 
     name: str
     created_at: datetime
@@ -37,8 +38,29 @@ class Run(Struct, frozen=True):
     logit_range: tuple[float, float]
     surroundings: dict[str, Any]
     regions: bool = True
+    calibration_prior: float = 0.5
     notes: tuple[str, ...] = ()
     schema: Literal["uncia.run/1"] = "uncia.run/1"
+
+
+def run_of(comparison: Path, system: str) -> Path:
+    """The folder in which a comparison left the run of that system.
+
+    Raises:
+        DataError: it left none; the message lists those that it left.
+    """
+    left = runs_in(comparison)
+    if system not in left:
+        raise DataError(
+            f"{comparison}: no run of a system {system!r}; expected "
+            f"{' or '.join(left) or 'a folder that uncia-train compare left'}"
+        )
+    return comparison / RUN_SYSTEMS / system
+
+
+def runs_in(comparison: Path) -> list[str]:
+    """Names of the systems whose finished runs lie in a comparison's folder."""
+    return sorted(path.parent.name for path in (comparison / RUN_SYSTEMS).glob(f"*/{RUN}"))
 
 
 def read_run(folder: Path) -> Run:
@@ -50,6 +72,10 @@ def read_run(folder: Path) -> Run:
     try:
         return msgspec.json.decode((folder / RUN).read_bytes(), type=Run)
     except OSError as error:
+        if left := runs_in(folder):
+            raise DataError(
+                f"{folder}: holds the runs of several systems; give --system {' or '.join(left)}"
+            ) from error
         raise DataError(
             f"{folder}: no finished training run ({error.strerror}); make one with uncia-train fit --out {folder}"
         ) from error

@@ -142,6 +142,7 @@ def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Ma
         decision_rule=run.decision_rule,
         licence=request.licence,
         sha256={},
+        calibration_prior=run.calibration_prior,
         regions=run.regions,
         metrics=run.metrics,
         training=run.training,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.errors import DataError, UnciaError
+from uncia_contract.runs import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
 BACKBONE_EXAMPLE = """example:
@@ -14,7 +15,8 @@ BACKBONE_EXAMPLE = """example:
 
 writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in float) and backbone.json"""
 BUNDLE_EXAMPLE = """example:
-  uncia-convert bundle runs/head --out my-leopards-1.uncia"""
+  uncia-convert bundle runs/head --out my-leopards-1.uncia
+  uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia"""
 
 
 EDGETPU_EXAMPLE = """example:
@@ -95,7 +97,8 @@ def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=BUNDLE_EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit")
+    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit or compare")
+    command.add_argument("--system", metavar="NAME", help="which system's run, where RUN_DIR is of uncia-train compare")
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle, such as mine-1.uncia")
     command.add_argument("--bundle-version", type=int, default=1, metavar="N", help="only ever grows (1)")
     command.add_argument("--licence", default="not stated; see sources", help="of the bundle itself")
@@ -110,7 +113,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
     from uncia_converter.parity import ParityError
 
     request = BundleRequest(
-        run=arguments.run_dir,
+        run=run_of(arguments.run_dir, arguments.system) if arguments.system else arguments.run_dir,
         out=arguments.out,
         version=arguments.bundle_version,
         licence=arguments.licence,

@@ -1,6 +1,6 @@
 """A quantized backbone as `uncia-convert backbone` leaves it: a folder of files, read here by name.
 
-Decides what of that folder training relies on; how it is made is the converter's business.
+Decides what of that folder training relies on; how it is made is `uncia_backbones.folder`'s business.
 """
 
 import hashlib
@@ -11,9 +11,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from uncia_backbones.folder import DESCRIPTION, INT8
 from uncia_contract.errors import DataError
-
-DESCRIPTION, INT8, FLOAT = "backbone.json", "backbone.tflite", "float.tflite"
 
 
 class BackboneDescription(Struct, frozen=True):

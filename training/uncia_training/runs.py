@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
+from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
 from uncia_contract.errors import StorageError
 from uncia_contract.heads import LogisticHead, head_to_bytes
 from uncia_contract.labels import LabelledPicture, write_labels
 from uncia_contract.runs import RUN, RUN_PICTURES, Run
-from uncia_training.backbone_folder import DESCRIPTION, FLOAT, INT8, BackboneFolder
+from uncia_training.backbone_folder import BackboneFolder
 
 VERSIONS = ("uncia", "numpy", "Pillow", "ai-edge-litert", "scikit-learn")
 
