@@ -7,6 +7,7 @@ decoding), `open_jpeg` the decoder. Pixels come oriented and RGB, decoded at a r
 import io
 import struct
 from datetime import UTC, datetime, tzinfo
+from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
@@ -118,10 +119,14 @@ def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
     return next(scale for scale in (8, 4, 2, 1) if most >= scale or scale == 1)
 
 
-def jpeg_time(data: bytes, zone: tzinfo = UTC) -> datetime | None:
-    """When the picture was taken (aware UTC), without decoding it; None where EXIF does not tell or is broken."""
+def jpeg_time(picture: bytes | BinaryIO, zone: tzinfo = UTC) -> datetime | None:
+    """When the picture was taken (aware UTC), without decoding it; None where EXIF does not tell or is broken.
+
+    Of a stream only the header is read.
+    """
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
+        with Image.open(source, formats=_FORMATS) as image:
             return taken_at(image, zone)
     except _PILLOW_ERRORS:
         return None

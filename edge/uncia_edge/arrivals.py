@@ -16,9 +16,9 @@ from typing import Any, Literal
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from uncia_contract.archive import is_picture
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import check_jpeg
-from uncia_edge.cameras import is_picture
 from uncia_edge.ledger import Key, Ledger, key_of
 
 _log = logging.getLogger(__name__)

@@ -13,9 +13,6 @@ from uncia_contract.errors import FrameError
 from uncia_contract.frames import Frame
 from uncia_contract.jpeg import MAX_JPEG_BYTES, check_jpeg, jpeg_time
 
-# What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
-
 TimeSource = Literal["trap", "exif", "none"]
 
 
@@ -47,11 +44,6 @@ class Camera(Protocol):
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended: for ever from a live camera, to the end of a recording."""
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is called like a picture; hidden files (a Mac's `._IMG.JPG`) are not."""
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def arrive(path: Path, zone: tzinfo) -> Frame:

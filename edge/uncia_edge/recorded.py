@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 
+from uncia_contract.archive import is_picture
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.frames import Frame
-from uncia_edge.cameras import ArrivedBurst, Failure, TimeSource, arrive, is_picture
+from uncia_edge.cameras import ArrivedBurst, Failure, TimeSource, arrive
 
 
 class RecordedCamera:

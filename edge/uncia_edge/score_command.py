@@ -45,16 +45,15 @@ def add_score(commands: Any) -> None:
 def run_score(arguments: argparse.Namespace) -> int:
     """Scores, writes, prints a line a sequence."""
     bundle = read_bundle(arguments.bundle)
-    sequences, pictures = Card(arguments.places).sequences(bundle)
+    sequences = Card(arguments.places).sequences(bundle)
+    pictures: list[ScoredPicture] = []
     explainer = Explainer(bundle) if arguments.explain else None
     partial = arguments.json.with_name(arguments.json.name + ".partial")
     try:
         partial.parent.mkdir(parents=True, exist_ok=True)
-        for failed in pictures:
-            print(f"{failed.file}: {failed.failure}", file=sys.stderr)
         for sequence, scored in CardScorer(bundle, arguments.workers).score(sequences, partial, _progress):
             pictures += scored
-            print(_line(scored))
+            _print(scored)
             if explainer is not None:
                 _explain(explainer, bundle, sequence, scored, arguments.explain)
         _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
@@ -77,21 +76,26 @@ def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredP
 def _explain(
     explainer: Explainer, bundle: Bundle, sequence: CardSequence, scored: tuple[ScoredPicture, ...], folder: Path
 ) -> None:
-    for frame, picture in zip(sequence.frames, scored, strict=True):
+    for path, picture in zip(sequence.paths(), scored, strict=True):
         if picture.score is None or not picture.positive:
             continue
         region = Region(*picture.region) if picture.region else None
-        image = open_jpeg(frame.path.read_bytes())
+        image = open_jpeg(path.read_bytes())
         shown = overlay(image, explainer.activation(model_input(image, bundle.manifest.input_size, region)), region)
         target = (folder / picture.file).with_suffix(".explained.jpg")
         target.parent.mkdir(parents=True, exist_ok=True)
         shown.save(target, quality=85)
 
 
-def _line(scored: tuple[ScoredPicture, ...]) -> str:
+def _print(scored: tuple[ScoredPicture, ...]) -> None:
+    for failed in (picture for picture in scored if picture.failure):
+        print(f"{failed.file}: {failed.failure}", file=sys.stderr)
     decided = next((picture for picture in scored if picture.confidence is not None), None)
-    if decided is None or decided.confidence is None:
-        return f"{scored[0].file}  {len(scored):3d} frames  cannot be decoded"
+    if decided is not None:
+        print(_line(scored, decided))
+
+
+def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
     verdict = "POSITIVE" if decided.positive else "negative"
     spared = any(picture.score is None and picture.failure is None for picture in scored)
     return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"

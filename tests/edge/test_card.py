@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract import archive_scores
 from uncia_contract.activation import Explainer, activation_map
 from uncia_contract.bundle import read_bundle
 from uncia_contract.heads import LogisticHead
@@ -52,18 +53,20 @@ def test_a_card_becomes_sequences_a_table_and_megadetector_json(
 
 
 def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was finished is not scored again, and the result is the same."""
+    """What was finished is not looked at again (one burst and the broken file are left); the result is the same."""
     whole = score(dcim, tmp_path / "whole.json")
     bundle = read_bundle(STARTER)
     partial = tmp_path / "again.json.partial"
     scorer = card.CardScorer(bundle, 1)
-    next(iter(scorer.score(card.Card([dcim]).sequences(bundle)[0], partial, lambda done, total: None)))
+    next(iter(scorer.score(card.Card([dcim]).sequences(bundle), partial, lambda done, total: None)))
     partial.write_bytes(partial.read_bytes().splitlines(keepends=True)[0] + b'["cut sho')
     begun: list[int] = []
-    original = card.score_burst
-    monkeypatch.setattr(card, "score_burst", lambda *given, **named: begun.append(1) or original(*given, **named))
+    original = archive_scores.score_burst
+    monkeypatch.setattr(
+        archive_scores, "score_burst", lambda *given, **named: begun.append(1) or original(*given, **named)
+    )
     again = score(dcim, tmp_path / "again.json")
-    assert (again["images"], len(begun), partial.exists()) == (whole["images"], 1, False)
+    assert (again["images"], len(begun), partial.exists()) == (whole["images"], 2, False)
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
