@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -29,6 +29,20 @@ max_queued_messages 0
 log_dest file {folder}/mosquitto.log
 {user}
 """
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--forbid-skips`: for `make test-faults`, where a missing part is a failure."""
+    parser.addoption("--forbid-skips", action="store_true", help="a test that would be skipped fails")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A skip is a failure where skips are forbidden."""
+    report = yield
+    if report.skipped and item.config.getoption("--forbid-skips") and not hasattr(report, "wasxfail"):
+        report.outcome, report.longrepr = "failed", f"skipped, where skips are forbidden: {report.longrepr}"
+    return report
 
 
 class Mosquitto:

@@ -2,7 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from tests.conftest import Mosquitto
 
 from uncia_contract.topics import Topics
-from uncia_edge.link import Acknowledged, Broker, Connected, Link, Tls
+from uncia_edge.link import Acknowledged, Broker, Connected, Link, Received, Tls
 
 HERE = Path(__file__).parents[2] / "systemd"
 UNITS = ["uncia-trap.service", "uncia-collector.service"]
@@ -198,3 +199,39 @@ def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: P
     link.open()
     assert not isinstance(link.events.get(timeout=10), Connected)
     link.close()
+
+
+def test_what_the_broker_saved_survives_a_kill(station: Any) -> None:
+    """The shipped persistence, with a second in place of ten: a retained state is there after `kill -9`."""
+    broker, _ = station
+    text = broker.configuration.read_text()
+    broker.stop()
+    broker.configuration.write_text(text.replace("autosave_interval 10", "autosave_interval 1"))
+    broker.start()
+    trap = connected(station, "ridge-01")
+    trap.publish(OWN.state, b"{}", retain=True)
+    saved = broker.folder / "mosquitto.db"
+    wait_until(lambda: saved.exists() and OWN.state.encode() in saved.read_bytes())
+    broker.kill()
+    broker.start()
+    listener = connected(station, "Collector")
+    connection = listener._connection
+    assert connection is not None
+    connection.client.subscribe(OWN.state)
+    assert next_message(listener) == OWN.state
+    trap.close()
+    listener.close()
+
+
+def next_message(link: Link) -> str:
+    while True:
+        event = link.events.get(timeout=10)
+        if isinstance(event, Received):
+            return event.topic
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,86 @@
+"""Many at once: a valley of traps that all come back when the base station's power does, and days of backlog."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.station import ENVIRONMENT, SHIPPED_SAVING, Station
+
+PROCESSES = 8  # paho waits with select(), which knows 1,024 descriptors; a trap has six
+
+
+class Crowd:
+    """So many traps, in a few processes."""
+
+    def __init__(self, folder: Path, port: int, traps: int) -> None:
+        each, script = traps // PROCESSES, Path(__file__).with_name("many_traps.py")
+        root = str(Path(__file__).parents[2])
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, str(script), str(folder), str(port), str(n * each), str(each)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**ENVIRONMENT, "PYTHONPATH": f"{root}:{ENVIRONMENT['PYTHONPATH']}"},
+            )
+            for n in range(PROCESSES)
+        ]
+        self._limit = threading.Timer(240, self._give_up)
+        self._limit.start()
+        self.hear("ready")
+
+    def tell(self) -> None:
+        """Every trap takes a sequence."""
+        for process in self.processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+
+    def hear(self, word: str) -> None:
+        """All have said it."""
+        for process in self.processes:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == word
+
+    def close(self) -> None:
+        """End them."""
+        self._limit.cancel()
+        self._give_up()
+        for process in self.processes:
+            process.communicate()
+
+    def _give_up(self) -> None:
+        for process in self.processes:
+            process.kill()
+
+
+@pytest.fixture
+def station(tmp_path: Path, start_mosquitto: Any) -> Iterator[Station]:
+    """A broker that saves as the shipped configuration says, and a collector."""
+    station = Station(tmp_path, start_mosquitto(SHIPPED_SAVING))
+    station.start("collector")
+    yield station
+    station.close()
+
+
+@pytest.mark.parametrize("traps", [40, pytest.param(1000, marks=pytest.mark.faults)])
+def test_a_valley_of_traps_reconnects_at_once(tmp_path: Path, station: Station, traps: int) -> None:
+    """The broker dies and comes back with all of them at its door: each sequence is stored, whole, once."""
+    crowd = Crowd(tmp_path / "traps", station.broker.port, traps)
+    try:
+        crowd.tell()
+        crowd.hear("delivered")
+        station.kill("broker")
+        crowd.tell()
+        station.start("broker")
+        crowd.hear("delivered")
+    finally:
+        crowd.close()
+    found = station.catalogue()
+    assert len({sequence["id"] for sequence in found}) == len(found) == 2 * traps
+    assert all(len(files) == 1 for files in station.stored())
+    station.kill("collector")  # it is still there
