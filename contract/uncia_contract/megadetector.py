@@ -6,9 +6,10 @@ picture where there is none), our label's probability as its confidence and firs
 #2 A picture that could not be read has `failure` and null detections.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from uncia_contract.scored_picture import ScoredPicture
 
@@ -31,13 +32,36 @@ def megadetector_results(
     """
     numbers: dict[str, str] = {OTHER: "0"}
     images = [_image(picture, numbers) for picture in pictures]
+    return _head(detector, completed_at, threshold) | {
+        "classification_categories": {number: label for label, number in numbers.items()},
+        "images": images,
+    }
+
+
+def write_megadetector(
+    stream: TextIO, pictures: Iterable[ScoredPicture], detector: str, completed_at: datetime, threshold: float = 0.5
+) -> int:
+    """Writes the same file picture by picture, for archives of which memory should hold no list; how many they are."""
+    numbers: dict[str, str] = {OTHER: "0"}
+    head = json.dumps(_head(detector, completed_at, threshold), indent=1)
+    stream.write(head.removesuffix("\n}") + ',\n "images": [')
+    count = 0
+    for count, picture in enumerate(pictures, start=1):
+        stream.write(("" if count == 1 else ",") + "\n  " + json.dumps(_image(picture, numbers)))
+    categories = json.dumps({number: label for label, number in numbers.items()})
+    stream.write(f'\n ],\n "classification_categories": {categories}\n}}\n')
+    return count
+
+
+def _head(detector: str, completed_at: datetime, threshold: float) -> dict[str, Any]:
+    at = f"{completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     return {
         "info": {
             "format_version": FORMAT_VERSION,
             "detector": detector,
-            "detection_completion_time": f"{completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "detection_completion_time": at,
             "classifier": detector,
-            "classification_completion_time": f"{completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "classification_completion_time": at,
             "detector_metadata": {
                 "megadetector_version": "unknown",
                 "typical_detection_threshold": threshold,
@@ -45,8 +69,6 @@ def megadetector_results(
             },
         },
         "detection_categories": DETECTION_CATEGORIES,
-        "classification_categories": {number: label for label, number in numbers.items()},
-        "images": images,
     }
 
 

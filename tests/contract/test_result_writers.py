@@ -1,11 +1,12 @@
 """The writers of results that other tools read."""
 
 import io
+import json
 from datetime import UTC, datetime
 
 import pytest
 
-from uncia_contract.megadetector import megadetector_results
+from uncia_contract.megadetector import megadetector_results, write_megadetector
 from uncia_contract.score_table import COLUMNS, write_score_table
 from uncia_contract.scored_picture import ScoredPicture
 
@@ -55,6 +56,14 @@ def test_megadetector_utils_accepts_the_file():
     verdict = validator.validate_batch_results(megadetector_results(pictures, "d", AT))["validation_results"]
 
     assert (verdict["errors"], verdict["warnings"]) == ([], [])
+
+
+@pytest.mark.parametrize("pictures", [[], [SCORED, ScoredPicture("2.jpg", failure="empty file")]], ids=["none", "two"])
+def test_written_picture_by_picture_it_is_the_same_file(pictures):
+    """An archive's file says what a small one would."""
+    stream = io.StringIO()
+    assert write_megadetector(stream, pictures, "d", AT, 0.4) == len(pictures)
+    assert json.loads(stream.getvalue()) == megadetector_results(pictures, "d", AT, 0.4)
 
 
 def test_table_has_a_line_a_picture():

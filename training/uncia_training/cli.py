@@ -12,16 +12,19 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError, StorageError, UnciaError
 from uncia_contract.manifest import Source
 from uncia_training.compare_command import add_compare, run_compare
+from uncia_training.score_command import add_score, run_score
 
 EXAMPLES = """examples:
   uncia-train fit --data labels.csv --positive snow_leopard --backbone-dir runs/backbone --out runs/head
   uncia-train compare --data labels.csv --positive snow_leopard --backbone efficientnet-lite0 --out runs/compare
+  uncia-train score survey2026 --bundle my.uncia --out runs/survey2026
   uncia-train evaluate --bundle my.uncia --data labels.csv --json figures.json
 """
 
@@ -53,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     compare = _command(commands, "compare", "train the seed's systems and ours on one data set and compare them")
     add_compare(compare)
     compare.set_defaults(run=lambda arguments: run_compare(arguments, _bars, _teller))
+    score = _command(commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable")
+    add_score(score)
+    score.set_defaults(run=lambda arguments: run_score(arguments, _bars, _teller))
     return parser
 
 
@@ -148,9 +154,18 @@ def _write(path: Path, text: str) -> None:
         raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
 
 
+class Rate(ProgressColumn):
+    """How many a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """Such as `41.3/s`; nothing where it is not known yet."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
+
+
 def _bars() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
         console=Console(stderr=True), transient=True,
     )  # fmt: skip
 
