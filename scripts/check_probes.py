@@ -11,8 +11,8 @@ def main() -> None:
     """Each bundle named on the command line; BundleError where one is not reproduced."""
     for path in sys.argv[1:]:
         classifier = Classifier(read_bundle(Path(path)))
-        error, info = classifier.check_probes(), classifier.info
-        print(f"{path}: {info.name} {info.version} ({info.delegate}), probes within {error:.6f}")
+        found, info = classifier.check_probes(), classifier.info
+        print(f"{path}: {info.name} {info.version} ({info.delegate}), probes within {found}")
 
 
 if __name__ == "__main__":

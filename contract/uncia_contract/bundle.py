@@ -123,7 +123,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
             infos = archive.infolist()
             names = [info.filename for info in infos]
             if len(set(names)) != len(names) or any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-                raise BundleError("not a bundle: expected members once each, stored and not deflated")
+                raise BundleError("not a bundle, or truncated: expected members once each, stored and not deflated")
             return {info.filename: archive.read(info) for info in infos if info.file_size <= len(data)}
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, BundleError):

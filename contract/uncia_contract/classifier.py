@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_contract.arrays import read_arrays
 from uncia_contract.bundle import Bundle
 from uncia_contract.errors import BundleError
 from uncia_contract.interpreter import Interpreter, RuntimeInfo, Tensor
 from uncia_contract.manifest import MODEL, PROBES, Manifest
+from uncia_contract.probes import ProbeDifference, difference, probes_from_bytes
 
 
 class Scores(Protocol):
@@ -46,7 +46,7 @@ class Classifier:
         """
         self.manifest = bundle.manifest
         self._head = bundle.head
-        self._probes = bundle.members[PROBES]
+        self._probes = probes_from_bytes(bundle.members[PROBES])
         self._positive = bundle.manifest.positive_columns
         self._interpreter = Interpreter(bundle.members[model], threads, delegate, only)
         self._features = _output(self._interpreter.outputs, self._head.features, "features")
@@ -55,6 +55,7 @@ class Classifier:
                 f"{model}: input of {self._interpreter.size} (width, height), "
                 f"its manifest says {self.manifest.input_size}"
             )
+        _check_probe_inputs(self._probes.inputs, self._interpreter.size)
 
     @property
     def info(self) -> RuntimeInfo:
@@ -75,28 +76,26 @@ class Classifier:
         """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input."""
         return float(min(1.0, self.probabilities(image)[self._positive].sum(dtype=np.float64)))
 
-    def probe_error(self) -> float:
-        """The largest difference between a probe's stated probabilities and those that this runtime gives."""
-        probes = read_arrays(self._probes, PROBES, ("inputs", "probabilities"))
-        given = np.stack([self.probabilities(image) for image in probes["inputs"]])
-        if given.shape != probes["probabilities"].shape:
-            raise BundleError(f"{PROBES}: {probes['probabilities'].shape} probabilities, the model gives {given.shape}")
-        return float(np.abs(given - probes["probabilities"]).max())
+    def probe_difference(self) -> ProbeDifference:
+        """How far this runtime's answers to the probes are from the stated ones."""
+        features = np.stack([self.features(image) for image in self._probes.inputs])
+        return difference(self._probes, features, self._head.probabilities(features))
 
-    def check_probes(self) -> float:
-        """The probes' largest error, when it is within the bundle's tolerance for this runtime.
+    def check_probes(self) -> ProbeDifference:
+        """The probes' difference, when it is within the bundle's tolerance for this runtime.
 
         Raises:
             BundleError: this runtime or accelerator does not reproduce the probes.
         """
-        error = self.probe_error()
-        tolerance = self.manifest.tolerance.get(self.info.name, min(self.manifest.tolerance.values(), default=0.01))
-        if not error <= tolerance:  # NaN is refused as well
+        found = self.probe_difference()
+        probability, features = self.manifest.tolerated(self.info.name)
+        if not found.within(probability, features):
             raise BundleError(
-                f"{self.manifest.name} {self.manifest.version}: its probes differ by {error:.4f} on {self.info.name} "
-                f"{self.info.version} ({self.info.delegate}), expected at most {tolerance}; not used"
+                f"{self.manifest.name} {self.manifest.version}: its probes differ by {found} on {self.info.name} "
+                f"{self.info.version} ({self.info.delegate}), expected at most {probability} (features {features}); "
+                "not used"
             )
-        return error
+        return found
 
 
 def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:
@@ -107,3 +106,9 @@ def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:
     if found != width:
         raise BundleError(f"model.tflite: gives {found} features, its head expects {width}")
     return tensor
+
+
+def _check_probe_inputs(inputs: NDArray[np.uint8], size: tuple[int, int]) -> None:
+    expected = (size[1], size[0], 3)
+    if inputs.shape[1:] != expected or inputs.dtype != np.uint8:
+        raise BundleError(f"{PROBES}: inputs {inputs.dtype} {inputs.shape[1:]}, expected uint8 {expected}")

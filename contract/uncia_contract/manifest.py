@@ -15,8 +15,10 @@ from uncia_contract.frames import BurstRule
 from uncia_contract.regions import RegionRule
 
 MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
-# How far a probe's probability may lie from the stated one, for each runtime (docs/decisions/0007-runtimes.md).
-TOLERANCE = {"ai_edge_litert": 0.01, "tflite_runtime": 0.03}
+# How far a probe's probabilities and features may lie from the stated ones, for each runtime
+# (docs/decisions/0004-quantization.md); features as `uncia_contract.probes` measures them.
+TOLERANCE = {"ai_edge_litert": 0.02, "tflite_runtime": 0.03}
+FEATURE_TOLERANCE = {"ai_edge_litert": 0.2, "tflite_runtime": 0.2}
 MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
 
 
@@ -44,7 +46,8 @@ class Manifest(Struct, frozen=True):
     """All that a trap, a ranger and an auditor need to know about a bundle.
 
     `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` holds, for
-    each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle.
+    each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle;
+    `feature_tolerance` the same for its features.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -62,12 +65,20 @@ class Manifest(Struct, frozen=True):
     calibration_prior: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     regions: bool = True
     tolerance: dict[str, float] = field(default_factory=lambda: dict(TOLERANCE))
+    feature_tolerance: dict[str, float] = field(default_factory=lambda: dict(FEATURE_TOLERANCE))
     metrics: dict[str, Any] = {}
     parity: dict[str, Any] = {}
     training: dict[str, Any] = {}
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
     schema: Literal["uncia.bundle/1"] = "uncia.bundle/1"
+
+    def tolerated(self, runtime: str) -> tuple[float, float]:
+        """What that runtime's probes may differ by, in probability and in features; an unknown one gets the least."""
+        return (
+            self.tolerance.get(runtime, min(self.tolerance.values(), default=0.0)),
+            self.feature_tolerance.get(runtime, min(self.feature_tolerance.values(), default=0.0)),
+        )
 
     @property
     def positive_columns(self) -> list[int]:

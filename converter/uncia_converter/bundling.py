@@ -9,28 +9,28 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
-from uncia_contract.arrays import write_arrays
 from uncia_contract.bundle import bundle_from_bytes, write_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
-from uncia_contract.interpreter import Interpreter
 from uncia_contract.labels import read_labels
 from uncia_contract.manifest import EDGETPU, HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.probes import probes_to_bytes
 from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_MODEL, RUN_PICTURES, Run, read_run
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
-from uncia_converter.probes import render_probes
+from uncia_converter.probes import make_probes
 
 PARITY = "parity.json"
-Progress = Callable[[int, int], None]
+COMPARING, DRAWING = "comparing with the float model, sequences", "drawing probes, tries"
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class BundleRequest:
     edgetpu: bool = False
 
 
-def make_bundle(request: BundleRequest, progress: Progress = lambda done, total: None) -> Manifest:
+def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, total: None) -> Manifest:
     """Packs the run into `request.out` and gives its manifest; the parity report is left in the run's folder, too.
 
     Raises:
@@ -61,11 +61,11 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda done, total:
     members = {
         MODEL: attach_head(model, weights, bias, run.logit_range),
         HEAD: _read(request.run / RUN_HEAD),
-        PROBES: _probes(model, head),
     }
     manifest = _manifest(request, run, described)
     report = _parity(request.run, manifest, head, model, progress)
     manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
+    members[PROBES] = _probes(model, head, progress)
     if request.edgetpu:
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
         manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
@@ -78,10 +78,14 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda done, total:
 
 def _parity(run: Path, manifest: Manifest, head: LogisticHead, model: bytes, progress: Progress) -> ParityReport:
     models = (model, _read(run / RUN_FLOAT))
-    report = measure_parity(manifest, head, models, read_labels(run / RUN_PICTURES), progress)
+    report = measure_parity(manifest, head, models, read_labels(run / RUN_PICTURES), partial(progress, COMPARING))
     _write(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     require_parity(report)
     return report
+
+
+def _probes(model: bytes, head: LogisticHead, progress: Progress) -> bytes:
+    return probes_to_bytes(make_probes(model, head, partial(progress, DRAWING)))
 
 
 def created_from_environment() -> datetime | None:
@@ -111,14 +115,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); make the run anew with uncia-train fit") from error
-
-
-def _probes(model: bytes, head: LogisticHead) -> bytes:
-    interpreter = Interpreter(model)
-    inputs = render_probes(interpreter.size)
-    features = [interpreter.run(probe, interpreter.outputs[:1])[0].reshape(-1) for probe in inputs]
-    probabilities = head.probabilities(np.stack(features))
-    return write_arrays({"inputs": inputs, "probabilities": probabilities}, compress=True)
 
 
 def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:

@@ -121,7 +121,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         edgetpu=arguments.edgetpu,
     )
     try:
-        manifest = make_bundle(request, _counter("comparing with the float model"))
+        manifest = make_bundle(request, _counter())
     except ParityError as error:
         print(f"uncia-convert: {error}; the report: {request.run / PARITY}", file=sys.stderr)
         return 1
@@ -158,15 +158,14 @@ def _edgetpu(arguments: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def _counter(what: str) -> Callable[[int, int], None]:
-    """Says how far a step is, ten times in all."""
-    said = 0
+def _counter() -> Callable[[str, int, int], None]:
+    """Says how far each step is, ten times in all."""
+    said: dict[str, int] = {}
 
-    def count(done: int, total: int) -> None:
-        nonlocal said
-        if done * 10 // total != said:
-            said = done * 10 // total
-            _say(f"{what}: {done} of {total}")
+    def count(step: str, done: int, total: int) -> None:
+        if done * 10 // total != said.get(step, 0):
+            said[step] = done * 10 // total
+            _say(f"{step}: {done} of {total}")
 
     return count
 

@@ -1,24 +1,74 @@
-"""Probes: rendered inputs with the probabilities they must give, so that a trap can prove its own runtime (DESIGN 4).
+"""The probes of a bundle: drawings with the answers that the integer model and the head give them.
 
-Decides which inputs. They show nothing; what counts is that they stir every part of the network, and compress well.
+Decides how sure other kernels must be of a drawing: half of what a trap tolerates, so that a correct runtime of another
+kind has the other half to itself.
 """
+
+import os
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-COUNT = 6
+from uncia_contract.heads import LogisticHead
+from uncia_contract.interpreter import Interpreter
+from uncia_contract.manifest import FEATURE_TOLERANCE, TOLERANCE
+from uncia_contract.probes import Probes, feature_difference, feature_spread
+from uncia_converter.drawings import draw, fields
+
+SURE = 0.5
+
+Image8 = NDArray[np.uint8]
+Features = NDArray[np.float32]
 
 
-def render_probes(size: tuple[int, int], seed: int = 0) -> NDArray[np.uint8]:
-    """uint8 (6, height, width, 3): smooth seeded colour fields of rising detail, the last two grey as infrared is."""
-    chance = np.random.default_rng(seed)
-    probes = []
-    for number in range(COUNT):
-        cells = 3 + 4 * number
-        field = chance.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-        if number >= COUNT - 2:
-            field = np.repeat(field[..., :1], 3, axis=2)
-        large = Image.fromarray(field).resize(size, Image.Resampling.BILINEAR)
-        probes.append(np.asarray(large) // 4 * 4)  # 64 levels: a quarter of the bytes
-    return np.stack(probes)
+class TwoKernels:
+    """A model and its head: XNNPACK's kernels answer, the plain ones confirm."""
+
+    def __init__(self, model: bytes, head: LogisticHead) -> None:
+        """Loads the model twice; its first output are the features."""
+        self._head = head
+        self._fast = Interpreter(model, threads=os.cpu_count() or 1)
+        self._plain = Interpreter(model, keep_all=True)
+        self.size = self._fast.size
+        self._spread = feature_spread(np.stack([self.features(image) for image in fields(self.size)]))
+
+    def features(self, image: Image8) -> Features:
+        """float32 (features,) of one input."""
+        return _features(self._fast, image)
+
+    def logits(self, image: Image8) -> NDArray[np.float64]:
+        """Calibrated, float64 (labels,)."""
+        weights, bias = self._head.folded()
+        logits: NDArray[np.float64] = (self.features(image) @ weights.T + bias).astype(np.float64)
+        return logits
+
+    def certain(self, image: Image8) -> bool:
+        """Whether both kernels agree to half of the tightest tolerance."""
+        one, other = self.features(image)[np.newaxis], _features(self._plain, image)[np.newaxis]
+        apart = np.abs(self._head.probabilities(one) - self._head.probabilities(other)).max()
+        return bool(
+            apart <= SURE * min(TOLERANCE.values())
+            and feature_difference(other, one, self._spread) <= SURE * min(FEATURE_TOLERANCE.values())
+        )
+
+
+def make_probes(
+    model: bytes, head: LogisticHead, progress: Callable[[int, int], None] = lambda done, most: None
+) -> Probes:
+    """The same for the same model and head, on one machine and one set of versions.
+
+    Args:
+        model: int8, features first.
+        head: reads them.
+        progress: told how many of at most how many drawings are tried.
+    """
+    judge = TwoKernels(model, head)
+    inputs = draw(judge.size, judge, head.classes, progress)
+    features = np.stack([judge.features(image) for image in inputs])
+    return Probes(inputs, features, head.probabilities(features))
+
+
+def _features(interpreter: Interpreter, image: Image8) -> Features:
+    flat: Features = interpreter.run(image, interpreter.outputs[:1])[0].reshape(-1)
+    return flat

@@ -126,10 +126,10 @@ def bundle_line(settings: TrapSettings) -> Line:
     remedy = "copy the bundle anew, or make it with this version of uncia-convert bundle"
     try:
         bundle = read_bundle(Path(settings.bundle))
-        error = Classifier(bundle, settings.threads).check_probes()
+        found = Classifier(bundle, settings.threads).check_probes()
     except UnciaError as failure:
         return Line("bundle", "failed", str(failure), remedy)
-    return Line("bundle", "ok", f"{bundle.manifest.name} version {bundle.manifest.version}, probes within {error:.4f}")
+    return Line("bundle", "ok", f"{bundle.manifest.name} version {bundle.manifest.version}, probes within {found}")
 
 
 def delegate_line(settings: TrapSettings) -> Line:

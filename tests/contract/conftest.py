@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uncia_contract.arrays import write_arrays
 from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.frames import BurstRule
 from uncia_contract.heads import LogisticHead, head_to_bytes
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.probes import Probes, probes_to_bytes
 from uncia_contract.regions import RegionRule
 
 MODELS = Path(__file__).parent / "models"  # made by render_models.py in it
@@ -50,8 +50,8 @@ def members() -> dict[str, bytes]:
     inputs = np.random.default_rng(3).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     interpreter = Interpreter(model)
     features = np.stack([interpreter.run(image, interpreter.outputs[:1])[0].reshape(-1) for image in inputs])
-    probes = write_arrays({"inputs": inputs, "probabilities": head().probabilities(features)})
-    return {MODEL: model, HEAD: head_to_bytes(head()), PROBES: probes}
+    probes = Probes(inputs, features, head().probabilities(features))
+    return {MODEL: model, HEAD: head_to_bytes(head()), PROBES: probes_to_bytes(probes)}
 
 
 @pytest.fixture(scope="session")

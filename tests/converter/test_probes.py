@@ -1,0 +1,98 @@
+"""Probes are found by search: on a ladder of scores, certain, always the same; a damaged model does not pass them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uncia_backbones.flatbuffer import pack, unpack
+from uncia_contract.bundle import Bundle, read_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.errors import BundleError
+from uncia_contract.manifest import MODEL, PROBES
+from uncia_contract.probes import probes_from_bytes
+from uncia_converter.drawings import FIELDS, MOST_TRIES, Image8, draw
+from uncia_converter.probes import TwoKernels
+
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+SIZE = (40, 32)
+
+
+class Brightness:
+    """Two labels; the second is the more certain the brighter the picture. Certain of even mean levels only."""
+
+    def __init__(self, slope: float = 0.1, sure: bool = True) -> None:
+        self.slope, self.sure, self.asked = slope, sure, 0
+
+    def logits(self, image: Image8) -> Any:
+        self.asked += 1
+        return np.array([0.0, (image.mean() - 128) * self.slope])
+
+    def certain(self, image: Image8) -> bool:
+        return self.sure or int(image.mean()) % 2 == 0
+
+
+def margins(judge: Brightness, probes: Image8) -> list[float]:
+    return [float(judge.logits(probe)[1]) for probe in probes]
+
+
+@pytest.fixture(scope="module")
+def starter() -> Bundle:
+    return read_bundle(STARTER)
+
+
+def test_drawings_score_low_in_between_and_high() -> None:
+    """For each of two labels, as far as its ladder goes."""
+    found = margins(Brightness(), draw(SIZE, Brightness(), 2)[FIELDS:])
+    assert (min(found) <= -3, max(found) >= 3, any(-1 < margin < 1 for margin in found)) == (True, True, True)
+
+
+def test_the_same_model_gives_the_same_drawings() -> None:
+    """Chance is seeded."""
+    assert np.array_equal(draw(SIZE, Brightness(), 2), draw(SIZE, Brightness(), 2))
+
+
+def test_a_drawing_of_which_other_kernels_are_not_sure_is_not_kept() -> None:
+    """Fields and drawings alike."""
+    judge = Brightness(sure=False)
+    assert all(judge.certain(probe) for probe in draw(SIZE, judge, 2))
+
+
+def test_a_model_that_is_never_moved_ends_the_search() -> None:
+    """The highest that was reached is kept, and the tries are counted."""
+    judge, told = Brightness(slope=0.0), [(0, 0)]
+    probes = draw(SIZE, judge, 2, lambda done, most: told.append((done, most)))
+    assert len(probes) == FIELDS + 2
+    assert judge.asked <= 2 * MOST_TRIES + 1000
+    assert told[-1][0] >= told[-1][1] == 2 * MOST_TRIES
+
+
+def test_the_starters_probes_are_certain(starter: Bundle) -> None:
+    """Plain kernels give each of them nearly the same answer."""
+    judge = TwoKernels(starter.members[MODEL], starter.head)
+    assert all(judge.certain(probe) for probe in probes_from_bytes(starter.members[PROBES]).inputs)
+
+
+def test_a_weight_tensor_of_zeros_is_refused(starter: Bundle) -> None:
+    """Every fifth of the starter's, from its first layer to its last (all 60 were tried once; none passed)."""
+    passed = []
+    for number in range(0, len(_weights(unpack(starter.members[MODEL]))), 5):
+        model = unpack(starter.members[MODEL])
+        buffer = _weights(model)[number]
+        buffer.data = np.zeros_like(buffer.data)
+        damaged = replace(starter, members={**starter.members, MODEL: pack(model)})
+        try:
+            Classifier(damaged).check_probes()
+            passed.append(number)
+        except BundleError:
+            continue
+    assert passed == []
+
+
+def _weights(model: Any) -> list[Any]:
+    """The buffers of the tensors between pixels and features that hold numbers, biases included."""
+    tensors = [tensor for tensor in model.subgraphs[0].tensors if b"head/" not in tensor.name]
+    buffers = [model.buffers[tensor.buffer] for tensor in tensors]
+    return [buffer for buffer in buffers if buffer.data is not None and len(buffer.data) >= 32]
