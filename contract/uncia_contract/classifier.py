@@ -19,7 +19,9 @@ from uncia_contract.probes import ProbeDifference, difference, probes_from_bytes
 class Scores(Protocol):
     """What scoring needs of a classifier; a test may stand in with less than a bundle."""
 
-    manifest: Manifest
+    @property
+    def manifest(self) -> Manifest:
+        """The rules, and which labels are positive."""
 
     def score(self, image: NDArray[np.uint8]) -> float:
         """Probability of the positive labels together for one uint8 (height, width, 3) model input."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from PIL import ExifTags, Image
 
-_EARLIEST_YEAR = 1990
+_YEARS = range(1990, 2100)
 
 
 def taken_at(image: Image.Image, zone: tzinfo = UTC) -> datetime | None:
@@ -25,7 +25,7 @@ def taken_at(image: Image.Image, zone: tzinfo = UTC) -> datetime | None:
 
 
 def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo = UTC) -> datetime | None:
-    """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed or before 1990."""
+    """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed, before 1990 or after 2099."""
     cleaned = text.strip().strip("\0")
     if len(cleaned) >= 10 and cleaned[4] == ":" and cleaned[7] == ":":  # EXIF writes dates with colons
         cleaned = cleaned[:10].replace(":", "-") + cleaned[10:]
@@ -36,7 +36,7 @@ def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo =
             time = datetime.fromisoformat(cleaned)
         except ValueError:
             return None
-    if time.year < _EARLIEST_YEAR:
+    if time.year not in _YEARS:
         return None
     time = (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
     return time + _fraction(subseconds) if time.microsecond == 0 else time

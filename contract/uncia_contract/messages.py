@@ -17,6 +17,7 @@ from uncia_contract.errors import MessageError
 MAX_FRAMES = 1000
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+MAX_PREVIEW_BYTES = 64 * 1024
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -53,7 +54,8 @@ class FrameEntry(Struct, frozen=True):
     """One frame of a sequence: who it is, what it scored, and which part of it was looked at.
 
     `score` is None where early exit made scoring needless or the frame could not be decoded. `region` is
-    (left, top, width, height) in fractions of the oriented frame, None where the whole frame was scored.
+    (left, top, width, height) in fractions of the oriented frame, None where the whole frame was scored; `why` is the
+    reason of either, in the words of `regions.RegionChoice`, empty where the trap did not say.
     """
 
     n: Count
@@ -63,6 +65,16 @@ class FrameEntry(Struct, frozen=True):
     taken_at: UtcTime | None = None
     score: Probability | None = None
     region: tuple[Probability, Probability, Probability, Probability] | None = None
+    why: Annotated[str, Meta(max_length=32)] = ""
+
+
+class Preview(Struct, frozen=True):
+    """A thumbnail of frame `n`, made for sending: an oriented JPEG of `width` by `height` pixels (base64 in JSON)."""
+
+    n: Count
+    width: Annotated[int, Meta(ge=1, le=4096)]
+    height: Annotated[int, Meta(ge=1, le=4096)]
+    jpeg: Annotated[bytes, Meta(max_length=MAX_PREVIEW_BYTES)]
 
 
 class SequenceRecord(Struct, frozen=True):
@@ -71,7 +83,8 @@ class SequenceRecord(Struct, frozen=True):
     `confidence` is the number that decided: the mean of the frames' probabilities. For a negative that was
     settled early it is the upper bound that could not reach the threshold, and `upper_bound` is True.
     `audit` marks a rejected sequence that was sent for estimating the miss rate. `event` ties together the
-    sequences that a never-ending burst was cut into.
+    sequences that a never-ending burst was cut into. `preview` shows the best frame until its original has arrived; it
+    is left out where the link is too thin for it.
     """
 
     id: SequenceId
@@ -91,6 +104,7 @@ class SequenceRecord(Struct, frozen=True):
     failures: tuple[Name, ...] = ()
     audit: bool = False
     historical: bool = False
+    preview: Preview | None = None
     schema: Literal["uncia.sequence/1"] = "uncia.sequence/1"
 
 

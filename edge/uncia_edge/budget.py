@@ -1,29 +1,45 @@
 """How many bytes of frames may be sent in a day.
 
-Decides when frames wait; records always go, and what a person asked for goes past the budget. A day is 24 hours of the
-monotonic clock, because the wall clock of a trap may stand in 1970.
+Decides when frames wait; records always go, and what a person asked for goes past the budget. What is spent is kept
+over restarts; what a day is, is `day`.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
-_DAY_S = 24 * 3600.0
+from uncia_edge.day import Book, Loose
+
+
+class Days(Protocol):
+    """Tells one day from the next."""
+
+    @property
+    def number(self) -> int:
+        """Which day it is."""
+
+
+class Always:
+    """A day without an end."""
+
+    number = 0
 
 
 class Budget:
     """Bytes of frames a day; None for no limit."""
 
-    def __init__(self, bytes_per_day: int | None, clock: Callable[[], float]) -> None:
+    def __init__(self, bytes_per_day: int | None = None, day: Days | None = None, book: Book | None = None) -> None:
         self.bytes_per_day = bytes_per_day
-        self._clock = clock
-        self._since_s, self.spent = clock(), 0
+        self._day, self._book = day or Always(), book or Loose()
+
+    @property
+    def spent(self) -> int:
+        """Bytes sent today."""
+        return self._book.remembered("spent") if self._book.remembered("spent_day") == self._day.number else 0
 
     @property
     def left(self) -> bool:
         """Whether another piece of a frame may go today."""
-        if self._clock() - self._since_s >= _DAY_S:
-            self._since_s, self.spent = self._clock(), 0
         return self.bytes_per_day is None or self.spent < self.bytes_per_day
 
     def spend(self, size: int) -> None:
-        """Note bytes that the broker took."""
-        self.spent += size
+        """Note bytes that were handed to the broker."""
+        self._book.remember(spent=self.spent + size, spent_day=self._day.number)

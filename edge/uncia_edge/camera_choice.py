@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta, timezone
+from functools import partial
 from pathlib import Path
 
 from uncia_contract.errors import ConfigurationError
@@ -13,8 +14,8 @@ from uncia_edge.settings import TrapSettings
 from uncia_edge.watched import WatchedCamera, WatchSettings
 
 
-def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: Callable[[], None]) -> Camera:
-    """The configured camera; a live one calls `beat` as long as it sees.
+def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: Callable[[str], None]) -> Camera:
+    """The configured camera; a live one calls `beat("observing")`, the Pi's own `beat("camera")` too, while it works.
 
     Raises:
         ConfigurationError: its folder is not named; its hardware or its libraries are not there.
@@ -29,17 +30,19 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: C
     if camera.kind == "recorded":
         return RecordedCamera(Path(camera.folder), zone)
     ledger = Path(settings.state) / "watched.jsonl"
-    return WatchedCamera(Path(camera.folder), ledger, rule, outbox.has_taken, zone, _watch(settings), beat)
+    look = partial(beat, "observing")
+    return WatchedCamera(Path(camera.folder), ledger, rule, outbox.has_taken, zone, _watch(settings), look)
 
 
-def _pi_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: Callable[[], None]) -> Camera:
+def _pi_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: Callable[[str], None]) -> Camera:
     from uncia_edge.picamera import PicameraEye, Trigger, TriggeredCamera, pir_sensor
 
     camera = settings.camera
     eye, sensor = PicameraEye(camera.width_px, camera.height_px), pir_sensor(camera.pir_pin)
     trigger = Trigger(camera.before, camera.after, camera.interval_s)
     spool = Path(settings.state) / "spool"
-    return TriggeredCamera(eye, sensor, spool, rule, outbox.has_taken, trigger, _watch(settings), beat)
+    signs = partial(beat, "camera"), partial(beat, "observing")
+    return TriggeredCamera(eye, sensor, spool, rule, outbox.has_taken, trigger, _watch(settings), *signs)
 
 
 def _watch(settings: TrapSettings) -> WatchSettings:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from uncia_contract.errors import FrameError
 from uncia_contract.frames import Frame
@@ -29,7 +29,7 @@ class ArrivedBurst:
     """A burst that has ended: its usable frames in order, and the files that failed the cheap check.
 
     `name` is what the camera calls it; `continues` that the rule cut a burst which went on; `time_source` where the
-    frames' times come from.
+    frames' times come from; `owned` that the files are the trap's own, so that nobody else writes into them.
     """
 
     name: str
@@ -37,6 +37,7 @@ class ArrivedBurst:
     failures: tuple[Failure, ...] = ()
     continues: bool = False
     time_source: TimeSource = "exif"
+    owned: bool = False
 
 
 class Camera(Protocol):
@@ -44,6 +45,17 @@ class Camera(Protocol):
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended: for ever from a live camera, to the end of a recording."""
+
+
+@runtime_checkable
+class LiveCamera(Camera, Protocol):
+    """A camera that goes on until it is closed, and keeps what could not be stored yet."""
+
+    def again(self) -> None:
+        """The burst in hand could not be stored: it is handed over again later, also after a restart."""
+
+    def close(self) -> None:
+        """End `bursts` soon. Safe to call from any thread and from a signal handler."""
 
 
 def arrive(path: Path, zone: tzinfo) -> Frame:

@@ -9,16 +9,19 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from uncia_contract.errors import BrokerError, UnciaError
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.field_commands import add_field_commands
+from uncia_edge.notify import notify
 from uncia_edge.runtime import Runtime
 from uncia_edge.score_command import add_score
-from uncia_edge.settings import read_settings
+from uncia_edge.settings import TrapSettings, read_settings
+from uncia_edge.sleep import nap
 from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
@@ -73,21 +76,37 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config)
+    while (until := _watch_once(settings, arguments.wait_s)) is not None:
+        notify(f"STATUS=planned sleep until {until:%Y-%m-%d %H:%M} UTC")
+        ended = threading.Event()
+        _on_termination(ended.set)
+        nap((until - datetime.now(UTC)).total_seconds(), ended.wait, lambda: notify("WATCHDOG=1"))
+        if ended.is_set():
+            break
+    return 0
+
+
+def _on_termination(act: Callable[[], object]) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: act())
+
+
+def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
+    """Observe until the recording, the service or the day's watch ends; when to watch again, None for never."""
     with Runtime(settings) as runtime:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
+        _on_termination(runtime.stop)
         runtime.run(_print)
         if runtime.stopped:
-            return 0
-        if not runtime.wait_delivered(arguments.wait_s):
+            return runtime.asleep_until
+        if not runtime.wait_delivered(wait_s):
             waiting = len(runtime.outbox.waiting())
             where = f"{settings.broker.host}:{settings.broker.port}"
             link = "no receipt from the collector" if runtime.delivery.connected else f"no broker at {where}"
             raise BrokerError(
-                f"{waiting} sequences not delivered within {arguments.wait_s:g} s ({link}); "
+                f"{waiting} sequences not delivered within {wait_s:g} s ({link}); "
                 f"nothing is lost, they wait in {settings.state} for the next run"
             )
-    return 0
+    return None
 
 
 def _log(arguments: argparse.Namespace) -> int:

@@ -75,7 +75,7 @@ class Commands:
             case "restart":
                 self._restart()
                 return self._reply(True, "restarting")
-        return self._reply(False, f"{command.name}: not supported by this trap")
+        return self._reply(False, f"{command.name}: bundles are put on a trap by hand (docs/field-guide.md)")
 
     def _send_frames(self, command: Command, sends: Sends) -> Reply:
         if command.sequence is None:

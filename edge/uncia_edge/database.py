@@ -59,6 +59,7 @@ class Database:
         self.path, self.lock = path, threading.RLock()
         self.set_aside: Path | None = None
         self._pending: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
         try:
             if path.exists() and not _sound(path):
                 self.set_aside = _set_aside(path)
@@ -93,8 +94,10 @@ class Database:
                 yield self._connection
                 for name, amount in self._pending.items():
                     bump(self._connection, name, amount)
+                self._connection.executemany("INSERT OR REPLACE INTO total VALUES (?, ?)", self._noted.items())
                 self._connection.execute("COMMIT")
                 self._pending.clear()
+                self._noted.clear()
             except BaseException as error:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -112,19 +115,24 @@ class Database:
         with self.lock:
             self._pending[name] = self._pending.get(name, 0) + amount
 
+    def note(self, name: str, value: int) -> None:
+        """Set a number beside the totals. Written with the next transaction, too."""
+        with self.lock:
+            self._noted[name] = value
+
     def totals(self) -> dict[str, int]:
         """All totals, what is not yet written included."""
         with self.lock:
             stored = {str(name): int(value) for name, value in self.all("SELECT name, value FROM total")}
             for name, amount in self._pending.items():
                 stored[name] = stored.get(name, 0) + amount
-            return stored
+            return stored | self._noted
 
     def close(self) -> None:
         """Write pending totals, where the card lets us, and close."""
         with self.lock:
             try:
-                if self._pending:
+                if self._pending or self._noted:
                     with self.transaction():
                         pass
             finally:

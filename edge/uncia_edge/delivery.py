@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from uncia_contract.errors import BrokerError, MessageError, StorageError
-from uncia_contract.messages import Receipt, decode
+import msgspec
+
+from uncia_contract.errors import BrokerError, MessageError
+from uncia_contract.messages import Receipt, SequenceRecord, decode, encode
 from uncia_contract.topics import Topics
 from uncia_edge.budget import Budget
 from uncia_edge.link import Acknowledged, BackOff, Connected, Disconnected, Event, Outgoing, Pipe, Received
@@ -41,7 +43,7 @@ class Delivery:
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
-        budget_bytes: bytes of frames a day; None for no limit. `budget` may be changed while it runs.
+        budget: of bytes of frames a day; it may be changed while it runs.
         beat: called after each step: delivery is alive.
         clock: monotonic seconds.
     """
@@ -56,11 +58,11 @@ class Delivery:
         on_delivered: Callable[[str], None] | None = None,
         on_command: Callable[[Received], None] | None = None,
         greetings: Callable[[], Sequence[Outgoing]] | None = None,
-        budget_bytes: int | None = None,
+        budget: Budget | None = None,
         beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.budget, self._beat = Budget(budget_bytes, clock), beat
+        self.budget, self._beat = budget or Budget(), beat
         self._outbox, self._link, self._topics, self._clock = outbox, link, topics, clock
         self._pace = pace or Pace()
         self._on_delivered, self._on_command = on_delivered, on_command
@@ -132,11 +134,11 @@ class Delivery:
         while not self._stop.is_set():
             try:
                 self.step(self._idle_s())
-                self._beat()
-            except StorageError as error:
-                # A failing card must not end delivery: what can still be read is still sent.
+            except OSError as error:  # a StorageError is one
+                # A failing card must not end delivery: what can still be read is still sent. A restart mends no card.
                 _log.error("delivery: %s", error)
                 self._stop.wait(1.0)
+            self._beat()
 
     def _idle_s(self) -> float:
         """How long to wait for an event before something is due without one."""
@@ -355,7 +357,7 @@ class Delivery:
         if piece is None:
             return
         try:
-            message = self._reader.read(transfer.record, piece)
+            message = self._reader.read(self._as_sent(transfer.record), piece)
         except OSError as error:
             self._leave_out(transfer, piece, error)
             return
@@ -370,6 +372,12 @@ class Delivery:
         self._window.sent(mid, piece, len(message.payload), now_s)
         if piece.frame is not None:
             self.budget.spend(len(message.payload))
+
+    def _as_sent(self, record: SequenceRecord) -> SequenceRecord:
+        """Without its thumbnail where the link is so thin that the record alone is one message's worth."""
+        if record.preview is None or len(encode(record)) <= self._window.chunk_bytes:
+            return record
+        return msgspec.structs.replace(record, preview=None)
 
     def _leave_out(self, transfer: Transfer, piece: Piece, error: OSError) -> None:
         """A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later."""

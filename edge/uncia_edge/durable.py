@@ -5,12 +5,13 @@ replayed power cuts); what is kept, and for how long, is decided elsewhere. A fa
 have dropped the dirty pages, and a second fsync would report success for bytes that are gone.
 """
 
+import hashlib
 import os
-import shutil
 from pathlib import Path
 
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
+_PART_BYTES = 1024 * 1024
 
 
 def sync_file(path: Path) -> None:
@@ -51,24 +52,33 @@ def stage_bytes(path: Path, content: bytes) -> None:
     temporary.rename(path)
 
 
-def stage_copy(source: Path, path: Path) -> None:
-    """Give an existing file a second, durable name; the caller fsyncs the folder of `path`.
+def stage_link(source: Path, path: Path) -> bool:
+    """Give an existing file a second, durable name; the caller fsyncs the folder of `path`. No byte is written twice.
 
-    A hard link where source and target share a file system (no byte is written twice), else a copy.
+    Only for files that nobody writes into any more: the two names are one file. False where the file system has no
+    links, or source and target are on two.
     """
+    path.unlink(missing_ok=True)
     try:
         path.hardlink_to(source)
-    except FileExistsError:
-        path.unlink()
-        stage_copy(source, path)
-        return
     except OSError:
-        temporary = path.with_name(path.name + TEMPORARY)
-        shutil.copyfile(source, temporary)
-        sync_file(temporary)
-        temporary.rename(path)
-        return
+        return False
     sync_file(path)
+    return True
+
+
+def stage_copy(source: Path, path: Path) -> str:
+    """Copy a file durably; the caller fsyncs the folder of `path`. The sha256 of the bytes that were copied."""
+    digest = hashlib.sha256()
+    temporary = path.with_name(path.name + TEMPORARY)
+    with source.open("rb") as original, temporary.open("wb") as stream:
+        while part := original.read(_PART_BYTES):
+            digest.update(part)
+            stream.write(part)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.rename(path)
+    return digest.hexdigest()
 
 
 def make_folder(folder: Path) -> None:

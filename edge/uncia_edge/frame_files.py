@@ -31,26 +31,37 @@ class FrameFiles:
         """Where a sequence's record lies."""
         return self._shard(sequence) / f"{sequence}.json"
 
-    def put(self, record: SequenceRecord, files: Sequence[Path]) -> None:
+    def put(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> None:
         """Take record and frames, durably; `files` are in the order of `record.frames`.
 
+        Files that are `owned` by the trap are linked. Others may be written into again by whoever made them (a camera
+        that reuses its names), so they are copied, and the copy must be what was scored.
+
         Raises:
-            StorageError: another number of files than frames, or a file of another size than its frame says.
+            StorageError: another number of files than frames, or a file of another size or sha256 than its frame says.
             OSError: the card refused.
         """
         _check_sizes(record, files)
         shard = self._shard(record.id)
         durable.make_folder(shard)
         for entry, source in zip(record.frames, files, strict=True):
-            durable.stage_copy(source, self.frame(record.id, entry.n))
+            path = self.frame(record.id, entry.n)
+            if owned and durable.stage_link(source, path):
+                continue
+            if durable.stage_copy(source, path) != entry.sha256:
+                raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
         durable.stage_bytes(self.record(record.id), encode(record))
         durable.sync_folder(shard)
 
     def remove(self, record: SequenceRecord) -> None:
         """Remove record and frames. The record goes last: what has no record is debris, what has one is whole."""
+        self.remove_frames(record)
+        self.record(record.id).unlink(missing_ok=True)
+
+    def remove_frames(self, record: SequenceRecord) -> None:
+        """Remove the frames alone."""
         for entry in record.frames:
             self.frame(record.id, entry.n).unlink(missing_ok=True)
-        self.record(record.id).unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> int:
         """Remove unfinished files and those of sequences that are not `known`; the number removed."""

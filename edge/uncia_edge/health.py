@@ -13,6 +13,7 @@ from uncia_edge.records import Reading
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 _UPTIME = Path("/proc/uptime")
+_SUPPLIES = Path("/sys/class/power_supply")
 
 
 def trap_state(
@@ -24,8 +25,12 @@ def trap_state(
     clock: Reading,
     revision: int = 0,
     degraded: tuple[str, ...] = (),
+    place: tuple[float | None, float | None] = (None, None),
 ) -> TrapState:
-    """Birth certificate and health of a trap, now; `degraded` names what does not work as it should."""
+    """Birth certificate and health of a trap, now.
+
+    `degraded` names what does not work as it should, `place` is (latitude, longitude).
+    """
     depth = outbox.depth()
     if outbox.set_aside is not None:
         degraded = (*degraded, f"outbox rebuilt, {outbox.set_aside.name} set aside")
@@ -48,7 +53,10 @@ def trap_state(
         counters=outbox.counters(),
         configuration_revision=revision,
         temperature_c=_temperature_c(),
-        degraded=degraded,
+        battery_v=_battery_v(),
+        latitude=place[0],
+        longitude=place[1],
+        degraded=tuple(reason[:255] for reason in degraded),
     )
 
 
@@ -77,6 +85,17 @@ def _uptime_s() -> float:
         return float(_UPTIME.read_text().split()[0])
     except (OSError, ValueError):
         return 0.0
+
+
+def _battery_v() -> float | None:
+    """Of the first battery that the kernel knows."""
+    for supply in sorted(_SUPPLIES.glob("*")):
+        try:
+            if (supply / "type").read_text().strip() == "Battery":
+                return int((supply / "voltage_now").read_text()) / 1e6
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def _temperature_c() -> float | None:

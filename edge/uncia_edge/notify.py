@@ -39,10 +39,14 @@ class Pulse:
         """The part made progress. Safe to call from any thread."""
         self._beats_s[part] = self._clock()
 
+    def forget(self, part: str) -> None:
+        """The part has done its work, and is not waited for any more."""
+        self._deadlines_s.pop(part, None)
+
     def silent(self) -> list[str]:
         """The parts that are overdue."""
         now_s = self._clock()
-        return [part for part, limit_s in self._deadlines_s.items() if now_s - self._beats_s[part] > limit_s]
+        return [part for part, limit_s in list(self._deadlines_s.items()) if now_s - self._beats_s[part] > limit_s]
 
     def feed(self) -> bool:
         """Feed systemd's watchdog if every part is alive; whether it did."""

@@ -1,11 +1,11 @@
 """What waits for the collector's receipt: each positive sequence, in one SQLite table and its files.
 
 Decides a sequence's life (docs/delivery.md draws it): `add` commits record and frames before it returns, only a
-receipt's proof removes them, what cannot be sent is parked and never forgotten. How and when things are sent is
-`delivery`; what goes when the card fills is `pressure`.
+receipt's proof removes them, what cannot be sent is parked and never forgotten. Questions are `shelf`'s; how and when
+things are sent is `delivery`; what goes when the card fills is `pressure`.
 
     waiting --receipt: all stored--> delivered        waiting --refused, poison--> parked --release--> waiting
-    waiting --over the day's budget--> held --asked for, new day--> waiting        any --card full--> dropped
+    held (an audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
 """
 
 # ruff: noqa: S608 -- statements are put together from this module's own constants; values are always bound
@@ -13,36 +13,24 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages import Counters, Receipt, SequenceRecord, encode
 from uncia_contract.topics import check_trap_id
-from uncia_edge import durable
-from uncia_edge.database import Database, bump
-from uncia_edge.frame_files import FrameFiles
-from uncia_edge.waiting import SELECT, Waiting, best_frame, item_of
+from uncia_edge.database import bump
+from uncia_edge.shelf import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, Shelf
+from uncia_edge.waiting import Waiting, best_frame
 
 _log = logging.getLogger(__name__)
 
-RECORD, BEST_FRAME, OTHER_FRAMES = 0, 1, 2
 REFUSED = "refused by the collector"
+__all__ = ["BEST_FRAME", "OTHER_FRAMES", "RECORD", "Depth", "Outbox"]
 REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
-_HERE = "state NOT IN ('delivered', 'dropped')"
 
 
-@dataclass(frozen=True)
-class Depth:
-    """How much waits: sequences not yet delivered (parked and held ones included), their bytes, and the parked ones."""
-
-    sequences: int
-    bytes: int
-    parked: int
-
-
-class Outbox:
+class Outbox(Shelf):
     """Durable store of what the collector does not have yet. Safe to use from several threads.
 
     Args:
@@ -54,27 +42,15 @@ class Outbox:
     """
 
     def __init__(self, folder: Path, synchronous: str = "FULL") -> None:
-        self.folder = folder
-        try:
-            durable.make_folder(folder)
-            self._files = FrameFiles(folder / "frames")
-        except OSError as error:
-            raise StorageError(f"outbox {folder}: {error}") from error
-        self._database = Database(folder / "outbox.db", synchronous)
-        self._lock = self._database.lock
-        self.set_aside = self._database.set_aside
+        super().__init__(folder, synchronous)
         if self.set_aside is not None:
             _log.error("outbox database was damaged; set aside as %s", self.set_aside.name)
         self._recover()
         self._depth = self._measure()
+        self._remembered = self._all_remembered()
         self.on_add: Callable[[], None] | None = None  # called after each commit of a new sequence
 
     # -- identity and totals
-
-    @property
-    def installation(self) -> str:
-        """Eight hexadecimal digits, drawn when the database was made: keeps ids apart after a reinstall."""
-        return str(self._database.all("SELECT installation FROM identity")[0][0])
 
     def next_sequence_id(self, trap: str) -> str:
         """A sequence id never given before: `<trap>-<installation>-<n>`. Counts; knows no clock. Durable at once."""
@@ -90,22 +66,32 @@ class Outbox:
                 raise ValueError(f"total {name!r}: expected one of {', '.join(Counters.__struct_fields__)}")
             self._database.count(name, amount)
 
-    def counters(self) -> Counters:
-        """Totals since installation."""
-        totals = self._database.totals()
-        return Counters(**{name: totals.get(name, 0) for name in Counters.__struct_fields__})
+    def remember(self, **numbers: int) -> None:
+        """Note numbers over restarts (`day.Book`). Written with the next commit."""
+        for name, value in numbers.items():
+            self._remembered[name] = value
+            self._database.note(f"noted_{name}", value)
 
     # -- the life of a sequence
 
-    def add(self, record: SequenceRecord, files: Sequence[Path], priority: int = 0) -> None:
+    def add(
+        self,
+        record: SequenceRecord,
+        files: Sequence[Path],
+        priority: int = 0,
+        owned: bool = False,
+        held: bool = False,
+    ) -> None:
         """Take a sequence. When this returns, record and frames survive a power cut.
 
-        Adding an id again does nothing. The files are linked or copied, never moved or changed.
+        Adding an id again does nothing. The files are copied, or linked, never moved or changed.
 
         Args:
             record: the sequence; its frames' sizes are checked against the files.
             files: the originals, in the order of `record.frames`.
             priority: 0 goes before 1 within a stage.
+            owned: the files are the trap's own, and nobody writes into them again: they are linked.
+            held: not sent before `release_held` (`audit`).
 
         Raises:
             StorageError: a file that does not fit its frame, or a card that is full or failing; nothing is kept then.
@@ -114,9 +100,9 @@ class Outbox:
             if self._database.all("SELECT 1 FROM sequence WHERE id=?", record.id):
                 return
             try:
-                self._files.put(record, files)
+                self._files.put(record, files, owned)
                 with self._database.transaction() as connection:
-                    size = _insert(connection, record, priority)
+                    size = _insert(connection, record, priority, state="held" if held else "waiting")
             except OSError as error:  # a StorageError is one too
                 self._discard(record)
                 raise StorageError(f"sequence {record.id} cannot be stored: {error}") from error
@@ -160,17 +146,24 @@ class Outbox:
             self._shift(parked=-released)
             return released
 
-    def in_stages(self, first: int, last: int, positive: bool | None = None) -> list[str]:
-        """The ids of sequences on the card in these stages, oldest first."""
-        rows = self._database.all(
-            f"SELECT id FROM sequence WHERE {_HERE} AND stage BETWEEN ? AND ? AND positive IN (?, ?) ORDER BY n",
-            *(first, last, *((0, 1) if positive is None else (int(positive), int(positive)))),
-        )
-        return [str(row[0]) for row in rows]
+    def release_held(self) -> int:
+        """Let the sequences that were held back be sent; the number of them."""
+        return self._database.change("UPDATE sequence SET state='waiting' WHERE state='held'")
+
+    def forget_held(self, sequence: str) -> None:
+        """Take back a sequence that was held and shall not be sent after all; it leaves no trace."""
+        with self._lock:
+            item = self.get(sequence)
+            rows = self._database.all("SELECT bytes FROM sequence WHERE id=? AND state='held'", sequence)
+            if item is None or not rows:
+                return
+            self._database.change("DELETE FROM sequence WHERE id=?", sequence)
+            self._shift(sequences=-1, size=-rows[0][0])
+            self._discard(item.record)
 
     def ask_for(self, sequence: str) -> bool:
         """Send a sequence before all others and past the budget; whether it is still here."""
-        statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {_HERE}"
+        statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {HERE}"
         with self._lock:
             parked = sequence in self.parked()
             found = bool(self._database.change(statement, sequence))
@@ -240,68 +233,6 @@ class Outbox:
         rule = "state='waiting' AND stage=0 AND historical=0"
         return self._database.change(f"UPDATE sequence SET historical=1 WHERE {rule}")
 
-    # -- questions
-
-    def next(
-        self, limit: int = 1, exclude: Collection[str] = (), stages: tuple[int, int] = (RECORD, OTHER_FRAMES)
-    ) -> list[Waiting]:
-        """The sequences to send next: records before best frames before other frames, then by priority and age.
-
-        Args:
-            limit: at most so many.
-            exclude: ids to leave out.
-            stages: the first and the last stage asked for.
-        """
-        first, last = stages
-        rows = self._database.all(
-            "SELECT id, n FROM sequence WHERE state='waiting' AND stage BETWEEN ? AND ?"
-            " ORDER BY stage, priority, n LIMIT ?",
-            *(first, last, limit + len(exclude)),
-        )
-        chosen = [n for sequence, n in rows if sequence not in exclude][:limit]
-        return [item_of(self._database.all(f"{SELECT} WHERE n=?", n)[0]) for n in chosen]
-
-    def get(self, sequence: str) -> Waiting | None:
-        """A sequence that is still in the outbox, in whatever state; None when it is delivered or unknown."""
-        rows = self._database.all(f"{SELECT} WHERE id=? AND {_HERE}", sequence)
-        return item_of(rows[0]) if rows else None
-
-    def frame_path(self, sequence: str, n: int) -> Path:
-        """Where a frame's bytes lie."""
-        return self._files.frame(sequence, n)
-
-    def waiting(self) -> list[str]:
-        """The ids that have no receipt yet (parked and held ones included), oldest first."""
-        return [str(row[0]) for row in self._database.all(f"SELECT id FROM sequence WHERE {_HERE} ORDER BY n")]
-
-    def parked(self) -> dict[str, str]:
-        """The parked sequences, each with its reason."""
-        rows = self._database.all("SELECT id, reason FROM sequence WHERE state='parked' ORDER BY n")
-        return {str(sequence): str(reason) for sequence, reason in rows}
-
-    def is_delivered(self, sequence: str) -> bool:
-        """Whether the collector's receipt for the whole sequence arrived."""
-        return bool(self._database.all("SELECT 1 FROM sequence WHERE id=? AND state='delivered'", sequence))
-
-    def frames_delivered(self, sequence: str) -> int:
-        """How many frames of a sequence the collector's receipts proved stored."""
-        rows = self._database.all("SELECT stored FROM sequence WHERE id=?", sequence)
-        return len(json.loads(rows[0][0])) if rows else 0
-
-    def has_taken(self, hashes: Collection[str]) -> bool:
-        """Whether one of the latest sequences began with a frame of one of these sha256."""
-        rows = self._database.all("SELECT first_frame FROM sequence ORDER BY n DESC LIMIT 50")
-        return any(row[0] in hashes for row in rows)
-
-    def depth(self) -> Depth:
-        """How much waits."""
-        return self._depth
-
-    def oldest(self) -> SequenceRecord | None:
-        """The record that waits longest."""
-        rows = self._database.all(f"{SELECT} WHERE {_HERE} ORDER BY n LIMIT 1")
-        return item_of(rows[0]).record if rows else None
-
     def close(self) -> None:
         """Write what is pending and close. The outbox cannot be used afterwards."""
         self._database.close()
@@ -309,13 +240,15 @@ class Outbox:
     # -- inside
 
     def _deliver(self, record: SequenceRecord, stored: Iterable[int]) -> None:
-        with self._database.transaction() as connection:
-            state, size = connection.execute("SELECT state, bytes FROM sequence WHERE id=?", (record.id,)).fetchone()
-            connection.execute(
-                "UPDATE sequence SET state='delivered', stored=?, bytes=0, record=x'', reason=NULL WHERE id=?",
-                (json.dumps(sorted(stored)), record.id),
-            )
-        self._shift(sequences=-1, size=-size, parked=-(state == "parked"))
+        rows = self._database.all("SELECT state, bytes FROM sequence WHERE id=?", record.id)
+        statement = "UPDATE sequence SET state='delivered', stored=?, bytes=0, record=x'', reason=NULL WHERE id=?"
+        try:
+            self._database.change(statement, json.dumps(sorted(stored)), record.id)
+        except StorageError:
+            # A full card has no room for the change either. The collector has it all: its files may go first.
+            self._files.remove_frames(record)
+            self._database.change(statement, json.dumps(sorted(stored)), record.id)
+        self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
         self._discard(record)  # after the commit: the other way round, a crash would leave a row without files
 
     def _note_progress(self, item: Waiting, stored: frozenset[int]) -> None:
@@ -337,7 +270,7 @@ class Outbox:
             self._rebuild()
         forget = "state='delivered' AND n < (SELECT MAX(n) FROM sequence) - ?"
         self._database.change(f"DELETE FROM sequence WHERE {forget}", REMEMBERED)
-        rows = self._database.all(f"SELECT id FROM sequence WHERE {_HERE}")
+        rows = self._database.all(f"SELECT id FROM sequence WHERE {HERE}")
         self._files.sweep({str(row[0]) for row in rows})
 
     def _rebuild(self) -> None:
@@ -345,28 +278,30 @@ class Outbox:
         with self._database.transaction() as connection:
             for record in self._files.stored():
                 absent = self._files.absent(record)
-                _insert(connection, record, priority=0, dropped=absent)
+                _insert(connection, record, 0, absent, "held" if record.audit else "waiting")
                 self.count(drops=len(absent))
                 _log.warning("sequence %s rebuilt from its files; frames lost: %d", record.id, len(absent))
             connection.execute("INSERT INTO identity VALUES (?)", (os.urandom(4).hex(),))
-
-    def _measure(self) -> Depth:
-        columns = "COUNT(*), COALESCE(SUM(bytes), 0), COALESCE(SUM(state='parked'), 0)"
-        return Depth(*self._database.all(f"SELECT {columns} FROM sequence WHERE {_HERE}")[0])
 
     def _shift(self, sequences: int = 0, size: int = 0, parked: int = 0) -> None:
         depth = self._depth
         self._depth = Depth(depth.sequences + sequences, depth.bytes + size, depth.parked + parked)
 
 
-def _insert(connection: sqlite3.Connection, record: SequenceRecord, priority: int, dropped: Sequence[int] = ()) -> int:
-    """Enter a sequence as waiting; the bytes of its frames that lie on disk."""
+def _insert(
+    connection: sqlite3.Connection,
+    record: SequenceRecord,
+    priority: int,
+    dropped: Sequence[int] = (),
+    state: str = "waiting",
+) -> int:
+    """Enter a sequence; the bytes of its frames that lie on disk."""
     size = sum(entry.size for entry in record.frames if entry.n not in dropped)
     connection.execute(
         "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
-        " VALUES (?, 'waiting', 0, ?, ?, ?, ?, ?, ?, ?)",
+        " VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(record.id, priority, record.positive, len(record.frames), size),
+            *(record.id, state, priority, record.positive, len(record.frames), size),
             *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
         ),
     )

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +77,7 @@ class TriggeredCamera:
         trigger: see `Trigger`.
         watch: see `WatchSettings`.
         beat: called while the eye still sees: at least every `ring_s` and with each picture.
+        look: called at least once a second while `bursts` waits for the next one.
     """
 
     def __init__(
@@ -88,15 +90,19 @@ class TriggeredCamera:
         trigger: Trigger | None = None,
         watch: WatchSettings | None = None,
         beat: Callable[[], None] = lambda: None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._eye, self._sensor, self._beat = eye, sensor, beat
         self._trigger = trigger or Trigger()
         self._spool = spool
         durable.make_folder(spool)
-        self._watched = WatchedCamera(spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, times="trap")
+        self._watched = WatchedCamera(
+            spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, beat=look, times="trap"
+        )
         self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
         self._motion, self._closing = threading.Event(), threading.Event()
-        self._count = 0
+        self._count, self._refused = 0, False
+        self.lost = 0  # pictures that the card would not take
         sensor.when_motion = self._motion.set
         self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
 
@@ -105,13 +111,22 @@ class TriggeredCamera:
         self._thread.start()
         try:
             for burst in self._watched.bursts():
-                yield burst
-                for frame in burst.frames:
-                    frame.path.unlink(missing_ok=True)
-                for failure in burst.failures:
-                    failure.file.unlink(missing_ok=True)
+                self._refused = False
+                yield replace(burst, owned=True)
+                if not self._refused:
+                    _empty(burst)
         finally:
             self.close()
+
+    def again(self) -> None:
+        """The burst in hand could not be stored: its files stay in the spool, and it comes again."""
+        self._refused = True
+        self._watched.again()
+
+    @property
+    def unstored(self) -> int:
+        """How many bursts wait to be handed over again."""
+        return self._watched.unstored
 
     def close(self) -> None:
         """End `bursts` soon."""
@@ -126,35 +141,56 @@ class TriggeredCamera:
                 if self._motion.wait(self._trigger.ring_s):
                     self._take_burst()
                 elif self._trigger.before:
-                    self._ring.append((time.time(), self._eye.capture()))
+                    self._ring.append((time.monotonic(), self._eye.capture()))
                 self._beat()
             except (OSError, RuntimeError) as error:  # the watchdog sees the missing beat if this goes on
                 _log.error("camera: %s", error)
                 self._closing.wait(1.0)
 
     def _take_burst(self) -> None:
-        """The ring, then `after` pictures, for as long as something moves."""
+        """The ring, then `after` pictures, for as long as something moves.
+
+        The calendar is read once a burst: when the clock is set within it, its frames still stand apart as they did.
+        """
+        offset_s = time.time() - time.monotonic()
         while self._ring:
-            self._keep(*self._ring.popleft())
+            taken_s, content = self._ring.popleft()
+            self._keep(offset_s + taken_s, content)
         left = self._trigger.after
         while left > 0 and not self._closing.is_set():
             if self._motion.is_set() or self._sensor.motion_detected:
                 self._motion.clear()
                 left = self._trigger.after
-            self._keep(time.time(), self._eye.capture())
+            self._keep(offset_s + time.monotonic(), self._eye.capture())
             self._beat()
             left -= 1
             self._closing.wait(self._trigger.interval_s)
 
     def _keep(self, taken_s: float, content: bytes) -> None:
-        """Write one picture; a temporary name until it is whole. Its durability is the outbox's business."""
+        """Write one picture; a temporary name until it is whole. Its durability is the outbox's business.
+
+        A card that refuses it costs the picture, which is counted, and not the eye: a restart would mend nothing.
+        """
         self._count += 1
         stamp = datetime.fromtimestamp(taken_s, UTC)
         path = self._spool / f"{stamp:%Y%m%dT%H%M%S%f}-{os.getpid()}-{self._count:06d}.jpg"
         temporary = path.with_name(path.name + durable.TEMPORARY)
-        temporary.write_bytes(content)
-        os.utime(temporary, (taken_s, taken_s))
-        temporary.rename(path)
+        try:
+            temporary.write_bytes(content)
+            os.utime(temporary, (taken_s, taken_s))
+            temporary.rename(path)
+        except OSError as error:
+            self.lost += 1
+            _log.error("picture lost, the spool cannot be written: %s", error)
+
+
+def _empty(burst: ArrivedBurst) -> None:
+    """Take the files of a burst that is safe out of the spool."""
+    for path in [*(frame.path for frame in burst.frames), *(failure.file for failure in burst.failures)]:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("%s stays in the spool: %s", path.name, error)
 
 
 class PicameraEye:

@@ -73,7 +73,9 @@ def _entries(frames: Sequence[Frame], looks: Sequence[FrameLook]) -> tuple[Frame
         content = frame.path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         entries.append(
-            FrameEntry(n, frame.name[-255:], digest, len(content), frame.taken_at, look.score, _box(look.region))
+            FrameEntry(
+                n, frame.name[-255:], digest, len(content), frame.taken_at, look.score, _box(look.region), look.reason
+            )
         )
     return tuple(entries)
 

@@ -6,19 +6,24 @@ outbox.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
 from uncia_contract.bundle import Bundle
+from uncia_contract.errors import StorageError
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
+from uncia_edge.audit import Audits
+from uncia_edge.budget import Budget
 from uncia_edge.camera_choice import open_camera
-from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.clock import read_clock
 from uncia_edge.commands import Commands
+from uncia_edge.day import Day
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.delegate import Chosen, choose
 from uncia_edge.delivery import Delivery
@@ -32,14 +37,16 @@ from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.pressure import Bounds, Pressure
 from uncia_edge.settings import BrokerSettings, TrapSettings
+from uncia_edge.sleep import GRACE_S, asleep_until
 from uncia_edge.trap import Observation, Trap
 
 _log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
 _MB = 1_000_000
-# How long each part may go without progress before systemd is no longer told that the trap lives.
-_DEADLINES_S = {"camera": 120.0, "delivery": 120.0}
+# How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
+# long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
+_DEADLINE_S = 60.0
 
 
 class Runtime:
@@ -55,7 +62,7 @@ class Runtime:
             StorageError: an outbox that cannot be opened.
         """
         return_large_blocks()
-        self.settings = settings
+        self.settings, self._began_s = settings, time.monotonic()
         in_use = bundle_in_use(
             Path(settings.bundle),
             Path(settings.state),
@@ -65,10 +72,12 @@ class Runtime:
         self._degraded = tuple(reason for reason in (in_use.refused, in_use.chosen.fallback) if reason)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
-        self.pulse = Pulse(_DEADLINES_S if settings.camera.kind != "recorded" else {"delivery": 120.0})
-        self.camera = open_camera(
-            settings, self.bundle.manifest.burst_rule, self.outbox, lambda: self.pulse.beat("camera")
-        )
+        parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
+        self.pulse = Pulse(dict.fromkeys(parts, _DEADLINE_S))
+        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.pulse.beat)
+        self._card_trouble: str | None = None
+        day = Day(self.outbox, read_clock)
+        self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day)
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._commands = Commands(
@@ -81,19 +90,29 @@ class Runtime:
             on_delivered=on_delivered,
             on_command=lambda message: self._commands.handle(message, self.delivery),
             greetings=lambda: [Outgoing(self._topics.availability, b"online", retain=True), self._state()],
+            budget=Budget(None, day, self.outbox),
             beat=lambda: self.pulse.beat("delivery"),
         )
         self._apply(self._overrides.current)
-        self._housekeeping = Housekeeping(self._chores())
+        bounds = settings.outbox
+        self._pressure = Pressure(
+            self.outbox, Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB)
+        )
+        # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
+        self._threads = [Housekeeping([Chore("watchdog", 5.0, self.pulse.feed)]), Housekeeping(self._chores())]
         self.stopped = False
+        self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         self._trap = Trap(
-            settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips
+            *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
+            beat=lambda: self.pulse.beat("observing"),
+            preview_px=settings.outbox.preview_px,
         )
 
     def __enter__(self) -> "Runtime":
         """Starts delivery."""
         self.delivery.start()
-        self._housekeeping.start()
+        for thread in self._threads:
+            thread.start()
         notify("READY=1")
         return self
 
@@ -101,17 +120,18 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends delivery and closes the outbox; what is not delivered waits on disk."""
-        notify("STOPPING=1")
-        self._housekeeping.stop()
-        self.delivery.stop()
+        if self.asleep_until is None:
+            notify("STOPPING=1")
+        for thread in self._threads:
+            thread.stop()
+        self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
         self.outbox.close()
 
     def stop(self) -> None:
         """Let a live camera's `run` return soon. Safe to call from any thread and from a signal handler."""
         self.stopped = True
-        close = getattr(self.camera, "close", None)
-        if close is not None:
-            close()
+        if isinstance(self.camera, LiveCamera):
+            self.camera.close()
 
     def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
         """Observes every burst of the camera; returns when a recording has ended."""
@@ -119,14 +139,42 @@ class Runtime:
             report(self.observe(burst))
             if self.stopped:
                 return
+        if not self.stopped:  # a recording has ended
+            self.pulse.forget("observing")
+            self._audits.release()
 
     def observe(self, burst: ArrivedBurst) -> Observation:
-        """One burst from pictures to record; when it returns, a positive one is on disk and on its way."""
+        """One burst from pictures to record; when it returns, a positive one is on disk and on its way.
+
+        A live camera keeps a burst that the card refused, and hands it over again; the trap goes on looking.
+
+        Raises:
+            StorageError: the card refused, and the camera is a recording that can be played again.
+        """
         observation = self._trap.observe(burst)
+        self._note_card(observation.trouble)
+        if not observation.safe:
+            self._keep_for_later(observation)
+            return observation
         self._count(observation)
         failures = [f"{failure.file.name}: {failure.reason}" for failure in observation.failures]
         self.log.write(burst.name, observation.record, failures)
+        if observation.record is not None and not observation.record.positive and observation.trouble is None:
+            self._audits.consider(observation.record, [frame.path for frame in observation.frames], burst.owned)
         return observation
+
+    def _note_card(self, trouble: str | None) -> None:
+        if trouble is not None and self._card_trouble is None:
+            _log.error("the card refuses: %s; the trap goes on looking", trouble)
+        elif trouble is None and self._card_trouble is not None:
+            _log.info("the card can be written again")
+        self._card_trouble = trouble
+
+    def _keep_for_later(self, observation: Observation) -> None:
+        if not isinstance(self.camera, LiveCamera):
+            raise StorageError(observation.trouble or "the card refuses")
+        self.camera.again()
+        self._pressure.relieve()
 
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
         """Whether the outbox is empty, after at most that time."""
@@ -163,18 +211,37 @@ class Runtime:
             self.outbox,
             read_clock(),
             self._overrides.current.revision,
-            (*self._degraded, *(f"no progress of {part}" for part in self.pulse.silent())),
+            tuple(self._troubles()),
+            (self.settings.latitude, self.settings.longitude),
         )
         return Outgoing(self._topics.state, encode(state), retain=True)
 
+    def _troubles(self) -> Iterator[str]:
+        yield from self._degraded
+        yield from (f"no progress of {part}" for part in self.pulse.silent())
+        if self._card_trouble is not None:
+            yield f"the card refuses: {self._card_trouble}"
+        if waiting := getattr(self.camera, "unstored", 0):
+            yield f"{waiting} bursts wait for room on the card"
+        if lost := getattr(self.camera, "lost", 0):
+            yield f"{lost} pictures lost: the card would not take them"
+
     def _chores(self) -> list[Chore]:
-        bounds = self.settings.outbox
-        pressure = Pressure(self.outbox, Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB))
         return [
-            Chore("watchdog", 5.0, self.pulse.feed),
             Chore("state", self.settings.health_s, lambda: self.delivery.say(self._state())),
-            Chore("room on the card", 60.0, pressure.relieve),
+            Chore("room on the card", 60.0, self._pressure.relieve),
+            Chore("audits", 60.0, self._audits.end_day_if_over),
+            Chore("planned sleep", 15.0, self._sleep_if_due),
         ]
+
+    def _sleep_if_due(self) -> None:
+        if self.settings.camera.kind == "recorded" or time.monotonic() - self._began_s < GRACE_S:
+            return
+        until = asleep_until(read_clock().now, self.settings.sleep, self.bundle.manifest.created_at)
+        if until is not None:
+            _log.info("planned sleep until %s", until.isoformat())
+            self.asleep_until = until
+            self.stop()
 
 
 def _prove(path: Path, bundle: Bundle, threads: int, library: str) -> Chosen:

@@ -14,6 +14,7 @@ from uncia_contract.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.scoring import Strips
 from uncia_contract.topics import ROOT
+from uncia_edge.sleep import SleepSettings
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=0.5)]
 
@@ -64,13 +65,17 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of what waits: `quota_mb` and `free_mb` of the card, `ballast_mb`, and `daily_mb` of frames sent a day.
 
-    `daily_mb` 0 means no limit. `log_mb` is the quota of the decision log.
+    `daily_mb` 0 means no limit. `audit_per_day` rejected sequences, drawn at random, are sent a day; 0 for none.
+    `preview_px` is the longer side of the thumbnail that goes with a record; 0 for none. `log_mb` is the quota of the
+    decision log.
     """
 
     quota_mb: Annotated[int, Meta(ge=1)] = 20_000
     free_mb: Annotated[int, Meta(ge=0)] = 256
     ballast_mb: Annotated[int, Meta(ge=0, le=1024)] = 8
     daily_mb: Annotated[int, Meta(ge=0)] = 0
+    audit_per_day: Annotated[int, Meta(ge=0, le=1000)] = 0
+    preview_px: Annotated[int, Meta(ge=0, le=1024)] = 320
     log_mb: Annotated[int, Meta(ge=1, le=10_000)] = 8
 
 
@@ -79,7 +84,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `state` is the folder of the outbox and of the last good bundle; `threads` are those of the model (decoding takes
     the other cores); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for the CPU; `health_s`
-    is how often the state is told.
+    is how often the state is told; it names `latitude` and `longitude` (degrees) where they are given.
     """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
@@ -89,6 +94,9 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=1, le=16)] = 1
     delegate: str = ""
     health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    sleep: SleepSettings = SleepSettings()
     outbox: OutboxSettings = OutboxSettings()
     camera: CameraSettings = CameraSettings()
     broker: BrokerSettings = BrokerSettings()

@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from uncia_contract.classifier import Scores
+from uncia_contract.errors import StorageError
 from uncia_contract.frames import Frame
+from uncia_contract.manifest import Manifest
 from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
 from uncia_edge.cameras import ArrivedBurst, Failure
+from uncia_edge.preview import make_preview
 from uncia_edge.records import Reading, SequenceIds, make_record
+from uncia_edge.waiting import best_frame
 
 
 class Outgoing(Protocol):
@@ -22,7 +30,7 @@ class Outgoing(Protocol):
     def next_sequence_id(self, trap: str) -> str:
         """An id that was never given before and never will be again."""
 
-    def add(self, record: SequenceRecord, files: Sequence[Path]) -> None:
+    def add(self, record: SequenceRecord, files: Sequence[Path], priority: int = 0, owned: bool = False) -> None:
         """Commits record and frames to disk before it returns."""
 
 
@@ -30,13 +38,33 @@ class Outgoing(Protocol):
 class Observation:
     """What became of one burst: its record (None where no file could be used) and the files that failed.
 
-    `frames` are those of the record, in its order.
+    `frames` are those of the record, in its order; `trouble` is what the card refused; `safe` says whether the burst
+    may be forgotten all the same.
     """
 
     burst: ArrivedBurst
     record: SequenceRecord | None
     frames: tuple[Frame, ...]
     failures: tuple[Failure, ...]
+    trouble: str | None = None
+    safe: bool = True
+
+
+class Beating:
+    """A classifier that shows a sign of life with each picture: a burst may take minutes on a small machine."""
+
+    def __init__(self, classifier: Scores, beat: Callable[[], None]) -> None:
+        self._classifier, self._beat = classifier, beat
+
+    @property
+    def manifest(self) -> Manifest:
+        """The rules, as they are now: the base station may have changed them."""
+        return self._classifier.manifest
+
+    def score(self, image: NDArray[np.uint8]) -> float:
+        """The classifier's score."""
+        self._beat()
+        return self._classifier.score(image)
 
 
 class Trap:
@@ -50,32 +78,67 @@ class Trap:
         outbox: Outgoing,
         clock: Callable[[], Reading],
         strips: Strips | None = None,
+        beat: Callable[[], None] = lambda: None,
+        preview_px: int = 0,
     ) -> None:
+        """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail."""
         self._trap = trap
-        self._classifier = classifier
+        self._classifier = Beating(classifier, beat)
         self._bundle = bundle
         self._outbox = outbox
         self._clock = clock
         self._strips = strips
-        self._event = ""
+        self._beat, self._preview_px = beat, preview_px
+        self._event, self._unnumbered = "", 0
 
     def observe(self, burst: ArrivedBurst) -> Observation:
-        """One burst from pictures to record; when it returns, a positive one is on disk."""
-        verdict = score_burst([frame.path.read_bytes for frame in burst.frames], self._classifier, self._strips)
+        """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
+        verdict = score_burst([self._reader(frame) for frame in burst.frames], self._classifier, self._strips)
         if verdict is None:
             broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
             return Observation(burst, None, (), (*burst.failures, *broken))
-        record = make_record(
-            burst, verdict, self._classifier.manifest, self._bundle, self._next_ids(burst), self._trap, self._clock()
-        )
-        frames = tuple(frame for index, frame in enumerate(burst.frames) if index not in verdict.failures)
-        if record.positive:
-            self._outbox.add(record, [frame.path for frame in frames])
         undecodable = [Failure(burst.frames[index].path, reason) for index, reason in verdict.failures.items()]
-        return Observation(burst, record, frames, (*burst.failures, *undecodable))
+        failures = (*burst.failures, *undecodable)
+        frames = tuple(frame for index, frame in enumerate(burst.frames) if index not in verdict.failures)
+        ids, trouble = self._next_ids(burst)
+        try:
+            record = make_record(
+                burst, verdict, self._classifier.manifest, self._bundle, ids, self._trap, self._clock()
+            )
+        except OSError as error:  # the camera's card was pulled, or fails
+            return Observation(burst, None, frames, failures, str(error), safe=not verdict.decision.positive)
+        if record.positive:
+            trouble = trouble or self._store(record, frames, burst.owned)
+        return Observation(burst, record, frames, failures, trouble, safe=not (record.positive and trouble))
 
-    def _next_ids(self, burst: ArrivedBurst) -> SequenceIds:
-        sequence = self._outbox.next_sequence_id(self._trap)
+    def _reader(self, frame: Frame) -> Callable[[], bytes]:
+        def read() -> bytes:
+            self._beat()
+            return frame.path.read_bytes()
+
+        return read
+
+    def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool) -> str | None:
+        """What the card said against it; None when record and frames are safe."""
+        try:
+            self._outbox.add(self._previewed(record, frames), [frame.path for frame in frames], owned=owned)
+        except StorageError as error:
+            return str(error)
+        return None
+
+    def _previewed(self, record: SequenceRecord, frames: Sequence[Frame]) -> SequenceRecord:
+        if not self._preview_px:
+            return record
+        best = best_frame(record)
+        return msgspec.structs.replace(record, preview=make_preview(best, frames[best].path, self._preview_px))
+
+    def _next_ids(self, burst: ArrivedBurst) -> tuple[SequenceIds, str | None]:
+        """Ids, and what the card said against giving them: a burst is scored whatever the card can do."""
+        try:
+            sequence, trouble = self._outbox.next_sequence_id(self._trap), None
+        except StorageError as error:
+            self._unnumbered += 1
+            sequence, trouble = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
         if not burst.continues or not self._event:
             self._event = sequence
-        return SequenceIds(sequence, self._event)
+        return SequenceIds(sequence, self._event), trouble

@@ -104,7 +104,7 @@ class Window:
     def broken(self) -> list[Piece]:
         """The connection is gone: what was under way is uncertain, the latest first. Smaller chunks from now on."""
         pieces = [flying.piece for flying in self._flying.values() if flying.piece is not None]
-        if any(piece.frame is not None for piece in pieces):
+        if pieces:
             self._ceiling = max(MIN_CHUNK_BYTES, self._ceiling // 2)
         self._flying.clear()
         self._bytes = 0

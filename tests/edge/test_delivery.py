@@ -2,16 +2,20 @@
 
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from uncia_contract.messages import MissingFrame, Receipt
 from uncia_contract.topics import Topics
+from uncia_edge.budget import Budget
+from uncia_edge.day import Day
 from uncia_edge.delivery import Delivery
 from uncia_edge.link import Connected
 from uncia_edge.outbox import Outbox
 from uncia_edge.pace import Pace
+from uncia_edge.records import Reading
 from uncia_edge.testing.pipe import Published, ScriptedCollector, ScriptedPipe
 from uncia_edge.testing.records import make_record, write_frames
 from uncia_edge.window import Limits
@@ -31,8 +35,14 @@ class Trial:
         self.delivery = self.make()
 
     def make(self) -> Delivery:
+        clock = lambda: self.now_s  # noqa: E731
+        day = Day(self.outbox, lambda: Reading(datetime(1970, 1, 1, tzinfo=UTC), self.now_s, "boot", False), clock)
         return Delivery(
-            self.outbox, self.pipe, TOPICS, pace=self.pace, on_delivered=self.delivered.append, clock=lambda: self.now_s
+            *(self.outbox, self.pipe, TOPICS),
+            pace=self.pace,
+            on_delivered=self.delivered.append,
+            clock=clock,
+            budget=Budget(None, day, self.outbox),
         )
 
     def add(self, sequence: str, *sizes: int, scores: tuple[float, ...] = ()) -> None:

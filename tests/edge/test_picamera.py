@@ -64,7 +64,7 @@ def test_a_trigger_gives_a_burst_with_the_moment_before_it(pins: Any, tmp_path: 
     bursts = camera.bursts()
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     for _ in range(2):
-        camera._ring.append((time.time(), eye.capture()))
+        camera._ring.append((time.monotonic(), eye.capture()))
     pulse(pins)
     camera._take_burst()
     burst = next(bursts)
