@@ -5,13 +5,14 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 
 import argparse
 import getpass
-import json
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
@@ -23,6 +24,7 @@ from uncia_collector.logs import configure_logs
 from uncia_collector.people import ROLES, People
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
 from uncia_contract.errors import ConfigurationError, DataError, StorageError, UnciaError
+from uncia_contract.json_array import write_json_array
 
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
@@ -130,7 +132,8 @@ def _list(arguments: argparse.Namespace) -> int:
     database = _open(arguments)
     found = listing(database)
     if arguments.json:
-        print(json.dumps(list(found), indent=1))
+        write_json_array(sys.stdout, found)
+        print()
     else:
         print(f"{'started':20} {'trap':16} {'sequence':24} {'frames':>6} {'scored':>6} {'confidence':>10}  verdict")
         for row in found:
@@ -144,16 +147,29 @@ def _export(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config) if arguments.config else CollectorSettings()
     root = settings.folder if arguments.config else (arguments.data or arguments.out.parent)
     out: Path = arguments.out
-    with database.reading() as connection:
-        request = Request(connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent)
-        content = export(arguments.kind, request)
     try:
-        out.write_bytes(content)
+        with database.reading() as connection, _written(out) as stream:
+            request = Request(
+                connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent
+            )
+            export(arguments.kind, request, stream)
     except OSError as error:
         raise StorageError(f"{out}: {error.strerror}") from error
     database.close()
-    print(f"{out}: {len(content)} bytes")
+    print(f"{out}: {out.stat().st_size} bytes")
     return 0
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name once it is whole."""
+    temporary = out.with_name(f"{out.name}.part")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _user(arguments: argparse.Namespace) -> int:

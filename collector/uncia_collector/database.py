@@ -44,9 +44,12 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        """A consistent view: one moment of the catalogue, however many queries ask."""
+        with self.engine.connect() as raw:
+            # SQLite's transactions are so by themselves.
+            connection = raw.execution_options(isolation_level="REPEATABLE READ") if self.is_postgresql else raw
+            with connection.begin():
+                yield connection
 
     def lock_sequences(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
         """Let no other collector work on these (trap, id) until the transaction ends; SQLite has one writer anyway."""

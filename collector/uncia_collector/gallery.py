@@ -1,102 +1,27 @@
 """What the page asks of the catalogue: pages of sequences, one sequence, its neighbours.
 
-Decides filters and paging. A page is found by its key (started_at, trap, id), never by counting rows, so that the
-thousandth page of a million sequences costs what the first does.
+Decides paging. A page is found by its key (started_at, trap, id), never by counting rows, so that the thousandth page
+of a million sequences costs what the first does; `filters` says which walks of which index find its rows.
 """
 
-from collections.abc import Mapping
+import heapq
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import datetime, tzinfo
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
 
+from uncia_collector.filters import Filters, Walk
 from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, reviews, sequences
-from uncia_contract.errors import DataError
 
 PAGE = 48
 ORDER = (sequences.c.started_at, sequences.c.trap, sequences.c.id)
 SHOWN = tuple(column for column in sequences.c if column.name != "record")
-STATES = ("", "open", "doubtful", "confirmed", "rejected", "relabelled", "audit", "incomplete")
 
 Cursor = tuple[datetime, str, str]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What of the catalogue is looked at; empty means everything."""
-
-    trap: str = ""
-    state: str = ""
-    since: date | None = None
-    until: date | None = None
-    min_score: float | None = None
-    label: str = ""
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> "Filters":
-        """The filters in a page's address.
-
-        Raises:
-            DataError: a date or score that is none.
-        """
-        try:
-            return cls(
-                trap=query.get("trap", "")[:64],
-                state=query.get("state", "") if query.get("state", "") in STATES else "",
-                since=date.fromisoformat(query["since"]) if query.get("since") else None,
-                until=date.fromisoformat(query["until"]) if query.get("until") else None,
-                min_score=float(query["min_score"]) if query.get("min_score") else None,
-                label=query.get("label", "")[:80],
-            )
-        except ValueError as error:
-            raise DataError(f"filter: {error}") from error
-
-    def query(self) -> dict[str, str]:
-        """The same as address parts, empty ones left out."""
-        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: str(value) for name, value in parts.items() if value not in ("", None)}
-
-    def conditions(self, zone: tzinfo) -> list[ColumnElement[bool]]:
-        """As SQL; days begin at noon, for a night is one day here."""
-        found: list[ColumnElement[bool]] = []
-        if self.trap:
-            found.append(sequences.c.trap == self.trap)
-        if self.since:
-            found.append(sequences.c.started_at >= noon(self.since, zone))
-        if self.until:
-            found.append(sequences.c.started_at < noon(self.until + timedelta(days=1), zone))
-        if self.min_score is not None:
-            found.append(sequences.c.confidence >= self.min_score)
-        if self.label:
-            found.append(or_(sequences.c.review_label == self.label, sequences.c.label == self.label))
-        return found + _state_conditions(self.state)
-
-
-def _state_conditions(state: str) -> list[ColumnElement[bool]]:
-    match state:
-        case "open":
-            return [sequences.c.review == "open", sequences.c.positive.is_(True)]
-        case "doubtful":
-            return [sequences.c.review == "open", sequences.c.confidence.between(0.35, 0.75)]
-        case "confirmed" | "rejected" | "relabelled":
-            return [sequences.c.review == state]
-        case "audit":
-            return [sequences.c.audit.is_(True)]
-        case "incomplete":
-            return [sequences.c.completed_at.is_(None)]
-    return []
-
-
-def noon(day: date, zone: tzinfo) -> datetime:
-    """Noon of a day at the station: where one night ends and the next begins."""
-    return datetime.combine(day, time(12), zone).astimezone(UTC)
-
-
-def night_of(moment: datetime, zone: tzinfo) -> date:
-    """The night a moment belongs to, named by the day on which it began."""
-    return (moment.astimezone(zone) - timedelta(hours=12)).date()
 
 
 @dataclass(frozen=True)
@@ -112,25 +37,22 @@ def page(
     connection: Connection, filters: Filters, zone: tzinfo, before: Cursor | None = None, after: Cursor | None = None
 ) -> GalleryPage:
     """One page: the newest, those older than `before`, or those newer than `after`."""
-    query = select(*SHOWN).where(*filters.conditions(zone)).limit(PAGE + 1)
     if after is not None:
-        rows = [*connection.execute(_ascending(query.where(_beyond(after, older=False))))]
-        more, rows = len(rows) > PAGE, rows[:PAGE][::-1]
+        found = _found(connection, filters.walks(zone), after, PAGE + 1, older=False)
+        rows = _whole(connection, found[:PAGE][::-1])
+        more = len(found) > PAGE
         return GalleryPage(rows, cursor(rows[-1]) if rows else None, cursor(rows[0]) if more else None)
-    if before is not None:
-        query = query.where(_beyond(before, older=True))
-    rows = [*connection.execute(_descending(query))]
-    more, rows = len(rows) > PAGE, rows[:PAGE]
+    found = _found(connection, filters.walks(zone), before, PAGE + 1, older=True)
+    rows = _whole(connection, found[:PAGE])
     newer = cursor(rows[0]) if rows and before is not None else None
-    return GalleryPage(rows, cursor(rows[-1]) if more else None, newer)
+    return GalleryPage(rows, cursor(rows[-1]) if len(found) > PAGE else None, newer)
 
 
 def neighbours(connection: Connection, row: Any, filters: Filters, zone: tzinfo) -> tuple[Any, Any]:
     """The next newer and the next older sequence under the same filters."""
-    base = select(*ORDER).where(*filters.conditions(zone)).limit(1)
-    newer = connection.execute(_ascending(base.where(_beyond(cursor(row), older=False)))).one_or_none()
-    older = connection.execute(_descending(base.where(_beyond(cursor(row), older=True)))).one_or_none()
-    return newer, older
+    walks = filters.walks(zone)
+    newer, older = (_found(connection, walks, cursor(row), 1, older=older) for older in (False, True))
+    return newer[0] if newer else None, older[0] if older else None
 
 
 def sequence(connection: Connection, key: tuple[str, str]) -> Any:
@@ -174,6 +96,23 @@ def cursor(row: Any) -> Cursor:
     return row.started_at, row.trap, row.id
 
 
+def _found(connection: Connection, walks: list[Walk], at: Cursor | None, most: int, *, older: bool) -> list[Any]:
+    """The keys of the first `most` sequences in either direction: each walk's first, merged."""
+    base = select(*ORDER).order_by(*(column.desc() if older else column.asc() for column in ORDER)).limit(most)
+    beyond = [] if at is None else [_beyond(at, older=older)]
+    with ExitStack() as open_walks:
+        each = [open_walks.enter_context(connection.execute(base.where(*walk, *beyond))) for walk in walks]
+        return [*islice(heapq.merge(*each, key=cursor, reverse=older), most)]  # each walk goes only as far as it must
+
+
+def _whole(connection: Connection, keys: list[Any]) -> list[Any]:
+    """The rows of these keys, in their order."""
+    known = [(row.trap, row.id) for row in keys]
+    query: Select[Any] = select(*SHOWN).where(of_sequences(sequences.c.trap, sequences.c.id, known))
+    rows = {(row.trap, row.id): row for row in connection.execute(query)}
+    return [rows[key] for key in known]
+
+
 def _beyond(at: Cursor, *, older: bool) -> ColumnElement[bool]:
     """Strictly after `at` in either direction; written so that both databases walk the index."""
     started_at, trap, known = at
@@ -182,11 +121,3 @@ def _beyond(at: Cursor, *, older: bool) -> ColumnElement[bool]:
     if older:
         return and_(column <= started_at, or_(column < started_at, tie < values))
     return and_(column >= started_at, or_(column > started_at, tie > values))
-
-
-def _descending(query: Select[Any]) -> Select[Any]:
-    return query.order_by(*(column.desc() for column in ORDER))
-
-
-def _ascending(query: Select[Any]) -> Select[Any]:
-    return query.order_by(*ORDER)

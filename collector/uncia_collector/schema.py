@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     DateTime,
     Dialect,
     Float,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -38,6 +40,18 @@ class UtcTime(TypeDecorator[datetime]):
         """Aware UTC for Python."""
         return None if value is None else value.replace(tzinfo=UTC)
 
+
+# What the gallery's filters ask for, worked out by the database itself from the columns that say it.
+STANDINGS = ("open", "passed", "confirmed", "rejected", "relabelled")  # passed: rejected by the trap, not reviewed
+STANDING = "CASE WHEN review <> 'open' THEN review WHEN positive THEN 'open' ELSE 'passed' END"
+CALLED = "coalesce(review_label, label)"
+BANDS = 20  # of the score: 0.05 wide, so that the page's usual bounds are bounds of bands
+_ARMS = " ".join(f"WHEN confidence >= {number / BANDS} THEN {number}" for number in range(BANDS, 0, -1))
+SCORE_BAND = f"CASE {_ARMS} ELSE 0 END"
+
+_IN_TIME = ("started_at", "trap", "id")
+_TRIED = ("standing", "called", "confidence")  # so that trying them needs no look at the row
+_UNDER_WAY = text("completed_at IS NULL")
 
 metadata = MetaData()
 
@@ -71,11 +85,19 @@ sequences = Table(
     Column("record", LargeBinary, nullable=False),  # the record as it came
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
-    Index("sequences_started", "started_at", "trap", "id"),
-    Index("sequences_trap", "trap", "started_at", "id"),
-    Index("sequences_review", "review", "positive", "started_at", "trap", "id"),
-    Index("sequences_audit", "audit", "started_at", "trap", "id"),
-    Index("sequences_completed", "completed_at", "started_at", "trap", "id"),
+    Column("standing", String(12), Computed(STANDING)),
+    Column("called", String(255), Computed(CALLED)),
+    Column("score_band", Integer, Computed(SCORE_BAND)),
+    Index("sequences_started", *_IN_TIME),
+    Index("sequences_trap", "trap", "started_at", "id", *_TRIED),
+    Index("sequences_standing", "standing", *_IN_TIME, "confidence"),
+    Index("sequences_scored", "standing", "score_band", *_IN_TIME, "confidence"),
+    Index("sequences_called", "called", "standing", *_IN_TIME, "confidence"),
+    Index("sequences_called_scored", "called", "standing", "score_band", *_IN_TIME, "confidence"),
+    Index(
+        "sequences_audit", *_IN_TIME, *_TRIED, sqlite_where=text("audit IS 1"), postgresql_where=text("audit IS true")
+    ),
+    Index("sequences_incomplete", *_IN_TIME, *_TRIED, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
 )
 
 frames = Table(

@@ -1,14 +1,19 @@
 """The other exports: MegaDetector JSON, COCO Camera Traps, scores, training data."""
 
 import csv
+import io
 import json
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import insert, select
 
 from uncia_collector.cli import main
+from uncia_collector.exports.camtrap_dp import read_deployments
 from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.review import review
+from uncia_collector.schema import frames, sequences
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
@@ -22,8 +27,10 @@ def exported(stored, sent, make_sequence, make_jpeg):
     review(stored.database, ("ridge", "2"), "rejected", "anara", NOW)
 
     def make(kind: str) -> bytes:
+        stream = io.BytesIO()
         with stored.database.reading() as connection:
-            return export(kind, Request(connection, "Station", stored.root, NOW))
+            export(kind, Request(connection, "Station", stored.root, NOW), stream)
+        return stream.getvalue()
 
     return make
 
@@ -57,3 +64,35 @@ def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys)
         kind: main(["export", kind, "--data", str(on_sqlite.root), "--out", str(tmp_path / kind)]) for kind in KINDS
     }
     assert codes == dict.fromkeys(KINDS, 0) | {"camtrap-dp": 2} and "no deployments" in capsys.readouterr().err
+
+
+def multiplied(stored, sent, first: int, last: int) -> None:
+    """Copies of one stored sequence, with ids from `first` to `last`."""
+    with stored.database.writing() as connection:
+        for table, name in ((sequences, "id"), (frames, "sequence")):
+            kept = [column for column in table.c if not column.computed]
+            rows = connection.execute(select(*kept).where(table.c[name] == sent.id)).mappings().all()
+            copies = [dict(row) | {name: f"c{number}"} for number in range(first, last) for row in rows]
+            connection.execute(insert(table), copies)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
+    """Every export is written as the catalogue is read: four times the sequences, the same peak."""
+    sent.pictures = sent.pictures[:1]
+    on_sqlite.take(*sent.wires())
+    review(on_sqlite.database, ("ridge", sent.id), "confirmed", "anara", NOW)
+    (tmp_path / "places.csv").write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd1,36.9,73.0,2026-01-01,,ridge\n"
+    )
+    read_deployments(tmp_path / "places.csv", on_sqlite.database)
+    peaks = []
+    for first, last in ((0, 1200), (1200, 4800)):
+        multiplied(on_sqlite, sent, first, last)
+        with on_sqlite.database.reading() as connection, (tmp_path / kind).open("wb") as stream:
+            tracemalloc.start()
+            export(kind, Request(connection, "Station", on_sqlite.root, NOW), stream)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    assert peaks[1] < 1.2 * peaks[0] and (tmp_path / kind).stat().st_size > 50_000

@@ -1,5 +1,6 @@
 """MegaDetector JSON 1.6 of a whole catalogue, judged by PyPI's megadetector-utils."""
 
+import io
 import json
 from datetime import UTC, datetime
 
@@ -15,7 +16,9 @@ def test_megadetector_utils_finds_nothing_wrong(stored, sent):
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
     stored.take(*sent.wires())
     with stored.database.reading() as connection:
-        results = json.loads(export("megadetector", Request(connection, "Station", stored.root, NOW)))
+        stream = io.BytesIO()
+        export("megadetector", Request(connection, "Station", stored.root, NOW), stream)
+    results = json.loads(stream.getvalue())
     options = validator.ValidateBatchResultsOptions()
     options.check_image_existence, options.relative_path_base = True, str(stored.root)
 

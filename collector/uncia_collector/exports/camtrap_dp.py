@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -111,21 +111,40 @@ def write_camtrap_dp(
     found = places(connection, exact)
     if not found:
         raise DataError("Camtrap DP: no deployments are known; add them with `uncia-collect deployments FILE.csv`")
-    kept: list[Gathered] = []
-    left_out = 0
-    for item in gather(connection, exact):
-        if item.place is None:
-            left_out += 1
-        else:
-            kept.append(item)
+    survey = _Survey(connection, exact)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
-        package.writestr("deployments.csv", _table(DEPLOYMENT_COLUMNS, [_deployment(p, kept, now) for p in found]))
-        package.writestr("media.csv", _table(MEDIA_COLUMNS, [row for item in kept for row in _media(item)]))
-        observed = [row for item in kept for row in _observations(item)]
-        package.writestr("observations.csv", _table(OBSERVATION_COLUMNS, observed))
-        description = _package(found, kept, station, now, exact, left_out)
+        _write_table(package, "media", MEDIA_COLUMNS, survey.media())
+        _write_table(package, "observations", OBSERVATION_COLUMNS, survey.observations())
+        _write_table(package, "deployments", DEPLOYMENT_COLUMNS, (_deployment(p, survey.unsure, now) for p in found))
+        description = _package(found, survey, station, now, exact)
         package.writestr("datapackage.json", json.dumps(description, indent=2))
-    return len(kept), left_out
+    return survey.kept, survey.left_out
+
+
+class _Survey:
+    """Passes over the catalogue, one for each table; what the description needs is counted on the way."""
+
+    def __init__(self, connection: Connection, exact: bool) -> None:
+        self.connection, self.exact = connection, exact
+        self.kept = self.left_out = 0
+        self.labels: set[str] = set()
+        self.unsure: set[str] = set()  # deployments some of whose clocks were not synchronised
+
+    def media(self) -> Iterator[Row]:
+        for item in gather(self.connection, self.exact):
+            if item.place is None:  # #4
+                self.left_out += 1
+                continue
+            self.kept += 1
+            self.labels.add(item.label)
+            if not item.row.clock_synchronised:
+                self.unsure.add(item.place.id)
+            yield from _media(item)
+
+    def observations(self) -> Iterator[Row]:
+        for item in gather(self.connection, self.exact):
+            if item.place is not None:
+                yield from _observations(item)
 
 
 def read_deployments(path: Path, database: Database) -> int:
@@ -177,14 +196,13 @@ def _moment(text: str | None) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _deployment(place: Place, kept: list[Gathered], now: datetime) -> Row:
-    mine = [item.row for item in kept if item.place is place]
+def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
     return {
         "deploymentID": place.id, "locationID": place.location_id, "locationName": place.location_name,
         "latitude": place.latitude, "longitude": place.longitude, "coordinateUncertainty": place.uncertainty_m,
         "deploymentStart": _time(place.started_at), "deploymentEnd": _time(_end(place, now)),
         "setupBy": place.setup_by, "cameraID": place.trap, "cameraModel": place.camera_model,
-        "timestampIssues": _flag(any(not row.clock_synchronised for row in mine)),
+        "timestampIssues": _flag(place.id in unsure),
         "deploymentComments": place.comments,
     }  # fmt: skip
 
@@ -266,18 +284,16 @@ def _box(frame: Any) -> Row:
     }  # fmt: skip
 
 
-def _package(
-    found: list[Place], kept: list[Gathered], station: str, now: datetime, exact: bool, left_out: int
-) -> dict[str, Any]:
+def _package(found: list[Place], survey: _Survey, station: str, now: datetime, exact: bool) -> dict[str, Any]:
     starts = [place.started_at for place in found]
     ends = [place.ended_at or now for place in found]
-    species = sorted({SPECIES[item.label] for item in kept if item.label in SPECIES} | {"Panthera uncia"})
+    species = sorted({SPECIES[label] for label in survey.labels if label in SPECIES} | {"Panthera uncia"})
     coarse = {} if exact else {"coordinatePrecision": COARSE_DEGREES}
     return {
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": f"Events are bursts of a trap. {left_out} sequences outside every deployment are left out.",
+        "description": f"Events are bursts of a trap. Left out: {survey.left_out} sequences outside every deployment.",
         "created": _time(now),
         "contributors": [{"title": station, "role": "contact"}],
         "resources": [_resource(name) for name in ("deployments", "media", "observations")],
@@ -305,12 +321,13 @@ def _resource(name: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _table(columns: list[str], rows: list[Row]) -> str:
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+def _write_table(package: zipfile.ZipFile, name: str, columns: list[str], rows: Iterable[Row]) -> None:
+    with package.open(f"{name}.csv", "w") as member:
+        text = io.TextIOWrapper(member, encoding="utf-8", newline="")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text.detach()
 
 
 def _media_id(frame: Any) -> str:

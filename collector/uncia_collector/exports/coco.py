@@ -3,42 +3,47 @@
 Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
 """
 
-from typing import Any
+import json
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
 from uncia_collector.exports.gathered import EMPTY_LABELS, Gathered, gather
+from uncia_contract.json_array import write_json_array
 
 
-def coco_camera_traps(connection: Connection, station: str, exact: bool = False) -> dict[str, Any]:
-    """The file's content; `file_name` is relative to the data folder."""
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str) -> None:
+    """Write the file as the catalogue is read, once for the images and once for the labels.
+
+    `file_name` is relative to the data folder; `location` is a name, coordinates are not told.
+    """
     categories = {"empty": 0}
-    for item in gather(connection, exact):
+    info = {"version": "1.0", "description": station, "contributor": station}
+    stream.write('{"info": ' + json.dumps(info) + ', "images": ')
+    write_json_array(stream, (_image(item, frame) for item in gather(connection) for frame in item.frames))
+    stream.write(', "annotations": ')
+    write_json_array(stream, _annotations(connection, categories))
+    named = [{"id": number, "name": name} for name, number in categories.items()]
+    stream.write(', "categories": ' + json.dumps(named) + "}\n")
+
+
+def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
+    for item in gather(connection):
         label = "empty" if item.label in EMPTY_LABELS else item.label
         number = categories.setdefault(label, len(categories))
         for frame in item.frames:
-            images.append(_image(item, frame))
-            annotations.append(
-                {
-                    "id": f"a:{images[-1]['id']}",
-                    "image_id": images[-1]["id"],
-                    "category_id": number,
-                    "sequence_level_annotation": True,
-                }
-            )
-    return {
-        "info": {"version": "1.0", "description": station, "contributor": station},
-        "images": images,
-        "categories": [{"id": number, "name": name} for name, number in categories.items()],
-        "annotations": annotations,
-    }
+            known = _image_id(frame)
+            yield {"id": f"a:{known}", "image_id": known, "category_id": number, "sequence_level_annotation": True}
+
+
+def _image_id(frame: Any) -> str:
+    return f"{frame.trap}:{frame.sequence}:{frame.n}"
 
 
 def _image(item: Gathered, frame: Any) -> dict[str, Any]:
     image = {
-        "id": f"{frame.trap}:{frame.sequence}:{frame.n}",
+        "id": _image_id(frame),
         "file_name": frame.path,
         "datetime": f"{frame.taken_at or item.row.started_at:%Y-%m-%d %H:%M:%S}",
         "seq_id": f"{frame.trap}:{frame.sequence}",

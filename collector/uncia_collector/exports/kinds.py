@@ -1,21 +1,21 @@
 """The kinds of export, by the names that page and command line know."""
 
 import io
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO, TextIO
 
 from sqlalchemy import Connection
 
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
-from uncia_collector.exports.coco import coco_camera_traps
+from uncia_collector.exports.coco import write_coco_camera_traps
 from uncia_collector.exports.scores import scored_pictures
 from uncia_collector.exports.training import write_training_table
 from uncia_contract.errors import DataError
-from uncia_contract.megadetector import megadetector_results
+from uncia_contract.megadetector import write_megadetector
 from uncia_contract.score_table import write_score_table
 
 
@@ -33,43 +33,46 @@ class Request:
 
 @dataclass(frozen=True)
 class Kind:
-    """One format: its file's name and type, its words on the page, and what makes its bytes."""
+    """One format: its file's name and type, its words on the page, and what writes it as the catalogue is read."""
 
     file: str
     media_type: str
     title: str
     text: str
-    make: Callable[[Request], bytes]
+    write: Callable[[Request, BinaryIO], object]
 
 
-def _camtrap_dp(request: Request) -> bytes:
-    stream = io.BytesIO()
+def _camtrap_dp(request: Request, stream: BinaryIO) -> None:
     write_camtrap_dp(request.connection, stream, request.station, request.now, request.exact)
-    return stream.getvalue()
 
 
-def _megadetector(request: Request) -> bytes:
-    return _json(megadetector_results(scored_pictures(request.connection), "uncia", request.now))
+def _megadetector(request: Request, stream: BinaryIO) -> None:
+    with _as_text(stream) as text:
+        write_megadetector(text, scored_pictures(request.connection), "uncia", request.now)
 
 
-def _coco(request: Request) -> bytes:
-    return _json(coco_camera_traps(request.connection, request.station, request.exact))
+def _coco(request: Request, stream: BinaryIO) -> None:
+    with _as_text(stream) as text:
+        write_coco_camera_traps(request.connection, text, request.station)
 
 
-def _scores(request: Request) -> bytes:
-    stream = io.StringIO(newline="")
-    write_score_table(stream, scored_pictures(request.connection))
-    return stream.getvalue().encode()
+def _scores(request: Request, stream: BinaryIO) -> None:
+    with _as_text(stream) as text:
+        write_score_table(text, scored_pictures(request.connection))
 
 
-def _training(request: Request) -> bytes:
-    stream = io.StringIO(newline="")
-    write_training_table(request.connection, stream, request.root, request.beside or request.root)
-    return stream.getvalue().encode()
+def _training(request: Request, stream: BinaryIO) -> None:
+    with _as_text(stream) as text:
+        write_training_table(request.connection, text, request.root, request.beside or request.root)
 
 
-def _json(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, indent=1).encode()
+@contextmanager
+def _as_text(stream: BinaryIO) -> Iterator[TextIO]:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # flushes, and leaves the stream open for its owner
 
 
 KINDS = {
@@ -91,12 +94,12 @@ KINDS = {
 }  # fmt: skip
 
 
-def export(kind: str, request: Request) -> bytes:
-    """The file of that kind.
+def export(kind: str, request: Request, stream: BinaryIO) -> None:
+    """Write the file of that kind; what it says is one moment of the catalogue, and no part of it waits in memory.
 
     Raises:
         DataError: no such kind, or what it needs is not known.
     """
     if kind not in KINDS:
         raise DataError(f"export {kind[:20]!r}: expected one of {', '.join(KINDS)}")
-    return KINDS[kind].make(request)
+    KINDS[kind].write(request, stream)

@@ -1,15 +1,20 @@
 """Downloads for other programs."""
 
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from uncia_collector.exports import kinds
 from uncia_collector.people import Person
 from uncia_collector.web.shell import Shell
 from uncia_contract.errors import DataError
+
+PIECE = 256 * 1024
 
 
 def show_exports(request: Request, person: Person) -> Response:
@@ -24,13 +29,24 @@ def send_export(request: Request, person: Person) -> Response:
     shell: Shell = request.app.state.shell
     name = request.path_params["kind"]
     exact = person.is_administrator and request.query_params.get("exact") == "1"
-    with shell.database.reading() as connection:
-        wanted = kinds.Request(connection, shell.settings.station, shell.root, datetime.now(UTC), exact)
-        try:
-            content = kinds.export(name, wanted)
-        except DataError as error:
-            raise HTTPException(404, str(error)) from error
-    kind = kinds.KINDS[name]
-    return Response(
-        content, media_type=kind.media_type, headers={"content-disposition": f'attachment; filename="{kind.file}"'}
-    )
+    content = tempfile.TemporaryFile(dir=shell.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
+    try:
+        with shell.database.reading() as connection:
+            wanted = kinds.Request(connection, shell.settings.station, shell.root, datetime.now(UTC), exact)
+            kinds.export(name, wanted, content)
+    except DataError as error:
+        content.close()
+        raise HTTPException(404, str(error)) from error
+    except OSError as error:
+        content.close()
+        raise HTTPException(507, f"The station's disk cannot take the file: {error.strerror}.") from error
+    kind, size = kinds.KINDS[name], content.tell()
+    headers = {"content-disposition": f'attachment; filename="{kind.file}"', "content-length": str(size)}
+    return StreamingResponse(_pieces(content), media_type=kind.media_type, headers=headers)
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        content.seek(0)
+        while piece := content.read(PIECE):
+            yield piece

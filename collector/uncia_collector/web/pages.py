@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from uncia_collector import gallery
-from uncia_collector.gallery import Cursor, Filters
+from uncia_collector.filters import STATES, Filters, night_of
+from uncia_collector.gallery import Cursor
 from uncia_collector.people import Person
 from uncia_collector.review import review, undo
 from uncia_collector.web.drawings import score_plot
@@ -39,7 +40,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         query=urlencode(filters.query()),
         older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer),
-        states=gallery.STATES,
+        states=STATES,
     )
 
 
@@ -112,7 +113,7 @@ def _next_after(shell: Shell, key: tuple[str, str], form: Mapping[str, str]) -> 
 
 
 def _night(shell: Shell, row: Any) -> date:
-    return gallery.night_of(row.started_at, shell.zone)
+    return night_of(row.started_at, shell.zone)
 
 
 def _key(request: Request) -> tuple[str, str]:

@@ -25,6 +25,9 @@ class PageServer:
             self._socket = socket.create_server((settings.host, settings.port), backlog=256)
         except OSError as error:
             raise ConfigurationError(f"[http] {settings.host}:{settings.port}: {error.strerror or error}") from error
+        # asyncio does this for sockets that name TCP as their protocol; `create_server` names none, and each page then
+        # waits 40 ms for the browser's delayed acknowledgement.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", server_header=False,
             ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
