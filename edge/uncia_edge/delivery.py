@@ -126,9 +126,13 @@ class Delivery:
         return found
 
     def say(self, message: Outgoing) -> None:
-        """Publish a message besides sequences, once, if there is a link. Safe to call from any thread."""
-        self._outgoing.put(message)
-        self.wake()
+        """Publish a message besides sequences, once; without a link it is dropped, for it would be old news later.
+
+        Safe to call from any thread.
+        """
+        if self._connected:
+            self._outgoing.put(message)
+            self.wake()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -201,6 +205,7 @@ class Delivery:
         for transfer in self._active.values():
             if transfer.phase in ("asked", "sent"):
                 transfer.ask()  # its receipt may have come while we were gone
+        self._outgoing = queue.SimpleQueue()  # what the last connection did not take is old news
         for message in self._greetings():
             self._outgoing.put(message)
         _log.info(
@@ -235,6 +240,8 @@ class Delivery:
         if taken is None:
             return
         piece, size = taken
+        if piece is None and event.code >= 0x80:
+            _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", event.code)
         transfer = self._active.get(piece.sequence) if piece else None
         if transfer is None or piece is None:
             return
@@ -318,7 +325,7 @@ class Delivery:
             _log.info("not sent: %s", error)  # the Disconnected event is on its way
 
     def _send_outgoing(self, now_s: float) -> None:
-        while True:
+        while self._window.has_room():
             try:
                 message = self._outgoing.get_nowait()
             except queue.Empty:

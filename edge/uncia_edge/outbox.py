@@ -191,7 +191,8 @@ class Outbox(Shelf):
                 return 0
             self._discard(item.record)  # files first: on a full card the table may have no room for the change
             rows = self._database.all("SELECT state, bytes FROM sequence WHERE id=?", sequence)
-            self._database.change("UPDATE sequence SET state='dropped', bytes=0, reason=? WHERE id=?", reason, sequence)
+            statement = "UPDATE sequence SET state='dropped', bytes=0, record=x'', reason=? WHERE id=?"
+            self._database.change(statement, reason, sequence)
             self.count(drops=1)
             self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
             _log.warning("sequence %s dropped: %s", sequence, reason)

@@ -57,10 +57,10 @@ class Pressure:
         dropped = 0
         try:
             for step in (self._proved_files, self._negatives, self._other_frames):
-                for act in step():
+                for act in () if self._enough() else step():
+                    dropped += act()
                     if self._enough():
                         break
-                    dropped += act()
         except StorageError as error:  # the table itself finds no room
             _log.error("no room to make room: %s", error)
             self.give_up_ballast()

@@ -12,7 +12,7 @@ from uncia_contract.topics import Topics
 from uncia_edge.budget import Budget
 from uncia_edge.day import Day
 from uncia_edge.delivery import Delivery
-from uncia_edge.link import Connected
+from uncia_edge.link import Connected, Outgoing
 from uncia_edge.outbox import Outbox
 from uncia_edge.pace import Pace
 from uncia_edge.records import Reading
@@ -392,3 +392,29 @@ def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
     trial.delivery.step(0)
     trial.exchange()
     assert trial.delivered == ["s2"]
+
+
+def test_what_is_said_without_a_link_is_not_kept(trial: Trial) -> None:
+    """A state every five minutes over weeks offline must not fill the memory, nor the link when it returns."""
+    for n in range(1000):
+        trial.delivery.say(Outgoing(TOPICS.state, b"%d" % n))
+    trial.connect()
+    assert [message.payload for message in trial.pipe.published] == [b"online"]
+
+
+def test_a_receive_maximum_of_one_holds_for_greetings_too(tmp_path: Path) -> None:
+    """Availability, state and the record of a sequence go one after the other, each once the last is acknowledged."""
+    trial = Trial(tmp_path)
+    trial.delivery._greetings = lambda: [Outgoing(TOPICS.availability, b"online"), Outgoing(TOPICS.state, b"{}")]
+    trial.add("s1", 10)
+    trial.connect(Connected(receive_maximum=1))
+    assert len(trial.pipe.under_way) == 1
+    trial.exchange()
+    assert trial.delivered == ["s1"]
+
+
+def test_a_refused_state_is_told_in_the_log(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
+    """An access list that forbids the state topic would otherwise go unnoticed."""
+    trial.connect()
+    trial.exchange(lambda _: 0x87)
+    assert "refused a state" in caplog.text

@@ -112,24 +112,6 @@ def test_sequences_are_delivered_through_a_real_broker(mosquitto: Any, tmp_path:
     assert len(collector.store.frames) == 30
 
 
-def test_a_broker_that_is_killed_again_and_again_loses_nothing(mosquitto: Any, tmp_path: Path) -> None:
-    """Kill -9 in the middle of a stream; what it had acknowledged and lost is sent again."""
-    outbox = Outbox(tmp_path / "outbox")
-    collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
-    assert collector.ready.wait(10)
-    delivery = Delivery(outbox, Link(Broker(mosquitto.host, mosquitto.port), TOPICS), TOPICS, pace=QUICK)
-    delivery.start()
-    for wave in range(4):
-        fill(outbox, tmp_path, [f"w{wave}-{n}" for n in range(5)])
-        wait_until(lambda: bool(collector.store.frames))
-        mosquitto.kill()
-        mosquitto.start()
-    wait_until(lambda: not outbox.waiting(), 60)
-    delivery.stop()
-    collector.stop()
-    assert len(collector.store.frames) == 60
-
-
 def test_starting_offline_delivers_when_the_broker_comes(mosquitto: Any, tmp_path: Path) -> None:
     """The trap is up before the base station."""
     mosquitto.stop()
