@@ -18,12 +18,13 @@ from uncia_contract.messages import Receipt, SequenceRecord, decode, encode
 from uncia_contract.topics import Topics
 from uncia_edge.budget import Budget
 from uncia_edge.link import Acknowledged, BackOff, Connected, Disconnected, Event, Outgoing, Pipe, Received
-from uncia_edge.outbox import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
+from uncia_edge.outbox import Outbox
 from uncia_edge.pace import Pace
 from uncia_edge.piece_reader import FrameLostError, PieceReader
 from uncia_edge.suspicion import Suspicion
 from uncia_edge.transfer import Piece, Transfer
 from uncia_edge.window import Window
+from uncia_edge.worklist import Worklist
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +72,7 @@ class Delivery:
         self._window = Window(self._pace.limits)
         self._reconnect = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
         self._trouble = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
-        self._active: dict[str, Transfer] = {}
-        self._untouched: set[str] = set()  # recorded with the collector, no chunk sent: need not be asked again
+        self._work = Worklist(outbox, self._pace)
         self._outgoing: queue.SimpleQueue[Outgoing] = queue.SimpleQueue()
         self._connected = False
         self._open_at_s: float | None = clock()
@@ -120,8 +120,8 @@ class Delivery:
     def send_first(self, sequence: str) -> bool:
         """Send a sequence before all others and past the budget; whether it is still here."""
         found = self._outbox.ask_for(sequence)
-        if sequence in self._active:
-            self._active[sequence].asked_for = True
+        if (transfer := self._work.get(sequence)) is not None:
+            transfer.asked_for = True
         self.wake()
         return found
 
@@ -147,7 +147,7 @@ class Delivery:
     def _idle_s(self) -> float:
         """How long to wait for an event before something is due without one."""
         now_s = self._clock()
-        due = [now_s + 1.0, self._quiet_until_s, *(t.deadline_s for t in self._active.values() if t.deadline_s)]
+        due = [now_s + 1.0, self._quiet_until_s, *self._work.deadlines_s]
         if self._open_at_s is not None:
             due.append(self._open_at_s)
         return max(0.005, min(moment for moment in due if moment > now_s or moment == self._open_at_s) - now_s)
@@ -166,7 +166,7 @@ class Delivery:
             self._handle_disconnected(Disconnected(f"a PUBACK is missing for {self._pace.puback_timeout_s:g} s"))
             return
         self._release_parked(now_s)
-        self._ask_overdue(now_s)
+        self._work.ask_overdue(now_s)
         self._pump(now_s)
 
     def _handle_events(self, timeout_s: float) -> None:
@@ -202,9 +202,7 @@ class Delivery:
         if self._waited_before or outage_s >= self._pace.historical_after_s:
             self._outbox.mark_historical()
             self._waited_before = False
-        for transfer in self._active.values():
-            if transfer.phase in ("asked", "sent"):
-                transfer.ask()  # its receipt may have come while we were gone
+        self._work.connected()
         self._outgoing = queue.SimpleQueue()  # what the last connection did not take is old news
         for message in self._greetings():
             self._outgoing.put(message)
@@ -218,11 +216,8 @@ class Delivery:
         if self._connected:
             self._offline_since_s = now_s
         self._connected = False
-        for piece in pieces:
-            if piece.sequence in self._active:
-                self._active[piece.sequence].returned(piece)
+        self._work.disconnected(pieces)
         self._blame({piece.sequence for piece in pieces}, event)
-        self._active = {key: transfer for key, transfer in self._active.items() if transfer.phase != "record"}
         wait_s = self._reconnect.wait_s()
         self._open_at_s = now_s + wait_s
         _log.info("no link (%s); next attempt in %.1f s", event.reason, wait_s)
@@ -242,7 +237,7 @@ class Delivery:
         piece, size = taken
         if piece is None and event.code >= 0x80:
             _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", event.code)
-        transfer = self._active.get(piece.sequence) if piece else None
+        transfer = self._work.get(piece.sequence) if piece else None
         if transfer is None or piece is None:
             return
         if event.code < 0x80 and event.code != NOBODY_LISTENS:
@@ -261,9 +256,7 @@ class Delivery:
         self._trouble.reset()
         self._outbox.count(bytes_sent=size)
         self._suspicion.arrived(transfer.id)
-        if transfer.acknowledged():
-            patience = self._pace.receipt_timeout_s * 2 ** min(max(0, transfer.asked_times - 1), 12)
-            transfer.deadline_s = now_s + min(patience, self._pace.receipt_patience_s)
+        self._work.acknowledged(transfer, now_s)
 
     def _handle_receipt(self, event: Received) -> None:
         try:
@@ -274,31 +267,16 @@ class Delivery:
         now_s = self._clock()
         self.last_receipt_s = now_s
         self._outbox.apply(receipt)
-        self._hurry(now_s)
-        transfer = self._active.get(receipt.sequence)
+        self._work.hurry(now_s)
+        transfer = self._work.get(receipt.sequence)
         if self._outbox.is_delivered(receipt.sequence):
-            self._active.pop(receipt.sequence, None)
-            self._untouched.discard(receipt.sequence)
+            self._work.remove(receipt.sequence)
             if transfer is not None and self._on_delivered is not None:
                 self._on_delivered(receipt.sequence)
         elif receipt.refused is not None:
-            self._active.pop(receipt.sequence, None)
+            self._work.remove(receipt.sequence)
         elif transfer is not None and receipt.record_stored:
-            self._continue(transfer, receipt, now_s)
-
-    def _continue(self, transfer: Transfer, receipt: Receipt, now_s: float) -> None:
-        transfer.answered(receipt)
-        if transfer.phase == "sent" and transfer.deadline_s is None and not transfer.in_flight:
-            transfer.deadline_s = now_s + self._pace.receipt_timeout_s
-        if transfer.phase == "frames" and not transfer.begun and self._sending() > self._pace.sending:
-            self._untouched.add(transfer.id)  # its turn comes; only a few are worked on at once
-            del self._active[transfer.id]
-
-    def _hurry(self, now_s: float) -> None:
-        """The collector lives: those who waited for it long need not wait on."""
-        for transfer in self._active.values():
-            if transfer.deadline_s is not None:
-                transfer.deadline_s = min(transfer.deadline_s, now_s + self._pace.receipt_timeout_s)
+            self._work.answered(transfer, receipt, now_s)
 
     # -- sending
 
@@ -308,17 +286,12 @@ class Delivery:
             if released := self._outbox.release():
                 _log.info("%d parked sequences are tried again", released)
 
-    def _ask_overdue(self, now_s: float) -> None:
-        for transfer in self._active.values():
-            if transfer.deadline_s is not None and now_s >= transfer.deadline_s:
-                transfer.ask()
-
     def _pump(self, now_s: float) -> None:
         try:
             self._send_outgoing(now_s)
             if now_s < self._quiet_until_s:
                 return
-            self._refill()
+            self._work.refill()
             while self._window.has_room() and (transfer := self._choose()):
                 self._send_next(transfer, now_s)
         except BrokerError as error:
@@ -335,36 +308,16 @@ class Delivery:
             )
             self._window.sent(mid, None, len(message.payload), now_s)
 
-    def _refill(self) -> None:
-        """Take up unsent records, and, for so many sequences that the link never idles, frames."""
-        sending = self._sending()
-        room = self._pace.asking - (len(self._active) - sending)
-        if room > 0:
-            for item in self._outbox.next(room, exclude=self._active, stages=(RECORD, RECORD)):
-                self._active[item.record.id] = Transfer(item)
-        if sending < self._pace.sending:
-            stages = (BEST_FRAME, OTHER_FRAMES)
-            for item in self._outbox.next(self._pace.sending - sending, exclude=self._active, stages=stages):
-                self._active[item.record.id] = Transfer(item, recorded=item.record.id in self._untouched)
-
-    def _sending(self) -> int:
-        return sum(transfer.phase in ("frames", "sent") for transfer in self._active.values())
-
     def _choose(self) -> Transfer | None:
-        """Whose piece goes next: records, best frames, other frames, each by arrival; suspects last and alone."""
-        most = 3 if self.budget.left else 1
-        ready = [t for t in self._active.values() if t.rank < (3 if t.asked_for else most)]
-        sound = [transfer for transfer in ready if transfer.id not in self._suspicion]
-        if sound:
-            return min(sound, key=lambda transfer: transfer.rank)
-        return ready[0] if ready and self._window.empty else None
+        return self._work.choose(self.budget.left, self._suspicion, self._window.empty)
 
     def _send_next(self, transfer: Transfer, now_s: float) -> None:
         piece = transfer.next_piece(self._window.chunk_bytes)
         if piece is None:
             return
         try:
-            message = self._reader.read(self._as_sent(transfer.record), piece)
+            record = transfer.record if piece.frame is not None else self._as_sent(transfer.record)
+            message = self._reader.read(record, piece)
         except OSError as error:
             self._leave_out(transfer, piece, error)
             return
@@ -397,8 +350,7 @@ class Delivery:
 
     def _park(self, sequence: str, reason: str) -> None:
         self._outbox.park(sequence, reason)
-        self._active.pop(sequence, None)
-        self._untouched.discard(sequence)
+        self._work.remove(sequence)
         self._suspicion.forget(sequence)
 
 

@@ -11,6 +11,8 @@ from typing import Literal
 from uncia_contract.messages import ByteRange, Receipt, SequenceRecord
 from uncia_edge.waiting import Waiting, best_frame
 
+RECORD_NEXT, BEST_FRAME_NEXT, OTHER_FRAME_NEXT, NOTHING_NEXT = range(4)
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -50,12 +52,12 @@ class Transfer:
 
     @property
     def rank(self) -> int:
-        """What goes next, smaller first: 0 record, 1 best frame, 2 another frame, 3 nothing."""
+        """What goes next, smaller first."""
         if self.phase == "record":
-            return 0
+            return RECORD_NEXT
         if not self._ranges:
-            return 3
-        return 1 if self._ranges[0][0] == self._best else 2
+            return NOTHING_NEXT
+        return BEST_FRAME_NEXT if self._ranges[0][0] == self._best else OTHER_FRAME_NEXT
 
     def next_piece(self, chunk_bytes: int) -> Piece | None:
         """Take the next piece; None when there is nothing to send now."""
