@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tup
 from uncia_collector.filters import Filters, Walk
 from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, reviews, sequences
+from uncia_contract.messages import Preview, SequenceRecord, decode
 
 PAGE = 48
 ORDER = (sequences.c.started_at, sequences.c.trap, sequences.c.id)
@@ -74,21 +75,29 @@ def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
     return [*connection.execute(select(reviews).where(*where).order_by(reviews.c.key.desc()).limit(20))]
 
 
-def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], Any]:
-    """For each sequence the frame to show: its best one that is stored, else any that is."""
-    keys = [(row.trap, row.id) for row in rows]
-    if not keys:
-        return {}
+def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], int]:
+    """For each sequence the number of the frame to show: its best one that is stored, else any that is, else the one
+    that its record holds a preview of.
+    """
     wanted = {(row.trap, row.id): row.best_frame for row in rows}
-    query = select(frames.c.trap, frames.c.sequence, frames.c.n, frames.c.region).where(
-        of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored"
+    query = select(frames.c.trap, frames.c.sequence, frames.c.n).where(
+        of_sequences(frames.c.trap, frames.c.sequence, wanted), frames.c.status == "stored"
     )
-    shown: dict[tuple[str, str], Any] = {}
-    for row in connection.execute(query.order_by(frames.c.n)):
-        key = (row.trap, row.sequence)
-        if key not in shown or row.n == wanted[key]:
-            shown[key] = row
-    return shown
+    shown: dict[tuple[str, str], int] = {}
+    for trap, sequence, n in connection.execute(query.order_by(frames.c.n)):
+        if (trap, sequence) not in shown or n == wanted[trap, sequence]:
+            shown[trap, sequence] = n
+    bare = [key for key in wanted if key not in shown]
+    return shown | {key: preview.n for key, preview in previews(connection, bare).items()}
+
+
+def previews(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Preview]:
+    """The previews that came with the records of these sequences."""
+    query = select(sequences.c.trap, sequences.c.id, sequences.c.record).where(
+        of_sequences(sequences.c.trap, sequences.c.id, keys)
+    )
+    records = {(trap, known): decode(record, SequenceRecord) for trap, known, record in connection.execute(query)}
+    return {key: record.preview for key, record in records.items() if record.preview is not None}
 
 
 def cursor(row: Any) -> Cursor:

@@ -62,9 +62,13 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder."""
+    """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
+
+    `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing.
+    """
 
     data: str = "uncia-data"
+    bundles: str = "bundles"
     database: str = ""
     root: str = ROOT
     station: Annotated[str, Meta(max_length=80)] = "Base station"
@@ -123,4 +127,6 @@ def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
     http = settings.http
     if http is not None and http.certificate:
         http = msgspec.structs.replace(http, certificate=str(folder / http.certificate), key=str(folder / http.key))
-    return msgspec.structs.replace(settings, data=str(folder / settings.data), broker=broker, http=http)
+    return msgspec.structs.replace(
+        settings, data=str(folder / settings.data), bundles=str(folder / settings.bundles), broker=broker, http=http
+    )

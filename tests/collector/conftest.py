@@ -23,7 +23,7 @@ from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.settings import sqlite_url
 from uncia_collector.store import Store
-from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord, encode
+from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, Preview, SequenceRecord, encode
 from uncia_contract.topics import MAX_CHUNK_BYTES, Topics
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -48,6 +48,9 @@ class SentSequence:
     score: float = 0.9
     positive: bool = True
     audit: bool = False
+    bundle: BundleIdentity = field(default_factory=lambda: BundleIdentity("starter", 1, "0" * 64))
+    preview: Preview | None = None
+    region: tuple[float, float, float, float] = (0.1, 0.2, 0.5, 0.5)
 
     @property
     def record(self) -> SequenceRecord:
@@ -60,7 +63,7 @@ class SentSequence:
                 size=len(picture),
                 taken_at=self.started_at + timedelta(seconds=n),
                 score=self.score,
-                region=(0.1, 0.2, 0.5, 0.5),
+                region=self.region,
             )
             for n, picture in enumerate(self.pictures)
         ]
@@ -78,8 +81,9 @@ class SentSequence:
             threshold=0.5,
             positive=self.positive,
             label="snow_leopard",
-            bundle=BundleIdentity("starter", 1, "0" * 64),
+            bundle=self.bundle,
             audit=self.audit,
+            preview=self.preview,
         )
 
     def record_wire(self) -> Wire:

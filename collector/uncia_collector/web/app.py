@@ -1,5 +1,7 @@
 """The application: which address leads to which page, and who may go there."""
 
+from pathlib import Path
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -8,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from uncia_collector.activations import Activations
 from uncia_collector.database import Database
 from uncia_collector.people import People, Person
 from uncia_collector.settings import CollectorSettings
@@ -26,6 +29,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
         exception_handlers={HTTPException: _explain},
     )
     app.state.shell = Shell(settings, database)
+    app.state.activations = Activations(Path(settings.bundles))
     app.state.people = People(database)
     app.state.logins = RateLimit(burst=10, per_s=10 / 300)
     app.state.database, app.state.ingest = database, ingest
@@ -52,6 +56,7 @@ def _sequence_routes() -> list[Route]:
         Route("/undo", sent_by(pages.send_undo, _reviews), methods=["POST"]),
         Route(f"{one}/{{n:int}}.jpg", seen_by(pictures.show_picture)),
         Route(f"{one}/{{n:int}}.thumbnail.jpg", seen_by(pictures.show_thumbnail)),
+        Route(f"{one}/{{n:int}}.activation.jpg", seen_by(pictures.show_activation)),
     ]
 
 

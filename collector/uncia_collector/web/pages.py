@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from uncia_collector import gallery
+from uncia_collector.activations import Activations
 from uncia_collector.filters import STATES, Filters, night_of
 from uncia_collector.gallery import Cursor
 from uncia_collector.people import Person
@@ -55,6 +56,7 @@ def show_sequence(request: Request, person: Person) -> Response:
         frames = gallery.frames_of(connection, key)
         newer, older = gallery.neighbours(connection, row, filters, shell.zone)
         opinions = gallery.opinions_of(connection, key)
+    record = decode(row.record, SequenceRecord)
     return shell.render(
         request,
         person,
@@ -64,12 +66,20 @@ def show_sequence(request: Request, person: Person) -> Response:
         opinions=opinions,
         filters=filters,
         plot=score_plot(frames, row.threshold, row.confidence),
-        record=decode(row.record, SequenceRecord),
+        record=record,
         query=urlencode(filters.query()),
         newer=newer,
         older=older,
         night=_night(shell, row),
+        activation=request.query_params.get("activation") == "1",
+        no_activation=_no_activation(request, row),
+        preview=record.preview,
     )
+
+
+def _no_activation(request: Request, row: Any) -> str:
+    activations: Activations = request.app.state.activations
+    return activations.trouble(row.bundle_sha256)
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:

@@ -1,70 +1,133 @@
-"""JPEGs for the browser: whole ones, and thumbnails made once and kept.
+"""JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and kept.
 
 Decides that a viewer, who may not know where a trap stands, never gets a file whose EXIF could tell.
 """
 
 import io
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from uncia_collector.activations import Activations
+from uncia_collector.gallery import previews
+from uncia_collector.logs import logger
 from uncia_collector.people import Person
-from uncia_collector.schema import frames
+from uncia_collector.schema import frames, sequences
 from uncia_collector.web.shell import Shell
-from uncia_contract.errors import FrameError
+from uncia_contract.errors import DataError, FrameError
 from uncia_contract.jpeg import open_jpeg
+from uncia_contract.regions import Region
 
 THUMBNAIL_SIZE = (480, 480)
 FULL_SIZE = (2400, 2400)
+log = logger("pictures")
 CACHED = {"cache-control": "private, max-age=604800, immutable"}
 
 
 def show_picture(request: Request, person: Person) -> Response:
     """The JPEG as the trap sent it; for viewers drawn anew, without EXIF."""
     shell: Shell = request.app.state.shell
-    path = _path(request)
+    frame = _frame(request)
+    if frame.status != "stored":
+        raise HTTPException(404, "This frame is not here (yet).")
+    file = _whole(shell, frame.path)
     if person.may_see_places:
-        return FileResponse(shell.file(path), media_type="image/jpeg", headers=CACHED)
-    return Response(_drawn(shell.file(path), FULL_SIZE), media_type="image/jpeg", headers=CACHED)
+        return FileResponse(file, media_type="image/jpeg", headers=CACHED)
+    return Response(_drawn(file, FULL_SIZE), media_type="image/jpeg", headers=CACHED)
 
 
 def show_thumbnail(request: Request, _person: Person) -> Response:
-    """A small picture, without EXIF."""
+    """A small picture, without EXIF; the trap's own preview until the frame has come."""
     shell: Shell = request.app.state.shell
-    path = _path(request)
-    kept = shell.file(path.replace("frames/", "thumbnails/", 1))
-    if not kept.is_file():
-        content = _drawn(shell.file(path), THUMBNAIL_SIZE)
+    frame = _frame(request)
+    if frame.status != "stored":
+        return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
+    return _kept(shell, frame.path, "thumbnails", lambda: _drawn(_whole(shell, frame.path), THUMBNAIL_SIZE))
+
+
+def show_activation(request: Request, _person: Person) -> Response:
+    """The frame with what spoke for the animal in red, without EXIF."""
+    shell: Shell = request.app.state.shell
+    frame = _frame(request)
+    if frame.status != "stored":
+        raise HTTPException(404, "This frame is not here (yet).")
+    activations: Activations = request.app.state.activations
+    region = Region(*(float(part) for part in frame.region.split(","))) if frame.region else None
+    try:
+        return _kept(
+            shell, frame.path, "activations",
+            lambda: activations.draw(frame.bundle_sha256, _whole(shell, frame.path).read_bytes(), region),
+        )  # fmt: skip
+    except (DataError, FrameError) as error:
+        raise HTTPException(404, f"No activation map: {error}.") from error
+
+
+def _kept(shell: Shell, path: str, kind: str, draw: Callable[[], bytes]) -> Response:
+    """A picture that is drawn once; a disk that cannot keep it costs the time of drawing it again."""
+    kept = shell.file(path.replace("frames/", f"{kind}/", 1))
+    if kept.is_file():
+        return FileResponse(kept, media_type="image/jpeg", headers=CACHED)
+    content = draw()
+    temporary = kept.with_suffix(f".{id(content)}.part")
+    try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(f".{id(content)}.part")
         temporary.write_bytes(content)
         temporary.replace(kept)
-    return FileResponse(kept, media_type="image/jpeg", headers=CACHED)
+    except OSError as error:
+        log.warning("picture not kept", path=str(kept), error=error.strerror)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return Response(content, media_type="image/jpeg", headers=CACHED)
 
 
-def _path(request: Request) -> str:
-    """Where a stored frame lies: paths come from the catalogue, never from an address."""
+def _frame(request: Request) -> Any:
+    """What the catalogue knows of a frame: paths come from there, never from an address."""
     part = request.path_params
-    query = select(frames.c.path).where(
-        frames.c.trap == part["trap"],
-        frames.c.sequence == part["id"],
-        frames.c.n == part["n"],
-        frames.c.status == "stored",
+    query = (
+        select(frames.c.status, frames.c.path, frames.c.region, sequences.c.bundle_sha256)
+        .join(sequences, (sequences.c.trap == frames.c.trap) & (sequences.c.id == frames.c.sequence))
+        .where(frames.c.trap == part["trap"], frames.c.sequence == part["id"], frames.c.n == part["n"])
     )
     shell: Shell = request.app.state.shell
     with shell.database.reading() as connection:
-        path = connection.execute(query).scalar_one_or_none()
-    if path is None or not shell.file(path).is_file():
+        frame = connection.execute(query).one_or_none()
+    if frame is None:
+        raise HTTPException(404, "There is no such frame.")
+    return frame
+
+
+def _whole(shell: Shell, path: str) -> Path:
+    file = shell.file(path)
+    if not file.is_file():
         raise HTTPException(404, "This frame is not here (yet).")
-    return str(path)
+    return file
+
+
+def _preview(request: Request) -> bytes:
+    """The preview that came with the record, if it is of this frame."""
+    part = request.path_params
+    shell: Shell = request.app.state.shell
+    with shell.database.reading() as connection:
+        found = previews(connection, [(part["trap"], part["id"])])
+    for preview in found.values():
+        if preview.n == part["n"]:
+            return _redrawn(preview.jpeg, THUMBNAIL_SIZE)
+    raise HTTPException(404, "This frame is not here (yet).")
 
 
 def _drawn(path: Path, size: tuple[int, int]) -> bytes:
+    return _redrawn(path.read_bytes(), size)
+
+
+def _redrawn(content: bytes, size: tuple[int, int]) -> bytes:
     try:
-        image = open_jpeg(path.read_bytes(), enough=size)
+        image = open_jpeg(content, enough=size)
     except FrameError as error:
         raise HTTPException(404, f"This frame cannot be shown: {error}") from error
     image.thumbnail(size)

@@ -1,6 +1,6 @@
 // Keys for review and for walking through sequences; every key has a button, so nothing here is needed to work.
 "use strict";
-const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up"};
+const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation"};
 const cards = () => [...document.querySelectorAll(".card")];
 
 function walk(step) {
