@@ -1,21 +1,17 @@
-"""An archive's sequences through the trap's own code, and the log from which an interrupted run goes on.
+"""An archive's sequences through the trap's own code.
 
-Decides what is known of each picture once its sequence is scored, and how that is kept: a line a sequence, valid as
-soon as its end of line is written; what an interruption left behind it is cut off.
+Decides what is known of each picture once its sequence is scored.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-
-import msgspec
 
 from uncia_contract.archive import ArchiveSequence, Place, read_whole
 from uncia_contract.burst_pictures import small
 from uncia_contract.classifier import Scores
-from uncia_contract.errors import FrameError, StorageError
+from uncia_contract.errors import FrameError
 from uncia_contract.scored_picture import ScoredPicture
 from uncia_contract.scoring import SequenceVerdict, Strips, score_burst
+from uncia_contract.sequence_log import SequenceLog
 
 Pictures = tuple[ScoredPicture, ...]
 
@@ -69,74 +65,6 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
     )
 
 
-class ScoreLog:
-    """Scored sequences in a file, found again by key; memory holds where each is, not what it says."""
-
-    def __init__(self, path: Path) -> None:
-        """Opens or makes the log.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        self._offsets: dict[bytes, int] = {}
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("a+b")
-            end = self._index()
-            self._stream.truncate(end)
-        except OSError as error:
-            raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
-        self.path, self._end = path, end
-
-    def __enter__(self) -> "ScoreLog":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._stream.close()
-
-    def __contains__(self, key: str) -> bool:
-        return bytes.fromhex(key) in self._offsets
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    def add(self, key: str, pictures: Pictures) -> None:
-        """Keeps one scored sequence.
-
-        Raises:
-            StorageError: the disk is full, or gone.
-        """
-        line = msgspec.json.encode([key, pictures]) + b"\n"
-        try:
-            self._stream.write(line)
-            self._stream.flush()
-        except OSError as error:
-            raise StorageError(f"{self.path}: cannot be written ({error.strerror}); what is in it is kept") from error
-        self._offsets[bytes.fromhex(key)] = self._end
-        self._end += len(line)
-
-    def pictures(self, key: str) -> Pictures:
-        """What was kept under a key; KeyError where nothing was."""
-        self._stream.seek(self._offsets[bytes.fromhex(key)])
-        return msgspec.json.decode(self._stream.readline(), type=tuple[str, Pictures])[1]
-
-    def _index(self) -> int:
-        """Finds every whole line; where the last one ends."""
-        end = 0
-        for offset, line in self._lines():
-            try:
-                key = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])[0]
-                self._offsets[bytes.fromhex(key)] = offset
-            except (msgspec.DecodeError, ValueError):
-                continue
-            finally:
-                end = offset + len(line)
-        return end
-
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
-        self._stream.seek(0)
-        offset = 0
-        for line in self._stream:
-            if line.endswith(b"\n"):
-                yield offset, line
-                offset += len(line)
+def score_log(path: Path) -> SequenceLog[Pictures]:
+    """Scored sequences in a file, as an interrupted run left them."""
+    return SequenceLog(path, Pictures)

@@ -14,7 +14,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_contract.archive import ArchiveSequence, Folder, archive_of, sequences_of
-from uncia_contract.archive_scores import Pictures, ScoreLog, score_sequence
+from uncia_contract.archive_scores import Pictures, score_log, score_sequence
 from uncia_contract.bundle import Bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import DataError
@@ -80,14 +80,14 @@ class CardScorer:
         self, sequences: Sequence[CardSequence], partial: Path, progress: Progress
     ) -> Iterator[tuple[CardSequence, Pictures]]:
         """Each sequence with its scored pictures, in order; what `partial` already holds is taken from there."""
-        with ScoreLog(partial) as log, ThreadPoolExecutor(self._workers) as pool:
+        with score_log(partial) as log, ThreadPoolExecutor(self._workers) as pool:
             known = {one.sequence.key for one in sequences if one.sequence.key in log}
             waiting = pool.map(lambda one: None if one.sequence.key in known else self._one(one), sequences)
             for number, (card_sequence, scored) in enumerate(zip(sequences, waiting, strict=True), start=1):
                 if scored is not None:
                     log.add(card_sequence.sequence.key, scored)
                 progress(number, len(sequences))
-                yield card_sequence, scored or log.pictures(card_sequence.sequence.key)
+                yield card_sequence, scored or log.read(card_sequence.sequence.key)
 
     def _classifier(self) -> Classifier:
         if not hasattr(self._local, "classifier"):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from uncia_contract.archive import archive_of, trap_of
-from uncia_contract.archive_scores import ScoreLog, score_sequence
+from uncia_contract.archive_scores import score_log, score_sequence
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule
@@ -122,13 +122,13 @@ LINES = {f"{number:032x}": (ScoredPicture(f"{number}.jpg", score=number / 10),) 
 def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> None:
     """A line that was cut short is cut off, and what follows is whole again."""
     first, second, third = LINES
-    with ScoreLog(tmp_path / "log") as log:
+    with score_log(tmp_path / "log") as log:
         log.add(first, LINES[first])
         log.add(second, LINES[second])
     with (tmp_path / "log").open("r+b") as file:
         file.truncate(file.seek(0, 2) - 5)
-    with ScoreLog(tmp_path / "log") as log:
+    with score_log(tmp_path / "log") as log:
         assert (first in log, second in log) == (True, False)
         log.add(third, LINES[third])
-    with ScoreLog(tmp_path / "log") as log:
-        assert (log.pictures(first), log.pictures(third)) == (LINES[first], LINES[third])
+    with score_log(tmp_path / "log") as log:
+        assert (log.read(first), log.read(third)) == (LINES[first], LINES[third])

@@ -23,7 +23,12 @@ def archive(folder: Path, bursts: int = 3) -> Path:
     """Two traps, each with so many bursts of three, and a truncated picture."""
     for trap in ("pass", "ridge"):
         for number in range(3 * bursts):
-            picture(folder / trap / "DCIM/100MEDIA" / f"IMG_{number:04d}.JPG", number // 3, number % 3, number)
+            picture(
+                folder / trap / "DCIM/100MEDIA" / f"IMG_{number:04d}.JPG",
+                number // 3,
+                number % 3,
+                len(trap) * 1000 + number,
+            )
     whole = (folder / "pass/DCIM/100MEDIA/IMG_0000.JPG").read_bytes()
     (folder / "pass/DCIM/100MEDIA/IMG_9999.JPG").write_bytes(whole[: len(whole) // 2])
     return folder

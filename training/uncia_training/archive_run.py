@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import chain
 
 from uncia_contract.archive import Archive, ArchiveSequence
-from uncia_contract.archive_scores import Pictures, ScoreLog, score_sequence
+from uncia_contract.archive_scores import Pictures, score_sequence
 from uncia_contract.bundle import Bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.scored_picture import ScoredPicture
 from uncia_contract.scoring import Strips
+from uncia_contract.sequence_log import SequenceLog
 from uncia_training.overlap import in_order
 
 Progress = Callable[[int, int], None]
@@ -44,7 +45,7 @@ class LocalScorer:
         self._rule, self._workers, self._local = rule, workers, threading.local()
         self._classifier().check_probes()
 
-    def run(self, archive: Archive, log: ScoreLog, progress: Progress) -> "Outcome":
+    def run(self, archive: Archive, log: SequenceLog[Pictures], progress: Progress) -> "Outcome":
         """Scores what the log lacks.
 
         Args:
@@ -87,11 +88,11 @@ class Outcome:
     `scored` is how many pictures this run looked at; the others were known.
     """
 
-    log: ScoreLog
+    log: SequenceLog[Pictures]
     keys: tuple[bytes, ...]
     scored: int
 
     def __iter__(self) -> Iterator[ScoredPicture]:
         """Each picture, trap by trap and in order of time."""
         for key in self.keys:
-            yield from self.log.pictures(key.hex())
+            yield from self.log.read(key.hex())

@@ -19,11 +19,13 @@ from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError, StorageError, UnciaError
 from uncia_contract.manifest import Source
 from uncia_training.compare_command import add_compare, run_compare
+from uncia_training.features_command import add_features, run_features
 from uncia_training.score_command import add_score, run_score
 
 EXAMPLES = """examples:
   uncia-train fit --data labels.csv --positive snow_leopard --backbone-dir runs/backbone --out runs/head
   uncia-train compare --data labels.csv --positive snow_leopard --backbone efficientnet-lite0 --out runs/compare
+  uncia-train features --data labels.csv --backbone-dir runs/backbone --out runs/features.parquet
   uncia-train score survey2026 --bundle my.uncia --out runs/survey2026
   uncia-train evaluate --bundle my.uncia --data labels.csv --json figures.json
 """
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     compare = _command(commands, "compare", "train the seed's systems and ours on one data set and compare them")
     add_compare(compare)
     compare.set_defaults(run=lambda arguments: run_compare(arguments, _bars, _teller))
+    features = _command(commands, "features", "features of many pictures as Parquet, resumable")
+    add_features(features)
+    features.set_defaults(run=lambda arguments: run_features(arguments, _bars, _teller))
     score = _command(commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable")
     add_score(score)
     score.set_defaults(run=lambda arguments: run_score(arguments, _bars, _teller))

@@ -26,8 +26,13 @@ CHUNK_BYTES = 64 * 1024 * 1024
 
 def content_key(picture: bytes, region: Region | None, view: str) -> str:
     """Names a view of a part of a picture, by the picture's bytes: 64 hexadecimal digits."""
+    return part_key(hashlib.sha256(picture).digest(), region, view)
+
+
+def part_key(content: bytes, region: Region | None, view: str) -> str:
+    """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
     part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
-    return hashlib.sha256(hashlib.sha256(picture).digest() + f"|{part}|{view}".encode()).hexdigest()
+    return hashlib.sha256(content + f"|{part}|{view}".encode()).hexdigest()
 
 
 class FeatureStore:

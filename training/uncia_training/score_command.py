@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from uncia_contract.archive import archive_of
-from uncia_contract.archive_scores import ScoreLog
+from uncia_contract.archive_scores import score_log
 from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError
 from uncia_contract.scoring import Strips
@@ -46,7 +46,7 @@ def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
     sorting = _sorting(arguments, rule)
     begun = time.monotonic()
     try:
-        with bars() as shown, ScoreLog(arguments.out / LOG) as log:
+        with bars() as shown, score_log(arguments.out / LOG) as log:
             tell = teller(shown)
             workers = arguments.workers or len(os.sched_getaffinity(0))
             outcome = LocalScorer(rule, workers).run(archive, log, lambda done, total: tell("pictures", done, total))

@@ -1,0 +1,143 @@
+"""How much of what two cores allow `uncia-train features` gets, and what memory it takes.
+
+    python benchmarks/features_throughput.py --pictures ../shared/data --rounds 5
+    python benchmarks/features_throughput.py --pictures ../shared/data --memory 500 2000 10000
+
+Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured in one thread,
+before and after each run of the engine. `of two cores` is what they need against all core-seconds that passed; on a machine
+that is not quiet, other programs take some of them, so `of what was left` is against what they left. Both are printed.
+
+Memory: the largest resident set of a child that runs the command on so many distinct pictures.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+from uncia_contract.archive import archive_of
+from uncia_contract.frames import BurstRule
+from uncia_contract.preprocessing import model_input
+from uncia_training.feature_network import FeatureNetwork, network_of_bundle
+from uncia_training.feature_rows import shown_archive
+from uncia_training.feature_run import LocalFeatures
+
+BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
+PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli import main; sys.exit(main())"]
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def copies(sources: list[Path], count: int, folder: Path) -> Path:
+    """So many pictures, each with other bytes behind its end, 1,000 a folder."""
+    for number, source in enumerate(islice(cycle(sources), count)):
+        target = folder / f"trap{number // 1000:03d}" / f"{number:06d}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes() + str(number).encode())
+    return folder
+
+
+def bare(network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
+    """Core-seconds of one picture's decoding and of one forward pass, in one thread."""
+    extractor = network.extractor()
+    begun = time.thread_time()
+    images = [model_input(path.read_bytes(), extractor.size) for path in sample]
+    decoded = time.thread_time()
+    for image in images:
+        extractor(image)
+    return (decoded - begun) / len(sample), (time.thread_time() - decoded) / len(sample)
+
+
+def busy() -> float:
+    """Core-seconds that all programs of this machine have had."""
+    fields = [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return (sum(fields[:3]) + sum(fields[5:8])) / TICK
+
+
+def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], cores: int) -> dict[str, float]:
+    """Bare, the engine on everything, bare again."""
+    before = bare(network, sample)
+    with tempfile.TemporaryDirectory() as scratch:
+        features = LocalFeatures(network, None, Path(scratch), cores)
+        archive = archive_of(folder)
+        begun, own, all_ = time.perf_counter(), time.process_time(), busy()
+        count = features.run(shown_archive(archive, str(folder), "", BurstRule(), cores), Path(scratch) / "f.parquet")
+        seconds, own, all_ = time.perf_counter() - begun, time.process_time() - own, busy() - all_
+        features.close()
+    after = bare(network, sample)
+    decode, forward = (statistics.mean(pair) for pair in zip(before, after, strict=True))
+    needed = count.computed * (decode + forward)
+    return {
+        "decode ms": 1000 * decode,
+        "forward ms": 1000 * forward,
+        "pictures/s": count.computed / seconds,
+        "of two cores": needed / (cores * seconds),
+        "of what was left": needed / (cores * seconds - max(0.0, all_ - own)),
+        "of its own core-seconds": needed / own,
+        "others' share": max(0.0, all_ - own) / (cores * seconds),
+    }
+
+
+def throughput(sources: dict[str, list[Path]], rounds: int) -> None:
+    """A line a round, then the medians, for each kind of picture."""
+    network, cores = network_of_bundle(BUNDLE), len(os.sched_getaffinity(0))
+    for kind, paths in sources.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = copies(paths, 400, Path(scratch))
+            sample = sorted(folder.rglob("*.jpg"))[:120]
+            found = []
+            for _ in range(rounds):
+                found.append(one_round(network, folder, sample, cores))
+                print(kind, told(found[-1]), flush=True)
+            print(kind, "MEDIAN", told({name: statistics.median(one[name] for one in found) for name in found[0]}))
+
+
+def told(figures: dict[str, float]) -> str:
+    """On one line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+
+
+def memory(sources: list[Path], sizes: list[int]) -> Iterator[tuple[int, float, float]]:
+    """For each size: pictures, the largest resident set in MB, seconds."""
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = copies(sources, size, Path(scratch) / "pictures")
+            command = ["features", "--archive", str(folder), "--bundle", str(BUNDLE), "--out", f"{scratch}/f.parquet"]
+            begun = time.perf_counter()
+            child = subprocess.Popen([*PROGRAM, *command], stdout=subprocess.DEVNULL)
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode:
+                raise SystemExit(f"features: exit code {child.returncode}")
+            yield size, used.ru_maxrss / 1000, time.perf_counter() - begun
+            shutil.rmtree(folder)
+
+
+def main() -> None:
+    """Measures what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, required=True, help="folder with JPEGs to repeat")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="pictures a run, instead of throughput")
+    arguments = parser.parse_args()
+    paths = sorted(arguments.pictures.rglob("*.jpg"))
+    kinds = {
+        "2048 pixels wide:": [path for path in paths if path.stat().st_size > 250_000 and "bursts" in path.parts],
+        "1024 pixels wide:": [path for path in paths if 60_000 < path.stat().st_size < 250_000],
+        "224 pixels wide:": [path for path in paths if path.stat().st_size < 40_000],
+    }
+    if arguments.memory:
+        for size, megabytes, seconds in memory(kinds["224 pixels wide:"], arguments.memory):
+            print(f"{size} pictures: {megabytes:.0f} MB at most, {seconds:.0f} s", flush=True)
+    else:
+        throughput({kind: found for kind, found in kinds.items() if found}, arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A file from which an interrupted run goes on: a line a sequence, in the order in which they were done.
+
+Decides when an entry counts: as soon as its end of line is written. What an interruption left behind it is cut off.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from uncia_contract.errors import StorageError
+
+Value = TypeVar("Value")
+
+
+class SequenceLog(Generic[Value]):
+    """What was found out of sequences, by key; memory holds where each entry is, not what it says."""
+
+    def __init__(self, path: Path, kind: Any) -> None:
+        """Opens or makes the log.
+
+        Args:
+            path: of the file.
+            kind: of the values, as msgspec takes it.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        self._line: Any = tuple[str, kind]
+        self._offsets: dict[bytes, int] = {}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = path.open("a+b")
+            end = self._index()
+            self._stream.truncate(end)
+        except OSError as error:
+            raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
+        self.path, self._end = path, end
+
+    def __enter__(self) -> "SequenceLog[Value]":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._stream.close()
+
+    def __contains__(self, key: str) -> bool:
+        return bytes.fromhex(key) in self._offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def add(self, key: str, value: Value) -> None:
+        """Keeps what was found out of one sequence.
+
+        Raises:
+            StorageError: the disk is full, or gone.
+        """
+        line = msgspec.json.encode([key, value]) + b"\n"
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except OSError as error:
+            raise StorageError(f"{self.path}: cannot be written ({error.strerror}); what is in it is kept") from error
+        self._offsets[bytes.fromhex(key)] = self._end
+        self._end += len(line)
+
+    def read(self, key: str) -> Value:
+        """What was kept under a key; KeyError where nothing was."""
+        self._stream.seek(self._offsets[bytes.fromhex(key)])
+        value: Value = msgspec.json.decode(self._stream.readline(), type=self._line)[1]
+        return value
+
+    def _index(self) -> int:
+        """Finds every whole line; where the last one ends."""
+        end = 0
+        for offset, line in self._lines():
+            try:
+                key = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])[0]
+                self._offsets[bytes.fromhex(key)] = offset
+            except (msgspec.DecodeError, ValueError):
+                continue
+            finally:
+                end = offset + len(line)
+        return end
+
+    def _lines(self) -> Iterator[tuple[int, bytes]]:
+        self._stream.seek(0)
+        offset = 0
+        for line in self._stream:
+            if line.endswith(b"\n"):
+                yield offset, line
+                offset += len(line)

@@ -1,0 +1,161 @@
+"""From the pictures of one sequence to rows of features: the function that every engine runs.
+
+Decides which rows there are: each picture as a whole, and its region besides where the burst found one (the trap's
+rule); a picture that cannot be read is a row with its failure and no features.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.archive import Archive, sequence_key
+from uncia_contract.burst_pictures import BurstPictures
+from uncia_contract.errors import FrameError
+from uncia_contract.frames import BurstRule
+from uncia_contract.labels import LabelledPicture, sequences
+from uncia_contract.preprocessing import model_input
+from uncia_contract.regions import Region, RegionRule, regions
+from uncia_training.extract import Extractor
+from uncia_training.feature_store import part_key
+from uncia_training.storage import known_of, read_at
+
+WHOLE, REGION = "whole", "region"
+
+
+class ShownPicture(msgspec.Struct, frozen=True):
+    """A picture by path (or address), and what the data set says of it."""
+
+    file: str
+    path: str
+    label: str = ""
+    sequence: str = ""
+    location: str = ""
+    source: str = ""
+    split: str = ""
+
+
+class ShownSequence(msgspec.Struct, frozen=True):
+    """Pictures that are looked at together; `number` counts pictures and is the first one's, `key` names them all."""
+
+    key: str
+    number: int
+    pictures: tuple[ShownPicture, ...]
+
+
+class FeatureRow(msgspec.Struct, frozen=True):
+    """One row without its values: which part of which picture; `key` finds the values in a store."""
+
+    number: int
+    picture: ShownPicture
+    view: str = WHOLE
+    region: Region | None = None
+    content: str = ""
+    key: str = ""
+    failure: str | None = None
+
+
+Found = tuple[FeatureRow, NDArray[Any] | None]
+
+
+def shown_data(pictures: Sequence[LabelledPicture], made_by: str) -> Iterator[ShownSequence]:
+    """A data set's sequences; `made_by` names network and rule."""
+    number = 0
+    for burst in sequences(pictures):
+        shown = tuple(
+            ShownPicture(one.file, str(one.path), one.label, one.sequence, one.location, one.source, one.split)
+            for one in burst
+        )
+        yield ShownSequence(sequence_key([known_of(one.path) for one in shown], made_by), number, shown)
+        number += len(shown)
+
+
+def shown_archive(archive: Archive, root: str, made_by: str, rule: BurstRule, workers: int) -> Iterator[ShownSequence]:
+    """An archive's sequences, trap by trap; pictures have no label there."""
+    number = 0
+    for trap in archive.traps:
+        for found in archive.sequences(trap, rule, made_by, workers):
+            shown = tuple(
+                ShownPicture(name, f"{root}/{name}", sequence=found.names[0], location=trap) for name in found.names
+            )
+            yield ShownSequence(found.key, number, shown)
+            number += len(shown)
+
+
+def features_of(
+    sequence: ShownSequence,
+    extractor: Extractor,
+    layer: str,
+    rule: RegionRule | None,
+    known: Callable[[str], bool] = lambda key: False,
+) -> list[Found]:
+    """The rows of a sequence, in its order; values are None where the row failed or its key is known.
+
+    Args:
+        sequence: what to look at.
+        extractor: the network.
+        layer: of the extractor.
+        rule: of regions; None looks at whole pictures only.
+        known: whether a key's values need not be computed.
+    """
+    looks = (
+        _burst_looks(sequence, extractor, rule) if rule and len(sequence.pictures) > 1 else _stills(sequence, extractor)
+    )
+    found: list[Found] = []
+    for row, image in looks:
+        needed = row.failure is None and not known(row.key)
+        try:
+            found.append((row, extractor(image())[layer] if needed else None))
+        except (FrameError, OSError) as error:
+            failed = FeatureRow(row.number, row.picture, row.view, failure=str(error))
+            found.append((failed, None))
+    return found
+
+
+Look = tuple[FeatureRow, Callable[[], NDArray[np.uint8]]]
+
+
+def _stills(sequence: ShownSequence, extractor: Extractor) -> Iterator[Look]:
+    for number, picture in enumerate(sequence.pictures, start=sequence.number):
+        try:
+            data = read_at(picture.path)
+        except FrameError as error:
+            yield FeatureRow(number, picture, failure=str(error)), _nothing
+            continue
+        row = _row(number, picture, hashlib.sha256(data), extractor, None)
+        yield row, lambda data=data: model_input(data, extractor.size)  # type: ignore[misc]
+
+
+def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule) -> Iterator[Look]:
+    contents: dict[int, Any] = {}
+
+    def read(index: int) -> bytes:
+        data = read_at(sequence.pictures[index].path)
+        if index not in contents:
+            contents[index] = hashlib.sha256(data)
+        return data
+
+    readers = [lambda index=index: read(index) for index in range(len(sequence.pictures))]
+    with BurstPictures(readers, rule, workers=1) as decoded:
+        thumbnails, failures = decoded.thumbnails()
+        choices = dict(zip(thumbnails, regions(list(thumbnails.values()), rule), strict=True)) if thumbnails else {}
+        for index, picture in enumerate(sequence.pictures):
+            number = sequence.number + index
+            if index in failures:
+                yield FeatureRow(number, picture, failure=failures[index]), _nothing
+                continue
+            for region in dict.fromkeys((None, choices[index].region)):
+                row = _row(number, picture, contents[index], extractor, region)
+                yield row, lambda i=index, r=region: decoded.ahead(i, extractor.size, r).result()  # type: ignore[misc]
+
+
+def _row(number: int, picture: ShownPicture, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
+    key = part_key(content.digest(), region, f"{extractor.size} plain")
+    return FeatureRow(number, picture, REGION if region else WHOLE, region, content.hexdigest(), key)
+
+
+def _nothing() -> NDArray[np.uint8]:
+    raise FrameError("a failed row has no picture")

@@ -1,0 +1,106 @@
+"""`uncia-train features`: its arguments, and what it prints and leaves."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.progress import Progress
+
+from uncia_contract.errors import DataError
+from uncia_contract.frames import BurstRule
+from uncia_contract.regions import RegionRule
+from uncia_training.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
+from uncia_training.feature_rows import ShownSequence, shown_archive, shown_data
+from uncia_training.feature_run import FeatureCount, LocalFeatures
+
+Bars = Callable[[], Progress]
+Teller = Callable[[Progress], Callable[[str, int, int], None]]
+
+
+def add_features(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    pictures = command.add_mutually_exclusive_group(required=True)
+    pictures.add_argument("--data", type=Path, metavar="PATH", help="labelled pictures, as compare takes them")
+    pictures.add_argument("--archive", metavar="DIR", help="all pictures below a folder, without labels")
+    network = command.add_mutually_exclusive_group(required=True)
+    network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="of uncia-convert backbone")
+    network.add_argument("--bundle", type=Path, metavar="FILE", help="take the bundle's network")
+    add("--precision", choices=("int8", "float"), default="int8", help="of the backbone folder's network (int8)")
+    add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
+    add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
+    add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
+    add("--out", type=Path, required=True, metavar="PARQUET", help="where the features are left")
+    add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
+    add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+
+
+def run_features(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
+    """Computes, writes, tells; the exit code."""
+    network = network_for(arguments)
+    cache = arguments.cache or arguments.out.parent / "cache"
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    begun = time.monotonic()
+    try:
+        total, sequences = pictures_for(arguments, network, workers)
+        features = LocalFeatures(network, rule_for(arguments), cache, workers)
+        try:
+            with bars() as shown:
+                tell = teller(shown)
+                count = features.run(sequences, arguments.out, lambda done: tell("pictures", done, total))
+        finally:
+            features.close()
+    except KeyboardInterrupt:
+        print(
+            f"uncia-train: interrupted; the features computed so far are kept in {cache}, start the same command "
+            "again to go on",
+            file=sys.stderr,
+        )
+        return 130
+    _print(count, time.monotonic() - begun, arguments.out)
+    return 0
+
+
+def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
+    """The network that was asked for."""
+    if arguments.precision == "int8" and arguments.layer != "pooled":
+        raise DataError(f"--layer {arguments.layer}: the int8 network gives pooled features; add --precision float")
+    if arguments.bundle is None:
+        return network_of_backbone(arguments.backbone_dir, arguments.precision, arguments.layer)
+    if arguments.precision == "float":
+        raise DataError("--precision float: a bundle holds the int8 network alone; give --backbone-dir")
+    return network_of_bundle(arguments.bundle)
+
+
+def rule_for(arguments: argparse.Namespace) -> RegionRule | None:
+    """The rule of regions, None for whole pictures."""
+    return None if arguments.whole else RegionRule()
+
+
+def pictures_for(
+    arguments: argparse.Namespace, network: FeatureNetwork, workers: int
+) -> tuple[int, Iterator[ShownSequence]]:
+    """How many pictures, and their sequences."""
+    from uncia_training.datasets import read_data, with_sequences
+    from uncia_training.storage import archive_at
+
+    made_by = f"{network.extractor().name} {network.layer} {rule_for(arguments)}"
+    if arguments.archive is not None:
+        archive = archive_at(arguments.archive)
+        root = arguments.archive.rstrip("/")
+        return archive.pictures, shown_archive(archive, root, made_by, BurstRule(), workers)
+    pictures = with_sequences(read_data(arguments.data), BurstRule())
+    return len(pictures), shown_data(pictures, made_by)
+
+
+def _print(count: FeatureCount, seconds: float, out: Path) -> None:
+    for file, failure in count.failures:
+        print(f"{file}: {failure}; no features", file=sys.stderr)
+    print(
+        f"{count.rows} rows of {count.pictures} pictures, {len(count.failures)} unreadable; {count.computed} computed "
+        f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"
+    )
+    print(f"  {out}")
