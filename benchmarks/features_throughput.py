@@ -4,8 +4,8 @@
     python benchmarks/features_throughput.py --pictures ../shared/data --memory 500 2000 10000
 
 Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured in one thread,
-before and after each run of the engine. `of two cores` is what they need against all core-seconds that passed; on a machine
-that is not quiet, other programs take some of them, so `of what was left` is against what they left. Both are printed.
+before and after each run of the engine. `of two cores` is what they need against all core-seconds that passed. On a
+machine that is not quiet, other programs take some of them: `of what was left` is against what they left.
 
 Memory: the largest resident set of a child that runs the command on so many distinct pictures.
 """
