@@ -61,6 +61,7 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
         "reason": f"mean {bound}{record.confidence:.3f} {relation} {record.threshold:g}",
         "scores": [None if entry.score is None else round(entry.score, 3) for entry in record.frames],
         "regions": sum(entry.region is not None for entry in record.frames),
+        "looks": [entry.why for entry in record.frames],
         "bundle": f"{record.bundle.name} {record.bundle.version}",
         "clock": record.clock.source if record.clock.synchronised else f"{record.clock.source}, not synchronised",
         "failures": list(failures),
