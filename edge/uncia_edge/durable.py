@@ -7,7 +7,10 @@ have dropped the dirty pages, and a second fsync would report success for bytes 
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
@@ -44,12 +47,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def stage_bytes(path: Path, content: bytes) -> None:
     """As `write_bytes`, but the caller fsyncs the folder, once for many files."""
-    temporary = path.with_name(path.name + TEMPORARY)
-    with temporary.open("wb") as stream:
+    with _staged(path) as stream:
         stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(path)
 
 
 def stage_link(source: Path, path: Path) -> bool:
@@ -70,15 +69,27 @@ def stage_link(source: Path, path: Path) -> bool:
 def stage_copy(source: Path, path: Path) -> str:
     """Copy a file durably; the caller fsyncs the folder of `path`. The sha256 of the bytes that were copied."""
     digest = hashlib.sha256()
-    temporary = path.with_name(path.name + TEMPORARY)
-    with source.open("rb") as original, temporary.open("wb") as stream:
+    with source.open("rb") as original, _staged(path) as stream:
         while part := original.read(_PART_BYTES):
             digest.update(part)
             stream.write(part)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.rename(path)
     return digest.hexdigest()
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[BinaryIO]:
+    """A stream whose bytes become the file `path`, durably, at the end of the block; a failed one leaves nothing."""
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.rename(path)
+    except OSError:
+        with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -23,6 +23,8 @@ from uncia_edge.outbox import OTHER_FRAMES, RECORD, Outbox
 
 _log = logging.getLogger(__name__)
 
+BALLAST = "ballast"
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -45,7 +47,7 @@ class Pressure:
     def __init__(self, outbox: Outbox, bounds: Bounds, free_bytes: Callable[[], int] | None = None) -> None:
         self._outbox, self._bounds = outbox, bounds
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(outbox.folder).free)
-        self._ballast = outbox.folder / "ballast"
+        self._ballast = outbox.folder / BALLAST
 
     @property
     def ballast(self) -> Path:

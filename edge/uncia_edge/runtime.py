@@ -38,11 +38,12 @@ from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.pressure import Bounds, Pressure
 from uncia_edge.settings import BrokerSettings, TrapSettings
 from uncia_edge.sleep import GRACE_S, asleep_until
+from uncia_edge.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
 from uncia_edge.trap import Observation, Trap
 
 _log = logging.getLogger(__name__)
 
-OUTBOX = "outbox"
+REFUSALS = 5  # looks at a card that refuses, a minute apart, until the trap starts anew in memory
 _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
 # long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
@@ -62,6 +63,9 @@ class Runtime:
             StorageError: an outbox that cannot be opened.
         """
         return_large_blocks()
+        self._configured = Path(settings.state)
+        self._state_folder = state_folder(self._configured)
+        settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
         in_use = bundle_in_use(
             Path(settings.bundle),
@@ -69,7 +73,8 @@ class Runtime:
             lambda path, bundle: _prove(path, bundle, settings.threads, settings.delegate),
         )
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
-        self._degraded = tuple(reason for reason in (in_use.refused, in_use.chosen.fallback) if reason)
+        troubles = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
+        self._degraded = tuple(reason for reason in troubles if reason)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
         parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
@@ -94,13 +99,13 @@ class Runtime:
             beat=lambda: self.pulse.beat("delivery"),
         )
         self._apply(self._overrides.current)
-        bounds = settings.outbox
-        self._pressure = Pressure(
-            self.outbox, Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB)
-        )
+        bounds, in_memory = settings.outbox, self._state_folder.trouble is not None
+        quota_bytes = MEMORY_BYTES if in_memory else bounds.quota_mb * _MB
+        floor_bytes, ballast_bytes = (0, 0) if in_memory else (bounds.free_mb * _MB, bounds.ballast_mb * _MB)
+        self._pressure = Pressure(self.outbox, Bounds(quota_bytes, floor_bytes, ballast_bytes))
         # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
         self._threads = [Housekeeping([Chore("watchdog", 5.0, self.pulse.feed)]), Housekeeping(self._chores())]
-        self.stopped = False
+        self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         self._trap = Trap(
             *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
@@ -232,7 +237,19 @@ class Runtime:
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
             Chore("planned sleep", 15.0, self._sleep_if_due),
+            Chore("the card", 60.0, self._look_at_card),
         ]
+
+    def _look_at_card(self) -> None:
+        """Restart where the state belongs elsewhere: in memory when the card became read-only, back when it works."""
+        trouble, in_memory = refusal(self._configured), self._state_folder.trouble is not None
+        self._refusals = self._refusals + 1 if trouble and not is_full(trouble) else 0
+        if in_memory and trouble is None:
+            _log.info("the card can be written again; starting anew on it")
+            self.stop()
+        elif not in_memory and self._refusals >= REFUSALS and has_memory():
+            _log.error("the card refuses for good (%s); starting anew in memory", trouble)
+            self.stop()
 
     def _sleep_if_due(self) -> None:
         if self.settings.camera.kind == "recorded" or time.monotonic() - self._began_s < GRACE_S:

@@ -1,0 +1,98 @@
+"""Where the trap keeps its state: on the card, or in memory as long as the card cannot be written.
+
+Decides by trying. systemd gives a folder in memory (RuntimeDirectory, kept over restarts of the service): a trap whose
+card has become read-only goes on observing and sending from there. What still waits in memory when the card works again
+is moved to it, once. Without such a folder a card that cannot be written stops the trap with one clear line.
+"""
+
+import errno
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from uncia_contract.errors import StorageError
+from uncia_edge import durable
+from uncia_edge.outbox import Outbox
+from uncia_edge.pressure import BALLAST
+
+_log = logging.getLogger(__name__)
+
+OUTBOX = "outbox"
+MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """The folder in use, and why it is not the configured one (None where it is)."""
+
+    path: Path
+    trouble: str | None = None
+
+
+def refusal(folder: Path) -> OSError | None:
+    """Why nothing can be written there; None where it can."""
+    probe = folder / ".probe"
+    try:
+        durable.make_folder(folder)
+        durable.write_bytes(probe, b"uncia")
+        probe.unlink()
+    except OSError as error:
+        return error
+    return None
+
+
+def is_full(error: OSError | None) -> bool:
+    """Whether room would help. A full card is drained from where it is, never left for memory while the trap runs."""
+    return error is not None and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) -> StateFolder:
+    """Where to keep the state now.
+
+    Raises:
+        StorageError: the configured folder cannot be written, and there is none in memory.
+    """
+    memory = _in_memory(environment)
+    error = refusal(configured)
+    if is_full(error):
+        with suppress(OSError):
+            (configured / OUTBOX / BALLAST).unlink()
+            error = refusal(configured)
+    if error is None:
+        if memory is not None:
+            _move_back(memory, configured)
+        return StateFolder(configured)
+    trouble = error.strerror or str(error)
+    if memory is None or refusal(memory) is not None:
+        raise StorageError(f"state {configured}: {trouble}; check that the card is writable and not full")
+    _log.error("state %s: %s; the state is kept in memory, and lost with the power", configured, trouble)
+    return StateFolder(memory, f"state kept in memory: {trouble}")
+
+
+def has_memory(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether there is a folder in memory."""
+    return _in_memory(environment) is not None
+
+
+def _in_memory(environment: Mapping[str, str]) -> Path | None:
+    runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return Path(runtime) / "state" if runtime else None
+
+
+def _move_back(memory: Path, configured: Path) -> None:
+    """What waited in memory waits on the card from now on; adding an id twice is adding it once."""
+    if not (memory / OUTBOX).is_dir():
+        return
+    left, card = Outbox(memory / OUTBOX), Outbox(configured / OUTBOX)
+    for sequence in left.waiting():
+        item = left.get(sequence)
+        if item is not None and not item.dropped:
+            card.add(item.record, [left.frame_path(sequence, entry.n) for entry in item.record.frames])
+    _log.info("%d sequences moved from memory to the card", len(left.waiting()))
+    left.close()
+    card.close()
+    shutil.rmtree(memory)

@@ -1,0 +1,75 @@
+"""A card that cannot be written at start: the trap observes and sends from memory, and comes back."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+
+from uncia_contract.errors import StorageError
+from uncia_edge import durable
+from uncia_edge.outbox import Outbox
+from uncia_edge.state_folder import OUTBOX, state_folder
+from uncia_edge.testing.records import make_record, write_frames
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A state folder that cannot be made: a file stands in its way."""
+    (tmp_path / "card").write_text("in the way")
+    return tmp_path / "card" / "state"
+
+
+def repair(broken: Path) -> None:
+    broken.parent.unlink()
+
+
+def test_a_card_that_can_be_written_is_used(tmp_path: Path) -> None:
+    """And nothing is left of the trial."""
+    used = state_folder(tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+    assert (used.path, used.trouble, list(used.path.iterdir())) == (tmp_path / "state", None, [])
+
+
+def test_without_memory_a_bad_card_is_one_clear_line(broken: Path) -> None:
+    """On a desktop."""
+    with pytest.raises(StorageError, match=r"state .*: File exists; check that the card is writable"):
+        state_folder(broken, {})
+
+
+def test_with_memory_the_trap_goes_on_and_says_so(broken: Path, tmp_path: Path) -> None:
+    """Under systemd."""
+    used = state_folder(broken, {"RUNTIME_DIRECTORY": f"{tmp_path}/run:{tmp_path}/other"})
+    assert (used.path, used.trouble) == (tmp_path / "run" / "state", "state kept in memory: File exists")
+
+
+def test_what_waits_in_memory_moves_to_the_card_once(broken: Path, tmp_path: Path) -> None:
+    """With its frames; the folder in memory is gone then."""
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    memory = Outbox(state_folder(broken, environment).path / OUTBOX)
+    memory.add(make_record("s1", [b"x", b"y"]), write_frames(tmp_path / "spool", [b"x", b"y"]))
+    memory.close()
+    repair(broken)
+    for _ in range(2):
+        card = Outbox(state_folder(broken, environment).path / OUTBOX)
+        assert card.waiting() == ["s1"]
+        assert [card.frame_path("s1", n).read_bytes() for n in range(2)] == [b"x", b"y"]
+        card.close()
+    assert not (tmp_path / "run" / "state").exists()
+    shutil.rmtree(broken.parent)
+
+
+def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits on it is drained from there; only without a ballast is it left for memory."""
+    state, ballast = tmp_path / "state", tmp_path / "state" / "outbox" / "ballast"
+    ballast.parent.mkdir(parents=True)
+    ballast.write_bytes(b"x")
+    real = durable.write_bytes
+
+    def write_bytes(path: Path, content: bytes) -> None:
+        if path.is_relative_to(state) and ballast.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(durable, "write_bytes", write_bytes)
+    used = state_folder(state, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+    assert (used.path, used.trouble, ballast.exists()) == (state, None, False)

@@ -1,0 +1,129 @@
+"""Run under the shim of the bad card: the handling of one burst, with every change of the card refused in turn.
+
+Prints a line for each trial that went wrong, and in the end how many changes there were.
+"""
+
+import hashlib
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from tests.edge.scene import Post, jpeg, slope
+
+from uncia_contract.errors import UnciaError
+from uncia_contract.messages import Receipt
+from uncia_edge.outbox import Outbox
+from uncia_edge.testing.bad_card import FOR_GOOD, BadCard
+
+PICTURES = [jpeg(slope(n).resize((64, 48)), f"2026:05:01 04:00:0{n}") for n in range(3)]
+
+
+def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
+    """What is wrong after the n-th change (and `times` in all) was refused, and how many changes there were."""
+    shutil.rmtree(folder, ignore_errors=True)
+    card = BadCard(folder / "state")
+    post = Post(folder)
+    for k, picture in enumerate(PICTURES):
+        post.put(f"IMG_{k}.JPG", picture)
+    camera = post.camera()
+    card.refuse(n, times, code)
+    calls = 0
+    for burst in camera.bursts():
+        seen = post.trap.observe(burst)
+        if not seen.safe:
+            camera.again()
+            calls = calls or card.relent()
+            continue
+        camera.close()
+    calls = calls or card.relent()
+    files = [path.name for path in (folder / "state" / "outbox" / "frames").rglob("*") if path.is_file()]
+    post.outbox.close()
+    return f"left behind: {sorted(files)}" if len(files) != 4 else _wrong(folder), calls
+
+
+def _wrong(folder: Path) -> str | None:
+    """After a restart: the sequence waits once and whole, and its files do not come again."""
+    again = Outbox(folder / "state" / "outbox")
+    waiting = again.waiting()
+    if len(waiting) != 1 or again.set_aside is not None:
+        return f"waiting {waiting}, set aside {again.set_aside}"
+    stored = [hashlib.sha256(again.frame_path(waiting[0], n).read_bytes()).hexdigest() for n in range(3)]
+    if stored != [hashlib.sha256(picture).hexdigest() for picture in PICTURES]:
+        return "other bytes"
+    again.close()
+    post = Post(folder)
+    camera = post.camera()
+    for _ in range(12):
+        arrived = [path for path in camera._arrivals.ready(0) if path.suffix == ".JPG"]
+        if arrived:
+            return f"comes again: {arrived}"
+    post.outbox.close()
+    return None
+
+
+def receipt_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
+    """A receipt on a card that refuses: applied now, or when it comes again; nothing is lost before it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    card = BadCard(folder / "state")
+    post = Post(folder)
+    post.put("IMG_0.JPG", PICTURES[0])
+    post.observe()
+    [sequence] = post.outbox.waiting()
+    receipt = Receipt(sequence, True, (0,))
+    card.refuse(n, times, code)
+    try:
+        post.outbox.apply(receipt)
+    except UnciaError as error:
+        if not post.outbox.waiting():
+            return f"refused ({error}), but gone", card.relent()
+    calls = card.relent()
+    post.outbox.apply(receipt)
+    wrong = None if post.outbox.is_delivered(sequence) and not post.outbox.waiting() else "not delivered"
+    post.outbox.close()
+    return wrong, calls
+
+
+def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
+    """A start on a card that refuses: it works, or is one clear line; afterwards all is as before."""
+    shutil.rmtree(folder, ignore_errors=True)
+    card = BadCard(folder / "state")
+    post = Post(folder)
+    post.put("IMG_0.JPG", PICTURES[0])
+    post.observe()
+    waiting = post.outbox.waiting()
+    post.outbox.close()
+    card.refuse(n, times, code)
+    try:
+        Outbox(folder / "state" / "outbox").close()
+    except UnciaError as error:
+        if "\n" in str(error):
+            return f"more than a line: {error}", card.relent()
+    calls = card.relent()
+    again = Outbox(folder / "state" / "outbox")
+    found = again.waiting()
+    again.close()
+    return None if found == waiting else f"waiting {found}, expected {waiting}", calls
+
+
+def main() -> None:
+    """Arguments: the folder, the trial's name, the errno."""
+    logging.disable(logging.CRITICAL)
+    folder, code = Path(sys.argv[1]), int(sys.argv[3])
+    run = {"burst": trial, "receipt": receipt_trial, "start": start_trial}[sys.argv[2]]
+    most = 0
+    for times in (1, FOR_GOOD):
+        n = 0
+        while True:
+            n += 1
+            wrong, calls = run(folder, n, times, code)
+            if wrong is not None:
+                print(f"change {n}, {'once' if times == 1 else 'and all after it'}: {wrong}")
+            if calls < n:
+                break
+        most = max(most, n - 1)
+    print(f"changes {most}")
+
+
+if __name__ == "__main__":
+    main()
