@@ -14,8 +14,8 @@ from uncia_edge.testing.collector import BrokerCollector
 from uncia_edge.testing.proxy import Proxy
 
 TOPICS = Topics("ridge-01")
-# Waits for PUBACK and receipt as long as in the field: what helps sooner is something else.
-PATIENT = Pace(retry_first_s=0.02, retry_most_s=0.1)
+# Would wait an hour for a PUBACK or a receipt: what helps sooner is something else.
+PATIENT = Pace(receipt_timeout_s=3600, puback_timeout_s=3600, retry_first_s=0.02, retry_most_s=0.1)
 
 
 @pytest.fixture

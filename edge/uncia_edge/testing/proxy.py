@@ -59,6 +59,7 @@ class Proxy:
             except OSError:
                 _close(trap)
                 continue
+            broker.settimeout(None)
             self._open += [trap, broker]
             threading.Thread(target=self._up, args=(trap, broker), daemon=True).start()
             threading.Thread(target=self._down, args=(broker, trap), daemon=True).start()

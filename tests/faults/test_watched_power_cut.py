@@ -1,0 +1,92 @@
+"""Power cuts between camera and outbox: each burst of a watched folder is taken exactly once."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.faults.station import sha256_of
+
+from uncia_contract.frames import BurstRule
+from uncia_edge.ledger import key_of
+from uncia_edge.outbox import Outbox
+from uncia_edge.watched import WatchedCamera, WatchSettings
+
+WORK = """
+import os, sys
+from pathlib import Path
+from uncia_contract.frames import BurstRule, Frame
+from uncia_edge import durable
+from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.ledger import Ledger
+from uncia_edge.outbox import Outbox
+from uncia_edge.testing.records import make_record
+from uncia_edge.watched import WatchedCamera, WatchSettings
+
+root, synchronous, offers = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
+if not offers:
+    Ledger.offer = lambda *_: None
+marks = open(root / "marks", "a", buffering=1)
+(root / "DCIM").mkdir()
+durable.sync_folder(root)
+outbox = Outbox(root / "state" / "outbox", synchronous)
+watch = WatchSettings("polling")
+camera = WatchedCamera(root / "DCIM", root / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
+for n in range(24):
+    contents = [bytes([n, k]) * (300 + 700 * k) for k in range(3)]
+    paths = [root / "DCIM" / f"{n:02d}-{k}.jpg" for k in range(3)]
+    for path, content in zip(paths, contents):
+        durable.write_bytes(path, content)
+        os.utime(path, (1_000_000, 1_000_000))
+    marks.write(f"arrived {n}\\n")
+    for burst in camera._hand_over(ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))):
+        outbox.add(make_record(outbox.next_sequence_id("ridge-01"), contents), paths)
+    if n == 12:
+        outbox.close()
+        outbox = Outbox(root / "state" / "outbox", synchronous)
+"""
+
+
+def watched_fault(disk: Path, promises: list[str]) -> str | None:
+    """What a restarted trap finds: a burst that is neither in the outbox nor to be offered again, or that is both."""
+    folder = disk / "DCIM"
+    if not promises:
+        return None
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000, 1_000_000))  # the recorder does not note times
+    outbox = Outbox(disk / "state" / "outbox")
+    try:
+        watch = WatchSettings("polling")
+        camera = WatchedCamera(folder, disk / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
+        items = [outbox.get(sequence) for sequence in outbox.waiting()]
+        taken = [item.record.frames[0].sha256 for item in items if item is not None]
+        for line in promises:
+            fault = _wrong_with(folder / f"{int(line.split()[1]):02d}-0.jpg", folder, camera, taken)
+            if fault:
+                return fault
+    finally:
+        outbox.close()
+    return None
+
+
+def _wrong_with(first: Path, folder: Path, camera: WatchedCamera, taken: list[str]) -> str | None:
+    times, known = taken.count(sha256_of(first)), key_of(first, folder) in camera._ledger
+    if times > 1 or (times and not known):
+        return f"doubled: {first.name}"
+    return f"lost: {first.name}" if known and not times else None
+
+
+def test_no_power_cut_loses_or_doubles_a_burst(power: Any) -> None:
+    """A thousand cuts over folder, ledger and outbox."""
+    assert power.faults(power.record(WORK, "FULL", "yes"), watched_fault, states=1000) == []
+
+
+@pytest.mark.parametrize(
+    ("synchronous", "offers", "finds"),
+    [("NORMAL", "yes", "lost"), ("FULL", "no", "doubled")],
+    ids=["NORMAL", "no offer"],
+)
+def test_the_replay_finds_what_a_mistake_costs(power: Any, synchronous: str, offers: str, finds: str) -> None:
+    """The harness can fail: a table at NORMAL loses bursts, a ledger that notes no offer doubles them."""
+    found = power.faults(power.record(WORK, synchronous, offers), watched_fault, states=300)
+    assert len([fault for fault in found if finds in fault]) >= 5
