@@ -1,65 +1,93 @@
-"""Peak memory of a process with all of the trap's parts that scores one burst of thirty 12-megapixel JPEGs of 5 MB.
+"""Peak memory of the running trap (`uncia-trap run`) on one burst of thirty JPEGs of 12 megapixels.
 
-    python benchmarks/burst_memory.py BUNDLE
+    python benchmarks/burst_memory.py BUNDLE [--frames 30]
 
-The burst is rendered in a child process, so that only the scoring is measured. Two bursts: one whose animal is large
-(regions decoded at half scale) and one whose animal is as small as regions get (decoded in full).
+Every frame is scored and kept: the bundle's threshold is set to 0, so that nothing is spared and all goes through the
+outbox. Two bursts: a large animal (regions decoded at half scale) and one as small as regions get (at full scale).
+The figure is VmHWM of /proc, read until the process ends: all pages, those of shared libraries too.
 """
 
+import argparse
 import io
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-from PIL import Image
-
-FRAMES, QUALITY = 30, 95
-
-SCORE = """
-import resource, sys
-from pathlib import Path
-import uncia_edge.runtime
-from uncia_edge.memory import return_large_blocks
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.scoring import score_burst
-return_large_blocks()
-def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-classifier = Classifier(read_bundle(Path(sys.argv[1])))
-classifier.check_probes()
-ready = peak()
-files = sorted(Path(sys.argv[2]).glob("*.jpg"))
-verdict = score_burst([file.read_bytes for file in files], classifier, every_frame=True)
-region = verdict.looks[len(files) // 2].region
-width = 1.0 if region is None else region.width
-print(f"{len(files)} frames of {files[0].stat().st_size / 1e6:.1f} MB, region {width:.2f} of the width: "
-      f"{ready:.0f} MB ready, {peak():.0f} MB at most")
-"""
+QUALITY = 96
+GOAL_MB = 100.0
+TRAP = "import sys; from uncia_edge.cli import main; sys.exit(main())"
+RENDER = "import sys; sys.path.insert(0, {here!r}); import burst_memory; burst_memory.render(*sys.argv[1:])"
 
 
-def render(folder: Path, side: int) -> None:
-    """Thirty frames with a bright square of that many pixels that walks."""
+def render(folder: str, frames: str, side: str) -> None:
+    """Frames with a bright square of that many pixels that walks; in a process of its own."""
+    from PIL import Image
+
     from uncia_edge.bench import bench_picture
 
     base = Image.open(io.BytesIO(bench_picture())).convert("RGB")
-    for step in range(FRAMES):
+    for step in range(int(frames)):
         frame = base.copy()
-        left = 300 + step * (2400 // FRAMES)
-        frame.paste((235, 235, 235), (left, 1200, left + side, 1200 + side))
-        frame.save(folder / f"{step:02d}.jpg", quality=QUALITY)
+        left = 300 + step * (2400 // int(frames))
+        frame.paste((235, 235, 235), (left, 1200, left + int(side), 1200 + int(side)))
+        frame.save(Path(folder) / f"{step:02d}.jpg", quality=QUALITY)
 
 
-def main() -> None:
-    """Prints a line a burst; `render FOLDER SIDE` is the child."""
-    if sys.argv[1] == "render":
-        render(Path(sys.argv[2]), int(sys.argv[3]))
-        return
-    for side in (900, 300):
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, __file__, "render", folder, str(side)], check=True)
-            subprocess.run([sys.executable, "-c", SCORE, sys.argv[1], folder], check=True)
+def all_positive(bundle: Path, out: Path) -> None:
+    """A copy of the bundle that keeps every burst."""
+    import msgspec
+
+    from uncia_contract.bundle import read_bundle, write_bundle
+    from uncia_contract.decisions import DecisionRule
+
+    whole = read_bundle(bundle)
+    manifest = msgspec.structs.replace(whole.manifest, decision_rule=DecisionRule(0.0))
+    out.write_bytes(write_bundle(manifest, whole.members))
+
+
+def peak_mb(folder: Path) -> tuple[float, str]:
+    """The most memory that a trap in that folder has held until it ended, and what it said."""
+    command = [sys.executable, "-c", TRAP, "run", "--config", str(folder / "trap.toml"), "--wait-s", "1"]
+    trap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    most = 0
+    while trap.poll() is None:
+        status = Path(f"/proc/{trap.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+)", status)
+        most = max(most, int(found[1])) if found else most
+        time.sleep(0.02)
+    assert trap.stdout is not None
+    return most / 1024, trap.stdout.read().strip()
+
+
+def measure(bundle: Path, frames: int, side: int) -> float:
+    """Peak megabytes for one rendered burst; prints a line."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        burst = folder / "in" / "burst"
+        burst.mkdir(parents=True)
+        command = [sys.executable, "-c", RENDER.format(here=str(Path(__file__).parent)), burst, str(frames), str(side)]
+        subprocess.run(command, check=True)
+        all_positive(bundle, folder / "all.uncia")
+        (folder / "trap.toml").write_text(
+            'trap = "ridge-1"\nbundle = "all.uncia"\n[camera]\nfolder = "in"\n[broker]\nport = 1\n'
+        )
+        size = sum(file.stat().st_size for file in burst.iterdir()) / frames / 1e6
+        most, said = peak_mb(folder)
+    print(f"{frames} frames of {size:.1f} MB, animal {side} pixels wide: {most:.1f} MB at most ({said})", flush=True)
+    return most
+
+
+def main() -> int:
+    """1 where a burst needs more than the goal."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--frames", type=int, default=30)
+    arguments = parser.parse_args()
+    return int(max(measure(arguments.bundle, arguments.frames, side) for side in (900, 300)) >= GOAL_MB)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

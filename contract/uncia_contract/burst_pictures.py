@@ -1,18 +1,16 @@
 """A burst's JPEGs, decoded on all cores, and no more often than memory asks for.
 
 Decides when a decoded picture is kept: pictures decoded for their thumbnails are kept, those to be scored first before
-others, up to `HELD_BYTES`. A kept picture serves the model only when decoding anew would use the same DCT scale, so
-that what the model sees is always `model_input` of the file's bytes, to the byte.
+others, in the memory that finding regions leaves of `SHARED_BYTES`. A kept picture serves the model only when decoding
+anew would use the same DCT scale, so that what the model sees is always `model_input` of the file's bytes, to the byte.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from uncia_contract.decisions import scoring_order
 from uncia_contract.errors import FrameError
@@ -22,9 +20,8 @@ from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
 
-HELD_BYTES = 4 * 1024 * 1024
-_BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
-_LARGE_PIXELS = 2_000_000  # decoded pictures above this are made one at a time: a full 12 megapixels take 48 MB
+SHARED_BYTES = 20 * 1024 * 1024
+_FINDING_BYTES = 16  # that `regions` needs at most for a pixel of a thumbnail: four times float32
 
 
 class BurstPictures:
@@ -42,9 +39,8 @@ class BurstPictures:
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(self.workers)
         self._rank = {index: rank for rank, index in enumerate(scoring_order(len(readers)))}
-        self._held: dict[int, tuple[Image.Image, int]] = {}
+        self._held: dict[int, tuple[NDArray[np.uint8], int]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
-        self._large = Lock()
 
     def __enter__(self) -> "BurstPictures":
         return self
@@ -75,10 +71,14 @@ class BurstPictures:
         except (FrameError, OSError) as error:
             return str(error)
         self._sizes[index] = size
-        bytes_each = image.width * image.height * _BYTES_PER_PIXEL
-        if (self._rank[index] + 1) * bytes_each <= HELD_BYTES:
-            self._held[index] = image, dct_scale(size, enough)
-        return thumbnail(image, self._rule)
+        grey = thumbnail(image, self._rule)
+        if (self._rank[index] + 1) * 3 * image.width * image.height <= self._room(grey.size):
+            self._held[index] = np.asarray(image), dct_scale(size, enough)
+        return grey
+
+    def _room(self, thumbnail_pixels: int) -> int:
+        """Bytes for kept pictures, when each of the burst's thumbnails has so many pixels."""
+        return SHARED_BYTES - _FINDING_BYTES * thumbnail_pixels * len(self._readers)
 
     def _input(self, index: int, size: tuple[int, int], region: Region) -> NDArray[np.uint8]:
         whole, enough = self._sizes[index], enough_for(size, region)
@@ -87,9 +87,6 @@ class BurstPictures:
         if image is not None and held_scale == scale:
             return model_input(image, size, region)
         del image
-        if whole[0] * whole[1] > _LARGE_PIXELS * scale * scale:
-            with self._large:
-                return model_input(self._readers[index](), size, region)
         return model_input(self._readers[index](), size, region)
 
 

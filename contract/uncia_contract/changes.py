@@ -6,6 +6,7 @@ pixels, the patches they form. What becomes of them is decided in `regions`.
 All frames here are float32 (height, width) in grey levels about the frame's own median ("flat").
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ CELL_PIXELS = 3  # changed pixels that make a cell count; lone ones are noise
 NEAR = 0.5  # a patch within this many sides of the strongest belongs to it (a head apart from its body)
 FAINT = 0.05  # ... if it has this share of the strongest one's evidence
 RIVAL = 0.7  # a patch with this share of it is kept wherever it lies (a second animal)
+MEDIAN_ROWS = 16
 LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so that the plain median serves
 
 
@@ -57,19 +59,25 @@ def evenly_exposed(frames: Flat) -> Flat:
     as_taken = np.median(np.abs(some - middle), axis=(1, 2))
     corrected = np.median(np.abs(some / gain[:, None, None] - middle), axis=(1, 2))
     gain[(np.abs(gain - 1) <= 0.15) | (corrected > 0.35 * as_taken)] = 1.0
-    return np.asarray(frames / gain[:, None, None], dtype=np.float32)
+    return frames if (gain == 1).all() else np.asarray(frames / gain[:, None, None], dtype=np.float32)
+
+
+def median_frame(frames: Flat) -> Flat:
+    """The median of each pixel over (frames, height, width), a few rows at a time: numpy copies what it is given."""
+    rows = range(0, frames.shape[1], MEDIAN_ROWS)
+    return np.concatenate([np.median(frames[:, row : row + MEDIAN_ROWS], axis=0) for row in rows])
 
 
 def behind(frames: Flat, background: Flat | None) -> Flat | None:
     """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
     if len(frames) >= 3:
-        return np.broadcast_to(np.median(frames, axis=0), frames.shape)
+        return np.broadcast_to(median_frame(frames), frames.shape)
     if background is not None:
         return np.broadcast_to(background, frames.shape)
     return frames[::-1] if len(frames) == 2 else None
 
 
-def evidence(frames: Flat, change: Flat, doubt: float) -> Flat:
+def evidence(frames: Flat, change: Flat, doubt: float) -> Iterable[Flat]:
     """How much each change belongs to its own frame: its size less `doubt` times the disagreement of the others.
 
     Where an animal stood in several frames their median holds it, and a frame without it shows its ghost; the others,
@@ -78,7 +86,8 @@ def evidence(frames: Flat, change: Flat, doubt: float) -> Flat:
     if len(frames) < 3:
         return change
     if len(frames) > LONG_BURST:
-        return np.maximum(change - doubt * np.median(change, axis=0), 0)
+        usual = doubt * median_frame(change)
+        return (np.maximum(one - usual, 0) for one in change)
     found = np.empty_like(change)
     for n, frame in enumerate(frames):
         others = np.sort(np.delete(frames, n, axis=0), axis=0)

@@ -23,7 +23,7 @@ _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _FORMATS = ("JPEG", "MPO")
 # All that Pillow is known to raise on broken files.
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -108,7 +108,7 @@ def open_jpeg(data: bytes, enough: tuple[int, int] | None = None) -> Image.Image
                 image.draft("RGB", enough[::-1] if turn in _QUARTER_TURNS else enough)
             image.load()
             rgb = image if image.mode == "RGB" else image.convert("RGB")
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         raise FrameError(f"cannot be decoded: {error}") from error
     return rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
 
@@ -128,7 +128,7 @@ def jpeg_time(picture: bytes | BinaryIO, zone: tzinfo = UTC) -> datetime | None:
         source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
         with Image.open(source, formats=_FORMATS) as image:
             return taken_at(image, zone)
-    except _PILLOW_ERRORS:
+    except PILLOW_ERRORS:
         return None
 
 
@@ -142,6 +142,6 @@ def oriented_size(data: bytes) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _QUARTER_TURNS
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         raise FrameError(f"cannot be opened: {error}") from error
     return (height, width) if turned else (width, height)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uncia_contract.jpeg import open_jpeg, oriented_size
+from uncia_contract.jpeg_part import open_part
 from uncia_contract.regions import Region
 
 # A decoder that halves (DCT scaling) leaves at least this many pixels for each one that the model sees.
@@ -51,13 +52,18 @@ def model_input(
         FrameError: bytes that are no decodable JPEG.
     """
     region = region or WHOLE
-    image = _image(picture, enough_for(size, region))
-    cropped = image.crop(pixel_box(region, image.size))
+    if isinstance(picture, bytes):
+        cropped = _decoded(picture, enough_for(size, region), region)
+    else:
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        cropped = image.crop(pixel_box(region, image.size))
     return np.asarray(cropped.resize(size, Image.Resampling.BILINEAR))
 
 
-def _image(picture: bytes | NDArray[np.uint8] | Image.Image, enough: tuple[int, int]) -> Image.Image:
-    if isinstance(picture, bytes):
-        width, height = oriented_size(picture)
-        return open_jpeg(picture, (min(width, enough[0]), min(height, enough[1])))
-    return picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+def _decoded(picture: bytes, enough: tuple[int, int], region: Region) -> Image.Image:
+    """The region of a JPEG, decoded at a scale that gives enough of it."""
+    width, height = oriented_size(picture)
+    enough = (min(width, enough[0]), min(height, enough[1]))
+    if region == WHOLE:
+        return open_jpeg(picture, enough)
+    return open_part(picture, enough, lambda decoded: pixel_box(region, decoded))

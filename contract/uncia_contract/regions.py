@@ -12,7 +12,18 @@ import numpy as np
 from msgspec import Meta
 from PIL import Image
 
-from uncia_contract.changes import Flat, Grey, Mask, animal, behind, evenly_exposed, evidence, flattened, patches
+from uncia_contract.changes import (
+    Flat,
+    Grey,
+    Mask,
+    animal,
+    behind,
+    evenly_exposed,
+    evidence,
+    flattened,
+    median_frame,
+    patches,
+)
 from uncia_contract.views import moved, views, why_unlike
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -141,10 +152,11 @@ def _by_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice
     """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
     found: dict[int, RegionChoice] = {}
     every = views(frames)
-    usual = np.median(frames[every[0]], axis=0)
+    usual = median_frame(frames[every[0]] if len(every) > 1 else frames)
     for rank, view in enumerate(every):
         if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
-            found |= zip(view, _in_one_view(evenly_exposed(frames[view]), known, look), strict=True)
+            alike = frames[view] if len(every) > 1 else frames
+            found |= zip(view, _in_one_view(evenly_exposed(alike), known, look), strict=True)
         else:
             found |= {n: RegionChoice(None, why_unlike(frames[n], usual)) for n in view}
     return [found[n] for n in range(len(frames))]
@@ -167,9 +179,10 @@ def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionCh
 def _against(frames: Flat, back: Flat, look: _Look) -> list[RegionChoice]:
     """Choices for frames, each compared with what is behind it: (frames, height, width) both."""
     # A large dark animal moves the frame's own median; that of the difference still is the ground's.
-    level = np.median((frames - back)[:, ::2, ::2], axis=(1, 2), keepdims=True).astype(np.float32)
+    level = np.median(frames[:, ::2, ::2] - back[:, ::2, ::2], axis=(1, 2), keepdims=True).astype(np.float32)
     frames = frames - level
-    change = np.abs(frames - back)
+    change = frames - back
+    np.abs(change, out=change)
     proofs = evidence(frames, change, look.rule.doubt)
     return [_choice(*one, look) for one in zip(frames, back, change, proofs, strict=True)]
 

@@ -14,8 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from cryptography import x509
-
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import UnciaError
@@ -219,6 +217,8 @@ def broker_line(settings: TrapSettings) -> Line:
 
 def certificate_line(name: str, path: Path, now: datetime) -> Line:
     """Whether a PEM certificate holds now and for a while."""
+    from cryptography import x509  # 8 MB that the running trap has no use for
+
     part = f"certificate ({name})"
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())

@@ -1,0 +1,61 @@
+"""A JPEG is decoded once for thumbnail and region where its scale and the memory allow it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract import burst_pictures
+from uncia_contract.burst_pictures import BurstPictures
+from uncia_contract.preprocessing import model_input
+from uncia_contract.regions import Region, RegionRule
+
+SIZE = (120, 90)
+LARGE = Region(0.2, 0.2, 0.7, 0.7)
+TINY = Region(0.4, 0.4, 0.1, 0.1)
+
+
+@pytest.fixture(scope="module")
+def picture() -> bytes:
+    """1600 x 1200 pixels, whose thumbnail is decoded at a quarter of its scale."""
+    noise = np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).resize((1600, 1200)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool]:
+    """How often a burst's files are read for thumbnails and inputs; whether each input is `model_input`'s."""
+    count: list[int] = []
+
+    def reader() -> bytes:
+        count.append(1)
+        return picture
+
+    with BurstPictures([reader] * frames, RegionRule(thumbnail_width=200), workers=2) as burst:
+        burst.thumbnails()
+        inputs = [burst.ahead(index, SIZE, region).result() for index in range(frames)]
+    expected = model_input(picture, SIZE, region)
+    return len(count), all(np.array_equal(expected, given) for given in inputs)
+
+
+@pytest.mark.parametrize(
+    ("frames", "region", "count"),
+    [(3, None, 3), (3, LARGE, 3), (3, TINY, 6)],
+    ids=["whole frames", "a large animal", "a small animal asks for a finer scale"],
+)
+def test_a_file_is_read_once_where_its_scale_serves(
+    picture: bytes, frames: int, region: Region | None, count: int
+) -> None:
+    """And what the model sees is the same either way."""
+    assert reads(picture, frames, region) == (count, True)
+
+
+@pytest.mark.parametrize(("megabytes", "count"), [(0, 12), (3.7, 10), (20, 6)], ids=str)
+def test_more_memory_means_fewer_decodes(
+    picture: bytes, monkeypatch: pytest.MonkeyPatch, megabytes: float, count: int
+) -> None:
+    """Six frames of 0.36 MB decoded, next to 2.9 MB for finding regions."""
+    monkeypatch.setattr(burst_pictures, "SHARED_BYTES", int(megabytes * 1e6))
+    assert reads(picture, 6, None) == (count, True)
