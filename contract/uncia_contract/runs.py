@@ -17,7 +17,7 @@ from uncia_contract.manifest import Source
 from uncia_contract.regions import RegionRule
 
 RUN, RUN_HEAD, RUN_MODEL, RUN_BACKBONE = "run.json", "head.npz", "backbone.tflite", "backbone.json"
-RUN_FLOAT, RUN_PICTURES = "float.tflite", "pictures.csv"
+RUN_FLOAT, RUN_PICTURES, RUN_HELD_OUT = "float.tflite", "pictures.csv", "held-out.npz"
 RUN_SYSTEMS = "systems"  # of a comparison: a run in a folder for each system that can become a bundle
 
 

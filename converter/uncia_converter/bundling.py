@@ -19,10 +19,11 @@ from uncia_contract.bundle import bundle_from_bytes, write_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
+from uncia_contract.held_out import held_out_from_bytes
 from uncia_contract.labels import read_labels
 from uncia_contract.manifest import EDGETPU, HEAD, MODEL, PROBES, Backbone, Manifest
 from uncia_contract.probes import probes_to_bytes
-from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_MODEL, RUN_PICTURES, Run, read_run
+from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run, read_run
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
@@ -78,7 +79,9 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
 
 def _parity(run: Path, manifest: Manifest, head: LogisticHead, model: bytes, progress: Progress) -> ParityReport:
     models = (model, _read(run / RUN_FLOAT))
-    report = measure_parity(manifest, head, models, read_labels(run / RUN_PICTURES), partial(progress, COMPARING))
+    pictures = read_labels(run / RUN_PICTURES)
+    held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
+    report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
     _write(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     require_parity(report)
     return report

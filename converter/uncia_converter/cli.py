@@ -128,7 +128,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
     size = arguments.out.stat().st_size
     _say(
         f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, "
-        f"probes proven, mean difference from float {manifest.parity['mean_difference']:.4f}"
+        f"probes proven, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
     )
     return 0
 

@@ -7,6 +7,13 @@ features; what differs is the arithmetic alone. A model passes when
 2. its probabilities differ by at most 0.02 on average,
 3. no sequence's verdict changes, except where the float model's confidence lies within 0.02 of the threshold.
 
+Every rule holds twice:
+
+4. for the validation split: each picture is read by a head that learnt neither from it nor from anything that belongs
+   to it (its sequence, its near-duplicates, its source where that has no positives), as the run's folds say; a head
+   knows its own pictures too well to be moved by rounding;
+5. for the head that goes into the bundle, which may have learnt from all of them.
+
 There is no way around it: a model that does not pass does not become a bundle.
 """
 
@@ -19,9 +26,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from uncia_contract.decisions import DecisionRule, decide
+from uncia_contract.decisions import DecisionRule, decide, scoring_order
 from uncia_contract.errors import BundleError, DataError, UnciaError
 from uncia_contract.heads import LogisticHead
+from uncia_contract.held_out import NO_FOLD, HeldOut
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.manifest import Manifest
@@ -41,6 +49,11 @@ class PictureParity(Struct, frozen=True):
     float_probability: float
     int8_probability: float
 
+    @property
+    def difference(self) -> float:
+        """By how much the integer model's probability is off."""
+        return abs(self.float_probability - self.int8_probability)
+
 
 class SequenceParity(Struct, frozen=True):
     """One sequence's confidence in both models; `file` is its first picture."""
@@ -50,26 +63,43 @@ class SequenceParity(Struct, frozen=True):
     int8_confidence: float
 
 
-class ParityReport(Struct, frozen=True):
-    """What was measured, for the manifest. `problems` is empty when the model passes; AUCs are None for one class."""
+class Agreement(Struct, frozen=True):
+    """How far both models are apart for one choice of heads. `problems` is empty when they agree; AUCs are None for
+    one class."""
 
-    pictures: int
-    sequences: int
     mean_difference: float
     largest_difference: float
     roc_auc_float: float | None
     roc_auc_int8: float | None
     changed_verdicts: tuple[SequenceParity, ...]
     worst: tuple[PictureParity, ...]
-    failures: int
     problems: tuple[str, ...]
+
+
+class ParityReport(Struct, frozen=True):
+    """What was measured, for the manifest: #4 in `validation`, #5 in `bundled_head`.
+
+    `failures` counts the pictures that could not be compared, `folds` the heads of the validation split.
+    """
+
+    pictures: int
+    sequences: int
+    failures: int
+    folds: int
+    validation: Agreement
+    bundled_head: Agreement
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Empty when the model passes."""
+        return (*self.validation.problems, *(f"with the bundle's head {one}" for one in self.bundled_head.problems))
 
 
 class ParityError(UnciaError):
     """The integer model does not decide as the float model does; `report` says by how much."""
 
     def __init__(self, report: ParityReport) -> None:
-        worst = report.worst[0]
+        worst = (report.validation if report.validation.problems else report.bundled_head).worst[0]
         super().__init__(
             f"not made into a bundle: {'; '.join(report.problems)} (worst picture: {worst.file}, "
             f"{worst.float_probability:.3f} in float, {worst.int8_probability:.3f} in int8); "
@@ -80,22 +110,39 @@ class ParityError(UnciaError):
 
 @dataclass(eq=False)
 class _BothModels:
-    """A stand-in for the classifier: scores with the integer model, and writes down what the float model says."""
+    """A stand-in for the classifier: scores with the integer model, and writes down what the float model says.
+
+    `pairs` holds (float, int8) of each picture, for the held-out head and for the bundle's.
+    """
 
     manifest: Manifest
     head: LogisticHead
     int8: Features
     float32: Features
-    pairs: list[tuple[float, float]] = field(default_factory=list)
+    held_out: LogisticHead | None = None
+    pairs: list[tuple[tuple[float, float], tuple[float, float]]] = field(default_factory=list)
 
     def score(self, image: NDArray[np.uint8]) -> float:
-        pair = self._probability(self.float32(image)), self._probability(self.int8(image))
-        self.pairs.append(pair)
-        return pair[1]
+        both = self.float32(image), self.int8(image)
+        unseen, own = (self._pair(both, head or self.head) for head in (self.held_out, self.head))
+        self.pairs.append((unseen, own))
+        return own[1]
 
-    def _probability(self, features: NDArray[np.float32]) -> float:
-        row = self.head.probabilities(features.reshape(1, -1))[0]
+    def _pair(self, both: Sequence[NDArray[np.float32]], head: LogisticHead) -> tuple[float, float]:
+        first, second = (self._probability(features, head) for features in both)
+        return first, second
+
+    def _probability(self, features: NDArray[np.float32], head: LogisticHead) -> float:
+        row = head.probabilities(features.reshape(1, -1))[0]
         return float(min(1.0, row[self.manifest.positive_columns].sum(dtype=np.float64)))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One picture, read by the held-out head and by the bundle's."""
+
+    validation: PictureParity
+    bundled_head: PictureParity
 
 
 def measure_parity(
@@ -103,29 +150,33 @@ def measure_parity(
     head: LogisticHead,
     models: tuple[bytes, bytes],
     pictures: Sequence[LabelledPicture],
+    held_out: HeldOut,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ParityReport:
     """How far the integer model is from the float model.
 
     Args:
         manifest: whose rules, labels and input size hold.
-        head: reads the features of both.
+        head: the bundle's.
         models: the integer model and the float model, both with `features` as their first output.
         pictures: with labels; those of a sequence are scored together, on their regions.
+        held_out: for each of them, the head that did not see it.
         progress: told how many of how many sequences are done.
 
     Raises:
         BundleError: a model is none, or not of that kind.
-        DataError: not one picture can be used.
+        DataError: not one picture can be used, or a sequence lies in two folds.
     """
     scorer = _BothModels(manifest, head, _int8_features(models[0]), _float_features(models[1]))
-    groups = sequences(pictures)
-    scored: list[list[PictureParity]] = []
+    folds = {picture.file: int(fold) for picture, fold in zip(pictures, held_out.folds, strict=True)}
+    groups = [group for group in map(list, sequences(pictures)) if _fold(group, folds) != NO_FOLD]
+    scored: list[list[_Row]] = []
     name = _names(pictures)
     for number, group in enumerate(groups):
+        scorer.held_out = held_out.heads[_fold(group, folds)]
         scored.append(_score(group, scorer, name))
         progress(number + 1, len(groups))
-    return _report([group for group in scored if group], len(pictures), manifest.decision_rule)
+    return _report([group for group in scored if group], len(pictures), len(held_out.heads), manifest.decision_rule)
 
 
 def require_parity(report: ParityReport) -> None:
@@ -138,42 +189,62 @@ def require_parity(report: ParityReport) -> None:
         raise ParityError(report)
 
 
-def _score(
-    group: Sequence[LabelledPicture], scorer: _BothModels, name: Callable[[LabelledPicture], str]
-) -> list[PictureParity]:
+def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:
+    found = {folds[picture.file] for picture in group} - {NO_FOLD}
+    if len(found) > 1:
+        raise DataError(
+            f"{group[0].file}: its sequence lies in {len(found)} folds, so no head is left that did not see it; "
+            "train without --split random"
+        )
+    return found.pop() if found else NO_FOLD
+
+
+def _score(group: Sequence[LabelledPicture], scorer: _BothModels, name: Callable[[LabelledPicture], str]) -> list[_Row]:
     scorer.pairs.clear()
     verdict = score_burst([picture.path.read_bytes for picture in group], scorer, every_frame=True)
     if verdict is None:
         return []
     usable = [picture for index, picture in enumerate(group) if index not in verdict.failures]
+    pairs = dict(zip(scoring_order(len(usable)), scorer.pairs, strict=True))
     positive = scorer.manifest.positive_labels
-    return [
-        PictureParity(name(picture), picture.label in positive, round(pair[0], 6), round(pair[1], 6))
-        for picture, pair in zip(usable, scorer.pairs, strict=True)
-    ]
+
+    def row(picture: LabelledPicture, pair: tuple[float, float]) -> PictureParity:
+        return PictureParity(name(picture), picture.label in positive, round(pair[0], 6), round(pair[1], 6))
+
+    return [_Row(*(row(picture, pair) for pair in pairs[place])) for place, picture in enumerate(usable)]
 
 
-def _report(groups: Sequence[Sequence[PictureParity]], offered: int, rule: DecisionRule) -> ParityReport:
-    rows = [row for group in groups for row in group]
-    if not rows:
+def _report(groups: Sequence[Sequence[_Row]], offered: int, folds: int, rule: DecisionRule) -> ParityReport:
+    compared = sum(len(group) for group in groups)
+    if not compared:
         raise DataError(f"parity: none of {offered} pictures can be used; the training data has moved or is damaged")
-    differences = np.array([abs(row.float_probability - row.int8_probability) for row in rows])
+    return ParityReport(
+        pictures=compared,
+        sequences=len(groups),
+        failures=offered - compared,
+        folds=folds,
+        validation=agreement([[row.validation for row in group] for group in groups], rule),
+        bundled_head=agreement([[row.bundled_head for row in group] for group in groups], rule),
+    )
+
+
+def agreement(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> Agreement:
+    """Of the pictures of each sequence, by rules #1 to #3."""
+    rows = [row for group in groups for row in group]
+    differences = np.array([row.difference for row in rows])
     truth = np.array([row.positive for row in rows])
     aucs = [
         roc_auc(truth, np.array(column))
         for column in ([row.float_probability for row in rows], [row.int8_probability for row in rows])
     ]
     changed = _changed(groups, rule)
-    return ParityReport(
-        pictures=len(rows),
-        sequences=len(groups),
+    return Agreement(
         mean_difference=round(float(differences.mean()), 6),
         largest_difference=round(float(differences.max()), 6),
         roc_auc_float=aucs[0],
         roc_auc_int8=aucs[1],
         changed_verdicts=tuple(changed),
         worst=tuple(rows[index] for index in np.argsort(-differences, kind="stable")[:WORST]),
-        failures=offered - len(rows),
         problems=tuple(_problems(aucs, float(differences.mean()), changed, rule)),
     )
 

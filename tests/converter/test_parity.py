@@ -1,10 +1,12 @@
 """The gate: a model that does not decide as its float original does not become a bundle."""
 
+import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,10 +22,11 @@ from uncia_contract.decisions import DecisionRule
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.frames import BurstRule
 from uncia_contract.heads import LogisticHead
+from uncia_contract.held_out import NO_FOLD, HeldOut, held_out_from_bytes, held_out_to_bytes
 from uncia_contract.labels import LabelledPicture
 from uncia_contract.manifest import Backbone, Manifest
 from uncia_contract.regions import RegionRule
-from uncia_converter.parity import ParityError, measure_parity, require_parity, roc_auc
+from uncia_converter.parity import ParityError, ParityReport, measure_parity, require_parity, roc_auc
 
 SIDE = 32
 Models = tuple[bytes, bytes]
@@ -86,43 +89,112 @@ def head(strength: float = 3.0) -> LogisticHead:
     return LogisticHead(np.stack([-direction, direction]), np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
 
 
+def halves(pictures: Sequence[LabelledPicture], *heads: LogisticHead) -> HeldOut:
+    """Two folds that tear no sequence; by default the head is the same in both."""
+    names = sorted({picture.sequence or picture.file for picture in pictures})
+    folds = [names.index(picture.sequence or picture.file) % 2 for picture in pictures]
+    return HeldOut(np.array(folds), heads or (head(), head()))
+
+
+def measure(
+    pictures: Sequence[LabelledPicture],
+    both: Models,
+    described: Manifest | None = None,
+    held_out: HeldOut | None = None,
+    bundled: LogisticHead | None = None,
+) -> ParityReport:
+    return measure_parity(described or manifest(), bundled or head(), both, pictures, held_out or halves(pictures))
+
+
 def test_an_integer_model_of_the_same_network_passes(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
     """All pictures and sequences are counted, and the differences are small but not none."""
-    report = measure_parity(manifest(), head(), models(1, 1), pictures)
+    report = measure(pictures, models(1, 1))
     assert (report.pictures, report.sequences, report.failures, report.problems) == (12, 8, 0, ())
-    assert 0 < report.mean_difference < 0.02
+    assert 0 < report.validation.mean_difference < 0.02
     require_parity(report)
 
 
 def test_another_networks_integer_model_is_refused(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
-    """#1, #2 and #3 are each named, with expected and got, and the worst picture."""
-    report = measure_parity(manifest(0.2), head(), models(2, 1), pictures)
+    """#1, #2 and #3 are each named, with expected and got, and the worst picture; for both choices of heads."""
+    report = measure(pictures, models(2, 1), manifest(0.2))
     starts = ["ROC AUC", "probabilities differ", "2 verdicts change"]
-    assert [problem.startswith(start) for problem, start in zip(report.problems, starts, strict=True)] == [True] * 3
-    with pytest.raises(ParityError, match=rf"not made into a bundle: ROC AUC .*worst picture: {report.worst[0].file}"):
+    starts += [f"with the bundle's head {start}" for start in starts]
+    assert [problem.startswith(start) for problem, start in zip(report.problems, starts, strict=True)] == [True] * 6
+    worst = report.validation.worst[0].file
+    with pytest.raises(ParityError, match=rf"not made into a bundle: ROC AUC .*worst picture: {worst}"):
         require_parity(report)
+
+
+def test_the_validation_split_is_read_by_heads_that_did_not_see_it(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """#4: each picture by the head of its own fold, whatever the bundle's head says."""
+    other = head(-2.0)
+    report = measure(pictures, models(1, 1), held_out=halves(pictures, head(), other))
+    by_file = {row.file: row.float_probability for row in (*report.validation.worst, *report.bundled_head.worst)}
+    again = {row.file: row for row in measure(pictures, models(1, 1), bundled=other).bundled_head.worst}
+    folds = dict(zip((picture.file for picture in pictures), halves(pictures).folds, strict=True))
+    same = [again[row.file].float_probability == row.float_probability
+            for row in report.validation.worst if row.file in again and folds[row.file] == 1]  # fmt: skip
+    assert (len(by_file) > 0, len(same) > 0, all(same)) == (True, True, True)
+
+
+@pytest.mark.parametrize("which", ["validation", "bundled_head"])
+def test_either_choice_of_heads_can_refuse(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture], which: str
+) -> None:
+    """#4 and #5: a head a thousand times as strong makes every rounding a change of mind."""
+    nervous, calm = head(3000.0), head(0.01)
+    inner, outer = (nervous, calm) if which == "validation" else (calm, nervous)
+    report = measure(pictures, models(2, 1), held_out=halves(pictures, inner, inner), bundled=outer)
+    refused = {name: bool(getattr(report, name).problems) for name in ("validation", "bundled_head")}
+    calm_problems = "probabilities differ" in " ".join(
+        getattr(report, "bundled_head" if which == "validation" else "validation").problems
+    )
+    assert (refused[which], calm_problems) == (True, False)
+
+
+def test_a_sequence_in_two_folds_is_refused(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """No head is left that did not see a frame of it."""
+    torn = HeldOut(np.arange(12) % 2, (head(), head()))
+    with pytest.raises(DataError, match="its sequence lies in 2 folds"):
+        measure(pictures, models(1, 1), held_out=torn)
+
+
+def test_frames_of_a_burst_keep_their_own_scores(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """Frames are scored from the middle outwards; the report names each by its own file."""
+    whole = manifest()
+    whole = msgspec.structs.replace(whole, regions=False)
+    together = {row.file: row for row in measure(pictures[:3], models(2, 1), whole).bundled_head.worst}
+    alone = [dataclasses.replace(picture, sequence="") for picture in pictures[:3]]
+    apart = {row.file: row for row in measure(alone, models(2, 1), whole).bundled_head.worst}
+    assert together == apart
 
 
 def test_a_verdict_may_change_at_the_threshold(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
     """#3: a threshold between the two confidences of a sequence changes its verdict, and that is no problem."""
-    one = measure_parity(manifest(), head(), models(1, 1), pictures[6:7]).worst[0]
+    one = measure(pictures[6:7], models(1, 1)).validation.worst[0]
     between = (one.float_probability + one.int8_probability) / 2
-    report = measure_parity(manifest(between), head(), models(1, 1), pictures[6:7])
-    assert (len(report.changed_verdicts), report.problems) == (1, ())
+    report = measure(pictures[6:7], models(1, 1), manifest(between))
+    assert (len(report.validation.changed_verdicts), report.problems) == (1, ())
 
 
 def test_the_worst_pictures_come_first_without_the_machines_path(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
     """Names are relative to the folder that the pictures share."""
-    worst = measure_parity(manifest(), head(), models(2, 1), pictures).worst
-    differences = [abs(row.float_probability - row.int8_probability) for row in worst]
+    worst = measure(pictures, models(2, 1)).validation.worst
+    differences = [row.difference for row in worst]
     assert differences == sorted(differences, reverse=True)
     assert {row.file for row in worst} <= {picture.file for picture in pictures}
 
@@ -132,14 +204,23 @@ def test_a_missing_picture_is_counted(
 ) -> None:
     """The others are compared."""
     gone = LabelledPicture("gone.jpg", pictures[0].path.parent / "gone.jpg", "cat")
-    report = measure_parity(manifest(), head(), models(1, 1), [*pictures[6:], gone])
+    report = measure([*pictures[6:], gone], models(1, 1))
     assert (report.pictures, report.failures) == (6, 1)
+
+
+def test_a_picture_that_was_not_learnt_from_is_left_out(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """It was unreadable when the folds were made; no head is known not to have seen it."""
+    folds = np.array([NO_FOLD, 0, 1, 0, 1, 0])
+    report = measure(pictures[6:], models(1, 1), held_out=HeldOut(folds, (head(), head())))
+    assert (report.pictures, report.failures) == (5, 1)
 
 
 def test_no_picture_at_all_is_an_error(models: Callable[[int, int], Models], tmp_path: Path) -> None:
     """Nothing was compared, so nothing passes."""
     with pytest.raises(DataError, match="none of 1 pictures can be used"):
-        measure_parity(manifest(), head(), models(1, 1), [LabelledPicture("a", tmp_path / "a", "cat")])
+        measure([LabelledPicture("a", tmp_path / "a", "cat")], models(1, 1))
 
 
 def test_the_integer_model_is_no_float_model(
@@ -148,7 +229,25 @@ def test_the_integer_model_is_no_float_model(
     """Comparing a model with itself would pass anything."""
     int8, _ = models(1, 1)
     with pytest.raises(BundleError, match=r"float\.tflite: input uint8, expected float32"):
-        measure_parity(manifest(), head(), (int8, int8), pictures)
+        measure(pictures, (int8, int8))
+
+
+def test_held_out_heads_survive_their_file() -> None:
+    """Folds and heads, for as many pictures."""
+    data = held_out_to_bytes(HeldOut(np.array([0, 1, NO_FOLD]), (head(), head(2.0))))
+    read = held_out_from_bytes(data, 3)
+    assert (read.folds.tolist(), [one.weights.tolist() for one in read.heads]) == (
+        [0, 1, NO_FOLD],
+        [head().weights.tolist(), head(2.0).weights.tolist()],
+    )
+
+
+@pytest.mark.parametrize("folds", [[0, 1], [0, 1, 2], [0, 1, -2]], ids=["fewer pictures", "no such head", "below none"])
+def test_held_out_heads_of_another_run_are_refused(folds: list[int]) -> None:
+    """With expected and got."""
+    data = held_out_to_bytes(HeldOut(np.array(folds), (head(), head())))
+    with pytest.raises(DataError, match=r"held-out\.npz: folds of .* expected 3 pictures; make the run anew"):
+        held_out_from_bytes(data, 3)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0])), min_size=2, max_size=30))

@@ -17,6 +17,7 @@ from uncia_contract.decisions import DecisionRule
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule
 from uncia_contract.heads import LogisticHead
+from uncia_contract.held_out import HeldOut
 from uncia_contract.labels import LabelledPicture
 from uncia_contract.manifest import Source
 from uncia_contract.preprocessing import model_input
@@ -25,6 +26,7 @@ from uncia_contract.runs import Run
 from uncia_training.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.duplicates import difference_hash, duplicate_groups
 from uncia_training.featurize import Featurizer
+from uncia_training.held_out import held_out
 from uncia_training.logistic import to_head
 from uncia_training.metrics import as_dict, intervals, measure
 from uncia_training.pictures import Look, PictureFailure, looks, read_picture
@@ -49,10 +51,11 @@ class FitSettings:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A run's outcome: what `run.json` says, the head, and the pictures that could not be used."""
+    """A run's outcome: what `run.json` says, the head, those for the gate, and the pictures that could not be used."""
 
     run: Run
     head: LogisticHead
+    held_out: HeldOut
     failures: tuple[PictureFailure, ...]
 
 
@@ -96,7 +99,7 @@ def fit(
         logit_range=_logit_range(head, samples),
         notes=(threshold.note,) if threshold.note else (),
     )
-    return Fitted(run, head, tuple(failures))
+    return Fitted(run, head, held_out(train, [look.picture for look in kept], best), tuple(failures))
 
 
 def fit_to_folder(
@@ -110,7 +113,8 @@ def fit_to_folder(
     """Fits and leaves the run in `out`."""
     backbone = read_backbone(backbone_folder)
     fitted = fit(pictures, backbone, settings, sources, progress)
-    write_run(out, fitted.run, fitted.head, backbone, [picture for picture in pictures if not picture.is_test])
+    train = [picture for picture in pictures if not picture.is_test]
+    write_run(out, fitted.run, fitted.head, backbone, train, fitted.held_out)
     return fitted
 
 

@@ -16,19 +16,26 @@ import msgspec
 from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
 from uncia_contract.errors import StorageError
 from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.held_out import HeldOut, held_out_to_bytes
 from uncia_contract.labels import LabelledPicture, write_labels
-from uncia_contract.runs import RUN, RUN_PICTURES, Run
+from uncia_contract.runs import RUN, RUN_HELD_OUT, RUN_PICTURES, Run
 from uncia_training.backbone_folder import BackboneFolder
 
 VERSIONS = ("uncia", "numpy", "Pillow", "ai-edge-litert", "scikit-learn")
 
 
 def write_run(
-    folder: Path, run: Run, head: LogisticHead, backbone: BackboneFolder, pictures: Sequence[LabelledPicture]
+    folder: Path,
+    run: Run,
+    head: LogisticHead,
+    backbone: BackboneFolder,
+    pictures: Sequence[LabelledPicture],
+    held_out: HeldOut | None = None,
 ) -> None:
     """Leaves the run in its folder, `run.json` last: a folder with that file is whole.
 
-    `pictures` are those that the converter compares the integer model with the float model on.
+    `pictures` are those that the converter compares the integer model with the float model on, with the heads in
+    `held_out` that did not see them; without these there is nothing for it to compare with.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -41,6 +48,9 @@ def write_run(
             if (backbone.folder / name).exists():
                 (folder / name).write_bytes((backbone.folder / name).read_bytes())
         write_labels(folder / RUN_PICTURES, pictures)
+        (folder / RUN_HELD_OUT).unlink(missing_ok=True)
+        if held_out is not None:
+            (folder / RUN_HELD_OUT).write_bytes(held_out_to_bytes(held_out))
         (folder / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
     except OSError as error:
         raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error

@@ -66,7 +66,8 @@ class Choice:
     """A strength of the penalty, what it lost on held-out looks, and their logits (looks, classes) from plain views.
 
     `loss` is the balanced log loss in nats after calibration; `shares` (groups,) are what each group adds to it, and
-    `error` is the standard error of the difference to the least loss.
+    `error` is the standard error of the difference to the least loss. `folds` (looks,) say where each look was held
+    out, and `models` are the fits without each fold.
     """
 
     c: float
@@ -74,6 +75,8 @@ class Choice:
     shares: NDArray[np.float64]
     logits: NDArray[np.float64]
     calibration: Calibration
+    folds: NDArray[np.intp]
+    models: tuple[Linear, ...]
     error: float = 0.0
 
 
@@ -141,15 +144,18 @@ def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
     classes = int(samples.labels.max()) + 1
     views = samples.views
     logits = np.zeros((len(samples.labels), views, classes))
-    for fold in np.unique(folds):
+    models = []
+    names, folds = np.unique(folds, return_inverse=True)
+    for fold in range(len(names)):
         held_out = folds == fold
         features, labels, weights = samples.rows(~held_out)
         model = fit_linear(features, labels, c, weights, samples.scale_features)
+        models.append(model)
         logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
     calibration = calibrate(flat, labels)
     shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)
-    return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration)
+    return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration, folds, tuple(models))
 
 
 def loss_shares(

@@ -1,0 +1,176 @@
+"""`uncia-convert bundle`: a run becomes a bundle, always the same, or exit 1 with a report and no bundle."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_backbones.frameworks import keras
+from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
+from uncia_backbones.quantize import float_model, int8_model
+from uncia_backbones.weights import SeededTensors
+from uncia_contract.bundle import read_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.decisions import DecisionRule
+from uncia_contract.frames import BurstRule
+from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.held_out import HeldOut, held_out_to_bytes
+from uncia_contract.labels import LabelledPicture, write_labels
+from uncia_contract.regions import RegionRule
+from uncia_contract.runs import RUN, RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run
+from uncia_converter.cli import main
+
+SIDE, FEATURES, PICTURES = 32, 8, 8
+
+
+def network(seed: int) -> keras.Model:
+    graph = Graph(SeededTensors(seed), 1e-3, TORCH_NAMES)
+    pixels = keras.Input((SIDE, SIDE, 3), name="pixels")
+    x = graph.convolution(normalised(pixels, 127.0, 128.0), "stem", FEATURES, 3, stride=2)
+    x = keras.layers.ReLU(6.0, name="map")(graph.batch_norm(x, "norm"))
+    return keras.Model(pixels, {"map": x, "pooled": keras.layers.GlobalAveragePooling2D(name="pooled")(x)})
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[bytes, bytes, bytes]:
+    """The integer model, its float original, and another float model."""
+    cells = np.random.default_rng(1).integers(0, 256, (60, 1, 4, 4, 3), dtype=np.uint8)
+    like_ours = cells.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
+    one = network(1)
+    return int8_model(one, "pooled", like_ours), float_model(one, "pooled"), float_model(network(2), "pooled")
+
+
+@pytest.fixture
+def make_run(models: tuple[bytes, bytes, bytes], tmp_path: Path) -> Callable[[bool], Path]:
+    """A run whose float original is the integer model's own, or another's."""
+
+    def make(own: bool = True) -> Path:
+        folder = tmp_path / "run"
+        folder.mkdir()
+        direction = np.random.default_rng(2).standard_normal(FEATURES).astype(np.float32) * 3
+        head = LogisticHead(np.stack([-direction, direction]), np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
+        (folder / RUN).write_bytes(msgspec.json.encode(run()))
+        (folder / RUN_MODEL).write_bytes(models[0])
+        (folder / RUN_FLOAT).write_bytes(models[1] if own else models[2])
+        (folder / RUN_HEAD).write_bytes(head_to_bytes(head))
+        (folder / RUN_HELD_OUT).write_bytes(held_out_to_bytes(HeldOut(np.arange(PICTURES) % 2, (head, head))))
+        (folder / RUN_BACKBONE).write_text(
+            json.dumps({"backbone": "small", "layer": "pooled", "features": FEATURES, "input_size": [SIDE, SIDE],
+                        "weights_sha256": "random:1"})
+        )  # fmt: skip
+        write_labels(folder / RUN_PICTURES, pictures(tmp_path))
+        return folder
+
+    return make
+
+
+def run() -> Run:
+    return Run(
+        name="small",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        labels=("other", "cat"),
+        positive_labels=("cat",),
+        burst_rule=BurstRule(),
+        region_rule=RegionRule(),
+        decision_rule=DecisionRule(0.2),
+        metrics={},
+        training={},
+        sources=(),
+        logit_range=(-6.0, 6.0),
+        surroundings={},
+    )
+
+
+def pictures(folder: Path) -> list[LabelledPicture]:
+    made = []
+    for number in range(PICTURES):
+        cells = np.random.default_rng(number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        path = folder / f"{number:02}.jpg"
+        Image.fromarray(cells).resize((64, 64), Image.Resampling.NEAREST).save(path)
+        made.append(LabelledPicture(path.name, path, "cat" if number % 2 else "other"))
+    return made
+
+
+def test_a_run_becomes_a_bundle_that_the_traps_classifier_runs(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """With its probes reproduced, and the parity report of both choices of heads in its manifest."""
+    out = tmp_path / "small-1.uncia"
+    assert main(["bundle", str(make_run()), "--out", str(out)]) == 0
+    bundle = read_bundle(out)
+    assert Classifier(bundle).check_probes().probability == 0.0
+    parity = bundle.manifest.parity
+    assert (parity["pictures"], parity["folds"], parity["validation"]["problems"]) == (PICTURES, 2, [])
+    assert len(parity["validation"]["worst"]) == len(parity["bundled_head"]["worst"]) == PICTURES
+
+
+def test_the_same_run_gives_the_same_bytes(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """In two processes; neither order of hashing nor the clock matters."""
+    folder, outs = make_run(), [tmp_path / "one.uncia", tmp_path / "two.uncia"]
+    for out, seed in zip(outs, ("1", "2"), strict=True):
+        convert(folder, out, PYTHONHASHSEED=seed)
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+def test_a_model_that_fails_the_gate_does_not_become_a_bundle(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 1, the report in the run's folder, the worst picture named, and not a byte in the bundle's place."""
+    folder, out = make_run(False), tmp_path / "bundles" / "small-1.uncia"
+    assert main(["bundle", str(folder), "--out", str(out)]) == 1
+    report = json.loads((folder / "parity.json").read_bytes())
+    said = capsys.readouterr().err
+    assert report["validation"]["problems"]
+    assert (report["validation"]["worst"][0]["file"] in said, "parity.json" in said) == (True, True)
+    assert not out.parent.exists()
+
+
+def test_a_bundle_that_is_there_stays_when_its_successor_fails(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """Nothing is overwritten before everything is proven."""
+    out = tmp_path / "small-1.uncia"
+    out.write_bytes(b"the one before")
+    main(["bundle", str(make_run(False)), "--out", str(out)])
+    assert out.read_bytes() == b"the one before"
+
+
+def test_there_is_no_way_around_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--no-gate` does not exist."""
+    with pytest.raises(SystemExit) as refused:
+        main(["bundle", "run", "--out", "x.uncia", "--no-gate"])
+    assert (refused.value.code, "unrecognized arguments: --no-gate" in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.parametrize("name", [RUN_MODEL, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_PICTURES, RUN_BACKBONE])
+def test_a_run_that_lacks_a_part_is_refused(
+    make_run: Callable[..., Path], tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By that part's name; without held-out heads or float model there would be no gate."""
+    folder = make_run()
+    (folder / name).unlink()
+    assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
+    assert name in capsys.readouterr().err
+
+
+def test_it_speaks_in_its_own_lines_only(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """Nothing of TensorFlow, of its runtime or of C++ on either stream; and how far it is."""
+    done = convert(make_run(), tmp_path / "small-1.uncia")
+    lines = done.stdout.splitlines()
+    assert (done.stderr, {line.split(": ")[0] for line in lines}) == ("", {"uncia-convert"})
+    assert [any(said in line for line in lines) for said in ("comparing with", "probes proven")] == [True, True]
+
+
+def convert(folder: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As a user would, in a process of its own."""
+    code = "import sys; from uncia_converter.cli import main; sys.exit(main(sys.argv[1:]))"
+    return subprocess.run(
+        [sys.executable, "-c", code, "bundle", str(folder), "--out", str(out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ":".join(sys.path), **environment},
+    )
