@@ -1,7 +1,8 @@
 """Whether bytes are a whole TFLite flatbuffer, looked at before an interpreter is given them.
 
-Decides only that every table and vector lies inside the file: tflite-runtime 2.14 crashes on a truncated model, where
-ai-edge-litert reports an error. Layout: https://flatbuffers.dev/internals and TFLite's `schema.fbs`.
+Decides only that every table and vector lies inside the file, so that no beginning of a model passes for one:
+tflite-runtime 2.14 crashes on a truncated model, where ai-edge-litert reports an error. Layout:
+https://flatbuffers.dev/internals and TFLite's `schema.fbs`.
 """
 
 import struct
@@ -41,7 +42,10 @@ def _walk(data: bytes, table: int, kind: str) -> None:
     vtable = table - struct.unpack_from("<i", data, table)[0]
     if vtable < 0:
         raise IndexError(vtable)
-    fields = (struct.unpack_from("<H", data, vtable)[0] - 4) // 2
+    vtable_bytes, table_bytes = struct.unpack_from("<HH", data, vtable)
+    if vtable + vtable_bytes > len(data) or table + table_bytes > len(data):
+        raise IndexError(table)
+    fields = (vtable_bytes - 4) // 2
     for field, held in _VECTORS[kind].items():
         offset = struct.unpack_from("<H", data, vtable + 4 + 2 * field)[0] if field < fields else 0
         if offset:

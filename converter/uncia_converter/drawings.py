@@ -50,19 +50,23 @@ class _Drawing:
 
 
 def draw(
-    size: tuple[int, int], judge: Judge, labels: int, progress: Callable[[int, int], None] = lambda done, most: None
+    size: tuple[int, int],
+    judge: Judge,
+    labels: int,
+    progress: Callable[[int, int], None] = lambda done, most: None,
+    tries: int = MOST_TRIES,
 ) -> Image8:
     """uint8 (probes, height, width, 3) inputs for a model with that input size (width, height) and so many labels.
 
-    `progress` is told how many drawings have been tried, and how many will be at most.
+    `progress` is told how many drawings have been tried, and how many will be at most: `tries` for each label.
     """
     kept = list(_certain_fields(size, judge))
     for label in range(labels):
 
-        def tried(tries: int, before: int = label * MOST_TRIES) -> None:
-            progress(before + tries, labels * MOST_TRIES)
+        def tried(done: int, before: int = label * tries) -> None:
+            progress(before + done, labels * tries)
 
-        kept += _rungs(_climb(size, judge, label, tried))
+        kept += _rungs(_climb(size, judge, label, tries, tried))
     return np.stack(kept)
 
 
@@ -105,11 +109,13 @@ def _rungs(climbed: Iterator[_Drawing]) -> list[Image8]:
     return [np.asarray(drawing.picture) for drawing in kept]
 
 
-def _climb(size: tuple[int, int], judge: Judge, label: int, tried: Callable[[int], None]) -> Iterator[_Drawing]:
-    """Drawings of rising margin for the label, for as long as somebody asks and at most `MOST_TRIES` are made."""
+def _climb(
+    size: tuple[int, int], judge: Judge, label: int, most: int, tried: Callable[[int], None]
+) -> Iterator[_Drawing]:
+    """Drawings of rising margin for the label, for as long as somebody asks and at most so many are tried."""
     line = [_begin(size, judge, label, np.random.default_rng((label, number))) for number in range(BEGUN)]
     best, tries = None, BEGUN
-    while tries < MOST_TRIES:
+    while tries < most:
         for number in range(len(line)):
             for _ in range(STROKES_A_ROUND):
                 if np.isfinite(line[number].margin) and (best is None or line[number].margin > best.margin):

@@ -14,9 +14,11 @@ from uncia_contract.heads import LogisticHead
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import FEATURE_TOLERANCE, TOLERANCE
 from uncia_contract.probes import Probes, feature_difference, feature_spread
-from uncia_converter.drawings import draw, fields
+from uncia_converter.drawings import MOST_TRIES, draw, fields
 
 SURE = 0.5
+# EfficientNet-Lite0 has 4 MB and takes 7 ms a drawing, ResNet-50 25 MB and ten times as long.
+SMALL_BYTES, FEWEST_TRIES = 5_000_000, 600
 
 Image8 = NDArray[np.uint8]
 Features = NDArray[np.float32]
@@ -64,9 +66,14 @@ def make_probes(
         progress: told how many of at most how many drawings are tried.
     """
     judge = TwoKernels(model, head)
-    inputs = draw(judge.size, judge, head.classes, progress)
+    inputs = draw(judge.size, judge, head.classes, progress, tries_for(model))
     features = np.stack([judge.features(image) for image in inputs])
     return Probes(inputs, features, head.probabilities(features))
+
+
+def tries_for(model: bytes) -> int:
+    """How many drawings a label is worth: fewer of a large model, which takes longer for each."""
+    return max(FEWEST_TRIES, min(MOST_TRIES, MOST_TRIES * SMALL_BYTES // len(model)))
 
 
 def _features(interpreter: Interpreter, image: Image8) -> Features:

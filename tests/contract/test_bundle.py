@@ -123,3 +123,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_starter_bundle_is_whole() -> None:
     """What ships, reads."""
     assert read_bundle(STARTER).manifest.positive_labels == ("snow_leopard",)
+
+
+@pytest.mark.parametrize("path", sorted(STARTER.parent.glob("*.uncia")), ids=lambda path: path.stem)
+def test_a_bundle_on_efficientnet_lite0_has_at_most_6_mb(path: Path) -> None:
+    """It may have to come over a thin link."""
+    assert (read_bundle(path).manifest.backbone.name, path.stat().st_size <= 6_000_000) == ("efficientnet-lite0", True)

@@ -14,6 +14,7 @@ import pytest
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.errors import BundleError, RuntimeMissingError
+from uncia_contract.flatbuffer import check_model
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import MODEL, PROBES
 from uncia_contract.probes import probes_from_bytes, probes_to_bytes
@@ -34,6 +35,19 @@ def test_a_truncated_flatbuffer_is_refused(make_bundle: Callable[..., Bundle], k
     bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes()[:keep]})
     with pytest.raises(BundleError, match=r"model\.tflite: .*expected a TFLite flatbuffer"):
         Classifier(bundle)
+
+
+def test_no_beginning_of_a_model_passes_for_a_model() -> None:
+    """Each of 1,896 places to cut it; a bundle's sha256 tells its own cut long before."""
+    model, passed = (MODELS / "tiny.tflite").read_bytes(), []
+    check_model(model)
+    for length in range(len(model)):
+        try:
+            check_model(model[:length])
+            passed.append(length)
+        except BundleError:
+            continue
+    assert passed == []
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,26 @@
 """A bundle that is refused never stops a trap that has worked before."""
 
+import dataclasses
+import hashlib
 import logging
+import re
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
-from uncia_contract.bundle import Bundle
+from uncia_contract.arrays import write_arrays
+from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError
+from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, manifest_to_bytes
+from uncia_contract.probes import probes_from_bytes, probes_to_bytes
 from uncia_edge.delegate import Chosen, choose
 from uncia_edge.last_good import bundle_in_use
 
+CONTRACT_MODELS = Path(__file__).parents[1] / "contract" / "models"
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
 
 
@@ -40,6 +51,58 @@ def test_a_refused_bundle_leaves_the_last_good_one_in_use(
         in_use = bundle_in_use(configured, tmp_path, prove)
     assert (in_use.bundle.sha256, "new.uncia" in str(in_use.refused)) == (good.sha256, True)
     assert "stays in use" in caplog.text
+
+
+def packed(path: Path, changed: dict[str, bytes], **described: object) -> None:
+    """The starter with other members and words in its manifest, its hashes right: whole as a file."""
+    starter = read_bundle(STARTER)
+    members = {**starter.members, **changed}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    manifest = msgspec.structs.replace(starter.manifest, sha256=hashes, **described)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.json", manifest_to_bytes(manifest))
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def arrays_of_head(width: int, value: float) -> bytes:
+    weights = np.full((2, width), value, np.float32)
+    return write_arrays({"weights": weights, "bias": np.zeros(2), "slope": np.float32(1), "offset": np.zeros(2)})
+
+
+def other_answers() -> bytes:
+    probes = probes_from_bytes(read_bundle(STARTER).members[PROBES])
+    return probes_to_bytes(dataclasses.replace(probes, probabilities=1 - probes.probabilities))
+
+
+@pytest.mark.parametrize(
+    ("changed", "described", "reason"),
+    [
+        (lambda: {MODEL: read_bundle(STARTER).members[MODEL][:100_000]}, {}, r"model\.tflite: truncated or damaged.*"
+         r"100000 bytes.*expected a TFLite flatbuffer"),
+        (lambda: {HEAD: arrays_of_head(1279, 0.0)}, {}, r"head\.npz: 2 classes of 1279 features; expected .*1280"),
+        (lambda: {HEAD: arrays_of_head(7, 0.0)}, {"backbone": Backbone("other", "pooled", 7)},
+         r"gives 1280 features, its head expects 7"),
+        (lambda: {HEAD: arrays_of_head(1280, np.nan)}, {}, r"weights that are not numbers \(NaN or infinite\)"),
+        (lambda: {MODEL: (CONTRACT_MODELS / "dynamic.tflite").read_bytes()}, {},
+         r"input uint8 \(-1, 8, 8, 3\), expected uint8 \(1, height, width, 3\), all fixed"),
+        (lambda: {MODEL: (CONTRACT_MODELS / "float.tflite").read_bytes()}, {}, r"input float32 .* expected uint8"),
+        (lambda: {PROBES: other_answers()}, {}, r"its probes differ by .*expected at most"),
+    ],
+    ids=["truncated flatbuffer", "head against manifest", "head against model", "NaN weights", "dynamic shape",
+         "float input", "probes not reproduced"],
+)  # fmt: skip
+def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
+    tmp_path: Path, changed: Callable[[], dict[str, bytes]], described: dict[str, object], reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """With expected and got, in the log; the file that was good is not touched."""
+    good = bundle_in_use(STARTER, tmp_path, prove).bundle
+    packed(tmp_path / "new.uncia", changed(), **described)
+    with caplog.at_level(logging.ERROR):
+        in_use = bundle_in_use(tmp_path / "new.uncia", tmp_path, prove)
+    assert (in_use.bundle.sha256, bool(in_use.refused)) == (good.sha256, True)
+    assert re.search(reason, caplog.text)
 
 
 def test_without_a_last_good_bundle_the_refusal_stands(tmp_path: Path) -> None:
