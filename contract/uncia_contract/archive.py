@@ -125,9 +125,13 @@ class Archive:
         """The traps' names (#2), sorted; "" where pictures lie in no named folder."""
         return sorted(self._traps)
 
+    def folders(self, trap: str) -> list[str]:
+        """The folders with one trap's pictures."""
+        return self._traps[trap]
+
     def files(self, trap: str) -> list[PictureFile]:
         """One trap's pictures."""
-        return [file for folder in self._traps[trap] for file in self.place.files(folder)]
+        return [file for folder in self.folders(trap) for file in self.place.files(folder)]
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
         """One trap's sequences, in order of time; see `sequences_of`."""

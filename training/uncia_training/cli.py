@@ -20,6 +20,7 @@ from uncia_contract.errors import DataError, StorageError, UnciaError
 from uncia_contract.manifest import Source
 from uncia_training.compare_command import add_compare, run_compare
 from uncia_training.features_command import add_features, run_features
+from uncia_training.fit_parquet_command import add_fit_parquet, run_fit_parquet
 from uncia_training.score_command import add_score, run_score
 
 EXAMPLES = """examples:
@@ -61,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     features = _command(commands, "features", "features of many pictures as Parquet, resumable")
     add_features(features)
     features.set_defaults(run=lambda arguments: run_features(arguments, _bars, _teller))
+    fit_parquet = _command(commands, "fit-parquet", "fit a head on features in Parquet, with scikit-learn or Spark ML")
+    add_fit_parquet(fit_parquet)
+    fit_parquet.set_defaults(run=run_fit_parquet)
     score = _command(commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable")
     add_score(score)
     score.set_defaults(run=lambda arguments: run_score(arguments, _bars, _teller))

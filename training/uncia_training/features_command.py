@@ -15,6 +15,8 @@ from uncia_contract.regions import RegionRule
 from uncia_training.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
 from uncia_training.feature_rows import ShownSequence, shown_archive, shown_data
 from uncia_training.feature_run import FeatureCount, LocalFeatures
+from uncia_training.spark_arguments import add_spark
+from uncia_training.storage import archive_at
 
 Bars = Callable[[], Progress]
 Teller = Callable[[Progress], Callable[[str, int, int], None]]
@@ -36,32 +38,55 @@ def add_features(command: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="PARQUET", help="where the features are left")
     add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
     add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    add_spark(command)
 
 
 def run_features(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
     """Computes, writes, tells; the exit code."""
     network = network_for(arguments)
-    cache = arguments.cache or arguments.out.parent / "cache"
-    workers = arguments.workers or len(os.sched_getaffinity(0))
-    begun = time.monotonic()
+    engine = _local if arguments.engine == "local" else _spark
     try:
-        total, sequences = pictures_for(arguments, network, workers)
-        features = LocalFeatures(network, rule_for(arguments), cache, workers)
-        try:
-            with bars() as shown:
-                tell = teller(shown)
-                count = features.run(sequences, arguments.out, lambda done: tell("pictures", done, total))
-        finally:
-            features.close()
+        with bars() as shown:
+            engine(arguments, network, teller(shown))
     except KeyboardInterrupt:
         print(
-            f"uncia-train: interrupted; the features computed so far are kept in {cache}, start the same command "
-            "again to go on",
+            "uncia-train: interrupted; the features computed so far are kept, start the same command again to go on",
             file=sys.stderr,
         )
         return 130
-    _print(count, time.monotonic() - begun, arguments.out)
     return 0
+
+
+def _local(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+    begun = time.monotonic()
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    total, sequences = _pictures(arguments, made_by(arguments, network), workers)
+    features = LocalFeatures(network, _rule(arguments), arguments.cache or arguments.out.parent / "cache", workers)
+    try:
+        count = features.run(sequences, arguments.out, lambda done: tell("pictures", done, total))
+    finally:
+        features.close()
+    _print(count, time.monotonic() - begun, arguments.out)
+
+
+def _spark(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+    from uncia_training.spark_features import SparkFeatures
+    from uncia_training.spark_session import spark
+
+    begun = time.monotonic()
+    made = made_by(arguments, network)
+    with spark(arguments.master) as session:
+        engine = SparkFeatures(session, network, _rule(arguments), made)
+        if arguments.archive is not None:
+            archive = archive_at(arguments.archive)
+            total, sequences = archive.pictures, engine.of_archive(archive, arguments.archive.rstrip("/"))
+        else:
+            total, shown = _pictures(arguments, made, 1)
+            sequences = engine.of_data(shown)
+        done = engine.run(sequences, str(arguments.out), lambda done: tell("pictures", done, total), arguments.round)
+        failures = engine.failures(str(arguments.out))
+    count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
+    _print(count, time.monotonic() - begun, arguments.out)
 
 
 def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
@@ -75,25 +100,25 @@ def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
     return network_of_bundle(arguments.bundle)
 
 
-def rule_for(arguments: argparse.Namespace) -> RegionRule | None:
+def _rule(arguments: argparse.Namespace) -> RegionRule | None:
     """The rule of regions, None for whole pictures."""
     return None if arguments.whole else RegionRule()
 
 
-def pictures_for(
-    arguments: argparse.Namespace, network: FeatureNetwork, workers: int
-) -> tuple[int, Iterator[ShownSequence]]:
+def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
+    """What decides the features besides the pictures."""
+    return f"{network.extractor().name} {network.layer} {_rule(arguments)}"
+
+
+def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[ShownSequence]]:
     """How many pictures, and their sequences."""
     from uncia_training.datasets import read_data, with_sequences
-    from uncia_training.storage import archive_at
 
-    made_by = f"{network.extractor().name} {network.layer} {rule_for(arguments)}"
     if arguments.archive is not None:
         archive = archive_at(arguments.archive)
-        root = arguments.archive.rstrip("/")
-        return archive.pictures, shown_archive(archive, root, made_by, BurstRule(), workers)
+        return archive.pictures, shown_archive(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
     pictures = with_sequences(read_data(arguments.data), BurstRule())
-    return len(pictures), shown_data(pictures, made_by)
+    return len(pictures), shown_data(pictures, made)
 
 
 def _print(count: FeatureCount, seconds: float, out: Path) -> None:

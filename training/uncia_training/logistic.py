@@ -54,16 +54,16 @@ def fit_linear(
         scale_features: False where they are coordinates whose inner products count as they are.
     """
     if isinstance(features, StoredRows):
-        return Linear(*_rows(*fit_streaming(features, labels, balanced(labels, weights), c)))
+        return Linear(*class_rows(*fit_streaming(features, labels, balanced(labels, weights), c)))
     if not scale_features:
         model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-5)
         model.fit(features.astype(np.float64), labels, sample_weight=weights)
-        return Linear(*_rows(model.coef_.astype(np.float64), model.intercept_.astype(np.float64)))
+        return Linear(*class_rows(model.coef_.astype(np.float64), model.intercept_.astype(np.float64)))
     scaler = StandardScaler().fit(features)
     scale = np.where(scaler.scale_ < _TINY, 1.0, scaler.scale_)
     model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-6)
     model.fit((features - scaler.mean_) / scale, labels, sample_weight=weights)
-    coefficients, intercept = _rows(model.coef_, model.intercept_)
+    coefficients, intercept = class_rows(model.coef_, model.intercept_)
     folded = coefficients / scale
     return Linear(folded, intercept - folded @ scaler.mean_)
 
@@ -75,7 +75,7 @@ def balanced(labels: Labels, weights: NDArray[np.float64] | None = None) -> NDAr
     return even if weights is None else even * weights
 
 
-def _rows(
+def class_rows(
     coefficients: NDArray[np.float64], intercept: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A row for each class; scikit-learn gives one row for two classes, here each gets half of it."""

@@ -4,30 +4,35 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
 
-from uncia_contract.archive import archive_of
+from uncia_contract.archive import Archive
 from uncia_contract.archive_scores import score_log
 from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError
+from uncia_contract.scored_picture import ScoredPicture
 from uncia_contract.scoring import Strips
-from uncia_training.archive_run import LocalScorer, Outcome, ScoringRule
-from uncia_training.score_results import FORMATS, write_results
+from uncia_training.archive_run import LocalScorer, ScoringRule
+from uncia_training.score_results import FORMATS, PARQUET, write_results
 from uncia_training.sorting import Sorting
+from uncia_training.spark_arguments import add_spark
+from uncia_training.storage import archive_at, is_address
 
 Bars = Callable[[], Progress]
 Teller = Callable[[Progress], Callable[[str, int, int], None]]
-LOG = "scored.jsonl"
+LOG, STAGED = "scored.jsonl", "scored"
 
 
 def add_score(command: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     add = command.add_argument
-    add("archive", type=Path, metavar="ARCHIVE", help="folder with pictures, at any depth; only ever read")
+    add("archive", metavar="ARCHIVE", help="folder (for Spark also an address) with pictures; only ever read")
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that decides")
     add("--out", type=Path, required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
     add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
@@ -36,37 +41,74 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
     add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    add_spark(command)
 
 
 def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
     """Scores, writes, tells; the exit code."""
     formats = _formats(arguments.write)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
-    archive = archive_of(arguments.archive)
+    archive = archive_at(arguments.archive)
     sorting = _sorting(arguments, rule)
-    begun = time.monotonic()
+    engine = _local if arguments.engine == "local" else _spark
     try:
-        with bars() as shown, score_log(arguments.out / LOG) as log:
-            tell = teller(shown)
-            workers = arguments.workers or len(os.sched_getaffinity(0))
-            outcome = LocalScorer(rule, workers).run(archive, log, lambda done, total: tell("pictures", done, total))
-            seconds = time.monotonic() - begun
-            tell("writing results", 0, 0)
-            files = write_results(arguments.out, outcome, rule.bundle, datetime.now(UTC), formats)
-            if sorting is not None:
-                sorting.add(outcome)
-            _print(outcome, seconds, files)
+        with bars() as shown:
+            engine(arguments, Run(archive, rule, formats, sorting, teller(shown)))
     except KeyboardInterrupt:
         print(
-            f"uncia-train: interrupted; what was scored is kept in {arguments.out / LOG}, start the same command "
-            "again to go on",
+            f"uncia-train: interrupted; what was scored is kept in {arguments.out}, start the same command again "
+            "to go on",
             file=sys.stderr,
         )
         return 130
     return 0
 
 
-def _print(outcome: Outcome, seconds: float, files: list[Path]) -> None:
+@dataclass(frozen=True)
+class Run:
+    """What is to be done, whichever engine does it."""
+
+    archive: Archive
+    rule: ScoringRule
+    formats: list[str]
+    sorting: Sorting | None
+    tell: Callable[[str, int, int], None]
+
+    def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> None:
+        """Writes results, sorts, tells."""
+        seconds = time.monotonic() - begun
+        self.tell("writing results", 0, 0)
+        files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats)
+        if self.sorting is not None:
+            self.sorting.add(outcome)
+        _print(outcome, scored, seconds, files)
+
+
+def _local(arguments: argparse.Namespace, run: Run) -> None:
+    begun = time.monotonic()
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    with score_log(arguments.out / LOG) as log:
+        tell = partial(run.tell, "pictures")
+        outcome = LocalScorer(run.rule, workers).run(run.archive, log, tell)
+        run.finish(arguments.out, outcome, outcome.scored, begun)
+
+
+def _spark(arguments: argparse.Namespace, run: Run) -> None:
+    from uncia_training.spark_score import SparkScorer, SparkScores
+    from uncia_training.spark_session import spark
+
+    begun = time.monotonic()
+    parquet = str(arguments.out / PARQUET)
+    with spark(arguments.master) as session:
+        bundle, rule = run.rule.bundle, run.rule
+        scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, rule.name, rule.strips)
+        told = lambda done: run.tell("pictures", done, run.archive.pictures)  # noqa: E731
+        scored = scorer.run(run.archive, str(arguments.out / STAGED), parquet, told, arguments.round)
+    others = replace(run, formats=[one for one in run.formats if one != "parquet"])
+    others.finish(arguments.out, SparkScores(parquet), scored, begun)
+
+
+def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files: list[Path]) -> None:
     pictures = positive = failed = sequences = 0
     last = ""
     for picture in outcome:
@@ -77,10 +119,10 @@ def _print(outcome: Outcome, seconds: float, files: list[Path]) -> None:
         if picture.failure is not None:
             failed += 1
             print(f"{picture.file}: {picture.failure}", file=sys.stderr)
-    rate = f", {outcome.scored / seconds:.1f} pictures/s" if outcome.scored else ""
+    rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
     print(
         f"{pictures} pictures in {sequences} sequences: {positive} in positive sequences, {failed} unreadable; "
-        f"{outcome.scored} scored now in {seconds:.1f} s{rate}"
+        f"{scored} scored now in {seconds:.1f} s{rate}"
     )
     for file in files:
         print(f"  {file}")
@@ -89,7 +131,9 @@ def _print(outcome: Outcome, seconds: float, files: list[Path]) -> None:
 def _sorting(arguments: argparse.Namespace, rule: ScoringRule) -> Sorting | None:
     if arguments.sort_into is None:
         return None
-    return Sorting(arguments.archive, arguments.sort_into, arguments.sort_by, rule.name)
+    if is_address(arguments.archive):
+        raise DataError(f"--sort-into: {arguments.archive} is an address; only a folder can be sorted")
+    return Sorting(Path(arguments.archive), arguments.sort_into, arguments.sort_by, rule.name)
 
 
 def _formats(text: str) -> list[str]:

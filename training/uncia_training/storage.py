@@ -4,7 +4,6 @@ Decides how an address is opened: through pyarrow's file systems (s3, gs, hdfs, 
 sent to Spark's workers, which read the archive where they are.
 """
 
-import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -64,20 +63,19 @@ class StoragePlace:
 
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included."""
-        return sorted(self._listed)
+        return sorted({"", *(name.rpartition("/")[0] for name, _ in _listed(self.address, recursive=True))})
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
-        return self._listed.get(folder, [])
+        found = _listed(f"{self.address.rstrip('/')}/{folder}", recursive=False)
+        prefix = f"{folder}/" if folder else ""
+        files = [PictureFile(prefix + name, one.size, one.mtime_ns or 0) for name, one in found]
+        return sorted(files, key=lambda file: file.name)
 
     def open(self, name: str) -> BinaryIO:
         """One file's bytes."""
         stream: BinaryIO = open_at(f"{self.address.rstrip('/')}/{name}")
         return stream
-
-    @property
-    def _listed(self) -> dict[str, list[PictureFile]]:
-        return _listing(self.address.rstrip("/"))
 
 
 def archive_at(archive: str) -> Archive:
@@ -91,18 +89,14 @@ def archive_at(archive: str) -> Archive:
     return archive_of(Path(archive))
 
 
-@functools.lru_cache(maxsize=4)
-def _listing(address: str) -> dict[str, list[PictureFile]]:
+def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
+    """Names below the address and what is known of each, of what is called like a picture."""
     from pyarrow.fs import FileSelector, FileType
 
     system, root = _system(address)
-    found: dict[str, list[PictureFile]] = {"": []}
-    for one in system.get_file_info(FileSelector(root, recursive=True)):
-        name = one.path[len(root.rstrip("/")) + 1 :]
-        if one.type == FileType.File and is_picture(name):
-            folder = name.rpartition("/")[0]
-            found.setdefault(folder, []).append(PictureFile(name, one.size, one.mtime_ns or 0))
-    return {folder: sorted(files, key=lambda file: file.name) for folder, files in found.items()}
+    found = system.get_file_info(FileSelector(root, recursive=recursive))
+    named = [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
+    return [(name, one) for name, one in named if is_picture(name)]
 
 
 def _system(address: str) -> tuple[Any, str]:

@@ -1,0 +1,7 @@
+"""`python -m uncia_training`, and the file that `spark-submit` is given."""
+
+import sys
+
+from uncia_training.cli import main
+
+sys.exit(main())
