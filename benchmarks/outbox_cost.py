@@ -57,7 +57,7 @@ def commit_cost(folder: Path, rounds: int) -> dict[str, float]:
         contents = [chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)]
         record = make_record(outbox.next_sequence_id("ridge-01"), contents)
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
-        ours.append(timed(lambda: outbox.add(record, spool(fresh(folder / f"spool{number}"), contents))))  # noqa: B023
+        ours.append(timed(lambda: outbox.add(record, spool(fresh(folder / f"spool{number}"), contents), owned=True)))  # noqa: B023
     outbox.close()
     return {"bare_ms": median(theirs), "add_ms": median(ours), "ratio": median(ours) / median(theirs)}
 

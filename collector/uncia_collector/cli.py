@@ -22,6 +22,7 @@ from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.ingest import check_broker
 from uncia_collector.logs import configure_logs
 from uncia_collector.people import ROLES, People
+from uncia_collector.service import serve_until
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
 from uncia_contract.errors import ConfigurationError, DataError, StorageError, UnciaError
 from uncia_contract.json_array import write_json_array
@@ -113,7 +114,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     collector.start()
     if collector.page is not None:
         print(f"uncia-collect: the page is at {collector.page.address}", file=sys.stderr, flush=True)
-    stop.wait()
+    serve_until(stop, collector.ingest.alive)
     collector.stop()
     return 0
 

@@ -8,6 +8,7 @@ nothing acknowledged; a message that alone makes the store fail is quarantined. 
 import queue
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ MAX_PACKET_BYTES = 2 * 1024 * 1024
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BATCH_MESSAGES = 256
 BATCH_BYTES = 8 * 1024 * 1024
+HANGS_S = 60.0  # a batch takes milliseconds
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _WAITED_FOR = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
 
@@ -68,6 +70,7 @@ class Ingest:
         self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
         self._stopping, self._subscribed = threading.Event(), threading.Event()
         self._connection = 0
+        self._batch_since_s: float | None = None
         self._client = _client(settings)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
@@ -104,6 +107,12 @@ class Ingest:
     def connected(self) -> bool:
         """Whether we are subscribed now."""
         return self._subscribed.is_set()
+
+    def alive(self) -> bool:
+        """Whether arrivals are being stored: waiting for room or for the database counts, hanging does not."""
+        since_s = self._batch_since_s
+        hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
+        return self._worker.is_alive() and not hangs
 
     def stop(self) -> None:
         """End: what was received and not committed stays unacknowledged, and comes again."""
@@ -169,6 +178,7 @@ class Ingest:
     def _work(self) -> None:
         while (first := self._arrived.get()) is not None and not self._stopping.is_set():
             wires = self._waiting_with(first)
+            self._batch_since_s = time.monotonic()
             receipts = self._store([(wire, arrival(wire, self.root)) for wire in wires])
             if receipts is None:
                 return
@@ -177,6 +187,7 @@ class Ingest:
             for receipt in receipts:
                 self._send(receipt)
             self._announce(wires)
+            self._batch_since_s = None
 
     def _waiting_with(self, first: Wire) -> list[Wire]:
         """The first message and those that wait behind it, as far as a batch goes."""

@@ -47,7 +47,7 @@ REFUSALS = 5  # looks at a card that refuses, a minute apart, until the trap sta
 _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
 # long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
-_DEADLINE_S = 60.0
+DEADLINE_S = 60.0
 
 
 class Runtime:
@@ -78,7 +78,7 @@ class Runtime:
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
         parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
-        self.pulse = Pulse(dict.fromkeys(parts, _DEADLINE_S))
+        self.pulse = Pulse(dict.fromkeys(parts, DEADLINE_S))
         self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.pulse.beat)
         self._card_trouble: str | None = None
         day = Day(self.outbox, read_clock)

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.conftest import Mosquitto
 
+from uncia_collector import ingest
 from uncia_contract.topics import Topics
+from uncia_edge import runtime
 from uncia_edge.link import Acknowledged, Broker, Connected, Link, Received, Tls
 
 HERE = Path(__file__).parents[2] / "systemd"
@@ -76,6 +78,22 @@ def test_a_unit_never_gives_up(unit: str) -> None:
     text = (HERE / unit).read_text()
     assert "StartLimitIntervalSec=0" in text
     assert "Restart=always" in text
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_is_ready_when_it_says_so_and_is_watched(unit: str) -> None:
+    """Type=notify, and a watchdog that is longer than what the programs allow themselves."""
+    text = (HERE / unit).read_text()
+    assert "Type=notify" in text
+    seconds = int(text.split("WatchdogSec=")[1].split("\n")[0])
+    assert seconds >= {"uncia-trap.service": runtime.DEADLINE_S, "uncia-collector.service": ingest.HANGS_S}[unit]
+
+
+def test_the_trap_may_go_on_in_memory() -> None:
+    """When its card has become read-only (`uncia_edge.state_folder`); kept over restarts of the service."""
+    text = (HERE / "uncia-trap.service").read_text()
+    assert "RuntimeDirectory=uncia-trap" in text
+    assert "RuntimeDirectoryPreserve=restart" in text
 
 
 class Authority:

@@ -1,0 +1,34 @@
+"""Talks to systemd: ready, stopping, and a watchdog that is fed as long as arrivals are being stored.
+
+Decides nothing; the protocol is one datagram (sd_notify(3)). The trap has its own copy: the two programs share messages
+and rules, and the contract knows no sockets.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from threading import Event
+
+FEED_S = 10.0
+
+
+def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """Send a state such as `READY=1` to systemd; False where nobody asked for it."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as wire:
+            wire.sendto(message.encode(), "\0" + address[1:] if address.startswith("@") else address)
+    except OSError:
+        return False
+    return True
+
+
+def serve_until(stop: Event, alive: Callable[[], bool], feed_s: float = FEED_S) -> None:
+    """Say that the service is ready, and feed the watchdog while it is alive, until `stop` is set."""
+    notify("READY=1")
+    while not stop.wait(feed_s):
+        if alive():
+            notify("WATCHDOG=1")
+    notify("STOPPING=1")

@@ -1,0 +1,56 @@
+"""What the collector tells systemd."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from uncia_collector.database import Database
+from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.ingest import Ingest
+from uncia_collector.service import notify, serve_until
+from uncia_collector.settings import BrokerSettings, sqlite_url
+from uncia_collector.store import Store
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_ready_then_fed_while_alive_then_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool) -> None:
+    """A collector that hangs is not fed, and systemd restarts it."""
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    stop, asked = threading.Event(), []
+
+    def is_alive() -> bool:
+        asked.append(1)
+        if len(asked) == 3:
+            stop.set()
+        return alive
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        serve_until(stop, is_alive, feed_s=0.01)
+        listener.settimeout(0.1)
+        heard = [listener.recv(100) for _ in range(5 if alive else 2)]
+    assert heard == [b"READY=1", *[b"WATCHDOG=1"] * (3 if alive else 0), b"STOPPING=1"]
+
+
+def test_without_systemd_nothing_is_told() -> None:
+    """On a desktop."""
+    assert not notify("READY=1", {})
+
+
+def test_an_ingest_that_hangs_is_not_alive(tmp_path: Path) -> None:
+    """A batch that takes minutes without a named trouble; waiting for a full disk is no hanging."""
+    database = Database(sqlite_url(tmp_path))
+    database.migrate()
+    ingest = Ingest(BrokerSettings(port=1), "uncia/v1", Store(database, FrameFolder(tmp_path)))
+    ingest.start()
+    try:
+        assert ingest.alive()
+        ingest._batch_since_s = -1000.0
+        assert not ingest.alive()
+        ingest.trouble = "disk full"
+        assert ingest.alive()
+    finally:
+        ingest.stop()
+        database.close()
