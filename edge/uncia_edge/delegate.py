@@ -16,6 +16,7 @@ from uncia_contract.classifier import Classifier
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.interpreter import load_delegate
 from uncia_contract.manifest import EDGETPU, MODEL
+from uncia_edge.accelerated import AcceleratedClassifier
 
 _log = logging.getLogger(__name__)
 
@@ -47,10 +48,8 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     reason = why_not(path, library, timeout_s) if library else None
     if library and reason is None:
         try:
-            classifier = Classifier(bundle, threads, load_delegate(library), accelerated_model(bundle))
-            classifier.check_probes()
-            return Chosen(classifier)
-        except (BundleError, RuntimeMissingError) as error:
+            return Chosen(AcceleratedClassifier(bundle, threads, load_delegate(library), accelerated_model(bundle)))
+        except (BundleError, RuntimeMissingError, RuntimeError) as error:
             reason = str(error)
     if reason is not None:
         _log.error("delegate %s is not used: %s; the CPU takes over", library, reason)
@@ -95,7 +94,7 @@ def _try(path: Path, library: str) -> int:
         bundle = read_bundle(path)
         delegate: Any = load_delegate(library)
         Classifier(bundle, 1, delegate, accelerated_model(bundle)).check_probes()
-    except (BundleError, RuntimeMissingError) as error:
+    except (BundleError, RuntimeMissingError, RuntimeError) as error:
         print(error)
         return _REFUSED
     return 0

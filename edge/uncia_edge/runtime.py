@@ -17,6 +17,7 @@ from uncia_contract.bundle import Bundle
 from uncia_contract.errors import StorageError
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
+from uncia_edge.accelerated import AcceleratedClassifier
 from uncia_edge.audit import Audits
 from uncia_edge.budget import Budget
 from uncia_edge.camera_choice import open_camera
@@ -223,6 +224,8 @@ class Runtime:
 
     def _troubles(self) -> Iterator[str]:
         yield from self._degraded
+        if isinstance(self.classifier, AcceleratedClassifier) and self.classifier.trouble:
+            yield self.classifier.trouble
         yield from (f"no progress of {part}" for part in self.pulse.silent())
         if self._card_trouble is not None:
             yield f"the card refuses: {self._card_trouble}"

@@ -8,9 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from uncia_contract.bundle import read_bundle
+from uncia_contract.interpreter import Interpreter
+from uncia_contract.manifest import PROBES
+from uncia_contract.probes import probes_from_bytes
 from uncia_edge import delegate
 from uncia_edge.delegate import choose, why_not
 
@@ -89,6 +93,55 @@ def test_wrong_scores_in_the_child_are_a_reason(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setattr(delegate.subprocess, "run", in_stand_in)
     assert "its probes differ by" in str(why_not(STARTER, "libwrong.so.1"))
+
+
+@pytest.fixture
+def accelerator(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
+    """A stand-in that passes its trial and works for so many pictures more; then it is unplugged."""
+
+    def plug(pictures: int) -> Any:
+        run, left, own = Interpreter.run, [pictures], []
+        probes = len(probes_from_bytes(read_bundle(STARTER).members[PROBES]).inputs)
+
+        def running(self: Interpreter, *given: Any) -> Any:
+            own.extend([self][len(own) :])  # the first that runs is the accelerator's
+            if self is own[0]:
+                left[0] -= 1
+                if left[0] + probes < 0:
+                    raise RuntimeError("Node number 3 (EdgeTpuDelegateForCustomOp) failed to invoke.")
+            return run(self, *given)
+
+        monkeypatch.setattr(delegate, "why_not", lambda *given: None)
+        monkeypatch.setattr(delegate, "load_delegate", lambda library: None)
+        monkeypatch.setattr(Interpreter, "run", running)
+        return choose(STARTER, read_bundle(STARTER), 1, "libedgetpu.so.1")
+
+    return plug
+
+
+def test_an_accelerator_that_is_unplugged_leaves_the_cpu_to_go_on(
+    accelerator: Callable[[int], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the middle of a burst: no picture is lost, the scores are the CPU's, and it is said once."""
+    picture = np.random.default_rng(6).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    chosen = accelerator(2)
+    with caplog.at_level(logging.ERROR):
+        scores = [chosen.classifier.score(picture) for _ in range(5)]
+    told = [record for record in caplog.records if "the CPU takes over" in record.getMessage()]
+    assert (len(set(scores)), len(told), "failed to invoke" in str(chosen.classifier.trouble)) == (1, 1, True)
+
+
+def test_an_accelerator_that_works_is_in_no_trouble(accelerator: Callable[[int], Any]) -> None:
+    """And stays."""
+    chosen = accelerator(9)
+    chosen.classifier.score(np.zeros((224, 224, 3), np.uint8))
+    assert (chosen.fallback, chosen.classifier.trouble) == (None, None)
+
+
+def test_an_accelerator_that_fails_after_its_trial_is_a_reason(accelerator: Callable[[int], Any]) -> None:
+    """It passed in the child and fails in the trap's own process: the CPU, with the reason for the state message."""
+    chosen = accelerator(-3)
+    assert ("failed to invoke" in str(chosen.fallback), chosen.classifier.info.delegate) == (True, "XNNPACK")
 
 
 def test_without_a_delegate_nothing_is_tried() -> None:
