@@ -78,4 +78,5 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, b
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || \
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
-	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py
+	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py \
+	    tests/collector/test_group.py

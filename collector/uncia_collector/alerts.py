@@ -131,10 +131,14 @@ def _post(url: str, content: dict[str, Any]) -> None:
         pass
 
 
+def _words(value: Any) -> str:
+    return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
+
+
 def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> None:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, settings.mail_from, ", ".join(settings.mail_to)
-    message.set_content("\n".join(f"{name}: {value}" for name, value in content.items()))
+    message.set_content("\n".join(f"{name}: {_words(value)}" for name, value in content.items()))
     with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
         if settings.smtp_starttls:
             server.starttls()

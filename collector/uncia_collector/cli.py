@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
@@ -27,6 +27,7 @@ from uncia_collector.settings import CollectorSettings, read_settings, sqlite_ur
 from uncia_contract.errors import ConfigurationError, DataError, StorageError, UnciaError
 from uncia_contract.json_array import write_json_array
 
+RAW = argparse.RawDescriptionHelpFormatter
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
   uncia-collect check --config collector.toml     would it run? configuration, catalogue, broker; 2 if not
@@ -56,23 +57,32 @@ def _parser() -> argparse.ArgumentParser:
         prog="uncia-collect",
         description="The base station: stores what traps send and shows it.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RAW,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("serve", _serve, "subscribe, store, send receipts"),
         ("check", _check, "try configuration, catalogue and broker, and say what is wrong"),
     ):
-        command = commands.add_parser(name, help=text)
+        command = _command(commands, name, text)
         command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
         command.set_defaults(run=run)
-    _add_list(commands.add_parser("list", help="list the catalogue"))
-    _add_export(commands.add_parser("export", help="write the catalogue for other programs"))
-    _add_user(commands.add_parser("user", help="who may log in to the page"))
-    deployments = commands.add_parser("deployments", help="take in where the traps stand (Camtrap DP deployments.csv)")
+    _add_list(_command(commands, "list", "list the catalogue"))
+    _add_export(_command(commands, "export", "write the catalogue for other programs"))
+    _add_user(_command(commands, "user", "who may log in to the page"))
+    deployments = _command(commands, "deployments", "take in where the traps stand (Camtrap DP deployments.csv)")
     deployments.add_argument("file", type=Path, metavar="CSV_OR_DIR")
     _add_catalogue(deployments)
     deployments.set_defaults(run=_deployments)
+    return parser
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    """A command whose help shows its own examples."""
+    shown = "".join(line + "\n" for line in EXAMPLES.splitlines() if f"uncia-collect {name}" in line)
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=f"examples:\n{shown}", formatter_class=RAW
+    )
     return parser
 
 

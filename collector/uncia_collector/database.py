@@ -59,8 +59,8 @@ class Database:
                     text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"{trap}/{sequence}"}
                 )
 
-    def migrate(self) -> None:
-        """Bring the tables to this program's revision; several collectors may start at once.
+    def migrate(self, revision: str = "head") -> None:
+        """Bring the tables to this program's revision (or an older one); several collectors may start at once.
 
         Raises:
             StorageError: the database is not reachable, not writable, or newer than this program.
@@ -70,7 +70,7 @@ class Database:
         try:
             with self._alone(), self.writing() as connection:
                 configuration.attributes["connection"] = connection
-                command.upgrade(configuration, "head")
+                command.upgrade(configuration, revision)
         except OperationalError as error:
             raise StorageError(f"database {self.described}: {_first_line(error)}") from error
         except Exception as error:

@@ -67,6 +67,7 @@ class Ingest:
         self._announced: set[str] = set()
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
+        self.refusals = 0  # batches that could not be stored when they came
         self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
         self._stopping, self._subscribed = threading.Event(), threading.Event()
         self._connection = 0
@@ -238,6 +239,7 @@ class Ingest:
 
     def _wait(self, attempt: int, error: Exception) -> None:
         self.trouble = str(getattr(error, "orig", error)).strip().split("\n", maxsplit=1)[0][:300]
+        self.refusals += 1
         delay_s = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]
         log.error("cannot store, trying again", trouble=self.trouble, in_s=delay_s)
         self._stopping.wait(delay_s)

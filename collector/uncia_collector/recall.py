@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
 
-from sqlalchemy import Connection, Integer, case, cast, func, select
+from sqlalchemy import Connection, Integer, ScalarSelect, case, cast, func, select
 
-from uncia_collector.schema import sequences
+from uncia_collector.schema import deployments, sequences
 
 ENOUGH = 30
 CONFIDENCE = 0.95
@@ -19,9 +19,9 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class MissRate:
-    """Of `reviewed` audits `missed` showed the animal; `low` and `high` bound the rate, in [0, 1]."""
+    """At one site, of `reviewed` audits `missed` showed the animal; `low` and `high` bound the rate, in [0, 1]."""
 
-    trap: str
+    site: str
     waiting: int
     reviewed: int
     missed: int
@@ -40,19 +40,37 @@ class MissRate:
 
 
 def miss_rates(connection: Connection) -> list[MissRate]:
-    """One for each trap that sent audits, and under the name "" one for all together."""
+    """One for each site that sent audits, and under the name "" one for all together.
+
+    A site is the deployment's location; a trap that no deployment places counts as a site of its own.
+    """
     reviewed = case((sequences.c.review == "open", 0), else_=1)
     missed = case(
         (sequences.c.review == "confirmed", 1),
         ((sequences.c.review == "relabelled") & (sequences.c.review_label == sequences.c.label), 1),
         else_=0,
     )
+    site = func.coalesce(_location(), sequences.c.trap + " (no place known)").label("site")
     counted = (func.count(), cast(func.sum(reviewed), Integer), cast(func.sum(missed), Integer))
-    query = select(sequences.c.trap, *counted).where(sequences.c.audit.is_(True)).group_by(sequences.c.trap)
-    rows = [tuple(row) for row in connection.execute(query.order_by(sequences.c.trap))]
+    query = select(site, *counted).where(sequences.c.audit.is_(True)).group_by(site).order_by(site)
+    rows = [(str(name), int(total), int(seen), int(hits)) for name, total, seen, hits in connection.execute(query)]
     if rows:
-        rows.append(("", *(sum(row[part] for row in rows) for part in (1, 2, 3))))
-    return [MissRate(trap, total - seen, seen, hits, *interval(hits, seen)) for trap, total, seen, hits in rows]
+        _, *counts = zip(*rows, strict=True)
+        total, seen, hits = (sum(map(int, count)) for count in counts)
+        rows.append(("", total, seen, hits))
+    return [MissRate(name, total - seen, seen, hits, *interval(hits, seen)) for name, total, seen, hits in rows]
+
+
+def _location() -> ScalarSelect[str]:
+    """Where the trap stood when the sequence began; the later of two deployments that overlap."""
+    return (
+        select(deployments.c.location_id)
+        .where(deployments.c.trap == sequences.c.trap, deployments.c.started_at <= sequences.c.started_at)
+        .where(deployments.c.ended_at.is_(None) | (sequences.c.started_at <= deployments.c.ended_at))
+        .order_by(deployments.c.started_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -2,15 +2,21 @@
 
 import http.server
 import json
+import queue
 import socketserver
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
 
 from uncia_collector.alerts import Alerts
+from uncia_collector.collector import Collector
 from uncia_collector.home_assistant import discovery
-from uncia_collector.settings import AlertSettings, CollectorSettings
+from uncia_collector.settings import AlertSettings, BrokerSettings, CollectorSettings
+from uncia_contract.messages import BundleIdentity, Counters, TrapState, encode
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # before the hour of the digest
 
@@ -77,6 +83,11 @@ def alerts_of(stored, **settings) -> Alerts:
     return Alerts(CollectorSettings(data=str(stored.root), alerts=AlertSettings(**settings)), stored.database)
 
 
+def says(inbox, count: int) -> bool:
+    """Whether the last message tells that many sightings of the ridge."""
+    return any(text in str(inbox.received[-1]) for text in (f"'ridge': {count}", f"sightings: ridge {count}"))
+
+
 def test_sighting_is_told_once(stored, sent, inbox):
     """#1: a complete positive sequence, once, however often we look."""
     stored.take(*sent.wires())
@@ -99,7 +110,7 @@ def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
     alerts = alerts_of(stored, per_hour=2, **inbox.settings)
 
     assert [alerts.round(NOW), alerts.round(NOW + timedelta(hours=1))] == [2, 3]
-    assert "'ridge': 5" in str(inbox.received[-1])
+    assert says(inbox, 5)
 
 
 def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
@@ -116,6 +127,54 @@ def test_everything_is_off_by_default(stored, sent):
     stored.take(*sent.wires())
 
     assert alerts_of(stored).channels == [] and not AlertSettings().home_assistant
+
+
+def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, inbox):
+    """#3: after its hour, with the number of sightings by trap; a quiet day says nothing; the next day's is another."""
+    alerts = alerts_of(stored, per_hour=0, **inbox.settings)
+    assert alerts.round(NOW + timedelta(hours=1)) == 0
+    stored.take(*sent.wires())
+
+    assert [alerts.round(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
+    assert "digest" in str(inbox.received) and says(inbox, 1)
+    stored.take(*replace(sent, id="2").wires(), now=NOW + timedelta(hours=20))
+    assert alerts.round(NOW + timedelta(days=1, hours=1)) == 1
+
+
+def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
+    """A trap that says something of itself is announced once, retained, under the discovery topic; off it is not."""
+    settings = CollectorSettings(
+        data=str(tmp_path / "data"), broker=BrokerSettings(port=mosquitto.port), http=None, min_free_bytes=0,
+        alerts=AlertSettings(home_assistant=True),
+    )  # fmt: skip
+    collector = Collector(settings)
+    collector.start()
+    collector.wait_ready()
+    home, announced = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5), queue.Queue()
+    home.on_message = lambda _c, _d, message: announced.put((message.topic, json.loads(message.payload)))
+    home.connect("127.0.0.1", mosquitto.port)
+    home.subscribe("homeassistant/device/+/config", qos=1)
+    home.loop_start()
+    for _ in range(2):
+        home.publish("uncia/v1/ridge/state", state_of("ridge"), qos=1, retain=True)
+
+    topic, told = announced.get(timeout=10)
+    collector.stop()
+    home.disconnect()
+    home.loop_stop()
+    assert (topic, told["device"]["identifiers"], announced.empty()) == (
+        "homeassistant/device/uncia_ridge/config", ["uncia_ridge"], True,
+    )  # fmt: skip
+
+
+def state_of(trap: str) -> bytes:
+    """A trap's state."""
+    state = TrapState(
+        trap=trap, bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="cpu", software="s", boot_id="b",
+        uptime_s=1, sent_at=NOW, clock_synchronised=True, disk_free_bytes=1, outbox_sequences=0, outbox_bytes=0,
+        outbox_age_s=0, counters=Counters(),
+    )  # fmt: skip
+    return encode(state)
 
 
 def test_home_assistant_gets_what_it_requires():

@@ -1,19 +1,68 @@
 """The catalogue's database: migrations and durability."""
 
+from datetime import UTC
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 from sqlalchemy.dialects import sqlite
 
+from uncia_collector import gallery
 from uncia_collector.database import Database
+from uncia_collector.filters import Filters
 from uncia_collector.keys import of_sequences
 from uncia_collector.schema import frames, metadata
+from uncia_collector.settings import sqlite_url
+from uncia_contract.errors import StorageError
+from uncia_contract.messages import encode
 
 
 def test_migrations_lead_to_the_schema(stored):
     """What the migrations build is what the program expects."""
     with stored.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+@pytest.mark.parametrize("on", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revision):
+    """A catalogue that an older uncia wrote keeps its sequences, and the newer filters find them."""
+    url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
+    old = Database(url)
+    old.migrate(revision)
+    row = {"audit": False, "historical": False, "positive": True, "upper_bound": False, "clock_synchronised": True}
+    row |= dict.fromkeys(("started_at", "ended_at", "received_at"), "2026-01-01 00:00:00.000000") | {
+        "record": encode(sent.record)
+    }
+    row |= dict.fromkeys(("frames", "frames_stored", "frames_scored", "best_frame", "bundle_version"), 1)
+    row |= dict.fromkeys(("confidence", "threshold"), 0.7) | {
+        "review": "open",
+        "label": "snow_leopard",
+        "trap": "ridge",
+    }
+    row |= dict.fromkeys(("id", "event", "clock_source", "bundle", "bundle_sha256", "fingerprint"), "x")
+    with old.writing() as connection:
+        names = ", ".join(row)
+        connection.execute(text(f"INSERT INTO sequences ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
+    old.close()
+
+    new = Database(url)
+    new.migrate()
+    with new.reading() as connection:
+        page = gallery.page(connection, Filters(state="open", min_score=0.7, label="snow_leopard"), UTC)
+        assert [found.id for found in page.rows] == ["x"]
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    new.close()
+
+
+def test_newer_catalogue_is_refused_in_one_line(on_sqlite):
+    """A catalogue of a newer uncia is left alone; the error says what to do."""
+    with on_sqlite.database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(StorageError, match="written by a newer uncia; update this one"):
+        on_sqlite.database.migrate()
 
 
 def test_migrating_twice_changes_nothing(stored, sent):

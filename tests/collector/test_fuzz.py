@@ -1,7 +1,10 @@
 """The decoders against 100,000 inputs: what a broken or hostile sender could put on the wire."""
 
 import random
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -79,6 +82,16 @@ def test_hundred_thousand_damaged_messages_are_made_out(record_wire):
         kinds[type(arrival(Wire(topic, bytes(payload), [("sha256", sha), ("size", size)]))).__name__] += 1
 
     assert kinds["Garbage"] > 50_000 and kinds["RecordArrival"] > 0 and kinds["ChunkArrival"] > 0
+
+
+@pytest.mark.faults
+def test_coverage_guided_fuzzing_finds_no_crash():
+    """400,000 inputs that atheris grows along the decoders' branches: topics, messages, chunks, JPEGs."""
+    pytest.importorskip("atheris", reason="NO ATHERIS: the decoders were fuzzed without coverage's guidance")
+    script = Path(__file__).parents[2] / "scripts" / "fuzz_decoders.py"
+    done = subprocess.run([sys.executable, script, "400000"], capture_output=True, text=True, timeout=150, check=False)
+
+    assert (done.returncode, "number_of_executed_units: 400000" in done.stderr) == (0, True), done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")

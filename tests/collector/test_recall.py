@@ -3,10 +3,15 @@
 from datetime import UTC, datetime
 
 import pytest
+from starlette.testclient import TestClient
 
+from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.people import People
 from uncia_collector.recall import interval, miss_rates
 from uncia_collector.review import review
 from uncia_collector.rhythm import FIRST_LIMIT_S, is_overdue, limit_s
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.app import make_app
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -25,17 +30,50 @@ def test_nothing_reviewed_says_nothing():
     assert interval(0, 0) == (0.0, 1.0)
 
 
-def test_missed_animals_are_counted_per_trap(stored, make_sequence):
-    """An audit that a person confirms is a miss; one nobody looked at counts as waiting."""
+@pytest.fixture
+def audited(stored, make_sequence, tmp_path):
+    """Audits of three traps: two at one site (one of them moved there), one that nobody placed."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(
+        "deploymentID,locationID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
+        "d1,pass,36.9,73.0,2026-01-01,,ridge\nd2,river,36.8,73.1,2026-01-01,2026-11-01,valley\n"
+        "d3,pass,36.9,73.0,2026-11-01,,valley\n"
+    )
+    read_deployments(table, stored.database)
     for number in range(4):
-        stored.take(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_wire())
+        for trap in ("ridge", "valley", "stray"):
+            audit = make_sequence(id=f"a{number}", trap=trap, score=0.1, positive=False, audit=True)
+            stored.take(audit.record_wire())
     review(stored.database, ("ridge", "a0"), "confirmed", "anara", NOW)
-    review(stored.database, ("ridge", "a1"), "rejected", "anara", NOW)
+    review(stored.database, ("valley", "a1"), "rejected", "anara", NOW)
+    return stored
 
-    with stored.database.reading() as connection:
-        ridge, everywhere = miss_rates(connection)
-    assert (ridge.trap, ridge.reviewed, ridge.missed, ridge.waiting) == ("ridge", 2, 1, 2)
-    assert not everywhere.is_enough and everywhere.trap == ""
+
+def test_missed_animals_are_counted_per_site(audited):
+    """An audit that a person confirms is a miss; one nobody looked at waits; a site is where the traps stood then."""
+    with audited.database.reading() as connection:
+        rates = miss_rates(connection)
+
+    assert [(rate.site, rate.reviewed, rate.missed, rate.waiting) for rate in rates] == [
+        ("pass", 2, 1, 6), ("stray (no place known)", 0, 0, 4), ("", 2, 1, 10),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reviewed", "claim"), [(29, "too few to claim anything (29 of at least 30)"), (30, " % (bet")]
+)
+def test_page_claims_nothing_from_a_small_sample(on_sqlite, make_sequence, reviewed, claim):
+    """Thirty reviewed audits give a rate with its exact interval; twenty-nine give a sentence."""
+    for number in range(30):
+        on_sqlite.take(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_wire())
+    for number in range(reviewed):
+        review(on_sqlite.database, ("ridge", f"a{number}"), "rejected" if number else "confirmed", "anara", NOW)
+    People(on_sqlite.database).set_user("v", "snow and rocks", "viewer", NOW)
+    client = TestClient(make_app(CollectorSettings(data=str(on_sqlite.root)), on_sqlite.database))
+    client.post("/login", data={"name": "v", "password": "snow and rocks"})
+
+    page = client.get("/recall").text
+    assert claim in page and ("3.3 % (between 0.1 and 17.2 %, 95 % exact)" in page) == (reviewed == 30)
 
 
 def test_rhythm_is_learned_from_the_traps_own_silences():

@@ -28,7 +28,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
         middleware=[Middleware(Guard, requests=RateLimit(burst=600, per_s=60))],
         exception_handlers={HTTPException: _explain},
     )
-    app.state.shell = Shell(settings, database)
+    app.state.shell = Shell(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
     app.state.people = People(database)
     app.state.logins = RateLimit(burst=10, per_s=10 / 300)

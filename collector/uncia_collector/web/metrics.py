@@ -23,6 +23,7 @@ class IngestHealth(Protocol):
 
     trouble: str
     dropped: int
+    refusals: int
 
 
 class CatalogueMetrics(Source):
@@ -54,6 +55,7 @@ class CatalogueMetrics(Source):
         if self.ingest is not None:
             yield GaugeMetricFamily("uncia_broker_connected", "1 when subscribed", float(self.ingest.connected))
             yield GaugeMetricFamily("uncia_storing", "0 while nothing can be stored", float(not self.ingest.trouble))
+            yield CounterMetricFamily("uncia_storage_refusals", "Batches not stored at once", self.ingest.refusals)
             yield CounterMetricFamily("uncia_dropped", "Messages not taken in, unacknowledged", self.ingest.dropped)
 
 

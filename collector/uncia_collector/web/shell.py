@@ -11,13 +11,15 @@ from starlette.responses import HTMLResponse, Response
 from uncia_collector.database import Database
 from uncia_collector.people import Person
 from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.metrics import IngestHealth
 
 
 class Shell:
     """Renders templates for one collector."""
 
-    def __init__(self, settings: CollectorSettings, database: Database) -> None:
+    def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
         self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder
+        self.ingest = ingest
         self._templates = Environment(
             loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True
         )
@@ -27,7 +29,8 @@ class Shell:
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
     ) -> Response:
         """A page."""
-        values |= {"person": person, "station": self.settings.station, "path": request.url.path}
+        trouble = "" if self.ingest is None or person is None else self.ingest.trouble
+        values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def clock(self, moment: datetime | None) -> str:

@@ -1,0 +1,78 @@
+"""Coverage-guided fuzzing (atheris) of what a hostile sender could put on the wire: topics, records, chunks, JPEGs.
+
+    python scripts/fuzz_decoders.py RUNS [SEED]
+
+The first byte of an input chooses the decoder, the rest is its message; where a topic is needed it ends at the first
+line break. Sound messages are the corpus to start from. Any exception but a decoder's own refusal ends the run with a
+report and exit code 77.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["uncia_contract", "uncia_collector.arrivals", "uncia_collector.store"]):
+    from uncia_collector.arrivals import Garbage, Wire, arrival
+    from uncia_collector.store import picture_size
+    from uncia_contract import messages, topics
+    from uncia_contract.errors import MessageError
+
+RECORD = (
+    b'{"id":"1","trap":"ridge","event":"1","started_at":"2026-11-23T03:00:00Z","ended_at":"2026-11-23T03:00:01Z",'
+    b'"clock":{"synchronised":true,"boot_id":"b","boottime_s":1.0},"frames":[{"n":0,"name":"a.jpg","sha256":"'
+    + b"a"
+    * 64
+    + b'","size":20000,"score":0.5}],"frames_scored":1,"confidence":0.5,"upper_bound":false,"threshold":0.5,'
+    b'"positive":true,"label":"snow_leopard","bundle":{"name":"s","version":1,"sha256":"' + b"0" * 64 + b'"},'
+    b'"schema":"uncia.sequence/1"}'
+)
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb004300") + bytes(64) + bytes.fromhex("ffd9")
+SEEDS = [
+    b"\0uncia/v1/ridge/sequence/1\n" + RECORD, b"\1" + RECORD, b"\0uncia/v1/ridge/availability\nonline",
+    b"\2uncia/v1/ridge/sequence/1/frame/0/0\n" + b"a" * 64 + b"20000\nbytes", b"\3" + JPEG,
+    b'\1{"sequence":"1","record_stored":true,"missing":[{"n":0,"ranges":[[0,5]]}],"schema":"uncia.receipt/1"}',
+]  # fmt: skip
+KINDS = (messages.SequenceRecord, messages.TrapState, messages.Receipt)
+
+
+def one(data: bytes) -> None:
+    """One input."""
+    which, _, rest = data[:1], None, data[1:]
+    topic, _, payload = rest.partition(b"\n")
+    name = topic.decode("utf-8", "replace")
+    match which[0] % 4 if which else 0:
+        case 0:
+            _made_out(Wire(name, payload))
+        case 1:
+            for kind in KINDS:
+                try:
+                    messages.decode(rest, kind)
+                except MessageError:
+                    continue
+        case 2:
+            sha256, size = payload[:64].decode("latin-1"), payload[64:].partition(b"\n")[0].decode("latin-1")
+            _made_out(Wire(name, payload[64:].partition(b"\n")[2], [("sha256", sha256), ("size", size)]))
+        case 3:
+            picture_size(rest)
+
+
+def _made_out(wire: Wire) -> None:
+    found = arrival(wire, topics.ROOT)
+    assert not isinstance(found, Garbage) or found.reason, "garbage without a reason"
+
+
+def main() -> None:
+    """Run it."""
+    runs, seed = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "20261123"
+    with tempfile.TemporaryDirectory() as corpus:
+        for n, sound in enumerate(SEEDS):
+            (Path(corpus) / f"{n}").write_bytes(sound)
+        options = [f"-runs={runs}", f"-seed={seed}", "-max_len=2000", "-verbosity=0", "-print_final_stats=1"]
+        atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={tempfile.gettempdir()}/", corpus], one)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Review ends in a better model: from what rangers confirmed and rejected to a new bundle, by the documented line."""
+
+import csv
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from uncia_collector.review import review
+from uncia_contract.bundle import read_bundle
+from uncia_contract.classifier import Classifier
+from uncia_simulation.scenes import render_training_set
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+PAGE = Path(__file__).parents[2] / "docs" / "collector.md"
+
+
+@pytest.fixture
+def reviewed(on_sqlite, make_sequence, tmp_path):
+    """A station whose traps sent 30 rendered sequences; the snow leopards were confirmed, all else rejected."""
+    labels = render_training_set(tmp_path / "scenes", seed=5, bursts=30)
+    with labels.open(newline="") as file:
+        bursts = groupby(csv.DictReader(file), key=lambda row: (row["location"], row["sequence"], row["label"]))
+        for n, ((location, _, label), rows) in enumerate(bursts):
+            sequence = make_sequence(
+                id=f"{n:04d}", trap=location.lower(), started_at=NOW - timedelta(hours=n),
+                pictures=[(labels.parent / row["file"]).read_bytes() for row in rows],
+            )  # fmt: skip
+            on_sqlite.take(*sequence.wires())
+            verdict = "confirmed" if label == "snow_leopard" else "rejected"
+            review(on_sqlite.database, (sequence.trap, sequence.id), verdict, "anara", NOW)
+    return on_sqlite
+
+
+@pytest.mark.slow
+def test_the_documented_line_makes_a_bundle_of_reviews(reviewed, tmp_path):
+    """Export, fit and bundle as docs/collector.md has them; the bundle runs, and knows the rejects as negatives."""
+    [line] = [
+        text.strip() for text in PAGE.read_text().splitlines() if text.startswith("    uncia-collect export training")
+    ]
+    [make] = [text.strip() for text in PAGE.read_text().splitlines() if text.startswith("    uncia-convert backbone")]
+    (tmp_path / "collector.toml").write_text(f"data = '{reviewed.root}'\n")
+    shown = f"uncia-collect export training --out review.csv --config collector.toml && {make} && {line}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: PLW1510 - asserted below
+        ["bash", "-c", shown],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+    bundle = read_bundle(tmp_path / "review-1.uncia")
+    Classifier(bundle).check_probes()
+    assert set(bundle.manifest.labels) == {"snow_leopard", "not_snow_leopard"}
+    assert bundle.manifest.positive_labels == ("snow_leopard",)

@@ -1,0 +1,90 @@
+"""The station's disk is full: nothing half-stored, nothing acknowledged, said on the page; with room, all comes."""
+
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from tests.collector.conftest import SentSequence, jpeg
+from tests.collector.test_ingest import TrapClient
+from tests.conftest import Mosquitto
+
+from uncia_collector.catalogue import listing
+from uncia_collector.collector import Collector
+from uncia_collector.people import People
+from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_collector.web.app import make_app
+
+TOTAL = 40
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Six megabytes of tmpfs, three of them taken by a file `other`."""
+    if os.getuid() != 0:
+        pytest.skip("NOT ROOT: a full disk was not tested")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], check=False)
+    if done.returncode:
+        pytest.skip("NO MOUNT: this machine does not let us mount a tmpfs")
+    (folder / "other").write_bytes(bytes(3 << 20))
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def station(small_disk: Path, mosquitto: Mosquitto) -> Iterator[Collector]:
+    """A collector whose data lie on the small disk; it believes what the disk says, not a margin."""
+    broker = BrokerSettings(port=mosquitto.port)
+    collector = Collector(CollectorSettings(data=str(small_disk / "data"), broker=broker, http=None, min_free_bytes=0))
+    collector.start()
+    collector.wait_ready()
+    yield collector
+    collector.stop()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Until a condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def test_full_disk_is_waited_for_and_said(station: Collector, small_disk: Path, mosquitto: Mosquitto) -> None:
+    """ENOSPC in the middle of a night: every stored file is whole, the page says why nothing comes, then all comes."""
+    base = jpeg(1, (320, 240))
+    People(station.database).set_user("v", "snow and rocks", "reviewer", datetime.now(UTC))
+    page = TestClient(make_app(station.settings, station.database, station.ingest))
+    page.post("/login", data={"name": "v", "password": "snow and rocks"})
+    sent = {n: SentSequence(id=f"{n:04d}", pictures=[base + bytes([n]) * (200_000 - len(base))]) for n in range(TOTAL)}
+    trap = TrapClient(mosquitto.host, mosquitto.port)
+    for sequence in sent.values():
+        trap.send(*sequence.wires())
+
+    wait_for(lambda: station.ingest.refusals > 1)
+    assert "Nothing can be stored at the moment" in page.get("/").text
+    assert "uncia_storing 0.0" in page.get("/metrics").text and not page.get("/health").json()["storing"]
+    stored = [row for row in listing(station.database) if row["complete"]]
+    assert 0 < len(stored) < TOTAL and all(_whole(small_disk / "data", row) for row in stored)
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    done: set[str] = set()
+    while len(done) < TOTAL:
+        done.add(trap.await_complete(60).sequence)
+    trap.close()
+    rows = [*listing(station.database)]
+    assert len(rows) == TOTAL and all(row["complete"] and _whole(small_disk / "data", row) for row in rows)
+    assert not [*(small_disk / "data").glob("frames/**/*.part*")] and "Nothing can be" not in page.get("/").text
+
+
+def _whole(root: Path, row: dict) -> bool:
+    return all(
+        hashlib.sha256((root / file["path"]).read_bytes()).hexdigest() == file["sha256"] for file in row["files"]
+    )
