@@ -246,10 +246,15 @@ class Delivery:
             transfer.returned(piece)
             if event.code == NOBODY_LISTENS:
                 transfer.ask()
-            self._quiet_until_s = now_s + self._trouble.wait_s()
-            _log.info("broker answered 0x%02x; next attempt in %.1f s", event.code, self._quiet_until_s - now_s)
+            self._pause(event.code, now_s)
         else:
             self._park(transfer.id, f"the broker refused it with reason code 0x{event.code:02x}")
+
+    def _pause(self, code: int, now_s: float) -> None:
+        """Leave a broker in trouble alone for a while: one growing pause, however many messages it answered so."""
+        if now_s >= self._quiet_until_s:
+            self._quiet_until_s = now_s + self._trouble.wait_s()
+            _log.info("broker answered 0x%02x; next attempt in %.1f s", code, self._quiet_until_s - now_s)
 
     def _taken_by_broker(self, transfer: Transfer, size: int, now_s: float) -> None:
         self._reconnect.reset()

@@ -233,6 +233,18 @@ def test_a_broker_in_trouble_is_left_alone_for_a_while(trial: Trial, code: int) 
     assert trial.delivered == ["s1"]
 
 
+def test_many_answers_at_once_are_one_trouble(trial: Trial) -> None:
+    """Sixteen records under way while the collector starts: a second's pause, not the longest there is."""
+    for n in range(16):
+        trial.add(f"s{n}", 10)
+    trial.connect()
+    trial.exchange(lambda message: 0x10 if "/sequence/" in message.topic else 0)
+    trial.now_s += trial.pace.retry_first_s
+    trial.delivery.step(0)
+    trial.exchange()
+    assert len(trial.delivered) == 16
+
+
 def test_a_poison_message_is_parked_and_the_others_arrive(trial: Trial) -> None:
     """Whenever it is sent the broker hangs up; it is sent alone, struck, and parked; the others are delivered."""
     for sequence in ("poison", "b", "c", "d", "e", "f", "g", "h"):

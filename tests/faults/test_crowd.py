@@ -1,13 +1,16 @@
 """Many at once: a valley of traps that all come back when the base station's power does, and days of backlog."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults.many_traps import Trap
 from tests.faults.station import ENVIRONMENT, SHIPPED_SAVING, Station
 
 PROCESSES = 8  # paho waits with select(), which knows 1,024 descriptors; a trap has six
@@ -84,3 +87,24 @@ def test_a_valley_of_traps_reconnects_at_once(tmp_path: Path, station: Station, 
     assert len({sequence["id"] for sequence in found}) == len(found) == 2 * traps
     assert all(len(files) == 1 for files in station.stored())
     station.kill("collector")  # it is still there
+
+
+@pytest.mark.parametrize("waiting", [50, pytest.param(3000, marks=pytest.mark.faults)])
+def test_days_offline_end_with_everything_in_the_catalogue(tmp_path: Path, station: Station, waiting: int) -> None:
+    """Thousands wait when the link returns, after a restart: each is stored once, whole, and marked as historical."""
+    trap = Trap(tmp_path / "traps", station.broker.port, 0)
+    for _ in range(waiting):
+        trap.add()
+    trap.outbox.close()
+    trap = Trap(tmp_path / "traps", station.broker.port, 0)
+    trap.connect()
+    deadline = time.monotonic() + 120
+    while trap.outbox.depth().sequences:
+        assert time.monotonic() < deadline, trap.outbox.depth()
+        time.sleep(0.05)
+    trap.delivery.stop()
+    trap.outbox.close()
+    assert [len(files) for files in station.stored()] == [1] * waiting
+    with sqlite3.connect(tmp_path / "data" / "catalogue.sqlite") as catalogue:
+        assert catalogue.execute("SELECT COUNT(*) FROM sequences WHERE historical").fetchone() == (waiting,)
+    catalogue.close()
