@@ -9,7 +9,8 @@ from PIL import Image
 
 from uncia_training import extract
 from uncia_training.cli import main
-from uncia_training.compare import at_prevalence
+from uncia_training.logistic import Calibration
+from uncia_training.selection import probabilities
 from uncia_training.systems import systems
 
 
@@ -91,7 +92,8 @@ def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
 
 def test_prevalence_restates_probabilities():
     """Even odds become one in twenty where one in twenty is positive."""
-    assert at_prevalence(np.array([[0.5, 0.5]]), 0.05)[0, 1] == pytest.approx(0.05)
+    even = Calibration(1.0, np.zeros(2)).at(np.array([0.95, 0.05]))
+    assert probabilities(np.zeros((1, 2)), even)[0, 1] == pytest.approx(0.05)
 
 
 def test_cut_networks_have_their_own_rows():

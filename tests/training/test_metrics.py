@@ -39,8 +39,8 @@ def test_each_draw_is_what_scikit_learn_says_of_it():
     chance = np.random.default_rng(1)
     actual, given = chance.random(40) < 0.4, chance.integers(0, 12, 40) / 12
     counts = chance.integers(0, 3, (5, 40)).astype(float)
-    areas, precisions = _ranked(actual, given, counts)
+    drawn = _ranked(actual, given, counts)
     expected = [roc_auc_score(actual, given, sample_weight=row) for row in counts]
-    assert np.abs(areas - expected).max() < 1e-12
+    assert np.abs(drawn["roc_auc"] - expected).max() < 1e-12
     expected = [average_precision_score(actual, given, sample_weight=row) for row in counts]
-    assert np.abs(precisions - expected).max() < 1e-12
+    assert np.abs(drawn["average_precision"] - expected).max() < 1e-12

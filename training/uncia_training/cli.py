@@ -10,14 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from uncia_contract.bundle import read_bundle
-from uncia_contract.errors import DataError, StorageError, UnciaError
-from uncia_contract.manifest import Source
+from uncia_contract.errors import StorageError, UnciaError
 from uncia_training.compare_command import add_compare, run_compare
 from uncia_training.features_command import add_features, run_features
 from uncia_training.fit_parquet_command import add_fit_parquet, run_fit_parquet
@@ -100,9 +98,10 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 def _fit(arguments: argparse.Namespace) -> int:
     from uncia_training.datasets import read_data
     from uncia_training.fit import FitSettings, fit_to_folder
+    from uncia_training.runs import read_sources
 
     settings = FitSettings(tuple(arguments.positive), arguments.name, arguments.seed)
-    pictures, sources = read_data(arguments.data, arguments.positive), _read_sources(arguments.sources)
+    pictures, sources = read_data(arguments.data, arguments.positive), read_sources(arguments.sources)
     with _bars() as bars:
         fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, _teller(bars))
     for failure in fitted.failures:
@@ -145,15 +144,6 @@ def _line(figures: dict[str, object]) -> str:
     return f"n {figures['n']}, " + ", ".join(
         f"{name.replace('_', ' ')} {text(name)}" for name in ("accuracy", "roc_auc", "average_precision")
     )
-
-
-def _read_sources(path: Path | None) -> list[Source]:
-    if path is None:
-        return []
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Source])
-    except (OSError, msgspec.DecodeError) as error:
-        raise DataError(f"{path}: {error}; expected a JSON list of {{name, licence, attribution, doubts}}") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -6,38 +6,37 @@ score every system on every fold. Figures are of pictures that the fit did not s
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from uncia_contract.errors import DataError
+from uncia_contract.heads import LogisticHead
 from uncia_contract.labels import LabelledPicture, sequence_key
 from uncia_contract.regions import RegionRule
+from uncia_training.backbone_folder import BackboneFolder
 from uncia_training.extract import Extractor, extract
 from uncia_training.feature_store import FeatureStore
 from uncia_training.figures import Scored
-from uncia_training.networks import FLOAT, INT8, PIXELS, NetworkChoice, extractors
+from uncia_training.held_scores import HeldScores, Task, held_scores
+from uncia_training.networks import FLOAT, INT8, PIXELS, NetworkChoice, networks
 from uncia_training.pictures import Look, PictureFailure, looks
-from uncia_training.selection import assign_folds
 from uncia_training.splits import Split, check_classes, check_units, split_units
 from uncia_training.survey import Survey, survey
-from uncia_training.systems import System, systems
-from uncia_training.trial import STRENGTHS, TRAP_STRENGTHS, Held, Rows, score_held_out
+from uncia_training.systems import FitKey, System, fits, systems
+from uncia_training.thresholds import UNKNOWN
+from uncia_training.trial import Rows
 
 Progress = Callable[[str, int, int], None]
-FitKey = tuple[str, tuple[str, ...], bool]
 KIND = {"pixels": PIXELS, "pooled": FLOAT, "map": FLOAT, "int8": INT8}
 
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """What a person may choose. `prevalence` is the share of positives that probabilities are stated for."""
+    """What a person may choose. `prevalence` is the share of positives that fits and probabilities are made for."""
 
     positive: tuple[str, ...]
     network: NetworkChoice
@@ -47,23 +46,50 @@ class CompareSettings:
     repeats: int = 2
     seed: int = 0
     prevalence: float | None = None
-    threshold: float = 0.5
 
     @property
     def classes(self) -> tuple[str, ...]:
         """`other`, then the positive labels."""
         return ("other", *self.positive)
 
+    @property
+    def prior(self) -> NDArray[np.float64] | None:
+        """The share of each class in the field; None where no prevalence is given: equal ones."""
+        if self.prevalence is None:
+            return None
+        return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
+
 
 @dataclass(frozen=True, eq=False)
-class Result:
-    """A system's outcome: held-out scores averaged over repeats, those of each repeat, and the penalties chosen."""
+class Scores:
+    """Held-out scores averaged over repeats, those of each repeat, what was chosen on the way, and the threshold.
 
-    system: System
+    `threshold` is the mean of those that the folds' training sides chose; `chosen` says whether they could. `heads`
+    hold the head that scored each picture in the first repeat, where a bundle carried it.
+    """
+
     scored: Scored
     repeats: tuple[Scored, ...]
     penalties: tuple[float, ...]
-    random: Scored | None = None
+    threshold: float
+    chosen: bool
+    heads: dict[int, LogisticHead]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A system's outcome: its own scores, those of its bundle on the trap where it has one, and what a random split
+    would have claimed."""
+
+    system: System
+    own: Scores
+    on_trap: Scores | None = None
+    random: Scores | None = None
+
+    @property
+    def bundled(self) -> Scores | None:
+        """The scores of its bundles, for `uncia` its own."""
+        return self.own if self.system.features == "int8" else self.on_trap
 
 
 @dataclass(eq=False)
@@ -76,6 +102,8 @@ class Comparison:
     sequences: NDArray[np.intp]
     units: list[str]
     regions: dict[int, Look]
+    backbone: BackboneFolder | None = None
+    rows: dict[FitKey, Rows] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[PictureFailure] = field(default_factory=list)
@@ -92,15 +120,12 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
     workers = os.cpu_count() or 1
     seen = survey(pictures, workers, lambda done, total: progress("pictures", done, total))
     comparison, found = _prepare(seen, settings, workers)
-    made = extractors(
-        settings.network,
-        {system.features for system in chosen},
-        pictures,
-        settings.cache,
-        lambda line: progress(line, 0, 0),
-    )
-    rows = _all_rows(chosen, made, found, comparison, workers, progress)
-    _run(comparison, chosen, rows, progress)
+    needed = fits(chosen)
+    features = {one.features for one in needed}
+    made = networks(settings.network, features, pictures, settings.cache, lambda line: progress(line, 0, 0))
+    comparison.backbone = made.backbone
+    comparison.rows = _all_rows(needed, made.extractors, found, comparison, workers, progress)
+    _run(comparison, chosen, progress)
     return comparison
 
 
@@ -214,7 +239,9 @@ def _rows(
     chosen = [keys[number][views.index(view)] for number in used for view in system.views]
     return Rows(
         stored=store.rows(chosen),
+        keys=tuple(chosen),
         views=len(system.views),
+        looks=tuple(wanted[number] for number in used),
         labels=comparison.labels[picture],
         units=np.asarray(comparison.units)[picture],
         picture=picture,
@@ -222,81 +249,57 @@ def _rows(
     )
 
 
-def _run(
-    comparison: Comparison,
-    chosen: Sequence[System],
-    rows: dict[FitKey, Rows],
-    progress: Progress,
-) -> None:
+def _run(comparison: Comparison, chosen: Sequence[System], progress: Progress) -> None:
     settings = comparison.settings
-    grouped = _fit_all(comparison, rows, comparison.units, "fits", progress)
-    leaky = None
+    grouped = _held_out(comparison, comparison.units, partial(progress, "fits"))
+    leaky: dict[FitKey, HeldScores] = {}
     if settings.split == "random":
         alone, _ = split_units(comparison.survey.pictures, (), (), "random")
-        leaky = _fit_all(comparison, rows, alone, "fits on random splits", progress)
+        leaky = _held_out(comparison, alone, partial(progress, "fits on random splits"))
     for system in chosen:
-        repeats, penalties = grouped[system.fit]
-        random = _scored(np.mean(leaky[system.fit][0], axis=0), system, comparison) if leaky else None
-        comparison.results.append(
-            Result(
-                system,
-                _scored(np.mean(repeats, axis=0), system, comparison),
-                tuple(_scored(one, system, comparison) for one in repeats),
-                tuple(penalties),
-                random,
-            )
-        )
+        on_trap = _scores(grouped[system.on_trap.fit], system, comparison) if system.features == "pooled" else None
+        random = _scores(leaky[system.fit], system, comparison) if leaky else None
+        own = _scores(grouped[system.fit], system, comparison)
+        comparison.results.append(Result(system, own, on_trap, random))
 
 
-def _fit_all(
-    comparison: Comparison,
-    rows: dict[FitKey, Rows],
-    units: Sequence[str],
-    title: str,
-    progress: Progress,
-) -> dict[FitKey, tuple[list[NDArray[np.float64]], list[float]]]:
-    """For each fit, held-out probabilities (pictures, classes) of each repeat, and the penalties chosen."""
+def _held_out(
+    comparison: Comparison, units: Sequence[str], progress: Callable[[int, int], None]
+) -> dict[FitKey, HeldScores]:
     settings, labels, names = comparison.settings, comparison.labels, np.asarray(units)
     learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
-    count = check_units(labels[learnt], names[learnt].tolist(), settings.classes, settings.split)
-    own = {key: replace(one, units=names[one.picture]) for key, one in rows.items()}
-    dealt = [_deal(labels, names, learnt, count, settings.seed + repeat) for repeat in range(settings.repeats)]
-    jobs = list(product(own, range(settings.repeats), range(count)))
-
-    def score(job: tuple[FitKey, int, int]) -> tuple[FitKey, int, Held]:
-        key, repeat, fold = job
-        train = (dealt[repeat] != fold) & learnt
-        strengths = TRAP_STRENGTHS if key[0] == "int8" else STRENGTHS
-        picture = own[key].picture
-        return key, repeat, score_held_out(own[key], train[picture], ~train[picture], settings.seed + repeat, strengths)
-
-    sums = {key: np.zeros((settings.repeats, len(labels), len(settings.classes))) for key in own}
-    times = {key: np.zeros((settings.repeats, len(labels), 1)) for key in own}
-    penalties: dict[FitKey, list[float]] = {key: [] for key in own}
-    # One thread a fit and several fits at once: matrices are small, and threads that wait for each other burn a core.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for done, (key, repeat, held) in enumerate(pool.map(score, jobs), start=1):
-            sums[key][repeat, held.pictures] += held.probabilities
-            times[key][repeat, held.pictures] += 1
-            penalties[key].append(held.c)
-            progress(title, done, len(jobs))
-    return {key: (list(sums[key] / times[key]), penalties[key]) for key in own}
+    task = Task(
+        pictures=comparison.survey.pictures,
+        labels=labels,
+        units=names,
+        positive=settings.positive,
+        repeats=settings.repeats,
+        folds=check_units(labels[learnt], names[learnt].tolist(), settings.classes, settings.split),
+        seed=settings.seed,
+        prior=settings.prior,
+        backbone=comparison.backbone,
+        cache=settings.cache,
+    )
+    return held_scores(comparison.rows, task, progress)
 
 
-def _deal(
-    labels: NDArray[np.intp], names: NDArray[np.str_], learnt: NDArray[np.bool_], count: int, seed: int
-) -> NDArray[np.intp]:
-    """The fold that holds each picture out; -1 for those that are never learnt from."""
-    folds = np.full(len(labels), -1, np.intp)
-    folds[learnt] = assign_folds(labels[learnt], names[learnt].tolist(), ["one"] * int(learnt.sum()), count, seed)
-    return folds
+def _scores(held: HeldScores, system: System, comparison: Comparison) -> Scores:
+    """Frames and sequences as the system scores them, and the threshold that its training sides chose."""
+    named = [pair[0 if system.ensemble else 1] for pair in held.thresholds]
+    known = [value for value in named if value is not None]
+    chosen = len(known) == len(named)
+    return Scores(
+        scored=_scored(np.mean(held.probabilities, axis=0), system, comparison),
+        repeats=tuple(_scored(one, system, comparison) for one in held.probabilities),
+        penalties=tuple(held.penalties),
+        threshold=float(np.mean(known)) if chosen else UNKNOWN,
+        chosen=chosen,
+        heads=held.heads,
+    )
 
 
 def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> Scored:
-    """Frames and sequences as the system scores them; at the field's prevalence where one is given."""
-    settings, sequences = comparison.settings, comparison.sequences
-    if settings.prevalence is not None:
-        probabilities = at_prevalence(probabilities, settings.prevalence)
+    sequences = comparison.sequences
     counts = np.bincount(sequences)
     positive = 1 - probabilities[:, 0]
     if system.ensemble:
@@ -308,12 +311,3 @@ def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comp
         np.maximum.at(scores, sequences, positive)
     truth = np.bincount(sequences, comparison.labels > 0) > 0
     return Scored(probabilities, comparison.labels, sequences, scores, truth)
-
-
-def at_prevalence(probabilities: NDArray[np.float64], prevalence: float) -> NDArray[np.float64]:
-    """Probabilities for equal classes (rows sum to 1), restated for positives being that rare (Bayes' rule)."""
-    classes = probabilities.shape[1]
-    prior = np.array([1 - prevalence] + [prevalence / (classes - 1)] * (classes - 1))
-    weighted = probabilities * prior
-    result: NDArray[np.float64] = weighted / weighted.sum(axis=1, keepdims=True)
-    return result

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ def add_compare(command: argparse.ArgumentParser) -> None:
         help="what is never torn (location); random prints beside it what leakage would claim")  # fmt: skip
     add("--repeats", type=int, default=2, metavar="N", help="how often the data are dealt into folds anew (2)")
     add("--seed", type=int, default=0, help="of the first split (0)")
-    add("--prevalence", type=float, metavar="SHARE", help="state probabilities for this share of positives, as 0.05")
+    add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
+    add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
     add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
 
 
@@ -41,6 +42,8 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
     from uncia_training.networks import NetworkChoice
     from uncia_training.page import page
     from uncia_training.report import report
+    from uncia_training.runs import read_sources
+    from uncia_training.system_runs import leave_runs
 
     _check(arguments)
     settings = CompareSettings(
@@ -54,6 +57,7 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
         prevalence=arguments.prevalence,
     )
     pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule())
+    sources = read_sources(arguments.sources)
     try:
         with bars() as shown:
             tell = teller(shown)
@@ -61,14 +65,16 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
             tell("report", 0, 0)
             content = report(comparison, arguments.negatives_per_day)
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
+            tell("heads for bundles", 0, 0)
+            left = leave_runs(arguments.out, comparison, content, sources)
     except KeyboardInterrupt:
         print(
-            f"uncia-train: interrupted; the features computed so far are kept in {settings.cache}, start the same "
-            "command again to go on",
+            f"uncia-train: interrupted; the features and fits computed so far are kept in {settings.cache}, start the "
+            "same command again to go on",
             file=sys.stderr,
         )
         return 130
-    _print(content, arguments.out)
+    _print(content, arguments.out, left)
     return 0
 
 
@@ -88,8 +94,8 @@ def _write(folder: Path, content: str, html: str) -> None:
         raise StorageError(f"{folder}: the report cannot be written ({error.strerror})") from error
 
 
-def _print(content: dict[str, Any], out: Path) -> None:
-    from uncia_training.report import line
+def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
+    from uncia_training.report import OURS, line
 
     for warning in content["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
@@ -102,6 +108,10 @@ def _print(content: dict[str, Any], out: Path) -> None:
             f"  sequences  {line(system['sequences'])}, "
             f"false alarms a day {system['sequences']['false_alarms_per_day']:.2f}"
         )
+        if "int8" in system:
+            print(f"  on int8    {line(system['int8']['frames'])} (as a bundle on the trap)")
         if "random_split" in system:
             print(f"  leaking    {line(system['random_split']['frames'])} (random split: what leakage would claim)")
     print(f"report: {out / 'report.html'}")
+    if left:
+        print(f"next: uncia-convert bundle {out} --system {left[-1] if OURS not in left else OURS} --out FILE")

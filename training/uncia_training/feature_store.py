@@ -106,6 +106,11 @@ class StoredRows:
         self._path, self.numbers = path, np.asarray(numbers, np.intp)
         self._dtype, self.shape = dtype, (len(numbers), width)
 
+    @property
+    def name(self) -> str:
+        """Which network's which layer, wherever the store lies."""
+        return f"{self._path.parents[1].name}/{self._path.parent.name}"
+
     def take(self, chosen: NDArray[Any]) -> "StoredRows":
         """Some of the rows, by index or mask."""
         return StoredRows(self._path, self.numbers[chosen].tolist(), self.shape[1], self._dtype)

@@ -30,7 +30,7 @@ from uncia_training.held_out import held_out
 from uncia_training.logistic import to_head
 from uncia_training.metrics import as_dict, intervals, measure
 from uncia_training.pictures import Look, PictureFailure, looks, read_picture
-from uncia_training.runs import fingerprint, newest, surroundings, write_run
+from uncia_training.runs import fingerprint, newest, sources_of, surroundings, write_run
 from uncia_training.selection import Choice, Samples, assign_folds, choose, fit_all, group_names, probabilities
 from uncia_training.thresholds import choose_threshold
 from uncia_training.views import VIEW_WEIGHTS, views
@@ -95,7 +95,7 @@ def fit(
         metrics=_figures(samples, best),
         training=_account(train, trials, settings, failures) | {"threshold": asdict(threshold)},
         surroundings=surroundings(),
-        sources=_sources(train, sources),
+        sources=sources_of(train, sources),
         logit_range=_logit_range(head, samples),
         notes=(threshold.note,) if threshold.note else (),
     )
@@ -189,15 +189,6 @@ def _account(
         "penalty": {"c": trials[0].c, "tried": {str(trial.c): [trial.loss, trial.error] for trial in trials}},
         "failures": [msgspec.to_builtins(failure) for failure in failures],
     }
-
-
-def _sources(train: Sequence[LabelledPicture], known: Sequence[Source]) -> tuple[Source, ...]:
-    """Every source that pictures came from, with what is known of its licence."""
-    counts = Counter(picture.source or "unnamed" for picture in train)
-    by_name = {source.name: source for source in known}
-    named = [by_name.get(name, Source(name, "not stated")) for name in sorted(counts)]
-    pictures = [msgspec.structs.replace(source, pictures=counts[source.name]) for source in named]
-    return (*pictures, *[source for source in known if source.name not in counts])
 
 
 def _logit_range(head: LogisticHead, samples: Samples) -> tuple[float, float]:

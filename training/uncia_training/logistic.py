@@ -91,6 +91,10 @@ class Calibration:
     slope: float
     offset: NDArray[np.float64]
 
+    def at(self, prior: NDArray[np.float64] | None) -> "Calibration":
+        """The same, made for equal classes, restated for classes with these shares (Bayes' rule); None keeps it."""
+        return self if prior is None else Calibration(self.slope, self.offset + np.log(prior * len(prior)))
+
 
 def calibrate(logits: NDArray[np.float64], labels: Labels) -> Calibration:
     """Slope and offsets that make held-out logits probable, the classes weighted equally (Platt 1999, multinomial).

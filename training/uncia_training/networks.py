@@ -1,19 +1,21 @@
 """The networks that a comparison needs: float for the seed's systems, int8 for ours, each made once and kept.
 
-Decides where models are kept (`CACHE/models`) and what names them: backbone, cut, the weights' sha256 and, for int8,
-the calibration pictures.
+Decides where models are kept (`CACHE/models` in float, `CACHE/backbones` in int8) and what names them: backbone, cut,
+the weights' sha256 and, for int8, the calibration pictures.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_backbones.calibration import choose
+from uncia_backbones.folder import DESCRIPTION, write_folder
 from uncia_backbones.network import Network
 from uncia_backbones.registry import backbone
 from uncia_contract.errors import StorageError
 from uncia_contract.labels import LabelledPicture
+from uncia_training.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.extract import Extractor, FloatNetwork, Int8Network, Pixels
 
 PIXELS, FLOAT, INT8 = "pixels", "float", "int8"
@@ -33,14 +35,22 @@ class NetworkChoice:
         return f"{self.backbone}-{self.cut}" if self.cut else self.backbone
 
 
-def extractors(
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """An extractor for each kind of features, and the folder of the integer network where there is one."""
+
+    extractors: dict[str, Extractor]
+    backbone: BackboneFolder | None
+
+
+def networks(
     choice: NetworkChoice,
-    features: set[str],
+    features: Collection[str],
     pictures: Sequence[LabelledPicture],
     cache: Path,
     say: Callable[[str], None],
-) -> dict[str, Extractor]:
-    """An extractor for each kind that these features need.
+) -> Networks:
+    """The networks that these features need.
 
     Args:
         choice: which network.
@@ -50,46 +60,29 @@ def extractors(
         say: takes one line of progress at a time.
     """
     made: dict[str, Extractor] = {PIXELS: Pixels()} if "pixels" in features else {}
-    float_layers = [layer for layer in ("map", "pooled") if layer in features]
-    if not float_layers and "int8" not in features:
-        return made
+    layers = [layer for layer in ("map", "pooled") if layer in features]
+    if not layers and "int8" not in features:
+        return Networks(made, None)
     say(f"loading {choice.name}")
     network = backbone(choice.backbone).load(choice.weights, choice.cut)
     stem = f"{choice.name}-{hashlib.sha256(network.weights_sha256.encode()).hexdigest()[:12]}"
-    if float_layers:
-        model = _kept(cache / "models" / f"{stem}-float.tflite", lambda: _float(network))
-        made[FLOAT] = FloatNetwork(choice.name, model, float_layers)
-    if "int8" in features:
-        made[INT8] = Int8Network(choice.name, _int8(network, pictures, cache, stem, say))
-    return made
+    if layers:
+        made[FLOAT] = FloatNetwork(choice.name, _float(network, cache / "models" / f"{stem}-float.tflite"), layers)
+    if "int8" not in features:
+        return Networks(made, None)
+    folder = _int8(choice, network, pictures, cache / "backbones" / stem, say)
+    made[INT8] = Int8Network(choice.name, folder.model)
+    return Networks(made, folder)
 
 
-def _float(network: Network) -> bytes:
+def _float(network: Network, path: Path) -> bytes:
+    """The float network up to its last map; the cache's, where it has it."""
     from uncia_backbones.quantize import float_model
 
-    return float_model(network.model, "map")
-
-
-def _int8(
-    network: Network, pictures: Sequence[LabelledPicture], cache: Path, stem: str, say: Callable[[str], None]
-) -> bytes:
-    calibration = choose(pictures, network.size)
-    fingerprint = str(calibration.summary()["fingerprint"])[:12]
-
-    def make() -> bytes:
-        from uncia_backbones.quantize import int8_model
-
-        say(f"quantizing with {len(calibration.candidates)} pictures")
-        return int8_model(network.model, "pooled", calibration.pixels())
-
-    return _kept(cache / "models" / f"{stem}-int8-{fingerprint}.tflite", make)
-
-
-def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
     try:
         if path.exists():
             return path.read_bytes()
-        model = make()
+        model = float_model(network.model, "map")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_bytes(model)
@@ -97,3 +90,15 @@ def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
     except OSError as error:
         raise StorageError(f"{path}: cannot be written ({error.strerror}); give another --cache DIR") from error
     return model
+
+
+def _int8(
+    choice: NetworkChoice, network: Network, pictures: Sequence[LabelledPicture], stem: Path, say: Callable[[str], None]
+) -> BackboneFolder:
+    """The quantized network's folder, pooled features; the cache's, where it has one of the same calibration."""
+    calibration = choose(pictures, network.size)
+    folder = stem.with_name(f"{stem.name}-{str(calibration.summary()['fingerprint'])[:12]}")
+    if not (folder / DESCRIPTION).exists():
+        say(f"quantizing with {len(calibration.candidates)} pictures")
+        write_folder(folder, network, (choice.backbone, choice.cut), "pooled", calibration, lambda line: None)
+    return read_backbone(folder)

@@ -12,27 +12,34 @@ from uncia_training.compare import Result
 
 # Okabe and Ito's colours, told apart by colour-blind readers as well; dashes tell the sixth and following apart.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+ROC_AXES = ("share of negatives called positive", "share of positives found (recall)")
+PRECISION_AXES = ("share of positives found (recall)", "share of alarms that are true")
+Span = tuple[float, float]
 LEAST_IN_BIN = 5  # fewer pictures say nothing about a share
 STYLES = {"svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
           "svg.hashsalt": "uncia", "font.family": "sans-serif"}  # fmt: skip
 
 
 def curves(results: Sequence[Result]) -> str:
-    """ROC and precision-recall curves of all systems' frames, side by side in one plot."""
+    """ROC and precision-recall curves of all systems' frames on one plot; below, the corners where good ones differ."""
     with mpl.rc_context(STYLES):
-        figure = Figure(figsize=(11, 4.6), layout="constrained")
-        roc, precise = figure.subplots(1, 2)
+        figure = Figure(figsize=(11, 8.6), layout="constrained")
+        (roc, precise), (roc_corner, precise_corner) = figure.subplots(2, 2)
         for index, result in enumerate(results):
-            truth, scores = result.scored.truth, result.scored.scores
+            truth, scores = result.own.scored.truth, result.own.scored.scores
             look = {"color": COLOURS[index % len(COLOURS)], "linestyle": ("-", "--", ":")[index % 3], "linewidth": 1.8}
             false_alarms, recall, _ = roc_curve(truth, scores)
-            roc.plot(false_alarms, recall, label=result.system.name, **look)
+            for axes in (roc, roc_corner):
+                axes.plot(false_alarms, recall, label=result.system.name, **look)
             precision, recall, _ = precision_recall_curve(truth, scores)
-            precise.plot(recall, precision, label=result.system.name, **look)
+            for axes in (precise, precise_corner):
+                axes.plot(recall, precision, **look)
         roc.plot([0, 1], [0, 1], color="#999", linewidth=0.8)
-        _label(roc, "ROC", "share of negatives called positive", "share of positives found (recall)")
-        _label(precise, "Precision and recall", "share of positives found (recall)", "share of alarms that are true")
-        precise.legend(loc="lower left", frameon=False)
+        _label(roc, "ROC", *ROC_AXES)
+        _label(precise, "Precision and recall", *PRECISION_AXES)
+        _label(roc_corner, "ROC, upper left corner", *ROC_AXES, (-0.002, 0.1), (0.9, 1.002))
+        _label(precise_corner, "Precision and recall, upper right corner", *PRECISION_AXES, (0.8, 1.004), (0.8, 1.004))
+        figure.legend(*roc.get_legend_handles_labels(), loc="outside upper center", ncols=7, frameon=False)
         return _svg(figure)
 
 
@@ -53,8 +60,8 @@ def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
         return _svg(figure)
 
 
-def _label(axes: Any, title: str, x: str, y: str) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+def _label(axes: Any, title: str, x: str, y: str, across: Span = (-0.02, 1.02), up: Span = (-0.02, 1.02)) -> None:
+    axes.set(title=title, xlabel=x, ylabel=y, xlim=across, ylim=up)
     axes.grid(color="#eee")
     axes.set_axisbelow(True)
 

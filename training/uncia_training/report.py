@@ -4,7 +4,7 @@ Decides which figures are reported and what they are called. The page for people
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,14 @@ import msgspec
 import numpy as np
 
 from uncia_contract.exif import parse_time
-from uncia_training.compare import Comparison, Result
-from uncia_training.figures import by_name, calibration, confusion, frame_figures, sequence_figures
+from uncia_training.compare import Comparison, Result, Scores
+from uncia_training.figures import by_name, calibration, confusion, differences, frame_figures, sequence_figures
 from uncia_training.metrics import measure
 from uncia_training.runs import surroundings
+from uncia_training.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 
 SCHEMA = "uncia.comparison/1"
+OURS = "uncia"
 NEGATIVES_PER_DAY = 20.0  # sequences a trap records of other animals, grass and nothing, where the data do not tell
 CONFIDENT = 0.9
 LABEL_ERRORS = 30
@@ -38,7 +40,6 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
             "random_split_beside": settings.split == "random",
             "repeats": settings.repeats,
             "seed": settings.seed,
-            "threshold": settings.threshold,
             "prevalence": settings.prevalence,
             "negatives_per_day": rate,
             "negatives_per_day_from": origin,
@@ -68,63 +69,92 @@ def _data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _system(result: Result, comparison: Comparison, negatives_per_day: float) -> dict[str, Any]:
-    scored, threshold = result.scored, comparison.settings.threshold
-    seen = comparison.survey
+    seen, own = comparison.survey, result.own
+    scored, threshold = own.scored, own.threshold
     lights = np.asarray(seen.lights)
     content = {
         "name": result.system.name,
         "text": result.system.text,
-        "frames": frame_figures(scored, threshold),
-        "sequences": sequence_figures(scored, threshold, negatives_per_day),
+        **_figures(own, negatives_per_day),
+        "threshold": threshold,
+        "threshold_from": _threshold_origin(own),
         "light": {light: frame_figures(scored, threshold, lights == light) for light in sorted(set(seen.lights))},
         "locations": by_name(scored, [picture.location or "(no location)" for picture in seen.pictures], threshold),
         "sources": by_name(scored, [picture.source or "(no source)" for picture in seen.pictures], threshold),
         "calibration": calibration(scored),
         "confusion": {"classes": comparison.settings.classes, "counts": confusion(scored, threshold)},
-        "penalties": sorted(Counter(result.penalties).items()),
+        "penalties": sorted(Counter(own.penalties).items()),
         "repeats": [
-            msgspec.to_builtins(measure(one.truth.tolist(), one.scores.tolist(), threshold)) for one in result.repeats
+            msgspec.to_builtins(measure(one.truth.tolist(), one.scores.tolist(), threshold)) for one in own.repeats
         ],
     }
+    if result.on_trap is not None:
+        content["int8"] = _figures(result.on_trap, negatives_per_day)
     if result.random is not None:
-        content["random_split"] = {
-            "frames": frame_figures(result.random, threshold),
-            "sequences": sequence_figures(result.random, threshold, negatives_per_day),
-        }
+        content["random_split"] = _figures(result.random, negatives_per_day)
+    ours = next((one for one in comparison.results if one.system.name == OURS), None)
+    if ours is not None and ours is not result:
+        content["uncia_exceeds_by"] = differences(ours.own.scored, scored, (ours.own.threshold, threshold))
     return content
 
 
+def _figures(scores: Scores, negatives_per_day: float) -> dict[str, Any]:
+    return {
+        "frames": frame_figures(scores.scored, scores.threshold),
+        "sequences": sequence_figures(scores.scored, scores.threshold, negatives_per_day),
+    }
+
+
+def _threshold_origin(scores: Scores) -> str:
+    if scores.chosen:
+        return f"mean of those that the folds' training sides chose for a sequence recall of {TARGET_RECALL}"
+    return f"recall not estimable: the training sides hold fewer than {MIN_POSITIVE_SEQUENCES} named positive sequences"
+
+
 def speaker(comparison: Comparison) -> Result:
-    """The system whose errors are shown: the one that ranks frames best."""
+    """The system whose errors are shown: ours where it is compared, else the one that ranks frames best."""
     return max(
         comparison.results,
-        key=lambda one: measure(one.scored.truth.tolist(), one.scored.scores.tolist()).roc_auc or 0.0,
+        key=lambda one: (
+            one.system.name == OURS,
+            measure(one.own.scored.truth.tolist(), one.own.scored.scores.tolist()).roc_auc or 0.0,
+        ),
     )
 
 
 def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
-    """Pictures whose label the best system, which never saw them, contradicts with at least 0.9; the surest first.
+    """Pictures whose label the shown system, which never saw them, contradicts with at least 0.9; the surest first.
 
-    And pictures that are near-duplicates of one another with different labels.
+    And near-duplicates of which one is labelled positive and the other not.
     """
-    scored, seen = speaker(comparison).scored, comparison.survey
+    scored, pictures = speaker(comparison).own.scored, comparison.survey.pictures
     against = np.where(scored.truth, 1 - scored.scores, scored.scores)
+
+    def row(index: int, reason: str) -> dict[str, Any]:
+        score = float(scored.scores[index])
+        return {"file": pictures[index].file, "label": pictures[index].label, "score": score, "reason": reason}
+
     unsure = [
-        {"file": seen.pictures[index].file, "label": seen.pictures[index].label, "score": float(scored.scores[index]),
-         "reason": "contradicted by held-out scores"}
+        row(int(index), "contradicted by held-out scores")
         for index in np.argsort(-against, kind="stable")[:LABEL_ERRORS]
         if against[index] >= CONFIDENT
-    ]  # fmt: skip
-    groups: dict[int, list[int]] = {}
-    for index, number in enumerate(seen.duplicates):
-        groups.setdefault(number, []).append(index)
-    return unsure + [
-        {"file": seen.pictures[index].file, "label": seen.pictures[index].label, "score": float(scored.scores[index]),
-         "reason": f"looks like {seen.pictures[members[0]].file}, which is labelled {seen.pictures[members[0]].label}"}
-        for members in groups.values()
-        for index in members[1:]
-        if seen.pictures[index].label != seen.pictures[members[0]].label
-    ][:LABEL_ERRORS]  # fmt: skip
+    ]
+    return (
+        unsure
+        + [
+            row(index, f"looks like {pictures[first].file}, which is labelled {pictures[first].label}")
+            for first, index in _twins(comparison)
+        ][:LABEL_ERRORS]
+    )
+
+
+def _twins(comparison: Comparison) -> Iterator[tuple[int, int]]:
+    """Near-duplicates of different classes: the first of its group, and the one that differs from it."""
+    first: dict[int, int] = {}
+    for index, number in enumerate(comparison.survey.duplicates):
+        earlier = first.setdefault(number, index)
+        if comparison.labels[earlier] != comparison.labels[index]:
+            yield earlier, index
 
 
 def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[float, str]:
@@ -152,9 +182,15 @@ def line(figures: dict[str, Any], names: Sequence[str] = ("accuracy", "roc_auc",
     return ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
 
 
-def figure(figures: dict[str, Any], name: str) -> str:
-    """One figure with its interval, or a dash."""
+def figure(figures: dict[str, Any], name: str, digits: int = 3, signed: bool = False) -> str:
+    """One figure with its interval, or a dash; `signed` shows which way a difference goes."""
     value, spread = figures.get(name), figures.get(f"{name}_interval")
     if value is None:
         return "–"
-    return f"{value:.3f}" + (f" ({spread[0]:.3f}–{spread[1]:.3f})" if spread else "")
+    ends = f" ({_number(spread[0], digits, signed)} to {_number(spread[1], digits, signed)})" if spread else ""
+    return _number(value, digits, signed) + ends
+
+
+def _number(value: float, digits: int, signed: bool) -> str:
+    rounded = round(value, digits) + 0.0  # no minus before a zero
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")

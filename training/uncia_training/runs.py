@@ -5,6 +5,7 @@ Decides which files a run leaves and what `run.json` says; the converter reads t
 
 import hashlib
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,10 +15,11 @@ from typing import Any
 import msgspec
 
 from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
-from uncia_contract.errors import StorageError
+from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_to_bytes
 from uncia_contract.held_out import HeldOut, held_out_to_bytes
 from uncia_contract.labels import LabelledPicture, write_labels
+from uncia_contract.manifest import Source
 from uncia_contract.runs import RUN, RUN_HELD_OUT, RUN_PICTURES, Run
 from uncia_training.backbone_folder import BackboneFolder
 
@@ -64,6 +66,29 @@ def fingerprint(pictures: Sequence[LabelledPicture]) -> str:
         row = (picture.file, picture.label, picture.sequence, hashlib.sha256(content).hexdigest())
         whole.update("\0".join(row).encode() + b"\n")
     return whole.hexdigest()
+
+
+def sources_of(pictures: Sequence[LabelledPicture], known: Sequence[Source]) -> tuple[Source, ...]:
+    """Every source that pictures came from, with what is known of its licence."""
+    counts = Counter(picture.source or "unnamed" for picture in pictures)
+    by_name = {source.name: source for source in known}
+    named = [by_name.get(name, Source(name, "not stated")) for name in sorted(counts)]
+    counted = [msgspec.structs.replace(source, pictures=counts[source.name]) for source in named]
+    return (*counted, *[source for source in known if source.name not in counts])
+
+
+def read_sources(path: Path | None) -> list[Source]:
+    """What is known of the sources, from a JSON list; nothing without a file.
+
+    Raises:
+        DataError: the file cannot be read, or holds something else.
+    """
+    if path is None:
+        return []
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Source])
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: {error}; expected a JSON list of {{name, licence, attribution, doubts}}") from error
 
 
 def newest(pictures: Sequence[LabelledPicture]) -> datetime:

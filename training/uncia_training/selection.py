@@ -24,6 +24,7 @@ class Samples:
     """What the fit sees: a row a look (a picture, or its region), `features` float32 (looks, views, features).
 
     `groups` number what must stay together, `sources` name where a look came from; `view_weights` (views,) sum to 1.
+    `prior` (classes,) are the shares that the classes have in the field, None for equal ones.
     """
 
     features: Features
@@ -32,6 +33,7 @@ class Samples:
     sources: Sequence[str]
     view_weights: NDArray[np.float64]
     scale_features: bool = True
+    prior: NDArray[np.float64] | None = None
 
     @property
     def views(self) -> int:
@@ -41,7 +43,8 @@ class Samples:
     def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
         """Features (rows, features), labels and weights of all views of the chosen looks."""
         labels = np.repeat(self.labels[chosen], self.views)
-        return self._features(chosen), labels, np.tile(self.view_weights, int(chosen.sum()))
+        weights = np.tile(self.view_weights, int(chosen.sum()))
+        return self._features(chosen), labels, weights * class_weights(self.prior, labels)
 
     def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
         """Of all views of the chosen looks; the views of one look follow each other."""
@@ -114,17 +117,27 @@ def assign_folds(
     return fold
 
 
-def choose(samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS) -> tuple[Choice, ...]:
+def choose(
+    samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS, patience: int | None = None
+) -> tuple[Choice, ...]:
     """A trial for each strength, the chosen one first.
+
+    With `patience`, penalties are weakened only until so many in a row have lost more than the least: weak ones take
+    longest to fit, and only a stronger one than the least is ever chosen.
 
     Chosen is the strongest penalty that cannot be told from the best: whose held-out loss exceeds the least by no more
     than one standard error of that difference (Breiman's rule, paired, over groups). Of two heads that the data cannot
     tell apart, the plainer one carries further to places that no picture came from.
     """
-    trials = [_try(samples, folds, c) for c in sorted(strengths)]
-    least = min(trials, key=lambda trial: trial.loss)
-    trials = [replace(trial, error=_error(trial.shares - least.shares)) for trial in trials]
-    chosen = next(trial for trial in trials if trial.loss - least.loss <= trial.error)
+    trials: list[Choice] = []
+    for c in sorted(strengths):
+        trials.append(_try(samples, folds, c))
+        least = min(range(len(trials)), key=lambda number: trials[number].loss)
+        if patience is not None and len(trials) - 1 - least >= patience:
+            break
+    best = trials[least]
+    trials = [replace(trial, error=_error(trial.shares - best.shares)) for trial in trials]
+    chosen = next(trial for trial in trials if trial.loss - best.loss <= trial.error)
     return (chosen, *[trial for trial in trials if trial is not chosen])
 
 
@@ -153,21 +166,31 @@ def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
         models.append(model)
         logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
-    calibration = calibrate(flat, labels)
-    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration)
+    calibration = calibrate(flat, labels).at(samples.prior)
+    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration, samples.prior)
     return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration, folds, tuple(models))
 
 
 def loss_shares(
-    logits: NDArray[np.float64], labels: Labels, groups: NDArray[np.str_], calibration: Calibration
+    logits: NDArray[np.float64],
+    labels: Labels,
+    groups: NDArray[np.str_],
+    calibration: Calibration,
+    prior: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """What each group adds to the mean negative log probability of the truth, in nats, the classes weighted equally."""
+    """What each group adds to the mean negative log probability of the truth, in nats, the classes weighted by `prior`
+    (equally, where it is None)."""
     chances = probabilities(logits, calibration)[np.arange(len(labels)), labels]
-    weights = 1.0 / np.bincount(labels)[labels]
+    weights = class_weights(prior, labels) / np.bincount(labels)[labels]
     losses = -np.log(np.clip(chances, 1e-12, 1)) * weights / weights.sum()
     _, index = np.unique(groups, return_inverse=True)
     shares: NDArray[np.float64] = np.bincount(index, losses).astype(np.float64)
     return shares
+
+
+def class_weights(prior: NDArray[np.float64] | None, labels: Labels) -> NDArray[np.float64]:
+    """A weight a label, on top of balanced classes, that gives each class its share; 1 where shares are equal."""
+    return np.ones(len(labels)) if prior is None else prior[labels] * len(prior)
 
 
 def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:

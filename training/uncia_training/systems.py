@@ -1,15 +1,19 @@
 """The table of systems that are compared (DESIGN 5): a new one is one row.
 
-Decides what each looks at, what it learns from and what makes a sequence's score. A system without an ensemble raises
-an alarm as soon as one frame does: its sequence scores what its highest frame scores. With an ensemble (+E, and ours)
-the mean over the sequence speaks, for each frame as well.
+Decides what each looks at, what it learns from and what makes a sequence's score. All but one look at the regions of
+bursts, and at stills as a whole. A system without an ensemble raises an alarm as soon as one frame does: its sequence
+scores what its highest frame scores. With an ensemble (+E, and ours) the mean over the sequence speaks, for each frame
+as well. Systems on pooled features can run on the trap: they are scored a second time on int8, as bundles.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from uncia_contract.errors import DataError
+
+Features = Literal["pixels", "pooled", "map", "int8"]
+FitKey = tuple[Features, tuple[str, ...], bool]
 
 PLAIN, MIRRORED = ("plain",), ("plain", "mirror")
 TRAP_VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
@@ -25,17 +29,27 @@ class System:
     """
 
     name: str
-    features: Literal["pixels", "pooled", "map", "int8"]
+    features: Features
     views: tuple[str, ...] = PLAIN
     ensemble: bool = False
-    regions: bool = False
+    regions: bool = True
     cut: str | None = "any"
     text: str = ""
 
     @property
-    def fit(self) -> tuple[str, tuple[str, ...], bool]:
+    def fit(self) -> FitKey:
         """Systems with equal ones share one fit."""
         return self.features, self.views, self.regions
+
+    @property
+    def packs(self) -> bool:
+        """Whether it can become a bundle that a trap runs."""
+        return self.features in ("pooled", "int8")
+
+    @property
+    def on_trap(self) -> "System":
+        """The same system on int8 features, as the trap would run it."""
+        return replace(self, features="int8")
 
 
 SYSTEMS = (
@@ -47,10 +61,8 @@ SYSTEMS = (
     System("RN3", "pooled", cut="stage3", text="third stage (pooled)"),
     System("RN3+A", "pooled", MIRRORED, cut="stage3", text="RN3, mirrored pictures added"),
     System("RN3+A+E", "pooled", MIRRORED, ensemble=True, cut="stage3", text="RN3+A, mean over the sequence"),
-    System(
-        "uncia", "int8", TRAP_VIEWS, True, True, text="int8 as on the trap, regions of bursts, mean over the sequence"
-    ),
-    System("uncia-no-regions", "int8", TRAP_VIEWS, True, text="uncia on whole frames"),
+    System("uncia", "int8", TRAP_VIEWS, True, text="the int8 bundle as on the trap: regions, mean over the sequence"),
+    System("uncia-no-regions", "int8", TRAP_VIEWS, True, False, text="uncia on whole frames"),
 )
 
 
@@ -70,3 +82,9 @@ def systems(names: Iterable[str], cut: str | None) -> tuple[System, ...]:
         remedy = f"; {name} needs {f'--cut {asked.cut}' if asked.cut else 'the network uncut'}" if asked else ""
         raise DataError(f"no system {name!r} here; expected all or {known}{remedy}")
     return tuple(row for row in fitting if row.name in wanted)
+
+
+def fits(chosen: Iterable[System]) -> tuple[System, ...]:
+    """A system for each fit that these need, in float and on the trap."""
+    needed = [one for row in chosen for one in ((row, row.on_trap) if row.packs else (row,))]
+    return tuple({one.fit: one for one in needed}.values())

@@ -8,9 +8,9 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-import numpy as np
-
+from uncia_contract.decisions import aggregate
 from uncia_training.pictures import Look
 
 TARGET_RECALL = 0.95
@@ -39,7 +39,11 @@ class Threshold:
 
 
 def choose_threshold(
-    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool], target: float = TARGET_RECALL
+    looks: Sequence[Look],
+    chances: Sequence[float],
+    positive: Sequence[bool],
+    target: float = TARGET_RECALL,
+    how: Literal["mean", "max"] = "mean",
 ) -> Threshold:
     """A threshold that at least `target` of the held-out positive sequences reach.
 
@@ -51,8 +55,9 @@ def choose_threshold(
         chances: held-out probability of each look.
         positive: whether each look shows what is looked for.
         target: the recall to keep.
+        how: what a sequence scores: the mean of its frames, as on the trap, or its highest frame.
     """
-    means = _sequence_means(looks, chances, positive)
+    means = _sequence_scores(looks, chances, positive, how)
     found = sorted(mean for mean, shows in means if shows)
     others = [mean for mean, shows in means if not shows]
     if len(found) < MIN_POSITIVE_SEQUENCES:
@@ -65,10 +70,10 @@ def choose_threshold(
     return Threshold(value, len(found), recall, sum(mean >= value for mean in others) / max(len(others), 1))
 
 
-def _sequence_means(
-    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool]
+def _sequence_scores(
+    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool], how: Literal["mean", "max"]
 ) -> list[tuple[float, bool]]:
-    """Mean probability and truth of each sequence that the data set names."""
+    """Score and truth of each sequence that the data set names."""
     frames: dict[tuple[str, str], dict[str, tuple[bool, float]]] = defaultdict(dict)
     truth: dict[tuple[str, str], bool] = {}
     for look, chance, shows in zip(looks, chances, positive, strict=True):
@@ -79,4 +84,4 @@ def _sequence_means(
         frames[key][look.picture.file] = max(
             frames[key].get(look.picture.file, (False, 0.0)), (look.region is not None, chance)
         )
-    return [(float(np.mean([chance for _, chance in seen.values()])), truth[key]) for key, seen in frames.items()]
+    return [(aggregate([chance for _, chance in seen.values()], how), truth[key]) for key, seen in frames.items()]

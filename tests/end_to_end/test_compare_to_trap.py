@@ -1,0 +1,133 @@
+"""From a comparison to the trap: a system's run is packed, and the trap's code scores with it."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.bundle import read_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.labels import read_labels
+from uncia_contract.runs import read_run
+from uncia_contract.scoring import score_burst
+from uncia_converter.cli import main as convert
+from uncia_training.cli import main as train
+from uncia_training.held_scores import Held, _read
+from uncia_training.trap_side import score_bursts
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Blocks of light on grey ground are cats, round gradients are dogs: eight bursts of two, and stills."""
+    folder = tmp_path_factory.mktemp("data")
+    chance = np.random.default_rng(4)
+    rows, columns = np.mgrid[0:120, 0:160]
+    lines = ["file,label,sequence,split"]
+    for label in ("cat", "dog"):
+        for number in range(12):
+            picture = chance.integers(90, 110, (120, 160, 3)).astype(np.uint8)
+            left, top = chance.integers(5, 80), chance.integers(5, 60)
+            if label == "cat":
+                picture[top : top + 48 : 8, left : left + 64] = 230
+            else:
+                picture[(rows - top - 24) ** 2 + (columns - left - 24) ** 2 < 500] = 20
+            Image.fromarray(picture).save(folder / f"{label}{number}.jpg")
+            split = "test" if number >= 10 else ""
+            lines.append(f"{label}{number}.jpg,{label},{f'{label}{number // 2}' if number < 8 else ''},{split}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def comparison(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a comparison of three systems that can run on a trap."""
+    return compared(data, tmp_path_factory.mktemp("runs") / "run")
+
+
+def compared(data: Path, out: Path, systems: Sequence[str] = ("RN1", "uncia", "uncia-no-regions")) -> Path:
+    names = [part for name in systems for part in ("--system", name)]
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--repeats", "1", *names]
+    assert train([*arguments, "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def bundle(comparison: Path) -> Path:
+    """The packed run of `uncia`."""
+    return packed(comparison, "uncia")
+
+
+def packed(comparison: Path, system: str) -> Path:
+    out = comparison.parent / f"{comparison.name}-{system}.uncia"
+    assert convert(["bundle", str(comparison), "--system", system, "--out", str(out)]) == 0
+    return out
+
+
+def test_a_pooled_system_of_the_seed_becomes_a_bundle_that_the_trap_runs(comparison: Path, data: Path) -> None:
+    """Its probes hold, and cats score above dogs that neither head nor calibration saw."""
+    classifier = Classifier(read_bundle(packed(comparison, "RN1")))
+    classifier.check_probes()
+    scores = {
+        picture.label: score_burst([picture.path.read_bytes], classifier).decision.confidence
+        for picture in read_labels(data / "labels.csv")
+        if picture.is_test
+    }
+    assert scores["cat"] > scores["dog"]
+
+
+def test_the_manifest_bears_the_comparisons_figures(comparison: Path, bundle: Path) -> None:
+    """Those of pictures that the fits behind them did not see, and the system's own rules."""
+    manifest = read_bundle(bundle).manifest
+    reported = next(
+        one for one in json.loads((comparison / "report.json").read_text())["systems"] if one["name"] == "uncia"
+    )
+    assert manifest.metrics["sequences"] == reported["sequences"]
+    assert (manifest.name, manifest.regions, manifest.labels) == ("cat-uncia", True, ("other", "cat"))
+
+
+def test_whole_frames_are_the_rule_of_the_bundle_without_regions(comparison: Path) -> None:
+    """What was compared without regions runs without them."""
+    assert not read_run(comparison / "systems" / "uncia-no-regions").regions
+
+
+@pytest.fixture(scope="module")
+def again(data: Path, comparison: Path) -> Path:
+    """The folder of a comparison begun anew: nothing is cached but the quantized network."""
+    elsewhere = comparison.parent / "elsewhere"
+    for made_once in ("backbones", "models"):
+        shutil.copytree(comparison.parent / "cache" / made_once, elsewhere / "cache" / made_once)
+    return compared(data, elsewhere / "run", ["uncia"])
+
+
+def test_the_same_data_seed_and_versions_give_the_same_run(comparison: Path, again: Path) -> None:
+    """Every file that a bundle is made of is the same, byte for byte."""
+    one, other = (
+        {path.name: path.read_bytes() for path in (run / "systems" / "uncia").iterdir() if path.name != "parity.json"}
+        for run in (comparison, again)
+    )
+    assert one == other
+
+
+@pytest.mark.slow
+def test_the_same_data_seed_and_versions_give_the_same_bundle(again: Path, bundle: Path) -> None:
+    """And so is the bundle."""
+    assert packed(again, "uncia").read_bytes() == bundle.read_bytes()
+
+
+def test_held_out_scores_are_those_of_the_traps_code(comparison: Path, bundle: Path, data: Path) -> None:
+    """The comparison's way of scoring gives, for the shipped bundle, what `score_burst` gives, to the bit."""
+    burst = [picture for picture in read_labels(data / "labels.csv") if picture.sequence == "cat1"]
+    shipped = read_bundle(bundle)
+    rows = score_bursts(shipped, [burst])[0]
+    verdict = score_burst([picture.path.read_bytes for picture in burst], Classifier(shipped), every_frame=True)
+    assert rows[:, 1].tolist() == [look.score for look in verdict.looks]
+
+
+def test_each_folds_outcome_is_kept(comparison: Path) -> None:
+    """Four folds of each of four fits: RN1 in float and int8, ours with and without regions."""
+    kept = [_read(path) for path in (comparison.parent / "cache" / "fits").glob("*.npz")]
+    assert [type(one) for one in kept] == [Held] * 16

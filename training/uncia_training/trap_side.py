@@ -1,0 +1,86 @@
+"""Held-out pictures scored as the trap scores them: a head packed into a bundle, read back, and run by `score_burst`.
+
+Decides how the comparison's bundles are made: the integer backbone, the head that the fold's training side gave, and
+the rules of the contract. Their graph lacks the head's integer copy, which the trap does not read.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
+from uncia_contract.classifier import Classifier
+from uncia_contract.decisions import DecisionRule, scoring_order
+from uncia_contract.frames import BurstRule
+from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.interpreter import Interpreter
+from uncia_contract.labels import LabelledPicture
+from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.probes import Probes, probes_to_bytes
+from uncia_contract.regions import RegionRule
+from uncia_contract.scoring import score_burst
+from uncia_training.backbone_folder import BackboneFolder
+
+Burst = Sequence[LabelledPicture]
+
+
+def pack(head: LogisticHead, backbone: BackboneFolder, positive: Sequence[str], regions: bool) -> Bundle:
+    """A bundle with this head, written and read back."""
+    about = backbone.description
+    manifest = Manifest(
+        name="held-out",
+        version=1,
+        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+        labels=("other", *positive),
+        positive_labels=tuple(positive),
+        input_size=about.input_size,
+        backbone=Backbone(about.backbone, about.layer, about.features, about.cut, about.weights_sha256),
+        burst_rule=BurstRule(),
+        region_rule=RegionRule(),
+        decision_rule=DecisionRule(),
+        licence="never leaves the comparison",
+        sha256={},
+        regions=regions,
+    )
+    members = {MODEL: backbone.model, HEAD: head_to_bytes(head), PROBES: _probe(backbone, head)}
+    return bundle_from_bytes(write_bundle(manifest, members))
+
+
+def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
+    """One grey probe: enough for a bundle that never leaves the machine it was made on."""
+    interpreter = Interpreter(backbone.model)
+    grey = np.full((1, interpreter.size[1], interpreter.size[0], 3), 127, np.uint8)
+    features = interpreter.run(grey[0], interpreter.outputs[:1])[0].reshape(1, -1)
+    return probes_to_bytes(Probes(grey, features, head.probabilities(features)))
+
+
+class _Listening(Classifier):
+    """The trap's classifier, with a note of every class' probability in the order in which frames were scored."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.rows: list[NDArray[np.float32]] = []
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        row = super().probabilities(image)
+        self.rows.append(row)
+        return row
+
+
+def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
+    """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read."""
+    listening = _Listening(bundle)
+    return [_score(listening, burst) for burst in bursts]
+
+
+def _score(listening: _Listening, burst: Burst) -> NDArray[np.float64]:
+    listening.rows.clear()
+    rows = np.full((len(burst), len(listening.manifest.labels)), np.nan)
+    verdict = score_burst([picture.path.read_bytes for picture in burst], listening, every_frame=True, workers=1)
+    if verdict is not None:
+        usable = [index for index in range(len(burst)) if index not in verdict.failures]
+        for place, row in zip(scoring_order(len(usable)), listening.rows, strict=True):
+            rows[usable[place]] = row
+    return rows
