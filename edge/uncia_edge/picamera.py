@@ -38,6 +38,9 @@ class Eye(Protocol):
             OSError, RuntimeError: the camera failed.
         """
 
+    def close(self) -> None:
+        """Release the camera."""
+
 
 class MotionSensor(Protocol):
     """What gpiozero's MotionSensor offers, as far as it is used here."""
@@ -117,6 +120,7 @@ class TriggeredCamera:
                     _empty(burst)
         finally:
             self.close()
+            self._thread.join(10)  # the camera is free again when it ends: after a planned sleep it is opened anew
 
     def again(self) -> None:
         """The burst in hand could not be stored: its files stay in the spool, and it comes again."""
@@ -134,8 +138,16 @@ class TriggeredCamera:
         self._motion.set()
         self._watched.close()
         self._sensor.close()
+        if not self._thread.is_alive():
+            self._eye.close()
 
     def _run(self) -> None:
+        try:
+            self._look()
+        finally:
+            self._eye.close()
+
+    def _look(self) -> None:
         while not self._closing.is_set():
             try:
                 if self._motion.wait(self._trigger.ring_s):
@@ -220,6 +232,10 @@ class PicameraEye:
         stream = io.BytesIO()
         self._camera.capture_file(stream, format="jpeg")
         return stream.getvalue()
+
+    def close(self) -> None:
+        """Release the camera."""
+        self._camera.close()
 
 
 def pir_sensor(pin: int) -> MotionSensor:

@@ -84,26 +84,14 @@ class Runtime:
         self._card_trouble: str | None = None
         day = Day(self.outbox, read_clock)
         self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day)
+        self._pressure = Pressure(self.outbox, self._bounds())
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._commands = Commands(
             self._topics, self._overrides, self._apply, self.stop, trusted=bool(settings.broker.certificate)
         )
-        self.delivery = Delivery(
-            self.outbox,
-            Link(_broker(settings.broker), self._topics),
-            self._topics,
-            on_delivered=on_delivered,
-            on_command=lambda message: self._commands.handle(message, self.delivery),
-            greetings=lambda: [Outgoing(self._topics.availability, b"online", retain=True), self._state()],
-            budget=Budget(None, day, self.outbox),
-            beat=lambda: self.pulse.beat("delivery"),
-        )
+        self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
-        bounds, in_memory = settings.outbox, self._state_folder.trouble is not None
-        quota_bytes = MEMORY_BYTES if in_memory else bounds.quota_mb * _MB
-        floor_bytes, ballast_bytes = (0, 0) if in_memory else (bounds.free_mb * _MB, bounds.ballast_mb * _MB)
-        self._pressure = Pressure(self.outbox, Bounds(quota_bytes, floor_bytes, ballast_bytes))
         # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
         self._threads = [Housekeeping([Chore("watchdog", 5.0, self.pulse.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
@@ -113,6 +101,24 @@ class Runtime:
             beat=lambda: self.pulse.beat("observing"),
             preview_px=settings.outbox.preview_px,
         )
+
+    def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
+        return Delivery(
+            self.outbox,
+            Link(_broker(self.settings.broker), self._topics),
+            self._topics,
+            on_delivered=on_delivered,
+            on_command=lambda message: self._commands.handle(message, self.delivery),
+            greetings=lambda: [Outgoing(self._topics.availability, b"online", retain=True), self._state()],
+            budget=budget,
+            beat=lambda: self.pulse.beat("delivery"),
+        )
+
+    def _bounds(self) -> Bounds:
+        if self._state_folder.trouble is not None:
+            return Bounds(MEMORY_BYTES, 0, 0)
+        bounds = self.settings.outbox
+        return Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB)
 
     def __enter__(self) -> "Runtime":
         """Starts delivery."""

@@ -22,6 +22,8 @@ from uncia_edge.pressure import BALLAST
 _log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
+# What else of the state counts: what the camera handed over (or it would all come again), and what was set from afar.
+CARRIED = ("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous")
 MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
 
 
@@ -69,6 +71,9 @@ def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) 
     trouble = error.strerror or str(error)
     if memory is None or refusal(memory) is not None:
         raise StorageError(f"state {configured}: {trouble}; check that the card is writable and not full")
+    for name in CARRIED:
+        if not (memory / name).exists():
+            _carry(name, configured, memory)
     _log.error("state %s: %s; the state is kept in memory, and lost with the power", configured, trouble)
     return StateFolder(memory, f"state kept in memory: {trouble}")
 
@@ -95,4 +100,15 @@ def _move_back(memory: Path, configured: Path) -> None:
     _log.info("%d sequences moved from memory to the card", len(left.waiting()))
     left.close()
     card.close()
+    for name in CARRIED:
+        _carry(name, memory, configured)
     shutil.rmtree(memory)
+
+
+def _carry(name: str, source: Path, target: Path) -> None:
+    """Copy a small file durably; one that is not there, or cannot be read, is left out."""
+    try:
+        content = (source / name).read_bytes()
+    except OSError:
+        return
+    durable.write_bytes(target / name, content)

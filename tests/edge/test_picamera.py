@@ -27,7 +27,7 @@ class CountingEye:
     """Pictures that differ; fails when told to."""
 
     def __init__(self) -> None:
-        self.taken, self.broken = 0, False
+        self.taken, self.broken, self.closed = 0, False, 0
 
     def capture(self) -> bytes:
         if self.broken:
@@ -36,6 +36,9 @@ class CountingEye:
         stream = io.BytesIO()
         Image.new("RGB", (8, 8), (self.taken % 256, 0, 0)).save(stream, "JPEG")
         return stream.getvalue()
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 @pytest.fixture
@@ -130,11 +133,16 @@ def test_the_eye_asks_picamera2_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> No
         def capture_file(self, stream: io.BytesIO, format: str) -> None:  # noqa: A002
             stream.write(format.encode())
 
+        def close(self) -> None:
+            calls.append("close")
+
     module = types.ModuleType("picamera2")
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
-    assert PicameraEye(640, 480).capture() == b"jpeg"
-    assert calls == ["configure (640, 480)", "start"]
+    eye = PicameraEye(640, 480)
+    assert eye.capture() == b"jpeg"
+    eye.close()
+    assert calls == ["configure (640, 480)", "start", "close"]
 
 
 def test_importing_the_runtime_imports_neither_picamera2_nor_gpiozero() -> None:
@@ -143,3 +151,66 @@ def test_importing_the_runtime_imports_neither_picamera2_nor_gpiozero() -> None:
 
     code = "import sys, uncia_edge.runtime; sys.exit(any(m in sys.modules for m in ('picamera2', 'gpiozero')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def burst_with(camera: TriggeredCamera, eye: CountingEye) -> None:
+    """Two pictures from before the trigger, three after, taken now and without a thread."""
+    for _ in range(2):
+        camera._ring.append((time.monotonic(), eye.capture()))
+    camera._motion.set()
+    camera._take_burst()
+
+
+def test_a_clock_that_is_set_within_a_burst_does_not_tear_it(
+    pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 1970 to 2026 between two pictures: one burst, its frames as far apart as they were taken."""
+    eye, calendar = CountingEye(), iter([100.0, *[1.8e9] * 100])
+    camera = camera_on(pins, tmp_path, eye)
+    monkeypatch.setattr("uncia_edge.picamera.time", types.SimpleNamespace(
+        time=lambda: next(calendar), monotonic=time.monotonic))  # fmt: skip
+    burst_with(camera, eye)
+    camera._thread.start = lambda: None  # type: ignore[method-assign]
+    camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
+    burst = next(camera.bursts())
+    assert len(burst.frames) == 5
+    assert {frame.taken_at.year for frame in burst.frames if frame.taken_at} == {1970}
+    camera.close()
+
+
+def test_a_burst_that_the_card_refused_stays_in_the_spool(pins: Any, tmp_path: Path) -> None:
+    """And comes again."""
+    eye = CountingEye()
+    camera = camera_on(pins, tmp_path, eye)
+    burst_with(camera, eye)
+    camera._thread.start = lambda: None  # type: ignore[method-assign]
+    camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
+    bursts = camera.bursts()
+    first = next(bursts)
+    camera.again()
+    camera._watched._clock = lambda: time.monotonic() + 1000.0
+    second = next(bursts)
+    assert [frame.path for frame in second.frames] == [frame.path for frame in first.frames]
+    assert all(frame.path.exists() for frame in second.frames)
+    assert second.owned
+    camera.close()
+
+
+def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
+    pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart would mend nothing."""
+    eye = CountingEye()
+    camera = camera_on(pins, tmp_path, eye)
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    burst_with(camera, eye)
+    assert (camera.lost, eye.taken) == (5, 5)
+    camera.close()
+
+
+def test_the_camera_is_released_when_its_watch_ends(pins: Any, tmp_path: Path) -> None:
+    """Or it could not be opened again after a planned sleep."""
+    eye = CountingEye()
+    camera = camera_on(pins, tmp_path, eye)
+    camera._watched.close()
+    assert (list(camera.bursts()), eye.closed >= 1, camera._thread.is_alive()) == ([], True, False)

@@ -73,3 +73,26 @@ def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypat
     monkeypatch.setattr(durable, "write_bytes", write_bytes)
     used = state_folder(state, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
     assert (used.path, used.trouble, ballast.exists()) == (state, None, False)
+
+
+def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card that can only be read: what the camera handed over before does not come again, nor what it did since."""
+    state, environment = tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    state.mkdir()
+    (state / "watched.jsonl").write_text("before\n")
+    real = durable.write_bytes
+
+    def read_only(path: Path, content: bytes) -> None:
+        if path.is_relative_to(state):
+            raise OSError(errno.EROFS, "Read-only file system")
+        real(path, content)
+
+    monkeypatch.setattr(durable, "write_bytes", read_only)
+    memory = state_folder(state, environment).path
+    assert (memory / "watched.jsonl").read_text() == "before\n"
+    (memory / "watched.jsonl").write_text("before\nsince\n")
+    assert state_folder(state, environment).path == memory  # restarted in memory: what it learnt there stays
+    Outbox(memory / OUTBOX).close()
+    monkeypatch.undo()
+    assert state_folder(state, environment).path == state
+    assert (state / "watched.jsonl").read_text() == "before\nsince\n"
