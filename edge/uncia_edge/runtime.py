@@ -44,6 +44,7 @@ from uncia_edge.trap import Observation, Trap
 
 _log = logging.getLogger(__name__)
 
+SLEEP_LOOK_S = 15.0
 REFUSALS = 5  # looks at a card that refuses, a minute apart, until the trap starts anew in memory
 _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
@@ -245,7 +246,7 @@ class Runtime:
             Chore("state", self.settings.health_s, lambda: self.delivery.say(self._state())),
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
-            Chore("planned sleep", 15.0, self._sleep_if_due),
+            Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
             Chore("the card", 60.0, self._look_at_card),
         ]
 

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.edge.scene import BUNDLE, Told, burst_of, jpeg, reading, slope
 
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages import BundleIdentity, Command, Reply, TrapState, decode, encode
 from uncia_contract.topics import Topics
+from uncia_edge import health
 from uncia_edge.commands import Commands
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.health import outbox_age_s, trap_state
@@ -20,6 +22,7 @@ from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.records import Reading
 from uncia_edge.testing.records import make_record, write_frames
+from uncia_edge.trap import Trap
 
 TOPICS = Topics("ridge-01")
 
@@ -91,6 +94,13 @@ def test_without_an_authenticated_broker_behaviour_cannot_be_changed(tmp_path: P
     assert not desk.ask(encode(Command("set", key="threshold", value=0.7))).ok
     assert not desk.ask(encode(Command("restart"))).ok
     assert (desk.applied, desk.restarts) == ([], 0)
+
+
+@pytest.mark.parametrize("name", ["offer_bundle"])
+def test_what_a_trap_does_not_do_it_says(desk: Desk, name: str) -> None:
+    """Bundles are put on a trap by hand."""
+    reply = desk.ask(encode(Command(name)))  # type: ignore[arg-type]
+    assert (reply.ok, "by hand" in reply.detail, desk.applied, desk.restarts) == (False, True, [], 0)
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b'{"name":"format_disk"}', b"\xff\xfe", b'{"name":["ping"]}'])
@@ -215,3 +225,36 @@ def test_a_damaged_outbox_is_reported(tmp_path: Path) -> None:
     state = trap_state("t", BundleIdentity("demo", 1, "0" * 64), "r", "d", Outbox(tmp_path / "outbox"), clock)
     assert "set aside" in state.degraded[0]
     assert json.loads(encode(state))["degraded"]
+
+
+def test_a_long_scoring_shows_a_sign_of_life_with_every_picture(tmp_path: Path) -> None:
+    """Each picture read, and each one scored: a burst may take as long as it needs."""
+    beats: list[int] = []
+    trap = Trap("t", Told(0.9), BUNDLE, Outbox(tmp_path / "o"), reading, beat=lambda: beats.append(1))
+    assert trap.observe(burst_of(tmp_path / "b", [jpeg(slope(n).resize((64, 48))) for n in range(6)])).safe
+    assert len(beats) >= 12
+
+
+def test_a_part_whose_work_is_done_is_not_waited_for() -> None:
+    """A recording has ended; deliveries go on."""
+    now_s = [0.0]
+    pulse = Pulse({"observing": 10, "delivery": 10}, lambda: now_s[0])
+    pulse.forget("observing")
+    pulse.forget("observing")
+    now_s[0] = 11.0
+    pulse.beat("delivery")
+    assert pulse.silent() == []
+
+
+def test_a_battery_and_a_place_are_told_where_they_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Volts from the kernel; coordinates from the configuration; reasons as long as a message may hold."""
+    supply = tmp_path / "supplies" / "BAT0"
+    supply.mkdir(parents=True)
+    (supply / "type").write_text("Battery\n")
+    (supply / "voltage_now").write_text("12340000\n")
+    monkeypatch.setattr(health, "_SUPPLIES", supply.parent)
+    clock, identity = Reading(datetime(2026, 1, 1, tzinfo=UTC), 5.0, "boot", True), BundleIdentity("demo", 1, "0" * 64)
+    outbox = Outbox(tmp_path / "o")
+    state = trap_state("t", identity, "r", "d", outbox, clock, 0, ("x" * 500,), (43.2, 77.0))
+    assert (state.battery_v, state.latitude, state.longitude) == (12.34, 43.2, 77.0)
+    assert decode(encode(state), TrapState) == state

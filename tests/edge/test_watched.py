@@ -243,3 +243,61 @@ def test_clock_jumps_within_a_burst_lose_no_frame() -> None:
     bursts = gathering.due(100.0)
     assert sorted(frame.name for burst in bursts for frame in burst.frames) == [f"f{n:05d}" for n in range(7)]
     assert [len(burst.frames) for burst in bursts] == [2, 4, 1]
+
+
+def test_a_burst_that_could_not_be_stored_comes_again_and_others_go_on(place: Place) -> None:
+    """In a minute; what came meanwhile is not held up; after a restart too."""
+    place.put("A1.JPG", 0)
+    place.put("A2.JPG", 200)
+    camera = place.camera()
+    ahead = [0.0]
+    camera._clock = lambda: time.monotonic() + ahead[0]
+    seen: list[str] = []
+    for burst in camera.bursts():
+        seen.append(burst.frames[0].name)
+        if len(seen) == 1:
+            camera.again()
+        elif len(seen) == 2:
+            assert camera.unstored == 1
+            ahead[0] = 61.0
+        else:
+            camera.again()
+            camera.close()
+    assert seen == ["A1.JPG", "A2.JPG", "A1.JPG"]
+    assert names(place.bursts(1)) == [["A1.JPG"]]
+
+
+def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place) -> None:
+    """The card was pulled, or another program tidied up: the rest is stored."""
+    place.put("A1.JPG", 0)
+    gone = place.put("A2.JPG", 1)
+    camera, ahead, seen = place.camera(), [0.0], []
+    camera._clock = lambda: time.monotonic() + ahead[0]
+    for burst in camera.bursts():
+        seen.append(burst)
+        if len(seen) == 1:
+            camera.again()
+            gone.unlink()
+            ahead[0] = 61.0
+        else:
+            camera.close()
+    assert names(seen) == [["A1.JPG", "A2.JPG"], ["A1.JPG"]]
+    assert [failure.file.name for failure in seen[1].failures] == ["A2.JPG"]
+
+
+def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And writes it with the next entry, after whatever half a line the card had taken."""
+    one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
+    ledger = Ledger(place.ledger, place.folder)
+    real = os.fsync
+    with monkeypatch.context() as patched:
+        patched.setattr("uncia_edge.ledger.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left")))
+        ledger.finish([key_of(one, place.folder)])
+    with place.ledger.open("a") as stream:
+        stream.write('["done", [["half')
+    assert os.fsync is real
+    ledger.finish([key_of(two, place.folder)])
+    again = Ledger(place.ledger, place.folder)
+    assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, True)

@@ -1,0 +1,178 @@
+"""What else leaves a trap: audits within their budget, thumbnails, and a planned sleep; with the real base station."""
+
+import io
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+from sqlalchemy import select
+from tests.conftest import Mosquitto
+from tests.end_to_end.conftest import STARTER, jpeg, record_bursts
+
+from uncia_collector.collector import Collector
+from uncia_collector.schema import sequences, traps
+from uncia_collector.settings import BrokerSettings as CollectorBroker
+from uncia_collector.settings import CollectorSettings
+from uncia_contract.bundle import read_bundle, write_bundle
+from uncia_contract.decisions import DecisionRule
+from uncia_contract.messages import SequenceRecord, decode
+from uncia_edge import cli, runtime
+from uncia_edge.runtime import Runtime
+from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
+
+
+class Base:
+    """A running collector, and settings for a trap that sends to it."""
+
+    def __init__(self, folder: Path, broker: Mosquitto) -> None:
+        self.folder, self.broker = folder, broker
+        settings = CollectorSettings(data=str(folder / "data"), broker=CollectorBroker(port=broker.port), http=None)
+        self.collector = Collector(settings)
+        self.collector.start()
+        self.collector.wait_ready()
+
+    def trap(self, bundle: Path, camera: CameraSettings, **more: Any) -> TrapSettings:
+        return TrapSettings(
+            trap="ridge-1",
+            bundle=str(bundle),
+            state=str(self.folder / "state"),
+            camera=camera,
+            broker=BrokerSettings(port=self.broker.port),
+            **more,
+        )
+
+    def rows(self) -> list[Any]:
+        with self.collector.database.reading() as connection:
+            return list(connection.execute(select(sequences).order_by(sequences.c.id)))
+
+    def availability(self) -> str | None:
+        with self.collector.database.reading() as connection:
+            return connection.execute(select(traps.c.availability)).scalar()
+
+
+@pytest.fixture
+def base(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Base]:
+    base = Base(tmp_path, mosquitto)
+    yield base
+    base.collector.stop()
+
+
+@pytest.fixture(scope="module")
+def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter bundle with a threshold of 1: nothing is a sighting."""
+    starter = read_bundle(STARTER)
+    manifest = msgspec.structs.replace(starter.manifest, name="strict", decision_rule=DecisionRule(1.0))
+    path = tmp_path_factory.mktemp("bundle") / "strict-1.uncia"
+    path.write_bytes(write_bundle(manifest, starter.members))
+    return path
+
+
+def wait(condition: Callable[[], Any], within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "too late"
+        time.sleep(0.02)
+
+
+def test_rejected_sequences_are_audited_within_the_budget(base: Base, strict_bundle: Path) -> None:
+    """Seven rejected bursts, a budget of two: two arrive with their frames, marked, and are no sightings."""
+    recording = record_bursts(base.folder / "recording", 7)
+    settings = base.trap(strict_bundle, CameraSettings(folder=str(recording)), outbox=OutboxSettings(audit_per_day=2))
+    with Runtime(settings) as trap:
+        trap.run()
+        assert trap.wait_delivered(60)
+    assert [(row.audit, row.positive, row.frames_stored) for row in base.rows()] == [(True, False, 3)] * 2
+
+
+def test_without_an_audit_budget_nothing_rejected_leaves_the_trap(base: Base, strict_bundle: Path) -> None:
+    """The default."""
+    with Runtime(base.trap(strict_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 2))))) as trap:
+        trap.run()
+        wait(lambda: trap.delivery.connected)
+    assert base.rows() == []
+
+
+def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:
+    """Of the best frame; the originals follow byte for byte."""
+    with Runtime(base.trap(eager_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 1))))) as trap:
+        trap.run()
+        assert trap.wait_delivered(60)
+    [row] = base.rows()
+    preview = decode(row.record, SequenceRecord).preview
+    assert preview is not None
+    assert (preview.n, Image.open(io.BytesIO(preview.jpeg)).size) == (row.best_frame, (320, 240))
+    assert row.frames_stored == 3
+
+
+CONFIGURATION = """
+trap = "ridge-1"
+bundle = "{bundle}"
+state = "{folder}/state"
+[sleep]
+start = "{start:%H:%M}"
+end = "{end:%H:%M}"
+[camera]
+kind = "watched"
+folder = "{folder}/DCIM"
+settle_s = 0.1
+quiet_s = 0.3
+[broker]
+port = {port}
+"""
+
+
+def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sleeping`, not `offline`: a trap that rests is no trap that is lost."""
+    now = datetime.now(UTC)
+    (base.folder / "DCIM").mkdir()
+    text = CONFIGURATION.format(
+        bundle=eager_bundle, folder=base.folder, port=base.broker.port,
+        start=now - timedelta(minutes=5), end=now + timedelta(hours=3),
+    )  # fmt: skip
+    (base.folder / "trap.toml").write_text(text)
+    monkeypatch.setattr(runtime, "GRACE_S", 0.0)
+    monkeypatch.setattr(runtime, "SLEEP_LOOK_S", 0.1)
+    handlers: list[Callable[..., object]] = []
+    monkeypatch.setattr(signal, "signal", lambda number, act: handlers.append(act))
+
+    def rest(seconds: float, wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
+        assert 2 * 3600 < seconds <= 3 * 3600
+        wait(lambda: base.availability() == "sleeping")
+        handlers[-1](signal.SIGTERM, None)
+        assert wake(0.1)
+
+    monkeypatch.setattr(cli, "nap", rest)
+    assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
+    assert base.availability() == "sleeping"
+
+
+def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`uncia-trap log`: scores, threshold, verdict and reason; the last ones; as JSON for other programs."""
+    recording = record_bursts(base.folder / "recording", 2)
+    (recording / "burst-01" / "IMG_0009.JPG").write_bytes(jpeg(9)[:500])
+    midnight = datetime(2026, 1, 1, tzinfo=UTC)
+    text = CONFIGURATION.format(
+        bundle=eager_bundle, folder=base.folder, port=base.broker.port, start=midnight, end=midnight
+    )
+    text = text.replace('kind = "watched"', 'kind = "recorded"').replace("/DCIM", "/recording")
+    (base.folder / "trap.toml").write_text(text)
+    arguments = ["--config", str(base.folder / "trap.toml")]
+    assert cli.main(["run", *arguments]) == 0
+    capsys.readouterr()
+    assert cli.main(["log", *arguments]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert "POSITIVE" in first and "reaches 0" in first
+    assert "failures: IMG_0009.JPG: truncated" in second
+    assert cli.main(["log", *arguments, "--json", "--last", "1"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    explained = json.loads(line)
+    assert (explained["burst"], len(explained["scores"]), explained["threshold"]) == ("burst-01", 3, 0.0)
