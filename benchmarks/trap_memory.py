@@ -1,22 +1,35 @@
-"""Memory of a trap over a day of frames: the real runtime on a watched folder, resident size after each tenth of them.
+"""Memory of a trap over a day of frames: the real runtime, its resident size after each twentieth of them.
 
-Goal: flat over 5,000 frames. `python benchmarks/trap_memory.py --bundle models/rendered-demo-1.uncia [--frames 5000]`.
+Every burst is positive and goes through the outbox and a real Mosquitto to a real collector, a process of its own;
+`--offline` leaves both out, so that everything piles up on the card. Goal: flat over 5,000 frames.
+
+    python benchmarks/trap_memory.py --bundle models/rendered-demo-1.uncia [--frames 5000] [--offline]
 """
 
 import argparse
 import io
 import json
+import os
 import random
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import msgspec
 from PIL import Image
 
+from delivery_goodput import start_broker
+from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.frames import Frame
 from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.runtime import Runtime
-from uncia_edge.settings import CameraSettings, TrapSettings
+from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+
+BURST, PICTURES, SAMPLES = 10, 40, 20
 
 
 def resident_kb() -> int:
@@ -25,39 +38,78 @@ def resident_kb() -> int:
     return int(next(line for line in fields if line.startswith("VmRSS")).split()[1])
 
 
-def picture(chance: random.Random) -> bytes:
-    """A JPEG of two megapixels with something in it."""
-    noise = Image.frombytes("RGB", (48, 27), chance.randbytes(48 * 27 * 3))
-    stream = io.BytesIO()
-    noise.resize((1920, 1080)).save(stream, "JPEG", quality=85)
-    return stream.getvalue()
+def pictures(folder: Path) -> list[Path]:
+    """JPEGs of two megapixels with something in them."""
+    chance, paths = random.Random(1), [folder / f"IMG_{n:04d}.JPG" for n in range(PICTURES)]
+    for path in paths:
+        noise = Image.frombytes("RGB", (48, 27), chance.randbytes(48 * 27 * 3))
+        stream = io.BytesIO()
+        noise.resize((1920, 1080)).save(stream, "JPEG", quality=85)
+        path.write_bytes(stream.getvalue())
+    return paths
+
+
+def eager(bundle: Path, folder: Path) -> Path:
+    """The bundle with a threshold of 0: every burst is positive."""
+    found, path = read_bundle(bundle), folder / "eager.uncia"
+    rule = msgspec.structs.replace(found.manifest.decision_rule, threshold=0.0)
+    path.write_bytes(write_bundle(msgspec.structs.replace(found.manifest, decision_rule=rule), found.members))
+    return path
+
+
+@contextmanager
+def base_station(folder: Path) -> Iterator[int]:
+    """A broker and a collector as processes of their own; the broker's port."""
+    broker, port = start_broker(folder)
+    (folder / "c.toml").write_text(f'data = "{folder}/data"\n[broker]\nport = {port}\n[http]\nport = 0\n')
+    code = "import sys; from uncia_collector.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "serve", "--config", str(folder / "c.toml")]
+    collector = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        for process in (collector, broker):
+            process.terminate()
+            process.wait()
+
+
+def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, object]:
+    """Resident kilobytes over the frames, and what is still on the card at the end."""
+    paths, sizes = pictures(folder), []
+    camera, broker = CameraSettings(folder=str(folder)), BrokerSettings(port=port or 1883)
+    runtime = Runtime(
+        TrapSettings("ridge-1", str(eager(bundle, folder)), str(folder / "state"), camera=camera, broker=broker)
+    )
+    chance = random.Random(2)
+    with ExitStack() as stack:
+        if port is not None:
+            stack.enter_context(runtime)
+        for number in range(frames // BURST):
+            chosen = tuple(Frame(f"{n}.jpg", path) for n, path in enumerate(chance.sample(paths, BURST)))
+            runtime.observe(ArrivedBurst(f"b{number}", chosen))
+            if (number + 1) % max(1, frames // BURST // SAMPLES) == 0:
+                sizes.append(resident_kb())
+        deadline = time.monotonic() + 120
+        while port is not None and runtime.outbox.waiting() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        waiting = len(runtime.outbox.waiting())
+    return {"frames": frames, "offline": port is None, "resident_kb": sizes, "sequences_waiting": waiting}
 
 
 def main() -> int:
-    """Print resident kilobytes after each tenth; 1 when the last is a tenth above the second."""
+    """Print the figures; 1 when the last size is more than a twentieth above that after a tenth of the frames."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=5000)
+    parser.add_argument("--offline", action="store_true", help="no base station: everything piles up on the card")
     arguments = parser.parse_args()
-    chance, sizes = random.Random(1), []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "in" / "x").mkdir(parents=True)
-        (folder / "in" / "x" / "a.jpg").write_bytes(picture(chance))
-        camera = CameraSettings(folder=str(folder / "in"))
-        settings = TrapSettings("ridge-1", str(arguments.bundle), str(folder / "state"), camera=camera)
-        runtime = Runtime(settings)
-        for number in range(arguments.frames // 10):
-            paths = [folder / f"f{n}.jpg" for n in range(10)]
-            for path in paths:
-                path.write_bytes(picture(chance))
-            runtime.observe(ArrivedBurst(f"b{number}", tuple(Frame(path.name, path) for path in paths)))
-            if (number + 1) % max(1, arguments.frames // 100) == 0:
-                sizes.append(resident_kb())
-        waiting = len(runtime.outbox.waiting())
-        runtime.outbox.close()
-    print(json.dumps({"frames": arguments.frames, "resident_kb": sizes, "waiting": waiting}))
-    return int(sizes[-1] > 1.1 * sizes[1])
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        port = None if arguments.offline else stack.enter_context(base_station(Path(name)))
+        found = day(Path(name), arguments.bundle, arguments.frames, port)
+    print(json.dumps(found))
+    sizes = found["resident_kb"]
+    assert isinstance(sizes, list)
+    return int(sizes[-1] > 1.05 * sizes[1])
 
 
 if __name__ == "__main__":
