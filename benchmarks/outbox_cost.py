@@ -49,17 +49,27 @@ def spool(folder: Path, contents: list[bytes]) -> list[Path]:
 
 
 def commit_cost(folder: Path, rounds: int) -> dict[str, float]:
-    """Medians in milliseconds, the two taken in turns so that a busy disk hits both."""
+    """Medians in milliseconds, taken in turns so that a busy disk hits all.
+
+    `own`: the trap's own camera spools the frames, `add` links them; both are counted. `watched`: another program's
+    files, which `add` copies.
+    """
     chance = random.Random(1)
     outbox = Outbox(folder / "outbox")
-    ours, theirs = [], []
+    own, watched, theirs = [], [], []
     for number in range(rounds):
         contents = [chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)]
-        record = make_record(outbox.next_sequence_id("ridge-01"), contents)
+        first, second = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(2))
+        place, files = fresh(folder / f"own{number}"), spool(fresh(folder / f"watched{number}"), contents)
+        os.sync()
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
-        ours.append(timed(lambda: outbox.add(record, spool(fresh(folder / f"spool{number}"), contents), owned=True)))  # noqa: B023
+        own.append(timed(lambda: outbox.add(first, spool(place, contents), owned=True)))  # noqa: B023
+        watched.append(timed(lambda: outbox.add(second, files)))  # noqa: B023
     outbox.close()
-    return {"bare_ms": median(theirs), "add_ms": median(ours), "ratio": median(ours) / median(theirs)}
+    figures = {"bare_ms": median(theirs), "own_ms": median(own), "watched_ms": median(watched)}
+    return figures | {
+        f"{name}_ratio": round(figures[f"{name}_ms"] / figures["bare_ms"], 2) for name in ("own", "watched")
+    }
 
 
 def queue_cost(folder: Path, waiting: int, rounds: int) -> dict[str, float]:
@@ -115,7 +125,7 @@ def main() -> int:
     print(
         json.dumps({"commit": commit, "short": short, "long": long, "growth": growth, "sqlite": sqlite3.sqlite_version})
     )
-    return 0 if commit["ratio"] <= 1.3 and max(growth.values()) <= 1.5 else 1
+    return 0 if max(commit["own_ratio"], commit["watched_ratio"]) <= 1.3 and max(growth.values()) <= 1.5 else 1
 
 
 if __name__ == "__main__":
