@@ -178,8 +178,11 @@ def test_a_clock_that_is_set_within_a_burst_does_not_tear_it(
     camera.close()
 
 
-def test_a_burst_that_the_card_refused_stays_in_the_spool(pins: Any, tmp_path: Path) -> None:
+def test_a_burst_that_the_card_refused_stays_in_the_spool(
+    pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And comes again."""
+    monkeypatch.setattr("uncia_edge.watched.AGAIN_S", 0.0)
     eye = CountingEye()
     camera = camera_on(pins, tmp_path, eye)
     burst_with(camera, eye)
@@ -188,7 +191,6 @@ def test_a_burst_that_the_card_refused_stays_in_the_spool(pins: Any, tmp_path: P
     bursts = camera.bursts()
     first = next(bursts)
     camera.again()
-    camera._watched._clock = lambda: time.monotonic() + 1000.0
     second = next(bursts)
     assert [frame.path for frame in second.frames] == [frame.path for frame in first.frames]
     assert all(frame.path.exists() for frame in second.frames)

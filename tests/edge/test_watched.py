@@ -13,6 +13,7 @@ from PIL import ExifTags, Image
 
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule, Frame
+from uncia_edge import watched
 from uncia_edge.arrivals import Arrivals, file_system
 from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.gathering import Gathering
@@ -267,18 +268,17 @@ def test_a_burst_that_could_not_be_stored_comes_again_and_others_go_on(place: Pl
     assert names(place.bursts(1)) == [["A1.JPG"]]
 
 
-def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place) -> None:
+def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The card was pulled, or another program tidied up: the rest is stored."""
     place.put("A1.JPG", 0)
     gone = place.put("A2.JPG", 1)
-    camera, ahead, seen = place.camera(), [0.0], []
-    camera._clock = lambda: time.monotonic() + ahead[0]
+    monkeypatch.setattr(watched, "AGAIN_S", 0.0)
+    camera, seen = place.camera(), list[ArrivedBurst]()
     for burst in camera.bursts():
         seen.append(burst)
         if len(seen) == 1:
             camera.again()
             gone.unlink()
-            ahead[0] = 61.0
         else:
             camera.close()
     assert names(seen) == [["A1.JPG", "A2.JPG"], ["A1.JPG"]]
