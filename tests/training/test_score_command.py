@@ -183,6 +183,16 @@ def _empty(folder: Path) -> list[str]:
     return arguments(folder / "a", folder / "out")
 
 
+def test_scoring_needs_no_tensorflow_and_no_scikit_learn(tmp_path: Path) -> None:
+    """What is sent to a cluster stays small: the program runs where they cannot be imported."""
+    folder = archive(tmp_path / "a", bursts=1)
+    blocked = "import sys; sys.modules.update(dict.fromkeys(['tensorflow','keras','sklearn','scipy','matplotlib']))"
+    program = [sys.executable, "-c", f"{blocked}; from uncia_training.cli import main; sys.exit(main())"]
+    subprocess.run([*program, *arguments(folder, tmp_path / "out")], check=True, capture_output=True)
+    features = ["features", "--archive", str(folder), "--bundle", str(STARTER), "--out", str(tmp_path / "f.parquet")]
+    subprocess.run([*program, *features], check=True, capture_output=True)
+
+
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "missing archive": (lambda folder: arguments(folder / "none", folder / "out"), "none: not there; expected"),
     "empty archive": (_empty, "a: no pictures; expected"),
@@ -194,6 +204,10 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "an unknown format": (
         lambda folder: arguments(archive(folder / "a", 1), folder / "out", "--write", "xlsx"),
         "--write xlsx: expected some of csv,json,parquet",
+    ),
+    "an address for CSV": (
+        lambda folder: arguments(archive(folder / "a", 1), Path("s3:"), "--out", "s3://bucket/x"),
+        "only --engine spark --write parquet writes to an address",
     ),
     "impossible strips": (
         lambda folder: arguments(archive(folder / "a", 1), folder / "out", "--strips", "0.6,0.5"),

@@ -16,7 +16,7 @@ from uncia_training.feature_network import FeatureNetwork, network_of_backbone, 
 from uncia_training.feature_rows import ShownSequence, shown_archive, shown_data
 from uncia_training.feature_run import FeatureCount, LocalFeatures
 from uncia_training.spark_arguments import add_spark
-from uncia_training.storage import archive_at
+from uncia_training.storage import archive_at, is_address
 
 Bars = Callable[[], Progress]
 Teller = Callable[[Progress], Callable[[str, int, int], None]]
@@ -35,7 +35,7 @@ def add_features(command: argparse.ArgumentParser) -> None:
     add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
     add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
     add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
-    add("--out", type=Path, required=True, metavar="PARQUET", help="where the features are left")
+    add("--out", required=True, metavar="PARQUET", help="where the features are left")
     add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
     add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
@@ -61,9 +61,12 @@ def _local(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callabl
     begun = time.monotonic()
     workers = arguments.workers or len(os.sched_getaffinity(0))
     total, sequences = _pictures(arguments, made_by(arguments, network), workers)
-    features = LocalFeatures(network, _rule(arguments), arguments.cache or arguments.out.parent / "cache", workers)
+    if is_address(arguments.out):
+        raise DataError(f"--out {arguments.out}: only --engine spark writes to an address; give a file")
+    out = Path(arguments.out)
+    features = LocalFeatures(network, _rule(arguments), arguments.cache or out.parent / "cache", workers)
     try:
-        count = features.run(sequences, arguments.out, lambda done: tell("pictures", done, total))
+        count = features.run(sequences, out, lambda done: tell("pictures", done, total))
     finally:
         features.close()
     _print(count, time.monotonic() - begun, arguments.out)
@@ -83,8 +86,8 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callabl
         else:
             total, shown = _pictures(arguments, made, 1)
             sequences = engine.of_data(shown)
-        done = engine.run(sequences, str(arguments.out), lambda done: tell("pictures", done, total), arguments.round)
-        failures = engine.failures(str(arguments.out))
+        done = engine.run(sequences, arguments.out, lambda done: tell("pictures", done, total), arguments.round)
+        failures = engine.failures(arguments.out)
     count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
     _print(count, time.monotonic() - begun, arguments.out)
 
@@ -121,7 +124,7 @@ def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[i
     return len(pictures), shown_data(pictures, made)
 
 
-def _print(count: FeatureCount, seconds: float, out: Path) -> None:
+def _print(count: FeatureCount, seconds: float, out: str) -> None:
     for file, failure in count.failures:
         print(f"{file}: {failure}; no features", file=sys.stderr)
     print(

@@ -34,7 +34,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("archive", metavar="ARCHIVE", help="folder (for Spark also an address) with pictures; only ever read")
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that decides")
-    add("--out", type=Path, required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
+    add("--out", required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
     add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
     add("--write", default=",".join(FORMATS), metavar="LIST", help="of csv,json,parquet (all)")
     add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
@@ -47,6 +47,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
 def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
     """Scores, writes, tells; the exit code."""
     formats = _formats(arguments.write)
+    _check_out(arguments, formats)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
     archive = archive_at(arguments.archive)
     sorting = _sorting(arguments, rule)
@@ -87,10 +88,11 @@ class Run:
 def _local(arguments: argparse.Namespace, run: Run) -> None:
     begun = time.monotonic()
     workers = arguments.workers or len(os.sched_getaffinity(0))
-    with score_log(arguments.out / LOG) as log:
+    out = Path(arguments.out)
+    with score_log(out / LOG) as log:
         tell = partial(run.tell, "pictures")
         outcome = LocalScorer(run.rule, workers).run(run.archive, log, tell)
-        run.finish(arguments.out, outcome, outcome.scored, begun)
+        run.finish(out, outcome, outcome.scored, begun)
 
 
 def _spark(arguments: argparse.Namespace, run: Run) -> None:
@@ -98,14 +100,15 @@ def _spark(arguments: argparse.Namespace, run: Run) -> None:
     from uncia_training.spark_session import spark
 
     begun = time.monotonic()
-    parquet = str(arguments.out / PARQUET)
+    out = arguments.out.rstrip("/")
+    parquet = f"{out}/{PARQUET}"
     with spark(arguments.master) as session:
         bundle, rule = run.rule.bundle, run.rule
         scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, rule.name, rule.strips)
         told = lambda done: run.tell("pictures", done, run.archive.pictures)  # noqa: E731
-        scored = scorer.run(run.archive, str(arguments.out / STAGED), parquet, told, arguments.round)
+        scored = scorer.run(run.archive, f"{out}/{STAGED}", parquet, told, arguments.round)
     others = replace(run, formats=[one for one in run.formats if one != "parquet"])
-    others.finish(arguments.out, SparkScores(parquet), scored, begun)
+    others.finish(Path(out), SparkScores(parquet), scored, begun)
 
 
 def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files: list[Path]) -> None:
@@ -126,6 +129,13 @@ def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files:
     )
     for file in files:
         print(f"  {file}")
+
+
+def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:
+    if is_address(arguments.out) and (arguments.engine == "local" or formats != ["parquet"]):
+        raise DataError(
+            f"--out {arguments.out}: only --engine spark --write parquet writes to an address; give a folder"
+        )
 
 
 def _sorting(arguments: argparse.Namespace, rule: ScoringRule) -> Sorting | None:

@@ -21,6 +21,7 @@ from uncia_contract.scoring import Strips
 from uncia_training.score_results import picture_of_row, score_row, score_schema
 from uncia_training.spark_arguments import ROUND
 from uncia_training.spark_rounds import Indexing, archive_rows, in_rounds, sequence_of
+from uncia_training.storage import system_of
 
 
 @functools.lru_cache(maxsize=1)
@@ -95,8 +96,9 @@ class SparkScores:
         """Each picture."""
         import pyarrow.dataset as ds
 
-        for part in sorted(ds.dataset(self.folder, format="parquet").files):
-            for batch in ds.dataset(part, format="parquet").to_batches(batch_size=4096):
+        system, folder = system_of(self.folder)
+        for part in sorted(ds.dataset(folder, filesystem=system, format="parquet").files):
+            for batch in ds.dataset(part, filesystem=system, format="parquet").to_batches(batch_size=4096):
                 yield from map(picture_of_row, batch.to_pylist())
 
 

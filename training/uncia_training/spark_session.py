@@ -75,8 +75,10 @@ def _session(master: str | None) -> Any:
     if (master or "").startswith("local") or not (master or submitted):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config("spark.sql.shuffle.partitions", "4")
+    if os.environ.get("PYTHONPATH"):
+        builder = builder.config("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
     try:
-        session = builder.config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", "")).getOrCreate()
+        session = builder.getOrCreate()
     except (PySparkException, RuntimeError) as error:
         raise SparkError(f"Spark: cannot begin at {master or 'local[*]'} ({_reason(error)})") from error
     return session

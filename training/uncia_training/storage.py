@@ -42,7 +42,7 @@ def open_at(path: str) -> Any:
     """
     if not is_address(path):
         return Path(path).open("rb")
-    system, inner = _system(path)
+    system, inner = system_of(path)
     return system.open_input_file(inner)
 
 
@@ -93,16 +93,23 @@ def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
     """Names below the address and what is known of each, of what is called like a picture."""
     from pyarrow.fs import FileSelector, FileType
 
-    system, root = _system(address)
+    system, root = system_of(address)
     found = system.get_file_info(FileSelector(root, recursive=recursive))
     named = [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
     return [(name, one) for name, one in named if is_picture(name)]
 
 
-def _system(address: str) -> tuple[Any, str]:
-    from pyarrow import ArrowInvalid
-    from pyarrow.fs import FileSystem
+def system_of(address: str) -> tuple[Any, str]:
+    """Pyarrow's file system at an address (of a path: this machine's), and the path in it.
 
+    Raises:
+        DataError: not an address that it knows.
+    """
+    from pyarrow import ArrowInvalid
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if not is_address(address):
+        return LocalFileSystem(), address
     try:
         system, inner = FileSystem.from_uri(address.replace("s3a://", "s3://", 1))
     except (ArrowInvalid, ValueError, OSError) as error:
