@@ -74,7 +74,7 @@ clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # A part that is missing is a failure here, never a skip.
-test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, bad disks, fuzzing (root; about 8 minutes)
+test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, bad disks, fuzzing (root; about 9 minutes)
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || \
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
