@@ -42,3 +42,12 @@ def test_coordinates_give_the_same_held_out_logits(tmp_path):
     expected = fit_linear(values[:40], labels[:40], 0.01).logits(values[40:])
     assert own.shape[1] <= 40
     assert np.abs(fitted - expected).max() < 1e-3
+
+
+def test_streaming_weighs_rare_positives_as_scikit_learn_does(tmp_path):
+    """A prevalence of 5 % enters both solvers alike: logits agree to 1e-3."""
+    rows, values, labels = stored(tmp_path, NARROW)
+    prior = np.array([0.95, 0.05])
+    streamed, expected = (fit_linear(one, labels, 0.01, prior=prior).logits(values) for one in (rows, values))
+    assert np.abs(streamed - expected).max() < 1e-3
+    assert np.abs(expected - fit_linear(values, labels, 0.01).logits(values)).max() > 0.1

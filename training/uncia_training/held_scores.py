@@ -28,7 +28,7 @@ from uncia_training.trap_side import pack, score_bursts
 from uncia_training.trial import Held, Recipe, Rows, fit_head, score_held_out
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
-FORMAT = "held/1"
+FORMAT = "held/2"
 
 
 @dataclass(frozen=True, eq=False)

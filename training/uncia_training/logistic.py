@@ -43,6 +43,7 @@ def fit_linear(
     c: float,
     weights: NDArray[np.float64] | None = None,
     scale_features: bool = True,
+    prior: NDArray[np.float64] | None = None,
 ) -> Linear:
     """Balanced multinomial logistic regression on standardised features.
 
@@ -52,20 +53,37 @@ def fit_linear(
         c: inverse strength of the L2 penalty, for features of unit variance.
         weights: of the pictures, on top of the balance between classes.
         scale_features: False where they are coordinates whose inner products count as they are.
+        prior: shares that the classes have in the field (classes,), None for equal ones.
     """
     if isinstance(features, StoredRows):
-        return Linear(*class_rows(*fit_streaming(features, labels, balanced(labels, weights), c)))
+        return Linear(
+            *class_rows(*fit_streaming(features, labels, balanced(labels, weights) * class_weights(prior, labels), c))
+        )
+    shares = _shares(prior, labels)
     if not scale_features:
-        model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-5)
+        model = LogisticRegression(C=c, class_weight=shares, max_iter=2000, tol=1e-5)
         model.fit(features.astype(np.float64), labels, sample_weight=weights)
         return Linear(*class_rows(model.coef_.astype(np.float64), model.intercept_.astype(np.float64)))
     scaler = StandardScaler().fit(features)
     scale = np.where(scaler.scale_ < _TINY, 1.0, scaler.scale_)
-    model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, tol=1e-6)
+    model = LogisticRegression(C=c, class_weight=shares, max_iter=2000, tol=1e-6)
     model.fit((features - scaler.mean_) / scale, labels, sample_weight=weights)
     coefficients, intercept = class_rows(model.coef_, model.intercept_)
     folded = coefficients / scale
     return Linear(folded, intercept - folded @ scaler.mean_)
+
+
+def class_weights(prior: NDArray[np.float64] | None, labels: Labels) -> NDArray[np.float64]:
+    """A weight a label, on top of balanced classes, that gives each class its share; 1 where shares are equal."""
+    return np.ones(len(labels)) if prior is None else prior[labels] * len(prior)
+
+
+def _shares(prior: NDArray[np.float64] | None, labels: Labels) -> str | dict[int, float]:
+    """scikit-learn's class weights. Its `balanced` counts by the weights of samples and would undo a prior in them."""
+    if prior is None:
+        return "balanced"
+    counts = np.bincount(labels, minlength=len(prior))
+    return {number: float(share * len(labels) / max(counts[number], 1)) for number, share in enumerate(prior)}
 
 
 def balanced(labels: Labels, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:

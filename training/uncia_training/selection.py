@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.labels import LabelledPicture
 from uncia_training.feature_store import StoredRows
-from uncia_training.logistic import Calibration, Features, Labels, Linear, calibrate, fit_linear
+from uncia_training.logistic import Calibration, Features, Labels, Linear, calibrate, class_weights, fit_linear
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
 FOLDS = 5
@@ -43,8 +43,7 @@ class Samples:
     def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
         """Features (rows, features), labels and weights of all views of the chosen looks."""
         labels = np.repeat(self.labels[chosen], self.views)
-        weights = np.tile(self.view_weights, int(chosen.sum()))
-        return self._features(chosen), labels, weights * class_weights(self.prior, labels)
+        return self._features(chosen), labels, np.tile(self.view_weights, int(chosen.sum()))
 
     def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
         """Of all views of the chosen looks; the views of one look follow each other."""
@@ -150,7 +149,7 @@ def _error(differences: NDArray[np.float64]) -> float:
 def fit_all(samples: Samples, c: float) -> Linear:
     """The fit on everything."""
     features, labels, weights = samples.rows(np.ones(len(samples.labels), bool))
-    return fit_linear(features, labels, c, weights, samples.scale_features)
+    return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
 
 
 def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
@@ -162,7 +161,7 @@ def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
     for fold in range(len(names)):
         held_out = folds == fold
         features, labels, weights = samples.rows(~held_out)
-        model = fit_linear(features, labels, c, weights, samples.scale_features)
+        model = fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
         models.append(model)
         logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
@@ -186,11 +185,6 @@ def loss_shares(
     _, index = np.unique(groups, return_inverse=True)
     shares: NDArray[np.float64] = np.bincount(index, losses).astype(np.float64)
     return shares
-
-
-def class_weights(prior: NDArray[np.float64] | None, labels: Labels) -> NDArray[np.float64]:
-    """A weight a label, on top of balanced classes, that gives each class its share; 1 where shares are equal."""
-    return np.ones(len(labels)) if prior is None else prior[labels] * len(prior)
 
 
 def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:

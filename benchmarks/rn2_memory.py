@@ -1,0 +1,77 @@
+"""How much memory and time the fit of the second-to-last layer takes, on features that a disk holds.
+
+    python benchmarks/rn2_memory.py --pictures 20000 --features 100352 --iterations 20
+
+Makes float16 features of that many pictures (4 GB for the default; removed afterwards), of which a few hundred tell the
+classes apart, and fits them in a process of its own, whose peak of resident memory is told. Pages of the mapped file
+count as resident while they are held; they are given back after each chunk.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from uncia_training.feature_store import StoredRows
+from uncia_training.logistic import balanced
+from uncia_training.streaming import fit_streaming
+
+ROWS_AT_ONCE = 200
+TELLING = 300  # features that differ between the classes
+
+
+def labels_of(pictures: int) -> np.ndarray:
+    """One in four is positive."""
+    return (np.arange(pictures) % 4 == 0).astype(np.intp)
+
+
+def write_features(path: Path, pictures: int, features: int) -> None:
+    """Sparse, non-negative numbers, as after a ReLU."""
+    chance, labels = np.random.default_rng(0), labels_of(pictures)
+    with path.open("wb") as file:
+        for start in range(0, pictures, ROWS_AT_ONCE):
+            count = min(ROWS_AT_ONCE, pictures - start)
+            rows = np.maximum(chance.standard_normal((count, features), np.float32), 0)
+            rows[:, :TELLING] += 0.1 * labels[start : start + count, np.newaxis]
+            file.write(rows.astype(np.float16).tobytes())
+
+
+def fit(path: Path, pictures: int, features: int, iterations: int) -> None:
+    """Fits, and says what it took; run in a process of its own."""
+    rows = StoredRows(path, range(pictures), features, np.dtype(np.float16))
+    labels, began = labels_of(pictures), time.process_time()
+    weights, bias = fit_streaming(rows, labels, balanced(labels), 0.01 * 1280 / features, iterations)
+    spent = time.process_time() - began
+    logits = np.concatenate([chunk @ weights[0] + bias[0] for _, chunk in rows.chunks()])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    right = ((logits > 0) == labels.astype(bool)).mean()
+    print(
+        f"{pictures} pictures, {features} features, {path.stat().st_size / 1e9:.1f} GB on disk: at most {peak:.2f} GB "
+        f"resident, {spent:.0f} CPU seconds for at most {iterations} iterations, {right:.3f} of the labels learnt"
+    )
+
+
+def main() -> None:
+    """Writes the features, fits in a child process, and removes them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=20_000)
+    parser.add_argument("--features", type=int, default=100_352)
+    parser.add_argument("--iterations", type=int, default=300)
+    parser.add_argument("--fit", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.fit:
+        fit(arguments.fit, arguments.pictures, arguments.features, arguments.iterations)
+        return
+    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        path = Path(folder) / "rows.bin"
+        write_features(path, arguments.pictures, arguments.features)
+        subprocess.run([sys.executable, __file__, *sys.argv[1:], "--fit", str(path)], check=True)
+
+
+if __name__ == "__main__":
+    main()
