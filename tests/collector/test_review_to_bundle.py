@@ -58,5 +58,9 @@ def test_the_documented_line_makes_a_bundle_of_reviews(reviewed, tmp_path):
 
     bundle = read_bundle(tmp_path / "review-1.uncia")
     Classifier(bundle).check_probes()
-    assert set(bundle.manifest.labels) == {"snow_leopard", "not_snow_leopard"}
+    with (tmp_path / "review.csv").open(newline="") as file:
+        taught = {row["label"] for row in csv.DictReader(file)}
+    assert taught == {"snow_leopard", "not_snow_leopard"}
+    # `uncia-train` calls every label that is not positive "other"
+    assert set(bundle.manifest.labels) == {"snow_leopard", "other"}
     assert bundle.manifest.positive_labels == ("snow_leopard",)
