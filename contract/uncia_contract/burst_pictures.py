@@ -1,8 +1,9 @@
 """A burst's JPEGs, decoded on all cores, and no more often than memory asks for.
 
-Decides when a decoded picture is kept: pictures decoded for their thumbnails are kept, those to be scored first before
-others, in the memory that finding regions leaves of `SHARED_BYTES`. A kept picture serves the model only when decoding
-anew would use the same DCT scale, so that what the model sees is always `model_input` of the file's bytes, to the byte.
+Decides what is kept of a picture decoded for its thumbnail: the picture, those to be scored first before others, in the
+memory that finding regions leaves of `SHARED_BYTES`; else the model's input of the whole frame, for most bursts show
+nothing that moves. Either serves only where decoding anew would use the same DCT scale, so that what the model sees is
+always `model_input` of the file's bytes, to the byte.
 """
 
 import os
@@ -11,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from uncia_contract.decisions import scoring_order
 from uncia_contract.errors import FrameError
@@ -20,26 +22,38 @@ from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
 
-SHARED_BYTES = 20 * 1024 * 1024
-_FINDING_BYTES = 16  # that `regions` needs at most for a pixel of a thumbnail: four times float32
+# Ten frames of 12 megapixels are decoded once (30 MB at a quarter of their scale); thirty of them leave nothing for it.
+SHARED_BYTES = 42 * 1024 * 1024
+_BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
+_FINDING_BYTES = 28  # set aside for a pixel of a thumbnail; `regions` takes about 16 of them
 
 
 class BurstPictures:
     """Gives thumbnails, then model inputs. A context manager: it ends its threads."""
 
-    def __init__(self, readers: Sequence[ReadPicture], rule: RegionRule, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        readers: Sequence[ReadPicture],
+        rule: RegionRule,
+        size: tuple[int, int],
+        whole: Region | None = None,
+        workers: int | None = None,
+    ) -> None:
         """Opens nothing yet.
 
         Args:
             readers: each gives a JPEG's bytes when called, at most twice.
             rule: how large thumbnails are.
+            size: (width, height) of the model's input in pixels.
+            whole: what of a frame is scored where no region is found; None for all of it.
             workers: threads that decode; as many as there are cores, at most four, where None.
         """
-        self._readers, self._rule = readers, rule
+        self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(self.workers)
         self._rank = {index: rank for rank, index in enumerate(scoring_order(len(readers)))}
-        self._held: dict[int, tuple[NDArray[np.uint8], int]] = {}
+        self._held: dict[int, tuple[Image.Image, int]] = {}
+        self._inputs: dict[int, NDArray[np.uint8]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
 
     def __enter__(self) -> "BurstPictures":
@@ -59,9 +73,9 @@ class BurstPictures:
                 found[index] = looked
         return found, failures
 
-    def ahead(self, index: int, size: tuple[int, int], region: Region | None) -> Future[NDArray[np.uint8]]:
-        """`model_input` of that picture, begun on another thread."""
-        return self._pool.submit(self._input, index, size, region or WHOLE)
+    def ahead(self, index: int, region: Region | None) -> Future[NDArray[np.uint8]]:
+        """`model_input` of that picture, begun on another thread; the whole where there is no region."""
+        return self._pool.submit(self._input, index, region or self._whole)
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:
@@ -71,23 +85,31 @@ class BurstPictures:
         except (FrameError, OSError) as error:
             return str(error)
         self._sizes[index] = size
-        grey = thumbnail(image, self._rule)
-        if (self._rank[index] + 1) * 3 * image.width * image.height <= self._room(grey.size):
-            self._held[index] = np.asarray(image), dct_scale(size, enough)
+        grey, scale = thumbnail(image, self._rule), dct_scale(size, enough)
+        if (self._rank[index] + 1) * _BYTES_PER_PIXEL * image.width * image.height <= self._room(grey.size):
+            self._held[index] = image, scale
+        elif scale == self._scale(index, self._whole):
+            self._inputs[index] = model_input(image, self._size, self._whole)
         return grey
 
     def _room(self, thumbnail_pixels: int) -> int:
         """Bytes for kept pictures, when each of the burst's thumbnails has so many pixels."""
         return SHARED_BYTES - _FINDING_BYTES * thumbnail_pixels * len(self._readers)
 
-    def _input(self, index: int, size: tuple[int, int], region: Region) -> NDArray[np.uint8]:
-        whole, enough = self._sizes[index], enough_for(size, region)
-        scale = dct_scale(whole, (min(whole[0], enough[0]), min(whole[1], enough[1])))
-        image, held_scale = self._held.pop(index, (None, 0))
-        if image is not None and held_scale == scale:
-            return model_input(image, size, region)
+    def _scale(self, index: int, region: Region) -> int:
+        """The DCT scale at which that region of the picture is decoded."""
+        whole, enough = self._sizes[index], enough_for(self._size, region)
+        return dct_scale(whole, (min(whole[0], enough[0]), min(whole[1], enough[1])))
+
+    def _input(self, index: int, region: Region) -> NDArray[np.uint8]:
+        ready = self._inputs.pop(index, None)
+        if ready is not None and region == self._whole:
+            return ready
+        image, scale = self._held.pop(index, (None, 0))
+        if image is not None and scale == self._scale(index, region):
+            return model_input(image, self._size, region)
         del image
-        return model_input(self._readers[index](), size, region)
+        return model_input(self._readers[index](), self._size, region)
 
 
 def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:

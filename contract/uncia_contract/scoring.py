@@ -78,12 +78,13 @@ def score_burst(
         workers: threads that decode pictures while others are scored; as many as there are cores, up to four.
     """
     manifest = classifier.manifest
-    with BurstPictures(pictures, manifest.region_rule, workers) as decoded:
+    whole = strips.visible if strips else None
+    with BurstPictures(pictures, manifest.region_rule, manifest.input_size, whole, workers) as decoded:
         thumbnails, failures = decoded.thumbnails()
         if not thumbnails:
             return None
         choices = _choices(list(thumbnails.values()), classifier, strips, background, use_regions)
-        scorer = _Scorer(decoded, classifier, dict(zip(thumbnails, choices, strict=True)), strips, every_frame)
+        scorer = _Scorer(decoded, classifier, dict(zip(thumbnails, choices, strict=True)), every_frame)
         decision, scores = scorer.decide()
     looks = {
         index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in scorer.choices.items()
@@ -117,13 +118,11 @@ class _Scorer:
         decoded: BurstPictures,
         classifier: Scores,
         choices: dict[int, RegionChoice],
-        strips: Strips | None,
         every_frame: bool,
     ) -> None:
         self.choices = choices
         self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
         self._usable = list(choices)
-        self._whole = strips.visible if strips else None
         self._order = scoring_order(len(choices))
         self._begun: dict[int, Future[NDArray[np.uint8]]] = {}
         self._scores: list[float] = []
@@ -152,8 +151,7 @@ class _Scorer:
                 return
             if position not in self._begun:
                 index = self._usable[position]
-                size, region = self._classifier.manifest.input_size, self.choices[index].region or self._whole
-                self._begun[position] = self._decoded.ahead(index, size, region)
+                self._begun[position] = self._decoded.ahead(index, self.choices[index].region)
 
     def _is_certain(self, ahead: int) -> bool:
         """Whether the frame that comes `ahead` frames after the due one is scored even if those before it give 0."""

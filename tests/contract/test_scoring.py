@@ -110,9 +110,9 @@ def test_a_kept_picture_gives_what_decoding_anew_gives(
 ) -> None:
     """For any size and region, to the byte."""
     picture, region = jpeg(size), Region(left, top, side, side)
-    with BurstPictures([lambda: picture], RegionRule(), workers=1) as decoded:
+    with BurstPictures([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
         decoded.thumbnails()
-        given_input = decoded.ahead(0, (32, 32), region).result()
+        given_input = decoded.ahead(0, region).result()
     assert np.array_equal(given_input, model_input(picture, (32, 32), region))
 
 

@@ -139,7 +139,7 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
         return data
 
     readers = [lambda index=index: read(index) for index in range(len(sequence.pictures))]
-    with BurstPictures(readers, rule, workers=1) as decoded:
+    with BurstPictures(readers, rule, extractor.size, workers=1) as decoded:
         thumbnails, failures = decoded.thumbnails()
         choices = dict(zip(thumbnails, regions(list(thumbnails.values()), rule), strict=True)) if thumbnails else {}
         for index, picture in enumerate(sequence.pictures):
@@ -149,7 +149,7 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
                 continue
             for region in dict.fromkeys((None, choices[index].region)):
                 row = _row(number, picture, contents[index], extractor, region)
-                yield row, lambda i=index, r=region: decoded.ahead(i, extractor.size, r).result()  # type: ignore[misc]
+                yield row, lambda i=index, r=region: decoded.ahead(i, r).result()  # type: ignore[misc]
 
 
 def _row(number: int, picture: ShownPicture, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
