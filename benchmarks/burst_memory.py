@@ -68,7 +68,14 @@ def measure(bundle: Path, frames: int, side: int) -> float:
         folder = Path(name)
         burst = folder / "in" / "burst"
         burst.mkdir(parents=True)
-        command = [sys.executable, "-c", RENDER.format(here=str(Path(__file__).parent)), burst, str(frames), str(side)]
+        command = [
+            sys.executable,
+            "-c",
+            RENDER.format(here=str(Path(__file__).parent)),
+            str(burst),
+            str(frames),
+            str(side),
+        ]
         subprocess.run(command, check=True)
         all_positive(bundle, folder / "all.uncia")
         (folder / "trap.toml").write_text(
