@@ -17,13 +17,9 @@ if os.environ.get("UNCIA_ARM64"):  # emulation is too slow for deadlines, and no
     hypothesis.settings.register_profile("arm64", deadline=None, max_examples=20)
     hypothesis.settings.load_profile("arm64")
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """A skipped test has failed: `make test-arm64` brings all that its tests need."""
-        report = yield
-        if report.skipped and not hasattr(report, "wasxfail"):
-            report.outcome, report.longrepr = "failed", f"skipped, where nothing may be: {report.longrepr}"
-        return report
+# A runner in the background ignores Ctrl-C, and so would the programs that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 MOSQUITTO = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
@@ -47,9 +43,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skip is a failure where skips are forbidden."""
+    """A skip is a failure where skips are forbidden: on arm64, too, whose userland has all that its tests need."""
     report = yield
-    if report.skipped and item.config.getoption("--forbid-skips") and not hasattr(report, "wasxfail"):
+    forbidden = item.config.getoption("--forbid-skips") or "UNCIA_ARM64" in os.environ
+    if report.skipped and forbidden and not hasattr(report, "wasxfail"):
         report.outcome, report.longrepr = "failed", f"skipped, where skips are forbidden: {report.longrepr}"
     return report
 
