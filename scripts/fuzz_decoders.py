@@ -7,6 +7,7 @@ line break. Sound messages are the corpus to start from. Any exception but a dec
 report and exit code 77.
 """
 
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,7 @@ RECORD = (
     b'"schema":"uncia.sequence/1"}'
 )
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb004300") + bytes(64) + bytes.fromhex("ffd9")
+MEMORY = 2 << 30  # bytes; one input that needs this much is a crash
 SEEDS = [
     b"\0uncia/v1/ridge/sequence/1\n" + RECORD, b"\1" + RECORD, b"\0uncia/v1/ridge/availability\nonline",
     b"\2uncia/v1/ridge/sequence/1/frame/0/0\n" + b"a" * 64 + b"20000\nbytes", b"\3" + JPEG,
@@ -66,10 +68,19 @@ def _made_out(wire: Wire) -> None:
 def main() -> None:
     """Run it."""
     runs, seed = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "20261123"
+    # libFuzzer's own limit looks at a peak that a child inherits from whoever started it (Linux, ru_maxrss): off.
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with tempfile.TemporaryDirectory() as corpus:
         for n, sound in enumerate(SEEDS):
             (Path(corpus) / f"{n}").write_bytes(sound)
-        options = [f"-runs={runs}", f"-seed={seed}", "-max_len=2000", "-verbosity=0", "-print_final_stats=1"]
+        options = [
+            f"-runs={runs}",
+            f"-seed={seed}",
+            "-max_len=2000",
+            "-verbosity=0",
+            "-rss_limit_mb=0",
+            "-print_final_stats=1",
+        ]
         atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={tempfile.gettempdir()}/", corpus], one)
         atheris.Fuzz()
 
