@@ -1,17 +1,19 @@
 """How long the gallery takes over a large catalogue, on this machine.
 
-    python benchmarks/collector_gallery.py [--sequences 1000000] [--database URL] [--keep DIR]
+    python benchmarks/collector_gallery.py [--sequences 1000000] [--postgresql | --database URL] [--keep DIR]
 
 Fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and asks for the gallery
 as a browser would: ten pages into the past, and every combination of trap, state, score, month and label, those that
 nothing passes included. Prints p50, p95, p99 and the slowest in milliseconds over HTTP, and the process's memory after
-each round of all addresses. `--keep` leaves the catalogue there for the next run.
+each round of all addresses. `--keep` leaves the catalogue there for the next run; `--postgresql` starts a private
+server for it.
 """
 
 import argparse
 import http.client
 import json
 import random
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -20,6 +22,9 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from sqlalchemy import func, select, text
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from tests.collector.conftest import PostgreSQL, postgresql_programs
 
 from uncia_collector.database import Database
 from uncia_collector.filters import STATES
@@ -148,10 +153,13 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=2400)
     parser.add_argument("--database", default="")
+    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
+    own = PostgreSQL(postgresql_programs(), options="") if arguments.postgresql else None
+    url = arguments.database if own is None else own.new_database()
     with tempfile.TemporaryDirectory() as name:
-        settings = CollectorSettings(data=str(arguments.keep or name), database=arguments.database)
+        settings = CollectorSettings(data=str(arguments.keep or name), database=url)
         settings.folder.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database_url)
         database.migrate()
@@ -162,9 +170,13 @@ def main() -> None:
         server.start()
         browser = Browser(server.address)
         browser.log_in()
-        figures = {"sequences": arguments.sequences} | measure(browser, arguments.requests)
+        figures = {"sequences": arguments.sequences, "database": database.engine.dialect.name} | measure(
+            browser, arguments.requests
+        )
         server.stop()
         database.close()
+    if own is not None:
+        own.stop()
     print(json.dumps(figures, indent=1))
 
 

@@ -1,8 +1,9 @@
 """How many sequences a second a collector commits: one 20 kB frame each, through a real Mosquitto, on this machine.
 
-    python benchmarks/collector_ingest.py [--sequences 4000] [--database URL] [--data DIR]
+    python benchmarks/collector_ingest.py [--sequences 4000] [--postgresql | --database URL] [--data DIR]
 
-Prints one JSON object: sequences a second from the first publish to the last receipt, and the collector's memory.
+Prints one JSON object: sequences a second from the first publish to the last receipt, and the collector's resident
+memory after each twentieth of the sequences. `--postgresql` starts a private server that syncs what it commits.
 The senders run in processes of their own; senders, broker and collector share the machine's cores. The broker saves its
 sessions at Mosquitto's default interval (the receipts carry the promise); `--save-always` saves them at each change.
 """
@@ -11,7 +12,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import threading
@@ -24,7 +24,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.collector.conftest import SentSequence, jpeg
+from tests.collector.conftest import PostgreSQL, SentSequence, jpeg, postgresql_programs
 from tests.conftest import Mosquitto
 
 from uncia_collector.collector import Collector
@@ -40,7 +40,12 @@ def picture(seed: int) -> bytes:
     return BASE + seed.to_bytes(8, "big") + b"\0" * (20_000 - len(BASE) - 8)
 
 
-def send(port: int, trap: str, first: int, count: int, done) -> None:
+def resident_mb() -> float:
+    """This process's memory: collector and nothing else."""
+    return round(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6, 1)
+
+
+def send(port: int, trap: str, first: int, count: int, receipted, done) -> None:
     """One trap: keeps IN_FLIGHT sequences under way until all are receipted."""
     window, left, finished = threading.Semaphore(IN_FLIGHT), [count], threading.Event()
 
@@ -48,6 +53,8 @@ def send(port: int, trap: str, first: int, count: int, done) -> None:
         if decode(message.payload, Receipt).complete:
             window.release()
             left[0] -= 1
+            with receipted.get_lock():
+                receipted.value += 1
             if not left[0]:
                 finished.set()
 
@@ -68,45 +75,63 @@ def send(port: int, trap: str, first: int, count: int, done) -> None:
     done.put(left[0])
 
 
+def watch(senders, receipted, total: int) -> list[float]:
+    """Resident memory after each twentieth of the sequences, until the senders are done."""
+    curve: list[float] = []
+    while any(sender.is_alive() for sender in senders):
+        if receipted.value >= (len(curve) + 1) * total // 20:
+            curve.append(resident_mb())
+        time.sleep(0.01)
+    return curve
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", type=int, default=4000)
     parser.add_argument("--traps", type=int, default=2)
     parser.add_argument("--database", default="")
+    parser.add_argument("--postgresql", action="store_true")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--save-always", action="store_true")
     arguments = parser.parse_args()
+    server = PostgreSQL(postgresql_programs(), options="") if arguments.postgresql else None
+    database = arguments.database if server is None else server.new_database()
     with tempfile.TemporaryDirectory(dir=arguments.data) as name:
         broker = Mosquitto(
             Path(name), "" if arguments.save_always else "autosave_interval 1800\nautosave_on_changes false\n"
         )
         broker.start()
         settings = CollectorSettings(
-            data=f"{name}/data", database=arguments.database, broker=BrokerSettings(port=broker.port), http=None
+            data=f"{name}/data", database=database, broker=BrokerSettings(port=broker.port), http=None
         )
         collector = Collector(settings)
         collector.start()
         collector.wait_ready()
-        each, done = arguments.sequences // arguments.traps, multiprocessing.get_context("spawn").Queue()
+        spawn, each = multiprocessing.get_context("spawn"), arguments.sequences // arguments.traps
+        done, receipted = spawn.Queue(), spawn.Value("i", 0)
         started = time.perf_counter()
         senders = [
-            multiprocessing.get_context("spawn").Process(target=send, args=(broker.port, f"t{n}", 0, each, done))
+            spawn.Process(target=send, args=(broker.port, f"t{n}", 0, each, receipted, done))
             for n in range(arguments.traps)
         ]
         for sender in senders:
             sender.start()
+        curve = watch(senders, receipted, each * arguments.traps)
         lost = sum(done.get() for _ in senders)
         seconds = time.perf_counter() - started
         collector.stop()
         broker.stop()
+    if server is not None:
+        server.stop()
     figures = {
         "sequences": each * arguments.traps,
         "without_receipt": lost,
         "seconds": round(seconds, 2),
         "sequences_per_second": round(each * arguments.traps / seconds, 1),
         "collector_cpu_seconds": round(time.process_time(), 2),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "database": "postgresql" if database else "sqlite",
+        "resident_mb": curve,
         "cores": os.cpu_count(),
     }
     print(json.dumps(figures))

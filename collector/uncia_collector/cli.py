@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
 from uncia_collector.database import Database
-from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.ingest import check_broker
 from uncia_collector.logs import configure_logs

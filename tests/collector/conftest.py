@@ -128,14 +128,14 @@ class StoreUnderTest:
 class PostgreSQL:
     """A private server in a folder of its own, run by a user who may (initdb refuses root)."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, options: str = "-c fsync=off") -> None:
         self.programs, self.databases = programs, itertools.count()
         self.folder = Path(tempfile.mkdtemp(prefix="uncia-postgresql-"))
         self.user = "postgres" if os.getuid() == 0 else getpass.getuser()
         if os.getuid() == 0:
             shutil.chown(self.folder, self.user)
         self._run("initdb", "-D", "cluster", "-A", "trust", "-U", self.user, "-E", "UTF8", "--no-sync", "-N")
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off -c max_connections=60"
+        options = f"-k {self.folder} -c listen_addresses= -c max_connections=60 {options}"
         self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", options, "start")
 
     def new_database(self) -> str:
@@ -155,13 +155,19 @@ class PostgreSQL:
         subprocess.run(command, cwd=self.folder, user=user, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
+def postgresql_programs() -> Path | None:
+    """Where Debian keeps the newest server's programs, None without one."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return found[-1].parent if found else None
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """A running PostgreSQL: `.new_database()` gives a URL."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
+    programs = postgresql_programs()
+    if programs is None:
         pytest.skip("NO POSTGRESQL: install Debian's package `postgresql`; the catalogue was tested on SQLite only")
-    server = PostgreSQL(programs[-1].parent)
+    server = PostgreSQL(programs)
     yield server
     server.stop()
 

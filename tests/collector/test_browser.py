@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from uncia_collector import gallery
-from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app

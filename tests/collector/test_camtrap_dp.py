@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from uncia_collector.exports.camtrap_dp import read_deployments, write_camtrap_dp
+from uncia_collector.deployments import read_deployments
+from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.gathered import places
 from uncia_collector.review import review
 from uncia_contract.errors import DataError

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from uncia_collector.cli import main
-from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.review import review
 from uncia_collector.schema import frames, sequences

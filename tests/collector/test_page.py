@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from uncia_collector import gallery
 from uncia_collector.arrivals import Wire
-from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from starlette.testclient import TestClient
 
-from uncia_collector.exports.camtrap_dp import read_deployments
+from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.recall import interval, miss_rates
 from uncia_collector.review import review

@@ -1,4 +1,4 @@
-"""Writes a Camtrap DP 1.0 package (https://camtrap-dp.tdwg.org) as a zip, and reads its deployments.
+"""Writes a Camtrap DP 1.0 package (https://camtrap-dp.tdwg.org) as a zip.
 
 Decides how our words become the standard's: #1 each sequence is one event with a machine's and, once reviewed, a
 person's observation; #2 each scored frame is a media observation whose box is the region that was scored; #3 what the
@@ -9,17 +9,13 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.database import Database
 from uncia_collector.exports.gathered import COARSE_DEGREES, EMPTY_LABELS, Gathered, Place, gather, places
-from uncia_collector.schema import deployments
-from uncia_collector.upserts import upsert
 from uncia_contract.errors import DataError
 
 BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/"
@@ -145,55 +141,6 @@ class _Survey:
         for item in gather(self.connection, self.exact):
             if item.place is not None:
                 yield from _observations(item)
-
-
-def read_deployments(path: Path, database: Database) -> int:
-    """Take in the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds one); how many.
-
-    `cameraID` is the trap; where it is empty, `deploymentID` is.
-
-    Raises:
-        DataError: not such a table; the line and column are named.
-    """
-    path = path / "deployments.csv" if path.is_dir() else path
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [_row_from(line, number, path) for number, line in enumerate(csv.DictReader(file), start=2)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    with database.writing() as connection:
-        for row in rows:
-            connection.execute(upsert(connection, deployments, row, ["id"], [name for name in row if name != "id"]))
-    return len(rows)
-
-
-def _row_from(line: Mapping[str, str | None], number: int, path: Path) -> dict[str, Any]:
-    try:
-        latitude, longitude = float(line["latitude"] or ""), float(line["longitude"] or "")
-        if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-            raise ValueError(f"({latitude}, {longitude}) is not on Earth")
-        return {
-            "id": (line["deploymentID"] or "")[:64],
-            "trap": (line.get("cameraID") or line["deploymentID"] or "")[:64],
-            "location_id": (line.get("locationID") or line["deploymentID"] or "")[:64],
-            "location_name": (line.get("locationName") or "")[:255],
-            "latitude": latitude,
-            "longitude": longitude,
-            "uncertainty_m": int(line.get("coordinateUncertainty") or 0) or None,
-            "started_at": _moment(line["deploymentStart"]),
-            "ended_at": _moment(line["deploymentEnd"]) if line.get("deploymentEnd") else None,
-            "setup_by": (line.get("setupBy") or "")[:255],
-            "camera_model": (line.get("cameraModel") or "")[:255],
-            "comments": (line.get("deploymentComments") or "")[:1000],
-        }
-    except (KeyError, ValueError) as error:
-        what = f"no column {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{path}, line {number}: {what}; expected Camtrap DP's deployments.csv") from error
-
-
-def _moment(text: str | None) -> datetime:
-    moment = datetime.fromisoformat(text or "")
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
