@@ -45,7 +45,7 @@ SEQUENCES = """
 INSERT INTO sequences (trap, id, event, started_at, ended_at, received_at, completed_at, frames, frames_stored,
  frames_scored, best_frame, confidence, upper_bound, threshold, positive, label, audit, historical, clock_synchronised,
  clock_source, bundle, bundle_version, bundle_sha256, fingerprint, record, review, review_label)
-WITH RECURSIVE numbers(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count} - 1),
+WITH RECURSIVE numbers(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {count} - 1),
  dice AS (SELECT i, {at} AS at, (i * 2654435761) % 1000003 / 1000003.0 AS score, (i * 40503) % 40 AS trap,
   (i * 48271) % 25 = 0 AS audit, (i * 69621) % 20 AS said FROM numbers),
  known AS (SELECT *, CASE WHEN audit THEN score / 2 ELSE 0.5 + score / 2 END AS confidence FROM dice)

@@ -67,8 +67,9 @@ class Alerts:
             if connection.execute(told).scalar_one():
                 return 0
             counted = select(sequences.c.trap, func.count()).where(
-                sequences.c.positive.is_(True), sequences.c.received_at > now - timedelta(days=1)
-            )
+                sequences.c.positive.is_(True), sequences.c.received_at > now - timedelta(days=1),
+                sequences.c.origin == "",
+            )  # fmt: skip
             seen = {str(trap): int(n) for trap, n in connection.execute(counted.group_by(sequences.c.trap))}
         content = {"kind": "digest", "station": self.station, "day": f"{local:%Y-%m-%d}", "sightings": seen}
         return self._tell(channel, "digest", f"{local:%Y-%m-%d}", content, now) if seen else 0  # #3

@@ -19,6 +19,9 @@ from uncia_collector.collector import Collector
 from uncia_collector.database import Database
 from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.kinds import KINDS, Request, export
+from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.imports.package import CamtrapPackage
+from uncia_collector.imports.survey import SurveyImport
 from uncia_collector.ingest import check_broker
 from uncia_collector.logs import configure_logs
 from uncia_collector.people import ROLES, People
@@ -33,6 +36,7 @@ EXAMPLES = """examples:
   uncia-collect check --config collector.toml     would it run? configuration, catalogue, broker; 2 if not
   uncia-collect user add anara --role reviewer --config collector.toml
   uncia-collect deployments deployments.csv --config collector.toml
+  uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
   uncia-collect export camtrap-dp --out survey.zip --config collector.toml
   uncia-collect list --data uncia-data            what is there, as a table
   uncia-collect list --data uncia-data --json     the same for other programs
@@ -74,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     deployments.add_argument("file", type=Path, metavar="CSV_OR_DIR")
     _add_catalogue(deployments)
     deployments.set_defaults(run=_deployments)
+    _add_import(_command(commands, "import", "take in a survey of others (Camtrap DP package)"))
     return parser
 
 
@@ -92,6 +97,12 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
     _add_catalogue(command)
     command.set_defaults(run=_export)
+
+
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("package", type=Path, metavar="PACKAGE", help="its folder, datapackage.json or zip")
+    _add_catalogue(command)
+    command.set_defaults(run=_import)
 
 
 def _add_user(command: argparse.ArgumentParser) -> None:
@@ -210,6 +221,20 @@ def _password(file: Path | None) -> str:
 def _deployments(arguments: argparse.Namespace) -> int:
     database = _open(arguments, create=True)
     print(f"{read_deployments(arguments.file, database)} deployments")
+    database.close()
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config) if arguments.config else None
+    root = settings.folder if settings else arguments.data
+    if root is None:
+        raise DataError("where do pictures go? expected --config TOML or --data DIR")
+    folder = FrameFolder(root, settings.min_free_bytes if settings else 0)
+    with CamtrapPackage(arguments.package) as package:
+        database = _open(arguments, create=True)
+        counted = SurveyImport(package, database, folder, datetime.now(UTC)).run()
+        print(f"{package.title}: {counted.told}")
     database.close()
     return 0
 

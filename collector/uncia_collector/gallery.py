@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tup
 
 from uncia_collector.filters import Filters, Walk
 from uncia_collector.keys import of_sequences
-from uncia_collector.schema import frames, reviews, sequences
+from uncia_collector.schema import frames, reviews, sequences, surveys
 from uncia_contract.messages import Preview, SequenceRecord, decode
 
 PAGE = 48
@@ -75,6 +75,14 @@ def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
     return [*connection.execute(select(reviews).where(*where).order_by(reviews.c.key.desc()).limit(20))]
 
 
+def survey_of(connection: Connection, row: Any) -> str:
+    """The title of the survey that a sequence was imported with, empty for a trap's own."""
+    if not row.origin:
+        return ""
+    title = connection.execute(select(surveys.c.title).where(surveys.c.name == row.origin)).scalar_one_or_none()
+    return str(title or row.origin)
+
+
 def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], int]:
     """For each sequence the number of the frame to show: its best one that is stored, else any that is, else the one
     that its record holds a preview of.
@@ -94,7 +102,7 @@ def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str]
 def previews(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Preview]:
     """The previews that came with the records of these sequences."""
     query = select(sequences.c.trap, sequences.c.id, sequences.c.record).where(
-        of_sequences(sequences.c.trap, sequences.c.id, keys)
+        of_sequences(sequences.c.trap, sequences.c.id, keys), sequences.c.origin == ""
     )
     records = {(trap, known): decode(record, SequenceRecord) for trap, known, record in connection.execute(query)}
     return {key: record.preview for key, record in records.items() if record.preview is not None}

@@ -1,6 +1,7 @@
 """What people say about sequences: confirm, reject, relabel, and take it back.
 
-Decides that nothing is overwritten: each opinion is a row, the newest that was not undone is the sequence's state.
+Decides that nothing is overwritten: each opinion is a row, the newest that was not undone is the sequence's state. What
+an imported survey says comes before anybody here says something.
 """
 
 import re
@@ -31,7 +32,7 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
     row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "verdict": verdict, "undone": False}
     with database.writing() as connection:
         connection.execute(insert(reviews), [row | {"label": label if verdict == "relabelled" else None}])
-        if not _settle(connection, key):
+        if not settle(connection, key):
             raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
 
 
@@ -40,7 +41,7 @@ def undo(database: Database, reviewer: str) -> Key | None:
     with database.writing() as connection:
         newest = (
             select(reviews.c.key, reviews.c.trap, reviews.c.sequence)
-            .where(reviews.c.reviewer == reviewer, reviews.c.undone.is_(False))
+            .where(reviews.c.reviewer == reviewer, reviews.c.undone.is_(False), reviews.c.observation.is_(None))
             .order_by(reviews.c.key.desc())
             .limit(1)
         )
@@ -48,16 +49,16 @@ def undo(database: Database, reviewer: str) -> Key | None:
         if row is None:
             return None
         connection.execute(update(reviews).where(reviews.c.key == row.key).values(undone=True))
-        _settle(connection, (row.trap, row.sequence))
+        settle(connection, (row.trap, row.sequence))
         return row.trap, row.sequence
 
 
-def _settle(connection: Connection, key: Key) -> bool:
+def settle(connection: Connection, key: Key) -> bool:
     """Make the newest opinion that stands the sequence's state; whether there is such a sequence."""
     standing = (
         select(reviews.c.verdict, reviews.c.label)
         .where(reviews.c.trap == key[0], reviews.c.sequence == key[1], reviews.c.undone.is_(False))
-        .order_by(reviews.c.key.desc())
+        .order_by(reviews.c.observation.is_not(None), reviews.c.key.desc())
         .limit(1)
     )
     row = connection.execute(standing).one_or_none()

@@ -85,6 +85,7 @@ sequences = Table(
     Column("record", LargeBinary, nullable=False),  # the record as it came
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
+    Column("origin", String(64), nullable=False, default="", server_default=""),  # the survey it was imported with
     Column("standing", String(12), Computed(STANDING)),
     Column("called", String(255), Computed(CALLED)),
     Column("score_band", Integer, Computed(SCORE_BAND)),
@@ -112,7 +113,8 @@ frames = Table(
     Column("taken_at", UtcTime),
     Column("score", Float),
     Column("region", String(100)),  # left,top,width,height in fractions of the oriented frame
-    Column("status", String(12), nullable=False, default="missing"),  # missing, stored, quarantined (not a JPEG)
+    # missing, stored, quarantined (not a JPEG), elsewhere (of an imported survey: `path` is its address, if short)
+    Column("status", String(12), nullable=False, default="missing"),
     Column("path", String(200)),  # relative to the data folder
     Column("width", Integer),
     Column("height", Integer),
@@ -185,6 +187,7 @@ reviews = Table(
     Column("verdict", String(12), nullable=False),  # confirmed, rejected, relabelled
     Column("label", String(255)),
     Column("undone", Boolean, nullable=False, default=False),
+    Column("observation", String(255)),  # of an imported survey: the row that says so
     Index("reviews_of", "trap", "sequence", "key"),
     Index("reviews_by", "reviewer", "key"),
 )
@@ -222,7 +225,22 @@ deployments = Table(
     Column("setup_by", String(255), nullable=False, default=""),
     Column("camera_model", String(255), nullable=False, default=""),
     Column("comments", String(1000), nullable=False, default=""),
+    Column("origin", String(64), nullable=False, default="", server_default=""),
+    Column("standard", LargeBinary),  # of an imported survey: the row as it came, as JSON
     Index("deployments_of", "trap", "started_at"),
+)
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("title", String(255), nullable=False),
+    Column("imported_at", UtcTime, nullable=False),
+    Column("description", LargeBinary, nullable=False),  # its datapackage.json without the resources
+    Column("sequences", Integer, nullable=False),
+    Column("media", Integer, nullable=False),
+    Column("media_stored", Integer, nullable=False),
+    Column("observations", Integer, nullable=False),
 )
 
 alerts = Table(

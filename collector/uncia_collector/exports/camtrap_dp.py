@@ -2,98 +2,26 @@
 
 Decides how our words become the standard's: #1 each sequence is one event with a machine's and, once reviewed, a
 person's observation; #2 each scored frame is a media observation whose box is the region that was scored; #3 what the
-model rejected is a blank, so that effort is known; #4 sequences outside every deployment are left out and counted.
+model rejected is a blank, so that effort is known; #4 sequences outside every deployment are left out and counted;
+#5 of an imported survey its own rows are written again, and what people here said of them.
 """
 
-import csv
-import io
 import json
+import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
+from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_table
 from uncia_collector.exports.gathered import COARSE_DEGREES, EMPTY_LABELS, Gathered, Place, gather, places
+from uncia_collector.exports.imported import Surveys
+from uncia_collector.exports.species import SPECIES
 from uncia_contract.errors import DataError
 
-BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/"
-SPECIES = {
-    "snow_leopard": "Panthera uncia", "wolf": "Canis lupus", "fox": "Vulpes vulpes", "ibex": "Capra sibirica",
-    "marmot": "Marmota", "dog": "Canis familiaris", "bird": "Aves", "lynx": "Lynx lynx", "bear": "Ursus arctos",
-}  # fmt: skip
-DEPLOYMENT_COLUMNS = [
-    "deploymentID",
-    "locationID",
-    "locationName",
-    "latitude",
-    "longitude",
-    "coordinateUncertainty",
-    "deploymentStart",
-    "deploymentEnd",
-    "setupBy",
-    "cameraID",
-    "cameraModel",
-    "cameraDelay",
-    "cameraHeight",
-    "cameraDepth",
-    "cameraTilt",
-    "cameraHeading",
-    "detectionDistance",
-    "timestampIssues",
-    "baitUse",
-    "featureType",
-    "habitat",
-    "deploymentGroups",
-    "deploymentTags",
-    "deploymentComments",
-]
-MEDIA_COLUMNS = [
-    "mediaID",
-    "deploymentID",
-    "captureMethod",
-    "timestamp",
-    "filePath",
-    "filePublic",
-    "fileName",
-    "fileMediatype",
-    "exifData",
-    "favorite",
-    "mediaComments",
-]
-OBSERVATION_COLUMNS = [
-    "observationID",
-    "deploymentID",
-    "mediaID",
-    "eventID",
-    "eventStart",
-    "eventEnd",
-    "observationLevel",
-    "observationType",
-    "cameraSetupType",
-    "scientificName",
-    "count",
-    "lifeStage",
-    "sex",
-    "behavior",
-    "individualID",
-    "individualPositionRadius",
-    "individualPositionAngle",
-    "individualSpeed",
-    "bboxX",
-    "bboxY",
-    "bboxWidth",
-    "bboxHeight",
-    "classificationMethod",
-    "classifiedBy",
-    "classificationTimestamp",
-    "classificationProbability",
-    "observationTags",
-    "observationComments",
-]
-
-Row = dict[str, object]
+_SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
 
 
 def write_camtrap_dp(
@@ -109,9 +37,9 @@ def write_camtrap_dp(
         raise DataError("Camtrap DP: no deployments are known; add them with `uncia-collect deployments FILE.csv`")
     survey = _Survey(connection, exact)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
-        _write_table(package, "media", MEDIA_COLUMNS, survey.media())
-        _write_table(package, "observations", OBSERVATION_COLUMNS, survey.observations())
-        _write_table(package, "deployments", DEPLOYMENT_COLUMNS, (_deployment(p, survey.unsure, now) for p in found))
+        write_table(package, "media", survey.media())
+        write_table(package, "observations", survey.observations())
+        write_table(package, "deployments", (survey.deployment(place, now) for place in found))
         description = _package(found, survey, station, now, exact)
         package.writestr("datapackage.json", json.dumps(description, indent=2))
     return survey.kept, survey.left_out
@@ -123,7 +51,9 @@ class _Survey:
     def __init__(self, connection: Connection, exact: bool) -> None:
         self.connection, self.exact = connection, exact
         self.kept = self.left_out = 0
-        self.labels: set[str] = set()
+        self.surveys = Surveys(connection, exact)
+        self.species: set[str] = set()
+        self.methods = {"activityDetection"}
         self.unsure: set[str] = set()  # deployments some of whose clocks were not synchronised
 
     def media(self) -> Iterator[Row]:
@@ -132,15 +62,28 @@ class _Survey:
                 self.left_out += 1
                 continue
             self.kept += 1
-            self.labels.add(item.label)
             if not item.row.clock_synchronised:
                 self.unsure.add(item.place.id)
-            yield from _media(item)
+            for row in _media(item) if item.event is None else self.surveys.media(item):
+                self.methods.add(str(row["captureMethod"]))
+                yield row
 
     def observations(self) -> Iterator[Row]:
         for item in gather(self.connection, self.exact):
-            if item.place is not None:
-                yield from _observations(item)
+            if item.place is None:
+                continue
+            for row in _observations(item) if item.event is None else self._imported(item):
+                self.species.add(str(row.get("scientificName", "")))
+                yield row
+
+    def deployment(self, place: Place, now: datetime) -> Row:
+        return self.surveys.deployment(place) | _deployment(place, self.unsure, now)
+
+    def _imported(self, item: Gathered) -> Iterator[Row]:
+        """#5."""
+        yield from self.surveys.observations(item)
+        if item.opinion is not None and item.opinion.observation is None:
+            yield _event(item) | {"eventID": self.surveys.event(item)} | _said(item)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
@@ -148,10 +91,10 @@ def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
         "deploymentID": place.id, "locationID": place.location_id, "locationName": place.location_name,
         "latitude": place.latitude, "longitude": place.longitude, "coordinateUncertainty": place.uncertainty_m,
         "deploymentStart": _time(place.started_at), "deploymentEnd": _time(_end(place, now)),
-        "setupBy": place.setup_by, "cameraID": place.trap, "cameraModel": place.camera_model,
+        "setupBy": place.setup_by, "cameraModel": place.camera_model,
         "timestampIssues": _flag(place.id in unsure),
         "deploymentComments": place.comments,
-    }  # fmt: skip
+    } | ({} if place.standard else {"cameraID": place.trap})  # fmt: skip
 
 
 def _end(place: Place, now: datetime) -> datetime:
@@ -171,19 +114,9 @@ def _media(item: Gathered) -> Iterator[Row]:
 def _observations(item: Gathered) -> Iterator[Row]:
     row = item.row
     machine = {"classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}"}
-    event = {
-        "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
-        "eventEnd": _time(row.ended_at), "observationLevel": "event",
-    }  # fmt: skip
-    yield (
-        event
-        | machine
-        | {"observationID": f"{row.trap}:{row.id}:machine"}
-        | _thought(  # #1, #3
-            row.label, row.positive, row.confidence
-        )
-        | {"classificationTimestamp": _time(row.received_at)}
-    )
+    event, known = _event(item), {"observationID": f"{row.trap}:{row.id}:machine"}
+    said = _thought(row.label, row.positive, row.confidence)  # #1, #3
+    yield event | machine | known | said | {"classificationTimestamp": _time(row.received_at)}
     if item.opinion is not None:
         yield event | _said(item)
     for frame in item.frames:
@@ -195,12 +128,21 @@ def _observations(item: Gathered) -> Iterator[Row]:
             } | (_box(frame) if frame.score >= row.threshold else {})  # fmt: skip
 
 
+def _event(item: Gathered) -> Row:
+    row = item.row
+    return {
+        "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
+        "eventEnd": _time(row.ended_at), "observationLevel": "event",
+    }  # fmt: skip
+
+
 def _thought(label: str, positive: bool, probability: float) -> Row:
     if positive:
         named = {"scientificName": SPECIES.get(label, ""), "observationTags": f"label:{label}"}
         return {"observationType": "animal", "classificationProbability": round(probability, 4)} | named
     return {
         "observationType": "blank", "classificationProbability": round(1.0 - probability, 4),
+        "observationTags": f"label:not_{label}",
         "observationComments": f"no {label} at the threshold; other animals were not looked for",
     }  # fmt: skip
 
@@ -218,7 +160,13 @@ def _said(item: Gathered) -> Row:
     label = item.label.lower().replace(" ", "_")
     kinds = {"person": "human", "human": "human", "vehicle": "vehicle"} | dict.fromkeys(EMPTY_LABELS, "blank")
     kind = kinds.get(label, "animal")
-    return said | {"observationType": kind} | ({"scientificName": SPECIES.get(label, "")} if kind == "animal" else {})
+    return said | {"observationType": kind} | ({"scientificName": _scientific(item.label)} if kind == "animal" else {})
+
+
+def _scientific(label: str) -> str:
+    """A label in the words of science, empty where it is not known to be one."""
+    known = SPECIES.get(label.lower().replace(" ", "_"), "")
+    return known or (label if _SCIENTIFIC.fullmatch(label) else "")
 
 
 def _box(frame: Any) -> Row:
@@ -234,7 +182,6 @@ def _box(frame: Any) -> Row:
 def _package(found: list[Place], survey: _Survey, station: str, now: datetime, exact: bool) -> dict[str, Any]:
     starts = [place.started_at for place in found]
     ends = [place.ended_at or now for place in found]
-    species = sorted({SPECIES[label] for label in survey.labels if label in SPECIES} | {"Panthera uncia"})
     coarse = {} if exact else {"coordinatePrecision": COARSE_DEGREES}
     return {
         "profile": BASE + "camtrap-dp-profile.json",
@@ -243,15 +190,15 @@ def _package(found: list[Place], survey: _Survey, station: str, now: datetime, e
         "description": f"Events are bursts of a trap. Left out: {survey.left_out} sequences outside every deployment.",
         "created": _time(now),
         "contributors": [{"title": station, "role": "contact"}],
-        "resources": [_resource(name) for name in ("deployments", "media", "observations")],
+        "resources": [resource(name) for name in ("deployments", "media", "observations")],
         "project": {
-            "title": station, "samplingDesign": "opportunistic", "captureMethod": ["activityDetection"],
+            "title": station, "samplingDesign": "opportunistic", "captureMethod": sorted(survey.methods),
             "individualAnimals": False, "observationLevel": ["media", "event"],
         },
         "spatial": _bounds(found),
         "temporal": {"start": f"{min(starts):%Y-%m-%d}", "end": f"{max(ends):%Y-%m-%d}"},
-        "taxonomic": [{"scientificName": name} for name in species],
-    } | coarse  # fmt: skip
+        "taxonomic": survey.surveys.taxa(survey.species - {""} | {"Panthera uncia"}),
+    } | survey.surveys.credits() | coarse  # fmt: skip
 
 
 def _bounds(found: list[Place]) -> dict[str, Any]:
@@ -259,22 +206,6 @@ def _bounds(found: list[Place]) -> dict[str, Any]:
     south, north = min(p.latitude for p in found), max(p.latitude for p in found)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}
-
-
-def _resource(name: str) -> dict[str, str]:
-    return {
-        "name": name, "path": f"{name}.csv", "profile": "tabular-data-resource", "format": "csv",
-        "mediatype": "text/csv", "encoding": "utf-8", "schema": f"{BASE}{name}-table-schema.json",
-    }  # fmt: skip
-
-
-def _write_table(package: zipfile.ZipFile, name: str, columns: list[str], rows: Iterable[Row]) -> None:
-    with package.open(f"{name}.csv", "w") as member:
-        text = io.TextIOWrapper(member, encoding="utf-8", newline="")
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        text.detach()
 
 
 def _media_id(frame: Any) -> str:

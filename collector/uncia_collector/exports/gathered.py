@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select, tuple_
 
 from uncia_collector.gallery import ORDER, SHOWN
+from uncia_collector.imports.event import ImportedEvent, unpack
 from uncia_collector.keys import of_sequences
 from uncia_collector.schema import deployments, frames, reviews, sequences
 
@@ -38,6 +39,8 @@ class Place:
     setup_by: str
     camera_model: str
     comments: str
+    origin: str = ""
+    standard: bytes | None = None  # the row as an imported survey had it
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Gathered:
     frames: list[Any]
     opinion: Any | None
     place: Place | None
+    event: ImportedEvent | None = None  # of an imported survey: its rows as they came
 
     @property
     def label(self) -> str:
@@ -59,19 +63,28 @@ class Gathered:
                 return f"not_{self.row.label}"
             case "confirmed":
                 return str(self.row.label)
+        if self.event is not None:
+            return self.event.said
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
 
 
 def gather(connection: Connection, exact: bool = False, reviewed_only: bool = False) -> Iterator[Gathered]:
     """Every sequence, oldest first."""
     found = places(connection, exact)
+    by_id = {place.id: place for place in found}
     after: tuple[Any, ...] | None = None
     while rows := _rows(connection, after, reviewed_only):
         keys = [(row.trap, row.id) for row in rows]
-        of_frames, of_opinions = _frames(connection, keys), _opinions(connection, keys)
+        of_frames, of_opinions, events = (
+            _frames(connection, keys),
+            _opinions(connection, keys),
+            _events(connection, rows),
+        )
         for row in rows:
             key = (row.trap, row.id)
-            yield Gathered(row, of_frames.get(key, []), of_opinions.get(key), _place_of(found, row))
+            event = events.get(key)
+            place = _place_of(found, row) if event is None else by_id.get(event.deployment)
+            yield Gathered(row, of_frames.get(key, []), of_opinions.get(key), place, event)
         after = (rows[-1].started_at, rows[-1].trap, rows[-1].id)
 
 
@@ -86,6 +99,8 @@ def _coarse(place: Place) -> Place:
     return Place(
         **{name: getattr(place, name) for name in ("id", "trap", "location_id", "started_at", "ended_at", "setup_by")},
         camera_model=place.camera_model,
+        origin=place.origin,
+        standard=place.standard,
         location_name="",
         comments="",
         latitude=round(round(place.latitude / COARSE_DEGREES) * COARSE_DEGREES, 1),
@@ -122,6 +137,16 @@ def _frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[s
     return found
 
 
+def _events(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], ImportedEvent]:
+    keys = [(row.trap, row.id) for row in rows if row.origin]
+    if not keys:
+        return {}
+    query = select(sequences.c.trap, sequences.c.id, sequences.c.record)
+    found = connection.execute(query.where(of_sequences(sequences.c.trap, sequences.c.id, keys)))
+    return {(row.trap, row.id): unpack(row.record) for row in found}
+
+
 def _opinions(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
     query = select(reviews).where(of_sequences(reviews.c.trap, reviews.c.sequence, keys), reviews.c.undone.is_(False))
-    return {(row.trap, row.sequence): row for row in connection.execute(query.order_by(reviews.c.key))}
+    found = connection.execute(query.order_by(reviews.c.observation.is_(None), reviews.c.key))  # the last one stands
+    return {(row.trap, row.sequence): row for row in found}

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from uncia_collector.exports import kinds
 from uncia_collector.people import Person
+from uncia_collector.schema import deployments, surveys
 from uncia_collector.web.shell import Shell
 from uncia_contract.errors import DataError
 
@@ -18,10 +20,18 @@ PIECE = 256 * 1024
 
 
 def show_exports(request: Request, person: Person) -> Response:
-    """What there is to download."""
+    """What there is to download, and what was imported."""
     shell: Shell = request.app.state.shell
+    with shell.database.reading() as connection:
+        cameras: dict[str, list[str]] = {}
+        placed = select(deployments.c.origin, deployments.c.trap).distinct().where(deployments.c.origin != "")
+        for origin, trap in connection.execute(placed.order_by(deployments.c.trap)):
+            cameras.setdefault(origin, []).append(trap)
+        imported = connection.execute(select(surveys).order_by(surveys.c.imported_at)).all()
     listed = [(name, kind.title, kind.text) for name, kind in kinds.KINDS.items()]
-    return shell.render(request, person, "export.html", kinds=listed)
+    return shell.render(
+        request, person, "export.html", kinds=listed, surveys=[(row, cameras.get(row.name, [])) for row in imported]
+    )
 
 
 def send_export(request: Request, person: Person) -> Response:

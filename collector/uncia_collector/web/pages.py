@@ -56,7 +56,8 @@ def show_sequence(request: Request, person: Person) -> Response:
         frames = gallery.frames_of(connection, key)
         newer, older = gallery.neighbours(connection, row, filters, shell.zone)
         opinions = gallery.opinions_of(connection, key)
-    record = decode(row.record, SequenceRecord)
+        survey = gallery.survey_of(connection, row)
+    record = None if survey else decode(row.record, SequenceRecord)
     return shell.render(
         request,
         person,
@@ -67,13 +68,14 @@ def show_sequence(request: Request, person: Person) -> Response:
         filters=filters,
         plot=score_plot(frames, row.threshold, row.confidence),
         record=record,
+        survey=survey,
         query=urlencode(filters.query()),
         newer=newer,
         older=older,
         night=_night(shell, row),
         activation=request.query_params.get("activation") == "1",
         no_activation=_no_activation(request, row),
-        preview=record.preview,
+        preview=record and record.preview,
     )
 
 

@@ -1,0 +1,47 @@
+"""The three tables of Camtrap DP 1.0: their columns in the standard's order, and how a table is written into a zip."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable
+
+BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/"
+COLUMNS = {
+    "deployments": [
+        "deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty",
+        "deploymentStart", "deploymentEnd", "setupBy", "cameraID", "cameraModel", "cameraDelay", "cameraHeight",
+        "cameraDepth", "cameraTilt", "cameraHeading", "detectionDistance", "timestampIssues", "baitUse",
+        "featureType", "habitat", "deploymentGroups", "deploymentTags", "deploymentComments"
+    ],
+    "media": [
+        "mediaID", "deploymentID", "captureMethod", "timestamp", "filePath", "filePublic", "fileName",
+        "fileMediatype", "exifData", "favorite", "mediaComments"
+    ],
+    "observations": [
+        "observationID", "deploymentID", "mediaID", "eventID", "eventStart", "eventEnd", "observationLevel",
+        "observationType", "cameraSetupType", "scientificName", "count", "lifeStage", "sex", "behavior",
+        "individualID", "individualPositionRadius", "individualPositionAngle", "individualSpeed", "bboxX", "bboxY",
+        "bboxWidth", "bboxHeight", "classificationMethod", "classifiedBy", "classificationTimestamp",
+        "classificationProbability", "observationTags", "observationComments"
+    ],
+}  # fmt: skip
+
+Row = dict[str, object]
+
+
+def resource(name: str) -> dict[str, str]:
+    """What datapackage.json says of the table."""
+    return {
+        "name": name, "path": f"{name}.csv", "profile": "tabular-data-resource", "format": "csv",
+        "mediatype": "text/csv", "encoding": "utf-8", "schema": f"{BASE}{name}-table-schema.json",
+    }  # fmt: skip
+
+
+def write_table(package: zipfile.ZipFile, name: str, rows: Iterable[Row]) -> None:
+    """Write a table as its rows come."""
+    with package.open(f"{name}.csv", "w") as member:
+        text = io.TextIOWrapper(member, encoding="utf-8", newline="")
+        writer = csv.DictWriter(text, COLUMNS[name], restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        text.detach()

@@ -1,0 +1,193 @@
+"""One event of an imported survey, and what it means in the catalogue's words.
+
+Decides: #1 the machine's word is the event's machine observation, else its media's most probable one; #2 `positive` is
+what a machine took for the animal: `snow_leopard`, or the label that an uncia wrote down; #3 people's word is the
+event's human observations, else what most of its media's human observations say; #4 their verdict is `confirmed` where
+it agrees with the machine (or, without a machine, names the animal), `rejected` where it says `not_<label>`, else
+`relabelled`.
+The rows themselves are kept as they came: an export writes them again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from uncia_collector.deployments import moment
+from uncia_collector.exports.species import SPECIES
+
+Row = dict[str, str]
+THE_ANIMAL, UNCLASSIFIED = "snow_leopard", "unclassified"
+_LABELS = {name: label for label, name in SPECIES.items()}
+_OTHERS = {"human": "person", "vehicle": "vehicle", "blank": "blank", "unknown": "unknown", "animal": "animal"}
+_TAG = "label:"
+
+
+@dataclass(frozen=True)
+class MachineWord:
+    """What a machine made of an event: label, its probability, whether it is the animal, by which model.
+
+    `said` is the label with its `not_`, where the machine said what it is not.
+    """
+
+    said: str
+    label: str
+    confidence: float
+    positive: bool
+    model: str
+
+
+@dataclass(frozen=True)
+class HumanWord:
+    """What a person made of it; `observation` is the row that says so."""
+
+    verdict: str
+    label: str | None
+    person: str
+    at: datetime
+    observation: str
+
+
+class ImportedEvent(Struct, frozen=True):
+    """Rows of the standard's tables, empty values left out. `event` is the eventID, or made of a media's id."""
+
+    deployment: str
+    event: str
+    media: tuple[Row, ...]
+    observations: tuple[Row, ...]
+
+    @property
+    def started_at(self) -> datetime:
+        """When its first observation or picture began."""
+        return min(self._moments("eventStart"))
+
+    @property
+    def ended_at(self) -> datetime:
+        """When its last one ended."""
+        return max(self._moments("eventEnd"))
+
+    def _moments(self, column: str) -> list[datetime]:
+        times = [row[column] for row in self.observations] + [row["timestamp"] for row in self.media]
+        return [moment(time) for time in times]
+
+    def machine(self) -> MachineWord | None:
+        """#1, #2; None where no machine looked."""
+        rows = self._by("machine", "event") or self._by("machine", "media")
+        if not rows:
+            return None
+        best = max(rows, key=lambda row: (row["observationType"] == "animal", probability(row) or 0.0))
+        label, known = label_of(best) or UNCLASSIFIED, probability(best)
+        sure, model = 1.0 if known is None else known, best.get("classifiedBy", "")[:255]
+        if label.startswith("not_"):
+            return MachineWord(label, label.removeprefix("not_"), 1.0 - sure, False, model)
+        ours = _tag(best) is not None or label == THE_ANIMAL
+        return MachineWord(label, label, sure, ours and best["observationType"] == "animal", model)
+
+    def people(self) -> list[HumanWord]:
+        """#3, #4; the last one stands."""
+        told = [row for row in self._by("human", "event") if label_of(row) is not None]
+        rows, machine = told or _most_said(self._by("human", "media")), self.machine()
+        said = [(row, label_of(row)) for row in rows]
+        return [_word(row, label, machine, self.ended_at) for row, label in said if label is not None]
+
+    @property
+    def label(self) -> str:
+        """What the catalogue says that was looked for: the machine's label, else the animal where people saw it."""
+        if (machine := self.machine()) is not None:
+            return machine.label
+        return THE_ANIMAL if any(word.verdict == "confirmed" for word in self.people()) else UNCLASSIFIED
+
+    @property
+    def said(self) -> str:
+        """What it shows before anybody here looked: the machine's word."""
+        machine = self.machine()
+        return UNCLASSIFIED if machine is None else machine.said
+
+    def scores(self) -> dict[str, tuple[float | None, str | None]]:
+        """(score, box as the catalogue writes regions) of each media that a machine looked at."""
+        return {row["mediaID"]: (_score(row), _box(row)) for row in self._by("machine", "media") if "mediaID" in row}
+
+    def _by(self, method: str, level: str) -> list[Row]:
+        return [
+            row for row in self.observations
+            if row.get("classificationMethod", "human") == method and row["observationLevel"] == level
+        ]  # fmt: skip
+
+
+_decoder, _encoder = msgspec.json.Decoder(ImportedEvent), msgspec.json.Encoder()
+
+
+def pack(event: ImportedEvent) -> bytes:
+    """As the catalogue keeps it in place of a trap's record."""
+    return _encoder.encode(event)
+
+
+def unpack(content: bytes) -> ImportedEvent:
+    """What `pack` made."""
+    return _decoder.decode(content)
+
+
+def label_of(row: Row) -> str | None:
+    """What an observation calls what it shows; None where nobody has looked yet."""
+    if (tag := _tag(row)) is not None:
+        return tag
+    kind, name = row["observationType"], row.get("scientificName", "")
+    if kind == "animal" and name:
+        return _LABELS.get(name, name)[:80]
+    return _OTHERS.get(kind)
+
+
+def probability(row: Row) -> float | None:
+    """How sure the classifier was, in [0, 1]."""
+    try:
+        value = float(row.get("classificationProbability", ""))
+    except ValueError:
+        return None
+    return min(1.0, max(0.0, value))
+
+
+def _tag(row: Row) -> str | None:
+    """The label that an uncia wrote down as a tag."""
+    for part in row.get("observationTags", "").split("|"):
+        if part.strip().startswith(_TAG):
+            return part.strip().removeprefix(_TAG)[:80]
+    return None
+
+
+def _most_said(rows: list[Row]) -> list[Row]:
+    """One row of the label that most say, what is empty not counted where anything else is said."""
+    labels = Counter(label for row in rows if (label := label_of(row)) is not None)
+    for most, _ in sorted(labels.items(), key=lambda item: (item[0] == "blank", -item[1])):
+        return [next(row for row in rows if label_of(row) == most)]
+    return []
+
+
+def _word(row: Row, label: str, machine: MachineWord | None, ended_at: datetime) -> HumanWord:
+    said = row.get("classificationTimestamp")
+    expected = THE_ANIMAL if machine is None else machine.label
+    verdict = "confirmed" if label == expected else "rejected" if label == f"not_{expected}" else "relabelled"
+    named = label if verdict == "relabelled" else None
+    at = moment(said) if said else ended_at
+    return HumanWord(verdict, named, row.get("classifiedBy", "(survey)")[:64], at, row["observationID"][:255])
+
+
+def _score(row: Row) -> float | None:
+    known = probability(row)
+    if known is None:
+        return None
+    return known if row["observationType"] == "animal" else 1.0 - known
+
+
+def _box(row: Row) -> str | None:
+    try:
+        sides = [float(row[name]) for name in ("bboxX", "bboxY", "bboxWidth", "bboxHeight")]
+    except (KeyError, ValueError):
+        return None
+    return ",".join(f"{side:.6f}" for side in sides) if _inside(sides) else None
+
+
+def _inside(sides: Iterable[float]) -> bool:
+    return all(0.0 <= side <= 1.0 for side in sides)

@@ -1,0 +1,270 @@
+"""Takes a Camtrap DP package into the catalogue: places, sequences, pictures, and what machines and people said.
+
+Decides how it joins what is there:
+#1 Each event is one sequence of its camera, with an id made of survey and event: two surveys never meet, and the same
+   package again changes nothing. A package that has changed replaces what it said before, never what people here said.
+#2 A deployment that this station knows keeps what the station says of it; one of another camera is refused.
+#3 A picture inside the package is stored like a trap's; one elsewhere, or no JPEG, is counted and keeps its address.
+#4 What this very catalogue once exported is known already, and is not taken in twice.
+Nothing of it is an alert, an audit, or a sign of life of a trap.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from uncia_collector.database import Database
+from uncia_collector.deployments import moment
+from uncia_collector.frame_folder import FrameFolder, frame_path
+from uncia_collector.imports.event import ImportedEvent, Row, pack
+from uncia_collector.imports.package import CamtrapPackage
+from uncia_collector.keys import of_sequences
+from uncia_collector.review import settle
+from uncia_collector.schema import deployments, frames, reviews, sequences, surveys
+from uncia_collector.store import picture_size
+from uncia_collector.upserts import upsert
+from uncia_contract.errors import DataError
+
+EVENTS_AT_ONCE = 50
+
+
+@dataclass
+class Imported:
+    """What a package brought. `media` are stored here, elsewhere (an address, not in the package) or unusable."""
+
+    deployments: int = 0
+    sequences: int = 0
+    unchanged: int = 0  # of the sequences
+    ours: int = 0  # events that this catalogue exported itself: not taken in
+    media: int = 0
+    media_stored: int = 0
+    media_elsewhere: int = 0
+    media_missing: int = 0
+    media_unusable: int = 0
+    observations: int = 0
+
+    @property
+    def told(self) -> str:
+        """In one line."""
+        absent = self.media_elsewhere + self.media_missing + self.media_unusable
+        return (
+            f"{self.deployments} deployments, {self.observations} observations, "
+            f"{self.sequences} sequences ({self.unchanged} known before; {self.ours} of our own left out), "
+            f"{self.media} media: {self.media_stored} stored, {absent} not ({self.media_elsewhere} at an address, "
+            f"{self.media_missing} not in the package, {self.media_unusable} no JPEG)"
+        )
+
+
+@dataclass
+class _Sequence:
+    """An event on its way into the catalogue."""
+
+    event: ImportedEvent
+    trap: str
+    id: str
+    record: bytes
+    certain: bool  # whether the deployment's clock was right
+    rows: list[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.trap, self.id
+
+    @property
+    def fingerprint(self) -> str:
+        """What is the same when nothing has changed, files included."""
+        stored = ",".join(str(row["n"]) for row in self.rows if row["status"] == "stored")
+        return hashlib.sha256(self.record + stored.encode()).hexdigest()
+
+
+class SurveyImport:
+    """One package on its way into one catalogue."""
+
+    def __init__(self, package: CamtrapPackage, database: Database, folder: FrameFolder, now: datetime) -> None:
+        self.package, self.database, self.folder, self.now = package, database, folder, now
+        self.counted = Imported()
+
+    def run(self) -> Imported:
+        """Take it in, some events at a time: an interrupted import is finished by the next.
+
+        Raises:
+            DataError: a deployment's id belongs to another camera here.
+            StorageError: the data folder cannot be written.
+        """
+        traps = self._places()
+        for row, standard in self.package.deployments:
+            found = self.package.events(row["id"])
+            while some := [*islice(found, EVENTS_AT_ONCE)]:
+                self._take(some, traps[row["id"]], standard.get("timestampIssues") != "true")
+        with self.database.writing() as connection:
+            connection.execute(upsert(connection, surveys, survey := self._survey(), ["name"], [*survey][1:]))
+        return self.counted
+
+    def _places(self) -> dict[str, str]:
+        """Write the deployments (#2); the trap of each."""
+        traps = {row["id"]: trap_of(row["trap"]) for row, _ in self.package.deployments}
+        with self.database.writing() as connection:
+            known = {row.id: row for row in connection.execute(select(deployments))}
+            for row, standard in self.package.deployments:
+                there = known.get(row["id"])
+                if there is not None and there.trap not in (row["trap"], traps[row["id"]]):
+                    raise DataError(
+                        f"deployment {row['id']!r} of {self.package.title!r}: here it is of camera {there.trap!r}, "
+                        f"there of {row['trap']!r}; rename one of them"
+                    )
+                if there is not None and there.origin != self.package.name:
+                    traps[row["id"]] = there.trap
+                    continue
+                kept = row | {"trap": traps[row["id"]], "origin": self.package.name}
+                kept["standard"] = json.dumps(standard).encode()
+                connection.execute(upsert(connection, deployments, kept, ["id"], [*kept][1:]))
+        self.counted.deployments = len(traps)
+        return traps
+
+    def _survey(self) -> dict[str, Any]:
+        described = {name: value for name, value in self.package.description.items() if name != "resources"}
+        counted = self.counted
+        return {
+            "name": self.package.name, "title": self.package.title, "imported_at": self.now,
+            "description": json.dumps(described).encode(), "sequences": counted.sequences, "media": counted.media,
+            "media_stored": counted.media_stored, "observations": counted.observations,
+        }  # fmt: skip
+
+    def _take(self, events: list[ImportedEvent], trap: str, certain: bool) -> None:
+        with self.database.reading() as connection:
+            events = [event for event in events if not self._is_ours(connection, event)]
+            ids = [(trap, sequence_of(self.package.name, event)) for event in events]
+            stored = _stored(connection, ids)
+        coming = [
+            _Sequence(event, trap, known, pack(event), certain, _frames(event, trap, known))
+            for event, (_, known) in zip(events, ids, strict=True)
+        ]
+        self.folder.put(file for sequence in coming for file in self._files(sequence, stored))
+        with self.database.writing() as connection:
+            self._write(connection, coming)
+
+    def _is_ours(self, connection: Connection, event: ImportedEvent) -> bool:
+        """#4: its first picture's id is that of a frame which a trap sent."""
+        trap, _, rest = event.media[0]["mediaID"].partition(":") if event.media else ("", "", "")
+        query = select(sequences.c.id).where(sequences.c.trap == trap, sequences.c.origin == "")
+        ours = connection.execute(query.where(sequences.c.id == rest.rpartition(":")[0])).first() is not None
+        self.counted.ours += ours
+        return ours
+
+    def _files(self, sequence: _Sequence, stored: dict[tuple[str, str, int], str]) -> Iterator[tuple[str, bytes]]:
+        """The pictures to write; on the way each frame's row learns what became of it (#3)."""
+        for media, row in zip(sequence.event.media, sequence.rows, strict=True):
+            content = self.package.picture(media["filePath"])
+            size = None if content is None else picture_size(content)
+            if content is None or size is None:
+                self._count_absent(media, content)
+                continue
+            path = frame_path(sequence.trap, sequence.id, sequence.event.started_at, row["n"])
+            row |= {"status": "stored", "path": path, "width": size[0], "height": size[1], "size": len(content)}
+            row["sha256"] = hashlib.sha256(content).hexdigest()
+            self.counted.media_stored += 1
+            if stored.get((sequence.trap, sequence.id, row["n"])) != row["sha256"]:
+                yield path, content
+
+    def _count_absent(self, media: Row, content: bytes | None) -> None:
+        if content is not None:
+            self.counted.media_unusable += 1
+        elif "://" in media["filePath"]:
+            self.counted.media_elsewhere += 1
+        else:
+            self.counted.media_missing += 1
+
+    def _write(self, connection: Connection, coming: list[_Sequence]) -> None:
+        self.database.lock_sequences(connection, [sequence.key for sequence in coming])
+        query = select(sequences.c.trap, sequences.c.id, sequences.c.fingerprint)
+        query = query.where(of_sequences(sequences.c.trap, sequences.c.id, [sequence.key for sequence in coming]))
+        known = {(row.trap, row.id): row.fingerprint for row in connection.execute(query)}
+        for sequence in coming:
+            self.counted.sequences += 1
+            self.counted.media += len(sequence.event.media)
+            self.counted.observations += len(sequence.event.observations)
+            if known.get(sequence.key) == sequence.fingerprint:
+                self.counted.unchanged += 1
+                continue
+            self._replace(connection, sequence)
+
+    def _replace(self, connection: Connection, sequence: _Sequence) -> None:
+        trap, known = sequence.key
+        connection.execute(delete(sequences).where(sequences.c.trap == trap, sequences.c.id == known))
+        connection.execute(delete(frames).where(frames.c.trap == trap, frames.c.sequence == known))
+        said = (reviews.c.trap == trap, reviews.c.sequence == known, reviews.c.observation.is_not(None))
+        connection.execute(delete(reviews).where(*said))
+        connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
+        if sequence.rows:
+            connection.execute(insert(frames), sequence.rows)
+        opinions = [_opinion(word, sequence) for word in sequence.event.people()]
+        if opinions:
+            connection.execute(insert(reviews), opinions)
+        settle(connection, sequence.key)
+
+
+def trap_of(camera: str) -> str:
+    """A camera's name as a trap's: itself where it is one, else made safe, with a mark that keeps two apart."""
+    if re.fullmatch(r"[a-z0-9_-]{1,32}", camera):
+        return camera
+    mark = hashlib.sha256(camera.encode()).hexdigest()[:6]
+    return f"{re.sub('[^a-z0-9_-]+', '-', camera.lower())[:25]}-{mark}"
+
+
+def sequence_of(survey: str, event: ImportedEvent) -> str:
+    """#1."""
+    mark = hashlib.sha256(json.dumps([survey, event.deployment, event.event]).encode()).hexdigest()[:12]
+    return f"{re.sub('[^A-Za-z0-9_-]+', '-', event.event)[:50]}-{mark}"
+
+
+def _stored(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str, int], str]:
+    query = select(frames.c.trap, frames.c.sequence, frames.c.n, frames.c.sha256)
+    query = query.where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
+    return {(row.trap, row.sequence, row.n): row.sha256 for row in connection.execute(query)}
+
+
+def _frames(event: ImportedEvent, trap: str, sequence: str) -> list[dict[str, Any]]:
+    """Rows of the event's media, none of them stored yet."""
+    scores = event.scores()
+    rows = []
+    for n, media in enumerate(event.media):
+        path = media["filePath"]
+        score, box = scores.get(media["mediaID"], (None, None))
+        row = {"trap": trap, "sequence": sequence, "n": n, "sha256": "", "size": 0, "status": "elsewhere"}
+        row |= {"name": (media.get("fileName") or path.rpartition("/")[2])[:255], "score": score, "region": box}
+        row |= {"taken_at": moment(media["timestamp"]), "width": None, "height": None}
+        rows.append(row | {"path": path if len(path) <= 200 else None})
+    return rows
+
+
+def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, Any]:
+    event, machine, rows = sequence.event, sequence.event.machine(), sequence.rows
+    confidence = machine.confidence if machine else 0.0
+    positive = machine is not None and machine.positive
+    best = max(rows, key=lambda row: (row["status"] == "stored", row["score"] or 0.0), default={"n": 0})
+    return {
+        "trap": sequence.trap, "id": sequence.id, "event": event.event[:64], "started_at": event.started_at,
+        "ended_at": event.ended_at, "received_at": now, "completed_at": now, "frames": len(rows),
+        "frames_stored": sum(row["status"] == "stored" for row in rows),
+        "frames_scored": sum(row["score"] is not None for row in rows), "best_frame": best["n"],
+        "confidence": confidence, "upper_bound": False,
+        "threshold": min(0.5, confidence) if positive else max(0.5, confidence), "positive": positive,  # not told
+        "label": event.label, "audit": False, "historical": True,
+        "clock_synchronised": sequence.certain, "clock_source": "exif", "bundle": machine.model if machine else "",
+        "bundle_version": 0, "bundle_sha256": "", "fingerprint": sequence.fingerprint, "record": sequence.record,
+        "review": "open", "origin": survey,
+    }  # fmt: skip
+
+
+def _opinion(word: Any, sequence: _Sequence) -> dict[str, Any]:
+    return {
+        "trap": sequence.trap, "sequence": sequence.id, "reviewer": word.person, "at": word.at,
+        "verdict": word.verdict, "label": word.label, "undone": False, "observation": word.observation,
+    }  # fmt: skip
