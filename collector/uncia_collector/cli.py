@@ -95,6 +95,7 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("kind", choices=list(KINDS))
     command.add_argument("--out", type=Path, required=True, metavar="FILE")
     command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
+    command.add_argument("--pictures", action="store_true", help="put the pictures inside the file (camtrap-dp)")
     _add_catalogue(command)
     command.set_defaults(run=_export)
 
@@ -169,11 +170,14 @@ def _export(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config) if arguments.config else CollectorSettings()
     root = settings.folder if arguments.config else (arguments.data or arguments.out.parent)
     out: Path = arguments.out
+    if arguments.pictures and arguments.kind != "camtrap-dp":
+        raise DataError(f"export {arguments.kind} --pictures: only camtrap-dp can hold pictures; leave it out")
     try:
         with database.reading() as connection, _written(out) as stream:
             request = Request(
-                connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent
-            )
+                connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
+                arguments.pictures,
+            )  # fmt: skip
             export(arguments.kind, request, stream)
     except OSError as error:
         raise StorageError(f"{out}: {error.strerror}") from error

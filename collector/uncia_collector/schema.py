@@ -197,7 +197,7 @@ users = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("password", String(200), nullable=False),  # argon2id
-    Column("role", String(12), nullable=False),  # viewer, reviewer, administrator
+    Column("role", String(16), nullable=False),  # viewer, reviewer, administrator
     Column("created_at", UtcTime, nullable=False),
 )
 

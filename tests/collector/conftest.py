@@ -37,6 +37,36 @@ def jpeg(seed: int = 0, size: tuple[int, int] = (64, 48)) -> bytes:
     return buffer.getvalue()
 
 
+# Where the tests' places are, in every form in which a header, a table or a page may tell them.
+LATITUDE, LONGITUDE, NAMED = 36.9123, 73.0456, "Above the spring"
+TELLING = ("36.91", "73.04", "73.05", "36,91", "36/1", "above the spring", "36 deg")
+
+
+def tells_of(content: bytes) -> list[str]:
+    """Which of the place's forms bytes hold, GPS in a picture's EXIF included."""
+    text = content.lower()
+    found = [word for word in TELLING if word.encode() in text]
+    if content.startswith(b"\xff\xd8"):
+        exif = Image.open(io.BytesIO(content)).getexif()
+        found += ["gps"] if exif.get_ifd(0x8825) or 0x8825 in exif else []
+    return found
+
+
+def jpeg_with_place(**changed) -> bytes:
+    """A JPEG that tells its place in all the ways we know: GPS and words in EXIF, XMP, a comment, a second picture."""
+    exif = Image.Exif()
+    exif.update({0x010F: "Maker", 0x0110: "CAM", 0x010E: NAMED, 0x0112: 6, 0x0132: "2026:11:23 03:00:00"})
+    exif[0x8825] = {1: "N", 2: (36.0, 54.0, 44.28), 3: "E", 4: (73.0, 2.0, 44.16)}
+    exif[0x8769] = {36867: "2026:11:23 03:00:00", 37521: "250", 37500: b"maker note 36.9123", 37510: b"36.9123 73.0456"}
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><exif:GPSLatitude>36,91.23N</exif:GPSLatitude></x:xmpmeta>'
+    noise = np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    buffer, options = io.BytesIO(), {"quality": 80, "exif": exif, "xmp": xmp, "comment": b"36.9123 N 73.0456 E"}
+    Image.fromarray(noise).save(buffer, "JPEG", **(options | changed))
+    second = io.BytesIO()
+    Image.fromarray(noise).save(second, "JPEG", exif=exif)
+    return buffer.getvalue() + second.getvalue()
+
+
 @dataclass
 class SentSequence:
     """What a trap would publish of one sequence."""
@@ -208,6 +238,12 @@ def make_sequence() -> type[SentSequence]:
 def make_jpeg():
     """A maker of small JPEGs."""
     return jpeg
+
+
+@pytest.fixture
+def placed_jpeg():
+    """A maker of JPEGs that tell where they were taken."""
+    return jpeg_with_place
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ def test_migrations_lead_to_the_schema(stored):
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
 def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revision):
     """A catalogue that an older uncia wrote keeps its sequences, and the newer filters find them."""
     url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()

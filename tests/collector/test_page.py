@@ -1,12 +1,11 @@
 """The page without a browser: who gets in, who sees what, what forms must prove."""
 
-import io
 import re
 from datetime import UTC, datetime
 
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
+from tests.collector.conftest import tells_of
 
 from uncia_collector import gallery
 from uncia_collector.arrivals import Wire
@@ -23,19 +22,19 @@ PAGES = ["/", "/traps", "/map", "/activity", "/recall", "/quarantine", "/export"
 
 
 @pytest.fixture
-def station(on_sqlite, sent, tmp_path):
+def station(stored, sent, tmp_path):
     """An application over a small catalogue with one place and three people."""
     places = tmp_path / "deployments.csv"
     places.write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
         "d1,36.9123,73.0456,2026-01-01T00:00:00Z,,ridge\n"
     )
-    read_deployments(places, on_sqlite.database)
-    on_sqlite.take(*sent.wires(), state_wire())
-    people = People(on_sqlite.database)
+    read_deployments(places, stored.database)
+    stored.take(*sent.wires(), state_wire())
+    people = People(stored.database)
     for role in ("viewer", "reviewer", "administrator"):
         people.set_user(role, PASSWORD, role, datetime.now(UTC))
-    return make_app(CollectorSettings(data=str(on_sqlite.root)), on_sqlite.database)
+    return make_app(CollectorSettings(data=str(stored.root)), stored.database)
 
 
 def state_wire() -> Wire:
@@ -92,25 +91,23 @@ def test_no_page_tells_a_viewer_where(as_role, path):
     assert b"36.9" not in content and b"73.0" not in content
 
 
-def test_no_picture_tells_a_viewer_where(as_role, on_sqlite, make_sequence):
-    """EXIF, which may hold GPS, is not in what a viewer gets."""
-    exif = Image.Exif()
-    exif[0x8825] = {1: "N", 2: (36.0, 54.0, 44.0)}
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 48)).save(buffer, "JPEG", exif=exif)
-    on_sqlite.take(*make_sequence(id="gps", pictures=[buffer.getvalue()]).wires())
+def test_no_picture_tells_a_viewer_where(as_role, stored, make_sequence, placed_jpeg):
+    """Whoever may see places gets the file as it is; a viewer the same pixels without GPS."""
+    picture = placed_jpeg()
+    stored.take(*make_sequence(id="gps", pictures=[picture]).wires())
 
     seen = {role: as_role(role).get("/sequences/ridge/gps/0.jpg").content for role in ("viewer", "reviewer")}
 
-    assert {role: b"Exif" in content for role, content in seen.items()} == {"viewer": False, "reviewer": True}
+    assert seen["reviewer"] == picture and tells_of(seen["viewer"]) == []
+    assert tells_of(as_role("viewer").get("/sequences/ridge/gps/0.thumbnail.jpg").content) == []
 
 
 @pytest.mark.parametrize("csrf", ["", "wrong"])
-def test_form_without_proof_is_refused(as_role, on_sqlite, csrf):
+def test_form_without_proof_is_refused(as_role, stored, csrf):
     """A form from elsewhere changes nothing."""
     response = as_role("reviewer").post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf})
 
-    with on_sqlite.database.reading() as connection:
+    with stored.database.reading() as connection:
         assert (response.status_code, gallery.sequence(connection, ("ridge", "000001")).review) == (403, "open")
 
 
@@ -165,6 +162,10 @@ DAMAGED += [
     "/sequences/ridge/000001/99.jpg",
     "/sequences/%00/x",
     "/?trap=%00&state=%ff",
+    "/activity?trap=%00",
+    "/sequences/ridge/000001/99999999999999999999.jpg",
+    "/?before=2026-01-01T00:00:00~%00~%00",
+    "/?since=0001-01-01&until=9999-12-31",
 ]
 
 
@@ -174,7 +175,15 @@ def test_damaged_address_is_no_crash(as_role, path):
     assert as_role("administrator").get(path).status_code in {200, 400, 404}
 
 
-def test_names_are_text_not_markup(as_role, on_sqlite, make_sequence):
+@pytest.mark.parametrize("field", ["name", "password", "next"])
+def test_damaged_login_is_no_crash(station, field):
+    """NUL in a form: refused like any other mistake."""
+    form = {"name": "viewer", "password": PASSWORD} | {field: "\0"}
+
+    assert TestClient(station, follow_redirects=False).post("/login", data=form).status_code in {303, 400, 401}
+
+
+def test_names_are_text_not_markup(as_role, stored, make_sequence):
     """What a trap or a reviewer calls things cannot become a script."""
     client = as_role("reviewer")
     evil = {"verdict": "relabelled", "label": "<script>", "csrf": csrf_of(client)}
@@ -200,12 +209,12 @@ def test_bucket_fills_again():
     assert limit.allows("a")
 
 
-def test_pages_of_the_gallery_meet(on_sqlite, make_sequence, monkeypatch):
+def test_pages_of_the_gallery_meet(stored, make_sequence, monkeypatch):
     """Walking older and back newer shows every sequence once, ties in time included."""
     monkeypatch.setattr(gallery, "PAGE", 3)
-    on_sqlite.take(*(make_sequence(id=f"{n}", trap=trap).record_wire() for n in range(4) for trap in ("a", "b")))
+    stored.take(*(make_sequence(id=f"{n}", trap=trap).record_wire() for n in range(4) for trap in ("a", "b")))
     zone, seen, at = CollectorSettings().zone, [], None
-    with on_sqlite.database.reading() as connection:
+    with stored.database.reading() as connection:
         while True:
             page = gallery.page(connection, gallery.Filters(), zone, before=at)
             seen += [(row.trap, row.id) for row in page.rows]

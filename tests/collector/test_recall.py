@@ -62,14 +62,14 @@ def test_missed_animals_are_counted_per_site(audited):
 @pytest.mark.parametrize(
     ("reviewed", "claim"), [(29, "too few to claim anything (29 of at least 30)"), (30, " % (bet")]
 )
-def test_page_claims_nothing_from_a_small_sample(on_sqlite, make_sequence, reviewed, claim):
+def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed, claim):
     """Thirty reviewed audits give a rate with its exact interval; twenty-nine give a sentence."""
     for number in range(30):
-        on_sqlite.take(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_wire())
+        stored.take(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_wire())
     for number in range(reviewed):
-        review(on_sqlite.database, ("ridge", f"a{number}"), "rejected" if number else "confirmed", "anara", NOW)
-    People(on_sqlite.database).set_user("v", "snow and rocks", "viewer", NOW)
-    client = TestClient(make_app(CollectorSettings(data=str(on_sqlite.root)), on_sqlite.database))
+        review(stored.database, ("ridge", f"a{number}"), "rejected" if number else "confirmed", "anara", NOW)
+    People(stored.database).set_user("v", "snow and rocks", "viewer", NOW)
+    client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database))
     client.post("/login", data={"name": "v", "password": "snow and rocks"})
 
     page = client.get("/recall").text

@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
@@ -19,15 +20,29 @@ from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_ta
 from uncia_collector.exports.gathered import COARSE_DEGREES, EMPTY_LABELS, Gathered, Place, gather, places
 from uncia_collector.exports.imported import Surveys
 from uncia_collector.exports.species import SPECIES
-from uncia_contract.errors import DataError
+from uncia_collector.placeless import without_place
+from uncia_contract.errors import DataError, FrameError
 
 _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
 
 
 def write_camtrap_dp(
-    connection: Connection, stream: BinaryIO, station: str, now: datetime, exact: bool = False
+    connection: Connection,
+    stream: BinaryIO,
+    station: str,
+    now: datetime,
+    exact: bool = False,
+    pictures: Path | None = None,
 ) -> tuple[int, int]:
     """Write the package; how many sequences are in it, and how many were left out (#4).
+
+    Args:
+        connection: to the catalogue.
+        stream: takes the zip.
+        station: the package's title.
+        now: the end of deployments that go on.
+        exact: whether coordinates, names of places and the pictures' whole headers are told.
+        pictures: the data folder, where the pictures are wanted inside the package.
 
     Raises:
         DataError: no deployments are known: the standard wants to know where and how long.
@@ -40,6 +55,8 @@ def write_camtrap_dp(
         write_table(package, "media", survey.media())
         write_table(package, "observations", survey.observations())
         write_table(package, "deployments", (survey.deployment(place, now) for place in found))
+        if pictures is not None:
+            survey.write_pictures(package, pictures)
         description = _package(found, survey, station, now, exact)
         package.writestr("datapackage.json", json.dumps(description, indent=2))
     return survey.kept, survey.left_out
@@ -50,7 +67,7 @@ class _Survey:
 
     def __init__(self, connection: Connection, exact: bool) -> None:
         self.connection, self.exact = connection, exact
-        self.kept = self.left_out = 0
+        self.kept = self.left_out = self.unreadable = 0
         self.surveys = Surveys(connection, exact)
         self.species: set[str] = set()
         self.methods = {"activityDetection"}
@@ -78,6 +95,18 @@ class _Survey:
 
     def deployment(self, place: Place, now: datetime) -> Row:
         return self.surveys.deployment(place) | _deployment(place, self.unsure, now)
+
+    def write_pictures(self, package: zipfile.ZipFile, root: Path) -> None:
+        """Each stored frame as it may be told; what cannot be read is counted."""
+        for item in gather(self.connection, self.exact):
+            for frame in item.frames if item.place is not None else ():
+                try:
+                    content = (root / frame.path).read_bytes()
+                    told = content if self.exact else without_place(content)
+                except (OSError, FrameError):
+                    self.unreadable += 1
+                    continue
+                package.writestr(frame.path, told, zipfile.ZIP_STORED)
 
     def _imported(self, item: Gathered) -> Iterator[Row]:
         """#5."""
@@ -187,7 +216,8 @@ def _package(found: list[Place], survey: _Survey, station: str, now: datetime, e
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": f"Events are bursts of a trap. Left out: {survey.left_out} sequences outside every deployment.",
+        "description": f"Events are bursts of a trap. Left out: {survey.left_out} sequences outside every deployment"
+        f"{f', {survey.unreadable} pictures that cannot be read' if survey.unreadable else ''}.",
         "created": _time(now),
         "contributors": [{"title": station, "role": "contact"}],
         "resources": [resource(name) for name in ("deployments", "media", "observations")],

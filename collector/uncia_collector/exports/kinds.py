@@ -21,7 +21,10 @@ from uncia_contract.score_table import write_score_table
 
 @dataclass(frozen=True)
 class Request:
-    """What an export is made of; `beside` is the folder in which a training table will lie."""
+    """What an export is made of; `beside` is the folder in which a training table will lie.
+
+    `pictures` asks for the pictures inside the file, where the format knows that (Camtrap DP).
+    """
 
     connection: Connection
     station: str
@@ -29,6 +32,7 @@ class Request:
     now: datetime
     exact: bool = False
     beside: Path | None = None
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,11 @@ class Kind:
 
 
 def _camtrap_dp(request: Request, stream: BinaryIO) -> None:
-    write_camtrap_dp(request.connection, stream, request.station, request.now, request.exact)
+    write_camtrap_dp(request.connection, stream, request.station, request.now, request.exact, _pictures(request))
+
+
+def _pictures(request: Request) -> Path | None:
+    return request.root if request.pictures else None
 
 
 def _megadetector(request: Request, stream: BinaryIO) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sqlalchemy.exc import DataError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -26,7 +27,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app = Starlette(
         routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
         middleware=[Middleware(Guard, requests=RateLimit(burst=600, per_s=60))],
-        exception_handlers={HTTPException: _explain},
+        exception_handlers={HTTPException: _explain, DataError: _explain_damage, OverflowError: _explain_damage},
     )
     app.state.shell = Shell(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
@@ -96,6 +97,11 @@ def _health(request: Request) -> Response:
 def _metrics(request: Request) -> Response:
     state = request.app.state
     return Response(exposition(state.database, state.ingest), media_type="text/plain; version=0.0.4")
+
+
+def _explain_damage(request: Request, _error: Exception) -> Response:
+    """What no database can look for (NUL in a text, a number beyond all bounds) is a mistake of whoever asks."""
+    return _explain(request, HTTPException(400, "This address or form is damaged."))
 
 
 def _explain(request: Request, error: Exception) -> Response:

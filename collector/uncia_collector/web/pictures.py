@@ -1,6 +1,6 @@
 """JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and kept.
 
-Decides that a viewer, who may not know where a trap stands, never gets a file whose EXIF could tell.
+Decides that a viewer, who may not know where a trap stands, never gets a file whose header could tell.
 """
 
 import io
@@ -18,6 +18,7 @@ from uncia_collector.activations import Activations
 from uncia_collector.gallery import previews
 from uncia_collector.logs import logger
 from uncia_collector.people import Person
+from uncia_collector.placeless import without_place
 from uncia_collector.schema import frames, sequences
 from uncia_collector.web.shell import Shell
 from uncia_contract.errors import DataError, FrameError
@@ -25,13 +26,12 @@ from uncia_contract.jpeg import open_jpeg
 from uncia_contract.regions import Region
 
 THUMBNAIL_SIZE = (480, 480)
-FULL_SIZE = (2400, 2400)
 log = logger("pictures")
 CACHED = {"cache-control": "private, max-age=604800, immutable"}
 
 
 def show_picture(request: Request, person: Person) -> Response:
-    """The JPEG as the trap sent it; for viewers drawn anew, without EXIF."""
+    """The JPEG as the trap sent it; for viewers with its very pixels, and a header that tells no place."""
     shell: Shell = request.app.state.shell
     frame = _frame(request)
     if frame.status != "stored":
@@ -39,7 +39,11 @@ def show_picture(request: Request, person: Person) -> Response:
     file = _whole(shell, frame.path)
     if person.may_see_places:
         return FileResponse(file, media_type="image/jpeg", headers=CACHED)
-    return Response(_drawn(file, FULL_SIZE), media_type="image/jpeg", headers=CACHED)
+    try:
+        content = without_place(file.read_bytes())
+    except FrameError as error:
+        raise HTTPException(404, f"This frame cannot be shown: {error}") from error
+    return Response(content, media_type="image/jpeg", headers=CACHED)
 
 
 def show_thumbnail(request: Request, _person: Person) -> Response:
@@ -131,6 +135,7 @@ def _redrawn(content: bytes, size: tuple[int, int]) -> bytes:
     except FrameError as error:
         raise HTTPException(404, f"This frame cannot be shown: {error}") from error
     image.thumbnail(size)
+    image.info.clear()  # else Pillow writes the file's comment again
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()

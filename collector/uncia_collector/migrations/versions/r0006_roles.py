@@ -1,0 +1,13 @@
+"""Room for the longest role: PostgreSQL had none for `administrator`."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Apply."""
+    with op.batch_alter_table("users") as users:
+        users.alter_column("role", type_=sa.String(16), existing_type=sa.String(12), existing_nullable=False)

@@ -1,0 +1,186 @@
+"""Nothing that leaves the station tells where a trap stands, unless an administrator asks: each way out, one by one."""
+
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+from tests.collector.conftest import LATITUDE, LONGITUDE, NAMED, tells_of
+from tests.collector.test_alerts import Inbox, http_handler, smtp_handler
+from tests.collector.test_page import PASSWORD, state_wire
+
+from uncia_collector.alerts import Alerts
+from uncia_collector.catalogue import listing
+from uncia_collector.deployments import read_deployments
+from uncia_collector.exports.kinds import KINDS, Request, export
+from uncia_collector.home_assistant import discovery
+from uncia_collector.people import People
+from uncia_collector.placeless import without_place
+from uncia_collector.review import review
+from uncia_collector.settings import AlertSettings, CollectorSettings
+from uncia_collector.web.app import make_app
+from uncia_contract.errors import FrameError
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def placed(stored, make_sequence, placed_jpeg, tmp_path):
+    """A catalogue that knows its place from everywhere: deployment, state, the picture's header."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(
+        "deploymentID,locationID,locationName,latitude,longitude,coordinateUncertainty,deploymentStart,deploymentEnd,"
+        "cameraID,deploymentComments\n"
+        f"d1,site1,{NAMED},{LATITUDE},{LONGITUDE},30,2026-01-01,,ridge,{NAMED} {LATITUDE}N\n"
+    )
+    read_deployments(table, stored.database)
+    sequence = make_sequence(pictures=[placed_jpeg()], started_at=NOW - timedelta(hours=1))
+    stored.take(*sequence.wires(), state_wire(), now=NOW)
+    review(stored.database, ("ridge", sequence.id), "confirmed", "anara", NOW)
+    return stored
+
+
+def written(stored, kind: str, **asked) -> bytes:
+    """An export, its zip opened: all its bytes, names and members alike."""
+    stream = io.BytesIO()
+    with stored.database.reading() as connection:
+        export(kind, Request(connection, "Station", stored.root, NOW, **asked), stream)
+    if not zipfile.is_zipfile(stream):
+        return stream.getvalue()
+    package = zipfile.ZipFile(stream)
+    return b"\n".join(part for name in package.namelist() for part in (name.encode(), package.read(name)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_export_tells_the_place(placed, kind):
+    """Camtrap DP, MegaDetector JSON, COCO, scores and training data."""
+    content = written(placed, kind)
+
+    assert tells_of(content) == [] and b"ridge" in content
+
+
+def test_pictures_in_an_export_tell_no_place(placed):
+    """Camtrap DP with its pictures inside; the files in the data folder stay as they were."""
+    before = placed.files()
+    content = written(placed, "camtrap-dp", pictures=True)
+
+    assert tells_of(content) == [] and b"\xff\xd8\xff" in content
+    assert placed.files() == before and all(tells_of(picture) for picture in before.values())
+
+
+def test_an_administrator_who_asks_gets_all(placed):
+    """Exact coordinates, the place's name, and the pictures as the trap sent them."""
+    content = written(placed, "camtrap-dp", exact=True, pictures=True)
+
+    assert {"36.91", "73.04", "above the spring"} <= set(tells_of(content))
+    assert next(iter(placed.files().values())) in content
+
+
+@pytest.mark.parametrize("kind", ["webhook", "mail"])
+@pytest.mark.parametrize("per_hour", [6, 0], ids=["sighting", "digest"])
+def test_no_alert_tells_the_place(placed, kind, per_hour):
+    """What a webhook and a mail server really receive, of a sighting and of a digest."""
+    inbox = Inbox(http_handler if kind == "webhook" else smtp_handler)
+    where = (
+        {"webhook": f"http://127.0.0.1:{inbox.port}/"}
+        if kind == "webhook"
+        else {"smtp_host": "127.0.0.1", "smtp_port": inbox.port, "mail_to": ("anara@example.org",)}
+    )
+    settings = AlertSettings(per_hour=per_hour, digest_hour=0, **where)
+    sent = Alerts(CollectorSettings(data=str(placed.root), alerts=settings), placed.database).round(NOW)
+    inbox.server.shutdown()
+    inbox.server.server_close()
+
+    assert sent >= 1 and "ridge" in str(inbox.received) and tells_of(str(inbox.received).encode()) == []
+
+
+def test_home_assistant_is_told_no_place():
+    """The discovery message holds neither coordinates nor a template that would ask the state for them."""
+    _, payload = discovery("ridge", "uncia/v1")
+
+    assert b"latitude" not in payload and b"longitude" not in payload and b"json_attributes" not in payload
+
+
+def test_lists_metrics_and_health_tell_no_place(placed):
+    """`uncia-collect list --json`, /metrics, /health and the page's own JSON."""
+    People(placed.database).set_user("v", PASSWORD, "viewer", NOW)
+    client = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database))
+    client.post("/login", data={"name": "v", "password": PASSWORD})
+    told = [client.get(path).content for path in ("/metrics", "/health", "/newest")]
+
+    assert [tells_of(text) for text in (*told, json.dumps([*listing(placed.database)]).encode())] == [[]] * 4
+
+
+def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):
+    """`?exact=1` of a reviewer is not heard."""
+    people, told = People(placed.database), {}
+    for role in ("reviewer", "administrator"):
+        people.set_user(role, PASSWORD, role, NOW)
+        client = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database))
+        client.post("/login", data={"name": role, "password": PASSWORD})
+        package = zipfile.ZipFile(io.BytesIO(client.get("/export/camtrap-dp?exact=1").content))
+        told[role] = b"36.9123" in package.read("deployments.csv")
+
+    assert told == {"reviewer": False, "administrator": True}
+
+
+def test_pixels_and_time_are_kept_without_the_place(placed_jpeg):
+    """No recompression: the compressed data are the same bytes; camera, time and orientation stay in the header."""
+    before, after = placed_jpeg(), without_place(placed_jpeg())
+    scan = before.index(b"\xff\xda")
+    picture = Image.open(io.BytesIO(after))
+    exif = picture.getexif()
+
+    assert before[scan : before.index(b"\xff\xd9", scan) + 2] == after[after.index(b"\xff\xda") :]
+    assert np.array_equal(np.asarray(picture), np.asarray(Image.open(io.BytesIO(before))))
+    assert (exif[0x0110], exif[0x0112], exif.get_ifd(0x8769)[36867]) == ("CAM", 6, "2026:11:23 03:00:00")
+    assert tells_of(after) == [] and tells_of(before)
+
+
+@pytest.mark.parametrize(
+    "how", [{"progressive": True}, {"exif": b"Exif\0\0broken"}, {"restart_marker_rows": 1}], ids=str
+)
+def test_any_form_of_jpeg_keeps_its_pixels(placed_jpeg, how):
+    """Several scans, a broken EXIF block, restart marks."""
+    before = placed_jpeg(**how)
+    after = without_place(before)
+
+    assert tells_of(after) == []
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(after))), np.asarray(Image.open(io.BytesIO(before))))
+
+
+def test_what_does_not_end_is_refused(placed_jpeg):
+    """A picture whose end is missing is not half told."""
+    whole = placed_jpeg()
+    scan = whole.index(b"\xff\xda")
+
+    with pytest.raises(FrameError, match="does not end"):
+        without_place(whole[: scan + 40])
+
+
+def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, make_sequence, placed_jpeg, tmp_path):
+    """`export camtrap-dp --pictures`, then `import` elsewhere: the picture is stored there, and tells no place."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
+        f"d1,{LATITUDE},{LONGITUDE},2026-01-01,,ridge\n"
+    )
+    read_deployments(table, on_sqlite.database)
+    on_sqlite.take(*make_sequence(pictures=[placed_jpeg()]).wires())
+    run = [sys.executable, "-m", "uncia_collector.cli"]
+    out, second = tmp_path / "out.zip", tmp_path / "second"
+    subprocess.run(
+        [*run, "export", "camtrap-dp", "--pictures", "--data", str(on_sqlite.root), "--out", str(out)], check=True
+    )
+    done = subprocess.run([*run, "import", str(out), "--data", str(second)], check=True, capture_output=True, text=True)
+
+    assert "1 media: 1 stored" in done.stdout
+    [file] = Path(second).glob("frames/**/*.jpg")
+    assert tells_of(file.read_bytes()) == []
