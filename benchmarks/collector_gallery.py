@@ -5,7 +5,7 @@
 Fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and asks for the gallery
 as a browser would: ten pages into the past, and every combination of trap, state, score, month and label, those that
 nothing passes included. Prints p50, p95, p99 and the slowest in milliseconds over HTTP, and the process's memory after
-each round of all addresses. `--keep` leaves the catalogue there for the next run; `--postgresql` starts a private
+each round of all addresses; and how long the plots of ten years take. `--keep` leaves the catalogue there for the next run; `--postgresql` starts a private
 server for it.
 """
 
@@ -148,6 +148,12 @@ def measure(browser: Browser, requests: int) -> dict[str, object]:
     }
 
 
+def plots(browser: Browser) -> dict[str, float]:
+    """Milliseconds of the pages that count sightings, the median of five."""
+    asked = ("/activity?days=90", "/activity?days=3650", "/map?days=3650")
+    return {address: round(sorted(browser.get(address)[1] for _ in range(5))[2], 1) for address in asked}
+
+
 def main() -> None:
     """Run it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -174,6 +180,7 @@ def main() -> None:
         figures = {"sequences": arguments.sequences, "database": database.engine.dialect.name} | measure(
             browser, arguments.requests
         )
+        figures["plots_ms"] = plots(browser)
         server.stop()
         database.close()
     if own is not None:
