@@ -5,8 +5,8 @@
 Fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and asks for the gallery
 as a browser would: ten pages into the past, and every combination of trap, state, score, month and label, those that
 nothing passes included. Prints p50, p95, p99 and the slowest in milliseconds over HTTP, and the process's memory after
-each round of all addresses; and how long the plots of ten years take. `--keep` leaves the catalogue there for the next run; `--postgresql` starts a private
-server for it.
+each round of all addresses; and how long the plots of ten years take. `--keep` leaves the catalogue there for the next
+run; `--postgresql` starts a private server for it.
 """
 
 import argparse

@@ -12,21 +12,26 @@ from msgspec import Struct
 
 from uncia_contract import topics
 from uncia_contract.errors import MessageError
-from uncia_contract.messages import MAX_FRAME_BYTES, MAX_FRAMES, SequenceRecord, TrapState, decode
+from uncia_contract.messages import MAX_FRAME_BYTES, MAX_FRAMES, MAX_RECORD_BYTES, SequenceRecord, TrapState, decode
 
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES  # no message of ours is larger
 AVAILABILITIES = ("online", "offline", "sleeping")
 _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
 class Wire:
-    """One MQTT message as it came; `token` is whatever the receiver needs to acknowledge it."""
+    """One MQTT message as it came; `token` is whatever the receiver needs to acknowledge it.
+
+    `size` is the message's where it was too large and `payload` is only its beginning, else 0.
+    """
 
     topic: str
     payload: bytes
     properties: Sequence[tuple[str, str]] = ()
     retained: bool = False
     token: object = None
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,14 @@ class AvailabilityArrival:
 
 @dataclass(frozen=True)
 class Garbage:
-    """What cannot be used, and why; `trap` and `sequence` as far as its topic told them."""
+    """What cannot be used, and why; `trap` and `sequence` as far as its topic told them, `size` the whole message's."""
 
     topic: str
     payload: bytes = field(repr=False)
     reason: str
     trap: str = ""
     sequence: str = ""
+    size: int = 0
 
 
 Arrival = RecordArrival | ChunkArrival | StateArrival | AvailabilityArrival | Garbage
@@ -92,8 +98,10 @@ def arrival(wire: Wire, root: str = topics.ROOT) -> Arrival:
     try:
         address = topics.parse(wire.topic, root)
     except MessageError as error:
-        return Garbage(wire.topic, wire.payload, str(error))
+        return Garbage(wire.topic, wire.payload, str(error), size=wire.size)
     try:
+        if wire.size:
+            raise MessageError(f"message of {wire.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
         match address:
             case topics.RecordAddress():
                 return _record(wire, address)
@@ -103,7 +111,7 @@ def arrival(wire: Wire, root: str = topics.ROOT) -> Arrival:
                 return _about_trap(wire, address)
     except MessageError as error:
         sequence = "" if isinstance(address, topics.TrapAddress) else address.sequence
-        return Garbage(wire.topic, wire.payload, str(error), address.trap, sequence)
+        return Garbage(wire.topic, wire.payload, str(error), address.trap, sequence, wire.size)
 
 
 def _record(wire: Wire, address: topics.RecordAddress) -> RecordArrival:

@@ -23,8 +23,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from uncia_collector.arrivals import Arrival, Garbage, StateArrival, Wire, arrival
+from uncia_collector.arrivals import MAX_MESSAGE_BYTES, Arrival, Garbage, StateArrival, Wire, arrival
 from uncia_collector.logs import logger
+from uncia_collector.quarantine import KEPT_BYTES
 from uncia_collector.settings import BrokerSettings
 from uncia_collector.store import AddressedReceipt, Store
 from uncia_contract.errors import BrokerError, StorageError
@@ -32,7 +33,7 @@ from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
 
 RECEIVE_MAXIMUM = 512  # unacknowledged messages the broker may send us: what memory has to hold at most
-MAX_PACKET_BYTES = 2 * 1024 * 1024
+MAX_PACKET_BYTES = 16 * 1024 * 1024  # so that what is far too large is refused here, counted and seen
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BATCH_MESSAGES = 256
 BATCH_BYTES = 8 * 1024 * 1024
@@ -161,8 +162,11 @@ class Ingest:
             topic = "(not UTF-8)"
         properties = getattr(message.properties, "UserProperty", ())
         token = _Token(self._connection, message.mid, message.qos)
+        payload, size = bytes(message.payload), 0
+        if len(payload) > MAX_MESSAGE_BYTES:
+            payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of these must not fill the memory
         try:
-            self._arrived.put_nowait(Wire(topic, bytes(message.payload), properties, message.retain, token))
+            self._arrived.put_nowait(Wire(topic, payload, properties, message.retain, token, size))
         except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
             self.dropped += 1
 

@@ -26,7 +26,7 @@ def _row(garbage: Garbage, now: datetime) -> dict[str, Any]:
         "trap": garbage.trap,
         "topic": _text(garbage.topic),
         "reason": _text(garbage.reason),
-        "size": len(garbage.payload),
+        "size": max(garbage.size, len(garbage.payload)),
         "payload": garbage.payload[:KEPT_BYTES],
     }
 

@@ -77,7 +77,9 @@ def show_quarantine(request: Request, person: Person) -> Response:
     with shell.database.reading() as connection:
         rows = connection.execute(select(*columns).order_by(quarantine.c.key.desc()).limit(200)).all()
         counted = select(tallies.c.name, func.sum(tallies.c.count)).group_by(tallies.c.name).order_by(tallies.c.name)
-        totals = connection.execute(counted).all()
+        totals = [tuple(row) for row in connection.execute(counted)]
+    if shell.ingest is not None:  # since this collector's start
+        totals += [("batches_that_had_to_wait", shell.ingest.refusals), ("messages_sent_back", shell.ingest.dropped)]
     return shell.render(request, person, "quarantine.html", rows=rows, totals=totals)
 
 
