@@ -23,7 +23,7 @@ from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
 from uncia_collector.ingest import check_broker
-from uncia_collector.logs import configure_logs
+from uncia_collector.logs import configure_logs, logger
 from uncia_collector.people import ROLES, People
 from uncia_collector.service import serve_until
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
@@ -135,7 +135,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     collector.start()
     if collector.page is not None:
-        print(f"uncia-collect: the page is at {collector.page.address}", file=sys.stderr, flush=True)
+        logger("station").info("the page is at", address=collector.page.address)
     serve_until(stop, collector.ingest.alive)
     collector.stop()
     return 0

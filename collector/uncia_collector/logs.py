@@ -1,11 +1,14 @@
 """How the collector logs: events with fields, one JSON object a line (readable lines on a terminal).
 
 Decides the form only. Events go through the standard library's loggers below `uncia.collector`, so that a program that
-embeds a collector can silence or redirect them.
+embeds a collector can silence or redirect them. What libraries log, warn of or die of takes the same form.
 """
 
+import json
 import logging
 import sys
+import threading
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -29,10 +32,34 @@ def logger(name: str) -> Any:
 def configure_logs() -> None:
     """Write events to standard error: what `uncia-collect serve` does."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    root = logging.getLogger("uncia")
-    root.handlers, root.propagate = [handler], False
-    root.setLevel(logging.INFO)
+    handler.setFormatter(_Lines())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("uncia").setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_death
+
+
+class _Lines(logging.Formatter):
+    """Our events are rendered already; a library's record becomes an event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        if record.name.startswith("uncia.collector"):
+            return record.getMessage()
+        at = datetime.fromtimestamp(record.created, UTC).isoformat()
+        event = {"event": record.getMessage(), "level": record.levelname.lower(), "timestamp": at}
+        if record.exc_info:
+            event["exception"] = self.formatException(record.exc_info)
+        return json.dumps(event | {"logger": record.name})
+
+
+def _log_death(death: threading.ExceptHookArgs) -> None:
+    name = death.thread.name if death.thread else ""
+    if death.exc_value is not None:
+        error = (death.exc_type, death.exc_value, death.exc_traceback)
+        logging.getLogger("threading").error("a thread died: %s", name, exc_info=error)
 
 
 def _render(log: Any, method: str, event: Any) -> Any:

@@ -29,7 +29,7 @@ class PageServer:
         # waits 40 ms for the browser's delayed acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
             ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
         )  # fmt: skip
         self._server = uvicorn.Server(config)

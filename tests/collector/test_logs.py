@@ -1,0 +1,132 @@
+"""Logs are JSON lines, whoever writes them; metrics are what a Prometheus can read."""
+
+import io
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from datetime import datetime
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+from tests.collector.test_ingest import TrapClient
+from tests.collector.test_page import state_wire
+
+from uncia_collector.arrivals import Wire
+from uncia_collector.logs import configure_logs, logger
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.app import make_app
+
+
+@pytest.fixture
+def served(mosquitto, tmp_path):
+    """`uncia-collect serve` as a process of its own; `.lines` are what it logged so far."""
+    config = tmp_path / "collector.toml"
+    config.write_text(f"data = 'data'\nmin_free_bytes = 0\n[broker]\nport = {mosquitto.port}\n[http]\nport = 0\n")
+    command = [sys.executable, "-m", "uncia_collector.cli", "serve", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process.lines = []
+
+    def read_until(event: str) -> dict:
+        """The first event of that name from here on."""
+        for line in process.stderr:
+            process.lines.append(line)
+            if f'"{event}"' in line:
+                return json.loads(line)
+        raise AssertionError(f"{event!r} was not logged: {process.lines}")
+
+    process.read_until = read_until
+    yield process
+    process.kill()
+    process.wait()
+    process.stderr.close()
+
+
+def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
+    """From start to end, a lost broker in between: event, level and time in each line, fields beside them."""
+    address = served.read_until("the page is at")["address"]
+    served.read_until("subscribed")
+    trap = TrapClient(mosquitto.host, mosquitto.port)
+    trap.send(Wire("uncia/v1/ridge/sequence/x", b"{"), *sent.wires())
+    trap.await_complete()
+    trap.close()
+    assert urllib.request.urlopen(f"{address}health").status == 200
+    mosquitto.kill()
+    lost = served.read_until("connection lost")
+    served.send_signal(signal.SIGTERM)
+    served.lines += served.stderr.readlines()
+
+    assert served.wait(20) == 0 and lost["level"] == "warning" and lost["broker"].endswith(str(mosquitto.port))
+    for line in served.lines:
+        event = json.loads(line)
+        assert event["event"] and event["level"] and datetime.fromisoformat(event["timestamp"]).tzinfo
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """The log as `uncia-collect serve` sets it up; what it wrote, line by line."""
+    written, root, hook = io.StringIO(), logging.getLogger(), threading.excepthook
+    monkeypatch.setattr(sys, "stderr", written)
+    before = root.handlers, root.level
+    configure_logs()
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    root.handlers, threading.excepthook = before[0], hook
+    root.setLevel(before[1])
+    logging.captureWarnings(False)
+
+
+def test_fields_and_mistakes_are_one_line(lines):
+    """Numbers stay numbers, a line break in a text and a traceback stay inside their line."""
+    try:
+        raise ValueError("first\nsecond")
+    except ValueError:
+        logger("ingest").exception("a mistake", trap="ridge\nx", frames=3)
+
+    [event] = lines()
+    assert (event["event"], event["trap"], event["frames"], event["level"]) == ("a mistake", "ridge\nx", 3, "error")
+    assert "ValueError: first" in event["exception"]
+
+
+def test_a_librarys_words_take_the_same_form(lines):
+    """The web server's error with its traceback, and a thread that dies."""
+    try:
+        raise OSError("a wire")
+    except OSError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+    thread = threading.Thread(target=lambda: 1 / 0, name="somebody")
+    thread.start()
+    thread.join()
+
+    first, second = lines()
+    assert (first["logger"], first["level"]) == ("uvicorn.error", "error") and "OSError: a wire" in first["exception"]
+    assert second["event"] == "a thread died: somebody" and "ZeroDivisionError" in second["exception"]
+
+
+class Health:
+    """An ingest that cannot store at the moment."""
+
+    connected, trouble, dropped, refusals = True, "disk full", 2, 5
+
+
+def test_prometheus_reads_the_metrics(stored, sent):
+    """Its own parser: names, types, labels and values; nothing twice."""
+    stored.take(*sent.wires(), state_wire(), Wire("uncia/v1/ridge/sequence/x", b"{"))
+    client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database, Health()))
+    answer = client.get("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    events = {(s.labels["kind"], s.labels["trap"]): s.value for s in families["uncia_events"].samples}
+    assert (events["sequences", "ridge"], events["frames", "ridge"], events["garbage", "ridge"]) == (1, 2, 1)
+    types = {name: family.type for name, family in families.items()}
+    assert types == {
+        "uncia_events": "counter", "uncia_chunks_waiting": "gauge", "uncia_trap_silence_seconds": "gauge",
+        "uncia_trap_overdue": "gauge", "uncia_broker_connected": "gauge", "uncia_storing": "gauge",
+        "uncia_storage_refusals": "counter", "uncia_dropped": "counter",
+    }  # fmt: skip
+    values = {name: family.samples[0].value for name, family in families.items() if len(family.samples) == 1}
+    assert (values["uncia_storing"], values["uncia_dropped"], values["uncia_storage_refusals"]) == (0, 2, 5)
