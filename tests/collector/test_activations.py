@@ -31,11 +31,11 @@ def scene(tmp_path_factory) -> bytes:
 
 
 @pytest.fixture
-def viewer(on_sqlite, tmp_path):
+def viewer(stored, tmp_path):
     """A viewer's browser; the station's folder of bundles is `bundles`."""
-    People(on_sqlite.database).set_user("v", "snow and rocks", "viewer", datetime.now(UTC))
-    settings = CollectorSettings(data=str(on_sqlite.root), bundles=str(tmp_path / "bundles"))
-    client = TestClient(make_app(settings, on_sqlite.database))
+    People(stored.database).set_user("v", "snow and rocks", "viewer", datetime.now(UTC))
+    settings = CollectorSettings(data=str(stored.root), bundles=str(tmp_path / "bundles"))
+    client = TestClient(make_app(settings, stored.database))
     client.post("/login", data={"name": "v", "password": "snow and rocks"})
     return client
 
@@ -45,11 +45,11 @@ def picture(content: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=np.float32)
 
 
-def test_map_lies_over_the_scored_region_only(viewer, on_sqlite, make_sequence, scene, tmp_path):
+def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, scene, tmp_path):
     """Red or blue inside the region that the record names, the picture itself outside; drawn once, then kept."""
     (tmp_path / "bundles").mkdir()
     shutil.copy(BUNDLE, tmp_path / "bundles")
-    on_sqlite.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
+    stored.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
 
     drawn = picture(viewer.get(f"{ONE}/0.activation.jpg").content)
     height, width = drawn.shape[:2]
@@ -57,12 +57,12 @@ def test_map_lies_over_the_scored_region_only(viewer, on_sqlite, make_sequence, 
     change = np.abs(drawn - plain).mean(axis=2)
     inside = change[int(0.25 * height) : int(0.65 * height), int(0.15 * width) : int(0.55 * width)]
     assert inside.mean() > 10 and change[:, int(0.65 * width) :].mean() < 3
-    assert [path.name for path in on_sqlite.root.glob("activations/**/*.jpg")] == ["000001.000.jpg"]
+    assert [path.name for path in stored.root.glob("activations/**/*.jpg")] == ["000001.000.jpg"]
 
 
-def test_page_offers_the_map_where_there_is_one(viewer, on_sqlite, make_sequence, scene, tmp_path):
+def test_page_offers_the_map_where_there_is_one(viewer, stored, make_sequence, scene, tmp_path):
     """A link while the station has the bundle; else a sentence that says what is missing."""
-    on_sqlite.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
+    stored.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
     assert "folder bundles/" in viewer.get(ONE).text
     assert viewer.get(f"{ONE}/0.activation.jpg").status_code == 404
 
@@ -71,32 +71,32 @@ def test_page_offers_the_map_where_there_is_one(viewer, on_sqlite, make_sequence
     assert 'id="activation"' in viewer.get(ONE).text
 
 
-def test_damaged_bundle_is_a_sentence(viewer, on_sqlite, make_sequence, scene, tmp_path):
+def test_damaged_bundle_is_a_sentence(viewer, stored, make_sequence, scene, tmp_path):
     """The page says what is wrong with it and works on."""
     (tmp_path / "bundles").mkdir()
     damaged = BUNDLE.read_bytes()[:-1000]
     (tmp_path / "bundles" / "x.uncia").write_bytes(damaged)
     identity = BundleIdentity("x", 1, hashlib.sha256(damaged).hexdigest())
-    on_sqlite.take(*make_sequence(pictures=[scene], bundle=identity).wires())
+    stored.take(*make_sequence(pictures=[scene], bundle=identity).wires())
 
     page = viewer.get(ONE)
     assert page.status_code == 200 and "no maps: " in page.text and 'id="activation"' not in page.text
 
 
-def test_preview_is_shown_until_the_frame_has_come(viewer, on_sqlite, make_sequence, make_jpeg):
+def test_preview_is_shown_until_the_frame_has_come(viewer, stored, make_sequence, make_jpeg):
     """The thumbnail that came with the record fills the gallery; the frame itself takes its place."""
     sequence = make_sequence(preview=Preview(n=1, width=32, height=24, jpeg=make_jpeg(9, (32, 24))))
-    on_sqlite.take(sequence.record_wire())
+    stored.take(sequence.record_wire())
     thumbnail = f"{ONE}/1.thumbnail.jpg"
     assert thumbnail in viewer.get("/").text and thumbnail in viewer.get(ONE).text
     assert picture(viewer.get(thumbnail).content).shape == (24, 32, 3)
 
-    on_sqlite.take(*sequence.wires())
+    stored.take(*sequence.wires())
     assert picture(viewer.get(thumbnail).content).shape == (48, 64, 3)
 
 
-def test_preview_that_is_no_picture_is_no_crash(viewer, on_sqlite, make_sequence):
+def test_preview_that_is_no_picture_is_no_crash(viewer, stored, make_sequence):
     """A hostile preview is a frame that is not there."""
-    on_sqlite.take(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_wire())
+    stored.take(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_wire())
 
     assert (viewer.get("/").status_code, viewer.get(f"{ONE}/0.thumbnail.jpg").status_code) == (200, 404)

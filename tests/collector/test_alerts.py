@@ -123,10 +123,13 @@ def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
 
 
 def test_everything_is_off_by_default(stored, sent):
-    """Nobody is told anything unless somebody said so."""
+    """Nobody is told anything unless somebody said so: neither channels nor announcements."""
     stored.take(*sent.wires())
+    collector = Collector(CollectorSettings(data=str(stored.root), http=None))
 
-    assert alerts_of(stored).channels == [] and not AlertSettings().home_assistant
+    assert collector.alerts.channels == [] and collector.ingest.announce is None
+    assert alerts_of(stored).round(NOW + timedelta(hours=3)) == 0
+    collector.database.close()
 
 
 def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, inbox):

@@ -3,8 +3,15 @@
 import json
 
 import pytest
+from tests.collector.conftest import NOW
 
+from uncia_collector.arrivals import arrival
 from uncia_collector.cli import main
+from uncia_collector.database import Database
+from uncia_collector.exports.kinds import KINDS
+from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.people import ROLES
+from uncia_collector.store import Store
 
 
 def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
@@ -69,6 +76,28 @@ def test_folder_without_a_catalogue_is_one_line_and_exit_2(tmp_path, capsys):
     """`list` makes no catalogue where there is none."""
     assert main(["list", "--data", str(tmp_path)]) == 2
     assert "holds no catalogue.sqlite" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_commands_work_on_postgresql(postgresql, tmp_path, sent, capsys):
+    """Users of every role, deployments, list and every export, with `--database`."""
+    url, password, places = postgresql.new_database(), tmp_path / "password", tmp_path / "places.csv"
+    password.write_text("snow and rocks")
+    places.write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd,1,2,2026-01-01,,ridge\n"
+    )
+    where = ["--database", url, "--data", str(tmp_path)]
+    for role in ROLES:
+        assert main(["user", "add", role, "--role", role, "--password-file", str(password), *where]) == 0
+    assert main(["deployments", str(places), *where]) == 0
+    database = Database(url)
+    Store(database, FrameFolder(tmp_path)).take([arrival(wire) for wire in sent.wires()], NOW)
+    database.close()
+    capsys.readouterr()
+
+    assert [main(["export", kind, "--out", str(tmp_path / kind), *where]) for kind in KINDS] == [0] * len(KINDS)
+    capsys.readouterr()
+    assert main(["list", "--json", *where]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == [sent.id]
 
 
 def test_check_says_ready(mosquitto, tmp_path, capsys):

@@ -52,11 +52,12 @@ class TrapClient:
         self.client.loop_stop()
 
 
-@pytest.fixture
-def collector_settings(mosquitto, tmp_path):
-    """A collector of this test's own."""
+@pytest.fixture(params=["sqlite", "postgresql"])
+def collector_settings(request, mosquitto, tmp_path):
+    """A collector of this test's own, once on SQLite and once on PostgreSQL."""
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database()
     broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
-    return CollectorSettings(data=str(tmp_path / "data"), broker=broker, http=None, min_free_bytes=0)
+    return CollectorSettings(data=str(tmp_path / "data"), database=database, broker=broker, http=None, min_free_bytes=0)
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ OTHER = Topics("valley-02")
         (OTHER.record("s1"), False),
         (OTHER.receipt, False),
         (OTHER.command, False),
+        ("homeassistant/device/uncia_ridge-01/config", False),
     ],
 )
 def test_a_trap_speaks_under_its_own_name_and_forges_nothing(station: Any, topic: str, allowed: bool) -> None:
@@ -191,7 +192,12 @@ def test_a_trap_speaks_under_its_own_name_and_forges_nothing(station: Any, topic
     link.close()
 
 
-@pytest.mark.parametrize(("topic", "allowed"), [(OWN.receipt, True), (OWN.command, True), (OWN.record("s1"), False)])
+HOME = "homeassistant/device/uncia_ridge-01/config"
+
+
+@pytest.mark.parametrize(
+    ("topic", "allowed"), [(OWN.receipt, True), (OWN.command, True), (OWN.record("s1"), False), (HOME, True)]
+)
 def test_the_collector_answers_and_makes_no_records(station: Any, topic: str, allowed: bool) -> None:
     """Its own identity, its own rights."""
     link = connected(station, "Collector")
