@@ -92,14 +92,15 @@ def test_kernels_that_answer_otherwise_are_refused(
 
 
 def test_the_plain_kernels_are_accepted(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Correct kernels of another kind round otherwise; the tolerance leaves them room."""
+    """They round otherwise, on arm64 more than on x86-64; what tflite-runtime, which may have no others, is given."""
     plain = Interpreter(bundle.members[MODEL], keep_all=True)
     features = [tensor for tensor in plain.outputs if tensor.name.startswith("features")]
     monkeypatch.setattr(
         Interpreter, "run", lambda self, image, outputs, run=Interpreter.run: run(plain, image, features)
     )
-    found = Classifier(bundle).check_probes()
-    assert 0 < found.features < 0.2
+    found = Classifier(bundle).probe_difference()
+    assert found.features > 0
+    assert found.within(*bundle.manifest.tolerated("tflite_runtime"))
 
 
 def test_equal_answers_differ_by_nothing() -> None:
