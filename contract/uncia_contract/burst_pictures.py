@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from uncia_contract.decisions import scoring_order
+from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
@@ -50,7 +51,7 @@ class BurstPictures:
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
-        self._pool = ThreadPoolExecutor(self.workers)
+        self._pool, self._decoding = ThreadPoolExecutor(self.workers), DecodingRoom()
         self._rank = {index: rank for rank, index in enumerate(scoring_order(len(readers)))}
         self._held: dict[int, tuple[Image.Image, int]] = {}
         self._inputs: dict[int, NDArray[np.uint8]] = {}
@@ -79,14 +80,22 @@ class BurstPictures:
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:
-            picture = self._readers[index]()
-            size, enough = thumbnail_source(picture, self._rule)
-            image = open_jpeg(picture, enough)
+            with self._decoding.place():
+                return self._decode(index)
         except (FrameError, OSError) as error:
             return str(error)
+
+    def _decode(self, index: int) -> NDArray[np.uint8]:
+        """The thumbnail; keeps what there is room for."""
+        picture = self._readers[index]()
+        size, enough = thumbnail_source(picture, self._rule)
+        image = open_jpeg(picture, enough)
+        decoded_bytes = _BYTES_PER_PIXEL * image.width * image.height
+        self._decoding.took(len(picture) + decoded_bytes)
+        del picture
         self._sizes[index] = size
         grey, scale = thumbnail(image, self._rule), dct_scale(size, enough)
-        if (self._rank[index] + 1) * _BYTES_PER_PIXEL * image.width * image.height <= self._room(grey.size):
+        if (self._rank[index] + 1) * decoded_bytes <= self._room(grey.size):
             self._held[index] = image, scale
         elif scale == self._scale(index, self._whole):
             self._inputs[index] = model_input(image, self._size, self._whole)
@@ -109,7 +118,8 @@ class BurstPictures:
         if image is not None and scale == self._scale(index, region):
             return model_input(image, self._size, region)
         del image
-        return model_input(self._readers[index](), self._size, region)
+        with self._decoding.place():
+            return model_input(self._readers[index](), self._size, region)
 
 
 def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -56,7 +56,7 @@ def model_input(
         cropped = _decoded(picture, enough_for(size, region), region)
     else:
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-        cropped = image.crop(pixel_box(region, image.size))
+        cropped = image if region == WHOLE else image.crop(pixel_box(region, image.size))
     return np.asarray(cropped.resize(size, Image.Resampling.BILINEAR))
 
 
