@@ -8,6 +8,7 @@ All frames here are float32 (height, width) in grey levels about the frame's own
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,22 +64,38 @@ def evenly_exposed(frames: Flat) -> Flat:
 
 
 def median_frame(frames: Flat) -> Flat:
-    """The median of each pixel over (frames, height, width), a few rows at a time: numpy copies what it is given."""
-    if len(frames) <= LONG_BURST:
-        ordered = in_order(frames)
-        return np.asarray((ordered[(len(frames) - 1) // 2] + ordered[len(frames) // 2]) / 2, dtype=np.float32)
-    rows = range(0, frames.shape[1], MEDIAN_ROWS)
-    return np.concatenate([np.median(frames[:, row : row + MEDIAN_ROWS], axis=0) for row in rows])
+    """The median of each pixel over (frames, height, width), a few rows at a time: they stay in the cache."""
+    middle = np.empty(frames.shape[1:], dtype=np.float32)
+    for row in range(0, len(middle), MEDIAN_ROWS):
+        ordered = in_order(frames[:, row : row + MEDIAN_ROWS])
+        middle[row : row + MEDIAN_ROWS] = (ordered[(len(frames) - 1) // 2] + ordered[len(frames) // 2]) / 2
+    return middle
 
 
 def in_order(frames: Sequence[Flat] | Flat) -> list[Flat]:
-    """A few frames, each pixel of them from the least to the greatest; `np.sort` is slow along short axes."""
+    """Frames, each pixel of them from the least to the greatest; `np.sort` is slow along short axes."""
     ordered = list(frames)
-    for last in range(len(ordered) - 1, 0, -1):
-        for n in range(last):
-            low, high = ordered[n], ordered[n + 1]
-            ordered[n], ordered[n + 1] = np.minimum(low, high), np.maximum(low, high)
+    for low, high in exchanges(len(ordered)):
+        one, other = ordered[low], ordered[high]
+        ordered[low], ordered[high] = np.minimum(one, other), np.maximum(one, other)
     return ordered
+
+
+@cache
+def exchanges(count: int) -> tuple[tuple[int, int], ...]:
+    """Which pairs to put in order, one after the other, to sort so many (Batcher's merge exchange, Knuth 5.2.2 M)."""
+    half = 1 << (max(count, 2) - 1).bit_length() - 1
+    found: list[tuple[int, int]] = []
+    part = half
+    while part:
+        far, offset, apart = half, 0, part
+        while True:
+            found += [(low, low + apart) for low in range(count - apart) if low & part == offset]
+            if far == part:
+                break
+            far, offset, apart = far // 2, part, far - part
+        part //= 2
+    return tuple(found)
 
 
 def behind(frames: Flat, background: Flat | None) -> Flat | None:
@@ -173,10 +190,8 @@ def _gap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
 
 def _per_cell(values: Flat) -> Flat:
     """Sums over cells of CELL_PX x CELL_PX pixels; the last ones may be cut."""
-    height, width = values.shape
-    padded = np.pad(values, ((0, -height % CELL_PX), (0, -width % CELL_PX)))
-    cells = padded.reshape(padded.shape[0] // CELL_PX, CELL_PX, padded.shape[1] // CELL_PX, CELL_PX)
-    return np.asarray(cells.sum(axis=(1, 3)), dtype=np.float32)
+    rows = np.add.reduceat(values, np.arange(0, values.shape[0], CELL_PX), axis=0)
+    return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], CELL_PX), axis=1), dtype=np.float32)
 
 
 def _connected(active: Mask) -> Labels:
