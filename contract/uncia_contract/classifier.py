@@ -37,7 +37,7 @@ class Classifier:
 
         Args:
             bundle: whose model and head are used.
-            threads: of the CPU kernels.
+            threads: of the CPU kernels; 0 for as many as serve this runtime on this machine.
             delegate: a loaded delegate in place of the CPU kernels.
             model: which member to run (`model.tflite` or `model_edgetpu.tflite`).
             only: name of the one runtime to use, None for the first that is there.

@@ -5,6 +5,7 @@ tensor means in numbers. The CPU kernels are XNNPACK's on both: `xnnpack` makes 
 leave int8 models to slower ones (docs/decisions/0007-runtimes.md).
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
@@ -24,11 +25,16 @@ _RUNTIMES = (("ai_edge_litert", "ai_edge_litert.interpreter"), ("tflite_runtime"
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """What runs the model: `name` (with version) and `delegate`, as log and state message say it."""
+    """What runs the model: `name` (with version), `delegate` and `threads`, as log and state message say it."""
 
     name: str
     version: str
     delegate: str
+    threads: int = 1
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.name} {self.version} ({self.delegate}), {threads}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Interpreter:
 
         Args:
             model: the flatbuffer.
-            threads: of the CPU kernels (XNNPACK).
+            threads: of the CPU kernels (XNNPACK); 0 for as many as serve this runtime on this machine.
             delegate: a loaded delegate in place of the CPU kernels.
             only: name of the one runtime to use (ai_edge_litert or tflite_runtime), None for the first that is there.
             keep_all: keep what every operation gave, so that `inner` can be read; plain kernels, several times slower.
@@ -75,6 +81,7 @@ class Interpreter:
         """
         check_model(model)
         name, module = _runtime(only)
+        threads = threads or _serving_threads(name)
         options = {"model_content": model, "num_threads": threads, "experimental_preserve_all_tensors": keep_all}
         try:
             with without_chatter():
@@ -83,7 +90,7 @@ class Interpreter:
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise BundleError(f"model.tflite: {name} cannot load it ({error}); expected a TFLite flatbuffer") from error
-        self.info = RuntimeInfo(name, metadata.version(name.replace("_", "-")), kernels)
+        self.info = RuntimeInfo(name, metadata.version(name.replace("_", "-")), kernels, threads)
         self.input = _tensor(self._interpreter.get_input_details()[0])
         self.outputs = tuple(_tensor(details) for details in self._interpreter.get_output_details())
         self._check_input(self._interpreter.get_input_details()[0].get("shape_signature", self.input.shape))
@@ -154,6 +161,11 @@ def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool
         return "XNNPACK", {"experimental_op_resolver_type": module.OpResolverType.BUILTIN}
     made = xnnpack_for_int8(module, threads)
     return ("none", plain) if made is None else ("XNNPACK", {**plain, "experimental_delegates": [made]})
+
+
+def _serving_threads(name: str) -> int:
+    """The cores, four at most; one where threads burn a core while they wait (docs/decisions/0007-runtimes.md)."""
+    return min(4, len(os.sched_getaffinity(0))) if name == "ai_edge_litert" else 1
 
 
 def _runtime(only: str | None) -> tuple[str, Any]:

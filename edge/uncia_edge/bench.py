@@ -4,7 +4,6 @@ Decides the steps and the picture: a rendered 12-megapixel JPEG, the same everyw
 """
 
 import io
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,10 +54,10 @@ def bench_picture(seed: int = 0, noise: float = 6.0) -> bytes:
     return out.getvalue()
 
 
-def measure(bundle: Bundle, threads: int, repeats: int) -> list[Step]:
+def measure(bundle: Bundle, picture: bytes, threads: int, repeats: int) -> list[Step]:
     """The steps of one frame, then a whole burst a frame."""
     classifier = Classifier(bundle, threads)
-    picture, size = bench_picture(), bundle.manifest.input_size
+    size = bundle.manifest.input_size
     enough = enough_for(size, WHOLE)
     decoded = open_jpeg(picture, enough)
     image = model_input(decoded, size)
@@ -82,11 +81,6 @@ def watt_hours_a_day(frame_s: float, frames_a_day: int, busy_w: float, idle_w: f
     """Energy of a day: scoring at `busy_w`, the rest at `idle_w`; both are stated by the user, nothing is measured."""
     busy_s = min(frame_s * frames_a_day, 86400.0)
     return (busy_s * busy_w + (86400.0 - busy_s) * idle_w) / 3600
-
-
-def resident_mb() -> float:
-    """The most memory this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _timed(step: Callable[[], object], repeats: int) -> tuple[float, ...]:

@@ -116,7 +116,7 @@ def runtime_line(settings: TrapSettings) -> Line:
             f"{info.name} {info.version} without XNNPACK",
             "install ai-edge-litert: scoring is several times slower without XNNPACK",
         )
-    return Line("runtime", "ok", f"{info.name} {info.version} ({info.delegate}), {settings.threads} threads")
+    return Line("runtime", "ok", str(info))
 
 
 def bundle_line(settings: TrapSettings) -> Line:

@@ -6,8 +6,9 @@ from typing import Any
 
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
-from uncia_edge.bench import QUALITY, bench_picture, measure, resident_mb, watt_hours_a_day
+from uncia_edge.bench import QUALITY, bench_picture, measure, watt_hours_a_day
 from uncia_edge.doctor import examine, exit_code
+from uncia_edge.memory import forget_peak, peak_mb, return_large_blocks
 from uncia_edge.settings import read_settings
 
 
@@ -18,7 +19,7 @@ def add_field_commands(commands: Any) -> None:
     doctor.set_defaults(run=run_doctor)
     bench = commands.add_parser("bench", help="what a frame costs on this machine")
     bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle to run")
-    bench.add_argument("--threads", type=int, default=1, metavar="N", help="of the model (1)")
+    bench.add_argument("--threads", type=int, default=0, metavar="N", help="of the model (as on the trap)")
     bench.add_argument("--repeats", type=int, default=30, metavar="N", help="of each step (30)")
     bench.add_argument(
         "--busy-w", type=float, default=4.0, metavar="W", help="power while scoring, as you know it (4.0)"
@@ -39,22 +40,20 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 def run_bench(arguments: argparse.Namespace) -> int:
     """Prints the table."""
-    bundle = read_bundle(arguments.bundle)
-    info = Classifier(bundle, arguments.threads).info
+    return_large_blocks()  # as the trap does
+    bundle, picture = read_bundle(arguments.bundle), bench_picture()
+    forget_peak()  # the rendering's
     print(
-        f"{bundle.manifest.name} {bundle.manifest.version}, {info.name} {info.version} ({info.delegate}), "
-        f"{arguments.threads} threads; 4000 x 3000 JPEG, {len(bench_picture()) / 1e6:.1f} MB, quality {QUALITY}"
+        f"{bundle.manifest.name} {bundle.manifest.version}, {Classifier(bundle, arguments.threads).info}; "
+        f"4000 x 3000 JPEG, {len(picture) / 1e6:.1f} MB, quality {QUALITY}"
     )
-    steps = measure(bundle, arguments.threads, arguments.repeats)
+    steps = measure(bundle, picture, arguments.threads, arguments.repeats)
     print("step      median ms    p95 ms")
     for step in steps:
         print(f"{step.name:8s} {step.median_ms:10.3f} {step.p95_ms:9.3f}")
     frame_s = steps[-1].median_ms / 1000
     energy = watt_hours_a_day(frame_s, arguments.frames_a_day, arguments.busy_w, arguments.idle_w)
-    print(
-        f"{1 / frame_s:.1f} frames a second in a burst of ten, regions included; "
-        f"{resident_mb():.0f} MB resident at most"
-    )
+    print(f"{1 / frame_s:.1f} frames a second in a burst of ten, regions included; {peak_mb():.0f} MB resident at most")
     print(
         f"{energy:.1f} Wh a day for {arguments.frames_a_day} frames, if {arguments.busy_w:g} W busy and "
         f"{arguments.idle_w:g} W idle hold (stated, not measured)"

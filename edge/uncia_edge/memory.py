@@ -1,10 +1,12 @@
-"""Gives decoded pictures back to the system at once.
+"""What this process holds: decoded pictures go back to the system at once, and its peak can be told.
 
 glibc raises the size from which it maps memory apart after the first large block is freed, and then keeps what pictures
 leave behind. Measured on a burst of thirty 12-megapixel JPEGs: 138 MB at most as it comes, 108 MB with a fixed size.
 """
 
 import ctypes
+import re
+from pathlib import Path
 
 _M_MMAP_THRESHOLD = -3
 _THRESHOLD_BYTES = 64 * 1024
@@ -16,3 +18,18 @@ def return_large_blocks() -> bool:
         return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES))
     except (AttributeError, OSError):
         return False
+
+
+def forget_peak() -> bool:
+    """Let `peak_mb` begin anew; False where the system does not allow it."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_mb() -> float:
+    """The most memory this process has held since `forget_peak`, in MB: all pages, those of shared libraries too."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0

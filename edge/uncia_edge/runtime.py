@@ -274,10 +274,7 @@ class Runtime:
 def _prove(path: Path, bundle: Bundle, threads: int, library: str) -> Chosen:
     chosen = choose(path, bundle, threads, library)
     info = chosen.classifier.info
-    _log.info(
-        "bundle %s version %d on %s %s (%s), probes reproduced",
-        bundle.manifest.name, bundle.manifest.version, info.name, info.version, info.delegate,
-    )  # fmt: skip
+    _log.info("bundle %s version %d on %s, probes reproduced", bundle.manifest.name, bundle.manifest.version, info)
     return chosen
 
 

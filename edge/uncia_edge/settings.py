@@ -82,16 +82,17 @@ class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a trap can be told.
 
-    `state` is the folder of the outbox and of the last good bundle; `threads` are those of the model (decoding takes
-    the other cores); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for the CPU; `health_s`
-    is how often the state is told; it names `latitude` and `longitude` (degrees) where they are given.
+    `state` is the folder of the outbox and of the last good bundle; `threads` are those of the model (0: the cores on
+    ai-edge-litert, one on tflite-runtime); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for
+    the CPU; `health_s` is how often the state is told; it names `latitude` and `longitude` (degrees) where they are
+    given.
     """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
     bundle: str
     state: str = "state"
     root: str = ROOT
-    threads: Annotated[int, Meta(ge=1, le=16)] = 1
+    threads: Annotated[int, Meta(ge=0, le=16)] = 0
     delegate: str = ""
     health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
