@@ -6,7 +6,7 @@ import json
 import shutil
 import zipfile
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from tests.collector.test_camtrap_dp import STANDARD, needs_standard
 
+from uncia_collector.alerts import Alerts, Channel
 from uncia_collector.cli import main
 from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
@@ -211,12 +212,15 @@ def test_events_come_from_ids_times_and_the_burst_rule(stored, small):
 
 
 def test_the_animal_of_a_survey_is_a_sighting_and_no_alert(stored, small):
-    """What people confirmed counts in the plots; historical, it is told to nobody."""
+    """What people confirmed counts in the plots; neither an alert nor the day's digest tells of it."""
     take(small(), stored)
+    told = []
+    alerts = Alerts(CollectorSettings(data=str(stored.root)), stored.database)
+    alerts.channels = [Channel("webhook", lambda subject, content: told.append(content))]
 
     with stored.database.reading() as connection:
         assert sum(count_sightings(connection, datetime(2026, 1, 1, tzinfo=UTC), UTC).by_hour) == 1
-        assert connection.execute(select(sequences.c.historical)).scalars().all() == [True] * 3
+    assert alerts.round(NOW + timedelta(hours=3)) == 0 and told == []
 
 
 def test_what_people_here_say_outlives_a_newer_package(stored, small):
