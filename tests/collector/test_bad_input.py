@@ -14,6 +14,7 @@ from tests.conftest import MOSQUITTO, Mosquitto
 
 from uncia_collector.arrivals import Wire
 from uncia_collector.collector import Collector
+from uncia_collector.ingest import Ingest
 from uncia_collector.people import People
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_collector.web.app import make_app
@@ -130,9 +131,14 @@ def test_topic_that_is_no_utf8_is_quarantined(station):
 
 
 def test_message_of_ten_megabytes_takes_no_room(station):
-    """Its whole size is told, of its bytes only the beginning is kept."""
-    with station[0].database.reading() as connection:
+    """Its whole size is told; of its bytes only the beginning waits in memory and is kept."""
+    collector, _ = station
+    idle = Ingest(collector.settings.broker, ROOT, collector.store)
+    message = MQTTMessage(topic=b"uncia/v1/ridge/state")
+    message.payload = bytes(10_000_000)
+    idle._on_message(None, None, message)
+    with collector.database.reading() as connection:
         [(size, kept)] = connection.exec_driver_sql(
             "SELECT size, length(payload) FROM quarantine WHERE size > 10000000"
         ).all()
-    assert size > 10_000_000 and kept == 65_536
+    assert size > 10_000_000 and kept == len(idle._arrived.get().payload) == 65_536

@@ -38,7 +38,7 @@ SMALL = {
     "media": "mediaID,deploymentID,timestamp,filePath,filePublic,fileMediatype,exifData\n"
     'm1,d1,2026-05-01T04:00:00+05:00,media/a.jpg,false,image/jpeg,"{""GPS"": 36.9123}"\n'
     "m2,d1,2026-05-01T04:00:03+05:00,https://example.org/b.jpg,true,image/jpeg,\n"
-    "m3,d1,2026-05-02T04:00:00Z,../../outside.jpg,true,image/jpeg,\n"
+    "m3,d1,2026-05-02T04:00:00Z,../outside.jpg,true,image/jpeg,\n"
     "m4,d1,2026-05-03T04:00:00Z,media/no.jpg,true,image/jpeg,\n"
     "m5,d1,2026-05-03T04:00:05Z,media/gone.jpg,true,image/jpeg,\n",
     "observations": "observationID,deploymentID,mediaID,eventID,eventStart,eventEnd,observationLevel,observationType,"
