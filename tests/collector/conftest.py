@@ -159,7 +159,7 @@ class PostgreSQL:
     """A private server in a folder of its own, run by a user who may (initdb refuses root)."""
 
     def __init__(self, programs: Path, options: str = "-c fsync=off") -> None:
-        self.programs, self.databases = programs, itertools.count()
+        self.programs, self.databases, self._migrated = programs, itertools.count(), ""
         self.folder = Path(tempfile.mkdtemp(prefix="uncia-postgresql-"))
         self.user = "postgres" if os.getuid() == 0 else getpass.getuser()
         if os.getuid() == 0:
@@ -168,11 +168,21 @@ class PostgreSQL:
         options = f"-k {self.folder} -c listen_addresses= -c max_connections=60 {options}"
         self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", options, "start")
 
-    def new_database(self) -> str:
+    def new_database(self, *options: str) -> str:
         """The URL of an empty database."""
         name = f"uncia{next(self.databases)}"
-        self._run("createdb", "-h", str(self.folder), "-U", self.user, name)
+        self._run("createdb", "-h", str(self.folder), "-U", self.user, *options, name)
         return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
+
+    def new_catalogue(self) -> str:
+        """The URL of a catalogue that holds nothing, copied from one that was migrated once."""
+        if not self._migrated:
+            url = self.new_database()
+            database = Database(url)
+            database.migrate()
+            database.close()
+            self._migrated = url.partition("@/")[2].partition("?")[0]
+        return self.new_database("-T", self._migrated)
 
     def stop(self) -> None:
         """End it and remove its folder."""
@@ -206,9 +216,10 @@ def postgresql() -> Iterator[PostgreSQL]:
 def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreUnderTest]:
     """An empty catalogue, once on SQLite and once on PostgreSQL."""
     on_sqlite = request.param == "sqlite"
-    url = sqlite_url(tmp_path) if on_sqlite else request.getfixturevalue("postgresql").new_database()
+    url = sqlite_url(tmp_path) if on_sqlite else request.getfixturevalue("postgresql").new_catalogue()
     database = Database(url)
-    database.migrate()
+    if on_sqlite:
+        database.migrate()
     yield StoreUnderTest(database, tmp_path, Store(database, FrameFolder(tmp_path)))
     database.close()
 

@@ -78,7 +78,7 @@ def multiplied(stored, sent, first: int, last: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
-    """Every export is written as the catalogue is read: four times the sequences, the same peak."""
+    """Every export is written as the catalogue is read: three times the sequences, the same peak."""
     sent.pictures = sent.pictures[:1]
     on_sqlite.take(*sent.wires())
     review(on_sqlite.database, ("ridge", sent.id), "confirmed", "anara", NOW)
@@ -87,7 +87,7 @@ def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path
     )
     read_deployments(tmp_path / "places.csv", on_sqlite.database)
     peaks = []
-    for first, last in ((0, 1200), (1200, 4800)):
+    for first, last in ((0, 1100), (1100, 3300)):
         multiplied(on_sqlite, sent, first, last)
         with on_sqlite.database.reading() as connection, (tmp_path / kind).open("wb") as stream:
             tracemalloc.start()

@@ -55,7 +55,7 @@ class TrapClient:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def collector_settings(request, mosquitto, tmp_path):
     """A collector of this test's own, once on SQLite and once on PostgreSQL."""
-    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_database()
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_catalogue()
     broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
     return CollectorSettings(data=str(tmp_path / "data"), database=database, broker=broker, http=None, min_free_bytes=0)
 
