@@ -95,4 +95,5 @@ def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
 
-    assert peaks[1] < 1.2 * peaks[0] and (tmp_path / kind).stat().st_size > 50_000
+    assert peaks[1] < 1.2 * peaks[0], peaks
+    assert (tmp_path / kind).stat().st_size > 30_000
