@@ -50,16 +50,23 @@ def deployment_row(line: Mapping[str, str | None], number: int, path: Path) -> d
             "location_name": (line.get("locationName") or "")[:255],
             "latitude": latitude,
             "longitude": longitude,
-            "uncertainty_m": int(line.get("coordinateUncertainty") or 0) or None,
+            "uncertainty_m": _meters(line.get("coordinateUncertainty")),
             "started_at": moment(line["deploymentStart"]),
             "ended_at": moment(line["deploymentEnd"]) if line.get("deploymentEnd") else None,
             "setup_by": (line.get("setupBy") or "")[:255],
             "camera_model": (line.get("cameraModel") or "")[:255],
             "comments": (line.get("deploymentComments") or "")[:1000],
         }
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         what = f"no column {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{path}, line {number}: {what}; expected Camtrap DP's deployments.csv") from error
+
+
+def _meters(text: str | None) -> int | None:
+    value = int(text or 0)
+    if not 0 <= value <= 10_000_000:
+        raise ValueError(f"coordinateUncertainty {value} m: expected 1 to 10000000")
+    return value or None
 
 
 def moment(text: str | None) -> datetime:

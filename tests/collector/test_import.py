@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from tests.collector.test_camtrap_dp import STANDARD, needs_standard
@@ -313,6 +315,50 @@ def test_broken_package_is_refused_whole_and_by_its_line(on_sqlite, small, chang
         take(small(**changed), on_sqlite)
 
     assert states_of(on_sqlite) == Counter()
+
+
+CELLS = [
+    "",
+    "\0",
+    "-1",
+    "nan",
+    "inf",
+    "1e400",
+    "x" * 300,
+    "9999-12-31T23:59:59-14:00",
+    "0001-01-01T00:00:00+14:00",
+    '"',
+]
+CELLS += ["../../etc/passwd", "https://x", "é", "99999999999999999999", "label:x|label:", "animal", "machine", "event"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(table=st.sampled_from(TABLES), line=st.integers(0, 5), column=st.integers(0, 12), cell=st.sampled_from(CELLS))
+def test_whatever_a_cell_holds_is_taken_or_refused(stored, small, table, line, column, cell):
+    """One cell of a sound package replaced: a count or one clear error, on either database, and exports still work."""
+    lines = [text.split(",") for text in SMALL[table].splitlines()]
+    row = lines[line % len(lines)]
+    row[column % len(row)] = cell
+    try:
+        counted = take(small(**{table: "\n".join(map(",".join, lines))}), stored)
+    except DataError as error:
+        assert "\n" not in str(error)
+    else:
+        assert counted.sequences >= 1 and exported(stored).testzip() is None
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(at=st.floats(0, 1, exclude_max=True), to=st.integers(0, 255), cut=st.sampled_from([0, 0, 1, 300]))
+def test_damaged_zip_is_taken_or_refused(on_sqlite, small, at, to, cut, tmp_path):
+    """One byte of a zip changed, or its end cut off."""
+    folder, damaged = small(), tmp_path / "damaged.zip"
+    content = bytearray(Path(shutil.make_archive(str(tmp_path / "sound"), "zip", folder)).read_bytes())
+    content[int(at * len(content))] = to
+    damaged.write_bytes(content[: len(content) - cut])
+    try:
+        take(damaged, on_sqlite)
+    except DataError as error:
+        assert str(damaged) in str(error)
 
 
 def test_no_package_is_one_line_and_exit_2(tmp_path, capsys):

@@ -58,7 +58,8 @@ class Surveys:
         known = {
             taxon["scientificName"]: taxon
             for described in self._described.values()
-            for taxon in described.get("taxonomic", ())
+            for taxon in described.get("taxonomic") or ()
+            if isinstance(taxon, dict) and "scientificName" in taxon
         }
         return [known.get(name, {"scientificName": name}) for name in sorted(names)]
 
@@ -67,7 +68,9 @@ class Surveys:
         if not self._described:
             return {}
         sources = [{"title": str(described.get("title") or name)} for name, described in self._described.items()]
-        cited = [text for each in self._described.values() if (text := each.get("bibliographicCitation"))]
+        cited = [
+            text for each in self._described.values() if isinstance(text := each.get("bibliographicCitation"), str)
+        ]
         return {"sources": sources} | ({"references": cited} if cited else {})
 
     def _told(self, table: str, row: dict[str, str]) -> Row:

@@ -4,7 +4,7 @@ Decides which pictures and observations are one event, and what is refused befor
 #1 An observation's `eventID` names its event; without one, its media is an event of its own.
 #2 Media belongs to the event of its first observation; else to the event of its deployment whose time holds it.
 #3 Media that nobody observed is cut by the burst rule.
-#4 A missing column or value, a time that is none, an id that is not unique or leads nowhere: refused with its line.
+#4 A missing column or value, a time that is none, a NUL, an id that is not unique or leads nowhere: refused.
 #5 Files are read from inside the package only. What lies elsewhere (an address, a path that leads out) is not fetched.
 
 The tables wait in a private database on disk, so that a survey of a million pictures needs the memory of a deployment.
@@ -15,6 +15,7 @@ import io
 import json
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -27,6 +28,7 @@ from uncia_contract.jpeg import MAX_JPEG_BYTES
 
 _MEDIA = ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")
 _OBSERVATIONS = ("observationID", "deploymentID", "eventStart", "eventEnd", "observationLevel", "observationType")
+_DAMAGED_ZIP = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 _KINDS = {
     "observationLevel": {"media", "event"},
     "observationType": {"animal", "human", "vehicle", "blank", "unknown", "unclassified"},
@@ -46,7 +48,10 @@ class CamtrapPackage:
         Raises:
             DataError: not such a package, or #4; the message names file, line and column.
         """
-        self._source = _Zip(path) if path.is_file() and zipfile.is_zipfile(path) else _Folder(path)
+        try:
+            self._source = _Zip(path) if path.is_file() and zipfile.is_zipfile(path) else _Folder(path)
+        except _DAMAGED_ZIP as error:
+            raise DataError(f"{path}: cannot be read: {error}") from error
         self.description = self._described()
         self.name = str(self.description.get("id") or self.description.get("name") or path.stem)[:64]
         self.title = str(self.description.get("title") or self.description.get("name") or path.stem)[:255]
@@ -88,7 +93,7 @@ class CamtrapPackage:
         yield from _unobserved(deployment, shown.get("", []))
 
     def picture(self, file_path: str) -> bytes | None:
-        """The bytes of a file of the package; None where it is not in it (#5)."""
+        """A file of the package, empty where it is damaged or too large; None where it is not there (#5)."""
         return self._source.read(file_path)
 
     def _described(self) -> dict[str, Any]:
@@ -98,6 +103,8 @@ class CamtrapPackage:
         try:
             described = json.loads(content)
             profile = str(described["profile"])
+            if "\\u0000" in json.dumps(described):
+                raise ValueError("a NUL in a text")
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self._source.path}/datapackage.json: {error!r}; expected Camtrap DP's") from error
         if "camtrap-dp/1." not in profile:
@@ -105,8 +112,13 @@ class CamtrapPackage:
         return dict(described)
 
     def _read_deployments(self) -> None:
+        known: set[str] = set()
         for number, line in self._table("deployments", ()):
-            self.deployments.append((deployment_row(line, number, self._path("deployments")), _filled(line)))
+            row = deployment_row(line, number, self._path("deployments"))
+            if row["id"] in known:
+                self._refuse("deployments", number, f"id {row['id']!r} is there twice")
+            known.add(row["id"])
+            self.deployments.append((row, _filled(line)))
         if not self.deployments:
             raise DataError(f"{self._path('deployments')}: no deployments; expected one at least")
 
@@ -148,19 +160,20 @@ class CamtrapPackage:
 
     def _table(self, name: str, required: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
         """(line number, row) of a table; every required value is there."""
-        file = self._source.open(self._resource(name))
         try:
-            with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+            with io.TextIOWrapper(self._source.open(self._resource(name)), encoding="utf-8-sig", newline="") as text:
                 reader = csv.DictReader(text, restval="")
                 for column in required:
                     if column not in (reader.fieldnames or ()):
                         self._refuse(name, 1, f"no column {column!r}")
                 for line in reader:
+                    if "\0" in "".join(map(str, line.values())):
+                        self._refuse(name, reader.line_num, "a NUL in a text")
                     for column in required:
                         if not line[column]:
                             self._refuse(name, reader.line_num, f"{column} is empty")
                     yield reader.line_num, line
-        except (OSError, UnicodeDecodeError, csv.Error, zipfile.BadZipFile) as error:
+        except (*_DAMAGED_ZIP, UnicodeDecodeError, csv.Error) as error:
             raise DataError(f"{self._path(name)}: cannot be read: {error}") from error
 
     def _resource(self, name: str) -> str:
@@ -195,10 +208,13 @@ class _Folder:
         self.path = (path.parent if path.name == "datapackage.json" else path).absolute()
 
     def read(self, name: str) -> bytes | None:
-        file = (self.path / name).resolve()
-        if "://" in name or not file.is_relative_to(self.path.resolve()) or not file.is_file():
+        try:
+            file = (self.path / name).resolve()
+            if "://" in name or not file.is_relative_to(self.path.resolve()) or not file.is_file():
+                return None
+            return file.read_bytes() if file.stat().st_size <= MAX_JPEG_BYTES else b""
+        except OSError:  # a name too long for any file, a file that is not ours to read
             return None
-        return file.read_bytes() if file.stat().st_size <= MAX_JPEG_BYTES else None
 
     def open(self, name: str) -> IO[bytes]:
         if not (self.path / name).resolve().is_relative_to(self.path.resolve()):
@@ -220,7 +236,12 @@ class _Zip:
 
     def read(self, name: str) -> bytes | None:
         info = self._members.get(self._base + name)
-        return None if info is None or info.file_size > MAX_JPEG_BYTES else self._zip.read(info)
+        if info is None:
+            return None
+        try:
+            return self._zip.read(info) if info.file_size <= MAX_JPEG_BYTES else b""
+        except _DAMAGED_ZIP:
+            return b""
 
     def open(self, name: str) -> IO[bytes]:
         try:
