@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
-from tests.collector.test_camtrap_dp import STANDARD, needs_standard
+from tests.collector.test_camtrap_dp import STANDARD, needs_standard, strictly_local
 
 from uncia_collector.alerts import Alerts, Channel
 from uncia_collector.cli import main
 from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
+from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
@@ -152,6 +153,9 @@ def test_what_was_imported_goes_out_as_it_came(stored, tmp_path):
     assert len(rows_of(package, "deployments")) == 4
     package.extractall(tmp_path / "again")
     described = json.loads((tmp_path / "again" / "datapackage.json").read_text())
+    profile = strictly_local(json.loads((STANDARD / "camtrap-dp-profile.json").read_text()))
+    jsonschema = pytest.importorskip("jsonschema")
+    assert [error.message for error in jsonschema.Draft7Validator(profile).iter_errors(described)] == []
     for resource in described["resources"]:
         resource["schema"] = json.loads((STANDARD / f"{resource['name']}-table-schema.json").read_text())
     del described["profile"]
@@ -294,6 +298,28 @@ def test_our_own_export_comes_back_as_nothing_new(stored, sent, tmp_path):
 
     main(["import", str(tmp_path / "own.zip"), "--data", str(tmp_path / "second")])
     assert main(["list", "--data", str(tmp_path / "second"), "--json"]) == 0
+
+
+def test_every_export_takes_imported_pictures(stored, small):
+    """A survey's stored picture is in each format, with what people said of it; MegaDetector's validator agrees."""
+    validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
+    take(small(), stored)
+    written = {}
+    with stored.database.reading() as connection:
+        for kind in KINDS:
+            stream = io.BytesIO()
+            export(kind, Request(connection, "Station", stored.root, NOW), stream)
+            written[kind] = stream.getvalue()
+
+    [image], [annotation] = (json.loads(written["coco"])[name] for name in ("images", "annotations"))
+    assert (image["location"], annotation["category_id"]) == ("d1", 1)
+    assert json.loads(written["coco"])["categories"][1]["name"] == "snow_leopard"
+    [row] = csv.DictReader(written["training"].decode().splitlines())
+    assert row["label"] == "snow_leopard" and (stored.root / row["file"]).is_file()
+    options = validator.ValidateBatchResultsOptions()
+    options.check_image_existence, options.relative_path_base = True, str(stored.root)
+    results = json.loads(written["megadetector"])
+    assert validator.validate_batch_results(results, options)["validation_results"]["errors"] == []
 
 
 REFUSED = {
