@@ -322,6 +322,24 @@ def test_every_export_takes_imported_pictures(stored, small):
     assert validator.validate_batch_results(results, options)["validation_results"]["errors"] == []
 
 
+def test_a_picture_that_people_called_blank_teaches_blank(stored, small):
+    """Of an event with the animal, the frame without it is no example; a word said here of all stands over that."""
+    blank = "o4,d1,m1,e:1,2026-04-30T23:00:00Z,2026-04-30T23:00:00Z,media,blank,,human,Anara,\n"
+    take(small(observations=SMALL["observations"] + blank), stored)
+
+    def taught() -> list[str]:
+        stream = io.BytesIO()
+        with stored.database.reading() as connection:
+            export("training", Request(connection, "Station", stored.root, NOW), stream)
+        return [row["label"] for row in csv.DictReader(stream.getvalue().decode().splitlines())]
+
+    assert taught() == ["blank"]
+    with stored.database.reading() as connection:
+        [key] = connection.execute(select(sequences.c.trap, sequences.c.id).where(sequences.c.event == "e:1"))
+    review(stored.database, tuple(key), "confirmed", "Bek", NOW)
+    assert taught() == ["snow_leopard"]
+
+
 REFUSED = {
     "a time that is none": ({"media": SMALL["media"].replace("2026-05-01T04:00:03", "yesterday")}, "line 3.*yesterday"),
     "an id twice": ({"media": SMALL["media"].replace("m2", "m1")}, "line 3: id 'm1' is there twice"),

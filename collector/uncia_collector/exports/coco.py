@@ -1,4 +1,5 @@
-"""Writes COCO Camera Traps JSON (LILA's format): images in sequences, labels said of whole sequences.
+"""Writes COCO Camera Traps JSON (LILA's format): images in sequences, labels said of whole sequences
+(of single images where an imported survey said so).
 
 Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
 """
@@ -30,11 +31,13 @@ def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str
 
 def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
     for item in gather(connection):
-        label = "empty" if item.label in EMPTY_LABELS else item.label
-        number = categories.setdefault(label, len(categories))
         for frame in item.frames:
-            known = _image_id(frame)
-            yield {"id": f"a:{known}", "image_id": known, "category_id": number, "sequence_level_annotation": True}
+            label, known = item.labels.get(frame.n, item.label), _image_id(frame)
+            label = "empty" if label in EMPTY_LABELS else label
+            yield {
+                "id": f"a:{known}", "image_id": known, "category_id": categories.setdefault(label, len(categories)),
+                "sequence_level_annotation": frame.n not in item.labels,
+            }  # fmt: skip
 
 
 def _image_id(frame: Any) -> str:

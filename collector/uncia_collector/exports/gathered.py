@@ -7,6 +7,7 @@ Decides what people's opinions make of a sequence's label, and how coordinates a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -66,6 +67,12 @@ class Gathered:
         if self.event is not None:
             return self.event.said
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
+
+    @cached_property
+    def labels(self) -> dict[int, str]:
+        """What people said of single frames: of an imported survey, unless somebody here said otherwise of it all."""
+        here = self.opinion is not None and self.opinion.observation is None
+        return {} if self.event is None or here else self.event.labels()
 
 
 def gather(connection: Connection, exact: bool = False, reviewed_only: bool = False) -> Iterator[Gathered]:

@@ -1,7 +1,8 @@
 """Writes reviewed sequences as `uncia-train`'s CSV, so that review ends in a better model.
 
 Decides which frames teach what: #1 of a confirmed sequence the frames that scored at least a half, or its best one (the
-others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might.
+others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might; #3 a frame that
+people called something by itself (in an imported survey) teaches just that.
 """
 
 import csv
@@ -34,7 +35,7 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
             location = item.row.trap if item.place is None else item.place.location_id
             moment = (frame.taken_at or item.row.started_at).isoformat()
             sequence = f"{item.row.trap}:{item.row.id}"
-            writer.writerow([file, item.label, sequence, location, moment, "review", ""])
+            writer.writerow([file, item.labels.get(frame.n, item.label), sequence, location, moment, "review", ""])
             count += 1
     return count
 
@@ -42,4 +43,5 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
 def _teaching(item: Gathered) -> list[Any]:
     if item.row.review != "confirmed":  # #2
         return item.frames
-    return [f for f in item.frames if f.n == item.row.best_frame or (f.score or 0.0) >= 0.5]  # #1
+    sure = {item.row.best_frame, *item.labels}  # #1, #3
+    return [frame for frame in item.frames if frame.n in sure or (frame.score or 0.0) >= 0.5]

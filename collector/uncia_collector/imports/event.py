@@ -106,6 +106,11 @@ class ImportedEvent(Struct, frozen=True):
         machine = self.machine()
         return UNCLASSIFIED if machine is None else machine.said
 
+    def labels(self) -> dict[int, str]:
+        """What people said of single pictures, by their number in `media`."""
+        said = {row["mediaID"]: label_of(row) for row in self._by("human", "media") if "mediaID" in row}
+        return {n: label for n, row in enumerate(self.media) if (label := said.get(row["mediaID"])) is not None}
+
     def scores(self) -> dict[str, tuple[float | None, str | None]]:
         """(score, box as the catalogue writes regions) of each media that a machine looked at."""
         return {row["mediaID"]: (_score(row), _box(row)) for row in self._by("machine", "media") if "mediaID" in row}
