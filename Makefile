@@ -72,7 +72,7 @@ demo-bundle: $(VENV)/.dev ## train the demonstration bundle on rendered scenes
 
 bench: $(VENV)/.dev ## speed, early exit and memory of the trap against what was promised (about 5 minutes, an idle machine)
 	$(BIN)/python benchmarks/trap_speed.py models/snow-leopard-starter-1.uncia
-	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA)/labels.csv
+	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA)
 	$(BIN)/python benchmarks/burst_memory.py models/snow-leopard-starter-1.uncia
 
 clean: ## remove what can be made again
