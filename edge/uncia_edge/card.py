@@ -6,12 +6,12 @@ pictures or a bundle that have changed since are scored anew.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
+from queue import SimpleQueue
 
 from uncia_contract.archive import ArchiveSequence, Folder, archive_of, sequences_of
 from uncia_contract.archive_scores import Pictures, score_log, score_sequence
@@ -73,8 +73,12 @@ class CardScorer:
     """Scores sequences, a classifier a thread."""
 
     def __init__(self, bundle: Bundle, workers: int | None = None) -> None:
-        self._bundle, self._workers, self._local = bundle, workers or _cores(), threading.local()
-        self._classifier().check_probes()
+        self._bundle, self._workers = bundle, workers or _cores()
+        self._idle: SimpleQueue[Classifier] = SimpleQueue()
+        first = Classifier(bundle)
+        first.check_probes()
+        for classifier in (first, *(Classifier(bundle) for _ in range(1, self._workers))):
+            self._idle.put(classifier)
 
     def score(
         self, sequences: Sequence[CardSequence], partial: Path, progress: Progress
@@ -89,14 +93,12 @@ class CardScorer:
                 progress(number, len(sequences))
                 yield card_sequence, scored or log.read(card_sequence.sequence.key)
 
-    def _classifier(self) -> Classifier:
-        if not hasattr(self._local, "classifier"):
-            self._local.classifier = Classifier(self._bundle)
-        classifier: Classifier = self._local.classifier
-        return classifier
-
     def _one(self, one: CardSequence) -> Pictures:
-        return score_sequence(one.sequence, one.folder, self._classifier())
+        classifier = self._idle.get()
+        try:
+            return score_sequence(one.sequence, one.folder, classifier)
+        finally:
+            self._idle.put(classifier)
 
 
 def _cores() -> int:

@@ -2,20 +2,25 @@
 
 glibc raises the size from which it maps memory apart after the first large block is freed, and then keeps what pictures
 leave behind. Measured on a burst of thirty 12-megapixel JPEGs: 138 MB at most as it comes, 108 MB with a fixed size.
+Small frames (200 kB) stay below that size: mapping each of them anew took a quarter of a burst's processor time.
 """
 
 import ctypes
 import re
 from pathlib import Path
 
-_M_MMAP_THRESHOLD = -3
-_THRESHOLD_BYTES = 64 * 1024
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_PICTURE_BYTES = 512 * 1024  # larger blocks are pictures, and mapped apart
+_SPARE_BYTES = 2 * 1024 * 1024  # kept of the others for the next ones
 
 
 def return_large_blocks() -> bool:
     """Fix the size from which blocks are mapped apart; False where the C library is not glibc."""
     try:
-        return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES))
+        library = ctypes.CDLL(None)
+        return bool(library.mallopt(_M_MMAP_THRESHOLD, _PICTURE_BYTES)) and bool(
+            library.mallopt(_M_TRIM_THRESHOLD, _SPARE_BYTES)
+        )
     except (AttributeError, OSError):
         return False
 

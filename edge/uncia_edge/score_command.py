@@ -18,6 +18,7 @@ from uncia_contract.score_table import write_score_table
 from uncia_contract.scored_picture import ScoredPicture
 from uncia_edge.card import Card, CardScorer, CardSequence
 from uncia_edge.durable import write_bytes
+from uncia_edge.memory import return_large_blocks
 
 EXAMPLES = """examples:
   uncia-trap score /media/card --bundle models/snow-leopard-starter-1.uncia --json card.json --csv card.csv
@@ -44,6 +45,7 @@ def add_score(commands: Any) -> None:
 
 def run_score(arguments: argparse.Namespace) -> int:
     """Scores, writes, prints a line a sequence."""
+    return_large_blocks()
     bundle = read_bundle(arguments.bundle)
     sequences = Card(arguments.places).sequences(bundle)
     pictures: list[ScoredPicture] = []
