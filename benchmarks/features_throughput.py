@@ -3,9 +3,11 @@
     python benchmarks/features_throughput.py --pictures ../shared/data --rounds 5
     python benchmarks/features_throughput.py --pictures ../shared/data --memory 500 2000 10000
 
-Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured in one thread,
-before and after each run of the engine. `of two cores` is what they need against all core-seconds that passed. On a
-machine that is not quiet, other programs take some of them: `of what was left` is against what they left.
+Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured before and after
+each run of the engine, in as many processes at once as there are cores: cores that are all busy share caches and
+memory, and that is what two cores allow. `of two cores` is what the pictures need against all core-seconds that
+passed. On a machine that is not quiet, other programs take some of them: `of what was left` is against what they left.
+`of what was left by one alone` takes the core-seconds of one process, the others' cores left alone: the stricter figure.
 
 Memory: the largest resident set of a child that runs the command on so many distinct pictures.
 """
@@ -19,7 +21,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 from uncia_contract.archive import archive_of
@@ -55,7 +59,7 @@ def without_exif(jpeg: bytes) -> bytes:
 
 
 def bare(network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
-    """Core-seconds of one picture's decoding and of one forward pass, in one thread."""
+    """Core-seconds of one picture's decoding and of one forward pass, in this thread."""
     extractor = network.extractor()
     begun = time.thread_time()
     images = [model_input(path.read_bytes(), extractor.size) for path in sample]
@@ -65,15 +69,23 @@ def bare(network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
     return (decoded - begun) / len(sample), (time.thread_time() - decoded) / len(sample)
 
 
+def bare_on(pool: Executor, cores: int, network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
+    """The same in so many processes at once, on average."""
+    found = [one.result() for one in [pool.submit(bare, network, sample) for _ in range(cores)]]
+    decode, forward = zip(*found, strict=True)
+    return statistics.mean(decode), statistics.mean(forward)
+
+
 def busy() -> float:
     """Core-seconds that all programs of this machine have had."""
     fields = [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
     return (sum(fields[:3]) + sum(fields[5:8])) / TICK
 
 
-def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], cores: int) -> dict[str, float]:
+def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], pool: Executor) -> dict[str, float]:
     """Bare, the engine on everything, bare again."""
-    before = bare(network, sample)
+    cores = len(os.sched_getaffinity(0))
+    before, alone_before = bare_on(pool, cores, network, sample), bare_on(pool, 1, network, sample)
     with tempfile.TemporaryDirectory() as scratch:
         features = LocalFeatures(network, None, Path(scratch), cores)
         archive = archive_of(folder)
@@ -81,33 +93,37 @@ def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], cores: 
         count = features.run(shown_archive(archive, str(folder), "", BurstRule(), cores), Path(scratch) / "f.parquet")
         seconds, own, all_ = time.perf_counter() - begun, time.process_time() - own, busy() - all_
         features.close()
-    after = bare(network, sample)
+    after, alone_after = bare_on(pool, cores, network, sample), bare_on(pool, 1, network, sample)
     decode, forward = (statistics.mean(pair) for pair in zip(before, after, strict=True))
-    needed = count.computed * (decode + forward)
+    needed, others = count.computed * (decode + forward), max(0.0, all_ - own)
+    alone = count.computed * (sum(alone_before) + sum(alone_after)) / 2
     return {
         "decode ms": 1000 * decode,
         "forward ms": 1000 * forward,
         "pictures/s": count.computed / seconds,
         "of two cores": needed / (cores * seconds),
-        "of what was left": needed / (cores * seconds - max(0.0, all_ - own)),
+        "of what was left": needed / (cores * seconds - others),
         "of its own core-seconds": needed / own,
-        "others' share": max(0.0, all_ - own) / (cores * seconds),
+        "of what was left by one alone": alone / (cores * seconds - others),
+        "others' share": others / (cores * seconds),
     }
 
 
 def throughput(sources: dict[str, list[Path]], rounds: int) -> None:
     """A line a round, then the medians, for each kind of picture."""
-    network, cores = network_of_bundle(BUNDLE), len(os.sched_getaffinity(0))
-    for kind, paths in sources.items():
-        with tempfile.TemporaryDirectory() as scratch:
-            folder, warm = copies(paths, PICTURES, Path(scratch) / "a"), copies(paths, 20, Path(scratch) / "b")
-            one_round(network, warm, sorted(warm.rglob("*.jpg")), cores)
-            sample = sorted(folder.rglob("*.jpg"))[:120]
-            found = []
-            for _ in range(rounds):
-                found.append(one_round(network, folder, sample, cores))
-                print(kind, told(found[-1]), flush=True)
-            print(kind, "MEDIAN", told({name: statistics.median(one[name] for one in found) for name in found[0]}))
+    network, spawn = network_of_bundle(BUNDLE), get_context("spawn")
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=spawn) as pool:
+        for kind, paths in sources.items():
+            with tempfile.TemporaryDirectory() as scratch:
+                folder, warm = copies(paths, PICTURES, Path(scratch) / "a"), copies(paths, 20, Path(scratch) / "b")
+                one_round(network, warm, sorted(warm.rglob("*.jpg")), pool)
+                sample = sorted(folder.rglob("*.jpg"))[:120]
+                found = []
+                for _ in range(rounds):
+                    found.append(one_round(network, folder, sample, pool))
+                    print(kind, told(found[-1]), flush=True)
+                medians = {name: statistics.median(one[name] for one in found) for name in found[0]}
+                print(kind, "MEDIAN", told(medians), flush=True)
 
 
 def told(figures: dict[str, float]) -> str:

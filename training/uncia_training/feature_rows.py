@@ -5,7 +5,7 @@ rule); a picture that cannot be read is a row with its failure and no features.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -24,6 +24,7 @@ from uncia_training.feature_store import part_key
 from uncia_training.storage import known_of, read_at
 
 WHOLE, REGION = "whole", "region"
+GROUP = 8  # pictures that are decoded before their forward passes begin
 
 
 class ShownPicture(msgspec.Struct, frozen=True):
@@ -85,33 +86,54 @@ def shown_archive(archive: Archive, root: str, made_by: str, rule: BurstRule, wo
             number += len(shown)
 
 
+def in_groups(sequences: Iterable[ShownSequence], pictures: int = GROUP) -> Iterator[list[ShownSequence]]:
+    """Neighbouring sequences, just as many as have so many pictures together."""
+    group: list[ShownSequence] = []
+    for sequence in sequences:
+        group.append(sequence)
+        if sum(len(one.pictures) for one in group) >= pictures:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def features_of(
-    sequence: ShownSequence,
+    group: Sequence[ShownSequence],
     extractor: Extractor,
     layer: str,
     rule: RegionRule | None,
     known: Callable[[str], bool] = lambda key: False,
-) -> list[Found]:
-    """The rows of a sequence, in its order; values are None where the row failed or its key is known.
+) -> list[list[Found]]:
+    """The rows of each sequence, in its order; values are None where the row failed or its key is known.
+
+    All pictures are decoded before the first forward pass: one pass after another finds the network in the cache.
 
     Args:
-        sequence: what to look at.
+        group: what to look at.
         extractor: the network.
         layer: of the extractor.
         rule: of regions; None looks at whole pictures only.
         known: whether a key's values need not be computed.
     """
+    decoded = [_decoded(sequence, extractor, rule, known) for sequence in group]
+    return [
+        [(row, None if image is None else extractor(image)[layer]) for row, image in sequence] for sequence in decoded
+    ]
+
+
+def _decoded(
+    sequence: ShownSequence, extractor: Extractor, rule: RegionRule | None, known: Callable[[str], bool]
+) -> list[tuple[FeatureRow, NDArray[np.uint8] | None]]:
     looks = (
         _burst_looks(sequence, extractor, rule) if rule and len(sequence.pictures) > 1 else _stills(sequence, extractor)
     )
-    found: list[Found] = []
+    found: list[tuple[FeatureRow, NDArray[np.uint8] | None]] = []
     for row, image in looks:
-        needed = row.failure is None and not known(row.key)
         try:
-            found.append((row, extractor(image())[layer] if needed else None))
+            found.append((row, image() if row.failure is None and not known(row.key) else None))
         except (FrameError, OSError) as error:
-            failed = FeatureRow(row.number, row.picture, row.view, failure=str(error))
-            found.append((failed, None))
+            found.append((FeatureRow(row.number, row.picture, row.view, failure=str(error)), None))
     return found
 
 

@@ -4,8 +4,9 @@ Decides what is computed: what the store does not hold under the picture's conte
 files have not changed since (size and time) is not even read again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from uncia_contract.regions import RegionRule
 from uncia_contract.sequence_log import SequenceLog
 from uncia_training.feature_network import FeatureNetwork
-from uncia_training.feature_rows import FeatureRow, Found, ShownSequence, features_of
+from uncia_training.feature_rows import FeatureRow, Found, ShownSequence, features_of, in_groups
 from uncia_training.feature_store import FeatureStore
 from uncia_training.feature_table import FeatureTable
 from uncia_training.overlap import in_order
@@ -59,9 +60,8 @@ class LocalFeatures:
         """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done."""
         count, waiting = FeatureCount(), list[FeatureRow]()
         with FeatureTable(out) as table:
-            for sequence, found in in_order(self._look, sequences, self._workers):
-                rows = self._keep(sequence, found, count)
-                waiting += rows
+            for sequence, found in self._looked(sequences):
+                waiting += self._keep(sequence, found, count)
                 if len(waiting) >= ROWS:
                     self._write(table, waiting)
                     waiting = []
@@ -70,11 +70,17 @@ class LocalFeatures:
             self._write(table, waiting)
         return count
 
-    def _look(self, sequence: ShownSequence) -> tuple[ShownSequence, list[Found] | None]:
-        return sequence, None if sequence.key in self._log else self._compute(sequence)
+    def _looked(self, sequences: Iterable[ShownSequence]) -> Iterator[tuple[ShownSequence, list[Found] | None]]:
+        """Each sequence with its rows, None where the log has them."""
+        return chain.from_iterable(in_order(self._look, in_groups(sequences), self._workers))
 
-    def _compute(self, sequence: ShownSequence) -> list[Found]:
-        return features_of(sequence, self._extractor, self._network.layer, self._rule, self._store.__contains__)
+    def _look(self, group: list[ShownSequence]) -> list[tuple[ShownSequence, list[Found] | None]]:
+        new = [sequence for sequence in group if sequence.key not in self._log]
+        found = dict(zip((one.key for one in new), self._compute(new), strict=True))
+        return [(sequence, found.get(sequence.key)) for sequence in group]
+
+    def _compute(self, group: list[ShownSequence]) -> list[list[Found]]:
+        return features_of(group, self._extractor, self._network.layer, self._rule, self._store.__contains__)
 
     def _keep(self, sequence: ShownSequence, found: list[Found] | None, count: FeatureCount) -> Rows:
         """The rows of a sequence, whose values are in the store from now on."""
@@ -82,7 +88,7 @@ class LocalFeatures:
             kept = self._log.read(sequence.key)
             if all(row.failure is None and row.key in self._store for row in kept):
                 return _numbered(kept, sequence, count)
-            found = self._compute(sequence)  # a store that lost rows, or a picture that may be readable by now
+            found = self._compute([sequence])[0]  # a store that lost rows, or a picture that may be readable by now
         for row, values in found:
             if values is not None:
                 self._store.add(row.key, values)

@@ -5,6 +5,7 @@ Decides what is sent where: the network is broadcast once, pictures are read by 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from uncia_contract.archive import Archive, ArchiveSequence
 from uncia_contract.frames import BurstRule
 from uncia_contract.regions import RegionRule
 from uncia_training.feature_network import FeatureNetwork
-from uncia_training.feature_rows import ShownPicture, ShownSequence, features_of
+from uncia_training.feature_rows import Found, ShownPicture, ShownSequence, features_of, in_groups
 from uncia_training.feature_table import feature_columns, feature_schema
 from uncia_training.spark_arguments import ROUND
 from uncia_training.spark_rounds import Indexing, archive_rows, given_rows, in_rounds, sequence_of
@@ -33,17 +34,21 @@ class FeatureWork:
         network: FeatureNetwork = self.network.value
         extractor = network.extractor()
         for batch in batches:
-            for key, text in zip(batch["key"], batch["sequence"], strict=True):
-                shown = ShownSequence(key, 0, sequence_of(text, Shown))  # numbers may have moved when they are read
-                yield _frame(key, features_of(shown, extractor, network.layer, self.rule))
+            # numbers may have moved when the rows are read
+            shown = [
+                ShownSequence(key, 0, sequence_of(text, Shown))
+                for key, text in zip(batch["key"], batch["sequence"], strict=True)
+            ]
+            for group in in_groups(shown):
+                yield _frame(group, features_of(group, extractor, network.layer, self.rule))
 
 
-def _frame(key: str, found: list[Any]) -> Any:
+def _frame(group: list[ShownSequence], found: list[list[Found]]) -> Any:
     import pandas as pd
 
-    columns = feature_columns([row for row, _ in found])
-    columns["features"] = [None if values is None else values.tolist() for _, values in found]
-    return pd.DataFrame({"key": [key] * len(found), **columns})
+    keys = [sequence.key for sequence, rows in zip(group, found, strict=True) for _ in rows]
+    rows, values = zip(*chain.from_iterable(found), strict=True)
+    return pd.DataFrame({"key": keys, **feature_columns(rows), "features": list(values)})
 
 
 @dataclass(frozen=True)
