@@ -7,7 +7,7 @@ Throughput: core-seconds of bare decoding (`model_input`) and of the bare forwar
 each run of the engine, in as many processes at once as there are cores: cores that are all busy share caches and
 memory, and that is what two cores allow. `of two cores` is what the pictures need against all core-seconds that
 passed. On a machine that is not quiet, other programs take some of them: `of what was left` is against what they left.
-`of what was left by one alone` takes the core-seconds of one process, the others' cores left alone: the stricter figure.
+`of what was left by one alone` takes the core-seconds of one process at a time: the stricter figure.
 
 Memory: the largest resident set of a child that runs the command on so many distinct pictures.
 """
