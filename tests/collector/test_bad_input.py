@@ -54,17 +54,21 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Collector, TestClient]]:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def station(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Collector, TestClient]]:
     """A collector that got all of it, then something sound; and a reviewer's browser."""
     if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; bad input was not tested")
     folder = tmp_path_factory.mktemp("bad")
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_catalogue()
     broker = Mosquitto(folder)
     broker.start()
     settings = CollectorSettings(
-        data=str(folder / "data"), broker=BrokerSettings(port=broker.port), http=None, min_free_bytes=0
-    )
+        data=str(folder / "data"), database=database, broker=BrokerSettings(port=broker.port), http=None,
+        min_free_bytes=0,
+    )  # fmt: skip
     collector = Collector(settings)
     collector.start()
     collector.wait_ready()
