@@ -165,8 +165,16 @@ class PostgreSQL:
         if os.getuid() == 0:
             shutil.chown(self.folder, self.user)
         self._run("initdb", "-D", "cluster", "-A", "trust", "-U", self.user, "-E", "UTF8", "--no-sync", "-N")
-        options = f"-k {self.folder} -c listen_addresses= -c max_connections=60 {options}"
-        self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", options, "start")
+        self._options = f"-k {self.folder} -c listen_addresses= -c max_connections=60 {options}"
+        self.start()
+
+    def start(self) -> None:
+        """Run it; returns once it answers."""
+        self._run("pg_ctl", "-D", "cluster", "-w", "-l", "log", "-o", self._options, "start")
+
+    def halt(self) -> None:
+        """End it at once, as a crash would; `start` recovers it."""
+        self._run("pg_ctl", "-D", "cluster", "-m", "immediate", "stop")
 
     def new_database(self, *options: str) -> str:
         """The URL of an empty database."""
@@ -186,7 +194,7 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """End it and remove its folder."""
-        self._run("pg_ctl", "-D", "cluster", "-m", "immediate", "stop")
+        self.halt()
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -2,12 +2,14 @@
 
 import queue
 import threading
+import time
 
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from tests.collector.conftest import PostgreSQL, postgresql_programs
 
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
@@ -120,6 +122,29 @@ def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkey
     monkeypatch.setattr(collector.store, "take", working)
 
     assert trap.await_complete().sequence == sent.id
+
+
+def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
+    """PostgreSQL crashes: nothing is acknowledged while it is away, the page can say why, then everything is there."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("NO POSTGRESQL: install Debian's package `postgresql`; its loss was not tested")
+    server = PostgreSQL(programs)
+    broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
+    url = server.new_catalogue()
+    collector = Collector(CollectorSettings(data=str(tmp_path), database=url, broker=broker, http=None))
+    collector.start()
+    collector.wait_ready()
+    server.halt()
+    trap.send(*sent.wires())
+    deadline = time.monotonic() + 20
+    while not collector.ingest.trouble:
+        assert trap.receipts.empty() and time.monotonic() < deadline
+    server.start()
+
+    assert trap.await_complete(20).sequence == sent.id and not collector.ingest.trouble
+    collector.stop()
+    server.stop()
 
 
 def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
