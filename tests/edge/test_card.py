@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from uncia_contract import archive_scores
-from uncia_contract.activation import Explainer, activation_map
-from uncia_contract.bundle import read_bundle
+from uncia_contract.activation import Explainer, activation_map, overlay
+from uncia_contract.bundle import read_bundle, write_bundle
+from uncia_contract.decisions import DecisionRule
 from uncia_contract.heads import LogisticHead
+from uncia_contract.regions import Region
 from uncia_edge import card
 from uncia_edge.cli import main
 
@@ -73,6 +76,25 @@ def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captur
     """In one line, exit code 2."""
     code = main(["score", str(tmp_path / "none"), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json")])
     assert (code, "none: not there" in capsys.readouterr().err) == (2, True)
+
+
+def test_what_spoke_for_a_positive_is_drawn(dcim: Path, tmp_path: Path) -> None:
+    """An overlay for each scored frame, named after it, as wide as the picture; none for a broken file."""
+    bundle, eager = read_bundle(STARTER), tmp_path / "eager.uncia"
+    eager.write_bytes(write_bundle(replace(bundle.manifest, decision_rule=DecisionRule(0.0)), bundle.members))
+    out = tmp_path / "overlays"
+    command = ["score", str(dcim), "--bundle", str(eager), "--json", str(tmp_path / "o.json"), "--explain", str(out)]
+    assert main(command) == 0
+    found = {str(path.relative_to(out)): Image.open(path).size for path in out.rglob("*.jpg")}
+    assert found == {f"DCIM/100MEDIA/IMG_{number}.explained.jpg": (320, 240) for number in range(5)}
+
+
+def test_red_speaks_for_and_blue_against_within_the_region() -> None:
+    """What the model did not see stays as it is."""
+    grey = Image.new("RGB", (80, 60), (100, 100, 100))
+    shown = overlay(grey, np.array([[9.0, 9.0, -9.0, -9.0]], np.float32), Region(0.5, 0.5, 0.5, 0.5))
+    left, right, outside = (shown.getpixel(at) for at in ((42, 45), (78, 45), (10, 10)))
+    assert (left, right, outside) == ((193, 39, 39), (39, 39, 193), (100, 100, 100))
 
 
 def test_the_maps_mean_is_the_heads_answer() -> None:

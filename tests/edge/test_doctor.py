@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -12,12 +13,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
+from uncia_contract.interpreter import Interpreter
 from uncia_edge.bench import watt_hours_a_day
 from uncia_edge.cli import main
-from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, examine, exit_code
+from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, disk_lines, examine, exit_code
 from uncia_edge.records import Reading
-from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -85,6 +88,86 @@ def test_a_listening_broker_is_well(trap: TrapSettings, mosquitto: object) -> No
     """A real one."""
     settings = TrapSettings("ridge-01", str(STARTER), broker=BrokerSettings(port=mosquitto.port))  # type: ignore[attr-defined]
     assert broker_line(settings).status == "ok"
+
+
+def the(part: str, settings: TrapSettings) -> tuple[str, str, bool]:
+    """Status, detail, and whether there is a remedy, of one part's line."""
+    line = next(line for line in examine(settings, reading) if line.part == part)
+    return line.status, line.detail, bool(line.remedy)
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "status"), [(100, "failed"), (900, "warning"), (9000, "ok")], ids=["full", "nearly full", "room"]
+)
+def test_a_card_is_judged_by_the_room_it_has_left(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch, free_mb: int, status: str
+) -> None:
+    """Against the floor below which nothing new is kept."""
+    usage = SimpleNamespace(total=10**11, used=0, free=free_mb * 10**6)
+    monkeypatch.setattr("uncia_edge.doctor.shutil.disk_usage", lambda path: usage)
+    found = the("disk space", replace(trap, outbox=OutboxSettings(free_mb=300)))
+    assert found[0] == status and found[2] == (status != "ok")
+
+
+def test_a_slow_card_is_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worn cards become slow before they die."""
+    ticks = iter([0.0, 16.0])
+    monkeypatch.setattr("uncia_edge.doctor.time.monotonic", lambda: next(ticks))
+    line = next(line for line in disk_lines(trap) if line.part == "disk speed")
+    assert (line.status, line.detail, "worn" in line.remedy) == ("warning", "1.0 MB/s written and synced", True)
+
+
+def test_a_card_that_takes_nothing_has_failed(trap: TrapSettings, tmp_path: Path) -> None:
+    """A file lies where the state folder should be."""
+    (tmp_path / "file").touch()
+    (line,) = disk_lines(replace(trap, state=str(tmp_path / "file" / "state")))
+    assert (line.part, line.status, bool(line.remedy)) == ("disk", "failed", True)
+
+
+def test_a_folder_that_may_not_be_read_has_failed(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, but for others."""
+    monkeypatch.setattr("uncia_edge.doctor.os.access", lambda path, mode: False)
+    status, detail, remedy = the("camera", trap)
+    assert (status, "cannot be read" in detail, remedy) == ("failed", True, True)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"), [([], "sees no camera"), (None, "not usable")], ids=["no camera", "no driver"]
+)
+def test_a_pi_without_its_camera_has_failed(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch, found: list[object] | None, word: str
+) -> None:
+    """The ribbon cable, or the library."""
+    camera = found if found is None else SimpleNamespace(Picamera2=SimpleNamespace(global_camera_info=lambda: found))
+    monkeypatch.setitem(sys.modules, "picamera2", camera)
+    status, detail, remedy = the("camera", replace(trap, camera=CameraSettings(kind="picamera2")))
+    assert (status, word in detail, remedy) == ("failed", True, True)
+
+
+def test_an_accelerator_that_is_not_there_is_a_warning(trap: TrapSettings) -> None:
+    """The CPU takes over."""
+    status, _, remedy = the("delegate", replace(trap, delegate="libnothing.so.1"))
+    assert (status, remedy) == ("warning", True)
+
+
+def test_a_bundle_whose_probes_are_not_reproduced_has_failed(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With how far they are off."""
+    run = Interpreter.run
+    monkeypatch.setattr(Interpreter, "run", lambda self, *given: [part * 0 for part in run(self, *given)])
+    status, detail, remedy = the("bundle", trap)
+    assert (status, "probes differ by" in detail, remedy) == ("failed", True, True)
+
+
+def test_kernels_that_are_slow_are_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a build has no XNNPACK."""
+    made = Interpreter.__init__
+    monkeypatch.setattr(
+        Interpreter, "__init__", lambda self, model, threads=1: made(self, model, threads, keep_all=True)
+    )
+    status, detail, remedy = the("runtime", trap)
+    assert (status, "without XNNPACK" in detail, remedy) == ("warning", True, True)
 
 
 def test_the_command_prints_lines_and_leaves_with_one_on_failure(
