@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from uncia_contract.scored_picture import ScoredPicture
 from uncia_edge.cli import main as trap_main
-from uncia_training.cli import main
+from uncia_training.cli import _bars, _teller, main
 from uncia_training.score_results import picture_of_row, score_row, write_parquet
 from uncia_training.sorting import Sorting, verdict_folder
 
@@ -160,6 +162,22 @@ def test_rate_and_time_left_are_on_screen(tmp_path: Path) -> None:
     shown = _everything(screen)
     program.wait(60)
     assert "pictures" in shown and "/121" in shown and "/s" in shown and "0:00:0" in shown
+
+
+def test_a_million_pictures_fit_on_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line: how many of how many, pictures a second and time left, none of them cut."""
+    screen = io.StringIO()
+    monkeypatch.setattr("uncia_training.cli.Console", lambda **_: Console(file=screen, force_terminal=True, width=80))
+    clock = iter(range(0, 10**6, 2))
+    bars = _bars()
+    bars.get_time = lambda: float(next(clock))
+    tell = _teller(bars)
+    for done in (0, 104_000, 208_000):
+        tell("pictures", done, 1_000_000)
+    bars.console.print(bars)
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()]
+    assert len(lines) == 1 and len(lines[0]) <= 80, lines
+    assert re.search(r"^pictures ━.* +208000/1000000 \d+\.\d/s \d+:\d\d:\d\d$", lines[0]), lines
 
 
 def _everything(descriptor: int) -> str:

@@ -157,16 +157,16 @@ class Rate(ProgressColumn):
     """How many a second, over the last half minute."""
 
     def render(self, task: Task) -> Text:
-        """Such as `41.3/s`; nothing where it is not known yet."""
-        speed = task.finished_speed or task.speed
+        """Such as `41.3/s`; nothing in the first second, when it would be anything."""
+        speed = task.finished_speed or (task.speed if (task.elapsed or 0) > 1 else None)
         return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
 
 def _bars() -> Progress:
     console = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
-        console=console, transient=True, disable=not console.is_terminal,
+        TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
+        console=console, expand=True, transient=True, disable=not console.is_terminal,
     )  # fmt: skip
 
 
