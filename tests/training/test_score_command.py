@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import pty
@@ -164,20 +165,30 @@ def test_rate_and_time_left_are_on_screen(tmp_path: Path) -> None:
     assert "pictures" in shown and "/121" in shown and "/s" in shown and "0:00:0" in shown
 
 
-def test_a_million_pictures_fit_on_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line: how many of how many, pictures a second and time left, none of them cut."""
-    screen = io.StringIO()
+def shown_at(monkeypatch: pytest.MonkeyPatch, step_s: float, counts: list[int]) -> list[str]:
+    """The lines on a terminal of 80 columns after so many of a million pictures, a step of time between them."""
+    screen, clock = io.StringIO(), itertools.count()
     monkeypatch.setattr("uncia_training.cli.Console", lambda **_: Console(file=screen, force_terminal=True, width=80))
-    clock = iter(range(0, 10**6, 2))
     bars = _bars()
-    bars.get_time = lambda: float(next(clock))
+    bars.get_time = lambda: next(clock) * step_s
     tell = _teller(bars)
-    for done in (0, 104_000, 208_000):
+    for done in counts:
         tell("pictures", done, 1_000_000)
     bars.console.print(bars)
-    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()]
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()]
+
+
+def test_a_million_pictures_fit_on_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line: how many of how many, pictures a second and time left, none of them cut."""
+    lines = shown_at(monkeypatch, 2.0, [0, 104_000, 208_000])
     assert len(lines) == 1 and len(lines[0]) <= 80, lines
     assert re.search(r"^pictures ━.* +208000/1000000 \d+\.\d/s \d+:\d\d:\d\d$", lines[0]), lines
+
+
+def test_no_rate_is_claimed_in_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results come in groups: the first few would seem to have taken no time."""
+    (line,) = shown_at(monkeypatch, 0.01, [0, 1, 8])
+    assert "8/1000000" in line and "/s" not in line
 
 
 def _everything(descriptor: int) -> str:
