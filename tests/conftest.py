@@ -45,10 +45,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A skip is a failure where skips are forbidden: on arm64, too, whose userland has all that its tests need."""
     report = yield
-    forbidden = item.config.getoption("--forbid-skips") or "UNCIA_ARM64" in os.environ
+    _forbid_skip(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So is the skip of a whole module, which no test's report tells."""
+    report = yield
+    _forbid_skip(collector.config, report)
+    return report
+
+
+def _forbid_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    forbidden = config.getoption("--forbid-skips") or "UNCIA_ARM64" in os.environ
     if report.skipped and forbidden and not hasattr(report, "wasxfail"):
         report.outcome, report.longrepr = "failed", f"skipped, where skips are forbidden: {report.longrepr}"
-    return report
 
 
 class Mosquitto:
