@@ -61,9 +61,11 @@ def commit_cost(folder: Path, rounds: int) -> dict[str, float]:
         contents = [chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)]
         first, second = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(2))
         place, files = fresh(folder / f"own{number}"), spool(fresh(folder / f"watched{number}"), contents)
-        os.sync()
+        os.sync()  # before each, or one pays for what another left
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
+        os.sync()
         own.append(timed(lambda: outbox.add(first, spool(place, contents), owned=True)))  # noqa: B023
+        os.sync()
         watched.append(timed(lambda: outbox.add(second, files)))  # noqa: B023
     outbox.close()
     figures = {"bare_ms": median(theirs), "own_ms": median(own), "watched_ms": median(watched)}

@@ -7,27 +7,14 @@ have dropped the dirty pages, and a second fsync would report success for bytes 
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Self
 
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
 _PART_BYTES = 1024 * 1024
-
-
-def sync_file(path: Path) -> None:
-    """Bring a file's bytes to the card.
-
-    Raises:
-        OSError: the card refused (EIO, ENOSPC); the file's content is then unknown.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -41,55 +28,97 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a small file for good, all of it or none; its folder is fsynced too."""
-    stage_bytes(path, content)
+    with Staging() as staging:
+        staging.write(path, content)
     sync_folder(path.parent)
 
 
-def stage_bytes(path: Path, content: bytes) -> None:
-    """As `write_bytes`, but the caller fsyncs the folder, once for many files."""
-    with _staged(path) as stream:
-        stream.write(content)
+class Staging:
+    """Files that reach the card together: all are written, then all fsynced, then all renamed, in their order.
 
-
-def stage_link(source: Path, path: Path) -> bool:
-    """Give an existing file a second, durable name; the caller fsyncs the folder of `path`. No byte is written twice.
-
-    Only for files that nobody writes into any more: the two names are one file. False where the file system has no
-    links, or source and target are on two.
+    Each costs less than for itself: the card writes the first while the last is still being copied, and one commit of
+    the file system's journal serves several. A context manager; with an error nothing is renamed and nothing is left.
+    The caller fsyncs the folders.
     """
-    path.unlink(missing_ok=True)
-    try:
-        path.hardlink_to(source)
-    except OSError:
-        return False
-    sync_file(path)
-    return True
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._paths: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            for descriptor in self._descriptors:
+                os.close(descriptor)
+            for path in self._paths:
+                with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
+                    _temporary(path).unlink(missing_ok=True)
+
+    def _commit(self) -> None:
+        for descriptor in self._descriptors:
+            os.fsync(descriptor)
+        for path in self._paths:
+            _temporary(path).rename(path)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write what becomes `path`."""
+        self._add(path, [content])
+
+    def copy(self, source: Path, path: Path) -> str:
+        """Write a copy that becomes `path`; the sha256 of the bytes that were copied."""
+        digest = hashlib.sha256()
+        with source.open("rb") as original:
+            self._add(path, _read(original, digest))
+        return digest.hexdigest()
+
+    def link(self, source: Path, path: Path) -> bool:
+        """Give an existing file a second name, at once. No byte is written twice.
+
+        Only for files that nobody writes into any more: the two names are one file. False where the file system has no
+        links, or source and target are on two.
+        """
+        path.unlink(missing_ok=True)
+        try:
+            path.hardlink_to(source)
+        except OSError:
+            return False
+        self._descriptors.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        _write_out(self._descriptors[-1])
+        return True
+
+    def _add(self, path: Path, parts: Iterable[bytes]) -> None:
+        self._paths.append(path)
+        descriptor = os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self._descriptors.append(descriptor)
+        for part in parts:
+            _write_all(descriptor, part)
+        _write_out(descriptor)
 
 
-def stage_copy(source: Path, path: Path) -> str:
-    """Copy a file durably; the caller fsyncs the folder of `path`. The sha256 of the bytes that were copied."""
-    digest = hashlib.sha256()
-    with source.open("rb") as original, _staged(path) as stream:
-        while part := original.read(_PART_BYTES):
-            digest.update(part)
-            stream.write(part)
-    return digest.hexdigest()
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + TEMPORARY)
 
 
-@contextmanager
-def _staged(path: Path) -> Iterator[BinaryIO]:
-    """A stream whose bytes become the file `path`, durably, at the end of the block; a failed one leaves nothing."""
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.rename(path)
-    except OSError:
-        with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
-            temporary.unlink(missing_ok=True)
-        raise
+def _read(original: BinaryIO, digest: Any) -> Iterator[bytes]:
+    while part := original.read(_PART_BYTES):
+        digest.update(part)
+        yield part
+
+
+def _write_all(descriptor: int, part: bytes) -> None:
+    rest = memoryview(part)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _write_out(descriptor: int) -> None:
+    """Linux begins to write the file out, and does not wait."""
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def make_folder(folder: Path) -> None:
@@ -99,3 +128,12 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def make_folders(parent: Path, names: Sequence[str]) -> None:
+    """Create folders in one that exists, for good, at the price of one."""
+    missing = [parent / name for name in names if not (parent / name).is_dir()]
+    for folder in missing:
+        folder.mkdir()
+    if missing:
+        sync_folder(parent)

@@ -22,6 +22,7 @@ class FrameFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         durable.make_folder(folder)
+        durable.make_folders(folder, [f"{number:02d}" for number in range(100)])
 
     def frame(self, sequence: str, n: int) -> Path:
         """Where frame `n` of a sequence lies."""
@@ -44,13 +45,14 @@ class FrameFiles:
         _check_sizes(record, files)
         shard = self._shard(record.id)
         durable.make_folder(shard)
-        for entry, source in zip(record.frames, files, strict=True):
-            path = self.frame(record.id, entry.n)
-            if owned and durable.stage_link(source, path):
-                continue
-            if durable.stage_copy(source, path) != entry.sha256:
-                raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
-        durable.stage_bytes(self.record(record.id), encode(record))
+        with durable.Staging() as staging:
+            for entry, source in zip(record.frames, files, strict=True):
+                path = self.frame(record.id, entry.n)
+                if owned and staging.link(source, path):
+                    continue
+                if staging.copy(source, path) != entry.sha256:
+                    raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
+            staging.write(self.record(record.id), encode(record))
         durable.sync_folder(shard)
 
     def remove(self, record: SequenceRecord) -> None:
