@@ -7,14 +7,16 @@ have dropped the dirty pages, and a second fsync would report success for bytes 
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
-_PART_BYTES = 1024 * 1024
+_PART_BYTES, _PARTS_IN_MEMORY = 512 * 1024, 8
 
 
 def sync_folder(folder: Path) -> None:
@@ -44,6 +46,8 @@ class Staging:
     def __init__(self) -> None:
         self._descriptors: list[int] = []
         self._paths: list[Path] = []
+        self._hasher = ThreadPoolExecutor(1)
+        self._hashing: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +57,7 @@ class Staging:
             if kind is None:
                 self._commit()
         finally:
+            self._hasher.shutdown()
             for descriptor in self._descriptors:
                 os.close(descriptor)
             for path in self._paths:
@@ -69,12 +74,19 @@ class Staging:
         """Write what becomes `path`."""
         self._add(path, [content])
 
-    def copy(self, source: Path, path: Path) -> str:
-        """Write a copy that becomes `path`; the sha256 of the bytes that were copied."""
+    def copy(self, source: Path, path: Path) -> Future[str]:
+        """Write a copy that becomes `path`; the sha256 of the bytes that were copied, computed while others are."""
         digest = hashlib.sha256()
         with source.open("rb") as original:
-            self._add(path, _read(original, digest))
-        return digest.hexdigest()
+            self._add(path, self._hashed(original, digest))
+        return self._hasher.submit(digest.hexdigest)
+
+    def _hashed(self, original: BinaryIO, digest: Any) -> Iterator[bytes]:
+        while part := original.read(_PART_BYTES):
+            self._hashing.append(self._hasher.submit(digest.update, part))
+            yield part
+            if len(self._hashing) > _PARTS_IN_MEMORY:
+                self._hashing.popleft().result()
 
     def link(self, source: Path, path: Path) -> bool:
         """Give an existing file a second name, at once. No byte is written twice.
@@ -102,12 +114,6 @@ class Staging:
 
 def _temporary(path: Path) -> Path:
     return path.with_name(path.name + TEMPORARY)
-
-
-def _read(original: BinaryIO, digest: Any) -> Iterator[bytes]:
-    while part := original.read(_PART_BYTES):
-        digest.update(part)
-        yield part
 
 
 def _write_all(descriptor: int, part: bytes) -> None:

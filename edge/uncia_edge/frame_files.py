@@ -46,13 +46,16 @@ class FrameFiles:
         shard = self._shard(record.id)
         durable.make_folder(shard)
         with durable.Staging() as staging:
+            copies = []
             for entry, source in zip(record.frames, files, strict=True):
                 path = self.frame(record.id, entry.n)
                 if owned and staging.link(source, path):
                     continue
-                if staging.copy(source, path) != entry.sha256:
-                    raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
+                copies.append((entry.sha256, source, staging.copy(source, path)))
             staging.write(self.record(record.id), encode(record))
+            for scored, source, copied in copies:
+                if copied.result() != scored:
+                    raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
         durable.sync_folder(shard)
 
     def remove(self, record: SequenceRecord) -> None:

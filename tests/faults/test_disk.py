@@ -154,7 +154,7 @@ def test_an_io_error_at_any_fsync_keeps_nothing_half(
     except StorageError as error:
         refused = "Input/output error" in str(error)
     monkeypatch.undo()
-    fsyncs = 6  # three frames, the record, its folder; a shard's parent when the shard is new
+    fsyncs = 5  # three frames, the record, their folder
     assert refused is (call < fsyncs)
     assert outbox.waiting() == (["x-01"] if refused else ["x-01", "y-02"])
     assert whole(Outbox(tmp_path / "outbox"))
