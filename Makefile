@@ -22,7 +22,7 @@ $(VENV)/.light: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "uncia: setting up $(VENV) (dev: TensorFlow included, about 3.4 GB) ..."
+	@echo "uncia: setting up $(VENV) (dev: TensorFlow included, 3.8 GB) ..."
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.light
 
