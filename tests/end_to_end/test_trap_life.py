@@ -24,6 +24,7 @@ from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.messages import SequenceRecord, decode
 from uncia_edge import cli, runtime
+from uncia_edge.decision_log import DecisionLog
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
@@ -156,7 +157,7 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
 
 
 def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`uncia-trap log`: scores, threshold, verdict and reason; the last ones; as JSON for other programs."""
+    """`uncia-trap log`: scores, threshold, verdict, reason; the last ones; what was kept; as JSON for programs."""
     recording = record_bursts(base.folder / "recording", 2)
     (recording / "burst-01" / "IMG_0009.JPG").write_bytes(jpeg(9)[:500])
     midnight = datetime(2026, 1, 1, tzinfo=UTC)
@@ -176,3 +177,7 @@ def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pyt
     [line] = capsys.readouterr().out.splitlines()
     explained = json.loads(line)
     assert (explained["burst"], len(explained["scores"]), explained["threshold"]) == ("burst-01", 3, 0.0)
+    log = DecisionLog(base.folder / "state").path
+    log.write_text(log.read_text().replace('"positive":true', '"positive":false', 1))
+    assert cli.main(["log", *arguments, "--positive"]) == 0
+    assert [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()] == [second.split("  ")[1]]

@@ -34,6 +34,7 @@ class Power:
     def faults(self, recording: Recording, check: Check, states: int) -> list[str]:
         """What the check finds wrong on so many disks that a power cut may leave."""
         found = [check(self.disk, promises) for promises in recording.states(states, self.disk, seed=7)]
+        assert len(found) == states, f"{len(found)} disks were built, not {states}"
         return [fault for fault in found if fault is not None]
 
 
