@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,9 @@ import numpy as np
 import pytest
 
 from uncia_contract.archive import archive_of
-from uncia_contract.archive_scores import score_log
-from uncia_contract.bundle import read_bundle
 from uncia_contract.frames import BurstRule
+from uncia_contract.heads import head_from_bytes
 from uncia_contract.regions import RegionRule
-from uncia_contract.score_table import write_score_table
-from uncia_training.archive_run import LocalScorer, ScoringRule
 from uncia_training.cli import main
 from uncia_training.feature_network import network_of_bundle
 from uncia_training.feature_rows import FeatureRow, ShownPicture, shown_archive
@@ -33,12 +31,11 @@ from uncia_training.logistic import Linear
 from uncia_training.parquet_fit import fit_parquet, read_rows
 from uncia_training.spark_features import SparkFeatures
 from uncia_training.spark_fit import fit_spark
-from uncia_training.spark_score import SparkScorer, SparkScores
 from uncia_training.spark_session import spark
 from uncia_training.storage import archive_at
 
 sys.path.insert(0, str(Path(__file__).parent))
-from archives import ROOT, STARTER, archive
+from archives import ROOT, STARTER, archive, state
 
 parquet = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("pyspark", reason="NO PYSPARK: nothing of Spark was tested")
@@ -98,11 +95,23 @@ def test_features_are_the_local_engines(session: Any, shared: Path, tmp_path: Pa
     assert {row["view"] for row in rows} == {"whole", "region"}
 
 
-def test_an_unreadable_picture_is_a_row_and_an_address_will_do(session: Any, pictures: Path, tmp_path: Path) -> None:
-    """Workers read through pyarrow what a `file://` address names."""
-    _, rows = features_by_spark(session, f"file://{pictures}", tmp_path / "f")
+@pytest.fixture
+def commands(session: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command line, in the session that is there."""
+    monkeypatch.setattr("uncia_training.spark_session.spark", lambda master: nullcontext(session))
+    return lambda *arguments: main([str(one) for one in arguments])
+
+
+def test_an_unreadable_picture_is_a_row_and_an_address_will_do(
+    commands: Callable[..., int], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`features --engine spark`: workers read through pyarrow what a `file://` address names."""
+    command = ("features", "--archive", f"file://{pictures}", "--bundle", STARTER, "--engine", "spark")
+    assert commands(*command, "--out", tmp_path / "f") == 0
+    rows, said = in_order(parquet.read_table(tmp_path / "f").to_pylist()), capsys.readouterr()
     assert [(row["file"][-12:], row["features"]) for row in rows if row["failure"]] == [("IMG_9999.JPG", None)]
     assert rows == features_here(pictures, tmp_path)
+    assert "13 pictures, 1 unreadable; 13 computed now" in said.out and "IMG_9999.JPG: truncated" in said.err
 
 
 class StoppedError(Exception):
@@ -124,18 +133,19 @@ def test_a_stopped_job_goes_on_where_it_was(session: Any, pictures: Path, tmp_pa
     assert rows == features_here(pictures, tmp_path)
 
 
-def test_scores_are_the_local_engines(session: Any, pictures: Path, tmp_path: Path) -> None:
-    """The same table, byte for byte, and nothing is scored twice."""
-    rule, found = ScoringRule(read_bundle(STARTER)), archive_of(pictures)
-    scorer = SparkScorer(session, STARTER.read_bytes(), BurstRule(), rule.name, None)
-    staged, out = str(tmp_path / "staged"), str(tmp_path / "scores")
-    assert [scorer.run(found, staged, out, lambda done: None) for _ in range(2)] == [13, 0]
-    with score_log(tmp_path / "log") as log:
-        local = list(LocalScorer(rule, 2).run(found, log, lambda done, total: None))
-    for name, scored in (("spark", SparkScores(out)), ("local", local)):
-        with (tmp_path / f"{name}.csv").open("w", newline="") as stream:
-            assert write_score_table(stream, scored) == 13
-    assert (tmp_path / "spark.csv").read_bytes() == (tmp_path / "local.csv").read_bytes()
+def test_scores_are_the_local_engines(
+    commands: Callable[..., int], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same table, byte for byte; a rerun scores nothing twice; originals are as they were."""
+    before, command = state(pictures), ("score", pictures, "--bundle", STARTER)
+    for _ in range(2):
+        assert commands(*command, "--engine", "spark", "--out", tmp_path / "spark") == 0
+    assert commands(*command, "--out", tmp_path / "local") == 0
+    said = [line.split(" scored now")[0].split()[-1] for line in capsys.readouterr().out.splitlines() if "now" in line]
+    spark_table, local_table = (tmp_path / engine / "scores.csv" for engine in ("spark", "local"))
+    assert (said, spark_table.read_bytes() == local_table.read_bytes()) == (["13", "0", "13"], True)
+    files = [parquet.read_table(tmp_path / engine / "scores.parquet").to_pylist() for engine in ("spark", "local")]
+    assert (files[0] == files[1], state(pictures) == before) == (True, True)
 
 
 def made_up(path: Path, classes: int) -> list[str]:
@@ -165,6 +175,20 @@ def test_spark_mls_coefficients_are_scikit_learns(session: Any, tmp_path: Path, 
     assert np.abs(standardised(ours) - standardised(theirs)).max() < 1e-3
     assert np.abs(ours.logits(read_rows(path, positive)[0]) - theirs.logits(read_rows(path, positive)[0])).max() < 1e-2
     assert np.abs(standardised(ours)).max() > 0.1
+
+
+def test_both_engines_heads_from_the_command_line_agree(commands: Callable[..., int], tmp_path: Path) -> None:
+    """`fit-parquet --engine spark` leaves a head that gives scikit-learn's probabilities."""
+    (positive,) = made_up(tmp_path / "f.parquet", 2)
+    heads = []
+    for engine in ("local", "spark"):
+        out = tmp_path / f"{engine}.npz"
+        fit = ("fit-parquet", tmp_path / "f.parquet", "--positive", positive, "--c", "0.1", "--engine", engine)
+        assert commands(*fit, "--out", out) == 0
+        heads.append(head_from_bytes(out.read_bytes()))
+    features = read_rows(tmp_path / "f.parquet", [positive])[0]
+    ours, theirs = (head.probabilities(features) for head in heads)
+    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(ours[:, 1])
 
 
 def test_without_java_one_line_says_what_to_install(
