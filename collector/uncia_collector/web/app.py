@@ -1,5 +1,6 @@
 """The application: which address leads to which page, and who may go there."""
 
+from http import HTTPStatus
 from pathlib import Path
 
 from sqlalchemy.exc import DataError
@@ -18,8 +19,13 @@ from uncia_collector.settings import CollectorSettings
 from uncia_collector.web import door, export_pages, pages, pictures, station_pages
 from uncia_collector.web.limits import RateLimit
 from uncia_collector.web.metrics import IngestHealth, exposition
-from uncia_collector.web.security import Guard, person_of, seen_by, sent_by
+from uncia_collector.web.security import HEADERS, Guard, person_of, seen_by, sent_by
 from uncia_collector.web.shell import Shell
+
+IN_OUR_WORDS = {
+    404: "There is no such page. It may have been removed, or the address was typed wrongly.",
+    405: "This address takes no such request. Go back and press the button again.",
+}
 
 
 def make_app(settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> Starlette:
@@ -27,7 +33,12 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app = Starlette(
         routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
         middleware=[Middleware(Guard, requests=RateLimit(burst=600, per_s=60))],
-        exception_handlers={HTTPException: _explain, DataError: _explain_damage, OverflowError: _explain_damage},
+        exception_handlers={
+            HTTPException: _explain,
+            DataError: _explain_damage,
+            OverflowError: _explain_damage,
+            Exception: _apologise,
+        },
     )
     app.state.shell = Shell(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
@@ -108,5 +119,16 @@ def _explain(request: Request, error: Exception) -> Response:
     """A mistake as a page."""
     known = error if isinstance(error, HTTPException) else HTTPException(500)
     shell: Shell = request.app.state.shell
-    person = person_of(request)
-    return shell.render(request, person, "error.html", known.status_code, message=known.detail, code=known.status_code)
+    code, message = known.status_code, known.detail
+    if message == HTTPStatus(code).phrase:
+        message = IN_OUR_WORDS.get(code, message)
+    return shell.render(request, person_of(request), "error.html", code, message=message, code=code)
+
+
+def _apologise(request: Request, _error: Exception) -> Response:
+    """A mistake of ours as a page that asks the database nothing (it may be what failed); the log has the rest."""
+    shell: Shell = request.app.state.shell
+    message = "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
+    response = shell.render(request, None, "error.html", 500, message=message, code=500)
+    response.headers.update(HEADERS)  # this answer does not pass `Guard`
+    return response

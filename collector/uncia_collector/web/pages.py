@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -16,10 +17,13 @@ from uncia_collector.filters import STATES, Filters, night_of
 from uncia_collector.gallery import Cursor
 from uncia_collector.people import Person
 from uncia_collector.review import review, undo
+from uncia_collector.schema import traps
 from uncia_collector.web.drawings import score_plot
 from uncia_collector.web.shell import Shell
 from uncia_contract.errors import DataError
 from uncia_contract.messages import SequenceRecord, decode
+
+MOST_NAMES = 200  # of traps, offered while one types
 
 
 def show_gallery(request: Request, person: Person) -> Response:
@@ -30,6 +34,7 @@ def show_gallery(request: Request, person: Person) -> Response:
     with shell.database.reading() as connection:
         page = gallery.page(connection, filters, shell.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
+        known = connection.execute(select(traps.c.trap).order_by(traps.c.trap).limit(MOST_NAMES)).scalars().all()
     nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(shell, row))]
     return shell.render(
         request,
@@ -42,6 +47,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer),
         states=STATES,
+        known=known,
     )
 
 

@@ -117,5 +117,7 @@ class Guard:
         client = scope.get("client") or ("", 0)
         app: ASGIApp = self.app
         if not self.requests.allows(client[0]):
-            app = PlainTextResponse("Too many requests; wait a little.", 429, {"retry-after": "5"})
+            app = PlainTextResponse(
+                "Too many requests at once. Wait a few seconds, then load the page again.", 429, {"retry-after": "5"}
+            )
         await app(scope, receive, send_with_headers)

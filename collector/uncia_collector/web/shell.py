@@ -31,6 +31,7 @@ class Shell:
         """A page."""
         trouble = "" if self.ingest is None or person is None else self.ingest.trouble
         values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
+        values |= {"zone": self.zone}
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def clock(self, moment: datetime | None) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from uncia_collector.people import Person
 from uncia_collector.recall import ENOUGH, miss_rates
 from uncia_collector.rhythm import gaps_in, is_overdue, limit_s
-from uncia_collector.schema import quarantine, tallies, traps
+from uncia_collector.schema import deployments, quarantine, tallies, traps
 from uncia_collector.sightings import count_sightings, places
 from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_collector.web.shell import Shell
@@ -25,9 +25,11 @@ def show_traps(request: Request, person: Person) -> Response:
     now = datetime.now(UTC)
     with shell.database.reading() as connection:
         rows = connection.execute(select(traps).order_by(traps.c.trap)).all()
+        deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
+        unheard = sorted({*connection.execute(deployed).scalars()} - {row.trap for row in rows})
     known = [_trap(row, now) for row in rows]
     known.sort(key=lambda trap: (not trap["overdue"], trap["name"]))
-    return shell.render(request, person, "traps.html", traps=known)
+    return shell.render(request, person, "traps.html", traps=known, unheard=unheard)
 
 
 def show_map(request: Request, person: Person) -> Response:
