@@ -56,7 +56,9 @@ def station(on_sqlite, make_sequence, make_jpeg, tmp_path, chromium):
         on_sqlite.take(*sequence.wires())
     table = tmp_path / "deployments.csv"
     table.write_text(
-        "deploymentID,latitude,longitude,deploymentStart,cameraID,deploymentEnd\nd1,36.9,73.0,2026-01-01,ridge,\n"
+        "deploymentID,locationName,latitude,longitude,deploymentStart,cameraID,deploymentEnd\n"
+        "d1,,36.9,73.0,2026-01-01,ridge,\n"
+        "d2,Above the second spring,36.95,73.1,2026-01-01,a-trap-whose-name-has-32-letters,\n"
     )
     read_deployments(table, on_sqlite.database)
     People(on_sqlite.database).set_user("anara", "snow and rocks", "administrator", datetime.now(UTC))
@@ -173,7 +175,7 @@ def test_every_page_fits_and_is_accessible(chromium, station, tmp_path, size):
         chromium.execute_script(axe)
         report = chromium.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
         wrong = [f"{rule['id']}: {rule['nodes'][0]['html'][:90]}" for rule in report["violations"]]
-        if chromium.execute_script("return document.documentElement.scrollWidth > innerWidth"):
+        if chromium.execute_script("return document.documentElement.scrollWidth") > width:  # innerWidth grows along
             wrong.append("scrolls sideways")
         wrong += [f"too small for a finger: {text}" for text in chromium.execute_script(SMALL)]
         wrong += [f"from elsewhere: {url}" for url in loaded(chromium) if not url.startswith(station)]
