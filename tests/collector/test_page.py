@@ -83,7 +83,7 @@ def test_each_role_sees_its_pages(as_role, role, refused):
     assert {path for path in PAGES if client.get(path).status_code != 200} == refused
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, f"{ONE}?activation=1", f"{ONE}/0.thumbnail.jpg", "/newest", "/health", "/no"])
 def test_no_page_tells_a_viewer_where(as_role, path):
     """Neither latitude nor longitude, in whatever page."""
     content = as_role("viewer").get(path).content
