@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from uncia_backbones.flatbuffer import operator_name, pack, signature, type_name, unpack
 from uncia_backbones.frameworks import frozen, keras, tf
+from uncia_backbones.rounding import compensated
 from uncia_backbones.silence import silenced
 from uncia_contract.errors import BundleError, DataError
 
@@ -23,7 +24,7 @@ INTEGER_TYPES = ("int8", "uint8", "int32")
 
 
 def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
-    """The network up to one of its outputs in full-integer TFLite.
+    """The network up to one of its outputs in full-integer TFLite, its weights rounded so that errors cancel.
 
     Args:
         network: maps float32 pixels (n, height, width, 3), 0 to 255, to outputs by name.
@@ -34,6 +35,12 @@ def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.u
         DataError: no pictures, or pictures of another shape or type.
         BundleError: an operator stayed in float.
     """
+    chosen = _checked(pictures, network)
+    return compensated(converted_int8(network, layer, chosen), float_model(network, layer), chosen)
+
+
+def converted_int8(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
+    """As `int8_model`, with each weight rounded for itself: what TensorFlow's converter gives."""
     chosen = _checked(pictures, network)
     converter = _converter(network, layer)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
