@@ -7,23 +7,21 @@ and no source without positives. Each figure is of held-out pictures. Written up
 """
 
 import argparse
-import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from uncia_backbones import quantize
+from uncia_backbones.bias import bias_corrected
 from uncia_backbones.calibration import choose as choose_calibration
-from uncia_backbones.flatbuffer import operator_name, pack, unpack
-from uncia_backbones.frameworks import tf
 from uncia_backbones.network import Network
+from uncia_backbones.ranges import in_integers, least_loss, observed
 from uncia_backbones.registry import BACKBONES, backbone
-from uncia_backbones.silence import silenced
+from uncia_backbones.rounding import compensated
 from uncia_contract.heads import LogisticHead
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.labels import LabelledPicture, read_labels
@@ -37,7 +35,6 @@ from uncia_training.selection import choose as choose_penalty
 Image8 = NDArray[np.uint8]
 Features = NDArray[np.float32]
 C = 0.003
-VALUES_A_PICTURE = 2000
 CORRECTED_WITH = 12
 
 
@@ -76,80 +73,18 @@ def _arguments() -> argparse.Namespace:
 
 def variants(network: Network, calibration: Sequence[Image8]) -> Iterator[tuple[str, bytes]]:
     """Integer models by the name of what was done to them."""
-    plain = quantize.int8_model(network.model, "pooled", calibration)
+    plain = quantize.converted_int8(network.model, "pooled", calibration)
     yield "min-max", plain
-    calibrated = calibrate_only(network, calibration)
-    yield "min-max, per tensor", quantized(calibrated, {}, per_channel=False)
-    seen = observed(calibrated, calibration[::2])
-    for name, clip in (("percentile 99.99", percentile(99.99)), ("percentile 99.9", percentile(99.9)), ("mse", mse)):
-        yield name, quantized(calibrated, {index: clip(values) for index, values in seen.items()})
-    few = [picture[0] for picture in calibration[:: len(calibration) // CORRECTED_WITH]]
-    yield "min-max, bias corrected", bias_corrected(plain, calibrated, few)
-
-
-def calibrate_only(network: Network, calibration: Sequence[Image8]) -> bytes:
-    """The float model with the range of every activation written beside it."""
-    converter = quantize._converter(network.model, "pooled")
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in calibration)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter._experimental_calibrate_only = True
-    with silenced():
-        model: bytes = converter.convert()
-    return model
-
-
-def quantized(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_channel: bool = True) -> bytes:
-    """The calibrated model in integers, with other ranges for some tensors."""
-    from tensorflow.lite.python.convert import mlir_quantize
-
-    model = unpack(calibrated)
-    for index, (low, high) in ranges.items():
-        quantization = model.subgraphs[0].tensors[index].quantization
-        quantization.min, quantization.max = np.float32([low]), np.float32([high])
-    with silenced():
-        done = mlir_quantize(pack(model), disable_per_channel=not per_channel, fully_quantize=True)
-    return quantize._renamed(_with_uint8_input(done))
-
-
-def _with_uint8_input(model: bytes) -> bytes:
-    """Behind a QUANTIZE of its own; the input's integers keep their meaning."""
-    drawn = unpack(model)
-    graph = drawn.subgraphs[0]
-    signed = graph.tensors[graph.inputs[0]]  # QUANTIZE is no part of what `mlir_quantize` gives
-    pixels = copy.deepcopy(signed)
-    pixels.name, pixels.type, pixels.buffer = b"pixels", schema.TensorType.UINT8, 0
-    pixels.quantization.zeroPoint = np.asarray(signed.quantization.zeroPoint) + 128
-    graph.tensors.append(pixels)
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
-    code.version = 1
-    drawn.operatorCodes.append(code)
-    step = schema.OperatorT()
-    step.opcodeIndex = len(drawn.operatorCodes) - 1
-    step.inputs = np.array([len(graph.tensors) - 1], np.int32)
-    step.outputs = np.array([graph.inputs[0]], np.int32)
-    graph.operators.insert(0, step)
-    graph.inputs = step.inputs
-    whole: bytes = pack(drawn)
-    return whole
-
-
-def observed(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, NDArray[np.float32]]:
-    """A sample of each activation's values, by tensor."""
-    tensors = unpack(calibrated).subgraphs[0].tensors
-    ranged = [i for i, tensor in enumerate(tensors) if tensor.quantization and tensor.quantization.min is not None]
-    runner = _float_runner(calibrated)
-    inputs = {details["index"] for details in runner.get_input_details()}
-    chance = np.random.default_rng(0)
-    values: dict[int, list[NDArray[np.float32]]] = {index: [] for index in ranged if index not in inputs}
-    for picture in pictures:
-        _invoke(runner, picture[0])
-        for index, kept in values.items():
-            flat = runner.get_tensor(index).reshape(-1)
-            extremes = np.array([flat.min(), flat.max()], np.float32)
-            kept.append(np.concatenate([chance.choice(flat, min(VALUES_A_PICTURE, flat.size)), extremes]))
-    return {index: np.concatenate(kept) for index, kept in values.items()}
+    floating = quantize.calibrated(network.model, "pooled", calibration)
+    yield "min-max, per tensor", in_integers(floating, {}, per_channel=False)
+    seen = observed(floating, calibration[::2])
+    clips = (("percentile 99.99", percentile(99.99)), ("percentile 99.9", percentile(99.9)), ("mse", least_loss))
+    for name, clip in clips:
+        yield name, in_integers(floating, {index: clip(values) for index, values in seen.items()})
+    few = calibration[:: len(calibration) // CORRECTED_WITH]
+    yield "min-max, bias corrected", bias_corrected(plain, floating, few)
+    yield "min-max, rounded together", compensated(plain, floating, calibration)
+    yield "all three", quantize.int8_model(network.model, "pooled", calibration)
 
 
 def percentile(share: float) -> Callable[[NDArray[np.float32]], tuple[float, float]]:
@@ -162,86 +97,6 @@ def percentile(share: float) -> Callable[[NDArray[np.float32]], tuple[float, flo
     return clip
 
 
-def mse(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Of ranges shrunk in steps, the one that loses least to rounding and clipping together."""
-    low, high = min(float(values.min()), 0.0), max(float(values.max()), 1e-6)
-    shares = np.linspace(0.3, 1.0, 29)
-    losses = []
-    for share in shares:
-        scale = (high - low) * share / 255
-        rounded = np.clip(np.round(values / scale), np.round(low * share / scale), np.round(high * share / scale))
-        losses.append(float(((rounded * scale - values) ** 2).mean()))
-    best = float(shares[int(np.argmin(losses))])
-    return low * best, high * best
-
-
-def bias_corrected(model: bytes, calibrated: bytes, pictures: Sequence[Image8]) -> bytes:
-    """Layer by layer, in order: each channel's mean moved to what it is in float (Nagel et al. 2019, empirical)."""
-    floats = {_name(tensor): index for index, tensor in enumerate(unpack(calibrated).subgraphs[0].tensors)}
-    runner = _float_runner(calibrated)
-    drawn = unpack(model)
-    graph = drawn.subgraphs[0]
-    wanted: dict[str, list[NDArray[np.float64]]] = {}
-    layers = [
-        operator
-        for operator in graph.operators
-        if operator_name(drawn, operator) in ("CONV_2D", "DEPTHWISE_CONV_2D")
-        and _name(graph.tensors[operator.outputs[0]]) in floats
-    ]
-    for picture in pictures:
-        _invoke(runner, picture)
-        for operator in layers:
-            name = _name(graph.tensors[operator.outputs[0]])
-            wanted.setdefault(name, []).append(_channel_means(runner.get_tensor(floats[name])))
-    for operator in layers:
-        _correct(drawn, operator, np.mean(wanted[_name(graph.tensors[operator.outputs[0]])], axis=0), pictures)
-    corrected: bytes = pack(drawn)
-    return corrected
-
-
-def _correct(model: Any, operator: Any, wanted: NDArray[np.float64], pictures: Sequence[Image8]) -> None:
-    graph = model.subgraphs[0]
-    output = int(operator.outputs[0])
-    interpreter = Interpreter(pack(model), keep_all=True)
-    tensor = next(tensor for tensor in interpreter.tensors if tensor.index == output)
-    means = [_channel_means(interpreter.run(picture, [tensor])[0][np.newaxis]) for picture in pictures]
-    bias = graph.tensors[operator.inputs[2]]
-    scale = np.asarray(bias.quantization.scale, np.float64)
-    stored = np.frombuffer(np.asarray(model.buffers[bias.buffer].data, np.uint8).tobytes(), np.int32)
-    moved = stored + np.round((wanted - np.mean(means, axis=0)) / scale).astype(np.int64)
-    own = type(model.buffers[bias.buffer])()
-    own.data = np.frombuffer(moved.astype(np.int32).tobytes(), np.uint8)
-    model.buffers.append(own)
-    bias.buffer = len(model.buffers) - 1
-
-
-def _channel_means(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = values.astype(np.float64).mean(axis=tuple(range(values.ndim - 1)))
-    return means
-
-
-def _name(tensor: Any) -> str:
-    return str(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name)
-
-
-def _float_runner(model: bytes) -> Any:
-    from ai_edge_litert import interpreter as litert
-
-    runner = litert.Interpreter(
-        model_content=model,
-        num_threads=2,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    runner.allocate_tensors()
-    return runner
-
-
-def _invoke(runner: Any, picture: Image8) -> None:
-    runner.set_tensor(runner.get_input_details()[0]["index"], picture[np.newaxis].astype(np.float32))
-    runner.invoke()
-
-
 def features_in_float(model: bytes, images: Sequence[Image8]) -> Features:
     """float32 (pictures, features)."""
     from ai_edge_litert.interpreter import Interpreter as LiteRT
@@ -250,7 +105,8 @@ def features_in_float(model: bytes, images: Sequence[Image8]) -> Features:
     runner.allocate_tensors()
     rows = []
     for image in images:
-        _invoke(runner, image)
+        runner.set_tensor(runner.get_input_details()[0]["index"], image[np.newaxis].astype(np.float32))
+        runner.invoke()
         rows.append(runner.get_tensor(runner.get_output_details()[0]["index"])[0].copy())
     return np.stack(rows)
 

@@ -6,7 +6,9 @@ choice, always the same for the same files, and leaves out the test split.
 1. A stratum is a light (day, infrared) and a label; strata share the pictures equally until one runs out.
 2. Within a label, sources take turns, and within a source sequences do: ten frames of one burst count once before any
    counts twice, and a large collection does not drown a small one.
-3. The order is that of a hash of the file's name: neither the CSV's order nor a seed matters.
+3. Regions of bursts come on top, a quarter as many at most: bursts are scored by them, and they are not like whole
+   frames.
+4. The order is that of a hash of the file's name: neither the CSV's order nor a seed matters.
 """
 
 import hashlib
@@ -19,14 +21,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.burst_pictures import BurstPictures
 from uncia_contract.errors import DataError, FrameError
-from uncia_contract.labels import LabelledPicture
+from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.light import light_of
 from uncia_contract.preprocessing import model_input
+from uncia_contract.regions import RegionRule, regions
 
 PICTURES = 200
 # Looked at per label before strata are filled: enough to find the rarer light.
 CANDIDATES = 200
+ONE_REGION_IN = 4
 T = TypeVar("T")
 
 
@@ -76,7 +81,7 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
     Args:
         pictures: the rows of a CSV; those of split `test` are not used.
         size: (width, height) of the model's input.
-        count: the most that are chosen.
+        count: the most whole pictures that are chosen.
 
     Raises:
         DataError: no row is left, or none can be read.
@@ -89,7 +94,23 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
     if not strata:
         raise DataError(f"none of {len(usable)} calibration pictures can be read; the first: {': '.join(failures[0])}")
     chosen = list(_turns([strata[name] for name in sorted(strata)]))[:count]
-    return Calibration(tuple(chosen), tuple(failures))
+    parts = islice(_regions(usable, size), count // ONE_REGION_IN)
+    return Calibration((*chosen, *parts), tuple(failures))
+
+
+def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iterator[Candidate]:
+    """What bursts are scored by: the part of a frame where something changed, small and often dark."""
+    rule = RegionRule()
+    for burst in sequences(pictures):
+        if len(burst) < 2:
+            continue
+        with BurstPictures([picture.path.read_bytes for picture in burst], rule, size, workers=1) as decoded:
+            thumbnails, _ = decoded.thumbnails()
+            choices = regions(list(thumbnails.values()), rule) if thumbnails else []
+            for index, choice in zip(thumbnails, choices, strict=True):
+                if choice.region is not None:
+                    pixels = decoded.ahead(index, choice.region).result()
+                    yield _candidate(burst[index], pixels, burst[index].path.read_bytes())
 
 
 def _shortlist(pictures: Iterable[LabelledPicture]) -> Iterator[LabelledPicture]:
@@ -132,6 +153,10 @@ def _strata(
         except (OSError, FrameError) as error:
             failures.append((picture.file, str(error)))
             continue
-        stratum = f"{light_of(pixels)}/{picture.label}"
-        strata[stratum].append(Candidate(picture, pixels, stratum, hashlib.sha256(content).hexdigest()))
+        candidate = _candidate(picture, pixels, content)
+        strata[candidate.stratum].append(candidate)
     return strata
+
+
+def _candidate(picture: LabelledPicture, pixels: NDArray[np.uint8], content: bytes) -> Candidate:
+    return Candidate(picture, pixels, f"{light_of(pixels)}/{picture.label}", hashlib.sha256(content).hexdigest())

@@ -72,6 +72,16 @@ def buffer_of(values: np.ndarray[Any, Any]) -> Any:
     return buffer
 
 
+def store(model: Any, tensor: Any, values: np.ndarray[Any, Any]) -> None:
+    """Puts values in the tensor's buffer, or in one of its own where other tensors read it too."""
+    users = sum(1 for graph in model.subgraphs for one in graph.tensors if one.buffer == tensor.buffer)
+    if users > 1:
+        model.buffers.append(buffer_of(values))
+        tensor.buffer = len(model.buffers) - 1
+    else:
+        model.buffers[tensor.buffer] = buffer_of(values)
+
+
 def signature(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
     """The signature `serving_default` of the first subgraph: tensor numbers by name, in this order."""
     made = schema.SignatureDefT()

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_backbones.bias import bias_corrected
 from uncia_backbones.flatbuffer import operator_name, pack, signature, type_name, unpack
 from uncia_backbones.frameworks import frozen, keras, tf
+from uncia_backbones.ranges import in_integers, least_loss_ranges
 from uncia_backbones.rounding import compensated
 from uncia_backbones.silence import silenced
 from uncia_contract.errors import BundleError, DataError
 
 INPUT_NAME, OUTPUT_NAME = "pixels", "features"
 # QUANTIZE turns uint8 pixels into int8; the rest of an integer model has these types only.
+CORRECTED_EVERY = 8  # of the calibration pictures; each costs a run for every convolution
 INTEGER_TYPES = ("int8", "uint8", "int32")
 
 
@@ -36,7 +39,24 @@ def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.u
         BundleError: an operator stayed in float.
     """
     chosen = _checked(pictures, network)
-    return compensated(converted_int8(network, layer, chosen), float_model(network, layer), chosen)
+    floating = calibrated(network, layer, chosen)
+    model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
+    model = bias_corrected(compensated(model, floating, chosen), floating, chosen[::CORRECTED_EVERY])
+    model = _renamed(model)
+    refuse_float(model)
+    return model
+
+
+def calibrated(network: keras.Model, layer: str, chosen: Sequence[NDArray[np.uint8]]) -> bytes:
+    """The network in float TFLite, with the extremes of every activation written beside it."""
+    converter = _converter(network, layer)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in chosen)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter._experimental_calibrate_only = True
+    with silenced():
+        model: bytes = converter.convert()
+    return model
 
 
 def converted_int8(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:

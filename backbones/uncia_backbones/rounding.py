@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_backbones.flatbuffer import buffer_of, operator_name, pack, unpack
+from uncia_backbones.flatbuffer import operator_name, pack, store, unpack
+from uncia_backbones.float_runner import FloatRunner
 from uncia_contract.errors import BundleError
 
 PLACES = 200  # of a feature map, per picture, or a few more: neighbours say the same
@@ -62,14 +63,13 @@ def observe(model: bytes, layers: Sequence[Any], pictures: Sequence[NDArray[np.u
     """The moments of these convolutions' inputs over the pictures, in float."""
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
-    runner = _runner(model)
+    runner = FloatRunner(model)
     looks = [_look(unpacked, graph.tensors[layer.inputs[1]].shape, layer) for layer in layers]
     sums: list[list[Any]] = [[0, 0.0, 0.0] for _ in layers]
     for picture in pictures:
-        runner.set_tensor(runner.get_input_details()[0]["index"], picture.astype(np.float32))
-        runner.invoke()
+        runner.run(picture)
         for layer, look, total in zip(layers, looks, sums, strict=True):
-            rows = look(runner.get_tensor(int(layer.inputs[0]))[0])
+            rows = look(runner.tensor(int(layer.inputs[0]))[0])
             total[0] += rows.shape[1]
             total[1] = total[1] + rows.sum(axis=1, dtype=np.float64)
             total[2] = total[2] + (rows.transpose(0, 2, 1) @ rows).astype(np.float64)
@@ -105,11 +105,11 @@ def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Mom
         ones = zip(rows[:, np.newaxis], seen.covariance, scale[:, np.newaxis], strict=True)
         whole = np.concatenate([round_rows(*one) for one in ones])
     lost = ((rows - whole * scale[:, np.newaxis]) * seen.mean).sum(axis=1)
-    _store(model, tensor, back(whole))
+    store(model, tensor, back(whole))
     if layer.inputs[2] >= 0:
         bias = graph.tensors[layer.inputs[2]]
         moved = np.round(lost / np.asarray(bias.quantization.scale, np.float64))
-        _store(model, bias, _values(model, bias, np.int32) + moved.astype(np.int32))
+        store(model, bias, _values(model, bias, np.int32) + moved.astype(np.int32))
 
 
 def _by_output(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArray[np.int8]], NDArray[np.int8]]]:
@@ -165,26 +165,3 @@ def _shapes(model: Any) -> list[list[int]]:
 def _values(model: Any, tensor: Any, dtype: Any) -> Any:
     data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
     return np.frombuffer(data, dtype).reshape(tensor.shape)
-
-
-def _store(model: Any, tensor: Any, values: NDArray[Any]) -> None:
-    """In the tensor's buffer, or in one of its own where others read it too."""
-    users = sum(1 for graph in model.subgraphs for one in graph.tensors if one.buffer == tensor.buffer)
-    if users > 1:
-        model.buffers.append(buffer_of(values))
-        tensor.buffer = len(model.buffers) - 1
-    else:
-        model.buffers[tensor.buffer] = buffer_of(values)
-
-
-def _runner(model: bytes) -> Any:
-    from ai_edge_litert import interpreter as litert
-
-    runner = litert.Interpreter(
-        model_content=model,
-        num_threads=2,
-        experimental_preserve_all_tensors=True,
-        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    runner.allocate_tensors()
-    return runner

@@ -39,7 +39,7 @@ def test_strata_share_equally_until_one_runs_out(pictures: list[LabelledPicture]
 
 
 def test_the_order_of_the_csv_does_not_matter(pictures: list[LabelledPicture]) -> None:
-    """#3: shuffled rows give the same pictures in the same order."""
+    """#4: shuffled rows give the same pictures in the same order."""
     shuffled = random.Random(1).sample(pictures, len(pictures))
     assert choose(shuffled, SIZE, 12).summary() == choose(pictures, SIZE, 12).summary()
 
@@ -92,3 +92,33 @@ def test_no_readable_picture_is_an_error(tmp_path: Path) -> None:
     """The first is named."""
     with pytest.raises(DataError, match=r"none of 1 calibration pictures can be read; the first: gone\.jpg"):
         choose([LabelledPicture("gone.jpg", tmp_path / "gone.jpg", "cat")], SIZE)
+
+
+def burst(folder: Path, name: str, **more: str) -> list[LabelledPicture]:
+    """Three frames of a still scene that something walks through."""
+    scene = (
+        np.random.default_rng(3).integers(90, 130, (48, 64, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
+    )
+    found = []
+    for number in range(3):
+        frame = scene.copy()
+        frame[200:300, 100 + 160 * number : 200 + 160 * number] = (220, 60, 30)
+        file = f"{name}{number}.jpg"
+        Image.fromarray(frame).save(folder / file, quality=92)
+        found.append(LabelledPicture(file, folder / file, "cat", sequence=name, **more))
+    return found
+
+
+def test_regions_of_bursts_come_on_top(tmp_path: Path) -> None:
+    """#3: each frame as a whole, and the part that is scored, which fills the model's view."""
+    chosen = choose(burst(tmp_path, "walk"), SIZE, 12).candidates
+    reds = [float((one.pixels[..., 0] > 180).mean()) for one in chosen]
+    assert len(chosen) == 6
+    assert max(reds[:3]) < 0.06 < min(reds[3:])
+
+
+def test_regions_are_a_quarter_at_most_and_never_of_the_test_split(tmp_path: Path) -> None:
+    """#3: of four pictures one region; of a test burst none."""
+    assert len(choose(burst(tmp_path, "walk"), SIZE, 4).candidates) == 4
+    rows = [*burst(tmp_path, "test", split="test"), picture(tmp_path, "still.jpg", "cat")]
+    assert [one.picture.file for one in choose(rows, SIZE, 12).candidates] == ["still.jpg"]
