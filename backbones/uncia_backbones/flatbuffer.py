@@ -82,6 +82,12 @@ def store(model: Any, tensor: Any, values: np.ndarray[Any, Any]) -> None:
         model.buffers[tensor.buffer] = buffer_of(values)
 
 
+def constant(model: Any, tensor: Any, dtype: Any = np.float32) -> Any:
+    """A tensor's stored values, in its shape."""
+    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+    return np.frombuffer(data, dtype).reshape(tensor.shape)
+
+
 def signature(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
     """The signature `serving_default` of the first subgraph: tensor numbers by name, in this order."""
     made = schema.SignatureDefT()

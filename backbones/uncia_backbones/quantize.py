@@ -18,6 +18,7 @@ from uncia_backbones.frameworks import frozen, keras, tf
 from uncia_backbones.ranges import in_integers, least_loss_ranges
 from uncia_backbones.rounding import compensated
 from uncia_backbones.silence import silenced
+from uncia_backbones.streams import evened
 from uncia_contract.errors import BundleError, DataError
 
 INPUT_NAME, OUTPUT_NAME = "pixels", "features"
@@ -39,7 +40,7 @@ def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.u
         BundleError: an operator stayed in float.
     """
     chosen = _checked(pictures, network)
-    floating = calibrated(network, layer, chosen)
+    floating = evened(calibrated(network, layer, chosen), chosen[::4])
     model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
     model = bias_corrected(compensated(model, floating, chosen), floating, chosen[::CORRECTED_EVERY])
     model = _renamed(model)

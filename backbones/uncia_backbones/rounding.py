@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_backbones.flatbuffer import operator_name, pack, store, unpack
+from uncia_backbones.flatbuffer import constant, operator_name, pack, store, unpack
 from uncia_backbones.float_runner import FloatRunner
 from uncia_contract.errors import BundleError
 
@@ -55,7 +55,7 @@ def compensated(int8: bytes, float32: bytes, pictures: Sequence[NDArray[np.uint8
     layers = list(_convolutions(source))
     moments = observe(float32, layers, pictures)
     for target, layer, seen in zip(_convolutions(drawn), layers, moments, strict=True):
-        _round_layer(drawn, target, _values(source, source.subgraphs[0].tensors[layer.inputs[1]], np.float32), seen)
+        _round_layer(drawn, target, constant(source, source.subgraphs[0].tensors[layer.inputs[1]], np.float32), seen)
     return pack(drawn)
 
 
@@ -109,7 +109,7 @@ def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Mom
     if layer.inputs[2] >= 0:
         bias = graph.tensors[layer.inputs[2]]
         moved = np.round(lost / np.asarray(bias.quantization.scale, np.float64))
-        store(model, bias, _values(model, bias, np.int32) + moved.astype(np.int32))
+        store(model, bias, constant(model, bias, np.int32) + moved.astype(np.int32))
 
 
 def _by_output(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArray[np.int8]], NDArray[np.int8]]]:
@@ -160,8 +160,3 @@ def _convolutions(model: Any) -> Iterator[Any]:
 def _shapes(model: Any) -> list[list[int]]:
     tensors = model.subgraphs[0].tensors
     return [[int(side) for side in tensors[layer.inputs[1]].shape] for layer in _convolutions(model)]
-
-
-def _values(model: Any, tensor: Any, dtype: Any) -> Any:
-    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
-    return np.frombuffer(data, dtype).reshape(tensor.shape)

@@ -1,0 +1,146 @@
+"""Channels of the linear streams between blocks, centred and scaled so that one range of integers suits them all.
+
+An activation has one scale for all its channels; where one channel spans ten times another's range, the other is left
+with a tenth of the steps. Between blocks no nonlinearity stands in the way: a convolution without activation may give
+`(x - middle) * scale` for each channel, and the 1x1 convolutions that read it take the inverse into their weights and
+biases. In float the network computes the same; only the integers' steps become finer (cross-layer equalization:
+Nagel et al. 2019, here on linear streams, where it is exact). What it brought: docs/decisions/0004-quantization.md.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_backbones.flatbuffer import constant, operator_name, pack, store, unpack
+from uncia_backbones.float_runner import FloatRunner
+
+LARGEST_SCALE = 16.0
+POWER = 0.5  # 1 makes activations finest, but weights coarser; 0.0021 against 0.0022 of mean difference
+_NO_ACTIVATION = 0
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Tensors of equal channels that additions tie together.
+
+    Attributes:
+        writers: convolutions without activation whose output is one of the tensors.
+        additions: of two of the tensors into a third, in the graph's order.
+        readers: 1x1 convolutions of one of the tensors.
+    """
+
+    writers: tuple[Any, ...]
+    additions: tuple[Any, ...]
+    readers: tuple[Any, ...]
+
+
+def evened(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power: float = POWER) -> bytes:
+    """The float model with the channels of its linear streams evened out; its outputs stay what they were.
+
+    Args:
+        calibrated: float TFLite.
+        pictures: uint8 (1, height, width, 3): their activations tell each channel's range.
+        power: 1 gives each channel the same range, 0 changes only their middles.
+    """
+    model = unpack(calibrated)
+    found = list(streams(model))
+    tensors = [_out(one) for stream in found for one in stream.writers + stream.additions]
+    extremes = _extremes(calibrated, tensors, pictures)
+    for stream in found:
+        _even_out(model, stream, extremes, power)
+    changed: bytes = pack(model)
+    return changed
+
+
+def streams(model: Any) -> Iterator[Stream]:
+    """Those that nothing but additions and 1x1 convolutions read, and that are no output of the model."""
+    graph = model.subgraphs[0]
+    linear = [one for one in graph.operators if _writes_linearly(model, one)]
+    for tensors in _tied(model, linear):
+        inside = [one for one in linear if _out(one) in tensors]
+        additions = [one for one in inside if operator_name(model, one) == "ADD"]
+        written = {_out(one) for one in inside}
+        readers = [
+            one for one in graph.operators if tensors & {int(index) for index in one.inputs} and one not in additions
+        ]
+        open_ended = tensors & {int(index) for index in graph.outputs}
+        if tensors == written and not open_ended and all(_is_1x1(model, one) for one in readers):
+            yield Stream(tuple(one for one in inside if one not in additions), tuple(additions), tuple(readers))
+
+
+def _tied(model: Any, linear: Sequence[Any]) -> list[set[int]]:
+    """Tensors grouped by the additions that tie them together, in the graph's order."""
+    groups: dict[int, set[int]] = {_out(one): {_out(one)} for one in linear}
+    for one in linear:
+        if operator_name(model, one) == "ADD":
+            together = set.union(*(groups.get(int(tensor), {int(tensor)}) for tensor in one.inputs), groups[_out(one)])
+            groups.update(dict.fromkeys(together, together))
+    return list({id(tensors): tensors for tensors in groups.values()}.values())
+
+
+def _writes_linearly(model: Any, one: Any) -> bool:
+    options = one.builtinOptions
+    return operator_name(model, one) in ("CONV_2D", "ADD") and options.fusedActivationFunction == _NO_ACTIVATION
+
+
+def _is_1x1(model: Any, one: Any) -> bool:
+    shape = model.subgraphs[0].tensors[one.inputs[1]].shape if len(one.inputs) > 1 else ()
+    return operator_name(model, one) == "CONV_2D" and list(shape[1:3]) == [1, 1]
+
+
+def _extremes(
+    model: bytes, tensors: Sequence[int], pictures: Sequence[NDArray[np.uint8]]
+) -> dict[int, tuple[Array, Array]]:
+    """(lowest, highest) by channel, for each tensor."""
+    runner = FloatRunner(model)
+    seen: dict[int, list[tuple[Array, Array]]] = {tensor: [] for tensor in tensors}
+    for picture in pictures:
+        runner.run(picture)
+        for tensor, kept in seen.items():
+            values = runner.tensor(tensor)
+            values = values.reshape(-1, values.shape[-1]).astype(np.float64)
+            kept.append((values.min(axis=0), values.max(axis=0)))
+    return {
+        tensor: (np.min([low for low, _ in kept], axis=0), np.max([high for _, high in kept], axis=0))
+        for tensor, kept in seen.items()
+    }
+
+
+def _even_out(model: Any, stream: Stream, extremes: dict[int, tuple[Array, Array]], power: float) -> None:
+    middles = {_out(one): sum(extremes[_out(one)]) / 2 for one in stream.writers}
+    for one in stream.additions:
+        middles[_out(one)] = sum(middles[int(tensor)] for tensor in one.inputs)
+    scale = _scale([np.maximum(extremes[t][1] - m, m - extremes[t][0]) for t, m in middles.items()], power)
+    for one in stream.writers:
+        weights, bias = _constants(model, one)
+        _put(model, one, weights * scale[:, None, None, None], (bias - middles[_out(one)]) * scale)
+    for one in stream.readers:
+        weights, bias = _constants(model, one)
+        middle = middles[int(one.inputs[0])]
+        _put(model, one, weights / scale, bias + (weights[:, 0, 0] @ middle))
+
+
+def _scale(spans: Sequence[Array], power: float) -> Array:
+    shares = np.sqrt(np.mean([(span / span.max()) ** 2 for span in spans], axis=0))
+    return np.clip(shares / shares.max(), 1 / LARGEST_SCALE, 1.0) ** -power
+
+
+def _constants(model: Any, one: Any) -> tuple[Array, Array]:
+    tensors = model.subgraphs[0].tensors
+    weights, bias = (constant(model, tensors[index]).astype(np.float64) for index in one.inputs[1:3])
+    return weights, bias
+
+
+def _put(model: Any, one: Any, weights: Array, bias: Array) -> None:
+    tensors = model.subgraphs[0].tensors
+    store(model, tensors[one.inputs[1]], weights.astype(np.float32))
+    store(model, tensors[one.inputs[2]], bias.astype(np.float32))
+
+
+def _out(one: Any) -> int:
+    return int(one.outputs[0])
