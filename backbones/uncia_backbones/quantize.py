@@ -19,6 +19,7 @@ from uncia_backbones.ranges import in_integers, least_loss_ranges
 from uncia_backbones.rounding import compensated
 from uncia_backbones.silence import silenced
 from uncia_backbones.streams import evened
+from uncia_backbones.stretch import stretched
 from uncia_contract.errors import BundleError, DataError
 
 INPUT_NAME, OUTPUT_NAME = "pixels", "features"
@@ -40,7 +41,8 @@ def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.u
         BundleError: an operator stayed in float.
     """
     chosen = _checked(pictures, network)
-    floating = evened(calibrated(network, layer, chosen), chosen[::4])
+    floating = stretched(calibrated(network, layer, chosen), chosen[::2])
+    floating = evened(floating, chosen[::4])
     model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
     model = bias_corrected(compensated(model, floating, chosen), floating, chosen[::CORRECTED_EVERY])
     model = _renamed(model)

@@ -49,8 +49,8 @@ def evened(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power: floa
     """
     model = unpack(calibrated)
     found = list(streams(model))
-    tensors = [_out(one) for stream in found for one in stream.writers + stream.additions]
-    extremes = _extremes(calibrated, tensors, pictures)
+    tensors = [output_of(one) for stream in found for one in stream.writers + stream.additions]
+    extremes = extremes_by_channel(calibrated, tensors, pictures)
     for stream in found:
         _even_out(model, stream, extremes, power)
     changed: bytes = pack(model)
@@ -62,23 +62,25 @@ def streams(model: Any) -> Iterator[Stream]:
     graph = model.subgraphs[0]
     linear = [one for one in graph.operators if _writes_linearly(model, one)]
     for tensors in _tied(model, linear):
-        inside = [one for one in linear if _out(one) in tensors]
+        inside = [one for one in linear if output_of(one) in tensors]
         additions = [one for one in inside if operator_name(model, one) == "ADD"]
-        written = {_out(one) for one in inside}
+        written = {output_of(one) for one in inside}
         readers = [
             one for one in graph.operators if tensors & {int(index) for index in one.inputs} and one not in additions
         ]
         open_ended = tensors & {int(index) for index in graph.outputs}
-        if tensors == written and not open_ended and all(_is_1x1(model, one) for one in readers):
+        if tensors == written and not open_ended and all(is_1x1(model, one) for one in readers):
             yield Stream(tuple(one for one in inside if one not in additions), tuple(additions), tuple(readers))
 
 
 def _tied(model: Any, linear: Sequence[Any]) -> list[set[int]]:
     """Tensors grouped by the additions that tie them together, in the graph's order."""
-    groups: dict[int, set[int]] = {_out(one): {_out(one)} for one in linear}
+    groups: dict[int, set[int]] = {output_of(one): {output_of(one)} for one in linear}
     for one in linear:
         if operator_name(model, one) == "ADD":
-            together = set.union(*(groups.get(int(tensor), {int(tensor)}) for tensor in one.inputs), groups[_out(one)])
+            together = set.union(
+                *(groups.get(int(tensor), {int(tensor)}) for tensor in one.inputs), groups[output_of(one)]
+            )
             groups.update(dict.fromkeys(together, together))
     return list({id(tensors): tensors for tensors in groups.values()}.values())
 
@@ -88,12 +90,13 @@ def _writes_linearly(model: Any, one: Any) -> bool:
     return operator_name(model, one) in ("CONV_2D", "ADD") and options.fusedActivationFunction == _NO_ACTIVATION
 
 
-def _is_1x1(model: Any, one: Any) -> bool:
+def is_1x1(model: Any, one: Any) -> bool:
+    """Whether an operator is a convolution of 1x1."""
     shape = model.subgraphs[0].tensors[one.inputs[1]].shape if len(one.inputs) > 1 else ()
     return operator_name(model, one) == "CONV_2D" and list(shape[1:3]) == [1, 1]
 
 
-def _extremes(
+def extremes_by_channel(
     model: bytes, tensors: Sequence[int], pictures: Sequence[NDArray[np.uint8]]
 ) -> dict[int, tuple[Array, Array]]:
     """(lowest, highest) by channel, for each tensor."""
@@ -112,17 +115,17 @@ def _extremes(
 
 
 def _even_out(model: Any, stream: Stream, extremes: dict[int, tuple[Array, Array]], power: float) -> None:
-    middles = {_out(one): sum(extremes[_out(one)]) / 2 for one in stream.writers}
+    middles = {output_of(one): sum(extremes[output_of(one)]) / 2 for one in stream.writers}
     for one in stream.additions:
-        middles[_out(one)] = sum(middles[int(tensor)] for tensor in one.inputs)
+        middles[output_of(one)] = sum(middles[int(tensor)] for tensor in one.inputs)
     scale = _scale([np.maximum(extremes[t][1] - m, m - extremes[t][0]) for t, m in middles.items()], power)
     for one in stream.writers:
-        weights, bias = _constants(model, one)
-        _put(model, one, weights * scale[:, None, None, None], (bias - middles[_out(one)]) * scale)
+        weights, bias = constants(model, one)
+        put_constants(model, one, weights * scale[:, None, None, None], (bias - middles[output_of(one)]) * scale)
     for one in stream.readers:
-        weights, bias = _constants(model, one)
+        weights, bias = constants(model, one)
         middle = middles[int(one.inputs[0])]
-        _put(model, one, weights / scale, bias + (weights[:, 0, 0] @ middle))
+        put_constants(model, one, weights / scale, bias + (weights[:, 0, 0] @ middle))
 
 
 def _scale(spans: Sequence[Array], power: float) -> Array:
@@ -130,17 +133,20 @@ def _scale(spans: Sequence[Array], power: float) -> Array:
     return np.clip(shares / shares.max(), 1 / LARGEST_SCALE, 1.0) ** -power
 
 
-def _constants(model: Any, one: Any) -> tuple[Array, Array]:
+def constants(model: Any, one: Any) -> tuple[Array, Array]:
+    """(weights, bias) of a convolution, in its own layout."""
     tensors = model.subgraphs[0].tensors
     weights, bias = (constant(model, tensors[index]).astype(np.float64) for index in one.inputs[1:3])
     return weights, bias
 
 
-def _put(model: Any, one: Any, weights: Array, bias: Array) -> None:
+def put_constants(model: Any, one: Any, weights: Array, bias: Array) -> None:
+    """Replaces what `constants` gives."""
     tensors = model.subgraphs[0].tensors
     store(model, tensors[one.inputs[1]], weights.astype(np.float32))
     store(model, tensors[one.inputs[2]], bias.astype(np.float32))
 
 
-def _out(one: Any) -> int:
+def output_of(one: Any) -> int:
+    """The tensor that an operator writes."""
     return int(one.outputs[0])
