@@ -22,7 +22,7 @@ from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
-from uncia_contract.messages import SequenceRecord, decode
+from uncia_contract.messages import SequenceRecord, TrapState, decode
 from uncia_edge import cli, runtime
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.runtime import Runtime
@@ -52,6 +52,11 @@ class Base:
     def rows(self) -> list[Any]:
         with self.collector.database.reading() as connection:
             return list(connection.execute(select(sequences).order_by(sequences.c.id)))
+
+    def state(self) -> TrapState | None:
+        with self.collector.database.reading() as connection:
+            told = connection.execute(select(traps.c.state)).scalar()
+        return decode(told, TrapState) if told else None
 
     def availability(self) -> str | None:
         with self.collector.database.reading() as connection:
@@ -98,6 +103,18 @@ def test_without_an_audit_budget_nothing_rejected_leaves_the_trap(base: Base, st
         trap.run()
         wait(lambda: trap.delivery.connected)
     assert base.rows() == []
+
+
+def test_why_the_accelerator_is_not_in_use_reaches_the_base_station(base: Base, strict_bundle: Path) -> None:
+    """A trap whose Coral is not there works on the CPU, and its state says which, and why."""
+    camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 1)))
+    with Runtime(base.trap(strict_bundle, camera, delegate="libnothing.so.1")) as trap:
+        trap.run()
+        wait(base.state)
+    state = base.state()
+    assert state is not None
+    assert state.delegate == "XNNPACK"
+    assert any("libnothing.so.1: cannot be loaded" in reason for reason in state.degraded)
 
 
 def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:
