@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from uncia_edge.originals import SETTLED_S, read_original
 from uncia_edge.outbox import Outbox, _insert
 from uncia_edge.testing.records import make_record
 
@@ -52,26 +53,30 @@ def commit_cost(folder: Path, rounds: int) -> dict[str, float]:
     """Medians in milliseconds, taken in turns so that a busy disk hits all.
 
     `own`: the trap's own camera spools the frames, `add` links them; both are counted. `watched`: another program's
-    files, which `add` copies.
+    files on the same file system, which `add` copies. `share`: files of another file system, as far as `add` can tell,
+    whose copies it reads again.
     """
     chance = random.Random(1)
     outbox = Outbox(folder / "outbox")
-    own, watched, theirs = [], [], []
-    for number in range(rounds):
-        contents = [chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)]
-        first, second = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(2))
-        place, files = fresh(folder / f"own{number}"), spool(fresh(folder / f"watched{number}"), contents)
+    bursts = [[chance.randbytes(FRAME_BYTES) for _ in range(FRAMES)] for _ in range(rounds)]
+    arrived = [spool(fresh(folder / f"watched{n}"), contents) for n, contents in enumerate(bursts)]
+    time.sleep(SETTLED_S + 0.1)  # a burst is some seconds old when it is scored
+    own, watched, share, theirs = [], [], [], []
+    for number, (contents, files) in enumerate(zip(bursts, arrived, strict=True)):
+        first, second, third = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(3))
+        place, signs = fresh(folder / f"own{number}"), [read_original(path)[1].sign for path in files]
         os.sync()  # before each, or one pays for what another left
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
         os.sync()
         own.append(timed(lambda: outbox.add(first, spool(place, contents), owned=True)))  # noqa: B023
         os.sync()
-        watched.append(timed(lambda: outbox.add(second, files)))  # noqa: B023
+        watched.append(timed(lambda: outbox.add(second, files, signs=signs)))  # noqa: B023
+        os.sync()
+        share.append(timed(lambda: outbox.add(third, files)))  # noqa: B023
     outbox.close()
-    figures = {"bare_ms": median(theirs), "own_ms": median(own), "watched_ms": median(watched)}
-    return figures | {
-        f"{name}_ratio": round(figures[f"{name}_ms"] / figures["bare_ms"], 2) for name in ("own", "watched")
-    }
+    kinds = {"bare": theirs, "own": own, "watched": watched, "share": share}
+    ratios = {f"{name}_ratio": round(median(values) / median(theirs), 2) for name, values in kinds.items()}
+    return {f"{name}_ms": median(values) for name, values in kinds.items()} | ratios
 
 
 def queue_cost(folder: Path, waiting: int, rounds: int) -> dict[str, float]:

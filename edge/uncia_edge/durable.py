@@ -7,16 +7,14 @@ have dropped the dirty pages, and a second fsync would report success for bytes 
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Self
 
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
-_PART_BYTES, _PARTS_IN_MEMORY = 512 * 1024, 8
+_MOST_AT_ONCE = 1 << 30
 
 
 def sync_folder(folder: Path) -> None:
@@ -46,8 +44,6 @@ class Staging:
     def __init__(self) -> None:
         self._descriptors: list[int] = []
         self._paths: list[Path] = []
-        self._hasher = ThreadPoolExecutor(1)
-        self._hashing: deque[Future[None]] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +53,6 @@ class Staging:
             if kind is None:
                 self._commit()
         finally:
-            self._hasher.shutdown()
             for descriptor in self._descriptors:
                 os.close(descriptor)
             for path in self._paths:
@@ -72,21 +67,22 @@ class Staging:
 
     def write(self, path: Path, content: bytes) -> None:
         """Write what becomes `path`."""
-        self._add(path, [content])
+        descriptor = self._open(path)
+        _write_all(descriptor, content)
+        _write_out(descriptor)
 
-    def copy(self, source: Path, path: Path) -> Future[str]:
-        """Write a copy that becomes `path`; the sha256 of the bytes that were copied, computed while others are."""
-        digest = hashlib.sha256()
-        with source.open("rb") as original:
-            self._add(path, self._hashed(original, digest))
-        return self._hasher.submit(digest.hexdigest)
+    def copy(self, source: Path, path: Path) -> None:
+        """Write a copy that becomes `path`. The kernel copies: no byte passes through this process."""
+        descriptor = self._open(path)
+        with source.open("rb", buffering=0) as original:
+            while os.sendfile(descriptor, original.fileno(), None, _MOST_AT_ONCE):
+                pass
+        _write_out(descriptor)
 
-    def _hashed(self, original: BinaryIO, digest: Any) -> Iterator[bytes]:
-        while part := original.read(_PART_BYTES):
-            self._hashing.append(self._hasher.submit(digest.update, part))
-            yield part
-            if len(self._hashing) > _PARTS_IN_MEMORY:
-                self._hashing.popleft().result()
+    def sha256(self, path: Path) -> str:
+        """Of what was copied to become `path`."""
+        with _temporary(path).open("rb") as copied:
+            return hashlib.file_digest(copied, "sha256").hexdigest()
 
     def link(self, source: Path, path: Path) -> bool:
         """Give an existing file a second name, at once. No byte is written twice.
@@ -103,13 +99,10 @@ class Staging:
         _write_out(self._descriptors[-1])
         return True
 
-    def _add(self, path: Path, parts: Iterable[bytes]) -> None:
+    def _open(self, path: Path) -> int:
         self._paths.append(path)
-        descriptor = os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        self._descriptors.append(descriptor)
-        for part in parts:
-            _write_all(descriptor, part)
-        _write_out(descriptor)
+        self._descriptors.append(os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666))
+        return self._descriptors[-1]
 
 
 def _temporary(path: Path) -> Path:

@@ -9,11 +9,14 @@ folder fsync commits them all:
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 
 from uncia_contract.errors import MessageError, StorageError
 from uncia_contract.messages import SequenceRecord, decode, encode
 from uncia_edge import durable
+from uncia_edge.originals import Sign
 
 
 class FrameFiles:
@@ -32,11 +35,14 @@ class FrameFiles:
         """Where a sequence's record lies."""
         return self._shard(sequence) / f"{sequence}.json"
 
-    def put(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> None:
+    def put(
+        self, record: SequenceRecord, files: Sequence[Path], owned: bool = False, signs: Sequence[Sign] = ()
+    ) -> None:
         """Take record and frames, durably; `files` are in the order of `record.frames`.
 
         Files that are `owned` by the trap are linked. Others may be written into again by whoever made them (a camera
-        that reuses its names), so they are copied, and the copy must be what was scored.
+        that reuses its names), so they are copied, and the copy must be what was scored: its `signs` still hold, or it
+        is read again.
 
         Raises:
             StorageError: another number of files than frames, or a file of another size or sha256 than its frame says.
@@ -45,15 +51,17 @@ class FrameFiles:
         _check_sizes(record, files)
         shard = self._shard(record.id)
         durable.make_folder(shard)
-        with durable.Staging() as staging:
-            copies = []
-            for entry, source in zip(record.frames, files, strict=True):
+        with durable.Staging() as staging, ThreadPoolExecutor(1) as reading:
+            doubtful = []
+            for entry, source, sign in zip_longest(record.frames, files, signs):
                 path = self.frame(record.id, entry.n)
                 if owned and staging.link(source, path):
                     continue
-                copies.append((entry.sha256, source, staging.copy(source, path)))
+                staging.copy(source, path)
+                if sign is None or not sign.holds(source, shard):
+                    doubtful.append((entry.sha256, source, reading.submit(staging.sha256, path)))
             staging.write(self.record(record.id), encode(record))
-            for scored, source, copied in copies:
+            for scored, source, copied in doubtful:
                 if copied.result() != scored:
                     raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
         durable.sync_folder(shard)

@@ -20,6 +20,7 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages import Counters, Receipt, SequenceRecord, encode
 from uncia_contract.topics import check_trap_id
 from uncia_edge.database import bump
+from uncia_edge.originals import Sign
 from uncia_edge.shelf import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, Shelf
 from uncia_edge.waiting import Waiting, best_frame
 
@@ -81,6 +82,7 @@ class Outbox(Shelf):
         priority: int = 0,
         owned: bool = False,
         held: bool = False,
+        signs: Sequence[Sign] = (),
     ) -> None:
         """Take a sequence. When this returns, record and frames survive a power cut.
 
@@ -92,6 +94,7 @@ class Outbox(Shelf):
             priority: 0 goes before 1 within a stage.
             owned: the files are the trap's own, and nobody writes into them again: they are linked.
             held: not sent before `release_held` (`audit`).
+            signs: of the files when they were read, in their order: spares reading again what has not changed since.
 
         Raises:
             StorageError: a file that does not fit its frame, or a card that is full or failing; nothing is kept then.
@@ -100,7 +103,7 @@ class Outbox(Shelf):
             if self._database.all("SELECT 1 FROM sequence WHERE id=?", record.id):
                 return
             try:
-                self._files.put(record, files, owned)
+                self._files.put(record, files, owned, signs)
                 with self._database.transaction() as connection:
                     size = _insert(connection, record, priority, state="held" if held else "waiting")
             except OSError as error:  # a StorageError is one too

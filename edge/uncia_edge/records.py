@@ -3,8 +3,7 @@
 Decides what a record says of a burst; ids come from the outbox, clock readings are handed in.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, Sequ
 from uncia_contract.regions import Region
 from uncia_contract.scoring import FrameLook, SequenceVerdict
 from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.originals import Original
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,14 @@ def make_record(
     ids: SequenceIds,
     trap: str,
     clock: Reading,
+    originals: Mapping[int, Original],
 ) -> SequenceRecord:
-    """The record of one burst. Frames that could not be decoded are named in `failures` and are no frames of it."""
+    """The record of one burst; `originals` are what its frames' bytes were, by index.
+
+    Frames that could not be decoded are named in `failures` and are no frames of it.
+    """
     usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
-    frames = [burst.frames[index] for index in usable]
-    times = [frame.taken_at for frame in frames if frame.taken_at is not None] or [clock.now]
+    times = [taken for i in usable if (taken := burst.frames[i].taken_at) is not None] or [clock.now]
     failed = [failure.file.name for failure in burst.failures]
     return SequenceRecord(
         id=ids.sequence,
@@ -55,7 +58,7 @@ def make_record(
         started_at=min(times),
         ended_at=max(times),
         clock=ClockTrust(clock.synchronised, clock.boot_id, clock.boottime_s, burst.time_source),
-        frames=_entries(frames, [verdict.looks[index] for index in usable]),
+        frames=tuple(_entry(n, burst.frames[i], verdict.looks[i], originals[i]) for n, i in enumerate(usable)),
         frames_scored=verdict.frames_scored,
         confidence=verdict.decision.confidence,
         upper_bound=verdict.decision.upper_bound,
@@ -67,17 +70,9 @@ def make_record(
     )
 
 
-def _entries(frames: Sequence[Frame], looks: Sequence[FrameLook]) -> tuple[FrameEntry, ...]:
-    entries = []
-    for n, (frame, look) in enumerate(zip(frames, looks, strict=True)):
-        content = frame.path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        entries.append(
-            FrameEntry(
-                n, frame.name[-255:], digest, len(content), frame.taken_at, look.score, _box(look.region), look.reason
-            )
-        )
-    return tuple(entries)
+def _entry(n: int, frame: Frame, look: FrameLook, original: Original) -> FrameEntry:
+    who = (n, frame.name[-255:], original.sha256, original.size, frame.taken_at)
+    return FrameEntry(*who, look.score, _box(look.region), look.reason)
 
 
 def _box(region: Region | None) -> tuple[float, float, float, float] | None:

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.classifier import Scores
-from uncia_contract.errors import StorageError
+from uncia_contract.errors import FrameError, StorageError
 from uncia_contract.frames import Frame
 from uncia_contract.manifest import Manifest
 from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
 from uncia_edge.cameras import ArrivedBurst, Failure
+from uncia_edge.originals import Original, Sign, read_original
 from uncia_edge.preview import make_preview
 from uncia_edge.records import Reading, SequenceIds, make_record
 from uncia_edge.waiting import best_frame
@@ -30,7 +31,9 @@ class Outgoing(Protocol):
     def next_sequence_id(self, trap: str) -> str:
         """An id that was never given before and never will be again."""
 
-    def add(self, record: SequenceRecord, files: Sequence[Path], priority: int = 0, owned: bool = False) -> None:
+    def add(
+        self, record: SequenceRecord, files: Sequence[Path], *, owned: bool = False, signs: Sequence[Sign] = ()
+    ) -> None:
         """Commits record and frames to disk before it returns."""
 
 
@@ -93,35 +96,40 @@ class Trap:
 
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
-        verdict = score_burst([self._reader(frame) for frame in burst.frames], self._classifier, self._strips)
+        originals: dict[int, Original] = {}
+        readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
+        try:
+            verdict = score_burst(readers, self._classifier, self._strips)
+        except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
+            return Observation(burst, None, burst.frames, burst.failures, trouble=str(error), safe=False)
         if verdict is None:
             broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
             return Observation(burst, None, (), (*burst.failures, *broken))
         undecodable = [Failure(burst.frames[index].path, reason) for index, reason in verdict.failures.items()]
         failures = (*burst.failures, *undecodable)
-        frames = tuple(frame for index, frame in enumerate(burst.frames) if index not in verdict.failures)
+        usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
+        frames, signs = tuple(burst.frames[i] for i in usable), tuple(originals[i].sign for i in usable)
         ids, trouble = self._next_ids(burst)
-        try:
-            record = make_record(
-                burst, verdict, self._classifier.manifest, self._bundle, ids, self._trap, self._clock()
-            )
-        except OSError as error:  # the camera's card was pulled, or fails
-            return Observation(burst, None, frames, failures, str(error), safe=not verdict.decision.positive)
+        rules = self._classifier.manifest
+        record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
         if record.positive:
-            trouble = trouble or self._store(record, frames, burst.owned)
+            trouble = trouble or self._store(record, frames, burst.owned, signs)
         return Observation(burst, record, frames, failures, trouble, safe=not (record.positive and trouble))
 
-    def _reader(self, frame: Frame) -> Callable[[], bytes]:
+    def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], bytes]:
         def read() -> bytes:
             self._beat()
-            return frame.path.read_bytes()
+            content, originals[index] = read_original(frame.path)
+            return content
 
         return read
 
-    def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool) -> str | None:
+    def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool, signs: Sequence[Sign]) -> str | None:
         """What the card said against it; None when record and frames are safe."""
         try:
-            self._outbox.add(self._previewed(record, frames), [frame.path for frame in frames], owned=owned)
+            self._outbox.add(
+                self._previewed(record, frames), [frame.path for frame in frames], owned=owned, signs=signs
+            )
         except StorageError as error:
             return str(error)
         return None

@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,6 +78,21 @@ ssize_t write(int fd, const void *data, size_t size) {
     if (refuse_fd(fd)) { int kept = errno; (void)!real(fd, data, size / 2); errno = kept; return -1; }
     return real(fd, data, size);
 }
+
+#define SENDER(name, offset_type)                                               \
+    ssize_t name(int fd, int from, offset_type *at, size_t size) {              \
+        REAL(name);                                                             \
+        struct stat about;                                                      \
+        if (refuse_fd(fd)) {                                                    \
+            int kept = errno;                                                   \
+            if (fstat(from, &about) == 0) (void)!real(fd, from, at, (size_t)about.st_size / 2); \
+            errno = kept;                                                       \
+            return -1;                                                          \
+        }                                                                       \
+        return real(fd, from, at, size);                                        \
+    }
+SENDER(sendfile, off_t)
+SENDER(sendfile64, off64_t)
 
 #define WRITER_AT(name, offset_type)                                            \
     ssize_t name(int fd, const void *data, size_t size, offset_type at) {       \

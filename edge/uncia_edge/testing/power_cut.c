@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -98,6 +99,23 @@ ssize_t write(int fd, const void *data, size_t size) {
     if (done > 0 && known(fd)) LOCKED(record(WRITE, fd, at, NULL, NULL, data, (uint32_t)done));
     return done;
 }
+
+#define SENDER(name, offset_type)                                               \
+    ssize_t name(int fd, int from, offset_type *at, size_t size) {              \
+        REAL(name);                                                             \
+        int64_t begin = known(fd) ? lseek(fd, 0, SEEK_CUR) : 0;                 \
+        ssize_t done = real(fd, from, at, size);                                \
+        if (done > 0 && known(fd)) {                                            \
+            char *sent = malloc((size_t)done);                                  \
+            off_t end = lseek(from, 0, SEEK_CUR);                               \
+            if (syscall(SYS_pread64, from, sent, (size_t)done, at ? *at - done : end - done) == done) \
+                LOCKED(record(WRITE, fd, begin, NULL, NULL, sent, (uint32_t)done)); \
+            free(sent);                                                         \
+        }                                                                       \
+        return done;                                                            \
+    }
+SENDER(sendfile, off_t)
+SENDER(sendfile64, off64_t)
 
 #define WRITER_AT(name, offset_type)                                            \
     ssize_t name(int fd, const void *data, size_t size, offset_type at) {       \
