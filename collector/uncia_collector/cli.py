@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from uncia_collector.ask_command import add_ask
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
 from uncia_collector.database import Database
@@ -36,6 +37,10 @@ EXAMPLES = """examples:
   uncia-collect check --config collector.toml     would it run? configuration, catalogue, broker; 2 if not
   uncia-collect user add anara --role reviewer --config collector.toml
   uncia-collect deployments deployments.csv --config collector.toml
+  uncia-collect ask ridge-01 ping --config collector.toml    is it there?
+  uncia-collect ask ridge-01 send-frames SEQUENCE --config collector.toml    now, past its budget
+  uncia-collect ask ridge-01 set threshold 0.8 --config collector.toml    or budget_bytes
+  uncia-collect ask ridge-01 offer-bundle better-2.uncia --config collector.toml
   uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
   uncia-collect export camtrap-dp --out survey.zip --config collector.toml
   uncia-collect list --data uncia-data            what is there, as a table
@@ -78,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     deployments.add_argument("file", type=Path, metavar="CSV_OR_DIR")
     _add_catalogue(deployments)
     deployments.set_defaults(run=_deployments)
+    add_ask(_command(commands, "ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
     _add_import(_command(commands, "import", "take in a survey of others (Camtrap DP package)"))
     return parser
 

@@ -73,7 +73,7 @@ class Ingest:
         self._stopping, self._subscribed = threading.Event(), threading.Event()
         self._connection = 0
         self._batch_since_s: float | None = None
-        self._client = _client(settings)
+        self._client = broker_client(settings)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe
@@ -277,7 +277,7 @@ def check_broker(settings: BrokerSettings, timeout_s: float = 5.0) -> None:
         BrokerError: nobody listens there, or it refuses us; the message says which.
     """
     answers: queue.Queue[str] = queue.Queue()
-    client = _client(_as_check(settings))
+    client = broker_client(_as_check(settings))
     client.on_connect = lambda _c, _d, _f, reason, _p: answers.put(str(reason) if reason.is_failure else "")
     where = f"broker {settings.host}:{settings.port}"
     try:
@@ -301,7 +301,8 @@ def _as_check(settings: BrokerSettings) -> BrokerSettings:
     return msgspec.structs.replace(settings, client_id=f"{settings.client_id}-check")
 
 
-def _client(settings: BrokerSettings) -> mqtt.Client:
+def broker_client(settings: BrokerSettings) -> mqtt.Client:
+    """A client with our identity; arrivals are acknowledged by hand."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
     client.reconnect_delay_set(1, 30)
     client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence

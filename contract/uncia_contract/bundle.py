@@ -6,6 +6,7 @@ is; whether its model runs here is the classifier's to find out, whether its sig
 
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from uncia_contract.arrays import member
 from uncia_contract.errors import BundleError
 from uncia_contract.heads import LogisticHead, head_from_bytes
 from uncia_contract.manifest import HEAD, MEMBERS, MODEL, PROBES, Manifest, manifest_from_bytes, manifest_to_bytes
-from uncia_contract.messages import BundleIdentity
+from uncia_contract.messages import BundleIdentity, BundleOffer, BundlePart
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MAX_BUNDLE_BYTES = 512 * 1024 * 1024
@@ -84,6 +85,21 @@ def bundle_from_bytes(data: bytes) -> Bundle:
     if manifest_bytes is None:
         raise BundleError("not a bundle, or truncated: it has no manifest.json; make one with uncia-convert bundle")
     return _assemble(manifest_bytes, parts, parts.pop(SIGNATURE, None), data)
+
+
+def bundle_offer(bundle: Bundle, data: bytes) -> BundleOffer:
+    """What is said of a bundle before its file is sent; `data` are the file's bytes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        starts = {info.filename: _content_start(data, info.header_offset) for info in archive.infolist()}
+    hashes = bundle.manifest.sha256
+    parts = [BundlePart(starts[name], starts[name] + len(bundle.members[name]), hashes[name]) for name in hashes]
+    return BundleOffer(bundle.identity, len(data), tuple(sorted(parts, key=lambda part: part.start)))
+
+
+def _content_start(data: bytes, header: int) -> int:
+    """Where a stored member's bytes begin: behind its local header, name and extra field."""
+    name_length, extra_length = struct.unpack_from("<HH", data, header + 26)
+    return header + 30 + int(name_length) + int(extra_length)
 
 
 def _assemble(manifest_bytes: bytes, members: dict[str, bytes], signature: bytes | None, data: bytes) -> Bundle:

@@ -18,6 +18,7 @@ MAX_FRAMES = 1000
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 MAX_PREVIEW_BYTES = 64 * 1024
+MAX_PIECE_BYTES = 64 * 1024
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -184,25 +185,56 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
     schema: Literal["uncia.state/1"] = "uncia.state/1"
 
 
+class BundlePart(Struct, frozen=True, array_like=True):
+    """Bytes `start` up to `end` of a bundle's file, and their sha256: who has such bytes need not be sent them."""
+
+    start: Count
+    end: Count
+    sha256: Sha256
+
+
+class BundleOffer(Struct, frozen=True):
+    """A bundle's file of `size` bytes, whose sha256 is the identity's; `parts` are its members."""
+
+    bundle: BundleIdentity
+    size: Annotated[int, Meta(ge=1, le=MAX_FRAME_BYTES)]
+    parts: Annotated[tuple[BundlePart, ...], Meta(max_length=16)] = ()
+
+
+class BundlePiece(Struct, frozen=True):
+    """Some bytes of an offered bundle's file, from `start` on (base64 in JSON)."""
+
+    sha256: Sha256
+    start: Count
+    content: Annotated[bytes, Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
+
+
 class Command(Struct, frozen=True):
     """A request to a trap, answered on `reply` under the same correlation data.
 
-    `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle`; `restart`.
+    `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle` (offer), answered with
+    what is missing of it, then `bundle_piece` (piece) until nothing is; `restart`.
     """
 
-    name: Literal["ping", "send_frames", "set", "offer_bundle", "restart"]
+    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "restart"]
     sequence: SequenceId | None = None
     key: Name | None = None
     value: float | int | str | None = None
+    offer: BundleOffer | None = None
+    piece: BundlePiece | None = None
     schema: Literal["uncia.command/1"] = "uncia.command/1"
 
 
 class Reply(Struct, frozen=True):
-    """A trap's answer: whether it did as asked, why not, and the revision of its configuration."""
+    """A trap's answer: whether it did as asked, why not, and the revision of its configuration.
+
+    `missing` are the bytes of an offered bundle that the trap still lacks, in the order in which it takes them.
+    """
 
     ok: bool
     detail: Annotated[str, Meta(max_length=1000)] = ""
     configuration_revision: Count = 0
+    missing: tuple[ByteRange, ...] = ()
     schema: Literal["uncia.reply/1"] = "uncia.reply/1"
 
 

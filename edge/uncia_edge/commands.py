@@ -1,21 +1,26 @@
 """What the base station may ask of a trap, answered under the same correlation data (DESIGN 7).
 
-Decides which commands are obeyed: `ping` and `send_frames` always; `set` and `restart` change behaviour and are refused
-unless the broker has been authenticated (mutual TLS), whose access list keeps others from speaking on our topic.
-Offers of bundles are not taken yet, and say so.
+Decides which commands are obeyed: `ping` and `send_frames` always; the others change behaviour and are refused unless
+the broker has been authenticated (mutual TLS), whose access list keeps others from speaking on our topic.
 """
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
-from uncia_contract.errors import ConfigurationError, MessageError
-from uncia_contract.messages import Command, Reply, decode, encode
+import msgspec
+
+from uncia_contract.errors import BundleError, ConfigurationError, MessageError
+from uncia_contract.messages import ByteRange, Command, Reply, decode, encode
 from uncia_contract.topics import Topics
 from uncia_edge.link import Outgoing, Received
+from uncia_edge.offers import Offers
 from uncia_edge.overrides import OverrideFile, Overrides
 
 _log = logging.getLogger(__name__)
+
+_HARMLESS = ("ping", "send_frames")
 
 
 class Sends(Protocol):
@@ -36,6 +41,7 @@ class Commands:
         apply: called with the overrides that hold from now on.
         restart: asks the service to end, so that systemd starts it anew.
         trusted: whether the broker is authenticated.
+        offers: takes bundles.
     """
 
     def __init__(
@@ -45,15 +51,16 @@ class Commands:
         apply: Callable[[Overrides], None],
         restart: Callable[[], None],
         trusted: bool,
+        offers: Offers,
     ) -> None:
         self._topics, self._overrides, self._apply = topics, overrides, apply
-        self._restart, self._trusted = restart, trusted
+        self._restart, self._trusted, self._offers = restart, trusted, offers
 
     def handle(self, message: Received, sends: Sends) -> None:
         """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
         try:
             reply = self._obey(decode(message.payload, Command), sends)
-        except (MessageError, ConfigurationError) as error:
+        except (MessageError, ConfigurationError, BundleError) as error:
             reply = self._reply(False, str(error))
         except OSError as error:
             reply = self._reply(False, f"the card cannot be written: {error}")
@@ -62,7 +69,7 @@ class Commands:
         sends.say(Outgoing(self._topics.reply, encode(reply), correlation=message.correlation))
 
     def _obey(self, command: Command, sends: Sends) -> Reply:
-        if command.name in ("set", "restart") and not self._trusted:
+        if command.name not in _HARMLESS and not self._trusted:
             return self._reply(False, f"{command.name}: refused, because the broker is not authenticated (mutual TLS)")
         match command.name:
             case "ping":
@@ -75,7 +82,25 @@ class Commands:
             case "restart":
                 self._restart()
                 return self._reply(True, "restarting")
-        return self._reply(False, f"{command.name}: bundles are put on a trap by hand (docs/field-guide.md)")
+        return self._take_bundle(command)
+
+    def _take_bundle(self, command: Command) -> Reply:
+        if command.offer is not None:
+            return self._missing(command.offer.bundle.sha256, partial(self._offers.begin, command.offer))
+        if command.piece is not None:
+            return self._missing(command.piece.sha256, partial(self._offers.take, command.piece))
+        return self._reply(False, f"{command.name}: expected an offer or a piece of a bundle")
+
+    def _missing(self, sha256: str, receive: Callable[[], tuple[ByteRange, ...]]) -> Reply:
+        """What is missing of an offered bundle; nothing more, and it is proved and installed."""
+        if self._offers.is_in_use(sha256):
+            return self._reply(True, "in use already")
+        if missing := receive():
+            left = sum(part.end - part.start for part in missing)
+            return msgspec.structs.replace(self._reply(True, f"{left} bytes to come"), missing=missing)
+        bundle = self._offers.install()
+        self._restart()
+        return self._reply(True, f"{bundle.name} {bundle.version} proved itself here; restarting with it")
 
     def _send_frames(self, command: Command, sends: Sends) -> Reply:
         if command.sequence is None:

@@ -64,7 +64,10 @@ def accelerated_model(bundle: Bundle) -> str:
 
 
 def why_not(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Why the delegate cannot run this bundle, in one line; None when its probes came out right in a child process."""
+    """Why the delegate (the CPU where empty) cannot run this bundle, in one line.
+
+    None when its probes came out right in a child process.
+    """
     command = [sys.executable, "-m", __name__, str(path), library]
     try:
         done = subprocess.run(
@@ -92,8 +95,8 @@ def _try(path: Path, library: str) -> int:
     """The child: 0 when the probes come out right, else the reason on standard output."""
     try:
         bundle = read_bundle(path)
-        delegate: Any = load_delegate(library)
-        Classifier(bundle, 1, delegate, accelerated_model(bundle)).check_probes()
+        delegate: Any = load_delegate(library) if library else None
+        Classifier(bundle, 1, delegate, accelerated_model(bundle) if library else MODEL).check_probes()
     except (BundleError, RuntimeMissingError, RuntimeError) as error:
         print(error)
         return _REFUSED

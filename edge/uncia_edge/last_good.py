@@ -6,17 +6,18 @@ trap that has worked before.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError
 from uncia_edge.delegate import Chosen
 from uncia_edge.durable import make_folder, write_bytes
+from uncia_edge.installed import InstalledBundle
 
 _log = logging.getLogger(__name__)
 
-FOLDER, NAME = "bundle", "last-good.uncia"
+FOLDER, LAST_GOOD = "bundle", "last-good.uncia"
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,33 @@ class InUse:
 
 
 def bundle_in_use(configured: Path, state: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
-    """The configured bundle when it proves itself, else the last good one, loudly.
+    """The bundle that was installed from afar, else the configured one, else the last good one; each proves itself.
 
     Raises:
         BundleError: the configured bundle is refused and there is no last good one.
     """
-    kept = state / FOLDER / NAME
+    kept = state / FOLDER / LAST_GOOD
+    installed = InstalledBundle(state / FOLDER, configured)
+    if (path := installed.path) is not None:
+        try:
+            return _tried(installed, path, kept, prove)
+        except BundleError as error:
+            installed.withdraw()
+            _log.error("%s; the bundle that was installed from afar is withdrawn", error)
+            return replace(_configured(configured, kept, prove), refused=f"bundle refused: {error}"[:200])
+    return _configured(configured, kept, prove)
+
+
+def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
+    installed.begin_trial()
+    bundle = read_bundle(path)
+    chosen = prove(path, bundle)
+    installed.prove()
+    _keep(path, bundle, kept)
+    return InUse(bundle, chosen)
+
+
+def _configured(configured: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
     try:
         bundle = read_bundle(configured)
         chosen = prove(configured, bundle)

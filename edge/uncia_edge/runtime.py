@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -26,14 +27,16 @@ from uncia_edge.clock import read_clock
 from uncia_edge.commands import Commands
 from uncia_edge.day import Day
 from uncia_edge.decision_log import DecisionLog
-from uncia_edge.delegate import Chosen, choose
+from uncia_edge.delegate import Chosen, choose, why_not
 from uncia_edge.delivery import Delivery
 from uncia_edge.health import trap_state
 from uncia_edge.housekeeping import Chore, Housekeeping
-from uncia_edge.last_good import bundle_in_use
+from uncia_edge.installed import InstalledBundle
+from uncia_edge.last_good import FOLDER, LAST_GOOD, bundle_in_use
 from uncia_edge.link import Broker, Link, Outgoing, Tls
 from uncia_edge.memory import return_large_blocks
 from uncia_edge.notify import Pulse, notify
+from uncia_edge.offers import Offers
 from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.pressure import Bounds, Pressure
@@ -50,6 +53,7 @@ _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
 # long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
 DEADLINE_S = 60.0
+PROOF_S = 45.0  # of an offered bundle in a child process, while delivery waits
 
 
 class Runtime:
@@ -89,7 +93,8 @@ class Runtime:
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._commands = Commands(
-            self._topics, self._overrides, self._apply, self.stop, trusted=bool(settings.broker.certificate)
+            *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
+            self._make_offers(Path(settings.state) / FOLDER),
         )
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
@@ -114,6 +119,11 @@ class Runtime:
             budget=budget,
             beat=lambda: self.pulse.beat("delivery"),
         )
+
+    def _make_offers(self, folder: Path) -> Offers:
+        installed = InstalledBundle(folder, Path(self.settings.bundle))
+        prove = partial(why_not, library="", timeout_s=PROOF_S)
+        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, prove)
 
     def _bounds(self) -> Bounds:
         if self._state_folder.trouble is not None:

@@ -16,8 +16,10 @@ from uncia_edge.commands import Commands
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.health import outbox_age_s, trap_state
 from uncia_edge.housekeeping import Chore, Housekeeping
+from uncia_edge.installed import InstalledBundle
 from uncia_edge.link import Outgoing, Received
 from uncia_edge.notify import Pulse, notify
+from uncia_edge.offers import Offers
 from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.records import Reading
@@ -36,7 +38,8 @@ class Desk:
         self.applied: list[Overrides] = []
         self.restarts = 0
         self.file = OverrideFile(folder / "overrides.json")
-        self.commands = Commands(TOPICS, self.file, self.applied.append, self.restart, trusted)
+        offers = Offers(folder / "bundle", BUNDLE, folder / "none", InstalledBundle(folder, folder / "none"), str)
+        self.commands = Commands(TOPICS, self.file, self.applied.append, self.restart, trusted, offers)
 
     def restart(self) -> None:
         self.restarts += 1
@@ -93,14 +96,14 @@ def test_without_an_authenticated_broker_behaviour_cannot_be_changed(tmp_path: P
     desk = Desk(tmp_path, trusted=False)
     assert not desk.ask(encode(Command("set", key="threshold", value=0.7))).ok
     assert not desk.ask(encode(Command("restart"))).ok
+    assert not desk.ask(encode(Command("offer_bundle"))).ok
     assert (desk.applied, desk.restarts) == ([], 0)
 
 
-@pytest.mark.parametrize("name", ["offer_bundle"])
-def test_what_a_trap_does_not_do_it_says(desk: Desk, name: str) -> None:
-    """Bundles are put on a trap by hand."""
-    reply = desk.ask(encode(Command(name)))  # type: ignore[arg-type]
-    assert (reply.ok, "by hand" in reply.detail, desk.applied, desk.restarts) == (False, True, [], 0)
+def test_an_offer_of_nothing_is_answered(desk: Desk) -> None:
+    """And changes nothing."""
+    reply = desk.ask(encode(Command("offer_bundle")))
+    assert (reply.ok, "expected an offer" in reply.detail, desk.restarts) == (False, True, 0)
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b'{"name":"format_disk"}', b"\xff\xfe", b'{"name":["ping"]}'])

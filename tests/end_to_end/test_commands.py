@@ -1,0 +1,169 @@
+"""Questions from the base station to a trap, over the shipped broker configuration with mutual TLS."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.end_to_end.conftest import STARTER
+from tests.systemd.test_units import station
+
+from uncia_collector import asking
+from uncia_collector.cli import main
+from uncia_contract.bundle import read_bundle, write_bundle
+from uncia_contract.manifest import PROBES
+from uncia_edge.link import Link
+from uncia_edge.runtime import Runtime
+from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
+from uncia_edge.testing.records import make_record, write_frames
+
+__all__ = ["station"]
+
+
+class Base:
+    """A base station's configuration, and a trap's, on one broker."""
+
+    def __init__(self, folder: Path, station: Any) -> None:
+        broker, authority = station
+        self.folder = folder
+        collector, trap = authority.issue("Collector"), authority.issue("ridge-01")
+        self.toml = folder / "collector.toml"
+        self.toml.write_text(
+            f'data = "data"\n[broker]\nhost = "localhost"\nport = {broker.port}\nca = "{authority.path}"\n'
+            f'certificate = "{collector.certificate}"\nkey = "{collector.key}"\n'
+        )
+        (folder / "DCIM").mkdir()
+        self.trap = TrapSettings(
+            trap="ridge-01", bundle=str(STARTER), state=str(folder / "state"),
+            camera=CameraSettings(kind="watched", folder=str(folder / "DCIM"), watch="polling"),
+            broker=BrokerSettings("localhost", broker.port, str(authority.path), str(trap.certificate), str(trap.key)),
+        )  # fmt: skip
+
+    def ask(self, *words: str, patience_s: float = 30.0) -> int:
+        return main(["ask", "ridge-01", *words, "--config", str(self.toml), "--wait-s", str(patience_s)])
+
+
+@pytest.fixture
+def base(tmp_path: Path, station: Any) -> Base:
+    return Base(tmp_path, station)
+
+
+@pytest.fixture
+def trap(base: Base) -> Iterator[Runtime]:
+    with Runtime(base.trap) as trap:
+        wait(lambda: trap.delivery.connected)
+        yield trap
+
+
+def wait(condition: Callable[[], Any], within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "too late"
+        time.sleep(0.02)
+
+
+def version_two(path: Path, **changed: bytes) -> Path:
+    """The starter bundle, a version later."""
+    starter = read_bundle(STARTER)
+    manifest = msgspec.structs.replace(starter.manifest, version=2)
+    path.write_bytes(write_bundle(manifest, {**starter.members, **changed}))
+    return path
+
+
+def test_a_trap_is_asked_and_answers(base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ping; a threshold within bounds, kept with its revision, and one out of bounds; frames that are not here."""
+    assert base.ask("ping") == 0
+    assert base.ask("set", "threshold", "0.9") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "ridge-01: pong (configuration revision 0)", "ridge-01: threshold = 0.9 (configuration revision 1)",
+    ]  # fmt: skip
+    assert trap.classifier.manifest.decision_rule.threshold == 0.9
+    assert base.ask("set", "budget_bytes", "1000000") == 0
+    assert trap.delivery.budget.bytes_per_day == 1_000_000
+    assert [base.ask("set", "threshold", "7"), base.ask("send-frames", "nothing")] == [2, 2]
+    told = capsys.readouterr().err
+    assert "ridge-01 refused: threshold = 7" in told
+    assert "nothing is not here any more" in told
+
+
+def test_frames_that_the_budget_holds_back_can_be_asked_for(base: Base, trap: Runtime) -> None:
+    """They are next in line."""
+    trap.outbox.add(make_record("s1", [b"x" * 9]), write_frames(base.folder / "spool", [b"x" * 9]))
+    assert base.ask("send-frames", "s1") == 0
+    [item] = trap.outbox.next()
+    assert item.asked_for
+
+
+def test_a_trap_that_is_away_is_one_clear_line(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
+    """And exit code 2."""
+    assert base.ask("ping", patience_s=0.5) == 2
+    assert "ridge-01: no answer within 0.5 s; is it there?" in capsys.readouterr().err
+
+
+def test_a_trap_that_comes_back_is_asked_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker keeps no command for a trap that is away."""
+    monkeypatch.setattr(asking.Asking.__init__, "__defaults__", (60.0, 0.3))
+    real, opened = Link.open, time.monotonic() + 1.0
+    monkeypatch.setattr(
+        Link, "open", lambda link: real(link) if time.monotonic() > opened else link.events.put(_gone())
+    )
+    with Runtime(base.trap):
+        assert base.ask("ping") == 0
+
+
+def _gone() -> Any:
+    from uncia_edge.link import Disconnected
+
+    return Disconnected("not yet")
+
+
+def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
+    base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the trap does not have travels; the trap restarts with it; offered again, it is in use already."""
+    sent: list[int] = []
+    real = asking.BundlePiece
+    monkeypatch.setattr(
+        asking, "BundlePiece", lambda sha, start, data: sent.append(len(data)) or real(sha, start, data)
+    )
+    offered = version_two(base.folder / "better-2.uncia")
+    assert base.ask("offer-bundle", str(offered)) == 0
+    assert "snow-leopard-starter 2 proved itself here" in capsys.readouterr().out
+    assert sum(sent) < 50_000 < offered.stat().st_size / 50
+    assert trap.stopped
+    trap.__exit__(None, None, None)
+    with Runtime(base.trap) as again:
+        assert again.bundle.identity == read_bundle(offered).identity
+        wait(lambda: again.delivery.connected)
+        assert base.ask("offer-bundle", str(offered)) == 0
+        assert "in use already" in capsys.readouterr().out
+
+
+def test_an_offered_bundle_whose_probes_differ_is_refused(
+    base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a child process on the trap; the bundle in use stays, and the trap goes on."""
+    from tests.edge.test_last_good import other_answers
+
+    assert base.ask("offer-bundle", str(version_two(base.folder / "worse-2.uncia", **{PROBES: other_answers()}))) == 2
+    assert "does not run here: " in capsys.readouterr().err
+    assert not trap.stopped
+    assert base.ask("ping") == 0
+
+
+def test_a_file_that_is_no_bundle_is_one_clear_line(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before a byte is sent."""
+    (base.folder / "x.uncia").write_bytes(b"PK nothing")
+    assert base.ask("offer-bundle", str(base.folder / "x.uncia")) == 2
+    assert "not a bundle, or truncated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("set", "threshold"), ("ping", "now"), ("set", "threshold", "high")])
+def test_a_question_with_other_words_is_one_clear_line(
+    base: Base, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is expected, and what came."""
+    assert base.ask(*words) == 2
+    assert "expected" in capsys.readouterr().err

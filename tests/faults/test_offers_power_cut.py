@@ -1,0 +1,67 @@
+"""Power cuts while bundles come over the wire and are installed."""
+
+from pathlib import Path
+from typing import Any
+
+from uncia_contract.bundle import bundle_from_bytes, bundle_offer, read_bundle
+from uncia_contract.messages import BundleIdentity, BundlePiece
+from uncia_edge import durable
+from uncia_edge.installed import InstalledBundle
+from uncia_edge.offers import Offers
+from uncia_edge.testing.bundles import bundle_bytes
+
+WORK = """
+import sys
+from pathlib import Path
+from uncia_edge import durable
+from tests.faults.test_offers_power_cut import offer
+if sys.argv[2] == "no":
+    durable.sync_folder = lambda folder: None
+root = Path(sys.argv[1])
+marks = open(root / "marks", "a", buffering=1)
+for version in range(2, 14):
+    assert offer(root, version)
+    marks.write(f"installed {version}\\n")
+"""
+
+
+def offer(root: Path, version: int) -> bool:
+    """Send and install that version; whether the first attempt did it."""
+    folder, content = root / "state" / "bundle", bundle_bytes(version, bytes([version]) * 2500)
+    installed = InstalledBundle(folder, root / "configured.uncia")
+    bundle = bundle_from_bytes(content)
+    offers = Offers(folder, BundleIdentity("told", version - 1, "0" * 64), folder / "none", installed, lambda _: None)
+    durable.make_folder(folder.parent)
+    missing = offers.begin(bundle_offer(bundle, content))
+    while missing:
+        start, end = missing[0].start, min(missing[0].end, missing[0].start + 700)
+        missing = offers.take(BundlePiece(bundle.sha256, start, content[start:end]))
+    try:
+        offers.install()
+    except ValueError:
+        return False
+    return True
+
+
+def fault(disk: Path, promises: list[str]) -> str | None:
+    """What a restarted trap finds: no bundle, an older one than was promised, or one that is not whole."""
+    installed = InstalledBundle(disk / "state" / "bundle", disk / "configured.uncia")
+    promised = int(promises[-1].split()[1]) if promises else 0
+    path = installed.path
+    if promised and path is None:
+        return "lost"
+    version = read_bundle(path).manifest.version if path else 0
+    if version < promised:
+        return f"lost: version {version}, promised {promised}"
+    return None if offer(disk, 13) or offer(disk, 13) else "a transfer that was cut cannot be begun again"
+
+
+def test_no_power_cut_leaves_a_trap_without_the_bundle_it_installed(power: Any) -> None:
+    """A thousand cuts; whatever is left of a transfer, the next offer ends well."""
+    assert power.faults(power.record(WORK, "yes"), fault, states=1000) == []
+
+
+def test_the_replay_finds_what_a_missing_fsync_loses(power: Any) -> None:
+    """The harness can fail: without the folder's fsync an installed bundle is gone."""
+    found = power.faults(power.record(WORK, "no"), fault, states=200)
+    assert len([one for one in found if "lost" in one]) >= 5
