@@ -69,6 +69,7 @@ def station(on_sqlite, make_sequence, make_jpeg, tmp_path, chromium):
     chromium.get(server.address)
     chromium.find_element(By.NAME, "name").send_keys("anara")
     chromium.find_element(By.NAME, "password").send_keys("snow and rocks\n")
+    selenium_wait(chromium, lambda: not chromium.find_elements(By.NAME, "password"))  # else the next get cuts it off
     yield server.address
     server.stop()
 
@@ -81,10 +82,10 @@ def press(chromium, key: str) -> None:
 
 
 def selenium_wait(chromium, condition) -> None:
-    """Until a condition holds, at most five seconds."""
+    """Until a condition holds, at most 20 seconds: the machine may be busy."""
     from selenium.webdriver.support.ui import WebDriverWait
 
-    WebDriverWait(chromium, 5, poll_frequency=0.05, ignored_exceptions=(Exception,)).until(lambda _: condition())
+    WebDriverWait(chromium, 20, poll_frequency=0.05, ignored_exceptions=(Exception,)).until(lambda _: condition())
 
 
 def loaded(chromium) -> list[str]:

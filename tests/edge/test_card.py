@@ -1,6 +1,7 @@
 """A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,19 @@ def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, mon
     )
     again = score(dcim, tmp_path / "again.json")
     assert (again["images"], len(begun), partial.exists()) == (whole["images"], 2, False)
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that counts up to the last sequence and ends; a file or a pipe gets none of it."""
+    score(dcim, tmp_path / "piped.json")
+    piped = capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    score(dcim, tmp_path / "shown.json")
+    shown = capsys.readouterr().err
+    assert "sequences" not in piped
+    assert shown.index("\r1 of 3 sequences") < shown.index("\r3 of 3 sequences\n")
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
