@@ -17,6 +17,7 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages import SequenceRecord
 from uncia_edge.budget import Days
 from uncia_edge.outbox import Outbox
+from uncia_edge.preview import with_preview
 
 _log = logging.getLogger(__name__)
 
@@ -30,10 +31,11 @@ class Audits:
         outbox: holds the drawn ones.
         per_day: at most so many a day; 0 for none.
         day: tells one day from the next.
+        preview_px: the longer side of the thumbnail that goes with a record; 0 for none.
     """
 
-    def __init__(self, outbox: Outbox, per_day: int, day: Days) -> None:
-        self._outbox, self.per_day, self._day = outbox, per_day, day
+    def __init__(self, outbox: Outbox, per_day: int, day: Days, preview_px: int = 0) -> None:
+        self._outbox, self.per_day, self._day, self._preview_px = outbox, per_day, day, preview_px
 
     def consider(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> bool:
         """Hold a rejected sequence if it is drawn; whether it is. A card that refuses costs the audit and nothing else.
@@ -50,7 +52,8 @@ class Audits:
         if len(held) >= self.per_day and lot(record.id) >= lot(held[self.per_day - 1]):
             return False
         try:
-            self._outbox.add(msgspec.structs.replace(record, audit=True), files, LATER, owned, held=True)
+            drawn = with_preview(msgspec.structs.replace(record, audit=True), files, self._preview_px)
+            self._outbox.add(drawn, files, LATER, owned, held=True)
             for sequence in held[self.per_day - 1 :]:
                 self._outbox.forget_held(sequence)
         except StorageError as error:

@@ -6,18 +6,29 @@ travels is for `delivery`, which leaves it out where the link is too thin for it
 
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 from PIL import Image
 
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import open_jpeg, oriented_size
-from uncia_contract.messages import Preview
+from uncia_contract.messages import Preview, SequenceRecord
+from uncia_edge.waiting import best_frame
 
 _log = logging.getLogger(__name__)
 
 _QUALITIES = (70, 50, 30)
 _MOST_BYTES = 10 * 1024  # beside the entries of thirty frames, one chunk of 16 KiB
+
+
+def with_preview(record: SequenceRecord, files: Sequence[Path], side_px: int) -> SequenceRecord:
+    """The record with a thumbnail of its best frame, where one is wanted; `files` are its frames', in order."""
+    if not side_px:
+        return record
+    best = best_frame(record)
+    return msgspec.structs.replace(record, preview=make_preview(best, files[best], side_px))
 
 
 def make_preview(n: int, path: Path, side_px: int) -> Preview | None:

@@ -88,7 +88,7 @@ class Runtime:
         self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.pulse.beat)
         self._card_trouble: str | None = None
         day = Day(self.outbox, read_clock)
-        self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day)
+        self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day, settings.outbox.preview_px)
         self._pressure = Pressure(self.outbox, self._bounds())
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")

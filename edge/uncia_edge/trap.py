@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,9 +19,8 @@ from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
 from uncia_edge.cameras import ArrivedBurst, Failure
 from uncia_edge.originals import Original, Sign, read_original
-from uncia_edge.preview import make_preview
+from uncia_edge.preview import with_preview
 from uncia_edge.records import Reading, SequenceIds, make_record
-from uncia_edge.waiting import best_frame
 
 
 class Outgoing(Protocol):
@@ -127,18 +125,11 @@ class Trap:
     def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool, signs: Sequence[Sign]) -> str | None:
         """What the card said against it; None when record and frames are safe."""
         try:
-            self._outbox.add(
-                self._previewed(record, frames), [frame.path for frame in frames], owned=owned, signs=signs
-            )
+            files = [frame.path for frame in frames]
+            self._outbox.add(with_preview(record, files, self._preview_px), files, owned=owned, signs=signs)
         except StorageError as error:
             return str(error)
         return None
-
-    def _previewed(self, record: SequenceRecord, frames: Sequence[Frame]) -> SequenceRecord:
-        if not self._preview_px:
-            return record
-        best = best_frame(record)
-        return msgspec.structs.replace(record, preview=make_preview(best, frames[best].path, self._preview_px))
 
     def _next_ids(self, burst: ArrivedBurst) -> tuple[SequenceIds, str | None]:
         """Ids, and what the card said against giving them: a burst is scored whatever the card can do."""

@@ -315,6 +315,19 @@ def test_the_limits_of_a_real_broker_are_kept(start_mosquitto: Any, sender: Any,
     assert proxy.connections == 1
 
 
+def test_a_chunk_takes_a_fraction_of_the_keepalive(mosquitto: Any, sender: Any) -> None:
+    """At 5 KB/s a first chunk of 16 KiB would outlast a keepalive of 1 s three times: one connection is enough."""
+    collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
+    assert collector.ready.wait(10)
+    proxy = Proxy(mosquitto.port, 5_000)
+    sender.add(1, size=25_000, frames=1)
+    sender.start(proxy.port, keepalive_s=1, pace=Pace(retry_first_s=0.05, receipt_timeout_s=5))
+    sender.wait()
+    assert proxy.connections == 1
+    collector.stop()
+    proxy.close()
+
+
 def test_a_thin_link_with_a_short_keepalive_does_not_livelock(mosquitto: Any, sender: Any) -> None:
     """200 KB at 50 KB/s with a keepalive of 1 s: as one publish it would never arrive; in chunks it does."""
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)

@@ -95,6 +95,7 @@ def test_rejected_sequences_are_audited_within_the_budget(base: Base, strict_bun
         trap.run()
         assert trap.wait_delivered(60)
     assert [(row.audit, row.positive, row.frames_stored) for row in base.rows()] == [(True, False, 3)] * 2
+    assert all(decode(row.record, SequenceRecord).preview for row in base.rows())
 
 
 def test_without_an_audit_budget_nothing_rejected_leaves_the_trap(base: Base, strict_bundle: Path) -> None:
@@ -171,6 +172,27 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     monkeypatch.setattr(cli, "nap", rest)
     assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
     assert base.availability() == "sleeping"
+
+
+def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
+    base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, and what was taken before is not doubled by the next run of what is left."""
+    record_bursts(base.folder / "DCIM", 2)
+    never = datetime(2026, 1, 1, tzinfo=UTC)
+    text = CONFIGURATION.format(
+        bundle=eager_bundle, folder=base.folder, port=base.broker.port, start=never, end=never
+    ).replace('"watched"', '"recorded"')
+    (base.folder / "trap.toml").write_text(text)
+    arguments = ["run", "--config", str(base.folder / "trap.toml"), "--wait-s", "30"]
+    with monkeypatch.context() as full:
+        full.setattr("os.sendfile", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        assert cli.main(arguments) == 2
+    [told] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("uncia-trap:")]
+    assert "cannot be stored: [Errno 28] No space left on device" in told
+    assert base.rows() == []
+    assert cli.main(arguments) == 0
+    assert [row.frames_stored for row in base.rows()] == [3, 3]
 
 
 def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
