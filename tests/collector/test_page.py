@@ -64,7 +64,7 @@ def csrf_of(client: TestClient) -> str:
     return re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)[1]
 
 
-@pytest.mark.parametrize("path", [*PAGES, "/newest", "/export/scores", f"{ONE}/0.thumbnail.jpg"])
+@pytest.mark.parametrize("path", [*PAGES, "/export/scores", f"{ONE}/0.thumbnail.jpg"])
 def test_nothing_is_shown_to_strangers(station, path):
     """Every page leads to the login."""
     response = TestClient(station, follow_redirects=False).get(path)
@@ -83,7 +83,7 @@ def test_each_role_sees_its_pages(as_role, role, refused):
     assert {path for path in PAGES if client.get(path).status_code != 200} == refused
 
 
-@pytest.mark.parametrize("path", [*PAGES, f"{ONE}?activation=1", f"{ONE}/0.thumbnail.jpg", "/newest", "/health", "/no"])
+@pytest.mark.parametrize("path", [*PAGES, f"{ONE}?activation=1", f"{ONE}/0.thumbnail.jpg", "/health", "/no"])
 def test_no_page_tells_a_viewer_where(as_role, path):
     """Neither latitude nor longitude, in whatever page."""
     content = as_role("viewer").get(path).content

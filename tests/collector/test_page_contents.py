@@ -1,11 +1,14 @@
 """What the pages tell: each fact that a ranger is promised stands on its page."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import msgspec
 import pytest
 from sqlalchemy import update
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from tests.collector.test_page import ONE, PASSWORD, as_role, csrf_of, state_wire, station
@@ -14,9 +17,11 @@ from uncia_collector.arrivals import Wire
 from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.schema import traps, users
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.app import make_app
 from uncia_collector.web.limits import RateLimit
 from uncia_collector.web.security import Guard
-from uncia_contract.messages import TrapState, decode, encode
+from uncia_contract.messages import Preview, TrapState, decode, encode
 
 __all__ = ["as_role", "station"]
 HEADER = "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
@@ -120,11 +125,12 @@ def test_who_asks_too_often_waits():
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    client = TestClient(Guard(page, RateLimit(burst=2, per_s=0.001)))
+    guard = Guard(page, RateLimit(burst=2, per_s=0.001), lambda _: PlainTextResponse("wait", 429))
+    client = TestClient(guard)
     answers = [client.get("/") for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert "retry-after" in answers[2].headers and "Wait a few seconds" in answers[2].text
+    assert "default-src 'none'" in answers[2].headers["content-security-policy"]
 
 
 def test_password_is_kept_as_argon2id_only(as_role, stored):
@@ -156,3 +162,86 @@ def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, 
 
     found = {re.search(r"Night of (\w+)", part)[1]: set(re.findall(r"<strong>(\w)</strong>", part)) for part in nights}
     assert found == {"Sunday": {"b", "c", "d", "e"}, "Saturday": {"a"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/", "Nothing here yet. Traps send what they think is the animal"),
+        ("/?state=open", "Nothing waits for review."),
+        ("/traps", "No trap has been heard yet. Start one whose configuration names this station's broker"),
+        ("/map", "<code>uncia-collect deployments deployments.csv --config collector.toml</code>"),
+        ("/activity", "No sightings in this time."),
+        ("/recall", "No audits have come. Give the traps an audit budget"),
+        ("/quarantine", "Nothing was refused."),
+    ],
+)
+def test_station_that_heard_nothing_says_what_to_do(stored, path, advice):
+    """No trap yet, no sequence yet: each page says so, and what brings them."""
+    People(stored.database).set_user("anara", PASSWORD, "reviewer", datetime.now(UTC))
+    client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database))
+    client.post("/login", data={"name": "anara", "password": PASSWORD})
+
+    assert advice in html.unescape(client.get(path).text)
+
+
+def test_preview_has_its_box_until_the_frame_comes(as_role, stored, make_sequence, make_jpeg):
+    """The region of the previewed frame is drawn on the preview; frames without a picture have none."""
+    preview = Preview(1, 64, 48, make_jpeg(5))
+    stored.take(make_sequence(id="p", preview=preview, region=(0.1, 0.2, 0.25, 0.5)).record_wire())
+    text = as_role("viewer").get("/sequences/ridge/p").text
+
+    box = re.search(r'<span class="frame"><img src="(\S+)".*?<rect ([^/]+)/>', text, re.DOTALL)
+    assert box[1].endswith("/p/1.thumbnail.jpg")
+    assert [float(number) for number in re.findall(r'"([\d.]+)"', box[2])] == [0.1, 0.2, 0.25, 0.5]
+    assert text.count("<rect") == 1 and text.count(">under way<") == 1
+
+
+def test_reviewer_is_named_on_the_page(as_role):
+    """Who is logged in, and who said what of a sequence, taken back or not."""
+    client = as_role("reviewer")
+    for form, address in (("verdict=confirmed", f"{ONE}/review"), ("verdict=rejected", f"{ONE}/review"), ("", "/undo")):
+        client.post(address, data=dict([form.split("=")] if form else []) | {"csrf": csrf_of(client)})
+    text = as_role("viewer").get(ONE).text
+
+    assert "<span>viewer</span>" in text and "reviewer: confirmed, 20" in text
+    assert re.search(r'class="undone">reviewer: rejected, [^<]+ \(taken back\)', text)
+
+
+def test_filters_outlive_the_way_through_the_login(as_role, station):
+    """Who was logged out comes back to the very page, wrong password in between or not."""
+    client = TestClient(station, follow_redirects=False)
+    asked = "/?trap=ridge&min_score=0.5"
+    form = client.get(client.get(asked).headers["location"]).text
+    wrong = client.post("/login", data={"name": "viewer", "password": "x", "next": hidden_next(form)}).text
+    right = client.post("/login", data={"name": "viewer", "password": PASSWORD, "next": hidden_next(wrong)})
+
+    assert right.headers["location"] == asked
+
+
+def hidden_next(text: str) -> str:
+    """Where a login form leads."""
+    return html.unescape(re.search(r'name="next" value="([^"]*)"', text)[1])
+
+
+@pytest.mark.parametrize(
+    ("came_from", "leads_to"),
+    [(f"http://testserver{ONE}?trap=ridge", f"{ONE}?trap=ridge"), ("http://evil.example/x", "/")],
+)
+def test_form_of_somebody_logged_out_leads_back_after_the_login(station, came_from, leads_to):
+    """Nothing is saved, and the page says so; its button leads through the login to where one was, never elsewhere."""
+    client = TestClient(station, follow_redirects=False)
+    answer = client.post(f"{ONE}/review", data={"verdict": "confirmed"}, headers={"referer": came_from})
+
+    assert answer.status_code == 401 and "nothing was saved" in answer.text
+    assert f'href="/login?next={quote(leads_to, safe="")}">Log in' in answer.text
+
+
+def test_station_that_is_asked_too_often_says_so_kindly(station):
+    """429 as a page like the others, with its style, the headers, and when to come again."""
+    station.state.requests.burst = 0.0
+    answer = TestClient(station).get("/traps")
+
+    assert answer.status_code == 429 and "Wait a few seconds" in answer.text and "Back to the nights" in answer.text
+    assert answer.headers["retry-after"] == "5" and "default-src 'none'" in answer.headers["content-security-policy"]
+    assert TestClient(station).get("/static/uncia.css").status_code == 200

@@ -109,13 +109,13 @@ def test_home_assistant_is_told_no_place():
 
 
 def test_lists_metrics_and_health_tell_no_place(placed):
-    """`uncia-collect list --json`, /metrics, /health and the page's own JSON."""
+    """`uncia-collect list --json`, /metrics and /health."""
     People(placed.database).set_user("v", PASSWORD, "viewer", NOW)
     client = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database))
     client.post("/login", data={"name": "v", "password": PASSWORD})
-    told = [client.get(path).content for path in ("/metrics", "/health", "/newest")]
+    told = [client.get(path).content for path in ("/metrics", "/health")]
 
-    assert [tells_of(text) for text in (*told, json.dumps([*listing(placed.database)]).encode())] == [[]] * 4
+    assert [tells_of(text) for text in (*told, json.dumps([*listing(placed.database)]).encode())] == [[]] * 3
 
 
 def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):

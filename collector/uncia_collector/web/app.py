@@ -1,7 +1,9 @@
 """The application: which address leads to which page, and who may go there."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from sqlalchemy.exc import DataError
 from starlette.applications import Starlette
@@ -25,14 +27,16 @@ from uncia_collector.web.shell import Shell
 IN_OUR_WORDS = {
     404: "There is no such page. It may have been removed, or the address was typed wrongly.",
     405: "This address takes no such request. Go back and press the button again.",
+    429: "Too many requests at once. Wait a few seconds, then load the page again.",
 }
 
 
 def make_app(settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> Starlette:
     """The page of one collector."""
+    requests = RateLimit(burst=600, per_s=60)
     app = Starlette(
         routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
-        middleware=[Middleware(Guard, requests=RateLimit(burst=600, per_s=60))],
+        middleware=[Middleware(Guard, requests=requests, refuse=_ask_to_wait)],
         exception_handlers={
             HTTPException: _explain,
             DataError: _explain_damage,
@@ -43,7 +47,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app.state.shell = Shell(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
     app.state.people = People(database)
-    app.state.logins = RateLimit(burst=10, per_s=10 / 300)
+    app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
     app.state.database, app.state.ingest = database, ingest
     return app
 
@@ -62,7 +66,6 @@ def _sequence_routes() -> list[Route]:
     one = "/sequences/{trap}/{id}"
     return [
         Route("/", seen_by(pages.show_gallery)),
-        Route("/newest", seen_by(pages.newest)),
         Route(one, seen_by(pages.show_sequence)),
         Route(f"{one}/review", sent_by(pages.send_review, _reviews), methods=["POST"]),
         Route("/undo", sent_by(pages.send_undo, _reviews), methods=["POST"]),
@@ -122,13 +125,34 @@ def _explain(request: Request, error: Exception) -> Response:
     code, message = known.status_code, known.detail
     if message == HTTPStatus(code).phrase:
         message = IN_OUR_WORDS.get(code, message)
-    return shell.render(request, person_of(request), "error.html", code, message=message, code=code)
+    person, back = person_of(request), _way_back(request, code)
+    return shell.render(request, person, "error.html", code, message=message, code=code, back=back)
+
+
+def _way_back(request: Request, code: int) -> tuple[str, str]:
+    """Where the page's button leads, and what it says: to the page whose form did not work, else to the nights."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    here = request.method == "POST" and came_from.netloc == request.headers.get("host")
+    page = f"/{came_from.path.lstrip('/')}?{came_from.query}".rstrip("?") if here else "/"
+    if code == 401:
+        return f"/login?next={quote(page, safe='')}", "Log in"
+    return page, "Back to the nights" if page == "/" else "Back to the page"
+
+
+def _ask_to_wait(request: Request) -> Response:
+    """The page for who asks too often; it asks the database nothing."""
+    return _plainly(request, 429, IN_OUR_WORDS[429], {"retry-after": "5"})
 
 
 def _apologise(request: Request, _error: Exception) -> Response:
     """A mistake of ours as a page that asks the database nothing (it may be what failed); the log has the rest."""
-    shell: Shell = request.app.state.shell
     message = "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
-    response = shell.render(request, None, "error.html", 500, message=message, code=500)
-    response.headers.update(HEADERS)  # this answer does not pass `Guard`
+    return _plainly(request, 500, message, HEADERS)  # this answer does not pass `Guard`
+
+
+def _plainly(request: Request, code: int, message: str, headers: Mapping[str, str]) -> Response:
+    shell: Shell = request.app.state.shell
+    back = ("/", "Back to the nights")
+    response = shell.render(request, None, "error.html", code, message=message, code=code, back=back)
+    response.headers.update(headers)
     return response

@@ -17,22 +17,21 @@ from uncia_contract.errors import ConfigurationError
 
 def show_login(request: Request) -> Response:
     """The form."""
-    return _login_page(request, "", 200)
+    return _login_page(request, "", 200, request.query_params.get("next", "/"))
 
 
 async def send_login(request: Request) -> Response:
     """Let somebody in; ten attempts in five minutes for each address and each name."""
     form = await small_form(request)
-    name, limits = form.get("name", "")[:64], request.app.state.logins
+    name, target, limits = form.get("name", "")[:64], form.get("next", "/"), request.app.state.logins
     address = request.client.host if request.client else ""
     if not _allowed(limits, f"address {address}") or not _allowed(limits, f"name {name}"):
-        return _login_page(request, "Too many attempts. Wait five minutes.", 429)
+        return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
     token = await run_in_threadpool(people.log_in, name, form.get("password", "")[:200], datetime.now(UTC))
     if token is None:
-        return _login_page(request, "Name or password is wrong.", 401)
-    target = form.get("next", "/")
+        return _login_page(request, "Name or password is wrong.", 401, target)
     safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
     response = RedirectResponse(safe, 303)
     set_cookie(request, response, token)
@@ -81,8 +80,7 @@ def _refuse_other_sites(request: Request) -> None:
         raise HTTPException(403, "This form comes from elsewhere.")
 
 
-def _login_page(request: Request, message: str, status: int) -> Response:
+def _login_page(request: Request, message: str, status: int, target: str) -> Response:
     shell: Shell = request.app.state.shell
     people: People = request.app.state.people
-    target = request.query_params.get("next", "/")
     return shell.render(request, None, "login.html", status, message=message, next=target, nobody=not people.exist())

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from uncia_collector import gallery
 from uncia_collector.activations import Activations
@@ -107,14 +107,6 @@ def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Resp
     key = undo(shell.database, person.name)
     query = _clean_query(form.get("query", ""))
     return RedirectResponse("/" if key is None else f"/sequences/{key[0]}/{key[1]}{query}", 303)
-
-
-def newest(request: Request, _person: Person) -> Response:
-    """How many sequences there are since a moment, for the page's quiet reload."""
-    shell: Shell = request.app.state.shell
-    with shell.database.reading() as connection:
-        page = gallery.page(connection, Filters(), shell.zone)
-    return JSONResponse({"newest": page.rows[0].received_at.isoformat() if page.rows else ""})
 
 
 def _next_after(shell: Shell, key: tuple[str, str], form: Mapping[str, str]) -> str:

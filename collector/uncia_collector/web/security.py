@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uncia_collector.people import People, Person
@@ -35,6 +35,7 @@ HEADERS = {
 }
 
 View = Callable[[Request, Person], Response]
+Refusal = Callable[[Request], Response]
 FormView = Callable[[Request, Person, Mapping[str, str]], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +46,8 @@ def seen_by(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpo
     async def endpoint(request: Request) -> Response:
         person = await run_in_threadpool(person_of, request)
         if person is None:
-            return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+            asked = f"{request.url.path}?{request.url.query}".rstrip("?")  # with its filters
+            return RedirectResponse(f"/login?next={quote(asked, safe='')}", 303)
         if not may(person):
             raise HTTPException(403, "Your role does not allow this.")
         return await run_in_threadpool(view, request, person)
@@ -60,7 +62,7 @@ def sent_by(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> E
         person = await run_in_threadpool(person_of, request)
         form = await small_form(request)
         if person is None:
-            raise HTTPException(401, "Please log in.")
+            raise HTTPException(401, "You were logged out meanwhile, so nothing was saved. Log in and do it again.")
         given = form.get("csrf", "") or request.headers.get("x-csrf-token", "")
         if not hmac.compare_digest(given.encode(), person.csrf.encode()):
             raise HTTPException(403, "This form is too old. Load the page again.")
@@ -97,8 +99,8 @@ def set_cookie(request: Request, response: Response, token: str) -> None:
 class Guard:
     """ASGI middleware: rates (#4) and headers (#3)."""
 
-    def __init__(self, app: ASGIApp, requests: RateLimit) -> None:
-        self.app, self.requests = app, requests
+    def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal) -> None:
+        self.app, self.requests, self.refuse = app, requests, refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with headers on its way back."""
@@ -110,14 +112,12 @@ class Guard:
             if message["type"] == "http.response.start":
                 own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
                 if not any(name == b"cache-control" for name, _ in message["headers"]):
-                    own.append((b"cache-control", b"no-store"))
+                    own.append((b"cache-control", b"no-cache" if is_static else b"no-store"))
                 message["headers"] = [*message["headers"], *own]
             await send(message)
 
+        is_static = scope["path"].startswith("/static/")  # the same for all; a refusal is to be readable, too
         client = scope.get("client") or ("", 0)
-        app: ASGIApp = self.app
-        if not self.requests.allows(client[0]):
-            app = PlainTextResponse(
-                "Too many requests at once. Wait a few seconds, then load the page again.", 429, {"retry-after": "5"}
-            )
+        allowed = is_static or self.requests.allows(client[0])
+        app: ASGIApp = self.app if allowed else self.refuse(Request(scope))
         await app(scope, receive, send_with_headers)

@@ -1,0 +1,156 @@
+"""A real headless Chromium that never guesses how long something takes, and a station for it to look at."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from tests.collector.conftest import StoreUnderTest
+
+from uncia_collector.deployments import read_deployments
+from uncia_collector.people import People
+from uncia_collector.settings import CollectorSettings, HttpSettings
+from uncia_collector.web.app import make_app
+from uncia_collector.web.server import PageServer
+from uncia_contract.messages import BundleIdentity
+
+BUNDLE = Path(__file__).parents[2] / "models" / "rendered-demo-1.uncia"
+IDENTITY = BundleIdentity("rendered-demo", 1, hashlib.sha256(BUNDLE.read_bytes()).hexdigest())
+PASSWORD = "snow and rocks"
+PATIENCE_S = 60  # of a machine that does much else meanwhile
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+DEPLOYMENTS = (
+    "deploymentID,locationName,latitude,longitude,deploymentStart,cameraID,deploymentEnd\n"
+    "d1,,36.9,73.0,2026-01-01,ridge,\n"
+    "d2,Above the second spring,36.95,73.1,2026-01-01,a-trap-whose-name-has-32-letters,\n"
+)
+
+
+class Browser:
+    """What a person does with a browser; whatever leads to another page returns when that one is there."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver, self.width = driver, 0
+        driver.set_script_timeout(PATIENCE_S)
+
+    def open(self, address: str) -> None:
+        """Go there."""
+        self.driver.get(address)
+
+    def follow(self, act: Callable[[], object]) -> None:
+        """Do what leads to another page, and wait until that page and its scripts are there."""
+        self.run("document.isTheOldPage = true")
+        act()
+        self.until(lambda: self.run("return document.readyState === 'complete' && !document.isTheOldPage"))
+
+    def press(self, key: str) -> None:
+        """A key that leads to another page."""
+        self.follow(lambda: self.type(key))
+
+    def click(self, selector: str) -> None:
+        """What leads to another page."""
+        self.follow(self.one(selector).click)
+
+    def type(self, keys: str) -> None:
+        """Keys, into whatever has the focus."""
+        self.driver.switch_to.active_element.send_keys(keys)
+
+    def log_in(self, address: str, name: str) -> None:
+        """As a person does."""
+        self.driver.delete_all_cookies()
+        self.open(f"{address}login")
+        self.one("[name=name]").send_keys(name)
+        self.follow(lambda: self.one("[name=password]").send_keys(f"{PASSWORD}\n"))
+        assert self.driver.current_url == address
+
+    def one(self, selector: str) -> Any:
+        """The first element."""
+        return self.driver.find_element("css selector", selector)
+
+    def all(self, selector: str) -> list[Any]:
+        """All elements."""
+        return self.driver.find_elements("css selector", selector)
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """A script on the page, and what it returns."""
+        return self.driver.execute_script(script, *arguments)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait for it."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        wait = WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.02, ignored_exceptions=(Exception,))
+        wait.until(lambda _: condition())
+
+    def resize(self, width: int, height: int) -> None:
+        """A screen of so many pixels; a phone's below 500."""
+        self.width = width
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def darken(self, scheme: str) -> None:
+        """Whether the tablet prefers `dark` or `light`."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+
+@dataclass
+class Station:
+    """A station that serves: its address, its application, what lies behind."""
+
+    address: str
+    app: Starlette
+    stored: StoreUnderTest
+    people: People
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("NO CHROMIUM: install chromium and chromium-driver; the page was not seen")
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.binary_location = CHROMIUM
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield Browser(driver)
+    driver.quit()
+
+
+@pytest.fixture
+def empty_station(on_sqlite, browser):
+    """A station that has heard of nothing; an administrator is logged in."""
+    people = People(on_sqlite.database)
+    for name, role in (("anara", "administrator"), ("bek", "viewer")):
+        people.set_user(name, PASSWORD, role, datetime.now(UTC))
+    app = make_app(CollectorSettings(data=str(on_sqlite.root), bundles=str(BUNDLE.parent)), on_sqlite.database)
+    server = PageServer(app, HttpSettings(port=0))
+    server.start()
+    browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.log_in(server.address, "anara")
+    yield Station(server.address, app, on_sqlite, people)
+    browser.open("about:blank")  # nothing asks any more when the server ends
+    server.stop()
+
+
+@pytest.fixture
+def station(browser, empty_station, make_sequence, make_jpeg, tmp_path):
+    """The same with three sequences to review and two places."""
+    for n in range(3):
+        sequence = make_sequence(
+            id=str(n), started_at=datetime(2026, 11, 22, 20, tzinfo=UTC) + timedelta(minutes=n),
+            pictures=[make_jpeg(10 * n + k, (320, 240)) for k in range(3)], score=0.6 + n / 10, bundle=IDENTITY,
+        )  # fmt: skip
+        empty_station.stored.take(*sequence.wires())
+    table = tmp_path / "deployments.csv"
+    table.write_text(DEPLOYMENTS)
+    read_deployments(table, empty_station.stored.database)
+    browser.open(empty_station.address)
+    return empty_station
