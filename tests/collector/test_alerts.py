@@ -161,7 +161,7 @@ def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
     for _ in range(2):
         home.publish("uncia/v1/ridge/state", state_of("ridge"), qos=1, retain=True)
 
-    topic, told = announced.get(timeout=10)
+    topic, told = announced.get(timeout=60)
     collector.stop()
     home.disconnect()
     home.loop_stop()

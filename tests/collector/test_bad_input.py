@@ -76,7 +76,7 @@ def station(
     for wires, _ in BAD.values():
         trap.send(*wires)
     trap.send(*SentSequence(id="sound").wires())
-    while trap.await_complete(30).sequence != "sound":
+    while trap.await_complete().sequence != "sound":
         pass
     trap.close()
     People(collector.database).set_user("r", "snow and rocks", "reviewer", datetime.now(UTC))

@@ -114,9 +114,9 @@ def test_killed_member_loses_and_doubles_nothing(start_member, broker, make_sequ
     first, _second = start_member("first"), start_member("second")
     trap = PatientTrap(broker.port, wanted)
 
-    trap.run_until(total // 3, timeout_s=200)
+    trap.run_until(total // 3, timeout_s=400)
     first.send_signal(signal.SIGKILL)
-    trap.run_until(total, timeout_s=200)
+    trap.run_until(total, timeout_s=400)
 
     assert _stored(start_member.url, tmp_path / "data") == {
         sequence.id: [hashlib.sha256(sequence.pictures[0]).hexdigest()] for sequence in wanted

@@ -32,7 +32,7 @@ class TrapClient:
         self.client.on_subscribe = lambda *_: subscribed.set()
         self.client.connect(host, port)
         self.client.loop_start()
-        assert subscribed.wait(10)
+        assert subscribed.wait(60)
 
     def send(self, *wires) -> None:
         """Publish messages, QoS 1."""
@@ -42,7 +42,7 @@ class TrapClient:
                 properties.UserProperty = list(wire.properties)
             self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
 
-    def await_complete(self, timeout_s: float = 10) -> Receipt:
+    def await_complete(self, timeout_s: float = 60) -> Receipt:
         """The first receipt that means delivered."""
         while not (receipt := self.receipts.get(timeout=timeout_s)).complete:
             pass
@@ -118,7 +118,7 @@ def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkey
 
     monkeypatch.setattr(collector.store, "take", broken)
     trap.send(*sent.wires())
-    assert tried.wait(10) and trap.receipts.empty() and collector.ingest.trouble in {"", "disk full"}
+    assert tried.wait(60) and trap.receipts.empty() and collector.ingest.trouble in {"", "disk full"}
     monkeypatch.setattr(collector.store, "take", working)
 
     assert trap.await_complete().sequence == sent.id
@@ -132,17 +132,19 @@ def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
     server = PostgreSQL(programs)
     broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
     url = server.new_catalogue()
-    collector = Collector(CollectorSettings(data=str(tmp_path), database=url, broker=broker, http=None))
+    collector = Collector(
+        CollectorSettings(data=str(tmp_path), database=url, broker=broker, http=None, min_free_bytes=0)
+    )
     collector.start()
     collector.wait_ready()
     server.halt()
     trap.send(*sent.wires())
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not collector.ingest.trouble:
         assert trap.receipts.empty() and time.monotonic() < deadline
     server.start()
 
-    assert trap.await_complete(20).sequence == sent.id and not collector.ingest.trouble
+    assert trap.await_complete().sequence == sent.id and not collector.ingest.trouble
     collector.stop()
     server.stop()
 
@@ -151,10 +153,10 @@ def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
     """After the broker was killed and came back both sides find each other again."""
     mosquitto.kill()
     mosquitto.start()
-    collector.wait_ready(40)
+    collector.wait_ready(60)
     trap.send(*sent.wires())
 
-    assert trap.await_complete(40).sequence == sent.id
+    assert trap.await_complete().sequence == sent.id
 
 
 def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):

@@ -60,7 +60,7 @@ def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
     served.send_signal(signal.SIGTERM)
     served.lines += served.stderr.readlines()
 
-    assert served.wait(20) == 0 and lost["level"] == "warning" and lost["broker"].endswith(str(mosquitto.port))
+    assert served.wait(60) == 0 and lost["level"] == "warning" and lost["broker"].endswith(str(mosquitto.port))
     for line in served.lines:
         event = json.loads(line)
         assert event["event"] and event["level"] and datetime.fromisoformat(event["timestamp"]).tzinfo

@@ -50,13 +50,17 @@ class Running:
             self.runtime.run(self.seen.append)
 
     def burst(self) -> None:
-        """Three frames, a while after the last ones."""
-        for _ in range(3):
-            self.number += 1
-            (self.pictures / f"IMG_{self.number:04d}.JPG").write_bytes(jpeg(self.number))
+        """Three frames at once, a while after the last ones."""
+        aside = self.pictures.with_name("aside")
+        aside.mkdir(exist_ok=True)
+        for number in range(self.number + 1, self.number + 4):
+            (aside / f"IMG_{number:04d}.JPG").write_bytes(jpeg(number))
+        for file in sorted(aside.iterdir()):  # renames: nothing that could take longer than a burst's quiet
+            file.rename(self.pictures / file.name)
+        self.number += 3
 
     def wait(self, condition: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 120
         while not condition():
             if not self.thread.is_alive() or time.monotonic() > deadline:
                 sys.exit(f"stuck; alive {self.thread.is_alive()}, troubles {[one.trouble for one in self.seen]}")

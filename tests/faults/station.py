@@ -65,7 +65,7 @@ class Station:
         process = self.processes[name]
         assert process.poll() is None, f"{name} ended by itself: {self.log(name)[-2000:]}"
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
     def log(self, name: str) -> str:
         """What a program has said."""
@@ -93,7 +93,7 @@ class Station:
         for process in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def program(module: str) -> list[str]:

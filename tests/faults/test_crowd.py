@@ -32,7 +32,7 @@ class Crowd:
             )
             for n in range(PROCESSES)
         ]
-        self._limit = threading.Timer(240, self._give_up)
+        self._limit = threading.Timer(480, self._give_up)
         self._limit.start()
         self.hear("ready")
 
@@ -98,7 +98,7 @@ def test_days_offline_end_with_everything_in_the_catalogue(tmp_path: Path, stati
     trap.outbox.close()
     trap = Trap(tmp_path / "traps", station.broker.port, 0)
     trap.connect()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while trap.outbox.depth().sequences:
         assert time.monotonic() < deadline, trap.outbox.depth()
         time.sleep(0.05)
