@@ -34,8 +34,8 @@ def write_arrays(arrays: Mapping[str, NDArray[Any] | np.generic], compress: bool
     return out.getvalue()
 
 
-def read_arrays(data: bytes, what: str, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """The named arrays of an npz file's bytes.
+def read_arrays(data: bytes, what: str, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+    """The named arrays of an npz file's bytes; all of them where none are named.
 
     Raises:
         BundleError: `what` is not such a file, is larger than 256 MiB unpacked, or lacks an array.
@@ -46,6 +46,7 @@ def read_arrays(data: bytes, what: str, names: tuple[str, ...]) -> dict[str, NDA
             if unpacked > MAX_ARRAY_BYTES:
                 raise BundleError(f"{what}: {unpacked} bytes unpacked, expected at most {MAX_ARRAY_BYTES}")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            names = tuple(arrays.files) if names is None else names
             missing = [name for name in names if name not in arrays]
             if missing:
                 raise BundleError(f"{what}: lacks {', '.join(missing)}; it has {', '.join(arrays.files) or 'nothing'}")

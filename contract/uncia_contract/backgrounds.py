@@ -1,69 +1,88 @@
 """A trap's own view without an animal, in each light: what a burst of one or two frames is compared with.
 
-Decides what a background is and how it follows the seasons; keeping it (in memory, on disk) belongs to the trap.
+Decides what a background is, when it is known, and how it follows the seasons and a camera that was moved; keeping it
+(in memory, on the card) belongs to the trap.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from uncia_contract.arrays import read_arrays, write_arrays
+from uncia_contract.changes import median_frame
+from uncia_contract.errors import BundleError, StorageError
+from uncia_contract.light import Light
 
 Grey: TypeAlias = NDArray[np.uint8]
-Key: TypeAlias = tuple[bool, tuple[int, int]]
+Key: TypeAlias = tuple[Light, tuple[int, ...]]
 
 KEPT = 5  # bursts: an animal that rests through two of five is voted out
-COLOURLESS = 12.0  # grey levels; the burnt-in logos of infrared frames cover too little to matter
+KNOWN = 3  # bursts from which on there is a vote: one burst's median may be an animal's portrait
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """The last bursts' medians by light (infrared or not) and thumbnail shape; a value, never changed in place."""
+    """The last bursts' medians by light and thumbnail shape; a value, never changed in place."""
 
     medians: MappingProxyType[Key, tuple[Grey, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
-    def updated(self, thumbnails: Sequence[Grey], infrared: bool) -> "Background":
+    def updated(self, thumbnails: Sequence[Grey], light: Light) -> "Background":
         """This background after one more burst; its oldest burst of that light and shape is forgotten.
 
         Args:
             thumbnails: the burst's grey thumbnails, uint8 (height, width); frames of another shape than the first are
                 left out, and no frames change nothing.
-            infrared: the light of the burst; `is_infrared` tells it.
+            light: in which they were taken.
         """
         if not thumbnails:
             return self
         shape = thumbnails[0].shape
-        median = np.median([frame for frame in thumbnails if frame.shape == shape], axis=0).astype(np.uint8)
-        key = (infrared, (shape[0], shape[1]))
-        kept = (*self.medians.get(key, ()), median)[-KEPT:]
+        alike = np.stack([frame for frame in thumbnails if frame.shape == shape]).astype(np.float32)
+        key = (light, shape)
+        kept = (*self.medians.get(key, ()), median_frame(alike).astype(np.uint8))[-KEPT:]
         return Background(MappingProxyType({**self.medians, key: kept}))
 
-    def seen(self, thumbnail: Grey, infrared: bool) -> Grey | None:
-        """What the trap sees in that light when nothing is there, uint8 like the thumbnail; None while unknown.
+    def seen(self, shape: tuple[int, ...], light: Light) -> Grey | None:
+        """What the trap sees in that light when nothing is there: uint8 of that shape; None while unknown.
 
         Each burst is taken at the brightness of the newest, so that dusk does not pick one burst for the bright parts
         and another for the dark ones.
         """
-        medians = self.medians.get((infrared, (thumbnail.shape[0], thumbnail.shape[1])))
-        if medians is None:
+        medians = self.medians.get((light, shape), ())
+        if len(medians) < KNOWN:
             return None
-        level = float(np.median(medians[-1]))
+        level = np.float32(np.median(medians[-1]))
         level_each = [median.astype(np.float32) - np.float32(np.median(median)) + level for median in medians]
-        seen: Grey = np.median(level_each, axis=0).clip(0, 255).astype(np.uint8)
+        seen: Grey = median_frame(np.stack(level_each)).clip(0, 255).astype(np.uint8)
         return seen
 
 
-def is_infrared(image: Image.Image) -> bool:
-    """Whether a picture was taken by infrared light: as good as colourless.
+def background_to_bytes(background: Background) -> bytes:
+    """For keeping; equal backgrounds give equal bytes."""
+    arrays = {f"{key[0]}-{n}": np.stack(medians) for n, (key, medians) in enumerate(background.medians.items())}
+    return write_arrays(arrays, compress=True)
 
-    A grey image (mode L) is. Of an RGB one, the 95th percentile of the difference between a pixel's largest and
-    smallest channel, at 64 pixels' width, stays under 12 grey levels (coloured logos are smaller than 5 %).
+
+def background_from_bytes(data: bytes) -> Background:
+    """The background that was kept.
+
+    Raises:
+        StorageError: damaged.
     """
-    if image.mode == "L":
-        return True
-    small = image.convert("RGB").resize((64, 48), Image.Resampling.BOX, reducing_gap=2.0)
-    channels = np.asarray(small, dtype=np.int16)
-    return float(np.percentile(channels.max(axis=2) - channels.min(axis=2), 95)) < COLOURLESS
+    try:
+        arrays = read_arrays(data, "background")
+    except BundleError as error:
+        raise StorageError(str(error)) from error
+    medians: dict[Key, tuple[Grey, ...]] = {}
+    for name, stack in arrays.items():
+        light = next((light for light in get_args(Light) if name.startswith(f"{light}-")), None)
+        if light is None or stack.dtype != np.uint8 or stack.ndim != 3:
+            raise StorageError(
+                f"background: {name} holds {stack.dtype} {stack.shape}, expected uint8 medians of a light"
+            )
+        medians[light, stack.shape[1:]] = tuple(stack[-KEPT:])
+    return Background(MappingProxyType(medians))

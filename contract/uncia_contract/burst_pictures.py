@@ -18,6 +18,7 @@ from uncia_contract.decisions import scoring_order
 from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
+from uncia_contract.light import Light, light_of
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
 
@@ -26,6 +27,7 @@ ReadPicture = Callable[[], bytes]
 # Ten frames of 12 megapixels are decoded once (30 MB at a quarter of their scale); thirty of them leave nothing for it.
 SHARED_BYTES = 42 * 1024 * 1024
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
+_LIGHT_SIZE = (64, 48)
 _FINDING_BYTES = 28  # set aside for a pixel of a thumbnail; `regions` takes about 16 of them
 
 
@@ -39,6 +41,7 @@ class BurstPictures:
         size: tuple[int, int],
         whole: Region | None = None,
         workers: int | None = None,
+        with_lights: bool = False,
     ) -> None:
         """Opens nothing yet.
 
@@ -48,6 +51,7 @@ class BurstPictures:
             size: (width, height) of the model's input in pixels.
             whole: what of a frame is scored where no region is found; None for all of it.
             workers: threads that decode; as many as there are cores, at most four, where None.
+            with_lights: whether to tell by which light each was taken.
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
@@ -56,6 +60,8 @@ class BurstPictures:
         self._held: dict[int, tuple[Image.Image, int]] = {}
         self._inputs: dict[int, NDArray[np.uint8]] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
+        self.lights: dict[int, Light] = {}
+        self._with_lights = with_lights
 
     def __enter__(self) -> "BurstPictures":
         return self
@@ -95,6 +101,8 @@ class BurstPictures:
         del picture
         self._sizes[index] = size
         grey, scale = thumbnail(image, self._rule), dct_scale(size, enough)
+        if self._with_lights:
+            self.lights[index] = light_of(np.asarray(image.resize(_LIGHT_SIZE, Image.Resampling.BOX, reducing_gap=2.0)))
         if (self._rank[index] + 1) * decoded_bytes <= self._room(grey.size):
             self._held[index] = image, scale
         elif scale == self._scale(index, self._whole):

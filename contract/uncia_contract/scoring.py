@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.backgrounds import Background
 from uncia_contract.burst_pictures import BurstPictures, ReadPicture, small
 from uncia_contract.classifier import Scores
 from uncia_contract.decisions import Decision, decide, decide_early, highest_mean, scoring_order
+from uncia_contract.light import Light
 from uncia_contract.regions import Region, RegionChoice, regions
 
 __all__ = ["FrameLook", "ReadPicture", "SequenceVerdict", "Strips", "score_burst", "small"]
@@ -45,11 +47,15 @@ class FrameLook:
 
 @dataclass(frozen=True)
 class SequenceVerdict:
-    """The verdict on a burst, with a look a frame, in the burst's order; `failures` names frames by index."""
+    """The verdict on a burst, with a look a frame, in the burst's order; `failures` names frames by index.
+
+    `background` is the trap's own view after this burst, where one was given.
+    """
 
     decision: Decision
     looks: tuple[FrameLook, ...]
     failures: dict[int, str]
+    background: Background | None = None
 
     @property
     def frames_scored(self) -> int:
@@ -61,7 +67,7 @@ def score_burst(
     pictures: Sequence[ReadPicture],
     classifier: Scores,
     strips: Strips | None = None,
-    background: NDArray[np.uint8] | None = None,
+    background: Background | None = None,
     use_regions: bool | None = None,
     every_frame: bool = False,
     workers: int | None = None,
@@ -72,25 +78,39 @@ def score_burst(
         pictures: each gives a JPEG's bytes when called, at most twice.
         classifier: whose manifest holds the rules.
         strips: the camera's burnt-in strips, None where not configured.
-        background: the trap's grey thumbnail of the same light without an animal, for bursts of one or two frames.
+        background: the trap's own view so far, for bursts of one or two frames; None where pictures of other places
+            may have come before.
         use_regions: False scores whole frames; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
         workers: threads that decode pictures while others are scored; as many as there are cores, up to four.
     """
     manifest = classifier.manifest
     whole = strips.visible if strips else None
-    with BurstPictures(pictures, manifest.region_rule, manifest.input_size, whole, workers) as decoded:
+    wanted = (manifest.region_rule, manifest.input_size, whole, workers, background is not None)
+    with BurstPictures(pictures, *wanted) as decoded:
         thumbnails, failures = decoded.thumbnails()
         if not thumbnails:
             return None
-        choices = _choices(list(thumbnails.values()), classifier, strips, background, use_regions)
+        usual, background = _before(thumbnails, decoded.lights, background)
+        choices = _choices(list(thumbnails.values()), classifier, strips, usual, use_regions)
         scorer = _Scorer(decoded, classifier, dict(zip(thumbnails, choices, strict=True)), every_frame)
         decision, scores = scorer.decide()
     looks = {
         index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in scorer.choices.items()
     }
     unread = FrameLook(None, None, "unreadable")
-    return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures)
+    return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures, background)
+
+
+def _before(
+    thumbnails: dict[int, NDArray[np.uint8]], lights: dict[int, Light], background: Background | None
+) -> tuple[NDArray[np.uint8] | None, Background | None]:
+    """What is usually seen in the burst's light (that of most of its frames), and the background with this burst."""
+    if background is None:
+        return None, None
+    light: Light = max(sorted(set(lights.values())), key=list(lights.values()).count)
+    alike = [frame for index, frame in thumbnails.items() if lights[index] == light]
+    return background.seen(alike[0].shape, light), background.updated(alike, light)
 
 
 def _choices(

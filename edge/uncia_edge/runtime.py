@@ -20,6 +20,7 @@ from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
 from uncia_edge.accelerated import AcceleratedClassifier
 from uncia_edge.audit import Audits
+from uncia_edge.backdrop import keep_backdrop, read_backdrop
 from uncia_edge.budget import Budget
 from uncia_edge.camera_choice import open_camera
 from uncia_edge.cameras import ArrivedBurst, LiveCamera
@@ -106,6 +107,7 @@ class Runtime:
             *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
             beat=lambda: self.pulse.beat("observing"),
             preview_px=settings.outbox.preview_px,
+            background=read_backdrop(Path(settings.state)) if settings.camera.kind != "recorded" else None,
         )
 
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
@@ -147,6 +149,8 @@ class Runtime:
             notify("STOPPING=1")
         for thread in self._threads:
             thread.stop()
+        if self._trap.background is not None:
+            keep_backdrop(Path(self.settings.state), self._trap.background)
         self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
         self.outbox.close()
 

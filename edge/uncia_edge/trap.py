@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.backgrounds import Background
 from uncia_contract.classifier import Scores
 from uncia_contract.errors import FrameError, StorageError
 from uncia_contract.frames import Frame
@@ -81,15 +82,19 @@ class Trap:
         strips: Strips | None = None,
         beat: Callable[[], None] = lambda: None,
         preview_px: int = 0,
+        background: Background | None = None,
     ) -> None:
-        """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail."""
+        """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
+
+        `background` is the trap's own view so far; None where bursts come from many places.
+        """
         self._trap = trap
         self._classifier = Beating(classifier, beat)
         self._bundle = bundle
         self._outbox = outbox
         self._clock = clock
         self._strips = strips
-        self._beat, self._preview_px = beat, preview_px
+        self._beat, self._preview_px, self.background = beat, preview_px, background
         self._event, self._unnumbered = "", 0
 
     def observe(self, burst: ArrivedBurst) -> Observation:
@@ -97,7 +102,7 @@ class Trap:
         originals: dict[int, Original] = {}
         readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
         try:
-            verdict = score_burst(readers, self._classifier, self._strips)
+            verdict = score_burst(readers, self._classifier, self._strips, self.background)
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
             return Observation(burst, None, burst.frames, burst.failures, trouble=str(error), safe=False)
         if verdict is None:
@@ -112,7 +117,10 @@ class Trap:
         record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
         if record.positive:
             trouble = trouble or self._store(record, frames, burst.owned, signs)
-        return Observation(burst, record, frames, failures, trouble, safe=not (record.positive and trouble))
+        safe = not (record.positive and trouble)
+        if safe:  # a burst that comes again must not meet itself
+            self.background = verdict.background
+        return Observation(burst, record, frames, failures, trouble, safe)
 
     def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], bytes]:
         def read() -> bytes:

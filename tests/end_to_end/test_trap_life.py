@@ -172,6 +172,7 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     monkeypatch.setattr(cli, "nap", rest)
     assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
     assert base.availability() == "sleeping"
+    assert (base.folder / "state" / "background.npz").is_file()
 
 
 def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
