@@ -76,7 +76,7 @@ def base_station(folder: Path) -> Iterator[int]:
 def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, object]:
     """Resident kilobytes over the frames, and what is still on the card at the end."""
     paths, sizes = pictures(folder), []
-    camera, broker = CameraSettings(folder=str(folder)), BrokerSettings(port=port or 1883)
+    camera, broker = CameraSettings("watched", str(folder), watch="polling"), BrokerSettings(port=port or 1883)
     runtime = Runtime(
         TrapSettings("ridge-1", str(eager(bundle, folder)), str(folder / "state"), camera=camera, broker=broker)
     )

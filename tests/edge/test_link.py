@@ -1,11 +1,16 @@
 """The link and delivery against a real Mosquitto."""
 
+import hashlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from tests.conftest import Mosquitto
 
 from uncia_contract.errors import BrokerError, ConfigurationError
 from uncia_contract.topics import Topics
@@ -155,3 +160,35 @@ def retained(mosquitto: Any, topic: str) -> bytes:
 
     message = subscribe.simple(topic, qos=1, hostname=mosquitto.host, port=mosquitto.port, protocol=MQTTv5)
     return bytes(message.payload)
+
+
+def test_a_chunk_says_where_it_lies_and_of_what_it_is(mosquitto: Mosquitto, sender: Any) -> None:
+    """Sequence, frame and offset in its topic; sha256 and size of the whole frame as user properties."""
+    seen: dict[str, tuple[int, dict[str, str]]] = {}
+
+    def note(_: Any, __: Any, message: Any) -> None:
+        seen[message.topic] = len(message.payload), dict(getattr(message.properties, "UserProperty", ()))
+
+    collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
+    listener = mqtt.Client(CallbackAPIVersion.VERSION2, "listener", protocol=mqtt.MQTTv5)
+    listener.on_message, ready = note, threading.Event()
+    listener.on_subscribe = lambda *_: ready.set()
+    listener.connect(mosquitto.host, mosquitto.port)
+    listener.subscribe(f"{TOPICS.base}/sequence/+/frame/#", qos=1)
+    listener.loop_start()
+    assert ready.wait(10) and collector.ready.wait(10)
+    [sequence] = sender.add(1, size=40_000, frames=1)
+    content = sender.outbox.frame_path(sequence, 0).read_bytes()
+    sender.start(mosquitto.port)
+    sender.wait()
+    sender.wait(lambda: sum(size for size, _ in seen.values()) == len(content))
+    offset = 0
+    while offset < len(content):
+        size, properties = seen[f"{TOPICS.base}/sequence/{sequence}/frame/0/{offset}"]
+        assert size <= 64 * 1024
+        assert properties == {"sha256": hashlib.sha256(content).hexdigest(), "size": str(len(content))}
+        offset += size
+    assert len(seen) >= 2
+    listener.disconnect()
+    listener.loop_stop()
+    collector.stop()

@@ -206,6 +206,41 @@ def test_the_kind_of_file_system_is_known() -> None:
     assert file_system(Path("/proc")) == "proc"
 
 
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "9p"])
+def test_a_share_is_looked_at_and_not_listened_to(place: Place, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """There inotify tells of this machine's own writes only."""
+    monkeypatch.setattr("uncia_edge.arrivals.file_system", lambda folder: kind)
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), settle_s=0.05)
+    assert not arrivals.by_inotify
+    path = place.put("100RECNX/A1.JPG", 0)
+    assert until(lambda: arrivals.ready(0.05), 10) == [path]
+
+
+def test_a_disk_is_listened_to(place: Place) -> None:
+    """The default."""
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder))
+    assert arrivals.by_inotify
+    arrivals.close()
+
+
+def test_without_inotify_it_looks_every_few_seconds(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No watches left, or a kernel without: said once; where inotify was asked for by name it is an error."""
+
+    def refuse(observer: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    monkeypatch.setattr("uncia_edge.arrivals.Observer.start", refuse)
+    ledger = Ledger(place.ledger, place.folder)
+    arrivals = Arrivals(place.folder, ledger, settle_s=0.05)
+    assert "no inotify ([Errno 28] inotify watch limit reached)" in caplog.text
+    path = place.put("A1.JPG", 0)
+    assert until(lambda: arrivals.ready(0.05), 10) == [path]
+    with pytest.raises(OSError, match="limit reached"):
+        Arrivals(place.folder, ledger, "inotify")
+
+
 def frames(seconds: Iterator[float] | list[float]) -> list[Frame]:
     return [Frame(f"f{n:05d}", Path(f"/f{n:05d}"), START + timedelta(seconds=s)) for n, s in enumerate(seconds)]
 

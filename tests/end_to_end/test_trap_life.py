@@ -34,7 +34,9 @@ class Base:
 
     def __init__(self, folder: Path, broker: Mosquitto) -> None:
         self.folder, self.broker = folder, broker
-        settings = CollectorSettings(data=str(folder / "data"), broker=CollectorBroker(port=broker.port), http=None)
+        settings = CollectorSettings(
+            data=str(folder / "data"), broker=CollectorBroker(port=broker.port, client_id=folder.name), http=None
+        )
         self.collector = Collector(settings)
         self.collector.start()
         self.collector.wait_ready()
@@ -116,6 +118,25 @@ def test_why_the_accelerator_is_not_in_use_reaches_the_base_station(base: Base, 
     assert state is not None
     assert state.delegate == "XNNPACK"
     assert any("libnothing.so.1: cannot be loaded" in reason for reason in state.degraded)
+
+
+def test_who_the_trap_is_and_how_it_fares_is_told_again_and_again(base: Base, strict_bundle: Path) -> None:
+    """At once, and every `health_s`; retained, so that a base station that comes later knows it as well."""
+    camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 2)))
+    with Runtime(base.trap(strict_bundle, camera, health_s=1)) as trap:
+        wait(base.state)
+        first = base.state()
+        trap.run()
+        wait(lambda: (now := base.state()) is not None and now.counters.bursts == 2)
+        late = Base(base.folder / "late", base.broker)
+        wait(late.state)
+        assert late.availability() == "online"
+        late.collector.stop()
+    state = base.state()
+    assert first is not None and state is not None
+    assert (first.bundle, first.trap, first.software.split()[0]) == (trap.bundle.identity, "ridge-1", "uncia")
+    assert (state.counters.frames, state.counters.positives, state.outbox_sequences) == (6, 0, 0)
+    assert state.sent_at > first.sent_at and state.disk_free_bytes > 0
 
 
 def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:
