@@ -21,6 +21,8 @@ from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import MODEL
 from uncia_edge.clock import read_clock
 from uncia_edge.delegate import why_not
+from uncia_edge.installed import InstalledBundle
+from uncia_edge.last_good import FOLDER
 from uncia_edge.records import Reading
 from uncia_edge.settings import TrapSettings
 
@@ -106,7 +108,7 @@ def _pi_camera_line() -> Line:
 def runtime_line(settings: TrapSettings) -> Line:
     """Which TFLite runtime runs the bundle's model, with which kernels."""
     try:
-        info = Interpreter(read_bundle(Path(settings.bundle)).members[MODEL], settings.threads).info
+        info = Interpreter(read_bundle(bundle_file(settings)).members[MODEL], settings.threads).info
     except UnciaError as error:
         return Line("runtime", "failed", str(error), "pip install 'uncia[edge]', and check the bundle below")
     if info.delegate == "none":
@@ -119,11 +121,17 @@ def runtime_line(settings: TrapSettings) -> Line:
     return Line("runtime", "ok", str(info))
 
 
+def bundle_file(settings: TrapSettings) -> Path:
+    """The configured bundle, or the one that came from afar in its place."""
+    configured = Path(settings.bundle)
+    return InstalledBundle(Path(settings.state) / FOLDER, configured).path or configured
+
+
 def bundle_line(settings: TrapSettings) -> Line:
     """Whether this machine reproduces the bundle's probes."""
     remedy = "copy the bundle anew, or make it with this version of uncia-convert bundle"
     try:
-        bundle = read_bundle(Path(settings.bundle))
+        bundle = read_bundle(bundle_file(settings))
         found = Classifier(bundle, settings.threads).check_probes()
     except UnciaError as failure:
         return Line("bundle", "failed", str(failure), remedy)
@@ -134,7 +142,7 @@ def delegate_line(settings: TrapSettings) -> Line:
     """Whether the configured accelerator runs the bundle, tried in a child process."""
     if not settings.delegate:
         return Line("delegate", "ok", "none configured: CPU")
-    reason = why_not(Path(settings.bundle), settings.delegate)
+    reason = why_not(bundle_file(settings), settings.delegate)
     if reason:
         return Line(
             "delegate",

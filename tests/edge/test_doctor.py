@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
+from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.interpreter import Interpreter
 from uncia_edge.bench import watt_hours_a_day
 from uncia_edge.cli import main
 from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, disk_lines, examine, exit_code
+from uncia_edge.installed import InstalledBundle
 from uncia_edge.records import Reading
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
@@ -158,6 +160,15 @@ def test_a_bundle_whose_probes_are_not_reproduced_has_failed(
     monkeypatch.setattr(Interpreter, "run", lambda self, *given: [part * 0 for part in run(self, *given)])
     status, detail, remedy = the("bundle", trap)
     assert (status, "probes differ by" in detail, remedy) == ("failed", True, True)
+
+
+def test_a_bundle_that_came_from_afar_is_the_one_that_is_examined(trap: TrapSettings) -> None:
+    """It decides, and not the configured one."""
+    starter = read_bundle(STARTER)
+    later = write_bundle(replace(starter.manifest, version=7), starter.members)
+    InstalledBundle(Path(trap.state) / "bundle", Path(trap.bundle)).put(later)
+    status, detail, _ = the("bundle", trap)
+    assert (status, detail.startswith("snow-leopard-starter version 7")) == ("ok", True)
 
 
 def test_kernels_that_are_slow_are_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,16 @@ import hashlib
 import logging
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tests.edge.scene import Post, jpeg, slope
+from tests.faults.test_offers_power_cut import offer
 
+from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import UnciaError
 from uncia_contract.messages import Receipt
+from uncia_edge.installed import InstalledBundle
 from uncia_edge.outbox import Outbox
 from uncia_edge.testing.bad_card import FOR_GOOD, BadCard
 
@@ -106,11 +110,30 @@ def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None
     return None if found == waiting else f"waiting {found}, expected {waiting}", calls
 
 
+def offer_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
+    """A bundle offered to a card that refuses: the one before stays whole, and the next offer ends well."""
+    shutil.rmtree(folder, ignore_errors=True)
+    card = BadCard(folder / "state")
+    offer(folder, 2)
+    installed = InstalledBundle(folder / "state" / "bundle", folder / "configured.uncia")
+    card.refuse(n, times, code)
+    with suppress(UnciaError, OSError):
+        offer(folder, 3)
+    calls = card.relent()
+    path = installed.path
+    if path is None or read_bundle(path).manifest.version not in (2, 3):
+        return "the bundle that was installed is gone", calls
+    if not (offer(folder, 3) or offer(folder, 3)) or read_bundle(installed.path or path).manifest.version != 3:
+        return "the next offer fails", calls
+    left = sorted(path.name for path in (folder / "state" / "bundle").iterdir())
+    return None if len(left) == 2 else f"left behind: {left}", calls
+
+
 def main() -> None:
     """Arguments: the folder, the trial's name, the errno."""
     logging.disable(logging.CRITICAL)
     folder, code = Path(sys.argv[1]), int(sys.argv[3])
-    run = {"burst": trial, "receipt": receipt_trial, "start": start_trial}[sys.argv[2]]
+    run = {"burst": trial, "receipt": receipt_trial, "start": start_trial, "offer": offer_trial}[sys.argv[2]]
     most = 0
     for times in (1, FOR_GOOD):
         n = 0

@@ -17,7 +17,7 @@ import pytest
 from uncia_edge.testing.bad_card import compile_bad_card
 
 ROOT = Path(__file__).parents[2]
-LEAST = {"burst": 25, "receipt": 3, "start": 3}  # fewer changes than that, and the shim saw nothing
+LEAST = {"burst": 25, "receipt": 3, "start": 3, "offer": 15}  # fewer changes than that, and the shim saw nothing
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ CODES = pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS], 
 
 
 @CODES
-@pytest.mark.parametrize("what", ["burst", "receipt", "start"])
+@pytest.mark.parametrize("what", list(LEAST))
 def test_any_change_may_be_refused(bad_card: Path, tmp_path: Path, what: str, code: int) -> None:
     """Nothing is lost, doubled, torn or left behind, whichever change it is."""
     folder = memory(tmp_path)
