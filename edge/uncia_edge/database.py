@@ -154,6 +154,7 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={synchronous}")
     connection.execute("PRAGMA wal_autocheckpoint=250")
+    connection.execute("PRAGMA cache_size=-512")  # kB; by default it grows to 2 MB over thousands of sequences
     connection.execute("PRAGMA journal_size_limit=4194304")
     return connection
 

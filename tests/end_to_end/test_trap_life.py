@@ -171,7 +171,7 @@ port = {port}
 def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`sleeping`, not `offline`: a trap that rests is no trap that is lost."""
+    """`sleeping`, not `offline`: a trap that rests is not lost. It wakes, tells who it is, and rests again."""
     now = datetime.now(UTC)
     (base.folder / "DCIM").mkdir()
     text = CONFIGURATION.format(
@@ -180,19 +180,26 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     )  # fmt: skip
     (base.folder / "trap.toml").write_text(text)
     monkeypatch.setattr(runtime, "GRACE_S", 0.0)
-    monkeypatch.setattr(runtime, "SLEEP_LOOK_S", 0.1)
+    monkeypatch.setattr(runtime, "SLEEP_LOOK_S", 1.0)
     handlers: list[Callable[..., object]] = []
+    told: list[datetime] = []
     monkeypatch.setattr(signal, "signal", lambda number, act: handlers.append(act))
 
     def rest(seconds: float, wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
         assert 2 * 3600 < seconds <= 3 * 3600
         wait(lambda: base.availability() == "sleeping")
+        wait(lambda: (state := base.state()) is not None and state.sent_at not in told)
+        state = base.state()
+        assert state is not None
+        told.append(state.sent_at)
+        if len(told) == 1:
+            return  # the sleep is over
         handlers[-1](signal.SIGTERM, None)
         assert wake(0.1)
 
     monkeypatch.setattr(cli, "nap", rest)
     assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
-    assert base.availability() == "sleeping"
+    assert (base.availability(), len(told)) == ("sleeping", 2)
     assert (base.folder / "state" / "background.npz").is_file()
 
 
