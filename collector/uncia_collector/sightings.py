@@ -5,7 +5,7 @@ that somebody confirmed: what stands as `open` or `confirmed`, which an index an
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
@@ -97,6 +97,19 @@ def _offset(moment: datetime, zone: tzinfo) -> timedelta:
     return moment.astimezone(zone).utcoffset() or timedelta(0)
 
 
-def places(connection: Connection) -> list[Any]:
-    """The deployments, newest of each trap last."""
-    return [*connection.execute(select(deployments).order_by(deployments.c.trap, deployments.c.started_at))]
+def places(connection: Connection, since: datetime, origin: str = "") -> list[Any]:
+    """The deployments of the station, or of a survey, that had not ended before; newest of each trap last."""
+    there = deployments.c.ended_at.is_(None) | (deployments.c.ended_at >= since)
+    query = select(deployments).where(deployments.c.origin == origin, there)
+    return [*connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at))]
+
+
+def count_by_place(connection: Connection, found: Sequence[Any], since: datetime) -> dict[str, int]:
+    """The sightings of each deployment, by its id: of a trap that was moved, those of its time at each place."""
+    counts = {}
+    for place in found:
+        until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
+        seen = sequences.c.standing.in_(SIGHTING), sequences.c.trap == place.trap
+        query = select(func.count()).where(*seen, *_between(max(since, place.started_at), until))
+        counts[place.id] = connection.execute(query).scalar_one()
+    return counts

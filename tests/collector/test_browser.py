@@ -112,6 +112,30 @@ def test_guides_table_of_keys_is_the_pages_own(browser, station):
     assert own == set(taught)
 
 
+def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_sequence):
+    """An upright picture beside a lying one, the longest name: pictures of one size, score and time inside the card."""
+    for n, size in enumerate([(120, 400), (400, 120)]):
+        sequence = make_sequence(trap="a-trap-whose-name-has-32-letters", id=str(n), pictures=[jpeg(n, size)])
+        empty_station.stored.take(*sequence.wires())
+    browser.resize(1024, 768)
+    browser.open(empty_station.address)
+    browser.until(lambda: all(image.get_property("naturalWidth") for image in browser.all(".card img")))
+    pictures = {tuple(browser.run(RECT, image)[2:]) for image in browser.all(".card img")}
+    assert len(pictures) == 1 and (width := pictures.pop())[0] / width[1] == pytest.approx(1.6, abs=0.01)
+
+    card = browser.run(RECT, browser.one(".card"))
+    for fact in browser.all("li:first-child .score, li:first-child time, li:first-child .mark"):
+        x, _, wide, _ = browser.run(RECT, fact)
+        assert card[0] + 8 < x and x + wide < card[0] + card[2] - 8
+
+
+def test_navigation_says_where_one_is(browser, station):
+    """Nights and what is to review are two places at one address."""
+    for page, name in (("", "Nights"), ("?trap=ridge", "Nights"), ("?state=open", "To review"), ("map?days=7", "Map")):
+        browser.open(station.address + page)
+        assert [link.text for link in browser.all("nav a[aria-current]")] == [name]
+
+
 def test_region_is_drawn_on_every_frame(browser, station):
     """A box for each of the three frames."""
     browser.open(f"{station.address}sequences/ridge/2")

@@ -191,6 +191,11 @@ def test_the_page_shows_an_imported_survey(stored):
     assert (
         "Imported from the survey “Sample from: MICA" in one and "kept elsewhere: https://multimedia.agouti.eu" in one
     )
+    heron = client.get(client.get("/?trap=315").text.split('class="card" href="')[1].split('"')[0]).text
+    assert "Yes, Ardea" in heron and "How sure Western Europe species model Version 1 was" in heron
+    for text in (one, heron):  # of what nobody knows here nothing is claimed
+        assert "threshold" not in text and "as the survey tells the time" in text and "Bundle" not in text
+    assert 'id="confirm"' not in one and "Relabel" in one
     exports = client.get("/export").text
     assert "0 of 423" in exports and '<a href="/?trap=320">320</a>' in exports
 

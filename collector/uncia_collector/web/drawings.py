@@ -3,13 +3,14 @@
 Decides scales; a drawing's user units are pixels at its natural size.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import cos, floor, log10, radians
-from typing import Any
+from typing import Any, Literal
 
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 600, 160, 34
 MAP_WIDTH, MAP_HEIGHT, MAP_MARGIN = 900, 620, 60
+LETTER_WIDTH, LINE_HEIGHT = 11, 21
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,46 @@ def bars(counts: Sequence[int], width: float, height: float) -> list[tuple[float
     ]
 
 
+@dataclass
+class PlaceMark:
+    """A deployment on the map: its circle, as large as its sightings are many, and where its name begins or ends."""
+
+    x: float
+    y: float
+    radius: float
+    place: Any
+    count: int
+    label_x: float = 0.0
+    label_y: float = 0.0
+    anchor: Literal["start", "end"] = "start"
+
+    @property
+    def label(self) -> str:
+        """The trap's name, and how often."""
+        return f"{self.place.trap}: {self.count}" if self.count else str(self.place.trap)
+
+    @property
+    def label_box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the name; a letter is ten pixels wide at most."""
+        left = self.label_x - (self.label_width if self.anchor == "end" else 0)
+        return left, self.label_y - 15, left + self.label_width, self.label_y + 5
+
+    @property
+    def label_width(self) -> float:
+        """Of the name, at most."""
+        return LETTER_WIDTH * len(self.label)
+
+    @property
+    def ring(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the circle."""
+        return self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius
+
+
 @dataclass(frozen=True)
 class StationMap:
-    """Places as (x, y, deployment, sightings, radius) and the graticule's lines as (position, degrees as text)."""
+    """Places, and the graticule's lines as (position, degrees as text)."""
 
-    places: list[tuple[float, float, Any, int, float]]
+    places: list["PlaceMark"]
     meridians: list[tuple[float, str]]
     parallels: list[tuple[float, str]]
     scale_px: float
@@ -62,7 +98,10 @@ class StationMap:
 
 
 def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> StationMap | None:
-    """An equirectangular map around the deployments, true to scale at their middle latitude; None without any."""
+    """An equirectangular map around the deployments, true to scale at their middle latitude; None without any.
+
+    `sightings` are those of each deployment, by its id.
+    """
     if not deployments:
         return None
     latitudes, longitudes = [d.latitude for d in deployments], [d.longitude for d in deployments]
@@ -80,9 +119,10 @@ def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> Statio
 
     most = max([1, *sightings.values()])
     placed = [
-        (x(d.longitude), y(d.latitude), d, (n := sightings.get(d.trap, 0)), 8 + 22 * (n / most) ** 0.5)
+        PlaceMark(x(d.longitude), y(d.latitude), 8 + 22 * ((n := sightings.get(d.id, 0)) / most) ** 0.5, d, n)
         for d in deployments
     ]
+    place_labels(placed)
     half_x, half_y = MAP_WIDTH / 2 / shrink / degree_px, MAP_HEIGHT / 2 / degree_px
     scale_km = _round_step(111.32 * span / 3)
     return StationMap(
@@ -92,6 +132,36 @@ def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> Statio
         scale_km / 111.32 * degree_px,
         scale_km,
     )
+
+
+def place_labels(marks: Sequence[PlaceMark]) -> None:
+    """Put each name beside its circle where it is on the map and hides neither another name nor a circle."""
+    taken = [mark.ring for mark in marks]
+    for mark in sorted(marks, key=lambda mark: (mark.y, mark.x)):
+        for x, y, anchor in (*_beside(mark), next(_beside(mark))):  # the first again where nothing is free
+            mark.label_x, mark.label_y, mark.anchor = x, y, anchor
+            if _is_on_map(mark.label_box) and not any(_overlap(mark.label_box, other) for other in taken):
+                break
+        taken.append(mark.label_box)
+
+
+def _beside(mark: PlaceMark) -> Iterator[tuple[float, float, Literal["start", "end"]]]:
+    """Where a name may begin or end: right, left, and line by line farther below and above."""
+    right, left = mark.x + mark.radius + 5, mark.x - mark.radius - 5
+    for line in range(12):
+        for y in (mark.y + 6 + line * LINE_HEIGHT, mark.y + 6 - line * LINE_HEIGHT):
+            yield right, y, "start"
+            yield left, y, "end"
+            if line:
+                yield mark.x - mark.label_width / 2, y, "start"
+
+
+def _is_on_map(box: tuple[float, float, float, float]) -> bool:
+    return box[0] >= 0 and box[1] >= 0 and box[2] <= MAP_WIDTH and box[3] <= MAP_HEIGHT
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _graticule(low: float, high: float) -> list[float]:

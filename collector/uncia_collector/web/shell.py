@@ -31,7 +31,7 @@ class Shell:
         """A page."""
         trouble = "" if self.ingest is None or person is None else self.ingest.trouble
         values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
-        values |= {"zone": self.zone}
+        values |= {"zone": self.zone, "here": f"{request.url.path}?{request.url.query}".rstrip("?")}
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def clock(self, moment: datetime | None) -> str:
@@ -61,5 +61,5 @@ def human_span(seconds: float) -> str:
     minutes = int(seconds // 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes % 60} min"] * bool(minutes % 60 or not hours))

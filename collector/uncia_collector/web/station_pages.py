@@ -10,8 +10,8 @@ from starlette.responses import Response
 from uncia_collector.people import Person
 from uncia_collector.recall import ENOUGH, miss_rates
 from uncia_collector.rhythm import gaps_in, is_overdue, limit_s
-from uncia_collector.schema import deployments, quarantine, tallies, traps
-from uncia_collector.sightings import count_sightings, places
+from uncia_collector.schema import deployments, quarantine, surveys, tallies, traps
+from uncia_collector.sightings import count_by_place, count_sightings, places
 from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_collector.web.shell import Shell
 from uncia_contract.messages import TrapState, decode
@@ -35,12 +35,23 @@ def show_traps(request: Request, person: Person) -> Response:
 def show_map(request: Request, person: Person) -> Response:
     """Where the traps stand and how often the animal passed."""
     shell: Shell = request.app.state.shell
-    days = _days(request)
+    days, survey = _days(request), request.query_params.get("survey", "")[:64]
+    since = _since(days)
     with shell.database.reading() as connection:
-        found = count_sightings(connection, _since(days), shell.zone)
-        station = station_map(places(connection), dict(found.by_trap))
+        found = places(connection, since, survey)
+        station = station_map(found, count_by_place(connection, found, since))
+        known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
     return shell.render(
-        request, person, "map.html", map=station, width=MAP_WIDTH, height=MAP_HEIGHT, days=days, periods=PERIODS_DAYS
+        request,
+        person,
+        "map.html",
+        map=station,
+        width=MAP_WIDTH,
+        height=MAP_HEIGHT,
+        days=days,
+        periods=PERIODS_DAYS,
+        survey=survey,
+        surveys=known,
     )
 
 
