@@ -19,6 +19,11 @@ BUNDLE_EXAMPLE = """example:
   uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia"""
 
 
+SIGN_EXAMPLE = """example:
+  openssl genpkey -algorithm ed25519 -out maker.key && openssl pkey -in maker.key -pubout -out maker.pem
+  uncia-convert sign my-leopards-1.uncia --key maker.key
+
+a trap whose trap.toml says `bundle_key = "maker.pem"` then takes nothing unsigned, tampered or older"""
 EDGETPU_EXAMPLE = """example:
   uncia-convert edgetpu runs/backbone/backbone.tflite
 
@@ -47,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_backbone(commands)
     _add_bundle(commands)
+    _add_sign(commands)
     _add_edgetpu(commands)
     return parser
 
@@ -130,6 +136,29 @@ def _bundle(arguments: argparse.Namespace) -> int:
         f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, "
         f"probes proven, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
     )
+    return 0
+
+
+def _add_sign(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "sign",
+        help="sign a bundle, for traps that trust one maker",
+        description="Signs a bundle with an Ed25519 key (PEM).",
+        epilog=SIGN_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("bundle", type=Path, metavar="BUNDLE")
+    command.add_argument("--key", required=True, type=Path, metavar="PEM", help="the private key, without a password")
+    command.add_argument("--out", type=Path, metavar="FILE", help="the signed bundle (default: in its place)")
+    command.set_defaults(run=_sign)
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    from uncia_converter.signing import sign_bundle
+
+    out = arguments.out or arguments.bundle
+    sign_bundle(arguments.bundle, arguments.key, out)
+    _say(f"{out}: signed")
     return 0
 
 

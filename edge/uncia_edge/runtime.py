@@ -8,14 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
-from uncia_contract.bundle import Bundle
-from uncia_contract.errors import StorageError
+from uncia_contract.bundle import Bundle, read_bundle
+from uncia_contract.errors import BundleError, StorageError
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
 from uncia_edge.accelerated import AcceleratedClassifier
@@ -45,6 +44,7 @@ from uncia_edge.settings import BrokerSettings, TrapSettings
 from uncia_edge.sleep import GRACE_S, asleep_until
 from uncia_edge.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
 from uncia_edge.trap import Observation, Trap
+from uncia_edge.trust import Trust
 
 _log = logging.getLogger(__name__)
 
@@ -74,11 +74,10 @@ class Runtime:
         self._state_folder = state_folder(self._configured)
         settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
-        in_use = bundle_in_use(
-            Path(settings.bundle),
-            Path(settings.state),
-            lambda path, bundle: _prove(path, bundle, settings.threads, settings.delegate),
+        self._trust = Trust(
+            Path(settings.bundle_key) if settings.bundle_key else None, Path(settings.state) / FOLDER / LAST_GOOD
         )
+        in_use = bundle_in_use(Path(settings.bundle), Path(settings.state), self._prove)
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
         troubles = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
         self._degraded = tuple(reason for reason in troubles if reason)
@@ -124,8 +123,22 @@ class Runtime:
 
     def _make_offers(self, folder: Path) -> Offers:
         installed = InstalledBundle(folder, Path(self.settings.bundle))
-        prove = partial(why_not, library="", timeout_s=PROOF_S)
-        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, prove)
+        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._why_not)
+
+    def _prove(self, path: Path, bundle: Bundle) -> Chosen:
+        self._trust.check(bundle)
+        chosen = choose(path, bundle, self.settings.threads, self.settings.delegate)
+        manifest, info = bundle.manifest, chosen.classifier.info
+        _log.info("bundle %s version %d on %s, probes reproduced", manifest.name, manifest.version, info)
+        return chosen
+
+    def _why_not(self, path: Path) -> str | None:
+        """Why an offered bundle is not taken."""
+        try:
+            self._trust.check(read_bundle(path))
+        except BundleError as error:
+            return str(error)
+        return why_not(path, "", PROOF_S)
 
     def _bounds(self) -> Bounds:
         if self._state_folder.trouble is not None:
@@ -283,13 +296,6 @@ class Runtime:
             _log.info("planned sleep until %s", until.isoformat())
             self.asleep_until = until
             self.stop()
-
-
-def _prove(path: Path, bundle: Bundle, threads: int, library: str) -> Chosen:
-    chosen = choose(path, bundle, threads, library)
-    info = chosen.classifier.info
-    _log.info("bundle %s version %d on %s, probes reproduced", bundle.manifest.name, bundle.manifest.version, info)
-    return chosen
 
 
 def _broker(settings: BrokerSettings) -> Broker:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.edge.test_trust import Maker
 from tests.end_to_end.conftest import STARTER
 from tests.systemd.test_units import station
 
@@ -139,6 +140,26 @@ def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
         wait(lambda: again.delivery.connected)
         assert base.ask("offer-bundle", str(offered)) == 0
         assert "in use already" in capsys.readouterr().out
+
+
+def test_a_trap_with_a_key_takes_only_what_its_maker_signed(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
+    """From afar and at its start; an unsigned one put in place of the last good one changes nothing."""
+    maker, offered = Maker(base.folder), version_two(base.folder / "better-2.uncia")
+    configured = base.folder / "configured.uncia"
+    configured.write_bytes(maker.signed(STARTER.read_bytes()))
+    settings = msgspec.structs.replace(base.trap, bundle=str(configured), bundle_key=str(maker.pem))
+    with Runtime(settings) as trap:
+        wait(lambda: trap.delivery.connected)
+        assert base.ask("offer-bundle", str(offered)) == 2
+        assert "does not run here: unsigned: expected a signature by the key of maker.pem" in capsys.readouterr().err
+        offered.write_bytes(maker.signed(offered.read_bytes()))
+        assert base.ask("offer-bundle", str(offered)) == 0
+    Runtime(settings).outbox.close()  # its first start
+    configured.write_bytes(STARTER.read_bytes())
+    again = Runtime(settings)
+    assert again.bundle.identity == read_bundle(offered).identity
+    assert any("unsigned" in reason for reason in again._degraded)
+    again.outbox.close()
 
 
 def test_an_offered_bundle_whose_probes_differ_is_refused(
