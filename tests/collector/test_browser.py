@@ -8,6 +8,7 @@ from tests.collector.browser import browser, empty_station, station
 from tests.collector.conftest import jpeg
 
 from uncia_collector import gallery
+from uncia_collector.review import review
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.messages import Preview
 
@@ -114,15 +115,21 @@ def test_guides_table_of_keys_is_the_pages_own(browser, station):
 
 def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_sequence):
     """An upright picture beside a lying one, the longest name: pictures of one size, score and time inside the card."""
-    for n, size in enumerate([(120, 400), (400, 120)]):
+    for n, size in enumerate([(600, 800), (800, 600)]):
         sequence = make_sequence(trap="a-trap-whose-name-has-32-letters", id=str(n), pictures=[jpeg(n, size)])
         empty_station.stored.take(*sequence.wires())
+    said = "a label of as many letters as fit into the catalogue so that it takes lines"
+    review(empty_station.stored.database, (sequence.trap, "1"), "relabelled", "anara", sequence.started_at, said)
     browser.resize(1024, 768)
     browser.open(empty_station.address)
     browser.until(lambda: all(image.get_property("naturalWidth") for image in browser.all(".card img")))
     pictures = {tuple(browser.run(RECT, image)[2:]) for image in browser.all(".card img")}
-    assert len(pictures) == 1 and (width := pictures.pop())[0] / width[1] == pytest.approx(1.6, abs=0.01)
+    [(width, height)] = pictures
+    assert width / height == pytest.approx(1.6, abs=0.01)
 
+    bottoms = [browser.run(RECT, image)[1] + height for image in browser.all(".card img")]
+    tops = [browser.run(RECT, name)[1] for name in browser.all(".card strong")]
+    assert all(5 < top - bottom < 15 for top, bottom in zip(tops, bottoms, strict=True))  # not torn apart
     card = browser.run(RECT, browser.one(".card"))
     for fact in browser.all("li:first-child .score, li:first-child time, li:first-child .mark"):
         x, _, wide, _ = browser.run(RECT, fact)
