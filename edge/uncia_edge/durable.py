@@ -43,6 +43,7 @@ class Staging:
 
     def __init__(self) -> None:
         self._descriptors: list[int] = []
+        self._synced = 0
         self._paths: list[Path] = []
 
     def __enter__(self) -> Self:
@@ -60,10 +61,15 @@ class Staging:
                     _temporary(path).unlink(missing_ok=True)
 
     def _commit(self) -> None:
-        for descriptor in self._descriptors:
-            os.fsync(descriptor)
+        self.sync()
         for path in self._paths:
             _temporary(path).rename(path)
+
+    def sync(self) -> None:
+        """Wait until all that was written so far is on the card; nothing has its name yet."""
+        for descriptor in self._descriptors[self._synced :]:
+            os.fsync(descriptor)
+        self._synced = len(self._descriptors)
 
     def write(self, path: Path, content: bytes) -> None:
         """Write what becomes `path`."""

@@ -61,6 +61,7 @@ class FrameFiles:
                 if sign is None or not sign.holds(source, shard):
                     doubtful.append((entry.sha256, source, reading.submit(staging.sha256, path)))
             staging.write(self.record(record.id), encode(record))
+            staging.sync()  # while the card works, copies are read
             for scored, source, copied in doubtful:
                 if copied.result() != scored:
                     raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
