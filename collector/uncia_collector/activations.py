@@ -27,7 +27,7 @@ class Activations:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._hashes: dict[tuple[str, int, int], str] = {}
         self._loaded: OrderedDict[str, tuple[Bundle, Explainer]] = OrderedDict()
         self._refused: dict[str, str] = {}
@@ -49,10 +49,10 @@ class Activations:
             DataError: there are no maps for this bundle; the message is `trouble`'s.
             FrameError: the picture cannot be decoded.
         """
-        if trouble := self.trouble(sha256):
-            raise DataError(trouble)
         image = open_jpeg(picture)
-        with self._lock:
+        with self._lock:  # held from the loading on: another bundle must not push this one out in between
+            if trouble := self.trouble(sha256):
+                raise DataError(trouble)
             bundle, explainer = self._loaded[sha256]
             self._loaded.move_to_end(sha256)
             places = explainer.activation(model_input(image, bundle.manifest.input_size, region))

@@ -3,17 +3,21 @@
 import hashlib
 import io
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from uncia_collector.activations import Activations
 from uncia_collector.people import People
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
+from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.messages import BundleIdentity, Preview
 from uncia_simulation.scenes import render_bursts
 
@@ -100,3 +104,18 @@ def test_preview_that_is_no_picture_is_no_crash(viewer, stored, make_sequence):
     stored.take(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_wire())
 
     assert (viewer.get("/").status_code, viewer.get(f"{ONE}/0.thumbnail.jpg").status_code) == (200, 404)
+
+
+def test_bundles_shown_at_once_do_not_push_each_other_out(tmp_path, scene, monkeypatch):
+    """More bundles than are kept loaded, asked for by several browsers: each gets its map, none a crash."""
+    monkeypatch.setattr("uncia_collector.activations.MOST_LOADED", 1)
+    bundle = read_bundle(BUNDLE)
+    for number in (1, 2):
+        manifest = msgspec.structs.replace(bundle.manifest, name=f"b{number}")
+        (tmp_path / f"b{number}.uncia").write_bytes(write_bundle(manifest, bundle.members))
+    known = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(tmp_path.glob("*.uncia"))]
+    activations = Activations(tmp_path)
+    with ThreadPoolExecutor(4) as browsers:
+        drawn = [*browsers.map(lambda n: activations.draw(known[n % 2], scene, None), range(4))]
+
+    assert len(set(drawn)) == 1 and drawn[0].startswith(b"\xff\xd8")
