@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,17 @@ from uncia_training.streaming import fit_streaming
 
 ROWS_AT_ONCE = 200
 TELLING = 300  # features that differ between the classes
+
+
+class Counted(StoredRows):
+    """Rows that count how often they were read from the first to the last."""
+
+    passes = 0
+
+    def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """As without counting."""
+        self.passes += 1
+        yield from super().chunks()
 
 
 def labels_of(pictures: int) -> np.ndarray:
@@ -43,16 +55,17 @@ def write_features(path: Path, pictures: int, features: int) -> None:
 
 def fit(path: Path, pictures: int, features: int, iterations: int) -> None:
     """Fits, and says what it took; run in a process of its own."""
-    rows = StoredRows(path, range(pictures), features, np.dtype(np.float16))
-    labels, began = labels_of(pictures), time.process_time()
+    rows = Counted(path, range(pictures), features, np.dtype(np.float16))
+    labels, began, clock = labels_of(pictures), time.process_time(), time.monotonic()
     weights, bias = fit_streaming(rows, labels, balanced(labels), 0.01 * 1280 / features, iterations)
-    spent = time.process_time() - began
+    spent, passes, lasted = time.process_time() - began, rows.passes, time.monotonic() - clock
     logits = np.concatenate([chunk @ weights[0] + bias[0] for _, chunk in rows.chunks()])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     right = ((logits > 0) == labels.astype(bool)).mean()
     print(
         f"{pictures} pictures, {features} features, {path.stat().st_size / 1e9:.1f} GB on disk: at most {peak:.2f} GB "
-        f"resident, {spent:.0f} CPU seconds for at most {iterations} iterations, {right:.3f} of the labels learnt"
+        f"resident, {spent:.0f} CPU seconds in {lasted:.0f} for {passes} passes (at most {iterations} iterations), "
+        f"{right:.3f} of the labels learnt"
     )
 
 

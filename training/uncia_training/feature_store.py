@@ -22,6 +22,7 @@ from uncia_contract.regions import Region
 
 KEY_BYTES = 65  # 64 hexadecimal digits and the end of the line
 CHUNK_BYTES = 64 * 1024 * 1024
+_HALVES_AT_ONCE = 32 * 1024
 
 
 def content_key(picture: bytes, region: Region | None, view: str) -> str:
@@ -33,6 +34,30 @@ def part_key(content: bytes, region: Region | None, view: str) -> str:
     """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
     part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
     return hashlib.sha256(content + f"|{part}|{view}".encode()).hexdigest()
+
+
+def widened(values: NDArray[Any]) -> NDArray[np.float32]:
+    """float32 of finite float16 (or of what is float32 already), bit for bit as `astype` gives it.
+
+    numpy converts halves one by one, which took most of a fit's time. Here their bits are moved to where float32 has
+    them, and one multiplication mends the exponent, so that whole vectors go at once, a cache's worth at a time.
+    """
+    if values.dtype != np.float16:
+        return values.astype(np.float32)
+    halves = np.ascontiguousarray(values).reshape(-1).view(np.uint16)
+    wide = np.empty(len(halves), np.uint32)
+    for start in range(0, len(halves), _HALVES_AT_ONCE):
+        part = slice(start, start + _HALVES_AT_ONCE)
+        _widen(halves[part], wide[part])
+    return wide.view(np.float32).reshape(values.shape)
+
+
+def _widen(halves: NDArray[np.uint16], wide: NDArray[np.uint32]) -> None:
+    np.copyto(wide, halves.view(np.int16), casting="unsafe")  # the sign reaches the top bits
+    wide <<= 13
+    wide &= 0x8FFFE000
+    numbers = wide.view(np.float32)
+    numbers *= np.float32(2.0**112)  # between the two exponents' biases
 
 
 class FeatureStore:
@@ -124,7 +149,7 @@ class StoredRows:
             step = max(1, CHUNK_BYTES // (4 * self.shape[1]))
             for start in range(0, len(self.numbers), step):
                 part = slice(start, min(start + step, len(self.numbers)))
-                yield part, whole[self.numbers[part]].astype(np.float32)
+                yield part, widened(whole[self.numbers[part]])
                 memory.madvise(mmap.MADV_DONTNEED)  # pages that were read would count as held
             del whole
 
@@ -133,7 +158,7 @@ class StoredRows:
         if not len(self.numbers):
             return np.empty((0, len(range(*block.indices(self.shape[1])))), np.float32)
         whole = np.memmap(self._path, self._dtype, mode="r").reshape(-1, self.shape[1])
-        return whole[self.numbers, block].astype(np.float32)
+        return widened(whole[self.numbers, block])
 
     def load(self) -> NDArray[np.float32]:
         """All rows at once, float32 (rows, width)."""
