@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from uncia_contract.errors import DataError
-from uncia_contract.labels import LabelledPicture
+from uncia_contract.labels import LabelledPicture, sequence_key
+from uncia_training.selection import assign_folds
 from uncia_training.splits import check_classes, check_units, split_units
 
 
@@ -51,3 +54,36 @@ def test_a_class_of_one_place_is_refused_with_the_remedy():
     """One side of the split would be empty."""
     with pytest.raises(DataError, match="--split sequence"):
         check_units(np.array([0, 0, 1, 1]), ["hill", "dale", "peak", "peak"], ["other", "cat"], "location")
+
+
+@st.composite
+def surveys(draw) -> tuple[list[LabelledPicture], list[str]]:
+    """Pictures of a few sequences, places, sources and contents in any mixture, wrong ones (a sequence at two places)
+    among them; the contents are sha256 in name only."""
+    some = st.sampled_from
+    rows = draw(st.lists(st.tuples(some(["cat", "dog"]), some(["", "1", "2", "3"]), some(["", "hill", "dale"]),
+                                   some("abcdefgh")), min_size=2, max_size=14))  # fmt: skip
+    pictures = [picture(str(number), label, sequence, location)
+                for number, (label, sequence, location, _) in enumerate(rows)]  # fmt: skip
+    return pictures, [content for *_, content in rows]
+
+
+@given(surveys(), st.sampled_from(["location", "source", "sequence"]), st.integers(0, 9))
+def test_no_fold_tears_what_belongs_together(survey, split, seed):
+    """Whatever the data: a sequence, a copy and (by location) a place are held out by one fold only."""
+    pictures, contents = survey
+    units, _ = split_units(pictures, range(len(pictures)), contents, split, ["cat"])
+    labels = np.array([one.label == "cat" for one in pictures], np.intp)
+    folds = assign_folds(labels, units, ["one"] * len(units), 3, seed)
+    kept = [contents, [sequence_key(one) for one in pictures]]
+    if split == "location":
+        kept.append([one.location or f"none {number}" for number, one in enumerate(pictures)])
+    for keys in kept:
+        assert len(set(zip(keys, folds.tolist(), strict=True))) == len(set(keys))
+
+
+def test_by_source_the_negatives_of_a_source_stay_together():
+    """One without positives is a unit; one that has both goes by place."""
+    others = [LabelledPicture(f"{n}.jpg", Path(f"{n}.jpg"), "dog", n, n, "", "elsewhere", "") for n in "xyz"]
+    units, _ = split_units([*PICTURES, *others], range(7), list("1234567"), "source", ["cat"])
+    assert (len(set(units[:4])), set(units[4:])) == (3, {"source elsewhere"})

@@ -139,7 +139,7 @@ def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Com
     keys = [sequence_key(picture) for picture in seen.pictures]
     order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     grouping: Split = "location" if settings.split == "random" else settings.split
-    units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping)
+    units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping, settings.positive)
     found = [look for look in looks(seen.pictures, RegionRule(), workers) if isinstance(look, Look)]
     places = {picture.file: index for index, picture in enumerate(seen.pictures)}
     comparison = Comparison(

@@ -24,8 +24,9 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add("--weights", metavar="FILE", help="the network's weights, or random:SEED for tests")
     add("--system", action="append", metavar="NAME", help="all (default) or a system's name; repeatable")
     add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html and report.json are left")
-    add("--split", choices=("location", "sequence", "random"), default="location",
-        help="what is never torn (location); random prints beside it what leakage would claim")  # fmt: skip
+    add("--split", choices=("location", "source", "sequence", "random"), default="location",
+        help="what is never torn (location; source: negatives of a source too); random prints beside it what leakage "
+        "would claim")  # fmt: skip
     add("--repeats", type=int, default=2, metavar="N", help="how often the data are dealt into folds anew (2)")
     add("--seed", type=int, default=0, help="of the first split (0)")
     add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")

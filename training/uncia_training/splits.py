@@ -3,11 +3,13 @@
 Decides, for each picture, what must stay together:
 #1 by location: all pictures of one place. #2 without locations (or by `sequence`): whole sequences. #3 without
 sequences: near-duplicates. #4 `random`: every picture alone, to show what leakage would have claimed. #5 Units that
-share a picture byte for byte are one unit, and a warning names both files.
+share a picture byte for byte are one unit, and a warning names both files. #6 So are units that share a sequence,
+whatever places its pictures name. #7 by source: a source without positives is one unit, so that its cameras, scenes and
+squashing are new to the fit that scores it; pictures of a source that has both classes go by location.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,12 +18,16 @@ from numpy.typing import NDArray
 from uncia_contract.errors import DataError
 from uncia_contract.labels import LabelledPicture, sequence_key
 
-Split = Literal["location", "sequence", "random"]
+Split = Literal["location", "source", "sequence", "random"]
 FOLDS = 4
 
 
 def split_units(
-    pictures: Sequence[LabelledPicture], duplicates: Sequence[int], contents: Sequence[str], split: Split
+    pictures: Sequence[LabelledPicture],
+    duplicates: Sequence[int],
+    contents: Sequence[str],
+    split: Split,
+    positive: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """A unit's name for each picture, and warnings.
 
@@ -30,36 +36,43 @@ def split_units(
         duplicates: number of the group of near-duplicates of each.
         contents: sha256 of each file.
         split: what is kept together.
+        positive: the labels that are looked for; `source` needs them.
     """
     if split == "random":
         return [f"picture {number}" for number in range(len(pictures))], []
-    names = [_unit(picture, number, split) for picture, number in zip(pictures, duplicates, strict=True)]
-    return _joined(names, pictures, contents)
+    mixed = {picture.source for picture in pictures if split != "source" or picture.label in positive}
+    names = [
+        _unit(picture, number, split) if picture.source in mixed else f"source {picture.source}"  # 7
+        for picture, number in zip(pictures, duplicates, strict=True)
+    ]
+    names, copies = _joined(names, contents)  # 5
+    names, _ = _joined(names, [sequence_key(picture) for picture in pictures])  # 6
+    return names, [
+        f"{pictures[index].file}: the same bytes as {pictures[first].file}; both are kept on one side of every split; "
+        "delete one of them"
+        for first, index in copies
+    ]
 
 
 def _unit(picture: LabelledPicture, duplicate: int, split: Split) -> str:
-    if picture.location and split == "location":  # 1
+    if picture.location and split != "sequence":  # 1
         return f"place {picture.source} {picture.location}"
     if picture.sequence:  # 2
         return f"sequence {picture.source} {picture.sequence}"
     return f"duplicates {duplicate}"  # 3
 
 
-def _joined(
-    names: list[str], pictures: Sequence[LabelledPicture], contents: Sequence[str]
-) -> tuple[list[str], list[str]]:
-    first: dict[str, int] = {}
-    warnings = []
-    for index, content in enumerate(contents):
-        earlier = first.setdefault(content, index)
-        if names[earlier] != names[index]:  # 5
+def _joined(names: list[str], keys: Sequence[Hashable]) -> tuple[list[str], list[tuple[int, int]]]:
+    """The names, made one where two units hold the same key; and which picture joined which."""
+    first: dict[Hashable, int] = {}
+    joins = []
+    for index, key in enumerate(keys):
+        earlier = first.setdefault(key, index)
+        if names[earlier] != names[index]:
             old, new = names[index], names[earlier]
             names = [new if name == old else name for name in names]
-            warnings.append(
-                f"{pictures[index].file}: the same bytes as {pictures[earlier].file}; both are kept on one side of "
-                "every split; delete one of them"
-            )
-    return names, warnings
+            joins.append((earlier, index))
+    return names, joins
 
 
 def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) -> None:
@@ -95,7 +108,9 @@ def check_units(labels: NDArray[np.intp], units: Sequence[str], names: Sequence[
     for number, name in enumerate(names):
         own = {unit for unit, label in zip(units, labels, strict=True) if label == number}
         if len(own) < 2:
-            remedy = "--split sequence keeps sequences whole instead" if split == "location" else "add pictures"
+            remedy = (
+                "--split sequence keeps sequences whole instead" if split in ("location", "source") else "add pictures"
+            )
             raise DataError(
                 f"all pictures of {name!r} are one unit ({next(iter(own), 'none')}): one side of the split would be "
                 f"empty; {remedy}"

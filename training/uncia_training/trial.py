@@ -19,7 +19,7 @@ from uncia_training.selection import Choice, Samples, StreamedSamples, assign_fo
 from uncia_training.thresholds import Threshold, choose_threshold
 
 # For 1,280 features; the strength is scaled by the number of features, so that logits keep their size.
-STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 PATIENCE = 1
 REFERENCE_FEATURES = 1280
 INNER_FOLDS = 3
