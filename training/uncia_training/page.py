@@ -34,6 +34,8 @@ th{background:#f6f6f4;white-space:normal;min-width:3.2rem;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left}thead tr.over th{text-align:center;border-bottom:1px solid #ccc}
 td small{color:#666;display:block;font-size:11px}td:first-child small{white-space:normal;max-width:11rem}
 tr.ours td{background:#eef6ee}.wide{overflow-x:auto}
+@media(max-width:1000px){th,td{padding:.25rem .3rem}td small{white-space:normal;max-width:4rem;margin-left:auto}
+td:first-child small{max-width:7rem;margin-left:0}}
 td.text,th.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .beside{display:flex;gap:2rem;flex-wrap:wrap;align-items:flex-start}
 .sheet{display:flex;flex-wrap:wrap;gap:8px}.sheet figure{margin:0;border:2px solid #ddd}

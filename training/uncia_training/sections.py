@@ -45,7 +45,7 @@ def _is_random(settings: Content) -> bool:
 
 
 def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def warnings(content: Content) -> str:
@@ -165,6 +165,7 @@ def calibrations(content: Content, name: str) -> str:
         f"<h3>Confusion of {_text(name)}, frames</h3>"
         f"{_table(['', *[f'called {_text(label)}' for label in classes]], rows)}"
         f"<h3>Mean gap between said and true</h3>{_table(['system', 'gap'], gaps)}</div></div>"
+        '<p class="note">A dot is as large as there are pictures in its tenth; a line through small dots says little.</p>'
     )
 
 
