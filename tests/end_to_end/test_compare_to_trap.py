@@ -12,6 +12,7 @@ from PIL import Image
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.labels import read_labels
+from uncia_contract.preprocessing import model_input
 from uncia_contract.runs import read_run
 from uncia_contract.scoring import score_burst
 from uncia_converter.cli import main as convert
@@ -22,17 +23,19 @@ from uncia_training.trap_side import score_bursts
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Blocks of light on grey ground are cats, round gradients are dogs: eight bursts of two, and stills."""
+    """Blocks of light on grey ground are cats, discs are dogs, posts are birds: twelve bursts of two, and stills."""
     folder = tmp_path_factory.mktemp("data")
     chance = np.random.default_rng(4)
     rows, columns = np.mgrid[0:120, 0:160]
     lines = ["file,label,sequence,split"]
-    for label in ("cat", "dog"):
+    for label in ("cat", "dog", "bird"):
         for number in range(12):
             picture = chance.integers(90, 110, (120, 160, 3)).astype(np.uint8)
             left, top = chance.integers(5, 80), chance.integers(5, 60)
             if label == "cat":
                 picture[top : top + 48 : 8, left : left + 64] = 230
+            elif label == "bird":
+                picture[top : top + 48, left : left + 64 : 16] = (230, 160, 20)
             else:
                 picture[(rows - top - 24) ** 2 + (columns - left - 24) ** 2 < 500] = 20
             Image.fromarray(picture).save(folder / f"{label}{number}.jpg")
@@ -48,9 +51,15 @@ def comparison(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compared(data, tmp_path_factory.mktemp("runs") / "run")
 
 
-def compared(data: Path, out: Path, systems: Sequence[str] = ("RN1", "uncia", "uncia-no-regions")) -> Path:
+def compared(
+    data: Path,
+    out: Path,
+    systems: Sequence[str] = ("RN1", "uncia", "uncia-no-regions"),
+    positive: Sequence[str] = ("cat",),
+) -> Path:
     names = [part for name in systems for part in ("--system", name)]
-    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--repeats", "1", *names]
+    names += [part for name in positive for part in ("--positive", name)]
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--repeats", "1", *names]
     assert train([*arguments, "--out", str(out)]) == 0
     return out
 
@@ -97,10 +106,58 @@ def test_whole_frames_are_the_rule_of_the_bundle_without_regions(comparison: Pat
 @pytest.fixture(scope="module")
 def again(data: Path, comparison: Path) -> Path:
     """The folder of a comparison begun anew: nothing is cached but the quantized network."""
-    elsewhere = comparison.parent / "elsewhere"
+    return compared(data, beside(comparison, "elsewhere") / "run", ["uncia"])
+
+
+def beside(comparison: Path, name: str) -> Path:
+    """A folder whose cache holds the networks and nothing else."""
+    folder = comparison.parent / name
     for made_once in ("backbones", "models"):
-        shutil.copytree(comparison.parent / "cache" / made_once, elsewhere / "cache" / made_once)
-    return compared(data, elsewhere / "run", ["uncia"])
+        shutil.copytree(comparison.parent / "cache" / made_once, folder / "cache" / made_once)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def three_classes(data: Path, comparison: Path) -> Path:
+    """The folder of a comparison of all systems that looks for two labels."""
+    return compared(data, beside(comparison, "three") / "run", ["all"], ["cat", "dog"])
+
+
+FIGURES = {"accuracy", "accuracy_interval", "roc_auc", "roc_auc_interval", "average_precision"}
+
+
+@pytest.mark.slow
+def test_the_report_names_every_system_and_figure(three_classes: Path) -> None:
+    """The issue's own list; int8 rows for the seed's pooled system and none for maps, which no trap runs."""
+    systems = json.loads((three_classes / "report.json").read_text())["systems"]
+    assert [one["name"] for one in systems] == [
+        "L120", "RN1", "RN2", "RN2+A", "RN2+A+E", "uncia", "uncia-no-regions"]  # fmt: skip
+    for one in systems:
+        for part in (one, one.get("int8", one)):
+            assert part["frames"].keys() >= FIGURES
+            assert part["sequences"].keys() >= {*FIGURES, "false_alarms_per_day"}
+    assert [one["name"] for one in systems if "int8" in one] == ["RN1"]
+
+
+@pytest.mark.slow
+def test_three_classes_take_the_same_path_in_every_system(three_classes: Path) -> None:
+    """Softmax over three: every system tells cats from dogs, in float and in int8."""
+    for one in json.loads((three_classes / "report.json").read_text())["systems"]:
+        counts = np.array(one["confusion"]["counts"])
+        assert (counts.shape, one["confusion"]["classes"]) == ((3, 3), ["other", "cat", "dog"])
+        assert counts[1, 1] + counts[2, 2] > counts[1, 2] + counts[2, 1], one["name"]
+
+
+@pytest.mark.slow
+def test_three_classes_become_a_bundle_that_the_trap_runs(three_classes: Path, data: Path) -> None:
+    """Its probes hold, three probabilities add up to 1, and the likeliest class is right for pictures never learnt."""
+    classifier = Classifier(read_bundle(packed(three_classes, "uncia")))
+    classifier.check_probes()
+    assert classifier.manifest.labels == ("other", "cat", "dog")
+    for picture in (one for one in read_labels(data / "labels.csv") if one.is_test):
+        row = classifier.probabilities(model_input(picture.path.read_bytes(), classifier.manifest.input_size))
+        assert row.sum() == pytest.approx(1, abs=1e-5)
+        assert classifier.manifest.labels[row.argmax()] == {"bird": "other"}.get(picture.label, picture.label)
 
 
 def test_the_same_data_seed_and_versions_give_the_same_run(comparison: Path, again: Path) -> None:

@@ -69,6 +69,21 @@ def test_a_second_run_computes_nothing_anew(data, tmp_path, monkeypatch):
     assert run(data, tmp_path / "again")["systems"] == first["systems"]
 
 
+def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monkeypatch):
+    """The features of the others are found by their content, though their file has another name."""
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    run(folder, tmp_path / "run")
+    (folder / "cat0.jpg").rename(folder / "renamed.jpg")
+    Image.effect_noise((160, 120), 60).save(folder / "new.jpg")
+    table = (folder / "labels.csv").read_text().replace("cat0.jpg", "renamed.jpg")
+    (folder / "labels.csv").write_text(f"{table}\nnew.jpg,dog,new,place new,\n")
+    seen, plain = [], extract.Pixels.__call__
+    monkeypatch.setattr(extract.Pixels, "__call__", lambda self, image: seen.append(1) or plain(self, image))
+    assert run(folder, tmp_path / "again")["data"]["pictures"] == 25
+    assert len(seen) == 1
+
+
 def test_random_split_is_printed_beside(data, tmp_path):
     """What leakage would have claimed stands beside the honest figure."""
     content = run(data, tmp_path / "run", "--split", "random")

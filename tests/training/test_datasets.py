@@ -11,6 +11,7 @@ from PIL import Image
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule
 from uncia_training.datasets import read_data, with_sequences
+from uncia_training.survey import survey
 
 
 def jpeg(path: Path, time: datetime | None = None, fraction: str = "", offset: str = "") -> None:
@@ -106,3 +107,21 @@ def test_the_data_sets_time_serves_where_exif_has_none(tmp_path):
     table(tmp_path / "l.csv", [{"file": name, "label": "cat", "location": "hill", "datetime": at} for name, at in rows])
     named = with_sequences(read_data(tmp_path / "l.csv"), BurstRule())
     assert named[0].sequence == named[1].sequence != ""
+
+
+def test_the_standards_own_example_is_read(shared):
+    """Camtrap DP 1.0.2 as published: media under their names, events, places and times; all that lack are named."""
+    folder = shared / "camtrap-dp" / "example"
+    found = read_data(folder, ["Anas_platyrhynchos"])
+    with (folder / "media.csv").open(newline="") as text:
+        names = {name for row in csv.DictReader(text) for name in (row["fileName"], row["filePath"])}
+    assert {one.file for one in found} <= names
+    duck = next(one for one in found if one.file == "20200709093328-RCNX0001.JPG")
+    assert (duck.label, duck.sequence, duck.location, duck.datetime) == (
+        "Anas_platyrhynchos", "4bb69c45", "e254a13c", "2020-05-30T04:57:37+02:00")  # fmt: skip
+    failures = survey(found, 1).failures
+    assert [failure.file for failure in failures] == [one.file for one in found]
+    assert all("No such file" in failure.reason for failure in failures)
+    with (folder / "observations.csv").open(newline="") as text:
+        events = {row["eventID"] for row in csv.DictReader(text)}
+    assert {one.sequence for one in found} <= events
