@@ -165,7 +165,7 @@ def calibrations(content: Content, name: str) -> str:
         f"<h3>Confusion of {_text(name)}, frames</h3>"
         f"{_table(['', *[f'called {_text(label)}' for label in classes]], rows)}"
         f"<h3>Mean gap between said and true</h3>{_table(['system', 'gap'], gaps)}</div></div>"
-        '<p class="note">A dot is as large as there are pictures in its tenth; a line through small dots says little.</p>'
+        '<p class="note">The more pictures in its tenth, the larger a dot; a line through small ones says little.</p>'
     )
 
 
