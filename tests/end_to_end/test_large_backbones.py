@@ -1,5 +1,7 @@
-"""ResNet-50, from its weights to the trap's classifier: backbone, head, gate, bundle, probes. Minutes, hence slow."""
+"""ResNet-50, from its weights to the trap's classifier: backbone, head, gate, bundle, probes; and all systems of a
+comparison on it. Minutes, hence slow."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -80,3 +82,26 @@ def test_resnet50v2_cut_after_stage_3_passes_the_gate(labels_csv: Path, tmp_path
     assert (bundle.head.features, tells_them_apart(bundle, labels_csv)) == (1024, True)
     assert bundle.manifest.parity["validation"]["problems"] == []
     assert len(bundle.members[MODEL]) <= 10 * MB
+
+
+def compared(labels_csv: Path, folder: Path, *backbone: str) -> dict:
+    """The report of all systems on that backbone, dealt into folds once."""
+    out = ["--out", str(folder / "run"), "--cache", str(folder / "cache"), "--repeats", "1"]
+    assert train(["compare", "--data", str(labels_csv), "--positive", "cat", "--system", "all", *backbone, *out]) == 0
+    return json.loads((folder / "run" / "report.json").read_text())
+
+
+def packed(folder: Path, system: str) -> Bundle:
+    out = folder / f"{system}.uncia"
+    assert convert(["bundle", str(folder / "run"), "--system", system, "--out", str(out)]) == 0
+    return read_bundle(out)
+
+
+def test_rn3_and_its_kin_are_compared_in_float_and_int8_and_packed(labels_csv: Path, tmp_path: Path) -> None:
+    """The real weights of ResNet-50 v2 up to its third stage; each of the three passes the gate onto the trap."""
+    backbone = ("--backbone", "resnet50v2", "--cut", "stage3", "--weights", str(GOLDEN))
+    content = compared(labels_csv, tmp_path, *backbone)
+    kin = ["RN3", "RN3+A", "RN3+A+E"]
+    assert [one["name"] for one in content["systems"]] == ["L120", *kin, "uncia", "uncia-no-regions"]
+    assert [one["name"] for one in content["systems"] if "int8" in one] == kin
+    assert all(tells_them_apart(packed(tmp_path, system), labels_csv) for system in kin)
