@@ -4,14 +4,15 @@ Decides by an Ed25519 signature over the manifest's bytes; the manifest holds th
 key every whole bundle is taken, and what is put there by hand may be older.
 """
 
+# `cryptography` is imported where a key is configured: it costs a trap 5 MB.
 from pathlib import Path
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from typing import TYPE_CHECKING
 
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError, ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 class Trust:
@@ -37,6 +38,8 @@ class Trust:
         """
         if self._key is None:
             return
+        from cryptography.exceptions import InvalidSignature
+
         if bundle.signature is None:
             raise BundleError(f"unsigned: expected a signature by the key of {self._name} (uncia-convert sign)")
         try:
@@ -55,7 +58,10 @@ class Trust:
             raise BundleError(f"{ours.name} {ours.version} is older than {last.version}, which proved itself here")
 
 
-def _public_key(path: Path) -> Ed25519PublicKey:
+def _public_key(path: Path) -> "Ed25519PublicKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         key = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
