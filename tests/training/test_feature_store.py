@@ -63,3 +63,10 @@ def test_every_finite_half_is_widened_to_the_bit():
     finite = halves[np.isfinite(halves)].reshape(-1, 2)
     np.testing.assert_array_equal(widened(finite).view(np.uint32), finite.astype(np.float32).view(np.uint32))
     assert widened(np.float32([1.1])) == np.float32(1.1)
+
+
+def test_what_halves_cannot_hold_becomes_the_largest_that_they_can(tmp_path):
+    """Not infinite, which no fit survives: a ResNet with random weights has such features."""
+    with FeatureStore(tmp_path, 2, np.float16) as store:
+        store.add(KEYS[0], np.array([1e6, -1e6], np.float32))
+        assert store.rows(KEYS[:1]).load().tolist() == [[65504.0, -65504.0]]

@@ -100,10 +100,14 @@ class FeatureStore:
         return len(self._numbers)
 
     def add(self, key: str, row: NDArray[Any]) -> None:
-        """Appends one row (width,); a key that is there already keeps its row."""
+        """Appends one row (width,); a key that is there already keeps its row.
+
+        Numbers beyond what halves can hold (65,504; random weights give such) are kept as the largest that they can.
+        """
         if key in self._numbers:
             return
-        self._rows_file.write(np.ascontiguousarray(row, self._dtype).tobytes())
+        most = np.finfo(self._dtype).max
+        self._rows_file.write(np.ascontiguousarray(np.clip(row, -most, most), self._dtype).tobytes())
         self._rows_file.flush()
         self._keys_file.write(key.encode() + b"\n")
         self._keys_file.flush()
