@@ -106,8 +106,10 @@ class FeatureStore:
         """
         if key in self._numbers:
             return
-        most = np.finfo(self._dtype).max
-        self._rows_file.write(np.ascontiguousarray(np.clip(row, -most, most), self._dtype).tobytes())
+        if np.issubdtype(self._dtype, np.floating):
+            most = np.finfo(self._dtype).max
+            row = np.clip(row, -most, most)
+        self._rows_file.write(np.ascontiguousarray(row, self._dtype).tobytes())
         self._rows_file.flush()
         self._keys_file.write(key.encode() + b"\n")
         self._keys_file.flush()
