@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES)))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-tflite test-arm64 check format starter demo-bundle bench clean
+.PHONY: help simulate test test-slow test-tflite test-arm64 test-faults check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -31,6 +31,9 @@ simulate: $(VENV)/.light ## replay recorded bursts: trap, broker and collector o
 
 test: $(VENV)/.dev ## the tests
 	$(BIN)/python -m pytest -q -m 'not slow and not faults and not hardware and not arm64'
+
+test-slow: $(VENV)/.dev ## what takes minutes each: networks from weights to the trap, review to bundle, spark-submit
+	$(BIN)/python -m pytest -q -m 'slow and not faults' --durations=10
 
 .venv-tflite/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-tflite
@@ -75,9 +78,6 @@ bench: $(VENV)/.dev .venv-tflite/.ready ## speed, early exit and memory of the t
 	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA)
 	$(BIN)/python benchmarks/burst_memory.py models/snow-leopard-starter-1.uncia
 
-clean: ## remove what can be made again
-	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis
-
 # A part that is missing is a failure here, never a skip.
 test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, bad disks, fuzzing (root; about 9 minutes)
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || \
@@ -85,3 +85,6 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, b
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
 	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py \
 	    tests/collector/test_group.py
+
+clean: ## remove what can be made again
+	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

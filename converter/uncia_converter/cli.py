@@ -10,6 +10,12 @@ from uncia_contract.errors import DataError, UnciaError
 from uncia_contract.runs import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
+EXAMPLES = """examples:
+  uncia-convert backbone --backbone efficientnet-lite0 --calibration labels.csv --out runs/backbone
+  uncia-convert bundle runs/head --out my-leopards-1.uncia
+  uncia-convert sign my-leopards-1.uncia --key maker.key
+  uncia-convert edgetpu runs/backbone/backbone.tflite
+"""
 BACKBONE_EXAMPLE = """example:
   uncia-convert backbone --backbone efficientnet-lite0 --calibration labels.csv --out runs/backbone
 
@@ -17,8 +23,6 @@ writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in
 BUNDLE_EXAMPLE = """example:
   uncia-convert bundle runs/head --out my-leopards-1.uncia
   uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia"""
-
-
 SIGN_EXAMPLE = """example:
   openssl genpkey -algorithm ed25519 -out maker.key && openssl pkey -in maker.key -pubout -out maker.pem
   uncia-convert sign my-leopards-1.uncia --key maker.key
@@ -47,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="uncia-convert", description="From pretrained networks and training runs to bundles for the trap."
+        prog="uncia-convert",
+        description="From pretrained networks and training runs to bundles for the trap.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_backbone(commands)

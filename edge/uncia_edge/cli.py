@@ -16,7 +16,7 @@ from typing import Any
 
 from uncia_contract.errors import BrokerError, UnciaError
 from uncia_edge.decision_log import DecisionLog
-from uncia_edge.field_commands import add_field_commands
+from uncia_edge.field_commands import add_bench, add_doctor
 from uncia_edge.notify import notify
 from uncia_edge.runtime import Runtime
 from uncia_edge.score_command import add_score
@@ -25,12 +25,15 @@ from uncia_edge.sleep import nap
 from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
-  uncia-trap log --config trap.toml --last 50     why each burst was kept or not
   uncia-trap doctor --config trap.toml            whether this trap can be left alone
-  uncia-trap bench B.uncia                        what a frame costs on this machine
-  uncia-trap score /media/card --bundle B.uncia --json card.json    a whole SD card through the trap's code
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
+  uncia-trap log --config trap.toml --last 50     why each burst was kept or not
+  uncia-trap bench B.uncia                        what a frame costs on this machine
+  uncia-trap score /media/card --bundle B.uncia --json card.json --csv card.csv
+                                                  a whole SD card through the trap's code
+  uncia-trap score IMG_1.JPG IMG_2.JPG --bundle B.uncia --json two.json --explain overlays
+                                                  two pictures, and what in them spoke for the animal
 """
 
 
@@ -56,22 +59,30 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="observe, decide, deliver", epilog=EXAMPLES,
-                              formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    run = _command(commands, "run", "observe, decide, deliver")
     run.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     run.add_argument(
         "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
     )
     run.set_defaults(run=_run)
-    log = commands.add_parser("log", help="why each burst was kept or not")
+    log = _command(commands, "log", "why each burst was kept or not")
     log.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     log.add_argument("--last", type=int, default=20, metavar="N", help="so many of the newest (20)")
     log.add_argument("--positive", action="store_true", help="only what was kept")
     log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
     log.set_defaults(run=_log)
-    add_score(commands)
-    add_field_commands(commands)
+    add_score(_command(commands, "score", "score a whole card, folders or files"))
+    add_doctor(_command(commands, "doctor", "whether this trap can be left alone; exit code 1 where a part failed"))
+    add_bench(_command(commands, "bench", "what a frame costs on this machine"))
     return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=text, description=text, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def _run(arguments: argparse.Namespace) -> int:

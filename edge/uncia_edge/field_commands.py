@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
@@ -12,12 +11,14 @@ from uncia_edge.memory import forget_peak, peak_mb, return_large_blocks
 from uncia_edge.settings import read_settings
 
 
-def add_field_commands(commands: Any) -> None:
-    """The sub-commands `doctor` and `bench`."""
-    doctor = commands.add_parser("doctor", help="whether this trap can be left alone; exit code 1 where a part failed")
+def add_doctor(doctor: argparse.ArgumentParser) -> None:
+    """The arguments of `doctor`."""
     doctor.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     doctor.set_defaults(run=run_doctor)
-    bench = commands.add_parser("bench", help="what a frame costs on this machine")
+
+
+def add_bench(bench: argparse.ArgumentParser) -> None:
+    """The arguments of `bench`."""
     bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle to run")
     bench.add_argument("--threads", type=int, default=0, metavar="N", help="of the model (as on the trap)")
     bench.add_argument("--repeats", type=int, default=30, metavar="N", help="of each step (30)")

@@ -1,11 +1,10 @@
-"""`uncia-trap score` and `uncia-trap bench`: what they read, print and write."""
+"""`uncia-trap score`: what it reads, prints and writes."""
 
 import argparse
 import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from uncia_contract.activation import Explainer, overlay
 from uncia_contract.bundle import Bundle, read_bundle
@@ -20,16 +19,9 @@ from uncia_edge.card import Card, CardScorer, CardSequence
 from uncia_edge.durable import write_bytes
 from uncia_edge.memory import return_large_blocks
 
-EXAMPLES = """examples:
-  uncia-trap score /media/card --bundle models/snow-leopard-starter-1.uncia --json card.json --csv card.csv
-  uncia-trap score IMG_0001.JPG IMG_0002.JPG --bundle B.uncia --json two.json --explain overlays
-"""
 
-
-def add_score(commands: Any) -> None:
-    """The sub-command `score`."""
-    score = commands.add_parser("score", help="score a whole card, folders or files", epilog=EXAMPLES,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+def add_score(score: argparse.ArgumentParser) -> None:
+    """The arguments of `score`."""
     score.add_argument(
         "places", type=Path, nargs="+", metavar="FILES_OR_CARD", help="pictures, or folders with pictures"
     )

@@ -33,16 +33,6 @@ def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys)
     assert "(1 of 2 frames here)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["serve", "check", "list", "export", "user", "deployments", "import"])
-def test_help_shows_an_example(capsys, command):
-    """Every command's --help ends with a line to copy."""
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-
-    examples = capsys.readouterr().out.split("examples:\n")[1]
-    assert f"uncia-collect {command} " in examples
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [

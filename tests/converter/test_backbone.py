@@ -87,13 +87,6 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert error.count("\n") == 1
 
 
-def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    """One that can be copied."""
-    with pytest.raises(SystemExit):
-        main(["backbone", "--help"])
-    assert "uncia-convert backbone --backbone efficientnet-lite0" in capsys.readouterr().out
-
-
 def test_the_edge_tpu_takes_the_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`uncia-convert edgetpu` names nothing."""
     assert main(["edgetpu", str(made / "backbone.tflite")]) == 0

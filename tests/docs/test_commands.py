@@ -1,0 +1,58 @@
+"""Every command has an example in its --help and a place in the documents; every example names options that exist."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import uncia_collector.cli
+import uncia_converter.cli
+import uncia_edge.cli
+import uncia_simulation.cli
+import uncia_training.cli
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = (uncia_collector.cli, uncia_converter.cli, uncia_edge.cli, uncia_simulation.cli, uncia_training.cli)
+PAGES = "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """A parser and all below it."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _commands(command)
+
+
+COMMANDS = [command for program in PROGRAMS for command in _commands(program._parser())]
+NAMES = [command.prog for command in COMMANDS]
+
+
+def _examples(command: argparse.ArgumentParser) -> list[str]:
+    """Lines of its epilog that begin with the command, comments to their right left out."""
+    lines = [line.strip() for line in (command.epilog or "").splitlines()]
+    return [re.split(r"\s{2,}", line)[0] for line in lines if re.match(rf"{command.prog}(\s|$)", line)]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_help_has_an_example(command: argparse.ArgumentParser) -> None:
+    """A line to copy, of this very command."""
+    assert _examples(command)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_examples_are_taken(command: argparse.ArgumentParser) -> None:
+    """Each example can be parsed: no option in it was renamed."""
+    program = next(program for program in PROGRAMS if command.prog.startswith(program._parser().prog))
+    for example in _examples(command):
+        program._parser().parse_args(shlex.split(example)[1:])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_a_page_tells_of_it(command: argparse.ArgumentParser) -> None:
+    """README or docs/ name every command."""
+    assert command.prog in PAGES
