@@ -28,7 +28,7 @@ from uncia_collector.logs import logger
 from uncia_collector.quarantine import KEPT_BYTES
 from uncia_collector.settings import BrokerSettings
 from uncia_collector.store import AddressedReceipt, Store
-from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.errors import BrokerError, ConfigurationError, StorageError
 from uncia_contract.messages import encode
 from uncia_contract.topics import Topics
 
@@ -302,16 +302,28 @@ def _as_check(settings: BrokerSettings) -> BrokerSettings:
 
 
 def broker_client(settings: BrokerSettings) -> mqtt.Client:
-    """A client with our identity; arrivals are acknowledged by hand."""
+    """A client with our identity; arrivals are acknowledged by hand.
+
+    Raises:
+        ConfigurationError: a certificate, key or password file that cannot be read.
+    """
     client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
     client.reconnect_delay_set(1, 30)
     client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence
-    if settings.username:
-        password = Path(settings.password_file).read_text().strip() if settings.password_file else None
-        client.username_pw_set(settings.username, password)
-    if settings.ca:
-        context = ssl.create_default_context(cafile=settings.ca)
-        if settings.certificate:
-            context.load_cert_chain(settings.certificate, settings.key)
-        client.tls_set_context(context)
+    try:
+        if settings.username:
+            password = Path(settings.password_file).read_text().strip() if settings.password_file else None
+            client.username_pw_set(settings.username, password)
+        if settings.ca:
+            client.tls_set_context(_tls(settings))
+    except (OSError, UnicodeDecodeError) as error:  # ssl's own are OSErrors
+        files = ", ".join(filter(None, (settings.ca, settings.certificate, settings.key, settings.password_file)))
+        raise ConfigurationError(f"[broker] {files}: {getattr(error, 'strerror', None) or error}") from error
     return client
+
+
+def _tls(settings: BrokerSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ca)
+    if settings.certificate:
+        context.load_cert_chain(settings.certificate, settings.key)
+    return context

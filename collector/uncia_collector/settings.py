@@ -4,7 +4,7 @@ Decides names, defaults and bounds; relative paths are taken from the file's own
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -15,6 +15,7 @@ from uncia_contract.errors import ConfigurationError
 from uncia_contract.topics import ROOT
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Part = TypeVar("Part", bound=Struct)
 
 
 class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,12 +47,17 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is told of sightings; everything is off while it is empty."""
+    """Who is told of sightings; everything is off while it is empty.
+
+    With `smtp_starttls` the mail server must show a certificate for `smtp_host`, of an authority that the machine knows
+    or of `smtp_ca` (a PEM file).
+    """
 
     webhook: Annotated[str, Meta(pattern="^(https?://.*)?$")] = ""
     smtp_host: str = ""
     smtp_port: Port = 25
     smtp_starttls: bool = False
+    smtp_ca: str = ""
     smtp_user: str = ""
     smtp_password_file: str = ""
     mail_from: str = "uncia@localhost"
@@ -106,8 +112,9 @@ def read_settings(path: Path) -> CollectorSettings:
         ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
     """
     settings = read_toml(path, CollectorSettings)
-    if bool(settings.broker.certificate) != bool(settings.broker.key):
-        raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
+    for table, part in (("broker", settings.broker), ("http", settings.http or HttpSettings())):
+        if bool(part.certificate) != bool(part.key):
+            raise ConfigurationError(f"{path}: [{table}] certificate and key belong together, got only one of them")
     try:
         _ = settings.zone
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -116,17 +123,17 @@ def read_settings(path: Path) -> CollectorSettings:
 
 
 def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
-    broker = msgspec.structs.replace(
-        settings.broker,
-        **{
-            key: str(folder / value)
-            for key in ("ca", "certificate", "key", "password_file")
-            if (value := getattr(settings.broker, key))
-        },
-    )
-    http = settings.http
-    if http is not None and http.certificate:
-        http = msgspec.structs.replace(http, certificate=str(folder / http.certificate), key=str(folder / http.key))
+    """With every relative path made absolute, seen from `folder`."""
     return msgspec.structs.replace(
-        settings, data=str(folder / settings.data), bundles=str(folder / settings.bundles), broker=broker, http=http
+        settings,
+        data=str(folder / settings.data),
+        bundles=str(folder / settings.bundles),
+        broker=_absolute(settings.broker, folder, "ca", "certificate", "key", "password_file"),
+        http=None if settings.http is None else _absolute(settings.http, folder, "certificate", "key"),
+        alerts=_absolute(settings.alerts, folder, "smtp_ca", "smtp_password_file"),
     )
+
+
+def _absolute(part: Part, folder: Path, *keys: str) -> Part:
+    found = {key: str(folder / value) for key in keys if (value := getattr(part, key))}
+    return msgspec.structs.replace(part, **found)

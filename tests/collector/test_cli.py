@@ -1,6 +1,7 @@
 """`uncia-collect` as a person or a program meets it."""
 
 import json
+from pathlib import Path
 
 import pytest
 from tests.collector.conftest import NOW
@@ -11,6 +12,7 @@ from uncia_collector.database import Database
 from uncia_collector.exports.kinds import KINDS
 from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.people import ROLES
+from uncia_collector.settings import read_settings
 from uncia_collector.store import Store
 
 
@@ -41,10 +43,24 @@ def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys)
         ("[broker]\nport = 70000", "65535"),
         ("[broker", "not TOML"),
         ("[broker]\ncertificate = 'c.pem'", "certificate and key belong together"),
+        ("[http]\ncertificate = 'c.pem'", "[http] certificate and key belong together"),
+        ("[broker]\nca = 'c.pem'", "c.pem: No such file"),
+        ("[broker]\nusername = 'u'\npassword_file = 'p'", "p: No such file"),
         ("database = 'mysql://x'", "mysql"),
         ("database = 'nonsense'", "nonsense"),
     ],
-    ids=["nested key", "key", "range", "no toml", "half a certificate", "other database", "no url"],
+    ids=[
+        "nested key",
+        "key",
+        "range",
+        "no toml",
+        "half a certificate",
+        "half of the page's",
+        "no authority",
+        "no password",
+        "other database",
+        "no url",
+    ],
 )
 def test_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys, text, message):
     """Each mistake is named in one line; no traceback."""
@@ -54,6 +70,33 @@ def test_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys, text, messag
     assert main(["check", "--config", str(config)]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "damaged"])
+def test_certificate_of_the_page_that_cannot_be_read_is_one_line_and_exit_2(tmp_path, capsys, content):
+    """A station must not run on without its page."""
+    if content:
+        (tmp_path / "c.pem").write_text(content)
+    config = tmp_path / "collector.toml"
+    config.write_text("[http]\nport = 0\ncertificate = 'c.pem'\nkey = 'c.pem'")
+
+    assert main(["serve", "--config", str(config)]) == 2
+    error = capsys.readouterr().err
+    assert "[http] certificate" in error and "c.pem" in error and error.count("\n") == 1
+
+
+def test_relative_paths_begin_at_the_configuration(tmp_path):
+    """Every file that it names, in whatever table."""
+    config = tmp_path / "collector.toml"
+    config.write_text(
+        "data = 'd'\n[broker]\nca = 'a'\ncertificate = 'b'\nkey = 'c'\npassword_file = 'p'\n"
+        "[http]\ncertificate = 'h'\nkey = 'k'\n[alerts]\nsmtp_ca = 's'\nsmtp_password_file = 'm'\n"
+    )
+    settings = read_settings(config)
+    named = [settings.data, settings.bundles, settings.alerts.smtp_ca, settings.alerts.smtp_password_file]
+    named += [settings.http.certificate, settings.http.key, settings.broker.ca, settings.broker.certificate]
+    named += [settings.broker.key, settings.broker.password_file]
+    assert [Path(text).relative_to(tmp_path).name for text in named] == ["d", "bundles", *"smhkabcp"]
 
 
 def test_missing_configuration_is_one_line_and_exit_2(tmp_path, capsys):

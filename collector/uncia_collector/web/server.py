@@ -18,9 +18,18 @@ class PageServer:
         """Take the port.
 
         Raises:
-            ConfigurationError: the address is not ours or already taken.
+            ConfigurationError: the address is not ours or already taken, a certificate or key cannot be read.
         """
         self.settings = settings
+        config = uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
+        )  # fmt: skip
+        try:
+            config.load()  # reads the certificate
+        except OSError as error:
+            names = f"{settings.certificate}, {settings.key}"
+            raise ConfigurationError(f"[http] certificate {names}: {error.strerror or error}") from error
         try:
             self._socket = socket.create_server((settings.host, settings.port), backlog=256)
         except OSError as error:
@@ -28,10 +37,6 @@ class PageServer:
         # asyncio does this for sockets that name TCP as their protocol; `create_server` names none, and each page then
         # waits 40 ms for the browser's delayed acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        config = uvicorn.Config(
-            app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
-            ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
-        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="uncia-page", daemon=True)
 
