@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from uncia_collector.alerts import check_mail
 from uncia_collector.ask_command import add_ask
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
@@ -34,7 +35,7 @@ from uncia_contract.json_array import write_json_array
 RAW = argparse.RawDescriptionHelpFormatter
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
-  uncia-collect check --config collector.toml     would it run? configuration, catalogue, broker; 2 if not
+  uncia-collect check --config collector.toml     would it run? catalogue, broker, mail server; 2 if not
   uncia-collect user add anara --role reviewer --config collector.toml
   uncia-collect deployments deployments.csv --config collector.toml
   uncia-collect ask ridge-01 ping --config collector.toml    is it there?
@@ -71,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("serve", _serve, "subscribe, store, send receipts"),
-        ("check", _check, "try configuration, catalogue and broker, and say what is wrong"),
+        ("check", _check, "try configuration, catalogue, broker and mail server, and say what is wrong"),
     ):
         command = _command(commands, name, text)
         command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
@@ -153,6 +154,7 @@ def _check(arguments: argparse.Namespace) -> int:
     database.migrate()
     database.close()
     check_broker(settings.broker)
+    check_mail(settings.alerts)
     print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}: ready")
     return 0
 

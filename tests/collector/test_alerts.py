@@ -5,6 +5,7 @@ import json
 import queue
 import socketserver
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -46,20 +47,32 @@ def http_handler(received):
     return Handler
 
 
-def smtp_handler(received):
-    """Takes mail, as RFC 5321 has it, in the fewest words."""
+def smtp_handler(received, context=None):
+    """Takes mail, as RFC 5321 has it, in the fewest words; with a TLS context it wants STARTTLS and a login first."""
+
+    answers = {b"QUIT": b"221 bye", b"STARTTLS": b"220 go on", b"AUTH": b"235 welcome"}
+    answers |= {b"EHLO": b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN"} if context else {}
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self):
             self.wfile.write(b"220 here\r\n")
+            with suppress(OSError):  # a client that does not trust us hangs up
+                self.talk()
+
+        def talk(self):
             while line := self.rfile.readline():
-                if line.upper().startswith(b"DATA"):
+                word = line.upper().split()[0]
+                if word == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
                     received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
-                elif line.upper().startswith(b"QUIT"):
-                    self.wfile.write(b"221 bye\r\n")
+                if word == b"AUTH":
+                    received.append(line.decode())
+                self.wfile.write(answers.get(word, b"250 ok") + b"\r\n")
+                if word == b"STARTTLS":
+                    self.request = context.wrap_socket(self.request, server_side=True)
+                    self.setup()
+                if word == b"QUIT":
                     return
-                self.wfile.write(b"250 ok\r\n")
 
     return Handler
 
@@ -120,6 +133,35 @@ def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
     assert alerts_of(stored, **dead).round(NOW) == 0
 
     assert alerts_of(stored, **inbox.settings).round(NOW) == 1
+
+
+def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence, inbox, monkeypatch):
+    """#4: whatever goes wrong with one, the other tells; and what fails is tried once a round, not once a sighting."""
+    tried = []
+    both = {
+        "webhook": "http://127.0.0.1/",
+        "smtp_host": "127.0.0.1",
+        "mail_to": ("anara@example.org",),
+    } | inbox.settings
+    broken = "_mail" if "webhook" in inbox.settings else "_post"
+    monkeypatch.setattr(f"uncia_collector.alerts.{broken}", lambda *_: tried.append(1) or 1 / 0)
+    for number in range(3):
+        stored.take(*make_sequence(id=str(number)).wires())
+
+    assert alerts_of(stored, **both).round(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
+
+
+def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence, inbox):
+    """#3: each begins where the one before ended, however long the station was off; what comes later waits a day."""
+    alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
+    stored.take(*make_sequence(id="1").wires(), now=NOW)
+    assert alerts.round(NOW + hour) == 1
+    stored.take(*make_sequence(id="2").wires(), now=NOW + 2 * hour)
+    assert alerts.round(NOW + 3 * hour) == 0
+    for days, number in ((1, "3"), (3, "4")):
+        stored.take(*make_sequence(id=number).wires(), now=NOW + timedelta(days=days))
+
+    assert alerts.round(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
 
 
 def test_everything_is_off_by_default(stored, sent):
