@@ -146,6 +146,7 @@ traps = Table(
     Column("state", LargeBinary),
     Column("state_at", UtcTime),
     Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
+    Column("sleeps_s", String(2000), nullable=False, default="", server_default=""),  # those it had announced
 )
 
 states = Table(

@@ -56,7 +56,8 @@ def write(connection: Connection, news: Iterable[TrapNews], now: datetime) -> No
 
 
 def _known(names: list[str]) -> Any:
-    return select(traps.c.trap, traps.c.last_seen_at, traps.c.gaps_s).where(traps.c.trap.in_(names))
+    columns = (traps.c.trap, traps.c.last_seen_at, traps.c.availability, traps.c.gaps_s, traps.c.sleeps_s)
+    return select(*columns).where(traps.c.trap.in_(names))
 
 
 def _changes(item: TrapNews, row: Any, now: datetime) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def _changes(item: TrapNews, row: Any, now: datetime) -> dict[str, Any]:
         changes["last_seen_at"] = now
         gap_s = 0.0 if row is None else (now - row.last_seen_at).total_seconds()
         if gap_s >= CONTACT_GAP_S:
-            changes["gaps_s"] = ",".join([*row.gaps_s.split(","), f"{gap_s:.0f}"][-KEPT_GAPS:]).strip(",")
+            name = "sleeps_s" if row.availability == "sleeping" else "gaps_s"
+            changes[name] = ",".join([*getattr(row, name).split(","), f"{gap_s:.0f}"][-KEPT_GAPS:]).strip(",")
     if item.state is not None:
         changes |= {"state": item.state.payload, "state_at": item.state.state.sent_at}
     if item.availability is not None:

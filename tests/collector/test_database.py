@@ -1,14 +1,16 @@
 """The catalogue's database: migrations and durability."""
 
-from datetime import UTC
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, Table, select, text
 from sqlalchemy.dialects import sqlite
 
-from uncia_collector import gallery
+from uncia_collector import gallery, migrations
 from uncia_collector.database import Database
 from uncia_collector.filters import Filters
 from uncia_collector.keys import of_sequences
@@ -24,32 +26,49 @@ def test_migrations_lead_to_the_schema(stored):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+REVISIONS = [r.revision for r in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
+MOMENT = datetime.fromisoformat("2026-01-01T00:00:00")
+BY_TYPE = {
+    "VARCHAR": "x", "INTEGER": 1, "BIGINT": 1, "DATETIME": MOMENT, "TIMESTAMP": MOMENT,
+    "FLOAT": 0.7, "DOUBLE_PRECISION": 0.7, "DOUBLE PRECISION": 0.7, "BOOLEAN": False, "BLOB": b"x", "BYTEA": b"x",
+}  # fmt: skip
+FOUND = {
+    "positive": True,
+    "review": "open",
+    "review_label": None,
+    "label": "snow_leopard",
+    "trap": "ridge",
+}  # by the gallery's filters
+
+
+def example(table: Table, record: bytes) -> dict:
+    """A row with a value in every column."""
+    own = FOUND | {"record": record} if table.name == "sequences" else {}
+    columns = [column for column in table.c if column.computed is None]
+    return {c.name: own.get(c.name, BY_TYPE[str(c.type).partition("(")[0]]) for c in columns}
+
+
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", REVISIONS)
 def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revision):
-    """A catalogue that an older uncia wrote keeps its sequences, and the newer filters find them."""
+    """A catalogue that any older uncia wrote keeps every row of every table, and the newer filters find them."""
     url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
-    old = Database(url)
+    old, tables = Database(url), MetaData()
     old.migrate(revision)
-    row = {"audit": False, "historical": False, "positive": True, "upper_bound": False, "clock_synchronised": True}
-    row |= dict.fromkeys(("started_at", "ended_at", "received_at"), "2026-01-01 00:00:00.000000") | {
-        "record": encode(sent.record)
-    }
-    row |= dict.fromkeys(("frames", "frames_stored", "frames_scored", "best_frame", "bundle_version"), 1)
-    row |= dict.fromkeys(("confidence", "threshold"), 0.7) | {
-        "review": "open",
-        "label": "snow_leopard",
-        "trap": "ridge",
-    }
-    row |= dict.fromkeys(("id", "event", "clock_source", "bundle", "bundle_sha256", "fingerprint"), "x")
     with old.writing() as connection:
-        names = ", ".join(row)
-        connection.execute(text(f"INSERT INTO sequences ({names}) VALUES (:{names.replace(', ', ', :')})"), row)
+        tables.reflect(connection)
+        tables.remove(tables.tables["alembic_version"])
+        rows = {table: example(table, encode(sent.record)) for table in tables.sorted_tables}
+        for table, row in rows.items():
+            connection.execute(table.insert(), [row])
     old.close()
 
     new = Database(url)
     new.migrate()
     with new.reading() as connection:
+        for table, row in rows.items():
+            [kept] = connection.execute(select(*(table.c[name] for name in row))).all()
+            assert kept._asdict() == row, table.name
         page = gallery.page(connection, Filters(state="open", min_score=0.7, label="snow_leopard"), UTC)
         assert [found.id for found in page.rows] == ["x"]
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -1,4 +1,4 @@
-"""Honest recall: exact intervals, and no claim from a small sample; a trap's rhythm."""
+"""Honest recall: exact intervals, and no claim from a small sample."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,6 @@ from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.recall import interval, miss_rates
 from uncia_collector.review import review
-from uncia_collector.rhythm import FIRST_LIMIT_S, is_overdue, limit_s
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
 
@@ -74,13 +73,3 @@ def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed
 
     page = client.get("/recall").text
     assert claim in page and ("3.3 % (between 0.1 and 17.2 %, 95 % exact)" in page) == (reviewed == 30)
-
-
-def test_rhythm_is_learned_from_the_traps_own_silences():
-    """#1: a trap heard hourly is overdue after hours, one heard weekly after weeks."""
-    assert is_overdue([3600.0] * 9, 8000) and not is_overdue([604_800.0] * 9, 700_000)
-
-
-def test_new_trap_has_a_day_and_two_hours():
-    """#2: with few silences known nothing is learned yet."""
-    assert limit_s([60.0] * 4) == FIRST_LIMIT_S

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
 from uncia_collector.database import Database
-from uncia_collector.rhythm import gaps_in, is_overdue
+from uncia_collector.rhythm import silence
 from uncia_collector.schema import chunks, tallies, traps
 
 
@@ -37,20 +37,20 @@ class CatalogueMetrics(Source):
         now = datetime.now(UTC)
         with self.database.reading() as connection:
             counted = connection.execute(select(tallies)).all()
-            seen = connection.execute(select(traps.c.trap, traps.c.last_seen_at, traps.c.gaps_s)).all()
+            seen = connection.execute(select(*(column for column in traps.c if column.name != "state"))).all()
             waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
         events = CounterMetricFamily("uncia_events", "What arrived, by kind and trap", labels=["kind", "trap"])
         for row in counted:
             events.add_metric([row.name, row.trap], row._mapping["count"])
         yield events
         yield GaugeMetricFamily("uncia_chunks_waiting", "Chunks of unfinished frames", waiting)
-        silence = GaugeMetricFamily("uncia_trap_silence_seconds", "Since a trap was heard", labels=["trap"])
+        silent = GaugeMetricFamily("uncia_trap_silence_seconds", "Since a trap was heard", labels=["trap"])
         overdue = GaugeMetricFamily("uncia_trap_overdue", "1 when silent beyond its rhythm", labels=["trap"])
         for row in seen:
-            silent_s = (now - row.last_seen_at).total_seconds()
-            silence.add_metric([row.trap], silent_s)
-            overdue.add_metric([row.trap], float(is_overdue(gaps_in(row.gaps_s), silent_s)))
-        yield silence
+            now_silent = silence(row, now)
+            silent.add_metric([row.trap], now_silent.silent_s)
+            overdue.add_metric([row.trap], float(now_silent.is_overdue))
+        yield silent
         yield overdue
         if self.ingest is not None:
             yield GaugeMetricFamily("uncia_broker_connected", "1 when subscribed", float(self.ingest.connected))

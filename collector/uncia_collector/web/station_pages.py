@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from uncia_collector.people import Person
 from uncia_collector.recall import ENOUGH, miss_rates
-from uncia_collector.rhythm import gaps_in, is_overdue, limit_s
+from uncia_collector.rhythm import silence
 from uncia_collector.schema import deployments, quarantine, surveys, tallies, traps
 from uncia_collector.sightings import count_by_place, count_sightings, places
 from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
@@ -28,7 +28,7 @@ def show_traps(request: Request, person: Person) -> Response:
         deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
         unheard = sorted({*connection.execute(deployed).scalars()} - {row.trap for row in rows})
     known = [_trap(row, now) for row in rows]
-    known.sort(key=lambda trap: (not trap["overdue"], trap["name"]))
+    known.sort(key=lambda trap: (not trap["silence"].is_overdue, trap["name"]))
     return shell.render(request, person, "traps.html", traps=known, unheard=unheard)
 
 
@@ -97,18 +97,12 @@ def show_quarantine(request: Request, person: Person) -> Response:
 
 
 def _trap(row: Any, now: datetime) -> dict[str, Any]:
-    gaps, silent_s = gaps_in(row.gaps_s), max(0.0, (now - row.last_seen_at).total_seconds())
-    state = None if row.state is None else decode(row.state, TrapState)
-    asleep = row.availability == "sleeping"
     return {
         "name": row.trap,
         "availability": row.availability or "unknown",
         "last_seen_at": row.last_seen_at,
-        "silent_s": silent_s,
-        "limit_s": limit_s(gaps),
-        "overdue": is_overdue(gaps, silent_s),
-        "asleep": asleep,
-        "state": state,
+        "silence": silence(row, now),
+        "state": None if row.state is None else decode(row.state, TrapState),
         "state_at": row.state_at,
     }
 
