@@ -6,7 +6,6 @@ nothing acknowledged; a message that alone makes the store fail is quarantined. 
 """
 
 import queue
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from uncia_collector.settings import BrokerSettings
 from uncia_collector.store import AddressedReceipt, Store
 from uncia_contract.errors import BrokerError, ConfigurationError, StorageError
 from uncia_contract.messages import encode
+from uncia_contract.tls import tls_of
 from uncia_contract.topics import Topics
 
 RECEIVE_MAXIMUM = 512  # unacknowledged messages the broker may send us: what memory has to hold at most
@@ -305,25 +305,21 @@ def broker_client(settings: BrokerSettings) -> mqtt.Client:
     """A client with our identity; arrivals are acknowledged by hand.
 
     Raises:
-        ConfigurationError: a certificate, key or password file that cannot be read.
+        ConfigurationError: the password or a TLS file is missing or is not what it should be.
     """
     client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
     client.reconnect_delay_set(1, 30)
     client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence
-    try:
-        if settings.username:
-            password = Path(settings.password_file).read_text().strip() if settings.password_file else None
-            client.username_pw_set(settings.username, password)
-        if settings.ca:
-            client.tls_set_context(_tls(settings))
-    except (OSError, UnicodeDecodeError) as error:  # ssl's own are OSErrors
-        files = ", ".join(filter(None, (settings.ca, settings.certificate, settings.key, settings.password_file)))
-        raise ConfigurationError(f"[broker] {files}: {getattr(error, 'strerror', None) or error}") from error
+    if settings.username:
+        client.username_pw_set(settings.username, _password(settings.password_file))
+    if tls := tls_of(settings.ca, settings.certificate, settings.key):
+        client.tls_set_context(tls.context())
     return client
 
 
-def _tls(settings: BrokerSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ca)
-    if settings.certificate:
-        context.load_cert_chain(settings.certificate, settings.key)
-    return context
+def _password(file: str) -> str | None:
+    try:
+        return Path(file).read_text().strip() if file else None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"[broker] {file}: {reason}") from error

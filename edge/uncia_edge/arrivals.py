@@ -8,7 +8,7 @@ network file systems get, where inotify sees only this machine's own writes. A r
 import logging
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,6 +44,7 @@ class Arrivals:
         mode: `auto` takes inotify where it works.
         settle_s: how long a file must stay the same when nobody told that it was closed.
         clock: monotonic seconds.
+        beat: called with every file that is looked at: a share may take minutes over a full card.
     """
 
     def __init__(
@@ -53,8 +54,9 @@ class Arrivals:
         mode: Mode = "auto",
         settle_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._folder, self._ledger, self._settle_s, self._clock = folder, ledger, settle_s, clock
+        self._folder, self._ledger, self._settle_s, self._clock, self._beat = folder, ledger, settle_s, clock, beat
         self._candidates: dict[Path, _Candidate] = {}
         self._handed: dict[Path, Key] = {}
         self._told: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
@@ -68,14 +70,32 @@ class Arrivals:
         return self._observer is not None
 
     def ready(self, timeout_s: float) -> list[Path]:
-        """The files that became complete, after waiting at most `timeout_s` for news."""
+        """The files that became complete, the oldest first, after waiting at most `timeout_s` for news."""
         self._listen(timeout_s)
         now_s = self._clock()
         if now_s >= self._next_scan_s:
             self._next_scan_s = now_s + self._rescan_s
             for path in self._pictures():
                 self._consider(path, closed=False)
-        return sorted(path for path in list(self._candidates) if self._is_complete(path, now_s))
+        complete = [path for path in list(self._candidates) if self._is_complete(path, now_s)]
+        return sorted(complete, key=lambda path: (self._handed[path][2], path))
+
+    def still(self, path: Path) -> Key | None:
+        """What a complete file is; None where it has changed since, or is gone: then it is looked at anew."""
+        try:
+            key = key_of(path, self._folder)
+        except OSError:
+            key = None
+        if self._handed.get(path) == key:
+            return key
+        self._handed.pop(path, None)
+        return None
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """The ledger knows of these from now on."""
+        for key in keys:
+            if self._handed.get(path := self._folder / key[0]) == key:
+                del self._handed[path]
 
     def settling(self) -> bool:
         """Whether files are being waited for."""
@@ -99,7 +119,10 @@ class Arrivals:
 
     def _pictures(self) -> Iterator[Path]:
         try:
-            yield from (path for path in self._folder.rglob("*") if is_picture(path) and path.is_file())
+            for path in self._folder.rglob("*"):
+                self._beat()
+                if is_picture(path) and path.is_file():
+                    yield path
         except OSError as error:  # a card that was pulled, a share that is away: it comes back
             _log.warning("watched folder %s: %s", self._folder, error)
 
@@ -117,6 +140,7 @@ class Arrivals:
             known.closed = known.closed or closed
 
     def _is_complete(self, path: Path, now_s: float) -> bool:
+        self._beat()
         candidate = self._candidates[path]
         try:
             key = key_of(path, self._folder)

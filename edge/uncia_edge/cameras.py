@@ -3,17 +3,21 @@
 Decides the seam between cameras and the trap. `recorded` reads folders; other cameras stand behind the same Protocol.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from uncia_contract.errors import FrameError
+from uncia_contract.errors import DataError, FrameError
 from uncia_contract.frames import Frame
 from uncia_contract.jpeg import MAX_JPEG_BYTES, check_jpeg, jpeg_time
 
 TimeSource = Literal["trap", "exif", "none"]
+
+
+class CameraAbsentError(DataError):
+    """A camera that is not there now, and may come: a card not mounted yet, a share that is away, a loose ribbon."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class Camera(Protocol):
 @runtime_checkable
 class LiveCamera(Camera, Protocol):
     """A camera that goes on until it is closed, and keeps what could not be stored yet."""
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What of it does not work, for the base station."""
 
     def again(self) -> None:
         """The burst in hand could not be stored: it is handed over again later, also after a restart."""

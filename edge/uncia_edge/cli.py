@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from uncia_edge.runtime import Runtime
 from uncia_edge.score_command import add_score
 from uncia_edge.settings import TrapSettings, read_settings
 from uncia_edge.sleep import nap
+from uncia_edge.state_folder import MEMORY
 from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
@@ -48,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `uncia-trap log | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 
@@ -121,10 +126,12 @@ def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
 
 
 def _log(arguments: argparse.Namespace) -> int:
-    settings = read_settings(arguments.config)
-    entries = list(DecisionLog(Path(settings.state)).read())
+    state = Path(read_settings(arguments.config).state)
+    entries = [entry for folder in (state, MEMORY) for entry in DecisionLog(folder).read()]
+    if not entries:
+        print(f"uncia-trap: no burst was decided on yet; looked in {state}", file=sys.stderr)
     kept = [entry for entry in entries if entry.get("positive") or not arguments.positive]
-    for entry in kept[-arguments.last :]:
+    for entry in kept[max(0, len(kept) - arguments.last) :]:
         print(json.dumps(entry) if arguments.json else _explained(entry))
     return 0
 

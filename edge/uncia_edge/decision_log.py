@@ -7,9 +7,11 @@ without fsync, because a lost line costs an explanation and no sighting; a faili
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from uncia_contract.errors import StorageError
 from uncia_contract.messages import SequenceRecord
 
 _log = logging.getLogger(__name__)
@@ -35,15 +37,23 @@ class DecisionLog:
             _log.error("decision log: %s", error)
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The explanations, oldest first; a line torn by a power cut is left out."""
+        """The explanations, oldest first; a line torn by a power cut is left out.
+
+        Raises:
+            StorageError: they may not be read.
+        """
         for path in (self._older, self.path):
-            if not path.exists():
+            try:
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            except FileNotFoundError:
                 continue
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
+            except OSError as error:
+                raise StorageError(
+                    f"decision log {path}: {error.strerror}; it is the service's own: ask as root"
+                ) from error
+            for line in lines:
+                with suppress(ValueError):
                     yield json.loads(line)
-                except ValueError:
-                    continue
 
 
 def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> dict[str, Any]:

@@ -7,8 +7,10 @@ names a remedy for each. Looks only: it writes one temporary file in the state f
 import os
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +18,10 @@ from typing import Literal
 
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
-from uncia_contract.errors import UnciaError
+from uncia_contract.errors import ConfigurationError, UnciaError
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import MODEL
+from uncia_contract.tls import Tls, tls_of
 from uncia_edge.clock import read_clock
 from uncia_edge.delegate import why_not
 from uncia_edge.installed import InstalledBundle
@@ -31,6 +34,7 @@ _MB = 1_000_000
 _WRITE_BYTES = 16 * _MB
 _SLOW_MB_S = 2.0  # a burst of thirty 5 MB files would take more than a minute
 _SOON_DAYS = 60
+_REFUSAL_S = 1.0  # how long a broker may take to say that it does not want our certificate
 _EARLIEST_YEAR = 2026
 
 
@@ -87,11 +91,11 @@ def camera_line(settings: TrapSettings) -> Line:
 
 
 def _pi_camera_line() -> Line:
-    try:
-        from picamera2 import Picamera2
+    from uncia_edge.picamera import load_picamera2
 
-        found = Picamera2.global_camera_info()
-    except (ImportError, RuntimeError, OSError) as error:
+    try:
+        found = load_picamera2().global_camera_info()
+    except (UnciaError, RuntimeError, OSError) as error:
         return Line(
             "camera",
             "failed",
@@ -161,7 +165,9 @@ def disk_lines(settings: TrapSettings) -> Iterator[Line]:
         free = shutil.disk_usage(state).free
         speed = _write_speed(state)
     except OSError as error:
-        yield Line("disk", "failed", f"{state}: {error.strerror}", "check the card and its mount; it may be read-only")
+        ours = isinstance(error, PermissionError)
+        remedy = "it is the service's own: ask as root" if ours else "check the card and its mount; it may be read-only"
+        yield Line("disk", "failed", f"{state}: {error.strerror}", remedy)
         return
     floor = settings.outbox.free_mb * _MB
     status: Status = "failed" if free < floor else "warning" if free < 4 * floor else "ok"
@@ -209,10 +215,20 @@ def clock_line(reading: Reading) -> Line:
 
 
 def broker_line(settings: TrapSettings) -> Line:
-    """Whether something listens where the broker should be; it is not spoken to."""
+    """Whether the broker is there and, with TLS, whether it and the trap believe each other; it is asked nothing."""
     where = f"{settings.broker.host}:{settings.broker.port}"
     try:
-        socket.create_connection((settings.broker.host, settings.broker.port), 5).close()
+        with socket.create_connection((settings.broker.host, settings.broker.port), 5) as wire:
+            tls = tls_of(settings.broker.ca, settings.broker.certificate, settings.broker.key)
+            if tls is not None:
+                _shake_hands(wire, tls, settings.broker.host)
+    except (ssl.SSLError, ConfigurationError) as error:
+        return Line(
+            "broker",
+            "failed",
+            f"{where}: {error}",
+            "compare [broker] host with the names in the broker's certificate, and both ends' ca; check the clock",
+        )
     except OSError as error:
         return Line(
             "broker",
@@ -220,7 +236,15 @@ def broker_line(settings: TrapSettings) -> Line:
             f"{where}: {error.strerror or error}",
             "sequences wait on disk; check antenna, address and that the broker runs",
         )
-    return Line("broker", "ok", f"{where} accepts connections")
+    return Line("broker", "ok", f"{where} {'and the trap believe each other' if tls else 'accepts connections'}")
+
+
+def _shake_hands(wire: socket.socket, tls: Tls, host: str) -> None:
+    """Raises the reason where one end does not believe the other."""
+    with tls.context().wrap_socket(wire, server_hostname=host) as secure:
+        secure.settimeout(_REFUSAL_S)
+        with suppress(TimeoutError):
+            secure.recv(1)  # with TLS 1.3 a refused certificate is told only here
 
 
 def certificate_line(name: str, path: Path, now: datetime) -> Line:

@@ -5,7 +5,8 @@ Decides when a burst that is still open may be handed over. Which frames belong 
    may be copied from a card long after they were taken, in any order.
 2. A piece that the rule cut (by count or age) is handed over as soon as it is quiet, although the visit goes on; what
    follows `continues` it. So a burst that never ends is handed over piece by piece.
-3. More than `most` held frames are not kept waiting: the oldest piece goes.
+3. More than `most` held frames are not kept waiting: the oldest piece goes. So a whole card that comes at once is
+   worked off while it is read.
 """
 
 from dataclasses import dataclass
@@ -40,12 +41,21 @@ class Gathering:
         """The bursts that have ended by now, oldest first."""
         ended = []
         while self._held and (piece := self._first_due(now_s)) is not None:
-            continues = self._last is not None and same_event(self._last, piece.frames[0], self._rule)
-            ended.append(Burst(piece.frames, continues or piece.continues))
-            self._last = piece.frames[-1]
-            gone = {frame.path for frame in piece.frames}
-            self._held = [held for held in self._held if held.frame.path not in gone]
+            ended.append(self._release(piece))
         return ended
+
+    def crowded(self) -> Burst | None:
+        """The oldest burst where more than `most` frames are held (rule 3); there may be more of them."""
+        if len(self._held) <= self._most:
+            return None
+        return self._release(next(bursts([held.frame for held in self._held], self._rule)))
+
+    def _release(self, piece: Burst) -> Burst:
+        continues = self._last is not None and same_event(self._last, piece.frames[0], self._rule)
+        self._last = piece.frames[-1]
+        gone = {frame.path for frame in piece.frames}
+        self._held = [held for held in self._held if held.frame.path not in gone]
+        return Burst(piece.frames, continues or piece.continues)
 
     def _first_due(self, now_s: float) -> Burst | None:
         arrived = {held.frame.path: held.arrived_s for held in self._held}

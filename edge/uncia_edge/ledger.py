@@ -4,12 +4,16 @@ Decides nothing about bursts. A file is known by path, size and modification tim
 before the trap sees it, and as done once the trap has it safe; so that after a crash in between the camera can ask the
 outbox whether it was taken, and neither loses nor doubles it. On a card that refuses to be written the entries are kept
 in memory, and written as soon as it lets us.
+
+Files that are gone are forgotten, so that the ledger grows with the folder and not with the years; but not while none
+that it knows is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT`
+(a card that is swapped for another one and comes back).
 """
 
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
@@ -18,6 +22,8 @@ from uncia_edge import durable
 _log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int]
+GONE_KEPT = 20_000
+REWRITTEN_AFTER = 5_000  # lines, two or three a burst
 
 
 def key_of(path: Path, folder: Path) -> Key:
@@ -31,17 +37,19 @@ def key_of(path: Path, folder: Path) -> Key:
 
 
 class Ledger:
-    """An append-only file of JSON lines, fsynced with each burst, rewritten when opened.
+    """An append-only file of JSON lines, fsynced with each burst, rewritten when opened and when it has grown.
+
+    `beat` is called with every file that is looked for.
 
     Raises:
         StorageError: it cannot be read or written when it is opened.
     """
 
-    def __init__(self, path: Path, folder: Path) -> None:
-        self.path, self._folder = path, folder
+    def __init__(self, path: Path, folder: Path, beat: Callable[[], None] = lambda: None) -> None:
+        self.path, self._folder, self._beat = path, folder, beat
         self._offered: list[tuple[Key, ...]] = []
-        self._done: set[Key] = set()
-        self._unwritten = ""
+        self._done: dict[Key, None] = {}  # in the order in which they were handed over
+        self._unwritten, self._appended = "", 0
         try:
             durable.make_folder(path.parent)
             self._load()
@@ -57,20 +65,27 @@ class Ledger:
         """The bursts that were offered and are not known to be done."""
         return list(self._offered)
 
+    def was_offered(self, keys: Sequence[Key]) -> bool:
+        """Whether one of these was offered before and is not known to be done."""
+        return any(key in group for group in self._offered for key in keys)
+
     def offer(self, keys: Sequence[Key]) -> None:
         """These are about to be handed over."""
         if tuple(keys) not in self._offered:
             self._offered.append(tuple(keys))
-            self._append("offered", keys)
+            self._append(_line("offered", keys))
 
     def finish(self, keys: Sequence[Key]) -> None:
-        """These were handed over, and what came of them is safe."""
-        self._settle(keys)
-        self._append("done", keys)
+        """These were handed over, and what came of them is safe. What is gone by now cannot come again."""
+        there = [key for key in keys if self._is_there(key)]
+        self._settle(keys, there)
+        self._append(_line("done", there) + _line("gone", [key for key in keys if key not in there]))
+        if self._appended >= REWRITTEN_AFTER:
+            self._rewrite_later()
 
-    def _settle(self, keys: Iterable[Key]) -> None:
-        self._done.update(keys)
-        self._offered = [group for group in self._offered if not self._done.issuperset(group)]
+    def _settle(self, keys: Collection[Key], remembered: Iterable[Key]) -> None:
+        self._done.update(dict.fromkeys(remembered))
+        self._offered = [group for group in self._offered if not all(key in keys or key in self._done for key in group)]
 
     def _load(self) -> None:
         if not self.path.exists():
@@ -83,22 +98,32 @@ class Ledger:
                 continue  # a line torn by a power cut, or by a full card
             if kind == "offered":
                 self._offered.append(read)
-            elif kind == "done":
-                self._settle(read)
+            elif kind in ("done", "gone"):
+                self._settle(read, read if kind == "done" else ())
 
     def _rewrite(self) -> None:
-        """Forget files that are gone, so that the ledger grows with the folder and not with the years."""
-        self._done = {key for key in self._done if self._is_there(key)}
-        self._offered = [group for group in self._offered if any(map(self._is_there, group))]
-        lines = [_line("done", [key]) for key in sorted(self._done)]
-        lines += [_line("offered", group) for group in self._offered]
+        gone = [key for key in self._done if not self._is_there(key)]
+        if len(gone) < len(self._done):
+            for key in gone[: max(0, len(gone) - GONE_KEPT)]:
+                del self._done[key]
+        lines = [_line("done", [key]) for key in self._done] + [_line("offered", group) for group in self._offered]
         durable.write_bytes(self.path, "".join(lines).encode())
+        self._unwritten, self._appended = "", 0
+
+    def _rewrite_later(self) -> None:
+        try:
+            self._rewrite()
+        except OSError as error:
+            _log.error("ledger of the watched folder %s: %s; it grows on", self.path, error)
+            self._appended = 0
 
     def _is_there(self, key: Key) -> bool:
+        self._beat()
         return (self._folder / key[0]).exists()
 
-    def _append(self, kind: str, keys: Iterable[Key]) -> None:
-        self._unwritten += _line(kind, keys)
+    def _append(self, lines: str) -> None:
+        self._unwritten += lines
+        self._appended += lines.count("\n")
         try:
             with self.path.open("ab") as stream:
                 stream.write(self._unwritten.encode())
@@ -111,5 +136,5 @@ class Ledger:
         self._unwritten = ""
 
 
-def _line(kind: str, keys: Iterable[Key]) -> str:
-    return json.dumps([kind, [list(key) for key in keys]]) + "\n"
+def _line(kind: str, keys: Sequence[Key]) -> str:
+    return json.dumps([kind, [list(key) for key in keys]]) + "\n" if keys else ""

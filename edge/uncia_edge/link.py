@@ -11,11 +11,9 @@ Packet Size are read here, because paho does not read them; a PUBACK's reason co
 import logging
 import queue
 import random
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import paho.mqtt.client as mqtt
@@ -25,7 +23,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from uncia_contract.errors import BrokerError, ConfigurationError
+from uncia_contract.errors import BrokerError
+from uncia_contract.tls import Tls
 from uncia_contract.topics import Topics
 
 _log = logging.getLogger(__name__)
@@ -71,15 +70,6 @@ class Received:
 
 
 Event = Connected | Disconnected | Acknowledged | Received
-
-
-@dataclass(frozen=True)
-class Tls:
-    """Mutual TLS: the base station's authority, and this trap's certificate and key (PEM files)."""
-
-    authority: Path
-    certificate: Path | None = None
-    key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +135,7 @@ class Link:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._broker, self._topics = broker, topics
         self._client_id = client_id or topics.trap
-        self._tls = _tls_context(broker.tls)
+        self._tls = broker.tls.context() if broker.tls else None
         self._connection: _Connection | None = None
 
     def open(self) -> None:
@@ -311,21 +301,3 @@ def _publish_properties(user: Mapping[str, str] | None, correlation: bytes | Non
     if correlation is not None:
         properties.CorrelationData = correlation
     return properties
-
-
-def _tls_context(tls: Tls | None) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer, the broker's name checked, our certificate shown.
-
-    Raises:
-        ConfigurationError: a file is missing or is not what it should be.
-    """
-    if tls is None:
-        return None
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(tls.authority))
-        if tls.certificate is not None:
-            context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"TLS files ({tls.authority}, {tls.certificate}, {tls.key}): {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

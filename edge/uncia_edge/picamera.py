@@ -11,18 +11,18 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.frames import BurstRule
 from uncia_edge import durable
-from uncia_edge.cameras import ArrivedBurst
+from uncia_edge.cameras import ArrivedBurst, CameraAbsentError
 from uncia_edge.watched import WatchedCamera, WatchSettings
 
 _log = logging.getLogger(__name__)
@@ -99,6 +99,8 @@ class TriggeredCamera:
         self._trigger = trigger or Trigger()
         self._spool = spool
         durable.make_folder(spool)
+        for unfinished in spool.glob(f"*{durable.TEMPORARY}"):
+            unfinished.unlink(missing_ok=True)
         self._watched = WatchedCamera(
             spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, beat=look, times="trap"
         )
@@ -128,9 +130,10 @@ class TriggeredCamera:
         self._watched.again()
 
     @property
-    def unstored(self) -> int:
-        """How many bursts wait to be handed over again."""
-        return self._watched.unstored
+    def troubles(self) -> Sequence[str]:
+        """What the base station should know."""
+        lost = [f"{self.lost} pictures lost: the card would not take them"] if self.lost else []
+        return [*self._watched.troubles, *lost]
 
     def close(self) -> None:
         """End `bursts` soon."""
@@ -205,27 +208,47 @@ def _empty(burst: ArrivedBurst) -> None:
             _log.error("%s stays in the spool: %s", path.name, error)
 
 
+def load_picamera2() -> Any:
+    """The class Picamera2.
+
+    Raises:
+        ConfigurationError: picamera2 is not installed, or not for this numpy.
+    """
+    try:
+        from picamera2 import Picamera2
+    except ImportError as error:
+        raise ConfigurationError(
+            "[camera] kind = 'picamera2': picamera2 is not installed; on Raspberry Pi OS: "
+            "apt install python3-picamera2, and make the virtual environment with --system-site-packages"
+        ) from error
+    except ValueError as error:  # "numpy.dtype size changed": Raspberry Pi OS builds it for numpy 1
+        raise ConfigurationError(
+            f"[camera] kind = 'picamera2': it was built for another numpy ({error}); "
+            "install the trap with the extra [pi], which keeps numpy below 2"
+        ) from error
+    return Picamera2
+
+
 class PicameraEye:
     """The Pi's camera through picamera2.
 
     Raises:
-        ConfigurationError: picamera2 is not installed, or finds no camera.
+        CameraAbsentError: picamera2 finds no camera.
+        ConfigurationError: picamera2 cannot be used.
     """
 
     def __init__(self, width_px: int, height_px: int) -> None:
+        picamera2 = load_picamera2()
         try:
-            from picamera2 import Picamera2
-        except ImportError as error:
-            raise ConfigurationError(
-                "[camera] kind = 'picamera2': picamera2 is not installed; on Raspberry Pi OS: "
-                "apt install python3-picamera2, and make the virtual environment with --system-site-packages"
-            ) from error
+            self._camera = picamera2()
+        except (RuntimeError, IndexError) as error:
+            raise CameraAbsentError(f"[camera] kind = 'picamera2': no camera answers: {error}") from error
         try:
-            self._camera = Picamera2()
             self._camera.configure(self._camera.create_still_configuration(main={"size": (width_px, height_px)}))
             self._camera.start()
-        except (RuntimeError, IndexError) as error:
-            raise ConfigurationError(f"[camera] kind = 'picamera2': no camera answers: {error}") from error
+        except RuntimeError as error:
+            self._camera.close()
+            raise CameraAbsentError(f"[camera] kind = 'picamera2': the camera does not start: {error}") from error
 
     def capture(self) -> bytes:
         """One JPEG."""

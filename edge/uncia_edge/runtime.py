@@ -16,6 +16,7 @@ import msgspec
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError, StorageError
 from uncia_contract.messages import encode
+from uncia_contract.tls import tls_of
 from uncia_contract.topics import Topics
 from uncia_edge.accelerated import AcceleratedClassifier
 from uncia_edge.audit import Audits
@@ -33,7 +34,7 @@ from uncia_edge.health import trap_state
 from uncia_edge.housekeeping import Chore, Housekeeping
 from uncia_edge.installed import InstalledBundle
 from uncia_edge.last_good import FOLDER, LAST_GOOD, bundle_in_use
-from uncia_edge.link import Broker, Link, Outgoing, Tls
+from uncia_edge.link import Broker, Link, Outgoing
 from uncia_edge.memory import return_large_blocks
 from uncia_edge.notify import Pulse, notify
 from uncia_edge.offers import Offers
@@ -263,10 +264,8 @@ class Runtime:
         yield from (f"no progress of {part}" for part in self.pulse.silent())
         if self._card_trouble is not None:
             yield f"the card refuses: {self._card_trouble}"
-        if waiting := getattr(self.camera, "unstored", 0):
-            yield f"{waiting} bursts wait for room on the card"
-        if lost := getattr(self.camera, "lost", 0):
-            yield f"{lost} pictures lost: the card would not take them"
+        if isinstance(self.camera, LiveCamera):
+            yield from self.camera.troubles
 
     def _chores(self) -> list[Chore]:
         return [
@@ -299,8 +298,5 @@ class Runtime:
 
 
 def _broker(settings: BrokerSettings) -> Broker:
-    tls = None
-    if settings.ca:
-        pair = (Path(settings.certificate), Path(settings.key)) if settings.certificate else (None, None)
-        tls = Tls(Path(settings.ca), *pair)
+    tls = tls_of(settings.ca, settings.certificate, settings.key)
     return Broker(settings.host, settings.port, settings.keepalive_s, tls=tls)

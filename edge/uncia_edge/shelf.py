@@ -111,7 +111,7 @@ class Shelf:
 
     def has_taken(self, hashes: Collection[str]) -> bool:
         """Whether one of the latest sequences began with a frame of one of these sha256."""
-        rows = self._database.all("SELECT first_frame FROM sequence ORDER BY n DESC LIMIT 50")
+        rows = self._database.all("SELECT first_frame FROM sequence ORDER BY n DESC LIMIT 1000")
         return any(row[0] in hashes for row in rows)
 
     def depth(self) -> Depth:

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 OUTBOX = "outbox"
 # What else of the state counts: what the camera handed over (or it would all come again), and what was set from afar.
 CARRIED = ("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous")
+MEMORY = Path("/run/uncia-trap/state")  # as systemd/uncia-trap.service gives it; for those who look from outside
 MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
 
 

@@ -13,9 +13,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from tests.conftest import Mosquitto
 
 from uncia_contract.errors import BrokerError, ConfigurationError
+from uncia_contract.tls import Tls
 from uncia_contract.topics import Topics
 from uncia_edge.delivery import Delivery
-from uncia_edge.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link, Tls
+from uncia_edge.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link
 from uncia_edge.outbox import Outbox
 from uncia_edge.pace import Pace
 from uncia_edge.testing.collector import BrokerCollector

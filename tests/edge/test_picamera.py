@@ -15,6 +15,7 @@ from PIL import Image
 
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.frames import BurstRule
+from uncia_edge.cameras import CameraAbsentError
 from uncia_edge.picamera import PicameraEye, Trigger, TriggeredCamera, pir_sensor
 from uncia_edge.watched import WatchSettings
 
@@ -86,6 +87,7 @@ def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Pa
     camera._motion.set()
     next(bursts)
     assert not any(frame.path.exists() for frame in first.frames)
+    assert not {frame.path for frame in first.frames} & set(camera._watched._arrivals._handed)
     camera.close()
 
 
@@ -114,6 +116,62 @@ def test_a_missing_picamera2_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(ConfigurationError, match="apt install python3-picamera2"):
         PicameraEye(640, 480)
+
+
+class OtherNumpy:
+    """Finds picamera2, and fails as Raspberry Pi OS's does beside numpy 2."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name == "picamera2":
+            raise ValueError("numpy.dtype size changed, may indicate binary incompatibility")
+
+
+def test_a_picamera2_that_was_built_for_another_numpy_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install."""
+    monkeypatch.setattr(sys, "meta_path", [OtherNumpy(), *sys.meta_path])
+    with pytest.raises(ConfigurationError, match=r"numpy\.dtype size changed.*extra \[pi\]"):
+        PicameraEye(640, 480)
+
+
+@pytest.mark.parametrize("step", ["Picamera2", "configure", "start"])
+def test_a_ribbon_that_is_loose_is_a_camera_that_may_come(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Whatever libcamera says it with; what was opened is released, so that the next look may open it."""
+    closed: list[int] = []
+
+    class Picamera2:
+        def __init__(self) -> None:
+            self.fail("Picamera2")
+
+        def fail(self, here: str) -> None:
+            if here == step:
+                raise RuntimeError("Camera __init__ sequence did not complete.")
+
+        def create_still_configuration(self, main: dict[str, Any]) -> dict[str, Any]:
+            return main
+
+        def configure(self, configuration: dict[str, Any]) -> None:
+            self.fail("configure")
+
+        def start(self) -> None:
+            self.fail("start")
+
+        def close(self) -> None:
+            closed.append(1)
+
+    module = types.ModuleType("picamera2")
+    module.Picamera2 = Picamera2  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "picamera2", module)
+    with pytest.raises(CameraAbsentError, match="did not complete"):
+        PicameraEye(640, 480)
+    assert bool(closed) is (step != "Picamera2")
+
+
+def test_what_a_power_cut_left_unfinished_is_swept(pins: Any, tmp_path: Path) -> None:
+    """A picture under its temporary name."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "a.jpg.tmp").write_bytes(b"half")
+    camera_on(pins, tmp_path, CountingEye()).close()
+    assert list((tmp_path / "spool").iterdir()) == []
 
 
 def test_the_eye_asks_picamera2_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:

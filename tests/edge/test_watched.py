@@ -176,6 +176,111 @@ def test_a_changed_file_is_a_new_file(place: Place) -> None:
     assert names(place.bursts(1)) == [["A1.JPG"]]
 
 
+def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand pictures at once: the first bursts go before the last file is read, none is torn, each file beats."""
+    for n in range(200):
+        place.put(f"100RECNX/A{n:04d}.JPG", 100 * (n // 4) + n % 4)
+    read: list[Path] = []
+    real = watched.arrive
+    monkeypatch.setattr(watched, "arrive", lambda path, zone: (read.append(path), real(path, zone))[1])
+    beats: list[int] = []
+    camera = WatchedCamera(
+        *(place.folder, place.ledger, BurstRule(), lambda _: False), watch=QUICK, beat=lambda: beats.append(len(read))
+    )
+    found, after = [], []
+    for burst in camera.bursts():
+        found.append(len(burst.frames))
+        after.append(len(read))
+        if len(found) == 50:
+            camera.close()
+    assert found == [4] * 50
+    assert after[0] < 130
+    assert set(range(200)) <= set(beats)
+
+
+def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place) -> None:
+    """Not after hours of reading; what is left is found by the next one."""
+    for n in range(200):
+        place.put(f"A{n:04d}.JPG", 100 * n)
+    camera = place.camera()
+    seen = [next(bursts := camera.bursts())]
+    camera.close()
+    seen += list(bursts)
+    assert len(seen) == 1
+    assert len(place.bursts(199)) == 199
+
+
+def test_a_file_that_was_taken_too_early_comes_again_when_it_is_whole(place: Place) -> None:
+    """Its writer stood still for longer than it may: half a picture is named, the whole one is a frame."""
+    path = place.put("A1.JPG", 0)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    camera, seen = place.camera(), list[ArrivedBurst]()
+    for burst in camera.bursts():
+        seen.append(burst)
+        if len(seen) == 1:
+            path.write_bytes(content)  # while the trap has the failure in hand
+        else:
+            camera.close()
+    assert names(seen) == [[], ["A1.JPG"]]
+    assert [len(burst.failures) for burst in seen] == [1, 0]
+
+
+def test_a_card_that_is_out_at_the_start_does_not_come_again_as_a_whole(place: Place) -> None:
+    """Mounted late, or a share that was away: what was handed over stays known, over many restarts."""
+    place.put("A1.JPG", 0)
+    place.bursts(1)
+    aside = place.folder.rename(place.folder.with_name("aside"))
+    place.folder.mkdir()
+    for _ in range(3):
+        place.camera()
+    place.folder.rmdir()
+    aside.rename(place.folder)
+    place.put("A2.JPG", 200)
+    assert names(place.bursts(1)) == [["A2.JPG"]]
+
+
+def test_a_burst_that_was_taken_is_known_when_its_card_comes_late(place: Place, tmp_path: Path) -> None:
+    """Killed after the outbox took it, and the card is out when the trap starts again."""
+    path = place.put("A1.JPG", 0)
+    next(place.camera().bursts())
+    outbox = Outbox(tmp_path / "outbox")
+    outbox.add(make_record("s1", [path.read_bytes()]), [path])
+    aside = path.rename(tmp_path / "aside")
+    camera = place.camera(outbox.has_taken)
+    aside.rename(path)
+    place.put("A2.JPG", 200)
+    assert next(burst.frames[0].name for burst in camera.bursts()) == "A2.JPG"
+
+
+def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It grows with the folder, not with the years; and not while it runs, either."""
+    monkeypatch.setattr("uncia_edge.ledger.GONE_KEPT", 3)
+    monkeypatch.setattr("uncia_edge.ledger.REWRITTEN_AFTER", 10)
+    ledger, keys = Ledger(place.ledger, place.folder), []
+    for n in range(100):
+        path = place.put(f"A{n:03d}.JPG", n)
+        keys.append(key_of(path, place.folder))
+        ledger.offer(keys[-1:])
+        ledger.finish(keys[-1:])
+        if n < 99:
+            path.unlink()
+    again = Ledger(place.ledger, place.folder)
+    assert [key in again for key in keys] == [False] * 96 + [True] * 4
+    assert len(place.ledger.read_text().splitlines()) == 4
+
+
+def test_what_is_gone_when_it_is_finished_need_not_be_remembered(place: Place) -> None:
+    """The Pi's own pictures leave the spool before that: nothing stays of them."""
+    path = place.put("A1.JPG", 0)
+    ledger, key = Ledger(place.ledger, place.folder), key_of(path, place.folder)
+    ledger.offer([key])
+    path.unlink()
+    ledger.finish([key])
+    again = Ledger(place.ledger, place.folder)
+    assert (key in ledger, key in again, again.offered, place.ledger.read_text()) == (False, False, [], "")
+
+
 def test_unreadable_files_are_failures_of_the_burst_beside_them(place: Place) -> None:
     """One bad file, one good one: the burst goes on, the file is named."""
     place.put("A1.JPG", 0)

@@ -3,6 +3,9 @@
 import io
 import json
 import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,7 +26,7 @@ from uncia_collector.settings import CollectorSettings
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.messages import SequenceRecord, TrapState, decode
-from uncia_edge import cli, runtime
+from uncia_edge import cli, patient, runtime
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
@@ -139,6 +142,25 @@ def test_who_the_trap_is_and_how_it_fares_is_told_again_and_again(base: Base, st
     assert state.sent_at > first.sent_at and state.disk_free_bytes > 0
 
 
+def test_a_trap_without_its_camera_says_so_and_goes_on(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that is mounted late: what waits is delivered, the base station knows, and the card's bursts come."""
+    monkeypatch.setattr(patient, "LOOK_S", 1)
+    folder = base.folder / "media" / "card"
+    camera = CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3)
+    with Runtime(base.trap(eager_bundle, camera, health_s=1)) as trap:
+        running = threading.Thread(target=trap.run)
+        running.start()
+        wait(lambda: (state := base.state()) is not None and any("no such folder" in why for why in state.degraded))
+        record_bursts(folder, 1)
+        wait(lambda: [row.frames_stored for row in base.rows()] == [3])
+        wait(lambda: (state := base.state()) is not None and state.degraded == ())
+        assert trap.pulse.silent() == []
+        trap.stop()
+        running.join(30)
+
+
 def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:
     """Of the best frame; the originals follow byte for byte."""
     with Runtime(base.trap(eager_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 1))))) as trap:
@@ -249,3 +271,50 @@ def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pyt
     log.write_text(log.read_text().replace('"positive":true', '"positive":false', 1))
     assert cli.main(["log", *arguments, "--positive"]) == 0
     assert [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()] == [second.split("  ")[1]]
+
+
+def test_a_log_of_nothing_says_where_it_looked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what a trap noted in memory, while its card is read-only, is found, too."""
+    (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
+    arguments = ["log", "--config", str(tmp_path / "trap.toml")]
+    assert cli.main(arguments) == 0
+    assert f"no burst was decided on yet; looked in {tmp_path / 'state'}" in capsys.readouterr().err
+    monkeypatch.setattr(cli, "MEMORY", tmp_path / "memory")
+    DecisionLog(tmp_path / "memory").write("b1", None, ["b.jpg: empty file"])
+    assert cli.main(arguments) == 0
+    assert "no frame could be used" in capsys.readouterr().out
+
+
+def test_a_log_that_may_not_be_read_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the service's own."""
+    (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
+    (tmp_path / "state").mkdir()
+    real = Path.read_text
+
+    def read(path: Path, **options: Any) -> str:
+        if path.parent.name == "state":
+            raise PermissionError(13, "Permission denied")
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, "read_text", read)
+    assert cli.main(["log", "--config", str(tmp_path / "trap.toml")]) == 2
+    assert "Permission denied; it is the service's own: ask as root" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
+    """`uncia-trap log | head -1` leaves no traceback."""
+    (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
+    log = DecisionLog(tmp_path / "state")
+    for n in range(3000):
+        log.write(f"burst {n}", None, ["x" * 50])
+    words = ["log", "--last", "3000", "--config", str(tmp_path / "trap.toml")]
+    command = [sys.executable, "-c", "import sys; from uncia_edge.cli import main; sys.exit(main())", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""

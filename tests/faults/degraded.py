@@ -83,7 +83,7 @@ def main() -> None:
     card.refuse(1, FOR_GOOD, code)
     for waiting in (1, 2):
         running.burst()
-        running.wait(lambda: running.runtime.camera.unstored == waiting)  # type: ignore[attr-defined]  # noqa: B023
+        running.wait(lambda: f"{waiting} bursts wait for room on the card" in running.degraded())  # noqa: B023
     told, silent = running.degraded(), running.runtime.pulse.silent()
     refused = [one.record.frames_scored for one in running.seen if not one.safe and one.record is not None]
     card.relent()

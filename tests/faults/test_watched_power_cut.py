@@ -18,11 +18,13 @@ from pathlib import Path
 from uncia_contract.frames import BurstRule, Frame
 from uncia_edge import durable
 from uncia_edge.cameras import ArrivedBurst
-from uncia_edge.ledger import Ledger
+from uncia_edge import ledger
+from uncia_edge.ledger import Ledger, key_of
 from uncia_edge.outbox import Outbox
 from uncia_edge.testing.records import make_record
-from uncia_edge.watched import WatchedCamera, WatchSettings
+from uncia_edge.watched import WatchedCamera, WatchSettings, _Owed
 
+ledger.REWRITTEN_AFTER = 7
 root, synchronous, offers = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not offers:
     Ledger.offer = lambda *_: None
@@ -39,7 +41,8 @@ for n in range(24):
         durable.write_bytes(path, content)
         os.utime(path, (1_000_000, 1_000_000))
     marks.write(f"arrived {n}\\n")
-    for burst in camera._hand_over(ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))):
+    burst = ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))
+    for _ in camera._hand_over(_Owed(burst, tuple(key_of(path, root / "DCIM") for path in paths))):
         outbox.add(make_record(outbox.next_sequence_id("ridge-01"), contents), paths)
     if n == 12:
         outbox.close()

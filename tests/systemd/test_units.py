@@ -16,9 +16,12 @@ from cryptography.x509.oid import NameOID
 from tests.conftest import Mosquitto
 
 from uncia_collector import ingest
+from uncia_contract.tls import Tls
 from uncia_contract.topics import Topics
 from uncia_edge import runtime
-from uncia_edge.link import Acknowledged, Broker, Connected, Link, Received, Tls
+from uncia_edge.doctor import broker_line
+from uncia_edge.link import Acknowledged, Broker, Connected, Link, Received
+from uncia_edge.settings import BrokerSettings, TrapSettings
 
 HERE = Path(__file__).parents[2] / "systemd"
 UNITS = ["uncia-trap.service", "uncia-collector.service"]
@@ -99,9 +102,9 @@ def test_the_trap_may_go_on_in_memory() -> None:
 class Authority:
     """A certificate authority for one test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "test authority") -> None:
         self.folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.certificate = self._sign(self._name, self._key, authority=True)
         self.path = folder / "ca.pem"
         self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
@@ -223,6 +226,32 @@ def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: P
     link.open()
     assert not isinstance(link.events.get(timeout=10), Connected)
     link.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "whose", "found"),
+    [
+        ("localhost", "ridge-01", ("ok", "believe each other")),
+        ("127.0.0.1", "ridge-01", ("failed", "IP address mismatch")),
+        ("localhost", "foreign", ("failed", "certificate verify failed")),
+        ("localhost", "nobody", ("failed", "nowhere: No such file")),
+        ("localhost", "mixed", ("failed", "TLSV1_ALERT_UNKNOWN_CA")),
+    ],
+    ids=["all well", "another name", "another authority", "no files", "a certificate that the broker does not know"],
+)
+def test_the_doctor_sees_whether_broker_and_trap_believe_each_other(
+    station: Any, tmp_path: Path, host: str, whose: str, found: tuple[str, str]
+) -> None:
+    """Before the engineer leaves, and without a word that could throw out the running trap."""
+    broker, authority = station
+    (tmp_path / "foreign").mkdir()
+    foreign = Authority(tmp_path / "foreign", "another authority")
+    tls = (foreign if whose in ("foreign", "mixed") else authority).issue("ridge-01")
+    ca = authority.path if whose == "mixed" else tls.authority
+    key = tmp_path / "nowhere" if whose == "nobody" else tls.key
+    settings = BrokerSettings(host, broker.port, str(ca), str(tls.certificate), str(key))
+    line = broker_line(TrapSettings("ridge-01", "b.uncia", broker=settings))
+    assert (line.status, found[1] in line.detail) == (found[0], True), line
 
 
 def test_what_the_broker_saved_survives_a_kill(station: Any) -> None:
