@@ -15,6 +15,7 @@ from uncia_contract.errors import ConfigurationError
 from uncia_contract.topics import ROOT
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+LABEL = r"^\w[\w .'()/-]{0,79}$"  # what people may call an animal
 Part = TypeVar("Part", bound=Struct)
 
 
@@ -70,7 +71,8 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
 
-    `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing.
+    `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing. `labels` are the
+    buttons, with the keys 1 to 9, for a sequence that shows another animal.
     """
 
     data: str = "uncia-data"
@@ -79,6 +81,9 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     root: str = ROOT
     station: Annotated[str, Meta(max_length=80)] = "Base station"
     time_zone: str = "UTC"
+    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL)], ...], Meta(max_length=9)] = (
+        *("wolf", "fox", "ibex", "marmot", "livestock", "dog", "person", "bird", "empty"),
+    )
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()

@@ -31,6 +31,7 @@ def wrong_with(browser, station, axe, tmp_path):
     def found(page: str) -> list[str]:
         browser.open(station.address + page)
         browser.driver.save_screenshot(str(tmp_path / f"{page.strip('?').replace('/', '-') or 'nights'}.png"))
+        browser.run("for (const one of document.querySelectorAll('details')) one.open = true")
         browser.run(axe)
         report = browser.driver.execute_async_script("axe.run().then(arguments[arguments.length - 1])")
         wrong = [f"{rule['id']}: {rule['nodes'][0]['html'][:90]}" for rule in report["violations"]]

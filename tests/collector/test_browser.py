@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 from tests.collector.browser import browser, empty_station, station
 from tests.collector.conftest import jpeg
 
@@ -16,7 +17,7 @@ __all__ = ["browser", "empty_station", "station"]
 GUIDE = Path(__file__).parents[2] / "docs" / "ranger-guide.md"
 # Hears clicks and moves of the focus, by the element's own words, and lets no click lead anywhere.
 HEARD = """window.heard = [];
-const words = (one) => one.closest('label, button, a').textContent.trim();
+const words = (one) => (one.closest('details')?.firstElementChild ?? one.closest('button, a')).textContent.trim();
 addEventListener('click', (event) => { event.preventDefault(); heard.push(words(event.target)); }, true);
 addEventListener('focusin', (event) => { if (event.target.id) heard.push(words(event.target)); });"""
 RECT = "const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.width, r.height]"
@@ -42,14 +43,41 @@ def test_three_keys_settle_a_morning(browser, station):
 
 
 def test_relabelling_needs_no_mouse(browser, station):
-    """r, the animal's name, Enter."""
+    """The key r and a label's digit; or r, any name, Enter: there a digit is a letter. Escape closes."""
     browser.open(f"{station.address}sequences/ridge/2")
     browser.type("r")
-    browser.press("lynx\n")
-    assert states(station)["2"] == "lynx"
+    browser.press("2")
+    browser.type("r")
+    browser.press("red fox 2\n")
+    assert states(station) == {"2": "fox", "1": "red fox 2", "0": "open"}
 
+    browser.type("r")
+    browser.type(Keys.ESCAPE)
+    browser.type("2")  # while closed, it is no key
+    assert not browser.one(".panel").is_displayed() and states(station)["0"] == "open"
     browser.press("k")
-    assert "anara: lynx" in browser.one(".facts-list").text
+    assert "anara: red fox 2" in browser.one(".facts-list").text
+
+
+def test_relabelling_needs_no_keyboard(browser, station):
+    """On a phone: Another, and the animal; the buttons stay under the thumb however far one scrolls."""
+    browser.resize(390, 844)
+    browser.open(f"{station.address}sequences/ridge/2")
+    browser.run("scrollTo(0, document.body.scrollHeight)")
+    buttons = browser.all(".yes, .no, summary")
+    assert [one for one in buttons if not 700 < browser.run(RECT, one)[1] < 844 - 60] == []
+    assert not browser.one("kbd").is_displayed()
+    browser.one("summary").click()
+    browser.click(".labels button:nth-of-type(3)")
+    assert states(station)["2"] == "ibex"
+
+
+def test_the_stations_own_labels_are_offered(browser, station):
+    """`labels` of collector.toml, each with its digit."""
+    station.app.state.shell.settings = CollectorSettings(labels=("argali", "manul"))
+    browser.open(f"{station.address}sequences/ridge/2")
+    browser.one("summary").click()
+    assert [one.text.split() for one in browser.all(".labels button")] == [["argali", "1"], ["manul", "2"]]
 
 
 def test_last_answer_can_be_taken_back_in_the_gallery(browser, station):
@@ -91,7 +119,7 @@ def test_key_a_shows_what_spoke_for_it(browser, station):
 
 
 def test_guides_table_of_keys_is_the_pages_own(browser, station):
-    """docs/ranger-guide.md: each key presses the button named beside it, and no key of the page is missing there."""
+    """docs/ranger-guide.md: each key presses the button named beside it, which shows it; none is missing there."""
     rows = re.findall(r"^\|[^|]+\|([^|]+)\|([^|]*`[^|]+)\|$", GUIDE.read_text(), re.MULTILINE)
     names = {"arrows": ["ArrowLeft", "ArrowRight"]}
     taught = {}
@@ -107,7 +135,9 @@ def test_guides_table_of_keys_is_the_pages_own(browser, station):
             "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))", key
         )
         [said] = browser.run("return heard")
-        assert re.sub(r"[←→]|\W+\w$", "", said).strip() in buttons.replace("type its name, Relabel", "It is a"), key
+        assert re.sub(r"[←→]|\W+\w$", "", said).strip() in buttons, key
+    shown = {key.text for key in browser.all(".between kbd, .bar > * > :not(details) kbd, summary kbd")}
+    assert shown | {"ArrowLeft", "ArrowRight"} == set(taught)
     script = browser.run("return fetch('/static/uncia.js').then(answer => answer.text())")
     own = set(re.findall(r"(\w+): \"", re.search(r"byKey = {(.*)}", script)[1])) | {"r"}
     assert own == set(taught)

@@ -79,6 +79,7 @@ def show_sequence(request: Request, person: Person) -> Response:
         newer=newer,
         older=older,
         night=_night(shell, row),
+        labels=shell.settings.labels,
         activation=request.query_params.get("activation") == "1",
         no_activation=_no_activation(request, row),
         preview=record and record.preview,
