@@ -43,12 +43,12 @@ class Eye(Protocol):
 
 
 class MotionSensor(Protocol):
-    """What gpiozero's MotionSensor offers, as far as it is used here."""
+    """What gpiozero's DigitalInputDevice offers, as far as it is used here."""
 
-    when_motion: Callable[[], None] | None
+    when_activated: Callable[[], None] | None
 
     @property
-    def motion_detected(self) -> bool:
+    def is_active(self) -> bool:
         """Whether something moves now."""
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class TriggeredCamera:
         self._motion, self._closing = threading.Event(), threading.Event()
         self._count, self._refused = 0, False
         self.lost = 0  # pictures that the card would not take
-        sensor.when_motion = self._motion.set
+        sensor.when_activated = self._motion.set
         self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
 
     def bursts(self) -> Iterator[ArrivedBurst]:
@@ -173,7 +173,7 @@ class TriggeredCamera:
             self._keep(offset_s + taken_s, content)
         left = self._trigger.after
         while left > 0 and not self._closing.is_set():
-            if self._motion.is_set() or self._sensor.motion_detected:
+            if self._motion.is_set() or self._sensor.is_active:
                 self._motion.clear()
                 left = self._trigger.after
             self._keep(offset_s + time.monotonic(), self._eye.capture())
@@ -262,7 +262,8 @@ class PicameraEye:
 
 
 def pir_sensor(pin: int) -> MotionSensor:
-    """The PIR on a GPIO pin (BCM numbering).
+    """The PIR on a GPIO pin (BCM numbering). Its edges count: gpiozero's MotionSensor looks ten times a second, and
+    would miss a shorter pulse.
 
     Raises:
         ConfigurationError: gpiozero is not installed, or the pin cannot be used.
@@ -272,7 +273,7 @@ def pir_sensor(pin: int) -> MotionSensor:
     except ImportError as error:
         raise ConfigurationError("[camera] pir_pin: gpiozero is not installed; pip install 'uncia[pi]'") from error
     try:
-        sensor: MotionSensor = gpiozero.MotionSensor(pin, queue_len=1)
+        sensor: MotionSensor = gpiozero.DigitalInputDevice(pin)
     except gpiozero.GPIOZeroError as error:
         raise ConfigurationError(f"[camera] pir_pin = {pin}: {error}") from error
     return sensor

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterator
@@ -75,6 +76,17 @@ def test_a_trigger_gives_a_burst_with_the_moment_before_it(pins: Any, tmp_path: 
     assert len(burst.frames) >= 5
     assert burst.time_source == "trap"
     camera.close()
+
+
+def test_a_pulse_shorter_than_a_sample_wakes_it(pins: Any) -> None:
+    """Edges are heard: ten pulses of a millisecond, each noticed."""
+    sensor, heard = pir_sensor(PIN), threading.Event()
+    sensor.when_activated = heard.set
+    for _ in range(10):
+        heard.clear()
+        pulse(pins, 0.001)
+        assert heard.wait(1)
+    sensor.close()
 
 
 def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Path) -> None:
