@@ -1,12 +1,13 @@
 """The page in a real headless Chromium: keys, clicks, and what is drawn where."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
-from tests.collector.browser import browser, empty_station, station
-from tests.collector.conftest import jpeg
+from tests.collector.browser import PASSWORD, browser, empty_station, station
+from tests.collector.conftest import jpeg, tells_of
 
 from uncia_collector import gallery
 from uncia_collector.review import review
@@ -20,6 +21,8 @@ HEARD = """window.heard = [];
 const words = (one) => (one.closest('details')?.firstElementChild ?? one.closest('button, a')).textContent.trim();
 addEventListener('click', (event) => { event.preventDefault(); heard.push(words(event.target)); }, true);
 addEventListener('focusin', (event) => { if (event.target.id) heard.push(words(event.target)); });"""
+PICTURE = """fetch('/sequences/ridge/000001/0.jpg').then(answer => answer.arrayBuffer())
+  .then(content => arguments[0](Array.from(new Uint8Array(content))))"""
 RECT = "const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.width, r.height]"
 
 
@@ -192,3 +195,14 @@ def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
     shares = [(box[k] - frame[k] * (k < 2)) / frame[2 + k % 2] for k in range(4)]
     assert shares == pytest.approx([0.1, 0.2, 0.5, 0.6], abs=0.02)
     assert bool(browser.all("span.frame")) == (sent == "preview")
+
+
+def test_a_shared_tablet_keeps_no_place_for_the_next_person(browser, empty_station, make_sequence, placed_jpeg):
+    """What a reviewer's browser has cached is not what a viewer sees on the same tablet afterwards."""
+    empty_station.stored.take(*make_sequence(pictures=[placed_jpeg()]).wires())
+    told = []
+    empty_station.people.set_user("dilshod", PASSWORD, "reviewer", datetime.now(UTC))
+    for name in ("dilshod", "bek"):
+        browser.log_in(empty_station.address, name)
+        told.append(tells_of(bytes(browser.driver.execute_async_script(PICTURE))))
+    assert told[0] and told[1] == []

@@ -27,7 +27,8 @@ from uncia_contract.regions import Region
 
 THUMBNAIL_SIZE = (480, 480)
 log = logger("pictures")
-CACHED = {"cache-control": "private, max-age=604800, immutable"}
+# By login: on a shared tablet the next person must not see what was cached for the one before.
+CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie"}
 
 
 def show_picture(request: Request, person: Person) -> Response:
