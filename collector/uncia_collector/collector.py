@@ -8,7 +8,7 @@ from uncia_collector import held
 from uncia_collector.alerts import Alerts
 from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.home_assistant import discovery
+from uncia_collector.home_assistant import announcement
 from uncia_collector.ingest import Ingest
 from uncia_collector.logs import logger
 from uncia_collector.settings import CollectorSettings, HttpSettings
@@ -33,7 +33,7 @@ class Collector:
         self.store = Store(self.database, self.folder)
         self.ingest = Ingest(settings.broker, settings.root, self.store)
         if settings.alerts.home_assistant:
-            self.ingest.announce = lambda trap: discovery(trap, settings.root)
+            self.ingest.announce = lambda state: announcement(state, settings.root)
         self.alerts = Alerts(settings, self.database)
         self.page: PageServer | None = None
         self._stopping = threading.Event()

@@ -28,7 +28,7 @@ from uncia_collector.quarantine import KEPT_BYTES
 from uncia_collector.settings import BrokerSettings
 from uncia_collector.store import AddressedReceipt, Store
 from uncia_contract.errors import BrokerError, ConfigurationError, StorageError
-from uncia_contract.messages import encode
+from uncia_contract.messages import TrapState, encode
 from uncia_contract.tls import tls_of
 from uncia_contract.topics import Topics
 
@@ -64,8 +64,7 @@ class Ingest:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings, self.root, self.store, self.now = settings, root, store, now
-        self.announce: Callable[[str], tuple[str, bytes]] | None = None  # of each trap that says something of itself
-        self._announced: set[str] = set()
+        self.announce: Callable[[TrapState], list[tuple[str, bytes]]] | None = None  # told of every trap's state
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
         self.refusals = 0  # batches that could not be stored when they came
@@ -254,14 +253,14 @@ class Ingest:
             self._client.ack(token.mid, token.qos)
 
     def _announce(self, wires: list[Wire]) -> None:
-        """Announce each trap once, retained, as soon as its state is known."""
+        """Say, retained, how the traps fare that told it."""
         if self.announce is None:
             return
         for wire in wires:
             item = arrival(wire, self.root)
-            if isinstance(item, StateArrival) and item.state.trap not in self._announced:
-                self._announced.add(item.state.trap)
-                self._client.publish(*self.announce(item.state.trap), qos=1, retain=True)
+            if isinstance(item, StateArrival):
+                for topic, payload in self.announce(item.state):
+                    self._client.publish(topic, payload, qos=1, retain=True)
 
     def _send(self, addressed: AddressedReceipt) -> None:
         """Say what is safe; a receipt that gets lost is asked for again by the trap."""

@@ -15,9 +15,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from uncia_collector.alerts import Alerts
 from uncia_collector.collector import Collector
-from uncia_collector.home_assistant import discovery
+from uncia_collector.home_assistant import announcement
 from uncia_collector.settings import AlertSettings, BrokerSettings, CollectorSettings
-from uncia_contract.messages import BundleIdentity, Counters, TrapState, encode
+from uncia_contract.messages import BundleIdentity, Counters, TrapState, decode, encode
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # before the hour of the digest
 
@@ -187,7 +187,7 @@ def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, in
 
 
 def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
-    """A trap that says something of itself is announced once, retained, under the discovery topic; off it is not."""
+    """What a trap is and how it fares, retained, under the discovery topic and beside it."""
     settings = CollectorSettings(
         data=str(tmp_path / "data"), broker=BrokerSettings(port=mosquitto.port), http=None, min_free_bytes=0,
         alerts=AlertSettings(home_assistant=True),
@@ -198,18 +198,17 @@ def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
     home, announced = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5), queue.Queue()
     home.on_message = lambda _c, _d, message: announced.put((message.topic, json.loads(message.payload)))
     home.connect("127.0.0.1", mosquitto.port)
-    home.subscribe("homeassistant/device/+/config", qos=1)
+    home.publish("uncia/v1/ridge/state", state_of("ridge"), qos=1)
+    home.subscribe("homeassistant/#", qos=1)
     home.loop_start()
-    for _ in range(2):
-        home.publish("uncia/v1/ridge/state", state_of("ridge"), qos=1, retain=True)
 
-    topic, told = announced.get(timeout=60)
+    told = dict(announced.get(timeout=60) for _ in range(2))
     collector.stop()
     home.disconnect()
     home.loop_stop()
-    assert (topic, told["device"]["identifiers"], announced.empty()) == (
-        "homeassistant/device/uncia_ridge/config", ["uncia_ridge"], True,
-    )  # fmt: skip
+    device = "homeassistant/device/uncia_ridge"
+    assert told[f"{device}/config"]["device"]["identifiers"] == ["uncia_ridge"]
+    assert told[f"{device}/state"] == {"waiting": 0, "battery": None, "bundle": "b 1", "positives": 0}
 
 
 def state_of(trap: str) -> bytes:
@@ -223,10 +222,14 @@ def state_of(trap: str) -> bytes:
 
 
 def test_home_assistant_gets_what_it_requires():
-    """Device with identifiers, origin with name, components with platform and unique_id."""
-    topic, payload = discovery("ridge", "uncia/v1")
-    told = json.loads(payload)
+    """Device with identifiers, origin with name, components with platform and unique_id, their values in the state."""
+    (topic, payload), (state_topic, state) = announcement(decode(state_of("ridge"), TrapState), "uncia/v1")
+    told, components = json.loads(payload), json.loads(payload)["components"]
 
     assert topic == "homeassistant/device/uncia_ridge/config"
     assert told["device"]["identifiers"] and told["origin"]["name"]
-    assert all({"platform", "unique_id"} <= set(component) for component in told["components"].values())
+    assert all({"platform", "unique_id"} <= set(component) for component in components.values())
+    assert {component["state_topic"] for component in components.values()} == {state_topic}
+    assert {f"{{{{ value_json.{key} }}}}" for key in json.loads(state)} == {
+        c["value_template"] for c in components.values()
+    }

@@ -8,25 +8,27 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.collector.conftest import LATITUDE, LONGITUDE, NAMED, tells_of
-from tests.collector.test_alerts import Inbox, http_handler, smtp_handler
+from tests.collector.test_alerts import Inbox, http_handler, smtp_handler, state_of
 from tests.collector.test_page import PASSWORD, state_wire
 
 from uncia_collector.alerts import Alerts
 from uncia_collector.catalogue import listing
 from uncia_collector.deployments import read_deployments
 from uncia_collector.exports.kinds import KINDS, Request, export
-from uncia_collector.home_assistant import discovery
+from uncia_collector.home_assistant import announcement
 from uncia_collector.people import People
 from uncia_collector.placeless import without_place
 from uncia_collector.review import review
 from uncia_collector.settings import AlertSettings, CollectorSettings
 from uncia_collector.web.app import make_app
 from uncia_contract.errors import FrameError
+from uncia_contract.messages import TrapState, decode, encode
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -94,7 +96,8 @@ def test_no_alert_tells_the_place(placed, kind, per_hour):
         else {"smtp_host": "127.0.0.1", "smtp_port": inbox.port, "mail_to": ("anara@example.org",)}
     )
     settings = AlertSettings(per_hour=per_hour, digest_hour=0, **where)
-    sent = Alerts(CollectorSettings(data=str(placed.root), alerts=settings), placed.database).round(NOW)
+    alerts = Alerts(CollectorSettings(data=str(placed.root), alerts=settings), placed.database)
+    sent = alerts.round(NOW + timedelta(days=1))
     inbox.server.shutdown()
     inbox.server.server_close()
 
@@ -102,10 +105,11 @@ def test_no_alert_tells_the_place(placed, kind, per_hour):
 
 
 def test_home_assistant_is_told_no_place():
-    """The discovery message holds neither coordinates nor a template that would ask the state for them."""
-    _, payload = discovery("ridge", "uncia/v1")
+    """Neither message holds coordinates, of a trap that tells its own; nor do they lead to the topic that does."""
+    placed_trap = msgspec.structs.replace(decode(state_of("ridge"), TrapState), latitude=LATITUDE, longitude=LONGITUDE)
+    told = b"".join(payload for _, payload in announcement(placed_trap, "uncia/v1"))
 
-    assert b"latitude" not in payload and b"longitude" not in payload and b"json_attributes" not in payload
+    assert tells_of(encode(placed_trap)) and tells_of(told) == [] and b"uncia/v1/ridge/state" not in told
 
 
 def test_lists_metrics_and_health_tell_no_place(placed):
