@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, func, select, true
 
-from uncia_collector.schema import deployments, sequences
+from uncia_collector.schema import deployments, sequences, traps
+from uncia_contract.messages import TrapState, decode
 
 SIGHTING = ("open", "confirmed")
 
@@ -102,6 +103,39 @@ def places(connection: Connection, since: datetime, origin: str = "") -> list[An
     there = deployments.c.ended_at.is_(None) | (deployments.c.ended_at >= since)
     query = select(deployments).where(deployments.c.origin == origin, there)
     return [*connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at))]
+
+
+@dataclass(frozen=True)
+class ToldPlace:
+    """Where a trap that no deployment places says that it stands; as long as we know it."""
+
+    trap: str
+    latitude: float
+    longitude: float
+    location_name: str = "told by the trap"
+    ended_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        """Its own among the deployments'."""
+        return f"{self.trap} itself"
+
+    @property
+    def started_at(self) -> datetime:
+        """Before everything."""
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def told_places(connection: Connection, placed: Sequence[Any]) -> list[ToldPlace]:
+    """The places of traps that have coordinates in their state, and no deployment among `placed`."""
+    known = {place.trap for place in placed}
+    query = select(traps.c.state).where(traps.c.state.is_not(None), traps.c.trap.not_in(known)).order_by(traps.c.trap)
+    states = [decode(payload, TrapState) for payload in connection.execute(query).scalars()]
+    return [
+        ToldPlace(state.trap, state.latitude, state.longitude)
+        for state in states
+        if state.latitude is not None and state.longitude is not None
+    ]
 
 
 def count_by_place(connection: Connection, found: Sequence[Any], since: datetime) -> dict[str, int]:

@@ -2,19 +2,25 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import hypot
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
+from tests.collector.test_alerts import state_of
 from tests.collector.test_import import NOW, small, take
 from tests.collector.test_page import PASSWORD
 
+from uncia_collector.arrivals import Wire
 from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
 from uncia_collector.settings import CollectorSettings
-from uncia_collector.sightings import count_by_place, places
+from uncia_collector.sightings import count_by_place, places, told_places
 from uncia_collector.web.app import make_app
 from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, PlaceMark, place_labels, station_map
+from uncia_contract.messages import TrapState, decode, encode
 
 __all__ = ["small"]
 
@@ -91,3 +97,32 @@ def test_imported_survey_has_a_map_of_its_own(stored, small, tmp_path):
     assert '<option value="small">Small</option>' in own and '<option value="small" selected>' in theirs
     assert "-41.30000" in own and "36.91230" not in own
     assert "36.91230" in theirs and "-41.30000" not in theirs
+
+
+def test_trap_that_no_deployment_places_stands_where_it_says(stored, make_sequence, tmp_path):
+    """`latitude` and `longitude` of trap.toml; a deployment knows better; who says nothing is not there."""
+    table = tmp_path / "deployments.csv"
+    table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")
+    read_deployments(table, stored.database)
+    for trap, place in (("ridge", (1.0, 2.0)), ("gully", (36.8, 73.1)), ("mute", (None, None))):
+        state = msgspec.structs.replace(decode(state_of(trap), TrapState), latitude=place[0], longitude=place[1])
+        stored.take(*make_sequence(trap=trap).wires(), Wire(f"uncia/v1/{trap}/state", encode(state)))
+    with stored.database.reading() as connection:
+        found = places(connection, NOW - timedelta(days=9000))
+        found += told_places(connection, found)
+        counted = count_by_place(connection, found, NOW - timedelta(days=9000))
+
+    assert [(place.trap, place.latitude, counted[place.id]) for place in found] == [
+        ("ridge", 36.9, 1), ("gully", 36.8, 1),
+    ]  # fmt: skip
+
+
+def test_name_apart_from_its_circle_is_led_to_it():
+    """Three traps in one spot: who does not stand beside its circle has a line that ends on its rim."""
+    marks = [PlaceMark(400.0, 300.0, 20.0, Place(f"trap-number-{n}"), 1) for n in range(3)]
+    place_labels(marks)
+    leaders = [mark.leader for mark in marks]
+
+    assert leaders.count(None) == 2
+    [(x, y, rim_x, rim_y)] = [leader for leader in leaders if leader]
+    assert hypot(rim_x - 400, rim_y - 300) == pytest.approx(20) and hypot(x - 400, y - 300) > 20

@@ -5,12 +5,13 @@ Decides scales; a drawing's user units are pixels at its natural size.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import cos, floor, log10, radians
+from math import cos, floor, hypot, log10, radians
 from typing import Any, Literal
 
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 600, 160, 34
 MAP_WIDTH, MAP_HEIGHT, MAP_MARGIN = 900, 620, 60
 LETTER_WIDTH, LINE_HEIGHT = 11, 21
+BESIDE = 6  # a name's baseline below the middle of the circle that it stands beside
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,16 @@ class PlaceMark:
         return LETTER_WIDTH * len(self.label)
 
     @property
+    def leader(self) -> tuple[float, float, float, float] | None:
+        """A line from the name to its circle, where they do not stand side by side."""
+        if self.label_y == self.y + BESIDE:
+            return None
+        left, top, right, bottom = self.label_box
+        x, y = min(max(self.x, left), right), bottom if bottom < self.y else top
+        part = self.radius / max(self.radius, hypot(x - self.x, y - self.y))
+        return x, y, self.x + part * (x - self.x), self.y + part * (y - self.y)
+
+    @property
     def ring(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the circle."""
         return self.x - self.radius, self.y - self.radius, self.x + self.radius, self.y + self.radius
@@ -149,7 +160,7 @@ def _beside(mark: PlaceMark) -> Iterator[tuple[float, float, Literal["start", "e
     """Where a name may begin or end: right, left, and line by line farther below and above."""
     right, left = mark.x + mark.radius + 5, mark.x - mark.radius - 5
     for line in range(12):
-        for y in (mark.y + 6 + line * LINE_HEIGHT, mark.y + 6 - line * LINE_HEIGHT):
+        for y in (mark.y + BESIDE + line * LINE_HEIGHT, mark.y + BESIDE - line * LINE_HEIGHT):
             yield right, y, "start"
             yield left, y, "end"
             if line:

@@ -11,7 +11,7 @@ from uncia_collector.people import Person
 from uncia_collector.recall import ENOUGH, miss_rates
 from uncia_collector.rhythm import silence
 from uncia_collector.schema import deployments, quarantine, surveys, tallies, traps
-from uncia_collector.sightings import count_by_place, count_sightings, places
+from uncia_collector.sightings import count_by_place, count_sightings, places, told_places
 from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_collector.web.shell import Shell
 from uncia_contract.messages import TrapState, decode
@@ -39,6 +39,7 @@ def show_map(request: Request, person: Person) -> Response:
     since = _since(days)
     with shell.database.reading() as connection:
         found = places(connection, since, survey)
+        found += [] if survey else told_places(connection, found)
         station = station_map(found, count_by_place(connection, found, since))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
     return shell.render(
