@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 from argon2 import PasswordHasher
 from PIL import Image
+from sqlalchemy import text
 
 from uncia_collector.arrivals import Wire, arrival
 from uncia_collector.database import Database
 from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.schema import metadata
 from uncia_collector.settings import sqlite_url
 from uncia_collector.store import Store
 from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, Preview, SequenceRecord, encode
@@ -155,11 +157,18 @@ class StoreUnderTest:
         return {path.name: path.read_bytes() for path in self.root.glob("frames/**/*") if path.is_file()}
 
 
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
 class PostgreSQL:
     """A private server in a folder of its own, run by a user who may (initdb refuses root)."""
 
     def __init__(self, programs: Path, options: str = "-c fsync=off") -> None:
-        self.programs, self.databases, self._migrated = programs, itertools.count(), ""
+        self.programs, self.databases = programs, itertools.count()
+        self._given_back: list[str] = []
         self.folder = Path(tempfile.mkdtemp(prefix="uncia-postgresql-"))
         self.user = "postgres" if os.getuid() == 0 else getpass.getuser()
         if os.getuid() == 0:
@@ -176,21 +185,31 @@ class PostgreSQL:
         """End it at once, as a crash would; `start` recovers it."""
         self._run("pg_ctl", "-D", "cluster", "-m", "immediate", "stop")
 
-    def new_database(self, *options: str) -> str:
+    def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"uncia{next(self.databases)}"
-        self._run("createdb", "-h", str(self.folder), "-U", self.user, *options, name)
+        self._run("createdb", "-h", str(self.folder), "-U", self.user, name)
         return f"postgresql+psycopg://{self.user}@/{name}?host={self.folder}"
 
     def new_catalogue(self) -> str:
-        """The URL of a catalogue that holds nothing, copied from one that was migrated once."""
-        if not self._migrated:
+        """The URL of a catalogue that holds nothing: one that was given back, emptied, else one more."""
+        if not self._given_back:
             url = self.new_database()
             database = Database(url)
             database.migrate()
             database.close()
-            self._migrated = url.partition("@/")[2].partition("?")[0]
-        return self.new_database("-T", self._migrated)
+            return url
+        url = self._given_back.pop()
+        database = Database(url)
+        with database.writing() as connection:
+            connection.execute(text(_END_OTHERS))
+            connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)} RESTART IDENTITY"))
+        database.close()
+        return url
+
+    def give_back(self, url: str) -> None:
+        """A catalogue that is no longer needed; making one costs more than emptying it."""
+        self._given_back.append(url)
 
     def stop(self) -> None:
         """End it and remove its folder."""
@@ -230,6 +249,8 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreUnde
         database.migrate()
     yield StoreUnderTest(database, tmp_path, Store(database, FrameFolder(tmp_path)))
     database.close()
+    if not on_sqlite:
+        request.getfixturevalue("postgresql").give_back(url)
 
 
 @pytest.fixture

@@ -44,6 +44,19 @@ def test_coco_numbers_frames_from_zero_and_empty_is_zero(exported):
     assert {a["image_id"] for a in coco["annotations"]} == {image["id"] for image in coco["images"]}
 
 
+def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, make_sequence, placed_jpeg):
+    """PyPI's megadetector-utils: fields, types, ids, references; files are there, of the size told."""
+    checker = pytest.importorskip("megadetector.data_management.integrity_check_json_db")
+    stored.take(*make_sequence(id="turned", pictures=[placed_jpeg()]).wires())
+    options = checker.IntegrityCheckOptions()
+    options.baseDir, options.nThreads, options.verbose = str(stored.root), 1, False
+    options.bCheckImageSizes = options.bCheckImageExistence = options.requireInfo = True
+    options.bFindUnusedImages = True
+
+    _, _, found = checker.integrity_check_json_db(json.loads(exported("coco")), options)
+    assert (found["validation_errors"], found["unused_files"]) == ([], [])
+
+
 def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
     """Only reviewed sequences; rejects as negatives; every file is there."""
     rows = [*csv.DictReader(exported("training").decode().splitlines())]
@@ -95,5 +108,5 @@ def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
 
-    assert peaks[1] < 1.2 * peaks[0], peaks
+    assert peaks[1] < 1.5 * peaks[0], peaks  # all of it in memory would be three times as much
     assert (tmp_path / kind).stat().st_size > 30_000

@@ -197,7 +197,7 @@ def test_the_page_shows_an_imported_survey(stored):
     assert "Yes, Ardea" in heron and "How sure Western Europe species model Version 1 was" in heron
     for text in (one, heron):  # of what nobody knows here nothing is claimed
         assert "threshold" not in text and "as the survey tells the time" in text and "Bundle" not in text
-    assert 'id="confirm"' not in one and "Relabel" in one
+    assert 'id="confirm"' not in one and "Another" in one
     exports = client.get("/export").text
     assert "0 of 423" in exports and '<a href="/?trap=320">320</a>' in exports
 
