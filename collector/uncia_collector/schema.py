@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+YEARS = range(2, 9999)  # of times that are taken: a zone or the noon before must not lead out of what a clock can show
+
 
 class UtcTime(TypeDecorator[datetime]):
     """An aware UTC datetime, kept without its zone (SQLite knows none)."""
@@ -147,14 +149,6 @@ traps = Table(
     Column("state_at", UtcTime),
     Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
     Column("sleeps_s", String(2000), nullable=False, default="", server_default=""),  # those it had announced
-)
-
-states = Table(
-    "states",
-    metadata,
-    Column("trap", String(32), primary_key=True),
-    Column("at", UtcTime, primary_key=True),
-    Column("state", LargeBinary, nullable=False),
 )
 
 quarantine = Table(

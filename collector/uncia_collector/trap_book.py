@@ -1,7 +1,7 @@
 """What the collector knows of each trap: when it was heard, whether it is there, how it fares.
 
-Decides when a trap counts as seen (a message the broker had retained is not a sign of life) and how densely its
-states are kept: the latest, and one for each quarter of an hour.
+Decides when a trap counts as seen: a message the broker had retained is not a sign of life. Of its states the latest is
+kept.
 """
 
 from collections.abc import Iterable
@@ -12,12 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from uncia_collector.arrivals import AvailabilityArrival, StateArrival
-from uncia_collector.schema import states, traps
+from uncia_collector.schema import traps
 from uncia_collector.upserts import upsert
 
 CONTACT_GAP_S = 60  # messages closer than this belong to one contact
 KEPT_GAPS = 60
-STATE_EVERY_MIN = 15
 
 
 @dataclass
@@ -51,8 +50,6 @@ def write(connection: Connection, news: Iterable[TrapNews], now: datetime) -> No
         changes = _changes(item, row, now)
         if changes:
             connection.execute(update(traps).where(traps.c.trap == item.trap).values(changes))
-        if item.state is not None:
-            connection.execute(upsert(connection, states, _history(item.state), ["trap", "at"], ["state"]))
 
 
 def _known(names: list[str]) -> Any:
@@ -73,9 +70,3 @@ def _changes(item: TrapNews, row: Any, now: datetime) -> dict[str, Any]:
     if item.availability is not None:
         changes |= {"availability": item.availability, "availability_at": now}
     return changes
-
-
-def _history(arrival: StateArrival) -> dict[str, Any]:
-    at = arrival.state.sent_at
-    quarter = at.replace(minute=at.minute - at.minute % STATE_EVERY_MIN, second=0, microsecond=0)
-    return {"trap": arrival.state.trap, "at": quarter, "state": arrival.payload}
