@@ -84,7 +84,7 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, b
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
 	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py \
-	    tests/collector/test_group.py
+	    tests/collector/test_group.py tests/collector/test_extremes.py
 
 clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

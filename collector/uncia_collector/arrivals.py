@@ -6,10 +6,12 @@ name, a chunk that cannot lie in its frame. `arrival` never raises: garbage come
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import msgspec
 from msgspec import Struct
 
+from uncia_collector.schema import YEARS
 from uncia_contract import topics
 from uncia_contract.errors import MessageError
 from uncia_contract.messages import MAX_FRAME_BYTES, MAX_FRAMES, MAX_RECORD_BYTES, SequenceRecord, TrapState, decode
@@ -120,7 +122,7 @@ def _record(wire: Wire, address: topics.RecordAddress) -> RecordArrival:
         raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
     if record.id != address.sequence:
         raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
-    _refuse_nul(record)
+    _refuse_strange(record)
     return RecordArrival(record, wire.payload)
 
 
@@ -153,23 +155,25 @@ def _about_trap(wire: Wire, address: topics.TrapAddress) -> StateArrival | Avail
     state = decode(wire.payload, TrapState)
     if state.trap != address.trap:
         raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
-    _refuse_nul(state)
+    _refuse_strange(state)
     return StateArrival(state, wire.payload, wire.retained)
 
 
-def _refuse_nul(message: Struct) -> None:
-    """PostgreSQL keeps no NUL in a text, and no honest name holds one."""
-    for text in _texts(msgspec.to_builtins(message)):
-        if "\0" in text:
-            raise MessageError(f"{type(message).__name__}: NUL in the text {text[:40]!r}")
+def _refuse_strange(message: Struct) -> None:
+    """PostgreSQL keeps no NUL in a text, no clock shows a year outside `YEARS`; nothing honest holds either."""
+    for leaf in _leaves(msgspec.to_builtins(message, builtin_types=(datetime, bytes))):
+        if isinstance(leaf, str) and "\0" in leaf:
+            raise MessageError(f"{type(message).__name__}: NUL in the text {leaf[:40]!r}")
+        if isinstance(leaf, datetime) and leaf.year not in YEARS:
+            raise MessageError(f"{type(message).__name__}: the time {leaf} has no year of {YEARS[0]} to {YEARS[-1]}")
 
 
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
         for part in value.values():
-            yield from _texts(part)
+            yield from _leaves(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _texts(part)
+            yield from _leaves(part)
+    else:
+        yield value

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_collector.database import Database
-from uncia_collector.schema import deployments
+from uncia_collector.schema import YEARS, deployments
 from uncia_collector.upserts import upsert
 from uncia_contract.errors import DataError
 
@@ -76,4 +76,6 @@ def moment(text: str | None) -> datetime:
         ValueError: it is none.
     """
     time = datetime.fromisoformat(text or "")
+    if time.year not in YEARS:
+        raise ValueError(f"year {time.year}: expected {YEARS[0]} to {YEARS[-1]}")
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -22,7 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from uncia_collector.arrivals import MAX_MESSAGE_BYTES, Arrival, Garbage, StateArrival, Wire, arrival
+from uncia_collector.arrivals import MAX_MESSAGE_BYTES, Arrival, Garbage, RecordArrival, StateArrival, Wire, arrival
 from uncia_collector.logs import logger
 from uncia_collector.quarantine import KEPT_BYTES
 from uncia_collector.settings import BrokerSettings
@@ -186,12 +186,18 @@ class Ingest:
             receipts = self._store([(wire, arrival(wire, self.root)) for wire in wires])
             if receipts is None:
                 return
-            for wire in wires:
-                self._acknowledge(wire)
-            for receipt in receipts:
-                self._send(receipt)
-            self._announce(wires)
+            try:
+                self._answer(wires, receipts)
+            except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
+                log.error("batch not answered", messages=len(wires), error=repr(error)[:300])
             self._batch_since_s = None
+
+    def _answer(self, wires: list[Wire], receipts: list[AddressedReceipt]) -> None:
+        for wire in wires:
+            self._acknowledge(wire)
+        for receipt in receipts:
+            self._send(receipt)
+        self._announce(wires)
 
     def _waiting_with(self, first: Wire) -> list[Wire]:
         """The first message and those that wait behind it, as far as a batch goes."""
@@ -231,7 +237,8 @@ class Ingest:
             if isinstance(item, Garbage):
                 return []
             reason = f"the store refused it: {type(error).__name__}"
-            return self._store([(wire, Garbage(wire.topic, wire.payload, reason))])
+            key = (item.record.trap, item.record.id) if isinstance(item, RecordArrival) else ()  # who is told
+            return self._store([(wire, Garbage(wire.topic, wire.payload, reason, *key))])
         receipts: list[AddressedReceipt] = []
         for one in batch:
             stored = self._store([one])

@@ -21,7 +21,7 @@ from uncia_contract.errors import ConfigurationError
 
 ROLES = ("viewer", "reviewer", "administrator")
 LOGIN_LASTS = timedelta(days=14)
-MIN_PASSWORD = 8
+MIN_PASSWORD, MAX_PASSWORD = 8, 200
 _NAME = re.compile(r"[\w][\w .@-]{0,63}")
 _HASHER = PasswordHasher()
 _NOBODY = _HASHER.hash("nobody")  # checked for unknown names, so that both answers take as long
@@ -61,14 +61,16 @@ class People:
         """Add a user, or change password and role; earlier logins end.
 
         Raises:
-            ConfigurationError: an impossible name, an unknown role, a short password.
+            ConfigurationError: an impossible name, an unknown role, a password too short or too long.
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"user {name[:70]!r}: expected 1 to 64 letters, digits, space and . @ -")
         if role not in ROLES:
             raise ConfigurationError(f"role {role!r}: expected one of {', '.join(ROLES)}")
-        if len(password) < MIN_PASSWORD:
-            raise ConfigurationError(f"password of {len(password)} characters: expected at least {MIN_PASSWORD}")
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise ConfigurationError(
+                f"password of {len(password)} characters: expected {MIN_PASSWORD} to {MAX_PASSWORD}"
+            )
         row = {"name": name, "password": _HASHER.hash(password), "role": role, "created_at": now}
         with self.database.writing() as connection:
             connection.execute(upsert(connection, users, row, ["name"], ["password", "role"]))

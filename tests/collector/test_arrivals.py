@@ -1,5 +1,7 @@
 """What is garbage: hostile topics and payloads."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,3 +64,12 @@ def test_nul_in_a_name_is_garbage(sent):
 def test_nothing_on_the_wire_raises(topic, payload):
     """Whatever comes is made out or garbage."""
     assert arrival(Wire(topic, payload, [("sha256", SHA), ("size", "5")])) is not None
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_time_that_no_clock_shows_is_garbage(sent, year):
+    """In the station's own zone it may lie beyond all years: one such record took the gallery from everybody."""
+    record = json.loads(encode(sent.record)) | {"started_at": f"{year}-12-31T23:59:59Z"}
+    found = arrival(Wire(sent.record_wire().topic, json.dumps(record).encode()))
+
+    assert isinstance(found, Garbage) and "has no year of 2 to 9998" in found.reason and found.sequence == sent.id

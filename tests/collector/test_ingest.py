@@ -3,6 +3,7 @@
 import queue
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from paho.mqtt import client as mqtt
@@ -10,7 +11,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from tests.collector.conftest import PostgreSQL, postgresql_programs
+from tests.collector.test_alerts import state_of
 
+from uncia_collector.arrivals import Wire
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
 from uncia_collector.ingest import check_broker
@@ -42,9 +45,13 @@ class TrapClient:
                 properties.UserProperty = list(wire.properties)
             self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
 
-    def await_complete(self, timeout_s: float = 60) -> Receipt:
+    def await_complete(self) -> Receipt:
         """The first receipt that means delivered."""
-        while not (receipt := self.receipts.get(timeout=timeout_s)).complete:
+        return self.await_one(lambda receipt: receipt.complete)
+
+    def await_one(self, wanted: Callable[[Receipt], bool]) -> Receipt:
+        """The first receipt that is wanted."""
+        while not wanted(receipt := self.receipts.get(timeout=60)):
             pass
         return receipt
 
@@ -160,7 +167,7 @@ def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
 
 
 def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):
-    """One poisonous message is quarantined; its neighbours are stored."""
+    """One poisonous message is quarantined, and its trap told so; its neighbours are stored."""
     working = collector.store.take
 
     def take(arrivals, now):
@@ -170,9 +177,25 @@ def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap,
 
     monkeypatch.setattr(collector.store, "take", take)
     trap.send(make_sequence(id="poison").record_wire(), *sent.wires())
+    refused = trap.await_one(lambda receipt: receipt.sequence == "poison").refused
     trap.await_complete()
 
+    assert refused == "the store refused it: ValueError"
     assert [row["id"] for row in listing(collector.database)] == [sent.id]
+
+
+def test_an_answer_that_fails_does_not_stop_the_ingest(collector, trap, sent, make_sequence):
+    """What is committed is safe whether or not it could be answered; the next sequence is stored and receipted."""
+
+    def broken(_state):
+        raise ValueError("a bug")
+
+    collector.ingest.announce = broken
+    trap.send(Wire("uncia/v1/ridge/state", state_of("ridge")), *sent.wires())
+    trap.await_complete()
+    trap.send(*make_sequence(id="next").wires())
+
+    assert trap.await_complete().sequence == "next"
 
 
 def test_check_names_a_broker_that_is_not_there(mosquitto):

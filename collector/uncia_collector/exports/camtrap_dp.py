@@ -161,7 +161,7 @@ def _event(item: Gathered) -> Row:
     row = item.row
     return {
         "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
-        "eventEnd": _time(row.ended_at), "observationLevel": "event",
+        "eventEnd": _time(max(row.started_at, row.ended_at)), "observationLevel": "event",
     }  # fmt: skip
 
 

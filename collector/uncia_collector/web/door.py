@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from uncia_collector.people import ROLES, People, Person
+from uncia_collector.people import MAX_PASSWORD, ROLES, People, Person
 from uncia_collector.web.limits import RateLimit
 from uncia_collector.web.security import COOKIE, set_cookie, small_form
 from uncia_collector.web.shell import Shell
@@ -29,7 +29,9 @@ async def send_login(request: Request) -> Response:
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
-    token = await run_in_threadpool(people.log_in, name, form.get("password", "")[:200], datetime.now(UTC))
+    token = await run_in_threadpool(
+        people.log_in, name, form.get("password", "")[: MAX_PASSWORD + 1], datetime.now(UTC)
+    )
     if token is None:
         return _login_page(request, "Name or password is wrong.", 401, target)
     safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
