@@ -310,4 +310,4 @@ def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comp
         scores = np.zeros(len(counts))
         np.maximum.at(scores, sequences, positive)
     truth = np.bincount(sequences, comparison.labels > 0) > 0
-    return Scored(probabilities, comparison.labels, sequences, scores, truth)
+    return Scored(probabilities, comparison.labels, sequences, scores, truth, alone=positive)

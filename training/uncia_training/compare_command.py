@@ -96,7 +96,8 @@ def _write(folder: Path, content: str, html: str) -> None:
 
 
 def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
-    from uncia_training.report import OURS, line
+    from uncia_training.report import line
+    from uncia_training.systems import OURS
 
     for warning in content["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)

@@ -32,13 +32,17 @@ PLACE_DRAWS = 200  # there may be many places
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Held-out pictures of one system: `probabilities` (pictures, classes), `sequence_scores` (sequences,)."""
+    """Held-out pictures of one system: `probabilities` (pictures, classes), `sequence_scores` (sequences,).
+
+    `alone` (pictures,) is what each picture scores by itself, before an ensemble takes the mean of its sequence.
+    """
 
     probabilities: Scores
     labels: NDArray[np.intp]
     sequences: NDArray[np.intp]
     sequence_scores: Scores
     sequence_truth: NDArray[np.bool_]
+    alone: Scores
 
     @property
     def scores(self) -> Scores:
@@ -67,10 +71,12 @@ def frame_figures(scored: Scored, threshold: float, part: NDArray[np.bool_] | No
     return _figures(scored.truth[chosen], scored.scores[chosen], scored.sequences[chosen], threshold)
 
 
-def sequence_figures(scored: Scored, threshold: float, negatives_per_day: float) -> dict[str, Any]:
-    """The same over sequences, with false alarms a day at that many negative sequences a day."""
-    truth = scored.sequence_truth
-    figures = _figures(truth, scored.sequence_scores, np.arange(len(truth)), threshold)
+def sequence_figures(
+    scored: Scored, threshold: float, negatives_per_day: float, part: NDArray[np.intp] | None = None
+) -> dict[str, Any]:
+    """The same over sequences (those numbered in `part`), with false alarms a day at so many negative ones a day."""
+    chosen = np.arange(len(scored.sequence_truth)) if part is None else part
+    figures = _figures(scored.sequence_truth[chosen], scored.sequence_scores[chosen], chosen, threshold)
     rate, spread = figures["false_positive_rate"], figures["false_positive_rate_interval"]
     figures["false_alarms_per_day"] = (rate or 0.0) * negatives_per_day
     figures["false_alarms_per_day_interval"] = [end * negatives_per_day for end in spread] if spread else None

@@ -1,11 +1,12 @@
 """`report.html`: the comparison for people, one file that opens anywhere.
 
-Decides the page's order: what was done, the table, curves, calibration, where errors lie, and pictures of them. What
-each section says is `sections`.
+Decides the page's order: what was done and found, the table, single bursts, curves, calibration, where errors lie, and
+pictures of them. What each section says is `sections`, `burst_sections` and `summary`.
 """
 
 from typing import Any
 
+from uncia_training.burst_sections import never_learnt_from, regions
 from uncia_training.compare import Comparison
 from uncia_training.contact_sheet import ContactSheet
 from uncia_training.plots import curves
@@ -24,6 +25,7 @@ from uncia_training.sections import (
     systems,
     warnings,
 )
+from uncia_training.summary import summary
 
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1120px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin-top:2.2rem;border-bottom:1px solid #ddd}
@@ -43,7 +45,8 @@ td.text,th.text{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .sheet img{display:block;width:178px}
 figcaption{font-size:11px;line-height:1.35;padding:2px 5px;overflow:hidden}
 .warn{background:#fff6e0;padding:.5rem .9rem;border-left:4px solid #e69f00}.note{color:#555;font-size:13px}
-svg{max-width:100%;height:auto}"""
+.short{background:#eef6ee;padding:.6rem 1rem .6rem 2.2rem}
+svg{max-width:100%;height:auto}.plot svg{min-width:760px}"""
 
 
 def page(content: dict[str, Any], comparison: Comparison) -> str:
@@ -58,12 +61,15 @@ def page(content: dict[str, Any], comparison: Comparison) -> str:
     )
     parts = [
         introduction(content),
+        summary(content, name),
         warnings(content),
         "<h2>The systems</h2>" + systems(content) + explained(content),
         on_trap(content),
         differences(content),
         leaks(content),
-        "<h2>Curves of frames</h2>" + curves(comparison.results),
+        regions(content),
+        never_learnt_from(content),
+        f'<h2>Curves of frames</h2><div class="wide plot">{curves(comparison.results)}</div>',
         "<h2>Calibration and confusion</h2>" + calibrations(content, name),
         "<h2>Day and infrared</h2>" + lights(content),
         "<h2>By source and place</h2>" + places(content, name),

@@ -12,14 +12,15 @@ import msgspec
 import numpy as np
 
 from uncia_contract.exif import parse_time
+from uncia_training.burst_table import never_learnt_from, regions
 from uncia_training.compare import Comparison, Result, Scores
 from uncia_training.figures import by_name, calibration, confusion, differences, frame_figures, sequence_figures
 from uncia_training.metrics import measure
 from uncia_training.runs import surroundings
+from uncia_training.systems import OURS
 from uncia_training.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 
 SCHEMA = "uncia.comparison/1"
-OURS = "uncia"
 NEGATIVES_PER_DAY = 20.0  # sequences a trap records of other animals, grass and nothing, where the data do not tell
 CONFIDENT = 0.9
 LABEL_ERRORS = 30
@@ -46,6 +47,8 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
         },
         "data": _data(comparison),
         "systems": [_system(result, comparison, rate) for result in comparison.results],
+        "regions": regions(comparison),
+        "never_learnt_from": never_learnt_from(comparison, rate),
         "label_errors": label_errors(comparison),
         "warnings": comparison.warnings,
         "failures": msgspec.to_builtins(comparison.failures),
@@ -92,10 +95,16 @@ def _system(result: Result, comparison: Comparison, negatives_per_day: float) ->
         content["int8"] = _figures(result.on_trap, negatives_per_day)
     if result.random is not None:
         content["random_split"] = _figures(result.random, negatives_per_day)
-    ours = next((one for one in comparison.results if one.system.name == OURS), None)
-    if ours is not None and ours is not result:
-        content["uncia_exceeds_by"] = differences(ours.own.scored, scored, (ours.own.threshold, threshold))
+    ours = next((one.own for one in comparison.results if one.system.name == OURS), None)
+    if ours is not None and ours is not own:
+        content["uncia_exceeds_by"] = _differences(ours, own)
+        if result.on_trap is not None:
+            content["int8"]["uncia_exceeds_by"] = _differences(ours, result.on_trap)
     return content
+
+
+def _differences(ours: Scores, other: Scores) -> dict[str, Any]:
+    return differences(ours.scored, other.scored, (ours.threshold, other.threshold))
 
 
 def _figures(scores: Scores, negatives_per_day: float) -> dict[str, Any]:

@@ -3,13 +3,11 @@
 Decides the words and tables of each section; pictures and plots are made elsewhere.
 """
 
-import html
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from uncia_training.report import OURS, figure
+from uncia_training.systems import OURS
+from uncia_training.tables import Content, cell, table, text
 
-Content = dict[str, Any]
 MEASURES = (
     ("accuracy", "accuracy"),
     ("roc_auc", "ROC AUC"),
@@ -24,16 +22,16 @@ def introduction(content: Content) -> str:
     data, settings = content["data"], content["settings"]
     network = settings["backbone"] + (f", cut after {settings['cut']}" if settings["cut"] else "")
     weights = " with random weights: no accuracy is claimed from it" if _is_random(settings) else ""
-    labels = ", ".join(f"{_text(name)} {count}" for name, count in data["labels"].items())
+    labels = ", ".join(f"{text(name)} {count}" for name, count in data["labels"].items())
     never = data["never_learnt_from"]
     test = f" {never} pictures of split <i>test</i> were never learnt from." if never else ""
     return (
-        f"<h1>Finding {_text(', '.join(settings['positive']))}: systems compared</h1>"
+        f"<h1>Finding {text(', '.join(settings['positive']))}: systems compared</h1>"
         f"<p>{data['pictures']} pictures ({labels}) in {data['sequences']} sequences, {data['positive_sequences']} of "
         f"them positive; {data['infrared']} by infrared; {data['with_regions']} with a region found by their burst. "
-        f"Network: {_text(network)}{weights}.</p>"
+        f"Network: {text(network)}{weights}.</p>"
         f"<p>Every figure is of pictures that the fit did not see: {_times(settings['repeats'])} the data were dealt "
-        f"into folds by {_text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
+        f"into folds by {text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
         f"scored by a fit on the others, its penalty chosen by grouped cross-validation among them.{test} Figures in "
         "parentheses are 95 % intervals from 1,000 draws of whole sequences; one that ends where it begins says only "
         "that no error was seen: of n sequences without an error, as many as 3/n may still be wrong.</p>"
@@ -52,22 +50,23 @@ def warnings(content: Content) -> str:
     """What a person should look into first."""
     if not content["warnings"]:
         return ""
-    items = "".join(f"<li>{_text(line)}</li>" for line in content["warnings"][:MOST_WARNINGS])
+    items = "".join(f"<li>{text(line)}</li>" for line in content["warnings"][:MOST_WARNINGS])
     more = len(content["warnings"]) - MOST_WARNINGS
     return f'<div class="warn"><ul>{items}</ul>{f"and {more} more in report.json" if more > 0 else ""}</div>'
 
 
 def systems(content: Content) -> str:
     """The table of the systems."""
-    return _figures_table([(_named(one), one) for one in content["systems"]])
+    rows = [(_named(one), one) for one in content["systems"]]
+    return figures_table(rows, [one["name"] == OURS for one in content["systems"]])
 
 
 def _named(system: Content) -> str:
-    return f"<b>{_text(system['name'])}</b><small>{_text(system['text'])}</small>"
+    return f"<b>{text(system['name'])}</b><small>{text(system['text'])}</small>"
 
 
-def _figures_table(rows: Sequence[tuple[str, Content]]) -> str:
-    """Frames and sequences side by side, and false alarms a day."""
+def figures_table(rows: Sequence[tuple[str, Content]], ours: Sequence[bool] | None = None) -> str:
+    """Frames and sequences side by side, and false alarms a day; `ours` marks rows."""
     over = (
         f'<tr class="over"><th></th><th colspan="{len(MEASURES)}">frames</th>'
         f'<th colspan="{len(MEASURES) + 1}">sequences</th></tr>'
@@ -75,9 +74,9 @@ def _figures_table(rows: Sequence[tuple[str, Content]]) -> str:
     titles = ["system", *[title for _, title in MEASURES] * 2, "false alarms a day"]
     body = []
     for name, one in rows:
-        cells = [_cell(one[part], key) for part in ("frames", "sequences") for key, _ in MEASURES]
-        body.append([name, *cells, _cell(one["sequences"], "false_alarms_per_day", 2)])
-    return _table(titles, body, over, [OURS in name and "no-regions" not in name for name, _ in rows])
+        cells = [cell(one[part], key) for part in ("frames", "sequences") for key, _ in MEASURES]
+        body.append([name, *cells, cell(one["sequences"], "false_alarms_per_day", 2)])
+    return table(titles, body, over, ours)
 
 
 def explained(content: Content) -> str:
@@ -85,25 +84,25 @@ def explained(content: Content) -> str:
     settings = content["settings"]
     prior = f"{settings['prevalence']:.0%} positives" if settings["prevalence"] else "equal classes"
     origins = {(round(one["threshold"], 3), one["threshold_from"]) for one in content["systems"]}
-    shown = "; ".join(f"{value} ({_text(origin)})" for value, origin in sorted(origins))
+    shown = "; ".join(f"{value} ({text(origin)})" for value, origin in sorted(origins))
     return (
         f'<p class="note">Thresholds: {shown}. Probabilities are for {prior}. A system without +E raises an alarm for '
         "a sequence as soon as one frame does; +E and uncia by the mean of its frames. Pictures of bursts are learnt "
         "and scored on their regions, stills as a whole; uncia-no-regions scores whole frames. uncia's figures are of "
         "int8 bundles, one for each fold, run by the trap's own code. False alarms a day at "
         f"{settings['negatives_per_day']:.3g} negative sequences a day and trap "
-        f"({_text(settings['negatives_per_day_from'])}).</p>"
+        f"({text(settings['negatives_per_day_from'])}).</p>"
     )
 
 
 def on_trap(content: Content) -> str:
     """The pooled systems once more, as int8 bundles."""
-    rows = [(f"<b>{_text(one['name'])}</b>, int8", one["int8"]) for one in content["systems"] if "int8" in one]
+    rows = [(f"<b>{text(one['name'])}</b>, int8", one["int8"]) for one in content["systems"] if "int8" in one]
     if not rows:
         return ""
     return (
         "<h3>The same systems in int8, as bundles on the trap</h3>"
-        + _figures_table(rows)
+        + figures_table(rows)
         + '<p class="note">Fitted on the features of the integer network, packed, and run by the trap\'s own code.</p>'
     )
 
@@ -111,17 +110,18 @@ def on_trap(content: Content) -> str:
 def differences(content: Content) -> str:
     """By how much ours exceeds each of the others, in paired draws."""
     rows = []
-    for one in content["systems"]:
+    named = [(one["name"], one) for one in content["systems"]]
+    for name, one in [*named, *[(f"{name}, int8", one["int8"]) for name, one in named if "int8" in one]]:
         gap = one.get("uncia_exceeds_by")
         if gap:
-            cells = [_cell(gap[part], key, signed=True) for part in ("frames", "sequences") for key, _ in MEASURES[:3]]
-            rows.append([_text(one["name"]), *cells])
+            cells = [cell(gap[part], key, signed=True) for part in ("frames", "sequences") for key, _ in MEASURES[:3]]
+            rows.append([text(name), *cells])
     if not rows:
         return ""
     over = '<tr class="over"><th></th><th colspan="3">frames</th><th colspan="3">sequences</th></tr>'
     return (
         "<h3>By how much uncia exceeds each</h3>"
-        + _table(["system", *[title for _, title in MEASURES[:3]] * 2], rows, over)
+        + table(["system", *[title for _, title in MEASURES[:3]] * 2], rows, over)
         + '<p class="note">Both are drawn with the same sequences. An interval that holds 0 is no difference that '
         "these pictures can show.</p>"
     )
@@ -134,15 +134,15 @@ def leaks(content: Content) -> str:
         return ""
     rows = [
         [
-            _text(one["name"]),
-            *[_cell(side["frames"], key) for key in ("accuracy", "roc_auc") for side in (one, leaking)],
+            text(one["name"]),
+            *[cell(side["frames"], key) for key in ("accuracy", "roc_auc") for side in (one, leaking)],
         ]
         for one, leaking in pairs
     ]
     titles = ["system", "accuracy", "random split would claim", "ROC AUC", "random split would claim"]
     return (
         "<h3>What leakage would have claimed</h3>"
-        + _table(titles, rows)
+        + table(titles, rows)
         + '<p class="note">Frames. A random split puts pictures of one sequence, place and near-duplicate on both '
         "sides: do not believe it.</p>"
     )
@@ -155,16 +155,16 @@ def calibrations(content: Content, name: str) -> str:
     system = _system(content, name)
     classes = system["confusion"]["classes"]
     rows = [
-        [f"is {_text(label)}", *[str(count) for count in counts]]
+        [f"is {text(label)}", *[str(count) for count in counts]]
         for label, counts in zip(classes, system["confusion"]["counts"], strict=True)
     ]
-    gaps = [[_text(one["name"]), _cell(one["calibration"], "expected_calibration_error")] for one in content["systems"]]
+    gaps = [[text(one["name"]), cell(one["calibration"], "expected_calibration_error")] for one in content["systems"]]
     return (
         '<div class="beside">'
         f'<div style="flex:1 1 460px">{calibration_plot(content["systems"])}</div><div>'
-        f"<h3>Confusion of {_text(name)}, frames</h3>"
-        f"{_table(['', *[f'called {_text(label)}' for label in classes]], rows)}"
-        f"<h3>Mean gap between said and true</h3>{_table(['system', 'gap'], gaps)}</div></div>"
+        f"<h3>Confusion of {text(name)}, frames</h3>"
+        f"{table(['', *[f'called {text(label)}' for label in classes]], rows)}"
+        f"<h3>Mean gap between said and true</h3>{table(['system', 'gap'], gaps)}</div></div>"
         '<p class="note">The more pictures in its tenth, the larger a dot; a line through small ones says little.</p>'
     )
 
@@ -175,32 +175,32 @@ def lights(content: Content) -> str:
     for system in content["systems"]:
         for light, figures in system["light"].items():
             counts = [str(figures["n"]), str(figures["positives"])]
-            measures = [_cell(figures, key) for key in ("accuracy", "roc_auc", "average_precision", "recall")]
-            rows.append([_text(system["name"]), light, *counts, *measures])
-    return _table(["system", "light", "frames", "positive", "accuracy", "ROC AUC", "average precision", "recall"], rows)
+            measures = [cell(figures, key) for key in ("accuracy", "roc_auc", "average_precision", "recall")]
+            rows.append([text(system["name"]), light, *counts, *measures])
+    return table(["system", "light", "frames", "positive", "accuracy", "ROC AUC", "average precision", "recall"], rows)
 
 
 def places(content: Content, name: str) -> str:
     """By source and by location."""
     system = _system(content, name)
     titles = ["frames", "positive", "found", "false alarms", "accuracy", "ROC AUC"]
-    parts = [f"<p>Of {_text(name)}. A ROC AUC needs both classes in one place.</p>"]
-    for title, table in (("source", system["sources"]), ("place", system["locations"])):
-        if title == "source" or len(table) > 1:
-            parts.append(_table([title, *titles], _place_rows(table)))
+    parts = [f"<p>Of {text(name)}. A ROC AUC needs both classes in one place.</p>"]
+    for title, found in (("source", system["sources"]), ("place", system["locations"])):
+        if title == "source" or len(found) > 1:
+            parts.append(table([title, *titles], _place_rows(found)))
         else:
-            parts.append(f"<p>No place is told apart: all pictures are of {_text(next(iter(table)))}.</p>")
+            parts.append(f"<p>No place is told apart: all pictures are of {text(next(iter(found)))}.</p>")
     return "".join(parts)
 
 
-def _place_rows(table: dict[str, Content]) -> Iterable[list[str]]:
+def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
     """The largest places, in the order of their names, and a line that tells how many more there are."""
-    largest = sorted(table, key=lambda name: -int(table[name]["n"]))[:MOST_PLACES]
+    largest = sorted(found, key=lambda name: -int(found[name]["n"]))[:MOST_PLACES]
     for name in sorted(largest):
-        counts = [str(table[name][key]) for key in ("n", "positives", "found", "false_alarms")]
-        yield [_text(name), *counts, _cell(table[name], "accuracy"), _cell(table[name], "roc_auc")]
-    if len(table) > MOST_PLACES:
-        yield [f"and {len(table) - MOST_PLACES} more in report.json", *[""] * 6]
+        counts = [str(found[name][key]) for key in ("n", "positives", "found", "false_alarms")]
+        yield [text(name), *counts, cell(found[name], "accuracy"), cell(found[name], "roc_auc")]
+    if len(found) > MOST_PLACES:
+        yield [f"and {len(found) - MOST_PLACES} more in report.json", *[""] * 6]
 
 
 def label_errors(content: Content, name: str) -> str:
@@ -208,11 +208,11 @@ def label_errors(content: Content, name: str) -> str:
     if not content["label_errors"]:
         return "<p>None: no label is contradicted with 0.9 or more, no near-duplicates differ in their class.</p>"
     rows = [
-        [_text(one["file"]), _text(one["label"]), f"{one['score']:.3f}", _text(one["reason"])]
+        [text(one["file"]), text(one["label"]), f"{one['score']:.3f}", text(one["reason"])]
         for one in content["label_errors"]
     ]
-    return f"<p>Scores of {_text(name)}, which never saw these pictures. Look at them first.</p>" + _table(
-        ["file", "label", "score", "why"], rows, text=3
+    return f"<p>Scores of {text(name)}, which never saw these pictures. Look at them first.</p>" + table(
+        ["file", "label", "score", "why"], rows, wordy=3
     )
 
 
@@ -220,41 +220,10 @@ def failures(content: Content) -> str:
     """Pictures that could not be read."""
     if not content["failures"]:
         return "<p>None.</p>"
-    rows = [[_text(one["file"]), _text(one["reason"])] for one in content["failures"]]
-    return _table(["file", "reason"], rows, text=1)
+    rows = [[text(one["file"]), text(one["reason"])] for one in content["failures"]]
+    return table(["file", "reason"], rows, wordy=1)
 
 
 def _system(content: Content, name: str) -> Content:
     found: Content = next(one for one in content["systems"] if one["name"] == name)
     return found
-
-
-def _cell(figures: Content, name: str, digits: int = 3, signed: bool = False) -> str:
-    value, _, spread = figure(figures, name, digits, signed).partition(" ")
-    return value + (f"<small>{spread}</small>" if spread else "")
-
-
-def _table(
-    titles: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    over: str = "",
-    ours: Sequence[bool] | None = None,
-    text: int | None = None,
-) -> str:
-    """A table; `over` is a row above the titles, `ours` marks rows, the column number `text` holds sentences."""
-
-    def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(
-            f"<{tag}{' class=text' if number == text else ''}>{cell}</{tag}>" for number, cell in enumerate(row)
-        )
-
-    body = "".join(
-        f"<tr{' class=ours' if ours and ours[number] else ''}>{cells('td', row)}</tr>"
-        for number, row in enumerate(rows)
-    )
-    head = cells("th", titles)
-    return f'<div class="wide"><table><thead>{over}<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))

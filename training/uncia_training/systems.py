@@ -16,6 +16,7 @@ Features = Literal["pixels", "pooled", "map", "int8"]
 FitKey = tuple[Features, tuple[str, ...], bool]
 
 PLAIN, MIRRORED = ("plain",), ("plain", "mirror")
+OURS, OURS_ON_WHOLE_FRAMES = "uncia", "uncia-no-regions"
 TRAP_VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
 
 
@@ -61,8 +62,8 @@ SYSTEMS = (
     System("RN3", "pooled", cut="stage3", text="third stage (pooled)"),
     System("RN3+A", "pooled", MIRRORED, cut="stage3", text="RN3, mirrored pictures added"),
     System("RN3+A+E", "pooled", MIRRORED, ensemble=True, cut="stage3", text="RN3+A, mean over the sequence"),
-    System("uncia", "int8", TRAP_VIEWS, True, text="the int8 bundle as on the trap: regions, mean over the sequence"),
-    System("uncia-no-regions", "int8", TRAP_VIEWS, True, False, text="uncia on whole frames"),
+    System(OURS, "int8", TRAP_VIEWS, True, text="the int8 bundle as on the trap: regions, mean over the sequence"),
+    System(OURS_ON_WHOLE_FRAMES, "int8", TRAP_VIEWS, True, False, text="uncia on whole frames"),
 )
 
 
