@@ -104,6 +104,39 @@ def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
     assert "expected all or L120, RN1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--positive", "other"], "that is the class of all that is not looked for"),
+        (["--positive", "lynx"], "no training picture shows 'lynx'; the labels are cat, dog, fox"),
+        (["--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["--repeats", "0"], "--repeats 0: expected 1 or more"),
+        (["--prevalence", "1.5"], "expected a share between 0 and 1"),
+        (["--negatives-per-day", "-2"], "expected 0 or more"),
+        (["--backbone", "resnet50v2", "--system", "RN1"], "give --weights resnet50-v2-7.onnx"),
+        (["--backbone", "resnet50", "--system", "RN1", "--weights", "gone.h5"], "gone.h5: cannot be read"),
+        (["--cut", "stage3", "--system", "RN3"], "efficientnet-lite0: no cut 'stage3'"),
+    ],
+    ids=[
+        "the negative class",
+        "no such label",
+        "seed",
+        "repeats",
+        "prevalence",
+        "rate",
+        "no weights",
+        "no file",
+        "cut",
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path, capsys, more, told):
+    """Which argument, and what is expected."""
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--system", "L120"]
+    assert main([*arguments, "--out", str(tmp_path / "run"), *more]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert (len(said), told in said[0]) == (1, True)
+
+
 def test_prevalence_restates_probabilities():
     """Even odds become one in twenty where one in twenty is positive."""
     even = Calibration(1.0, np.zeros(2)).at(np.array([0.95, 0.05]))

@@ -38,9 +38,9 @@ def test_equal_files_are_kept_on_one_side_and_named():
 
 
 def test_a_class_of_one_sequence_is_refused():
-    """The class is named, and what to do."""
+    """The class and a file of it are named, and what to do."""
     pictures = [picture("a", sequence="1"), picture("b", sequence="1"), picture("c", "dog"), picture("d", "dog")]
-    with pytest.raises(DataError, match=r"'cat' has 1 sequence.*add pictures"):
+    with pytest.raises(DataError, match=r"'cat' has 1 sequence, that of a.jpg.*add pictures"):
         check_classes(pictures, ["cat"])
 
 
@@ -52,8 +52,9 @@ def test_test_rows_alone_leave_nothing_to_learn():
 
 def test_a_class_of_one_place_is_refused_with_the_remedy():
     """One side of the split would be empty."""
-    with pytest.raises(DataError, match="--split sequence"):
-        check_units(np.array([0, 0, 1, 1]), ["hill", "dale", "peak", "peak"], ["other", "cat"], "location")
+    units, files = ["hill", "dale", "place  peak", "place  peak"], ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    with pytest.raises(DataError, match=r"'cat' are one unit \(place peak, such as d.jpg\).*--split sequence"):
+        check_units(np.array([0, 0, 1, 1]), units, files, ["other", "cat"], "location")
 
 
 @st.composite

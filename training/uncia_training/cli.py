@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from uncia_contract.bundle import read_bundle
-from uncia_contract.errors import StorageError, UnciaError
+from uncia_contract.errors import DataError, StorageError, UnciaError
 from uncia_training.compare_command import add_compare, run_compare
 from uncia_training.features_command import add_features, run_features
 from uncia_training.fit_parquet_command import add_fit_parquet, run_fit_parquet
@@ -97,11 +97,13 @@ def _add_evaluate(command: argparse.ArgumentParser) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    from uncia_training.datasets import read_data
+    from uncia_training.datasets import positive_labels, read_data
     from uncia_training.fit import FitSettings, fit_to_folder
     from uncia_training.runs import read_sources
 
-    settings = FitSettings(tuple(arguments.positive), arguments.name, arguments.seed)
+    if arguments.seed < 0:
+        raise DataError(f"--seed {arguments.seed}: expected 0 or more")
+    settings = FitSettings(positive_labels(arguments.positive), arguments.name, arguments.seed)
     pictures, sources = read_data(arguments.data, arguments.positive), read_sources(arguments.sources)
     with _bars() as bars:
         fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, _teller(bars))

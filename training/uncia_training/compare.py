@@ -18,6 +18,7 @@ from uncia_contract.heads import LogisticHead
 from uncia_contract.labels import LabelledPicture, sequence_key
 from uncia_contract.regions import RegionRule
 from uncia_training.backbone_folder import BackboneFolder
+from uncia_training.datasets import NEGATIVE
 from uncia_training.extract import Extractor, extract
 from uncia_training.feature_store import FeatureStore
 from uncia_training.figures import Scored
@@ -49,8 +50,8 @@ class CompareSettings:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """`other`, then the positive labels."""
-        return ("other", *self.positive)
+        """The negative one, then the positive labels."""
+        return (NEGATIVE, *self.positive)
 
     @property
     def prior(self) -> NDArray[np.float64] | None:
@@ -268,13 +269,14 @@ def _held_out(
 ) -> dict[FitKey, HeldScores]:
     settings, labels, names = comparison.settings, comparison.labels, np.asarray(units)
     learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
+    files = [picture.file for picture in comparison.survey.pictures if not picture.is_test]
     task = Task(
         pictures=comparison.survey.pictures,
         labels=labels,
         units=names,
         positive=settings.positive,
         repeats=settings.repeats,
-        folds=check_units(labels[learnt], names[learnt].tolist(), settings.classes, settings.split),
+        folds=check_units(labels[learnt], names[learnt].tolist(), files, settings.classes, settings.split),
         seed=settings.seed,
         prior=settings.prior,
         backbone=comparison.backbone,

@@ -39,7 +39,7 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
     """Compares, writes the report, prints the table; the exit code."""
     from uncia_contract.frames import BurstRule
     from uncia_training.compare import CompareSettings, compare
-    from uncia_training.datasets import read_data, with_sequences
+    from uncia_training.datasets import positive_labels, read_data, with_sequences
     from uncia_training.networks import NetworkChoice
     from uncia_training.page import page
     from uncia_training.report import report
@@ -48,7 +48,7 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
 
     _check(arguments)
     settings = CompareSettings(
-        positive=tuple(dict.fromkeys(arguments.positive)),
+        positive=positive_labels(arguments.positive),
         network=NetworkChoice(arguments.backbone, arguments.weights, arguments.cut),
         cache=arguments.cache or arguments.out.parent / "cache",
         systems=tuple(arguments.system or ["all"]),
@@ -82,6 +82,10 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.repeats < 1:
         raise DataError(f"--repeats {arguments.repeats}: expected 1 or more")
+    if arguments.seed < 0:
+        raise DataError(f"--seed {arguments.seed}: expected 0 or more")
+    if arguments.negatives_per_day is not None and not arguments.negatives_per_day >= 0:
+        raise DataError(f"--negatives-per-day {arguments.negatives_per_day}: expected 0 or more")
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise DataError(f"--prevalence {arguments.prevalence}: expected a share between 0 and 1, such as 0.05")
 

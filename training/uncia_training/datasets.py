@@ -20,6 +20,7 @@ from uncia_training.camtrap_dp import DATAPACKAGE, read_camtrap_dp
 from uncia_training.coco_camera_traps import read_coco
 
 JPEGS = {".jpg", ".jpeg", ".jpe", ".jfif"}
+NEGATIVE = "other"  # the class of all that is not looked for
 
 
 def read_data(data: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]:
@@ -80,6 +81,18 @@ def picture_time(picture: LabelledPicture) -> datetime | None:
     except (OSError, ValueError, Image.DecompressionBombError):
         time = None  # unreadable pictures are recorded when they are decoded
     return time or parse_time(picture.datetime)
+
+
+def positive_labels(names: Iterable[str]) -> tuple[str, ...]:
+    """The labels that are looked for, each once.
+
+    Raises:
+        DataError: one is called like the class of all else.
+    """
+    labels = tuple(dict.fromkeys(names))
+    if NEGATIVE in labels:
+        raise DataError(f"--positive {NEGATIVE}: that is the class of all that is not looked for; rename the label")
+    return labels
 
 
 def labels_of(pictures: Iterable[LabelledPicture]) -> list[str]:

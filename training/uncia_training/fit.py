@@ -24,6 +24,7 @@ from uncia_contract.preprocessing import model_input
 from uncia_contract.regions import RegionRule
 from uncia_contract.runs import Run
 from uncia_training.backbone_folder import BackboneFolder, read_backbone
+from uncia_training.datasets import NEGATIVE
 from uncia_training.duplicates import difference_hash, duplicate_groups
 from uncia_training.featurize import Featurizer
 from uncia_training.held_out import held_out
@@ -34,8 +35,6 @@ from uncia_training.runs import fingerprint, newest, sources_of, surroundings, w
 from uncia_training.selection import Choice, Samples, assign_folds, choose, fit_all, group_names, probabilities
 from uncia_training.thresholds import choose_threshold
 from uncia_training.views import VIEW_WEIGHTS, views
-
-NEGATIVE = "other"
 
 Progress = Callable[[str, int, int], None]
 

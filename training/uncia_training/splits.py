@@ -84,36 +84,47 @@ def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) 
     train = [picture for picture in pictures if not picture.is_test]
     if not train:
         raise DataError("every picture has split `test`: nothing is left to learn from; give some another split")
-    seen: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    seen: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
     labels = Counter(picture.label for picture in train)
     for picture in train:
-        seen[picture.label if picture.label in positive else "other"].add(sequence_key(picture))
+        own = seen[picture.label if picture.label in positive else "other"]
+        own.setdefault(sequence_key(picture), picture.file)
     for name in (*positive, "other"):
         if not seen[name]:
             raise DataError(f"no training picture shows {name!r}; the labels are {', '.join(sorted(labels))}")
         if len(seen[name]) < 2:
             raise DataError(
-                f"{name!r} has {len(seen[name])} sequence; at least 2 are needed, one to learn from and one to test "
-                "with; add pictures or leave the class out"
+                f"{name!r} has 1 sequence, that of {next(iter(seen[name].values()))}; at least 2 are needed, one to "
+                "learn from and one to test with; add pictures or leave the class out"
             )
 
 
-def check_units(labels: NDArray[np.intp], units: Sequence[str], names: Sequence[str], split: Split) -> int:
+def check_units(
+    labels: NDArray[np.intp], units: Sequence[str], files: Sequence[str], names: Sequence[str], split: Split
+) -> int:
     """How many folds there can be, at most `FOLDS`: each must hold out units of every class.
+
+    Args:
+        labels: class numbers of the pictures that are learnt from.
+        units: their units.
+        files: their files, for the message.
+        names: of the classes.
+        split: what is kept together.
 
     Raises:
         DataError: all pictures of a class are one unit, so that one side of the split would lack it.
     """
     most = FOLDS
     for number, name in enumerate(names):
-        own = {unit for unit, label in zip(units, labels, strict=True) if label == number}
+        own = {unit: file for unit, file, label in zip(units, files, labels, strict=True) if label == number}
         if len(own) < 2:
+            unit, file = next(iter(own.items()), ("none", "none"))
             remedy = (
                 "--split sequence keeps sequences whole instead" if split in ("location", "source") else "add pictures"
             )
             raise DataError(
-                f"all pictures of {name!r} are one unit ({next(iter(own), 'none')}): one side of the split would be "
-                f"empty; {remedy}"
+                f"all pictures of {name!r} are one unit ({' '.join(unit.split())}, such as {file}): one side of the "
+                f"split would be empty; {remedy}"
             )
         most = min(most, len(own))
     return most

@@ -22,6 +22,7 @@ from uncia_contract.probes import Probes, probes_to_bytes
 from uncia_contract.regions import RegionRule
 from uncia_contract.scoring import score_burst
 from uncia_training.backbone_folder import BackboneFolder
+from uncia_training.datasets import NEGATIVE
 
 Burst = Sequence[LabelledPicture]
 
@@ -33,7 +34,7 @@ def pack(head: LogisticHead, backbone: BackboneFolder, positive: Sequence[str], 
         name="held-out",
         version=1,
         created_at=datetime(1970, 1, 1, tzinfo=UTC),
-        labels=("other", *positive),
+        labels=(NEGATIVE, *positive),
         positive_labels=tuple(positive),
         input_size=about.input_size,
         backbone=Backbone(about.backbone, about.layer, about.features, about.cut, about.weights_sha256),
