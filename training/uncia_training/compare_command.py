@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
             tell("report", 0, 0)
             content = report(comparison, arguments.negatives_per_day)
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
-            tell("heads for bundles", 0, 0)
-            left = leave_runs(arguments.out, comparison, content, sources)
+            left = leave_runs(arguments.out, comparison, content, sources, partial(tell, "heads for bundles"))
     except KeyboardInterrupt:
         print(
             f"uncia-train: interrupted; the features and fits computed so far are kept in {settings.cache}, start the "

@@ -7,12 +7,14 @@ labels, units, recipe, networks and versions. Whatever would change the outcome 
 import hashlib
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,8 @@ from uncia_training.trial import Held, Recipe, Rows, fit_head, score_held_out
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
 FORMAT = "held/2"
+J = TypeVar("J")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +84,25 @@ def held_scores(
         learnt = (dealt[repeat] != fold) & (dealt[repeat] >= 0)
         return key, repeat, _kept(key, own[key], learnt, replace(task, seed=task.seed + repeat))
 
-    # One thread a fit and several fits at once: matrices are small, and threads that wait for each other burn a core.
+    with closing(in_order(run, jobs)) as outcomes:
+        for done, (key, repeat, held) in enumerate(outcomes, start=1):
+            gathered[key].append((repeat, held))
+            progress(done, len(jobs))
+    return {key: _together(one, task) for key, one in gathered.items()}
+
+
+def in_order(fit: Callable[[J], R], jobs: Sequence[J]) -> Generator[R, None, None]:
+    """What each fit gives, in the order of the jobs; several are made at once.
+
+    One thread a fit: matrices are small, and threads that wait for each other burn a core. When it is interrupted or
+    closed, what runs is finished and what waits is not begun.
+    """
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         try:
-            for done, (key, repeat, held) in enumerate(pool.map(run, jobs), start=1):
-                gathered[key].append((repeat, held))
-                progress(done, len(jobs))
+            yield from pool.map(fit, jobs)
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # what runs is finished and kept; what waits is not begun
+            pool.shutdown(cancel_futures=True)
             raise
-    return {key: _together(one, task) for key, one in gathered.items()}
 
 
 def _together(parts: Sequence[tuple[int, Held]], task: Task) -> HeldScores:

@@ -7,7 +7,8 @@ it bears: those of the comparison, from pictures that the fits behind them did n
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,22 @@ from uncia_contract.regions import RegionRule
 from uncia_contract.runs import RUN_SYSTEMS, Run
 from uncia_training.compare import Comparison, Result
 from uncia_training.held_out import held_out
+from uncia_training.held_scores import in_order
+from uncia_training.pictures import Look
 from uncia_training.runs import fingerprint, newest, sources_of, surroundings, write_run
-from uncia_training.systems import System
-from uncia_training.trial import HeadFit, Recipe, Rows, fit_head
+from uncia_training.systems import FitKey, System
+from uncia_training.trial import HeadFit, Recipe, fit_head
 
 MOST_LETTERS = 63
 
 
-def leave_runs(out: Path, comparison: Comparison, content: dict[str, Any], sources: Sequence[Source] = ()) -> list[str]:
+def leave_runs(
+    out: Path,
+    comparison: Comparison,
+    content: dict[str, Any],
+    sources: Sequence[Source] = (),
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[str]:
     """Leaves a run for each system that packs, in `out/systems/NAME`; gives their names.
 
     Args:
@@ -37,6 +46,7 @@ def leave_runs(out: Path, comparison: Comparison, content: dict[str, Any], sourc
         comparison: with its rows, which are read once more.
         content: of `report.json`, for the figures.
         sources: licence, attribution and doubts of each source that is known.
+        progress: told how many of how many heads are fitted.
 
     Raises:
         StorageError: a folder cannot be written.
@@ -46,19 +56,34 @@ def leave_runs(out: Path, comparison: Comparison, content: dict[str, Any], sourc
     learnt = [picture for picture in comparison.survey.pictures if not picture.is_test]
     figures = {one["name"]: one for one in content["systems"]}
     packed = [result for result in comparison.results if result.system.packs]
+    heads = _heads(comparison, [result.system for result in packed], progress)
     for result in packed:
-        side = _learnt_rows(comparison, result.system)
-        fitted = fit_head(side, Recipe(comparison.settings.seed, comparison.settings.prior))
+        looks, fitted = heads[result.system.on_trap.fit]
         run = _run(comparison, result, fitted, figures[result.system.name], sources)
-        gate = held_out(learnt, [look.picture for look in side.looks], fitted.trials[0])
+        gate = held_out(learnt, [look.picture for look in looks], fitted.trials[0])
         write_run(out / RUN_SYSTEMS / result.system.name, run, fitted.head, comparison.backbone, learnt, gate)
     return [result.system.name for result in packed]
 
 
-def _learnt_rows(comparison: Comparison, system: System) -> Rows:
-    rows = comparison.rows[system.on_trap.fit]
+def _heads(
+    comparison: Comparison, systems: Sequence[System], progress: Callable[[int, int], None]
+) -> dict[FitKey, tuple[Sequence[Look], HeadFit]]:
+    """What was looked at and the head, for each fit that these systems need; several are made at once."""
+    recipe = Recipe(comparison.settings.seed, comparison.settings.prior)
     learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
-    return rows.of(learnt[rows.picture])
+    keys = list(dict.fromkeys(system.on_trap.fit for system in systems))
+
+    def fit(key: FitKey) -> tuple[Sequence[Look], HeadFit]:
+        rows = comparison.rows[key]
+        side = rows.of(learnt[rows.picture])
+        return side.looks, fit_head(side, recipe)
+
+    made = {}
+    with closing(in_order(fit, keys)) as fitted:
+        for key, one in zip(keys, fitted, strict=True):
+            made[key] = one
+            progress(len(made), len(keys))
+    return made
 
 
 def _run(
