@@ -79,12 +79,13 @@ bench: $(VENV)/.dev .venv-tflite/.ready ## speed, early exit and memory of the t
 	$(BIN)/python benchmarks/burst_memory.py models/snow-leopard-starter-1.uncia
 
 # A part that is missing is a failure here, never a skip.
-test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links, bad disks, fuzzing (root; about 9 minutes)
+test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links and disks, fuzzing, a real systemd (root; about 11 minutes)
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || \
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
+	@command -v systemctl >/dev/null || { echo "test-faults: systemd is missing; apt install systemd"; exit 1; }
 	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py \
-	    tests/collector/test_group.py tests/collector/test_extremes.py
+	    tests/collector/test_group.py tests/collector/test_extremes.py tests/systemd/test_field_guide.py
 
 clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,6 +10,7 @@ set -eu
 folder=$1 who=$2
 shift 2
 umask 077
+trap "rm -f openssl.cnf" EXIT
 mkdir -p "$folder"
 cd "$folder"
 ends=$(($(date +%Y) + 30))0101000000Z
@@ -93,4 +94,3 @@ extendedKeyUsage = clientAuth"
     exit 2
     ;;
 esac
-rm -f openssl.cnf

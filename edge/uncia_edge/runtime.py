@@ -55,6 +55,7 @@ _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
 # long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
 DEADLINE_S = 60.0
+FEED_S = 5.0  # how often systemd is told so
 PROOF_S = 45.0  # of an offered bundle in a child process, while delivery waits
 
 
@@ -100,7 +101,7 @@ class Runtime:
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
         # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
-        self._threads = [Housekeeping([Chore("watchdog", 5.0, self.pulse.feed)]), Housekeeping(self._chores())]
+        self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.pulse.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         self._trap = Trap(

@@ -1,0 +1,173 @@
+"""The field guide, walked: its own commands, on a real systemd, with the shipped units and Debian's Mosquitto."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.end_to_end.conftest import eager_bundle, record_bursts
+from tests.systemd.machine import DEBIANS_BROKER, REPOSITORY, Machine, missing
+
+__all__ = ["eager_bundle"]
+pytestmark = pytest.mark.faults
+
+GUIDE = (REPOSITORY / "docs" / "field-guide.md").read_text()
+# What needs internet, a running udev, or a person.
+LEFT_OUT = ("apt ", "udevadm ", "journalctl ")
+LOGS = "[Service]\nStandardOutput=append:/srv/{name}.log\nStandardError=append:/srv/{name}.log\n"
+DISK = "/var/lib/private/uncia-trap"
+# Quicker than shipped, so that a test need not wait for minutes.
+HASTE = "[Service]\nRestartSec=0.1\nWatchdogSec=11\nTimeoutAbortSec=1\n"
+
+
+def steps(section: int) -> str:
+    """The commands of a section of the guide, as one script."""
+    text = re.split(r"^## (?=\d\.)", GUIDE, flags=re.MULTILINE)[section]
+    [script] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return "\n".join(line for line in script.splitlines() if not line.startswith(LEFT_OUT))
+
+
+def configuration() -> str:
+    """The guide's trap.toml."""
+    found = re.search(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    assert found
+    return found[1]
+
+
+class Station:
+    """The machine of the guide: base station and trap in one."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def do(self, script: str) -> str:
+        """Run a script as root in the repository, as the guide says; its output."""
+        done = self.machine.run("sh", "-ec", f"cd /opt/uncia\n{script}")
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}\n{self.log('uncia-trap')}"
+        return done.stdout
+
+    def log(self, name: str) -> str:
+        """What a service has said."""
+        path = self.machine.shared / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def pid(self, unit: str = "uncia-trap") -> str:
+        return self.machine.show(unit, "MainPID")
+
+    def running(self, but: str = "0") -> bool:
+        """Whether the trap runs, and not as process `but` any more."""
+        return self.pid() not in ("0", but) and self.machine.show("uncia-trap", "ActiveState") == "active"
+
+    def stored(self) -> list[int]:
+        """The frames of each sequence in the catalogue whose frames are all there."""
+        listed = json.loads(self.do("uncia-collect list --data /var/lib/uncia-collector --json"))
+        return [len(sequence["files"]) for sequence in listed if sequence["complete"]]
+
+
+@pytest.fixture(scope="module")
+def station(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Iterator[Station]:
+    """Sections 2 to 5 of the guide, with a bundle that finds every burst worth sending; no card in the trap yet."""
+    if (lacks := missing()) is not None or not DEBIANS_BROKER.exists():
+        pytest.skip(f"NO SYSTEMD TO BOOT: needs {lacks or 'the package mosquitto'}; the field guide was not walked")
+    files = {"/etc/hosts": b"127.0.0.1 localhost base.local\n", "/etc/uncia/trap.toml": configuration().encode()}
+    units = {"mosquitto.service": DEBIANS_BROKER.read_text()}
+    for name in ("uncia-trap", "uncia-collector"):
+        units[f"{name}.service.d/log.conf"] = LOGS.format(name=name)
+    units["uncia-trap.service.d/haste.conf"] = HASTE
+    machine = Machine(tmp_path_factory.mktemp("machine"), files, units)
+    station = Station(machine)
+    try:
+        machine.run("mkdir", "-p", DISK, "/media/card", "/etc/udev/rules.d")
+        station.do(f"chmod 700 /var/lib/private\nmount -t tmpfs -o mode=700 tmpfs {DISK}\nmount --bind {DISK} /mnt")
+        for section in (2, 3, 5):
+            station.do(steps(section))
+        (machine.shared / "eager.uncia").write_bytes(eager_bundle.read_bytes())
+        station.do("cp /srv/eager.uncia /etc/uncia/snow-leopard-starter-1.uncia\nsystemctl restart uncia-trap")
+        yield station
+    finally:
+        machine.close()
+
+
+def put_bursts(station: Station, name: str, bursts: int = 1) -> None:
+    """Pictures on the card."""
+    record_bursts(station.machine.shared / "DCIM" / name, bursts)
+
+
+def test_the_services_run_as_users_of_their_own(station: Station) -> None:
+    """Under the shipped units, hardened as they are."""
+    for unit in ("uncia-trap", "uncia-collector"):
+        assert station.machine.show(unit, "ActiveState") == "active"
+        status = station.do(f"cat /proc/{station.pid(unit)}/status")
+        facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        assert int(facts["Uid"].split()[0]) >= 61184
+        assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapEff"], 16)) == ("1", "2", 0)
+
+
+def test_a_card_that_is_mounted_late_is_seen_and_reaches_the_catalogue(station: Station) -> None:
+    """Over mutual TLS, by the guide's own certificates. Until then the trap says what is missing."""
+    assert "/media/card/DCIM: no such folder" in station.log("uncia-trap")
+    put_bursts(station, "100RECNX")
+    station.do("mount --bind /srv /media/card")
+    station.machine.wait(lambda: station.stored() == [3])
+    assert "1 frames" not in station.log("uncia-trap")
+
+
+def test_the_doctor_and_the_base_station_find_it_well(station: Station) -> None:
+    """Section 6; a container has no time service."""
+    said = station.do("uncia-trap doctor --config /etc/uncia/trap.toml")
+    assert [line for line in said.splitlines() if line.startswith(("failed", "warning"))] == [
+        line for line in said.splitlines() if line.startswith("warning  clock")
+    ]
+    assert "broker: base.local:8883 and the trap believe each other" in said
+    assert "pong" in station.do("uncia-collect ask ridge-01 ping --config /etc/uncia/collector.toml")
+
+
+def test_a_trap_that_is_killed_comes_back_however_often(station: Station) -> None:
+    """StartLimitIntervalSec=0: by default systemd gives up after five times."""
+    before = int(station.machine.show("uncia-trap", "NRestarts"))
+    for _ in range(8):
+        station.do(f"kill -KILL {(pid := station.pid())}")
+        station.machine.wait(lambda: station.running(but=pid))
+    assert int(station.machine.show("uncia-trap", "NRestarts")) == before + 8
+
+
+def test_a_trap_that_hangs_is_ended_and_comes_back(station: Station) -> None:
+    """By the watchdog: stopped in the middle of whatever it did."""
+    station.machine.wait(station.running)
+    station.do(f"kill -STOP {(pid := station.pid())}")
+    station.machine.wait(lambda: station.running(but=pid))
+    assert "uncia-trap.service: Watchdog timeout" in station.machine.console
+
+
+def test_a_card_that_is_read_only_is_left_for_memory_and_taken_again(station: Station) -> None:
+    """As after an error of its file system: the trap goes on, delivers, and moves back when the card works."""
+    station.do("systemctl stop uncia-trap")
+    station.do("mount -o remount,ro /mnt")
+    station.do("systemctl start uncia-trap")
+    pid, before = station.pid(), len(station.stored())
+    assert "Read-only file system; the state is kept in memory" in station.log("uncia-trap")
+    put_bursts(station, "101RECNX")
+    station.machine.wait(lambda: len(station.stored()) == before + 1)
+    assert "POSITIVE" in station.do("uncia-trap log --config /etc/uncia/trap.toml")
+    station.do("mount -o remount,rw /mnt")
+    station.machine.wait(lambda: station.running(but=pid), 120)
+    assert "the card can be written again" in station.log("uncia-trap")
+
+
+def test_a_trap_that_is_stopped_ends_in_order_and_nothing_is_doubled(station: Station) -> None:
+    """Soon, with success; and after all that was done to it each burst is in the catalogue once."""
+    station.machine.wait(station.running)
+    began_s = time.monotonic()
+    station.do("systemctl stop uncia-trap")
+    assert time.monotonic() - began_s < 30
+    assert station.machine.show("uncia-trap", "Result") == "success"
+    assert set(station.stored()) == {3}
+
+
+def test_the_other_sections_hold_nothing_to_run() -> None:
+    """Or it would be left out here."""
+    sections: list[Any] = re.split(r"^## (?=\d\.)", GUIDE, flags=re.MULTILINE)
+    assert [n for n, text in enumerate(sections) if "```sh" in text] == [2, 3, 5]
