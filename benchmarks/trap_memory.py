@@ -1,7 +1,8 @@
 """Memory of a trap over a day of frames: the real runtime, its resident size after each twentieth of them.
 
-Every burst is positive and goes through the outbox and a real Mosquitto to a real collector, a process of its own;
-`--offline` leaves both out, so that everything piles up on the card. Goal: flat over 5,000 frames.
+The frames come through a watched folder, in which they stay. Every burst is positive and goes through the outbox and a
+real Mosquitto to a real collector, a process of its own; `--offline` leaves both out, so that everything piles up on
+the card. Goal: flat over 5,000 frames.
 
     python benchmarks/trap_memory.py --bundle models/rendered-demo-1.uncia [--frames 5000] [--offline]
 """
@@ -24,12 +25,10 @@ from PIL import Image
 
 from delivery_goodput import start_broker
 from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_contract.frames import Frame
-from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
-BURST, PICTURES, SAMPLES = 10, 40, 20
+BURST, PICTURES, SAMPLES, AT_ONCE = 10, 40, 20, 5
 
 
 def resident_kb() -> int:
@@ -73,22 +72,45 @@ def base_station(folder: Path) -> Iterator[int]:
             process.wait()
 
 
+class Visitors:
+    """Bursts in a watched folder, some at once; the files of one are a second apart, bursts are a hundred."""
+
+    def __init__(self, folder: Path, paths: list[Path], bursts: int) -> None:
+        self.folder, self.left, self._paths, self._chance = folder / "DCIM", bursts, paths, random.Random(2)
+        self.folder.mkdir()
+
+    def come(self) -> None:
+        """So many that the trap is never at rest for long."""
+        for _ in range(min(AT_ONCE, self.left)):
+            self.left -= 1
+            for n, path in enumerate(self._chance.sample(self._paths, BURST)):
+                aside = self.folder / f"{self.left:05d}-{n}.part"
+                aside.write_bytes(path.read_bytes())
+                os.utime(aside, (1e9 - 100 * self.left + n,) * 2)
+                aside.rename(aside.with_suffix(".JPG"))
+
+
 def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, object]:
     """Resident kilobytes over the frames, and what is still on the card at the end."""
-    paths, sizes = pictures(folder), []
-    camera, broker = CameraSettings("watched", str(folder), watch="polling"), BrokerSettings(port=port or 1883)
+    visitors, sizes, seen = Visitors(folder, pictures(folder), frames // BURST), list[int](), 0
+    camera = CameraSettings("watched", str(visitors.folder), settle_s=0.1, quiet_s=0.1)
+    broker = BrokerSettings(port=port or 1883)
     runtime = Runtime(
         TrapSettings("ridge-1", str(eager(bundle, folder)), str(folder / "state"), camera=camera, broker=broker)
     )
-    chance = random.Random(2)
     with ExitStack() as stack:
         if port is not None:
             stack.enter_context(runtime)
-        for number in range(frames // BURST):
-            chosen = tuple(Frame(f"{n}.jpg", path) for n, path in enumerate(chance.sample(paths, BURST)))
-            runtime.observe(ArrivedBurst(f"b{number}", chosen))
-            if (number + 1) % max(1, frames // BURST // SAMPLES) == 0:
+        visitors.come()
+        for burst in runtime.camera.bursts():
+            runtime.observe(burst)
+            seen += 1
+            if seen % max(1, frames // BURST // SAMPLES) == 0:
                 sizes.append(resident_kb())
+            if seen % AT_ONCE == 0:
+                visitors.come()
+            if seen == frames // BURST:
+                runtime.stop()
         deadline = time.monotonic() + 120
         while port is not None and runtime.outbox.waiting() and time.monotonic() < deadline:
             time.sleep(0.1)

@@ -103,9 +103,13 @@ class Arrivals:
 
     def close(self) -> None:
         """Stop listening."""
-        if self._observer is not None:
-            self._observer.stop()
-            self._observer.join(5)
+        if self._observer is None:
+            return
+        chatter = logging.getLogger("watchdog.observers.inotify")
+        chatter.disabled = True  # it calls being stopped an error
+        self._observer.stop()
+        self._observer.join(5)
+        chatter.disabled = False
 
     def _listen(self, timeout_s: float) -> None:
         try:

@@ -44,8 +44,8 @@ CREATE TABLE identity (installation TEXT NOT NULL) STRICT;
 class Database:
     """The database at `path`, made where there is none, made anew where what is there is damaged.
 
-    `fresh` until its owner has entered an identity; `set_aside` names a damaged file that this one replaces.
-    One connection for all threads, behind `lock`.
+    `fresh` until its owner has entered an identity; `set_aside` names a damaged file that this one replaces; `damaged`
+    once this one shows damage: opened anew it is set aside. One connection for all threads, behind `lock`.
 
     Args:
         path: the SQLite file; its folder must exist.
@@ -58,6 +58,7 @@ class Database:
     def __init__(self, path: Path, synchronous: str = "FULL") -> None:
         self.path, self.lock = path, threading.RLock()
         self.set_aside: Path | None = None
+        self.damaged = False
         self._pending: dict[str, int] = {}
         self._noted: dict[str, int] = {}
         try:
@@ -79,7 +80,7 @@ class Database:
             try:
                 return self._connection.execute(statement, values).fetchall()
             except sqlite3.Error as error:
-                raise StorageError(f"outbox {self.path}: {error}") from error
+                raise self._told(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -102,7 +103,7 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise StorageError(f"outbox {self.path}: {error}") from error
+                    raise self._told(error) from error
                 raise
 
     def change(self, statement: str, *values: Value) -> int:
@@ -127,6 +128,11 @@ class Database:
             for name, amount in self._pending.items():
                 stored[name] = stored.get(name, 0) + amount
             return stored | self._noted
+
+    def _told(self, error: sqlite3.Error) -> StorageError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # of the extended codes, what they extend
+        self.damaged = self.damaged or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        return StorageError(f"outbox {self.path}: {error}")
 
     def close(self) -> None:
         """Write pending totals, where the card lets us, and close."""

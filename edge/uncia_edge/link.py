@@ -195,9 +195,11 @@ class _Connection:
         self._broker, self._topics, self._events = broker, topics, events
         self._reason = "connection lost"
         self._code: int | None = None
+        self._limits = Connected()
         self._quiet = False
         self._thread = threading.Thread(target=self._run, name="uncia-link", daemon=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_subscribe = self._on_subscribe
         client.on_publish, client.on_message = self._on_publish, self._on_message
         # With this set, publish() from another thread only queues and wakes our loop instead of writing itself.
         client.on_socket_register_write = _do_nothing
@@ -233,14 +235,24 @@ class _Connection:
         if code.is_failure:
             self._note_end(code)
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in (self._topics.receipt, self._topics.command)])
-        self._tell(
-            Connected(
-                receive_maximum=int(getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)),
-                max_packet_bytes=int(getattr(properties, "MaximumPacketSize", _PACKET_MAXIMUM)),
-                keepalive_s=int(getattr(properties, "ServerKeepAlive", self._broker.keepalive_s)),
-            )
+        self._limits = Connected(
+            receive_maximum=int(getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)),
+            max_packet_bytes=int(getattr(properties, "MaximumPacketSize", _PACKET_MAXIMUM)),
+            keepalive_s=int(getattr(properties, "ServerKeepAlive", self._broker.keepalive_s)),
         )
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in (self._topics.receipt, self._topics.command)])
+
+    def _on_subscribe(
+        self, client: mqtt.Client, _: Any, __: Any, codes: list[ReasonCode], ___: Properties | None
+    ) -> None:
+        """Connected is who can hear receipts: whoever cannot would send the same for ever."""
+        refused = [code for code in codes if code.is_failure]
+        if refused:
+            self._note_end(refused[0])
+            self._reason = f"receipts may not be heard: {self._reason}"
+            client.disconnect()
+        else:
+            self._tell(self._limits)
 
     def _on_disconnect(self, _: mqtt.Client, __: Any, ___: Any, code: ReasonCode, ____: Properties | None) -> None:
         if self._code is None:

@@ -50,7 +50,8 @@ from uncia_edge.trust import Trust
 _log = logging.getLogger(__name__)
 
 SLEEP_LOOK_S = 15.0
-REFUSALS = 5  # looks at a card that refuses, a minute apart, until the trap starts anew in memory
+CARD_LOOK_S = 60.0
+REFUSALS = 5  # looks at a card that refuses until the trap starts anew in memory
 _MB = 1_000_000
 # How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
 # long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
@@ -274,11 +275,15 @@ class Runtime:
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
             Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
-            Chore("the card", 60.0, self._look_at_card),
+            Chore("the card", CARD_LOOK_S, self._look_at_card),
         ]
 
     def _look_at_card(self) -> None:
-        """Restart where the state belongs elsewhere: in memory when the card became read-only, back when it works."""
+        """Start anew where that mends: with a damaged table; in memory when the card became read-only, and back."""
+        if self.outbox.damaged:
+            _log.error("the outbox's database is damaged; starting anew, to rebuild it from its files")
+            self.stop()
+            return
         trouble, in_memory = refusal(self._configured), self._state_folder.trouble is not None
         self._refusals = self._refusals + 1 if trouble and not is_full(trouble) else 0
         if in_memory and trouble is None:

@@ -50,6 +50,11 @@ class Shelf:
         self._remembered: dict[str, int] = {}
 
     @property
+    def damaged(self) -> bool:
+        """Whether the table has turned out to be damaged; opened anew it is rebuilt."""
+        return self._database.damaged
+
+    @property
     def installation(self) -> str:
         """Eight hexadecimal digits, drawn when the database was made: keeps ids apart after a reinstall."""
         return str(self._database.all("SELECT installation FROM identity")[0][0])

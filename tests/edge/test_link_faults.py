@@ -193,6 +193,18 @@ def test_the_reason_of_a_refused_connection_is_told(broker: FakeBroker) -> None:
     link.close()
 
 
+def test_a_trap_that_may_not_hear_receipts_does_not_send(broker: FakeBroker, sender: Any) -> None:
+    """SUBACK with 0x87: it would send the same for ever. Said, and tried again until the access list is mended."""
+    broker.script.suback = 0x87
+    ids = sender.add()
+    sender.start(broker.port)
+    sender.wait(lambda: broker.connections >= 3)
+    assert broker.published == []
+    broker.script.suback = 1
+    sender.wait()
+    assert all_stored(broker, ids)
+
+
 def test_a_small_receive_maximum_is_kept(broker: FakeBroker, sender: Any) -> None:
     """Two unacknowledged at most, with everything withheld: a third publish never comes."""
     broker.script.receive_maximum = 2

@@ -89,6 +89,30 @@ def test_a_pulse_shorter_than_a_sample_wakes_it(pins: Any) -> None:
     sensor.close()
 
 
+def test_a_pulse_on_the_pin_gives_a_burst_that_began_before_it(pins: Any, tmp_path: Path) -> None:
+    """The whole way, with the camera's own thread: the ring fills while nothing moves, then something does."""
+    eye, moved_at = CountingEye(), list[float]()
+    camera = camera_on(pins, tmp_path, eye)
+
+    def notice() -> None:
+        moved_at.append(time.time())
+        camera._motion.set()
+
+    def walk_by() -> None:
+        while eye.taken < 5:
+            time.sleep(0.005)
+        pulse(pins)
+
+    camera._sensor.when_activated = notice
+    threading.Thread(target=walk_by).start()
+    burst = next(camera.bursts())
+    camera.close()
+    taken = [frame.taken_at.timestamp() for frame in burst.frames if frame.taken_at]
+    assert len(taken) == len(burst.frames) >= 5
+    assert sum(moment < moved_at[0] for moment in taken) == TRIGGER.before
+    assert taken == sorted(taken)
+
+
 def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Path) -> None:
     """Asked for the next burst, the spool of the last one is emptied."""
     camera = camera_on(pins, tmp_path, CountingEye())

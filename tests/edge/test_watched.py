@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
+from tests.edge.scene import Post
 
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule, Frame
@@ -166,6 +167,16 @@ def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) ->
         stream.write('["done", [["A2.JPG", 12')
     again = Ledger(place.ledger, place.folder)
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, False)
+
+
+def test_pieces_of_a_visit_that_does_not_end_share_an_event(tmp_path: Path) -> None:
+    """Seventy pictures a second apart: three sequences of thirty at most, one event, its first one's id."""
+    post = Post(tmp_path)
+    for n in range(70):
+        post.put(f"A{n:03d}.JPG", jpeg(n, START + timedelta(seconds=n)))
+    records = [one.record for one in post.observe() if one.record is not None]
+    assert [len(record.frames) for record in records] == [30, 30, 10]
+    assert {record.event for record in records} == {records[0].id}
 
 
 def test_a_changed_file_is_a_new_file(place: Place) -> None:

@@ -1,5 +1,6 @@
 """What else leaves a trap: audits within their budget, thumbnails, and a planned sleep; with the real base station."""
 
+import hashlib
 import io
 import json
 import signal
@@ -7,13 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import gpiozero
 import msgspec
 import pytest
+from gpiozero.pins.mock import MockFactory
 from PIL import Image
 from sqlalchemy import select
 from tests.conftest import Mosquitto
@@ -159,6 +163,73 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
         assert trap.pulse.silent() == []
         trap.stop()
         running.join(30)
+
+
+def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pulse on a mock pin, a stand-in for picamera2, and all that comes after: the bytes are those it took."""
+    taken: list[bytes] = []
+
+    class Picamera2:
+        create_still_configuration = configure = start = close = lambda *_, **__: None
+
+        def capture_file(self, stream: io.BytesIO, format: str) -> None:  # noqa: A002 -- picamera2's word
+            taken.append(jpeg(len(taken)))
+            stream.write(taken[-1])
+
+    module = types.ModuleType("picamera2")
+    module.Picamera2 = Picamera2  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "picamera2", module)
+    monkeypatch.setattr(gpiozero.Device, "pin_factory", MockFactory())
+    camera = CameraSettings(kind="picamera2", before=1, after=3, interval_s=0.05, quiet_s=0.5, settle_s=0.1)
+    with Runtime(base.trap(eager_bundle, camera)) as trap:
+        running = threading.Thread(target=trap.run)
+        running.start()
+        wait(lambda: taken)
+        gpiozero.Device.pin_factory.pin(4).drive_high()
+        wait(lambda: any((base.folder / "state" / "spool").glob("*.jpg")))
+        gpiozero.Device.pin_factory.pin(4).drive_low()
+        wait(lambda: base.rows() and base.rows()[0].frames_stored == base.rows()[0].frames)
+        trap.stop()
+        running.join(30)
+        assert trap.pulse.silent() == []
+    [row] = base.rows()
+    record = decode(row.record, SequenceRecord)
+    assert (record.clock.source, len(record.frames) >= 4) == ("trap", True)
+    assert {entry.sha256 for entry in record.frames} <= {hashlib.sha256(content).hexdigest() for content in taken}
+    assert list((base.folder / "state" / "spool").iterdir()) == []
+
+
+def test_a_table_that_is_damaged_while_the_trap_runs_is_rebuilt(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worn card: the trap starts anew by itself, rebuilds the table from its files, says so, and delivers all."""
+    monkeypatch.setattr(runtime, "CARD_LOOK_S", 0.2)
+    folder = base.folder / "DCIM"
+    folder.mkdir()
+    settings = base.trap(
+        eager_bundle, CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3), health_s=1
+    )
+    base.broker.stop()
+    with Runtime(settings) as trap:
+        running = threading.Thread(target=trap.run)
+        running.start()
+        record_bursts(folder, 1, frames=4)
+        wait(trap.outbox.waiting)
+        for n in range(40):  # some more pages
+            trap.outbox._database.change("INSERT INTO total VALUES (?, ?)", f"{n}" + "x" * 3000, n)
+        table = base.folder / "state" / "outbox" / "outbox.db"
+        trap.outbox._database._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        table.write_bytes(table.read_bytes()[:8192] + b"\xa5" * (table.stat().st_size - 8192))
+        trap.outbox._database._connection.execute("PRAGMA shrink_memory")
+        running.join(30)
+        assert trap.stopped
+    base.broker.start()
+    with Runtime(settings) as trap:
+        assert trap.wait_delivered(30)
+        wait(lambda: (state := base.state()) is not None and any("set aside" in why for why in state.degraded))
+    assert [row.frames_stored for row in base.rows()] == [4]
 
 
 def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:

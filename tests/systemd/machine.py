@@ -92,7 +92,7 @@ class Machine:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in the container, as root."""
-        enter = ["nsenter", f"--target={self._init}", "--all", "--root", "--wd=/", *command]
+        enter = ["nsenter", f"--target={self._init}", "--all", "--root", "env", "--chdir=/", *command]
         return subprocess.run(enter, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     def show(self, unit: str, what: str) -> str:

@@ -122,7 +122,10 @@ def test_the_doctor_and_the_base_station_find_it_well(station: Station) -> None:
         line for line in said.splitlines() if line.startswith("warning  clock")
     ]
     assert "broker: base.local:8883 and the trap believe each other" in said
+    pid = station.pid()
     assert "pong" in station.do("uncia-collect ask ridge-01 ping --config /etc/uncia/collector.toml")
+    assert "restarting" in station.do("uncia-collect ask ridge-01 restart --config /etc/uncia/collector.toml")
+    station.machine.wait(lambda: station.running(but=pid))
 
 
 def test_a_trap_that_is_killed_comes_back_however_often(station: Station) -> None:

@@ -23,13 +23,14 @@ CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONN
 class Script:
     """How the broker behaves; may be changed while it runs.
 
-    `connack` is CONNACK's reason code, WITHHOLD or HANG_UP. `answer` gives for each publish (topic, payload) the
-    PUBACK's reason code, WITHHOLD or HANG_UP; a message answered below 0x80 and not 0x10 reaches the collector.
-    `receipts` whether the collector's receipts are handed on. `farewell` is the reason code of a DISCONNECT that is
-    sent before hanging up.
+    `connack` is CONNACK's reason code, WITHHOLD or HANG_UP, `suback` SUBACK's. `answer` gives for each publish (topic,
+    payload) the PUBACK's reason code, WITHHOLD or HANG_UP; a message answered below 0x80 and not 0x10 reaches the
+    collector. `receipts` whether the collector's receipts are handed on. `farewell` is the reason code of a DISCONNECT
+    that is sent before hanging up.
     """
 
     connack: int = 0
+    suback: int = 1
     receive_maximum: int | None = None
     maximum_packet: int | None = None
     answer: Callable[[str, bytes], int] = lambda _topic, _payload: 0
@@ -86,7 +87,7 @@ class FakeBroker:
             case 3:
                 return self._take(connection, body)
             case 8:
-                _write(connection, SUBACK, body[:2] + b"\0" + b"\1\1")
+                _write(connection, SUBACK, body[:2] + b"\0" + bytes([self.script.suback] * 2))
             case 12:
                 _write(connection, PINGRESP, b"")
             case 14:
