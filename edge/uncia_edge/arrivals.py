@@ -6,6 +6,7 @@ network file systems get, where inotify sees only this machine's own writes. A r
 """
 
 import logging
+import os
 import queue
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -123,9 +124,9 @@ class Arrivals:
 
     def _pictures(self) -> Iterator[Path]:
         try:
-            for path in self._folder.rglob("*"):
+            for path in _files(self._folder):
                 self._beat()
-                if is_picture(path) and path.is_file():
+                if is_picture(path):
                     yield path
         except OSError as error:  # a card that was pulled, a share that is away: it comes back
             _log.warning("watched folder %s: %s", self._folder, error)
@@ -159,6 +160,19 @@ class Arrivals:
         del self._candidates[path]
         self._handed[path] = key
         return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, one at a time: a full card's names need no memory."""
+    folders = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(folder / entry.name)
+            elif entry.is_file():
+                yield folder / entry.name
+    for below in folders:
+        yield from _files(below)
 
 
 class _Teller(FileSystemEventHandler):

@@ -30,9 +30,9 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, beat: C
     if not camera.folder:
         raise ConfigurationError(f"[camera] folder: not set; expected the folder of the {camera.kind} pictures")
     zone = timezone(timedelta(hours=camera.utc_offset_h))
-    if camera.kind == "recorded":
-        return RecordedCamera(Path(camera.folder), zone)
     look = partial(beat, "observing")
+    if camera.kind == "recorded":
+        return RecordedCamera(Path(camera.folder), zone, rule if camera.group == "times" else None, camera.pace, look)
     return PatientCamera(lambda: _watched_camera(settings, rule, outbox, zone, look), look)
 
 

@@ -50,6 +50,9 @@ class Camera(Protocol):
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended: for ever from a live camera, to the end of a recording."""
 
+    def close(self) -> None:
+        """End `bursts` soon. Safe to call from any thread and from a signal handler."""
+
 
 @runtime_checkable
 class LiveCamera(Camera, Protocol):
@@ -61,9 +64,6 @@ class LiveCamera(Camera, Protocol):
 
     def again(self) -> None:
         """The burst in hand could not be stored: it is handed over again later, also after a restart."""
-
-    def close(self) -> None:
-        """End `bursts` soon. Safe to call from any thread and from a signal handler."""
 
 
 def arrive(path: Path, zone: tzinfo) -> Frame:

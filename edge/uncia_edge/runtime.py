@@ -171,10 +171,9 @@ class Runtime:
         self.outbox.close()
 
     def stop(self) -> None:
-        """Let a live camera's `run` return soon. Safe to call from any thread and from a signal handler."""
+        """Let `run` return soon. Safe to call from any thread and from a signal handler."""
         self.stopped = True
-        if isinstance(self.camera, LiveCamera):
-            self.camera.close()
+        self.camera.close()
 
     def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
         """Observes every burst of the camera; returns when a recording has ended."""

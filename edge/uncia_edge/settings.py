@@ -22,16 +22,19 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=0.5)]
 class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where pictures come from.
 
-    `kind` `recorded` plays `folder` once, each folder in it a burst. `watched` takes what another program or a camera's
-    card puts into `folder`, for ever; `watch` tells how to notice, `settle_s` how long a file must stay the same, and
-    `quiet_s` when a burst has ended (by default the bundle's gap and two seconds). `picamera2` is the Pi's own camera,
-    `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures from before the trigger
-    and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of burnt-in info strips, in
-    fractions of the frame. `utc_offset_h` is the zone of camera times that name none.
+    `kind` `recorded` plays `folder` once: each folder in it a burst, or all of it cut by `times` as `group` says, at
+    `pace` (1 as it was recorded, 60 an hour in a minute, 0 one burst after another). `watched` takes what another
+    program or a camera's card puts into `folder`, for ever; `watch` tells how to notice, `settle_s` how long a file
+    must stay the same, and `quiet_s` when a burst has ended (by default the bundle's gap and two seconds). `picamera2`
+    is the Pi's own camera, `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures
+    from before the trigger and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of
+    burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none.
     """
 
     kind: Literal["recorded", "watched", "picamera2"] = "recorded"
     folder: str = ""
+    group: Literal["folders", "times"] = "folders"
+    pace: Annotated[float, Meta(ge=0, le=1e6)] = 0.0
     watch: Literal["auto", "inotify", "polling"] = "auto"
     settle_s: Annotated[float, Meta(ge=0.05, le=3600)] = 2.0
     quiet_s: Annotated[float, Meta(gt=0, le=3600)] | None = None

@@ -8,6 +8,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from uncia_contract.errors import DataError
+from uncia_contract.frames import BurstRule
 from uncia_edge.recorded import RecordedCamera
 
 
@@ -80,3 +81,58 @@ def test_nothing_to_play_is_refused(tmp_path: Path, folder: str) -> None:
     """One line that says what was expected."""
     with pytest.raises(DataError, match="expected"):
         RecordedCamera(tmp_path / folder)
+
+
+def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
+    """Over its sub-folders, in order of time; what cannot be used is named."""
+    for name, taken in (("101/1", "00:10:00"), ("100/8", "00:00:00"), ("100/9", "00:00:05"), ("101/0", "00:00:09")):
+        write(tmp_path / f"{name}.jpg", f"2026:01:01 {taken}")
+    (tmp_path / "101" / "bad.jpg").write_bytes(b"")
+    first, second = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    assert [frame.name for frame in first.frames] == ["8.jpg", "9.jpg", "0.jpg"]
+    assert [frame.name for frame in second.frames] == ["1.jpg"]
+    assert [failure.file.name for failure in (*first.failures, *second.failures)] == ["bad.jpg"]
+
+
+def test_a_card_of_nothing_but_bad_files_is_told(tmp_path: Path) -> None:
+    """One burst without frames."""
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    [burst] = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    assert (burst.frames, len(burst.failures)) == ((), 1)
+
+
+def played(folder: Path, pace: float) -> list[float]:
+    """When each burst was handed over, by a clock that only waiting moves."""
+    now_s, beats = [0.0], list[int]()
+    camera = RecordedCamera(folder, pace=pace, beat=lambda: beats.append(1), clock=lambda: now_s[0])
+
+    def wait(seconds: float) -> bool:
+        assert seconds <= 1.0
+        now_s[0] += seconds
+        return False
+
+    camera._closing.wait = wait  # type: ignore[method-assign,assignment]
+    moments = [now_s[0] for _ in camera.bursts()]
+    assert len(beats) >= int(moments[-1])
+    return moments
+
+
+@pytest.mark.parametrize(
+    ("pace", "moments"),
+    [(0, [0, 0, 0, 0]), (1, [0, 100, 100, 130]), (10, [0, 10, 10, 13])],
+    ids=["at once", "as recorded", "ten times"],
+)
+def test_a_recording_plays_at_its_own_pace_or_a_scaled_one(tmp_path: Path, pace: float, moments: list[float]) -> None:
+    """A sign of life each second; a time that goes back, or is missing, is not waited for."""
+    for name, taken in (("a", "00:00:00"), ("b", "00:01:40"), ("c", ""), ("d", "00:02:10")):
+        write(tmp_path / name / "1.jpg", taken and f"2026:01:01 {taken}")
+    assert played(tmp_path, pace) == pytest.approx(moments)
+
+
+def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
+    """Not after the hour that lies between two bursts."""
+    write(tmp_path / "a" / "1.jpg", "2026:01:01 00:00:00")
+    write(tmp_path / "b" / "1.jpg", "2026:01:01 01:00:00")
+    beats: list[int] = []
+    camera = RecordedCamera(tmp_path, pace=1, beat=lambda: beats.append(1) or camera.close())  # type: ignore[func-returns-value]
+    assert len(list(camera.bursts())) == 1
