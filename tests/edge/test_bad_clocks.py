@@ -121,6 +121,18 @@ def test_one_frame_with_a_missing_or_absurd_time_stays_in_its_burst(tmp_path: Pa
     assert record.frames[2].taken_at == START + timedelta(seconds=2)
 
 
+def test_pictures_of_another_folder_join_no_burst_by_the_time_they_were_copied(tmp_path: Path) -> None:
+    """A card with times and one without, copied at once: a sighting is not lost among strangers."""
+    post = Post(tmp_path)
+    for n in range(3):
+        post.put(f"A/{n}.JPG", jpeg(SMALL, stamped(n)))
+        post.put(f"B/{n}.JPG", jpeg(SMALL))
+    for path in post.folder.rglob("*.JPG"):
+        os.utime(path, (5e8, 5e8))
+    found = records(post.observe())
+    assert sorted((len(record.frames), record.clock.source) for record in found) == [(3, "exif"), (3, "none")]
+
+
 def test_an_absurd_time_with_an_offset_does_not_end_the_trap(tmp_path: Path) -> None:
     """23:59:59 on the last day there is, twelve hours behind UTC."""
     post, exif, out = Post(tmp_path), Image.Exif(), io.BytesIO()
