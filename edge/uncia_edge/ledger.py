@@ -7,13 +7,15 @@ in memory, and written as soon as it lets us.
 
 Files that are gone are forgotten, so that the ledger grows with the folder and not with the years; but not while none
 that it knows is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT`
-(a card that is swapped for another one and comes back).
+(a card that is swapped for another one and comes back). Memory holds a number of each file and no name: a card may bear
+a hundred thousand.
 """
 
 import json
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
@@ -48,7 +50,7 @@ class Ledger:
     def __init__(self, path: Path, folder: Path, beat: Callable[[], None] = lambda: None) -> None:
         self.path, self._folder, self._beat = path, folder, beat
         self._offered: list[tuple[Key, ...]] = []
-        self._done: dict[Key, None] = {}  # in the order in which they were handed over
+        self._done: set[int] = set()  # hashes of their keys
         self._unwritten, self._appended = "", 0
         try:
             durable.make_folder(path.parent)
@@ -58,7 +60,7 @@ class Ledger:
             raise StorageError(f"ledger of the watched folder {path}: {error}") from error
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._done
+        return hash(key) in self._done
 
     @property
     def offered(self) -> list[tuple[Key, ...]]:
@@ -84,31 +86,52 @@ class Ledger:
             self._rewrite_later()
 
     def _settle(self, keys: Collection[Key], remembered: Iterable[Key]) -> None:
-        self._done.update(dict.fromkeys(remembered))
-        self._offered = [group for group in self._offered if not all(key in keys or key in self._done for key in group)]
+        self._done.update(map(hash, remembered))
+        self._offered = [group for group in self._offered if not all(key in keys or key in self for key in group)]
 
     def _load(self) -> None:
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for kind, keys in self._entries():
+            if kind == "offered":
+                self._offered.append(keys)
+            elif kind in ("done", "gone"):
+                self._settle(keys, keys if kind == "done" else ())
+
+    def _entries(self) -> Iterator[tuple[str, tuple[Key, ...]]]:
+        """Kind and keys of each line, those that are not written yet included."""
+        for line in self._lines():
             try:
                 kind, keys = json.loads(line)
-                read = tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
+                yield kind, tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
             except (ValueError, TypeError):
                 continue  # a line torn by a power cut, or by a full card
-            if kind == "offered":
-                self._offered.append(read)
-            elif kind in ("done", "gone"):
-                self._settle(read, read if kind == "done" else ())
+
+    def _lines(self) -> Iterator[str]:
+        with suppress(FileNotFoundError), self.path.open(encoding="utf-8", errors="replace") as stream:
+            yield from stream
+        yield from self._unwritten.splitlines()
+
+    def _known(self) -> Iterator[Key]:
+        """Each file that is done, once, in the order in which they were handed over."""
+        told = set()
+        for kind, keys in self._entries():
+            for key in keys if kind == "done" else ():
+                if hash(key) not in told:
+                    told.add(hash(key))
+                    yield key
 
     def _rewrite(self) -> None:
-        gone = [key for key in self._done if not self._is_there(key)]
-        if len(gone) < len(self._done):
-            for key in gone[: max(0, len(gone) - GONE_KEPT)]:
-                del self._done[key]
-        lines = [_line("done", [key]) for key in self._done] + [_line("offered", group) for group in self._offered]
-        durable.write_bytes(self.path, "".join(lines).encode())
-        self._unwritten, self._appended = "", 0
+        there = bytearray(self._is_there(key) for key in self._known())
+        surplus = there.count(0) - GONE_KEPT if 1 in there else 0
+        content, done = bytearray(), set()
+        for is_there, key in zip(there, self._known(), strict=True):
+            if not is_there and surplus > 0:
+                surplus -= 1
+                continue
+            content += _line("done", [key]).encode()
+            done.add(hash(key))
+        content += b"".join(_line("offered", group).encode() for group in self._offered)
+        durable.write_bytes(self.path, bytes(content))
+        self._done, self._unwritten, self._appended = done, "", 0
 
     def _rewrite_later(self) -> None:
         try:
