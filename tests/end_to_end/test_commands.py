@@ -15,6 +15,7 @@ from uncia_collector import asking
 from uncia_collector.cli import main
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.manifest import PROBES
+from uncia_contract.messages import TrapState, decode
 from uncia_edge.link import Link
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
@@ -83,6 +84,7 @@ def test_a_trap_is_asked_and_answers(base: Base, trap: Runtime, capsys: pytest.C
     assert trap.classifier.manifest.decision_rule.threshold == 0.9
     assert base.ask("set", "budget_bytes", "1000000") == 0
     assert trap.delivery.budget.bytes_per_day == 1_000_000
+    assert decode(trap._state().payload, TrapState).configuration_revision == 2
     assert [base.ask("set", "threshold", "7"), base.ask("send-frames", "nothing")] == [2, 2]
     told = capsys.readouterr().err
     assert "ridge-01 refused: threshold = 7" in told

@@ -106,6 +106,14 @@ def test_the_services_run_as_users_of_their_own(station: Station) -> None:
         assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapEff"], 16)) == ("1", "2", 0)
 
 
+def test_the_traps_working_folder_is_its_own_and_in_memory(station: Station) -> None:
+    """There lgpio makes a pipe for the PIR, and fails where it may not."""
+    place = f"/proc/{station.pid()}/cwd"
+    assert station.do(f"readlink {place}").strip().endswith("/run/private/uncia-trap")
+    owner, ours = station.do(f"stat -L --format=%u {place} /proc/{station.pid()}").split()
+    assert owner == ours
+
+
 def test_a_card_that_is_mounted_late_is_seen_and_reaches_the_catalogue(station: Station) -> None:
     """Over mutual TLS, by the guide's own certificates. Until then the trap says what is missing."""
     assert "/media/card/DCIM: no such folder" in station.log("uncia-trap")

@@ -1,5 +1,6 @@
 """The units, and the broker's configuration, as they are shipped."""
 
+import re
 import shutil
 import subprocess
 import time
@@ -97,6 +98,25 @@ def test_the_trap_may_go_on_in_memory() -> None:
     text = (HERE / "uncia-trap.service").read_text()
     assert "RuntimeDirectory=uncia-trap" in text
     assert "RuntimeDirectoryPreserve=restart" in text
+
+
+def test_the_trap_may_use_its_camera_its_pir_and_its_coral() -> None:
+    """And nothing else: kinds of devices, for their names change; the groups are those that the udev rules name."""
+    text = (HERE / "uncia-trap.service").read_text()
+    kinds = {"video4linux", "media", "dma_heap", "gpiochip", "usb_device", "apex"}
+    assert "DevicePolicy=closed" in text
+    assert set(re.findall(r"^DeviceAllow=char-(\w+) rw$", text, re.MULTILINE)) == kinds
+    [groups] = re.findall(r"^SupplementaryGroups=(.*)$", text, re.MULTILINE)
+    rules = (HERE / "60-uncia.rules").read_text()
+    assert set(re.findall(r'GROUP="(\w+)"', rules)) <= set(groups.split())
+
+
+def test_the_udev_rules_know_a_coral_before_and_after_its_firmware() -> None:
+    """Each rule matches something and gives it to a group, readable and writable by it."""
+    rules = [line for line in (HERE / "60-uncia.rules").read_text().splitlines() if line and line[0] != "#"]
+    assert all(re.fullmatch(r'(\w+(\{\w+\})?=="\w+", )+GROUP="\w+", MODE="0660"', rule) for rule in rules)
+    ids = re.findall(r'idVendor\}=="(\w+)", ATTRS\{idProduct\}=="(\w+)"', "\n".join(rules))
+    assert ids == [("1a6e", "089a"), ("18d1", "9302")]
 
 
 class Authority:
