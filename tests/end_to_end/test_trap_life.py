@@ -30,7 +30,7 @@ from uncia_collector.settings import CollectorSettings
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.messages import SequenceRecord, TrapState, decode
-from uncia_edge import cli, patient, runtime
+from uncia_edge import cli, patient, runtime, state_folder
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
@@ -163,6 +163,32 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
         assert trap.pulse.silent() == []
         trap.stop()
         running.join(30)
+
+
+@pytest.mark.parametrize("begins", ["on the card", "in memory"])
+def test_a_trap_moves_between_card_and_memory_by_itself(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch, begins: str
+) -> None:
+    """Its card becomes read-only, or works again: it ends, and systemd starts it where its state belongs now."""
+    (base.folder / "DCIM").mkdir()
+    monkeypatch.setattr(runtime, "CARD_LOOK_S", 0.1)
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(base.folder / "run"))
+    real, card, works = state_folder.refusal, base.folder / "state", [begins == "on the card"]
+    read_only = OSError(30, "Read-only file system")
+    for module in (runtime, state_folder):
+        monkeypatch.setattr(
+            module, "refusal", lambda place: read_only if place == card and not works[0] else real(place)
+        )
+    settings = base.trap(eager_bundle, CameraSettings(kind="watched", folder=str(base.folder / "DCIM")))
+    with Runtime(settings) as trap:
+        assert (trap._state_folder.path == card) is works[0]
+        running = threading.Thread(target=trap.run)
+        running.start()
+        works[0] = not works[0]
+        running.join(30)
+        assert trap.stopped
+    with Runtime(settings) as trap:
+        assert (trap._state_folder.path == card) is works[0]
 
 
 def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
