@@ -221,7 +221,8 @@ class _Connection:
             while self.client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 pass
         except Exception as error:  # noqa: BLE001 -- unless every end of this thread is told, delivery waits for ever
-            self._reason = f"{type(error).__name__}: {error}"
+            what = error.strerror if isinstance(error, OSError) else None
+            self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
         self.client.drop_out_messages()
         self._tell(Disconnected(self._reason, self._code))
 

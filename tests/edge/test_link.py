@@ -64,7 +64,16 @@ def test_an_absent_broker_is_an_event_and_no_exception() -> None:
     link.open()
     event = next_event(link)
     assert isinstance(event, Disconnected)
-    assert "refused" in event.reason.lower()
+    assert event.reason == "127.0.0.1:1: Connection refused"
+
+
+def test_a_broker_that_no_name_leads_to_is_told_by_its_name() -> None:
+    """A typing error in [broker] host."""
+    link = Link(Broker("base.invalid", 1883), TOPICS)
+    link.open()
+    event = next_event(link)
+    assert isinstance(event, Disconnected)
+    assert event.reason.startswith("base.invalid:1883: ")
 
 
 def test_publishing_without_a_connection_is_refused(link: Link) -> None:
