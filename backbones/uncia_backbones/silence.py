@@ -12,7 +12,7 @@ _STDOUT, _STDERR = 1, 2
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Nothing written to standard output or error inside, not by C++ either; all of it, if an exception leaves.
+    """Nothing written to standard output or error inside, not by C++ either; all of it, if an error leaves.
 
     Python's warnings are ignored meanwhile. Works on file descriptors: for one thread at a time.
     """
@@ -21,10 +21,11 @@ def silenced() -> Iterator[None]:
         kept = _redirect(chatter.fileno())
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             _restore(kept)
-            chatter.seek(0)
-            sys.stderr.write(chatter.read().decode(errors="replace"))
+            if isinstance(error, Exception):  # not Ctrl-C, which explains itself
+                chatter.seek(0)
+                sys.stderr.write(chatter.read().decode(errors="replace"))
             raise
         _restore(kept)
 
