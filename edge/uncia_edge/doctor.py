@@ -36,6 +36,7 @@ _SLOW_MB_S = 2.0  # a burst of thirty 5 MB files would take more than a minute
 _SOON_DAYS = 60
 _REFUSAL_S = 1.0  # how long a broker may take to say that it does not want our certificate
 _EARLIEST_YEAR = 2026
+_FROM_BASE = "copy it anew from the base station"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> 
         path = getattr(settings.broker, name)
         if path:
             yield certificate_line(name, Path(path), now().now)
+    if settings.broker.key:
+        yield key_line(Path(settings.broker.key), Path(settings.broker.certificate))
 
 
 def exit_code(lines: list[Line]) -> int:
@@ -255,7 +258,7 @@ def certificate_line(name: str, path: Path, now: datetime) -> Line:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        return Line(part, "failed", f"{path}: cannot be read ({error})", "copy it anew from the base station")
+        return _unreadable(part, path, "PEM certificate", error)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     days = (ends - now).days
     if not begins <= now <= ends:
@@ -269,3 +272,26 @@ def certificate_line(name: str, path: Path, now: datetime) -> Line:
     return Line(
         part, "warning" if soon else "ok", f"{path.name}: {days} days left", "renew it before you leave" if soon else ""
     )
+
+
+def key_line(key: Path, certificate: Path) -> Line:
+    """Whether the trap's private key is there, and the one of its certificate."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        public = load_pem_private_key(key.read_bytes(), None).public_key()
+    except (OSError, ValueError, TypeError) as error:
+        return _unreadable("key", key, "PEM private key without a password", error)
+    try:
+        belongs = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key() == public
+    except (OSError, ValueError):
+        belongs = False
+    if not belongs:
+        return Line("key", "failed", f"{key.name} is not the key of {certificate.name}", _FROM_BASE)
+    return Line("key", "ok", f"{key.name} belongs to {certificate.name}")
+
+
+def _unreadable(part: str, path: Path, expected: str, error: Exception) -> Line:
+    why = error.strerror if isinstance(error, OSError) else f"no {expected}"
+    return Line(part, "failed", f"{path}: {why}", _FROM_BASE)

@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.interpreter import Interpreter
 from uncia_edge.bench import watt_hours_a_day
 from uncia_edge.cli import main
-from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, disk_lines, examine, exit_code
+from uncia_edge.doctor import Line, broker_line, certificate_line, clock_line, disk_lines, examine, exit_code, key_line
 from uncia_edge.installed import InstalledBundle
 from uncia_edge.records import Reading
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
@@ -41,8 +41,9 @@ def trap(tmp_path: Path) -> TrapSettings:
 
 
 def certificate(folder: Path, days: int) -> Path:
-    """A self-signed certificate that ends so many days after NOW."""
+    """A self-signed certificate that ends so many days after NOW; its key lies beside it."""
     key = generate_private_key(SECP256R1())
+    (folder / "trap.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ridge-01")])
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
@@ -78,7 +79,30 @@ def test_a_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days: i
 def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
     """And where it lies."""
     (tmp_path / "trap.pem").write_text("text")
-    assert certificate_line("ca", tmp_path / "trap.pem", NOW).status == "failed"
+    line = certificate_line("ca", tmp_path / "trap.pem", NOW)
+    assert (line.status, line.detail) == ("failed", f"{tmp_path / 'trap.pem'}: no PEM certificate")
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "word"),
+    [("trap.key", "ok", "belongs to"), ("other/trap.key", "failed", "is not the key of"),
+     ("none.key", "failed", "No such file"), ("trap.pem", "failed", "no PEM private key")],
+    ids=["its own", "another's", "not there", "no key"],
+)  # fmt: skip
+def test_a_key_must_be_the_certificates(tmp_path: Path, key: str, status: str, word: str) -> None:
+    """Or the broker refuses the trap, and nobody is there to see it."""
+    (tmp_path / "other").mkdir()
+    certificate(tmp_path / "other", 400)
+    line = key_line(tmp_path / key, certificate(tmp_path, 400))
+    assert (line.status, word in line.detail, bool(line.remedy)) == (status, True, status != "ok")
+
+
+def test_certificates_and_key_are_looked_at(trap: TrapSettings, tmp_path: Path) -> None:
+    """Where a broker with TLS is configured."""
+    own = str(certificate(tmp_path, 400))
+    broker = BrokerSettings(port=1, ca=own, certificate=own, key=str(tmp_path / "trap.key"))
+    told = {line.part: line.status for line in examine(replace(trap, broker=broker), reading)}
+    assert [told[part] for part in ("certificate (ca)", "certificate (certificate)", "key")] == ["ok"] * 3
 
 
 def test_a_clock_that_nobody_sets_is_a_warning() -> None:
