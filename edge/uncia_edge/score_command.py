@@ -82,17 +82,24 @@ def _explain(
 
 
 def _print(scored: tuple[ScoredPicture, ...]) -> None:
+    _wipe_progress()
     for failed in (picture for picture in scored if picture.failure):
         print(f"{failed.file}: {failed.failure}", file=sys.stderr)
     decided = next((picture for picture in scored if picture.confidence is not None), None)
     if decided is not None:
-        print(_line(scored, decided))
+        print(_line(scored, decided), flush=True)
 
 
 def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
     verdict = "POSITIVE" if decided.positive else "negative"
     spared = any(picture.score is None and picture.failure is None for picture in scored)
     return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"
+
+
+def _wipe_progress() -> None:
+    """A result is written in the place of the count, and not behind it."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _progress(done: int, total: int) -> None:

@@ -76,14 +76,14 @@ def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, mon
 def test_progress_is_shown_on_a_terminal_only(
     dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line that counts up to the last sequence and ends; a file or a pipe gets none of it."""
+    """One line that counts up to the last sequence, gives way to each result, and ends; a pipe gets none of it."""
     score(dcim, tmp_path / "piped.json")
     piped = capsys.readouterr().err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     score(dcim, tmp_path / "shown.json")
     shown = capsys.readouterr().err
     assert "sequences" not in piped
-    assert shown.index("\r1 of 3 sequences") < shown.index("\r3 of 3 sequences\n")
+    assert shown.index("\r1 of 3 sequences\r\x1b[K") < shown.index("\r3 of 3 sequences\n")
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
