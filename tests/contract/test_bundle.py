@@ -38,6 +38,13 @@ def test_equal_parts_give_equal_bytes(whole: bytes, tiny_members: dict[str, byte
     assert write_bundle(bundle_from_bytes(whole).manifest, dict(reversed(tiny_members.items()))) == whole
 
 
+def test_members_are_stored_at_one_fixed_time(whole: bytes) -> None:
+    """A zip's earliest: the day on which a bundle was packed does not show in its bytes."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        found = {(info.date_time, info.compress_type) for info in archive.infolist()}
+    assert found == {((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED)}
+
+
 @pytest.mark.parametrize("cut", [0, 1, 100, 2000, -1, -30], ids=str)
 def test_a_truncated_file_is_refused(whole: bytes, cut: int) -> None:
     """Wherever it was cut."""
