@@ -11,17 +11,38 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from PIL import Image
 
 from uncia_contract.arrays import write_arrays
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError
 from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, manifest_to_bytes
 from uncia_contract.probes import probes_from_bytes, probes_to_bytes
+from uncia_edge.cli import main
 from uncia_edge.delegate import Chosen, choose
 from uncia_edge.last_good import bundle_in_use
 
 CONTRACT_MODELS = Path(__file__).parents[1] / "contract" / "models"
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+
+
+CONFIGURATION = """
+trap = "ridge-01"
+bundle = "{folder}/trap.uncia"
+state = "{folder}/state"
+[camera]
+folder = "{folder}/recording"
+[broker]
+port = 1
+"""
+
+
+def record_burst(folder: Path) -> None:
+    """Two frames of noise."""
+    folder.mkdir(parents=True)
+    for number in range(2):
+        noise = np.random.default_rng(number).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / f"{number}.jpg")
 
 
 def prove(path: Path, bundle: Bundle) -> Chosen:
@@ -75,7 +96,7 @@ def other_answers() -> bytes:
     return probes_to_bytes(dataclasses.replace(probes, probabilities=1 - probes.probabilities))
 
 
-@pytest.mark.parametrize(
+bad_bundles = pytest.mark.parametrize(
     ("changed", "described", "reason"),
     [
         (lambda: {MODEL: read_bundle(STARTER).members[MODEL][:100_000]}, {}, r"model\.tflite: truncated or damaged.*"
@@ -92,6 +113,9 @@ def other_answers() -> bytes:
     ids=["truncated flatbuffer", "head against manifest", "head against model", "NaN weights", "dynamic shape",
          "float input", "probes not reproduced"],
 )  # fmt: skip
+
+
+@bad_bundles
 def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
     tmp_path: Path, changed: Callable[[], dict[str, bytes]], described: dict[str, object], reason: str,
     caplog: pytest.LogCaptureFixture,
@@ -103,6 +127,25 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
         in_use = bundle_in_use(tmp_path / "new.uncia", tmp_path, prove)
     assert (in_use.bundle.sha256, bool(in_use.refused)) == (good.sha256, True)
     assert re.search(reason, caplog.text)
+
+
+@bad_bundles
+def test_a_trap_that_is_given_a_bad_bundle_goes_on_deciding(
+    tmp_path: Path, changed: Callable[[], dict[str, bytes]], described: dict[str, object], reason: str,
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """`uncia-trap run`, once with a good bundle and once with a bad one in its place: the same verdict of a burst."""
+    configuration, bundle = tmp_path / "trap.toml", tmp_path / "trap.uncia"
+    configuration.write_text(CONFIGURATION.format(folder=tmp_path))
+    record_burst(tmp_path / "recording" / "burst")
+    bundle.write_bytes(STARTER.read_bytes())
+    assert main(["run", "--config", str(configuration)]) == 0
+    before = capsys.readouterr().out
+    packed(bundle, changed(), **described)
+    assert main(["run", "--config", str(configuration)]) == 0
+    after = capsys.readouterr().out
+    assert "negative" in before and after.split()[1:] == before.split()[1:]
+    assert re.search(reason, caplog.text) and "stays in use" in caplog.text
 
 
 def test_without_a_last_good_bundle_the_refusal_stands(tmp_path: Path) -> None:
