@@ -15,6 +15,7 @@ from PIL import Image
 
 from uncia_contract.arrays import write_arrays
 from uncia_contract.bundle import Bundle, read_bundle
+from uncia_contract.classifier import Classifier
 from uncia_contract.errors import BundleError
 from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, manifest_to_bytes
 from uncia_contract.probes import probes_from_bytes, probes_to_bytes
@@ -127,6 +128,18 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
         in_use = bundle_in_use(tmp_path / "new.uncia", tmp_path, prove)
     assert (in_use.bundle.sha256, bool(in_use.refused)) == (good.sha256, True)
     assert re.search(reason, caplog.text)
+
+
+def test_the_log_names_bundle_runtime_and_delegate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a trap that begins its work."""
+    (tmp_path / "trap.toml").write_text(CONFIGURATION.format(folder=tmp_path))
+    (tmp_path / "trap.uncia").write_bytes(STARTER.read_bytes())
+    record_burst(tmp_path / "recording" / "burst")
+    with caplog.at_level(logging.INFO):
+        assert main(["run", "--config", str(tmp_path / "trap.toml")]) == 0
+    info = Classifier(read_bundle(STARTER), threads=0).info
+    assert f"bundle snow-leopard-starter version 1 on {info}, probes reproduced" in caplog.text
+    assert f"{info.name} {info.version} (XNNPACK)" in str(info)
 
 
 @bad_bundles
