@@ -3,7 +3,7 @@
 Layer by layer, in order, with the integer model as it stands so far (empirical bias correction: Nagel et al. 2019).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,20 @@ from uncia_contract.interpreter import Interpreter
 Image8 = NDArray[np.uint8]
 
 
-def bias_corrected(model: bytes, calibrated: bytes, pictures: Sequence[Image8]) -> bytes:
-    """Layer by layer, in order: each channel's mean moved to what it is in float (Nagel et al. 2019, empirical)."""
+def bias_corrected(
+    model: bytes,
+    calibrated: bytes,
+    pictures: Sequence[Image8],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> bytes:
+    """The integer model with each channel's mean moved to what it is in float.
+
+    Args:
+        model: full integer.
+        calibrated: the same graph in float.
+        pictures: uint8 (1, height, width, 3), what the means are taken over.
+        progress: told how many of how many layers are done.
+    """
     floats = {_name(tensor): index for index, tensor in enumerate(unpack(calibrated).subgraphs[0].tensors)}
     runner = FloatRunner(calibrated)
     drawn = unpack(model)
@@ -34,8 +46,9 @@ def bias_corrected(model: bytes, calibrated: bytes, pictures: Sequence[Image8]) 
         for operator in layers:
             name = _name(graph.tensors[operator.outputs[0]])
             wanted.setdefault(name, []).append(_channel_means(runner.tensor(floats[name])))
-    for operator in layers:
+    for number, operator in enumerate(layers, start=1):
         _correct(drawn, operator, np.mean(wanted[_name(graph.tensors[operator.outputs[0]])], axis=0), pictures)
+        progress(number, len(layers))
     corrected: bytes = pack(drawn)
     return corrected
 

@@ -17,6 +17,7 @@ from uncia_contract.errors import StorageError
 
 INT8, FLOAT, DESCRIPTION = "backbone.tflite", "float.tflite", "backbone.json"
 SCHEMA = "uncia.backbone/1"
+Progress = Callable[[str, int, int], None]
 
 
 def write_folder(
@@ -25,7 +26,7 @@ def write_folder(
     name: tuple[str, str | None],
     layer: str,
     calibration: Calibration,
-    say: Callable[[str], None],
+    progress: Progress = lambda step, done, total: None,
 ) -> dict[str, object]:
     """Quantizes the network into `out` and gives what `backbone.json` says.
 
@@ -35,14 +36,13 @@ def write_folder(
         name: of the table's row, and the stage it was cut after.
         layer: which output becomes `features`.
         calibration: the pictures that set the ranges.
-        say: takes one line of progress at a time.
+        progress: told the name of a step, and how many of how many parts of it are done.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     clear(out)
-    say("quantizing")
-    models = _models(network, layer, calibration)
+    models = _models(network, layer, calibration, progress)
     description = _description(network, name, layer, calibration, models)
     _write(out, models, description)
     return description
@@ -63,11 +63,11 @@ def clear(folder: Path) -> None:
         ) from error
 
 
-def _models(network: Network, layer: str, calibration: Calibration) -> dict[str, bytes]:
+def _models(network: Network, layer: str, calibration: Calibration, progress: Progress) -> dict[str, bytes]:
     from uncia_backbones.quantize import float_model, int8_model
 
     return {
-        INT8: int8_model(network.model, layer, calibration.pixels()),
+        INT8: int8_model(network.model, layer, calibration.pixels(), progress),
         FLOAT: float_model(network.model, layer),
     }
 

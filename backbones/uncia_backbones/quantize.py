@@ -6,7 +6,8 @@ weights are quantized per channel, and no operator computes in float. Equal inpu
 one set of versions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,29 +23,42 @@ from uncia_backbones.streams import evened
 from uncia_backbones.stretch import stretched
 from uncia_contract.errors import BundleError, DataError
 
+Progress = Callable[[str, int, int], None]
+
 INPUT_NAME, OUTPUT_NAME = "pixels", "features"
-# QUANTIZE turns uint8 pixels into int8; the rest of an integer model has these types only.
+PREPARING, ROUNDING, CORRECTING = "finding ranges, steps", "rounding weights, pictures", "correcting biases, layers"
 CORRECTED_EVERY = 8  # of the calibration pictures; each costs a run for every convolution
+# QUANTIZE turns uint8 pixels into int8; the rest of an integer model has these types only.
 INTEGER_TYPES = ("int8", "uint8", "int32")
 
 
-def int8_model(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
+def int8_model(
+    network: keras.Model,
+    layer: str,
+    pictures: Iterable[NDArray[np.uint8]],
+    progress: Progress = lambda step, done, total: None,
+) -> bytes:
     """The network up to one of its outputs in full-integer TFLite, its weights rounded so that errors cancel.
 
     Args:
         network: maps float32 pixels (n, height, width, 3), 0 to 255, to outputs by name.
         layer: which output becomes `features`.
         pictures: what the trap sees, uint8 (1, height, width, 3); their activations set the ranges. A few hundred.
+        progress: told the name of a step, and how many of how many parts of it are done.
 
     Raises:
         DataError: no pictures, or pictures of another shape or type.
         BundleError: an operator stayed in float.
     """
     chosen = _checked(pictures, network)
-    floating = stretched(calibrated(network, layer, chosen), chosen[::2])
-    floating = evened(floating, chosen[::4])
+    floating = calibrated(network, layer, chosen)
+    progress(PREPARING, 1, 3)
+    floating = evened(stretched(floating, chosen[::2]), chosen[::4])
+    progress(PREPARING, 2, 3)
     model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
-    model = bias_corrected(compensated(model, floating, chosen), floating, chosen[::CORRECTED_EVERY])
+    progress(PREPARING, 3, 3)
+    model = compensated(model, floating, chosen, partial(progress, ROUNDING))
+    model = bias_corrected(model, floating, chosen[::CORRECTED_EVERY], partial(progress, CORRECTING))
     model = _renamed(model)
     refuse_float(model)
     return model

@@ -37,13 +37,19 @@ class Moments:
     covariance: Array
 
 
-def compensated(int8: bytes, float32: bytes, pictures: Sequence[NDArray[np.uint8]]) -> bytes:
+def compensated(
+    int8: bytes,
+    float32: bytes,
+    pictures: Sequence[NDArray[np.uint8]],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> bytes:
     """The integer model with its convolutions' weights rounded anew.
 
     Args:
         int8: full integer, weights per channel.
         float32: the same graph in float.
         pictures: uint8 (1, height, width, 3), what the covariances are taken from.
+        progress: told how many of how many pictures have been seen.
 
     Raises:
         BundleError: the models' convolutions are not the same ones.
@@ -53,21 +59,27 @@ def compensated(int8: bytes, float32: bytes, pictures: Sequence[NDArray[np.uint8
     if integer != real:
         raise BundleError(f"{len(integer)} convolutions in int8, {len(real)} in float; expected the same ones")
     layers = list(_convolutions(source))
-    moments = observe(float32, layers, pictures)
+    moments = observe(float32, layers, pictures, progress)
     for target, layer, seen in zip(_convolutions(drawn), layers, moments, strict=True):
         _round_layer(drawn, target, constant(source, source.subgraphs[0].tensors[layer.inputs[1]], np.float32), seen)
     return pack(drawn)
 
 
-def observe(model: bytes, layers: Sequence[Any], pictures: Sequence[NDArray[np.uint8]]) -> list[Moments]:
+def observe(
+    model: bytes,
+    layers: Sequence[Any],
+    pictures: Sequence[NDArray[np.uint8]],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Moments]:
     """The moments of these convolutions' inputs over the pictures, in float."""
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
     runner = FloatRunner(model)
     looks = [_look(unpacked, graph.tensors[layer.inputs[1]].shape, layer) for layer in layers]
     sums: list[list[Any]] = [[0, 0.0, 0.0] for _ in layers]
-    for picture in pictures:
+    for number, picture in enumerate(pictures, start=1):
         runner.run(picture)
+        progress(number, len(pictures))
         for layer, look, total in zip(layers, looks, sums, strict=True):
             rows = look(runner.tensor(int(layer.inputs[0]))[0])
             total[0] += rows.shape[1]

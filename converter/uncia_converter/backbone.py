@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_backbones.calibration import Calibration, choose
-from uncia_backbones.folder import clear, write_folder
+from uncia_backbones.folder import Progress, clear, write_folder
 from uncia_backbones.network import LAYERS
 from uncia_backbones.registry import backbone
 from uncia_contract.errors import DataError
@@ -27,12 +27,17 @@ class BackboneRequest:
     weights: str | None = None
 
 
-def make_backbone(request: BackboneRequest, say: Callable[[str], None]) -> dict[str, object]:
+def make_backbone(
+    request: BackboneRequest,
+    say: Callable[[str], None],
+    progress: Progress = lambda step, done, total: None,
+) -> dict[str, object]:
     """Quantizes a backbone into `request.out` and gives what `backbone.json` says.
 
     Args:
         request: what to make.
-        say: takes one line of progress at a time.
+        say: takes one line at a time.
+        progress: told the name of a step, and how many of how many parts of it are done.
 
     Raises:
         DataError: unknown backbone, layer or cut; weights or pictures that cannot be had.
@@ -47,7 +52,7 @@ def make_backbone(request: BackboneRequest, say: Callable[[str], None]) -> dict[
     network = row.load(request.weights, request.cut)
     calibration = choose(labelled, network.size)
     say(_calibration_line(calibration))
-    return write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, say)
+    return write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, progress)
 
 
 def _calibration_line(calibration: Calibration) -> str:

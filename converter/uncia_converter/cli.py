@@ -96,7 +96,7 @@ def _backbone(arguments: argparse.Namespace) -> int:
         cut=arguments.cut,
         weights=arguments.weights,
     )
-    description = make_backbone(request, _say)
+    description = make_backbone(request, _say, _counter())
     size = (request.out / "backbone.tflite").stat().st_size
     _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
     return 0

@@ -1,7 +1,9 @@
 """`uncia-convert backbone`: a folder that says what is in it, or one line and exit code 2."""
 
 import hashlib
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +29,24 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command makes."""
+    """The folder that the command makes; what it said lies beside it."""
     out = tmp_path_factory.mktemp("backbone") / "new"
-    assert main([*ROW.split(), "--calibration", str(labels), "--out", str(out)]) == 0
+    with redirect_stdout(io.StringIO()) as said:
+        assert main([*ROW.split(), "--calibration", str(labels), "--out", str(out)]) == 0
+    out.with_name("said").write_text(said.getvalue())
     return out
+
+
+def test_it_says_how_far_it_is(made: Path) -> None:
+    """Minutes pass in three steps; each is counted to its end."""
+    said = made.with_name("said").read_text().splitlines()
+    ends = [
+        "finding ranges, steps: 3 of 3",
+        "rounding weights, pictures: 2 of 2",
+        "correcting biases, layers: 49 of 49",
+    ]
+    assert [said.count(f"uncia-convert: {end}") for end in ends] == [1, 1, 1]
+    assert sum("correcting biases" in line for line in said) == 10
 
 
 def test_the_description_tells_what_was_made(made: Path) -> None:

@@ -100,5 +100,5 @@ def _int8(
     folder = stem.with_name(f"{stem.name}-{str(calibration.summary()['fingerprint'])[:12]}")
     if not (folder / DESCRIPTION).exists():
         say(f"quantizing with {len(calibration.candidates)} pictures")
-        write_folder(folder, network, (choice.backbone, choice.cut), "pooled", calibration, lambda line: None)
+        write_folder(folder, network, (choice.backbone, choice.cut), "pooled", calibration)
     return read_backbone(folder)
