@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES)))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-slow test-tflite test-arm64 test-faults check format starter demo-bundle bench clean
+.PHONY: help simulate test test-slow test-tflite compare-runtimes test-arm64 test-faults check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -42,6 +42,12 @@ test-slow: $(VENV)/.dev ## what takes minutes each: networks from weights to the
 
 test-tflite: .venv-tflite/.ready ## the contract's tests on tflite-runtime 2.14 (numpy 1)
 	.venv-tflite/bin/python -m pytest -q -p no:cacheprovider -m 'not slow' tests/contract
+
+compare-runtimes: $(VENV)/.dev .venv-tflite/.ready ## whether ai-edge-litert and tflite-runtime agree on the pictures of DATA (two minutes)
+	@mkdir -p runs/runtimes
+	$(BIN)/python scripts/score_runtime.py models/snow-leopard-starter-1.uncia $(DATA)/labels.csv runs/runtimes/litert.npz
+	.venv-tflite/bin/python scripts/score_runtime.py models/snow-leopard-starter-1.uncia $(DATA)/labels.csv runs/runtimes/tflite.npz
+	$(BIN)/python scripts/compare_runtimes.py runs/runtimes/litert.npz runs/runtimes/tflite.npz
 
 test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in an emulated arm64 userland (root, under 14 minutes)
 	scripts/test-arm64.sh

@@ -20,7 +20,8 @@ def main() -> None:
     """BUNDLE LABELS.csv OUT.npz [EVERY]: with EVERY, only each so-manieth picture (emulation is slow)."""
     bundle, labels, out = (Path(argument) for argument in sys.argv[1:4])
     every = int(sys.argv[4]) if len(sys.argv) > 4 else 1
-    classifier = Classifier(read_bundle(bundle))
+    read = read_bundle(bundle)
+    classifier = Classifier(read)
     with labels.open() as stream:
         rows = list(csv.DictReader(stream))
     files = [labels.parent / row["file"] for row in rows][::every]
@@ -35,7 +36,10 @@ def main() -> None:
         confidences.append(np.nan if verdict is None else verdict.decision.confidence)
     step = classifier._features.scale
     threshold = classifier.manifest.decision_rule.threshold
-    np.savez(out, features=features / step, probabilities=probabilities, confidences=confidences, threshold=threshold)
+    scores = {"probabilities": probabilities, "confidences": confidences, "threshold": threshold}
+    np.savez(
+        out, features=features / step, bundle=read.sha256, pictures=[row["file"] for row in rows][::every], **scores
+    )
     info = classifier.info
     print(f"{out}: {info.name} {info.version} ({info.delegate}), {len(files)} pictures, {len(confidences)} sequences")
 
