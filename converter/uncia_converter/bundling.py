@@ -24,6 +24,7 @@ from uncia_contract.labels import read_labels
 from uncia_contract.manifest import EDGETPU, HEAD, MODEL, PROBES, Backbone, Manifest
 from uncia_contract.probes import probes_to_bytes
 from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run, read_run
+from uncia_converter.both_models import Models
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
@@ -57,19 +58,18 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
         StorageError: the file cannot be written.
     """
     run = read_run(request.run)
-    described, model, head = _parts(request.run)
-    weights, bias = head.folded()
+    described, models, head = _parts(request.run, run)
     members = {
-        MODEL: attach_head(model, weights, bias, run.logit_range),
+        MODEL: attach_head(models.int8, *head.folded(), run.logit_range),
         HEAD: _read(request.run / RUN_HEAD),
     }
     manifest = _manifest(request, run, described)
-    report = _parity(request.run, manifest, head, model, progress)
-    manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
-    members[PROBES] = _probes(model, head, progress)
-    if request.edgetpu:
+    if request.edgetpu:  # first: it takes seconds, and what it refuses need not be compared
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
         manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
+    report = _parity(request.run, manifest, head, models, progress)
+    manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
+    members[PROBES] = _probes(models.int8, head, progress)
     data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()
@@ -77,8 +77,7 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
     return bundle.manifest
 
 
-def _parity(run: Path, manifest: Manifest, head: LogisticHead, model: bytes, progress: Progress) -> ParityReport:
-    models = (model, _read(run / RUN_FLOAT))
+def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: Models, progress: Progress) -> ParityReport:
     pictures = read_labels(run / RUN_PICTURES)
     held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
@@ -105,12 +104,13 @@ def created_from_environment() -> datetime | None:
     return datetime.fromtimestamp(int(text), UTC)
 
 
-def _parts(run: Path) -> tuple[dict[str, Any], bytes, LogisticHead]:
+def _parts(folder: Path, run: Run) -> tuple[dict[str, Any], Models, LogisticHead]:
     try:
-        described: dict[str, Any] = msgspec.json.decode(_read(run / RUN_BACKBONE), type=dict[str, Any])
+        described: dict[str, Any] = msgspec.json.decode(_read(folder / RUN_BACKBONE), type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise DataError(f"{run / RUN_BACKBONE}: {error}; make the run anew") from error
-    return described, _read(run / RUN_MODEL), head_from_bytes(_read(run / RUN_HEAD))
+        raise DataError(f"{folder / RUN_BACKBONE}: {error}; make the run anew") from error
+    models = Models(_read(folder / RUN_MODEL), _read(folder / RUN_FLOAT), run.logit_range)
+    return described, models, head_from_bytes(_read(folder / RUN_HEAD))
 
 
 def _read(path: Path) -> bytes:

@@ -8,7 +8,9 @@ no conversion runs again, so none can change them.
 3. Rounding errors are carried from place to place within a channel of a map. Neighbouring places see the same animal:
    errors that cancel among them cancel in the logit. (Measured on 100 pictures with the 7x7x1280 map of
    EfficientNet-Lite0: mean error 0.07 in place of 1.2, in a logit from -3.5 to 3.5.)
-4. Logits saturate outside `logit_range`; the softmax has scale 1/256 and zero point -128, as its kernel demands.
+4. Logits saturate outside `logit_range`; the softmax has scale 1/256 and zero point -128, as its kernel demands. Two
+   opposite logits (a head of two classes) saturate at 3.2 already, where its steps show no more: all of an int8's
+   values are left for what it can show.
 5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature.
 """
 
@@ -26,6 +28,7 @@ from uncia_contract.errors import BundleError
 
 FEATURES, PROBABILITIES = "features", "probabilities"
 PROBABILITY_SCALE, PROBABILITY_ZERO = 1 / 256, -128
+OPPOSITE_MOST = 3.2  # a probability of 0.9983, beyond the softmax's last step
 _LEVELS, _FEATURE_SPAN, _INT32_MAX = 127, 255, 2**31 - 1
 _Operator, _Options, _Type = schema.BuiltinOperator, schema.BuiltinOptions, schema.TensorType
 
@@ -58,7 +61,7 @@ def attach_head(
     features = _only_output(drawing.graph, weights.shape[1])
     channels = int(drawing.graph.tensors[features].shape[-1])
     flat = _flattened(drawing, features, weights.shape[1])
-    logits = _dense(drawing, flat, weights, bias, logit_range, channels)
+    logits = _dense(drawing, flat, weights, bias, shown_range(weights, bias, logit_range), channels)
     probabilities = _softmax(drawing, logits, len(weights))
     drawing.graph.tensors[features].name = FEATURES
     drawing.graph.outputs = np.array([features, probabilities], np.int32)
@@ -190,6 +193,17 @@ def _rounded(levels: NDArray[np.float64], channels: int) -> NDArray[np.int8]:
         kernel[:, place] = np.round(wanted).clip(-_LEVELS, _LEVELS)
         left_over = wanted - kernel[:, place]
     return kernel
+
+
+def shown_range(
+    weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]
+) -> tuple[float, float]:
+    """The part of the range that the softmax can show (#4)."""
+    opposite = len(weights) == 2 and np.array_equal(weights[0], -weights[1]) and bias[0] == -bias[1]
+    if not opposite:
+        return logit_range
+    low, high = np.clip(logit_range, -OPPOSITE_MOST, OPPOSITE_MOST)
+    return float(low), float(high)
 
 
 def logit_scale(logit_range: tuple[float, float]) -> Scale:

@@ -23,6 +23,7 @@ from uncia_contract.frames import BurstRule
 from uncia_contract.heads import LogisticHead, head_to_bytes
 from uncia_contract.held_out import HeldOut, held_out_to_bytes
 from uncia_contract.labels import LabelledPicture, write_labels
+from uncia_contract.manifest import EDGETPU
 from uncia_contract.regions import RegionRule
 from uncia_contract.runs import RUN, RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run
 from uncia_converter.cli import main
@@ -154,6 +155,44 @@ def test_a_run_that_lacks_a_part_is_refused(
     (folder / name).unlink()
     assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
     assert name in capsys.readouterr().err
+
+
+def test_a_model_for_the_edge_tpu_is_added_with_the_compilers_report(
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    compiler: Callable[..., None],
+    compiler_says: Callable[..., str],
+    shared: Path,
+) -> None:
+    """As a member of its own; the manifest says what was mapped, and the memory that it takes."""
+    compiled = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes()
+    compiler(compiler_says(), compiled)
+    out = tmp_path / "small-1.uncia"
+    assert main(["bundle", str(make_run()), "--out", str(out), "--edgetpu"]) == 0
+    bundle = read_bundle(out)
+    assert bundle.members[EDGETPU] == compiled
+    assert bundle.manifest.notes == (
+        "Edge TPU: all 5 operators mapped, parameters 4.12MiB on chip, 1.50KiB streamed from off chip.",
+    )
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["no compiler", "an operator left on the CPU"])
+def test_what_the_compiler_lacks_is_told_before_anything_is_compared(
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    compiler: Callable[..., None],
+    compiler_says: Callable[..., str],
+    missing: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one line, exit code 2, and there is no bundle: nobody waits minutes for it."""
+    folder, out = make_run(), tmp_path / "small-1.uncia"
+    if not missing:
+        compiler(compiler_says("More than one subgraph is not supported"), None)
+    assert main(["bundle", str(folder), "--out", str(out), "--edgetpu"]) == 2
+    said = capsys.readouterr()
+    expected = "install the package edgetpu-compiler" if missing else "not everything was mapped: FULLY_CONNECTED x1"
+    assert (expected in said.err, said.err.count("\n"), said.out, out.exists()) == (True, 1, "", False)
 
 
 def test_it_speaks_in_its_own_lines_only(make_run: Callable[..., Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from uncia_backbones.weights import SeededTensors
 from uncia_contract.errors import BundleError
 from uncia_contract.heads import softmax
 from uncia_contract.interpreter import Interpreter
-from uncia_converter.graph import attach_head, logit_scale, quantized_head
+from uncia_converter.graph import attach_head, logit_scale, quantized_head, shown_range
 
 SIDE, CHANNELS = 12, 16
 COUNT = {"pooled": CHANNELS, "map": 6 * 6 * CHANNELS}
@@ -66,6 +66,29 @@ def test_probabilities_are_those_of_the_float_head(backbone: bytes, layer: str) 
     expected = softmax(features.reshape(len(PICTURES), -1) @ weights.T + bias)
     assert np.abs(probabilities - expected).max() <= 20 / 255 / 4 + 1 / 256 + 0.003
     assert np.ptp(expected, axis=0).max() > 0.1
+
+
+def test_a_head_of_two_classes_is_as_fine_as_its_softmax_shows(backbone: bytes, layer: str) -> None:
+    """#4: half a step of 12.8/255 in the margin, one of the softmax, and the weights' own rounding."""
+    direction, middle = head(layer, 1)
+    weights, bias = np.concatenate([-direction, direction]), np.array([-middle[0], middle[0]])
+    features, probabilities = outputs(attach_head(backbone, weights, bias, (-20.0, 20.0)))
+    expected = softmax(features.reshape(len(PICTURES), -1) @ weights.T + bias)
+    assert np.abs(probabilities - expected).max() <= 12.8 / 255 / 8 + 1 / 256 + 0.012
+    assert np.ptp(expected, axis=0).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("bias", "given", "shown"),
+    [((1, -1), (-8, 8), (-3.2, 3.2)), ((1, -1), (-2, 5), (-2, 3.2)), ((1, 1), (-8, 8), (-8, 8))],
+    ids=["opposite", "narrower on one side", "not opposite"],
+)
+def test_opposite_logits_saturate_where_no_more_is_shown(
+    bias: tuple[float, float], given: tuple[float, float], shown: tuple[float, float]
+) -> None:
+    """#4: others keep their range."""
+    weights = np.array([[1, 2], [-1, -2]], np.float32)
+    assert shown_range(weights, np.array(bias, np.float32), given) == pytest.approx(shown)
 
 
 def test_outputs_are_named_in_order(backbone: bytes, layer: str) -> None:

@@ -26,10 +26,18 @@ from uncia_contract.held_out import NO_FOLD, HeldOut, held_out_from_bytes, held_
 from uncia_contract.labels import LabelledPicture
 from uncia_contract.manifest import Backbone, Manifest
 from uncia_contract.regions import RegionRule
-from uncia_converter.parity import ParityError, ParityReport, measure_parity, require_parity, roc_auc
+from uncia_converter.both_models import Models
+from uncia_converter.parity import (
+    ParityError,
+    ParityReport,
+    PictureParity,
+    agreement,
+    measure_parity,
+    require_parity,
+    roc_auc,
+)
 
 SIDE = 32
-Models = tuple[bytes, bytes]
 
 
 def manifest(threshold: float = 0.5) -> Manifest:
@@ -65,7 +73,8 @@ def models() -> Callable[[int, int], Models]:
 
     @functools.cache
     def make(one: int, other: int) -> Models:
-        return int8_model(network(one), "pooled", like_ours), float_model(network(other), "pooled")
+        both = int8_model(network(one), "pooled", like_ours), float_model(network(other), "pooled")
+        return Models(*both, logit_range=(-4.0, 4.0))
 
     return make
 
@@ -119,11 +128,13 @@ def test_an_integer_model_of_the_same_network_passes(
 def test_another_networks_integer_model_is_refused(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
-    """#1, #2 and #3 are each named, with expected and got, and the worst picture; for both choices of heads."""
+    """#1, #2 and #3 are each named, with expected and got, and the worst picture; for both choices of heads and both
+    outputs."""
     report = measure(pictures, models(2, 1), manifest(0.2))
-    starts = ["ROC AUC", "probabilities differ", "2 verdicts change"]
-    starts += [f"with the bundle's head {start}" for start in starts]
-    assert [problem.startswith(start) for problem, start in zip(report.problems, starts, strict=True)] == [True] * 6
+    rules = ["ROC AUC", "probabilities differ", "2 verdicts change"]
+    heads = ["", "with the bundle's head ", "in the graph ", "with the bundle's head in the graph "]
+    starts = [head + rule for head in heads for rule in rules]
+    assert [problem.startswith(start) for problem, start in zip(report.problems, starts, strict=True)] == [True] * 12
     worst = report.validation.worst[0].file
     with pytest.raises(ParityError, match=rf"not made into a bundle: ROC AUC .*worst picture: {worst}"):
         require_parity(report)
@@ -158,6 +169,16 @@ def test_either_choice_of_heads_can_refuse(
     assert (refused[which], calm_problems) == (True, False)
 
 
+def test_a_graph_that_cannot_hold_the_head_is_refused(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """#7: its logits saturate, while the features are as good as ever."""
+    narrow = dataclasses.replace(models(1, 1), logit_range=(-0.01, 0.01))
+    problems = measure(pictures, narrow).problems
+    assert any(problem.startswith("in the graph probabilities differ") for problem in problems)
+    assert all("in the graph" in problem for problem in problems)
+
+
 def test_a_sequence_in_two_folds_is_refused(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
@@ -177,6 +198,40 @@ def test_frames_of_a_burst_keep_their_own_scores(
     alone = [dataclasses.replace(picture, sequence="") for picture in pictures[:3]]
     apart = {row.file: row for row in measure(alone, models(2, 1), whole).bundled_head.worst}
     assert together == apart
+
+
+def singles(truth: Sequence[bool], in_float: Sequence[float], in_int8: Sequence[float]) -> list[list[PictureParity]]:
+    """A sequence a picture."""
+    return [[PictureParity("a.jpg", *row)] for row in zip(truth, in_float, in_int8, strict=True)]
+
+
+def ranked(count: int, overtaken: int) -> list[list[PictureParity]]:
+    """So many positives and negatives; in int8 one of the latter overtakes so many of the former."""
+    scores = [0.6 + 0.001 * number for number in range(count)] + [0.55] * count
+    moved = [*scores[:-1], 0.6 + 0.001 * (overtaken - 0.5)]
+    return singles([True] * count + [False] * count, scores, moved)
+
+
+@pytest.mark.parametrize(
+    ("groups", "refused"),
+    [
+        (ranked(50, 5), ""),
+        (ranked(50, 6), "ROC AUC 0.9976 in int8 and 1.0000 in float, expected within 0.002"),
+        (ranked(10, 1), ""),
+        (ranked(10, 2), "ROC AUC 0.9800 in int8 and 1.0000 in float, expected within 0.01"),
+        (singles([True] * 4, [0.7] * 4, [0.7, 0.7, 0.7, 0.6201]), ""),
+        (singles([True] * 4, [0.7] * 4, [0.7, 0.7, 0.7, 0.6199]), "probabilities differ by 0.0200 on average"),
+        (singles([True], [0.4801], [0.4999 + 0.0001]), ""),
+        (singles([True] * 9, [0.4799] * 9, [0.4799] * 8 + [0.5]), "1 verdicts change that are not within 0.02"),
+    ],
+    ids=["AUC by 0.002", "AUC by more", "AUC of few by a pair", "AUC of few by two pairs", "mean of less than 0.02",
+         "mean of more", "a verdict at the threshold", "a verdict away from it"],
+)  # fmt: skip
+def test_each_rule_is_as_strict_as_it_says(groups: list[list[PictureParity]], refused: str) -> None:
+    """#1 to #3, to either side of their bounds."""
+    problems = agreement(groups, DecisionRule(0.5)).problems
+    assert len(problems) == (1 if refused else 0)
+    assert not refused or problems[0].startswith(refused)
 
 
 def test_a_verdict_may_change_at_the_threshold(
@@ -227,9 +282,9 @@ def test_the_integer_model_is_no_float_model(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
     """Comparing a model with itself would pass anything."""
-    int8, _ = models(1, 1)
+    both = models(1, 1)
     with pytest.raises(BundleError, match=r"float\.tflite: input uint8, expected float32"):
-        measure(pictures, (int8, int8))
+        measure(pictures, dataclasses.replace(both, float32=both.int8))
 
 
 def test_held_out_heads_survive_their_file() -> None:
