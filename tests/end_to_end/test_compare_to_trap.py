@@ -1,6 +1,7 @@
 """From a comparison to the trap: a system's run is packed, and the trap's code scores with it."""
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract import activation
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_contract.labels import read_labels
@@ -16,6 +18,7 @@ from uncia_contract.preprocessing import model_input
 from uncia_contract.runs import read_run
 from uncia_contract.scoring import score_burst
 from uncia_converter.cli import main as convert
+from uncia_training import contact_sheet
 from uncia_training.cli import main as train
 from uncia_training.held_scores import Held, _read
 from uncia_training.trap_side import score_bursts
@@ -96,6 +99,13 @@ def test_the_manifest_bears_the_comparisons_figures(comparison: Path, bundle: Pa
     )
     assert manifest.metrics["sequences"] == reported["sequences"]
     assert (manifest.name, manifest.regions, manifest.labels) == ("cat-uncia", True, ("other", "cat"))
+
+
+def test_the_reports_worst_errors_are_explained_as_score_explains_them(comparison: Path) -> None:
+    """Two pictures each: as it is, and with the contract's activation map, which `uncia-trap score --explain` draws."""
+    figures = re.findall("<figure.*?</figure>", (comparison / "report.html").read_text(), re.DOTALL)
+    assert contact_sheet.overlay is activation.overlay
+    assert figures and {figure.count("data:image/jpeg") for figure in figures} == {2}
 
 
 def test_whole_frames_are_the_rule_of_the_bundle_without_regions(comparison: Path) -> None:
