@@ -53,7 +53,7 @@ def int8_model(
     chosen = _checked(pictures, network)
     floating = calibrated(network, layer, chosen)
     progress(PREPARING, 1, 3)
-    floating = evened(stretched(floating, chosen[::2]), chosen[::4])
+    floating = evened(stretched(floating, chosen), chosen[::4])
     progress(PREPARING, 2, 3)
     model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
     progress(PREPARING, 3, 3)
