@@ -1,7 +1,8 @@
 """What people say about sequences: confirm, reject, relabel, and take it back.
 
 Decides that nothing is overwritten: each opinion is a row, the newest that was not undone is the sequence's state. What
-an imported survey says comes before anybody here says something.
+an imported survey says comes before anybody here says something. To give a sequence the very label that the model
+looked for is to confirm it.
 """
 
 import re
@@ -29,9 +30,14 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
         raise DataError(f"verdict {verdict[:20]!r}: expected one of {', '.join(VERDICTS)}")
     if verdict == "relabelled" and not re.fullmatch(LABEL, label or ""):
         raise DataError(f"label {(label or '')[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
-    row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "verdict": verdict, "undone": False}
+    row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "undone": False}
     with database.writing() as connection:
-        connection.execute(insert(reviews), [row | {"label": label if verdict == "relabelled" else None}])
+        thought = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        if verdict != "relabelled":
+            label = None
+        elif label == connection.execute(thought).scalar_one_or_none():
+            verdict, label = "confirmed", None
+        connection.execute(insert(reviews), [row | {"verdict": verdict, "label": label}])
         if not settle(connection, key):
             raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
 

@@ -28,6 +28,14 @@ def test_newest_opinion_stands(stored, sent):
     assert state(stored) == ("relabelled", "lynx")
 
 
+def test_the_models_own_label_confirms(stored, sent):
+    """Who writes the animal's name instead of pressing Yes has made a sighting like any other."""
+    stored.take(sent.record_wire())
+    review(stored.database, KEY, "relabelled", "anara", NOW, "snow_leopard")
+
+    assert state(stored) == ("confirmed", None)
+
+
 def test_undo_takes_back_ones_own_newest(stored, sent):
     """Undo brings back what stood before, and leaves other people's opinions alone."""
     stored.take(sent.record_wire())
