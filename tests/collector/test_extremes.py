@@ -66,11 +66,14 @@ def messages(draw) -> Wire:
     return Wire(TOPICS[kind], json.dumps(message).encode())
 
 
-@pytest.fixture(scope="module", params=["Pacific/Kiritimati", "Pacific/Midway"])
+@pytest.fixture(scope="module", params=[("sqlite", "Pacific/Kiritimati"), ("postgresql", "Pacific/Midway")], ids=str)
 def station(request, tmp_path_factory):
     """A collector with a clock far from UTC in either direction, and an administrator's browser."""
-    folder = tmp_path_factory.mktemp("extremes")
-    told = CollectorSettings(data=str(folder), time_zone=request.param, broker=BrokerSettings(port=1), http=None)
+    folder, (on, zone) = tmp_path_factory.mktemp("extremes"), request.param
+    told = CollectorSettings(
+        data=str(folder), time_zone=zone, broker=BrokerSettings(port=1), http=None,
+        database="" if on == "sqlite" else request.getfixturevalue("postgresql").new_catalogue(),
+    )  # fmt: skip
     collector = Collector(told)
     collector.database.migrate()
     (folder / "places.csv").write_text(
