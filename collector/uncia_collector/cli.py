@@ -29,7 +29,8 @@ from uncia_collector.logs import configure_logs, logger
 from uncia_collector.people import ROLES, People
 from uncia_collector.service import serve_until
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
-from uncia_contract.errors import ConfigurationError, DataError, StorageError, UnciaError
+from uncia_contract.command_line import run_command
+from uncia_contract.errors import ConfigurationError, DataError, StorageError
 from uncia_contract.json_array import write_json_array
 
 RAW = argparse.RawDescriptionHelpFormatter
@@ -51,15 +52,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-    except UnciaError as error:
-        print(f"uncia-collect: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:
-        return 0
-    return code
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

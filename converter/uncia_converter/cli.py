@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.errors import DataError, UnciaError
+from uncia_contract.command_line import run_command
+from uncia_contract.errors import DataError
 from uncia_contract.runs import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
@@ -37,16 +38,7 @@ exit code 1 when anything is named; `uncia-convert bundle --edgetpu` asks Coral'
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code is 0 when done, 1 for a model that fails its gate, 2 for a mistake in
     input or surroundings."""
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-    except UnciaError as error:
-        print(f"uncia-convert: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("uncia-convert: interrupted; nothing was finished", file=sys.stderr)
-        return 130
-    return code
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 import argparse
 import json
 import logging
-import os
 import signal
 import sys
 import threading
@@ -15,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uncia_contract.errors import BrokerError, UnciaError
+from uncia_contract.command_line import log_to_stderr, run_command
+from uncia_contract.errors import BrokerError
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.field_commands import add_bench, add_doctor
 from uncia_edge.notify import notify
@@ -41,19 +41,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    try:
-        code: int = arguments.run(arguments)
-    except UnciaError as error:
-        print(f"uncia-trap: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `uncia-trap log | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code
+    return run_command(_parser(), argv, lambda: log_to_stderr(logging.INFO))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,6 @@ Exit codes: 0 done; 1 a positive sequence was not delivered; 2 a mistake in inpu
 import argparse
 import json
 import logging
-import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from uncia_contract.errors import DataError, StorageError, UnciaError
+from uncia_contract.command_line import log_to_stderr, run_command
+from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
 
@@ -31,17 +31,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    try:
-        code: int = arguments.run(arguments)
-    except UnciaError as error:
-        print(f"uncia-simulate: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("uncia-simulate: interrupted", file=sys.stderr)
-        return 130
-    return code
+    return run_command(_parser(), argv, lambda: log_to_stderr(logging.WARNING))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from uncia_contract.bundle import read_bundle
-from uncia_contract.errors import DataError, StorageError, UnciaError
+from uncia_contract.command_line import run_command
+from uncia_contract.errors import DataError, StorageError
 from uncia_training.compare_command import add_compare, run_compare
 from uncia_training.features_command import add_features, run_features
 from uncia_training.fit_parquet_command import add_fit_parquet, run_fit_parquet
@@ -33,16 +34,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run(arguments)
-    except UnciaError as error:
-        print(f"uncia-train: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("uncia-train: interrupted", file=sys.stderr)
-        return 130
-    return code
+    return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:

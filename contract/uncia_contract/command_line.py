@@ -1,0 +1,48 @@
+"""How every command of uncia ends: what it says on its way out, and with which exit code.
+
+Exit codes: what the command says, else 0 done, 2 a mistake in input, configuration or surroundings, 130 interrupted.
+"""
+
+import logging
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+
+from uncia_contract.errors import UnciaError
+
+
+def run_command(
+    parser: ArgumentParser, argv: Sequence[str] | None = None, begin: Callable[[], object] | None = None
+) -> int:
+    """Reads the command line and does what it says; the exit code.
+
+    Args:
+        parser: its commands have set `run`, a function from the arguments to an exit code.
+        argv: the arguments; those of the process where None.
+        begin: called once the arguments are read, before the command.
+    """
+    arguments = parser.parse_args(argv)
+    if begin is not None:
+        begin()
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except UnciaError as error:
+        return _said(f"{parser.prog}: {error}", 2)
+    except KeyboardInterrupt:
+        return _said(f"{parser.prog}: interrupted", 130)
+    except BrokenPipeError:  # such as `uncia-trap log | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def log_to_stderr(level: int) -> None:
+    """Log lines from this level on, each with its level and the module that speaks."""
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+def _said(line: str, code: int) -> int:
+    print(line, file=sys.stderr)
+    return code
