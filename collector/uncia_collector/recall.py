@@ -3,10 +3,12 @@
 Decides what may be claimed. The miss rate is that of rejected sequences: of those a trap sent for audit and somebody
 reviewed, how many showed the animal after all. The interval is exact (Clopper and Pearson 1934), at 95 %.
 #1 Fewer than 30 reviewed audits claim nothing.
+#2 Each version of a bundle has rates of its own: what an older model missed says nothing of the one at work now.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from math import exp, lgamma, log, log1p
 
 from sqlalchemy import Connection, Integer, ScalarSelect, case, cast, func, select
@@ -19,8 +21,12 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class MissRate:
-    """At one site, of `reviewed` audits `missed` showed the animal; `low` and `high` bound the rate, in [0, 1]."""
+    """Of `reviewed` audits that a bundle rejected at one site `missed` showed the animal; `low` and `high` bound the
+    rate, in [0, 1].
+    """
 
+    bundle: str
+    version: int
     site: str
     waiting: int
     reviewed: int
@@ -40,7 +46,7 @@ class MissRate:
 
 
 def miss_rates(connection: Connection) -> list[MissRate]:
-    """One for each site that sent audits, and under the name "" one for all together.
+    """One for each bundle (#2) and site that sent audits, and after a bundle's sites, under the name "", one for all.
 
     A site is the deployment's location; a trap that no deployment places counts as a site of its own.
     """
@@ -51,14 +57,20 @@ def miss_rates(connection: Connection) -> list[MissRate]:
         else_=0,
     )
     site = func.coalesce(_location(), sequences.c.trap + " (no place known)").label("site")
+    by = (sequences.c.bundle, sequences.c.bundle_version, site)
     counted = (func.count(), cast(func.sum(reviewed), Integer), cast(func.sum(missed), Integer))
-    query = select(site, *counted).where(sequences.c.audit.is_(True)).group_by(site).order_by(site)
-    rows = [(str(name), int(total), int(seen), int(hits)) for name, total, seen, hits in connection.execute(query)]
-    if rows:
-        _, *counts = zip(*rows, strict=True)
-        total, seen, hits = (sum(map(int, count)) for count in counts)
-        rows.append(("", total, seen, hits))
-    return [MissRate(name, total - seen, seen, hits, *interval(hits, seen)) for name, total, seen, hits in rows]
+    query = select(*by, *counted).where(sequences.c.audit.is_(True)).group_by(*by)
+    rows = connection.execute(query.order_by(by[0], by[1].desc(), site)).all()
+    rates = []
+    for bundle, sites in groupby(rows, lambda row: (str(row[0]), int(row[1]))):
+        counts = [(str(row[2]), int(row[3]), int(row[4]), int(row[5])) for row in sites]
+        audits, seen, hits = (sum(column) for column in zip(*(count[1:] for count in counts), strict=True))
+        rates += [_rate(bundle, *count) for count in [*counts, ("", audits, seen, hits)]]
+    return rates
+
+
+def _rate(bundle: tuple[str, int], site: str, audits: int, reviewed: int, missed: int) -> MissRate:
+    return MissRate(*bundle, site, audits - reviewed, reviewed, missed, *interval(missed, reviewed))
 
 
 def _location() -> ScalarSelect[str]:

@@ -75,6 +75,17 @@ def test_relabelling_needs_no_keyboard(browser, station):
     assert states(station)["2"] == "ibex"
 
 
+def test_a_phone_shows_pictures_first(browser, station):
+    """Filters are closed and say what is on; of a sequence the whole first frame stands above the answers."""
+    browser.resize(390, 844)
+    browser.open(f"{station.address}?trap=ridge&state=doubtful&since=2026-11-01&min_score=0.5")
+    assert browser.one("summary").text == "Filters: ridge, doubtful (0.35 to 0.75), from 2026-11-01, at least 0.5"
+    assert browser.run(RECT, browser.one(".card img"))[1] < 400
+    browser.open(f"{station.address}sequences/ridge/2")
+    _, top, _, height = browser.run(RECT, browser.one(".frame"))
+    assert top + height < browser.run(RECT, browser.one(".review"))[1]
+
+
 def test_the_stations_own_labels_are_offered(browser, station):
     """`labels` of collector.toml, each with its digit."""
     station.app.state.shell.settings = CollectorSettings(labels=("argali", "manul"))

@@ -11,6 +11,7 @@ from uncia_collector.recall import interval, miss_rates
 from uncia_collector.review import review
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
+from uncia_contract.messages import BundleIdentity
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -56,6 +57,16 @@ def test_missed_animals_are_counted_per_site(audited):
     assert [(rate.site, rate.reviewed, rate.missed, rate.waiting) for rate in rates] == [
         ("pass", 2, 1, 6), ("stray (no place known)", 0, 0, 4), ("", 2, 1, 10),
     ]  # fmt: skip
+
+
+def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
+    """What version 1 missed is told of version 1; the newest version stands first."""
+    newer = BundleIdentity("starter", 2, "1" * 64)
+    audited.take(make_sequence(id="b", score=0.1, positive=False, audit=True, bundle=newer).record_wire())
+    with audited.database.reading() as connection:
+        rates = [rate for rate in miss_rates(connection) if not rate.site]
+
+    assert [(rate.version, rate.missed, rate.reviewed, rate.waiting) for rate in rates] == [(2, 0, 0, 1), (1, 1, 2, 10)]
 
 
 @pytest.mark.parametrize(
