@@ -62,6 +62,7 @@ class Arrivals:
         self._handed: dict[Path, Key] = {}
         self._told: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
         self._observer = None if mode == "polling" else _observe(folder, self._told, must=mode == "inotify")
+        self.away: str | None = None  # why the folder could not be looked into the last time
         self._rescan_s = 60.0 if self._observer else settle_s
         self._next_scan_s = clock()
 
@@ -129,7 +130,13 @@ class Arrivals:
                 if is_picture(path):
                     yield path
         except OSError as error:  # a card that was pulled, a share that is away: it comes back
-            _log.warning("watched folder %s: %s", self._folder, error)
+            if self.away is None:
+                _log.error("watched folder %s: %s", self._folder, error.strerror or error)
+            self.away = error.strerror or str(error)
+            return
+        if self.away is not None:
+            _log.info("watched folder %s can be read again", self._folder)
+            self.away = None
 
     def _consider(self, path: Path, closed: bool) -> None:
         try:

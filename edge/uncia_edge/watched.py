@@ -110,7 +110,9 @@ class WatchedCamera:
     @property
     def troubles(self) -> Sequence[str]:
         """What the base station should know."""
-        return [f"{self.unstored} bursts wait for room on the card"] if self.unstored else []
+        unstored = [f"{self.unstored} bursts wait for room on the card"] if self.unstored else []
+        away = [f"no camera: {self._folder}: {self._arrivals.away}"] if self._arrivals.away else []
+        return [*unstored, *away]
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended. A burst counts as handed over when the next one is asked for."""

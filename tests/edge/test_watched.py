@@ -332,6 +332,26 @@ def test_a_share_is_looked_at_and_not_listened_to(place: Place, monkeypatch: pyt
     assert until(lambda: arrivals.ready(0.05), 10) == [path]
 
 
+def test_a_folder_that_goes_away_is_told_once_and_taken_up_again(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A share that is away for a night: one line, a word in the state, and then its pictures."""
+    now_s = [0.0]
+    camera = WatchedCamera(place.folder, place.ledger, BurstRule(), lambda _: False,
+                           watch=WatchSettings("polling", 1.0, 1.0), clock=lambda: now_s[0])  # fmt: skip
+    camera._arrivals._listen = lambda timeout_s: None  # type: ignore[method-assign]
+    place.folder.rmdir()
+    for _ in range(5):
+        now_s[0] += 2.0
+        assert camera._arrivals.ready(0) == []
+    assert camera.troubles == [f"no camera: {place.folder}: No such file or directory"]
+    place.folder.mkdir()
+    path = place.put("A1.JPG", 0)
+    assert until(lambda: (now_s.append(now_s.pop() + 2.0), camera._arrivals.ready(0))[1], 10) == [path]
+    assert camera.troubles == []
+    assert [record.levelname for record in caplog.records if "watched folder" in record.message] == ["ERROR"]
+
+
 def test_a_disk_is_listened_to(place: Place) -> None:
     """The default."""
     arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder))
