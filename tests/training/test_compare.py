@@ -1,6 +1,7 @@
 """The comparison on rendered pictures: a report with every promised figure, and nothing computed twice."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from uncia_contract.regions import Region
 from uncia_training import extract
 from uncia_training.cli import main
 from uncia_training.compare import _rows
+from uncia_training.datasets import read_data
 from uncia_training.feature_store import FeatureStore
 from uncia_training.logistic import Calibration
 from uncia_training.pictures import Look
@@ -209,3 +211,44 @@ def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
         keys = {number: (key * 64,) for number, key in enumerate("xyz")}
         rows = _rows(systems(["L120"], None)[0], looks, keys, ("plain",), store, comparison)
     assert rows.scored.tolist() == [False, True, True]
+
+
+def test_the_standards_own_example_is_compared(shared, tmp_path):
+    """Camtrap DP 1.0.2 as published, with rendered pictures under its media's names: ducks are told from all else."""
+    folder = tmp_path / "package"
+    shutil.copytree(shared / "camtrap-dp" / "example", folder)
+    duck = "Anas_platyrhynchos"
+    chance = np.random.default_rng(2)
+    for picture in read_data(folder, [duck]):
+        picture.path.parent.mkdir(exist_ok=True)
+        level = np.uint8(150 if picture.label == duck else 40)
+        Image.fromarray(chance.integers(0, 60, (24, 32, 3), dtype=np.uint8) + level).save(picture.path)
+    arguments = ["compare", "--data", str(folder), "--positive", duck, "--system", "L120", "--repeats", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    content = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (content["data"]["labels"][duck], content["data"]["pictures"], content["failures"]) == (157, 412, [])
+    assert (content["data"]["units"], len(content["systems"][0]["locations"])) == (4, 4)
+    assert content["systems"][0]["frames"]["accuracy"] > 0.95
+    assert content["settings"]["negatives_per_day_from"].startswith("measured")
+
+
+def few(data: Path, folder: Path, cats: int) -> Path:
+    """A data set of that many pictures of cats, each its own sequence, and all dogs; its folder."""
+    shutil.copytree(data, folder)
+    rows = [f"cat{number}.jpg,cat,c{number},place cat{number}" for number in range(cats)]
+    rows += [f"dog{number}.jpg,dog,dog{number // 2},place dog{number // 2}" for number in range(8)]
+    (folder / "labels.csv").write_text("\n".join(["file,label,sequence,location", *rows]))
+    return folder
+
+
+def test_three_pictures_of_a_class_are_enough(data, tmp_path):
+    """Two of them, each a place of its own, choose the penalty for the third."""
+    assert run(few(data, tmp_path / "data", 3), tmp_path / "run")["data"]["labels"]["cat"] == 3
+
+
+def test_a_class_that_leaves_one_picture_to_learn_from_is_refused(data, tmp_path, capsys):
+    """The picture is named; there would be nothing to choose a penalty with."""
+    folder = few(data, tmp_path / "data", 2)
+    arguments = ["compare", "--data", str(folder / "labels.csv"), "--positive", "cat", "--system", "L120"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert re.search(r"'cat': .* would learn from 1 picture \(cat\d.jpg\); .* add pictures", capsys.readouterr().err)

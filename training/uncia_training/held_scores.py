@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from uncia_contract.errors import BundleError, StorageError
+from uncia_contract.errors import BundleError, DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes, head_to_bytes
 from uncia_contract.labels import LabelledPicture, sequence_key
 from uncia_training.backbone_folder import BackboneFolder
+from uncia_training.datasets import NEGATIVE
 from uncia_training.selection import assign_folds
 from uncia_training.systems import FitKey
 from uncia_training.trap_side import pack, score_bursts
@@ -31,6 +32,7 @@ from uncia_training.trial import Held, Recipe, Rows, fit_head, score_held_out
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
 FORMAT = "held/2"
+LEAST_TO_LEARN = 2  # pictures of a class: one to fit on while the other tells how well
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -58,6 +60,21 @@ class Task:
         folds[learnt] = assign_folds(self.labels[learnt], names, ["one"] * len(names), self.folds, self.seed + repeat)
         return folds
 
+    def check(self, dealt: NDArray[np.intp]) -> None:
+        """Nothing, if each side that is learnt from has pictures of every class to choose a penalty with.
+
+        Raises:
+            DataError: some side has one only, or none.
+        """
+        for fold, (label, name) in product(range(self.folds), enumerate((NEGATIVE, *self.positive))):
+            left = np.flatnonzero((dealt != fold) & (dealt >= 0) & (self.labels == label))
+            if len(left) < LEAST_TO_LEARN:
+                files = ", ".join(self.pictures[int(number)].file for number in left) or "none"
+                raise DataError(
+                    f"{name!r}: one side of the split would learn from {len(left)} picture ({files}); at least "
+                    f"{LEAST_TO_LEARN} are needed; add pictures"
+                )
+
 
 @dataclass(frozen=True, eq=False)
 class HeldScores:
@@ -75,6 +92,8 @@ def held_scores(
 ) -> dict[FitKey, HeldScores]:
     """Fits and scores every fit on every fold of every repeat; what the cache has is taken from there."""
     dealt = [task.deal(repeat) for repeat in range(task.repeats)]
+    for folds in dealt:
+        task.check(folds)
     own = {key: replace(one, units=task.units[one.picture]) for key, one in rows.items()}
     jobs = list(product(own, range(task.repeats), range(task.folds)))
     gathered: dict[FitKey, list[tuple[int, Held]]] = {key: [] for key in own}

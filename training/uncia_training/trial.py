@@ -1,7 +1,8 @@
 """One fit of the comparison: choose the penalty on the training side, fit, and score the side that was held out.
 
 Decides nothing about the data: it is handed rows and sides. The penalty is chosen anew within each training side, by
-grouped cross-validation (`selection.choose`), from one grid for all systems.
+grouped cross-validation (`selection.choose`), from one grid for all systems. Where a class has one unit only on the
+training side, the inner folds go by sequence, or by picture.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.heads import LogisticHead
+from uncia_contract.labels import sequence_key
 from uncia_training.coordinates import MOST_ROWS, coordinates
 from uncia_training.feature_store import StoredRows
 from uncia_training.logistic import to_head
@@ -133,8 +135,21 @@ def thresholds(side: Rows, best: Choice) -> tuple[Threshold, Threshold]:
 
 
 def _choose(samples: Samples, side: Rows, recipe: Recipe) -> tuple[Choice, ...]:
-    folds = assign_folds(side.labels, samples.groups, samples.sources, INNER_FOLDS, recipe.seed)
+    folds = assign_folds(side.labels, _groups(side), samples.sources, INNER_FOLDS, recipe.seed)
     return choose(samples, folds, recipe.scaled(side.stored.shape[1]), PATIENCE)
+
+
+def _groups(side: Rows) -> list[str]:
+    """What the inner folds keep together: units; where a class has only one here, sequences; else pictures."""
+    pictures = [str(number) for number in side.picture]
+    sequences = ["\0".join(sequence_key(look.picture)) for look in side.looks]
+    for names in (side.units.tolist(), sequences):
+        classes = (
+            {name for name, own in zip(names, side.labels, strict=True) if own == label} for label in set(side.labels)
+        )
+        if all(len(own) > 1 for own in classes):
+            return names
+    return pictures
 
 
 def _samples(side: Rows, plain: StoredRows, recipe: Recipe) -> tuple[Samples, NDArray[np.float32] | StoredRows]:
