@@ -76,16 +76,35 @@ def observe(
     graph = unpacked.subgraphs[0]
     runner = FloatRunner(model)
     looks = [_look(unpacked, graph.tensors[layer.inputs[1]].shape, layer) for layer in layers]
-    sums: list[list[Any]] = [[0, 0.0, 0.0] for _ in layers]
+    sums = [_Sums() for _ in layers]
     for number, picture in enumerate(pictures, start=1):
         runner.run(picture)
         progress(number, len(pictures))
         for layer, look, total in zip(layers, looks, sums, strict=True):
-            rows = look(runner.tensor(int(layer.inputs[0]))[0])
-            total[0] += rows.shape[1]
-            total[1] = total[1] + rows.sum(axis=1, dtype=np.float64)
-            total[2] = total[2] + (rows.transpose(0, 2, 1) @ rows).astype(np.float64)
-    return [_moments(*total) for total in sums]
+            total.add(look(runner.tensor(int(layer.inputs[0]))[0]))
+    return [one.moments() for one in sums]
+
+
+class _Sums:
+    """Sums over rows (groups, places, inputs), added up in float64."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total: Any = 0.0
+        self.products: Any = 0.0
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        self.count += rows.shape[1]
+        self.total += rows.sum(axis=1, dtype=np.float64)
+        products = rows.transpose(0, 2, 1) @ rows
+        if isinstance(self.products, float):
+            self.products = products.astype(np.float64)
+        else:
+            self.products += products  # in place: a wide layer's are tens of megabytes
+
+    def moments(self) -> Moments:
+        mean = self.total / self.count
+        return Moments(mean, self.products / self.count - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
 def round_rows(weights: Array, covariance: Array, scale: Array) -> NDArray[np.int8]:
@@ -99,11 +118,6 @@ def round_rows(weights: Array, covariance: Array, scale: Array) -> NDArray[np.in
         error = (left[:, at] - whole[:, at] * scale) / spread[at, at]
         left[:, at + 1 :] -= np.outer(error, spread[at, at + 1 :])
     return whole
-
-
-def _moments(count: int, total: Array, products: Array) -> Moments:
-    mean = total / count
-    return Moments(mean, products / count - mean[:, :, np.newaxis] * mean[:, np.newaxis, :])
 
 
 def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Moments) -> None:
