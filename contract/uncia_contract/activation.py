@@ -16,8 +16,8 @@ from uncia_contract.manifest import MODEL
 from uncia_contract.preprocessing import WHOLE, pixel_box
 from uncia_contract.regions import Region
 
-# How many logits a place adds before its colour is full.
-_FULL = 8.0
+# How many logits a place adds before its colour is full, or as many as one place in twenty reaches.
+_FULL, _FULL_PERCENTILE = 8.0, 95
 
 
 class Explainer:
@@ -69,7 +69,7 @@ def overlay(
 
     Args:
         picture: oriented RGB.
-        activation: (rows, columns) logits of the region.
+        activation: (rows, columns) logits of the region; strong ones all over are drawn in proportion.
         region: what the model saw, None for the whole picture.
         width: of the result in pixels.
     """
@@ -78,7 +78,8 @@ def overlay(
     shown = picture.resize(size, Image.Resampling.BILINEAR)
     box = pixel_box(region or WHOLE, size)
     sides = (box[2] - box[0], box[3] - box[1])
-    strength = Image.fromarray(np.clip(activation / _FULL, -1, 1).astype(np.float32))
+    full = max(_FULL, float(np.percentile(np.abs(activation), _FULL_PERCENTILE)))
+    strength = Image.fromarray(np.clip(activation / full, -1, 1).astype(np.float32))
     spread = np.asarray(strength.resize(sides, Image.Resampling.BICUBIC))[..., np.newaxis]
     inside = np.asarray(shown.crop(box), dtype=np.float32)
     colour = np.where(spread > 0, np.array([255, 0, 0], np.float32), np.array([0, 0, 255], np.float32))

@@ -111,6 +111,14 @@ def test_red_speaks_for_and_blue_against_within_the_region() -> None:
     assert (left, right, outside) == ((193, 39, 39), (39, 39, 193), (100, 100, 100))
 
 
+def test_what_is_strong_all_over_is_drawn_in_proportion() -> None:
+    """A network whose places add tens of logits each would give two flat colours."""
+    grey = Image.new("RGB", (80, 60), (100, 100, 100))
+    shown = overlay(grey, np.array([[40.0, 20.0, -20.0, -40.0]], np.float32))
+    strong, half = (shown.getpixel((x, 30))[0] - shown.getpixel((x, 30))[1] for x in (2, 30))
+    assert 0 < half < 0.8 * strong
+
+
 def test_the_maps_mean_is_the_heads_answer() -> None:
     """Pooling and the head are linear: the activation map loses nothing."""
     chance = np.random.default_rng(4)
