@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from uncia_backbones.frameworks import keras
 from uncia_backbones.weights import Tensors
@@ -38,22 +39,44 @@ class Graph:
         """`_blocks.1._bn0` as a name that TensorFlow's scopes take."""
         return tensor.lstrip("_").replace("._", "_").replace(".", "_")
 
-    def convolution(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1, padding: str = "same") -> Any:
-        """A convolution without bias; its tensor is (filters, channels, kernel, kernel)."""
+    def convolution(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        padding: str = "same",
+        factors: NDArray[np.float64] | None = None,
+    ) -> Any:
+        """A convolution without bias; its tensor is (filters, channels, kernel, kernel).
+
+        `factors` (channels,) are those that the channels of x still need: the kernel takes them in.
+        """
         layer = keras.layers.Conv2D(
             filters, kernel, stride, padding=padding, use_bias=False, name=self.layer_name(name)
         )
         y = layer(x)
         weight = self.tensors.take(name + self.names.kernel, (filters, x.shape[-1], kernel, kernel))
+        if factors is not None:
+            weight = (weight * factors[:, np.newaxis, np.newaxis]).astype(np.float32)
         layer.set_weights([weight.transpose(2, 3, 1, 0)])
         return y
 
-    def padded_convolution(self, x: Any, name: str, filters: int, kernel: int, stride: int = 1) -> Any:
+    def padded_convolution(
+        self,
+        x: Any,
+        name: str,
+        filters: int,
+        kernel: int,
+        stride: int = 1,
+        factors: NDArray[np.float64] | None = None,
+    ) -> Any:
         """The same with `kernel // 2` zeros on each side, as PyTorch and Gluon pad; "same" differs where it strides."""
         if stride == 1:
-            return self.convolution(x, name, filters, kernel)
+            return self.convolution(x, name, filters, kernel, factors=factors)
         padded = keras.layers.ZeroPadding2D(kernel // 2, name=f"{self.layer_name(name)}_pad")(x)
-        return self.convolution(padded, name, filters, kernel, stride, padding="valid")
+        return self.convolution(padded, name, filters, kernel, stride, "valid", factors)
 
     def depthwise(self, x: Any, name: str, kernel: int, stride: int) -> Any:
         """A depthwise convolution without bias; its tensor is (channels, 1, kernel, kernel)."""
@@ -69,6 +92,25 @@ class Graph:
         y = layer(x)
         layer.set_weights([self.tensors.take(name + part, (x.shape[-1],)) for part in self.names.batch_norm])
         return y
+
+    def scaled_channels(self, x: Any, name: str) -> Any:
+        """The same frozen batch norm as a depthwise convolution of 1x1, for where no convolution precedes it.
+
+        A product has one scale of integers for all channels; a depthwise convolution has one for each.
+        """
+        layer = keras.layers.DepthwiseConv2D(1, name=self.layer_name(name))
+        y = layer(x)
+        factors, offsets = self.scaling(name, x.shape[-1])
+        layer.set_weights([factors.reshape(1, 1, -1, 1), offsets])
+        return y
+
+    def scaling(self, name: str, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What a frozen batch norm does to each channel: factors and offsets (channels,)."""
+        scale, offset, mean, variance = (
+            self.tensors.take(name + part, (channels,)).astype(np.float64) for part in self.names.batch_norm
+        )
+        factors = scale / np.sqrt(variance + self.epsilon)
+        return factors, offset - mean * factors
 
 
 def normalised(pixels: Any, mean: float | tuple[float, ...], spread: float | tuple[float, ...]) -> Any:

@@ -62,18 +62,23 @@ def build(tensors: Tensors, cut: str | None = None) -> keras.Model:
     """
     graph = Graph(tensors, BATCH_NORM_EPSILON, GLUON_NAMES)
     pixels = keras.Input((SIZE[1], SIZE[0], 3), name="pixels")
-    x = _stem(graph, normalised(pixels, MEAN, SPREAD))
+    x = _stem(graph, pixels)
     stages = CUTS[cut] if cut else len(STAGES)
     for stage in range(1, stages + 1):
         x = _stage(graph, x, stage)
-    x = _norm_relu(graph, x, "batchnorm2" if stages == len(STAGES) else f"stage{stages + 1}_batchnorm0")
+    x = _scaled_relu(graph, x, "batchnorm2" if stages == len(STAGES) else f"stage{stages + 1}_batchnorm0")
     pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(x)
     return keras.Model(pixels, {"map": x, "pooled": pooled}, name="resnet50v2")
 
 
-def _stem(graph: Graph, x: Any) -> Any:
-    x = graph.batch_norm(x, "batchnorm0")
-    x = _norm_relu(graph, graph.padded_convolution(x, "conv0", 64, 7, stride=2), "batchnorm1")
+def _stem(graph: Graph, pixels: Any) -> Any:
+    """ImageNet's normalisation and the input's batch norm as one subtraction; the first kernel takes their factors."""
+    factors, offsets = graph.scaling("batchnorm0", 3)
+    if not factors.all():
+        raise DataError("batchnorm0_gamma holds a zero: weights of another network?")
+    factors, offsets = factors / SPREAD, offsets - np.array(MEAN) / SPREAD * factors
+    x = normalised(pixels, tuple(-offsets / factors), 1.0)
+    x = _norm_relu(graph, graph.padded_convolution(x, "conv0", 64, 7, 2, factors), "batchnorm1")
     x = keras.layers.ZeroPadding2D(1, name="pool_pad")(x)
     return keras.layers.MaxPooling2D(3, 2, name="pool")(x)
 
@@ -92,7 +97,7 @@ def _stage(graph: Graph, x: Any, stage: int) -> Any:
 def _unit(
     graph: Graph, x: Any, convolutions: list[str], norms: list[str], width: int, stride: int, has_shortcut: bool
 ) -> Any:
-    activated = _norm_relu(graph, x, norms[0])
+    activated = _scaled_relu(graph, x, norms[0])
     y = graph.convolution(activated, convolutions[0], width, 1)
     y = graph.padded_convolution(_norm_relu(graph, y, norms[1]), convolutions[1], width, 3, stride)
     y = graph.convolution(_norm_relu(graph, y, norms[2]), convolutions[2], 4 * width, 1)
@@ -102,6 +107,11 @@ def _unit(
 
 def _norm_relu(graph: Graph, x: Any, name: str) -> Any:
     return keras.layers.ReLU(name=f"{name}_relu")(graph.batch_norm(x, name))
+
+
+def _scaled_relu(graph: Graph, x: Any, name: str) -> Any:
+    """Behind sums, where no convolution takes the batch norm into its weights."""
+    return keras.layers.ReLU(name=f"{name}_relu")(graph.scaled_channels(x, name))
 
 
 def _arrays(path: Path) -> Mapping[str, NDArray[np.float32]]:

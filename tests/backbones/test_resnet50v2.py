@@ -1,11 +1,14 @@
 """ResNet-50 v2: the port gives what an independent implementation gives, after the second and the third stage."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.onnx_weights import read_initialisers
+from uncia_backbones.quantize import float_model
 from uncia_backbones.registry import backbone
 from uncia_contract.errors import DataError
 
@@ -25,6 +28,13 @@ def test_the_map_agrees_with_the_reference(shared: Path) -> None:
     golden = np.load(shared / "golden/resnet50v2_stage3.npz")
     network = ROW.load(str(shared / "golden/resnet50v2_stage3_weights.npz"), "stage3")
     np.testing.assert_allclose(network.features(golden["images"][:1], "map")[0], golden["stage3_map_first"], atol=1e-3)
+
+
+def test_no_batch_norm_is_left_to_a_product_with_one_scale() -> None:
+    """What no convolution takes into its weights is a depthwise convolution of 1x1."""
+    model = unpack(float_model(ROW.load("random:2", "stage2").model, "pooled"))
+    kinds = Counter(operator_name(model, one) for one in model.subgraphs[0].operators)
+    assert (kinds["MUL"], kinds["DEPTHWISE_CONV_2D"]) == (0, 8)
 
 
 def test_weights_up_to_stage_3_are_refused_for_the_whole_network(shared: Path) -> None:

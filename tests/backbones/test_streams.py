@@ -1,5 +1,7 @@
 """Linear streams: the same network in float, channels of like range."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from uncia_backbones.efficientnet_lite0 import load
 from uncia_backbones.flatbuffer import unpack
 from uncia_backbones.float_runner import FloatRunner
 from uncia_backbones.quantize import calibrated
+from uncia_backbones.registry import backbone
 from uncia_backbones.streams import evened, streams
+from uncia_backbones.stretch import stretched
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +58,30 @@ def test_channels_become_alike(network: bytes, pictures: list[np.ndarray]) -> No
     before = spans(network, tensors, pictures[0])
     after = spans(evened(network, pictures, 1.0), tensors, pictures[0])
     assert np.median(after) > 1.3 * np.median(before)
+
+
+@pytest.fixture(scope="module")
+def preactivated(pictures: list[np.ndarray]) -> bytes:
+    """ResNet-50 v2 up to its second stage: behind its sums stand batch norms, as depthwise convolutions of 1x1."""
+    return calibrated(backbone("resnet50v2").load("random:2", "stage2").model, "pooled", pictures)
+
+
+def test_a_batch_norm_behind_a_sum_reads_a_stream(preactivated: bytes) -> None:
+    """Of each stage: its shortcut and units write, and what follows each sum reads."""
+    found = [(len(one.writers), len(one.additions), len(one.readers)) for one in streams(unpack(preactivated))]
+    assert found == [(4, 3, 3), (5, 4, 4)]
+
+
+@pytest.mark.parametrize("change", [evened, stretched])
+def test_convolutions_that_share_a_bias_are_changed_each_for_itself(
+    preactivated: bytes, pictures: list[np.ndarray], change: Callable[..., bytes]
+) -> None:
+    """TensorFlow gives all biases of nothing but zeros one tensor; float computes what it did all the same."""
+    graph = unpack(preactivated).subgraphs[0]
+    biases = [int(one.inputs[2]) for one in graph.operators if len(one.inputs) == 3]
+    assert len(set(biases)) < len(biases)
+    before, after = FloatRunner(preactivated), FloatRunner(change(preactivated, pictures))
+    for runner in (before, after):
+        runner.run(pictures[0])
+    output = int(graph.outputs[0])
+    np.testing.assert_allclose(after.tensor(output), before.tensor(output), rtol=1e-3, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Channels behind a ReLU6: the same network in float, more of 0 to 6 in use."""
+"""Channels behind a ReLU: the same network in float, more of one range in use."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,11 @@ import pytest
 from uncia_backbones.efficientnet_lite0 import load
 from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.float_runner import FloatRunner
+from uncia_backbones.frameworks import keras
 from uncia_backbones.quantize import calibrated
 from uncia_backbones.stretch import stretched
 
-RELU6 = 3
+RELU, RELU6 = 1, 3
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +56,39 @@ def test_channels_use_more_of_the_range(network: bytes, pictures: list[np.ndarra
     awake = before > 0
     assert np.median(after[awake] / before[awake]) > 1.3
     assert after.max() <= 6.0
+
+
+def test_behind_a_plain_relu_channels_become_alike(pictures: list[np.ndarray]) -> None:
+    """Read by two convolutions at once, as in a residual network's first unit; float computes what it did."""
+    pixels = keras.Input((224, 224, 3), name="pixels")
+    x = keras.layers.Conv2D(8, 3, 4, activation="relu", name="writer")(pixels)
+    read = [keras.layers.Conv2D(4, size, padding="same", name=f"reader{size}")(x) for size in (1, 3)]
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(keras.layers.Add(name="sum")(read))
+    network = keras.Model(pixels, {"pooled": pooled}, name="small")
+    kernel, bias = network.get_layer("writer").get_weights()
+    network.get_layer("writer").set_weights([kernel * np.geomspace(0.1, 1, 8), bias])
+    before = calibrated(network, "pooled", pictures)
+    after = stretched(before, pictures, 1.0)
+    [low], [high] = (spread(model, pictures[0]) for model in (before, after))
+    assert high > 2 * low
+    outputs = [features(model, pictures[0]) for model in (before, after)]
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-4)
+
+
+def spread(model: bytes, picture: np.ndarray) -> list[float]:
+    """The lowest channel's highest activation as a share of the highest, of each plain ReLU."""
+    unpacked, runner = unpack(model), FloatRunner(model)
+    runner.run(picture)
+    written = [
+        runner.tensor(int(one.outputs[0]))
+        for one in unpacked.subgraphs[0].operators
+        if operator_name(unpacked, one) == "CONV_2D" and one.builtinOptions.fusedActivationFunction == RELU
+    ]
+    tops = [values.reshape(-1, values.shape[-1]).max(axis=0) for values in written]
+    return [float(top[top > 0].min() / top.max()) for top in tops]
+
+
+def features(model: bytes, picture: np.ndarray) -> np.ndarray:
+    runner = FloatRunner(model)
+    runner.run(picture)
+    return runner.tensor(int(unpack(model).subgraphs[0].outputs[0]))

@@ -14,6 +14,7 @@ from uncia_contract.classifier import Classifier
 from uncia_contract.manifest import MODEL
 from uncia_contract.preprocessing import model_input
 from uncia_converter.cli import main as convert
+from uncia_edge.cli import main as trap
 from uncia_training.cli import main as train
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "resnet50v2_stage3_weights.npz"
@@ -67,13 +68,6 @@ def tells_them_apart(bundle: Bundle, labels_csv: Path) -> bool:
     return max(scores[::2]) < 0.5 < min(scores[1::2])
 
 
-def test_resnet50_becomes_a_bundle_of_at_most_26_mb(labels_csv: Path, tmp_path: Path) -> None:
-    """Keras Applications' ResNet-50 with seeded random weights, whole: 2,048 features."""
-    bundle = made(labels_csv, tmp_path, "--backbone", "resnet50", "--weights", "random:7")
-    assert (bundle.head.features, tells_them_apart(bundle, labels_csv)) == (2048, True)
-    assert (tmp_path / "cats-1.uncia").stat().st_size <= 26 * MB
-
-
 def test_resnet50v2_cut_after_stage_3_passes_the_gate(labels_csv: Path, tmp_path: Path) -> None:
     """With its real weights, per channel, scored by the trap's classifier."""
     if not GOLDEN.exists():
@@ -105,3 +99,26 @@ def test_rn3_and_its_kin_are_compared_in_float_and_int8_and_packed(labels_csv: P
     assert [one["name"] for one in content["systems"]] == ["L120", *kin, "uncia", "uncia-no-regions"]
     assert [one["name"] for one in content["systems"] if "int8" in one] == kin
     assert all(tells_them_apart(packed(tmp_path, system), labels_csv) for system in kin)
+
+
+def test_resnet50_takes_every_system_and_the_trap_with_random_weights(labels_csv: Path, tmp_path: Path) -> None:
+    """All seven rows, the second-to-last layer whole (100,352 features); RN1 in at most 26 MB scores a card."""
+    content = compared(labels_csv, tmp_path, "--backbone", "resnet50", "--weights", "random:7")
+    assert [one["name"] for one in content["systems"]] == [
+        "L120", "RN1", "RN2", "RN2+A", "RN2+A+E", "uncia", "uncia-no-regions"]  # fmt: skip
+    [stored] = (tmp_path / "cache" / "features").glob("resnet50-float-*/map")
+    rows = (stored / "keys.txt").read_text().split()
+    assert (stored / "rows.bin").stat().st_size == 2 * 7 * 7 * 2048 * len(rows)
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "resnet50 with random weights: no accuracy is claimed from it" in page
+    bundle = packed(tmp_path, "RN1")
+    assert (bundle.head.features, tells_them_apart(bundle, labels_csv)) == (2048, True)
+    assert (tmp_path / "RN1.uncia").stat().st_size <= 26 * MB
+    assert scored_on_the_trap(tmp_path / "RN1.uncia", labels_csv.parent) == 2 * EACH
+
+
+def scored_on_the_trap(bundle: Path, card: Path) -> int:
+    """How many pictures of a card `uncia-trap score` scores."""
+    out = bundle.with_suffix(".json")
+    assert trap(["score", str(card), "--bundle", str(bundle), "--json", str(out)]) == 0
+    return sum("failure" not in image for image in json.loads(out.read_text())["images"])
