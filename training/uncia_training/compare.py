@@ -123,7 +123,7 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
     comparison, found = _prepare(seen, settings, workers)
     needed = fits(chosen)
     features = {one.features for one in needed}
-    made = networks(settings.network, features, pictures, settings.cache, lambda line: progress(line, 0, 0))
+    made = networks(settings.network, features, pictures, settings.cache, progress)
     comparison.backbone = made.backbone
     comparison.rows = _all_rows(needed, made.extractors, found, comparison, workers, progress)
     _run(comparison, chosen, progress)

@@ -48,7 +48,7 @@ def networks(
     features: Collection[str],
     pictures: Sequence[LabelledPicture],
     cache: Path,
-    say: Callable[[str], None],
+    progress: Callable[[str, int, int], None],
 ) -> Networks:
     """The networks that these features need.
 
@@ -57,20 +57,20 @@ def networks(
         features: of `systems.System.features`.
         pictures: what the int8 network is calibrated with; those of split `test` are not used.
         cache: where models are kept.
-        say: takes one line of progress at a time.
+        progress: told the name of a step, and how many of how many parts of it are done.
     """
     made: dict[str, Extractor] = {PIXELS: Pixels()} if "pixels" in features else {}
     layers = [layer for layer in ("map", "pooled") if layer in features]
     if not layers and "int8" not in features:
         return Networks(made, None)
-    say(f"loading {choice.name}")
+    progress(f"loading {choice.name}", 0, 0)
     network = backbone(choice.backbone).load(choice.weights, choice.cut)
     stem = f"{choice.name}-{hashlib.sha256(network.weights_sha256.encode()).hexdigest()[:12]}"
     if layers:
         made[FLOAT] = FloatNetwork(choice.name, _float(network, cache / "models" / f"{stem}-float.tflite"), layers)
     if "int8" not in features:
         return Networks(made, None)
-    folder = _int8(choice, network, pictures, cache / "backbones" / stem, say)
+    folder = _int8(choice, network, pictures, cache / "backbones" / stem, progress)
     made[INT8] = Int8Network(choice.name, folder.model)
     return Networks(made, folder)
 
@@ -93,12 +93,16 @@ def _float(network: Network, path: Path) -> bytes:
 
 
 def _int8(
-    choice: NetworkChoice, network: Network, pictures: Sequence[LabelledPicture], stem: Path, say: Callable[[str], None]
+    choice: NetworkChoice,
+    network: Network,
+    pictures: Sequence[LabelledPicture],
+    stem: Path,
+    progress: Callable[[str, int, int], None],
 ) -> BackboneFolder:
     """The quantized network's folder, pooled features; the cache's, where it has one of the same calibration."""
     calibration = choose(pictures, network.size)
     folder = stem.with_name(f"{stem.name}-{str(calibration.summary()['fingerprint'])[:12]}")
     if not (folder / DESCRIPTION).exists():
-        say(f"quantizing with {len(calibration.candidates)} pictures")
-        write_folder(folder, network, (choice.backbone, choice.cut), "pooled", calibration)
+        progress(f"quantizing with {len(calibration.candidates)} pictures", 0, 0)
+        write_folder(folder, network, (choice.backbone, choice.cut), "pooled", calibration, progress)
     return read_backbone(folder)
