@@ -197,8 +197,13 @@ def sequences_of(
 
 def sequence_key(files: Sequence[PictureFile], scored_by: str) -> str:
     """Names a sequence (#4): 32 hexadecimal digits."""
-    content = msgspec.json.encode([scored_by, [(file.name, file.size, file.changed_ns) for file in files]])
+    content = msgspec.json.encode([scored_by, [(readable(file.name), file.size, file.changed_ns) for file in files]])
     return hashlib.sha256(content).hexdigest()[:32]
+
+
+def readable(name: str) -> str:
+    """A file's name as text for tables and logs: bytes that are no UTF-8, as on old cards, become `\\xff`."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def read_whole(place: Place, name: str) -> bytes:

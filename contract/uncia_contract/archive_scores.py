@@ -3,9 +3,10 @@
 Decides what is known of each picture once its sequence is scored.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from uncia_contract.archive import ArchiveSequence, Place, read_whole
+from uncia_contract.archive import ArchiveSequence, Place, read_whole, readable
 from uncia_contract.burst_pictures import small
 from uncia_contract.classifier import Scores
 from uncia_contract.errors import FrameError
@@ -37,13 +38,7 @@ def _unread(sequence: ArchiveSequence, index: int, place: Place, classifier: Sco
 
 
 def _failed(sequence: ArchiveSequence, index: int, reason: str) -> ScoredPicture:
-    return ScoredPicture(
-        sequence.names[index],
-        trap=sequence.trap,
-        sequence=sequence.names[0],
-        taken_at=sequence.times[index],
-        failure=reason,
-    )
+    return replace(_taken(sequence, index), failure=reason)
 
 
 def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, classifier: Scores) -> ScoredPicture:
@@ -51,17 +46,24 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
         return _failed(sequence, index, verdict.failures[index])
     look = verdict.looks[index]
     region = look.region
-    return ScoredPicture(
-        sequence.names[index],
+    return replace(
+        _taken(sequence, index),
         label=classifier.manifest.positive_labels[0],
         score=look.score,
         region=(region.left, region.top, region.width, region.height) if region else None,
-        trap=sequence.trap,
-        sequence=sequence.names[0],
-        taken_at=sequence.times[index],
         confidence=verdict.decision.confidence,
         threshold=classifier.manifest.decision_rule.threshold,
         positive=verdict.decision.positive,
+    )
+
+
+def _taken(sequence: ArchiveSequence, index: int) -> ScoredPicture:
+    """What is known of a picture before it is looked at."""
+    return ScoredPicture(
+        readable(sequence.names[index]),
+        trap=readable(sequence.trap),
+        sequence=readable(sequence.names[0]),
+        taken_at=sequence.times[index],
     )
 
 

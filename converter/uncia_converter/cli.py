@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from uncia_backbones.registry import BACKBONES, LAYERS
+from uncia_contract.arguments import whole
 from uncia_contract.command_line import run_command
 from uncia_contract.errors import DataError
 from uncia_contract.runs import run_of
@@ -105,7 +106,7 @@ def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit or compare")
     command.add_argument("--system", metavar="NAME", help="which system's run, where RUN_DIR is of uncia-train compare")
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle, such as mine-1.uncia")
-    command.add_argument("--bundle-version", type=int, default=1, metavar="N", help="only ever grows (1)")
+    command.add_argument("--bundle-version", type=whole(1), default=1, metavar="N", help="only ever grows (1)")
     command.add_argument("--licence", default="not stated; see sources", help="of the bundle itself")
     command.add_argument(
         "--edgetpu", action="store_true", help="add a model for the Edge TPU (needs edgetpu_compiler on the PATH)"

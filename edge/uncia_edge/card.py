@@ -1,19 +1,21 @@
 """`uncia-trap score`: a whole card or folder through the trap's own code, on all cores, resumable.
 
-Decides what belongs to a card: the named files, and every picture below the named folders, trap by trap as in an
-archive. Each finished sequence is kept in `<out>.partial`, so that a run that was interrupted goes on where it was;
-pictures or a bundle that have changed since are scored anew.
+Decides what belongs to a card: the named files, and every picture below the named folders, once each, trap by trap as
+in an archive. Where several places are named, files are called by their path from the folder that all of them share.
+Each finished sequence is kept in `<out>.partial`, so that a run that was interrupted goes on where it was; pictures or
+a bundle that have changed since are scored anew.
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from queue import SimpleQueue
 
-from uncia_contract.archive import ArchiveSequence, Folder, archive_of, sequences_of
+from uncia_contract.archive import ArchiveSequence, Folder, PictureFile, archive_of, sequences_of, trap_of
 from uncia_contract.archive_scores import Pictures, score_log, score_sequence
 from uncia_contract.bundle import Bundle
 from uncia_contract.classifier import Classifier
@@ -35,7 +37,7 @@ class CardSequence:
 
 
 class Card:
-    """The pictures below some files and folders."""
+    """The named pictures, and all below the named folders."""
 
     def __init__(self, places: Sequence[Path], zone: tzinfo = UTC) -> None:
         """Looks for places; opens no picture.
@@ -46,27 +48,39 @@ class Card:
         missing = [str(place) for place in places if not place.exists()]
         if missing:
             raise DataError(f"{', '.join(missing)}: not there; expected JPEGs or folders with JPEGs")
-        self._places, self._zone = places, zone
+        self._places, self._zone = [place.resolve() for place in places], zone
+        folders = [place if place.is_dir() else place.parent for place in self._places]
+        self.folder = Folder(Path(os.path.commonpath(folders)))
 
     def sequences(self, bundle: Bundle) -> list[CardSequence]:
-        """The card's sequences, place by place and trap by trap, in order of time.
+        """The card's sequences, trap by trap, in order of time.
 
         Raises:
-            DataError: a folder has no pictures.
+            DataError: a folder has no pictures, or a place cannot be read.
         """
-        return [found for place in self._places for found in self._sequences_in(place, bundle)]
+        rule, by = bundle.manifest.burst_rule, bundle.sha256
+        return [
+            CardSequence(self.folder, sequence)
+            for trap, files in sorted(self._traps().items())
+            for sequence in sequences_of(self.folder, list(files.values()), rule, by, trap, self._zone, _cores())
+        ]
 
-    def _sequences_in(self, place: Path, bundle: Bundle) -> Iterator[CardSequence]:
-        rule = bundle.manifest.burst_rule
-        if place.is_file():
-            folder = Folder(place.parent)
-            found = sequences_of(folder, [folder.file(place)], rule, bundle.sha256, zone=self._zone)
-            yield from (CardSequence(folder, sequence) for sequence in found)
-            return
-        archive, folder = archive_of(place, self._zone), Folder(place)
-        for trap in archive.traps:
-            for sequence in archive.sequences(trap, rule, bundle.sha256, _cores()):
-                yield CardSequence(folder, sequence)
+    def _traps(self) -> dict[str, dict[str, PictureFile]]:
+        """Each trap's pictures by name, so that one that is named twice is one."""
+        traps: dict[str, dict[str, PictureFile]] = defaultdict(dict)
+        for place in self._places:
+            for file in self._files(place):
+                traps[trap_of(file.name.rpartition("/")[0])][file.name] = file
+        return traps
+
+    def _files(self, place: Path) -> list[PictureFile]:
+        if not place.is_dir():
+            return [self._named(place, Folder(place.parent).file(place))]
+        archive = archive_of(place)
+        return [self._named(place / file.name, file) for trap in archive.traps for file in archive.files(trap)]
+
+    def _named(self, path: Path, file: PictureFile) -> PictureFile:
+        return replace(file, name=path.relative_to(self.folder.path).as_posix())
 
 
 class CardScorer:
@@ -87,11 +101,14 @@ class CardScorer:
         with score_log(partial) as log, ThreadPoolExecutor(self._workers) as pool:
             known = {one.sequence.key for one in sequences if one.sequence.key in log}
             waiting = pool.map(lambda one: None if one.sequence.key in known else self._one(one), sequences)
-            for number, (card_sequence, scored) in enumerate(zip(sequences, waiting, strict=True), start=1):
-                if scored is not None:
-                    log.add(card_sequence.sequence.key, scored)
-                progress(number, len(sequences))
-                yield card_sequence, scored or log.read(card_sequence.sequence.key)
+            try:
+                for number, (card_sequence, scored) in enumerate(zip(sequences, waiting, strict=True), start=1):
+                    if scored is not None:
+                        log.add(card_sequence.sequence.key, scored)
+                    progress(number, len(sequences))
+                    yield card_sequence, scored or log.read(card_sequence.sequence.key)
+            finally:  # an interruption does not wait for the rest of the card
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _one(self, one: CardSequence) -> Pictures:
         classifier = self._idle.get()

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from uncia_contract.arguments import amount, whole
 from uncia_contract.bundle import read_bundle
 from uncia_contract.classifier import Classifier
 from uncia_edge.bench import QUALITY, bench_picture, measure, watt_hours_a_day
@@ -20,13 +21,13 @@ def add_doctor(doctor: argparse.ArgumentParser) -> None:
 def add_bench(bench: argparse.ArgumentParser) -> None:
     """The arguments of `bench`."""
     bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle to run")
-    bench.add_argument("--threads", type=int, default=0, metavar="N", help="of the model (as on the trap)")
-    bench.add_argument("--repeats", type=int, default=30, metavar="N", help="of each step (30)")
+    bench.add_argument("--threads", type=whole(0), default=0, metavar="N", help="of the model (as on the trap)")
+    bench.add_argument("--repeats", type=whole(1), default=30, metavar="N", help="of each step (30)")
     bench.add_argument(
-        "--busy-w", type=float, default=4.0, metavar="W", help="power while scoring, as you know it (4.0)"
+        "--busy-w", type=amount, default=4.0, metavar="W", help="power while scoring, as you know it (4.0)"
     )
-    bench.add_argument("--idle-w", type=float, default=2.0, metavar="W", help="power while waiting (2.0)")
-    bench.add_argument("--frames-a-day", type=int, default=2000, metavar="N", help="what the trap sees (2000)")
+    bench.add_argument("--idle-w", type=amount, default=2.0, metavar="W", help="power while waiting (2.0)")
+    bench.add_argument("--frames-a-day", type=whole(0), default=2000, metavar="N", help="what the trap sees (2000)")
     bench.set_defaults(run=run_bench)
 
 

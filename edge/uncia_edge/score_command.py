@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_contract.activation import Explainer, overlay
+from uncia_contract.arguments import whole
 from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.errors import StorageError
+from uncia_contract.errors import DataError, StorageError
 from uncia_contract.jpeg import open_jpeg
 from uncia_contract.megadetector import megadetector_results
 from uncia_contract.preprocessing import model_input
@@ -31,13 +32,14 @@ def add_score(score: argparse.ArgumentParser) -> None:
     score.add_argument(
         "--explain", type=Path, metavar="DIR", help="where to write overlays of what spoke for the animal"
     )
-    score.add_argument("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    score.add_argument("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     score.set_defaults(run=run_score)
 
 
 def run_score(arguments: argparse.Namespace) -> int:
     """Scores, writes, prints a line a sequence."""
     return_large_blocks()
+    _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
     sequences = Card(arguments.places).sequences(bundle)
     pictures: list[ScoredPicture] = []
@@ -52,9 +54,19 @@ def run_score(arguments: argparse.Namespace) -> int:
                 _explain(explainer, bundle, sequence, scored, arguments.explain)
         _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
         partial.unlink()
+    except KeyboardInterrupt:
+        print(f"uncia-trap: {partial} keeps what is done; the same command goes on from there", file=sys.stderr)
+        raise
     except OSError as error:
         raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
     return 0
+
+
+def _refuse_folders(*files: Path | None) -> None:
+    """Before a card is scored, not after."""
+    for file in files:
+        if file is not None and file.is_dir():
+            raise DataError(f"{file}: is a folder; expected the name of a file to write")
 
 
 def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredPicture]) -> None:

@@ -1,7 +1,11 @@
 """A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
 
 import json
+import os
+import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +15,12 @@ from PIL import Image
 
 from uncia_contract import archive_scores
 from uncia_contract.activation import Explainer, activation_map, overlay
+from uncia_contract.archive import ArchiveSequence
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.heads import LogisticHead
 from uncia_contract.regions import Region
+from uncia_contract.scored_picture import ScoredPicture
 from uncia_edge import card
 from uncia_edge.cli import main
 
@@ -90,6 +96,89 @@ def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.Captur
     """In one line, exit code 2."""
     code = main(["score", str(tmp_path / "none"), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json")])
     assert (code, "none: not there" in capsys.readouterr().err) == (2, True)
+
+
+def sequences(*places: Path) -> list[tuple[str, ...]]:
+    """The names in each sequence of a card that these places make up."""
+    return [one.sequence.names for one in card.Card(places).sequences(read_bundle(STARTER))]
+
+
+def test_two_cards_keep_their_pictures_apart(dcim: Path, tmp_path: Path) -> None:
+    """Every camera calls its first picture alike: names begin with the card, and nothing is drawn over another's."""
+    shutil.copytree(dcim, tmp_path / "other")
+    out = tmp_path / "out.json"
+    assert main(["score", str(dcim), str(tmp_path / "other"), "--bundle", str(STARTER), "--json", str(out)]) == 0
+    images = json.loads(out.read_text())["images"]
+    names = {image["file"] for image in images}
+    assert (len(names), {name.split("/")[0] for name in names}) == (12, {"card", "other"})
+
+
+def test_files_that_are_named_one_by_one_form_their_burst(dcim: Path) -> None:
+    """`score DCIM/100MEDIA/IMG_*.JPG` decides as `score DCIM` does."""
+    files = sorted((dcim / "DCIM" / "100MEDIA").glob("IMG_[0-4].JPG"))
+    assert sequences(*files) == [("IMG_0.JPG", "IMG_1.JPG", "IMG_2.JPG"), ("IMG_3.JPG", "IMG_4.JPG")]
+
+
+def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
+    """A folder, the folder once more, and a picture in it."""
+    assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)
+
+
+def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path) -> None:
+    """As an old camera or a foreign card may have them."""
+    (dcim / "DCIM" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no picture")
+    images = score(dcim / "DCIM", tmp_path / "out.json", "--csv", str(tmp_path / "out.csv"))["images"]
+    assert isinstance(images, list)
+    assert "caf\\xe9.jpg" in {image["file"] for image in images}
+
+
+def test_an_interruption_does_not_wait_for_the_rest_of_the_card(
+    dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three sequences the first is done and the second begun: the third is not begun any more."""
+    begun, stopping = [], threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            stopping.set()
+            super().shutdown(wait)
+
+    def scored(sequence: ArchiveSequence, *_: object) -> tuple[ScoredPicture, ...]:
+        begun.append(sequence)
+        if len(begun) > 1:
+            stopping.wait(60)
+        return ()
+
+    monkeypatch.setattr(card, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(card, "score_sequence", scored)
+    bundle = read_bundle(STARTER)
+    run = card.CardScorer(bundle, 1).score(card.Card([dcim]).sequences(bundle), tmp_path / "log", lambda *_: None)
+    next(run)
+    run.close()
+    assert len(begun) <= 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--json", "."), ".: is a folder; expected the name of a file to write"),
+        (("--csv", "."), ".: is a folder; expected the name of a file to write"),
+        (("--workers", "0"), "--workers: 0: expected a whole number, 1 or more"),
+    ],
+    ids=["json-is-a-folder", "csv-is-a-folder", "no-workers"],
+)
+def test_mistakes_are_told_before_a_picture_is_scored(
+    dcim: Path, tmp_path: Path, wrong: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, exit code 2, and nothing is left behind."""
+    command = ["score", str(dcim), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json"), *wrong]
+    try:
+        code = main(command)
+    except SystemExit as left:
+        code = int(left.code or 0)
+    told = capsys.readouterr().err
+    assert (code, said in told, list(tmp_path.glob("out*"))) == (2, True, [])
 
 
 def test_what_spoke_for_a_positive_is_drawn(dcim: Path, tmp_path: Path) -> None:

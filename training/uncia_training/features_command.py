@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from uncia_contract.arguments import whole
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule
 from uncia_contract.regions import RegionRule
@@ -37,7 +38,7 @@ def add_features(command: argparse.ArgumentParser) -> None:
     add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
     add("--out", required=True, metavar="PARQUET", help="where the features are left")
     add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
-    add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
 
 

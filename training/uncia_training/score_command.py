@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from uncia_contract.archive import Archive
 from uncia_contract.archive_scores import score_log
+from uncia_contract.arguments import whole
 from uncia_contract.bundle import read_bundle
 from uncia_contract.errors import DataError
 from uncia_contract.scored_picture import ScoredPicture
@@ -40,7 +41,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
     add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
-    add("--workers", type=int, metavar="N", help="threads (as many as there are cores)")
+    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
 
 

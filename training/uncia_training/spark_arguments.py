@@ -2,6 +2,8 @@
 
 import argparse
 
+from uncia_contract.arguments import whole
+
 ROUND = 20_000  # sequences: what a stopped job loses at most
 
 
@@ -11,12 +13,5 @@ def add_spark(command: argparse.ArgumentParser) -> None:
         "--master", metavar="URL", help="Spark's, such as local[2] (spark-submit's, else all cores of this machine)"
     )
     command.add_argument(
-        "--round", type=_positive, default=ROUND, metavar="N", help=f"sequences that Spark commits together ({ROUND})"
+        "--round", type=whole(1), default=ROUND, metavar="N", help=f"sequences that Spark commits together ({ROUND})"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
-    return number
