@@ -7,6 +7,7 @@ before it gets its name.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,7 +22,16 @@ from uncia_contract.errors import DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
 from uncia_contract.held_out import held_out_from_bytes
 from uncia_contract.labels import read_labels
-from uncia_contract.manifest import EDGETPU, HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.manifest import (
+    EDGETPU,
+    HEAD,
+    MODEL,
+    PROBES,
+    Backbone,
+    Manifest,
+    manifest_from_bytes,
+    manifest_to_bytes,
+)
 from uncia_contract.probes import probes_to_bytes
 from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run, read_run
 from uncia_converter.both_models import Models
@@ -57,6 +67,8 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
         CompilerMissingError: a model for the Edge TPU is asked for, and its compiler is not here.
         StorageError: the file cannot be written.
     """
+    if request.out.is_dir():
+        raise StorageError(f"{request.out}: is a folder; expected the name of a file, such as mine-1.uncia")
     run = read_run(request.run)
     described, models, head = _parts(request.run, run)
     members = {
@@ -99,9 +111,10 @@ def created_from_environment() -> datetime | None:
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return None
-    if not text.isdigit():
-        raise DataError(f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970")
-    return datetime.fromtimestamp(int(text), UTC)
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise DataError(f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970, up to the year 9999") from error
 
 
 def _parts(folder: Path, run: Run) -> tuple[dict[str, Any], Models, LogisticHead]:
@@ -121,6 +134,21 @@ def _read(path: Path) -> bytes:
 
 
 def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
+    """What can be said before anything is compared.
+
+    Raises:
+        DataError: the backbone's description lacks a part.
+        BundleError: a name or a number is out of bounds.
+    """
+    try:
+        manifest = _stated(request, run, described)
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{request.run / RUN_BACKBONE}: lacks {error}; make the run anew") from error
+    manifest_from_bytes(manifest_to_bytes(manifest))
+    return manifest
+
+
+def _stated(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
     size = described["input_size"]
     return Manifest(
         name=run.name,
@@ -151,10 +179,12 @@ def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Ma
 
 
 def _write(path: Path, data: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.unfinished")
         unfinished.write_bytes(data)
         unfinished.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink()
         raise StorageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.arguments import whole
 from uncia_contract.command_line import run_command
-from uncia_contract.errors import DataError
+from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
@@ -179,11 +179,13 @@ def _edgetpu(arguments: argparse.Namespace) -> int:
 
     try:
         found = objections(arguments.model.read_bytes())
+    except BundleError as error:
+        raise BundleError(f"{arguments.model}: {error}") from error
     except OSError as error:
         raise DataError(f"{arguments.model}: cannot be read ({error.strerror}); expected a .tflite file") from error
     for objection in found:
         _say(str(objection))
-    _say(f"{arguments.model}: {len(found) or 'no'} objections")
+    _say(f"{arguments.model}: {len(found) or 'no'} objection{'s' * (len(found) != 1)}")
     return 1 if found else 0
 
 

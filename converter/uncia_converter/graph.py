@@ -57,7 +57,10 @@ def attach_head(
             made of finite numbers.
     """
     _check_head(weights, bias, logit_range)
-    drawing = _Drawing(unpack(backbone))
+    try:
+        drawing = _Drawing(unpack(backbone))
+    except BundleError as error:
+        raise BundleError(f"backbone.tflite: {error}") from error
     features = _only_output(drawing.graph, weights.shape[1])
     channels = int(drawing.graph.tensors[features].shape[-1])
     flat = _flattened(drawing, features, weights.shape[1])

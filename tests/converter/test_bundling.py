@@ -1,11 +1,13 @@
 """`uncia-convert bundle`: a run becomes a bundle, always the same, or exit 1 with a report and no bundle."""
 
+import errno
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -155,6 +157,77 @@ def test_a_run_that_lacks_a_part_is_refused(
     (folder / name).unlink()
     assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
     assert name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut short", "another file"])
+@pytest.mark.parametrize("name", [RUN, RUN_MODEL, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_PICTURES, RUN_BACKBONE])
+def test_a_damaged_part_is_refused_by_its_name(
+    make_run: Callable[..., Path], tmp_path: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, exit code 2, and there is no bundle."""
+    folder, out = make_run(), tmp_path / "small-1.uncia"
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(b"{}" if damage == "another file" else whole[: len(whole) * 2 // 3])
+    assert main(["bundle", str(folder), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert (name in said, said.count("\n"), out.exists()) == (True, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": "My Leopards"}, "manifest.json: Expected `str` matching regex"),
+        ({"positive_labels": ("tiger",)}, "expected distinct labels, the positive ones among them"),
+    ],
+    ids=["name", "label"],
+)
+def test_what_a_manifest_may_not_say_is_told_before_anything_is_compared(
+    make_run: Callable[..., Path], tmp_path: Path, wrong: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, exit code 2: nobody waits minutes for it."""
+    folder = make_run()
+    (folder / RUN).write_bytes(msgspec.json.encode(msgspec.structs.replace(run(), **wrong)))
+    assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
+    told = capsys.readouterr()
+    assert (said in told.err, told.out) == (True, "")
+
+
+def test_a_folder_in_the_bundles_place_is_told_before_anything_is_compared(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, exit code 2."""
+    assert main(["bundle", str(make_run()), "--out", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert ("is a folder; expected the name of a file" in told.err, told.out) == (True, "")
+
+
+def test_a_disk_that_fills_leaves_nothing_behind(
+    make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No half of a bundle beside its place."""
+    out, whole = tmp_path / "bundles" / "small-1.uncia", Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        if path.parent == out.parent:
+            whole(path, data[:100])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(path, data)
+
+    folder = make_run()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["bundle", str(folder), "--out", str(out)]) == 2
+    assert ("No space left" in capsys.readouterr().err, list(out.parent.iterdir())) == (True, [])
+
+
+@pytest.mark.parametrize("text", ["yesterday", "²", "99999999999999", "-99999999999999"])
+def test_a_time_that_is_none_is_refused(
+    make_run: Callable[..., Path], tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """SOURCE_DATE_EPOCH, in one line, exit code 2."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+    assert main(["bundle", str(make_run()), "--out", str(tmp_path / "small-1.uncia")]) == 2
+    assert f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970" in capsys.readouterr().err
 
 
 def test_a_model_for_the_edge_tpu_is_added_with_the_compilers_report(
