@@ -48,7 +48,8 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     reason = why_not(path, library, timeout_s) if library else None
     if library and reason is None:
         try:
-            return Chosen(AcceleratedClassifier(bundle, threads, load_delegate(library), accelerated_model(bundle)))
+            model = accelerated_model(bundle, library)
+            return Chosen(AcceleratedClassifier(bundle, threads, load_delegate(library), model))
         except (BundleError, RuntimeMissingError, RuntimeError) as error:
             reason = str(error)
     if reason is not None:
@@ -58,9 +59,17 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     return Chosen(classifier, None if reason is None else f"delegate {library}: {reason}")
 
 
-def accelerated_model(bundle: Bundle) -> str:
-    """Which member an accelerator runs: the compiled model where the bundle has one."""
-    return EDGETPU if EDGETPU in bundle.members else MODEL
+def accelerated_model(bundle: Bundle, library: str) -> str:
+    """Which member an accelerator runs: on the Edge TPU the compiled one, on others the model itself.
+
+    Raises:
+        BundleError: there is no compiled one. The Edge TPU would leave the other to slow kernels of the CPU, unsaid.
+    """
+    if "edgetpu" not in Path(library).name:
+        return MODEL
+    if EDGETPU not in bundle.members:
+        raise BundleError(f"the bundle has no {EDGETPU}; uncia-convert bundle --edgetpu adds it")
+    return EDGETPU
 
 
 def why_not(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | None:
@@ -95,8 +104,9 @@ def _try(path: Path, library: str) -> int:
     """The child: 0 when the probes come out right, else the reason on standard output."""
     try:
         bundle = read_bundle(path)
+        model = accelerated_model(bundle, library)
         delegate: Any = load_delegate(library) if library else None
-        Classifier(bundle, 1, delegate, accelerated_model(bundle) if library else MODEL).check_probes()
+        Classifier(bundle, 1, delegate, model).check_probes()
     except (BundleError, RuntimeMissingError, RuntimeError) as error:
         print(error)
         return _REFUSED

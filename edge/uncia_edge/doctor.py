@@ -155,7 +155,7 @@ def delegate_line(settings: TrapSettings) -> Line:
             "delegate",
             "warning",
             f"{settings.delegate}: {reason}",
-            "the CPU takes over; check plug, power and libedgetpu's version, or remove `delegate`",
+            "the CPU takes over; check bundle, plug, power and libedgetpu's version, or remove `delegate`",
         )
     return Line("delegate", "ok", settings.delegate)
 

@@ -1,6 +1,7 @@
 """An accelerator that crashes, hangs, answers wrongly or is not there leaves the trap on the CPU, told once."""
 
 import ctypes
+import dataclasses
 import logging
 import shutil
 import subprocess
@@ -13,10 +14,10 @@ import pytest
 
 from uncia_contract.bundle import read_bundle
 from uncia_contract.interpreter import Interpreter
-from uncia_contract.manifest import PROBES
+from uncia_contract.manifest import EDGETPU, MODEL, PROBES
 from uncia_contract.probes import probes_from_bytes
 from uncia_edge import delegate
-from uncia_edge.delegate import choose, why_not
+from uncia_edge.delegate import accelerated_model, choose, why_not
 
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
 # What a delegate's library exports; `create` is what the stub does when it is loaded.
@@ -64,6 +65,25 @@ def test_a_delegate_that_fails_is_told_by_its_reason(
 def test_a_library_that_is_not_there_is_told() -> None:
     """As on a trap without a Coral."""
     assert "libnothing.so.1: cannot be loaded" in str(why_not(STARTER, "libnothing.so.1"))
+
+
+def test_a_bundle_without_a_model_for_the_edge_tpu_stays_on_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
+    """The Edge TPU takes compiled models only; any other would run on slow kernels under its name."""
+    with caplog.at_level(logging.ERROR):
+        chosen = choose(STARTER, read_bundle(STARTER), 1, "libedgetpu.so.1")
+    reason = "the bundle has no model_edgetpu.tflite; uncia-convert bundle --edgetpu adds it"
+    assert (reason in caplog.text, reason in str(chosen.fallback)) == (True, True)
+    assert chosen.classifier.info.delegate == "XNNPACK"
+
+
+@pytest.mark.parametrize(
+    ("library", "member"), [("/usr/lib/libedgetpu.so.1", EDGETPU), ("libarmnnDelegate.so", MODEL)], ids=["tpu", "other"]
+)
+def test_the_compiled_model_is_for_the_edge_tpu_alone(library: str, member: str) -> None:
+    """No other accelerator knows its operator."""
+    starter = read_bundle(STARTER)
+    compiled = dataclasses.replace(starter, members={**starter.members, EDGETPU: b""})
+    assert accelerated_model(compiled, library) == member
 
 
 def test_the_cpu_takes_over_and_says_so_once(stub: Callable[[str], str], caplog: pytest.LogCaptureFixture) -> None:
@@ -114,7 +134,7 @@ def accelerator(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
         monkeypatch.setattr(delegate, "why_not", lambda *given: None)
         monkeypatch.setattr(delegate, "load_delegate", lambda library: None)
         monkeypatch.setattr(Interpreter, "run", running)
-        return choose(STARTER, read_bundle(STARTER), 1, "libedgetpu.so.1")
+        return choose(STARTER, read_bundle(STARTER), 1, "libaccelerator.so.1")
 
     return plug
 
