@@ -20,6 +20,8 @@ from uncia_edge.card import Card, CardScorer, CardSequence
 from uncia_edge.durable import write_bytes
 from uncia_edge.memory import return_large_blocks
 
+_WIPED = "\r\x1b[K"  # the line that was being written
+
 
 def add_score(score: argparse.ArgumentParser) -> None:
     """The arguments of `score`."""
@@ -41,7 +43,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     return_large_blocks()
     _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
-    sequences = Card(arguments.places).sequences(bundle)
+    sequences = _sequences(arguments.places, bundle)
     pictures: list[ScoredPicture] = []
     explainer = Explainer(bundle) if arguments.explain else None
     partial = arguments.json.with_name(arguments.json.name + ".partial")
@@ -55,11 +57,20 @@ def run_score(arguments: argparse.Namespace) -> int:
         _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
         partial.unlink()
     except KeyboardInterrupt:
+        _on_terminal(_WIPED)
         print(f"uncia-trap: {partial} keeps what is done; the same command goes on from there", file=sys.stderr)
         raise
     except OSError as error:
         raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
     return 0
+
+
+def _sequences(places: list[Path], bundle: Bundle) -> list[CardSequence]:
+    _on_terminal("\rreading the times of the pictures ...")
+    try:
+        return Card(places).sequences(bundle)
+    finally:
+        _on_terminal(_WIPED)
 
 
 def _refuse_folders(*files: Path | None) -> None:
@@ -94,7 +105,7 @@ def _explain(
 
 
 def _print(scored: tuple[ScoredPicture, ...]) -> None:
-    _wipe_progress()
+    _on_terminal(_WIPED)
     for failed in (picture for picture in scored if picture.failure):
         print(f"{failed.file}: {failed.failure}", file=sys.stderr)
     decided = next((picture for picture in scored if picture.confidence is not None), None)
@@ -108,12 +119,11 @@ def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
     return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"
 
 
-def _wipe_progress() -> None:
-    """A result is written in the place of the count, and not behind it."""
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
 def _progress(done: int, total: int) -> None:
+    _on_terminal(f"{_WIPED}{done} of {total} sequences" + "\n" * (done == total))
+
+
+def _on_terminal(text: str) -> None:
+    """What is gone when the command has ended: where it is. A result is written in its place, and not behind it."""
     if sys.stderr.isatty():
-        print(f"\r{done} of {total} sequences", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        print(text, end="", file=sys.stderr, flush=True)

@@ -89,7 +89,8 @@ def test_progress_is_shown_on_a_terminal_only(
     score(dcim, tmp_path / "shown.json")
     shown = capsys.readouterr().err
     assert "sequences" not in piped
-    assert shown.index("\r1 of 3 sequences\r\x1b[K") < shown.index("\r3 of 3 sequences\n")
+    begun, first = shown.index("reading the times"), shown.index("\x1b[K1 of 3 sequences\r\x1b[K")
+    assert begun < first < shown.index("\x1b[K3 of 3 sequences\n")
 
 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
