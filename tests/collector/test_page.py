@@ -2,6 +2,8 @@
 
 import re
 from datetime import UTC, datetime
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,9 +13,10 @@ from uncia_collector import gallery
 from uncia_collector.arrivals import Wire
 from uncia_collector.deployments import read_deployments
 from uncia_collector.people import People
-from uncia_collector.settings import CollectorSettings
+from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.limits import RateLimit
+from uncia_collector.web.server import PageServer
 from uncia_contract.messages import BundleIdentity, Counters, TrapState, encode
 
 PASSWORD = "snow and rocks"
@@ -61,7 +64,7 @@ def as_role(station):
 
 def csrf_of(client: TestClient) -> str:
     """The proof that our own forms carry."""
-    return re.search(r'name="csrf" value="([^"]+)"', client.get("/").text)[1]
+    return re.search(r'data-csrf="([^"]+)"', client.get("/").text)[1]
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/export/scores", f"{ONE}/0.thumbnail.jpg"])
@@ -124,6 +127,48 @@ def test_guessing_passwords_is_slow(station):
     codes = [client.post("/login", data={"name": "nobody", "password": str(n)}).status_code for n in range(11)]
 
     assert codes == [401] * 10 + [429]
+
+
+def test_no_header_gives_another_address(station):
+    """Who guesses from the station's own machine cannot choose by which address the attempts are counted."""
+    server = PageServer(station, HttpSettings(port=0))
+    server.start()
+    codes = []
+    for n in range(11):
+        form = f"name=nobody{n}&password=wrong".encode()
+        guess = Request(f"{server.address}login", form, {"x-forwarded-for": f"10.0.0.{n}"})
+        with pytest.raises(HTTPError) as answer:
+            urlopen(guess, timeout=60)
+        codes.append(answer.value.code)
+    server.stop()
+
+    assert codes == [401] * 10 + [429]
+
+
+def test_login_gives_a_token_of_its_own(station):
+    """A token that somebody planted in the browser is worth nothing after the login, and never was."""
+    client = TestClient(station, cookies={"uncia": "planted"}, follow_redirects=False)
+    given = client.post("/login", data={"name": "viewer", "password": PASSWORD}).headers["set-cookie"]
+
+    assert given.startswith("uncia=") and "planted" not in given
+    assert TestClient(station, cookies={"uncia": "planted"}, follow_redirects=False).get("/").status_code == 303
+
+
+@pytest.mark.parametrize("role", ["viewer", "reviewer"])
+def test_nobody_raises_their_own_role(as_role, role):
+    """Nor reads who there is, even with a form that proves to be theirs."""
+    client = as_role(role)
+    form = {"csrf": csrf_of(client), "name": role, "password": PASSWORD, "role": "administrator"}
+
+    assert (client.post("/users", data=form).status_code, client.get("/users").status_code) == (403, 403)
+
+
+def test_changed_role_ends_earlier_logins(station, as_role):
+    """A tablet that is still logged in cannot go on with what was taken away."""
+    client = as_role("administrator")
+    station.state.people.set_user("administrator", PASSWORD, "viewer", datetime.now(UTC))
+
+    assert client.get("/users").status_code == 303
 
 
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "/\\evil.example"])

@@ -23,6 +23,7 @@ class PageServer:
         self.settings = settings
         config = uvicorn.Config(
             app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            proxy_headers=False,  # else a program on this machine could choose by which address it is counted (#4)
             ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
         )  # fmt: skip
         try:
