@@ -6,9 +6,11 @@ pixels, the patches they form. What becomes of them is decided in `regions`.
 All frames here are float32 (height, width) in grey levels about the frame's own median ("flat").
 """
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,21 +29,35 @@ MEDIAN_ROWS = 16
 LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so that the plain median serves
 
 
+def middle(values: Flat) -> np.float32:
+    """The median of float32 values of any shape, to the bit `np.median`'s; that one looks twice, and for NaN."""
+    flat = values.ravel()
+    half = flat.size // 2
+    ordered = np.partition(flat, half)
+    return np.float32(ordered[half] if flat.size % 2 else (ordered[:half].max() + ordered[half]) / 2)
+
+
 def flattened(frame: Grey | Flat) -> Flat:
-    """Minus its own median, then smoothed.
+    """Smoothed by a 5 x 5 binomial kernel, edges repeated, minus the median of the frame as it was.
 
-    In this order, and with a kernel of sixteenths, the arithmetic is exact: brightness cancels to the last bit.
+    The arithmetic is exact, in the sixteen bits that a smoothed byte needs: brightness cancels to the last bit.
     """
-    grey = frame.astype(np.float32)
-    return smoothed(grey - np.float32(np.median(grey[::2, ::2])))
+    grey = middle(frame[::2, ::2].astype(np.float32))
+    if frame.dtype == np.uint8:
+        return np.asarray(smoothed(frame.astype(np.uint16)).astype(np.float32) / 256 - grey, np.float32)
+    return np.asarray(smoothed(frame - grey) / 256, dtype=np.float32)
 
 
-def smoothed(frame: Flat) -> Flat:
-    """Smoothed by a 5 x 5 binomial kernel, edges repeated."""
-    padded = np.pad(frame, 2, mode="edge")
-    rows = padded[:-4] + padded[4:] + 4 * (padded[1:-3] + padded[3:-1]) + 6 * padded[2:-2]
-    both = rows[:, :-4] + rows[:, 4:] + 4 * (rows[:, 1:-3] + rows[:, 3:-1]) + 6 * rows[:, 2:-2]
-    return np.asarray(both / 256, dtype=np.float32)
+def smoothed(frame: NDArray[Any]) -> NDArray[Any]:
+    """256 times the frame under the kernel, of its own type."""
+    height, width = frame.shape
+    padded = np.empty((height + 4, width), frame.dtype)
+    padded[2:-2], padded[:2], padded[-2:] = frame, frame[0], frame[-1]
+    rows = np.empty((height, width + 4), frame.dtype)
+    rows[:, 2:-2] = padded[:-4] + padded[4:] + 4 * (padded[1:-3] + padded[3:-1]) + 6 * padded[2:-2]
+    rows[:, :2], rows[:, -2:] = rows[:, 2:3], rows[:, -3:-2]
+    both: NDArray[Any] = rows[:, :-4] + rows[:, 4:] + 4 * (rows[:, 1:-3] + rows[:, 3:-1]) + 6 * rows[:, 2:-2]
+    return both
 
 
 def evenly_exposed(frames: Flat) -> Flat:
@@ -50,35 +66,68 @@ def evenly_exposed(frames: Flat) -> Flat:
     Only clear differences of contrast (more than 15 %) are touched, and only where that brings a frame nearer to the
     burst's median: another slant of light is not another exposure. An animal hardly moves a median.
     """
-    some = frames[:, ::4, ::4]
-    spread = np.median(np.abs(some), axis=(1, 2))
+    some = np.ascontiguousarray(frames[:, ::4, ::4])
+    spread = _middle_each(np.abs(some))
     usual = float(np.median(spread))
     if usual < 1:
         return frames
     gain = np.clip(spread / usual, 0.5, 2.0)
-    middle = np.median(some, axis=0)
-    as_taken = np.median(np.abs(some - middle), axis=(1, 2))
-    corrected = np.median(np.abs(some / gain[:, None, None] - middle), axis=(1, 2))
+    middle_one = median_frame(some)
+    as_taken = _middle_each(np.abs(some - middle_one))
+    corrected = _middle_each(np.abs(some / gain[:, None, None] - middle_one))
     gain[(np.abs(gain - 1) <= 0.15) | (corrected > 0.35 * as_taken)] = 1.0
     return frames if (gain == 1).all() else np.asarray(frames / gain[:, None, None], dtype=np.float32)
 
 
-def median_frame(frames: Flat) -> Flat:
-    """The median of each pixel over (frames, height, width), a few rows at a time: they stay in the cache."""
-    middle = np.empty(frames.shape[1:], dtype=np.float32)
-    for row in range(0, len(middle), MEDIAN_ROWS):
-        ordered = in_order(frames[:, row : row + MEDIAN_ROWS])
-        middle[row : row + MEDIAN_ROWS] = (ordered[(len(frames) - 1) // 2] + ordered[len(frames) // 2]) / 2
-    return middle
+def _middle_each(frames: Flat) -> Flat:
+    return np.array([middle(frame) for frame in frames], np.float32)
 
 
-def in_order(frames: Sequence[Flat] | Flat) -> list[Flat]:
-    """Frames, each pixel of them from the least to the greatest; `np.sort` is slow along short axes."""
+def median_frame(frames: Sequence[Flat] | Flat) -> Flat:
+    """The median of each pixel over frames of (height, width), a few rows at a time: they stay in the cache."""
+    found = np.empty(frames[0].shape, dtype=np.float32)
+    for rows in blocks(len(found)):
+        found[rows] = _middle_of([frame[rows] for frame in frames])
+    return found
+
+
+def blocks(height: int) -> Iterator[slice]:
+    """The rows of a frame, a few at a time."""
+    return (slice(row, row + MEDIAN_ROWS) for row in range(0, height, MEDIAN_ROWS))
+
+
+def _middle_of(frames: Sequence[Flat]) -> Flat:
+    low, high = (len(frames) - 1) // 2, len(frames) // 2
+    ordered = in_order(frames, (low, high))
+    return ordered[low] if low == high else np.asarray((ordered[low] + ordered[high]) / 2, np.float32)
+
+
+def in_order(frames: Sequence[Flat] | Flat, ranks: tuple[int, ...] | None = None) -> list[Flat]:
+    """Frames, each pixel of them from the least to the greatest; `np.sort` is slow along short axes.
+
+    Args:
+        frames: of one shape.
+        ranks: which of the result are wanted, the others mean nothing; all where None.
+    """
     ordered = list(frames)
-    for low, high in exchanges(len(ordered)):
+    for low, high, has_low, has_high in needed(len(ordered), ranks or tuple(range(len(ordered)))):
         one, other = ordered[low], ordered[high]
-        ordered[low], ordered[high] = np.minimum(one, other), np.maximum(one, other)
+        if has_low:
+            ordered[low] = np.minimum(one, other)
+        if has_high:
+            ordered[high] = np.maximum(one, other)
     return ordered
+
+
+@cache
+def needed(count: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, bool, bool], ...]:
+    """The exchanges on which some ranks depend, and whether the lesser and the greater of each pair count."""
+    wanted, found = set(ranks), []
+    for low, high in reversed(exchanges(count)):
+        if low in wanted or high in wanted:
+            found.append((low, high, low in wanted, high in wanted))
+            wanted |= {low, high}
+    return tuple(reversed(found))
 
 
 @cache
@@ -98,34 +147,62 @@ def exchanges(count: int) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
-def behind(frames: Flat, background: Flat | None) -> Flat | None:
-    """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
-    if len(frames) >= 3:
-        return np.broadcast_to(median_frame(frames), frames.shape)
-    if background is not None:
-        return np.broadcast_to(background, frames.shape)
-    return frames[::-1] if len(frames) == 2 else None
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Flat frames of (height, width), each with what is behind it; changes are made anew when asked for: they are many.
 
-
-def evidence(frames: Flat, change: Flat, doubt: float) -> Iterable[Flat]:
-    """How much each change belongs to its own frame: its size less `doubt` times the disagreement of the others.
-
-    Where an animal stood in several frames their median holds it, and a frame without it shows its ghost; the others,
-    with a walking animal, disagree there. So do they in swaying grass. In a long burst the median deviation serves.
+    A large dark animal moves the frame's own median; that of the difference still is the ground's.
     """
-    if len(frames) < 3:
-        return change
-    if len(frames) > LONG_BURST:
-        usual = doubt * median_frame(change)
-        return (np.maximum(one - usual, 0) for one in change)
-    found = np.empty_like(change)
-    for n, frame in enumerate(frames):
-        others = in_order([other for m, other in enumerate(frames) if m != n])
-        count, inner = len(others), int(len(others) > 3)
-        middle = (others[(count - 1) // 2] + others[count // 2]) / 2
-        disagreement = (others[-1 - inner] - others[inner]) / 2
-        found[n] = np.maximum(np.abs(frame - middle) - doubt * disagreement, 0)
-    return found
+
+    frames: Sequence[Flat] | Flat
+    behind: Sequence[Flat]
+
+    @cached_property
+    def _levels(self) -> list[np.float32]:
+        return [middle(one[::2, ::2] - back[::2, ::2]) for one, back in zip(self.frames, self.behind, strict=True)]
+
+    def frame(self, n: int, rows: slice = slice(None)) -> Flat:
+        """That frame at its background's level."""
+        return np.asarray(self.frames[n][rows] - self._levels[n], np.float32)
+
+    def change(self, n: int, rows: slice = slice(None)) -> Flat:
+        """By how much it differs from what is behind it."""
+        change = self.frame(n, rows)
+        change -= self.behind[n][rows]
+        return np.abs(change, out=change)
+
+    def evidence(self, doubt: float) -> Iterator[Flat]:
+        """How much each change belongs to its own frame: its size less `doubt` times the disagreement of the others.
+
+        Where an animal stood in several frames their median holds it, and a frame without it shows its ghost; the
+        others, with a walking animal, disagree there. So do they in swaying grass. In a long burst the median deviation
+        serves.
+        """
+        every = range(len(self.frames))
+        if len(every) < 3:
+            yield from (self.change(n) for n in every)
+        elif len(every) > LONG_BURST:
+            usual = doubt * self._usual_change()
+            yield from (np.maximum(self.change(n) - usual, 0) for n in every)
+        else:
+            level = [self.frame(n) for n in every]
+            yield from (_beyond(level[n], [level[m] for m in every if m != n], doubt) for n in every)
+
+    def _usual_change(self) -> Flat:
+        found = np.empty(self.frames[0].shape, np.float32)
+        for rows in blocks(len(found)):
+            found[rows] = _middle_of([self.change(n, rows) for n in range(len(self.frames))])
+        return found
+
+
+def _beyond(frame: Flat, others: list[Flat], doubt: float) -> Flat:
+    """By how much a frame differs from the others' middle, less their disagreement."""
+    count, inner = len(others), int(len(others) > 3)
+    low, high, least, most = (count - 1) // 2, count // 2, inner, count - 1 - inner
+    ordered = in_order(others, (low, high, least, most))
+    middle_one = (ordered[low] + ordered[high]) / 2
+    disagreement = (ordered[most] - ordered[least]) / 2
+    return np.asarray(np.maximum(np.abs(frame - middle_one) - doubt * disagreement, 0), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,22 +267,45 @@ def _gap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
 
 def _per_cell(values: Flat) -> Flat:
     """Sums over cells of CELL_PX x CELL_PX pixels; the last ones may be cut."""
-    rows = np.add.reduceat(values, np.arange(0, values.shape[0], CELL_PX), axis=0)
-    return np.asarray(np.add.reduceat(rows, np.arange(0, values.shape[1], CELL_PX), axis=1), dtype=np.float32)
+    height, width = (-(-side // CELL_PX) * CELL_PX for side in values.shape)
+    if (height, width) != values.shape:
+        whole = np.zeros((height, width), np.float32)
+        whole[: values.shape[0], : values.shape[1]] = values
+        values = whole
+    rows: Flat = functools.reduce(np.add, (values[n::CELL_PX] for n in range(CELL_PX)))
+    cells: Flat = functools.reduce(np.add, (rows[:, n::CELL_PX] for n in range(CELL_PX)))
+    return cells
 
 
 def _connected(active: Mask) -> Labels:
     """Active cells that touch, corners included, share a number from 1; the others are 0."""
+    edges = np.diff(np.pad(active.astype(np.int8), ((0, 0), (1, 1))))
+    rows, starts = (found.tolist() for found in np.nonzero(edges == 1))
+    ends = np.nonzero(edges == -1)[1].tolist()
+    parents = _joined(list(zip(rows, starts, ends, strict=True)))
+    numbers = {root: number for number, root in enumerate(dict.fromkeys(parents), start=1)}
+    lengths = [end - start for start, end in zip(starts, ends, strict=True)]
     labels = np.zeros(active.shape, dtype=np.intp)
-    waiting = {(int(row), int(column)) for row, column in np.argwhere(active)}
-    number = 0
-    while waiting:
-        number += 1
-        edge = [waiting.pop()]
-        while edge:
-            row, column = edge.pop()
-            labels[row, column] = number
-            touching = {(row + down, column + across) for down in (-1, 0, 1) for across in (-1, 0, 1)} & waiting
-            waiting -= touching
-            edge.extend(touching)
+    labels[active] = np.repeat(np.array([numbers[root] for root in parents], np.intp), lengths)
     return labels
+
+
+def _joined(runs: list[tuple[int, int, int]]) -> list[int]:
+    """For each run of cells (row, start, end), in reading order, the first of those with which it hangs together."""
+    parents = list(range(len(runs)))
+
+    def first(n: int) -> int:
+        while parents[n] != n:
+            parents[n] = n = parents[parents[n]]
+        return n
+
+    above = 0
+    for n, (row, start, end) in enumerate(runs):
+        while runs[above][0] < row - 1 or (runs[above][0] == row - 1 and runs[above][2] < start):
+            above += 1
+        other = above
+        while runs[other][0] == row - 1 and runs[other][1] <= end:
+            one, two = sorted((first(other), first(n)))
+            parents[two] = one
+            other += 1
+    return [first(n) for n in range(len(runs))]

@@ -4,27 +4,29 @@ Decides which part of each frame is scored, and says why in one word where it is
 thumbnails only; decoding and cropping belong to `preprocessing`, keeping the rolling background to the trap.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 from PIL import Image
 
 from uncia_contract.changes import (
+    Compared,
     Flat,
     Grey,
     Mask,
     animal,
-    behind,
     evenly_exposed,
-    evidence,
     flattened,
     median_frame,
+    middle,
     patches,
 )
-from uncia_contract.views import moved, views, why_unlike
+from uncia_contract.views import Usual, moved, views, why_unlike
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
@@ -109,7 +111,7 @@ def regions(
         return []
     top, bottom = strips if strips is not None else (rule.strip_top, rule.strip_bottom)
     look = _Look(rule, thumbnails[0].shape, top, bottom)
-    frames = np.stack([look.at(frame) for frame in thumbnails])
+    frames = look.at_each(thumbnails)
     known = look.at(background) if background is not None and background.shape == look.shape else None
     return _shared_with_neighbours(_by_view(frames, known, look))
 
@@ -147,17 +149,26 @@ class _Look:
         """The part between the strips, flat."""
         return flattened(thumbnail[self.rows])
 
+    def at_each(self, thumbnails: Sequence[Grey]) -> Flat:
+        """The same of many: (frames, height, width)."""
+        first = self.at(thumbnails[0])
+        found = np.empty((len(thumbnails), *first.shape), np.float32)
+        for n, thumbnail in enumerate(thumbnails):
+            found[n] = self.at(thumbnail) if n else first
+        return found
+
 
 def _by_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice]:
     """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
     found: dict[int, RegionChoice] = {}
     every = views(frames)
-    usual = median_frame(frames[every[0]] if len(every) > 1 else frames)
+    usual: Usual | None = None
     for rank, view in enumerate(every):
         if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
             alike = frames[view] if len(every) > 1 else frames
             found |= zip(view, _in_one_view(evenly_exposed(alike), known, look), strict=True)
         else:
+            usual = usual or Usual(median_frame(frames[every[0]]))
             found |= {n: RegionChoice(None, why_unlike(frames[n], usual)) for n in view}
     return [found[n] for n in range(len(frames))]
 
@@ -166,31 +177,36 @@ def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionCh
     """Choices for frames of one view; where nothing moved at all, what the known background has not."""
     if known is not None and views(np.stack([known, frames[0]])) != [[0, 1]]:
         known = None
-    back = behind(frames, known)
+    back = _behind(frames, known)
     if back is None:
         return [RegionChoice(None, "single-frame")] * len(frames)
     choices = _against(frames, back, look)
     if known is None or len(frames) < 3 or any(choice.reason != "no-change" for choice in choices):
         return choices
-    resting = _against(frames, np.broadcast_to(known, frames.shape), look)
+    resting = _against(frames, [Usual(known)] * len(frames), look)
     return [RegionChoice(c.region, "background" if c.region else "no-change") for c in resting]
 
 
-def _against(frames: Flat, back: Flat, look: _Look) -> list[RegionChoice]:
-    """Choices for frames, each compared with what is behind it: (frames, height, width) both."""
-    # A large dark animal moves the frame's own median; that of the difference still is the ground's.
-    level = np.median(frames[:, ::2, ::2] - back[:, ::2, ::2], axis=(1, 2), keepdims=True).astype(np.float32)
-    frames = frames - level
-    change = frames - back
-    np.abs(change, out=change)
-    proofs = evidence(frames, change, look.rule.doubt)
-    return [_choice(*one, look) for one in zip(frames, back, change, proofs, strict=True)]
+def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
+    """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
+    if len(frames) >= 3:
+        return [Usual(median_frame(frames))] * len(frames)
+    if background is not None:
+        return [Usual(background)] * len(frames)
+    return [Usual(frames[1]), Usual(frames[0])] if len(frames) == 2 else None
 
 
-def _choice(frame: Flat, back: Flat, change: Flat, proof: Flat, look: _Look) -> RegionChoice:
+def _against(frames: Flat, back: list[Usual], look: _Look) -> list[RegionChoice]:
+    """Choices for frames (frames, height, width), each compared with what is behind it."""
+    compared = Compared(frames, [usual.frame for usual in back])
+    proofs = enumerate(compared.evidence(look.rule.doubt))
+    return [_choice(compared.frame(n), back[n], compared.change(n), proof, look) for n, proof in proofs]
+
+
+def _choice(frame: Flat, back: Usual, change: Flat, proof: Flat, look: _Look) -> RegionChoice:
     """The choice for one frame, seen against what is behind it."""
     rule = look.rule
-    wide = float((change > 1.5 * rule.min_change).mean())
+    wide = np.count_nonzero(change > 1.5 * rule.min_change) / change.size
     if wide > rule.upheaval or (wide > rule.upheaval / 4 and moved(frame, back)):
         return RegionChoice(None, why_unlike(frame, back))
     changed = change > _threshold(change, rule)
@@ -209,16 +225,25 @@ def _choice(frame: Flat, back: Flat, change: Flat, proof: Flat, look: _Look) -> 
 def _threshold(change: Flat, rule: RegionRule) -> float:
     """The change in grey levels that is more than this frame's noise."""
     usual = float(change.mean() + rule.sds * change.std())
-    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(np.median(change[::2, ::2])))
+    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(middle(change[::2, ::2])))
 
 
 def _box(changed: Mask, look: _Look) -> Region:
     """The square about the changed pixels, their outliers left out."""
-    rows, columns = np.nonzero(changed)
     bounds = (look.rule.low_percentile, look.rule.high_percentile)
-    left, right = np.percentile(columns, bounds)
-    top, bottom = np.percentile(rows + look.rows.start, bounds)
+    columns, rows = (changed.view(np.uint8).sum(axis, dtype=np.uint32) for axis in (0, 1))
+    left, right = (_percentile(columns, bound) for bound in bounds)
+    top, bottom = (_percentile(rows, bound, look.rows.start) for bound in bounds)
     return _square(left, top, right + 1, bottom + 1, look.shape, look.rule)
+
+
+def _percentile(counts: NDArray[np.uint32], bound: float, first: int = 0) -> float:
+    """What `np.percentile` says of as many numbers as are counted, the least of which is `first`, then the next ..."""
+    place = bound / 100 * (int(counts.sum()) - 1)
+    ranks = (math.floor(place), math.ceil(place))
+    below, above = (first + int(n) for n in np.searchsorted(counts.cumsum(), ranks, "right"))
+    part = place - ranks[0]
+    return below + (above - below) * part if part < 0.5 else above - (above - below) * (1 - part)
 
 
 def _square(left: float, top: float, right: float, bottom: float, shape: tuple[int, ...], rule: RegionRule) -> Region:

@@ -5,7 +5,8 @@ float32 (height, width), as `changes` makes them.
 """
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,40 +38,58 @@ def _correlations(frames: Flat) -> NDArray[np.float64]:
     pixels = frames.reshape(len(frames), -1).astype(np.float64)
     pixels -= pixels.mean(axis=1, keepdims=True)
     length = np.sqrt((pixels**2).sum(axis=1))
-    scale = np.where(length > np.sqrt(pixels.shape[1]), length, np.inf)
-    found: NDArray[np.float64] = (pixels / scale[:, None]) @ (pixels / scale[:, None]).T
-    np.fill_diagonal(found, 1.0)
+    pixels /= np.where(length > np.sqrt(pixels.shape[1]), length, np.inf)[:, None]
+    found = np.eye(len(frames))
+    for n in range(1, len(frames)):
+        # Not `@`: the library behind it takes all cores, and burns them while it waits.
+        found[n, :n] = found[:n, n] = np.einsum("ij,j->i", pixels[:n], pixels[n])
     return found
 
 
-def why_unlike(frame: Flat, usual: Flat) -> str:
+class Usual:
+    """What is usually seen; its spectrum is computed once for all frames that are compared with it."""
+
+    def __init__(self, frame: Flat) -> None:
+        self.frame = frame
+
+    @cached_property
+    def spectrum(self) -> NDArray[Any]:
+        """Its transform, conjugate."""
+        return np.asarray(np.conj(_spectrum(self.frame)))
+
+
+def why_unlike(frame: Flat, usual: Usual) -> str:
     """Why a frame cannot be compared with the usual view: `camera-moved`, `light-changed` or `whole-scene`."""
     if moved(frame, usual):
         return "camera-moved"
-    contrast = float(frame.std()) / max(float(usual.std()), 1e-3)
-    if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual):
+    contrast = float(frame.std()) / max(float(usual.frame.std()), 1e-3)
+    if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual.frame):
         return "light-changed"
     return "whole-scene"
 
 
-def moved(frame: Flat, usual: Flat) -> bool:
+def moved(frame: Flat, usual: Usual) -> bool:
     """Whether the frame, shifted, is much more like the usual view than as it is (phase correlation)."""
     down, across = _shift(frame, usual)
     if (down, across) == (0, 0):
         return False
-    straight = _overlap(frame, usual, 0, 0)
-    return _overlap(frame, usual, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
+    straight = _overlap(frame, usual.frame, 0, 0)
+    return _overlap(frame, usual.frame, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
 
 
-def _shift(frame: Flat, usual: Flat) -> tuple[int, int]:
+def _shift(frame: Flat, usual: Usual) -> tuple[int, int]:
     """By how many pixels, down and across, the frame lies from the usual view."""
     height, width = (_fast_length(side) for side in frame.shape)
-    window = _window(height, width)
-    cross = np.fft.rfft2(frame[:height, :width] * window) * np.conj(np.fft.rfft2(usual[:height, :width] * window))
+    cross = _spectrum(frame) * usual.spectrum
     # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
     peaks = np.fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-6)), s=(height, width))
     down, across = np.unravel_index(int(np.argmax(peaks)), peaks.shape)
     return int(down - height * (down > height // 2)), int(across - width * (across > width // 2))
+
+
+def _spectrum(frame: Flat) -> NDArray[Any]:
+    height, width = (_fast_length(side) for side in frame.shape)
+    return np.asarray(np.fft.rfft2(frame[:height, :width] * _window(height, width)))
 
 
 @cache
