@@ -171,23 +171,24 @@ class Compared:
         change -= self.behind[n][rows]
         return np.abs(change, out=change)
 
-    def evidence(self, doubt: float) -> Iterator[Flat]:
-        """How much each change belongs to its own frame: its size less `doubt` times the disagreement of the others.
+    def evidence(self, n: int, doubt: float) -> Flat:
+        """How much that change belongs to its own frame: its size less `doubt` times the disagreement of the others.
 
         Where an animal stood in several frames their median holds it, and a frame without it shows its ghost; the
         others, with a walking animal, disagree there. So do they in swaying grass. In a long burst the median deviation
         serves.
         """
-        every = range(len(self.frames))
-        if len(every) < 3:
-            yield from (self.change(n) for n in every)
-        elif len(every) > LONG_BURST:
-            usual = doubt * self._usual_change()
-            yield from (np.maximum(self.change(n) - usual, 0) for n in every)
-        else:
-            level = [self.frame(n) for n in every]
-            yield from (_beyond(level[n], [level[m] for m in every if m != n], doubt) for n in every)
+        if len(self.frames) < 3:
+            return self.change(n)
+        if len(self.frames) > LONG_BURST:
+            return np.asarray(np.maximum(self.change(n) - doubt * self._usual_change, 0), np.float32)
+        return _beyond(self._all[n], [other for m, other in enumerate(self._all) if m != n], doubt)
 
+    @cached_property
+    def _all(self) -> list[Flat]:
+        return [self.frame(n) for n in range(len(self.frames))]
+
+    @cached_property
     def _usual_change(self) -> Flat:
         found = np.empty(self.frames[0].shape, np.float32)
         for rows in blocks(len(found)):

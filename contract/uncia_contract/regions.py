@@ -5,7 +5,8 @@ thumbnails only; decoding and cropping belong to `preprocessing`, keeping the ro
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -199,11 +200,13 @@ def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
 def _against(frames: Flat, back: list[Usual], look: _Look) -> list[RegionChoice]:
     """Choices for frames (frames, height, width), each compared with what is behind it."""
     compared = Compared(frames, [usual.frame for usual in back])
-    proofs = enumerate(compared.evidence(look.rule.doubt))
-    return [_choice(compared.frame(n), back[n], compared.change(n), proof, look) for n, proof in proofs]
+    return [
+        _choice(compared.frame(n), back[n], compared.change(n), partial(compared.evidence, n, look.rule.doubt), look)
+        for n in range(len(frames))
+    ]
 
 
-def _choice(frame: Flat, back: Usual, change: Flat, proof: Flat, look: _Look) -> RegionChoice:
+def _choice(frame: Flat, back: Usual, change: Flat, proof: Callable[[], Flat], look: _Look) -> RegionChoice:
     """The choice for one frame, seen against what is behind it."""
     rule = look.rule
     wide = np.count_nonzero(change > 1.5 * rule.min_change) / change.size
@@ -212,7 +215,7 @@ def _choice(frame: Flat, back: Usual, change: Flat, proof: Flat, look: _Look) ->
     changed = change > _threshold(change, rule)
     if np.count_nonzero(changed) < rule.min_changed_pixels:
         return RegionChoice(None, "no-change")
-    found = patches(changed, proof)
+    found = patches(changed, proof())
     if found.share < rule.min_share:
         region = _box(changed, look)
         scattered = region.height > 0.8
