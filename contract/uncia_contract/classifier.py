@@ -48,7 +48,7 @@ class Classifier:
         """
         self.manifest = bundle.manifest
         self._head = bundle.head
-        self._probes = probes_from_bytes(bundle.members[PROBES])
+        self._packed_probes = bundle.members[PROBES]  # a megabyte or more when read
         self._positive = bundle.manifest.positive_columns
         self._interpreter = Interpreter(bundle.members[model], threads, delegate, only)
         self._features = _output(self._interpreter.outputs, self._head.features, "features")
@@ -57,7 +57,7 @@ class Classifier:
                 f"{model}: input of {self._interpreter.size} (width, height), "
                 f"its manifest says {self.manifest.input_size}"
             )
-        _check_probe_inputs(self._probes.inputs, self._interpreter.size)
+        _check_probe_inputs(probes_from_bytes(self._packed_probes).inputs, self._interpreter.size)
 
     @property
     def info(self) -> RuntimeInfo:
@@ -80,8 +80,9 @@ class Classifier:
 
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""
-        features = np.stack([self.features(image) for image in self._probes.inputs])
-        return difference(self._probes, features, self._head.probabilities(features))
+        probes = probes_from_bytes(self._packed_probes)
+        features = np.stack([self.features(image) for image in probes.inputs])
+        return difference(probes, features, self._head.probabilities(features))
 
     def check_probes(self) -> ProbeDifference:
         """The probes' difference, when it is within the bundle's tolerance for this runtime.
