@@ -67,13 +67,13 @@ class _Part(JpegImageFile):
     def part(self, box: Box) -> Image.Image:
         """The pixels within (left, top, right, bottom) of the drafted picture."""
         self._box, self._row, self._freed = box, 0, 0
-        self._out = np.empty((box[3] - box[1], box[2] - box[0]), np.uint32)
+        self._out = Image.new("RGB", (box[2] - box[0], box[3] - box[1]))
         try:
             self.load()
             self._take_rows()
         except _Complete:
             pass
-        return Image.frombytes("RGB", self._out.shape[::-1], self._out.data, "raw", "RGBX")
+        return self._out
 
     def load_prepare(self) -> None:
         """Lets Pillow decode into pages of ours."""
@@ -95,9 +95,10 @@ class _Part(JpegImageFile):
         while self._row < self._box[3] and self._pixels[self._row, 0]:
             self._row += 1
         left, top, right, _ = self._box
-        if self._row > max(first, top):
-            rows = slice(max(first, top), self._row)
-            self._out[rows.start - top : rows.stop - top] = self._pixels[rows, left:right]
+        begun = max(first, top)
+        if self._row > begun:
+            rows = self.im.crop((left, begun, right, self._row))
+            self._out.im.paste(rows, (0, begun - top, right - left, self._row - top))
         done = self._row * self.size[0] * _BYTES_PER_PIXEL // mmap.PAGESIZE * mmap.PAGESIZE
         if done > self._freed:
             self._pages.madvise(mmap.MADV_DONTNEED, self._freed, done - self._freed)
