@@ -7,13 +7,14 @@ always `model_input` of the file's bytes, to the byte.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from uncia_contract.crew import Crew, Task
 from uncia_contract.decisions import scoring_order
 from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
@@ -50,12 +51,12 @@ class BurstPictures:
             rule: how large thumbnails are.
             size: (width, height) of the model's input in pixels.
             whole: what of a frame is scored where no region is found; None for all of it.
-            workers: threads that decode; as many as there are cores, at most four, where None.
+            workers: threads that decode, the caller's among them; as many as there are cores, at most four, where None.
             with_lights: whether to tell by which light each was taken.
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
-        self._pool, self._decoding = ThreadPoolExecutor(self.workers), DecodingRoom()
+        self.crew, self._decoding = Crew(self.workers), DecodingRoom()
         self._rank = {index: rank for rank, index in enumerate(scoring_order(len(readers)))}
         self._held: dict[int, tuple[Image.Image, int]] = {}
         self._inputs: dict[int, NDArray[np.uint8]] = {}
@@ -67,22 +68,26 @@ class BurstPictures:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self.crew.close()
 
     def thumbnails(self) -> tuple[dict[int, NDArray[np.uint8]], dict[int, str]]:
         """Grey thumbnails and the reasons of failures, both by index."""
         found: dict[int, NDArray[np.uint8]] = {}
         failures: dict[int, str] = {}
-        for index, looked in enumerate(self._pool.map(self._look, range(len(self._readers)))):
+        for index, looked in enumerate(self.crew.each(self._look, range(len(self._readers)))):
             if isinstance(looked, str):
                 failures[index] = looked
             else:
                 found[index] = looked
         return found, failures
 
-    def ahead(self, index: int, region: Region | None) -> Future[NDArray[np.uint8]]:
-        """`model_input` of that picture, begun on another thread; the whole where there is no region."""
-        return self._pool.submit(self._input, index, region or self._whole)
+    def ahead(self, index: int, region: Region | None) -> Task[NDArray[np.uint8]]:
+        """`model_input` of that picture as a task for the next free hand; the whole where there is no region."""
+        return self.crew.begin(partial(self._input, index, region or self._whole))
+
+    def input(self, task: Task[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """What a task of `ahead` gives."""
+        return self.crew.result(task)
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:

@@ -5,7 +5,6 @@ outwards, stop where nothing can change. The rules themselves live in `regions`,
 """
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from uncia_contract.backgrounds import Background
 from uncia_contract.burst_pictures import BurstPictures, ReadPicture, small
 from uncia_contract.classifier import Scores
+from uncia_contract.crew import Task
 from uncia_contract.decisions import Decision, decide, decide_early, highest_mean, scoring_order
 from uncia_contract.light import Light
 from uncia_contract.regions import Region, RegionChoice, regions
@@ -82,24 +82,35 @@ def score_burst(
             may have come before.
         use_regions: False scores whole frames; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
-        workers: threads that decode pictures while others are scored; as many as there are cores, up to four.
+        workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
     """
     manifest = classifier.manifest
     whole = strips.visible if strips else None
     wanted = (manifest.region_rule, manifest.input_size, whole, workers, background is not None)
     with BurstPictures(pictures, *wanted) as decoded:
-        thumbnails, failures = decoded.thumbnails()
-        if not thumbnails:
+        choices, failures, background = _looked(decoded, classifier, strips, background, use_regions)
+        if not choices:
             return None
-        usual, background = _before(thumbnails, decoded.lights, background)
-        choices = _choices(list(thumbnails.values()), classifier, strips, usual, use_regions)
-        scorer = _Scorer(decoded, classifier, dict(zip(thumbnails, choices, strict=True)), every_frame)
-        decision, scores = scorer.decide()
-    looks = {
-        index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in scorer.choices.items()
-    }
+        decision, scores = _Scorer(decoded, classifier, choices, every_frame).decide()
+    looks = {index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in choices.items()}
     unread = FrameLook(None, None, "unreadable")
     return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures, background)
+
+
+def _looked(
+    decoded: BurstPictures,
+    classifier: Scores,
+    strips: Strips | None,
+    background: Background | None,
+    use_regions: bool | None,
+) -> tuple[dict[int, RegionChoice], dict[int, str], Background | None]:
+    """What to score of each readable frame, why the others failed, and the background with this burst."""
+    thumbnails, failures = decoded.thumbnails()
+    if not thumbnails:
+        return {}, failures, background
+    usual, background = _before(thumbnails, decoded.lights, background)
+    choices = _choices(list(thumbnails.values()), classifier, strips, usual, use_regions)
+    return dict(zip(thumbnails, choices, strict=True)), failures, background
 
 
 def _before(
@@ -144,7 +155,7 @@ class _Scorer:
         self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
         self._usable = list(choices)
         self._order = scoring_order(len(choices))
-        self._begun: dict[int, Future[NDArray[np.uint8]]] = {}
+        self._begun: dict[int, Task[NDArray[np.uint8]]] = {}
         self._scores: list[float] = []
 
     def decide(self) -> tuple[Decision, dict[int, float]]:
@@ -159,14 +170,14 @@ class _Scorer:
 
     def _score(self, position: int) -> float:
         self._begin()
-        score = self._classifier.score(self._begun.pop(position).result())
+        score = self._classifier.score(self._decoded.input(self._begun.pop(position)))
         self._scores.append(score)
         return score
 
     def _begin(self) -> None:
         """Decode the frame that is due, and those after it that are certain to follow."""
         done = len(self._scores)
-        for ahead, position in enumerate(self._order[done : done + self._decoded.workers + 1]):
+        for ahead, position in enumerate(self._order[done : done + 2 * self._decoded.workers]):
             if ahead and not self._is_certain(ahead):
                 return
             if position not in self._begun:

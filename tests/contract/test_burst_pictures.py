@@ -35,7 +35,7 @@ def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool
 
     with BurstPictures([reader] * frames, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
         burst.thumbnails()
-        inputs = [burst.ahead(index, region).result() for index in range(frames)]
+        inputs = [burst.input(burst.ahead(index, region)) for index in range(frames)]
     expected = model_input(picture, SIZE, region)
     return len(count), all(np.array_equal(expected, given) for given in inputs)
 

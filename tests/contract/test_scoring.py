@@ -112,7 +112,7 @@ def test_a_kept_picture_gives_what_decoding_anew_gives(
     picture, region = jpeg(size), Region(left, top, side, side)
     with BurstPictures([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
         decoded.thumbnails()
-        given_input = decoded.ahead(0, region).result()
+        given_input = decoded.input(decoded.ahead(0, region))
     assert np.array_equal(given_input, model_input(picture, (32, 32), region))
 
 
