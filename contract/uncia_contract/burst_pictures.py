@@ -81,6 +81,14 @@ class BurstPictures:
                 found[index] = looked
         return found, failures
 
+    def expect(self, wanted: Mapping[int, Region | None]) -> None:
+        """Forgets what does not serve, when from now on these parts of the pictures are asked for."""
+        for index, region in wanted.items():
+            if region is not None:
+                self._inputs.pop(index, None)
+            if index in self._held and self._held[index][1] != self._scale(index, region or self._whole):
+                del self._held[index]
+
     def ahead(self, index: int, region: Region | None) -> Task[NDArray[np.uint8]]:
         """`model_input` of that picture as a task for the next free hand; the whole where there is no region."""
         return self.crew.begin(partial(self._input, index, region or self._whole))

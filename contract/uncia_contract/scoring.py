@@ -91,6 +91,7 @@ def score_burst(
         choices, failures, background = _looked(decoded, classifier, strips, background, use_regions)
         if not choices:
             return None
+        decoded.expect({index: choice.region for index, choice in choices.items()})
         decision, scores = _Scorer(decoded, classifier, choices, every_frame).decide()
     looks = {index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in choices.items()}
     unread = FrameLook(None, None, "unreadable")

@@ -67,3 +67,14 @@ def test_frames_in_which_nothing_moves_are_read_once_whatever_the_memory(
     """What the model sees of a whole frame is small enough to be kept."""
     monkeypatch.setattr(burst_pictures, "SHARED_BYTES", 0)
     assert reads(picture, 6, None) == (6, True)
+
+
+@pytest.mark.parametrize(
+    ("region", "kept"), [(None, 4), (LARGE, 4), (TINY, 0)], ids=["whole", "the same scale", "a finer scale"]
+)
+def test_pictures_that_will_not_serve_are_given_up_at_once(picture: bytes, region: Region | None, kept: int) -> None:
+    """While others are decoded at the scale that is wanted, they would only take memory."""
+    with BurstPictures([lambda: picture] * 4, RegionRule(thumbnail_width=200), SIZE, workers=1) as burst:
+        burst.thumbnails()
+        burst.expect(dict.fromkeys(range(4), region))
+        assert len(burst._held) == kept
