@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from uncia_contract.errors import BrokerError, MessageError
+from uncia_contract.errors import BrokerError, MessageError, StorageError
 from uncia_contract.messages import Receipt, SequenceRecord, decode, encode
 from uncia_contract.topics import Topics
 from uncia_edge.budget import Budget
@@ -198,17 +198,24 @@ class Delivery:
         self._connected = True
         self._quiet_until_s = 0.0
         self._window.connected(event.receive_maximum, event.max_packet_bytes, event.keepalive_s)
-        outage_s = now_s - self._offline_since_s if self._offline_since_s is not None else 0.0
-        if self._waited_before or outage_s >= self._pace.historical_after_s:
-            self._outbox.mark_historical()
-            self._waited_before = False
         self._work.connected()
         self._outgoing = queue.SimpleQueue()  # what the last connection did not take is old news
-        for message in self._greetings():
-            self._outgoing.put(message)
         _log.info(
             "connected; receive maximum %d, packets up to %d bytes", event.receive_maximum, event.max_packet_bytes
         )
+        self._mark_historical(now_s)
+        for message in self._greetings():
+            self._outgoing.put(message)
+
+    def _mark_historical(self, now_s: float) -> None:
+        outage_s = now_s - self._offline_since_s if self._offline_since_s is not None else 0.0
+        if not self._waited_before and outage_s < self._pace.historical_after_s:
+            return
+        try:
+            self._outbox.mark_historical()
+            self._waited_before = False
+        except StorageError as error:  # a full card has no room for the mark; the trap greets and sends all the same
+            _log.warning("records that waited over an outage are not marked: %s", error)
 
     def _handle_disconnected(self, event: Disconnected) -> None:
         now_s = self._clock()
@@ -217,10 +224,10 @@ class Delivery:
             self._offline_since_s = now_s
         self._connected = False
         self._work.disconnected(pieces)
-        self._blame({piece.sequence for piece in pieces}, event)
         wait_s = self._reconnect.wait_s()
         self._open_at_s = now_s + wait_s
         _log.info("no link (%s); next attempt in %.1f s", event.reason, wait_s)
+        self._blame({piece.sequence for piece in pieces}, event)  # last: a full card has no room for a strike
 
     def _blame(self, sequences: set[str], event: Disconnected) -> None:
         struck = self._suspicion.cut(sequences, event.code)
@@ -278,8 +285,8 @@ class Delivery:
             self._work.remove(receipt.sequence)
             if transfer is not None and self._on_delivered is not None:
                 self._on_delivered(receipt.sequence)
-        elif receipt.refused is not None:
-            self._work.remove(receipt.sequence)
+        elif receipt.refused is not None or self._outbox.get(receipt.sequence) is None:
+            self._work.remove(receipt.sequence)  # parked now; or given up, when the card was full
         elif transfer is not None and receipt.record_stored:
             self._work.answered(transfer, receipt, now_s)
 
@@ -350,13 +357,15 @@ class Delivery:
             self._park(transfer.id, f"cannot be read now: {error}")
             return
         transfer.in_flight -= 1
-        self._outbox.drop_frames(transfer.id, [piece.frame], str(error))
         transfer.give_up_frame(piece.frame)
+        if self._outbox.get(transfer.id) is None:  # the whole sequence was given up, when the card was full
+            self._work.remove(transfer.id)
+        self._outbox.drop_frames(transfer.id, [piece.frame], str(error))
 
     def _park(self, sequence: str, reason: str) -> None:
-        self._outbox.park(sequence, reason)
         self._work.remove(sequence)
         self._suspicion.forget(sequence)
+        self._outbox.park(sequence, reason)  # last: a full card has no room for the change
 
 
 _WAKE = Received("", b"")

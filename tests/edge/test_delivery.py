@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from uncia_contract.errors import StorageError
 from uncia_contract.messages import MissingFrame, Receipt
 from uncia_contract.topics import Topics
 from uncia_edge.budget import Budget
@@ -77,6 +78,10 @@ class Trial:
     def sequence_topics(self) -> list[str]:
         base = TOPICS.base + "/sequence/"
         return [message.topic.removeprefix(base) for message in self.pipe.published if message.topic.startswith(base)]
+
+
+def _full(*_: object) -> int:
+    raise StorageError("database or disk is full")
 
 
 @pytest.fixture
@@ -276,6 +281,51 @@ def test_a_bad_link_alone_never_parks(trial: Trial) -> None:
     trial.connect()
     trial.exchange()
     assert trial.delivered == ["s1"]
+
+
+def test_a_strike_that_finds_no_room_on_the_card_costs_no_link(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packet too large, and a full card: the sequence stays unstruck, and the next connection is tried."""
+    trial.add("s1", 10)
+    trial.connect()
+    monkeypatch.setattr(trial.outbox, "strike", _full)
+    trial.pipe.cut(code=0x95)
+    with pytest.raises(StorageError):
+        trial.delivery.step(0)
+    trial.now_s += 200.0
+    trial.delivery.step(0)
+    assert trial.pipe.opened == 2
+
+
+def test_a_full_card_hides_no_trap_that_comes_back(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room to mark what waited; it says `online` and sends all the same."""
+    trial.add("s1", 10)
+    monkeypatch.setattr(trial.outbox, "mark_historical", _full)
+    trial.delivery = trial.make()
+    trial.connect()
+    trial.exchange()
+    assert TOPICS.availability in [message.topic for message in trial.pipe.published]
+    assert trial.delivered == ["s1"]
+
+
+@pytest.mark.parametrize("phase", ["while its frames flow", "while its receipt is awaited"])
+def test_what_is_given_up_on_a_full_card_keeps_no_place(tmp_path: Path, phase: str) -> None:
+    """A sequence of an audit is dropped while it is sent: the next ones get their turn."""
+    trial = Trial(tmp_path, Pace(sending=1))
+    for sequence in ("audit", "s2"):
+        trial.add(sequence, 40_000)
+    trial.connect()
+    trial.exchange(lambda message: None if "/frame/" in message.topic else 0)
+    if phase == "while its receipt is awaited":
+        trial.exchange(lambda message: 0 if "/frame/" not in message.topic or message.topic.endswith("/0") else None)
+    trial.outbox.drop("audit", "the card is full")
+    trial.exchange()
+    trial.now_s += 30.0
+    trial.delivery.step(0)
+    trial.exchange()
+    assert trial.delivered == ["s2"]
+    assert trial.delivery._work.get("audit") is None
 
 
 def test_records_of_all_go_before_frames_of_any(tmp_path: Path) -> None:
