@@ -63,6 +63,7 @@ class Arrivals:
         self._told: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
         self._observer = None if mode == "polling" else _observe(folder, self._told, must=mode == "inotify")
         self.away: str | None = None  # why the folder could not be looked into the last time
+        self._closed: set[Path] = set()  # folders in it that could not be
         self._rescan_s = 60.0 if self._observer else settle_s
         self._next_scan_s = clock()
 
@@ -125,10 +126,7 @@ class Arrivals:
 
     def _pictures(self) -> Iterator[Path]:
         try:
-            for path in _files(self._folder):
-                self._beat()
-                if is_picture(path):
-                    yield path
+            yield from filter(is_picture, self._files(self._folder))
         except OSError as error:  # a card that was pulled, a share that is away: it comes back
             if self.away is None:
                 _log.error("watched folder %s: %s", self._folder, error.strerror or error)
@@ -137,6 +135,27 @@ class Arrivals:
         if self.away is not None:
             _log.info("watched folder %s can be read again", self._folder)
             self.away = None
+
+    def _files(self, folder: Path) -> Iterator[Path]:
+        """Every file below a folder, one at a time: a full card's names need no memory.
+
+        What cannot be looked into hides nothing beside it: `lost+found` is another's, and a card rots in places.
+        """
+        folders = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                self._beat()
+                if (kind := _kind(entry)) == "folder":
+                    folders.append(folder / entry.name)
+                elif kind == "file":
+                    yield folder / entry.name
+        for below in folders:
+            try:
+                yield from self._files(below)
+            except OSError as error:
+                if below not in self._closed:
+                    _log.warning("watched folder %s: %s", below, error.strerror or error)
+                self._closed.add(below)
 
     def _consider(self, path: Path, closed: bool) -> None:
         try:
@@ -169,17 +188,14 @@ class Arrivals:
         return True
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, one at a time: a full card's names need no memory."""
-    folders = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                folders.append(folder / entry.name)
-            elif entry.is_file():
-                yield folder / entry.name
-    for below in folders:
-        yield from _files(below)
+def _kind(entry: "os.DirEntry[str]") -> Literal["folder", "file", "other"]:
+    """A link to a folder is none of ours: it may lead round in a circle."""
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        return "file" if entry.is_file() else "other"
+    except OSError:  # a link to itself, an entry on a rotten part of the card
+        return "other"
 
 
 class _Teller(FileSystemEventHandler):
@@ -217,7 +233,7 @@ def file_system(folder: Path) -> str:
     """The type of the file system that a folder lies on; empty where the machine does not tell."""
     best, kind = "", ""
     try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").strip().split("\n")
     except OSError:
         return ""
     here = str(folder.resolve()) + "/"

@@ -15,7 +15,7 @@ from tests.edge.scene import Post
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule, Frame
 from uncia_edge import watched
-from uncia_edge.arrivals import Arrivals, file_system
+from uncia_edge.arrivals import Arrivals, Mode, file_system
 from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.gathering import Gathering
 from uncia_edge.ledger import Ledger, key_of
@@ -472,3 +472,45 @@ def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
     ledger.finish([key_of(two, place.folder)])
     again = Ledger(place.ledger, place.folder)
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, True)
+
+
+def test_a_folder_that_may_not_be_looked_into_hides_nothing_beside_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A card with `lost+found`, and a folder that rots: the others' pictures come, and the log names it once."""
+    scandir, closed = os.scandir, place.folder / "lost+found"
+    closed.mkdir()
+    expected = [place.put(name, n) for n, name in enumerate(("A.JPG", "100RECNX/B.JPG", "zz/C.JPG"))]
+
+    def scan(folder: Path) -> object:
+        if folder == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
+    found = [path for _ in range(2) for path in arrivals.ready(0)]
+    assert (sorted(found), arrivals.away) == (sorted(expected), None)
+    assert caplog.text.count("lost+found: Permission denied") == 1
+
+
+def test_links_that_lead_nowhere_or_round_in_a_circle_are_passed_by(place: Place) -> None:
+    """To itself, to nothing, to the folder above."""
+    path = place.put("100RECNX/A.JPG", 0)
+    for name, target in (("self.jpg", "self.jpg"), ("none.jpg", "/none/there.jpg"), ("above", str(place.folder))):
+        (place.folder / name).symlink_to(target)
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
+    assert ([found for _ in range(2) for found in arrivals.ready(0)], arrivals.away) == ([path], None)
+
+
+@pytest.mark.parametrize("mode", ["inotify", "polling"])
+def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
+    """Bytes that are no UTF-8, a line break, quotes: seen, entered in the ledger, and not seen again."""
+    names = [b"A\xff\xfe.JPG", b"B\n\r.JPG", b"C\"'\\.JPG", "D\u2028.JPG".encode()]
+    paths = [place.put(os.fsdecode(name), n) for n, name in enumerate(names)]
+    camera = place.camera(watch=WatchSettings(mode, 0.05, 0.1))
+    for burst in camera.bursts():
+        assert sorted(frame.path for frame in burst.frames) == sorted(paths)
+        camera.close()
+    again = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
+    assert again.ready(0) == []
