@@ -15,6 +15,7 @@ from typing import Self
 # Everything with this suffix is unfinished and is swept when its owner starts.
 TEMPORARY = ".tmp"
 _MOST_AT_ONCE = 1 << 30
+_MOST_OPEN = 64  # files, of the 1,024 that a process may have
 
 
 def sync_folder(folder: Path) -> None:
@@ -97,6 +98,7 @@ class Staging:
         links, or source and target are on two.
         """
         path.unlink(missing_ok=True)
+        self._make_room()
         try:
             path.hardlink_to(source)
         except OSError:
@@ -105,7 +107,17 @@ class Staging:
         _write_out(self._descriptors[-1])
         return True
 
+    def _make_room(self) -> None:
+        """Of a burst of hundreds, what was written so far is synced and closed."""
+        if len(self._descriptors) < _MOST_OPEN:
+            return
+        self.sync()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+        self._synced = 0
+
     def _open(self, path: Path) -> int:
+        self._make_room()
         self._paths.append(path)
         self._descriptors.append(os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666))
         return self._descriptors[-1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from uncia_contract.errors import StorageError
 from uncia_contract.messages import BundleIdentity, TrapState
 from uncia_edge.outbox import Outbox
-from uncia_edge.records import Reading
+from uncia_edge.records import Reading, said
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 _UPTIME = Path("/proc/uptime")
@@ -56,7 +56,7 @@ def trap_state(
         battery_v=_battery_v(),
         latitude=place[0],
         longitude=place[1],
-        degraded=tuple(reason[:255] for reason in degraded),
+        degraded=tuple(said(reason[:255]) for reason in degraded),
     )
 
 

@@ -8,12 +8,14 @@ outbox takes copies of what is positive.
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from uncia_contract.archive import is_picture
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.frames import BurstRule, Frame, bursts
+from uncia_contract.messages import MAX_FRAMES
 from uncia_edge.arrival_times import ArrivalTimes
 from uncia_edge.cameras import ArrivedBurst, Failure, TimeSource, arrive
 
@@ -76,7 +78,8 @@ class RecordedCamera:
     def _by_folders(self) -> Iterator[ArrivedBurst]:
         for folder in self.folders:
             name = folder.relative_to(self.folder).as_posix()
-            yield recorded_burst(self.folder.name if name == "." else name, _pictures(folder), self._zone)
+            burst = recorded_burst(self.folder.name if name == "." else name, _pictures(folder), self._zone)
+            yield from _pieces(burst)
 
     def _by_times(self, rule: BurstRule) -> Iterator[ArrivedBurst]:
         """What cannot be used is named with the first burst."""
@@ -108,6 +111,13 @@ def recorded_burst(name: str, files: Sequence[Path], zone: tzinfo = UTC) -> Arri
     ordered = tuple(sorted(frames, key=lambda frame: frame.order))
     source: TimeSource = "exif" if any(frame.taken_at for frame in ordered) else "none"
     return ArrivedBurst(name, ordered, tuple(failures), time_source=source)
+
+
+def _pieces(burst: ArrivedBurst) -> Iterator[ArrivedBurst]:
+    """A folder of more frames than a record can name is cut, as a burst that never ends is."""
+    yield replace(burst, frames=burst.frames[:MAX_FRAMES])
+    for start in range(MAX_FRAMES, len(burst.frames), MAX_FRAMES):
+        yield replace(burst, frames=burst.frames[start : start + MAX_FRAMES], failures=(), continues=True)
 
 
 def _burst_folders(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 Decides what a record says of a burst; ids come from the outbox, clock readings are handed in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,8 @@ from uncia_contract.regions import Region
 from uncia_contract.scoring import FrameLook, SequenceVerdict
 from uncia_edge.cameras import ArrivedBurst
 from uncia_edge.originals import Original
+
+FAILURES_NAMED = 100  # in one record
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def make_record(
     """
     usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
     times = [taken for i in usable if (taken := burst.frames[i].taken_at) is not None] or [clock.now]
-    failed = [failure.file.name for failure in burst.failures]
+    failed = [*(failure.file.name for failure in burst.failures), *(burst.frames[i].name for i in verdict.failures)]
     return SequenceRecord(
         id=ids.sequence,
         trap=trap,
@@ -66,12 +68,24 @@ def make_record(
         positive=verdict.decision.positive,
         label=manifest.positive_labels[0],
         bundle=bundle,
-        failures=(*failed, *(burst.frames[index].name for index in verdict.failures)),
+        failures=named(failed),
     )
 
 
+def said(text: str) -> str:
+    """What a message can carry of a file's name or a reason: bytes of it that are no UTF-8 are spelled out."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")[-255:]
+
+
+def named(files: Sequence[str]) -> tuple[str, ...]:
+    """The first files by name, and how many more there are: a card may bear a hundred thousand that are no pictures."""
+    most = len(files) if len(files) <= FAILURES_NAMED else FAILURES_NAMED - 1
+    more = [f"and {len(files) - most} more"] if len(files) > most else []
+    return (*map(said, files[:most]), *more)
+
+
 def _entry(n: int, frame: Frame, look: FrameLook, original: Original) -> FrameEntry:
-    who = (n, frame.name[-255:], original.sha256, original.size, frame.taken_at)
+    who = (n, said(frame.name), original.sha256, original.size, frame.taken_at)
     return FrameEntry(*who, look.score, _box(look.region), look.reason)
 
 

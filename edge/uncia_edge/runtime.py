@@ -41,6 +41,7 @@ from uncia_edge.offers import Offers
 from uncia_edge.outbox import Outbox
 from uncia_edge.overrides import OverrideFile, Overrides
 from uncia_edge.pressure import Bounds, Pressure
+from uncia_edge.records import named
 from uncia_edge.settings import BrokerSettings, TrapSettings
 from uncia_edge.sleep import GRACE_S, asleep_until
 from uncia_edge.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
@@ -199,7 +200,7 @@ class Runtime:
             self._keep_for_later(observation)
             return observation
         self._count(observation)
-        failures = [f"{failure.file.name}: {failure.reason}" for failure in observation.failures]
+        failures = named([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
         self.log.write(burst.name, observation.record, failures)
         if observation.record is not None and not observation.record.positive and observation.trouble is None:
             self._audits.consider(observation.record, [frame.path for frame in observation.frames], burst.owned)
@@ -283,7 +284,8 @@ class Runtime:
             _log.error("the outbox's database is damaged; starting anew, to rebuild it from its files")
             self.stop()
             return
-        trouble, in_memory = refusal(self._configured), self._state_folder.trouble is not None
+        in_memory = self._state_folder.trouble is not None
+        trouble = refusal(self._configured, self.outbox.depth().bytes if in_memory else 0)
         self._refusals = self._refusals + 1 if trouble and not is_full(trouble) else 0
         if in_memory and trouble is None:
             _log.info("the card can be written again; starting anew on it")

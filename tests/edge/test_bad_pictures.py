@@ -1,6 +1,7 @@
 """Pictures through the running trap: what is broken is named and left out, what is odd is scored, no burst is lost."""
 
 import io
+import os
 import struct
 import zlib
 from datetime import timedelta
@@ -158,7 +159,7 @@ def test_a_picture_truncated_at_every_kilobyte_is_named(tmp_path: Path) -> None:
     [seen] = post.observe()
     assert seen.record is not None
     assert [entry.name for entry in seen.record.frames] == ["IMG_0001.JPG"]
-    assert sorted(seen.record.failures) == [f"CUT_{cut:06d}.JPG" for cut in cuts]
+    assert sorted(failure.file.name for failure in seen.failures) == [f"CUT_{cut:06d}.JPG" for cut in cuts]
 
 
 def test_a_burst_of_nothing_but_bad_files_is_told_and_forgotten(tmp_path: Path) -> None:
@@ -181,3 +182,27 @@ def test_a_file_that_is_written_into_after_scoring_is_not_sent_as_what_was_score
         stream.write(b"something else")
     assert seen.record is not None
     assert post.outbox.frame_path(seen.record.id, 0).read_bytes() == stamped(1)
+
+
+def test_names_that_are_no_utf_8_are_spelled_out_in_the_record(tmp_path: Path) -> None:
+    """Of a frame and of a failure; what is stored can be read again."""
+    post = Post(tmp_path)
+    post.put(os.fsdecode(b"GOOD\xff.JPG"), stamped(1))
+    post.put(os.fsdecode(b"BAD\xfe.JPG"), b"")
+    [seen] = post.observe()
+    assert seen.safe
+    [item] = post.outbox.next()
+    assert [entry.name for entry in item.record.frames] == ["GOOD\\xff.JPG"]
+    assert item.record.failures == ("BAD\\xfe.JPG",)
+
+
+def test_a_card_full_of_foreign_files_fits_into_a_record(tmp_path: Path) -> None:
+    """Of hundreds that are no pictures the first are named, and the number of the others."""
+    post = Post(tmp_path)
+    post.put("GOOD.JPG", stamped(1))
+    for n in range(150):
+        post.put(f"BAD_{n:05d}.JPG", b"")
+    [seen] = post.observe()
+    [item] = post.outbox.next()
+    assert len(seen.failures) == 150
+    assert (len(item.record.failures), item.record.failures[-1]) == (100, "and 51 more")

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule
+from uncia_edge import recorded
 from uncia_edge.recorded import RecordedCamera
 
 
@@ -136,3 +137,15 @@ def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
     beats: list[int] = []
     camera = RecordedCamera(tmp_path, pace=1, beat=lambda: beats.append(1) or camera.close())  # type: ignore[func-returns-value]
     assert len(list(camera.bursts())) == 1
+
+
+def test_a_folder_of_more_frames_than_a_record_can_name_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are one event, and each frame is in one of them."""
+    monkeypatch.setattr(recorded, "MAX_FRAMES", 3)
+    for n in range(7):
+        write(tmp_path / f"{n}.jpg")
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    bursts = list(RecordedCamera(tmp_path).bursts())
+    assert [len(burst.frames) for burst in bursts] == [3, 3, 1]
+    assert [burst.continues for burst in bursts] == [False, True, True]
+    assert [len(burst.failures) for burst in bursts] == [1, 0, 0]
