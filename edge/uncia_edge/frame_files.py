@@ -90,12 +90,17 @@ class FrameFiles:
         """The readable records on disk, oldest first, for building a lost table anew."""
         paths = [path for path in self._paths() if path.name.endswith(".json")]
         for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
-            try:
-                record = decode(path.read_bytes(), SequenceRecord)
-            except (MessageError, OSError):
-                continue
-            if record.id == path.name.removesuffix(".json"):
+            record = self.read(path.name.removesuffix(".json"))
+            if record is not None:
                 yield record
+
+    def read(self, sequence: str) -> SequenceRecord | None:
+        """The record beside a sequence's frames; None where it is gone or cannot be read."""
+        try:
+            record = decode(self.record(sequence).read_bytes(), SequenceRecord)
+        except (MessageError, OSError):
+            return None
+        return record if record.id == sequence else None
 
     def absent(self, record: SequenceRecord) -> list[int]:
         """The frames of a record whose file is gone or has another size."""

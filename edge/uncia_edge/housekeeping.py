@@ -52,6 +52,8 @@ class Housekeeping:
                     chore.do()
                 except (UnciaError, OSError) as error:
                     _log.error("%s: %s", chore.name, error)
+                except Exception:  # noqa: BLE001 -- nobody would notice a trap that only stopped telling how it fares
+                    _log.exception("%s", chore.name)
 
     def _run(self) -> None:
         while not self._stop.wait(0.5):

@@ -1,20 +1,23 @@
-"""What lies in the outbox: its table and files opened, and the questions that change nothing.
+"""What lies in the outbox: its table and files opened, and the questions, which change nothing.
 
 Decides what is next: records before best frames before other frames, then by priority and age. Changes are `outbox`'s.
 """
 
 # ruff: noqa: S608 -- statements are put together from this module's own constants; values are always bound
 import json
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia_contract.errors import StorageError
-from uncia_contract.messages import Counters, SequenceRecord
+from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.messages import Counters, SequenceRecord, encode
 from uncia_edge import durable
 from uncia_edge.database import Database
 from uncia_edge.frame_files import FrameFiles
 from uncia_edge.waiting import SELECT, Waiting, item_of
+
+_log = logging.getLogger(__name__)
 
 RECORD, BEST_FRAME, OTHER_FRAMES = 0, 1, 2
 HERE = "state NOT IN ('delivered', 'dropped')"
@@ -84,13 +87,17 @@ class Shelf:
             " ORDER BY stage, priority, n LIMIT ?",
             *(first, last, limit + len(exclude)),
         )
-        chosen = [n for sequence, n in rows if sequence not in exclude][:limit]
-        return [item_of(self._database.all(f"{SELECT} WHERE n=?", n)[0]) for n in chosen]
+        chosen = [sequence for sequence, _ in rows if sequence not in exclude][:limit]
+        return [item for sequence in chosen if (item := self.get(sequence)) is not None]
 
     def get(self, sequence: str) -> Waiting | None:
         """A sequence that is still in the outbox, in whatever state; None when it is delivered or unknown."""
         rows = self._database.all(f"{SELECT} WHERE id=? AND {HERE}", sequence)
-        return item_of(rows[0]) if rows else None
+        try:
+            return item_of(rows[0]) if rows else None
+        except MessageError as error:
+            self._read_anew(sequence, error)
+            return None
 
     def frame_path(self, sequence: str, n: int) -> Path:
         """Where a frame's bytes lie."""
@@ -125,8 +132,9 @@ class Shelf:
 
     def oldest(self) -> SequenceRecord | None:
         """The record that waits longest."""
-        rows = self._database.all(f"{SELECT} WHERE {HERE} ORDER BY n LIMIT 1")
-        return item_of(rows[0]).record if rows else None
+        rows = self._database.all(f"SELECT id FROM sequence WHERE {HERE} ORDER BY n LIMIT 1")
+        item = self.get(rows[0][0]) if rows else None
+        return item.record if item else None
 
     def held(self) -> list[str]:
         """The ids of the sequences that are held back, oldest first."""
@@ -141,6 +149,20 @@ class Shelf:
         return [str(row[0]) for row in rows]
 
     # -- inside
+
+    def _read_anew(self, sequence: str, error: MessageError) -> None:
+        """A record that has rotted in the table is taken from its file; without that it must not hold up the others."""
+        _log.error("sequence %s: its record cannot be read (%s)", sequence, error)
+        record = self._files.read(sequence)
+        if record is not None:
+            self._database.change("UPDATE sequence SET record=? WHERE id=?", encode(record), sequence)
+        else:
+            rule = "id=? AND state='waiting'"
+            reason = f"its record cannot be read: {error}"
+            parked = self._database.change(
+                f"UPDATE sequence SET state='parked', reason=? WHERE {rule}", reason, sequence
+            )
+            self._depth = Depth(self._depth.sequences, self._depth.bytes, self._depth.parked + parked)
 
     def _measure(self) -> Depth:
         columns = "COUNT(*), COALESCE(SUM(bytes), 0), COALESCE(SUM(state='parked'), 0)"

@@ -1,6 +1,7 @@
 """The outbox: what is added survives, only receipts remove, ids never repeat."""
 
 import hashlib
+import resource
 import sqlite3
 from pathlib import Path
 
@@ -269,3 +270,30 @@ def test_whatever_happens_the_depth_and_the_files_agree_with_the_table(
     assert outbox.depth() == fresh.depth()
     assert len(files_of(outbox)) == 4 * len(outbox.waiting())
     outbox.close()
+
+
+@pytest.mark.parametrize("file", ["whole", "gone"])
+def test_a_record_that_rots_in_the_table_holds_up_no_other(outbox: Outbox, tmp_path: Path, file: str) -> None:
+    """It is taken from its file; where that is gone too, it is parked."""
+    rotten, sound = (fill(outbox, tmp_path, f"ridge-01-aaaa-{n:06d}") for n in (1, 2))
+    outbox._database.change("UPDATE sequence SET record=x'7b' WHERE id=?", rotten.id)
+    if file == "gone":
+        outbox._files.record(rotten.id).unlink()
+    assert outbox.oldest() is None
+    assert [item.record for item in outbox.next(2)] == ([rotten, sound] if file == "whole" else [sound])
+    assert list(outbox.parked()) == ([] if file == "whole" else [rotten.id])
+    assert outbox.depth().parked == len(outbox.parked())
+
+
+def test_a_sequence_of_hundreds_of_frames_holds_few_files_open(outbox: Outbox, tmp_path: Path) -> None:
+    """A process may have 1,024; here it has room for a hundred more."""
+    files = len(list(Path("/proc/self/fd").iterdir()))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    contents = [str(n).encode() for n in range(300)]
+    spool = write_frames(tmp_path / "spool", contents)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files + 100, before[1]))
+    try:
+        outbox.add(make_record("many", contents), spool)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert [outbox.frame_path("many", n).read_bytes() for n in range(300)] == contents

@@ -187,12 +187,13 @@ def test_the_watchdog_is_fed_by_progress_of_every_part(tmp_path: Path, monkeypat
     assert pulse.silent() == ["delivery"]
 
 
-def test_a_failing_chore_does_not_stop_the_others() -> None:
-    """A full card must not silence the watchdog."""
+@pytest.mark.parametrize("error", [OSError("no space left"), ValueError("a mistake of ours")], ids=["card", "bug"])
+def test_a_failing_chore_does_not_stop_the_others(error: Exception) -> None:
+    """A full card must not silence the watchdog, nor must what nobody thought of."""
     done: list[str] = []
 
     def fail() -> None:
-        raise OSError("no space left")
+        raise error
 
     now_s = [0.0]
     house = Housekeeping([Chore("a", 1, fail), Chore("b", 1, lambda: done.append("b"))], lambda: now_s[0])
