@@ -26,6 +26,7 @@ OUTBOX = "outbox"
 CARRIED = ("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous")
 MEMORY = Path("/run/uncia-trap/state")  # as systemd/uncia-trap.service gives it; for those who look from outside
 MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
+SPARE_BYTES = 8_000_000  # beside the frames that move from memory to the card
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,15 @@ class StateFolder:
     trouble: str | None = None
 
 
-def refusal(folder: Path) -> OSError | None:
-    """Why nothing can be written there; None where it can."""
+def refusal(folder: Path, room_bytes: int = 0) -> OSError | None:
+    """Why nothing can be written there, or not so much; None where it can."""
     probe = folder / ".probe"
     try:
         durable.make_folder(folder)
         durable.write_bytes(probe, b"uncia")
         probe.unlink()
+        if room_bytes and shutil.disk_usage(folder).free < room_bytes + SPARE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     except OSError as error:
         return error
     return None
@@ -60,14 +63,15 @@ def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) 
         StorageError: the configured folder cannot be written, and there is none in memory.
     """
     memory = _in_memory(environment)
-    error = refusal(configured)
+    room_bytes = _waiting_bytes(memory) if memory else 0
+    error = refusal(configured, room_bytes)
     if is_full(error):
         with suppress(OSError):
             (configured / OUTBOX / BALLAST).unlink()
-            error = refusal(configured)
+            error = refusal(configured, room_bytes)
     if error is None:
-        if memory is not None:
-            _move_back(memory, configured)
+        error = _move_back(memory, configured) if memory else None
+    if error is None:
         return StateFolder(configured)
     trouble = error.strerror or str(error)
     if memory is None or refusal(memory) is not None:
@@ -89,10 +93,25 @@ def _in_memory(environment: Mapping[str, str]) -> Path | None:
     return Path(runtime) / "state" if runtime else None
 
 
-def _move_back(memory: Path, configured: Path) -> None:
-    """What waited in memory waits on the card from now on; adding an id twice is adding it once."""
-    if not (memory / OUTBOX).is_dir():
-        return
+def _waiting_bytes(memory: Path) -> int:
+    """Of the frames that wait in memory."""
+    return sum(path.stat().st_size for path in (memory / OUTBOX / "frames").rglob("*.jpg"))
+
+
+def _move_back(memory: Path, configured: Path) -> OSError | None:
+    """What the card said against taking what waits in memory; cut short, it is done again: an id is taken once."""
+    try:
+        if (memory / OUTBOX).is_dir():
+            _move_sequences(memory, configured)
+            for name in CARRIED:
+                _carry(name, memory, configured)
+            shutil.rmtree(memory)
+    except OSError as error:  # a StorageError is one
+        return error
+    return None
+
+
+def _move_sequences(memory: Path, configured: Path) -> None:
     left, card = Outbox(memory / OUTBOX), Outbox(configured / OUTBOX)
     for sequence in left.waiting():
         item = left.get(sequence)
@@ -101,9 +120,6 @@ def _move_back(memory: Path, configured: Path) -> None:
     _log.info("%d sequences moved from memory to the card", len(left.waiting()))
     left.close()
     card.close()
-    for name in CARRIED:
-        _carry(name, memory, configured)
-    shutil.rmtree(memory)
 
 
 def _carry(name: str, source: Path, target: Path) -> None:

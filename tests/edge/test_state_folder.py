@@ -96,3 +96,42 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     assert state_folder(state, environment).path == state
     assert (state / "watched.jsonl").read_text() == "before\nsince\n"
+
+
+def test_a_card_without_room_for_what_waits_in_memory_is_not_gone_back_to(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few free bytes are no reason to start anew, fail, and start anew; with room it moves."""
+    environment, free = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}, [1000]
+    memory = state_folder(broken, environment).path
+    outbox = Outbox(memory / OUTBOX)
+    outbox.add(make_record("s1", [b"x" * 2000]), write_frames(tmp_path / "spool", [b"x" * 2000]))
+    outbox.close()
+    repair(broken)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, free[0]))
+    used = state_folder(broken, environment)
+    assert (used.path, used.trouble) == (memory, "state kept in memory: No space left on device")
+    free[0] = 10**9
+    assert state_folder(broken, environment).path == broken
+
+
+def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trap goes on in memory, with all that waits there."""
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    memory = state_folder(broken, environment).path
+    outbox = Outbox(memory / OUTBOX)
+    outbox.add(make_record("s1", [b"x"]), write_frames(tmp_path / "spool", [b"x"]))
+    outbox.close()
+    repair(broken)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outbox, "add", fail)
+        assert state_folder(broken, environment).path == memory
+    card = Outbox(state_folder(broken, environment).path / OUTBOX)
+    assert card.waiting() == ["s1"]
+    card.close()

@@ -177,7 +177,7 @@ def test_a_trap_moves_between_card_and_memory_by_itself(
     read_only = OSError(30, "Read-only file system")
     for module in (runtime, state_folder):
         monkeypatch.setattr(
-            module, "refusal", lambda place: read_only if place == card and not works[0] else real(place)
+            module, "refusal", lambda place, room=0: read_only if place == card and not works[0] else real(place)
         )
     settings = base.trap(eager_bundle, CameraSettings(kind="watched", folder=str(base.folder / "DCIM")))
     with Runtime(settings) as trap:
