@@ -241,7 +241,9 @@ class _Connection:
             max_packet_bytes=int(getattr(properties, "MaximumPacketSize", _PACKET_MAXIMUM)),
             keepalive_s=int(getattr(properties, "ServerKeepAlive", self._broker.keepalive_s)),
         )
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in (self._topics.receipt, self._topics.command)])
+        # What a broker retains on these topics is old news: a retained `restart` would be obeyed at each connection.
+        news = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        client.subscribe([(topic, news) for topic in (self._topics.receipt, self._topics.command)])
 
     def _on_subscribe(
         self, client: mqtt.Client, _: Any, __: Any, codes: list[ReasonCode], ___: Properties | None

@@ -9,6 +9,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt import publish
 from paho.mqtt.enums import CallbackAPIVersion
 from tests.conftest import Mosquitto
 
@@ -16,7 +17,7 @@ from uncia_contract.errors import BrokerError, ConfigurationError
 from uncia_contract.tls import Tls
 from uncia_contract.topics import Topics
 from uncia_edge.delivery import Delivery
-from uncia_edge.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link
+from uncia_edge.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link, Received
 from uncia_edge.outbox import Outbox
 from uncia_edge.pace import Pace
 from uncia_edge.testing.collector import BrokerCollector
@@ -202,3 +203,15 @@ def test_a_chunk_says_where_it_lies_and_of_what_it_is(mosquitto: Mosquitto, send
     listener.disconnect()
     listener.loop_stop()
     collector.stop()
+
+
+def test_what_a_broker_retains_is_no_command(link: Link, mosquitto: Mosquitto) -> None:
+    """A retained `restart` would end the trap at each connection; one that is sent now is heard."""
+    target: dict[str, Any] = {"hostname": mosquitto.host, "port": mosquitto.port, "protocol": mqtt.MQTTv5, "qos": 1}
+    publish.single(TOPICS.command, b"old", retain=True, **target)
+    link.open()
+    assert isinstance(next_event(link), Connected)
+    publish.single(TOPICS.command, b"new", **target)
+    heard = next_event(link)
+    assert isinstance(heard, Received)
+    assert heard.payload == b"new"
