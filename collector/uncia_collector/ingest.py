@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,7 +121,8 @@ class Ingest:
         self._stopping.set()
         self._client.disconnect()
         self._client.loop_stop()
-        self._arrived.put(None)
+        with suppress(queue.Full):  # then the worker waits for nothing
+            self._arrived.put_nowait(None)
         self._worker.join()
 
     # -- paho's thread: nothing here waits or raises -------------------------------------------------------------

@@ -204,3 +204,19 @@ def test_check_names_a_broker_that_is_not_there(mosquitto):
 
     with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
         check_broker(BrokerSettings(port=mosquitto.port))
+
+
+def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeypatch):
+    """The disk is full, the broker has sent all again and again: SIGTERM ends it, and nothing is acknowledged."""
+
+    def full(*_):
+        raise StorageError("no space left")
+
+    ingest = collector.ingest
+    monkeypatch.setattr(collector.store, "take", full)
+    while not ingest._arrived.full():
+        ingest._arrived.put(Wire("uncia/v1/ridge/availability", b"online"))
+    ending = threading.Thread(target=ingest.stop, daemon=True)
+    ending.start()
+    ending.join(30)
+    assert not ending.is_alive()
