@@ -283,9 +283,7 @@ def test_a_bad_link_alone_never_parks(trial: Trial) -> None:
     assert trial.delivered == ["s1"]
 
 
-def test_a_strike_that_finds_no_room_on_the_card_costs_no_link(
-    trial: Trial, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strike_that_finds_no_room_on_the_card_costs_no_link(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Packet too large, and a full card: the sequence stays unstruck, and the next connection is tried."""
     trial.add("s1", 10)
     trial.connect()
