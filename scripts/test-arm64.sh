@@ -27,6 +27,8 @@ for tool in debootstrap dpkg-deb unshare chroot qemu-aarch64-static; do
 done
 BINFMT=/proc/sys/fs/binfmt_misc
 [ -e $BINFMT/status ] || mount -t binfmt_misc binfmt_misc $BINFMT || fail "cannot mount binfmt_misc"
+[ -e $BINFMT/qemu-aarch64 ] || command -v update-binfmts > /dev/null \
+    || fail "update-binfmts is missing, and qemu-aarch64 is not registered; apt-get install binfmt-support"
 [ -e $BINFMT/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 || fail "qemu-aarch64 is not registered with binfmt"
 
 wanted="$SYSTEM $PACKAGES $(sha256sum constraints.txt)"
