@@ -95,7 +95,7 @@ def why_not(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | Non
     if done.returncode < 0:
         return f"its process was ended by signal {-done.returncode}"
     if done.returncode == _REFUSED:
-        return done.stdout.strip()[:200]
+        return " ".join(done.stdout.split())[:200]
     said = done.stderr.strip().splitlines() or ["it said nothing"]
     return f"its process left with {done.returncode}: {said[-1][:200]}"
 
