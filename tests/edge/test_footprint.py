@@ -1,8 +1,10 @@
-"""What the trap costs before it has seen a frame."""
+"""What the trap costs before it has seen a frame, and what its tests need."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,11 @@ def test_decoded_pictures_are_given_back_at_once() -> None:
     from uncia_edge.memory import return_large_blocks
 
     assert return_large_blocks() is True
+
+
+def test_its_tests_need_no_other_machines_packages() -> None:
+    """`make test-arm64` runs them, and the contract's, where there is nothing but trap and contract."""
+    foreign = re.compile(r"^\s*(?:from|import) uncia_(?!contract|edge)", re.MULTILINE)
+    tests = Path(__file__).parents[1]
+    found = [path for folder in ("contract", "edge") for path in (tests / folder).glob("*.py")]
+    assert [path.name for path in found if foreign.search(path.read_text())] == []

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.edge.test_trust import Maker
 from tests.end_to_end.conftest import STARTER
+from tests.end_to_end.test_trust import Maker
 from tests.systemd.test_units import station
 
 from uncia_collector import asking
