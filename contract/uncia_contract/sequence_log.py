@@ -36,7 +36,7 @@ class SequenceLog(Generic[Value]):
             end = self._index()
             self._stream.truncate(end)
         except OSError as error:
-            raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
+            raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
         self.path, self._end = path, end
 
     def __enter__(self) -> "SequenceLog[Value]":

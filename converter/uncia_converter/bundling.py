@@ -7,7 +7,6 @@ before it gets its name.
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +38,7 @@ from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.probes import make_probes
+from uncia_converter.whole_file import write_whole
 
 PARITY = "parity.json"
 COMPARING, DRAWING = "comparing with the float model, sequences", "drawing probes, tries"
@@ -85,7 +85,7 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
     data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()
-    _write(request.out, data)
+    write_whole(request.out, data)
     return bundle.manifest
 
 
@@ -93,7 +93,7 @@ def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: Models, p
     pictures = read_labels(run / RUN_PICTURES)
     held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
-    _write(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    write_whole(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     require_parity(report)
     return report
 
@@ -176,15 +176,3 @@ def _stated(request: BundleRequest, run: Run, described: dict[str, Any]) -> Mani
         sources=tuple(sorted(run.sources, key=lambda source: source.name)),
         notes=run.notes,
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from uncia_contract.bundle import bundle_from_bytes, read_bundle, write_bundle
 from uncia_contract.errors import DataError
+from uncia_converter.whole_file import write_whole
 
 
 def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
@@ -15,17 +16,12 @@ def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
 
     Raises:
         BundleError: no bundle.
-        DataError: the key cannot be read or is no Ed25519 key without a password, or `out` cannot be written.
+        DataError: the key cannot be read or is no Ed25519 key without a password.
+        StorageError: `out` cannot be written.
     """
     found, secret = read_bundle(bundle), _private_key(key)
     unsigned = bundle_from_bytes(write_bundle(found.manifest, found.members))
-    signed = write_bundle(found.manifest, found.members, secret.sign(unsigned.manifest_bytes))
-    part = out.with_name(out.name + ".part")
-    try:
-        part.write_bytes(signed)
-        part.replace(out)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror})") from error
+    write_whole(out, write_bundle(found.manifest, found.members, secret.sign(unsigned.manifest_bytes)))
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

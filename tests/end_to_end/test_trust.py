@@ -108,3 +108,14 @@ def test_a_signing_key_that_is_none_is_one_clear_line(tmp_path: Path, capsys: py
     (tmp_path / "k.key").write_text("hello")
     assert convert(["sign", str(tmp_path / "a.uncia"), "--key", str(tmp_path / "k.key")]) == 2
     assert "expected a PEM file with a private key" in capsys.readouterr().err
+
+
+def test_a_signed_bundle_that_has_no_place_leaves_nothing_behind(
+    maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in its place: in one line, exit code 2."""
+    (tmp_path / "a.uncia").write_bytes(bundle_bytes(2))
+    (out := tmp_path / "signed").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert convert(["sign", str(tmp_path / "a.uncia"), "--key", str(maker.key), "--out", str(out)]) == 2
+    assert ("cannot be written" in capsys.readouterr().err, sorted(tmp_path.iterdir())) == (True, before)
