@@ -110,7 +110,7 @@ def _add_user(command: argparse.ArgumentParser) -> None:
     command.add_argument("action", choices=["add", "remove", "list"])
     command.add_argument("name", nargs="?", default="")
     command.add_argument("--role", choices=ROLES, default="reviewer")
-    command.add_argument("--password-file", type=Path, help="its first line; else it is asked for")
+    command.add_argument("--password-file", type=Path, help="its first line; else it is asked for, or read from a pipe")
     _add_catalogue(command)
     command.set_defaults(run=_user)
 
@@ -216,7 +216,7 @@ def _user(arguments: argparse.Namespace) -> int:
 
 def _password(file: Path | None) -> str:
     if file is None:
-        return getpass.getpass("password: ")
+        return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     try:
         return file.read_text(encoding="utf-8").split("\n", maxsplit=1)[0]
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,8 @@
 """`uncia-collect` as a person or a program meets it."""
 
+import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from uncia_collector.cli import main
 from uncia_collector.database import Database
 from uncia_collector.exports.kinds import KINDS
 from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.people import ROLES
+from uncia_collector.people import ROLES, People
 from uncia_collector.settings import read_settings
 from uncia_collector.store import Store
 
@@ -83,6 +85,14 @@ def test_certificate_of_the_page_that_cannot_be_read_is_one_line_and_exit_2(tmp_
     assert main(["serve", "--config", str(config)]) == 2
     error = capsys.readouterr().err
     assert "[http] certificate" in error and "c.pem" in error and error.count("\n") == 1
+
+
+def test_password_may_come_through_a_pipe(on_sqlite, capfd, monkeypatch):
+    """For scripts: the first line of the input, with no word about a terminal that is not there."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("snow and rocks\n"))
+    assert main(["user", "add", "anara", "--role", "viewer", "--data", str(on_sqlite.root)]) == 0
+    assert People(on_sqlite.database).log_in("anara", "snow and rocks", datetime.now(UTC))
+    assert "password" not in "".join(capfd.readouterr())
 
 
 def test_relative_paths_begin_at_the_configuration(tmp_path):
