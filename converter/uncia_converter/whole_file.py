@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all: written beside its place under another name, and a failure leaves nothing."""
+"""A file that is there whole or not at all: written beside its place first; a failure leaves nothing."""
 
 from contextlib import suppress
 from pathlib import Path
