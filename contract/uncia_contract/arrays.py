@@ -1,7 +1,9 @@
 """Arrays as bytes that never vary: npz files with fixed timestamps, read without pickles."""
 
 import io
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,9 @@ from uncia_contract.errors import BundleError
 
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
+# What zip, deflate, numpy's header and the room that it claims come to where bytes are damaged (found by fuzzing).
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, OverflowError,
+            zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # fmt: skip
 
 
 def member(name: str, compress: bool = False) -> zipfile.ZipInfo:
@@ -53,5 +58,5 @@ def read_arrays(data: bytes, what: str, names: tuple[str, ...] | None = None) ->
             return {name: arrays[name] for name in names}
     except BundleError:
         raise
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise BundleError(f"{what}: not a file of arrays ({error})") from error

@@ -116,6 +116,16 @@ def test_a_damaged_background_is_made_anew(tmp_path: Path, damage: bytes) -> Non
     assert read_backdrop(tmp_path).seen((192, 256), "day") is None
 
 
+def test_a_background_that_rots_on_the_card_does_not_stop_the_trap(watch: Watch, tmp_path: Path) -> None:
+    """Eight bytes that went bad, wherever they lie: it is read or made anew, and no error comes out."""
+    assert watch.trap.background is not None
+    keep_backdrop(tmp_path, watch.trap.background)
+    whole = (tmp_path / NAME).read_bytes()
+    for place in range(0, len(whole), len(whole) // 200):
+        (tmp_path / NAME).write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
+        assert read_backdrop(tmp_path) is not None
+
+
 def test_a_burst_that_comes_again_does_not_meet_itself(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full card hands the same frame over time and again: it must not become the background."""
     picture = noisy(with_animal(SCENE, 0.6), 9)
