@@ -71,9 +71,16 @@ class SequenceLog(Generic[Value]):
         self._end += len(line)
 
     def read(self, key: str) -> Value:
-        """What was kept under a key; KeyError where nothing was."""
+        """What was kept under a key; KeyError where nothing was.
+
+        Raises:
+            StorageError: the entry is damaged, or of another version.
+        """
         self._stream.seek(self._offsets[bytes.fromhex(key)])
-        value: Value = msgspec.json.decode(self._stream.readline(), type=self._line)[1]
+        try:
+            value: Value = msgspec.json.decode(self._stream.readline(), type=self._line)[1]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StorageError(f"{self.path}: a damaged entry ({error}); delete the file and begin anew") from error
         return value
 
     def _index(self) -> int:

@@ -10,7 +10,7 @@ from PIL import Image
 from uncia_contract.archive import archive_of, trap_of
 from uncia_contract.archive_scores import score_log, score_sequence
 from uncia_contract.decisions import DecisionRule
-from uncia_contract.errors import DataError
+from uncia_contract.errors import DataError, StorageError
 from uncia_contract.frames import BurstRule
 from uncia_contract.manifest import Backbone, Manifest
 from uncia_contract.regions import RegionRule
@@ -117,6 +117,14 @@ def test_unreadable_pictures_are_recorded_with_their_reason(tmp_path: Path) -> N
 
 
 LINES = {f"{number:032x}": (ScoredPicture(f"{number}.jpg", score=number / 10),) for number in range(3)}
+
+
+def test_an_entry_that_says_something_else_is_told_with_the_remedy(tmp_path: Path) -> None:
+    """As bytes that went bad, or another version, leave them."""
+    key = f"{7:032x}"
+    (tmp_path / "log").write_text(f'["{key}", [{{"file": 5}}]]\n')
+    with score_log(tmp_path / "log") as log, pytest.raises(StorageError, match=r"damaged entry .*delete the file"):
+        log.read(key)
 
 
 def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> None:
