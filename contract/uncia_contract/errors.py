@@ -4,6 +4,11 @@ Each is also the builtin a caller would expect. A message is one line: what, whe
 Programs print it and leave with exit code 2; everything else is a bug and keeps its traceback.
 """
 
+import msgspec
+
+# What msgspec raises of bytes that are no such JSON; letters that are no UTF-8 are not its own error.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class UnciaError(Exception):
     """Root of all errors that name a mistake in input, configuration or surroundings."""

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from uncia_contract.decisions import DecisionRule
-from uncia_contract.errors import BundleError
+from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.frames import BurstRule
 from uncia_contract.regions import RegionRule
 
@@ -99,7 +99,7 @@ def manifest_from_bytes(data: bytes) -> Manifest:
     """
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise BundleError(f"manifest.json: {error}") from error
     unknown = set(manifest.positive_labels) - set(manifest.labels)
     if unknown or len(set(manifest.labels)) != len(manifest.labels):

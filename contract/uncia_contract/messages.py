@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from uncia_contract.errors import MessageError
+from uncia_contract.errors import UNDECODABLE, MessageError
 
 # Bounds keep a hostile or broken sender from filling a disk with one message.
 MAX_FRAMES = 1000
@@ -261,7 +261,7 @@ def decode(payload: bytes, kind: type[Message]) -> Message:
         raise MessageError(f"{kind.__name__}: payload of {len(payload)} bytes, expected at most {MAX_RECORD_BYTES}")
     try:
         message: Message = _decoders[kind].decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise MessageError(f"{kind.__name__}: {error}") from error
     if isinstance(message, SequenceRecord):
         _check_record(message)

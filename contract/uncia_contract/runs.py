@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from uncia_contract.decisions import DecisionRule
-from uncia_contract.errors import DataError
+from uncia_contract.errors import UNDECODABLE, DataError
 from uncia_contract.frames import BurstRule
 from uncia_contract.manifest import Source
 from uncia_contract.regions import RegionRule
@@ -79,5 +79,5 @@ def read_run(folder: Path) -> Run:
         raise DataError(
             f"{folder}: no finished training run ({error.strerror}); make one with uncia-train fit --out {folder}"
         ) from error
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise DataError(f"{folder / RUN}: {error}; make the run anew with uncia-train fit") from error

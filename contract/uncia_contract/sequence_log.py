@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from uncia_contract.errors import StorageError
+from uncia_contract.errors import UNDECODABLE, StorageError
 
 Value = TypeVar("Value")
 
@@ -79,7 +79,7 @@ class SequenceLog(Generic[Value]):
         self._stream.seek(self._offsets[bytes.fromhex(key)])
         try:
             value: Value = msgspec.json.decode(self._stream.readline(), type=self._line)[1]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise StorageError(f"{self.path}: a damaged entry ({error}); delete the file and begin anew") from error
         return value
 

@@ -17,7 +17,7 @@ import msgspec
 
 from uncia_contract.bundle import bundle_from_bytes, write_bundle
 from uncia_contract.classifier import Classifier
-from uncia_contract.errors import DataError, StorageError
+from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.heads import LogisticHead, head_from_bytes
 from uncia_contract.held_out import held_out_from_bytes
 from uncia_contract.labels import read_labels
@@ -120,7 +120,7 @@ def created_from_environment() -> datetime | None:
 def _parts(folder: Path, run: Run) -> tuple[dict[str, Any], Models, LogisticHead]:
     try:
         described: dict[str, Any] = msgspec.json.decode(_read(folder / RUN_BACKBONE), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise DataError(f"{folder / RUN_BACKBONE}: {error}; make the run anew") from error
     models = Models(_read(folder / RUN_MODEL), _read(folder / RUN_FLOAT), run.logit_range)
     return described, models, head_from_bytes(_read(folder / RUN_HEAD))

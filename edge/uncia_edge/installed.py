@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from uncia_contract.errors import BundleError
+from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_edge import durable
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class InstalledBundle:
     def _note(self) -> _Note | None:
         try:
             return msgspec.json.decode((self._folder / _NOTE).read_bytes(), type=_Note)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNDECODABLE):
             return None
 
     def _write(self, note: _Note) -> None:

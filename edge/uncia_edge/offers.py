@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from uncia_contract.bundle import bundle_from_bytes, read_bundle
-from uncia_contract.errors import BundleError
+from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.messages import BundleIdentity, BundleOffer, BundlePiece, ByteRange
 from uncia_edge import durable
 from uncia_edge.installed import InstalledBundle
@@ -163,7 +163,7 @@ class Offers:
     def _receiving(self) -> _Receiving | None:
         try:
             return msgspec.json.decode((self._folder / _NOTE).read_bytes(), type=_Receiving)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, *UNDECODABLE):
             return None
 
     def _length(self) -> int:

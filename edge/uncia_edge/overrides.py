@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from uncia_contract.errors import ConfigurationError
+from uncia_contract.errors import UNDECODABLE, ConfigurationError
 from uncia_edge import durable
 
 _log = logging.getLogger(__name__)
@@ -62,6 +62,6 @@ class OverrideFile:
                 return msgspec.json.decode(path.read_bytes(), type=Overrides)
             except FileNotFoundError:
                 continue
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, *UNDECODABLE) as error:
                 _log.error("overrides %s cannot be used: %s", path.name, error)
         return Overrides()
