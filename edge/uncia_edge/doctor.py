@@ -28,6 +28,7 @@ from uncia_edge.installed import InstalledBundle
 from uncia_edge.last_good import FOLDER
 from uncia_edge.records import Reading
 from uncia_edge.settings import TrapSettings
+from uncia_edge.trust import trust_of
 
 Status = Literal["ok", "warning", "failed"]
 _MB = 1_000_000
@@ -135,10 +136,11 @@ def bundle_file(settings: TrapSettings) -> Path:
 
 
 def bundle_line(settings: TrapSettings) -> Line:
-    """Whether this machine reproduces the bundle's probes."""
-    remedy = "copy the bundle anew, or make it with this version of uncia-convert bundle"
+    """Whether the bundle is of a maker that is trusted, and this machine reproduces its probes."""
+    remedy = "copy the bundle anew, or make (and sign) it with this version of uncia-convert"
     try:
         bundle = read_bundle(bundle_file(settings))
+        trust_of(settings.bundle_key, Path(settings.state)).check(bundle)
         found = Classifier(bundle, settings.threads).check_probes()
     except UnciaError as failure:
         return Line("bundle", "failed", str(failure), remedy)

@@ -49,8 +49,7 @@ def bundle_in_use(configured: Path, state: Path, prove: Callable[[Path, Bundle],
 
 def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
     installed.begin_trial()
-    bundle = read_bundle(path)
-    chosen = prove(path, bundle)
+    bundle, chosen = _proved(path, prove)
     installed.prove()
     _keep(path, bundle, kept)
     return InUse(bundle, chosen)
@@ -58,20 +57,26 @@ def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Callable[[
 
 def _configured(configured: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
     try:
-        bundle = read_bundle(configured)
-        chosen = prove(configured, bundle)
+        bundle, chosen = _proved(configured, prove)
     except BundleError as error:
         return _fall_back(kept, error, prove)
     _keep(configured, bundle, kept)
     return InUse(bundle, chosen)
 
 
+def _proved(path: Path, prove: Callable[[Path, Bundle], Chosen]) -> tuple[Bundle, Chosen]:
+    bundle = read_bundle(path)
+    try:
+        return bundle, prove(path, bundle)
+    except BundleError as error:
+        raise BundleError(f"{path}: {error}") from error
+
+
 def _fall_back(kept: Path, error: BundleError, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
     if not kept.exists():
         raise error
     try:
-        bundle = read_bundle(kept)
-        chosen = prove(kept, bundle)
+        bundle, chosen = _proved(kept, prove)
     except BundleError as second:
         raise BundleError(f"{error}; and the last good bundle: {second}") from error
     _log.error(

@@ -46,7 +46,7 @@ from uncia_edge.settings import BrokerSettings, TrapSettings
 from uncia_edge.sleep import GRACE_S, asleep_until
 from uncia_edge.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
 from uncia_edge.trap import Observation, Trap
-from uncia_edge.trust import Trust
+from uncia_edge.trust import trust_of
 
 _log = logging.getLogger(__name__)
 
@@ -78,9 +78,7 @@ class Runtime:
         self._state_folder = state_folder(self._configured)
         settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
-        self._trust = Trust(
-            Path(settings.bundle_key) if settings.bundle_key else None, Path(settings.state) / FOLDER / LAST_GOOD
-        )
+        self._trust = trust_of(settings.bundle_key, Path(settings.state))
         in_use = bundle_in_use(Path(settings.bundle), Path(settings.state), self._prove)
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
         troubles = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.errors import BundleError, ConfigurationError
+from uncia_edge.last_good import FOLDER, LAST_GOOD
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -56,6 +57,15 @@ class Trust:
         ours = bundle.manifest
         if ours.name == last.name and ours.version < last.version:
             raise BundleError(f"{ours.name} {ours.version} is older than {last.version}, which proved itself here")
+
+
+def trust_of(key: str, state: Path) -> Trust:
+    """As it is configured: the key's file (empty for none), and the folder that keeps what proved itself.
+
+    Raises:
+        ConfigurationError: there is no such key.
+    """
+    return Trust(Path(key) if key else None, state / FOLDER / LAST_GOOD)
 
 
 def _public_key(path: Path) -> "Ed25519PublicKey":

@@ -11,7 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
@@ -184,6 +185,14 @@ def test_a_bundle_whose_probes_are_not_reproduced_has_failed(
     monkeypatch.setattr(Interpreter, "run", lambda self, *given: [part * 0 for part in run(self, *given)])
     status, detail, remedy = the("bundle", trap)
     assert (status, "probes differ by" in detail, remedy) == ("failed", True, True)
+
+
+def test_a_bundle_that_the_trap_would_not_take_has_failed(trap: TrapSettings, tmp_path: Path) -> None:
+    """A trap that was given a key, and a bundle that nobody signed."""
+    public = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "maker.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    status, detail, remedy = the("bundle", replace(trap, bundle_key=str(tmp_path / "maker.pem")))
+    assert (status, detail.startswith("unsigned: expected a signature"), remedy) == ("failed", True, True)
 
 
 def test_a_bundle_that_came_from_afar_is_the_one_that_is_examined(trap: TrapSettings) -> None:
