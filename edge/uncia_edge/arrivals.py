@@ -77,9 +77,10 @@ class Arrivals:
         self._listen(timeout_s)
         now_s = self._clock()
         if now_s >= self._next_scan_s:
-            self._next_scan_s = now_s + self._rescan_s
             for path in self._pictures():
                 self._consider(path, closed=False)
+            # A look at a hundred thousand files takes seconds, on a share minutes: it rests four times as long.
+            self._next_scan_s = now_s + max(self._rescan_s, 5 * (self._clock() - now_s))
         complete = [path for path in list(self._candidates) if self._is_complete(path, now_s)]
         return sorted(complete, key=lambda path: (self._handed[path][2], path))
 

@@ -514,3 +514,19 @@ def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
         camera.close()
     again = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
     assert again.ready(0) == []
+
+
+def test_a_full_share_is_not_looked_through_without_a_pause(place: Place) -> None:
+    """A look that takes ten seconds is repeated after fifty, not after two."""
+    now_s, looks = [0.0], list[float]()
+
+    def slow() -> None:
+        looks.append(now_s[0])
+        now_s[0] += 10.0
+
+    place.put("A.JPG", 0)
+    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
+    arrivals._pictures = lambda: slow() or iter(())  # type: ignore[method-assign,func-returns-value]
+    for now_s[0] in range(0, 60, 3):
+        arrivals.ready(0)
+    assert looks == [0.0, 51.0]
