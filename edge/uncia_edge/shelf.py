@@ -96,7 +96,8 @@ class Shelf:
         try:
             return item_of(rows[0]) if rows else None
         except MessageError as error:
-            self._read_anew(sequence, error)
+            with self._lock:
+                self._read_anew(sequence, error)
             return None
 
     def frame_path(self, sequence: str, n: int) -> Path:
