@@ -19,6 +19,7 @@ import msgspec
 
 from uncia_contract.errors import FrameError
 from uncia_contract.frames import Burst, BurstRule, Frame
+from uncia_contract.jpeg import MAX_JPEG_BYTES
 from uncia_edge.arrival_times import ArrivalTimes
 from uncia_edge.arrivals import Arrivals, Mode
 from uncia_edge.cameras import ArrivedBurst, CameraAbsentError, Failure, TimeSource, arrive
@@ -203,7 +204,9 @@ class WatchedCamera:
 
     def _was_taken(self, keys: Sequence[Key]) -> bool:
         hashes = set()
-        for name, _, _ in keys:
+        for name, size, _ in keys:
+            if size > MAX_JPEG_BYTES:  # no frame, and too much for the memory
+                continue
             with suppress(OSError):  # gone, or on a failing card
                 hashes.add(hashlib.sha256((self._folder / name).read_bytes()).hexdigest())
         if taken := bool(hashes) and self._taken(hashes):

@@ -516,6 +516,19 @@ def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
     assert again.ready(0) == []
 
 
+def test_a_file_larger_than_the_memory_is_not_read(place: Place, tmp_path: Path) -> None:
+    """A hundred gigabytes under a picture's name, renamed in: a failure; and after a crash at that burst, again."""
+    huge = tmp_path / "huge"
+    with huge.open("wb") as stream:
+        stream.truncate(10**11)
+    camera = place.camera()
+    huge.rename(place.folder / "HUGE.JPG")
+    for burst in camera.bursts():
+        assert [failure.file.name for failure in burst.failures] == ["HUGE.JPG"]
+        break  # the trap dies here
+    assert place.bursts(1)[0].failures[0].file.name == "HUGE.JPG"
+
+
 def test_a_full_share_is_not_looked_through_without_a_pause(place: Place) -> None:
     """A look that takes ten seconds is repeated after fifty, not after two."""
     now_s, looks = [0.0], list[float]()
