@@ -19,11 +19,13 @@ and each time for both outputs of the integer model:
 6. its features, read by the head in float32, as on the trap;
 7. its probabilities, given by the head in integers inside the graph, as in any other TFLite tool.
 
-There is no way around it: a model that does not pass does not become a bundle.
+There is no way around it: a model that does not pass does not become a bundle, and one that cannot be compared neither:
+
+8. one in a hundred of the pictures that a head learnt from may have been lost since (one, where there are fewer).
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,17 +154,21 @@ def measure_parity(
 
     Raises:
         BundleError: a model is none, or not of that kind.
-        DataError: not one picture can be used, or a sequence lies in two folds.
+        DataError: not one picture can be used, too many are lost (#8), or a sequence lies in two folds.
     """
     scorer = BothModels(manifest, head, held_out.heads, models)
     folds = {picture.file: int(fold) for picture, fold in zip(pictures, held_out.folds, strict=True)}
     groups = [group for group in map(list, sequences(pictures)) if _fold(group, folds) != NO_FOLD]
     scored: list[list[_Row]] = []
+    lost: set[str] = set()
     name = _names(pictures)
     for number, group in enumerate(groups):
         scorer.fold = _fold(group, folds)
         scored.append(_score(group, scorer, name))
+        learnt = {name(picture) for picture in group if folds[picture.file] != NO_FOLD}
+        lost |= learnt - {row.validation.file for row in scored[-1]}
         progress(number + 1, len(groups))
+    _require_pictures(lost, sum(fold != NO_FOLD for fold in folds.values()))
     return _report([group for group in scored if group], len(pictures), len(held_out.heads), manifest.decision_rule)
 
 
@@ -174,6 +180,14 @@ def require_parity(report: ParityReport) -> None:
     """
     if report.problems:
         raise ParityError(report)
+
+
+def _require_pictures(lost: Collection[str], learnt: int) -> None:
+    if len(lost) > max(1, learnt // 100):
+        raise DataError(
+            f"parity: {len(lost)} of {learnt} pictures that the head learnt from cannot be read any more, the first: "
+            f"{min(lost)}; expected one in a hundred at most: bring them back, or train anew"
+        )
 
 
 def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:

@@ -263,6 +263,15 @@ def test_a_missing_picture_is_counted(
     assert (report.pictures, report.failures) == (6, 1)
 
 
+def test_pictures_that_are_gone_are_no_way_around_the_gate(
+    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+) -> None:
+    """#8: what is left would pass by being little."""
+    gone = [LabelledPicture(f"gone{n}.jpg", pictures[0].path.parent / f"gone{n}.jpg", "cat") for n in range(2)]
+    with pytest.raises(DataError, match=r"2 of 8 pictures .* cannot be read any more, the first: gone0\.jpg"):
+        measure([*pictures[6:], *gone], models(1, 1))
+
+
 def test_a_picture_that_was_not_learnt_from_is_left_out(
     models: Callable[[int, int], Models], pictures: list[LabelledPicture]
 ) -> None:
