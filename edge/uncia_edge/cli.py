@@ -23,7 +23,7 @@ from uncia_edge.runtime import Runtime
 from uncia_edge.score_command import add_score
 from uncia_edge.settings import TrapSettings, read_settings
 from uncia_edge.sleep import nap
-from uncia_edge.state_folder import MEMORY
+from uncia_edge.state_folder import MEMORY, claimed
 from uncia_edge.trap import Observation
 
 EXAMPLES = """examples:
@@ -97,7 +97,7 @@ def _on_termination(act: Callable[[], object]) -> None:
 
 def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
     """Observe until the recording, the service or the day's watch ends; when to watch again, None for never."""
-    with Runtime(settings) as runtime:
+    with claimed(Path(settings.state)), Runtime(settings) as runtime:
         _on_termination(runtime.stop)
         runtime.run(_print)
         if runtime.stopped:

@@ -6,11 +6,12 @@ is moved to it, once. Without such a folder a card that cannot be written stops 
 """
 
 import errno
+import fcntl
 import logging
 import os
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,9 +84,39 @@ def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) 
     return StateFolder(memory, f"state kept in memory: {trouble}")
 
 
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Nobody else runs a trap on this state meanwhile: two would send each burst twice. A kill gives the claim back.
+
+    Raises:
+        StorageError: somebody does.
+    """
+    with suppress(OSError):
+        durable.make_folder(folder)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # what is not there cannot be shared either
+        yield
+        return
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def has_memory(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether there is a folder in memory."""
     return _in_memory(environment) is not None
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageError(f"state {folder}: another trap works on it; systemctl status uncia-trap") from error
+    except OSError as error:  # a file system without locks
+        _log.warning("state %s cannot be claimed: %s", folder, error)
 
 
 def _in_memory(environment: Mapping[str, str]) -> Path | None:

@@ -8,8 +8,9 @@ import pytest
 
 from uncia_contract.errors import StorageError
 from uncia_edge import durable
+from uncia_edge.cli import main
 from uncia_edge.outbox import Outbox
-from uncia_edge.state_folder import OUTBOX, state_folder
+from uncia_edge.state_folder import OUTBOX, claimed, state_folder
 from uncia_edge.testing.records import make_record, write_frames
 
 
@@ -135,3 +136,27 @@ def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
     card = Outbox(state_folder(broken, environment).path / OUTBOX)
     assert card.waiting() == ["s1"]
     card.close()
+
+
+def test_a_state_is_one_traps_at_a_time(tmp_path: Path) -> None:
+    """Whoever runs a second one beside the service is told; once the first has ended, it may."""
+    state = tmp_path / "not made yet" / "state"
+    with claimed(state), pytest.raises(StorageError, match="another trap works on it"), claimed(state):
+        pass
+    with claimed(state):
+        pass
+
+
+def test_a_state_that_is_not_there_needs_no_claim(broken: Path) -> None:
+    """What becomes of it is decided later, in words of its own."""
+    with claimed(broken), claimed(broken):
+        assert not broken.exists()
+
+
+def test_a_second_run_beside_the_service_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, before it touches anything."""
+    (tmp_path / "trap.toml").write_text(f'trap = "ridge-01"\nbundle = "none.uncia"\nstate = "{tmp_path / "state"}"\n')
+    with claimed(tmp_path / "state"):
+        assert main(["run", "--config", str(tmp_path / "trap.toml")]) == 2
+    assert "another trap works on it" in capsys.readouterr().err
+    assert list((tmp_path / "state").iterdir()) == []
