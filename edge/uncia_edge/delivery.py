@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -58,7 +58,7 @@ class Delivery:
         pace: Pace | None = None,
         on_delivered: Callable[[str], None] | None = None,
         on_command: Callable[[Received], None] | None = None,
-        greetings: Callable[[], Sequence[Outgoing]] | None = None,
+        greetings: Callable[[], Iterable[Outgoing]] | None = None,
         budget: Budget | None = None,
         beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,

@@ -118,7 +118,7 @@ class Runtime:
             self._topics,
             on_delivered=on_delivered,
             on_command=lambda message: self._commands.handle(message, self.delivery),
-            greetings=lambda: [Outgoing(self._topics.availability, b"online", retain=True), self._state()],
+            greetings=self._greetings,
             budget=budget,
             beat=lambda: self.pulse.beat("delivery"),
         )
@@ -241,6 +241,11 @@ class Runtime:
         self.classifier.manifest = manifest
         daily = overrides.budget_bytes if overrides.budget_bytes is not None else self.settings.outbox.daily_mb * _MB
         self.delivery.budget.bytes_per_day = daily or None
+
+    def _greetings(self) -> Iterator[Outgoing]:
+        """One by one: a card that cannot tell the state keeps nobody from saying that he is there."""
+        yield Outgoing(self._topics.availability, b"online", retain=True)
+        yield self._state()
 
     def _state(self) -> Outgoing:
         info = self.classifier.info

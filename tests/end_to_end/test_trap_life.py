@@ -29,6 +29,7 @@ from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.bundle import read_bundle, write_bundle
 from uncia_contract.decisions import DecisionRule
+from uncia_contract.errors import StorageError
 from uncia_contract.messages import SequenceRecord, TrapState, decode
 from uncia_edge import cli, patient, runtime, state_folder
 from uncia_edge.decision_log import DecisionLog
@@ -320,6 +321,17 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
     assert (base.availability(), len(told)) == ("sleeping", 2)
     assert (base.folder / "state" / "background.npz").is_file()
+
+
+def test_a_card_that_cannot_tell_the_state_hides_no_trap(
+    base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table cannot be read at the moment of the greeting: the base station hears `online` all the same."""
+    (base.folder / "DCIM").mkdir()
+    settings = base.trap(eager_bundle, CameraSettings(kind="watched", folder=str(base.folder / "DCIM")))
+    with Runtime(settings) as trap:
+        monkeypatch.setattr(trap.outbox, "counters", lambda: (_ for _ in ()).throw(StorageError("disk I/O error")))
+        wait(lambda: base.availability() == "online")
 
 
 def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
