@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from uncia_training.summary import summary
 
 
@@ -9,7 +11,12 @@ def system(name: str, spread: tuple[float, float] | None = None) -> dict[str, An
     """Finds nine of ten, takes one of twenty others; `spread` is of our accuracy less its own."""
     figures = {"n": 30, "positives": 10, "recall": 0.9, "false_positive_rate": 0.05, "false_alarms_per_day": 1.0}
     exceeded = {"uncia_exceeds_by": {"sequences": {"accuracy_interval": spread}}} if spread else {}
-    return {"name": name, "sequences": figures, **exceeded}
+    return {"name": name, "sequences": figures, "sources": {"web": source(30, 10)}, **exceeded}
+
+
+def source(n: int, positives: int) -> dict[str, Any]:
+    """What a report tells of a source of n pictures."""
+    return {"n": n, "positives": positives, "accuracy": 0.9, "roc_auc": 0.95 if 0 < positives < n else None}
 
 
 CONTENT = {
@@ -37,3 +44,19 @@ def test_without_ours_no_difference_is_told() -> None:
     said = summary({**CONTENT, "systems": [system("L120")]}, "L120")
     assert said.count("<li>") == 1
     assert "int8" not in said
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        ({"web": source(30, 19), "trap": source(20, 1)}, None),
+        ({"web": source(30, 10), "trap": source(20, 10), "zoo": source(20, 0)}, None),
+        ({"web": source(30, 19), "trap": source(20, 1), "zoo": source(20, 0)}, "accuracy 0.900, ROC AUC 0.950."),
+        ({"web": source(30, 30), "trap": source(20, 0)}, "shows nothing else"),
+    ],
+    ids=["all sources show it", "two sources show it", "one and hardly another", "one that shows nothing else"],
+)
+def test_it_says_when_a_source_tells_the_class(sources: dict[str, Any], told: str | None) -> None:
+    """Then a system may have learnt the sources; what holds within the one is said."""
+    said = summary({**CONTENT, "systems": [{**system("uncia"), "sources": sources}]}, "uncia")
+    assert ("come from one source, web" in said, (told or "<b>") in said) == (told is not None, True)

@@ -1,20 +1,22 @@
 """The report in a few sentences, for who reads no further.
 
 Decides what is said first: how many of what is looked for are found, at how many false alarms; and which differences
-between systems these pictures can show.
+between systems these pictures can show; and that sources may have been told apart in place of animals.
 """
 
+from uncia_training.report import figure
 from uncia_training.systems import OURS
 from uncia_training.tables import Content, text
 
 COMPARED = (("accuracy", "accuracy"), ("roc_auc", "ROC AUC"))
 BETTER, WORSE, EQUAL = "better than", "worse than", "no difference that these pictures can show to"
+NEARLY_ALL = 0.9  # of the positives in one source: then a source tells the class
 
 
 def summary(content: Content, name: str) -> str:
     """Of the system that is shown, as a list."""
     shown = next(one for one in content["systems"] if one["name"] == name)
-    lines = [_found(shown, content), *_rivals(content), *_unseen(content, name)]
+    lines = [_found(shown, content), *_rivals(content), *_one_source(shown), *_unseen(content, name)]
     return '<ul class="short">' + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
 
@@ -44,6 +46,23 @@ def _rivals(content: Content) -> list[str]:
         if told:
             lines.append(f"{OURS} by {title} of sequences: {told}.")
     return lines
+
+
+def _one_source(shown: Content) -> list[str]:
+    """Where nearly all positives come from one source and others show none: what holds within that one."""
+    sources = shown["sources"]
+    name = max(sources, key=lambda source: sources[source]["positives"])
+    own, positives = sources[name], sum(one["positives"] for one in sources.values())
+    if own["positives"] < NEARLY_ALL * positives or all(one["positives"] for one in sources.values()):
+        return []
+    told = (
+        f"{own['positives']} of {positives} pictures with what is looked for come from one source, {text(name)}: "
+        "figures over all sources also reward telling sources apart."
+    )
+    if own["positives"] == own["n"]:
+        return [f"{told} It shows nothing else, so that nothing here tells these two apart."]
+    within = f"accuracy {figure(own, 'accuracy')}, ROC AUC {figure(own, 'roc_auc')}"
+    return [f"{told} Within it, frames of {text(shown['name'])}: {within}."]
 
 
 def _unseen(content: Content, name: str) -> list[str]:
