@@ -11,7 +11,7 @@ WORK=${WORK:-$PWD/runs/arm64}
 ROOT=$WORK/root
 PIP=${PIP:-.venv/bin/python -m pip}
 MIRROR=${MIRROR:-http://deb.debian.org/debian}
-SYSTEM=python3,mosquitto,tcc,libc6-dev
+SYSTEM=python3,mosquitto,openssl,tcc,libc6-dev
 # What the emulated processor can do, as the Raspberry Pi 4's (Cortex-A72). By default qemu offers more than any Pi has;
 # of that, qemu 7.2 emulates SME wrongly, and XNNPACK's kernels for it score nonsense (docs/decisions/0007-runtimes.md).
 CPU=${CPU:-cortex-a72}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -122,11 +123,11 @@ class WatchedCamera:
                 self._beat()
                 for owed in self._new_ones():
                     yield from self._hand_over(owed)
-                for burst in self._gathering.due(self._clock()):
+                for burst in takewhile(lambda _: not self._closing.is_set(), self._gathering.due(self._clock())):
                     yield from self._hand_over(self._arrived(burst))
                 if self._failures and not self._arrivals.settling() and not self._gathering:
                     yield from self._hand_over(self._only_failures())
-                while self._unstored and self._clock() >= self._again_at_s:
+                while self._unstored and self._clock() >= self._again_at_s and not self._closing.is_set():
                     yield from self._hand_over(self._still_there(self._unstored.popleft()))
         finally:
             self._arrivals.close()

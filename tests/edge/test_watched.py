@@ -209,11 +209,12 @@ def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: 
     assert set(range(200)) <= set(beats)
 
 
-def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place) -> None:
-    """Not after hours of reading; what is left is found by the next one."""
+@pytest.mark.parametrize("quiet_s", [0.1, 0.0], ids=["frames still gather", "all bursts have ended"])
+def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place, quiet_s: float) -> None:
+    """Not after hours of reading, nor of scoring what was read; what is left is found by the next one."""
     for n in range(200):
         place.put(f"A{n:04d}.JPG", 100 * n)
-    camera = place.camera()
+    camera = place.camera(watch=WatchSettings("auto", 0.05, quiet_s))
     seen = [next(bursts := camera.bursts())]
     camera.close()
     seen += list(bursts)
