@@ -71,10 +71,7 @@ unshare --mount --propagation private bash -euo pipefail -c '
     mount --bind /dev "$ROOT/dev"
     exec chroot "$ROOT" /usr/bin/env -i PATH=/usr/bin:/bin HOME=/tmp LANG=C.UTF-8 UNCIA_ARM64=1 QEMU_CPU="$CPU" \
         PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/opt/uncia:/work/uncia/contract:/work/uncia/edge \
-        sh -ec "cd /work/uncia
-            python3.11 scripts/check_probes.py models/snow-leopard-starter-1.uncia
-            exec python3.11 -m pytest -q -p no:cacheprovider -m \"not slow and not faults and not hardware\" \
-                --deselect tests/contract/test_result_writers.py::test_megadetector_utils_accepts_the_file '"$TESTS"'"
+        sh -ec "cd /work/uncia; exec scripts/test-arm64-inside.sh $TESTS"
 ' || fail "failed in the arm64 userland"
 say "done"
 [ $((SECONDS - started)) -lt 840 ] || fail "took $((SECONDS - started)) s, expected under 840"
