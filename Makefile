@@ -80,9 +80,11 @@ demo-bundle: $(VENV)/.dev ## train the demonstration bundle on rendered scenes
 	    --out models/rendered-demo-1.uncia
 
 bench: $(VENV)/.dev .venv-tflite/.ready ## speed, early exit and memory of the trap against what was promised (about 5 minutes, an idle machine)
-	$(BIN)/python benchmarks/trap_speed.py models/snow-leopard-starter-1.uncia --card $(DATA)/bursts
-	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA)
-	$(BIN)/python benchmarks/burst_memory.py models/snow-leopard-starter-1.uncia
+	@short=0; \
+	$(BIN)/python benchmarks/trap_speed.py models/snow-leopard-starter-1.uncia --card $(DATA)/bursts || short=1; \
+	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA) || short=1; \
+	$(BIN)/python benchmarks/burst_memory.py models/snow-leopard-starter-1.uncia || short=1; \
+	test $$short = 0 || echo "bench: some figures fall short of what was promised; they are named above"; exit $$short
 
 # A part that is missing is a failure here, never a skip.
 test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links and disks, fuzzing, a real systemd (root; about 11 minutes)

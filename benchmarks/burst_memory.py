@@ -1,6 +1,6 @@
-"""Peak memory of the running trap (`uncia-trap run`) on one burst of thirty JPEGs of 12 megapixels.
+"""Peak memory of the running trap (`uncia-trap run`) on one burst of JPEGs of 12 megapixels: thirty of them, then ten.
 
-    python benchmarks/burst_memory.py BUNDLE [--frames 30]
+    python benchmarks/burst_memory.py BUNDLE [--frames 30 10]
 
 Every frame is scored and kept: the bundle's threshold is set to 0, so that nothing is spared and all goes through the
 outbox. Two bursts: a large animal (regions decoded at half scale) and one as small as regions get (at full scale).
@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-QUALITY = 96
+QUALITY = 97
 GOAL_MB = 100.0
 TRAP = "import sys; from uncia_edge.cli import main; sys.exit(main())"
 RENDER = "import sys; sys.path.insert(0, {here!r}); import burst_memory; burst_memory.render(*sys.argv[1:])"
@@ -83,7 +83,8 @@ def measure(bundle: Path, frames: int, side: int) -> float:
         )
         size = sum(file.stat().st_size for file in burst.iterdir()) / frames / 1e6
         most, said = peak_mb(folder)
-    print(f"{frames} frames of {size:.1f} MB, animal {side} pixels wide: {most:.1f} MB at most ({said})", flush=True)
+    print(f"{frames} frames of {size:.1f} MB, animal {side} pixels wide: {most:.1f} MB "
+          f"(under {GOAL_MB:g}: {'met' if most < GOAL_MB else 'SHORT'}; {said})", flush=True)  # fmt: skip
     return most
 
 
@@ -91,9 +92,10 @@ def main() -> int:
     """1 where a burst needs more than the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--frames", type=int, default=30)
+    parser.add_argument("--frames", type=int, nargs="+", default=[30, 10], metavar="N")
     arguments = parser.parse_args()
-    return int(max(measure(arguments.bundle, arguments.frames, side) for side in (900, 300)) >= GOAL_MB)
+    most = max(measure(arguments.bundle, frames, side) for frames in arguments.frames for side in (900, 300))
+    return int(most >= GOAL_MB)
 
 
 if __name__ == "__main__":

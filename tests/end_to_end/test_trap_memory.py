@@ -1,4 +1,4 @@
-"""The running trap stays under 100 MB, whatever the size of a burst (issue 4)."""
+"""The running trap stays under 100 MB, whatever the size of a burst."""
 
 import io
 import re
