@@ -224,7 +224,13 @@ class _Connection:
             what = error.strerror if isinstance(error, OSError) else None
             self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
         self.client.drop_out_messages()
+        self._let_go()
         self._tell(Disconnected(self._reason, self._code))
+
+    def _let_go(self) -> None:
+        """Without these the client, and the sockets by which it wakes itself, would live until a garbage collection."""
+        client = self.client
+        client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = client.on_message = None
 
     def _tell(self, event: Event) -> None:
         if not self._quiet:

@@ -1,5 +1,6 @@
 """The link and delivery against a real Mosquitto."""
 
+import gc
 import hashlib
 import threading
 import time
@@ -215,3 +216,22 @@ def test_what_a_broker_retains_is_no_command(link: Link, mosquitto: Mosquitto) -
     heard = next_event(link)
     assert isinstance(heard, Received)
     assert heard.payload == b"new"
+
+
+def test_a_connection_that_ended_holds_no_file_open(mosquitto: Mosquitto) -> None:
+    """Without a garbage collection: a link that flaps for days must not come near the 1,024 of a process."""
+    link, open_files = Link(Broker(mosquitto.host, mosquitto.port), TOPICS), Path("/proc/self/fd")
+    gc.disable()
+    try:
+        counts = []
+        for _ in range(8):
+            link.open()
+            assert isinstance(next_event(link), Connected)
+            mosquitto.kill()
+            assert isinstance(next_event(link), Disconnected)
+            counts.append(len(list(open_files.iterdir())))
+            mosquitto.start()
+    finally:
+        gc.enable()
+        link.close()
+    assert max(counts) <= counts[0] + 3
