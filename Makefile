@@ -79,7 +79,7 @@ demo-bundle: $(VENV)/.dev ## train the demonstration bundle on rendered scenes
 	SOURCE_DATE_EPOCH=$(STARTER_EPOCH) $(BIN)/uncia-convert bundle runs/demo/head --licence Apache-2.0 \
 	    --out models/rendered-demo-1.uncia
 
-bench: $(VENV)/.dev .venv-tflite/.ready ## speed, early exit and memory of the trap against what was promised (about 5 minutes, an idle machine)
+bench: $(VENV)/.dev .venv-tflite/.ready ## speed, early exit and memory of the trap against what was promised (one to five minutes, an idle machine)
 	@short=0; \
 	$(BIN)/python benchmarks/trap_speed.py models/snow-leopard-starter-1.uncia --card $(DATA)/bursts || short=1; \
 	$(BIN)/python benchmarks/early_exit.py models/snow-leopard-starter-1.uncia $(DATA) || short=1; \
