@@ -21,7 +21,7 @@ import msgspec
 
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.frames import BurstRule, Frame, bursts
-from uncia_contract.jpeg import MAX_JPEG_BYTES, jpeg_time
+from uncia_contract.jpeg import jpeg_time, read_picture
 
 # What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
@@ -214,12 +214,9 @@ def read_whole(place: Place, name: str) -> bytes:
     """
     try:
         with place.open(name) as stream:
-            data = stream.read(MAX_JPEG_BYTES + 1)
+            return read_picture(stream)
     except OSError as error:
         raise FrameError(f"cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_JPEG_BYTES:
-        raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
-    return data
 
 
 def _time(place: Place, name: str, zone: tzinfo) -> datetime | None:

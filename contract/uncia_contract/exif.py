@@ -4,19 +4,22 @@ Decides how camera times are read. A time without an offset is taken in the zone
 know theirs; a time that cannot be true is None, never a guess.
 """
 
+import struct
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
+from PIL.Image import Exif
 
 _YEARS = range(1990, 2100)
 
 
-def taken_at(image: Image.Image, zone: tzinfo = UTC) -> datetime | None:
-    """The picture's time as an aware UTC datetime, or None where EXIF has none or an absurd one."""
+def taken_at(block: bytes, zone: tzinfo = UTC) -> datetime | None:
+    """The time in an EXIF block (`Exif`, two zeros, TIFF) as aware UTC; None where it has none, or an absurd one."""
+    exif = Exif()
     try:
-        exif = image.getexif()
+        exif.load(block)
         details = exif.get_ifd(ExifTags.IFD.Exif)
-    except (ValueError, KeyError, TypeError, SyntaxError, OSError):
+    except (ValueError, KeyError, TypeError, SyntaxError, OSError, struct.error):
         return None  # a broken EXIF block is no reason to lose the picture
     text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
     subseconds = details.get(ExifTags.Base.SubsecTimeOriginal)

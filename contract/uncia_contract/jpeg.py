@@ -5,7 +5,9 @@ decoding), `open_jpeg` the decoder. Pixels come oriented and RGB, decoded at a r
 """
 
 import io
+import os
 import struct
+from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import BinaryIO
 
@@ -18,7 +20,7 @@ MAX_JPEG_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
-_SOS = 0xDA
+_SOS, _APP1, _EXIF = 0xDA, 0xE1, b"Exif\0\0"
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _FORMATS = ("JPEG", "MPO")
@@ -122,14 +124,43 @@ def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
 def jpeg_time(picture: bytes | BinaryIO, zone: tzinfo = UTC) -> datetime | None:
     """When the picture was taken (aware UTC), without decoding it; None where EXIF does not tell or is broken.
 
-    Of a stream only the header is read.
+    Of a stream only the header is read. Whether the rest is a picture, is not asked.
     """
-    try:
-        source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
-        with Image.open(source, formats=_FORMATS) as image:
-            return taken_at(image, zone)
-    except PILLOW_ERRORS:
+    source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
+    if source.read(2) != _SOI:
         return None
+    first, *more = [block for block in _app1(source) if block.startswith(_EXIF)] or [b""]
+    return taken_at(first + b"".join(block[len(_EXIF) :] for block in more), zone) if first else None
+
+
+def _app1(stream: BinaryIO) -> Iterator[bytes]:
+    """The contents of a header's APP1 segments, behind the start of the image."""
+    while len(head := stream.read(4)) == 4 and head[0] == 0xFF and head[1] != _SOS:
+        length = int.from_bytes(head[2:], "big") - 2
+        if head[1] == 0xFF:  # fill byte
+            stream.seek(-3, os.SEEK_CUR)
+        elif head[1] in _STANDALONE:
+            stream.seek(-2, os.SEEK_CUR)
+        elif length < 0:
+            return
+        elif head[1] == _APP1:
+            yield stream.read(length)
+        else:
+            stream.seek(length, os.SEEK_CUR)
+
+
+def read_picture(stream: BinaryIO) -> bytes:
+    """A file's bytes; no more memory is taken than it needs.
+
+    Raises:
+        FrameError: it is absurdly large.
+        OSError: it cannot be read.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    if size > MAX_JPEG_BYTES:
+        raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
+    stream.seek(0)
+    return stream.read(size)
 
 
 def oriented_size(data: bytes) -> tuple[int, int]:

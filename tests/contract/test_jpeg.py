@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract import jpeg as jpegs
 from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import check_jpeg, open_jpeg, oriented_size
+from uncia_contract.jpeg import check_jpeg, open_jpeg, oriented_size, read_picture
 
 
 def jpeg(
@@ -86,3 +87,28 @@ def test_pixels_come_upright(orientation: int) -> None:
 def test_a_large_picture_is_decoded_at_a_reduced_scale() -> None:
     """DCT scaling: an eighth of the side where that is enough."""
     assert open_jpeg(jpeg((1600, 1200)), (200, 150)).size == (200, 150)
+
+
+class Watched(io.BytesIO):
+    """Tells how many bytes were asked for."""
+
+    asked = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked = size or 0
+        return super().read(size)
+
+
+def test_a_file_is_read_in_memory_of_its_own_size() -> None:
+    """Python reserves as many bytes as are asked for: of 64 MB for each picture, threads wait for each other."""
+    stream = Watched(b"picture" * 100)
+    assert (read_picture(stream), stream.asked) == (b"picture" * 100, 700)
+
+
+def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor a byte of it."""
+    monkeypatch.setattr(jpegs, "MAX_JPEG_BYTES", 699)
+    stream = Watched(b"picture" * 100)
+    with pytest.raises(FrameError, match="more than 699 bytes"):
+        read_picture(stream)
+    assert stream.asked == 0

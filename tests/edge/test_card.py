@@ -1,5 +1,6 @@
 """A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
 
+import csv
 import json
 import os
 import shutil
@@ -37,7 +38,7 @@ def dcim(tmp_path: Path) -> Path:
         exif[0x0132] = f"2026:03:01 05:30:{second:02d}"
         noise = np.random.default_rng(number).integers(0, 255, (30, 40, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((320, 240)).save(folder / f"IMG_{number}.JPG", exif=exif)
-    (folder / "IMG_9.JPG").write_bytes((folder / "IMG_0.JPG").read_bytes()[:500])
+    (folder / "IMG_9.JPG").write_bytes((folder / "IMG_0.JPG").read_bytes()[:20])
     (folder / "._IMG_0.JPG").write_bytes(b"mac")
     return tmp_path / "card"
 
@@ -60,6 +61,16 @@ def test_a_card_becomes_sequences_a_table_and_megadetector_json(
     lines = capsys.readouterr().out.splitlines()
     table = (tmp_path / "card.csv").read_text().splitlines()
     assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 2, 7)
+
+
+def test_a_broken_picture_whose_header_tells_its_time_is_a_frame_of_its_burst(dcim: Path, tmp_path: Path) -> None:
+    """It fails there, beside the frames that can be read."""
+    broken = dcim / "DCIM" / "100MEDIA" / "IMG_9.JPG"
+    broken.write_bytes(broken.with_name("IMG_0.JPG").read_bytes()[:500])
+    score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
+    rows = {Path(row["file"]).name: row for row in csv.DictReader((tmp_path / "card.csv").open())}
+    assert rows["IMG_9.JPG"]["sequence"] == rows["IMG_0.JPG"]["sequence"]
+    assert "truncated" in rows["IMG_9.JPG"]["failure"]
 
 
 def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from PIL import Image
-
 from uncia_contract.errors import DataError
-from uncia_contract.exif import parse_time, taken_at
+from uncia_contract.exif import parse_time
 from uncia_contract.frames import BurstRule, Frame, bursts
+from uncia_contract.jpeg import jpeg_time
 from uncia_contract.labels import LabelledPicture, read_labels
 from uncia_training.camtrap_dp import DATAPACKAGE, read_camtrap_dp
 from uncia_training.coco_camera_traps import read_coco
@@ -76,9 +75,9 @@ def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule) -> list
 def picture_time(picture: LabelledPicture) -> datetime | None:
     """EXIF's time, else the data set's, else None."""
     try:
-        with Image.open(picture.path, formats=("JPEG",)) as image:
-            time = taken_at(image)
-    except (OSError, ValueError, Image.DecompressionBombError):
+        with picture.path.open("rb") as stream:
+            time = jpeg_time(stream)
+    except OSError:
         time = None  # unreadable pictures are recorded when they are decoded
     return time or parse_time(picture.datetime)
 

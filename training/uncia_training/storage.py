@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from uncia_contract.archive import Archive, PictureFile, archive_of, is_picture
 from uncia_contract.errors import DataError, FrameError
-from uncia_contract.jpeg import MAX_JPEG_BYTES
+from uncia_contract.jpeg import read_picture
 
 
 def is_address(path: str) -> bool:
@@ -26,12 +26,9 @@ def read_at(path: str) -> bytes:
     """
     try:
         with open_at(path) as stream:
-            data: bytes = stream.read(MAX_JPEG_BYTES + 1)
+            return read_picture(stream)
     except OSError as error:
         raise FrameError(f"cannot be read: {error.strerror or error}") from error
-    if len(data) > MAX_JPEG_BYTES:
-        raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
-    return data
 
 
 def open_at(path: str) -> Any:
