@@ -1,6 +1,6 @@
 """How much of what two cores allow `uncia-train features` gets, and what memory it takes.
 
-    python benchmarks/features_throughput.py --pictures ../shared/data --rounds 5
+    python benchmarks/features_throughput.py --pictures ../shared/data --rounds 3 --count 4000
     python benchmarks/features_throughput.py --pictures ../shared/data --memory 500 2000 10000
 
 Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured before and after
@@ -35,7 +35,7 @@ from uncia_training.feature_run import LocalFeatures
 
 BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
 PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli import main; sys.exit(main())"]
-PICTURES = 1000  # a round: what is paid once (imports, the last row group) counts as little as in a real run
+PICTURES = 1000  # a round; what is paid once (imports, the last row group) counts less with more, as in a real run
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -109,13 +109,13 @@ def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], pool: E
     }
 
 
-def throughput(sources: dict[str, list[Path]], rounds: int) -> None:
+def throughput(sources: dict[str, list[Path]], rounds: int, pictures: int) -> None:
     """A line a round, then the medians, for each kind of picture."""
     network, spawn = network_of_bundle(BUNDLE), get_context("spawn")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=spawn) as pool:
         for kind, paths in sources.items():
             with tempfile.TemporaryDirectory() as scratch:
-                folder, warm = copies(paths, PICTURES, Path(scratch) / "a"), copies(paths, 20, Path(scratch) / "b")
+                folder, warm = copies(paths, pictures, Path(scratch) / "a"), copies(paths, 20, Path(scratch) / "b")
                 one_round(network, warm, sorted(warm.rglob("*.jpg")), pool)
                 sample = sorted(folder.rglob("*.jpg"))[:120]
                 found = []
@@ -152,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, required=True, help="folder with JPEGs to repeat")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--count", type=int, default=PICTURES, help=f"pictures a round ({PICTURES})")
     parser.add_argument("--memory", type=int, nargs="+", metavar="N", help="pictures a run, instead of throughput")
     arguments = parser.parse_args()
     paths = sorted(arguments.pictures.rglob("*.jpg"))
@@ -164,7 +165,7 @@ def main() -> None:
         for size, megabytes, seconds in memory(kinds["224 pixels wide:"], arguments.memory):
             print(f"{size} pictures: {megabytes:.0f} MB at most, {seconds:.0f} s", flush=True)
     else:
-        throughput({kind: found for kind, found in kinds.items() if found}, arguments.rounds)
+        throughput({kind: found for kind, found in kinds.items() if found}, arguments.rounds, arguments.count)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from uncia_training.feature_store import part_key
 from uncia_training.storage import known_of, read_at
 
 WHOLE, REGION = "whole", "region"
-GROUP = 8  # pictures that are decoded before their forward passes begin
+GROUP = 16  # pictures that are decoded before their forward passes begin
 
 
 class ShownPicture(msgspec.Struct, frozen=True):
