@@ -68,9 +68,7 @@ class Folder:
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
         with os.scandir(self.path / folder) as entries:
-            found = [
-                self.file(self.path / folder / one.name) for one in entries if is_picture(one.name) and one.is_file()
-            ]
+            found = [_known(one, folder) for one in entries if is_picture(one.name) and one.is_file()]
         return sorted(found, key=lambda file: file.name)
 
     def file(self, path: Path) -> PictureFile:
@@ -153,6 +151,11 @@ def is_picture(name: str | Path) -> bool:
     """Whether a file is called like a picture (#1); hidden files (a Mac's `._IMG.JPG`) are not."""
     path = PurePosixPath(name)
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+
+
+def _known(entry: "os.DirEntry[str]", folder: str) -> PictureFile:
+    known = entry.stat()
+    return PictureFile(f"{folder}/{entry.name}" if folder else entry.name, known.st_size, known.st_mtime_ns)
 
 
 def trap_of(folder: str) -> str:
