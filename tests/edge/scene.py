@@ -115,4 +115,4 @@ class Post:
     def _all_done(self, seen: list[Observation]) -> bool:
         files = {path for path in self.folder.rglob("*") if path.is_file()}
         done = {frame.path for one in seen if one.safe for frame in one.burst.frames}
-        return files <= done | {failure.file for one in seen if one.safe for failure in one.failures}
+        return seen[-1].safe and files <= done | {failure.file for one in seen if one.safe for failure in one.failures}
