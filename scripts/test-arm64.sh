@@ -3,14 +3,13 @@
 # Needs root, Debian's debootstrap, qemu-user-static and binfmt-support, and the package index: under 14 minutes.
 # Fails rather than skips: a test that is skipped there counts as failed (tests/conftest.py). The userland is unpacked,
 # not configured: its maintainer scripts would take longer than the tests. WORK names where it is kept (default:
-# ./runs/arm64, made again only when it is incomplete or another one is asked for).
+# ./runs/arm64, made again only when it is incomplete or another one is asked for), MIRROR which mirror of Debian is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
 WORK=${WORK:-$PWD/runs/arm64}
 ROOT=$WORK/root
 PIP=${PIP:-.venv/bin/python -m pip}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
 SYSTEM=python3,mosquitto,openssl,tcc,libc6-dev
 # What the emulated processor can do, as the Raspberry Pi 4's (Cortex-A72). By default qemu offers more than any Pi has;
 # of that, qemu 7.2 emulates SME wrongly, and XNNPACK's kernels for it score nonsense (docs/decisions/0007-runtimes.md).
@@ -36,7 +35,7 @@ if [ "$(cat "$WORK/complete" 2> /dev/null)" != "$wanted" ]; then
     rm -rf "$WORK"
     mkdir -p "$WORK"
     say "fetching Debian 12 for arm64"
-    debootstrap --arch=arm64 --variant=minbase --foreign --include=$SYSTEM bookworm "$ROOT" "$MIRROR" \
+    debootstrap --arch=arm64 --variant=minbase --foreign --include=$SYSTEM bookworm "$ROOT" ${MIRROR:+"$MIRROR"} \
         > "$WORK/debootstrap.log" || fail "debootstrap failed; see $WORK/debootstrap.log"
     for package in "$ROOT"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$ROOT"; done
     say "fetching aarch64 wheels"
