@@ -80,7 +80,8 @@ def main() -> None:
     if arguments.fit:
         fit(arguments.fit, arguments.pictures, arguments.features, arguments.iterations)
         return
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    Path("runs").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir="runs") as folder:
         path = Path(folder) / "rows.bin"
         write_features(path, arguments.pictures, arguments.features)
         subprocess.run([sys.executable, __file__, *sys.argv[1:], "--fit", str(path)], check=True)
