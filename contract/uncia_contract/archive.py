@@ -20,9 +20,9 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from uncia_contract.errors import DataError, FrameError
+from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule, Frame, bursts
-from uncia_contract.jpeg import jpeg_time, read_picture
+from uncia_contract.jpeg import jpeg_time, picture_bytes
 
 # What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
@@ -218,11 +218,7 @@ def read_whole(place: Place, name: str) -> bytes:
     Raises:
         FrameError: it cannot be read, or is absurdly large.
     """
-    try:
-        with place.open(name) as stream:
-            return read_picture(stream)
-    except OSError as error:
-        raise FrameError(f"cannot be read: {error.strerror or error}") from error
+    return picture_bytes(lambda: place.open(name))
 
 
 def _time(place: Place, name: str, zone: tzinfo) -> datetime | None:

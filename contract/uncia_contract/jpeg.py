@@ -7,7 +7,7 @@ decoding), `open_jpeg` the decoder. Pixels come oriented and RGB, decoded at a r
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, tzinfo
 from typing import BinaryIO
 
@@ -149,18 +149,21 @@ def _app1(stream: BinaryIO) -> Iterator[bytes]:
             stream.seek(length, os.SEEK_CUR)
 
 
-def read_picture(stream: BinaryIO) -> bytes:
-    """A file's bytes; no more memory is taken than it needs.
+def picture_bytes(opened: Callable[[], BinaryIO]) -> bytes:
+    """The bytes of a file, once opened; no more memory is taken than it needs.
 
     Raises:
-        FrameError: it is absurdly large.
-        OSError: it cannot be read.
+        FrameError: it cannot be read, or is absurdly large.
     """
-    size = stream.seek(0, os.SEEK_END)
-    if size > MAX_JPEG_BYTES:
-        raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
-    stream.seek(0)
-    return stream.read(size)
+    try:
+        with opened() as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size > MAX_JPEG_BYTES:
+                raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
+            stream.seek(0)
+            return stream.read(size)
+    except OSError as error:
+        raise FrameError(f"cannot be read: {error.strerror or error}") from error
 
 
 def oriented_size(data: bytes) -> tuple[int, int]:

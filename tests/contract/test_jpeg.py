@@ -8,7 +8,7 @@ from PIL import Image
 
 from uncia_contract import jpeg as jpegs
 from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import check_jpeg, open_jpeg, oriented_size, read_picture
+from uncia_contract.jpeg import check_jpeg, open_jpeg, oriented_size, picture_bytes
 
 
 def jpeg(
@@ -102,7 +102,7 @@ class Watched(io.BytesIO):
 def test_a_file_is_read_in_memory_of_its_own_size() -> None:
     """Python reserves as many bytes as are asked for: of 64 MB for each picture, threads wait for each other."""
     stream = Watched(b"picture" * 100)
-    assert (read_picture(stream), stream.asked) == (b"picture" * 100, 700)
+    assert (picture_bytes(lambda: stream), stream.asked) == (b"picture" * 100, 700)
 
 
 def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,5 +110,5 @@ def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(jpegs, "MAX_JPEG_BYTES", 699)
     stream = Watched(b"picture" * 100)
     with pytest.raises(FrameError, match="more than 699 bytes"):
-        read_picture(stream)
+        picture_bytes(lambda: stream)
     assert stream.asked == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from uncia_contract.archive import Archive, PictureFile, archive_of, is_picture
-from uncia_contract.errors import DataError, FrameError
-from uncia_contract.jpeg import read_picture
+from uncia_contract.errors import DataError
+from uncia_contract.jpeg import picture_bytes
 
 
 def is_address(path: str) -> bool:
@@ -24,11 +24,7 @@ def read_at(path: str) -> bytes:
     Raises:
         FrameError: it cannot be read, or is absurdly large.
     """
-    try:
-        with open_at(path) as stream:
-            return read_picture(stream)
-    except OSError as error:
-        raise FrameError(f"cannot be read: {error.strerror or error}") from error
+    return picture_bytes(lambda: open_at(path))
 
 
 def open_at(path: str) -> Any:
