@@ -75,12 +75,10 @@ class Card:
 
     def _files(self, place: Path) -> list[PictureFile]:
         if not place.is_dir():
-            return [self._named(place, Folder(place.parent).file(place))]
-        archive = archive_of(place)
-        return [self._named(place / file.name, file) for trap in archive.traps for file in archive.files(trap)]
-
-    def _named(self, path: Path, file: PictureFile) -> PictureFile:
-        return replace(file, name=path.relative_to(self.folder.path).as_posix())
+            return [self.folder.file(place)]
+        archive, below = archive_of(place), place.relative_to(self.folder.path)
+        files = (file for trap in archive.traps for file in archive.files(trap))
+        return [replace(file, name=(below / file.name).as_posix()) for file in files]
 
 
 class CardScorer:
