@@ -7,24 +7,22 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from uncia_contract.errors import UnciaError
 
 
-def run_command(
-    parser: ArgumentParser, argv: Sequence[str] | None = None, begin: Callable[[], object] | None = None
-) -> int:
+def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_level: int | None = None) -> int:
     """Reads the command line and does what it says; the exit code.
 
     Args:
         parser: its commands have set `run`, a function from the arguments to an exit code.
         argv: the arguments; those of the process where None.
-        begin: called once the arguments are read, before the command.
+        log_level: from which on log lines go to stderr, each with its level and the module that speaks; None as it is.
     """
     arguments = parser.parse_args(argv)
-    if begin is not None:
-        begin()
+    if log_level is not None:
+        logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
@@ -36,11 +34,6 @@ def run_command(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
-
-
-def log_to_stderr(level: int) -> None:
-    """Log lines from this level on, each with its level and the module that speaks."""
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 
 def _said(line: str, code: int) -> int:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uncia_contract.command_line import log_to_stderr, run_command
+from uncia_contract.command_line import run_command
 from uncia_contract.errors import BrokerError
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.field_commands import add_bench, add_doctor
@@ -41,7 +41,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    return run_command(_parser(), argv, lambda: log_to_stderr(logging.INFO))
+    return run_command(_parser(), argv, logging.INFO)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from uncia_contract.command_line import log_to_stderr, run_command
+from uncia_contract.command_line import run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
@@ -31,7 +31,7 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
-    return run_command(_parser(), argv, lambda: log_to_stderr(logging.WARNING))
+    return run_command(_parser(), argv, logging.WARNING)
 
 
 def _parser() -> argparse.ArgumentParser:
