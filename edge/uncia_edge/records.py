@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from uncia_contract.archive import readable
 from uncia_contract.frames import Frame
 from uncia_contract.manifest import Manifest
 from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord
@@ -74,7 +75,7 @@ def make_record(
 
 def said(text: str) -> str:
     """What a message can carry of a file's name or a reason: bytes of it that are no UTF-8 are spelled out."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")[-255:]
+    return readable(text)[-255:]
 
 
 def named(files: Sequence[str]) -> tuple[str, ...]:
