@@ -55,8 +55,7 @@ class Staging:
             if kind is None:
                 self._commit()
         finally:
-            for descriptor in self._descriptors:
-                os.close(descriptor)
+            self._close()
             for path in self._paths:
                 with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
                     _temporary(path).unlink(missing_ok=True)
@@ -112,6 +111,9 @@ class Staging:
         if len(self._descriptors) < _MOST_OPEN:
             return
         self.sync()
+        self._close()
+
+    def _close(self) -> None:
         while self._descriptors:
             os.close(self._descriptors.pop())
         self._synced = 0
