@@ -62,10 +62,11 @@ format: $(VENV)/.dev ## put the code into its form
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Dates and seeds are fixed, so that the same data and versions give the same bytes.
+# Dates and seeds are fixed, so that the same data and versions give the same bytes. Why 600: docs/decisions/0004.
 STARTER_EPOCH := 1795392000
 starter: $(VENV)/.dev ## train the starter bundle anew from DATA (../shared/data)
-	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration $(DATA)/labels.csv --out runs/starter/backbone
+	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration $(DATA)/labels.csv \
+	    --pictures 600 --out runs/starter/backbone
 	$(BIN)/uncia-train fit --data $(DATA)/labels.csv --positive snow_leopard --name snow-leopard-starter \
 	    --sources models/snow-leopard-starter.sources.json --backbone-dir runs/starter/backbone --out runs/starter/head
 	SOURCE_DATE_EPOCH=$(STARTER_EPOCH) $(BIN)/uncia-convert bundle runs/starter/head \

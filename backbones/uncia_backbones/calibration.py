@@ -29,7 +29,7 @@ from uncia_contract.preprocessing import model_input
 from uncia_contract.regions import RegionRule, regions
 
 PICTURES = 200
-# Looked at per label before strata are filled: enough to find the rarer light.
+# Looked at per label before strata are filled, or as many as are wanted: enough to find the rarer light.
 CANDIDATES = 200
 ONE_REGION_IN = 4
 T = TypeVar("T")
@@ -37,12 +37,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A readable picture: its model input, stratum and content."""
+    """A readable picture: its model input and stratum."""
 
     picture: LabelledPicture
     pixels: NDArray[np.uint8]
     stratum: str
-    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +65,13 @@ class Calibration:
         return dict(sorted(Counter(candidate.stratum for candidate in self.candidates).items()))
 
     def summary(self) -> dict[str, object]:
-        """Number, strata, and a fingerprint of the pictures' contents in order."""
-        contents = "\n".join(candidate.sha256 for candidate in self.candidates)
+        """Number, strata, and a fingerprint of what the network is shown, in order."""
+        shown = hashlib.sha256()
+        for pixels in self.pixels():
+            shown.update(pixels.tobytes())
         return {
             "files": len(self.candidates),
-            "fingerprint": hashlib.sha256(contents.encode()).hexdigest(),
+            "fingerprint": shown.hexdigest(),
             "strata": self.strata(),
         }
 
@@ -90,7 +91,7 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
     if not usable:
         raise DataError("no calibration pictures: every row has split `test`; expected some of another split")
     failures: list[tuple[str, str]] = []
-    strata = _strata(_shortlist(usable), size, failures)
+    strata = _strata(_shortlist(usable, max(CANDIDATES, count)), size, failures)
     if not strata:
         raise DataError(f"none of {len(usable)} calibration pictures can be read; the first: {': '.join(failures[0])}")
     chosen = list(_turns([strata[name] for name in sorted(strata)]))[:count]
@@ -110,14 +111,14 @@ def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iter
             for index, choice in zip(thumbnails, choices, strict=True):
                 if choice.region is not None:
                     pixels = decoded.input(decoded.ahead(index, choice.region))
-                    yield _candidate(burst[index], pixels, burst[index].path.read_bytes())
+                    yield _candidate(burst[index], pixels)
 
 
-def _shortlist(pictures: Iterable[LabelledPicture]) -> Iterator[LabelledPicture]:
+def _shortlist(pictures: Iterable[LabelledPicture], count: int) -> Iterator[LabelledPicture]:
     labels = _grouped(sorted(pictures, key=_shuffled), lambda picture: picture.label)
     for label in sorted(labels):
         sources = _grouped(labels[label], lambda picture: picture.source).values()
-        yield from islice(_turns([list(_sequence_turns(source)) for source in sources]), CANDIDATES)
+        yield from islice(_turns([list(_sequence_turns(source)) for source in sources]), count)
 
 
 def _sequence_turns(pictures: Iterable[LabelledPicture]) -> Iterator[LabelledPicture]:
@@ -148,15 +149,14 @@ def _strata(
     strata: dict[str, list[Candidate]] = defaultdict(list)
     for picture in pictures:
         try:
-            content = picture.path.read_bytes()
-            pixels = model_input(content, size)
+            pixels = model_input(picture.path.read_bytes(), size)
         except (OSError, FrameError) as error:
             failures.append((picture.file, str(error)))
             continue
-        candidate = _candidate(picture, pixels, content)
+        candidate = _candidate(picture, pixels)
         strata[candidate.stratum].append(candidate)
     return strata
 
 
-def _candidate(picture: LabelledPicture, pixels: NDArray[np.uint8], content: bytes) -> Candidate:
-    return Candidate(picture, pixels, f"{light_of(pixels)}/{picture.label}", hashlib.sha256(content).hexdigest())
+def _candidate(picture: LabelledPicture, pixels: NDArray[np.uint8]) -> Candidate:
+    return Candidate(picture, pixels, f"{light_of(pixels)}/{picture.label}")

@@ -3,7 +3,8 @@
 Decides what an archive is. #1 A picture is what is called like one and is not hidden. #2 Pictures of one folder are one
 trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so that a burst may run
 from one into the next. #3 Times are EXIF's; only headers are read for them. #4 A sequence is named by its files' names,
-sizes and times of change and by what shall score it: whatever changes one of them makes it another sequence.
+sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
+another sequence.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ import msgspec
 from uncia_contract.errors import DataError
 from uncia_contract.frames import BurstRule, Frame, bursts
 from uncia_contract.jpeg import jpeg_time, picture_bytes
+from uncia_contract.preprocessing import RULE
 
 # What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
@@ -203,7 +205,9 @@ def sequences_of(
 
 def sequence_key(files: Sequence[PictureFile], scored_by: str) -> str:
     """Names a sequence (#4): 32 hexadecimal digits."""
-    content = msgspec.json.encode([scored_by, [(readable(file.name), file.size, file.changed_ns) for file in files]])
+    content = msgspec.json.encode(
+        [RULE, scored_by, [(readable(file.name), file.size, file.changed_ns) for file in files]]
+    )
     return hashlib.sha256(content).hexdigest()[:32]
 
 

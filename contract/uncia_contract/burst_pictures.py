@@ -6,6 +6,7 @@ nothing that moves. Either serves only where decoding anew would use the same DC
 always `model_input` of the file's bytes, to the byte.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
 from uncia_contract.light import Light, light_of
-from uncia_contract.preprocessing import WHOLE, enough_for, model_input
+from uncia_contract.preprocessing import OVERSAMPLING, WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
@@ -29,6 +30,9 @@ ReadPicture = Callable[[], bytes]
 SHARED_BYTES = 42 * 1024 * 1024
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
 _LIGHT_SIZE = (64, 48)
+# What most networks take. A frame is decoded for its thumbnail at the scale of the whole one seen so: else bursts of 2
+# and 8 megapixels in which nothing moves would be decoded twice (docs/decisions/0009).
+_USUAL_INPUT = (224, 224)
 _FINDING_BYTES = 28  # set aside for a pixel of a thumbnail; `regions` takes about 16 of them
 
 
@@ -144,14 +148,15 @@ class BurstPictures:
 
 
 def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(width, height) of the oriented picture, and how much of it a thumbnail needs.
+    """(width, height) of the oriented picture, and how much of it a thumbnail needs, and the whole frame besides.
 
     Raises:
         FrameError: its header cannot be read.
     """
     width, height = oriented_size(picture)
-    target = min(width, 2 * rule.thumbnail_width)
-    return (width, height), (target, max(1, target * height // width))
+    wide, high = enough_for(_USUAL_INPUT, WHOLE)
+    wide = min(width, max(wide, math.ceil(OVERSAMPLING * rule.thumbnail_width)))
+    return (width, height), (wide, min(height, max(high, wide * height // width)))
 
 
 def small(picture: bytes, rule: RegionRule) -> NDArray[np.uint8]:

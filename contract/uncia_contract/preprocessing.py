@@ -14,8 +14,10 @@ from uncia_contract.jpeg import open_jpeg, oriented_size
 from uncia_contract.jpeg_part import open_part
 from uncia_contract.regions import Region
 
-# A decoder that halves (DCT scaling) leaves at least this many pixels for each one that the model sees.
-OVERSAMPLING = 2
+# A decoder that halves (DCT scaling) leaves a side at least this many pixels for each that is seen of it; whoever keeps
+# features or scores names them by `RULE`, too: it changes whenever the golden bytes do. docs/decisions/0009.
+OVERSAMPLING = 1.5
+RULE = f"bilinear {OVERSAMPLING:g}"
 
 WHOLE = Region(left=0.0, top=0.0, width=1.0, height=1.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia_backbones.calibration import Calibration, choose
+from uncia_backbones.calibration import PICTURES, Calibration, choose
 from uncia_backbones.folder import Progress, clear, write_folder
 from uncia_backbones.network import LAYERS
 from uncia_backbones.registry import backbone
@@ -17,7 +17,7 @@ from uncia_contract.labels import read_labels
 
 @dataclass(frozen=True)
 class BackboneRequest:
-    """What to quantize: a row of the table, cut and layer, its weights, and the CSV of calibration pictures."""
+    """What to quantize: a row of the table, cut and layer, its weights, and how many calibration pictures of a CSV."""
 
     backbone: str
     calibration: Path
@@ -25,6 +25,7 @@ class BackboneRequest:
     layer: str = "pooled"
     cut: str | None = None
     weights: str | None = None
+    pictures: int = PICTURES
 
 
 def make_backbone(
@@ -50,7 +51,7 @@ def make_backbone(
     clear(request.out)
     say(f"building {row.name}" + (f" up to {request.cut}" if request.cut else ""))
     network = row.load(request.weights, request.cut)
-    calibration = choose(labelled, network.size)
+    calibration = choose(labelled, network.size, request.pictures)
     say(_calibration_line(calibration))
     return write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, progress)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from uncia_backbones.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.arguments import whole
 from uncia_contract.command_line import run_command
@@ -71,7 +72,10 @@ def _add_backbone(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         required=True,
         type=Path,
         metavar="CSV",
-        help="columns file,label[,sequence,source,split]; about 200 pictures of it are used, none of split `test`",
+        help="columns file,label[,sequence,source,split]; rows of split `test` are left out",
+    )
+    command.add_argument(
+        "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"
     )
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     command.add_argument("--weights", metavar="W", help="a file of weights, or random:SEED; default: the network's own")
@@ -88,6 +92,7 @@ def _backbone(arguments: argparse.Namespace) -> int:
         layer=arguments.layer,
         cut=arguments.cut,
         weights=arguments.weights,
+        pictures=arguments.pictures,
     )
     description = make_backbone(request, _say, _counter())
     size = (request.out / "backbone.tflite").stat().st_size

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia_backbones.calibration import choose
+from uncia_backbones.calibration import CANDIDATES, choose
 from uncia_contract.errors import DataError
 from uncia_contract.labels import LabelledPicture
 
@@ -44,11 +44,18 @@ def test_the_order_of_the_csv_does_not_matter(pictures: list[LabelledPicture]) -
     assert choose(shuffled, SIZE, 12).summary() == choose(pictures, SIZE, 12).summary()
 
 
-def test_the_fingerprint_is_of_the_contents(pictures: list[LabelledPicture]) -> None:
-    """Another picture under the same name is another calibration."""
-    before = choose(pictures, SIZE, 100).summary()["fingerprint"]
+def test_the_fingerprint_is_of_what_is_shown(pictures: list[LabelledPicture]) -> None:
+    """Another picture under the same name is another calibration, and so is another way to look at it."""
+    found = {choose(pictures, size, 100).summary()["fingerprint"] for size in (SIZE, SIZE[::-1])}
     picture(pictures[0].path.parent, "day0.jpg", "cat", infrared=True)
-    assert choose(pictures, SIZE, 100).summary()["fingerprint"] != before
+    found.add(choose(pictures, SIZE, 100).summary()["fingerprint"])
+    assert len(found) == 3
+
+
+def test_as_many_as_are_asked_for_are_looked_at(tmp_path: Path) -> None:
+    """Of one label, too."""
+    many = [picture(tmp_path, f"{i}.jpg", "cat") for i in range(CANDIDATES + 5)]
+    assert len(choose(many, SIZE, CANDIDATES + 4).candidates) == CANDIDATES + 4
 
 
 def test_bursts_and_sources_take_turns(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from uncia_contract import archive
 from uncia_contract.archive import archive_of, trap_of
 from uncia_contract.archive_scores import score_log, score_sequence
 from uncia_contract.decisions import DecisionRule
@@ -68,8 +69,8 @@ def test_two_traps_never_share_a_sequence(tmp_path: Path) -> None:
     assert (archive_of(tmp_path).traps, names(tmp_path, "ridge")) == (["pass", "ridge"], [("ridge/1.jpg",)])
 
 
-@pytest.mark.parametrize("change", ["content", "touch", "bundle"])
-def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("change", ["content", "touch", "bundle", "preprocessing"])
+def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """#4: so that it is scored anew."""
     picture(tmp_path / "1.jpg", 10)
     before = archive_of(tmp_path).sequences("", BurstRule(), "me")[0].key
@@ -77,6 +78,8 @@ def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str) ->
         (tmp_path / "1.jpg").write_bytes((tmp_path / "1.jpg").read_bytes() + b" ")
     if change == "touch":
         os.utime(tmp_path / "1.jpg", ns=(1, 1))
+    if change == "preprocessing":
+        monkeypatch.setattr(archive, "RULE", "bilinear 2")
     after = archive_of(tmp_path).sequences("", BurstRule(), "you" if change == "bundle" else "me")[0].key
     assert before != after
 

@@ -7,21 +7,22 @@ import pytest
 from PIL import Image
 
 from uncia_contract import burst_pictures
-from uncia_contract.burst_pictures import BurstPictures
-from uncia_contract.preprocessing import model_input
+from uncia_contract.burst_pictures import BurstPictures, thumbnail_source
+from uncia_contract.jpeg import dct_scale
+from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule
 
-SIZE = (120, 90)
-LARGE = Region(0.2, 0.2, 0.7, 0.7)
+SIZE = (224, 224)
+LARGE = Region(0.1, 0.1, 0.8, 0.8)
 TINY = Region(0.4, 0.4, 0.1, 0.1)
 
 
 @pytest.fixture(scope="module")
 def picture() -> bytes:
-    """1600 x 1200 pixels, whose thumbnail is decoded at a quarter of its scale."""
+    """2400 x 1800 pixels, whose thumbnail is decoded at a quarter of its scale."""
     noise = np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     out = io.BytesIO()
-    Image.fromarray(noise).resize((1600, 1200)).save(out, "JPEG")
+    Image.fromarray(noise).resize((2400, 1800)).save(out, "JPEG")
     return out.getvalue()
 
 
@@ -52,11 +53,11 @@ def test_a_file_is_read_once_where_its_scale_serves(
     assert reads(picture, frames, region) == (count, True)
 
 
-@pytest.mark.parametrize(("megabytes", "count"), [(0, 12), (6.2, 10), (20, 6)], ids=str)
+@pytest.mark.parametrize(("megabytes", "count"), [(0, 12), (7.4, 10), (20, 6)], ids=str)
 def test_more_memory_means_fewer_decodes(
     picture: bytes, monkeypatch: pytest.MonkeyPatch, megabytes: float, count: int
 ) -> None:
-    """Six frames of 0.48 MB decoded, next to 5.0 MB set aside for finding regions."""
+    """Six frames of 1.08 MB decoded, next to 5.0 MB set aside for finding regions."""
     monkeypatch.setattr(burst_pictures, "SHARED_BYTES", int(megabytes * 1e6))
     assert reads(picture, 6, LARGE) == (count, True)
 
@@ -78,3 +79,16 @@ def test_pictures_that_will_not_serve_are_given_up_at_once(picture: bytes, regio
         burst.thumbnails()
         burst.expect(dict.fromkeys(range(4), region))
         assert len(burst._held) == kept
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(1280, 720), (1920, 1080), (2048, 1536), (2560, 1440), (3264, 2448), (3840, 2160), (4000, 3000), (5200, 3900)],
+    ids=lambda size: "x".join(map(str, size)),
+)
+def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(size: tuple[int, int]) -> None:
+    """Else a burst in which nothing moves would be decoded twice."""
+    out = io.BytesIO()
+    Image.new("RGB", size).save(out, "JPEG")
+    whole, enough = thumbnail_source(out.getvalue(), RegionRule())
+    assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))

@@ -18,21 +18,21 @@ ROW = "backbone --backbone efficientnet-lite0 --weights random:1"
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three noisy pictures and their CSV."""
+    """Four noisy pictures and their CSV."""
     folder = tmp_path_factory.mktemp("pictures")
-    for index in range(3):
+    for index in range(4):
         noise = np.random.default_rng(index).integers(0, 256, (60, 80, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{index}.jpg")
-    (folder / "labels.csv").write_text("file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n")
+    (folder / "labels.csv").write_text("file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n3.jpg,cat,\n")
     return folder / "labels.csv"
 
 
 @pytest.fixture(scope="module")
 def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command makes; what it said lies beside it."""
+    """The folder that the command makes of two of them; what it said lies beside it."""
     out = tmp_path_factory.mktemp("backbone") / "new"
     with redirect_stdout(io.StringIO()) as said:
-        assert main([*ROW.split(), "--calibration", str(labels), "--out", str(out)]) == 0
+        assert main([*ROW.split(), "--calibration", str(labels), "--pictures", "2", "--out", str(out)]) == 0
     out.with_name("said").write_text(said.getvalue())
     return out
 

@@ -7,6 +7,7 @@ import pytest
 
 from uncia_contract.errors import StorageError
 from uncia_contract.regions import Region
+from uncia_training import feature_store
 from uncia_training.feature_store import FeatureStore, content_key, widened
 
 KEYS = [content_key(bytes([number]), None, "plain") for number in range(3)]
@@ -42,12 +43,14 @@ def test_two_programs_do_not_write_at_once(tmp_path):
         FeatureStore(tmp_path, 4, np.float16)
 
 
-def test_key_names_content_part_and_view():
+def test_key_names_content_part_view_and_rule(monkeypatch):
     """Whatever changes the features changes the key."""
     region = Region(left=0.1, top=0.1, width=0.5, height=0.5)
     keys = {content_key(b"a", None, "plain"), content_key(b"b", None, "plain")}
     keys |= {content_key(b"a", region, "plain"), content_key(b"a", None, "mirror")}
-    assert len(keys) == 4
+    monkeypatch.setattr(feature_store, "RULE", "bilinear 2")
+    keys.add(content_key(b"a", None, "plain"))
+    assert len(keys) == 5
 
 
 def test_columns_are_those_of_all_rows(tmp_path):

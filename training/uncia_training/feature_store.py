@@ -2,8 +2,9 @@
 
 Decides the files and what a key is: rows of one network and layer lie in one folder, `rows.bin` (row after row, mapped
 into memory, never loaded whole) and `keys.txt` (a key a row). A key names the picture's content, the part that was
-looked at and the view, so that a picture that is renamed is found and one that changed is not. A row counts once its
-key is written: whatever an interruption leaves half-written is cut off when the store is opened again.
+looked at, the view and how pictures become inputs, so that a picture that is renamed is found and one that changed is
+not. A row counts once its key is written: whatever an interruption leaves half-written is cut off when the store is
+opened again.
 """
 
 import fcntl
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.errors import StorageError
+from uncia_contract.preprocessing import RULE
 from uncia_contract.regions import Region
 
 KEY_BYTES = 65  # 64 hexadecimal digits and the end of the line
@@ -33,7 +35,7 @@ def content_key(picture: bytes, region: Region | None, view: str) -> str:
 def part_key(content: bytes, region: Region | None, view: str) -> str:
     """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
     part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
-    return hashlib.sha256(content + f"|{part}|{view}".encode()).hexdigest()
+    return hashlib.sha256(content + f"|{part}|{view}|{RULE}".encode()).hexdigest()
 
 
 def widened(values: NDArray[Any]) -> NDArray[np.float32]:
