@@ -119,7 +119,8 @@ class ParityError(UnciaError):
         super().__init__(
             f"not made into a bundle: {'; '.join(report.problems)} (worst picture: {worst.file}, "
             f"{worst.float_probability:.3f} in float, {worst.int8_probability:.3f} in int8); "
-            "calibrate with more pictures (uncia-convert backbone --pictures) or take another layer or backbone"
+            "calibrate with more or other pictures (uncia-convert backbone --pictures, uncia-train compare "
+            "--calibration-pictures) or take another layer or backbone"
         )
         self.report = report
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract.errors import DataError
 from uncia_contract.labels import LabelledPicture
 from uncia_contract.regions import Region
-from uncia_training import extract
+from uncia_training import extract, networks
 from uncia_training.cli import main
 from uncia_training.compare import _rows
 from uncia_training.datasets import read_data
@@ -46,6 +47,18 @@ def run(data: Path, out: Path, *more: str) -> dict:
     arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--system", "L120"]
     assert main([*arguments, "--out", str(out), "--repeats", "1", *more]) == 0
     return json.loads((out / "report.json").read_text())
+
+
+def test_as_many_pictures_calibrate_as_are_asked_for(data, tmp_path, monkeypatch, capsys):
+    """A system that its gate refuses may pass with more."""
+
+    def choose(pictures, size, count):
+        raise DataError(f"{count} pictures")
+
+    monkeypatch.setattr(networks, "choose", choose)
+    line = f"compare --data {data / 'labels.csv'} --positive cat --system uncia --out {tmp_path / 'run'}"
+    assert main([*line.split(), "--weights", "random:1", "--calibration-pictures", "7"]) == 2
+    assert "7 pictures" in capsys.readouterr().err
 
 
 def test_unreadable_and_missing_pictures_are_recorded(data, tmp_path):

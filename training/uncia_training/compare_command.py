@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.progress import Progress
 
+from uncia_backbones.calibration import PICTURES
+from uncia_contract.arguments import whole
 from uncia_contract.errors import DataError, StorageError
 
 Teller = Callable[[Progress], Callable[[str, int, int], None]]
@@ -23,6 +25,13 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add("--backbone", default="efficientnet-lite0", metavar="NAME", help="row of the table (efficientnet-lite0)")
     add("--cut", metavar="STAGE", help="cut the network after this stage, such as stage3")
     add("--weights", metavar="FILE", help="the network's weights, or random:SEED for tests")
+    add(
+        "--calibration-pictures",
+        type=whole(1),
+        default=PICTURES,
+        metavar="N",
+        help="for the integer network (%(default)s)",
+    )
     add("--system", action="append", metavar="NAME", help="all (default) or a system's name; repeatable")
     add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html and report.json are left")
     add("--split", choices=("location", "source", "sequence", "random"), default="location",
@@ -50,7 +59,7 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
     _check(arguments)
     settings = CompareSettings(
         positive=positive_labels(arguments.positive),
-        network=NetworkChoice(arguments.backbone, arguments.weights, arguments.cut),
+        network=NetworkChoice(arguments.backbone, arguments.weights, arguments.cut, arguments.calibration_pictures),
         cache=arguments.cache or arguments.out.parent / "cache",
         systems=tuple(arguments.system or ["all"]),
         split=arguments.split,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia_backbones.calibration import choose
+from uncia_backbones.calibration import PICTURES, choose
 from uncia_backbones.folder import DESCRIPTION, write_folder
 from uncia_backbones.network import Network
 from uncia_backbones.registry import backbone
@@ -23,11 +23,12 @@ PIXELS, FLOAT, INT8 = "pixels", "float", "int8"
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """A row of the table of backbones, its weights and its cut."""
+    """A row of the table of backbones, its weights and its cut, and how many pictures set the integers' ranges."""
 
     backbone: str
     weights: str | None = None
     cut: str | None = None
+    pictures: int = PICTURES
 
     @property
     def name(self) -> str:
@@ -100,7 +101,7 @@ def _int8(
     progress: Callable[[str, int, int], None],
 ) -> BackboneFolder:
     """The quantized network's folder, pooled features; the cache's, where it has one of the same calibration."""
-    calibration = choose(pictures, network.size)
+    calibration = choose(pictures, network.size, choice.pictures)
     folder = stem.with_name(f"{stem.name}-{str(calibration.summary()['fingerprint'])[:12]}")
     if not (folder / DESCRIPTION).exists():
         progress(f"quantizing with {len(calibration.candidates)} pictures", 0, 0)
