@@ -86,8 +86,7 @@ def thumbnail(image: Image.Image, rule: RegionRule) -> Grey:
     """A grey thumbnail of an oriented RGB or L picture: uint8 (height, width), at most `rule.thumbnail_width` wide."""
     width = min(rule.thumbnail_width, image.width)
     height = max(1, round(image.height * width / image.width))
-    small = image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
-    return np.asarray(small.convert("L"), dtype=np.uint8)
+    return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8)
 
 
 def regions(
