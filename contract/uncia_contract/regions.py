@@ -86,7 +86,9 @@ def thumbnail(image: Image.Image, rule: RegionRule) -> Grey:
     """A grey thumbnail of an oriented RGB or L picture: uint8 (height, width), at most `rule.thumbnail_width` wide."""
     width = min(rule.thumbnail_width, image.width)
     height = max(1, round(image.height * width / image.width))
-    return np.asarray(image.convert("L").resize((width, height), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8)
+    return np.asarray(
+        image.convert("L").resize((width, height), Image.Resampling.BOX, reducing_gap=2.0), dtype=np.uint8
+    )
 
 
 def regions(
@@ -226,20 +228,23 @@ def _choice(frame: Flat, back: Usual, change: Flat, proof: Callable[[], Flat], l
 
 def _threshold(change: Flat, rule: RegionRule) -> float:
     """The change in grey levels that is more than this frame's noise."""
-    usual = float(change.mean() + rule.sds * change.std())
-    return max(rule.min_change, usual, rule.noise_sds * 1.4826 * float(middle(change[::2, ::2])))
+    least = max(rule.min_change, float(change.mean() + rule.sds * change.std()))
+    noise, some = rule.noise_sds * 1.4826, change[::2, ::2]
+    if np.count_nonzero(some * noise < least) * 2 > some.size:
+        return least  # their median is below it, and need not be known
+    return max(least, noise * float(middle(some)))
 
 
 def _box(changed: Mask, look: _Look) -> Region:
     """The square about the changed pixels, their outliers left out."""
     bounds = (look.rule.low_percentile, look.rule.high_percentile)
-    columns, rows = (changed.view(np.uint8).sum(axis, dtype=np.uint32) for axis in (0, 1))
+    columns, rows = (changed.view(np.uint8).sum(axis, dtype=np.uint16) for axis in (0, 1))
     left, right = (_percentile(columns, bound) for bound in bounds)
     top, bottom = (_percentile(rows, bound, look.rows.start) for bound in bounds)
     return _square(left, top, right + 1, bottom + 1, look.shape, look.rule)
 
 
-def _percentile(counts: NDArray[np.uint32], bound: float, first: int = 0) -> float:
+def _percentile(counts: NDArray[np.uint16], bound: float, first: int = 0) -> float:
     """What `np.percentile` says of as many numbers as are counted, the least of which is `first`, then the next ..."""
     place = bound / 100 * (int(counts.sum()) - 1)
     ranks = (math.floor(place), math.ceil(place))

@@ -42,6 +42,13 @@ def test_the_middle_is_numpys_median(shape: tuple[int, int]) -> None:
     assert middle(values) == np.median(values)
 
 
+@given(st.lists(st.tuples(st.sampled_from([-1.5, 0.0, 2.0, 7.0]), st.integers(1, 60)), min_size=1, max_size=4))
+def test_the_middle_of_many_equal_values_is_numpys_median(runs: list[tuple[float, int]]) -> None:
+    """Also where exactly half of them are equal."""
+    values = np.concatenate([np.full(count, value, np.float32) for value, count in runs])
+    assert middle(values) == np.median(values)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (37, 11)], ids=str)
 def test_bytes_and_numbers_are_flattened_alike(shape: tuple[int, int]) -> None:
     """Sixteen bits are enough for bytes, whatever they are."""

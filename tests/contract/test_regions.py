@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from uncia_contract import regions as regions_module
 from uncia_contract.regions import Region, RegionChoice, RegionRule, crop_box, regions, thumbnail
 
 RULE = RegionRule()
@@ -91,6 +92,15 @@ def test_a_frame_that_shows_no_change_takes_its_nearest_neighbours_region():
     """The animal steps out for a frame and comes back: that frame, the burst's median, borrows."""
     found = regions(walk((20, 90), None, (180, 90)), RULE)
     assert (found[1].reason, found[1].region) == ("neighbour", found[0].region)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 3.0, 20.0], ids=str)
+def test_a_threshold_is_the_largest_of_the_three(noise):
+    """Also where the noise is not measured because it cannot matter."""
+    change = np.abs(np.random.default_rng(4).normal(0, noise, (90, 120))).astype(np.float32)
+    robust = RULE.noise_sds * 1.4826 * float(np.median(change[::2, ::2]))
+    three = (RULE.min_change, float(change.mean() + RULE.sds * change.std()), robust)
+    assert regions_module._threshold(change, RULE) == max(three)
 
 
 def test_the_middle_frame_of_three_finds_its_own_animal():
