@@ -110,7 +110,7 @@ def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iter
             choices = regions(list(thumbnails.values()), rule) if thumbnails else []
             for index, choice in zip(thumbnails, choices, strict=True):
                 if choice.region is not None:
-                    pixels = decoded.input(decoded.ahead(index, choice.region))
+                    pixels = decoded.input(index, choice.region)
                     yield _candidate(burst[index], pixels)
 
 

@@ -8,14 +8,13 @@ always `model_input` of the file's bytes, to the byte.
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncia_contract.crew import Crew, Task
+from uncia_contract.crew import Crew
 from uncia_contract.decisions import scoring_order
 from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
@@ -26,10 +25,11 @@ from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
 
-# Ten frames of 12 megapixels are decoded once (30 MB at a quarter of their scale); thirty of them leave nothing for it.
+# Ten frames are decoded once (8 megapixels leave 2 MB each, 12 megapixels 0.75 MB); of thirty hardly one is kept.
 SHARED_BYTES = 42 * 1024 * 1024
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
 _LIGHT_SIZE = (64, 48)
+_UNSEEN = np.empty((0, 0), np.uint8)
 # What most networks take. A frame is decoded for its thumbnail at the scale of the whole one seen so: else bursts of 2
 # and 8 megapixels in which nothing moves would be decoded twice (docs/decisions/0009).
 _USUAL_INPUT = (224, 224)
@@ -56,7 +56,7 @@ class BurstPictures:
             size: (width, height) of the model's input in pixels.
             whole: what of a frame is scored where no region is found; None for all of it.
             workers: threads that decode, the caller's among them; as many as there are cores, at most four, where None.
-            with_lights: whether to tell by which light each was taken.
+            with_lights: whether to tell by which light each was taken, for a background of that light.
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self.workers = workers or min(4, len(os.sched_getaffinity(0)))
@@ -67,6 +67,8 @@ class BurstPictures:
         self._sizes: dict[int, tuple[int, int]] = {}
         self.lights: dict[int, Light] = {}
         self._with_lights = with_lights
+        self._compared = len(readers) > 1 or with_lights
+        self.has_room = False  # for decoding while regions are sought: where all pictures could be kept
 
     def __enter__(self) -> "BurstPictures":
         return self
@@ -75,7 +77,7 @@ class BurstPictures:
         self.crew.close()
 
     def thumbnails(self) -> tuple[dict[int, NDArray[np.uint8]], dict[int, str]]:
-        """Grey thumbnails and the reasons of failures, both by index."""
+        """Grey thumbnails, empty of a picture that is compared with nothing, and why others failed: both by index."""
         found: dict[int, NDArray[np.uint8]] = {}
         failures: dict[int, str] = {}
         for index, looked in enumerate(self.crew.each(self._look, range(len(self._readers)))):
@@ -83,23 +85,23 @@ class BurstPictures:
                 failures[index] = looked
             else:
                 found[index] = looked
+        self.has_room = len(self._held) == len(found)
         return found, failures
 
-    def expect(self, wanted: Mapping[int, Region | None]) -> None:
-        """Forgets what does not serve, when from now on these parts of the pictures are asked for."""
-        for index, region in wanted.items():
-            if region is not None:
-                self._inputs.pop(index, None)
-            if index in self._held and self._held[index][1] != self._scale(index, region or self._whole):
-                del self._held[index]
+    def expect(self, index: int, region: Region | None) -> None:
+        """Forgets what does not serve, when from now on this part of the picture is asked for."""
+        if region is not None:
+            self._inputs.pop(index, None)
+        if index in self._held and self._held[index][1] != self._scale(index, region or self._whole):
+            del self._held[index]
 
-    def ahead(self, index: int, region: Region | None) -> Task[NDArray[np.uint8]]:
-        """`model_input` of that picture as a task for the next free hand; the whole where there is no region."""
-        return self.crew.begin(partial(self._input, index, region or self._whole))
+    def has_kept(self, index: int) -> bool:
+        """Whether what is expected of that picture asks for no decoding."""
+        return index in self._held or index in self._inputs
 
-    def input(self, task: Task[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """What a task of `ahead` gives."""
-        return self.crew.result(task)
+    def input(self, index: int, region: Region | None) -> NDArray[np.uint8]:
+        """`model_input` of that picture; of the whole where there is no region. From any thread."""
+        return self._input(index, region or self._whole)
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:
@@ -117,7 +119,7 @@ class BurstPictures:
         self._decoding.took(len(picture) + decoded_bytes)
         del picture
         self._sizes[index] = size
-        grey, scale = thumbnail(image, self._rule), dct_scale(size, enough)
+        grey, scale = thumbnail(image, self._rule) if self._compared else _UNSEEN, dct_scale(size, enough)
         if self._with_lights:
             self.lights[index] = light_of(np.asarray(image.resize(_LIGHT_SIZE, Image.Resampling.BOX, reducing_gap=2.0)))
         if (self._rank[index] + 1) * decoded_bytes <= self._room(grey.size):

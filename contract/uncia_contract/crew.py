@@ -1,18 +1,19 @@
 """Hands for work that is all wanted: threads that begin it early, and the thread that asks for it, which never idles.
 
-Decides who does what. Whoever asks for a task that nobody has begun does it; while another hand is still at it, the
-asking thread does what comes next. So there are never more hands than cores, and a single hand needs no thread.
+Decides who does what. Tasks are taken in the order in which they were begun; until the task that is asked for is done,
+the asking thread takes what comes next. So there are never more hands than cores, and a single hand needs no thread.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+Name = TypeVar("Name", bound=Hashable)
 Result = TypeVar("Result")
 
 
@@ -21,7 +22,7 @@ class Task(Generic[Result]):
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work, self._begun = work, Lock()
-        self._future: Future[Result] = Future()
+        self.future: Future[Result] = Future()
 
     @property
     def is_begun(self) -> bool:
@@ -31,23 +32,23 @@ class Task(Generic[Result]):
     @property
     def is_done(self) -> bool:
         """Whether there is a result, or a failure."""
-        return self._future.done()
+        return self.future.done()
 
     def do(self) -> bool:
         """Does it where nobody has begun it; whether that was so. A failure is for the one who asks for the result."""
         if not self._begun.acquire(blocking=False):
             return False
         try:
-            self._future.set_result(self._work())
+            self.future.set_result(self._work())
         except BaseException as error:
-            self._future.set_exception(error)
+            self.future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
         return True
 
     def result(self) -> Result:
         """Waits for it; raises what it raised."""
-        return self._future.result()
+        return self.future.result()
 
 
 class Crew:
@@ -81,10 +82,18 @@ class Crew:
 
     def result(self, task: Task[Result]) -> Result:
         """The task's result; until it is there, this thread does what waits."""
-        task.do()
         while not task.is_done and self._do_next():
             pass
         return task.result()
+
+    def any_done(self, tasks: Mapping[Name, Task[Any]]) -> Name:
+        """The name of a task that is done, the first of several; until one is, this thread does what waits."""
+        while True:
+            for name, task in tasks.items():
+                if task.is_done:
+                    return name
+            if not self._do_next():
+                wait([task.future for task in tasks.values()], return_when=FIRST_COMPLETED)
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """The function's results, in the items' order."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-# Two files of 5 MB, each with its 12 megapixels at a quarter of their scale (3 MB).
-ROOM_BYTES = 17 * 1024 * 1024
+# Two files of 5 MB, each with its 12 megapixels at an eighth of their scale (0.75 MB).
+ROOM_BYTES = 12 * 1024 * 1024
 _UNTIL_KNOWN = 2
 
 

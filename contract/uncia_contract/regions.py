@@ -5,7 +5,7 @@ thumbnails only; decoding and cropping belong to `preprocessing`, keeping the ro
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -97,7 +97,18 @@ def regions(
     background: Grey | Flat | None = None,
     strips: tuple[float, float] | None = None,
 ) -> list[RegionChoice]:
-    """What to score of each frame of a burst: one choice a frame, in the same order.
+    """What to score of each frame of a burst: one choice a frame, in the same order. See `regions_as_found`."""
+    found = dict(regions_as_found(thumbnails, rule, background, strips))
+    return [found[n] for n in range(len(thumbnails))]
+
+
+def regions_as_found(
+    thumbnails: Sequence[Grey],
+    rule: RegionRule,
+    background: Grey | Flat | None = None,
+    strips: tuple[float, float] | None = None,
+) -> Iterator[tuple[int, RegionChoice]]:
+    """What to score of each frame of a burst, by its place in the burst: each as soon as it is certain.
 
     Args:
         thumbnails: grey uint8 (height, width) each, as `thumbnail` gives them.
@@ -108,14 +119,22 @@ def regions(
             the rule's where None.
     """
     if len({frame.shape for frame in thumbnails}) > 1:
-        return [RegionChoice(None, "sizes-differ")] * len(thumbnails)
+        yield from enumerate([RegionChoice(None, "sizes-differ")] * len(thumbnails))
+        return
     if not thumbnails:
-        return []
+        return
     top, bottom = strips if strips is not None else (rule.strip_top, rule.strip_bottom)
     look = _Look(rule, thumbnails[0].shape, top, bottom)
-    frames = look.at_each(thumbnails)
     known = look.at(background) if background is not None and background.shape == look.shape else None
-    return _shared_with_neighbours(_by_view(frames, known, look))
+    if len(thumbnails) == 1 and known is None:
+        yield 0, RegionChoice(None, "single-frame")
+        return
+    found: dict[int, RegionChoice] = {}
+    for n, choice in _by_view(look.at_each(thumbnails), known, look):
+        found[n] = choice
+        if choice.reason != "no-change":
+            yield n, choice
+    yield from _shared_with_neighbours(found)
 
 
 def crop_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -160,33 +179,39 @@ class _Look:
         return found
 
 
-def _by_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice]:
+def _by_view(frames: Flat, known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
-    found: dict[int, RegionChoice] = {}
     every = views(frames)
     usual: Usual | None = None
     for rank, view in enumerate(every):
         if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
             alike = frames[view] if len(every) > 1 else frames
-            found |= zip(view, _in_one_view(evenly_exposed(alike), known, look), strict=True)
+            yield from ((view[n], choice) for n, choice in _in_one_view(evenly_exposed(alike), known, look))
         else:
             usual = usual or Usual(median_frame(frames[every[0]]))
-            found |= {n: RegionChoice(None, why_unlike(frames[n], usual)) for n in view}
-    return [found[n] for n in range(len(frames))]
+            for n in view:
+                yield n, RegionChoice(None, why_unlike(frames[n], usual))
 
 
-def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> list[RegionChoice]:
+def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """Choices for frames of one view; where nothing moved at all, what the known background has not."""
     if known is not None and views(np.stack([known, frames[0]])) != [[0, 1]]:
         known = None
     back = _behind(frames, known)
     if back is None:
-        return [RegionChoice(None, "single-frame")] * len(frames)
-    choices = _against(frames, back, look)
-    if known is None or len(frames) < 3 or any(choice.reason != "no-change" for choice in choices):
-        return choices
-    resting = _against(frames, [Usual(known)] * len(frames), look)
-    return [RegionChoice(c.region, "background" if c.region else "no-change") for c in resting]
+        yield from enumerate([RegionChoice(None, "single-frame")] * len(frames))
+        return
+    still = []
+    for n, choice in enumerate(_against(frames, back, look)):
+        if choice.reason == "no-change":
+            still.append(n)
+        else:
+            yield n, choice
+    resting = [RegionChoice(None, "no-change")] * len(frames)
+    if known is not None and len(frames) == len(still) >= 3:
+        against = _against(frames, [Usual(known)] * len(frames), look)
+        resting = [RegionChoice(c.region, "background" if c.region else "no-change") for c in against]
+    yield from ((n, resting[n]) for n in still)
 
 
 def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
@@ -198,13 +223,12 @@ def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
     return [Usual(frames[1]), Usual(frames[0])] if len(frames) == 2 else None
 
 
-def _against(frames: Flat, back: list[Usual], look: _Look) -> list[RegionChoice]:
+def _against(frames: Flat, back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
     """Choices for frames (frames, height, width), each compared with what is behind it."""
     compared = Compared(frames, [usual.frame for usual in back])
-    return [
-        _choice(compared.frame(n), back[n], compared.change(n), partial(compared.evidence, n, look.rule.doubt), look)
-        for n in range(len(frames))
-    ]
+    for n in range(len(frames)):
+        proof = partial(compared.evidence, n, look.rule.doubt)
+        yield _choice(compared.frame(n), back[n], compared.change(n), proof, look)
 
 
 def _choice(frame: Flat, back: Usual, change: Flat, proof: Callable[[], Flat], look: _Look) -> RegionChoice:
@@ -263,12 +287,10 @@ def _square(left: float, top: float, right: float, bottom: float, shape: tuple[i
     return Region(float(start / width), float(above / height), float(across / width), float(down / height))
 
 
-def _shared_with_neighbours(choices: list[RegionChoice]) -> list[RegionChoice]:
+def _shared_with_neighbours(choices: dict[int, RegionChoice]) -> Iterator[tuple[int, RegionChoice]]:
     """A frame that shows no change takes the region of the nearest that does (the earlier of two as near)."""
-    having = [n for n, choice in enumerate(choices) if choice.region is not None]
-    shared = list(choices)
-    for n, choice in enumerate(choices):
-        if choice.reason == "no-change" and having:
-            nearest = min(having, key=lambda other: abs(other - n))
-            shared[n] = RegionChoice(choices[nearest].region, "neighbour")
-    return shared
+    having = sorted(n for n, choice in choices.items() if choice.region is not None)
+    for n, choice in choices.items():
+        if choice.reason == "no-change":
+            nearest = min(having, key=lambda other: abs(other - n), default=n)
+            yield n, RegionChoice(choices[nearest].region, "neighbour") if having else choice

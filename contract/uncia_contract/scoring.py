@@ -4,8 +4,9 @@ Decides the order of things: look at every frame small, let the burst find its a
 outwards, stop where nothing can change. The rules themselves live in `regions`, `preprocessing` and `decisions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from uncia_contract.backgrounds import Background
 from uncia_contract.burst_pictures import BurstPictures, ReadPicture, small
 from uncia_contract.classifier import Scores
 from uncia_contract.crew import Task
-from uncia_contract.decisions import Decision, decide, decide_early, highest_mean, scoring_order
+from uncia_contract.decisions import Decision, decide, decide_early, is_settled, scoring_order
 from uncia_contract.light import Light
-from uncia_contract.regions import Region, RegionChoice, regions
+from uncia_contract.regions import Region, RegionChoice, regions_as_found
 
 __all__ = ["FrameLook", "ReadPicture", "SequenceVerdict", "Strips", "score_burst", "small"]
 
@@ -88,30 +89,18 @@ def score_burst(
     whole = strips.visible if strips else None
     wanted = (manifest.region_rule, manifest.input_size, whole, workers, background is not None)
     with BurstPictures(pictures, *wanted) as decoded:
-        choices, failures, background = _looked(decoded, classifier, strips, background, use_regions)
-        if not choices:
+        thumbnails, failures = decoded.thumbnails()
+        if not thumbnails:
             return None
-        decoded.expect({index: choice.region for index, choice in choices.items()})
-        decision, scores = _Scorer(decoded, classifier, choices, every_frame).decide()
-    looks = {index: FrameLook(scores.get(index), choice.region, choice.reason) for index, choice in choices.items()}
+        usual, background = _before(thumbnails, decoded.lights, background)
+        scorer = _Scorer(decoded, classifier, list(thumbnails), every_frame)
+        for index, choice in _choices(thumbnails, classifier, strips, usual, use_regions):
+            scorer.chosen(index, choice)
+        del thumbnails
+        decision, scores = scorer.decide()
+    looks = {index: FrameLook(scores.get(index), one.region, one.reason) for index, one in scorer.choices.items()}
     unread = FrameLook(None, None, "unreadable")
     return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures, background)
-
-
-def _looked(
-    decoded: BurstPictures,
-    classifier: Scores,
-    strips: Strips | None,
-    background: Background | None,
-    use_regions: bool | None,
-) -> tuple[dict[int, RegionChoice], dict[int, str], Background | None]:
-    """What to score of each readable frame, why the others failed, and the background with this burst."""
-    thumbnails, failures = decoded.thumbnails()
-    if not thumbnails:
-        return {}, failures, background
-    usual, background = _before(thumbnails, decoded.lights, background)
-    choices = _choices(list(thumbnails.values()), classifier, strips, usual, use_regions)
-    return dict(zip(thumbnails, choices, strict=True)), failures, background
 
 
 def _before(
@@ -126,38 +115,44 @@ def _before(
 
 
 def _choices(
-    thumbnails: list[NDArray[np.uint8]],
+    thumbnails: dict[int, NDArray[np.uint8]],
     classifier: Scores,
     strips: Strips | None,
     background: NDArray[np.uint8] | None,
     use_regions: bool | None,
-) -> list[RegionChoice]:
+) -> Iterator[tuple[int, RegionChoice]]:
+    """What to score of each readable frame, as soon as it is certain."""
     if not (classifier.manifest.regions if use_regions is None else use_regions):
-        return [RegionChoice(region=None, reason="off")] * len(thumbnails)
-    edges = (strips.top, strips.bottom) if strips else None
-    return regions(thumbnails, classifier.manifest.region_rule, background, edges)
+        yield from dict.fromkeys(thumbnails, RegionChoice(region=None, reason="off")).items()
+        return
+    edges, indices = (strips.top, strips.bottom) if strips else None, list(thumbnails)
+    found = regions_as_found(list(thumbnails.values()), classifier.manifest.region_rule, background, edges)
+    yield from ((indices[n], choice) for n, choice in found)
 
 
 class _Scorer:
-    """Scores frames in the order of `decide_early`, while the next ones are being decoded.
+    """Scores frames while others are being decoded, those that are ready first; the verdict is `decide_early`'s.
 
-    Only frames that will be scored whatever the ones before them give are decoded ahead: early exit spares the
-    decoding of a frame as well as its scoring.
+    Only frames that will be scored whatever the ones before them give are begun: early exit spares the decoding of a
+    frame as well as its scoring. Those that are decoded for it come first, from when their region is known, so that no
+    hand waits for the last one.
     """
 
-    def __init__(
-        self,
-        decoded: BurstPictures,
-        classifier: Scores,
-        choices: dict[int, RegionChoice],
-        every_frame: bool,
-    ) -> None:
-        self.choices = choices
-        self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
-        self._usable = list(choices)
-        self._order = scoring_order(len(choices))
+    def __init__(self, decoded: BurstPictures, classifier: Scores, usable: list[int], every_frame: bool) -> None:
+        self.choices: dict[int, RegionChoice] = {}
+        self._decoded, self._crew = decoded, decoded.crew
+        self._classifier, self._every_frame = classifier, every_frame
+        self._usable = usable
+        self._order = scoring_order(len(usable))
         self._begun: dict[int, Task[NDArray[np.uint8]]] = {}
-        self._scores: list[float] = []
+        self._scores: dict[int, float] = {}
+
+    def chosen(self, index: int, choice: RegionChoice) -> None:
+        """Takes note of what to score of a frame."""
+        self.choices[index] = choice
+        self._decoded.expect(index, choice.region)
+        if self._decoded.has_room:
+            self._begin(lambda one: one in self.choices and not self._decoded.has_kept(one))
 
     def decide(self) -> tuple[Decision, dict[int, float]]:
         """The verdict, and the scores by the frames' index."""
@@ -170,23 +165,27 @@ class _Scorer:
         return decision, {self._usable[position]: score for position, score in scores.items()}
 
     def _score(self, position: int) -> float:
-        self._begin()
-        score = self._classifier.score(self._decoded.input(self._begun.pop(position)))
-        self._scores.append(score)
-        return score
+        self._begin(lambda index: not self._decoded.has_kept(index))
+        self._begin(lambda index: True)
+        while position not in self._scores:
+            ready = self._crew.any_done(self._begun)
+            self._scores[ready] = self._classifier.score(self._crew.result(self._begun.pop(ready)))
+        return self._scores[position]
 
-    def _begin(self) -> None:
-        """Decode the frame that is due, and those after it that are certain to follow."""
-        done = len(self._scores)
-        for ahead, position in enumerate(self._order[done : done + 2 * self._decoded.workers]):
-            if ahead and not self._is_certain(ahead):
+    def _begin(self, wanted: Callable[[int], bool]) -> None:
+        """Begin the wanted ones of the frames that are certain to be scored, and are not begun yet."""
+        for position in self._certain():
+            index = self._usable[position]
+            if position not in self._scores and position not in self._begun and wanted(index):
+                self._begun[position] = self._crew.begin(
+                    partial(self._decoded.input, index, self.choices[index].region)
+                )
+
+    def _certain(self) -> Iterator[int]:
+        """The frames that are scored even if each that is not scored yet gives 0, in order."""
+        rule, lowest = self._classifier.manifest.decision_rule, list[float]()
+        for position in self._order:
+            if not self._every_frame and is_settled(lowest, len(self._usable), rule):
                 return
-            if position not in self._begun:
-                index = self._usable[position]
-                self._begun[position] = self._decoded.ahead(index, self.choices[index].region)
-
-    def _is_certain(self, ahead: int) -> bool:
-        """Whether the frame that comes `ahead` frames after the due one is scored even if those before it give 0."""
-        threshold = self._classifier.manifest.decision_rule.threshold
-        lowest = [*self._scores, *[0.0] * ahead]
-        return self._every_frame or highest_mean(lowest, len(self._usable)) >= threshold
+            yield position
+            lowest.append(self._scores.get(position, 0.0))

@@ -36,7 +36,7 @@ def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool
 
     with BurstPictures([reader] * frames, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
         burst.thumbnails()
-        inputs = [burst.input(burst.ahead(index, region)) for index in range(frames)]
+        inputs = [burst.input(index, region) for index in range(frames)]
     expected = model_input(picture, SIZE, region)
     return len(count), all(np.array_equal(expected, given) for given in inputs)
 
@@ -77,7 +77,8 @@ def test_pictures_that_will_not_serve_are_given_up_at_once(picture: bytes, regio
     """While others are decoded at the scale that is wanted, they would only take memory."""
     with BurstPictures([lambda: picture] * 4, RegionRule(thumbnail_width=200), SIZE, workers=1) as burst:
         burst.thumbnails()
-        burst.expect(dict.fromkeys(range(4), region))
+        for index in range(4):
+            burst.expect(index, region)
         assert len(burst._held) == kept
 
 

@@ -39,6 +39,19 @@ def test_whoever_waits_for_another_hand_does_what_comes_next() -> None:
         assert crew.result(first) == "long"
 
 
+def test_what_is_done_is_told_while_another_hand_is_still_at_the_first() -> None:
+    """The asking thread has something to go on with; the first task ends only after it was told of the second."""
+    told = threading.Event()
+    with Crew(2) as crew:
+        tasks = {"long": crew.begin(lambda: told.wait(20))}
+        while not tasks["long"].is_begun:
+            pass
+        tasks["short"] = crew.begin(lambda: True)
+        first = crew.any_done(tasks)
+        told.set()
+        assert (first, crew.any_done({"long": tasks["long"]}), crew.result(tasks["long"])) == ("short", "long", True)
+
+
 @pytest.mark.parametrize("hands", [1, 2], ids=str)
 def test_a_failure_is_for_whoever_asks_for_that_task(hands: int) -> None:
     """Its neighbours have their results."""

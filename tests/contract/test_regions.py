@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from uncia_contract import regions as regions_module
-from uncia_contract.regions import Region, RegionChoice, RegionRule, crop_box, regions, thumbnail
+from uncia_contract.regions import Region, RegionChoice, RegionRule, crop_box, regions, regions_as_found, thumbnail
 
 RULE = RegionRule()
 HEIGHT, WIDTH = 192, 256
@@ -92,6 +92,17 @@ def test_a_frame_that_shows_no_change_takes_its_nearest_neighbours_region():
     """The animal steps out for a frame and comes back: that frame, the burst's median, borrows."""
     found = regions(walk((20, 90), None, (180, 90)), RULE)
     assert (found[1].reason, found[1].region) == ("neighbour", found[0].region)
+
+
+def test_a_region_is_told_before_the_next_frame_is_looked_at(monkeypatch):
+    """Another core decodes it meanwhile; only frames that show no change wait for the others."""
+    looked, told = [], []
+    monkeypatch.setattr(
+        regions_module, "_choice", lambda *given, of=regions_module._choice: looked.append(0) or of(*given)
+    )
+    for n, choice in regions_as_found(walk((20, 90), None, (180, 90), (120, 90)), RULE):
+        told.append((n, choice.reason, len(looked)))
+    assert told == [(0, "changed", 1), (2, "changed", 3), (3, "changed", 4), (1, "neighbour", 4)]
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 3.0, 20.0], ids=str)

@@ -1,9 +1,11 @@
 """Bursts are scored as fast as cores and memory allow, and the verdict is that of doing it one after the other."""
 
 import io
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -13,12 +15,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from uncia_contract import burst_pictures, scoring
 from uncia_contract.burst_pictures import BurstPictures
 from uncia_contract.decisions import DecisionRule, decide_early
 from uncia_contract.frames import BurstRule
 from uncia_contract.manifest import Backbone, Manifest
 from uncia_contract.preprocessing import model_input
-from uncia_contract.regions import Region, RegionRule, regions
+from uncia_contract.regions import Region, RegionChoice, RegionRule, regions, regions_as_found
 from uncia_contract.scoring import score_burst, small
 
 MANIFEST = Manifest(
@@ -112,7 +115,7 @@ def test_a_kept_picture_gives_what_decoding_anew_gives(
     picture, region = jpeg(size), Region(left, top, side, side)
     with BurstPictures([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
         decoded.thumbnails()
-        given_input = decoded.input(decoded.ahead(0, region))
+        given_input = decoded.input(0, region)
     assert np.array_equal(given_input, model_input(picture, (32, 32), region))
 
 
@@ -129,6 +132,57 @@ def test_frames_that_early_exit_spares_are_not_decoded_for_the_model() -> None:
     readers = [Reader(jpeg((1600, 1200))) for _ in range(5)]
     verdict = score_burst(readers, Bright(rule), use_regions=False)
     assert verdict is not None and sum(reader.reads for reader in readers) == 5 + verdict.frames_scored
+
+
+def still(seed: int, left: int | None = None) -> bytes:
+    """A large picture of a place; with a small bright square."""
+    noise = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize((2048, 1536), Image.Resampling.BICUBIC)
+    if left is not None:
+        image.paste((250, 250, 250), (left, 700, left + 200, 900))
+    out = io.BytesIO()
+    image.save(out, "jpeg", quality=85)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("megabytes", [0, 42], ids=["nothing kept but inputs", "pictures kept"])
+def test_frames_that_must_be_decoded_again_are_scored_first(monkeypatch: pytest.MonkeyPatch, megabytes: int) -> None:
+    """Else one core would decode the last of them while the others rest."""
+    monkeypatch.setattr(burst_pictures, "SHARED_BYTES", megabytes << 20)
+    readers = [Reader(still(9) if step in (2, 4) else still(1, 280 * step)) for step in range(7)]
+    classifier, reads = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224))), list[int]()
+    monkeypatch.setattr(classifier, "score", lambda image: reads.append(sum(reader.reads for reader in readers)) or 0.5)
+    score_burst(readers, classifier, every_frame=True, workers=1)
+    assert reads == [8, 9, 10, 11, 12, 12, 12]
+
+
+def test_a_frame_is_decoded_while_the_regions_of_others_are_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search goes on only when another hand has read the first frame again."""
+    pictures, reads, again = [still(1, 280 * step) for step in range(5)], list[int](), threading.Event()
+    met: list[bool] = []
+
+    def read(index: int) -> bytes:
+        if index in reads:
+            again.set()
+        reads.append(index)
+        return pictures[index]
+
+    def slowly(*given: object) -> Iterator[tuple[int, RegionChoice]]:
+        for n, choice in regions_as_found(*given):  # type: ignore[arg-type]
+            yield n, choice
+            met.append(again.wait(20))
+
+    monkeypatch.setattr(scoring, "regions_as_found", slowly)
+    classifier = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224)))
+    score_burst([partial(read, index) for index in range(5)], classifier, every_frame=True, workers=2)
+    assert met == [True] * 5
+
+
+def test_a_lone_picture_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nothing is made small for it."""
+    monkeypatch.delattr(burst_pictures, "thumbnail")
+    verdict = score_burst([Reader(jpeg((640, 480)))], Bright())
+    assert verdict is not None and [look.reason for look in verdict.looks] == ["single-frame"]
 
 
 def test_a_burst_without_a_readable_picture_has_no_verdict() -> None:

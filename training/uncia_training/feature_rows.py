@@ -171,7 +171,7 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
                 continue
             for region in dict.fromkeys((None, choices[index].region)):
                 row = _row(number, picture, contents[index], extractor, region)
-                yield row, lambda i=index, r=region: decoded.input(decoded.ahead(i, r))  # type: ignore[misc]
+                yield row, lambda i=index, r=region: decoded.input(i, r)  # type: ignore[misc]
 
 
 def _row(number: int, picture: ShownPicture, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
