@@ -311,17 +311,17 @@ def main() -> int:
         one_picture(classifier, scripts, folder, arguments.pairs, promises)
         for script in scripts.values():
             script.close()
-        picture, few = bench_picture(noise=NOISE[1]), max(3, arguments.pairs // 2)
+        picture = bench_picture(noise=NOISE[1])
         print(f"2. ten frames of {len(picture) / 1e6:.1f} MB, every one scored")
         for kind, side in BURSTS:
-            one_burst(bundle, moving_burst(picture, 10, side), few, kind, promises)
+            one_burst(bundle, moving_burst(picture, 10, side), arguments.pairs, kind, promises)
         print("3. a card of thirty pictures, three a sequence, early exit as on the trap")
         for kind, side in BURSTS:
             write_card(folder / kind / "DCIM", picture, side)
-            whole_card(bundle, folder / kind, folder / "card.partial", kind, few, promises)
+            whole_card(bundle, folder / kind, folder / "card.partial", kind, arguments.pairs, promises)
         if arguments.card:
             real = f"real pictures ({arguments.card.name})"
-            whole_card(bundle, arguments.card, folder / "card.partial", real, few, promises)
+            whole_card(bundle, arguments.card, folder / "card.partial", real, arguments.pairs, promises)
     met = promises.count - len(promises.short)
     print(f"{met} of {promises.count} promised figures met", *promises.short, sep="\n  short: ")
     return int(bool(promises.short))

@@ -20,7 +20,7 @@ from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
 from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
 from uncia_contract.light import Light, light_of
-from uncia_contract.preprocessing import OVERSAMPLING, WHOLE, enough_for, model_input
+from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
 
 ReadPicture = Callable[[], bytes]
@@ -29,6 +29,7 @@ ReadPicture = Callable[[], bytes]
 SHARED_BYTES = 42 * 1024 * 1024
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
 _LIGHT_SIZE = (64, 48)
+_THUMBNAIL_OVERSAMPLING = 1.25  # so that one scale serves both of an upright picture, too
 _UNSEEN = np.empty((0, 0), np.uint8)
 # What most networks take. A frame is decoded for its thumbnail at the scale of the whole one seen so: else bursts of 2
 # and 8 megapixels in which nothing moves would be decoded twice (docs/decisions/0009).
@@ -157,7 +158,7 @@ def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int],
     """
     width, height = oriented_size(picture)
     wide, high = enough_for(_USUAL_INPUT, WHOLE)
-    wide = min(width, max(wide, math.ceil(OVERSAMPLING * rule.thumbnail_width)))
+    wide = min(width, max(wide, math.ceil(_THUMBNAIL_OVERSAMPLING * rule.thumbnail_width)))
     return (width, height), (wide, min(height, max(high, wide * height // width)))
 
 

@@ -87,9 +87,12 @@ def test_pictures_that_will_not_serve_are_given_up_at_once(picture: bytes, regio
     [(1280, 720), (1920, 1080), (2048, 1536), (2560, 1440), (3264, 2448), (3840, 2160), (4000, 3000), (5200, 3900)],
     ids=lambda size: "x".join(map(str, size)),
 )
-def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("is_upright", [False, True], ids=["as held", "upright"])
+def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
+    size: tuple[int, int], is_upright: bool
+) -> None:
     """Else a burst in which nothing moves would be decoded twice."""
-    out = io.BytesIO()
+    size, out = size[::-1] if is_upright else size, io.BytesIO()
     Image.new("RGB", size).save(out, "JPEG")
     whole, enough = thumbnail_source(out.getvalue(), RegionRule())
     assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))
