@@ -9,6 +9,7 @@ always `model_input` of the file's bytes, to the byte.
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ class BurstPictures:
         self.lights: dict[int, Light] = {}
         self._with_lights = with_lights
         self._compared = len(readers) > 1 or with_lights
+        self._is_unknown = True  # what moves
         self.has_room = False  # for decoding while regions are sought: where all pictures could be kept
 
     def __enter__(self) -> "BurstPictures":
@@ -87,10 +89,20 @@ class BurstPictures:
             else:
                 found[index] = looked
         self.has_room = len(self._held) == len(found)
+        if self.crew.hands > 1:
+            for index in list(self._held):
+                self.crew.begin(partial(self._foresee, index))
         return found, failures
+
+    def _foresee(self, index: int) -> None:
+        """Most bursts show nothing that moves: until that is known, a free hand makes the input of the whole."""
+        image, scale = self._held.get(index, (None, 0))
+        if self._is_unknown and image is not None and scale == self._scale(index, self._whole):
+            self._inputs[index] = model_input(image, self._size, self._whole)
 
     def expect(self, index: int, region: Region | None) -> None:
         """Forgets what does not serve, when from now on this part of the picture is asked for."""
+        self._is_unknown = False
         if region is not None:
             self._inputs.pop(index, None)
         if index in self._held and self._held[index][1] != self._scale(index, region or self._whole):

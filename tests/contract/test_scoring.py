@@ -178,6 +178,27 @@ def test_a_frame_is_decoded_while_the_regions_of_others_are_sought(monkeypatch: 
     assert met == [True] * 5
 
 
+def test_whole_frames_are_made_ready_while_regions_are_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search begins only when another hand has made all three."""
+    made, all_made, met = list[int](), threading.Event(), list[bool]()
+
+    def counted(*given: object) -> NDArray[np.uint8]:
+        made.append(0)
+        if len(made) == 3:
+            all_made.set()
+        return model_input(*given)  # type: ignore[arg-type]
+
+    def slowly(*given: object) -> Iterator[tuple[int, RegionChoice]]:
+        met.append(all_made.wait(20))
+        yield from regions_as_found(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(burst_pictures, "model_input", counted)
+    monkeypatch.setattr(scoring, "regions_as_found", slowly)
+    classifier = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224)))
+    score_burst([Reader(jpeg((640, 480)))] * 3, classifier, workers=2)
+    assert (met, len(made)) == ([True], 3)
+
+
 def test_a_lone_picture_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """So nothing is made small for it."""
     monkeypatch.delattr(burst_pictures, "thumbnail")
