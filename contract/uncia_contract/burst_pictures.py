@@ -89,7 +89,7 @@ class BurstPictures:
             else:
                 found[index] = looked
         self.has_room = len(self._held) == len(found)
-        if self.crew.hands > 1:
+        if self.crew.hands > 1 and self._compared:
             for index in list(self._held):
                 self.crew.begin(partial(self._foresee, index))
         return found, failures
@@ -152,9 +152,9 @@ class BurstPictures:
 
     def _input(self, index: int, region: Region) -> NDArray[np.uint8]:
         ready = self._inputs.pop(index, None)
+        image, scale = self._held.pop(index, (None, 0))
         if ready is not None and region == self._whole:
             return ready
-        image, scale = self._held.pop(index, (None, 0))
         if image is not None and scale == self._scale(index, region):
             return model_input(image, self._size, region)
         del image
