@@ -4,7 +4,7 @@ Decides the order of things: look at every frame small, let the burst find its a
 outwards, stop where nothing can change. The rules themselves live in `regions`, `preprocessing` and `decisions`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +20,9 @@ from uncia_contract.light import Light
 from uncia_contract.regions import Region, RegionChoice, regions_as_found
 
 __all__ = ["FrameLook", "ReadPicture", "SequenceVerdict", "Strips", "score_burst", "small"]
+
+
+UNDER_WAY = 32  # frames; what is ready before it is scored takes 150 kB each
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,10 @@ def score_burst(
         for index, choice in _choices(thumbnails, classifier, strips, usual, use_regions):
             scorer.chosen(index, choice)
         del thumbnails
-        decision, scores = scorer.decide()
-    looks = {index: FrameLook(scores.get(index), one.region, one.reason) for index, one in scorer.choices.items()}
+        decision = scorer.decide()
+    looks = {
+        index: FrameLook(scorer.scores.get(index), one.region, one.reason) for index, one in scorer.choices.items()
+    }
     unread = FrameLook(None, None, "unreadable")
     return SequenceVerdict(decision, tuple(looks.get(i, unread) for i in range(len(pictures))), failures, background)
 
@@ -140,52 +145,51 @@ class _Scorer:
 
     def __init__(self, decoded: BurstPictures, classifier: Scores, usable: list[int], every_frame: bool) -> None:
         self.choices: dict[int, RegionChoice] = {}
-        self._decoded, self._crew = decoded, decoded.crew
-        self._classifier, self._every_frame = classifier, every_frame
+        self.scores: dict[int, float] = {}
+        self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
         self._usable = usable
-        self._order = scoring_order(len(usable))
+        self._order = [usable[position] for position in scoring_order(len(usable))]
+        self._certain = 0  # so many of the order are scored even if each that is not scored yet gives 0
+        self._due: list[int] = []  # those of them that are not begun
         self._begun: dict[int, Task[NDArray[np.uint8]]] = {}
-        self._scores: dict[int, float] = {}
+        self._look_ahead()
 
     def chosen(self, index: int, choice: RegionChoice) -> None:
         """Takes note of what to score of a frame."""
         self.choices[index] = choice
         self._decoded.expect(index, choice.region)
-        if self._decoded.has_room:
-            self._begin(lambda one: one in self.choices and not self._decoded.has_kept(one))
+        if self._decoded.has_room and index in self._due and not self._decoded.has_kept(index):
+            self._begin([index])
 
-    def decide(self) -> tuple[Decision, dict[int, float]]:
-        """The verdict, and the scores by the frames' index."""
-        rule, frames = self._classifier.manifest.decision_rule, len(self._usable)
+    def decide(self) -> Decision:
+        """The verdict; then `scores` has what it rests on, by the frames' index."""
+        rule = self._classifier.manifest.decision_rule
         if self._every_frame:
-            scores = {position: self._score(position) for position in self._order}
-            decision = decide([scores[position] for position in range(frames)], rule)
-        else:
-            decision, scores = decide_early(self._score, frames, rule)
-        return decision, {self._usable[position]: score for position, score in scores.items()}
+            return decide([self._score(index) for index in self._usable], rule)
+        return decide_early(lambda position: self._score(self._usable[position]), len(self._usable), rule)[0]
 
-    def _score(self, position: int) -> float:
-        self._begin(lambda index: not self._decoded.has_kept(index))
-        self._begin(lambda index: True)
-        while position not in self._scores:
-            ready = self._crew.any_done(self._begun)
-            self._scores[ready] = self._classifier.score(self._crew.result(self._begun.pop(ready)))
-        return self._scores[position]
+    def _score(self, index: int) -> float:
+        self._look_ahead()
+        while index not in self.scores:
+            self._begin(sorted(self._due, key=self._decoded.has_kept))
+            ready = self._decoded.crew.any_done(self._begun)
+            self.scores[ready] = self._classifier.score(self._begun.pop(ready).result())
+        return self.scores[index]
 
-    def _begin(self, wanted: Callable[[int], bool]) -> None:
-        """Begin the wanted ones of the frames that are certain to be scored, and are not begun yet."""
-        for position in self._certain():
-            index = self._usable[position]
-            if position not in self._scores and position not in self._begun and wanted(index):
-                self._begun[position] = self._crew.begin(
-                    partial(self._decoded.input, index, self.choices[index].region)
-                )
+    def _begin(self, indices: list[int]) -> None:
+        """Begin as many of these frames as may be under way."""
+        for index in indices[: UNDER_WAY - len(self._begun)]:
+            self._due.remove(index)
+            self._begun[index] = self._decoded.crew.begin(
+                partial(self._decoded.input, index, self.choices[index].region)
+            )
 
-    def _certain(self) -> Iterator[int]:
-        """The frames that are scored even if each that is not scored yet gives 0, in order."""
-        rule, lowest = self._classifier.manifest.decision_rule, list[float]()
-        for position in self._order:
-            if not self._every_frame and is_settled(lowest, len(self._usable), rule):
+    def _look_ahead(self) -> None:
+        """Frames become due when they are certain to be scored."""
+        rule, frames = self._classifier.manifest.decision_rule, len(self._order)
+        while self._certain < frames:
+            ahead = self._order[: self._certain]
+            if not self._every_frame and is_settled([self.scores.get(one, 0.0) for one in ahead], frames, rule):
                 return
-            yield position
-            lowest.append(self._scores.get(position, 0.0))
+            self._due.append(self._order[self._certain])
+            self._certain += 1

@@ -199,6 +199,25 @@ def test_whole_frames_are_made_ready_while_regions_are_sought(monkeypatch: pytes
     assert met == [True]
 
 
+@pytest.mark.parametrize("workers", [1, 3], ids=str)
+def test_no_more_frames_are_under_way_than_memory_is_meant_for(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    """A slow model in a long burst; the scores are those of one frame after the other."""
+    begun, under_way, make = list[int](), list[int](), BurstPictures.input
+    pictures, classifier = [jpeg((640, 480), square=80 * step) for step in range(7)], Bright()
+
+    def counted(self: BurstPictures, index: int, region: Region | None) -> NDArray[np.uint8]:
+        begun.append(index)
+        under_way.append(len(begun) - len(classifier.seen))
+        return make(self, index, region)
+
+    monkeypatch.setattr(scoring, "UNDER_WAY", 2)
+    monkeypatch.setattr(BurstPictures, "input", counted)
+    verdict = score_burst([Reader(picture) for picture in pictures], classifier, every_frame=True, workers=workers)
+    expected = one_by_one(pictures, Bright(msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.0))))
+    assert verdict is not None and [look.score for look in verdict.looks] == expected
+    assert (sorted(begun), max(under_way) <= 2) == (list(range(7)), True)
+
+
 def test_a_lone_picture_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """So nothing is made small for it."""
     monkeypatch.delattr(burst_pictures, "thumbnail")
