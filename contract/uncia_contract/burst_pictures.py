@@ -61,8 +61,7 @@ class BurstPictures:
             with_lights: whether to tell by which light each was taken, for a background of that light.
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
-        self.workers = workers or min(4, len(os.sched_getaffinity(0)))
-        self.crew, self._decoding = Crew(self.workers), DecodingRoom()
+        self.crew, self._decoding = Crew(workers or min(4, len(os.sched_getaffinity(0)))), DecodingRoom()
         self._rank = {index: rank for rank, index in enumerate(scoring_order(len(readers)))}
         self._held: dict[int, tuple[Image.Image, int]] = {}
         self._inputs: dict[int, NDArray[np.uint8]] = {}
@@ -114,7 +113,16 @@ class BurstPictures:
 
     def input(self, index: int, region: Region | None) -> NDArray[np.uint8]:
         """`model_input` of that picture; of the whole where there is no region. From any thread."""
-        return self._input(index, region or self._whole)
+        region = region or self._whole
+        ready = self._inputs.pop(index, None)
+        image, scale = self._held.pop(index, (None, 0))
+        if ready is not None and region == self._whole:
+            return ready
+        if image is not None and scale == self._scale(index, region):
+            return model_input(image, self._size, region)
+        del image
+        with self._decoding.place():
+            return model_input(self._readers[index](), self._size, region)
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:
@@ -149,17 +157,6 @@ class BurstPictures:
         """The DCT scale at which that region of the picture is decoded."""
         whole, enough = self._sizes[index], enough_for(self._size, region)
         return dct_scale(whole, (min(whole[0], enough[0]), min(whole[1], enough[1])))
-
-    def _input(self, index: int, region: Region) -> NDArray[np.uint8]:
-        ready = self._inputs.pop(index, None)
-        image, scale = self._held.pop(index, (None, 0))
-        if ready is not None and region == self._whole:
-            return ready
-        if image is not None and scale == self._scale(index, region):
-            return model_input(image, self._size, region)
-        del image
-        with self._decoding.place():
-            return model_input(self._readers[index](), self._size, region)
 
 
 def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -36,7 +36,8 @@ def middle(values: Flat) -> np.float32:
     """
     flat = values.ravel()
     half = flat.size // 2
-    likely = np.sort(flat[:: half // 32 + 1])[flat.size // (half // 32 + 1) // 2]
+    some = np.sort(flat[:: half // 32 + 1])
+    likely = some[some.size // 2]
     if np.count_nonzero(flat < likely) < half and np.count_nonzero(flat <= likely) > half:
         return np.float32(likely)
     ordered = np.partition(flat, half)

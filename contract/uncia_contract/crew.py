@@ -82,8 +82,7 @@ class Crew:
 
     def result(self, task: Task[Result]) -> Result:
         """The task's result; until it is there, this thread does what waits."""
-        while not task.is_done and self._do_next():
-            pass
+        self.any_done({None: task})
         return task.result()
 
     def any_done(self, tasks: Mapping[Name, Task[Any]]) -> Name:
