@@ -87,10 +87,9 @@ class BurstPictures:
                 failures[index] = looked
             else:
                 found[index] = looked
+                if self.crew.hands > 1 and self._compared:
+                    self.crew.begin(partial(self._foresee, index))
         self.has_room = len(self._held) == len(found)
-        if self.crew.hands > 1 and self._compared:
-            for index in list(self._held):
-                self.crew.begin(partial(self._foresee, index))
         return found, failures
 
     def _foresee(self, index: int) -> None:
