@@ -67,13 +67,13 @@ def smoothed(frame: NDArray[Any]) -> NDArray[Any]:
     return both
 
 
-def evenly_exposed(frames: Flat) -> Flat:
-    """The flat frames of one view, (frames, height, width), with a flash that fired weaker or stronger made good.
+def evenly_exposed(frames: Sequence[Flat]) -> Sequence[Flat]:
+    """The flat frames of one view, with a flash that fired weaker or stronger made good.
 
     Only clear differences of contrast (more than 15 %) are touched, and only where that brings a frame nearer to the
     burst's median: another slant of light is not another exposure. An animal hardly moves a median.
     """
-    some = np.ascontiguousarray(frames[:, ::4, ::4])
+    some = np.stack([frame[::4, ::4] for frame in frames])
     spread = _middle_each(np.abs(some))
     usual = float(np.median(spread))
     if usual < 1:
@@ -83,7 +83,9 @@ def evenly_exposed(frames: Flat) -> Flat:
     as_taken = _middle_each(np.abs(some - middle_one))
     corrected = _middle_each(np.abs(some / gain[:, None, None] - middle_one))
     gain[(np.abs(gain - 1) <= 0.15) | (corrected > 0.35 * as_taken)] = 1.0
-    return frames if (gain == 1).all() else np.asarray(frames / gain[:, None, None], dtype=np.float32)
+    if (gain == 1).all():
+        return frames
+    return [np.asarray(one / by, np.float32) for one, by in zip(frames, gain, strict=True)]
 
 
 def _middle_each(frames: Flat) -> Flat:

@@ -130,7 +130,7 @@ def regions_as_found(
         yield 0, RegionChoice(None, "single-frame")
         return
     found: dict[int, RegionChoice] = {}
-    for n, choice in _by_view(look.at_each(thumbnails), known, look):
+    for n, choice in _by_view([look.at(thumbnail) for thumbnail in thumbnails], known, look):
         found[n] = choice
         if choice.reason != "no-change":
             yield n, choice
@@ -170,32 +170,24 @@ class _Look:
         """The part between the strips, flat."""
         return flattened(thumbnail[self.rows])
 
-    def at_each(self, thumbnails: Sequence[Grey]) -> Flat:
-        """The same of many: (frames, height, width)."""
-        first = self.at(thumbnails[0])
-        found = np.empty((len(thumbnails), *first.shape), np.float32)
-        for n, thumbnail in enumerate(thumbnails):
-            found[n] = self.at(thumbnail) if n else first
-        return found
 
-
-def _by_view(frames: Flat, known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
+def _by_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
     every = views(frames)
     usual: Usual | None = None
     for rank, view in enumerate(every):
         if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
-            alike = frames[view] if len(every) > 1 else frames
-            yield from ((view[n], choice) for n, choice in _in_one_view(evenly_exposed(alike), known, look))
+            alike = evenly_exposed([frames[n] for n in view])
+            yield from ((view[n], choice) for n, choice in _in_one_view(alike, known, look))
         else:
-            usual = usual or Usual(median_frame(frames[every[0]]))
+            usual = usual or Usual(median_frame([frames[n] for n in every[0]]))
             for n in view:
                 yield n, RegionChoice(None, why_unlike(frames[n], usual))
 
 
-def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
+def _in_one_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """Choices for frames of one view; where nothing moved at all, what the known background has not."""
-    if known is not None and views(np.stack([known, frames[0]])) != [[0, 1]]:
+    if known is not None and views([known, frames[0]]) != [[0, 1]]:
         known = None
     back = _behind(frames, known)
     if back is None:
@@ -214,7 +206,7 @@ def _in_one_view(frames: Flat, known: Flat | None, look: _Look) -> Iterator[tupl
     yield from ((n, resting[n]) for n in still)
 
 
-def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
+def _behind(frames: Sequence[Flat], background: Flat | None) -> list[Usual] | None:
     """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
     if len(frames) >= 3:
         return [Usual(median_frame(frames))] * len(frames)
@@ -223,8 +215,8 @@ def _behind(frames: Flat, background: Flat | None) -> list[Usual] | None:
     return [Usual(frames[1]), Usual(frames[0])] if len(frames) == 2 else None
 
 
-def _against(frames: Flat, back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
-    """Choices for frames (frames, height, width), each compared with what is behind it."""
+def _against(frames: Sequence[Flat], back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
+    """Choices for frames, each compared with what is behind it."""
     compared = Compared(frames, [usual.frame for usual in back])
     for n in range(len(frames)):
         proof = partial(compared.evidence, n, look.rule.doubt)

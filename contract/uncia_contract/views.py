@@ -4,7 +4,7 @@ Decides what a knocked camera, a failed flash or the switch from day to infrared
 float32 (height, width), as `changes` makes them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -17,13 +17,13 @@ ALIKE = 0.5  # correlation from which two frames show one view; a large animal a
 STEP = 4  # every fourth pixel tells as much about a view as all of them
 
 
-def views(frames: Flat) -> list[list[int]]:
+def views(frames: Sequence[Flat]) -> list[list[int]]:
     """The frames' indices, gathered by view, the largest view first: each frame is in one.
 
     Args:
-        frames: flat (frames, height, width).
+        frames: flat, of one shape.
     """
-    alike = _correlations(frames[:, ::STEP, ::STEP]) >= ALIKE
+    alike = _correlations(np.stack([frame[::STEP, ::STEP] for frame in frames])) >= ALIKE
     left, found = set(range(len(frames))), []
     while left:
         centre = max(sorted(left), key=lambda n: sum(bool(alike[n, m]) for m in left))
@@ -82,7 +82,7 @@ def _shift(frame: Flat, usual: Usual) -> tuple[int, int]:
     height, width = (_fast_length(side) for side in frame.shape)
     cross = _spectrum(frame) * usual.spectrum
     # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
-    peaks = np.fft.irfft2(cross / np.sqrt(np.maximum(np.abs(cross), 1e-6)), s=(height, width))
+    peaks = np.fft.irfft2(cross * (1 / np.sqrt(np.maximum(np.abs(cross), 1e-6))), s=(height, width))
     down, across = np.unravel_index(int(np.argmax(peaks)), peaks.shape)
     return int(down - height * (down > height // 2)), int(across - width * (across > width // 2))
 
