@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from uncia_contract.changes import Flat
 
 ALIKE = 0.5  # correlation from which two frames show one view; a large animal alone leaves more
+COARSE = 2  # every second pixel of a smoothed frame tells by how much a camera moved: 1 % of the frame's width or more
 STEP = 4  # every fourth pixel tells as much about a view as all of them
 
 
@@ -51,11 +52,12 @@ class Usual:
 
     def __init__(self, frame: Flat) -> None:
         self.frame = frame
+        self.coarse = frame[::COARSE, ::COARSE]
 
     @cached_property
     def spectrum(self) -> NDArray[Any]:
-        """Its transform, conjugate."""
-        return np.asarray(np.conj(_spectrum(self.frame)))
+        """The coarse one's transform, conjugate."""
+        return np.asarray(np.conj(_spectrum(self.coarse)))
 
 
 def why_unlike(frame: Flat, usual: Usual) -> str:
@@ -70,15 +72,16 @@ def why_unlike(frame: Flat, usual: Usual) -> str:
 
 def moved(frame: Flat, usual: Usual) -> bool:
     """Whether the frame, shifted, is much more like the usual view than as it is (phase correlation)."""
-    down, across = _shift(frame, usual)
+    coarse = frame[::COARSE, ::COARSE]
+    down, across = _shift(coarse, usual)
     if (down, across) == (0, 0):
         return False
-    straight = _overlap(frame, usual.frame, 0, 0)
-    return _overlap(frame, usual.frame, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
+    straight = _overlap(coarse, usual.coarse, 0, 0)
+    return _overlap(coarse, usual.coarse, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
 
 
 def _shift(frame: Flat, usual: Usual) -> tuple[int, int]:
-    """By how many pixels, down and across, the frame lies from the usual view."""
+    """By how many pixels, down and across, the coarse frame lies from the usual view."""
     height, width = (_fast_length(side) for side in frame.shape)
     cross = _spectrum(frame) * usual.spectrum
     # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
