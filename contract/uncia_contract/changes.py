@@ -25,7 +25,7 @@ CELL_PIXELS = 3  # changed pixels that make a cell count; lone ones are noise
 NEAR = 0.5  # a patch within this many sides of the strongest belongs to it (a head apart from its body)
 FAINT = 0.05  # ... if it has this share of the strongest one's evidence
 RIVAL = 0.7  # a patch with this share of it is kept wherever it lies (a second animal)
-MEDIAN_ROWS = 16
+MEDIAN_ROWS = 32
 LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so that the plain median serves
 
 
