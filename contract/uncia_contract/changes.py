@@ -25,7 +25,7 @@ CELL_PIXELS = 3  # changed pixels that make a cell count; lone ones are noise
 NEAR = 0.5  # a patch within this many sides of the strongest belongs to it (a head apart from its body)
 FAINT = 0.05  # ... if it has this share of the strongest one's evidence
 RIVAL = 0.7  # a patch with this share of it is kept wherever it lies (a second animal)
-MEDIAN_ROWS = 32
+BLOCK_PIXELS = 80 * 1024  # of all frames together: with what is made of them, they stay in a core's cache
 LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so that the plain median serves
 
 
@@ -93,16 +93,18 @@ def _middle_each(frames: Flat) -> Flat:
 
 
 def median_frame(frames: Sequence[Flat] | Flat) -> Flat:
-    """The median of each pixel over frames of (height, width), a few rows at a time: they stay in the cache."""
+    """The median of each pixel over frames of (height, width)."""
     found = np.empty(frames[0].shape, dtype=np.float32)
-    for rows in blocks(len(found)):
+    for rows in blocks(frames):
         found[rows] = _middle_of([frame[rows] for frame in frames])
     return found
 
 
-def blocks(height: int) -> Iterator[slice]:
-    """The rows of a frame, a few at a time."""
-    return (slice(row, row + MEDIAN_ROWS) for row in range(0, height, MEDIAN_ROWS))
+def blocks(frames: Sequence[Flat] | Flat) -> Iterator[slice]:
+    """The rows of frames of one shape, a few at a time."""
+    height, width = frames[0].shape
+    step = max(1, BLOCK_PIXELS // (len(frames) * width))
+    return (slice(row, row + step) for row in range(0, height, step))
 
 
 def _middle_of(frames: Sequence[Flat]) -> Flat:
@@ -200,7 +202,7 @@ class Compared:
     @cached_property
     def _usual_change(self) -> Flat:
         found = np.empty(self.frames[0].shape, np.float32)
-        for rows in blocks(len(found)):
+        for rows in blocks(self.frames):
             found[rows] = _middle_of([self.change(n, rows) for n in range(len(self.frames))])
         return found
 

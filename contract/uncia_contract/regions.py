@@ -130,7 +130,9 @@ def regions_as_found(
         yield 0, RegionChoice(None, "single-frame")
         return
     found: dict[int, RegionChoice] = {}
-    for n, choice in _by_view([look.at(thumbnail) for thumbnail in thumbnails], known, look):
+    frames = [look.at(thumbnail) for thumbnail in thumbnails]
+    del thumbnails
+    for n, choice in _by_view(frames, known, look):
         found[n] = choice
         if choice.reason != "no-change":
             yield n, choice
