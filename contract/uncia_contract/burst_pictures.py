@@ -8,7 +8,8 @@ always `model_input` of the file's bytes, to the byte.
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -19,12 +20,12 @@ from uncia_contract.crew import Crew
 from uncia_contract.decisions import scoring_order
 from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
+from uncia_contract.jpeg import Picture, dct_scale, open_jpeg, oriented_size
 from uncia_contract.light import Light, light_of
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
 
-ReadPicture = Callable[[], bytes]
+ReadPicture = Callable[[], Picture]
 
 # Ten frames are decoded once (8 megapixels leave 2 MB each, 12 megapixels 0.75 MB); of thirty hardly one is kept.
 SHARED_BYTES = 42 * 1024 * 1024
@@ -53,7 +54,7 @@ class BurstPictures:
         """Opens nothing yet.
 
         Args:
-            readers: each gives a JPEG's bytes when called, at most twice.
+            readers: each gives a JPEG when called, at most twice: bytes, or a stream, which is closed.
             rule: how large thumbnails are.
             size: (width, height) of the model's input in pixels.
             whole: what of a frame is scored where no region is found; None for all of it.
@@ -120,8 +121,14 @@ class BurstPictures:
         if image is not None and scale == self._scale(index, region):
             return model_input(image, self._size, region)
         del image
-        with self._decoding.place():
-            return model_input(self._readers[index](), self._size, region)
+        with self._decoding.place(), self._picture(index) as picture:
+            return model_input(picture, self._size, region)
+
+    @contextmanager
+    def _picture(self, index: int) -> Iterator[Picture]:
+        picture = self._readers[index]()
+        with nullcontext() if isinstance(picture, bytes) else picture:
+            yield picture
 
     def _look(self, index: int) -> NDArray[np.uint8] | str:
         try:
@@ -132,11 +139,12 @@ class BurstPictures:
 
     def _decode(self, index: int) -> NDArray[np.uint8]:
         """The thumbnail; keeps what there is room for."""
-        picture = self._readers[index]()
-        size, enough = thumbnail_source(picture, self._rule)
-        image = open_jpeg(picture, enough)
+        with self._picture(index) as picture:
+            size, enough = thumbnail_source(picture, self._rule)
+            image = open_jpeg(picture, enough)
+            read_bytes = len(picture) if isinstance(picture, bytes) else 0
         decoded_bytes = _BYTES_PER_PIXEL * image.width * image.height
-        self._decoding.took(len(picture) + decoded_bytes)
+        self._decoding.took(read_bytes + decoded_bytes)
         del picture
         self._sizes[index] = size
         grey, scale = thumbnail(image, self._rule) if self._compared else _UNSEEN, dct_scale(size, enough)
@@ -158,7 +166,7 @@ class BurstPictures:
         return dct_scale(whole, (min(whole[0], enough[0]), min(whole[1], enough[1])))
 
 
-def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:
+def thumbnail_source(picture: Picture, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:
     """(width, height) of the oriented picture, and how much of it a thumbnail needs, and the whole frame besides.
 
     Raises:
@@ -170,7 +178,7 @@ def thumbnail_source(picture: bytes, rule: RegionRule) -> tuple[tuple[int, int],
     return (width, height), (wide, min(height, max(high, wide * height // width)))
 
 
-def small(picture: bytes, rule: RegionRule) -> NDArray[np.uint8]:
+def small(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
     """The grey thumbnail of a JPEG that `regions` looks at.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
-# Two files of 5 MB, each with its 12 megapixels at an eighth of their scale (0.75 MB).
+# Two files of 5 MB, where they are in memory, each with its 12 megapixels at an eighth of their scale (0.75 MB).
 ROOM_BYTES = 12 * 1024 * 1024
 _UNTIL_KNOWN = 2
 
@@ -38,7 +38,7 @@ class DecodingRoom:
                 self._turn.notify_all()
 
     def took(self, picture_bytes: int) -> None:
-        """Takes note of what one picture took, its file and its pixels together."""
+        """Takes note of what one picture took: its pixels, and its file where that is in memory."""
         with self._turn:
             self._largest_bytes = max(self._largest_bytes, picture_bytes)
             self._turn.notify_all()

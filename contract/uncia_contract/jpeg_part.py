@@ -2,23 +2,31 @@
 
 Decides how that is done; the pixels are those of `open_jpeg` cropped, to the byte. Pillow decodes into pages of ours:
 between two blocks of the file the finished rows are copied out of them and the pages go back to the system. Where
-Pillow or the picture do not lend themselves to it (turned, grey, progressive), the whole is decoded and cropped.
+Pillow or the picture do not lend themselves to it (grey, progressive), the whole is decoded as it is stored; but only
+the part becomes RGB, which takes four times as much as grey, and is turned.
 
 Measured with 12 megapixels at full scale, a region of 600 x 600 in the middle: 4 MB in place of 48, and a third less
 processor time.
 """
 
-import io
 import mmap
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, _imaging
+from PIL import Image, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
 
-from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import PILLOW_ERRORS, check_jpeg, open_jpeg
+from uncia_contract.jpeg import (
+    PILLOW_ERRORS,
+    QUARTER_TURNS,
+    Picture,
+    check_jpeg,
+    stream_of,
+    turn_of,
+    undecodable,
+    upright,
+)
 
 Size = tuple[int, int]
 Box = tuple[int, int, int, int]
@@ -27,27 +35,39 @@ _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four, and writes 255 into the fourth
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
-def open_part(data: bytes, enough: Size, box_in: Callable[[Size], Box]) -> Image.Image:
+def open_part(picture: Picture, enough: Size, box_in: Callable[[Size], Box]) -> Image.Image:
     """The part of the oriented RGB picture, decoded at the scale of `open_jpeg` for `enough`.
 
     Args:
-        data: the file's bytes.
+        picture: the JPEG.
         enough: (width, height) of the whole oriented picture that suffices.
         box_in: gives the part (left, top, right, bottom) for the (width, height) of the decoded picture.
 
     Raises:
         FrameError: the bytes are no picture that Pillow can decode as far as the part reaches.
     """
-    check_jpeg(data)
+    check_jpeg(picture)
     try:
-        with _Part(io.BytesIO(data)) as picture:
-            if picture.is_plain:
-                picture.draft("RGB", enough)
-                return picture.part(box_in(picture.size))
+        with _Part(stream_of(picture)) as image:
+            turn = turn_of(image)
+            swapped = turn in QUARTER_TURNS
+            image.draft("RGB", enough[::-1] if swapped else enough)
+            box = _as_stored(box_in(image.size[::-1] if swapped else image.size), image.size, turn)
+            return upright(image.part(box) if image.is_plain else image.crop(box), turn)
     except PILLOW_ERRORS as error:
-        raise FrameError(f"cannot be decoded: {error}") from error
-    whole = open_jpeg(data, enough)
-    return whole.crop(box_in(whole.size))
+        raise undecodable(error) from error
+
+
+def _as_stored(box: Box, size: Size, turn: int) -> Box:
+    """Where a box of the oriented picture lies in the stored one, of that (width, height)."""
+    left, top, right, bottom = box
+    if turn in QUARTER_TURNS:
+        left, top, right, bottom = top, left, bottom, right
+    if turn in (2, 3, 7, 8):
+        left, right = size[0] - right, size[0] - left
+    if turn in (3, 4, 6, 7):
+        top, bottom = size[1] - bottom, size[1] - top
+    return left, top, right, bottom
 
 
 class _Complete(Exception):  # noqa: N818 - no error: it ends Pillow's reading
@@ -55,13 +75,14 @@ class _Complete(Exception):  # noqa: N818 - no error: it ends Pillow's reading
 
 
 class _Part(JpegImageFile):
-    """A JPEG whose rows are copied out while it is being decoded."""
+    """A JPEG whose rows are copied out while it is being decoded, where a part is asked for."""
+
+    _box: Box | None = None
 
     @property
     def is_plain(self) -> bool:
-        """Whether its rows come as they are stored (RGB, not turned, not progressive), and into pages of ours."""
-        turned = self.getexif().get(ExifTags.Base.Orientation, 1) != 1
-        plain = self.mode == "RGB" and not turned and "progressive" not in self.info and len(self.tile) == 1
+        """Whether its rows can come one after the other (RGB, not progressive), and into pages of ours."""
+        plain = self.mode == "RGB" and "progressive" not in self.info and len(self.tile) == 1
         return plain and hasattr(_imaging, "map_buffer")
 
     def part(self, box: Box) -> Image.Image:
@@ -70,13 +91,16 @@ class _Part(JpegImageFile):
         self._out = Image.new("RGB", (box[2] - box[0], box[3] - box[1]))
         try:
             self.load()
-            self._take_rows()
+            self._take_rows(box)
         except _Complete:
             pass
         return self._out
 
     def load_prepare(self) -> None:
         """Lets Pillow decode into pages of ours."""
+        if self._box is None:
+            super().load_prepare()
+            return
         width, height = self.size
         self._pages = mmap.mmap(-1, width * height * _BYTES_PER_PIXEL, flags=_PRIVATE)
         self._pixels: NDArray[np.uint32] = np.frombuffer(self._pages, np.uint32).reshape(height, width)
@@ -84,17 +108,16 @@ class _Part(JpegImageFile):
 
     def load_read(self, read_bytes: int) -> bytes:
         """The next bytes of the file; Pillow asks for them when it has decoded those before."""
-        self._take_rows()
-        if self._row >= self._box[3]:
+        if self._box is not None and self._take_rows(self._box) >= self._box[3]:
             raise _Complete
         return super().load_read(read_bytes)
 
-    def _take_rows(self) -> None:
-        """Copies the rows finished since the last time, and gives their pages back."""
+    def _take_rows(self, box: Box) -> int:
+        """Copies the rows finished since the last time, and gives their pages back; how many are finished."""
         first = self._row
-        while self._row < self._box[3] and self._pixels[self._row, 0]:
+        left, top, right, bottom = box
+        while self._row < bottom and self._pixels[self._row, 0]:
             self._row += 1
-        left, top, right, _ = self._box
         begun = max(first, top)
         if self._row > begun:
             rows = self.im.crop((left, begun, right, self._row))
@@ -103,3 +126,4 @@ class _Part(JpegImageFile):
         if done > self._freed:
             self._pages.madvise(mmap.MADV_DONTNEED, self._freed, done - self._freed)
             self._freed = done
+        return self._row

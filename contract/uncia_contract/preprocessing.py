@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncia_contract.jpeg import open_jpeg, oriented_size
+from uncia_contract.jpeg import Picture, open_jpeg, oriented_size
 from uncia_contract.jpeg_part import open_part
 from uncia_contract.regions import Region
 
@@ -41,28 +41,28 @@ def pixel_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int
 
 
 def model_input(
-    picture: bytes | NDArray[np.uint8] | Image.Image, size: tuple[int, int], region: Region | None = None
+    picture: Picture | NDArray[np.uint8] | Image.Image, size: tuple[int, int], region: Region | None = None
 ) -> NDArray[np.uint8]:
     """What the model sees: uint8 (height, width, 3), RGB, 0 to 255.
 
     Args:
-        picture: a JPEG's bytes, a uint8 (height, width, 3) RGB array, or an oriented RGB image.
+        picture: a JPEG (bytes or a stream), a uint8 (height, width, 3) RGB array, or an oriented RGB image.
         size: (width, height) of the model's input in pixels.
         region: the part to look at, None for the whole frame.
 
     Raises:
-        FrameError: bytes that are no decodable JPEG.
+        FrameError: no decodable JPEG.
     """
     region = region or WHOLE
-    if isinstance(picture, bytes):
-        cropped = _decoded(picture, enough_for(size, region), region)
-    else:
+    if isinstance(picture, np.ndarray | Image.Image):
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         cropped = image if region == WHOLE else image.crop(pixel_box(region, image.size))
+    else:
+        cropped = _decoded(picture, enough_for(size, region), region)
     return np.asarray(cropped.resize(size, Image.Resampling.BILINEAR))
 
 
-def _decoded(picture: bytes, enough: tuple[int, int], region: Region) -> Image.Image:
+def _decoded(picture: Picture, enough: tuple[int, int], region: Region) -> Image.Image:
     """The region of a JPEG, decoded at a scale that gives enough of it."""
     width, height = oriented_size(picture)
     enough = (min(width, enough[0]), min(height, enough[1]))

@@ -79,7 +79,7 @@ def score_burst(
     """The verdict on one burst; None where not a single picture can be decoded.
 
     Args:
-        pictures: each gives a JPEG's bytes when called, at most twice.
+        pictures: each gives a JPEG when called, at most twice: bytes, or a stream, which is closed.
         classifier: whose manifest holds the rules.
         strips: the camera's burnt-in strips, None where not configured.
         background: the trap's own view so far, for bursts of one or two frames; None where pictures of other places
@@ -99,7 +99,6 @@ def score_burst(
         scorer = _Scorer(decoded, classifier, list(thumbnails), every_frame)
         for index, choice in _choices(thumbnails, classifier, strips, usual, use_regions):
             scorer.chosen(index, choice)
-        del thumbnails
         decision = scorer.decide()
     looks = {
         index: FrameLook(scorer.scores.get(index), one.region, one.reason) for index, one in scorer.choices.items()
@@ -126,12 +125,14 @@ def _choices(
     background: NDArray[np.uint8] | None,
     use_regions: bool | None,
 ) -> Iterator[tuple[int, RegionChoice]]:
-    """What to score of each readable frame, as soon as it is certain."""
+    """What to score of each readable frame, as soon as it is certain. The thumbnails are given up."""
     if not (classifier.manifest.regions if use_regions is None else use_regions):
         yield from dict.fromkeys(thumbnails, RegionChoice(region=None, reason="off")).items()
         return
     edges, indices = (strips.top, strips.bottom) if strips else None, list(thumbnails)
-    found = regions_as_found(list(thumbnails.values()), classifier.manifest.region_rule, background, edges)
+    greys = [thumbnails.pop(index) for index in indices]
+    found = regions_as_found(greys, classifier.manifest.region_rule, background, edges)
+    del greys
     yield from ((indices[n], choice) for n, choice in found)
 
 

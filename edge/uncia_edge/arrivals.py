@@ -19,7 +19,7 @@ from watchdog.observers import Observer
 
 from uncia_contract.archive import is_picture
 from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import MAX_JPEG_BYTES, check_jpeg
+from uncia_contract.jpeg import check_jpeg
 from uncia_edge.ledger import Key, Ledger, key_of
 
 _log = logging.getLogger(__name__)
@@ -247,11 +247,9 @@ def file_system(folder: Path) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    """What is too large to be a picture is not read: it may not fit into memory."""
     try:
-        if path.stat().st_size > MAX_JPEG_BYTES:
-            return False
-        check_jpeg(path.read_bytes())
+        with path.open("rb") as picture:
+            check_jpeg(picture)
     except (OSError, FrameError):
         return False
     return True

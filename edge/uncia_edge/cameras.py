@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.frames import Frame
-from uncia_contract.jpeg import MAX_JPEG_BYTES, check_jpeg, jpeg_time
+from uncia_contract.jpeg import check_jpeg, jpeg_time
 
 TimeSource = Literal["trap", "exif", "none"]
 
@@ -73,11 +73,8 @@ def arrive(path: Path, zone: tzinfo) -> Frame:
         FrameError: empty, not a JPEG, truncated, absurdly large or unreadable.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_JPEG_BYTES:
-            raise FrameError(f"{size} bytes: expected at most {MAX_JPEG_BYTES}")
-        data = path.read_bytes()
+        with path.open("rb") as picture:
+            check_jpeg(picture)
+            return Frame(path.name, path, jpeg_time(picture, zone))
     except OSError as error:
         raise FrameError(f"cannot be read: {error.strerror}") from error
-    check_jpeg(data)
-    return Frame(path.name, path, jpeg_time(data, zone))

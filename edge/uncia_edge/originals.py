@@ -1,9 +1,9 @@
 """A frame's file as the trap read it: what its bytes were, and by what can be told that they still are.
 
 Decides when a file need not be read again to be trusted. The sha256 is that of the bytes that were scored, computed
-while they are in hand. The file holds them still if its sign is the same: size, times and inode of one look before
-they were read and one after they were copied. A file system notes a change in steps (of milliseconds; two seconds on
-some cards), so a sign counts only where the last change was older than that when the file was read.
+when the file is opened for it. The file holds them still if its sign is the same: size, times and inode of one look
+before they were read and one after they were copied. A file system notes a change in steps (of milliseconds; two
+seconds on some cards), so a sign counts only where the last change was older than that when the file was read.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 SETTLED_S = 3.0
 
@@ -46,17 +47,24 @@ class Original:
     sign: Sign
 
 
-def read_original(path: Path) -> tuple[bytes, Original]:
-    """The file's bytes, and what can be said of them.
+def open_original(path: Path, known: Original | None = None) -> tuple[BinaryIO, Original]:
+    """The file, opened, and what can be said of its bytes; the caller closes it.
+
+    Args:
+        path: the frame's.
+        known: what was said of it before; where its sign has not changed since, its bytes are not summed up again.
 
     Raises:
         OSError: it is gone, or the card fails.
     """
-    with path.open("rb") as stream:
+    stream = path.open("rb")
+    try:
         about = os.fstat(stream.fileno())
-        age_s = time.time() - about.st_ctime
-        content = stream.read()
-    sign = Sign(
-        about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, settled=age_s > SETTLED_S
-    )
-    return content, Original(hashlib.sha256(content).hexdigest(), len(content), sign)
+        settled = time.time() - about.st_ctime > SETTLED_S
+        sign = Sign(about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns, settled)
+        if known is not None and settled and known.sign == sign:
+            return stream, known
+        return stream, Original(hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell(), sign)
+    except BaseException:
+        stream.close()
+        raise

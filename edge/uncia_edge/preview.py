@@ -34,11 +34,11 @@ def with_preview(record: SequenceRecord, files: Sequence[Path], side_px: int) ->
 def make_preview(n: int, path: Path, side_px: int) -> Preview | None:
     """A small JPEG of frame `n`, oriented, its longer side at most `side_px`; None where it cannot be made."""
     try:
-        content = path.read_bytes()
-        width, height = oriented_size(content)
-        scale = min(1.0, side_px / max(width, height))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = open_jpeg(content, size).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        with path.open("rb") as picture:
+            width, height = oriented_size(picture)
+            scale = min(1.0, side_px / max(width, height))
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+            small = open_jpeg(picture, size).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     except (FrameError, OSError) as error:
         _log.warning("no thumbnail of %s: %s", path.name, error)
         return None

@@ -6,7 +6,7 @@ Decides nothing itself: the rules are the contract's, the bundle's and the outbo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from uncia_contract.manifest import Manifest
 from uncia_contract.messages import BundleIdentity, SequenceRecord
 from uncia_contract.scoring import Strips, score_burst
 from uncia_edge.cameras import ArrivedBurst, Failure
-from uncia_edge.originals import Original, Sign, read_original
+from uncia_edge.originals import Original, Sign, open_original
 from uncia_edge.preview import with_preview
 from uncia_edge.records import Reading, SequenceIds, make_record
 
@@ -122,11 +122,11 @@ class Trap:
             self.background = verdict.background
         return Observation(burst, record, frames, failures, trouble, safe)
 
-    def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], bytes]:
-        def read() -> bytes:
+    def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], BinaryIO]:
+        def read() -> BinaryIO:
             self._beat()
-            content, originals[index] = read_original(frame.path)
-            return content
+            stream, originals[index] = open_original(frame.path, originals.get(index))
+            return stream
 
         return read
 

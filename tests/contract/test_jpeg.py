@@ -1,5 +1,6 @@
 """Pictures: what is refused on arrival, what is decoded."""
 
+import errno
 import io
 
 import numpy as np
@@ -90,13 +91,48 @@ def test_a_large_picture_is_decoded_at_a_reduced_scale() -> None:
 
 
 class Watched(io.BytesIO):
-    """Tells how many bytes were asked for."""
+    """Tells how many bytes were asked for at most."""
 
     asked = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.asked = size or 0
+        assert size is not None
+        self.asked = max(self.asked, size if size >= 0 else 1 << 30)
         return super().read(size)
+
+
+def test_a_stream_gives_the_picture_without_being_read_whole() -> None:
+    """Of a file of 5 MB no more than a block is in memory at a time."""
+    whole = jpeg((1200, 900), quality=100, subsampling=0)
+    stream = Watched(whole)
+    assert np.array_equal(open_jpeg(stream), open_jpeg(whole))
+    assert check_jpeg(stream) == oriented_size(stream) == (1200, 900)
+    assert (stream.asked, stream.closed) == (64 * 1024, False)
+    assert len(whole) > 3 * stream.asked
+
+
+@pytest.mark.parametrize("behind", [0, 1, 64 * 1024 - 2, 64 * 1024 - 1, 64 * 1024, 200_000], ids=str)
+def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
+    """Some cameras write a preview behind the picture; the marker may lie across two blocks."""
+    whole = jpeg()
+    assert check_jpeg(io.BytesIO(whole + bytes(behind))) == (64, 48)
+    with pytest.raises(FrameError, match="end marker"):
+        check_jpeg(io.BytesIO(whole[:-2] + bytes(behind)))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9], ids=["in the middle", "near the end, where its marker is sought"])
+def test_a_card_that_fails_while_a_picture_is_decoded_is_told_apart_from_a_bad_picture(share: float) -> None:
+    """The one asks for another card, the other for another file."""
+    whole = jpeg((1200, 900), quality=100, subsampling=0)
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() <= share * len(whole) < self.tell() + (size or 0):
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(FrameError, match="cannot be read: Input/output error"):
+        open_jpeg(Failing(whole))
 
 
 def test_a_file_is_read_in_memory_of_its_own_size() -> None:
