@@ -1,6 +1,6 @@
 """Speed of the trap's path against the script a user would write, of bursts against their bare work, of whole cards.
 
-    python benchmarks/trap_speed.py BUNDLE [--tflite .venv-tflite/bin/python] [--pairs 7]
+    python benchmarks/trap_speed.py BUNDLE [--tflite .venv-tflite/bin/python] [--pairs 15]
 
 Ratios within one run, ours and theirs in turn, medians of processor seconds (all threads) and of wall time. Pictures
 are rendered (`uncia_edge.bench.bench_picture`, 4000 x 3000, quality 88), with three amounts of sensor noise: the two
@@ -34,7 +34,7 @@ from PIL import Image
 from uncia_contract.archive_scores import Pictures
 from uncia_contract.bundle import Bundle, read_bundle
 from uncia_contract.burst_pictures import thumbnail_source
-from uncia_contract.classifier import Classifier
+from uncia_contract.classifier import Classifier, on_one_core
 from uncia_contract.jpeg import dct_scale, open_jpeg
 from uncia_contract.jpeg_part import open_part
 from uncia_contract.manifest import MODEL, Manifest
@@ -243,7 +243,8 @@ def one_burst(bundle: Bundle, burst: list[bytes], pairs: int, name: str, promise
     assert verdict is not None
     regions = [look.region for look in verdict.looks]
     bare = Bare(bundle, [Job(picture, region) for picture, region in zip(burst, regions, strict=True)])
-    ours, two, one = compare(lambda: score_burst(readers, classifier, every_frame=True), bare, pairs)
+    beside = on_one_core(bundle, classifier)
+    ours, two, one = compare(lambda: score_burst(readers, classifier, every_frame=True, beside=beside), bare, pairs)
     width = median(region.width if region else 1.0 for region in regions)
     print(f"  {name} (regions {width:.2f} of the width, {bare.twice} of {len(burst)} frames decoded a second time): "
           f"{ours[0]:.3f} s, {ours[1]:.3f} s of processor")  # fmt: skip
@@ -293,7 +294,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--tflite", default=".venv-tflite/bin/python")
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--card", type=Path, help="a card of real pictures as well")
     arguments = parser.parse_args()
     return_large_blocks()  # as the trap does

@@ -101,6 +101,15 @@ class Classifier:
         return found
 
 
+def on_one_core(bundle: Bundle, classifier: Classifier) -> Classifier | None:
+    """The same for `score_burst` to use while other cores decode; None where the classifier takes one thread anyway.
+
+    Threads of an invocation wait for each other, each time for the slowest: beside a decoder several take longer than
+    one. Costs the weights once more (7 MB with EfficientNet-Lite0).
+    """
+    return Classifier(bundle) if classifier.info.threads > 1 else None
+
+
 def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:
     """The output called `features`; converters rename tensors, so its place (first) and width count as well."""
     named = [tensor for tensor in outputs if tensor.name.startswith(name)]

@@ -75,6 +75,7 @@ def score_burst(
     use_regions: bool | None = None,
     every_frame: bool = False,
     workers: int | None = None,
+    beside: Scores | None = None,
 ) -> SequenceVerdict | None:
     """The verdict on one burst; None where not a single picture can be decoded.
 
@@ -87,6 +88,7 @@ def score_burst(
         use_regions: False scores whole frames; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
         workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
+        beside: scores in the classifier's place, and as it does, while other threads decode (`on_one_core`).
     """
     manifest = classifier.manifest
     whole = strips.visible if strips else None
@@ -96,7 +98,7 @@ def score_burst(
         if not thumbnails:
             return None
         usual, background = _before(thumbnails, decoded.lights, background)
-        scorer = _Scorer(decoded, classifier, list(thumbnails), every_frame)
+        scorer = _Scorer(decoded, classifier, beside or classifier, list(thumbnails), every_frame)
         for index, choice in _choices(thumbnails, classifier, strips, usual, use_regions):
             scorer.chosen(index, choice)
         decision = scorer.decide()
@@ -144,10 +146,12 @@ class _Scorer:
     hand waits for the last one.
     """
 
-    def __init__(self, decoded: BurstPictures, classifier: Scores, usable: list[int], every_frame: bool) -> None:
+    def __init__(
+        self, decoded: BurstPictures, classifier: Scores, beside: Scores, usable: list[int], every_frame: bool
+    ) -> None:
         self.choices: dict[int, RegionChoice] = {}
         self.scores: dict[int, float] = {}
-        self._decoded, self._classifier, self._every_frame = decoded, classifier, every_frame
+        self._decoded, self._classifier, self._beside, self._every_frame = decoded, classifier, beside, every_frame
         self._usable = usable
         self._order = [usable[position] for position in scoring_order(len(usable))]
         self._certain = 0  # so many of the order are scored even if each that is not scored yet gives 0
@@ -174,7 +178,9 @@ class _Scorer:
         while index not in self.scores:
             self._begin(sorted(self._due, key=self._decoded.has_kept))
             ready = self._decoded.crew.any_done(self._begun)
-            self.scores[ready] = self._classifier.score(self._begun.pop(ready).result())
+            image = self._begun.pop(ready).result()
+            alone = all(task.is_done for task in self._begun.values())
+            self.scores[ready] = (self._classifier if alone else self._beside).score(image)
         return self.scores[index]
 
     def _begin(self, indices: list[int]) -> None:

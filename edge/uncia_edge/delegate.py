@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.classifier import Classifier
+from uncia_contract.classifier import Classifier, on_one_core
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.interpreter import load_delegate
 from uncia_contract.manifest import EDGETPU, MODEL
@@ -26,10 +26,14 @@ _REFUSED = 3
 
 @dataclass(frozen=True)
 class Chosen:
-    """A proven classifier, and why it is not the accelerator that was asked for (None where it is, or none was)."""
+    """A proven classifier, and why it is not the accelerator that was asked for (None where it is, or none was).
+
+    `beside` is what scores while other cores decode, where that is another one.
+    """
 
     classifier: Classifier
     fallback: str | None = None
+    beside: Classifier | None = None
 
 
 def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: float = TIMEOUT_S) -> Chosen:
@@ -55,8 +59,10 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     if reason is not None:
         _log.error("delegate %s is not used: %s; the CPU takes over", library, reason)
     classifier = Classifier(bundle, threads)
-    classifier.check_probes()
-    return Chosen(classifier, None if reason is None else f"delegate {library}: {reason}")
+    beside = on_one_core(bundle, classifier)
+    for one in filter(None, (classifier, beside)):
+        one.check_probes()
+    return Chosen(classifier, None if reason is None else f"delegate {library}: {reason}", beside)
 
 
 def accelerated_model(bundle: Bundle, library: str) -> str:

@@ -109,6 +109,7 @@ class Runtime:
             beat=lambda: self.pulse.beat("observing"),
             preview_px=settings.outbox.preview_px,
             background=read_backdrop(Path(settings.state)) if settings.camera.kind != "recorded" else None,
+            beside=in_use.chosen.beside,
         )
 
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:

@@ -83,13 +83,15 @@ class Trap:
         beat: Callable[[], None] = lambda: None,
         preview_px: int = 0,
         background: Background | None = None,
+        beside: Scores | None = None,
     ) -> None:
         """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
-        `background` is the trap's own view so far; None where bursts come from many places.
+        `background` is the trap's own view so far; None where bursts come from many places. `beside` scores while other
+        cores decode, where that is not the classifier itself.
         """
         self._trap = trap
-        self._classifier = Beating(classifier, beat)
+        self._classifier, self._beside = Beating(classifier, beat), Beating(beside or classifier, beat)
         self._bundle = bundle
         self._outbox = outbox
         self._clock = clock
@@ -102,7 +104,7 @@ class Trap:
         originals: dict[int, Original] = {}
         readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
         try:
-            verdict = score_burst(readers, self._classifier, self._strips, self.background)
+            verdict = score_burst(readers, self._classifier, self._strips, self.background, beside=self._beside)
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
             return Observation(burst, None, burst.frames, burst.failures, trouble=str(error), safe=False)
         if verdict is None:

@@ -168,3 +168,10 @@ def test_an_accelerator_that_fails_after_its_trial_is_a_reason(accelerator: Call
 def test_without_a_delegate_nothing_is_tried() -> None:
     """The CPU is no fallback then."""
     assert choose(STARTER, read_bundle(STARTER), 1, "").fallback is None
+
+
+@pytest.mark.parametrize(("threads", "beside"), [(1, None), (2, 1)], ids=["one thread serves both", "two"])
+def test_where_several_threads_score_another_waits_for_when_cores_are_busy(threads: int, beside: int | None) -> None:
+    """It takes one thread, and its probes are reproduced too."""
+    chosen = choose(STARTER, read_bundle(STARTER), threads, "")
+    assert (chosen.beside and chosen.beside.info.threads) == beside
