@@ -24,6 +24,7 @@ from uncia_contract.jpeg import Picture, dct_scale, open_jpeg, oriented_size
 from uncia_contract.light import Light, light_of
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
+from uncia_contract.spare_memory import give_back
 
 ReadPicture = Callable[[], Picture]
 
@@ -78,6 +79,8 @@ class BurstPictures:
 
     def __exit__(self, *error: object) -> None:
         self.crew.close()
+        if not self.has_room:
+            give_back()
 
     def thumbnails(self) -> tuple[dict[int, NDArray[np.uint8]], dict[int, str]]:
         """Grey thumbnails, empty of a picture that is compared with nothing, and why others failed: both by index."""
@@ -91,6 +94,8 @@ class BurstPictures:
                 if self.crew.hands > 1 and self._compared:
                     self.crew.begin(partial(self._foresee, index))
         self.has_room = len(self._held) == len(found)
+        if not self.has_room:
+            give_back()
         return found, failures
 
     def _foresee(self, index: int) -> None:

@@ -96,3 +96,15 @@ def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
     Image.new("RGB", size).save(out, "JPEG")
     whole, enough = thumbnail_source(out.getvalue(), RegionRule())
     assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))
+
+
+@pytest.mark.parametrize(("shared_bytes", "times"), [(0, 2), (10**8, 0)], ids=["memory is short", "all are kept"])
+def test_what_a_long_burst_frees_goes_back_to_the_system(
+    picture: bytes, monkeypatch: pytest.MonkeyPatch, shared_bytes: int, times: int
+) -> None:
+    """Before regions are sought, and at the end; a short burst uses it again."""
+    given: list[None] = []
+    monkeypatch.setattr(burst_pictures, "SHARED_BYTES", shared_bytes)
+    monkeypatch.setattr(burst_pictures, "give_back", lambda: given.append(None))
+    assert reads(picture, 3, None) == (3, True)
+    assert len(given) == times

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ sys.exit(main())
 
 @pytest.fixture
 def thirty_frames(tmp_path: Path) -> Path:
-    """A trap's folder with a burst of thirty JPEGs of 12 megapixels and 5 MB, in which something walks."""
+    """A trap's folder with two bursts of thirty JPEGs of 12 megapixels and 5 MB, in which something walks."""
     burst = tmp_path / "in" / "burst"
     burst.mkdir(parents=True)
     soft = Image.fromarray(np.random.default_rng(2).integers(40, 200, (30, 40, 3), dtype=np.uint8))
@@ -41,6 +42,7 @@ def thirty_frames(tmp_path: Path) -> Path:
         walking.append(out.getvalue())
     for number in range(30):
         (burst / f"{number:02d}.jpg").write_bytes(walking[number % 3])
+    shutil.copytree(burst, tmp_path / "in" / "next burst")
     bundle = MODELS / "snow-leopard-starter-1.uncia"
     (tmp_path / "trap.toml").write_text(
         f'trap = "ridge-1"\nbundle = "{bundle}"\n[camera]\nfolder = "in"\n[broker]\nport = 1\n'
@@ -67,4 +69,4 @@ def test_a_burst_of_thirty_large_files_needs_less_than_100_mb(thirty_frames: Pat
     size = min(file.stat().st_size for file in (thirty_frames / "in" / "burst").iterdir())
     most, said = peak_mb(thirty_frames, cores)
     print(f"{size / 1e6:.2f} MB a file, {most:.1f} MB at most: {said}")
-    assert (size > 4_800_000, "30 frames" in said, 30 < most < LIMIT_MB) == (True, True, True)
+    assert (size > 4_800_000, said.count("30 frames"), 30 < most < LIMIT_MB) == (True, 2, True)
