@@ -25,7 +25,7 @@ MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _SOS, _APP1, _EXIF = 0xDA, 0xE1, b"Exif\0\0"
-_BLOCK_BYTES = 64 * 1024
+_BLOCK_BYTES = 4096  # what is read of header and end at a time
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 FORMATS = ("JPEG", "MPO")
@@ -105,17 +105,22 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
 
 def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
     """The header's segments, to the start of the first scan: marker, where it is, and what length it claims."""
-    at, marker = 2, 0
-    while marker != _SOS and len(head := _read_at(stream, at, 4)) == 4:
-        if head[0] != 0xFF:
-            raise FrameError(f"damaged: byte {at} is {head[0]:02x}, expected a marker ff")
-        marker = head[1]
+    at, marker, begin, block = 2, 0, 0, b""
+    while marker != _SOS:
+        if at + 4 > begin + len(block):
+            begin, block = at, _read_at(stream, at, _BLOCK_BYTES)
+            if len(block) < 4:
+                return
+        here = at - begin
+        if block[here] != 0xFF:
+            raise FrameError(f"damaged: byte {at} is {block[here]:02x}, expected a marker ff")
+        marker = block[here + 1]
         if marker == 0xFF:  # fill byte
             at += 1
         elif marker in _STANDALONE:
             at += 2
         else:
-            length = int.from_bytes(head[2:], "big")
+            length = block[here + 2] << 8 | block[here + 3]
             yield marker, at, length
             at += 2 + length
 

@@ -111,7 +111,7 @@ def test_a_stream_gives_the_picture_without_being_read_whole() -> None:
     assert len(whole) > 3 * stream.asked
 
 
-@pytest.mark.parametrize("behind", [0, 1, 64 * 1024 - 2, 64 * 1024 - 1, 64 * 1024, 200_000], ids=str)
+@pytest.mark.parametrize("behind", [0, 1, 4094, 4095, 4096, 200_000], ids=str)
 def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
     """Some cameras write a preview behind the picture; the marker may lie across two blocks."""
     whole = jpeg()
@@ -120,7 +120,7 @@ def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
         check_jpeg(io.BytesIO(whole[:-2] + bytes(behind)))
 
 
-@pytest.mark.parametrize("share", [0.3, 0.9], ids=["in the middle", "near the end, where its marker is sought"])
+@pytest.mark.parametrize("share", [0.3, 0.9999], ids=["in the middle", "near the end, where its marker is sought"])
 def test_a_card_that_fails_while_a_picture_is_decoded_is_told_apart_from_a_bad_picture(share: float) -> None:
     """The one asks for another card, the other for another file."""
     whole = jpeg((1200, 900), quality=100, subsampling=0)
