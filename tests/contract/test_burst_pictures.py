@@ -108,3 +108,18 @@ def test_what_a_long_burst_frees_goes_back_to_the_system(
     monkeypatch.setattr(burst_pictures, "give_back", lambda: given.append(None))
     assert reads(picture, 3, None) == (3, True)
     assert len(given) == times
+
+
+def test_pictures_may_come_as_streams_which_are_closed(picture: bytes) -> None:
+    """As files do on the trap, opened anew for a second decode; what the model sees is the same."""
+    opened: list[io.BytesIO] = []
+
+    def reader() -> io.BytesIO:
+        opened.append(io.BytesIO(picture))
+        return opened[-1]
+
+    with BurstPictures([reader] * 3, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
+        burst.thumbnails()
+        inputs = [burst.input(index, TINY) for index in range(3)]
+    assert all(np.array_equal(given, model_input(picture, SIZE, TINY)) for given in inputs)
+    assert (len(opened), all(stream.closed for stream in opened)) == (6, True)
