@@ -33,9 +33,9 @@ from PIL import Image
 
 from uncia_contract.archive_scores import Pictures
 from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.burst_pictures import thumbnail_source
+from uncia_contract.burst_pictures import enough_for_thumbnail
 from uncia_contract.classifier import Classifier, on_one_core
-from uncia_contract.jpeg import dct_scale, open_jpeg
+from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
 from uncia_contract.jpeg_part import open_part
 from uncia_contract.manifest import MODEL, Manifest
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input, pixel_box
@@ -190,7 +190,8 @@ class Job:
             manifest: the bundle's.
             once: leave the first of two out, as if the region were known beforehand.
         """
-        whole, thumbnail = thumbnail_source(self.picture, manifest.region_rule)
+        whole = oriented_size(self.picture)
+        thumbnail = enough_for_thumbnail(whole, manifest.region_rule)
         region = self.region or WHOLE
         enough = enough_for(manifest.input_size, region)
         enough = (min(whole[0], enough[0]), min(whole[1], enough[1]))
@@ -205,19 +206,21 @@ class Bare:
     """The bare work of some jobs, on as many threads as there are cores."""
 
     def __init__(self, bundle: Bundle, jobs: list[Job]) -> None:
-        self._manifest, self._jobs = bundle.manifest, jobs
+        self._work = {
+            once: [(job.decodes(bundle.manifest, once), job.scored) for job in jobs] for once in (False, True)
+        }
         self._classifiers = [Classifier(bundle) for _ in range(CORES)]
         self._image = np.zeros((*bundle.manifest.input_size[::-1], 3), np.uint8)
-        self.twice = sum(len(job.decodes(bundle.manifest)) > 1 for job in jobs)
+        self.twice = sum(len(decodes) > 1 for decodes, _ in self._work[False])
 
     def __call__(self, once: bool = False) -> None:
         """Does it."""
 
         def some(thread: int) -> None:
-            for job in self._jobs[thread::CORES]:
-                for decode in job.decodes(self._manifest, once):
+            for decodes, scored in self._work[once][thread::CORES]:
+                for decode in decodes:
                     decode()
-                if job.scored:
+                if scored:
                     self._classifiers[thread].features(self._image)
 
         with ThreadPoolExecutor(CORES) as pool:

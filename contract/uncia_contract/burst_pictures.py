@@ -20,7 +20,7 @@ from uncia_contract.crew import Crew
 from uncia_contract.decisions import scoring_order
 from uncia_contract.decoding_room import DecodingRoom
 from uncia_contract.errors import FrameError
-from uncia_contract.jpeg import Picture, dct_scale, open_jpeg, oriented_size
+from uncia_contract.jpeg import Picture, Size, dct_scale, open_jpeg
 from uncia_contract.light import Light, light_of
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule, thumbnail
@@ -145,14 +145,13 @@ class BurstPictures:
     def _decode(self, index: int) -> NDArray[np.uint8]:
         """The thumbnail; keeps what there is room for."""
         with self._picture(index) as picture:
-            size, enough = thumbnail_source(picture, self._rule)
-            image = open_jpeg(picture, enough)
+            image = open_jpeg(picture, partial(self._enough, index))
             read_bytes = len(picture) if isinstance(picture, bytes) else 0
         decoded_bytes = _BYTES_PER_PIXEL * image.width * image.height
         self._decoding.took(read_bytes + decoded_bytes)
         del picture
-        self._sizes[index] = size
-        grey, scale = thumbnail(image, self._rule) if self._compared else _UNSEEN, dct_scale(size, enough)
+        size, grey = self._sizes[index], thumbnail(image, self._rule) if self._compared else _UNSEEN
+        scale = dct_scale(size, enough_for_thumbnail(size, self._rule))
         if self._with_lights:
             self.lights[index] = light_of(np.asarray(image.resize(_LIGHT_SIZE, Image.Resampling.BOX, reducing_gap=2.0)))
         if (self._rank[index] + 1) * decoded_bytes <= self._room(grey.size):
@@ -160,6 +159,11 @@ class BurstPictures:
         elif scale == self._scale(index, self._whole):
             self._inputs[index] = model_input(image, self._size, self._whole)
         return grey
+
+    def _enough(self, index: int, size: Size) -> Size:
+        """Takes note of a picture's size, and tells how much of it is to be decoded."""
+        self._sizes[index] = size
+        return enough_for_thumbnail(size, self._rule)
 
     def _room(self, thumbnail_pixels: int) -> int:
         """Bytes for kept pictures, when each of the burst's thumbnails has so many pixels."""
@@ -171,16 +175,12 @@ class BurstPictures:
         return dct_scale(whole, (min(whole[0], enough[0]), min(whole[1], enough[1])))
 
 
-def thumbnail_source(picture: Picture, rule: RegionRule) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(width, height) of the oriented picture, and how much of it a thumbnail needs, and the whole frame besides.
-
-    Raises:
-        FrameError: its header cannot be read.
-    """
-    width, height = oriented_size(picture)
+def enough_for_thumbnail(size: Size, rule: RegionRule) -> Size:
+    """(width, height) of an oriented picture of that size that a thumbnail needs, and the whole frame besides."""
+    width, height = size
     wide, high = enough_for(_USUAL_INPUT, WHOLE)
     wide = min(width, max(wide, math.ceil(_THUMBNAIL_OVERSAMPLING * rule.thumbnail_width)))
-    return (width, height), (wide, min(height, max(high, wide * height // width)))
+    return wide, min(height, max(high, wide * height // width))
 
 
 def small(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
@@ -189,4 +189,4 @@ def small(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
     Raises:
         FrameError: the picture cannot be decoded.
     """
-    return thumbnail(open_jpeg(picture, thumbnail_source(picture, rule)[1]), rule)
+    return thumbnail(open_jpeg(picture, partial(enough_for_thumbnail, rule=rule)), rule)

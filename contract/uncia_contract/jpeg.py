@@ -19,6 +19,8 @@ from uncia_contract.errors import FrameError
 from uncia_contract.exif import taken_at
 
 Picture = bytes | BinaryIO  # a stream is read from its start, and left open
+Size = tuple[int, int]
+Enough = Size | Callable[[Size], Size]
 
 MAX_JPEG_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
@@ -142,13 +144,14 @@ def _read_at(stream: BinaryIO, at: int, count: int) -> bytes:
     return stream.read(count)
 
 
-def open_jpeg(picture: Picture, enough: tuple[int, int] | None = None) -> Image.Image:
+def open_jpeg(picture: Picture, enough: Enough | None = None) -> Image.Image:
     """The oriented RGB picture, decoded.
 
     Args:
         picture: the JPEG.
-        enough: (width, height) of the whole oriented picture that suffices; the decoder then halves up to three
-            times (DCT scaling) while both sides stay at least that large. None decodes in full.
+        enough: (width, height) of the whole oriented picture that suffices, or what gives it for the one that the
+            picture has; the decoder then halves up to three times (DCT scaling) while both sides stay at least that
+            large. None decodes in full.
 
     Raises:
         FrameError: the bytes are no picture that Pillow can decode in full.
@@ -158,7 +161,7 @@ def open_jpeg(picture: Picture, enough: tuple[int, int] | None = None) -> Image.
         with Image.open(stream_of(picture), formats=FORMATS) as image:
             turn = turn_of(image)
             if enough is not None:
-                image.draft("RGB", enough[::-1] if turn in QUARTER_TURNS else enough)
+                image.draft("RGB", enough_as_stored(enough, image.size, turn))
             image.load()
             return upright(image, turn)
     except PILLOW_ERRORS as error:
@@ -169,6 +172,14 @@ def turn_of(image: Image.Image) -> int:
     """How EXIF says that the picture was held: 1 for as it is stored, to 8."""
     turn: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     return turn
+
+
+def enough_as_stored(enough: Enough, size: Size, turn: int) -> Size:
+    """How much suffices, as (width, height) of the picture as it is stored, which has that `size` in full."""
+    turned = turn in QUARTER_TURNS
+    if callable(enough):
+        enough = enough(size[::-1] if turned else size)
+    return enough[::-1] if turned else enough
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:

@@ -20,27 +20,29 @@ from PIL.JpegImagePlugin import JpegImageFile
 from uncia_contract.jpeg import (
     PILLOW_ERRORS,
     QUARTER_TURNS,
+    Enough,
     Picture,
+    Size,
     check_jpeg,
+    enough_as_stored,
     stream_of,
     turn_of,
     undecodable,
     upright,
 )
 
-Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 
 _BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four, and writes 255 into the fourth
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
-def open_part(picture: Picture, enough: Size, box_in: Callable[[Size], Box]) -> Image.Image:
+def open_part(picture: Picture, enough: Enough, box_in: Callable[[Size], Box]) -> Image.Image:
     """The part of the oriented RGB picture, decoded at the scale of `open_jpeg` for `enough`.
 
     Args:
         picture: the JPEG.
-        enough: (width, height) of the whole oriented picture that suffices.
+        enough: (width, height) of the whole oriented picture that suffices, or what gives it.
         box_in: gives the part (left, top, right, bottom) for the (width, height) of the decoded picture.
 
     Raises:
@@ -50,9 +52,8 @@ def open_part(picture: Picture, enough: Size, box_in: Callable[[Size], Box]) -> 
     try:
         with _Part(stream_of(picture)) as image:
             turn = turn_of(image)
-            swapped = turn in QUARTER_TURNS
-            image.draft("RGB", enough[::-1] if swapped else enough)
-            box = _as_stored(box_in(image.size[::-1] if swapped else image.size), image.size, turn)
+            image.draft("RGB", enough_as_stored(enough, image.size, turn))
+            box = _as_stored(box_in(image.size[::-1] if turn in QUARTER_TURNS else image.size), image.size, turn)
             return upright(image.part(box) if image.is_plain else image.crop(box), turn)
     except PILLOW_ERRORS as error:
         raise undecodable(error) from error

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncia_contract.jpeg import Picture, open_jpeg, oriented_size
+from uncia_contract.jpeg import Picture, open_jpeg
 from uncia_contract.jpeg_part import open_part
 from uncia_contract.regions import Region
 
@@ -64,8 +64,10 @@ def model_input(
 
 def _decoded(picture: Picture, enough: tuple[int, int], region: Region) -> Image.Image:
     """The region of a JPEG, decoded at a scale that gives enough of it."""
-    width, height = oriented_size(picture)
-    enough = (min(width, enough[0]), min(height, enough[1]))
+
+    def least(size: tuple[int, int]) -> tuple[int, int]:
+        return min(size[0], enough[0]), min(size[1], enough[1])
+
     if region == WHOLE:
-        return open_jpeg(picture, enough)
-    return open_part(picture, enough, lambda decoded: pixel_box(region, decoded))
+        return open_jpeg(picture, least)
+    return open_part(picture, least, lambda decoded: pixel_box(region, decoded))

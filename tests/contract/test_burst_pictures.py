@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from uncia_contract import burst_pictures
-from uncia_contract.burst_pictures import BurstPictures, thumbnail_source
-from uncia_contract.jpeg import dct_scale
+from uncia_contract.burst_pictures import BurstPictures, enough_for_thumbnail
+from uncia_contract.jpeg import dct_scale, oriented_size
 from uncia_contract.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.regions import Region, RegionRule
 
@@ -94,7 +94,8 @@ def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
     """Else a burst in which nothing moves would be decoded twice."""
     size, out = size[::-1] if is_upright else size, io.BytesIO()
     Image.new("RGB", size).save(out, "JPEG")
-    whole, enough = thumbnail_source(out.getvalue(), RegionRule())
+    whole = oriented_size(out.getvalue())
+    enough = enough_for_thumbnail(whole, RegionRule())
     assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))
 
 
