@@ -49,8 +49,8 @@ def test_a_part_is_the_whole_cropped(scale: int, corners: tuple[float, float, fl
 
 @pytest.mark.parametrize(
     "data",
-    [scene("L"), scene("L", orientation=6), scene("CMYK"), scene(progressive=True), scene(subsampling=0)],
-    ids=["grey", "grey and turned", "cmyk", "progressive", "4:4:4"],
+    [SCENES[6], scene("L"), scene("L", orientation=6), scene("CMYK"), scene(progressive=True), scene(subsampling=0)],
+    ids=["turned", "grey", "grey and turned", "cmyk", "progressive", "4:4:4"],
 )
 def test_other_kinds_of_jpeg_give_the_same_as_well(data: bytes) -> None:
     """Those that cannot be taken row by row are decoded whole."""

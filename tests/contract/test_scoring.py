@@ -2,8 +2,7 @@
 
 import io
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -239,18 +238,22 @@ def test_an_unreadable_frame_is_named_and_the_others_decide() -> None:
 
 def test_one_core_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frame after frame while the last one is being decoded; then all cores together."""
-    alone, beside, held = Bright(), Bright(), threading.Event()
-    make, begun = BurstPictures.input, list[int]()
+    alone, beside, held, scored = Bright(), Bright(), threading.Event(), threading.Semaphore(0)
+    make, score = BurstPictures.input, Bright.score
+
+    def told(self: Bright, image: NDArray[np.uint8]) -> float:
+        scored.release()
+        return score(self, image)
 
     def slow(self: BurstPictures, index: int, region: Region | None) -> NDArray[np.uint8]:
-        begun.append(index)
         if threading.current_thread() is threading.main_thread():
             assert held.wait(20)
         elif not held.is_set():
             held.set()
-            assert wait_for(lambda: len(alone.seen) + len(beside.seen) == 4)
+            assert all(scored.acquire(timeout=20) for _ in range(4))
         return make(self, index, region)
 
+    monkeypatch.setattr(Bright, "score", told)
     monkeypatch.setattr(BurstPictures, "input", slow)
     monkeypatch.setattr(BurstPictures, "_foresee", lambda self, index: None)
     pictures = [Reader(jpeg((640, 480), square=80 * step)) for step in range(5)]
@@ -258,11 +261,3 @@ def test_one_core_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) ->
     expected = score_burst(pictures, Bright(), every_frame=True, workers=1)
     assert (len(beside.seen), len(alone.seen)) == (4, 1)
     assert verdict == expected
-
-
-def wait_for(done: Callable[[], bool], seconds: float = 20.0) -> bool:
-    """Whether it came to be within that time."""
-    deadline = time.monotonic() + seconds
-    while not done() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return done()
