@@ -18,6 +18,7 @@ from PIL import Image
 from uncia_contract.changes import (
     Compared,
     Flat,
+    Frame,
     Grey,
     Mask,
     animal,
@@ -168,12 +169,12 @@ class _Look:
         first, end = round(shape[0] * top), shape[0] - round(shape[0] * bottom)
         self.rows = slice(first, end) if first < end else slice(0, shape[0])
 
-    def at(self, thumbnail: Grey | Flat) -> Flat:
+    def at(self, thumbnail: Grey | Flat) -> Frame:
         """The part between the strips, flat."""
         return flattened(thumbnail[self.rows])
 
 
-def _by_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
+def _by_view(frames: Sequence[Frame], known: Frame | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
     every = views(frames)
     usual: Usual | None = None
@@ -184,10 +185,10 @@ def _by_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Iterato
         else:
             usual = usual or Usual(median_frame([frames[n] for n in every[0]]))
             for n in view:
-                yield n, RegionChoice(None, why_unlike(frames[n], usual))
+                yield n, RegionChoice(None, why_unlike(frames[n][:], usual))
 
 
-def _in_one_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
+def _in_one_view(frames: Sequence[Frame], known: Frame | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
     """Choices for frames of one view; where nothing moved at all, what the known background has not."""
     if known is not None and views([known, frames[0]]) != [[0, 1]]:
         known = None
@@ -203,21 +204,21 @@ def _in_one_view(frames: Sequence[Flat], known: Flat | None, look: _Look) -> Ite
             yield n, choice
     resting = [RegionChoice(None, "no-change")] * len(frames)
     if known is not None and len(frames) == len(still) >= 3:
-        against = _against(frames, [Usual(known)] * len(frames), look)
+        against = _against(frames, [Usual(known[:])] * len(frames), look)
         resting = [RegionChoice(c.region, "background" if c.region else "no-change") for c in against]
     yield from ((n, resting[n]) for n in still)
 
 
-def _behind(frames: Sequence[Flat], background: Flat | None) -> list[Usual] | None:
+def _behind(frames: Sequence[Frame], background: Frame | None) -> list[Usual] | None:
     """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
     if len(frames) >= 3:
         return [Usual(median_frame(frames))] * len(frames)
     if background is not None:
-        return [Usual(background)] * len(frames)
-    return [Usual(frames[1]), Usual(frames[0])] if len(frames) == 2 else None
+        return [Usual(background[:])] * len(frames)
+    return [Usual(frames[1][:]), Usual(frames[0][:])] if len(frames) == 2 else None
 
 
-def _against(frames: Sequence[Flat], back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
+def _against(frames: Sequence[Frame], back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
     """Choices for frames, each compared with what is behind it."""
     compared = Compared(frames, [usual.frame for usual in back])
     for n in range(len(frames)):

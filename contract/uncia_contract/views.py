@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_contract.changes import Flat
+from uncia_contract.changes import Flat, Frame
 
 ALIKE = 0.5  # correlation from which two frames show one view; a large animal alone leaves more
 COARSE = 2  # every second pixel of a smoothed frame tells by how much a camera moved: 1 % of the frame's width or more
 STEP = 4  # every fourth pixel tells as much about a view as all of them
 
 
-def views(frames: Sequence[Flat]) -> list[list[int]]:
+def views(frames: Sequence[Frame]) -> list[list[int]]:
     """The frames' indices, gathered by view, the largest view first: each frame is in one.
 
     Args:
