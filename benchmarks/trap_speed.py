@@ -43,7 +43,7 @@ from uncia_contract.regions import Region
 from uncia_contract.scoring import score_burst
 from uncia_edge.bench import bench_picture
 from uncia_edge.card import Card, CardScorer, CardSequence
-from uncia_edge.memory import return_large_blocks
+from uncia_edge.memory import CARD_SPARE_BYTES, return_large_blocks
 
 NOISE = (2.5, 4.0, 6.0)  # grey levels of sensor noise
 BURSTS = (("nothing moves", 0), ("a large animal", 1500), ("a small animal", 700))  # pixels
@@ -320,6 +320,7 @@ def main() -> int:
         for kind, side in BURSTS:
             one_burst(bundle, moving_burst(picture, 10, side), arguments.pairs, kind, promises)
         print("3. a card of thirty pictures, three a sequence, early exit as on the trap")
+        return_large_blocks(CARD_SPARE_BYTES)  # as `score` does
         for kind, side in BURSTS:
             write_card(folder / kind / "DCIM", picture, side)
             whole_card(bundle, folder / kind, folder / "card.partial", kind, arguments.pairs, promises)

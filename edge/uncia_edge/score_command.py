@@ -18,7 +18,7 @@ from uncia_contract.score_table import write_score_table
 from uncia_contract.scored_picture import ScoredPicture
 from uncia_edge.card import Card, CardScorer, CardSequence
 from uncia_edge.durable import write_bytes
-from uncia_edge.memory import return_large_blocks
+from uncia_edge.memory import CARD_SPARE_BYTES, return_large_blocks
 
 _WIPED = "\r\x1b[K"  # the line that was being written
 
@@ -40,7 +40,7 @@ def add_score(score: argparse.ArgumentParser) -> None:
 
 def run_score(arguments: argparse.Namespace) -> int:
     """Scores, writes, prints a line a sequence."""
-    return_large_blocks()
+    return_large_blocks(CARD_SPARE_BYTES)
     _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
     sequences = _sequences(arguments.places, bundle)
