@@ -28,7 +28,7 @@ from uncia_contract.changes import (
     middle,
     patches,
 )
-from uncia_contract.views import Usual, moved, views, why_unlike
+from uncia_contract.views import Usual, moved, views, why_changed, why_unlike
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
@@ -230,8 +230,10 @@ def _choice(frame: Flat, back: Usual, change: Flat, proof: Callable[[], Flat], l
     """The choice for one frame, seen against what is behind it."""
     rule = look.rule
     wide = np.count_nonzero(change > 1.5 * rule.min_change) / change.size
-    if wide > rule.upheaval or (wide > rule.upheaval / 4 and moved(frame, back)):
-        return RegionChoice(None, why_unlike(frame, back))
+    if wide > rule.upheaval / 4 and moved(frame, back):
+        return RegionChoice(None, "camera-moved")
+    if wide > rule.upheaval:
+        return RegionChoice(None, why_changed(frame, back))
     changed = change > _threshold(change, rule)
     if np.count_nonzero(changed) < rule.min_changed_pixels:
         return RegionChoice(None, "no-change")

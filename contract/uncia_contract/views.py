@@ -62,8 +62,11 @@ class Usual:
 
 def why_unlike(frame: Flat, usual: Usual) -> str:
     """Why a frame cannot be compared with the usual view: `camera-moved`, `light-changed` or `whole-scene`."""
-    if moved(frame, usual):
-        return "camera-moved"
+    return "camera-moved" if moved(frame, usual) else why_changed(frame, usual)
+
+
+def why_changed(frame: Flat, usual: Usual) -> str:
+    """The same where the camera has not moved."""
     contrast = float(frame.std()) / max(float(usual.frame.std()), 1e-3)
     if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual.frame):
         return "light-changed"
