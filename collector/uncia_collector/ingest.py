@@ -39,6 +39,7 @@ SESSION_EXPIRY_S = 7 * 24 * 3600
 BATCH_MESSAGES = 256
 BATCH_BYTES = 8 * 1024 * 1024
 HANGS_S = 60.0  # a batch takes milliseconds
+RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _WAITED_FOR = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
 
@@ -128,14 +129,17 @@ class Ingest:
     # -- paho's thread: nothing here waits or raises -------------------------------------------------------------
 
     def _on_connect(
-        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
         if reason.is_failure:
             log.error("broker refused us", broker=self._broker, reason=str(reason))
             return
         self._connection += 1
         log.info("connected", broker=self._broker)
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics()])
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics()])
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
         log.warning("broker not reachable, trying again", broker=self._broker)
@@ -144,7 +148,11 @@ class Ingest:
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _more: object
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.error("subscription refused", broker=self._broker, reasons=[str(reason) for reason in reasons])
+            said = [str(reason) for reason in reasons]
+            log.error("subscription refused, trying again", broker=self._broker, reasons=said, in_s=RESUBSCRIBE_S)
+            again = threading.Timer(RESUBSCRIBE_S, self._subscribe)  # without a connection it does nothing
+            again.daemon = True
+            again.start()
         else:
             log.info("subscribed", broker=self._broker)
             self._subscribed.set()

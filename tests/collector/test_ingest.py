@@ -16,11 +16,12 @@ from tests.collector.test_alerts import state_of
 from uncia_collector.arrivals import Wire
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
-from uncia_collector.ingest import check_broker
+from uncia_collector.ingest import Ingest, check_broker
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_contract.errors import BrokerError, StorageError
 from uncia_contract.messages import Receipt, decode
 from uncia_contract.topics import Topics
+from uncia_edge.testing.broker import FakeBroker
 
 
 class TrapClient:
@@ -204,6 +205,24 @@ def test_check_names_a_broker_that_is_not_there(mosquitto):
 
     with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
         check_broker(BrokerSettings(port=mosquitto.port))
+
+
+def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
+    """The access list is mended at the broker: nobody restarts the collector."""
+    monkeypatch.setattr("uncia_collector.ingest.RESUBSCRIBE_S", 0.05)
+    broker = FakeBroker(Topics("ridge"))
+    broker.script.suback = 0x87
+    ingest = Ingest(BrokerSettings(port=broker.port), "uncia/v1", collector.store)
+    ingest.start()
+    try:
+        with pytest.raises(BrokerError):
+            ingest.wait_ready(0.5)
+        broker.script.suback = 1
+        ingest.wait_ready(30)
+        assert ingest.connected and broker.connections == 1
+    finally:
+        ingest.stop()
+        broker.close()
 
 
 def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeypatch):
