@@ -15,6 +15,9 @@ from uncia_contract.interpreter import Interpreter, RuntimeInfo, Tensor
 from uncia_contract.manifest import MODEL, PROBES, Manifest
 from uncia_contract.probes import ProbeDifference, difference, probes_from_bytes
 
+# Measured with ResNet-50 to its third stage (9 MB): bursts as fast without a second copy, which takes 18 MB.
+_LIGHT_MODEL_BYTES = 6 * 1024 * 1024
+
 
 class Scores(Protocol):
     """What scoring needs of a classifier; a test may stand in with less than a bundle."""
@@ -105,9 +108,10 @@ def on_one_core(bundle: Bundle, classifier: Classifier) -> Classifier | None:
     """The same for `score_burst` to use while other cores decode; None where the classifier takes one thread anyway.
 
     Threads of an invocation wait for each other, each time for the slowest: beside a decoder several take longer than
-    one. Costs the weights once more (7 MB with EfficientNet-Lite0).
+    one. Costs the weights once more (7 MB with EfficientNet-Lite0). Large models gain nothing: None for them, too.
     """
-    return Classifier(bundle) if classifier.info.threads > 1 else None
+    light = len(bundle.members[MODEL]) <= _LIGHT_MODEL_BYTES
+    return Classifier(bundle) if light and classifier.info.threads > 1 else None
 
 
 def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.classifier import Classifier
+from uncia_contract.classifier import Classifier, on_one_core
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.flatbuffer import check_model
 from uncia_contract.interpreter import Interpreter
@@ -130,3 +130,15 @@ def test_errors_of_the_library_come_through(capfd: pytest.CaptureFixture[str]) -
     with without_chatter():
         os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: no memory\n")
     assert capfd.readouterr().err == "ERROR: no memory\n"
+
+
+@pytest.mark.parametrize(
+    ("threads", "megabytes", "copied"), [(2, 3.5, True), (1, 3.5, False), (2, 9.0, False)], ids=str
+)
+def test_only_a_light_model_on_several_threads_is_loaded_twice(
+    make_bundle: Callable[..., Bundle], threads: int, megabytes: float, copied: bool
+) -> None:
+    """A large one gains nothing, and takes its weights again."""
+    padding = b"\0" * int(megabytes * 1024 * 1024)
+    bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes() + padding})
+    assert (on_one_core(bundle, Classifier(bundle, threads=threads)) is not None) == copied
