@@ -1,11 +1,15 @@
 """How every command of uncia ends: what it says on its way out, and with which exit code.
 
+Decides as well that Pillow's warnings are nobody's concern: of damaged EXIF a camera writes thousands, and the pictures
+are good; of a picture that is not, the command speaks itself.
+
 Exit codes: what the command says, else 0 done, 2 a mistake in input, configuration or surroundings, 130 interrupted.
 """
 
 import logging
 import os
 import sys
+import warnings
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
@@ -21,6 +25,7 @@ def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_l
         log_level: from which on log lines go to stderr, each with its level and the module that speaks; None as it is.
     """
     arguments = parser.parse_args(argv)
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     if log_level is not None:
         logging.basicConfig(level=log_level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:

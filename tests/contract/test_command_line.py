@@ -18,6 +18,20 @@ parser.set_defaults(run=lambda arguments: [print(n) for n in range({lines})] and
 raise SystemExit(run_command(parser))
 """
 
+DAMAGED_EXIF = """
+import io
+from argparse import ArgumentParser
+from PIL import Image
+from uncia_contract.command_line import run_command
+from uncia_contract.jpeg import open_jpeg
+file = io.BytesIO()
+cut = bytes.fromhex("457869660000 49492a0008000000 0500 120103000100 0000")
+Image.new("RGB", (64, 64)).save(file, "jpeg", exif=cut)
+parser = ArgumentParser("uncia-look")
+parser.set_defaults(run=lambda arguments: print(open_jpeg(file.getvalue()).size) or 0)
+raise SystemExit(run_command(parser))
+"""
+
 
 def _parser(run) -> ArgumentParser:
     parser = ArgumentParser("uncia-talk")
@@ -62,3 +76,9 @@ def test_a_reader_that_leaves_is_no_mistake(lines: int) -> None:
     with subprocess.Popen(talk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as program:
         program.stdout.close()
         assert (program.stderr.read(), program.wait()) == (b"", 0)
+
+
+def test_damaged_exif_of_a_good_picture_is_not_told() -> None:
+    """Pillow would warn of each on standard error, in the middle of a progress line."""
+    told = subprocess.run([sys.executable, "-c", DAMAGED_EXIF], capture_output=True, text=True, check=True)
+    assert (told.stdout, told.stderr) == ("(64, 64)\n", "")
