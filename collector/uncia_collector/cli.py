@@ -29,11 +29,10 @@ from uncia_collector.logs import configure_logs, logger
 from uncia_collector.people import ROLES, People
 from uncia_collector.service import serve_until
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
-from uncia_contract.command_line import run_command
+from uncia_contract.command_line import add_command, run_command
 from uncia_contract.errors import ConfigurationError, DataError, StorageError
 from uncia_contract.json_array import write_json_array
 
-RAW = argparse.RawDescriptionHelpFormatter
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
   uncia-collect check --config collector.toml     would it run? catalogue, broker, mail server; 2 if not
@@ -60,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="uncia-collect",
         description="The base station: stores what traps send and shows it.",
         epilog=EXAMPLES,
-        formatter_class=RAW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
@@ -85,10 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     """A command whose help shows its own examples."""
     shown = "".join(line + "\n" for line in EXAMPLES.splitlines() if f"uncia-collect {name}" in line)
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text, epilog=f"examples:\n{shown}", formatter_class=RAW
-    )
-    return parser
+    return add_command(commands, name, text, f"examples:\n{shown}")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:

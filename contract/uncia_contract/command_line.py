@@ -1,4 +1,4 @@
-"""How every command of uncia ends: what it says on its way out, and with which exit code.
+"""How every command of uncia is laid out and ends: its help, what it says on its way out, with which exit code.
 
 Decides as well that Pillow's warnings are nobody's concern: of damaged EXIF a camera writes thousands, and the pictures
 are good; of a picture that is not, the command speaks itself.
@@ -10,10 +10,31 @@ import logging
 import os
 import sys
 import warnings
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from typing import Any
 
 from uncia_contract.errors import UnciaError
+
+
+def add_command(commands: Any, name: str, text: str, examples: str, description: str | None = None) -> ArgumentParser:
+    """A command among a program's `commands` (argparse's subparsers), to be given its arguments.
+
+    Args:
+        commands: of the program.
+        name: what is typed.
+        text: its line in the program's help.
+        examples: with which its own help ends, laid out as they are.
+        description: with which its own help begins; `text` where None.
+    """
+    command: ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=description or text,
+        epilog=examples,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    return command
 
 
 def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_level: int | None = None) -> int:

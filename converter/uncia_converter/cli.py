@@ -8,7 +8,7 @@ from pathlib import Path
 from uncia_backbones.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.arguments import whole
-from uncia_contract.command_line import run_command
+from uncia_contract.command_line import add_command, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
@@ -59,12 +59,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_backbone(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "backbone",
-        help="quantize a pretrained network",
-        description="Quantizes a pretrained network to full integer, calibrated on your pictures.",
-        epilog=BACKBONE_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "quantize a pretrained network",
+        BACKBONE_EXAMPLE,
+        "Quantizes a pretrained network to full integer, calibrated on your pictures.",
     )
     command.add_argument("--backbone", required=True, choices=list(BACKBONES), help="which network")
     command.add_argument(
@@ -101,12 +101,12 @@ def _backbone(arguments: argparse.Namespace) -> int:
 
 
 def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "bundle",
-        help="pack a training run into the file that a trap accepts",
-        description="Packs a training run: head into the graph, probes, manifest; proven before it gets its name.",
-        epilog=BUNDLE_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "pack a training run into the file that a trap accepts",
+        BUNDLE_EXAMPLE,
+        "Packs a training run: head into the graph, probes, manifest; proven before it gets its name.",
     )
     command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit or compare")
     command.add_argument("--system", metavar="NAME", help="which system's run, where RUN_DIR is of uncia-train compare")
@@ -145,12 +145,12 @@ def _bundle(arguments: argparse.Namespace) -> int:
 
 
 def _add_sign(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "sign",
-        help="sign a bundle, for traps that trust one maker",
-        description="Signs a bundle with an Ed25519 key (PEM).",
-        epilog=SIGN_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "sign a bundle, for traps that trust one maker",
+        SIGN_EXAMPLE,
+        "Signs a bundle with an Ed25519 key (PEM).",
     )
     command.add_argument("bundle", type=Path, metavar="BUNDLE")
     command.add_argument("--key", required=True, type=Path, metavar="PEM", help="the private key, without a password")
@@ -168,12 +168,12 @@ def _sign(arguments: argparse.Namespace) -> int:
 
 
 def _add_edgetpu(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = commands.add_parser(
+    command = add_command(
+        commands,
         "edgetpu",
-        help="name what the Edge TPU does not take of a model",
-        description="Reads a TFLite model and names every operator and shape that the Edge TPU does not take.",
-        epilog=EDGETPU_EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "name what the Edge TPU does not take of a model",
+        EDGETPU_EXAMPLE,
+        "Reads a TFLite model and names every operator and shape that the Edge TPU does not take.",
     )
     command.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file")
     command.set_defaults(run=_edgetpu)

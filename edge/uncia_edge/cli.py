@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uncia_contract.command_line import run_command
+from uncia_contract.command_line import add_command, run_command
 from uncia_contract.errors import BrokerError
 from uncia_edge.decision_log import DecisionLog
 from uncia_edge.field_commands import add_bench, add_doctor
@@ -52,30 +52,26 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _command(commands, "run", "observe, decide, deliver")
+    run = add_command(commands, "run", "observe, decide, deliver", EXAMPLES)
     run.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     run.add_argument(
         "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
     )
     run.set_defaults(run=_run)
-    log = _command(commands, "log", "why each burst was kept or not")
+    log = add_command(commands, "log", "why each burst was kept or not", EXAMPLES)
     log.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     log.add_argument("--last", type=int, default=20, metavar="N", help="so many of the newest (20)")
     log.add_argument("--positive", action="store_true", help="only what was kept")
     log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
     log.set_defaults(run=_log)
-    add_score(_command(commands, "score", "score a whole card, folders or files"))
-    add_doctor(_command(commands, "doctor", "whether this trap can be left alone; exit code 1 where a part failed"))
-    add_bench(_command(commands, "bench", "what a frame costs on this machine"))
-    return parser
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=text, description=text, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    add_score(add_command(commands, "score", "score a whole card, folders or files", EXAMPLES))
+    add_doctor(
+        add_command(
+            commands, "doctor", "whether this trap can be left alone; exit code 1 where a part failed", EXAMPLES
+        )
     )
+    add_bench(add_command(commands, "bench", "what a frame costs on this machine", EXAMPLES))
+    return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:

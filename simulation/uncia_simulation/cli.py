@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from uncia_contract.command_line import run_command
+from uncia_contract.command_line import add_command, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
@@ -51,8 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_simulate)
     commands = parser.add_subparsers(metavar="COMMAND")
-    render = commands.add_parser("render", help="render bursts without replaying them", epilog=EXAMPLES,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    render = add_command(commands, "render", "render bursts without replaying them", EXAMPLES)
     render.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
     render.add_argument("--training", action="store_true", help="a labelled training set instead of a handful")
     render.add_argument("--seed", type=int, default=7, help="of the renderer (7)")

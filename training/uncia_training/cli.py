@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from uncia_contract.bundle import read_bundle
-from uncia_contract.command_line import run_command
+from uncia_contract.command_line import add_command, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_training.compare_command import add_compare, run_compare
 from uncia_training.features_command import add_features, run_features
@@ -45,29 +45,29 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_fit(_command(commands, "fit", "fit and calibrate a head on a quantized backbone's features"))
-    _add_evaluate(_command(commands, "evaluate", "score labelled pictures with a bundle, as the trap would"))
-    compare = _command(commands, "compare", "train the seed's systems and ours on one data set and compare them")
+    _add_fit(add_command(commands, "fit", "fit and calibrate a head on a quantized backbone's features", EXAMPLES))
+    _add_evaluate(
+        add_command(commands, "evaluate", "score labelled pictures with a bundle, as the trap would", EXAMPLES)
+    )
+    compare = add_command(
+        commands, "compare", "train the seed's systems and ours on one data set and compare them", EXAMPLES
+    )
     add_compare(compare)
     compare.set_defaults(run=lambda arguments: run_compare(arguments, _bars, _teller))
-    features = _command(commands, "features", "features of many pictures as Parquet, resumable")
+    features = add_command(commands, "features", "features of many pictures as Parquet, resumable", EXAMPLES)
     add_features(features)
     features.set_defaults(run=lambda arguments: run_features(arguments, _bars, _teller))
-    fit_parquet = _command(commands, "fit-parquet", "fit a head on features in Parquet, with scikit-learn or Spark ML")
+    fit_parquet = add_command(
+        commands, "fit-parquet", "fit a head on features in Parquet, with scikit-learn or Spark ML", EXAMPLES
+    )
     add_fit_parquet(fit_parquet)
     fit_parquet.set_defaults(run=run_fit_parquet)
-    score = _command(commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable")
+    score = add_command(
+        commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable", EXAMPLES
+    )
     add_score(score)
     score.set_defaults(run=lambda arguments: run_score(arguments, _bars, _teller))
     return parser
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name, help=text, description=text, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
 
 
 def _add_fit(command: argparse.ArgumentParser) -> None:
