@@ -142,7 +142,7 @@ def _check(arguments: argparse.Namespace) -> int:
     database = Database(settings.database_url)
     database.migrate()
     database.close()
-    check_broker(settings.broker)
+    check_broker(settings.broker, settings.root)
     check_mail(settings.alerts)
     print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}: ready")
     return 0

@@ -139,7 +139,8 @@ class Ingest:
         self._subscribe()
 
     def _subscribe(self) -> None:
-        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._topics()])
+        topics = _topics(self.root, self.settings.group)
+        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
         log.warning("broker not reachable, trying again", broker=self._broker)
@@ -178,10 +179,6 @@ class Ingest:
             self._arrived.put_nowait(Wire(topic, payload, properties, message.retain, token, size))
         except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
             self.dropped += 1
-
-    def _topics(self) -> list[str]:
-        shared = f"$share/{self.settings.group}/" if self.settings.group else ""
-        return [f"{self.root}/+/availability", f"{self.root}/+/state", f"{shared}{self.root}/+/sequence/#"]
 
     @property
     def _broker(self) -> str:
@@ -286,15 +283,18 @@ class Ingest:
             self._client.publish(topic, encode(addressed.receipt), qos=1)
 
 
-def check_broker(settings: BrokerSettings, timeout_s: float = 5.0) -> None:
-    """Return when the broker lets us in.
+def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) -> None:
+    """Return when the broker lets us in, and hear what traps say.
 
     Raises:
         BrokerError: nobody listens there, or it refuses us; the message says which.
     """
     answers: queue.Queue[str] = queue.Queue()
     client = broker_client(_as_check(settings))
-    client.on_connect = lambda _c, _d, _f, reason, _p: answers.put(str(reason) if reason.is_failure else "")
+    client.on_connect = lambda _c, _d, _f, reason, _p: (
+        answers.put(str(reason)) if reason.is_failure else _listen_in(client, root)
+    )
+    client.on_subscribe = lambda _c, _d, _m, reasons, _p: answers.put(_unheard(reasons))
     where = f"broker {settings.host}:{settings.port}"
     try:
         client.connect(settings.host, settings.port, settings.keepalive_s)
@@ -310,6 +310,24 @@ def check_broker(settings: BrokerSettings, timeout_s: float = 5.0) -> None:
         client.loop_stop()
     if refusal:
         raise BrokerError(f"{where}: {refusal}")
+
+
+def _listen_in(client: mqtt.Client, root: str) -> None:
+    """Not as a member of a group: that would take messages from the others."""
+    only_news = SubscribeOptions(qos=0, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+    client.subscribe([(topic, only_news) for topic in _topics(root)])
+
+
+def _unheard(reasons: list[ReasonCode]) -> str:
+    """What to say of the broker's answers to a subscription; nothing where all is heard."""
+    refused = [str(reason) for reason in reasons if reason.is_failure]
+    return f"what traps send may not be heard: {refused[0]}; is its access list right?" if refused else ""
+
+
+def _topics(root: str, group: str = "") -> list[str]:
+    """What a collector hears; members of a group share the sequences."""
+    shared = f"$share/{group}/" if group else ""
+    return [f"{root}/+/availability", f"{root}/+/state", f"{shared}{root}/+/sequence/#"]
 
 
 def _as_check(settings: BrokerSettings) -> BrokerSettings:

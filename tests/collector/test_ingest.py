@@ -20,8 +20,8 @@ from uncia_collector.ingest import Ingest, check_broker
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_contract.errors import BrokerError, StorageError
 from uncia_contract.messages import Receipt, decode
-from uncia_contract.topics import Topics
-from uncia_edge.testing.broker import FakeBroker
+from uncia_contract.topics import ROOT, Topics
+from uncia_edge.testing.broker import WITHHOLD, FakeBroker
 
 
 class TrapClient:
@@ -204,7 +204,33 @@ def test_check_names_a_broker_that_is_not_there(mosquitto):
     mosquitto.stop()
 
     with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
-        check_broker(BrokerSettings(port=mosquitto.port))
+        check_broker(BrokerSettings(port=mosquitto.port), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("connack", "suback", "said"),
+    [
+        (0x87, 1, "Not authorized"),
+        (0, 0x87, "what traps send may not be heard: Not authorized; is its access list right?"),
+        (WITHHOLD, 1, "no answer within 0.5 s"),
+    ],
+    ids=["not let in", "may not listen", "no answer"],
+)
+def test_check_names_what_the_broker_refuses(connack: int, suback: int, said: str):
+    """Not that all is ready where not one record would come."""
+    broker = FakeBroker(Topics("ridge"))
+    broker.script.connack, broker.script.suback = connack, suback
+    try:
+        with pytest.raises(BrokerError) as told:
+            check_broker(BrokerSettings(port=broker.port), ROOT, timeout_s=0.5)
+        assert str(told.value) == f"broker 127.0.0.1:{broker.port}: {said}"
+    finally:
+        broker.close()
+
+
+def test_check_lets_a_broker_pass_that_lets_us_listen(mosquitto):
+    """A real one."""
+    check_broker(BrokerSettings(port=mosquitto.port), ROOT, timeout_s=30)
 
 
 def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
@@ -212,7 +238,7 @@ def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
     monkeypatch.setattr("uncia_collector.ingest.RESUBSCRIBE_S", 0.05)
     broker = FakeBroker(Topics("ridge"))
     broker.script.suback = 0x87
-    ingest = Ingest(BrokerSettings(port=broker.port), "uncia/v1", collector.store)
+    ingest = Ingest(BrokerSettings(port=broker.port), ROOT, collector.store)
     ingest.start()
     try:
         with pytest.raises(BrokerError):
