@@ -17,7 +17,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from uncia_collector.ingest import broker_client
+from uncia_collector.broker import broker_client
 from uncia_collector.settings import BrokerSettings
 from uncia_contract.bundle import bundle_from_bytes, bundle_offer
 from uncia_contract.errors import BrokerError, DataError, MessageError

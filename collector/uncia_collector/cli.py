@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from uncia_collector.alerts import check_mail
 from uncia_collector.ask_command import add_ask
+from uncia_collector.broker import check_broker
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
 from uncia_collector.database import Database
@@ -24,7 +25,6 @@ from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
-from uncia_collector.ingest import check_broker
 from uncia_collector.logs import configure_logs, logger
 from uncia_collector.people import ROLES, People
 from uncia_collector.service import serve_until

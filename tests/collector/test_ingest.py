@@ -14,9 +14,10 @@ from tests.collector.conftest import PostgreSQL, postgresql_programs
 from tests.collector.test_alerts import state_of
 
 from uncia_collector.arrivals import Wire
+from uncia_collector.broker import check_broker
 from uncia_collector.catalogue import listing
 from uncia_collector.collector import Collector
-from uncia_collector.ingest import Ingest, check_broker
+from uncia_collector.ingest import Ingest
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_contract.errors import BrokerError, StorageError
 from uncia_contract.messages import Receipt, decode
