@@ -43,11 +43,24 @@ class Answers:
     in_graph: float
 
 
-class BothModels:
-    """A stand-in for the classifier: scores with the integer model, and writes down what was said beside it.
+class BothScores(float):
+    """What the trap would say of a picture, and what is said beside it: by the held-out head, and by the bundle's.
 
-    `fold` chooses the held-out head; `answers` holds those of each picture, by that head and by the bundle's.
+    One object, because frames of a burst are scored in whatever order they are ready.
     """
+
+    unseen: Answers
+    own: Answers
+
+    def __new__(cls, unseen: Answers, own: Answers) -> "BothScores":
+        """Has the value that decides."""
+        score = super().__new__(cls, own.in_int8)
+        score.unseen, score.own = unseen, own
+        return score
+
+
+class BothModels:
+    """A stand-in for the classifier: scores with the integer model; `fold` chooses the held-out head."""
 
     def __init__(self, manifest: Manifest, own: LogisticHead, held_out: Sequence[LogisticHead], models: Models) -> None:
         """Loads the float model once and the integer one for each head.
@@ -56,16 +69,13 @@ class BothModels:
             BundleError: a model is none, or does not fit the heads.
         """
         self.manifest, self.fold = manifest, 0
-        self.answers: list[tuple[Answers, Answers]] = []
         self._float32 = float_features(models.float32)
         self._own, *self._held_out = (_Reader(head, models, manifest.positive_columns) for head in (own, *held_out))
 
-    def score(self, image: Image8) -> float:
+    def score(self, image: Image8) -> BothScores:
         """What the trap would say of one model input, with the bundle's head."""
         features = self._float32(image)
-        unseen, own = (reader.answers(image, features) for reader in (self._held_out[self.fold], self._own))
-        self.answers.append((unseen, own))
-        return own.in_int8
+        return BothScores(*(reader.answers(image, features) for reader in (self._held_out[self.fold], self._own)))
 
 
 class _Reader:

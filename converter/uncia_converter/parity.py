@@ -32,14 +32,14 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from uncia_contract.decisions import DecisionRule, decide, scoring_order
+from uncia_contract.decisions import DecisionRule, decide
 from uncia_contract.errors import DataError, UnciaError
 from uncia_contract.heads import LogisticHead
 from uncia_contract.held_out import NO_FOLD, HeldOut
 from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.manifest import Manifest
 from uncia_contract.scoring import score_burst
-from uncia_converter.both_models import Answers, BothModels, Models
+from uncia_converter.both_models import BothModels, BothScores, Models
 
 MOST_AUC, MOST_MEAN, MARGIN = 0.002, 0.02, 0.02
 WORST = 10
@@ -202,17 +202,20 @@ def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:
 
 
 def _score(group: Sequence[LabelledPicture], scorer: BothModels, name: Callable[[LabelledPicture], str]) -> list[_Row]:
-    scorer.answers.clear()
     verdict = score_burst([picture.path.read_bytes for picture in group], scorer, every_frame=True)
     if verdict is None:
         return []
-    usable = [picture for index, picture in enumerate(group) if index not in verdict.failures]
-    given = dict(zip(scoring_order(len(usable)), scorer.answers, strict=True))
     positive = scorer.manifest.positive_labels
-    return [_row(name(picture), picture.label in positive, *given[place]) for place, picture in enumerate(usable)]
+    return [
+        _row(name(picture), picture.label in positive, look.score)
+        for picture, look in zip(group, verdict.looks, strict=True)
+        if isinstance(look.score, BothScores)
+    ]
 
 
-def _row(file: str, positive: bool, unseen: Answers, own: Answers) -> _Row:
+def _row(file: str, positive: bool, scores: BothScores) -> _Row:
+    unseen, own = scores.unseen, scores.own
+
     def parity(in_float: float, in_integers: float) -> PictureParity:
         return PictureParity(file, positive, round(in_float, 6), round(in_integers, 6))
 

@@ -188,10 +188,15 @@ def test_a_sequence_in_two_folds_is_refused(
         measure(pictures, models(1, 1), held_out=torn)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)], ids=str)
 def test_frames_of_a_burst_keep_their_own_scores(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], Models],
+    pictures: list[LabelledPicture],
+    monkeypatch: pytest.MonkeyPatch,
+    order: tuple[int, ...],
 ) -> None:
-    """Frames are scored from the middle outwards; the report names each by its own file."""
+    """Frames are scored in whatever order they are ready; the report names each by its own file."""
+    monkeypatch.setattr("uncia_contract.scoring.scoring_order", lambda frames: order[:frames] if frames > 1 else [0])
     whole = manifest()
     whole = msgspec.structs.replace(whole, regions=False)
     together = {row.file: row for row in measure(pictures[:3], models(2, 1), whole).bundled_head.worst}
