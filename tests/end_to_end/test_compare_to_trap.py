@@ -91,6 +91,18 @@ def test_a_pooled_system_of_the_seed_becomes_a_bundle_that_the_trap_runs(compari
     assert scores["cat"] > scores["dog"]
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)], ids=str)
+def test_frames_of_a_burst_keep_their_own_probabilities(
+    comparison: Path, data: Path, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
+) -> None:
+    """In whatever order they are scored."""
+    bundle = read_bundle(packed(comparison, "uncia-no-regions"))
+    burst = [picture for picture in read_labels(data / "labels.csv") if picture.is_test][1:4]
+    [alone] = zip(*(score_bursts(bundle, [[picture]]) for picture in burst), strict=True)
+    monkeypatch.setattr("uncia_contract.scoring.scoring_order", lambda frames: order)
+    assert score_bursts(bundle, [burst])[0].tolist() == np.concatenate(alone).tolist()
+
+
 def test_the_manifest_bears_the_comparisons_figures(comparison: Path, bundle: Path) -> None:
     """Those of pictures that the fits behind them did not see, and the system's own rules."""
     manifest = read_bundle(bundle).manifest

@@ -31,7 +31,7 @@ from uncia_training.trap_side import pack, score_bursts
 from uncia_training.trial import Held, Recipe, Rows, fit_head, score_held_out
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
-FORMAT = "held/2"
+FORMAT = "held/3"
 LEAST_TO_LEARN = 2  # pictures of a class: one to fit on while the other tells how well
 J = TypeVar("J")
 R = TypeVar("R")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
 from uncia_contract.classifier import Classifier
-from uncia_contract.decisions import DecisionRule, scoring_order
+from uncia_contract.decisions import DecisionRule
 from uncia_contract.frames import BurstRule
 from uncia_contract.heads import LogisticHead, head_to_bytes
 from uncia_contract.interpreter import Interpreter
@@ -57,31 +57,38 @@ def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
     return probes_to_bytes(Probes(grey, features, head.probabilities(features)))
 
 
-class _Listening(Classifier):
-    """The trap's classifier, with a note of every class' probability in the order in which frames were scored."""
+class _Score(float):
+    """A frame's score, and every class' probability behind it: frames are scored in whatever order they are ready."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
-        self.rows: list[NDArray[np.float32]] = []
+    row: NDArray[np.float32]
+
+    def __new__(cls, value: float, row: NDArray[np.float32]) -> "_Score":
+        score = super().__new__(cls, value)
+        score.row = row
+        return score
+
+
+class _Telling(Classifier):
+    """The trap's classifier, whose scores tell the probabilities of all classes."""
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        row = super().probabilities(image)
-        self.rows.append(row)
-        return row
+        self._row = super().probabilities(image)
+        return self._row
+
+    def score(self, image: NDArray[np.uint8]) -> _Score:
+        return _Score(super().score(image), self._row)
 
 
 def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
     """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read."""
-    listening = _Listening(bundle)
-    return [_score(listening, burst) for burst in bursts]
+    telling = _Telling(bundle)
+    return [_score(telling, burst) for burst in bursts]
 
 
-def _score(listening: _Listening, burst: Burst) -> NDArray[np.float64]:
-    listening.rows.clear()
-    rows = np.full((len(burst), len(listening.manifest.labels)), np.nan)
-    verdict = score_burst([picture.path.read_bytes for picture in burst], listening, every_frame=True, workers=1)
-    if verdict is not None:
-        usable = [index for index in range(len(burst)) if index not in verdict.failures]
-        for place, row in zip(scoring_order(len(usable)), listening.rows, strict=True):
-            rows[usable[place]] = row
+def _score(telling: _Telling, burst: Burst) -> NDArray[np.float64]:
+    rows = np.full((len(burst), len(telling.manifest.labels)), np.nan)
+    verdict = score_burst([picture.path.read_bytes for picture in burst], telling, every_frame=True, workers=1)
+    for index, look in enumerate(verdict.looks if verdict else ()):
+        if isinstance(look.score, _Score):
+            rows[index] = look.score.row
     return rows
