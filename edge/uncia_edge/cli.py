@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,26 +52,22 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = add_command(commands, "run", "observe, decide, deliver", EXAMPLES)
+    add = partial(add_command, parser.add_subparsers(required=True, metavar="COMMAND"), examples=EXAMPLES)
+    run = add("run", "observe, decide, deliver")
     run.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     run.add_argument(
         "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
     )
     run.set_defaults(run=_run)
-    log = add_command(commands, "log", "why each burst was kept or not", EXAMPLES)
+    log = add("log", "why each burst was kept or not")
     log.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     log.add_argument("--last", type=int, default=20, metavar="N", help="so many of the newest (20)")
     log.add_argument("--positive", action="store_true", help="only what was kept")
     log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
     log.set_defaults(run=_log)
-    add_score(add_command(commands, "score", "score a whole card, folders or files", EXAMPLES))
-    add_doctor(
-        add_command(
-            commands, "doctor", "whether this trap can be left alone; exit code 1 where a part failed", EXAMPLES
-        )
-    )
-    add_bench(add_command(commands, "bench", "what a frame costs on this machine", EXAMPLES))
+    add_score(add("score", "score a whole card, folders or files"))
+    add_doctor(add("doctor", "whether this trap can be left alone; exit code 1 where a part failed"))
+    add_bench(add("bench", "what a frame costs on this machine"))
     return parser
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -44,27 +45,19 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_fit(add_command(commands, "fit", "fit and calibrate a head on a quantized backbone's features", EXAMPLES))
-    _add_evaluate(
-        add_command(commands, "evaluate", "score labelled pictures with a bundle, as the trap would", EXAMPLES)
-    )
-    compare = add_command(
-        commands, "compare", "train the seed's systems and ours on one data set and compare them", EXAMPLES
-    )
+    add = partial(add_command, parser.add_subparsers(required=True, metavar="COMMAND"), examples=EXAMPLES)
+    _add_fit(add("fit", "fit and calibrate a head on a quantized backbone's features"))
+    _add_evaluate(add("evaluate", "score labelled pictures with a bundle, as the trap would"))
+    compare = add("compare", "train the seed's systems and ours on one data set and compare them")
     add_compare(compare)
     compare.set_defaults(run=lambda arguments: run_compare(arguments, _bars, _teller))
-    features = add_command(commands, "features", "features of many pictures as Parquet, resumable", EXAMPLES)
+    features = add("features", "features of many pictures as Parquet, resumable")
     add_features(features)
     features.set_defaults(run=lambda arguments: run_features(arguments, _bars, _teller))
-    fit_parquet = add_command(
-        commands, "fit-parquet", "fit a head on features in Parquet, with scikit-learn or Spark ML", EXAMPLES
-    )
+    fit_parquet = add("fit-parquet", "fit a head on features in Parquet, with scikit-learn or Spark ML")
     add_fit_parquet(fit_parquet)
     fit_parquet.set_defaults(run=run_fit_parquet)
-    score = add_command(
-        commands, "score", "sort an archive of pictures with a bundle: the trap's code, resumable", EXAMPLES
-    )
+    score = add("score", "sort an archive of pictures with a bundle: the trap's code, resumable")
     add_score(score)
     score.set_defaults(run=lambda arguments: run_score(arguments, _bars, _teller))
     return parser
