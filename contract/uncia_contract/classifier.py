@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.bundle import Bundle
 from uncia_contract.errors import BundleError
+from uncia_contract.heads import positive_probability
 from uncia_contract.interpreter import Interpreter, RuntimeInfo, Tensor
 from uncia_contract.manifest import MODEL, PROBES, Manifest
 from uncia_contract.probes import ProbeDifference, difference, probes_from_bytes
@@ -19,8 +20,23 @@ from uncia_contract.probes import ProbeDifference, difference, probes_from_bytes
 _LIGHT_MODEL_BYTES = 6 * 1024 * 1024
 
 
+class NotedScore(float):
+    """A score that keeps what else was found of its picture, for whoever asked for more than the verdict."""
+
+    note: Any
+
+    def __new__(cls, score: float, note: Any) -> "NotedScore":
+        """Equal to the score."""
+        noted = super().__new__(cls, score)
+        noted.note = note
+        return noted
+
+
 class Scores(Protocol):
-    """What scoring needs of a classifier; a test may stand in with less than a bundle."""
+    """What scoring needs of a classifier; a test may stand in with less than a bundle.
+
+    Frames of a burst come in whatever order they are ready: what belongs to one is told by its score (`NotedScore`).
+    """
 
     @property
     def manifest(self) -> Manifest:
@@ -79,7 +95,7 @@ class Classifier:
 
     def score(self, image: NDArray[np.uint8]) -> float:
         """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input."""
-        return float(min(1.0, self.probabilities(image)[self._positive].sum(dtype=np.float64)))
+        return positive_probability(self.probabilities(image), self._positive)
 
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""

@@ -64,6 +64,11 @@ class LogisticHead:
         return softmax(logits.astype(np.float32))
 
 
+def positive_probability(row: NDArray[np.float32], columns: list[int]) -> float:
+    """In [0, 1]: the probability of some classes together, from float32 (classes,)."""
+    return float(min(1.0, row[columns].sum(dtype=np.float64)))
+
+
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows of probabilities from rows of logits, both float32 (pictures, classes)."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.classifier import NotedScore
 from uncia_contract.errors import BundleError
-from uncia_contract.heads import LogisticHead
+from uncia_contract.heads import LogisticHead, positive_probability
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.manifest import Manifest
 from uncia_contract.quiet import without_chatter
@@ -43,22 +44,6 @@ class Answers:
     in_graph: float
 
 
-class BothScores(float):
-    """What the trap would say of a picture, and what is said beside it: by the held-out head, and by the bundle's.
-
-    One object, because frames of a burst are scored in whatever order they are ready.
-    """
-
-    unseen: Answers
-    own: Answers
-
-    def __new__(cls, unseen: Answers, own: Answers) -> "BothScores":
-        """Has the value that decides."""
-        score = super().__new__(cls, own.in_int8)
-        score.unseen, score.own = unseen, own
-        return score
-
-
 class BothModels:
     """A stand-in for the classifier: scores with the integer model; `fold` chooses the held-out head."""
 
@@ -72,10 +57,12 @@ class BothModels:
         self._float32 = float_features(models.float32)
         self._own, *self._held_out = (_Reader(head, models, manifest.positive_columns) for head in (own, *held_out))
 
-    def score(self, image: Image8) -> BothScores:
-        """What the trap would say of one model input, with the bundle's head."""
+    def score(self, image: Image8) -> NotedScore:
+        """What the trap would say of one model input with the bundle's head; noted: the `Answers` by the held-out
+        head, and by the bundle's."""
         features = self._float32(image)
-        return BothScores(*(reader.answers(image, features) for reader in (self._held_out[self.fold], self._own)))
+        unseen, own = (reader.answers(image, features) for reader in (self._held_out[self.fold], self._own))
+        return NotedScore(own.in_int8, (unseen, own))
 
 
 class _Reader:
@@ -88,13 +75,11 @@ class _Reader:
 
     def answers(self, image: Image8, float_features: Features) -> Answers:
         int8_features, in_graph = self._whole.run(image, self._whole.outputs)
-        return Answers(self._read(float_features), self._read(int8_features), self._positives(in_graph))
+        by_graph = positive_probability(in_graph, self._positive)
+        return Answers(self._read(float_features), self._read(int8_features), by_graph)
 
     def _read(self, features: Features) -> float:
-        return self._positives(self._head.probabilities(features.reshape(1, -1))[0])
-
-    def _positives(self, row: NDArray[np.float32]) -> float:
-        return float(min(1.0, row[self._positive].sum(dtype=np.float64)))
+        return positive_probability(self._head.probabilities(features.reshape(1, -1))[0], self._positive)
 
 
 def float_features(model: bytes) -> Callable[[Image8], Features]:

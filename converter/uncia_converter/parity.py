@@ -32,6 +32,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from uncia_contract.classifier import NotedScore
 from uncia_contract.decisions import DecisionRule, decide
 from uncia_contract.errors import DataError, UnciaError
 from uncia_contract.heads import LogisticHead
@@ -39,7 +40,7 @@ from uncia_contract.held_out import NO_FOLD, HeldOut
 from uncia_contract.labels import LabelledPicture, sequences
 from uncia_contract.manifest import Manifest
 from uncia_contract.scoring import score_burst
-from uncia_converter.both_models import BothModels, BothScores, Models
+from uncia_converter.both_models import Answers, BothModels, Models
 
 MOST_AUC, MOST_MEAN, MARGIN = 0.002, 0.02, 0.02
 WORST = 10
@@ -207,15 +208,13 @@ def _score(group: Sequence[LabelledPicture], scorer: BothModels, name: Callable[
         return []
     positive = scorer.manifest.positive_labels
     return [
-        _row(name(picture), picture.label in positive, look.score)
+        _row(name(picture), picture.label in positive, *look.score.note)
         for picture, look in zip(group, verdict.looks, strict=True)
-        if isinstance(look.score, BothScores)
+        if isinstance(look.score, NotedScore)
     ]
 
 
-def _row(file: str, positive: bool, scores: BothScores) -> _Row:
-    unseen, own = scores.unseen, scores.own
-
+def _row(file: str, positive: bool, unseen: Answers, own: Answers) -> _Row:
     def parity(in_float: float, in_integers: float) -> PictureParity:
         return PictureParity(file, positive, round(in_float, 6), round(in_integers, 6))
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
-from uncia_contract.classifier import Classifier
+from uncia_contract.classifier import Classifier, NotedScore
 from uncia_contract.decisions import DecisionRule
 from uncia_contract.frames import BurstRule
-from uncia_contract.heads import LogisticHead, head_to_bytes
+from uncia_contract.heads import LogisticHead, head_to_bytes, positive_probability
 from uncia_contract.interpreter import Interpreter
 from uncia_contract.labels import LabelledPicture
 from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
@@ -57,26 +57,12 @@ def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
     return probes_to_bytes(Probes(grey, features, head.probabilities(features)))
 
 
-class _Score(float):
-    """A frame's score, and every class' probability behind it: frames are scored in whatever order they are ready."""
-
-    row: NDArray[np.float32]
-
-    def __new__(cls, value: float, row: NDArray[np.float32]) -> "_Score":
-        score = super().__new__(cls, value)
-        score.row = row
-        return score
-
-
 class _Telling(Classifier):
-    """The trap's classifier, whose scores tell the probabilities of all classes."""
+    """The trap's classifier, whose scores note the probabilities of all classes."""
 
-    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self._row = super().probabilities(image)
-        return self._row
-
-    def score(self, image: NDArray[np.uint8]) -> _Score:
-        return _Score(super().score(image), self._row)
+    def score(self, image: NDArray[np.uint8]) -> NotedScore:
+        row = self.probabilities(image)
+        return NotedScore(positive_probability(row, self.manifest.positive_columns), row)
 
 
 def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
@@ -89,6 +75,6 @@ def _score(telling: _Telling, burst: Burst) -> NDArray[np.float64]:
     rows = np.full((len(burst), len(telling.manifest.labels)), np.nan)
     verdict = score_burst([picture.path.read_bytes for picture in burst], telling, every_frame=True, workers=1)
     for index, look in enumerate(verdict.looks if verdict else ()):
-        if isinstance(look.score, _Score):
-            rows[index] = look.score.row
+        if isinstance(look.score, NotedScore):
+            rows[index] = look.score.note
     return rows
