@@ -158,3 +158,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"NO REFERENCE VALUES: {folder} is missing; nothing was compared with them")
     return folder
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A copy of what release 0.1 left on a trap, a station and a workstation (tests/fixtures/make_fixtures.py)."""
+    return Path(shutil.copytree(Path(__file__).parent / "fixtures" / "release-0.1", tmp_path / "release-0.1"))

@@ -1,0 +1,60 @@
+"""A catalogue that release 0.1 left is opened, on SQLite and from a dump of PostgreSQL, and goes on."""
+
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from uncia_collector.arrivals import arrival
+from uncia_collector.catalogue import listing
+from uncia_collector.database import Database
+from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.people import People
+from uncia_collector.settings import sqlite_url
+from uncia_collector.store import Store
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def catalogue(request: pytest.FixtureRequest, release: Path) -> Iterator[Database]:
+    """The release's catalogue, migrated by the present code."""
+    url = sqlite_url(release / "station")
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        url = server.new_database()
+        dump, name = release / "station" / "catalogue.postgresql.sql", url.split("@/")[1].split("?")[0]
+        where = ["-h", server.folder, "-U", server.user]
+        command = [server.programs / "psql", "-q", "-v", "ON_ERROR_STOP=1", *where, "-f", dump, name]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    database = Database(url)
+    database.migrate()
+    yield database
+    database.close()
+
+
+def test_every_sequence_is_listed_as_it_was(catalogue: Database) -> None:
+    """Whole and partly arrived, with the frames that are stored."""
+    found = {(row["trap"], row["id"]): (row["complete"], len(list(row["files"]))) for row in listing(catalogue)}
+    assert found == {
+        ("ridge", "000001"): (True, 2),
+        ("ridge", "000002"): (False, 1),
+        ("spring", "000001"): (True, 1),
+        ("spring", "000002"): (True, 1),
+    }
+
+
+def test_a_person_still_logs_in(catalogue: Database) -> None:
+    """With the password of then."""
+    assert People(catalogue).log_in("anara", "snow leopard", NOW) is not None
+
+
+def test_a_sequence_that_arrived_in_part_is_finished(catalogue: Database, release: Path, make_sequence, make_jpeg):
+    """A new one is stored beside it, and its receipt says so."""
+    store = Store(catalogue, FrameFolder(release / "station"))
+    sent = make_sequence("000003", "ridge", [make_jpeg(7)])
+    [addressed] = store.take([arrival(wire) for wire in sent.wires()], NOW)
+    assert addressed.receipt.record_stored and addressed.receipt.frames_stored == (0,)
+    assert len(list(listing(catalogue))) == 5

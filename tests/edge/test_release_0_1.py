@@ -1,0 +1,60 @@
+"""The state that release 0.1 left on a trap is opened, and goes on."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from uncia_contract.messages import Receipt
+from uncia_edge.ledger import Ledger, key_of
+from uncia_edge.outbox import Outbox
+from uncia_edge.overrides import OverrideFile
+from uncia_edge.testing.records import make_record, write_frames
+
+
+@pytest.fixture
+def ids(release: Path) -> dict[str, str]:
+    """Sequence ids by what became of them."""
+    return dict(json.loads((release / "trap" / "contents.json").read_text()))
+
+
+@pytest.fixture
+def outbox(release: Path) -> Outbox:
+    return Outbox(release / "trap" / "outbox")
+
+
+def test_each_sequence_is_in_the_state_it_was_left_in(outbox: Outbox, ids: dict[str, str]) -> None:
+    """Waiting, partly stored, parked, delivered, held for an audit, dropped."""
+    assert outbox.set_aside is None
+    assert outbox.waiting() == [ids[name] for name in ("waiting", "partly-stored", "parked", "held")]
+    assert list(outbox.parked()) == [ids["parked"]]
+    assert outbox.is_delivered(ids["delivered"])
+    partly = outbox.get(ids["partly-stored"])
+    assert partly is not None and partly.unsent == [1, 2]
+    assert outbox.counters().bursts == 7
+
+
+def test_it_takes_the_next_sequence_and_a_receipt(outbox: Outbox, ids: dict[str, str], tmp_path: Path) -> None:
+    """Ids go on where they ended, and a receipt removes what waited."""
+    following = outbox.next_sequence_id("ridge-01")
+    outbox.add(make_record(following, [b"new"]), write_frames(tmp_path / "new", [b"new"]))
+    outbox.apply(Receipt(ids["waiting"], record_stored=True, frames_stored=(0, 1, 2)))
+    assert following.endswith("-000007")
+    assert following in outbox.waiting() and ids["waiting"] not in outbox.waiting()
+
+
+def test_files_that_were_handed_over_do_not_come_again(release: Path) -> None:
+    """The ledger names them by path, size and time, which a checkout does not keep."""
+    trap = release / "trap"
+    for line in (trap / "watched.jsonl").read_text().splitlines():
+        for name, _, modified_ns in json.loads(line)[1]:
+            os.utime(trap / "watched" / name, ns=(modified_ns, modified_ns))
+    ledger = Ledger(trap / "watched.jsonl", trap / "watched")
+    known = [key_of(trap / "watched" / f"frame-{n}.jpg", trap / "watched") in ledger for n in range(3)]
+    assert known == [True, True, False]
+
+
+def test_settings_from_afar_stay(release: Path) -> None:
+    """A threshold set by the base station outlives the upgrade."""
+    assert OverrideFile(release / "trap" / "overrides.json").current.threshold == 0.7
