@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 PACKAGES := contract backbones edge training converter collector simulation
-export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES)))
+export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES) tests))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help simulate test test-slow test-tflite compare-runtimes test-arm64 test-faults check format starter demo-bundle bench clean
@@ -93,8 +93,8 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links an
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
 	@command -v systemctl >/dev/null || { echo "test-faults: systemd is missing; apt install systemd"; exit 1; }
-	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/test_link_faults.py tests/collector/test_fuzz.py \
-	    tests/collector/test_group.py tests/collector/test_extremes.py tests/systemd/test_field_guide.py
+	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/delivery/test_link_faults.py tests/collector/ingest/test_fuzz.py \
+	    tests/collector/ingest/test_group.py tests/collector/ingest/test_extremes.py tests/systemd/test_field_guide.py
 
 clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,7 +18,7 @@ from pathlib import Path
 
 QUALITY = 97
 GOAL_MB = 100.0
-TRAP = "import sys; from uncia_edge.cli import main; sys.exit(main())"
+TRAP = "import sys; from uncia_edge.cli.main import main; sys.exit(main())"
 RENDER = "import sys; sys.path.insert(0, {here!r}); import burst_memory; burst_memory.render(*sys.argv[1:])"
 
 
@@ -26,7 +26,7 @@ def render(folder: str, frames: str, side: str) -> None:
     """Frames with a bright square of that many pixels that walks; in a process of its own."""
     from PIL import Image
 
-    from uncia_edge.bench import bench_picture
+    from uncia_edge.cli.bench import bench_picture
 
     base = Image.open(io.BytesIO(bench_picture())).convert("RGB")
     for step in range(int(frames)):
@@ -40,8 +40,8 @@ def all_positive(bundle: Path, out: Path) -> None:
     """A copy of the bundle that keeps every burst."""
     import msgspec
 
-    from uncia_contract.bundle import read_bundle, write_bundle
-    from uncia_contract.decisions import DecisionRule
+    from uncia_contract.bursts.decisions import DecisionRule
+    from uncia_contract.model.bundle import read_bundle, write_bundle
 
     whole = read_bundle(bundle)
     manifest = msgspec.structs.replace(whole.manifest, decision_rule=DecisionRule(0.0))

@@ -26,13 +26,13 @@ from sqlalchemy import func, select, text
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.collector.conftest import PostgreSQL, postgresql_programs
 
-from uncia_collector.database import Database
-from uncia_collector.filters import STATES
-from uncia_collector.people import People
-from uncia_collector.schema import sequences
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.filters import STATES
+from uncia_collector.catalogue.people import People
+from uncia_collector.catalogue.schema import sequences
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
-from uncia_collector.web.limits import RateLimit
+from uncia_collector.web.rate_limit import RateLimit
 from uncia_collector.web.server import PageServer
 
 TIME = {

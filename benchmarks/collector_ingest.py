@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.collector.conftest import PostgreSQL, SentSequence, jpeg, postgresql_programs
 from tests.conftest import Mosquitto
 
-from uncia_collector.collector import Collector
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
-from uncia_contract.messages import Receipt, decode
+from uncia_contract.messages.records import Receipt, decode
 
 IN_FLIGHT = 200
 BASE = jpeg(1, (150, 110))

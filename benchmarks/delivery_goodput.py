@@ -16,15 +16,15 @@ import threading
 import time
 from pathlib import Path
 
-from uncia_contract.messages import encode
-from uncia_contract.topics import Topics
-from uncia_edge.delivery import Delivery
-from uncia_edge.link import Broker, Link
-from uncia_edge.outbox import Outbox
-from uncia_edge.pace import Pace
-from uncia_edge.testing.collector import BrokerCollector
-from uncia_edge.testing.proxy import Proxy
-from uncia_edge.testing.records import make_record, write_frames
+from support.fake_collector import BrokerCollector
+from support.proxy import Proxy
+from support.records import make_record, write_frames
+from uncia_contract.messages.records import encode
+from uncia_contract.messages.topics import Topics
+from uncia_edge.delivery.link import Broker, Link
+from uncia_edge.delivery.pace import Pace
+from uncia_edge.delivery.sender import Delivery
+from uncia_edge.outbox.store import Outbox
 
 TOPICS = Topics("ridge-01")
 # Two bursts of a small camera: 3 and 5 frames of 45 to 110 KB.

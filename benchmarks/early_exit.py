@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.decisions import DecisionRule, decide, decide_early, is_settled, scoring_order
+from uncia_contract.bursts.decisions import DecisionRule, decide, decide_early, is_settled, scoring_order
 from uncia_contract.errors import FrameError
-from uncia_contract.preprocessing import model_input
-from uncia_contract.scoring import score_burst
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.scoring.score_burst import score_burst
 
 THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 GOAL = 0.95

@@ -26,15 +26,15 @@ from itertools import cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from uncia_contract.archive import archive_of
-from uncia_contract.frames import BurstRule
-from uncia_contract.preprocessing import model_input
-from uncia_training.feature_network import FeatureNetwork, network_of_bundle
-from uncia_training.feature_rows import shown_archive
-from uncia_training.feature_run import LocalFeatures
+from uncia_contract.archive.visits import archive_of
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_training.features.feature_network import FeatureNetwork, network_of_bundle
+from uncia_training.features.feature_rows import shown_archive
+from uncia_training.features.feature_run import LocalFeatures
 
 BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
-PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli import main; sys.exit(main())"]
+PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main import main; sys.exit(main())"]
 PICTURES = 1000  # a round; what is paid once (imports, the last row group) counts less with more, as in a real run
 TICK = os.sysconf("SC_CLK_TCK")
 

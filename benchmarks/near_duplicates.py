@@ -11,7 +11,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_training.duplicates import duplicate_groups
+from uncia_training.datasets.duplicates import duplicate_groups
 
 SIZES = (10_000, 50_000, 200_000)
 FLIPPED = (0.0, 0.01, 0.03, 0.08)

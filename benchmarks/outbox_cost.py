@@ -18,9 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from uncia_edge.originals import SETTLED_S, read_original
-from uncia_edge.outbox import Outbox, _insert
-from uncia_edge.testing.records import make_record
+from support.records import make_record
+from uncia_edge.outbox.source_files import SETTLED_S, read_original
+from uncia_edge.outbox.store import Outbox, _insert
 
 FRAME_BYTES = 400_000
 FRAMES = 10

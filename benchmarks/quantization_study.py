@@ -15,22 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_backbones import quantize
-from uncia_backbones.bias import bias_corrected
-from uncia_backbones.calibration import choose as choose_calibration
 from uncia_backbones.network import Network
-from uncia_backbones.ranges import in_integers, least_loss, observed
+from uncia_backbones.quantization import quantize
+from uncia_backbones.quantization.activation_ranges import in_integers, least_loss, observed
+from uncia_backbones.quantization.bias_correction import bias_corrected
+from uncia_backbones.quantization.calibration import choose as choose_calibration
+from uncia_backbones.quantization.gptq_rounding import compensated
 from uncia_backbones.registry import BACKBONES, backbone
-from uncia_backbones.rounding import compensated
-from uncia_contract.heads import LogisticHead
-from uncia_contract.interpreter import Interpreter
-from uncia_contract.labels import LabelledPicture, read_labels
-from uncia_contract.preprocessing import model_input
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.runs.labels import LabelledPicture, read_labels
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import roc_auc
-from uncia_training.logistic import calibrate, fit_linear, to_head
-from uncia_training.selection import Samples, assign_folds, group_names
-from uncia_training.selection import choose as choose_penalty
+from uncia_training.fitting.logistic import calibrate, fit_linear, to_head
+from uncia_training.fitting.selection import Samples, assign_folds, group_names
+from uncia_training.fitting.selection import choose as choose_penalty
 
 Image8 = NDArray[np.uint8]
 Features = NDArray[np.float32]

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from uncia_contract.regions import RegionChoice, RegionRule, crop_box, regions, thumbnail
+from uncia_contract.bursts.regions import RegionChoice, RegionRule, crop_box, regions, thumbnail
 
 Finder = Callable[[list[np.ndarray]], list[RegionChoice]]
 STILL = (

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia_training.feature_store import StoredRows
-from uncia_training.logistic import balanced
-from uncia_training.streaming import fit_streaming
+from uncia_training.features.feature_store import StoredRows
+from uncia_training.fitting.logistic import balanced
+from uncia_training.fitting.streaming import fit_streaming
 
 ROWS_AT_ONCE = 200
 TELLING = 300  # features that differ between the classes

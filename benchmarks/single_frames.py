@@ -15,11 +15,11 @@ import numpy as np
 from PIL import Image
 
 import regions_study as study
-from uncia_contract.backgrounds import Background
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.preprocessing import model_input
-from uncia_contract.regions import RegionChoice, RegionRule, regions, thumbnail
+from uncia_contract.bursts.backgrounds import Background
+from uncia_contract.bursts.regions import RegionChoice, RegionRule, regions, thumbnail
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
 
 STARTER = Path(__file__).parent.parent / "models" / "snow-leopard-starter-1.uncia"
 Box = tuple[int, int, int, int] | None

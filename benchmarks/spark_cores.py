@@ -15,10 +15,10 @@ import time
 from pathlib import Path
 
 from features_throughput import BUNDLE, TICK, busy, copies
-from uncia_training.feature_network import network_of_bundle
-from uncia_training.spark_features import SparkFeatures
-from uncia_training.spark_session import spark
-from uncia_training.storage import archive_at
+from uncia_training.datasets.storage import archive_at
+from uncia_training.features.feature_network import network_of_bundle
+from uncia_training.spark.features import SparkFeatures
+from uncia_training.spark.session import spark
 
 
 def run(cores: int, folder: Path, warm: Path) -> tuple[float, float, float]:

@@ -24,8 +24,8 @@ import msgspec
 from PIL import Image
 
 from delivery_goodput import start_broker
-from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_edge.runtime import Runtime
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
 BURST, PICTURES, SAMPLES, AT_ONCE = 10, 40, 20, 5

@@ -3,8 +3,8 @@
     python benchmarks/trap_speed.py BUNDLE [--tflite .venv-tflite/bin/python] [--pairs 15]
 
 Ratios within one run, ours and theirs in turn, medians of processor seconds (all threads) and of wall time. Pictures
-are rendered (`uncia_edge.bench.bench_picture`, 4000 x 3000, quality 88), with three amounts of sensor noise: the two
-cameras whose originals are in ../shared/data leave 0.8 and 1.0 bits a pixel, which is 1.2 and 1.6 MB for 12 megapixels.
+are rendered (`uncia_edge.cli.bench.bench_picture`, 4000 x 3000, quality 88), with three amounts of sensor noise: the
+two cameras whose originals are in ../shared/data leave 0.8 and 1.0 bits a pixel, 1.2 and 1.6 MB for 12 megapixels.
 
 Bare work is what nothing that uses this decoder and this interpreter can do without: the JPEG decoder's calls, each at
 the scale that is needed, and the model's invocations; no resizing, no head, no search for regions.
@@ -31,19 +31,19 @@ from statistics import median
 import numpy as np
 from PIL import Image
 
-from uncia_contract.archive_scores import Pictures
-from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.burst_pictures import enough_for_thumbnail
-from uncia_contract.classifier import Classifier, on_one_core
-from uncia_contract.jpeg import dct_scale, open_jpeg, oriented_size
-from uncia_contract.jpeg_part import open_part
-from uncia_contract.manifest import MODEL, Manifest
-from uncia_contract.preprocessing import WHOLE, enough_for, model_input, pixel_box
-from uncia_contract.regions import Region
-from uncia_contract.scoring import score_burst
-from uncia_edge.bench import bench_picture
-from uncia_edge.card import Card, CardScorer, CardSequence
-from uncia_edge.memory import CARD_SPARE_BYTES, return_large_blocks
+from uncia_contract.archive.archive_scores import Pictures
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.manifest import MODEL, Manifest
+from uncia_contract.pictures.jpeg import dct_scale, open_jpeg, oriented_size
+from uncia_contract.pictures.jpeg_crop import open_part
+from uncia_contract.pictures.preprocessing import WHOLE, enough_for, model_input, pixel_box
+from uncia_contract.pictures.region import Region
+from uncia_contract.scoring.burst_decoder import enough_for_thumbnail
+from uncia_contract.scoring.score_burst import score_burst
+from uncia_edge.cli.bench import bench_picture
+from uncia_edge.cli.card import Card, CardScorer, CardSequence
+from uncia_edge.scoring.memory import CARD_SPARE_BYTES, return_large_blocks
 
 NOISE = (2.5, 4.0, 6.0)  # grey levels of sensor noise
 BURSTS = (("nothing moves", 0), ("a large animal", 1500), ("a small animal", 700))  # pixels

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
 
 
 def main() -> None:

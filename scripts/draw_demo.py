@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from uncia_contract.jpeg import open_jpeg
-from uncia_contract.regions import RegionRule, crop_box, regions, thumbnail
+from uncia_contract.bursts.regions import RegionRule, crop_box, regions, thumbnail
+from uncia_contract.pictures.jpeg import open_jpeg
 from uncia_simulation.scenes import render_bursts
 
 TILE = (256, 192)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["uncia_contract", "uncia_collector.arrivals", "uncia_collector.store"]):
-    from uncia_collector.arrivals import Garbage, Wire, arrival
-    from uncia_collector.store import picture_size
-    from uncia_contract import messages, topics
+with atheris.instrument_imports(
+    include=["uncia_contract", "uncia_collector.ingest.wire_messages", "uncia_collector.ingest.store"]
+):
+    from uncia_collector.ingest.store import picture_size
+    from uncia_collector.ingest.wire_messages import Garbage, Wire, arrival
     from uncia_contract.errors import MessageError
+    from uncia_contract.messages import records, topics
 
 RECORD = (
     b'{"id":"1","trap":"ridge","event":"1","started_at":"2026-11-23T03:00:00Z","ended_at":"2026-11-23T03:00:01Z",'
@@ -36,7 +38,7 @@ SEEDS = [
     b"\2uncia/v1/ridge/sequence/1/frame/0/0\n" + b"a" * 64 + b"20000\nbytes", b"\3" + JPEG,
     b'\1{"sequence":"1","record_stored":true,"missing":[{"n":0,"ranges":[[0,5]]}],"schema":"uncia.receipt/1"}',
 ]  # fmt: skip
-KINDS = (messages.SequenceRecord, messages.TrapState, messages.Receipt)
+KINDS = (records.SequenceRecord, records.TrapState, records.Receipt)
 
 
 def one(data: bytes) -> None:
@@ -50,7 +52,7 @@ def one(data: bytes) -> None:
         case 1:
             for kind in KINDS:
                 try:
-                    messages.decode(rest, kind)
+                    records.decode(rest, kind)
                 except MessageError:
                     continue
         case 2:

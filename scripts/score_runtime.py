@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.preprocessing import model_input
-from uncia_contract.scoring import score_burst
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.scoring.score_burst import score_burst
 
 
 def main() -> None:

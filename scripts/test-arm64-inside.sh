@@ -10,7 +10,7 @@ for half in 1 2; do
     [ -n "$files" ] || continue
     # shellcheck disable=SC2086
     python3.11 -m pytest -q -p no:cacheprovider -m "not slow and not faults and not hardware" --durations=5 \
-        --deselect tests/contract/test_result_writers.py::test_megadetector_utils_accepts_the_file $files \
+        --deselect tests/contract/archive/test_result_writers.py::test_megadetector_utils_accepts_the_file $files \
         > "$log" 2>&1 &
     running="$running $!:$log"
 done

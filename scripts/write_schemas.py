@@ -1,6 +1,6 @@
 """Writes the JSON Schemas (2020-12) of every message and of the bundle's manifest: `write_schemas.py [FOLDER]`.
 
-The structs of `uncia_contract.messages` and `manifest` are the source; docs/schemas is their copy for other programs.
+The structs of `messages.records` and `model.manifest` are the source; docs/schemas is their copy for other programs.
 """
 
 import inspect
@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from uncia_contract.manifest import Manifest
-from uncia_contract.messages import Command, Receipt, Reply, SequenceRecord, TrapState
+from uncia_contract.messages.records import Command, Receipt, Reply, SequenceRecord, TrapState
+from uncia_contract.model.manifest import Manifest
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 KINDS = {

@@ -13,8 +13,8 @@ from typing import Any
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.network import Network, file_sha256
-from uncia_backbones.torch_weights import read_tensors
-from uncia_backbones.weights import CheckpointTensors, SeededTensors, Tensors, seed_of
+from uncia_backbones.weights.tensors import CheckpointTensors, SeededTensors, Tensors, seed_of
+from uncia_backbones.weights.torch_checkpoint import read_tensors
 from uncia_contract.errors import DataError
 
 SIZE = (224, 224)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from uncia_backbones.calibration import Calibration
 from uncia_backbones.network import Network
+from uncia_backbones.quantization.calibration import Calibration
 from uncia_contract.errors import StorageError
 
 INT8, FLOAT, DESCRIPTION = "backbone.tflite", "float.tflite", "backbone.json"
@@ -64,7 +64,7 @@ def clear(folder: Path) -> None:
 
 
 def _models(network: Network, layer: str, calibration: Calibration, progress: Progress) -> dict[str, bytes]:
-    from uncia_backbones.quantize import float_model, int8_model
+    from uncia_backbones.quantization.quantize import float_model, int8_model
 
     return {
         INT8: int8_model(network.model, layer, calibration.pixels(), progress),

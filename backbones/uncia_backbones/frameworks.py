@@ -3,7 +3,7 @@
 Import them from here, so that a command's first line on the terminal is its own.
 """
 
-from uncia_backbones.silence import silenced
+from uncia_backbones.terminal_silence import silenced
 
 with silenced():
     import keras

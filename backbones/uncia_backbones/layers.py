@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_backbones.frameworks import keras
-from uncia_backbones.weights import Tensors
+from uncia_backbones.weights.tensors import Tensors
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import normalised
 from uncia_backbones.network import Network, file_sha256
-from uncia_backbones.silence import silenced
-from uncia_backbones.weights import SeededTensors, seed_of
+from uncia_backbones.terminal_silence import silenced
+from uncia_backbones.weights.tensors import SeededTensors, seed_of
 from uncia_contract.errors import DataError
 
 SIZE = (224, 224)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import GLUON_NAMES, Graph, normalised
 from uncia_backbones.network import Network, file_sha256
-from uncia_backbones.onnx_weights import read_initialisers
-from uncia_backbones.weights import CheckpointTensors, SeededTensors, Tensors, seed_of
+from uncia_backbones.weights.onnx_checkpoint import read_initialisers
+from uncia_backbones.weights.tensors import CheckpointTensors, SeededTensors, Tensors, seed_of
 from uncia_contract.errors import DataError
 
 SIZE = (224, 224)

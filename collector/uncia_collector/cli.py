@@ -14,24 +14,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from uncia_collector.alerts import check_mail
-from uncia_collector.ask_command import add_ask
-from uncia_collector.broker import check_broker
-from uncia_collector.catalogue import listing
-from uncia_collector.collector import Collector
-from uncia_collector.database import Database
-from uncia_collector.deployments import read_deployments
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.catalogue.people import ROLES, People
 from uncia_collector.exports.kinds import KINDS, Request, export
-from uncia_collector.frame_folder import FrameFolder
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
+from uncia_collector.ingest.broker import check_broker
+from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.logs import configure_logs, logger
-from uncia_collector.people import ROLES, People
+from uncia_collector.runtime import Collector
 from uncia_collector.service import serve_until
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
-from uncia_contract.command_line import add_command, run_command
+from uncia_collector.station.alerts import check_mail
+from uncia_collector.station.ask_command import add_ask
+from uncia_contract.archive.json_array import write_json_array
+from uncia_contract.cli.command_line import add_command, run_command
 from uncia_contract.errors import ConfigurationError, DataError, StorageError
-from uncia_contract.json_array import write_json_array
 
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
-from uncia_contract.configuration import read_toml
+from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
-from uncia_contract.topics import ROOT
+from uncia_contract.messages.topics import ROOT
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 LABEL = r"^\w[\w .'()/-]{0,79}$"  # what people may call an animal

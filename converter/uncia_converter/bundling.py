@@ -15,13 +15,11 @@ from typing import Any
 
 import msgspec
 
-from uncia_contract.bundle import bundle_from_bytes, write_bundle
-from uncia_contract.classifier import Classifier
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
-from uncia_contract.heads import LogisticHead, head_from_bytes
-from uncia_contract.held_out import held_out_from_bytes
-from uncia_contract.labels import read_labels
-from uncia_contract.manifest import (
+from uncia_contract.model.bundle import bundle_from_bytes, write_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.model.heads import LogisticHead, head_from_bytes
+from uncia_contract.model.manifest import (
     EDGETPU,
     HEAD,
     MODEL,
@@ -31,12 +29,23 @@ from uncia_contract.manifest import (
     manifest_from_bytes,
     manifest_to_bytes,
 )
-from uncia_contract.probes import probes_to_bytes
-from uncia_contract.runs import RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run, read_run
-from uncia_converter.both_models import Models
+from uncia_contract.model.probes import probes_to_bytes
+from uncia_contract.runs.held_out import held_out_from_bytes
+from uncia_contract.runs.labels import read_labels
+from uncia_contract.runs.run_folder import (
+    RUN_BACKBONE,
+    RUN_FLOAT,
+    RUN_HEAD,
+    RUN_HELD_OUT,
+    RUN_MODEL,
+    RUN_PICTURES,
+    Run,
+    read_run,
+)
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
+from uncia_converter.parity_models import Models
 from uncia_converter.probes import make_probes
 from uncia_converter.whole_file import write_whole
 

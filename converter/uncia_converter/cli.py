@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from uncia_backbones.calibration import PICTURES
+from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.arguments import whole
-from uncia_contract.command_line import add_command, run_command
+from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.command_line import add_command, run_command
 from uncia_contract.errors import BundleError, DataError
-from uncia_contract.runs import run_of
+from uncia_contract.runs.run_folder import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
 EXAMPLES = """examples:

@@ -32,15 +32,15 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from uncia_contract.classifier import NotedScore
-from uncia_contract.decisions import DecisionRule, decide
+from uncia_contract.bursts.decisions import DecisionRule, decide
 from uncia_contract.errors import DataError, UnciaError
-from uncia_contract.heads import LogisticHead
-from uncia_contract.held_out import NO_FOLD, HeldOut
-from uncia_contract.labels import LabelledPicture, sequences
-from uncia_contract.manifest import Manifest
-from uncia_contract.scoring import score_burst
-from uncia_converter.both_models import Answers, BothModels, Models
+from uncia_contract.model.classifier import NotedScore
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.model.manifest import Manifest
+from uncia_contract.runs.held_out import NO_FOLD, HeldOut
+from uncia_contract.runs.labels import LabelledPicture, sequences
+from uncia_contract.scoring.score_burst import score_burst
+from uncia_converter.parity_models import Answers, BothModels, Models
 
 MOST_AUC, MOST_MEAN, MARGIN = 0.002, 0.02, 0.02
 WORST = 10

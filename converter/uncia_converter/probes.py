@@ -10,11 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_contract.heads import LogisticHead
-from uncia_contract.interpreter import Interpreter
-from uncia_contract.manifest import FEATURE_TOLERANCE, TOLERANCE
-from uncia_contract.probes import Probes, feature_difference, feature_spread
-from uncia_converter.drawings import MOST_TRIES, draw, fields
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.manifest import FEATURE_TOLERANCE, TOLERANCE
+from uncia_contract.model.probes import Probes, feature_difference, feature_spread
+from uncia_converter.probe_images import MOST_TRIES, draw, fields
 
 SURE = 2 / 3
 # EfficientNet-Lite0 has 4 MB and takes 7 ms a drawing, ResNet-50 25 MB and ten times as long.

@@ -6,8 +6,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from uncia_contract.bundle import bundle_from_bytes, read_bundle, write_bundle
 from uncia_contract.errors import DataError
+from uncia_contract.model.bundle import bundle_from_bytes, read_bundle, write_bundle
 from uncia_converter.whole_file import write_whole
 
 

@@ -10,11 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from uncia_contract.configuration import read_toml
+from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
-from uncia_contract.scoring import Strips
-from uncia_contract.topics import ROOT
-from uncia_edge.sleep import SleepSettings
+from uncia_contract.messages.topics import ROOT
+from uncia_contract.scoring.score_burst import Strips
 
 Fraction = Annotated[float, Meta(ge=0.0, lt=0.5)]
 
@@ -80,6 +79,17 @@ class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
     audit_per_day: Annotated[int, Meta(ge=0, le=1000)] = 0
     preview_px: Annotated[int, Meta(ge=0, le=1024)] = 320
     log_mb: Annotated[int, Meta(ge=1, le=10_000)] = 8
+
+
+ClockTime = Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")]
+
+
+class SleepSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """`start` and `end` of the planned sleep, as `HH:MM` in the zone `utc_offset_h`; empty for none."""
+
+    start: ClockTime = ""
+    end: ClockTime = ""
+    utc_offset_h: Annotated[float, Meta(ge=-14, le=14)] = 0.0
 
 
 class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from uncia_contract.command_line import add_command, run_command
+from uncia_contract.cli.command_line import add_command, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate

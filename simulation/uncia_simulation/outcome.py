@@ -7,8 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from uncia_contract.messages import SequenceRecord
-from uncia_edge.trap import Observation
+from uncia_contract.messages.records import SequenceRecord
+from uncia_edge.scoring.observer import Observation
 from uncia_simulation.simulate import Replay
 
 

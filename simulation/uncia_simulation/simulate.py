@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from uncia_collector.collector import Collector
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.errors import BrokerError
-from uncia_edge.recorded import RecordedCamera
-from uncia_edge.runtime import Runtime
+from uncia_edge.camera.recorded import RecordedCamera
+from uncia_edge.scoring.observer import Observation
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
-from uncia_edge.trap import Observation
 from uncia_simulation.broker import EmbeddedBroker, is_listening
 
 TRAP = "desk-1"

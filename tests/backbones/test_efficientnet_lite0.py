@@ -7,8 +7,8 @@ import pytest
 
 from uncia_backbones.efficientnet_lite0 import FEATURES, build, packaged_checkpoint
 from uncia_backbones.registry import backbone
-from uncia_backbones.torch_weights import read_tensors
-from uncia_backbones.weights import SeededTensors
+from uncia_backbones.weights.tensors import SeededTensors
+from uncia_backbones.weights.torch_checkpoint import read_tensors
 from uncia_contract.errors import DataError
 
 

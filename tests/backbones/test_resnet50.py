@@ -11,7 +11,7 @@ from uncia_backbones import resnet50
 from uncia_backbones.frameworks import keras
 from uncia_backbones.network import Network
 from uncia_backbones.registry import backbone
-from uncia_backbones.weights import SeededTensors
+from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.errors import DataError
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from uncia_backbones.flatbuffer import operator_name, unpack
-from uncia_backbones.onnx_weights import read_initialisers
-from uncia_backbones.quantize import float_model
+from uncia_backbones.quantization.quantize import float_model
 from uncia_backbones.registry import backbone
+from uncia_backbones.weights.onnx_checkpoint import read_initialisers
 from uncia_contract.errors import DataError
 
 ROW = backbone("resnet50v2")

@@ -12,12 +12,12 @@ import pytest
 from starlette.applications import Starlette
 from tests.collector.conftest import StoreUnderTest
 
-from uncia_collector.deployments import read_deployments
-from uncia_collector.people import People
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.people import People
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.server import PageServer
-from uncia_contract.messages import BundleIdentity
+from uncia_contract.messages.records import BundleIdentity
 
 BUNDLE = Path(__file__).parents[2] / "models" / "rendered-demo-1.uncia"
 IDENTITY = BundleIdentity("rendered-demo", 1, hashlib.sha256(BUNDLE.read_bytes()).hexdigest())

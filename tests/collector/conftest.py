@@ -19,14 +19,14 @@ from argon2 import PasswordHasher
 from PIL import Image
 from sqlalchemy import text
 
-from uncia_collector.arrivals import Wire, arrival
-from uncia_collector.database import Database
-from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.schema import metadata
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import metadata
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.wire_messages import Wire, arrival
 from uncia_collector.settings import sqlite_url
-from uncia_collector.store import Store
-from uncia_contract.messages import BundleIdentity, ClockTrust, FrameEntry, Preview, SequenceRecord, encode
-from uncia_contract.topics import MAX_CHUNK_BYTES, Topics
+from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, Preview, SequenceRecord, encode
+from uncia_contract.messages.topics import MAX_CHUNK_BYTES, Topics
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -290,4 +290,4 @@ def placed_jpeg():
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2 as a test can bear it; the page's own cost is that of its library's default."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("uncia_collector.people._HASHER", hasher)
+    monkeypatch.setattr("uncia_collector.catalogue.people._HASHER", hasher)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tests.collector.conftest import NOW
 
-from uncia_collector.arrivals import arrival
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.people import ROLES, People
 from uncia_collector.cli import main
-from uncia_collector.database import Database
 from uncia_collector.exports.kinds import KINDS
-from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.people import ROLES, People
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.wire_messages import arrival
 from uncia_collector.settings import read_settings
-from uncia_collector.store import Store
 
 
 def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):

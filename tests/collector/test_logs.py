@@ -13,10 +13,10 @@ from datetime import datetime
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
-from tests.collector.test_ingest import TrapClient
-from tests.collector.test_page import state_wire
+from tests.collector.ingest.test_subscriber import TrapClient
+from tests.collector.web.test_page import state_wire
 
-from uncia_collector.arrivals import Wire
+from uncia_collector.ingest.wire_messages import Wire
 from uncia_collector.logs import configure_logs, logger
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app

@@ -14,21 +14,21 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 from tests.collector.conftest import LATITUDE, LONGITUDE, NAMED, tells_of
-from tests.collector.test_alerts import Inbox, http_handler, smtp_handler, state_of
-from tests.collector.test_page import PASSWORD, state_wire
+from tests.collector.station.test_alerts import Inbox, http_handler, smtp_handler, state_of
+from tests.collector.web.test_page import PASSWORD, state_wire
 
-from uncia_collector.alerts import Alerts
-from uncia_collector.catalogue import listing
-from uncia_collector.deployments import read_deployments
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.catalogue.people import People
+from uncia_collector.catalogue.review import review
 from uncia_collector.exports.kinds import KINDS, Request, export
-from uncia_collector.home_assistant import announcement
-from uncia_collector.people import People
-from uncia_collector.placeless import without_place
-from uncia_collector.review import review
+from uncia_collector.exports.strip_locations import without_place
 from uncia_collector.settings import AlertSettings, CollectorSettings
+from uncia_collector.station.alerts import Alerts
+from uncia_collector.station.home_assistant import announcement
 from uncia_collector.web.app import make_app
 from uncia_contract.errors import FrameError
-from uncia_contract.messages import TrapState, decode, encode
+from uncia_contract.messages.records import TrapState, decode, encode
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from uncia_collector.arrivals import arrival
-from uncia_collector.catalogue import listing
-from uncia_collector.database import Database
-from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.people import People
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.catalogue.people import People
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.wire_messages import arrival
 from uncia_collector.settings import sqlite_url
-from uncia_collector.store import Store
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 

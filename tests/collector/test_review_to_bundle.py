@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from uncia_collector.review import review
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
+from uncia_collector.catalogue.review import review
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
 from uncia_simulation.scenes import render_training_set
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from uncia_collector.database import Database
-from uncia_collector.frame_folder import FrameFolder
-from uncia_collector.ingest import Ingest
+from uncia_collector.catalogue.database import Database
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.subscriber import Ingest
 from uncia_collector.service import notify, serve_until
 from uncia_collector.settings import BrokerSettings, sqlite_url
-from uncia_collector.store import Store
 
 
 @pytest.mark.parametrize("alive", [True, False])

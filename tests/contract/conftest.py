@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uncia_contract.bundle import Bundle, bundle_from_bytes, write_bundle
-from uncia_contract.decisions import DecisionRule
-from uncia_contract.frames import BurstRule
-from uncia_contract.heads import LogisticHead, head_to_bytes
-from uncia_contract.interpreter import Interpreter
-from uncia_contract.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
-from uncia_contract.probes import Probes, probes_to_bytes
-from uncia_contract.regions import RegionRule
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.model.bundle import Bundle, bundle_from_bytes, write_bundle
+from uncia_contract.model.heads import LogisticHead, head_to_bytes
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.model.probes import Probes, probes_to_bytes
 
 MODELS = Path(__file__).parent / "models"  # made by render_models.py in it
 

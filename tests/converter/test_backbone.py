@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia_contract.interpreter import Interpreter
+from uncia_contract.model.interpreter import Interpreter
 from uncia_converter.cli import main
 
 ROW = "backbone --backbone efficientnet-lite0 --weights random:1"

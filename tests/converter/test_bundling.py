@@ -16,18 +16,27 @@ from PIL import Image
 
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
-from uncia_backbones.quantize import float_model, int8_model
-from uncia_backbones.weights import SeededTensors
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.decisions import DecisionRule
-from uncia_contract.frames import BurstRule
-from uncia_contract.heads import LogisticHead, head_to_bytes
-from uncia_contract.held_out import HeldOut, held_out_to_bytes
-from uncia_contract.labels import LabelledPicture, write_labels
-from uncia_contract.manifest import EDGETPU
-from uncia_contract.regions import RegionRule
-from uncia_contract.runs import RUN, RUN_BACKBONE, RUN_FLOAT, RUN_HEAD, RUN_HELD_OUT, RUN_MODEL, RUN_PICTURES, Run
+from uncia_backbones.quantization.quantize import float_model, int8_model
+from uncia_backbones.weights.tensors import SeededTensors
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.model.heads import LogisticHead, head_to_bytes
+from uncia_contract.model.manifest import EDGETPU
+from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
+from uncia_contract.runs.labels import LabelledPicture, write_labels
+from uncia_contract.runs.run_folder import (
+    RUN,
+    RUN_BACKBONE,
+    RUN_FLOAT,
+    RUN_HEAD,
+    RUN_HELD_OUT,
+    RUN_MODEL,
+    RUN_PICTURES,
+    Run,
+)
 from uncia_converter.cli import main
 
 SIDE, FEATURES, PICTURES = 32, 8, 8

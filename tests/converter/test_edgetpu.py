@@ -11,8 +11,8 @@ from ai_edge_litert import schema_py_generated as schema
 from uncia_backbones.flatbuffer import pack, unpack
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
-from uncia_backbones.quantize import float_model, int8_model
-from uncia_backbones.weights import SeededTensors
+from uncia_backbones.quantization.quantize import float_model, int8_model
+from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.errors import BundleError
 from uncia_converter.edgetpu import is_compiled, objections
 from uncia_converter.edgetpu_compiler import CompilerMissingError, CompilerReport, compile_for_edgetpu, read_report

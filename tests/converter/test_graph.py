@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
-from uncia_backbones.quantize import float_model, float_tensors, int8_model
-from uncia_backbones.weights import SeededTensors
+from uncia_backbones.quantization.quantize import float_model, float_tensors, int8_model
+from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.errors import BundleError
-from uncia_contract.heads import softmax
-from uncia_contract.interpreter import Interpreter
+from uncia_contract.model.heads import softmax
+from uncia_contract.model.interpreter import Interpreter
 from uncia_converter.graph import attach_head, logit_scale, quantized_head, shown_range
 
 SIDE, CHANNELS = 12, 16

@@ -16,17 +16,16 @@ from sklearn.metrics import roc_auc_score
 
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
-from uncia_backbones.quantize import float_model, int8_model
-from uncia_backbones.weights import SeededTensors
-from uncia_contract.decisions import DecisionRule
+from uncia_backbones.quantization.quantize import float_model, int8_model
+from uncia_backbones.weights.tensors import SeededTensors
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.errors import BundleError, DataError
-from uncia_contract.frames import BurstRule
-from uncia_contract.heads import LogisticHead
-from uncia_contract.held_out import NO_FOLD, HeldOut, held_out_from_bytes, held_out_to_bytes
-from uncia_contract.labels import LabelledPicture
-from uncia_contract.manifest import Backbone, Manifest
-from uncia_contract.regions import RegionRule
-from uncia_converter.both_models import Models
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.model.manifest import Backbone, Manifest
+from uncia_contract.runs.held_out import NO_FOLD, HeldOut, held_out_from_bytes, held_out_to_bytes
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_converter.parity import (
     ParityError,
     ParityReport,
@@ -36,6 +35,7 @@ from uncia_converter.parity import (
     require_parity,
     roc_auc,
 )
+from uncia_converter.parity_models import Models
 
 SIDE = 32
 
@@ -196,7 +196,9 @@ def test_frames_of_a_burst_keep_their_own_scores(
     order: tuple[int, ...],
 ) -> None:
     """Frames are scored in whatever order they are ready; the report names each by its own file."""
-    monkeypatch.setattr("uncia_contract.scoring.scoring_order", lambda frames: order[:frames] if frames > 1 else [0])
+    monkeypatch.setattr(
+        "uncia_contract.scoring.score_burst.scoring_order", lambda frames: order[:frames] if frames > 1 else [0]
+    )
     whole = manifest()
     whole = msgspec.structs.replace(whole, regions=False)
     together = {row.file: row for row in measure(pictures[:3], models(2, 1), whole).bundled_head.worst}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from uncia_backbones.flatbuffer import pack, unpack
-from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.classifier import Classifier
 from uncia_contract.errors import BundleError
-from uncia_contract.manifest import MODEL, PROBES
-from uncia_contract.probes import probes_from_bytes
-from uncia_converter.drawings import FIELDS, MOST_TRIES, Image8, draw
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.model.manifest import MODEL, PROBES
+from uncia_contract.model.probes import probes_from_bytes
+from uncia_converter.probe_images import FIELDS, MOST_TRIES, Image8, draw
 from uncia_converter.probes import TwoKernels
 
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"

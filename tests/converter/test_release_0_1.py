@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from uncia_contract.bundle import read_bundle
+from uncia_contract.model.bundle import read_bundle
 from uncia_converter.cli import main
 
 

@@ -10,12 +10,18 @@ import pytest
 
 import uncia_collector.cli
 import uncia_converter.cli
-import uncia_edge.cli
+import uncia_edge.cli.main
 import uncia_simulation.cli
-import uncia_training.cli
+import uncia_training.cli.main
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = (uncia_collector.cli, uncia_converter.cli, uncia_edge.cli, uncia_simulation.cli, uncia_training.cli)
+PROGRAMS = (
+    uncia_collector.cli,
+    uncia_converter.cli,
+    uncia_edge.cli.main,
+    uncia_simulation.cli,
+    uncia_training.cli.main,
+)
 PAGES = "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from uncia_contract.topics import Topics
-from uncia_edge.delivery import Delivery
-from uncia_edge.link import Broker, Link
-from uncia_edge.outbox import Outbox
-from uncia_edge.pace import Pace
-from uncia_edge.testing.records import make_record, write_frames
+from support.records import make_record, write_frames
+from uncia_contract.messages.topics import Topics
+from uncia_edge.delivery.link import Broker, Link
+from uncia_edge.delivery.pace import Pace
+from uncia_edge.delivery.sender import Delivery
+from uncia_edge.outbox.store import Outbox
 
 QUICK = Pace(receipt_timeout_s=0.2, puback_timeout_s=1.0, retry_first_s=0.02, retry_most_s=0.1)
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFilter
 
-from uncia_contract.frames import BurstRule
-from uncia_contract.messages import BundleIdentity
-from uncia_edge.cameras import ArrivedBurst
-from uncia_edge.outbox import Outbox
-from uncia_edge.recorded import recorded_burst
-from uncia_edge.records import Reading
-from uncia_edge.testing.scores import Told
-from uncia_edge.trap import Observation, Trap
-from uncia_edge.watched import WatchedCamera, WatchSettings
+from support.fixed_scores import Told
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.messages.records import BundleIdentity
+from uncia_edge.camera.cameras import ArrivedBurst
+from uncia_edge.camera.recorded import recorded_burst
+from uncia_edge.camera.watched import WatchedCamera, WatchSettings
+from uncia_edge.clock import Reading
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.scoring.observer import Observation, Trap
 
 SIZE = (640, 480)
 START = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 
 PROBE = """
 import json, sys
-import uncia_edge.runtime
+import uncia_edge.service.runtime
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 heavy = {"tensorflow", "keras", "sklearn", "scipy", "torch", "pandas", "matplotlib"} & set(sys.modules)
 print(json.dumps([sorted(heavy), int(status["VmHWM"].split()[0])]))
@@ -37,7 +37,7 @@ def test_the_trap_is_small_before_its_first_frame(footprint: tuple[list[str], in
 
 def test_decoded_pictures_are_given_back_at_once() -> None:
     """On glibc the size from which memory is mapped apart stays fixed."""
-    from uncia_edge.memory import return_large_blocks
+    from uncia_edge.scoring.memory import return_large_blocks
 
     assert return_large_blocks() is True
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from uncia_contract.configuration import from_toml
+from uncia_contract.cli.configuration import from_toml
 from uncia_edge.settings import TrapSettings
 
 DOCS = Path(__file__).parents[2] / "docs"

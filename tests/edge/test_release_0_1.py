@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from uncia_contract.messages import Receipt
-from uncia_edge.ledger import Ledger, key_of
-from uncia_edge.outbox import Outbox
-from uncia_edge.overrides import OverrideFile
-from uncia_edge.testing.records import make_record, write_frames
+from support.records import make_record, write_frames
+from uncia_contract.messages.records import Receipt
+from uncia_edge.camera.seen_files import Ledger, key_of
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.service.overrides import OverrideFile
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from uncia_contract.errors import ConfigurationError
-from uncia_edge.cli import main
+from uncia_edge.cli.main import main
 from uncia_edge.settings import read_settings
 
 GOOD = 'trap = "ridge-1"\nbundle = "b.uncia"\n'

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_contract.decisions import DecisionRule
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.model.bundle import read_bundle, write_bundle
 
 MODELS = Path(__file__).parents[2] / "models"
 STARTER = MODELS / "snow-leopard-starter-1.uncia"

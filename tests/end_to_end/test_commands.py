@@ -11,15 +11,15 @@ from tests.end_to_end.conftest import STARTER
 from tests.end_to_end.test_trust import Maker
 from tests.systemd.test_units import station
 
-from uncia_collector import asking
+from support.records import make_record, write_frames
 from uncia_collector.cli import main
-from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_contract.manifest import PROBES
-from uncia_contract.messages import TrapState, decode
-from uncia_edge.link import Link
-from uncia_edge.runtime import Runtime
+from uncia_collector.station import trap_commands
+from uncia_contract.messages.records import TrapState, decode
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_contract.model.manifest import PROBES
+from uncia_edge.delivery.link import Link
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
-from uncia_edge.testing.records import make_record, write_frames
 
 __all__ = ["station"]
 
@@ -107,7 +107,7 @@ def test_a_trap_that_is_away_is_one_clear_line(base: Base, capsys: pytest.Captur
 
 def test_a_trap_that_comes_back_is_asked_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker keeps no command for a trap that is away."""
-    monkeypatch.setattr(asking.Asking.__init__, "__defaults__", (60.0, 0.3))
+    monkeypatch.setattr(trap_commands.Asking.__init__, "__defaults__", (60.0, 0.3))
     real, opened = Link.open, time.monotonic() + 1.0
     monkeypatch.setattr(
         Link, "open", lambda link: real(link) if time.monotonic() > opened else link.events.put(_gone())
@@ -117,7 +117,7 @@ def test_a_trap_that_comes_back_is_asked_again(base: Base, monkeypatch: pytest.M
 
 
 def _gone() -> Any:
-    from uncia_edge.link import Disconnected
+    from uncia_edge.delivery.link import Disconnected
 
     return Disconnected("not yet")
 
@@ -127,9 +127,9 @@ def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
 ) -> None:
     """Only what the trap does not have travels; the trap restarts with it; offered again, it is in use already."""
     sent: list[int] = []
-    real = asking.BundlePiece
+    real = trap_commands.BundlePiece
     monkeypatch.setattr(
-        asking, "BundlePiece", lambda sha, start, data: sent.append(len(data)) or real(sha, start, data)
+        trap_commands, "BundlePiece", lambda sha, start, data: sent.append(len(data)) or real(sha, start, data)
     )
     offered = version_two(base.folder / "better-2.uncia")
     assert base.ask("offer-bundle", str(offered)) == 0
@@ -168,7 +168,7 @@ def test_an_offered_bundle_whose_probes_differ_is_refused(
     base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By a child process on the trap; the bundle in use stays, and the trap goes on."""
-    from tests.edge.test_last_good import other_answers
+    from tests.edge.bundles.test_last_good import other_answers
 
     assert base.ask("offer-bundle", str(version_two(base.folder / "worse-2.uncia", **{PROBES: other_answers()}))) == 2
     assert "does not run here: " in capsys.readouterr().err

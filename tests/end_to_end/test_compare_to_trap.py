@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia_contract import activation
-from uncia_contract.bundle import read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.labels import read_labels
-from uncia_contract.preprocessing import model_input
-from uncia_contract.runs import read_run
-from uncia_contract.scoring import score_burst
+from uncia_contract.model import activation
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.runs.labels import read_labels
+from uncia_contract.runs.run_folder import read_run
+from uncia_contract.scoring.score_burst import score_burst
 from uncia_converter.cli import main as convert
-from uncia_training import contact_sheet
-from uncia_training.cli import main as train
-from uncia_training.held_scores import Held, _read
-from uncia_training.trap_side import score_bursts
+from uncia_training.cli.main import main as train
+from uncia_training.comparison.held_scores import Held, _read
+from uncia_training.comparison.trap_side import score_bursts
+from uncia_training.report import contact_sheet
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_frames_of_a_burst_keep_their_own_probabilities(
     bundle = read_bundle(packed(comparison, "uncia-no-regions"))
     burst = [picture for picture in read_labels(data / "labels.csv") if picture.is_test][1:4]
     [alone] = zip(*(score_bursts(bundle, [[picture]]) for picture in burst), strict=True)
-    monkeypatch.setattr("uncia_contract.scoring.scoring_order", lambda frames: order)
+    monkeypatch.setattr("uncia_contract.scoring.score_burst.scoring_order", lambda frames: order)
     assert score_bursts(bundle, [burst])[0].tolist() == np.concatenate(alone).tolist()
 
 

@@ -9,11 +9,11 @@ import pytest
 from tests.conftest import Mosquitto
 from tests.end_to_end.conftest import record_bursts
 
-from uncia_collector.catalogue import listing
-from uncia_collector.collector import Collector
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
-from uncia_edge.runtime import Runtime
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
 BURSTS = 6

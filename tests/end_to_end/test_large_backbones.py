@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncia_contract.bundle import Bundle, read_bundle
-from uncia_contract.classifier import Classifier
-from uncia_contract.manifest import MODEL
-from uncia_contract.preprocessing import model_input
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.model.manifest import MODEL
+from uncia_contract.pictures.preprocessing import model_input
 from uncia_converter.cli import main as convert
-from uncia_edge.cli import main as trap
-from uncia_training.cli import main as train
+from uncia_edge.cli.main import main as trap
+from uncia_training.cli.main import main as train
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "resnet50v2_stage3_weights.npz"
 MB = 1_000_000

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.end_to_end.conftest import STARTER, jpeg, record_bursts
 
-from uncia_collector.catalogue import listing
-from uncia_collector.database import Database
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.listing import listing
 from uncia_collector.settings import sqlite_url
 from uncia_simulation.cli import main
 from uncia_simulation.simulate import Plan, simulate
@@ -107,8 +107,8 @@ def broken_head(folder: Path) -> Path:
 
     import numpy as np
 
-    from uncia_contract.arrays import member
-    from uncia_contract.heads import LogisticHead, head_to_bytes
+    from uncia_contract.model.heads import LogisticHead, head_to_bytes
+    from uncia_contract.npz import member
 
     path = folder / "misfit-1.uncia"
     head = head_to_bytes(LogisticHead(np.zeros((2, 7), "f4"), np.zeros(2, "f4"), 1.0, np.zeros(2, "f4")))

@@ -23,17 +23,20 @@ from sqlalchemy import select
 from tests.conftest import Mosquitto
 from tests.end_to_end.conftest import STARTER, jpeg, record_bursts
 
-from uncia_collector.collector import Collector
-from uncia_collector.schema import sequences, traps
+from uncia_collector.catalogue.schema import sequences, traps
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
-from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_contract.decisions import DecisionRule
+from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.errors import StorageError
-from uncia_contract.messages import SequenceRecord, TrapState, decode
-from uncia_edge import cli, patient, runtime, state_folder
-from uncia_edge.decision_log import DecisionLog
-from uncia_edge.runtime import Runtime
+from uncia_contract.messages.records import SequenceRecord, TrapState, decode
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_edge.camera import waiting_camera
+from uncia_edge.cli import main as cli
+from uncia_edge.outbox import state_folder
+from uncia_edge.service import runtime
+from uncia_edge.service.decision_log import DecisionLog
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
 
@@ -151,7 +154,7 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card that is mounted late: what waits is delivered, the base station knows, and the card's bursts come."""
-    monkeypatch.setattr(patient, "LOOK_S", 1)
+    monkeypatch.setattr(waiting_camera, "LOOK_S", 1)
     folder = base.folder / "media" / "card"
     camera = CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3)
     with Runtime(base.trap(eager_bundle, camera, health_s=1)) as trap:
@@ -421,7 +424,7 @@ def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
     for n in range(3000):
         log.write(f"burst {n}", None, ["x" * 50])
     words = ["log", "--last", "3000", "--config", str(tmp_path / "trap.toml")]
-    command = [sys.executable, "-c", "import sys; from uncia_edge.cli import main; sys.exit(main())", *words]
+    command = [sys.executable, "-c", "import sys; from uncia_edge.cli.main import main; sys.exit(main())", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.readline()

@@ -19,7 +19,7 @@ TRAP = """
 import os, sys
 cores = set(range(int(sys.argv.pop(1))))
 os.sched_getaffinity = lambda process: cores
-from uncia_edge.cli import main
+from uncia_edge.cli.main import main
 sys.exit(main())
 """
 

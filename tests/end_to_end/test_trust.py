@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from uncia_contract.bundle import bundle_from_bytes, write_bundle
+from support.bundles import bundle_bytes
 from uncia_contract.errors import BundleError, ConfigurationError
+from uncia_contract.model.bundle import bundle_from_bytes, write_bundle
 from uncia_converter.cli import main as convert
-from uncia_edge.testing.bundles import bundle_bytes
-from uncia_edge.trust import Trust
+from uncia_edge.bundles.trust import Trust
 
 
 class Maker:

@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import free_port
 from tests.end_to_end.conftest import record_bursts
 
-from uncia_edge import runtime
-from uncia_edge.runtime import Runtime
+from uncia_edge.service import runtime
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
 

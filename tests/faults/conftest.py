@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.end_to_end.conftest import eager_bundle
 
-from uncia_edge.testing.power_cut import Recording, compile_shim, record
+from support.power_cut import Recording, compile_shim, record
 
 __all__ = ["eager_bundle"]
 Check = Callable[[Path, list[str]], str | None]

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 from tests.end_to_end.conftest import STARTER, jpeg
 
-from uncia_contract.bundle import read_bundle, write_bundle
-from uncia_contract.decisions import DecisionRule
-from uncia_edge import watched
-from uncia_edge.runtime import Runtime
+from support.bad_card import FOR_GOOD, BadCard
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_edge.camera import watched
+from uncia_edge.scoring.observer import Observation
+from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
-from uncia_edge.testing.bad_card import FOR_GOOD, BadCard
-from uncia_edge.trap import Observation
 
 
 class Running:

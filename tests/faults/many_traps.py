@@ -10,15 +10,15 @@ from pathlib import Path
 
 from tests.end_to_end.conftest import jpeg
 
-from uncia_contract.messages import BundleIdentity, encode
-from uncia_contract.topics import Topics
+from support.records import make_record, write_frames
+from uncia_contract.messages.records import BundleIdentity, encode
+from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import read_clock
-from uncia_edge.delivery import Delivery
-from uncia_edge.health import trap_state
-from uncia_edge.link import Broker, Link, Outgoing
-from uncia_edge.outbox import Outbox
-from uncia_edge.pace import Pace
-from uncia_edge.testing.records import make_record, write_frames
+from uncia_edge.delivery.link import Broker, Link, Outgoing
+from uncia_edge.delivery.pace import Pace
+from uncia_edge.delivery.sender import Delivery
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.service.health import trap_state
 
 BUNDLE = BundleIdentity("crowd", 1, "0" * 64)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from tests.edge.scene import Post, jpeg, slope
 from tests.faults.test_offers_power_cut import offer
 
-from uncia_contract.bundle import read_bundle
+from support.bad_card import FOR_GOOD, BadCard
 from uncia_contract.errors import UnciaError
-from uncia_contract.messages import Receipt
-from uncia_edge.installed import InstalledBundle
-from uncia_edge.outbox import Outbox
-from uncia_edge.testing.bad_card import FOR_GOOD, BadCard
+from uncia_contract.messages.records import Receipt
+from uncia_contract.model.bundle import read_bundle
+from uncia_edge.bundles.installed import InstalledBundle
+from uncia_edge.outbox.store import Outbox
 
 PICTURES = [jpeg(slope(n).resize((64, 48)), f"2026:05:01 04:00:0{n}") for n in range(3)]
 

@@ -32,7 +32,7 @@ class Station:
         broker: the fixture `mosquitto`.
     """
 
-    commands = {"trap": ("uncia_edge.cli", "run"), "collector": ("uncia_collector.cli", "serve")}  # noqa: RUF012
+    commands = {"trap": ("uncia_edge.cli.main", "run"), "collector": ("uncia_collector.cli", "serve")}  # noqa: RUF012
 
     def __init__(self, folder: Path, broker: Any) -> None:
         self.folder, self.broker = folder, broker

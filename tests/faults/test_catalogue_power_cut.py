@@ -12,15 +12,15 @@ import io, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from PIL import Image
-from uncia_collector import frame_folder
-from uncia_collector.arrivals import Wire, arrival
-from uncia_collector.database import Database
-from uncia_collector.frame_folder import FrameFolder
+from uncia_collector.ingest import frame_folder
+from uncia_collector.ingest.wire_messages import Wire, arrival
+from uncia_collector.catalogue.database import Database
+from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.settings import sqlite_url
-from uncia_collector.store import Store
-from uncia_contract.messages import encode
-from uncia_contract.topics import Topics
-from uncia_edge.testing.records import make_record
+from uncia_collector.ingest.store import Store
+from uncia_contract.messages.records import encode
+from uncia_contract.messages.topics import Topics
+from support.records import make_record
 
 root, synchronous, folder_sync = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not folder_sync:

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 from tests.collector.conftest import SentSequence, jpeg
-from tests.collector.test_ingest import TrapClient
+from tests.collector.ingest.test_subscriber import TrapClient
 from tests.conftest import Mosquitto
 
-from uncia_collector.catalogue import listing
-from uncia_collector.collector import Collector
-from uncia_collector.people import People
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.catalogue.people import People
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_collector.web.app import make_app
 

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from uncia_edge.overrides import OverrideFile
+from uncia_edge.service.overrides import OverrideFile
 
 WORK = """
 import sys
 from pathlib import Path
-from uncia_edge import durable
-from uncia_edge.overrides import OverrideFile
+from uncia_edge import durable_files
+from uncia_edge.service.overrides import OverrideFile
 
 root, folder_sync = Path(sys.argv[1]), sys.argv[2] == "yes"
 if not folder_sync:
-    durable.sync_folder = lambda folder: None
+    durable_files.sync_folder = lambda folder: None
 marks = open(root / "marks", "a", buffering=1)
 file = OverrideFile(root / "state" / "overrides.json")
 for n in range(1, 60):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from support.records import make_record, write_frames
 from uncia_contract.errors import StorageError
-from uncia_contract.messages import Receipt
-from uncia_edge import durable
-from uncia_edge.outbox import Outbox
-from uncia_edge.pressure import Bounds, Pressure
-from uncia_edge.testing.records import make_record, write_frames
+from uncia_contract.messages.records import Receipt
+from uncia_edge import durable_files
+from uncia_edge.outbox.retention import Bounds, Pressure
+from uncia_edge.outbox.store import Outbox
 
 CONTENTS = [bytes([n]) * 30_000 for n in range(3)]
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: mounts were not tested")
@@ -107,9 +107,9 @@ import resource, signal, sys
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from uncia_contract.errors import StorageError
-from uncia_edge.outbox import Outbox
-from uncia_edge import durable
-from uncia_edge.testing.records import make_record, write_frames
+from uncia_edge.outbox.store import Outbox
+from uncia_edge import durable_files
+from support.records import make_record, write_frames
 contents = [bytes([n]) * 30_000 for n in range(3)]
 spool, folder = Path({str(tmp_path / "spool")!r}), Path({str(tmp_path / "outbox")!r})
 files = [write_frames(spool, contents, f"s{{n}}") for n in range(60)]
@@ -147,7 +147,7 @@ def test_an_io_error_at_any_fsync_keeps_nothing_half(
             raise OSError(5, "Input/output error")
         real(descriptor)
 
-    monkeypatch.setattr(durable.os, "fsync", fsync)
+    monkeypatch.setattr(durable_files.os, "fsync", fsync)
     try:
         outbox.add(make_record("y-02", CONTENTS), write_frames(tmp_path / "spool", CONTENTS, "second"))
         refused = False

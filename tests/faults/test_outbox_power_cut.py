@@ -1,4 +1,4 @@
-"""Power cuts at any instruction, replayed from recordings of the real process (uncia_edge.testing.power_cut).
+"""Power cuts at any instruction, replayed from recordings of the real process (support.power_cut).
 
 Each kind of state is checked on 1,000 disks; with a wrong SQLite setting, or without the folder's fsync, the same check
 must find losses, or it proves nothing.
@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from uncia_contract.errors import StorageError
-from uncia_edge.outbox import Outbox
+from uncia_edge.outbox.store import Outbox
 
 OUTBOX_WORK = """
 import sys
 from pathlib import Path
-from uncia_contract.messages import MissingFrame, Receipt
-from uncia_edge import durable
-from uncia_edge.outbox import Outbox
-from uncia_edge.testing.records import make_record, write_frames
+from uncia_contract.messages.records import MissingFrame, Receipt
+from uncia_edge import durable_files
+from uncia_edge.outbox.store import Outbox
+from support.records import make_record, write_frames
 
 root, synchronous, folder_sync = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not folder_sync:
-    durable.sync_folder = lambda folder: None
+    durable_files.sync_folder = lambda folder: None
 marks = open(root / "marks", "a", buffering=1)
 (root / "spool").mkdir()
 outbox = Outbox(root / "state" / "outbox", synchronous)

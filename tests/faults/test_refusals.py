@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from uncia_edge.testing.bad_card import compile_bad_card
+from support.bad_card import compile_bad_card
 
 ROOT = Path(__file__).parents[2]
 LEAST = {"burst": 25, "receipt": 3, "start": 3, "offer": 15}  # fewer changes than that, and the shim saw nothing

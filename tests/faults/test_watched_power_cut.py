@@ -7,30 +7,30 @@ from typing import Any
 import pytest
 from tests.faults.station import sha256_of
 
-from uncia_contract.frames import BurstRule
-from uncia_edge.ledger import key_of
-from uncia_edge.outbox import Outbox
-from uncia_edge.watched import WatchedCamera, WatchSettings
+from uncia_contract.bursts.frames import BurstRule
+from uncia_edge.camera.seen_files import key_of
+from uncia_edge.camera.watched import WatchedCamera, WatchSettings
+from uncia_edge.outbox.store import Outbox
 
 WORK = """
 import os, sys
 from pathlib import Path
-from uncia_contract.frames import BurstRule, Frame
-from uncia_edge import durable
-from uncia_edge.cameras import ArrivedBurst
-from uncia_edge import ledger
-from uncia_edge.ledger import Ledger, key_of
-from uncia_edge.outbox import Outbox
-from uncia_edge.testing.records import make_record
-from uncia_edge.watched import WatchedCamera, WatchSettings, _Owed
+from uncia_contract.bursts.frames import BurstRule, Frame
+from uncia_edge import durable_files
+from uncia_edge.camera.cameras import ArrivedBurst
+from uncia_edge.camera import seen_files
+from uncia_edge.camera.seen_files import Ledger, key_of
+from uncia_edge.outbox.store import Outbox
+from support.records import make_record
+from uncia_edge.camera.watched import WatchedCamera, WatchSettings, _Owed
 
-ledger.REWRITTEN_AFTER = 7
+seen_files.REWRITTEN_AFTER = 7
 root, synchronous, offers = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not offers:
     Ledger.offer = lambda *_: None
 marks = open(root / "marks", "a", buffering=1)
 (root / "DCIM").mkdir()
-durable.sync_folder(root)
+durable_files.sync_folder(root)
 outbox = Outbox(root / "state" / "outbox", synchronous)
 watch = WatchSettings("polling")
 camera = WatchedCamera(root / "DCIM", root / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
@@ -38,7 +38,7 @@ for n in range(24):
     contents = [bytes([n, k]) * (300 + 700 * k) for k in range(3)]
     paths = [root / "DCIM" / f"{n:02d}-{k}.jpg" for k in range(3)]
     for path, content in zip(paths, contents):
-        durable.write_bytes(path, content)
+        durable_files.write_bytes(path, content)
         os.utime(path, (1_000_000, 1_000_000))
     marks.write(f"arrived {n}\\n")
     burst = ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from tests.conftest import Mosquitto
 
-from uncia_collector import ingest
-from uncia_contract.tls import Tls
-from uncia_contract.topics import Topics
-from uncia_edge import runtime
-from uncia_edge.doctor import broker_line
-from uncia_edge.link import Acknowledged, Broker, Connected, Link, Received
+from uncia_collector.ingest import subscriber
+from uncia_contract.messages.tls import Tls
+from uncia_contract.messages.topics import Topics
+from uncia_edge.cli.doctor import broker_line
+from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, Received
+from uncia_edge.service import runtime
 from uncia_edge.settings import BrokerSettings, TrapSettings
 
 HERE = Path(__file__).parents[2] / "systemd"
@@ -90,11 +90,11 @@ def test_a_unit_is_ready_when_it_says_so_and_is_watched(unit: str) -> None:
     text = (HERE / unit).read_text()
     assert "Type=notify" in text
     seconds = int(text.split("WatchdogSec=")[1].split("\n")[0])
-    assert seconds >= {"uncia-trap.service": runtime.DEADLINE_S, "uncia-collector.service": ingest.HANGS_S}[unit]
+    assert seconds >= {"uncia-trap.service": runtime.DEADLINE_S, "uncia-collector.service": subscriber.HANGS_S}[unit]
 
 
 def test_the_trap_may_go_on_in_memory() -> None:
-    """When its card has become read-only (`uncia_edge.state_folder`); kept over restarts of the service."""
+    """When its card has become read-only (`uncia_edge.outbox.state_folder`); kept over restarts of the service."""
     text = (HERE / "uncia-trap.service").read_text()
     assert "RuntimeDirectory=uncia-trap" in text
     assert "RuntimeDirectoryPreserve=restart" in text

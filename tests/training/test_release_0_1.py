@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia_training.feature_store import FeatureStore, content_key
+from uncia_training.features.feature_store import FeatureStore, content_key
 
 FEATURES = 8
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from uncia_training.cli import main
+from uncia_training.cli.main import main
 
 sys.exit(main())

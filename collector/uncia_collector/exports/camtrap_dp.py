@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
+from uncia_collector.catalogue.species import SPECIES
 from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_table
 from uncia_collector.exports.gathered import COARSE_DEGREES, EMPTY_LABELS, Gathered, Place, gather, places
 from uncia_collector.exports.imported import Surveys
-from uncia_collector.exports.species import SPECIES
-from uncia_collector.placeless import without_place
+from uncia_collector.exports.strip_locations import without_place
 from uncia_contract.errors import DataError, FrameError
 
 _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection
 
 from uncia_collector.exports.gathered import EMPTY_LABELS, Gathered, gather
-from uncia_contract.json_array import write_json_array
+from uncia_contract.archive.json_array import write_json_array
 
 
 def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str) -> None:

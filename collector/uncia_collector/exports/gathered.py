@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select, tuple_
 
-from uncia_collector.gallery import ORDER, SHOWN
+from uncia_collector.catalogue.gallery import ORDER, SHOWN
+from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences
+from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.imports.event import ImportedEvent, unpack
-from uncia_collector.keys import of_sequences
-from uncia_collector.schema import deployments, frames, reviews, sequences
 
 COARSE_DEGREES = 0.1
 _HALF_DIAGONAL_M = COARSE_DEGREES / 2 * 111_320 * 2**0.5

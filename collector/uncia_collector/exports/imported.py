@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from uncia_collector.catalogue.schema import surveys
 from uncia_collector.exports.camtrap_tables import COLUMNS, Row
 from uncia_collector.exports.gathered import Gathered, Place
-from uncia_collector.schema import surveys
 
 _TELLS_A_PLACE = {
     "deployments": frozenset({"locationName", "habitat", "deploymentGroups", "deploymentTags", "deploymentComments"}),

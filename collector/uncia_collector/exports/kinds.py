@@ -14,9 +14,9 @@ from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.coco import write_coco_camera_traps
 from uncia_collector.exports.scores import scored_pictures
 from uncia_collector.exports.training import write_training_table
+from uncia_contract.archive.megadetector import write_megadetector
+from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.errors import DataError
-from uncia_contract.megadetector import write_megadetector
-from uncia_contract.score_table import write_score_table
 
 
 @dataclass(frozen=True)

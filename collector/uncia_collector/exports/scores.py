@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from uncia_collector.exports.gathered import Gathered, gather
-from uncia_contract.scored_picture import ScoredPicture
+from uncia_contract.archive.scored_picture import ScoredPicture
 
 
 def scored_pictures(connection: Connection) -> Iterator[ScoredPicture]:

@@ -16,8 +16,8 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from uncia_collector.deployments import moment
-from uncia_collector.exports.species import SPECIES
+from uncia_collector.catalogue.deployments import moment
+from uncia_collector.catalogue.species import SPECIES
 
 Row = dict[str, str]
 THE_ANIMAL, UNCLASSIFIED = "snow_leopard", "unclassified"

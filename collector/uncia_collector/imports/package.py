@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from uncia_collector.deployments import deployment_row, moment
+from uncia_collector.catalogue.deployments import deployment_row, moment
 from uncia_collector.imports.event import ImportedEvent, Row
+from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
-from uncia_contract.frames import BurstRule, Frame, bursts
-from uncia_contract.jpeg import MAX_JPEG_BYTES
+from uncia_contract.pictures.jpeg import MAX_JPEG_BYTES
 
 _MEDIA = ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")
 _OBSERVATIONS = ("observationID", "deploymentID", "eventStart", "eventEnd", "observationLevel", "observationType")

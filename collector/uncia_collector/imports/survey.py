@@ -20,16 +20,16 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from uncia_collector.database import Database
-from uncia_collector.deployments import moment
-from uncia_collector.frame_folder import FrameFolder, frame_path
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.deployments import moment
+from uncia_collector.catalogue.review import settle
+from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_collector.catalogue.upserts import upsert
 from uncia_collector.imports.event import ImportedEvent, Row, pack
 from uncia_collector.imports.package import CamtrapPackage
-from uncia_collector.keys import of_sequences
-from uncia_collector.review import settle
-from uncia_collector.schema import deployments, frames, reviews, sequences, surveys
-from uncia_collector.store import picture_size
-from uncia_collector.upserts import upsert
+from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
+from uncia_collector.ingest.store import picture_size
 from uncia_contract.errors import DataError
 
 EVENTS_AT_ONCE = 50

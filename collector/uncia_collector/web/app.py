@@ -14,15 +14,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from uncia_collector.activations import Activations
-from uncia_collector.database import Database
-from uncia_collector.people import People, Person
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.people import People, Person
 from uncia_collector.settings import CollectorSettings
-from uncia_collector.web import door, export_pages, pages, pictures, station_pages
-from uncia_collector.web.limits import RateLimit
+from uncia_collector.web import export_pages, login, pages, pictures, station_pages
+from uncia_collector.web.activations import Activations
 from uncia_collector.web.metrics import IngestHealth, exposition
+from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.rendering import Shell
 from uncia_collector.web.security import HEADERS, Guard, person_of, seen_by, sent_by
-from uncia_collector.web.shell import Shell
 
 IN_OUR_WORDS = {
     404: "There is no such page. It may have been removed, or the address was typed wrongly.",
@@ -55,8 +55,8 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
 def _open_routes() -> list[Route | Mount]:
     return [
         Mount("/static", StaticFiles(packages=[("uncia_collector.web", "static")])),
-        Route("/login", door.show_login),
-        Route("/login", door.send_login, methods=["POST"]),
+        Route("/login", login.show_login),
+        Route("/login", login.send_login, methods=["POST"]),
         Route("/health", _health),
         Route("/metrics", _metrics),
     ]
@@ -84,9 +84,9 @@ def _station_routes() -> list[Route]:
         Route("/quarantine", seen_by(station_pages.show_quarantine, _reviews)),
         Route("/export", seen_by(export_pages.show_exports, _reviews)),
         Route("/export/{kind}", seen_by(export_pages.send_export, _reviews)),
-        Route("/users", seen_by(door.show_users, _administers)),
-        Route("/users", sent_by(door.send_user, _administers), methods=["POST"]),
-        Route("/logout", sent_by(door.send_logout), methods=["POST"]),
+        Route("/users", seen_by(login.show_users, _administers)),
+        Route("/users", sent_by(login.send_user, _administers), methods=["POST"]),
+        Route("/logout", sent_by(login.send_logout), methods=["POST"]),
     ]
 
 

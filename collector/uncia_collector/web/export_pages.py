@@ -10,10 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.schema import deployments, surveys
 from uncia_collector.exports import kinds
-from uncia_collector.people import Person
-from uncia_collector.schema import deployments, surveys
-from uncia_collector.web.shell import Shell
+from uncia_collector.web.rendering import Shell
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
-from uncia_collector.database import Database
-from uncia_collector.rhythm import silence
-from uncia_collector.schema import chunks, tallies, traps
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.overdue import silence
+from uncia_collector.catalogue.schema import chunks, tallies, traps
 
 
 class IngestHealth(Protocol):

@@ -11,17 +11,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from uncia_collector import gallery
-from uncia_collector.activations import Activations
-from uncia_collector.filters import STATES, Filters, night_of
-from uncia_collector.gallery import Cursor
-from uncia_collector.people import Person
-from uncia_collector.review import review, undo
-from uncia_collector.schema import traps
-from uncia_collector.web.drawings import score_plot
-from uncia_collector.web.shell import Shell
+from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.filters import STATES, Filters, night_of
+from uncia_collector.catalogue.gallery import Cursor
+from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.review import review, undo
+from uncia_collector.catalogue.schema import traps
+from uncia_collector.web.activations import Activations
+from uncia_collector.web.rendering import Shell
+from uncia_collector.web.svg_geometry import score_plot
 from uncia_contract.errors import DataError
-from uncia_contract.messages import SequenceRecord, decode
+from uncia_contract.messages.records import SequenceRecord, decode
 
 MOST_NAMES = 200  # of traps, offered while one types
 

@@ -14,16 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from uncia_collector.activations import Activations
-from uncia_collector.gallery import previews
+from uncia_collector.catalogue.gallery import previews
+from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.schema import frames, sequences
+from uncia_collector.exports.strip_locations import without_place
 from uncia_collector.logs import logger
-from uncia_collector.people import Person
-from uncia_collector.placeless import without_place
-from uncia_collector.schema import frames, sequences
-from uncia_collector.web.shell import Shell
+from uncia_collector.web.activations import Activations
+from uncia_collector.web.rendering import Shell
 from uncia_contract.errors import DataError, FrameError
-from uncia_contract.jpeg import open_jpeg
-from uncia_contract.regions import Region
+from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.pictures.region import Region
 
 THUMBNAIL_SIZE = (480, 480)
 log = logger("pictures")

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from uncia_collector.people import People, Person
-from uncia_collector.web.limits import RateLimit
+from uncia_collector.catalogue.people import People, Person
+from uncia_collector.web.rate_limit import RateLimit
 
 COOKIE = "uncia"
 MAX_FORM_BYTES = 256 * 1024

@@ -7,14 +7,14 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from uncia_collector.people import Person
-from uncia_collector.recall import ENOUGH, miss_rates
-from uncia_collector.rhythm import silence
-from uncia_collector.schema import deployments, quarantine, surveys, tallies, traps
-from uncia_collector.sightings import count_by_place, count_sightings, places, told_places
-from uncia_collector.web.drawings import MAP_HEIGHT, MAP_WIDTH, bars, station_map
-from uncia_collector.web.shell import Shell
-from uncia_contract.messages import TrapState, decode
+from uncia_collector.catalogue.overdue import silence
+from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.recall import ENOUGH, miss_rates
+from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
+from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places, told_places
+from uncia_collector.web.rendering import Shell
+from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
+from uncia_contract.messages.records import TrapState, decode
 
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
 

@@ -1,0 +1,162 @@
+"""Which pictures set the ranges of an integer model.
+
+Quantization sees only what it is shown: pictures by day and by infrared, blank and with each animal. Decides the
+choice, always the same for the same files, and leaves out the test split.
+
+1. A stratum is a light (day, infrared) and a label; strata share the pictures equally until one runs out.
+2. Within a label, sources take turns, and within a source sequences do: ten frames of one burst count once before any
+   counts twice, and a large collection does not drown a small one.
+3. Regions of bursts come on top, a quarter as many at most: bursts are scored by them, and they are not like whole
+   frames.
+4. The order is that of a hash of the file's name: neither the CSV's order nor a seed matters.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, zip_longest
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.regions import RegionRule, regions
+from uncia_contract.errors import DataError, FrameError
+from uncia_contract.pictures.light import light_of
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.runs.labels import LabelledPicture, sequences
+from uncia_contract.scoring.burst_decoder import BurstPictures
+
+PICTURES = 200
+# Looked at per label before strata are filled, or as many as are wanted: enough to find the rarer light.
+CANDIDATES = 200
+ONE_REGION_IN = 4
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A readable picture: its model input and stratum."""
+
+    picture: LabelledPicture
+    pixels: NDArray[np.uint8]
+    stratum: str
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The chosen pictures.
+
+    Attributes:
+        candidates: in a fixed order.
+        failures: files that could not be used, with the reason.
+    """
+
+    candidates: tuple[Candidate, ...]
+    failures: tuple[tuple[str, str], ...]
+
+    def pixels(self) -> Iterator[NDArray[np.uint8]]:
+        """uint8 (1, height, width, 3) each."""
+        return (candidate.pixels[np.newaxis] for candidate in self.candidates)
+
+    def strata(self) -> dict[str, int]:
+        """How many pictures of each stratum, by name."""
+        return dict(sorted(Counter(candidate.stratum for candidate in self.candidates).items()))
+
+    def summary(self) -> dict[str, object]:
+        """Number, strata, and a fingerprint of what the network is shown, in order."""
+        shown = hashlib.sha256()
+        for pixels in self.pixels():
+            shown.update(pixels.tobytes())
+        return {
+            "files": len(self.candidates),
+            "fingerprint": shown.hexdigest(),
+            "strata": self.strata(),
+        }
+
+
+def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: int = PICTURES) -> Calibration:
+    """About `count` pictures, stratified over light and label.
+
+    Args:
+        pictures: the rows of a CSV; those of split `test` are not used.
+        size: (width, height) of the model's input.
+        count: the most whole pictures that are chosen.
+
+    Raises:
+        DataError: no row is left, or none can be read.
+    """
+    usable = [picture for picture in pictures if not picture.is_test]
+    if not usable:
+        raise DataError("no calibration pictures: every row has split `test`; expected some of another split")
+    failures: list[tuple[str, str]] = []
+    strata = _strata(_shortlist(usable, max(CANDIDATES, count)), size, failures)
+    if not strata:
+        raise DataError(f"none of {len(usable)} calibration pictures can be read; the first: {': '.join(failures[0])}")
+    chosen = list(_turns([strata[name] for name in sorted(strata)]))[:count]
+    parts = islice(_regions(usable, size), count // ONE_REGION_IN)
+    return Calibration((*chosen, *parts), tuple(failures))
+
+
+def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iterator[Candidate]:
+    """What bursts are scored by: the part of a frame where something changed, small and often dark."""
+    rule = RegionRule()
+    for burst in sequences(pictures):
+        if len(burst) < 2:
+            continue
+        with BurstPictures([picture.path.read_bytes for picture in burst], rule, size, workers=1) as decoded:
+            thumbnails, _ = decoded.thumbnails()
+            choices = regions(list(thumbnails.values()), rule) if thumbnails else []
+            for index, choice in zip(thumbnails, choices, strict=True):
+                if choice.region is not None:
+                    pixels = decoded.input(index, choice.region)
+                    yield _candidate(burst[index], pixels)
+
+
+def _shortlist(pictures: Iterable[LabelledPicture], count: int) -> Iterator[LabelledPicture]:
+    labels = _grouped(sorted(pictures, key=_shuffled), lambda picture: picture.label)
+    for label in sorted(labels):
+        sources = _grouped(labels[label], lambda picture: picture.source).values()
+        yield from islice(_turns([list(_sequence_turns(source)) for source in sources]), count)
+
+
+def _sequence_turns(pictures: Iterable[LabelledPicture]) -> Iterator[LabelledPicture]:
+    return _turns(list(_grouped(pictures, lambda picture: picture.sequence or f"file {picture.file}").values()))
+
+
+def _grouped(
+    pictures: Iterable[LabelledPicture], key: Callable[[LabelledPicture], str]
+) -> dict[str, list[LabelledPicture]]:
+    groups: dict[str, list[LabelledPicture]] = defaultdict(list)
+    for picture in pictures:
+        groups[key(picture)].append(picture)
+    return groups
+
+
+def _shuffled(picture: LabelledPicture) -> bytes:
+    return hashlib.sha256(picture.file.encode()).digest()
+
+
+def _turns(groups: Sequence[Sequence[T]]) -> Iterator[T]:
+    for turn in zip_longest(*groups):
+        yield from (item for item in turn if item is not None)
+
+
+def _strata(
+    pictures: Iterable[LabelledPicture], size: tuple[int, int], failures: list[tuple[str, str]]
+) -> dict[str, list[Candidate]]:
+    strata: dict[str, list[Candidate]] = defaultdict(list)
+    for picture in pictures:
+        try:
+            pixels = model_input(picture.path.read_bytes(), size)
+        except (OSError, FrameError) as error:
+            failures.append((picture.file, str(error)))
+            continue
+        candidate = _candidate(picture, pixels)
+        strata[candidate.stratum].append(candidate)
+    return strata
+
+
+def _candidate(picture: LabelledPicture, pixels: NDArray[np.uint8]) -> Candidate:
+    return Candidate(picture, pixels, f"{light_of(pixels)}/{picture.label}")

@@ -1,0 +1,162 @@
+"""From a Keras network to TFLite: full integer for the trap, and float of the very same graph to compare with.
+
+Both models have one input `pixels` (1, height, width, 3), one output `features` (1, ...), one signature
+`serving_default` with these names, and static shapes. In the integer model `pixels` is uint8 and `features` int8,
+weights are quantized per channel, and no operator computes in float. Equal inputs give equal bytes on one machine and
+one set of versions.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_backbones.flatbuffer import operator_name, pack, signature, type_name, unpack
+from uncia_backbones.frameworks import frozen, keras, tf
+from uncia_backbones.quantization.activation_ranges import in_integers, least_loss_ranges
+from uncia_backbones.quantization.bias_correction import bias_corrected
+from uncia_backbones.quantization.gptq_rounding import compensated
+from uncia_backbones.quantization.linear_equalization import evened
+from uncia_backbones.quantization.relu_equalization import stretched
+from uncia_backbones.terminal_silence import silenced
+from uncia_contract.errors import BundleError, DataError
+
+Progress = Callable[[str, int, int], None]
+
+INPUT_NAME, OUTPUT_NAME = "pixels", "features"
+PREPARING, ROUNDING, CORRECTING = "finding ranges, steps", "rounding weights, pictures", "correcting biases, layers"
+CORRECTED_EVERY = 8  # of the calibration pictures; each costs a run for every convolution
+# QUANTIZE turns uint8 pixels into int8; the rest of an integer model has these types only.
+INTEGER_TYPES = ("int8", "uint8", "int32")
+
+
+def int8_model(
+    network: keras.Model,
+    layer: str,
+    pictures: Iterable[NDArray[np.uint8]],
+    progress: Progress = lambda step, done, total: None,
+) -> bytes:
+    """The network up to one of its outputs in full-integer TFLite, its weights rounded so that errors cancel.
+
+    Args:
+        network: maps float32 pixels (n, height, width, 3), 0 to 255, to outputs by name.
+        layer: which output becomes `features`.
+        pictures: what the trap sees, uint8 (1, height, width, 3); their activations set the ranges. A few hundred.
+        progress: told the name of a step, and how many of how many parts of it are done.
+
+    Raises:
+        DataError: no pictures, or pictures of another shape or type.
+        BundleError: an operator stayed in float.
+    """
+    chosen = _checked(pictures, network)
+    floating = calibrated(network, layer, chosen)
+    progress(PREPARING, 1, 3)
+    floating = evened(stretched(floating, chosen), chosen[::4])
+    progress(PREPARING, 2, 3)
+    model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
+    progress(PREPARING, 3, 3)
+    model = compensated(model, floating, chosen, partial(progress, ROUNDING))
+    model = bias_corrected(model, floating, chosen[::CORRECTED_EVERY], partial(progress, CORRECTING))
+    model = _renamed(model)
+    refuse_float(model)
+    return model
+
+
+def calibrated(network: keras.Model, layer: str, chosen: Sequence[NDArray[np.uint8]]) -> bytes:
+    """The network in float TFLite, with the extremes of every activation written beside it."""
+    converter = _converter(network, layer)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in chosen)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter._experimental_calibrate_only = True
+    with silenced():
+        model: bytes = converter.convert()
+    return model
+
+
+def converted_int8(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
+    """As `int8_model`, with each weight rounded for itself: what TensorFlow's converter gives."""
+    chosen = _checked(pictures, network)
+    converter = _converter(network, layer)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in chosen)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.int8
+    model = _converted(converter)
+    refuse_float(model)
+    return model
+
+
+def float_model(network: keras.Model, layer: str) -> bytes:
+    """The network up to one of its outputs in float32 TFLite: what the integer model is measured against."""
+    return _converted(_converter(network, layer))
+
+
+def float_tensors(model: bytes) -> list[str]:
+    """`OPERATOR: tensor (type)` for each operator's input or output that is not an integer; empty for full integer."""
+    unpacked = unpack(model)
+    found = []
+    for graph in unpacked.subgraphs:
+        for operator in graph.operators:
+            used = [graph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+            name = operator_name(unpacked, operator)
+            found += [
+                f"{name}: {tensor.name.decode()} ({type_name(tensor)})"
+                for tensor in used
+                if type_name(tensor) not in INTEGER_TYPES
+            ]
+    return found
+
+
+def refuse_float(model: bytes) -> None:
+    """Nothing, if all operators compute in integers.
+
+    Raises:
+        BundleError: names the first that do not.
+    """
+    found = float_tensors(model)
+    if found:
+        raise BundleError(f"not full-integer: {'; '.join(found[:3])}; expected {', '.join(INTEGER_TYPES)} only")
+
+
+def _checked(pictures: Iterable[NDArray[np.uint8]], network: keras.Model) -> Sequence[NDArray[np.uint8]]:
+    chosen = list(pictures)
+    expected = (1, *network.input_shape[1:])
+    if not chosen:
+        raise DataError("no calibration pictures; expected about 200 of what the trap will see")
+    for picture in chosen:
+        if picture.shape != expected or picture.dtype != np.uint8:
+            raise DataError(f"calibration picture {picture.dtype} {picture.shape}, expected uint8 {expected}")
+    return chosen
+
+
+def _converter(network: keras.Model, layer: str) -> Any:
+    with silenced():
+        chosen = keras.Model(network.inputs, network.output[layer], name="backbone")
+        signature = [tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name=INPUT_NAME)]
+
+        @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
+        def serve(pixels: Any) -> Any:
+            return chosen(pixels, training=False)
+
+        return tf.lite.TFLiteConverter.from_concrete_functions([frozen(serve.get_concrete_function())])
+
+
+def _converted(converter: Any) -> bytes:
+    with silenced():
+        return _renamed(converter.convert())
+
+
+def _renamed(model: bytes) -> bytes:
+    """The model with our names for input and output, and without the converter's time-dependent metadata."""
+    unpacked = unpack(model)
+    graph = unpacked.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = INPUT_NAME
+    graph.tensors[graph.outputs[0]].name = OUTPUT_NAME
+    unpacked.signatureDefs = [signature({INPUT_NAME: graph.inputs[0]}, {OUTPUT_NAME: graph.outputs[0]})]
+    unpacked.metadata = []
+    unpacked.description = b"uncia backbone"
+    return pack(unpacked)

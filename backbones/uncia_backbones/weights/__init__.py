@@ -1,0 +1,1 @@
+"""Readers of torch, ONNX and seeded weights."""

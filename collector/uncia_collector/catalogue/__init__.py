@@ -1,0 +1,1 @@
+"""The database: schema, questions, people, reviews."""

@@ -1,0 +1,142 @@
+"""What of the catalogue somebody wants to look at, and how the database finds it without reading the rest.
+
+Decides the filters and their *walks*: sets of conditions that exclude each other, each answered by walking one index
+in the order of time. Their rows merged are the page. So a filter that few of a million sequences pass costs what a
+common one does (`benchmarks/collector_gallery.py`):
+#1 one trap, audits and unfinished ones are few: one walk, the other filters tried on the index's own columns;
+#2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
+#3 a lower score lets most pass: tried on the way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import product
+
+from sqlalchemy import ColumnElement, func
+
+from uncia_collector.catalogue.schema import BANDS, STANDINGS, sequences
+from uncia_contract.errors import DataError
+
+STATES = ("", "open", "doubtful", "confirmed", "rejected", "relabelled", "audit", "incomplete")
+DOUBTFUL = (0.35, 0.75)
+MOST_WALKS = 60
+_STANDINGS = {"open": ("open",), "doubtful": ("open", "passed")} | {s: (s,) for s in STANDINGS[2:]}
+
+Walk = list[ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What of the catalogue is looked at; empty means everything."""
+
+    trap: str = ""
+    state: str = ""
+    since: date | None = None
+    until: date | None = None
+    min_score: float | None = None
+    label: str = ""
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> "Filters":
+        """The filters in a page's address.
+
+        Raises:
+            DataError: a date or score that is none.
+        """
+        try:
+            return cls(
+                trap=query.get("trap", "")[:64],
+                state=query.get("state", "") if query.get("state", "") in STATES else "",
+                since=date.fromisoformat(query["since"]) if query.get("since") else None,
+                until=date.fromisoformat(query["until"]) if query.get("until") else None,
+                min_score=float(query["min_score"]) if query.get("min_score") else None,
+                label=query.get("label", "")[:80],
+            )
+        except ValueError as error:
+            raise DataError(f"filter: {error}") from error
+
+    def query(self) -> dict[str, str]:
+        """The same as address parts, empty ones left out."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: str(value) for name, value in parts.items() if value not in ("", None)}
+
+    def walks(self, zone: tzinfo) -> list[Walk]:
+        """Conditions of each walk, as SQL; days begin at noon, for a night is one day here."""
+        window = self._window(zone)
+        if self.trap or self.state in {"audit", "incomplete"}:
+            return [[*window, *self._few(), *self._tried()]]  # #1
+        standings = _STANDINGS.get(self.state)
+        bands = self._bands()
+        if bands is not None and len(bands) * len(standings or STANDINGS) > MOST_WALKS:
+            bands = None
+        if not (self.label or standings or bands is not None):
+            return [[*window, *self._tried()]]  # #3
+        each = product(standings or STANDINGS, [None] if bands is None else bands)
+        return [[*window, *self._known(standing, band)] for standing, band in each]  # #2
+
+    def _window(self, zone: tzinfo) -> Walk:
+        found: Walk = []
+        if self.since:
+            found.append(sequences.c.started_at >= noon(self.since, zone))
+        if self.until:
+            found.append(sequences.c.started_at < noon(self.until + timedelta(days=1), zone))
+        return found
+
+    def _few(self) -> Walk:
+        """One trap's, or audits or unfinished ones, whichever are fewer; then the trap is tried on their index."""
+        flags: dict[str, ColumnElement[bool]] = {
+            "audit": sequences.c.audit.is_(True), "incomplete": sequences.c.completed_at.is_(None),
+        }  # fmt: skip
+        if self.state not in flags:
+            return [sequences.c.trap == self.trap]
+        return [flags[self.state]] + ([func.coalesce(sequences.c.trap, "") == self.trap] if self.trap else [])
+
+    def _tried(self) -> Walk:
+        """State, score and label in a form that leaves the choice of index to the other conditions."""
+        found: Walk = []
+        if self.state in _STANDINGS:
+            found.append(func.coalesce(sequences.c.standing, "").in_(_STANDINGS[self.state]))
+        if self.label:
+            found.append(func.coalesce(sequences.c.called, "") == self.label)
+        return found + self._scores()
+
+    def _known(self, standing: str, band: int | None) -> Walk:
+        found: Walk = [sequences.c.standing == standing]
+        if self.label:
+            found.append(sequences.c.called == self.label)
+        if band is None:
+            return found + self._scores()
+        found.append(sequences.c.score_band == band)
+        return found + (self._scores() if band == self._lowest() else [])
+
+    def _scores(self) -> Walk:
+        found: Walk = [] if self.min_score is None else [sequences.c.confidence >= self.min_score]
+        if self.state == "doubtful":
+            found += [sequences.c.confidence >= DOUBTFUL[0], sequences.c.confidence < DOUBTFUL[1]]
+        return found
+
+    def _bands(self) -> range | None:
+        """The score's bands that hold what is wanted, None for all."""
+        if self.min_score is None and self.state != "doubtful":
+            return None
+        return range(self._lowest(), band_of(DOUBTFUL[1]) if self.state == "doubtful" else BANDS + 1)
+
+    def _lowest(self) -> int:
+        least = 0.0 if self.min_score is None else self.min_score
+        return band_of(max(least, DOUBTFUL[0]) if self.state == "doubtful" else least)
+
+
+def band_of(score: float) -> int:
+    """The band that a score lies in: the twentieths below it."""
+    return sum(score >= number / BANDS for number in range(1, BANDS + 1))
+
+
+def noon(day: date, zone: tzinfo) -> datetime:
+    """Noon of a day at the station: where one night ends and the next begins."""
+    return datetime.combine(day, time(12), zone).astimezone(UTC)
+
+
+def night_of(moment: datetime, zone: tzinfo) -> date:
+    """The night a moment belongs to, named by the day on which it began."""
+    return (moment.astimezone(zone) - timedelta(hours=12)).date()

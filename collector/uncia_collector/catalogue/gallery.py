@@ -1,0 +1,140 @@
+"""What the page asks of the catalogue: pages of sequences, one sequence, its neighbours.
+
+Decides paging. A page is found by its key (started_at, trap, id), never by counting rows, so that the thousandth page
+of a million sequences costs what the first does; `filters` says which walks of which index find its rows.
+"""
+
+import heapq
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
+
+from uncia_collector.catalogue.filters import Filters, Walk
+from uncia_collector.catalogue.schema import frames, reviews, sequences, surveys
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_contract.messages.records import Preview, SequenceRecord, decode
+
+PAGE = 48
+ORDER = (sequences.c.started_at, sequences.c.trap, sequences.c.id)
+SHOWN = tuple(column for column in sequences.c if column.name != "record")
+
+Cursor = tuple[datetime, str, str]
+
+
+@dataclass(frozen=True)
+class GalleryPage:
+    """Sequences, newest first, and where the next page begins."""
+
+    rows: list[Any]
+    older: Cursor | None
+    newer: Cursor | None
+
+
+def page(
+    connection: Connection, filters: Filters, zone: tzinfo, before: Cursor | None = None, after: Cursor | None = None
+) -> GalleryPage:
+    """One page: the newest, those older than `before`, or those newer than `after`."""
+    if after is not None:
+        found = _found(connection, filters.walks(zone), after, PAGE + 1, older=False)
+        rows = _whole(connection, found[:PAGE][::-1])
+        more = len(found) > PAGE
+        return GalleryPage(rows, cursor(rows[-1]) if rows else None, cursor(rows[0]) if more else None)
+    found = _found(connection, filters.walks(zone), before, PAGE + 1, older=True)
+    rows = _whole(connection, found[:PAGE])
+    newer = cursor(rows[0]) if rows and before is not None else None
+    return GalleryPage(rows, cursor(rows[-1]) if len(found) > PAGE else None, newer)
+
+
+def neighbours(connection: Connection, row: Any, filters: Filters, zone: tzinfo) -> tuple[Any, Any]:
+    """The next newer and the next older sequence under the same filters."""
+    walks = filters.walks(zone)
+    newer, older = (_found(connection, walks, cursor(row), 1, older=older) for older in (False, True))
+    return newer[0] if newer else None, older[0] if older else None
+
+
+def sequence(connection: Connection, key: tuple[str, str]) -> Any:
+    """One sequence with its record, None when there is none."""
+    return connection.execute(
+        select(sequences).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+    ).one_or_none()
+
+
+def frames_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
+    """Its frames in order."""
+    query = select(frames).where(frames.c.trap == key[0], frames.c.sequence == key[1]).order_by(frames.c.n)
+    return [*connection.execute(query)]
+
+
+def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
+    """What people said about it, newest first."""
+    where = (reviews.c.trap == key[0], reviews.c.sequence == key[1])
+    return [*connection.execute(select(reviews).where(*where).order_by(reviews.c.key.desc()).limit(20))]
+
+
+def survey_of(connection: Connection, row: Any) -> str:
+    """The title of the survey that a sequence was imported with, empty for a trap's own."""
+    if not row.origin:
+        return ""
+    title = connection.execute(select(surveys.c.title).where(surveys.c.name == row.origin)).scalar_one_or_none()
+    return str(title or row.origin)
+
+
+def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], int]:
+    """For each sequence the number of the frame to show: its best one that is stored, else any that is, else the one
+    that its record holds a preview of.
+    """
+    wanted = {(row.trap, row.id): row.best_frame for row in rows}
+    query = select(frames.c.trap, frames.c.sequence, frames.c.n).where(
+        of_sequences(frames.c.trap, frames.c.sequence, wanted), frames.c.status == "stored"
+    )
+    shown: dict[tuple[str, str], int] = {}
+    for trap, sequence, n in connection.execute(query.order_by(frames.c.n)):
+        if (trap, sequence) not in shown or n == wanted[trap, sequence]:
+            shown[trap, sequence] = n
+    bare = [key for key in wanted if key not in shown]
+    return shown | {key: preview.n for key, preview in previews(connection, bare).items()}
+
+
+def previews(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Preview]:
+    """The previews that came with the records of these sequences."""
+    query = select(sequences.c.trap, sequences.c.id, sequences.c.record).where(
+        of_sequences(sequences.c.trap, sequences.c.id, keys), sequences.c.origin == ""
+    )
+    records = {(trap, known): decode(record, SequenceRecord) for trap, known, record in connection.execute(query)}
+    return {key: record.preview for key, record in records.items() if record.preview is not None}
+
+
+def cursor(row: Any) -> Cursor:
+    """Where a sequence stands in the order."""
+    return row.started_at, row.trap, row.id
+
+
+def _found(connection: Connection, walks: list[Walk], at: Cursor | None, most: int, *, older: bool) -> list[Any]:
+    """The keys of the first `most` sequences in either direction: each walk's first, merged."""
+    base = select(*ORDER).order_by(*(column.desc() if older else column.asc() for column in ORDER)).limit(most)
+    beyond = [] if at is None else [_beyond(at, older=older)]
+    with ExitStack() as open_walks:
+        each = [open_walks.enter_context(connection.execute(base.where(*walk, *beyond))) for walk in walks]
+        return [*islice(heapq.merge(*each, key=cursor, reverse=older), most)]  # each walk goes only as far as it must
+
+
+def _whole(connection: Connection, keys: list[Any]) -> list[Any]:
+    """The rows of these keys, in their order."""
+    known = [(row.trap, row.id) for row in keys]
+    query: Select[Any] = select(*SHOWN).where(of_sequences(sequences.c.trap, sequences.c.id, known))
+    rows = {(row.trap, row.id): row for row in connection.execute(query)}
+    return [rows[key] for key in known]
+
+
+def _beyond(at: Cursor, *, older: bool) -> ColumnElement[bool]:
+    """Strictly after `at` in either direction; written so that both databases walk the index."""
+    started_at, trap, known = at
+    column = sequences.c.started_at
+    tie, values = tuple_(sequences.c.trap, sequences.c.id), tuple_(trap, known)
+    if older:
+        return and_(column <= started_at, or_(column < started_at, tie < values))
+    return and_(column >= started_at, or_(column > started_at, tie > values))

@@ -1,0 +1,9 @@
+"""Alembic runs this with the connection that `Database.migrate` hands over."""
+
+from alembic import context
+
+from uncia_collector.catalogue.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

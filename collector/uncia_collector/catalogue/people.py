@@ -1,0 +1,130 @@
+"""Who may see and do what: users, passwords, logins.
+
+Decides roles (#1 a viewer sees pictures, but no coordinates; #2 a reviewer also reviews and sees where; #3 an
+administrator also exports exact coordinates and keeps users), how passwords are kept (argon2id), how long one stays in.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, func, insert, select
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import logins, users
+from uncia_collector.catalogue.upserts import upsert
+from uncia_contract.errors import ConfigurationError
+
+ROLES = ("viewer", "reviewer", "administrator")
+LOGIN_LASTS = timedelta(days=14)
+MIN_PASSWORD, MAX_PASSWORD = 8, 200
+_NAME = re.compile(r"[\w][\w .@-]{0,63}")
+_HASHER = PasswordHasher()
+_NOBODY = _HASHER.hash("nobody")  # checked for unknown names, so that both answers take as long
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is logged in; `csrf` proves that a form came from our own page."""
+
+    name: str
+    role: str
+    csrf: str
+
+    @property
+    def may_review(self) -> bool:
+        """#2."""
+        return self.role != "viewer"
+
+    @property
+    def may_see_places(self) -> bool:
+        """#1, #2."""
+        return self.role != "viewer"
+
+    @property
+    def is_administrator(self) -> bool:
+        """#3."""
+        return self.role == "administrator"
+
+
+class People:
+    """Users and logins of one catalogue."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def set_user(self, name: str, password: str, role: str, now: datetime) -> None:
+        """Add a user, or change password and role; earlier logins end.
+
+        Raises:
+            ConfigurationError: an impossible name, an unknown role, a password too short or too long.
+        """
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"user {name[:70]!r}: expected 1 to 64 letters, digits, space and . @ -")
+        if role not in ROLES:
+            raise ConfigurationError(f"role {role!r}: expected one of {', '.join(ROLES)}")
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise ConfigurationError(
+                f"password of {len(password)} characters: expected {MIN_PASSWORD} to {MAX_PASSWORD}"
+            )
+        row = {"name": name, "password": _HASHER.hash(password), "role": role, "created_at": now}
+        with self.database.writing() as connection:
+            connection.execute(upsert(connection, users, row, ["name"], ["password", "role"]))
+            connection.execute(delete(logins).where(logins.c.name == name))
+
+    def remove_user(self, name: str) -> bool:
+        """Remove a user and their logins; whether there was one."""
+        with self.database.writing() as connection:
+            connection.execute(delete(logins).where(logins.c.name == name))
+            return connection.execute(delete(users).where(users.c.name == name)).rowcount > 0
+
+    def listed(self) -> list[tuple[str, str]]:
+        """(name, role) of every user."""
+        with self.database.reading() as connection:
+            return [(row.name, row.role) for row in connection.execute(select(users).order_by(users.c.name))]
+
+    def exist(self) -> bool:
+        """Whether anybody can log in at all."""
+        with self.database.reading() as connection:
+            return bool(connection.execute(select(func.count()).select_from(users)).scalar_one())
+
+    def log_in(self, name: str, password: str, now: datetime) -> str | None:
+        """A token for a cookie; None for a wrong name or password."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
+        try:
+            _HASHER.verify(_NOBODY if row is None else row.password, password)
+        except (VerificationError, InvalidHashError):
+            return None
+        if row is None:
+            return None
+        token = secrets.token_urlsafe(32)
+        entry = {"token_sha256": _sha256(token), "name": name, "csrf": secrets.token_urlsafe(24)}
+        with self.database.writing() as connection:
+            connection.execute(delete(logins).where(logins.c.expires_at < now))
+            connection.execute(insert(logins), [entry | {"expires_at": now + LOGIN_LASTS}])
+        return token
+
+    def who(self, token: str, now: datetime) -> Person | None:
+        """Whom a cookie's token belongs to."""
+        query = (
+            select(users.c.name, users.c.role, logins.c.csrf)
+            .join(logins, logins.c.name == users.c.name)
+            .where(logins.c.token_sha256 == _sha256(token), logins.c.expires_at > now)
+        )
+        with self.database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Person(row.name, row.role, row.csrf)
+
+    def log_out(self, token: str) -> None:
+        """End a login."""
+        with self.database.writing() as connection:
+            connection.execute(delete(logins).where(logins.c.token_sha256 == _sha256(token)))
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

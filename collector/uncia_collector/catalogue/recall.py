@@ -1,0 +1,114 @@
+"""Honest recall: what random rejected sequences, looked at by people, say about what the model misses.
+
+Decides what may be claimed. The miss rate is that of rejected sequences: of those a trap sent for audit and somebody
+reviewed, how many showed the animal after all. The interval is exact (Clopper and Pearson 1934), at 95 %.
+#1 Fewer than 30 reviewed audits claim nothing.
+#2 Each version of a bundle has rates of its own: what an older model missed says nothing of the one at work now.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from math import exp, lgamma, log, log1p
+
+from sqlalchemy import Connection, Integer, ScalarSelect, case, cast, func, select
+
+from uncia_collector.catalogue.schema import deployments, sequences
+
+ENOUGH = 30
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class MissRate:
+    """Of `reviewed` audits that a bundle rejected at one site `missed` showed the animal; `low` and `high` bound the
+    rate, in [0, 1].
+    """
+
+    bundle: str
+    version: int
+    site: str
+    waiting: int
+    reviewed: int
+    missed: int
+    low: float
+    high: float
+
+    @property
+    def rate(self) -> float:
+        """The estimate; 0 where nothing was reviewed."""
+        return self.missed / self.reviewed if self.reviewed else 0.0
+
+    @property
+    def is_enough(self) -> bool:
+        """#1."""
+        return self.reviewed >= ENOUGH
+
+
+def miss_rates(connection: Connection) -> list[MissRate]:
+    """One for each bundle (#2) and site that sent audits, and after a bundle's sites, under the name "", one for all.
+
+    A site is the deployment's location; a trap that no deployment places counts as a site of its own.
+    """
+    reviewed = case((sequences.c.review == "open", 0), else_=1)
+    missed = case(
+        (sequences.c.review == "confirmed", 1),
+        ((sequences.c.review == "relabelled") & (sequences.c.review_label == sequences.c.label), 1),
+        else_=0,
+    )
+    site = func.coalesce(_location(), sequences.c.trap + " (no place known)").label("site")
+    by = (sequences.c.bundle, sequences.c.bundle_version, site)
+    counted = (func.count(), cast(func.sum(reviewed), Integer), cast(func.sum(missed), Integer))
+    query = select(*by, *counted).where(sequences.c.audit.is_(True)).group_by(*by)
+    rows = connection.execute(query.order_by(by[0], by[1].desc(), site)).all()
+    rates = []
+    for bundle, sites in groupby(rows, lambda row: (str(row[0]), int(row[1]))):
+        counts = [(str(row[2]), int(row[3]), int(row[4]), int(row[5])) for row in sites]
+        audits, seen, hits = (sum(column) for column in zip(*(count[1:] for count in counts), strict=True))
+        rates += [_rate(bundle, *count) for count in [*counts, ("", audits, seen, hits)]]
+    return rates
+
+
+def _rate(bundle: tuple[str, int], site: str, audits: int, reviewed: int, missed: int) -> MissRate:
+    return MissRate(*bundle, site, audits - reviewed, reviewed, missed, *interval(missed, reviewed))
+
+
+def _location() -> ScalarSelect[str]:
+    """Where the trap stood when the sequence began; the later of two deployments that overlap."""
+    return (
+        select(deployments.c.location_id)
+        .where(deployments.c.trap == sequences.c.trap, deployments.c.started_at <= sequences.c.started_at)
+        .where(deployments.c.ended_at.is_(None) | (sequences.c.started_at <= deployments.c.ended_at))
+        .order_by(deployments.c.started_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The exact (Clopper-Pearson) interval of a proportion of `hits` in `n`; (0, 1) for n = 0."""
+    if n == 0:
+        return 0.0, 1.0
+    tail = (1.0 - confidence) / 2.0
+    low = 0.0 if hits == 0 else _solve(lambda p: 1.0 - _at_most(hits - 1, n, p), tail)
+    high = 1.0 if hits == n else _solve(lambda p: -_at_most(hits, n, p), -tail)
+    return low, high
+
+
+def _solve(rising: Callable[[float], float], value: float) -> float:
+    """Where a rising function of p in [0, 1] reaches a value."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if rising(middle) < value else (low, middle)
+    return (low + high) / 2.0
+
+
+def _at_most(hits: int, n: int, p: float) -> float:
+    """The probability of at most `hits` in `n` where each comes with probability p, 0 < p < 1."""
+    if p <= 0.0 or p >= 1.0:
+        return 1.0 if p <= 0.0 else 0.0
+    logs = (
+        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p) for k in range(hits + 1)
+    )
+    return min(1.0, sum(map(exp, logs)))

@@ -1,0 +1,73 @@
+"""What people say about sequences: confirm, reject, relabel, and take it back.
+
+Decides that nothing is overwritten: each opinion is a row, the newest that was not undone is the sequence's state. What
+an imported survey says comes before anybody here says something. To give a sequence the very label that the model
+looked for is to confirm it.
+"""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import reviews, sequences
+from uncia_collector.settings import LABEL
+from uncia_contract.errors import DataError
+
+VERDICTS = ("confirmed", "rejected", "relabelled")
+
+Key = tuple[str, str]
+
+
+def review(database: Database, key: Key, verdict: str, reviewer: str, now: datetime, label: str | None = None) -> None:
+    """Write an opinion down.
+
+    Raises:
+        DataError: no such sequence, an unknown verdict, a relabelling without a usable label.
+    """
+    if verdict not in VERDICTS:
+        raise DataError(f"verdict {verdict[:20]!r}: expected one of {', '.join(VERDICTS)}")
+    if verdict == "relabelled" and not re.fullmatch(LABEL, label or ""):
+        raise DataError(f"label {(label or '')[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
+    row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "undone": False}
+    with database.writing() as connection:
+        thought = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        if verdict != "relabelled":
+            label = None
+        elif label == connection.execute(thought).scalar_one_or_none():
+            verdict, label = "confirmed", None
+        connection.execute(insert(reviews), [row | {"verdict": verdict, "label": label}])
+        if not settle(connection, key):
+            raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
+
+
+def undo(database: Database, reviewer: str) -> Key | None:
+    """Take back the reviewer's newest opinion; whose sequence it was, None when there is nothing to take back."""
+    with database.writing() as connection:
+        newest = (
+            select(reviews.c.key, reviews.c.trap, reviews.c.sequence)
+            .where(reviews.c.reviewer == reviewer, reviews.c.undone.is_(False), reviews.c.observation.is_(None))
+            .order_by(reviews.c.key.desc())
+            .limit(1)
+        )
+        row = connection.execute(newest).one_or_none()
+        if row is None:
+            return None
+        connection.execute(update(reviews).where(reviews.c.key == row.key).values(undone=True))
+        settle(connection, (row.trap, row.sequence))
+        return row.trap, row.sequence
+
+
+def settle(connection: Connection, key: Key) -> bool:
+    """Make the newest opinion that stands the sequence's state; whether there is such a sequence."""
+    standing = (
+        select(reviews.c.verdict, reviews.c.label)
+        .where(reviews.c.trap == key[0], reviews.c.sequence == key[1], reviews.c.undone.is_(False))
+        .order_by(reviews.c.observation.is_not(None), reviews.c.key.desc())
+        .limit(1)
+    )
+    row = connection.execute(standing).one_or_none()
+    verdict, label = ("open", None) if row is None else row
+    where = (sequences.c.trap == key[0], sequences.c.id == key[1])
+    return connection.execute(update(sequences).where(*where).values(review=verdict, review_label=label)).rowcount == 1

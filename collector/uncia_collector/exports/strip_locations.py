@@ -1,0 +1,91 @@
+"""A JPEG without what could tell where it was taken; its pixels, and the stored file, stay as they are.
+
+Decides what of a header may leave the station: #1 of EXIF the tags listed here (camera, time, exposure, orientation),
+never GPS, maker notes or free text; #2 JFIF, colour profile, Adobe's mark and what decoding needs; #3 nothing else: no
+XMP, IPTC or comment, and nothing behind the picture's end, where phones and stereo cameras keep second pictures.
+"""
+
+import struct
+from collections.abc import Iterator
+
+from PIL import ExifTags, Image
+
+from uncia_contract.errors import FrameError
+from uncia_contract.pictures.jpeg import PILLOW_ERRORS
+
+_EXIF, _ICC, _SOS, _EOI = b"Exif\0\0", b"ICC_PROFILE\0", 0xDA, 0xD9
+_APP1, _APP2 = 0xE1, 0xE2
+_NEEDED = {0xE0, 0xEE, 0xDB, 0xC4, 0xCC, 0xDD, 0xDC, _SOS} | ({*range(0xC0, 0xD0)} - {0xC8})
+_CAMERA = (
+    *(ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Orientation, ExifTags.Base.DateTime),
+    *(ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit),
+)
+_PICTURE = (
+    *(ExifTags.Base.DateTimeOriginal, ExifTags.Base.DateTimeDigitized, ExifTags.Base.OffsetTime),
+    *(ExifTags.Base.OffsetTimeOriginal, ExifTags.Base.OffsetTimeDigitized, ExifTags.Base.SubsecTime),
+    *(ExifTags.Base.SubsecTimeOriginal, ExifTags.Base.SubsecTimeDigitized, ExifTags.Base.ExposureTime),
+    *(ExifTags.Base.FNumber, ExifTags.Base.ISOSpeedRatings, ExifTags.Base.Flash, ExifTags.Base.FocalLength),
+    *(ExifTags.Base.ExifVersion, ExifTags.Base.ColorSpace, ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight),
+)
+
+
+def without_place(jpeg: bytes) -> bytes:
+    """The same picture with a header that tells no place; what is decoded is bit for bit the same.
+
+    Raises:
+        FrameError: its segments cannot be followed to the end of the picture.
+    """
+    return b"\xff\xd8" + b"".join(_kept(jpeg)) + b"\xff\xd9"
+
+
+def _kept(jpeg: bytes) -> Iterator[bytes]:
+    at = 2
+    while True:
+        at = jpeg.find(b"\xff", at)
+        if at < 0 or at + 4 > len(jpeg):
+            if jpeg[at : at + 2] == b"\xff\xd9":
+                return
+            raise FrameError("damaged: the picture does not end")
+        marker = jpeg[at + 1]
+        if marker == _EOI:
+            return
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD8:  # filling, and marks without content
+            at += 1 if marker == 0xFF else 2
+            continue
+        end = at + 2 + struct.unpack_from(">H", jpeg, at + 2)[0]
+        end = _scan_end(jpeg, end) if marker == _SOS else end
+        yield _segment(marker, jpeg[at:end])
+        at = end
+
+
+def _scan_end(jpeg: bytes, at: int) -> int:
+    """Where the compressed data that begin at `at` end: the next marker that is no stuffing and no restart."""
+    while (at := jpeg.find(b"\xff", at)) >= 0 and at + 1 < len(jpeg):
+        if jpeg[at + 1] != 0 and not 0xD0 <= jpeg[at + 1] <= 0xD7:
+            return at
+        at += 2
+    raise FrameError("damaged: the picture does not end")
+
+
+def _segment(marker: int, segment: bytes) -> bytes:
+    """The segment as it may be told, empty where it may not."""
+    if marker == _APP1 and segment[4:].startswith(_EXIF):
+        return _told(segment[4:])
+    if marker == _APP2 and segment[4:].startswith(_ICC):
+        return segment
+    return segment if marker in _NEEDED else b""
+
+
+def _told(block: bytes) -> bytes:
+    """#1; a block that cannot be read tells nothing."""
+    old, new = Image.Exif(), Image.Exif()
+    try:
+        old.load(block)
+        details = old.get_ifd(ExifTags.IFD.Exif)
+        new.update({tag: old[tag] for tag in _CAMERA if tag in old})
+        new[ExifTags.IFD.Exif] = {tag: details[tag] for tag in _PICTURE if tag in details}
+        content = new.tobytes()
+    except PILLOW_ERRORS:
+        return b""
+    content = content if content.startswith(_EXIF) else _EXIF + content
+    return struct.pack(">BBH", 0xFF, _APP1, len(content) + 2) + content

@@ -1,0 +1,1 @@
+"""MQTT messages to committed rows and files, and the receipts for them."""

@@ -1,0 +1,93 @@
+"""The broker as a collector reaches it: who we are, what we hear, and whether it lets us.
+
+Decides the identity (name, password or certificate) and the topics; what becomes of messages is `ingest`'s.
+"""
+
+import queue
+from pathlib import Path
+
+import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from uncia_collector.settings import BrokerSettings
+from uncia_contract.errors import BrokerError, ConfigurationError
+from uncia_contract.messages.tls import tls_of
+
+
+def broker_client(settings: BrokerSettings) -> mqtt.Client:
+    """A client with our identity; arrivals are acknowledged by hand.
+
+    Raises:
+        ConfigurationError: the password or a TLS file is missing or is not what it should be.
+    """
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
+    client.reconnect_delay_set(1, 30)
+    client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence
+    if settings.username:
+        client.username_pw_set(settings.username, _password(settings.password_file))
+    if tls := tls_of(settings.ca, settings.certificate, settings.key):
+        client.tls_set_context(tls.context())
+    return client
+
+
+def _password(file: str) -> str | None:
+    try:
+        return Path(file).read_text().strip() if file else None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"[broker] {file}: {reason}") from error
+
+
+def heard_topics(root: str, group: str = "") -> list[str]:
+    """What a collector hears; members of a group share the sequences."""
+    shared = f"$share/{group}/" if group else ""
+    return [f"{root}/+/availability", f"{root}/+/state", f"{shared}{root}/+/sequence/#"]
+
+
+def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) -> None:
+    """Return when the broker lets us in, and hear the traps.
+
+    Raises:
+        BrokerError: nobody listens there, or it refuses us; the message says which.
+    """
+    answers: queue.Queue[str] = queue.Queue()
+    client = broker_client(_as_check(settings))
+    client.on_connect = lambda _c, _d, _f, reason, _p: (
+        answers.put(str(reason)) if reason.is_failure else _listen_in(client, root)
+    )
+    client.on_subscribe = lambda _c, _d, _m, reasons, _p: answers.put(_unheard(reasons))
+    where = f"broker {settings.host}:{settings.port}"
+    try:
+        client.connect(settings.host, settings.port, settings.keepalive_s)
+    except OSError as error:
+        raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+    client.loop_start()
+    try:
+        refusal = answers.get(timeout=timeout_s)
+    except queue.Empty:
+        refusal = f"no answer within {timeout_s:g} s"
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if refusal:
+        raise BrokerError(f"{where}: {refusal}")
+
+
+def _as_check(settings: BrokerSettings) -> BrokerSettings:
+    """The same settings under a name of its own, so that a check never throws out a running collector."""
+    return msgspec.structs.replace(settings, client_id=f"{settings.client_id}-check")
+
+
+def _listen_in(client: mqtt.Client, root: str) -> None:
+    """Not as a member of a group: that would take messages from the others."""
+    only_news = SubscribeOptions(qos=0, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+    client.subscribe([(topic, only_news) for topic in heard_topics(root)])
+
+
+def _unheard(reasons: list[ReasonCode]) -> str:
+    """What to say of the broker's answers to a subscription; nothing where all is heard."""
+    refused = [str(reason) for reason in reasons if reason.is_failure]
+    return f"what traps send may not be heard: {refused[0]}; is its access list right?" if refused else ""

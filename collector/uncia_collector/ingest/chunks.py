@@ -1,0 +1,130 @@
+"""Chunks that wait in the database: for their record, or for the rest of their frame.
+
+Decides what is kept and for how long; `assembly` does the arithmetic of ranges. Waiting in the database (not in
+memory) is what lets a restart, or another collector of the group, finish a frame.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from uncia_collector.catalogue.schema import chunks
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_collector.ingest.assembly import Range, joined, missing
+from uncia_collector.ingest.wire_messages import ChunkArrival
+
+Key = tuple[str, str]  # (trap, sequence id)
+FrameKey = tuple[str, str, int]
+
+# A trap may have this much waiting for records that never came; beyond it, its strays are not kept.
+MAX_STRAY_BYTES = 64 * 1024 * 1024
+
+
+@dataclass
+class Parts:
+    """What is there of one version (sha256, size) of one frame."""
+
+    sha256: str
+    size: int
+    held: dict[int, int] = field(default_factory=dict)  # start: end, in the database
+    fresh: dict[int, bytes] = field(default_factory=dict)  # start: content, from this batch
+
+    @property
+    def ranges(self) -> list[Range]:
+        """All ranges that are there, unmerged."""
+        return [*self.held.items(), *((start, start + len(content)) for start, content in self.fresh.items())]
+
+    def missing(self) -> list[Range]:
+        """The ranges that are not."""
+        return missing(self.ranges, self.size)
+
+    def add(self, chunk: ChunkArrival) -> bool:
+        """Take a chunk in; False when it brings nothing new."""
+        if not any(chunk.start < end and start < chunk.end for start, end in self.missing()):
+            return False
+        self.fresh[chunk.start] = max(self.fresh.get(chunk.start, b""), chunk.content, key=len)
+        return True
+
+
+Waiting = dict[FrameKey, dict[str, Parts]]  # by the frame's sha256
+
+
+def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
+    """What waits for these sequences, without its bytes."""
+    waiting: Waiting = defaultdict(dict)
+    columns = (
+        chunks.c.trap,
+        chunks.c.sequence,
+        chunks.c.n,
+        chunks.c.sha256,
+        chunks.c.size,
+        chunks.c.start,
+        chunks.c.end,
+    )
+    found = select(*columns).where(of_sequences(chunks.c.trap, chunks.c.sequence, keys))
+    for trap, sequence, n, sha256, size, start, end in connection.execute(found):
+        parts = waiting[trap, sequence, n].setdefault(sha256, Parts(sha256, size))
+        parts.held[start] = end
+    return waiting
+
+
+def assemble(connection: Connection, key: FrameKey, parts: Parts) -> bytes:
+    """The frame's bytes, all of whose ranges are there."""
+    content = dict(parts.fresh)
+    if missing(((start, start + len(part)) for start, part in content.items()), parts.size):
+        held = select(chunks.c.start, chunks.c.content).where(_of(key), chunks.c.sha256 == parts.sha256)
+        for start, part in connection.execute(held):
+            content[start] = max(content.get(start, b""), part, key=len)
+    return joined(content, parts.size)
+
+
+def keep(connection: Connection, key: FrameKey, parts: Parts, now: datetime) -> None:
+    """Keep this batch's chunks of a frame until the rest comes."""
+    replaced = [start for start in parts.fresh if start in parts.held]
+    if replaced:
+        connection.execute(
+            delete(chunks).where(_of(key), chunks.c.sha256 == parts.sha256, chunks.c.start.in_(replaced))
+        )
+    connection.execute(insert(chunks), [_row(key, parts, start, now) for start in parts.fresh])
+
+
+def drop(connection: Connection, keys: Iterable[FrameKey]) -> None:
+    """Forget all chunks of these frames."""
+    for key in keys:
+        connection.execute(delete(chunks).where(_of(key)))
+
+
+def drop_older(connection: Connection, before: datetime) -> int:
+    """Forget chunks that came before a time and still wait; how many they were."""
+    return connection.execute(delete(chunks).where(chunks.c.received_at < before)).rowcount
+
+
+def waiting_bytes(connection: Connection, trap: str) -> int:
+    """How many bytes of a trap wait."""
+    total = select(func.coalesce(func.sum(chunks.c.end - chunks.c.start), 0)).where(chunks.c.trap == trap)
+    return int(connection.execute(total).scalar_one())
+
+
+def _row(key: FrameKey, parts: Parts, start: int, now: datetime) -> dict[str, Any]:
+    content = parts.fresh[start]
+    trap, sequence, n = key
+    return {
+        "trap": trap,
+        "sequence": sequence,
+        "n": n,
+        "start": start,
+        "end": start + len(content),
+        "sha256": parts.sha256,
+        "size": parts.size,
+        "received_at": now,
+        "content": content,
+    }
+
+
+def _of(key: FrameKey) -> Any:
+    trap, sequence, n = key
+    return (chunks.c.trap == trap) & (chunks.c.sequence == sequence) & (chunks.c.n == n)

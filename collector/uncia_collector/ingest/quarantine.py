@@ -1,0 +1,36 @@
+"""What was refused, kept to be looked at: counted for ever, the last thousand with their bytes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from uncia_collector.catalogue.schema import quarantine
+from uncia_collector.ingest.wire_messages import Garbage
+
+KEPT = 1000
+KEPT_BYTES = 64 * 1024
+
+
+def add(connection: Connection, refused: Sequence[Garbage], now: datetime) -> None:
+    """Keep refused messages; the oldest beyond `KEPT` go."""
+    connection.execute(insert(quarantine), [_row(garbage, now) for garbage in refused])
+    newest = connection.execute(select(func.max(quarantine.c.key))).scalar_one()
+    connection.execute(delete(quarantine).where(quarantine.c.key <= newest - KEPT))
+
+
+def _row(garbage: Garbage, now: datetime) -> dict[str, Any]:
+    return {
+        "at": now,
+        "trap": garbage.trap,
+        "topic": _text(garbage.topic),
+        "reason": _text(garbage.reason),
+        "size": max(garbage.size, len(garbage.payload)),
+        "payload": garbage.payload[:KEPT_BYTES],
+    }
+
+
+def _text(text: str) -> str:
+    """What any database takes: valid UTF-8, no NUL, at most 300 characters."""
+    return text[:300].encode("utf-8", "replace").decode().replace("\0", "\ufffd")

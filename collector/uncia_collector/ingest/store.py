@@ -1,0 +1,384 @@
+"""The catalogue's writing side: a batch of arrivals goes in, receipts come out, and all of it is committed.
+
+Decides what counts as stored, what conflicts, and what each receipt says (DESIGN 7 and 8):
+#1  A sequence is known by (trap, id); the same record again changes nothing and is answered in full.
+#2  A record whose frames differ from the stored one's is refused and quarantined; the stored one stays.
+#3  A frame is stored when its bytes are all there, have the record's sha256 and lie fsynced in the folder.
+#3a Bytes with another sha256 are dropped, and asked for again.
+#3b Bytes with the right sha256 that are no JPEG are kept apart: nothing is lost, nothing broken is shown.
+#4  A chunk before its record waits; a chunk of a stored frame is ignored, and answered.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import frames, sequences, tallies
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.ingest import chunks, quarantine, trap_status
+from uncia_collector.ingest.chunks import FrameKey, Key, Parts
+from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
+from uncia_collector.ingest.trap_status import TrapNews
+from uncia_collector.ingest.wire_messages import (
+    Arrival,
+    AvailabilityArrival,
+    ChunkArrival,
+    Garbage,
+    RecordArrival,
+    StateArrival,
+)
+from uncia_contract.errors import FrameError
+from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord
+from uncia_contract.pictures.jpeg import oriented_size
+
+
+@dataclass(frozen=True)
+class AddressedReceipt:
+    """A receipt and the trap that waits for it."""
+
+    trap: str
+    receipt: Receipt
+
+
+class Store:
+    """Takes batches in. One thread at a time; other collectors may work on the same database and folder."""
+
+    def __init__(self, database: Database, folder: FrameFolder) -> None:
+        self.database, self.folder = database, folder
+
+    def take(self, arrivals: Sequence[Arrival], now: datetime) -> list[AddressedReceipt]:
+        """Commit a batch; the receipts to send now that it is committed.
+
+        Raises:
+            StorageError: the folder cannot be written (full, read-only); nothing of the batch is committed.
+            sqlalchemy.exc.DBAPIError: the database cannot be written; nothing of the batch is committed.
+        """
+        with self.database.writing() as connection:
+            batch = _Batch(connection, self.folder, now)
+            self.database.lock_sequences(connection, _keys(arrivals))
+            batch.load(_keys(arrivals))
+            for arrival in arrivals:
+                batch.sort(arrival)
+            return batch.write()
+
+
+def fingerprint(record: SequenceRecord) -> str:
+    """What two records of one id must share: the frames' sha256 and sizes, in order."""
+    frames_text = ";".join(f"{frame.n}:{frame.sha256}:{frame.size}" for frame in record.frames)
+    return hashlib.sha256(frames_text.encode()).hexdigest()
+
+
+def _keys(arrivals: Sequence[Arrival]) -> list[Key]:
+    keys: set[Key] = set()
+    for arrival in arrivals:
+        if isinstance(arrival, RecordArrival):
+            keys.add((arrival.record.trap, arrival.record.id))
+        elif isinstance(arrival, ChunkArrival | Garbage) and arrival.sequence:
+            keys.add((arrival.trap, arrival.sequence))
+    return sorted(keys)
+
+
+@dataclass
+class _Frame:
+    sha256: str
+    size: int
+    status: str
+
+
+@dataclass
+class _Sequence:
+    fingerprint: str
+    started_at: datetime
+    frames_stored: int
+    frames: dict[int, _Frame] = field(default_factory=dict)
+
+
+class _Batch:
+    """One transaction's work: `load` what is known, `sort` each arrival, `write` it all."""
+
+    def __init__(self, connection: Connection, folder: FrameFolder, now: datetime) -> None:
+        self.connection, self.folder, self.now = connection, folder, now
+        self.known: dict[Key, _Sequence] = {}
+        self.waiting: chunks.Waiting = {}
+        self.new_records: list[RecordArrival] = []
+        self.news: dict[str, TrapNews] = {}
+        self.garbage: list[Garbage] = []
+        self.tally: Counter[tuple[str, str]] = Counter()
+        self.answered: set[Key] = set()
+        self.refusals: dict[Key, str] = {}
+        self.files: dict[str, bytes] = {}
+        self.frame_changes: list[dict[str, Any]] = []
+        self.settled: set[FrameKey] = set()
+
+    def load(self, keys: list[Key]) -> None:
+        """Read what the catalogue has of these sequences."""
+        if not keys:
+            return
+        found = select(sequences.c.trap, sequences.c.id, *(sequences.c[name] for name in _SEQUENCE_COLUMNS)).where(
+            of_sequences(sequences.c.trap, sequences.c.id, keys)
+        )
+        for trap, sequence, *rest in self.connection.execute(found):
+            self.known[trap, sequence] = _Sequence(*rest)
+        for row in self.connection.execute(_frames_of(keys)):
+            self.known[row.trap, row.sequence].frames[row.n] = _Frame(row.sha256, row.size, row.status)
+        self.waiting = chunks.load_waiting(self.connection, keys)
+
+    def sort(self, arrival: Arrival) -> None:
+        """Find out what one arrival means."""
+        match arrival:
+            case RecordArrival():
+                self._hear(arrival.record.trap)
+                self._sort_record(arrival)
+            case ChunkArrival():
+                self._hear(arrival.trap)
+                self._sort_chunk(arrival)
+            case StateArrival():
+                self._news(arrival.state.trap).hear(arrival)
+                self.tally["states", arrival.state.trap] += 1
+            case AvailabilityArrival():
+                self._news(arrival.trap).hear(arrival)
+            case Garbage():
+                self._refuse(arrival, "garbage")
+
+    def write(self) -> list[AddressedReceipt]:
+        """Write all that was sorted; the receipts that are due once it is committed."""
+        self._write_records()
+        self._settle_frames()
+        self._write_frames()
+        if self.garbage:
+            quarantine.add(self.connection, self.garbage, self.now)
+        trap_status.write(self.connection, self.news.values(), self.now)
+        for (name, trap), count in sorted(self.tally.items()):
+            row = {"name": name, "trap": trap, "count": count}
+            self.connection.execute(upsert(self.connection, tallies, row, ["name", "trap"], added=["count"]))
+        return [self._receipt(key) for key in sorted(self.answered | self.refusals.keys())]
+
+    # -- sorting ---------------------------------------------------------------------------------------------------
+
+    def _news(self, trap: str) -> TrapNews:
+        return self.news.setdefault(trap, TrapNews(trap))
+
+    def _hear(self, trap: str) -> None:
+        self._news(trap).alive = True
+
+    def _refuse(self, garbage: Garbage, name: str) -> None:
+        self.garbage.append(garbage)
+        self.tally[name, garbage.trap] += 1
+        if garbage.sequence and "/frame/" not in garbage.topic:
+            self.refusals[garbage.trap, garbage.sequence] = garbage.reason[:300]
+
+    def _sort_record(self, arrival: RecordArrival) -> None:
+        record = arrival.record
+        key = (record.trap, record.id)
+        known = self.known.get(key)
+        if known is None:
+            entries = {frame.n: _Frame(frame.sha256, frame.size, "missing") for frame in record.frames}
+            self.known[key] = _Sequence(fingerprint(record), record.started_at, 0, entries)
+            self.new_records.append(arrival)
+            self.tally["sequences", record.trap] += 1
+        elif known.fingerprint != fingerprint(record):  # #2
+            reason = f"sequence {record.id} of {record.trap} is stored with other frames: a conflicting hash for one id"
+            self._refuse(Garbage(f"{record.trap}/sequence/{record.id}", arrival.payload, reason, *key), "conflicts")
+            return
+        else:
+            self.tally["records_again", record.trap] += 1
+        self.answered.add(key)
+
+    def _sort_chunk(self, chunk: ChunkArrival) -> None:
+        known = self.known.get((chunk.trap, chunk.sequence))
+        frame = known.frames.get(chunk.n) if known else None
+        if known is not None and (frame is None or (frame.sha256, frame.size) != (chunk.sha256, chunk.size)):
+            reason = f"chunk of frame {chunk.n}: its sha256 and size are not those of the record"
+            topic = f"{chunk.trap}/sequence/{chunk.sequence}/frame/{chunk.n}/{chunk.start}"
+            self._refuse(Garbage(topic, chunk.content, reason, chunk.trap, chunk.sequence), "conflicts")
+            return
+        if frame is not None and frame.status != "missing":  # #4
+            self.tally["chunks_again", chunk.trap] += 1
+            self.answered.add((chunk.trap, chunk.sequence))
+            return
+        versions = self.waiting.setdefault((chunk.trap, chunk.sequence, chunk.n), {})
+        parts = versions.setdefault(chunk.sha256, Parts(chunk.sha256, chunk.size))
+        self.tally["chunks" if parts.add(chunk) else "chunks_again", chunk.trap] += 1
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def _write_records(self) -> None:
+        if self.new_records:
+            rows = [_sequence_row(arrival, self.now) for arrival in self.new_records]
+            self.connection.execute(insert(sequences), rows)
+            entries = [row for arrival in self.new_records for row in _frame_rows(arrival.record)]
+            self.connection.execute(insert(frames), entries)
+
+    def _settle_frames(self) -> None:
+        """Store each frame that is whole now, keep the chunks of the others."""
+        strays: Counter[str] = Counter()
+        for key, versions in self.waiting.items():
+            known = self.known.get(key[:2])
+            for parts in versions.values():
+                if known is None:
+                    self._keep_stray(key, parts, strays)
+                elif (frame := known.frames.get(key[2])) is not None and frame.sha256 == parts.sha256:
+                    self._settle(key, parts, known)
+                else:
+                    self.settled.add(key)  # waited for a record that tells of other bytes
+
+    def _settle(self, key: FrameKey, parts: Parts, known: _Sequence) -> None:
+        if parts.missing():
+            if parts.fresh:
+                chunks.keep(self.connection, key, parts, self.now)
+            return
+        self.settled.add(key)
+        self.answered.add(key[:2])
+        content = chunks.assemble(self.connection, key, parts)
+        if hashlib.sha256(content).hexdigest() != parts.sha256:  # #3a
+            self.tally["mismatches", key[0]] += 1
+            return
+        self._store(key, content, known)
+
+    def _store(self, key: FrameKey, content: bytes, known: _Sequence) -> None:
+        trap, sequence, n = key
+        path, status, size = frame_path(trap, sequence, known.started_at, n), "stored", picture_size(content)
+        if size is None:  # #3b
+            path, status = f"quarantine/{path}", "quarantined"
+            reason = f"frame {n} of {sequence}: not a JPEG, kept as {path}"
+            self._refuse(Garbage(f"{trap}/sequence/{sequence}/frame/{n}", content[:64], reason, trap), "not_jpeg")
+        self.files[path] = content
+        known.frames[n].status = status
+        known.frames_stored += 1
+        self.tally["frames", trap] += 1
+        width, height = size or (None, None)
+        self.frame_changes.append(
+            {"k_trap": trap, "k_sequence": sequence, "k_n": n}
+            | {"status": status, "path": path, "width": width, "height": height}
+        )
+
+    def _keep_stray(self, key: FrameKey, parts: Parts, strays: Counter[str]) -> None:
+        if not parts.fresh:
+            return
+        trap = key[0]
+        if trap not in strays:
+            strays[trap] = chunks.waiting_bytes(self.connection, trap)
+        strays[trap] += sum(map(len, parts.fresh.values()))
+        if strays[trap] > chunks.MAX_STRAY_BYTES:
+            self.tally["strays_dropped", trap] += len(parts.fresh)
+        else:
+            chunks.keep(self.connection, key, parts, self.now)
+
+    def _write_frames(self) -> None:
+        chunks.drop(
+            self.connection, sorted(key for key in self.settled if any(p.held for p in self.waiting[key].values()))
+        )
+        if not self.frame_changes:
+            return
+        self.folder.put(self.files.items())
+        self.connection.execute(_UPDATE_FRAME, self.frame_changes)
+        touched = sorted({(change["k_trap"], change["k_sequence"]) for change in self.frame_changes})
+        self.connection.execute(_UPDATE_SEQUENCE, [self._progress(key) for key in touched])
+
+    def _progress(self, key: Key) -> dict[str, Any]:
+        known = self.known[key]
+        complete = known.frames_stored == len(known.frames)
+        return {
+            "k_trap": key[0],
+            "k_id": key[1],
+            "frames_stored": known.frames_stored,
+            "completed_at": self.now if complete else None,
+        }
+
+    def _receipt(self, key: Key) -> AddressedReceipt:
+        trap, sequence = key
+        known = self.known.get(key)
+        refused = self.refusals.get(key)
+        if known is None:
+            return AddressedReceipt(trap, Receipt(sequence, record_stored=False, refused=refused))
+        stored = tuple(n for n, frame in sorted(known.frames.items()) if frame.status != "missing")
+        lacking = tuple(
+            self._missing((*key, n), frame) for n, frame in sorted(known.frames.items()) if frame.status == "missing"
+        )
+        return AddressedReceipt(trap, Receipt(sequence, True, stored, lacking, refused))
+
+    def _missing(self, key: FrameKey, frame: _Frame) -> MissingFrame:
+        parts = self.waiting.get(key, {}).get(frame.sha256)
+        if parts is None or key in self.settled:
+            return MissingFrame(key[2])
+        gaps = parts.missing()
+        ranges = () if gaps == [(0, frame.size)] else tuple(ByteRange(start, end) for start, end in gaps)
+        return MissingFrame(key[2], ranges)
+
+
+_COPIED = (
+    *("trap", "id", "event", "started_at", "ended_at", "frames_scored", "confidence", "upper_bound"),
+    *("threshold", "positive", "label", "audit", "historical"),
+)
+_SEQUENCE_COLUMNS = ("fingerprint", "started_at", "frames_stored")
+_UPDATE_FRAME = (
+    update(frames)
+    .where(
+        frames.c.trap == bindparam("k_trap"),
+        frames.c.sequence == bindparam("k_sequence"),
+        frames.c.n == bindparam("k_n"),
+    )
+    .values({name: bindparam(name) for name in ("status", "path", "width", "height")})
+)
+_UPDATE_SEQUENCE = (
+    update(sequences)
+    .where(sequences.c.trap == bindparam("k_trap"), sequences.c.id == bindparam("k_id"))
+    .values(frames_stored=bindparam("frames_stored"), completed_at=bindparam("completed_at"))
+)
+
+
+def picture_size(content: bytes) -> tuple[int, int] | None:
+    """(width, height) in pixels of the oriented picture, None for what is no whole JPEG."""
+    try:
+        return oriented_size(content)
+    except FrameError:
+        return None
+
+
+def _frames_of(keys: list[Key]) -> Any:
+    columns = (frames.c[name] for name in ("trap", "sequence", "n", "sha256", "size", "status"))
+    return select(*columns).where(of_sequences(frames.c.trap, frames.c.sequence, keys))
+
+
+def _sequence_row(arrival: RecordArrival, now: datetime) -> dict[str, Any]:
+    record = arrival.record
+    best = max(record.frames, key=lambda frame: -1.0 if frame.score is None else frame.score)
+    return {name: getattr(record, name) for name in _COPIED} | {
+        "received_at": now,
+        "frames": len(record.frames),
+        "frames_stored": 0,
+        "best_frame": best.n,
+        "clock_synchronised": record.clock.synchronised,
+        "clock_source": record.clock.source,
+        "bundle": record.bundle.name,
+        "bundle_version": record.bundle.version,
+        "bundle_sha256": record.bundle.sha256,
+        "fingerprint": fingerprint(record),
+        "record": arrival.payload,
+        "review": "open",
+    }
+
+
+def _frame_rows(record: SequenceRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "trap": record.trap,
+            "sequence": record.id,
+            "n": frame.n,
+            "name": frame.name,
+            "sha256": frame.sha256,
+            "size": frame.size,
+            "taken_at": frame.taken_at,
+            "score": frame.score,
+            "region": None if frame.region is None else ",".join(f"{part:.6f}" for part in frame.region),
+            "status": "missing",
+        }
+        for frame in record.frames
+    ]

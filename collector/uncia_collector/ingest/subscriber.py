@@ -1,0 +1,288 @@
+"""From the broker into the store: receive, commit in batches, acknowledge, send receipts - in this order.
+
+Decides the conversation with the broker (MQTT 5, QoS 1, acknowledged by hand after the commit; a session that
+outlives us) and what happens when a batch cannot be stored: a full disk or a lost database is waited for, with
+nothing acknowledged; a message that alone makes the store fail is quarantined. paho's callbacks only enqueue.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from paho.mqtt import client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from uncia_collector.ingest.broker import broker_client, heard_topics
+from uncia_collector.ingest.quarantine import KEPT_BYTES
+from uncia_collector.ingest.store import AddressedReceipt, Store
+from uncia_collector.ingest.wire_messages import (
+    MAX_MESSAGE_BYTES,
+    Arrival,
+    Garbage,
+    RecordArrival,
+    StateArrival,
+    Wire,
+    arrival,
+)
+from uncia_collector.logs import logger
+from uncia_collector.settings import BrokerSettings
+from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.messages.records import TrapState, encode
+from uncia_contract.messages.topics import Topics
+
+RECEIVE_MAXIMUM = 512  # unacknowledged messages the broker may send us: what memory has to hold at most
+MAX_PACKET_BYTES = 16 * 1024 * 1024  # so that what is far too large is refused here, counted and seen
+SESSION_EXPIRY_S = 7 * 24 * 3600
+BATCH_MESSAGES = 256
+BATCH_BYTES = 8 * 1024 * 1024
+HANGS_S = 60.0  # a batch takes milliseconds
+RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
+BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_WAITED_FOR = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
+
+log = logger("ingest")
+
+
+@dataclass(frozen=True)
+class _Token:
+    """What acknowledges one message: its id is worth something on its own connection only."""
+
+    connection: int
+    mid: int
+    qos: int
+
+
+class Ingest:
+    """Subscribes under one root and feeds one store. `start`, `wait_ready`, `stop`."""
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        root: str,
+        store: Store,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings, self.root, self.store, self.now = settings, root, store, now
+        self.announce: Callable[[TrapState], list[tuple[str, bytes]]] | None = None  # told of every trap's state
+        self.trouble = ""  # why nothing is being stored at the moment
+        self.dropped = 0
+        self.refusals = 0  # batches that could not be stored when they came
+        self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
+        self._stopping, self._subscribed = threading.Event(), threading.Event()
+        self._connection = 0
+        self._batch_since_s: float | None = None
+        self._client = broker_client(settings)
+        self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._worker = threading.Thread(target=self._work, name="uncia-ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a broker that is not there yet is waited for."""
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        # Of a group, a member that died must not have messages queued for it: the traps send them to the others.
+        alone = not self.settings.group
+        session.SessionExpiryInterval = SESSION_EXPIRY_S if alone else 0
+        session.ReceiveMaximum = RECEIVE_MAXIMUM
+        session.MaximumPacketSize = MAX_PACKET_BYTES
+        broker = self.settings
+        self._client.connect_async(
+            broker.host, broker.port, broker.keepalive_s, clean_start=not alone, properties=session
+        )
+        self._worker.start()
+        self._client.loop_start()
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return once subscribed.
+
+        Raises:
+            BrokerError: not within the time.
+        """
+        if not self._subscribed.wait(timeout_s):
+            raise BrokerError(f"broker {self._broker}: no connection within {timeout_s:g} s; is it running?")
+
+    @property
+    def connected(self) -> bool:
+        """Whether we are subscribed now."""
+        return self._subscribed.is_set()
+
+    def alive(self) -> bool:
+        """Whether arrivals are being stored: waiting for room or for the database counts, hanging does not."""
+        since_s = self._batch_since_s
+        hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
+        return self._worker.is_alive() and not hangs
+
+    def stop(self) -> None:
+        """End: what was received and not committed stays unacknowledged, and comes again."""
+        self._stopping.set()
+        self._client.disconnect()
+        self._client.loop_stop()
+        with suppress(queue.Full):  # then the worker waits for nothing
+            self._arrived.put_nowait(None)
+        self._worker.join()
+
+    # -- paho's thread: nothing here waits or raises -------------------------------------------------------------
+
+    def _on_connect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
+    ) -> None:
+        if reason.is_failure:
+            log.error("broker refused us", broker=self._broker, reason=str(reason))
+            return
+        self._connection += 1
+        log.info("connected", broker=self._broker)
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        topics = heard_topics(self.root, self.settings.group)
+        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
+        log.warning("broker not reachable, trying again", broker=self._broker)
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _more: object
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            said = [str(reason) for reason in reasons]
+            log.error("subscription refused, trying again", broker=self._broker, reasons=said, in_s=RESUBSCRIBE_S)
+            again = threading.Timer(RESUBSCRIBE_S, self._subscribe)  # without a connection it does nothing
+            again.daemon = True
+            again.start()
+        else:
+            log.info("subscribed", broker=self._broker)
+            self._subscribed.set()
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _: object
+    ) -> None:
+        self._subscribed.clear()
+        if not self._stopping.is_set():
+            log.warning("connection lost", broker=self._broker, reason=str(reason))
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "(not UTF-8)"
+        properties = getattr(message.properties, "UserProperty", ())
+        token = _Token(self._connection, message.mid, message.qos)
+        payload, size = bytes(message.payload), 0
+        if len(payload) > MAX_MESSAGE_BYTES:
+            payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of these must not fill the memory
+        try:
+            self._arrived.put_nowait(Wire(topic, payload, properties, message.retain, token, size))
+        except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
+            self.dropped += 1
+
+    @property
+    def _broker(self) -> str:
+        return f"{self.settings.host}:{self.settings.port}"
+
+    # -- the worker's thread ---------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (first := self._arrived.get()) is not None and not self._stopping.is_set():
+            wires = self._waiting_with(first)
+            self._batch_since_s = time.monotonic()
+            receipts = self._store([(wire, arrival(wire, self.root)) for wire in wires])
+            if receipts is None:
+                return
+            try:
+                self._answer(wires, receipts)
+            except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
+                log.error("batch not answered", messages=len(wires), error=repr(error)[:300])
+            self._batch_since_s = None
+
+    def _answer(self, wires: list[Wire], receipts: list[AddressedReceipt]) -> None:
+        for wire in wires:
+            self._acknowledge(wire)
+        for receipt in receipts:
+            self._send(receipt)
+        self._announce(wires)
+
+    def _waiting_with(self, first: Wire) -> list[Wire]:
+        """The first message and those that wait behind it, as far as a batch goes."""
+        wires, size = [first], len(first.payload)
+        while len(wires) < BATCH_MESSAGES and size < BATCH_BYTES:
+            try:
+                wire = self._arrived.get_nowait()
+            except queue.Empty:
+                break
+            if wire is None:
+                self._arrived.put(None)
+                break
+            wires.append(wire)
+            size += len(wire.payload)
+        return wires
+
+    def _store(self, batch: list[tuple[Wire, Arrival]]) -> list[AddressedReceipt] | None:
+        """Receipts once the batch is committed, however long that takes; None when we are to stop before."""
+        for attempt in range(1_000_000_000):
+            try:
+                receipts = self.store.take([item for _, item in batch], self.now())
+            except _WAITED_FOR as error:
+                self._wait(attempt, error)
+                if self._stopping.is_set():
+                    return None
+                continue
+            except Exception as error:  # noqa: BLE001 - a message that breaks the store must not stop the others
+                return self._store_singly(batch, error)
+            self.trouble = ""
+            return receipts
+        return None
+
+    def _store_singly(self, batch: list[tuple[Wire, Arrival]], error: Exception) -> list[AddressedReceipt] | None:
+        log.error("batch refused by the store", messages=len(batch), error=repr(error)[:300])
+        if len(batch) == 1:
+            wire, item = batch[0]
+            if isinstance(item, Garbage):
+                return []
+            reason = f"the store refused it: {type(error).__name__}"
+            key = (item.record.trap, item.record.id) if isinstance(item, RecordArrival) else ()  # who is told
+            return self._store([(wire, Garbage(wire.topic, wire.payload, reason, *key))])
+        receipts: list[AddressedReceipt] = []
+        for one in batch:
+            stored = self._store([one])
+            if stored is None:
+                return None
+            receipts += stored
+        return receipts
+
+    def _wait(self, attempt: int, error: Exception) -> None:
+        self.trouble = str(getattr(error, "orig", error)).strip().split("\n", maxsplit=1)[0][:300]
+        self.refusals += 1
+        delay_s = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]
+        log.error("cannot store, trying again", trouble=self.trouble, in_s=delay_s)
+        self._stopping.wait(delay_s)
+
+    def _acknowledge(self, wire: Wire) -> None:
+        token = wire.token
+        if isinstance(token, _Token) and token.qos and token.connection == self._connection:
+            self._client.ack(token.mid, token.qos)
+
+    def _announce(self, wires: list[Wire]) -> None:
+        """Say, retained, how the traps fare that told it."""
+        if self.announce is None:
+            return
+        for wire in wires:
+            item = arrival(wire, self.root)
+            if isinstance(item, StateArrival):
+                for topic, payload in self.announce(item.state):
+                    self._client.publish(topic, payload, qos=1, retain=True)
+
+    def _send(self, addressed: AddressedReceipt) -> None:
+        """Say what is safe; a receipt that gets lost is asked for again by the trap."""
+        if self._client.is_connected():
+            topic = Topics(addressed.trap, self.root).receipt
+            self._client.publish(topic, encode(addressed.receipt), qos=1)

@@ -1,0 +1,186 @@
+"""What arrived on the wire, made out without touching the catalogue.
+
+Decides what is garbage: a topic that is not ours, a payload that breaks its schema, a trap that speaks under another's
+name, a chunk that cannot lie in its frame. `arrival` never raises: garbage comes back as `Garbage` with its reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from uncia_collector.catalogue.schema import YEARS
+from uncia_contract.errors import MessageError
+from uncia_contract.messages import topics
+from uncia_contract.messages.records import (
+    MAX_FRAME_BYTES,
+    MAX_FRAMES,
+    MAX_RECORD_BYTES,
+    SequenceRecord,
+    TrapState,
+    decode,
+)
+
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES  # no message of ours is larger
+AVAILABILITIES = ("online", "offline", "sleeping")
+_HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One MQTT message as it came; `token` is whatever the receiver needs to acknowledge it.
+
+    `size` is the message's where it was too large and `payload` is only its beginning, else 0.
+    """
+
+    topic: str
+    payload: bytes
+    properties: Sequence[tuple[str, str]] = ()
+    retained: bool = False
+    token: object = None
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class RecordArrival:
+    """A sequence record, and the very bytes that carried it."""
+
+    record: SequenceRecord
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class ChunkArrival:
+    """Part of frame `n` from byte `start` on; `sha256` and `size` are the whole frame's."""
+
+    trap: str
+    sequence: str
+    n: int
+    start: int
+    content: bytes = field(repr=False)
+    sha256: str
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The first byte after it."""
+        return self.start + len(self.content)
+
+
+@dataclass(frozen=True)
+class StateArrival:
+    """A trap's birth certificate and health; `retained` is an old one that the broker kept."""
+
+    state: TrapState
+    payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True)
+class AvailabilityArrival:
+    """Whether a trap is there."""
+
+    trap: str
+    availability: str
+    retained: bool
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """What cannot be used, and why; `trap` and `sequence` as far as its topic told them, `size` the whole message's."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+    reason: str
+    trap: str = ""
+    sequence: str = ""
+    size: int = 0
+
+
+Arrival = RecordArrival | ChunkArrival | StateArrival | AvailabilityArrival | Garbage
+
+
+def arrival(wire: Wire, root: str = topics.ROOT) -> Arrival:
+    """What a message says; garbage, whatever it is, comes back as `Garbage`."""
+    try:
+        address = topics.parse(wire.topic, root)
+    except MessageError as error:
+        return Garbage(wire.topic, wire.payload, str(error), size=wire.size)
+    try:
+        if wire.size:
+            raise MessageError(f"message of {wire.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
+        match address:
+            case topics.RecordAddress():
+                return _record(wire, address)
+            case topics.ChunkAddress():
+                return _chunk(wire, address)
+            case topics.TrapAddress():
+                return _about_trap(wire, address)
+    except MessageError as error:
+        sequence = "" if isinstance(address, topics.TrapAddress) else address.sequence
+        return Garbage(wire.topic, wire.payload, str(error), address.trap, sequence, wire.size)
+
+
+def _record(wire: Wire, address: topics.RecordAddress) -> RecordArrival:
+    record = decode(wire.payload, SequenceRecord)
+    if record.trap != address.trap:
+        raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
+    if record.id != address.sequence:
+        raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
+    _refuse_strange(record)
+    return RecordArrival(record, wire.payload)
+
+
+def _chunk(wire: Wire, address: topics.ChunkAddress) -> ChunkArrival:
+    properties = dict(wire.properties)
+    sha256, size = properties.get("sha256", ""), properties.get("size", "")
+    if len(sha256) != 64 or not _HEX.issuperset(sha256):
+        raise MessageError(f"chunk: user property sha256 is {sha256[:70]!r}, expected 64 hexadecimal digits")
+    if not (size.isascii() and size.isdigit() and len(size) <= 9 and 0 < int(size) <= MAX_FRAME_BYTES):
+        raise MessageError(f"chunk: user property size is {size[:20]!r}, expected 1 to {MAX_FRAME_BYTES} bytes")
+    if address.frame >= MAX_FRAMES:
+        raise MessageError(f"chunk of frame {address.frame}: expected a number below {MAX_FRAMES}")
+    chunk = ChunkArrival(address.trap, address.sequence, address.frame, address.offset, wire.payload, sha256, int(size))
+    if not wire.payload or len(wire.payload) > topics.MAX_CHUNK_BYTES or chunk.end > chunk.size:
+        raise MessageError(
+            f"chunk of {len(wire.payload)} bytes at {address.offset} in a frame of {size}: "
+            f"expected 1 to {topics.MAX_CHUNK_BYTES} bytes inside the frame"
+        )
+    return chunk
+
+
+def _about_trap(wire: Wire, address: topics.TrapAddress) -> StateArrival | AvailabilityArrival:
+    if address.kind == "availability":
+        text = wire.payload[:20].decode("ascii", "replace")
+        if text not in AVAILABILITIES:
+            raise MessageError(f"availability {text!r}: expected one of {', '.join(AVAILABILITIES)}")
+        return AvailabilityArrival(address.trap, text, wire.retained)
+    if address.kind != "state":
+        raise MessageError(f"{address.kind}: nobody asked")
+    state = decode(wire.payload, TrapState)
+    if state.trap != address.trap:
+        raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
+    _refuse_strange(state)
+    return StateArrival(state, wire.payload, wire.retained)
+
+
+def _refuse_strange(message: Struct) -> None:
+    """PostgreSQL keeps no NUL in a text, no clock shows a year outside `YEARS`; nothing honest holds either."""
+    for leaf in _leaves(msgspec.to_builtins(message, builtin_types=(datetime, bytes))):
+        if isinstance(leaf, str) and "\0" in leaf:
+            raise MessageError(f"{type(message).__name__}: NUL in the text {leaf[:40]!r}")
+        if isinstance(leaf, datetime) and leaf.year not in YEARS:
+            raise MessageError(f"{type(message).__name__}: the time {leaf} has no year of {YEARS[0]} to {YEARS[-1]}")
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from _leaves(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield value

@@ -1,0 +1,91 @@
+"""One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.ingest import chunks
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.subscriber import Ingest
+from uncia_collector.logs import logger
+from uncia_collector.settings import CollectorSettings, HttpSettings
+from uncia_collector.station.alerts import Alerts
+from uncia_collector.station.home_assistant import announcement
+
+if TYPE_CHECKING:
+    from uncia_collector.web.server import PageServer
+
+ALERTS_EVERY_S = 20
+log = logger("station")
+STRAYS_KEPT = timedelta(days=30)
+
+
+class Collector:
+    """A collector that runs in this process, in threads of its own."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        """Take settings; nothing is opened before `start`."""
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.folder = FrameFolder(settings.folder, settings.min_free_bytes)
+        self.store = Store(self.database, self.folder)
+        self.ingest = Ingest(settings.broker, settings.root, self.store)
+        if settings.alerts.home_assistant:
+            self.ingest.announce = lambda state: announcement(state, settings.root)
+        self.alerts = Alerts(settings, self.database)
+        self.page: PageServer | None = None
+        self._stopping = threading.Event()
+        self._rounds = threading.Thread(target=self._look_round, name="uncia-alerts", daemon=True)
+
+    def start(self) -> None:
+        """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
+
+        Raises:
+            StorageError: the catalogue cannot be opened or written.
+            ConfigurationError: the page's port is taken.
+        """
+        self.database.migrate()
+        self.folder.sweep()
+        with self.database.writing() as connection:
+            chunks.drop_older(connection, datetime.now(UTC) - STRAYS_KEPT)
+        if self.settings.http is not None:
+            self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
+            self.page.start()
+        self.ingest.start()
+        if self.alerts.channels:
+            self._rounds.start()
+
+    def wait_ready(self, timeout_s: float = 10.0) -> None:
+        """Return once the broker has our subscription.
+
+        Raises:
+            BrokerError: not within the time.
+        """
+        self.ingest.wait_ready(timeout_s)
+
+    def stop(self) -> None:
+        """End in order; what is not committed comes again."""
+        self._stopping.set()
+        self.ingest.stop()
+        if self._rounds.is_alive():
+            self._rounds.join(20)
+        if self.page is not None:
+            self.page.stop()
+        self.database.close()
+
+    def _look_round(self) -> None:
+        while not self._stopping.wait(ALERTS_EVERY_S):
+            try:
+                self.alerts.round(datetime.now(UTC))
+            except Exception as error:  # noqa: BLE001 - alerts must never stop the collector
+                log.error("alerts", error=repr(error)[:300])
+
+
+def _page(settings: CollectorSettings, http: HttpSettings, database: Database, ingest: Ingest) -> "PageServer":
+    """The page's server; imported here, for a collector without a page needs no web framework."""
+    from uncia_collector.web.app import make_app
+    from uncia_collector.web.server import PageServer
+
+    return PageServer(make_app(settings, database, ingest), http)

@@ -1,0 +1,1 @@
+"""Alerts, Home Assistant, commands to traps."""

@@ -1,0 +1,61 @@
+"""`uncia-collect ask`: what it reads and prints."""
+
+import argparse
+from pathlib import Path
+
+from uncia_collector.settings import read_settings
+from uncia_collector.station.trap_commands import Asking, offer_bundle
+from uncia_contract.errors import BrokerError, DataError
+from uncia_contract.messages.records import Command, Reply
+from uncia_contract.messages.topics import Topics
+
+QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1}
+
+
+def add_ask(command: argparse.ArgumentParser) -> None:
+    """The arguments of `ask`."""
+    command.add_argument("trap", help="the trap's id")
+    command.add_argument("question", choices=list(QUESTIONS))
+    command.add_argument("words", nargs="*", metavar="WORD", help="SEQUENCE, KEY VALUE, or the bundle's FILE")
+    command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
+    command.add_argument("--wait-s", type=float, default=60.0, metavar="S", help="patience with each answer (60)")
+    command.set_defaults(run=run_ask)
+
+
+def run_ask(arguments: argparse.Namespace) -> int:
+    """Asks, prints the reply; a refusal is an error."""
+    settings, words = read_settings(arguments.config), arguments.words
+    if len(words) != QUESTIONS[arguments.question]:
+        expected = {0: "nothing more", 1: "one word more (SEQUENCE or FILE)", 2: "KEY VALUE"}
+        raise DataError(f"ask {arguments.question}: expected {expected[QUESTIONS[arguments.question]]}, got {words}")
+    topics = Topics(arguments.trap, settings.root)
+    with Asking(settings.broker, topics, arguments.wait_s) as asking:
+        reply = _ask(asking, arguments.question, words)
+    if not reply.ok:
+        raise BrokerError(f"{arguments.trap} refused: {reply.detail}")
+    print(f"{arguments.trap}: {reply.detail} (configuration revision {reply.configuration_revision})")
+    return 0
+
+
+def _ask(asking: Asking, question: str, words: list[str]) -> Reply:
+    match question:
+        case "send-frames":
+            return asking.ask(Command("send_frames", sequence=words[0]))
+        case "set":
+            return asking.ask(Command("set", key=words[0], value=_number(words[1])))
+        case "offer-bundle":
+            return offer_bundle(asking, Path(words[0]))
+        case "restart":
+            return asking.ask(Command("restart"))
+    return asking.ask(Command("ping"))
+
+
+def _number(text: str) -> float | int:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError as error:
+        raise DataError(f"{text!r}: expected a number") from error

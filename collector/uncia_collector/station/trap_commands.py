@@ -1,0 +1,132 @@
+"""Questions to a trap: a command on its topic, the reply under the same correlation data (MQTT 5 request and response).
+
+Decides how long to insist. A trap that is not there is asked again until the patience ends, for a broker keeps no
+command for a trap that is away; only `restart` is never said twice. The connection is our own, beside the collector's.
+"""
+
+import os
+import queue
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from uncia_collector.ingest.broker import broker_client
+from uncia_collector.settings import BrokerSettings
+from uncia_contract.errors import BrokerError, DataError, MessageError
+from uncia_contract.messages.records import BundlePiece, Command, Reply, decode, encode
+from uncia_contract.messages.topics import Topics
+from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer
+
+AGAIN_S = 20.0
+PIECE_BYTES = 16 * 1024
+
+
+class Asking:
+    """A connection for questions to one trap. Use it as a context manager.
+
+    Args:
+        broker: as the collector's.
+        topics: the trap's.
+        patience_s: how long one question is insisted upon.
+        again_s: how long an answer may take before the question is repeated.
+    """
+
+    def __init__(
+        self, broker: BrokerSettings, topics: Topics, patience_s: float = 60.0, again_s: float = AGAIN_S
+    ) -> None:
+        self._broker = msgspec.structs.replace(broker, client_id=f"{broker.client_id}-ask-{os.urandom(3).hex()}")
+        self._topics, self._patience_s, self._again_s = topics, patience_s, again_s
+        self._answers: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
+        self._client = broker_client(self._broker)
+        self._listening = threading.Event()
+        self._client.on_connect = lambda client, *_: client.subscribe(topics.reply, qos=0)
+        self._client.on_subscribe = lambda *_: self._listening.set()
+        self._client.on_disconnect = lambda *_: self._listening.clear()
+        self._client.on_message = self._on_message
+
+    def __enter__(self) -> Self:
+        """Connects.
+
+        Raises:
+            BrokerError: nobody listens there.
+        """
+        where = f"broker {self._broker.host}:{self._broker.port}"
+        try:
+            self._client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
+        except OSError as error:
+            raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+        self._client.loop_start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnects."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def ask(self, command: Command) -> Reply:
+        """The trap's reply.
+
+        Raises:
+            BrokerError: none within the patience.
+        """
+        correlation, deadline_s = os.urandom(8), time.monotonic() + self._patience_s
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            if not self._listening.wait(left_s):
+                break
+            self._say(command, correlation)
+            reply = self._answer(correlation, left_s if command.name == "restart" else min(left_s, self._again_s))
+            if reply is not None:
+                return reply
+        raise BrokerError(f"{self._topics.trap}: no answer within {self._patience_s:g} s; is it there?")
+
+    def _say(self, command: Command, correlation: bytes) -> None:
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.CorrelationData, properties.ResponseTopic = correlation, self._topics.reply
+        self._client.publish(self._topics.command, encode(command), qos=1, properties=properties)
+
+    def _answer(self, correlation: bytes, timeout_s: float) -> Reply | None:
+        until_s = time.monotonic() + timeout_s
+        while (left_s := until_s - time.monotonic()) > 0:
+            try:
+                answered, payload = self._answers.get(timeout=left_s)
+                if answered == correlation:
+                    return decode(payload, Reply)
+            except queue.Empty:
+                return None
+            except MessageError as error:
+                raise BrokerError(f"{self._topics.trap}: its reply cannot be read: {error}") from error
+        return None
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        self._answers.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
+
+
+def offer_bundle(asking: Asking, path: Path) -> Reply:
+    """Send a bundle that the trap does not have, piece by piece; its last reply, when it has proved the bundle or not.
+
+    Begun again after an interruption, it goes on where it was.
+
+    Raises:
+        BundleError: the file is no bundle.
+        BrokerError: the trap does not answer.
+        DataError: the file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); expected a .uncia bundle") from error
+    bundle = bundle_from_bytes(content)
+    reply = asking.ask(Command("offer_bundle", offer=bundle_offer(bundle, content)))
+    while reply.ok and reply.missing:
+        start, end = reply.missing[0].start, min(reply.missing[0].end, reply.missing[0].start + PIECE_BYTES)
+        reply = asking.ask(Command("bundle_piece", piece=BundlePiece(bundle.sha256, start, content[start:end])))
+    return reply

@@ -1,0 +1,88 @@
+"""In and out: the login page, and the administrator's list of users."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from uncia_collector.catalogue.people import MAX_PASSWORD, ROLES, People, Person
+from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.rendering import Shell
+from uncia_collector.web.security import COOKIE, set_cookie, small_form
+from uncia_contract.errors import ConfigurationError
+
+
+def show_login(request: Request) -> Response:
+    """The form."""
+    return _login_page(request, "", 200, request.query_params.get("next", "/"))
+
+
+async def send_login(request: Request) -> Response:
+    """Let somebody in; ten attempts in five minutes for each address and each name."""
+    form = await small_form(request)
+    name, target, limits = form.get("name", "")[:64], form.get("next", "/"), request.app.state.logins
+    address = request.client.host if request.client else ""
+    if not _allowed(limits, f"address {address}") or not _allowed(limits, f"name {name}"):
+        return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
+    _refuse_other_sites(request)
+    people: People = request.app.state.people
+    token = await run_in_threadpool(
+        people.log_in, name, form.get("password", "")[: MAX_PASSWORD + 1], datetime.now(UTC)
+    )
+    if token is None:
+        return _login_page(request, "Name or password is wrong.", 401, target)
+    safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+    response = RedirectResponse(safe, 303)
+    set_cookie(request, response, token)
+    return response
+
+
+def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> Response:
+    """Let somebody out."""
+    people: People = request.app.state.people
+    people.log_out(request.cookies.get(COOKIE, ""))
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def show_users(request: Request, person: Person) -> Response:
+    """Who there is."""
+    shell: Shell = request.app.state.shell
+    return shell.render(request, person, "users.html", users=request.app.state.people.listed(), roles=ROLES)
+
+
+def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Add, change or remove a user; nobody removes themselves."""
+    people: People = request.app.state.people
+    name = form.get("name", "")
+    if form.get("remove"):
+        if name == person.name:
+            raise HTTPException(400, "You cannot remove yourself.")
+        people.remove_user(name)
+    else:
+        try:
+            people.set_user(name, form.get("password", ""), form.get("role", ""), datetime.now(UTC))
+        except ConfigurationError as error:
+            raise HTTPException(400, str(error)) from error
+    return RedirectResponse("/users", 303)
+
+
+def _allowed(limits: RateLimit, key: str) -> bool:
+    return limits.allows(key)
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """A login form on another site must not log somebody in here."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin.split("//", 1)[-1] != request.headers.get("host"):
+        raise HTTPException(403, "This form comes from elsewhere.")
+
+
+def _login_page(request: Request, message: str, status: int, target: str) -> Response:
+    shell: Shell = request.app.state.shell
+    people: People = request.app.state.people
+    return shell.render(request, None, "login.html", status, message=message, next=target, nobody=not people.exist())

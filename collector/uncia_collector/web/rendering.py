@@ -1,0 +1,65 @@
+"""What every page shares: database, templates, the station's name and clock."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.people import Person
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.metrics import IngestHealth
+
+
+class Shell:
+    """Renders templates for one collector."""
+
+    def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
+        self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder
+        self.ingest = ingest
+        self._templates = Environment(
+            loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True
+        )
+        self._templates.filters |= {"clock": self.clock, "day": self.day, "bytes": human_bytes, "span": human_span}
+
+    def render(
+        self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
+    ) -> Response:
+        """A page."""
+        trouble = "" if self.ingest is None or person is None else self.ingest.trouble
+        values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
+        values |= {"zone": self.zone, "here": f"{request.url.path}?{request.url.query}".rstrip("?")}
+        return HTMLResponse(self._templates.get_template(template).render(values), status)
+
+    def clock(self, moment: datetime | None) -> str:
+        """Date and time at the station."""
+        return "" if moment is None else f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M:%S}"
+
+    def day(self, moment: datetime) -> str:
+        """Time of day at the station."""
+        return f"{moment.astimezone(self.zone):%H:%M:%S}"
+
+    def file(self, path: str) -> Path:
+        """A file of the data folder."""
+        return self.root / path
+
+
+def human_bytes(count: float) -> str:
+    """Such as `3.4 MB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def human_span(seconds: float) -> str:
+    """Such as `3 h 20 min`."""
+    minutes = int(seconds // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes % 60} min"] * bool(minutes % 60 or not hours))

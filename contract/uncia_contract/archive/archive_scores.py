@@ -1,0 +1,72 @@
+"""An archive's sequences through the trap's own code.
+
+Decides what is known of each picture once its sequence is scored.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from uncia_contract.archive.resume_log import SequenceLog
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import ArchiveSequence, Place, read_whole, readable
+from uncia_contract.errors import FrameError
+from uncia_contract.model.classifier import Scores
+from uncia_contract.scoring.burst_decoder import small
+from uncia_contract.scoring.score_burst import SequenceVerdict, Strips, score_burst
+
+Pictures = tuple[ScoredPicture, ...]
+
+
+def score_sequence(
+    sequence: ArchiveSequence, place: Place, classifier: Scores, strips: Strips | None = None
+) -> Pictures:
+    """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order."""
+    readers = [lambda name=name: read_whole(place, name) for name in sequence.names]
+    verdict = score_burst(readers, classifier, strips, workers=1)
+    if verdict is None:
+        return tuple(_unread(sequence, index, place, classifier) for index in range(len(sequence.names)))
+    return tuple(_scored(sequence, index, verdict, classifier) for index in range(len(sequence.names)))
+
+
+def _unread(sequence: ArchiveSequence, index: int, place: Place, classifier: Scores) -> ScoredPicture:
+    try:
+        small(read_whole(place, sequence.names[index]), classifier.manifest.region_rule)
+        reason = "cannot be decoded"
+    except FrameError as error:
+        reason = str(error)
+    return _failed(sequence, index, reason)
+
+
+def _failed(sequence: ArchiveSequence, index: int, reason: str) -> ScoredPicture:
+    return replace(_taken(sequence, index), failure=reason)
+
+
+def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, classifier: Scores) -> ScoredPicture:
+    if index in verdict.failures:
+        return _failed(sequence, index, verdict.failures[index])
+    look = verdict.looks[index]
+    region = look.region
+    return replace(
+        _taken(sequence, index),
+        label=classifier.manifest.positive_labels[0],
+        score=look.score,
+        region=(region.left, region.top, region.width, region.height) if region else None,
+        confidence=verdict.decision.confidence,
+        threshold=classifier.manifest.decision_rule.threshold,
+        positive=verdict.decision.positive,
+    )
+
+
+def _taken(sequence: ArchiveSequence, index: int) -> ScoredPicture:
+    """What is known of a picture before it is looked at."""
+    return ScoredPicture(
+        readable(sequence.names[index]),
+        trap=readable(sequence.trap),
+        sequence=readable(sequence.names[0]),
+        taken_at=sequence.times[index],
+    )
+
+
+def score_log(path: Path) -> SequenceLog[Pictures]:
+    """Scored sequences in a file, as an interrupted run left them."""
+    return SequenceLog(path, Pictures)

@@ -1,0 +1,92 @@
+"""Writes MegaDetector's batch output format 1.6 (https://lila.science/megadetector-output-format).
+
+Decides how our scores fit it: one `animal` detection a scored picture, its box the region that was scored (the whole
+picture where there is none), our label's probability as its confidence and first classification.
+#1 A picture that early exit spared has no detections: its sequence could not become positive.
+#2 A picture that could not be read has `failure` and null detections.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from uncia_contract.archive.scored_picture import ScoredPicture
+
+FORMAT_VERSION = "1.6"
+DETECTION_CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
+OTHER = "other"
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+def megadetector_results(
+    pictures: Iterable[ScoredPicture], detector: str, completed_at: datetime, threshold: float = 0.5
+) -> dict[str, Any]:
+    """The file's content, ready for `json.dump`.
+
+    Args:
+        pictures: in the order in which they shall be listed.
+        detector: names the bundle, such as `snow-leopard-starter-1`.
+        completed_at: when the scoring was done.
+        threshold: what the bundle recommends, in [0, 1].
+    """
+    numbers: dict[str, str] = {OTHER: "0"}
+    images = [_image(picture, numbers) for picture in pictures]
+    return _head(detector, completed_at, threshold) | {
+        "classification_categories": {number: label for label, number in numbers.items()},
+        "images": images,
+    }
+
+
+def write_megadetector(
+    stream: TextIO, pictures: Iterable[ScoredPicture], detector: str, completed_at: datetime, threshold: float = 0.5
+) -> int:
+    """Writes the same file picture by picture, for archives of which memory should hold no list; how many they are."""
+    numbers: dict[str, str] = {OTHER: "0"}
+    head = json.dumps(_head(detector, completed_at, threshold), indent=1)
+    stream.write(head.removesuffix("\n}") + ',\n "images": [')
+    count = 0
+    for count, picture in enumerate(pictures, start=1):
+        stream.write(("" if count == 1 else ",") + "\n  " + json.dumps(_image(picture, numbers)))
+    categories = json.dumps({number: label for label, number in numbers.items()})
+    stream.write(f'\n ],\n "classification_categories": {categories}\n}}\n')
+    return count
+
+
+def _head(detector: str, completed_at: datetime, threshold: float) -> dict[str, Any]:
+    at = f"{completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return {
+        "info": {
+            "format_version": FORMAT_VERSION,
+            "detector": detector,
+            "detection_completion_time": at,
+            "classifier": detector,
+            "classification_completion_time": at,
+            "detector_metadata": {
+                "megadetector_version": "unknown",
+                "typical_detection_threshold": threshold,
+                "conservative_detection_threshold": threshold / 2,
+            },
+        },
+        "detection_categories": DETECTION_CATEGORIES,
+    }
+
+
+def _image(picture: ScoredPicture, numbers: dict[str, str]) -> dict[str, Any]:
+    if picture.failure is not None:  # #2
+        return {"file": picture.file, "failure": picture.failure, "detections": None}
+    image: dict[str, Any] = {"file": picture.file, "detections": []}
+    if picture.taken_at is not None:
+        image["datetime"] = picture.taken_at.isoformat()
+    if picture.score is not None:  # else #1
+        image["detections"].append(_detection(picture, float(picture.score), numbers))
+    return image
+
+
+def _detection(picture: ScoredPicture, score: float, numbers: dict[str, str]) -> dict[str, Any]:
+    number = numbers.setdefault(picture.label or "positive", str(len(numbers)))
+    classes: list[list[Any]] = sorted(
+        [[number, round(score, 6)], ["0", round(1.0 - score, 6)]], key=lambda pair: -float(pair[1])
+    )
+    box = [round(part, 6) for part in picture.region or WHOLE]
+    return {"category": "1", "conf": round(score, 6), "bbox": box, "classifications": classes}

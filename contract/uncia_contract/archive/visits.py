@@ -1,0 +1,233 @@
+"""The pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
+
+Decides what an archive is. #1 A picture is what is called like one and is not hidden. #2 Pictures of one folder are one
+trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so that a burst may run
+from one into the next. #3 Times are EXIF's; only headers are read for them. #4 A sequence is named by its files' names,
+sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
+another sequence.
+"""
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+import msgspec
+
+from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.jpeg import jpeg_time, picture_bytes
+from uncia_contract.pictures.preprocessing import RULE
+
+# What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
+HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
+_DCF = re.compile(r"DCIM|[1-9]\d\d[A-Z0-9_]{5}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A file below a place: its name with forward slashes, its size in bytes and when it was changed (ns)."""
+
+    name: str
+    size: int
+    changed_ns: int
+
+
+class Place(Protocol):
+    """Where pictures lie: a folder here, or a bucket elsewhere."""
+
+    def folders(self) -> list[str]:
+        """The folders below it, itself ("") included, sorted."""
+
+    def files(self, folder: str) -> list[PictureFile]:
+        """The pictures (#1) in one of them, sorted by name."""
+
+    def open(self, name: str) -> BinaryIO:
+        """One file's bytes.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of this machine."""
+
+    path: Path
+
+    def folders(self) -> list[str]:
+        """The folders below it, itself ("") included; links to folders are not followed."""
+        below = (Path(found).relative_to(self.path).as_posix() for found, _, _ in os.walk(self.path))
+        return sorted("" if found == "." else found for found in below)
+
+    def files(self, folder: str) -> list[PictureFile]:
+        """The pictures in one of them, sorted by name."""
+        with os.scandir(self.path / folder) as entries:
+            found = [_known(one, folder) for one in entries if is_picture(one.name) and one.is_file()]
+        return sorted(found, key=lambda file: file.name)
+
+    def file(self, path: Path) -> PictureFile:
+        """What is known of one file below this folder."""
+        known = path.stat()
+        return PictureFile(path.relative_to(self.path).as_posix(), known.st_size, known.st_mtime_ns)
+
+    def open(self, name: str) -> BinaryIO:
+        """One file's bytes."""
+        return (self.path / name).open("rb")
+
+
+@dataclass(frozen=True)
+class ArchiveSequence:
+    """Pictures that form a sequence, in order, by name and time; `key` names it (#4)."""
+
+    key: str
+    trap: str
+    names: tuple[str, ...]
+    times: tuple[datetime | None, ...]
+
+
+class Archive:
+    """Everything below a place, trap by trap: no more than one trap's names are held at a time."""
+
+    def __init__(self, place: Place, called: str, zone: tzinfo = UTC) -> None:
+        """Counts the pictures; opens none.
+
+        Args:
+            place: where they lie.
+            called: names the place in messages.
+            zone: of EXIF times that name no offset.
+
+        Raises:
+            DataError: the place cannot be read, or there are no pictures.
+        """
+        self.place, self._zone = place, zone
+        self._traps: dict[str, list[str]] = defaultdict(list)
+        self.pictures = 0
+        try:
+            for folder in place.folders():
+                if count := len(place.files(folder)):
+                    self._traps[trap_of(folder)].append(folder)
+                    self.pictures += count
+        except OSError as error:
+            raise DataError(f"{called}: cannot be read ({error.strerror or error})") from error
+        if not self.pictures:
+            raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs")
+
+    @property
+    def traps(self) -> list[str]:
+        """The traps' names (#2), sorted; "" where pictures lie in no named folder."""
+        return sorted(self._traps)
+
+    def folders(self, trap: str) -> list[str]:
+        """The folders with one trap's pictures."""
+        return self._traps[trap]
+
+    def files(self, trap: str) -> list[PictureFile]:
+        """One trap's pictures."""
+        return [file for folder in self.folders(trap) for file in self.place.files(folder)]
+
+    def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
+        """One trap's sequences, in order of time; see `sequences_of`."""
+        return sequences_of(self.place, self.files(trap), rule, scored_by, trap, self._zone, workers)
+
+
+def archive_of(folder: Path, zone: tzinfo = UTC) -> Archive:
+    """The archive in a folder of this machine.
+
+    Raises:
+        DataError: there is none, or it has no pictures.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: not there; expected a folder with JPEGs")
+    return Archive(Folder(folder), str(folder), zone)
+
+
+def is_picture(name: str | Path) -> bool:
+    """Whether a file is called like a picture (#1); hidden files (a Mac's `._IMG.JPG`) are not."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+
+
+def _known(entry: "os.DirEntry[str]", folder: str) -> PictureFile:
+    known = entry.stat()
+    return PictureFile(f"{folder}/{entry.name}" if folder else entry.name, known.st_size, known.st_mtime_ns)
+
+
+def trap_of(folder: str) -> str:
+    """The trap whose pictures lie in a folder (#2)."""
+    return "/".join(part for part in folder.split("/") if not _DCF.fullmatch(part))
+
+
+def sequences_of(
+    place: Place,
+    files: Sequence[PictureFile],
+    rule: BurstRule,
+    scored_by: str,
+    trap: str = "",
+    zone: tzinfo = UTC,
+    workers: int = 1,
+) -> list[ArchiveSequence]:
+    """The sequences that one trap's pictures form, in order of time.
+
+    Args:
+        place: where the files lie.
+        files: of one trap.
+        rule: when a sequence ends.
+        scored_by: names whatever will score them, such as a bundle's sha256.
+        trap: its name.
+        zone: of EXIF times that name no offset.
+        workers: threads that read headers.
+    """
+    parts = [files[first : first + HEADERS] for first in range(0, len(files), HEADERS)]
+    with ThreadPoolExecutor(workers) as pool:
+        times = chain.from_iterable(pool.map(lambda part: [_time(place, file.name, zone) for file in part], parts))
+        frames = [Frame(file.name, Path(), time) for file, time in zip(files, times, strict=True)]
+    known = {file.name: file for file in files}
+    return [
+        ArchiveSequence(
+            sequence_key([known[frame.name] for frame in burst.frames], scored_by),
+            trap,
+            tuple(frame.name for frame in burst.frames),
+            tuple(frame.taken_at for frame in burst.frames),
+        )
+        for burst in bursts(frames, rule)
+    ]
+
+
+def sequence_key(files: Sequence[PictureFile], scored_by: str) -> str:
+    """Names a sequence (#4): 32 hexadecimal digits."""
+    content = msgspec.json.encode(
+        [RULE, scored_by, [(readable(file.name), file.size, file.changed_ns) for file in files]]
+    )
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def readable(name: str) -> str:
+    """A file's name as text for tables and logs: bytes that are no UTF-8, as on old cards, become `\\xff`."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def read_whole(place: Place, name: str) -> bytes:
+    """A picture's bytes.
+
+    Raises:
+        FrameError: it cannot be read, or is absurdly large.
+    """
+    return picture_bytes(lambda: place.open(name))
+
+
+def _time(place: Place, name: str, zone: tzinfo) -> datetime | None:
+    try:
+        with place.open(name) as stream:
+            return jpeg_time(stream, zone)
+    except OSError:
+        return None  # it is told when the picture itself is read

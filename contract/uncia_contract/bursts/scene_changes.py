@@ -1,0 +1,141 @@
+"""Which frames of a burst show one view in one light: only these can be compared.
+
+Decides what a knocked camera, a failed flash or the switch from day to infrared does to a burst. Frames are "flat"
+float32 (height, width), as `changes` makes them.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.frame_differences import Flat, Frame
+
+ALIKE = 0.5  # correlation from which two frames show one view; a large animal alone leaves more
+COARSE = 2  # every second pixel of a smoothed frame tells by how much a camera moved: 1 % of the frame's width or more
+STEP = 4  # every fourth pixel tells as much about a view as all of them
+
+
+def views(frames: Sequence[Frame]) -> list[list[int]]:
+    """The frames' indices, gathered by view, the largest view first: each frame is in one.
+
+    Args:
+        frames: flat, of one shape.
+    """
+    alike = _correlations(np.stack([frame[::STEP, ::STEP] for frame in frames])) >= ALIKE
+    left, found = set(range(len(frames))), []
+    while left:
+        centre = max(sorted(left), key=lambda n: sum(bool(alike[n, m]) for m in left))
+        view = sorted({n for n in left if alike[centre, n]} | {centre})
+        found.append(view)
+        left -= set(view)
+    return found
+
+
+def _correlations(frames: Flat) -> NDArray[np.float64]:
+    """Pearson's correlation of each pair: (frames, frames); a featureless frame is like no other."""
+    pixels = frames.reshape(len(frames), -1).astype(np.float64)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    length = np.sqrt((pixels**2).sum(axis=1))
+    pixels /= np.where(length > np.sqrt(pixels.shape[1]), length, np.inf)[:, None]
+    found = np.eye(len(frames))
+    for n in range(1, len(frames)):
+        # Not `@`: the library behind it takes all cores, and burns them while it waits.
+        found[n, :n] = found[:n, n] = np.einsum("ij,j->i", pixels[:n], pixels[n])
+    return found
+
+
+class Usual:
+    """What is usually seen; its spectrum is computed once for all frames that are compared with it."""
+
+    def __init__(self, frame: Flat) -> None:
+        self.frame = frame
+        self.coarse = frame[::COARSE, ::COARSE]
+
+    @cached_property
+    def spectrum(self) -> NDArray[Any]:
+        """The coarse one's transform, conjugate."""
+        return np.asarray(np.conj(_spectrum(self.coarse)))
+
+
+def why_unlike(frame: Flat, usual: Usual) -> str:
+    """Why a frame cannot be compared with the usual view: `camera-moved`, `light-changed` or `whole-scene`."""
+    return "camera-moved" if moved(frame, usual) else why_changed(frame, usual)
+
+
+def why_changed(frame: Flat, usual: Usual) -> str:
+    """The same where the camera has not moved."""
+    contrast = float(frame.std()) / max(float(usual.frame.std()), 1e-3)
+    if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual.frame):
+        return "light-changed"
+    return "whole-scene"
+
+
+def moved(frame: Flat, usual: Usual) -> bool:
+    """Whether the frame, shifted, is much more like the usual view than as it is (phase correlation)."""
+    coarse = frame[::COARSE, ::COARSE]
+    down, across = _shift(coarse, usual)
+    if (down, across) == (0, 0):
+        return False
+    straight = _overlap(coarse, usual.coarse, 0, 0)
+    return _overlap(coarse, usual.coarse, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
+
+
+def _shift(frame: Flat, usual: Usual) -> tuple[int, int]:
+    """By how many pixels, down and across, the coarse frame lies from the usual view."""
+    height, width = (_fast_length(side) for side in frame.shape)
+    cross = _spectrum(frame) * usual.spectrum
+    # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
+    peaks = np.fft.irfft2(cross * (1 / np.sqrt(np.maximum(np.abs(cross), 1e-6))), s=(height, width))
+    down, across = np.unravel_index(int(np.argmax(peaks)), peaks.shape)
+    return int(down - height * (down > height // 2)), int(across - width * (across > width // 2))
+
+
+def _spectrum(frame: Flat) -> NDArray[Any]:
+    height, width = (_fast_length(side) for side in frame.shape)
+    return np.asarray(np.fft.rfft2(frame[:height, :width] * _window(height, width)))
+
+
+@cache
+def _window(height: int, width: int) -> Flat:
+    """Fades the edges out, which do not go on at the other side."""
+    return np.asarray(np.hanning(height)[:, None] * np.hanning(width), dtype=np.float32)
+
+
+@cache
+def _fast_length(most: int) -> int:
+    """The largest product of 2, 3 and 5 up to `most`: transforms of a prime length take three times as long."""
+    products: Iterator[int] = (2**a * 3**b * 5**c for a in range(11) for b in range(7) for c in range(5))
+    return max(length for length in products if length <= most)
+
+
+def _overlap(frame: Flat, usual: Flat, down: int, across: int) -> float:
+    """Correlation of what both show when the frame is shifted back; 0 where less than half of a side is left."""
+    height, width = frame.shape
+    if abs(down) * 2 > height or abs(across) * 2 > width:
+        return 0.0
+    mine = frame[max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)]
+    theirs = usual[max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
+    return _correlation(mine, theirs)
+
+
+def _correlation(one: Flat, other: Flat) -> float:
+    """Pearson's correlation of two frames; 0 where one is featureless."""
+    first, second = (np.subtract(pixels, pixels.mean(dtype=np.float64), dtype=np.float64) for pixels in (one, other))
+    # Not `@`: the library behind it takes all cores for vectors of this length, and burns them while it waits.
+    spread, apart, both = (float((a * b).sum()) for a, b in ((first, first), (second, second), (first, second)))
+    return both / (spread * apart) ** 0.5 if min(spread, apart) > one.size else 0.0
+
+
+def _smooth_change(frame: Flat, usual: Flat) -> bool:
+    """Whether most of the difference is broad, as light is, rather than of the ground's own grain."""
+    difference = frame - usual
+    down, across = max(1, frame.shape[0] // 6), max(1, frame.shape[1] // 8)
+    blocks = [
+        float(difference[row : row + down, column : column + across].mean())
+        for row in range(0, frame.shape[0], down)
+        for column in range(0, frame.shape[1], across)
+    ]
+    return float(np.var(blocks)) > 0.5 * float(np.var(difference))

@@ -1,0 +1,1 @@
+"""What trap and collector say to each other: records, topics, TLS."""

@@ -1,0 +1,1 @@
+"""Bundle, manifest, head, probes, interpreter, activation maps."""

@@ -1,0 +1,146 @@
+"""A bundle and an interpreter: from a picture to calibrated probabilities.
+
+Decides how a bundle's model is run: which outputs, the float32 head on the features, and that a bundle whose probes
+this runtime does not reproduce is refused before it decides anything.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.errors import BundleError
+from uncia_contract.model.bundle import Bundle
+from uncia_contract.model.heads import positive_probability
+from uncia_contract.model.interpreter import Interpreter, RuntimeInfo, Tensor
+from uncia_contract.model.manifest import MODEL, PROBES, Manifest
+from uncia_contract.model.probes import ProbeDifference, difference, probes_from_bytes
+
+# Measured with ResNet-50 to its third stage (9 MB): bursts as fast without a second copy, which takes 18 MB.
+_LIGHT_MODEL_BYTES = 6 * 1024 * 1024
+
+
+class NotedScore(float):
+    """A score that keeps what else was found of its picture, for whoever asked for more than the verdict."""
+
+    note: Any
+
+    def __new__(cls, score: float, note: Any) -> "NotedScore":
+        """Equal to the score."""
+        noted = super().__new__(cls, score)
+        noted.note = note
+        return noted
+
+
+class Scores(Protocol):
+    """What scoring needs of a classifier; a test may stand in with less than a bundle.
+
+    Frames of a burst come in whatever order they are ready: what belongs to one is told by its score (`NotedScore`).
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """The rules, and which labels are positive."""
+
+    def score(self, image: NDArray[np.uint8]) -> float:
+        """Probability of the positive labels together for one uint8 (height, width, 3) model input."""
+
+
+class Classifier:
+    """Scores model inputs as the trap does: int8 features, float32 head."""
+
+    def __init__(
+        self, bundle: Bundle, threads: int = 1, delegate: Any = None, model: str = MODEL, only: str | None = None
+    ) -> None:
+        """Loads the bundle's model.
+
+        Args:
+            bundle: whose model and head are used.
+            threads: of the CPU kernels; 0 for as many as serve this runtime on this machine.
+            delegate: a loaded delegate in place of the CPU kernels.
+            model: which member to run (`model.tflite` or `model_edgetpu.tflite`).
+            only: name of the one runtime to use, None for the first that is there.
+
+        Raises:
+            BundleError: the model cannot be loaded here, or does not fit manifest and head.
+            RuntimeMissingError: no TFLite runtime is installed.
+        """
+        self.manifest = bundle.manifest
+        self._head = bundle.head
+        self._packed_probes = bundle.members[PROBES]  # a megabyte or more when read
+        self._positive = bundle.manifest.positive_columns
+        self._interpreter = Interpreter(bundle.members[model], threads, delegate, only)
+        self._features = _output(self._interpreter.outputs, self._head.features, "features")
+        if self._interpreter.size != self.manifest.input_size:
+            raise BundleError(
+                f"{model}: input of {self._interpreter.size} (width, height), "
+                f"its manifest says {self.manifest.input_size}"
+            )
+        _check_probe_inputs(probes_from_bytes(self._packed_probes).inputs, self._interpreter.size)
+
+    @property
+    def info(self) -> RuntimeInfo:
+        """Which runtime and delegate run the model."""
+        return self._interpreter.info
+
+    def features(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """float32 (features,) of one uint8 (height, width, 3) model input."""
+        features: NDArray[np.float32] = self._interpreter.run(image, [self._features])[0].reshape(-1)
+        return features
+
+    def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Calibrated float32 (classes,) of one uint8 (height, width, 3) model input, in the order of the labels."""
+        row: NDArray[np.float32] = self._head.probabilities(self.features(image)[np.newaxis])[0]
+        return row
+
+    def score(self, image: NDArray[np.uint8]) -> float:
+        """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input."""
+        return positive_probability(self.probabilities(image), self._positive)
+
+    def probe_difference(self) -> ProbeDifference:
+        """How far this runtime's answers to the probes are from the stated ones."""
+        probes = probes_from_bytes(self._packed_probes)
+        features = np.stack([self.features(image) for image in probes.inputs])
+        return difference(probes, features, self._head.probabilities(features))
+
+    def check_probes(self) -> ProbeDifference:
+        """The probes' difference, when it is within the bundle's tolerance for this runtime.
+
+        Raises:
+            BundleError: this runtime or accelerator does not reproduce the probes.
+        """
+        found = self.probe_difference()
+        probability, features = self.manifest.tolerated(self.info.name)
+        if not found.within(probability, features):
+            raise BundleError(
+                f"{self.manifest.name} {self.manifest.version}: its probes differ by {found} on {self.info.name} "
+                f"{self.info.version} ({self.info.delegate}), expected at most {probability} (features {features}); "
+                "not used"
+            )
+        return found
+
+
+def on_one_core(bundle: Bundle, classifier: Classifier) -> Classifier | None:
+    """The same for `score_burst` to use while other cores decode; None where the classifier takes one thread anyway.
+
+    Threads of an invocation wait for each other, each time for the slowest: beside a decoder several take longer than
+    one. Costs the weights once more (7 MB with EfficientNet-Lite0). Large models gain nothing: None for them, too.
+    """
+    light = len(bundle.members[MODEL]) <= _LIGHT_MODEL_BYTES
+    return Classifier(bundle) if light and classifier.info.threads > 1 else None
+
+
+def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:
+    """The output called `features`; converters rename tensors, so its place (first) and width count as well."""
+    named = [tensor for tensor in outputs if tensor.name.startswith(name)]
+    tensor = (named or list(outputs))[0]
+    found = int(np.prod(tensor.shape[1:]))
+    if found != width:
+        raise BundleError(f"model.tflite: gives {found} features, its head expects {width}")
+    return tensor
+
+
+def _check_probe_inputs(inputs: NDArray[np.uint8], size: tuple[int, int]) -> None:
+    expected = (size[1], size[0], 3)
+    if inputs.shape[1:] != expected or inputs.dtype != np.uint8:
+        raise BundleError(f"{PROBES}: inputs {inputs.dtype} {inputs.shape[1:]}, expected uint8 {expected}")

@@ -1,0 +1,187 @@
+"""The TFLite interpreter, whichever this machine has: the only module that imports one, and only when asked.
+
+Decides the order (ai_edge_litert, then tflite_runtime; never TensorFlow), threads and CPU kernels, and what an int8
+tensor means in numbers. The CPU kernels are XNNPACK's on both: `xnnpack` makes them for tflite-runtime, which would
+leave int8 models to slower ones (docs/decisions/0007-runtimes.md).
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.errors import BundleError, RuntimeMissingError
+from uncia_contract.model.stderr_filter import without_chatter
+from uncia_contract.model.tflite_check import check_model
+from uncia_contract.model.xnnpack import xnnpack_for_int8
+
+_RUNTIMES = (("ai_edge_litert", "ai_edge_litert.interpreter"), ("tflite_runtime", "tflite_runtime.interpreter"))
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """What runs the model: `name` (with version), `delegate` and `threads`, as log and state message say it."""
+
+    name: str
+    version: str
+    delegate: str
+    threads: int = 1
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.name} {self.version} ({self.delegate}), {threads}"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor as the interpreter describes it: `scale` and `zero_point` turn integers into numbers."""
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    scale: float
+    zero_point: int
+
+    def real(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """float32 numbers that the stored values stand for; float tensors pass unchanged."""
+        if self.scale == 0.0:
+            return values.astype(np.float32)
+        return ((values.astype(np.int32) - self.zero_point) * np.float32(self.scale)).astype(np.float32)
+
+
+class Interpreter:
+    """One loaded model with a static uint8 input (1, height, width, 3)."""
+
+    def __init__(
+        self,
+        model: bytes,
+        threads: int = 1,
+        delegate: Any = None,
+        only: str | None = None,
+        keep_all: bool = False,
+    ) -> None:
+        """Loads the model.
+
+        Args:
+            model: the flatbuffer.
+            threads: of the CPU kernels (XNNPACK); 0 for as many as serve this runtime on this machine.
+            delegate: a loaded delegate in place of the CPU kernels.
+            only: name of the one runtime to use (ai_edge_litert or tflite_runtime), None for the first that is there.
+            keep_all: keep what every operation gave, so that `inner` can be read; plain kernels, several times slower.
+
+        Raises:
+            RuntimeMissingError: no TFLite runtime is installed.
+            BundleError: not a model, or one with another kind of input than uint8 (1, height, width, 3).
+        """
+        check_model(model)
+        name, module = _runtime(only)
+        threads = threads or _serving_threads(name)
+        options = {"model_content": model, "num_threads": threads, "experimental_preserve_all_tensors": keep_all}
+        try:
+            with without_chatter():
+                kernels, chosen = _kernels(name, module, threads, delegate, keep_all)
+                self._interpreter = module.Interpreter(**options, **chosen)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise BundleError(f"model.tflite: {name} cannot load it ({error}); expected a TFLite flatbuffer") from error
+        self.info = RuntimeInfo(name, metadata.version(name.replace("_", "-")), kernels, threads)
+        self.input = _tensor(self._interpreter.get_input_details()[0])
+        self.outputs = tuple(_tensor(details) for details in self._interpreter.get_output_details())
+        self._check_input(self._interpreter.get_input_details()[0].get("shape_signature", self.input.shape))
+
+    def _check_input(self, signature: Sequence[int]) -> None:
+        shape, dtype = tuple(int(side) for side in signature), self.input.dtype
+        if dtype != np.uint8 or len(shape) != 4 or shape[0] != 1 or shape[3] != 3 or min(shape) < 1:
+            raise BundleError(
+                f"model.tflite: input {dtype} {shape}, expected uint8 (1, height, width, 3), all fixed; "
+                "make the bundle with uncia-convert bundle"
+            )
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Every tensor of the graph, also those between its operations."""
+        return tuple(_tensor(details) for details in self._interpreter.get_tensor_details() if details["name"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the input in pixels."""
+        return self.input.shape[2], self.input.shape[1]
+
+    def before_mean(self, output: Tensor) -> Tensor:
+        """The (1, rows, columns, features) tensor whose mean over the picture is `output`.
+
+        Raises:
+            BundleError: the output is no mean, so there is no map of it.
+        """
+        tensors = {tensor.index: tensor for tensor in self.tensors}
+        for operation in self._interpreter._get_ops_details():
+            first = tensors.get(int(operation["inputs"][0]))
+            if output.index in operation["outputs"] and operation["op_name"] in ("MEAN", "AVERAGE_POOL_2D") and first:
+                return first
+            if output.index in operation["outputs"] and operation["op_name"] == "RESHAPE" and first:
+                return self.before_mean(first)
+        raise BundleError(f"model.tflite: {output.name} is no mean of a feature map; it has no activation map")
+
+    def run(self, image: NDArray[np.uint8], outputs: Sequence[Tensor]) -> list[NDArray[np.float32]]:
+        """The outputs for one uint8 (height, width, 3) image, as float32 numbers without the batch axis."""
+        self._interpreter.set_tensor(self.input.index, image[np.newaxis])
+        self._interpreter.invoke()
+        return [tensor.real(self._interpreter.get_tensor(tensor.index)[0]) for tensor in outputs]
+
+
+def load_delegate(library: str, only: str | None = None) -> Any:
+    """The delegate in a shared library, such as `libedgetpu.so.1`. A mismatched library may crash the process.
+
+    Raises:
+        BundleError: no such library, or no device behind it.
+    """
+    _, module = _runtime(only)
+    try:
+        delegate = module.load_delegate(library)
+    except (ValueError, OSError, AttributeError, RuntimeError) as error:
+        raise BundleError(f"{Path(library).name}: cannot be loaded as a delegate ({error or 'no device'})") from error
+    delegate.name = library.rsplit("/", 1)[-1].split(".", maxsplit=1)[0].removeprefix("lib")
+    return delegate
+
+
+def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool) -> tuple[str, dict[str, Any]]:
+    """What runs the operations, and how the interpreter is told so."""
+    plain = {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
+    if delegate is not None:
+        return getattr(delegate, "name", type(delegate).__name__), {"experimental_delegates": [delegate]}
+    if keep_all:
+        return "none", plain
+    if name == "ai_edge_litert":
+        return "XNNPACK", {"experimental_op_resolver_type": module.OpResolverType.BUILTIN}
+    made = xnnpack_for_int8(module, threads)
+    return ("none", plain) if made is None else ("XNNPACK", {**plain, "experimental_delegates": [made]})
+
+
+def _serving_threads(name: str) -> int:
+    """The cores, four at most; one where threads burn a core while they wait (docs/decisions/0007-runtimes.md)."""
+    return min(4, len(os.sched_getaffinity(0))) if name == "ai_edge_litert" else 1
+
+
+def _runtime(only: str | None) -> tuple[str, Any]:
+    for name, module in _RUNTIMES:
+        if only in (None, name):
+            try:
+                return name, import_module(module)
+            except ImportError:
+                continue
+    raise RuntimeMissingError(
+        f"no TFLite runtime: expected {only or 'ai-edge-litert or tflite-runtime'}; install it with "
+        "pip install 'uncia[edge]'"
+    )
+
+
+def _tensor(details: dict[str, Any]) -> Tensor:
+    scale, zero_point = details["quantization"]
+    shape = tuple(int(side) for side in details["shape"])
+    return Tensor(details["index"], details["name"], shape, np.dtype(details["dtype"]), float(scale), int(zero_point))

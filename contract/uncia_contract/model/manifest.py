@@ -1,0 +1,110 @@
+"""What a bundle says of itself: `manifest.json` (DESIGN 4), as frozen structs.
+
+Decides fields and bounds; the file around it is `bundle`. Facts about a model come from here, never from configuration.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.errors import UNDECODABLE, BundleError
+
+MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
+# How far a probe's probabilities and features may lie from the stated ones, for each runtime
+# (docs/decisions/0004-quantization.md); features as `uncia_contract.model.probes` measures them.
+TOLERANCE = {"ai_edge_litert": 0.03, "tflite_runtime": 0.03}
+FEATURE_TOLERANCE = {"ai_edge_litert": 0.2, "tflite_runtime": 0.2}
+MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
+
+
+class Source(Struct, frozen=True):
+    """A data set or weights that went in: whose it is, under which licence, and what is doubtful about that."""
+
+    name: str
+    licence: str
+    pictures: int = 0
+    attribution: str = ""
+    doubts: str = ""
+
+
+class Backbone(Struct, frozen=True):
+    """Which network gives the features: its name, the layer, where it was cut, how many features."""
+
+    name: str
+    layer: Literal["pooled", "map"]
+    features: Annotated[int, Meta(ge=1)]
+    cut: str | None = None
+    weights_sha256: str = ""
+
+
+class Manifest(Struct, frozen=True):
+    """All that a trap, a ranger and an auditor need to know about a bundle.
+
+    `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` holds, for
+    each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle;
+    `feature_tolerance` the same for its features.
+    """
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    version: Annotated[int, Meta(ge=1)]
+    created_at: Annotated[datetime, Meta(tz=True)]
+    labels: Annotated[tuple[str, ...], Meta(min_length=2)]
+    positive_labels: Annotated[tuple[str, ...], Meta(min_length=1)]
+    input_size: tuple[Annotated[int, Meta(ge=8, le=4096)], Annotated[int, Meta(ge=8, le=4096)]]
+    backbone: Backbone
+    burst_rule: BurstRule
+    region_rule: RegionRule
+    decision_rule: DecisionRule
+    licence: str
+    sha256: dict[str, str]
+    calibration_prior: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    regions: bool = True
+    tolerance: dict[str, float] = field(default_factory=lambda: dict(TOLERANCE))
+    feature_tolerance: dict[str, float] = field(default_factory=lambda: dict(FEATURE_TOLERANCE))
+    metrics: dict[str, Any] = {}
+    parity: dict[str, Any] = {}
+    training: dict[str, Any] = {}
+    sources: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema: Literal["uncia.bundle/1"] = "uncia.bundle/1"
+
+    def tolerated(self, runtime: str) -> tuple[float, float]:
+        """What that runtime's probes may differ by, in probability and in features; an unknown one gets the least."""
+        return (
+            self.tolerance.get(runtime, min(self.tolerance.values(), default=0.0)),
+            self.feature_tolerance.get(runtime, min(self.feature_tolerance.values(), default=0.0)),
+        )
+
+    @property
+    def positive_columns(self) -> list[int]:
+        """Which columns of the probabilities count as positive."""
+        return [index for index, label in enumerate(self.labels) if label in self.positive_labels]
+
+
+def manifest_to_bytes(manifest: Manifest) -> bytes:
+    """Readable JSON with sorted keys; these exact bytes are what a signature covers."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+
+
+def manifest_from_bytes(data: bytes) -> Manifest:
+    """The manifest, checked.
+
+    Raises:
+        BundleError: not JSON, a missing field, a value out of bounds, or labels that contradict each other.
+    """
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except UNDECODABLE as error:
+        raise BundleError(f"manifest.json: {error}") from error
+    unknown = set(manifest.positive_labels) - set(manifest.labels)
+    if unknown or len(set(manifest.labels)) != len(manifest.labels):
+        raise BundleError(
+            f"manifest.json: labels {list(manifest.labels)} and positive labels {list(manifest.positive_labels)}: "
+            "expected distinct labels, the positive ones among them"
+        )
+    return manifest

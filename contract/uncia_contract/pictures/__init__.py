@@ -1,0 +1,1 @@
+"""A JPEG's bytes to pixels: checks, EXIF, decoding, crops, light, preprocessing."""

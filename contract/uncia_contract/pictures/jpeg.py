@@ -1,0 +1,253 @@
+"""Whether bytes are a picture we can use, and its pixels: the only place where JPEGs are opened.
+
+Decides what is refused: empty, not a JPEG, truncated, absurdly large. `check_jpeg` is the cheap look on arrival (no
+decoding), `open_jpeg` the decoder. Pixels come oriented and RGB, decoded at a reduced DCT scale where that is enough.
+A picture is its bytes or a stream of them: of a file that is opened, no more than 64 kB are in memory at a time.
+"""
+
+import io
+import os
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, tzinfo
+from typing import BinaryIO
+
+from PIL import ExifTags, Image
+
+from uncia_contract.errors import FrameError
+from uncia_contract.pictures.exif import taken_at
+
+Picture = bytes | BinaryIO  # a stream is read from its start, and left open
+Size = tuple[int, int]
+Enough = Size | Callable[[Size], Size]
+
+MAX_JPEG_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
+
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
+_SOS, _APP1, _EXIF = 0xDA, 0xE1, b"Exif\0\0"
+_BLOCK_BYTES = 4096  # what is read of header and end at a time
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+FORMATS = ("JPEG", "MPO")
+# All that Pillow is known to raise on broken files.
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+QUARTER_TURNS = {5, 6, 7, 8}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def stream_of(picture: Picture) -> BinaryIO:
+    """The picture's bytes, from its start."""
+    if isinstance(picture, bytes):
+        return io.BytesIO(picture)
+    picture.seek(0)
+    return picture
+
+
+def check_jpeg(picture: Picture) -> tuple[int, int]:
+    """(width, height) in pixels as stored, after a cheap look at size and markers.
+
+    Raises:
+        FrameError: empty, too many bytes, not a JPEG, truncated, too many pixels, or unreadable; the message says
+            which.
+    """
+    try:
+        return _checked(stream_of(picture))
+    except OSError as error:
+        raise undecodable(error) from error
+
+
+def _checked(stream: BinaryIO) -> tuple[int, int]:
+    length = stream.seek(0, os.SEEK_END)
+    if not length:
+        raise FrameError("empty file: expected a JPEG")
+    if length > MAX_JPEG_BYTES:
+        raise FrameError(f"{length} bytes: expected at most {MAX_JPEG_BYTES}")
+    start = _read_at(stream, 0, 4)
+    if not start.startswith(_SOI):
+        raise FrameError(f"not a JPEG: begins with {start.hex(' ')}, expected ff d8")
+    size, scan = _header(stream)
+    if size is None:
+        raise FrameError("truncated: a JPEG without a frame header")
+    if size[0] * size[1] > MAX_PIXELS or 0 in size:
+        raise FrameError(f"{size[0]} x {size[1]} pixels: expected 1 to {MAX_PIXELS} in all")
+    if not _ends(stream, scan, length):
+        raise FrameError("truncated: the end marker ff d9 is missing")
+    return size
+
+
+def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
+    """Size and where the first scan begins, from the marker segments."""
+    size: tuple[int, int] | None = None
+    for marker, at, _ in _segments(stream):
+        if marker in _SIZES and len(sides := _read_at(stream, at + 5, 4)) == 4:
+            height, width = struct.unpack(">HH", sides)
+            size = (width, height)
+        if marker == _SOS:
+            return size, at
+    raise FrameError("truncated: the file ends within its header")
+
+
+def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """The header's segments, to the start of the first scan: marker, where it is, and what length it claims."""
+    at, marker, begin, block = 2, 0, 0, b""
+    while marker != _SOS:
+        if at + 4 > begin + len(block):
+            begin, block = at, _read_at(stream, at, _BLOCK_BYTES)
+            if len(block) < 4:
+                return
+        here = at - begin
+        if block[here] != 0xFF:
+            raise FrameError(f"damaged: byte {at} is {block[here]:02x}, expected a marker ff")
+        marker = block[here + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif marker in _STANDALONE:
+            at += 2
+        else:
+            length = block[here + 2] << 8 | block[here + 3]
+            yield marker, at, length
+            at += 2 + length
+
+
+def _ends(stream: BinaryIO, scan: int, length: int) -> bool:
+    """Whether the end marker follows the start of the scan; sought from the file's end, where it should be."""
+    after = b""
+    for end in range(length, scan, -_BLOCK_BYTES):
+        begin = max(scan, end - _BLOCK_BYTES)
+        block = _read_at(stream, begin, end - begin) + after
+        if _EOI in block:
+            return True
+        after = block[:1]
+    return False
+
+
+def _read_at(stream: BinaryIO, at: int, count: int) -> bytes:
+    stream.seek(at)
+    return stream.read(count)
+
+
+def open_jpeg(picture: Picture, enough: Enough | None = None) -> Image.Image:
+    """The oriented RGB picture, decoded.
+
+    Args:
+        picture: the JPEG.
+        enough: (width, height) of the whole oriented picture that suffices, or what gives it for the one that the
+            picture has; the decoder then halves up to three times (DCT scaling) while both sides stay at least that
+            large. None decodes in full.
+
+    Raises:
+        FrameError: the bytes are no picture that Pillow can decode in full.
+    """
+    check_jpeg(picture)
+    try:
+        with Image.open(stream_of(picture), formats=FORMATS) as image:
+            turn = turn_of(image)
+            if enough is not None:
+                image.draft("RGB", enough_as_stored(enough, image.size, turn))
+            image.load()
+            return upright(image, turn)
+    except PILLOW_ERRORS as error:
+        raise undecodable(error) from error
+
+
+def turn_of(image: Image.Image) -> int:
+    """How EXIF says that the picture was held: 1 for as it is stored, to 8."""
+    turn: int = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return turn
+
+
+def enough_as_stored(enough: Enough, size: Size, turn: int) -> Size:
+    """How much suffices, as (width, height) of the picture as it is stored, which has that `size` in full."""
+    turned = turn in QUARTER_TURNS
+    if callable(enough):
+        enough = enough(size[::-1] if turned else size)
+    return enough[::-1] if turned else enough
+
+
+def upright(image: Image.Image, turn: int) -> Image.Image:
+    """The RGB picture as it was seen, of one that is stored turned."""
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
+
+
+def undecodable(error: Exception) -> FrameError:
+    """What to say of a picture that Pillow could not decode, or whose file could not be read."""
+    if isinstance(error, OSError) and error.errno:
+        return FrameError(f"cannot be read: {error.strerror}")
+    return FrameError(f"cannot be decoded: {error}")
+
+
+def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
+    """By how much the decoder of `open_jpeg` scales a picture of that (width, height) down: 1, 2, 4 or 8."""
+    most = min(size[0] // enough[0], size[1] // enough[1])
+    return next(scale for scale in (8, 4, 2, 1) if most >= scale or scale == 1)
+
+
+def jpeg_time(picture: Picture, zone: tzinfo = UTC) -> datetime | None:
+    """When the picture was taken (aware UTC), without decoding it; None where EXIF does not tell or is broken.
+
+    Of a stream only the header is read. Whether the rest is a picture, is not asked.
+    """
+    stream = stream_of(picture)
+    if stream.read(2) != _SOI:
+        return None
+    first, *more = [block for block in _app1(stream) if block.startswith(_EXIF)] or [b""]
+    return taken_at(first + b"".join(block[len(_EXIF) :] for block in more), zone) if first else None
+
+
+def _app1(stream: BinaryIO) -> Iterator[bytes]:
+    """The contents of a header's APP1 segments, as far as it is whole."""
+    with suppress(FrameError):
+        for marker, at, length in _segments(stream):
+            if marker == _APP1:
+                yield _read_at(stream, at + 4, max(length - 2, 0))
+
+
+def picture_bytes(opened: Callable[[], BinaryIO]) -> bytes:
+    """The bytes of a file, once opened; no more memory is taken than it needs.
+
+    Raises:
+        FrameError: it cannot be read, or is absurdly large.
+    """
+    try:
+        with opened() as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size > MAX_JPEG_BYTES:
+                raise FrameError(f"more than {MAX_JPEG_BYTES} bytes")
+            stream.seek(0)
+            return stream.read(size)
+    except OSError as error:
+        raise FrameError(f"cannot be read: {error.strerror or error}") from error
+
+
+def oriented_size(picture: Picture) -> tuple[int, int]:
+    """(width, height) in pixels of the oriented picture, without decoding it.
+
+    Raises:
+        FrameError: the header cannot be read.
+    """
+    width, height = check_jpeg(picture)
+    try:
+        with Image.open(stream_of(picture), formats=FORMATS) as image:
+            turned = turn_of(image) in QUARTER_TURNS
+    except PILLOW_ERRORS as error:
+        raise undecodable(error) from error
+    return (height, width) if turned else (width, height)

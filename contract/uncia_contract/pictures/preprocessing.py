@@ -1,0 +1,73 @@
+"""From a picture to the model's input: the one function that training, calibration and trap all call (DESIGN 2).
+
+Oriented, RGB, cropped to a region, stretched to the model's size with Pillow's BILINEAR, uint8. Everything else (scale,
+offset, mean) is inside the model's graph: the host never normalises. A golden test guards the bytes.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from uncia_contract.pictures.jpeg import Picture, open_jpeg
+from uncia_contract.pictures.jpeg_crop import open_part
+from uncia_contract.pictures.region import Region
+
+# A decoder that halves (DCT scaling) leaves a side at least this many pixels for each that is seen of it; whoever keeps
+# features or scores names them by `RULE`, too: it changes whenever the golden bytes do. docs/decisions/0009.
+OVERSAMPLING = 1.5
+RULE = f"bilinear {OVERSAMPLING:g}"
+
+WHOLE = Region(left=0.0, top=0.0, width=1.0, height=1.0)
+
+
+def enough_for(size: tuple[int, int], region: Region) -> tuple[int, int]:
+    """(width, height) of the whole picture that gives `size` pixels within the region, oversampled."""
+    return (
+        math.ceil(OVERSAMPLING * size[0] / region.width),
+        math.ceil(OVERSAMPLING * size[1] / region.height),
+    )
+
+
+def pixel_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The region in pixels (left, top, right, bottom) of a frame of that (width, height); at least one pixel."""
+    width, height = size
+    left = min(round(region.left * width), width - 1)
+    top = min(round(region.top * height), height - 1)
+    right = min(max(round((region.left + region.width) * width), left + 1), width)
+    bottom = min(max(round((region.top + region.height) * height), top + 1), height)
+    return left, top, right, bottom
+
+
+def model_input(
+    picture: Picture | NDArray[np.uint8] | Image.Image, size: tuple[int, int], region: Region | None = None
+) -> NDArray[np.uint8]:
+    """What the model sees: uint8 (height, width, 3), RGB, 0 to 255.
+
+    Args:
+        picture: a JPEG (bytes or a stream), a uint8 (height, width, 3) RGB array, or an oriented RGB image.
+        size: (width, height) of the model's input in pixels.
+        region: the part to look at, None for the whole frame.
+
+    Raises:
+        FrameError: no decodable JPEG.
+    """
+    region = region or WHOLE
+    if isinstance(picture, np.ndarray | Image.Image):
+        image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+        cropped = image if region == WHOLE else image.crop(pixel_box(region, image.size))
+    else:
+        cropped = _decoded(picture, enough_for(size, region), region)
+    return np.asarray(cropped.resize(size, Image.Resampling.BILINEAR))
+
+
+def _decoded(picture: Picture, enough: tuple[int, int], region: Region) -> Image.Image:
+    """The region of a JPEG, decoded at a scale that gives enough of it."""
+
+    def least(size: tuple[int, int]) -> tuple[int, int]:
+        return min(size[0], enough[0]), min(size[1], enough[1])
+
+    if region == WHOLE:
+        return open_jpeg(picture, least)
+    return open_part(picture, least, lambda decoded: pixel_box(region, decoded))

@@ -1,0 +1,1 @@
+"""What training hands over: labels, held-out heads, run folders."""

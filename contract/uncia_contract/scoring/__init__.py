@@ -1,0 +1,1 @@
+"""One burst from its pictures to its verdict: decoding, threads, order of work."""

@@ -1,0 +1,1 @@
+"""Which bundle decides: configured, installed, offered, last good, trusted."""

@@ -1,0 +1,200 @@
+"""A bundle that the base station offers: taken in pieces, put together, proved, installed.
+
+Decides what is taken: a bundle that is newer than the one in use, for which there is room. Members that the bundle in
+use has as well are not sent again, so that a new head alone costs a few kilobytes. What has come is kept over restarts
+and power cuts: pieces are appended in the order in which they are missing, each fsynced, so that the length of the file
+says how far it is. Whatever a power cut made of its end, the sha256 of the whole decides.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from uncia_contract.errors import UNDECODABLE, BundleError
+from uncia_contract.messages.records import BundleIdentity, BundleOffer, BundlePiece, ByteRange
+from uncia_contract.model.bundle import bundle_from_bytes, read_bundle
+from uncia_edge import durable_files
+from uncia_edge.bundles.installed import InstalledBundle
+
+_NOTE, _PIECES, _CANDIDATE = "offered.json", "offered.part", "candidate.uncia"
+_SPARE_BYTES = 16 * 1024**2
+
+
+class _Receiving(Struct, frozen=True):
+    """An offer, and which of its bytes must come over the wire."""
+
+    offer: BundleOffer
+    gaps: tuple[ByteRange, ...]
+
+
+class Offers:
+    """Takes one offered bundle at a time.
+
+    Args:
+        folder: of the pieces.
+        in_use: the bundle that decides now.
+        in_use_file: a copy of it, for members that stay the same.
+        installed: where a proved one goes.
+        prove: why the bundle in a file does not run here; None when it does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        in_use: BundleIdentity,
+        in_use_file: Path,
+        installed: InstalledBundle,
+        prove: Callable[[Path], str | None],
+    ) -> None:
+        self._folder, self._in_use, self._in_use_file = folder, in_use, in_use_file
+        self._installed, self._prove = installed, prove
+
+    def is_in_use(self, sha256: str) -> bool:
+        """Whether that bundle decides already."""
+        return sha256 == self._in_use.sha256
+
+    def begin(self, offer: BundleOffer) -> tuple[ByteRange, ...]:
+        """Take up an offer, or go on with it; what is missing.
+
+        Raises:
+            BundleError: it is older than the one in use, or there is no room for it.
+            OSError: the card cannot be written.
+        """
+        self._check(offer)
+        wanted = _Receiving(offer, _gaps(offer.size, list(self._known(offer))))
+        if self._receiving() != wanted:
+            self._forget()
+            durable_files.make_folder(self._folder)
+            durable_files.write_bytes(self._folder / _NOTE, msgspec.json.encode(wanted))
+        return _after(wanted.gaps, self._length())
+
+    def take(self, piece: BundlePiece) -> tuple[ByteRange, ...]:
+        """Keep a piece, if it is the one that is due; what is missing now.
+
+        Raises:
+            BundleError: that bundle was not offered.
+            OSError: the card cannot be written.
+        """
+        receiving = self._receiving()
+        if receiving is None or receiving.offer.bundle.sha256 != piece.sha256:
+            raise BundleError(f"bundle {piece.sha256[:12]} was not offered; expected an offer before its pieces")
+        missing = _after(receiving.gaps, self._length())
+        due = missing[0] if missing else ByteRange(0, 0)
+        if piece.start != due.start or piece.start + len(piece.content) > due.end:
+            return missing
+        with (self._folder / _PIECES).open("ab") as stream:
+            stream.write(piece.content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        durable_files.sync_folder(self._folder)
+        return _after(receiving.gaps, self._length())
+
+    def install(self) -> BundleIdentity:
+        """Put the offered bundle together, prove it, and let it hold from the next start on.
+
+        Raises:
+            BundleError: damaged on its way, no bundle, older than its offer said, or not reproduced here. It must be
+                offered anew, and begins from its first byte.
+            OSError: the card cannot be written; nothing is lost.
+        """
+        receiving = self._receiving()
+        if receiving is None:
+            raise BundleError("no bundle was offered")
+        try:
+            content = self._assembled(receiving)
+            identity = bundle_from_bytes(content).identity
+            self._check(msgspec.structs.replace(receiving.offer, bundle=identity))
+            self._try(content)
+        except BundleError:
+            self._forget()
+            raise
+        self._installed.put(content)
+        self._forget()
+        return identity
+
+    def _check(self, offer: BundleOffer) -> None:
+        ours, theirs = self._in_use, offer.bundle
+        if theirs.name == ours.name and theirs.version <= ours.version:
+            raise BundleError(f"{theirs.name} {theirs.version} is not newer than {ours.version}, which is in use")
+        free = shutil.disk_usage(self._folder.parent if not self._folder.exists() else self._folder).free
+        if free < 3 * offer.size + _SPARE_BYTES:
+            raise BundleError(f"{offer.size} bytes: no room on the card, which has {free} left")
+
+    def _known(self, offer: BundleOffer) -> dict[tuple[int, int], bytes]:
+        """The bytes of parts that the bundle in use has as well."""
+        try:
+            members = read_bundle(self._in_use_file).members.values()
+        except BundleError:
+            return {}
+        by_hash = {hashlib.sha256(content).hexdigest(): content for content in members}
+        parts = [part for part in offer.parts if part.sha256 in by_hash]
+        return {
+            (part.start, part.end): by_hash[part.sha256]
+            for part in parts
+            if part.end - part.start == len(by_hash[part.sha256])
+        }
+
+    def _assembled(self, receiving: _Receiving) -> bytes:
+        whole = bytearray(receiving.offer.size)
+        for (start, end), content in self._known(receiving.offer).items():
+            whole[start:end] = content
+        pieces = (self._folder / _PIECES).read_bytes() if receiving.gaps else b""
+        for gap in receiving.gaps:
+            whole[gap.start : gap.end], pieces = pieces[: gap.end - gap.start], pieces[gap.end - gap.start :]
+        if hashlib.sha256(whole).hexdigest() != receiving.offer.bundle.sha256:
+            raise BundleError("the bundle was damaged on its way; offer it again")
+        return bytes(whole)
+
+    def _try(self, content: bytes) -> None:
+        candidate = self._folder / _CANDIDATE
+        try:
+            durable_files.write_bytes(candidate, content)
+            reason = self._prove(candidate)
+        finally:
+            candidate.unlink(missing_ok=True)
+        if reason is not None:
+            raise BundleError(f"it does not run here: {reason}")
+
+    def _receiving(self) -> _Receiving | None:
+        try:
+            return msgspec.json.decode((self._folder / _NOTE).read_bytes(), type=_Receiving)
+        except (OSError, *UNDECODABLE):
+            return None
+
+    def _length(self) -> int:
+        try:
+            return (self._folder / _PIECES).stat().st_size
+        except OSError:
+            return 0
+
+    def _forget(self) -> None:
+        for name in (_NOTE, _PIECES):  # in this order: pieces without a note mean nothing
+            (self._folder / name).unlink(missing_ok=True)
+        if self._folder.is_dir():
+            durable_files.sync_folder(self._folder)
+
+
+def _gaps(size: int, held: Sequence[tuple[int, int]]) -> tuple[ByteRange, ...]:
+    """What of `size` bytes lies in none of the spans."""
+    found, at = [], 0
+    for start, end in sorted(held):
+        if start > at:
+            found.append(ByteRange(at, min(start, size)))
+        at = max(at, end)
+    return (*found, ByteRange(at, size)) if at < size else tuple(found)
+
+
+def _after(gaps: Sequence[ByteRange], length: int) -> tuple[ByteRange, ...]:
+    """The gaps that are left when so many of their bytes have come."""
+    left = []
+    for gap in gaps:
+        taken = min(length, gap.end - gap.start)
+        length -= taken
+        if gap.start + taken < gap.end:
+            left.append(ByteRange(gap.start + taken, gap.end))
+    return tuple(left)

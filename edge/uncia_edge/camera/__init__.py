@@ -1,0 +1,1 @@
+"""Pictures in: recorded, watched, the Pi's own camera."""

@@ -1,0 +1,279 @@
+"""The camera `picamera2`: a Raspberry Pi's own camera, woken by a PIR sensor, with the moment before the trigger kept.
+
+Decides when pictures are taken. They go to a spool folder as files, and from there the way of every watched folder
+(`watched`), so that a restart finds them. picamera2 and gpiozero are imported only when this camera is configured.
+Never run on a Pi by us: developed against gpiozero's mock pins and a stand-in for picamera2.
+"""
+
+import io
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.errors import ConfigurationError
+from uncia_edge import durable_files
+from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError
+from uncia_edge.camera.watched import WatchedCamera, WatchSettings
+
+_log = logging.getLogger(__name__)
+
+
+class Eye(Protocol):
+    """What takes pictures."""
+
+    def capture(self) -> bytes:
+        """One JPEG.
+
+        Raises:
+            OSError, RuntimeError: the camera failed.
+        """
+
+    def close(self) -> None:
+        """Release the camera."""
+
+
+class MotionSensor(Protocol):
+    """What gpiozero's DigitalInputDevice offers, as far as it is used here."""
+
+    when_activated: Callable[[], None] | None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something moves now."""
+
+    def close(self) -> None:
+        """Release the pin."""
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """How a trigger becomes a burst.
+
+    `before` pictures of the ring are kept from before the trigger, taken every `ring_s` seconds; `after` pictures
+    follow, `interval_s` apart; motion that goes on begins the count again.
+    """
+
+    before: int = 2
+    after: int = 10
+    interval_s: float = 0.5
+    ring_s: float = 1.0
+
+
+class TriggeredCamera:
+    """Bursts of an eye that a sensor wakes.
+
+    Args:
+        eye: takes pictures.
+        sensor: tells of motion.
+        spool: folder for pictures until the outbox has them; made when absent.
+        rule: the bundle's burst rule.
+        taken: see `WatchedCamera`.
+        trigger: see `Trigger`.
+        watch: see `WatchSettings`.
+        beat: called while the eye still sees: at least every `ring_s` and with each picture.
+        look: called at least once a second while `bursts` waits for the next one.
+    """
+
+    def __init__(
+        self,
+        eye: Eye,
+        sensor: MotionSensor,
+        spool: Path,
+        rule: BurstRule,
+        taken: Callable[[Collection[str]], bool],
+        trigger: Trigger | None = None,
+        watch: WatchSettings | None = None,
+        beat: Callable[[], None] = lambda: None,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._eye, self._sensor, self._beat = eye, sensor, beat
+        self._trigger = trigger or Trigger()
+        self._spool = spool
+        durable_files.make_folder(spool)
+        for unfinished in spool.glob(f"*{durable_files.TEMPORARY}"):
+            unfinished.unlink(missing_ok=True)
+        self._watched = WatchedCamera(
+            spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, beat=look, times="trap"
+        )
+        self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
+        self._motion, self._closing = threading.Event(), threading.Event()
+        self._count, self._refused = 0, False
+        self.lost = 0  # pictures that the card would not take
+        sensor.when_activated = self._motion.set
+        self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
+
+    def bursts(self) -> Iterator[ArrivedBurst]:
+        """Each burst once it has ended; its files leave the spool when the next burst is asked for."""
+        self._thread.start()
+        try:
+            for burst in self._watched.bursts():
+                self._refused = False
+                yield replace(burst, owned=True)
+                if not self._refused:
+                    _empty(burst)
+        finally:
+            self.close()
+            self._thread.join(10)  # the camera is free again when it ends: after a planned sleep it is opened anew
+
+    def again(self) -> None:
+        """The burst in hand could not be stored: its files stay in the spool, and it comes again."""
+        self._refused = True
+        self._watched.again()
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What the base station should know."""
+        lost = [f"{self.lost} pictures lost: the card would not take them"] if self.lost else []
+        return [*self._watched.troubles, *lost]
+
+    def close(self) -> None:
+        """End `bursts` soon."""
+        self._closing.set()
+        self._motion.set()
+        self._watched.close()
+        self._sensor.close()
+        if not self._thread.is_alive():
+            self._eye.close()
+
+    def _run(self) -> None:
+        try:
+            self._look()
+        finally:
+            self._eye.close()
+
+    def _look(self) -> None:
+        while not self._closing.is_set():
+            try:
+                if self._motion.wait(self._trigger.ring_s):
+                    self._take_burst()
+                elif self._trigger.before:
+                    self._ring.append((time.monotonic(), self._eye.capture()))
+                self._beat()
+            except (OSError, RuntimeError) as error:  # the watchdog sees the missing beat if this goes on
+                _log.error("camera: %s", error)
+                self._closing.wait(1.0)
+
+    def _take_burst(self) -> None:
+        """The ring, then `after` pictures, for as long as something moves.
+
+        The calendar is read once a burst: when the clock is set within it, its frames still stand apart as they did.
+        """
+        offset_s = time.time() - time.monotonic()
+        while self._ring:
+            taken_s, content = self._ring.popleft()
+            self._keep(offset_s + taken_s, content)
+        left = self._trigger.after
+        while left > 0 and not self._closing.is_set():
+            if self._motion.is_set() or self._sensor.is_active:
+                self._motion.clear()
+                left = self._trigger.after
+            self._keep(offset_s + time.monotonic(), self._eye.capture())
+            self._beat()
+            left -= 1
+            self._closing.wait(self._trigger.interval_s)
+
+    def _keep(self, taken_s: float, content: bytes) -> None:
+        """Write one picture; a temporary name until it is whole. Its durability is the outbox's business.
+
+        A card that refuses it costs the picture, which is counted, and not the eye: a restart would mend nothing.
+        """
+        self._count += 1
+        stamp = datetime.fromtimestamp(taken_s, UTC)
+        path = self._spool / f"{stamp:%Y%m%dT%H%M%S%f}-{os.getpid()}-{self._count:06d}.jpg"
+        temporary = path.with_name(path.name + durable_files.TEMPORARY)
+        try:
+            temporary.write_bytes(content)
+            os.utime(temporary, (taken_s, taken_s))
+            temporary.rename(path)
+        except OSError as error:
+            self.lost += 1
+            _log.error("picture lost, the spool cannot be written: %s", error)
+
+
+def _empty(burst: ArrivedBurst) -> None:
+    """Take the files of a burst that is safe out of the spool."""
+    for path in [*(frame.path for frame in burst.frames), *(failure.file for failure in burst.failures)]:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("%s stays in the spool: %s", path.name, error)
+
+
+def load_picamera2() -> Any:
+    """The class Picamera2.
+
+    Raises:
+        ConfigurationError: picamera2 is not installed, or not for this numpy.
+    """
+    try:
+        from picamera2 import Picamera2
+    except ImportError as error:
+        raise ConfigurationError(
+            "[camera] kind = 'picamera2': picamera2 is not installed; on Raspberry Pi OS: "
+            "apt install python3-picamera2, and make the virtual environment with --system-site-packages"
+        ) from error
+    except ValueError as error:  # "numpy.dtype size changed": Raspberry Pi OS builds it for numpy 1
+        raise ConfigurationError(
+            f"[camera] kind = 'picamera2': it was built for another numpy ({error}); "
+            "install the trap with the extra [pi], which keeps numpy below 2"
+        ) from error
+    return Picamera2
+
+
+class PicameraEye:
+    """The Pi's camera through picamera2.
+
+    Raises:
+        CameraAbsentError: picamera2 finds no camera.
+        ConfigurationError: picamera2 cannot be used.
+    """
+
+    def __init__(self, width_px: int, height_px: int) -> None:
+        picamera2 = load_picamera2()
+        try:
+            self._camera = picamera2()
+        except (RuntimeError, IndexError) as error:
+            raise CameraAbsentError(f"[camera] kind = 'picamera2': no camera answers: {error}") from error
+        try:
+            self._camera.configure(self._camera.create_still_configuration(main={"size": (width_px, height_px)}))
+            self._camera.start()
+        except RuntimeError as error:
+            self._camera.close()
+            raise CameraAbsentError(f"[camera] kind = 'picamera2': the camera does not start: {error}") from error
+
+    def capture(self) -> bytes:
+        """One JPEG."""
+        stream = io.BytesIO()
+        self._camera.capture_file(stream, format="jpeg")
+        return stream.getvalue()
+
+    def close(self) -> None:
+        """Release the camera."""
+        self._camera.close()
+
+
+def pir_sensor(pin: int) -> MotionSensor:
+    """The PIR on a GPIO pin (BCM numbering). Its edges count: gpiozero's MotionSensor looks ten times a second, and
+    would miss a shorter pulse.
+
+    Raises:
+        ConfigurationError: gpiozero is not installed, or the pin cannot be used.
+    """
+    try:
+        import gpiozero
+    except ImportError as error:
+        raise ConfigurationError("[camera] pir_pin: gpiozero is not installed; pip install 'uncia[pi]'") from error
+    try:
+        sensor: MotionSensor = gpiozero.DigitalInputDevice(pin)
+    except gpiozero.GPIOZeroError as error:
+        raise ConfigurationError(f"[camera] pir_pin = {pin}: {error}") from error
+    return sensor

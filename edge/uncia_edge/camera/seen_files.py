@@ -1,0 +1,163 @@
+"""Which files of a watched folder were already handed over, kept over restarts.
+
+Decides nothing about bursts. A file is known by path, size and modification time. A burst is entered twice: as offered
+before the trap sees it, and as done once the trap has it safe; so that after a crash in between the camera can ask the
+outbox whether it was taken, and neither loses nor doubles it. On a card that refuses to be written the entries are kept
+in memory, and written as soon as it lets us.
+
+Files that are gone are forgotten, so that the ledger grows with the folder and not with the years; but not while none
+that it knows is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT`
+(a card that is swapped for another one and comes back). Memory holds a number of each file and no name: a card may bear
+a hundred thousand.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from uncia_contract.errors import StorageError
+from uncia_edge import durable_files
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[str, int, int]
+GONE_KEPT = 20_000
+REWRITTEN_AFTER = 5_000  # lines, two or three a burst
+
+
+def key_of(path: Path, folder: Path) -> Key:
+    """Path below `folder`, size in bytes, modification time in nanoseconds.
+
+    Raises:
+        OSError: the file is gone.
+    """
+    about = path.stat()
+    return path.relative_to(folder).as_posix(), about.st_size, about.st_mtime_ns
+
+
+class Ledger:
+    """An append-only file of JSON lines, fsynced with each burst, rewritten when opened and when it has grown.
+
+    `beat` is called with every file that is looked for.
+
+    Raises:
+        StorageError: it cannot be read or written when it is opened.
+    """
+
+    def __init__(self, path: Path, folder: Path, beat: Callable[[], None] = lambda: None) -> None:
+        self.path, self._folder, self._beat = path, folder, beat
+        self._offered: list[tuple[Key, ...]] = []
+        self._done: set[int] = set()  # hashes of their keys
+        self._unwritten, self._appended = "", 0
+        try:
+            durable_files.make_folder(path.parent)
+            self._load()
+            self._rewrite()
+        except OSError as error:
+            raise StorageError(f"ledger of the watched folder {path}: {error}") from error
+
+    def __contains__(self, key: Key) -> bool:
+        return hash(key) in self._done
+
+    @property
+    def offered(self) -> list[tuple[Key, ...]]:
+        """The bursts that were offered and are not known to be done."""
+        return list(self._offered)
+
+    def was_offered(self, keys: Sequence[Key]) -> bool:
+        """Whether one of these was offered before and is not known to be done."""
+        return any(key in group for group in self._offered for key in keys)
+
+    def offer(self, keys: Sequence[Key]) -> None:
+        """These are about to be handed over."""
+        if tuple(keys) not in self._offered:
+            self._offered.append(tuple(keys))
+            self._append(_line("offered", keys))
+
+    def finish(self, keys: Sequence[Key]) -> None:
+        """These were handed over, and what came of them is safe. What is gone by now cannot come again."""
+        there = [key for key in keys if self._is_there(key)]
+        self._settle(keys, there)
+        self._append(_line("done", there) + _line("gone", [key for key in keys if key not in there]))
+        if self._appended >= REWRITTEN_AFTER:
+            self._rewrite_later()
+
+    def _settle(self, keys: Collection[Key], remembered: Iterable[Key]) -> None:
+        self._done.update(map(hash, remembered))
+        self._offered = [group for group in self._offered if not all(key in keys or key in self for key in group)]
+
+    def _load(self) -> None:
+        for kind, keys in self._entries():
+            if kind == "offered":
+                self._offered.append(keys)
+            elif kind in ("done", "gone"):
+                self._settle(keys, keys if kind == "done" else ())
+
+    def _entries(self) -> Iterator[tuple[str, tuple[Key, ...]]]:
+        """Kind and keys of each line, those that are not written yet included."""
+        for line in self._lines():
+            try:
+                kind, keys = json.loads(line)
+                yield kind, tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
+            except (ValueError, TypeError):
+                continue  # a line torn by a power cut, or by a full card
+
+    def _lines(self) -> Iterator[str]:
+        with suppress(FileNotFoundError), self.path.open(encoding="utf-8", errors="replace") as stream:
+            yield from stream
+        yield from self._unwritten.splitlines()
+
+    def _known(self) -> Iterator[Key]:
+        """Each file that is done, once, in the order in which they were handed over."""
+        told = set()
+        for kind, keys in self._entries():
+            for key in keys if kind == "done" else ():
+                if hash(key) not in told:
+                    told.add(hash(key))
+                    yield key
+
+    def _rewrite(self) -> None:
+        there = bytearray(self._is_there(key) for key in self._known())
+        surplus = there.count(0) - GONE_KEPT if 1 in there else 0
+        content, done = bytearray(), set()
+        for is_there, key in zip(there, self._known(), strict=True):
+            if not is_there and surplus > 0:
+                surplus -= 1
+                continue
+            content += _line("done", [key]).encode()
+            done.add(hash(key))
+        content += b"".join(_line("offered", group).encode() for group in self._offered)
+        durable_files.write_bytes(self.path, bytes(content))
+        self._done, self._unwritten, self._appended = done, "", 0
+
+    def _rewrite_later(self) -> None:
+        try:
+            self._rewrite()
+        except OSError as error:
+            _log.error("ledger of the watched folder %s: %s; it grows on", self.path, error)
+            self._appended = 0
+
+    def _is_there(self, key: Key) -> bool:
+        self._beat()
+        return (self._folder / key[0]).exists()
+
+    def _append(self, lines: str) -> None:
+        self._unwritten += lines
+        self._appended += lines.count("\n")
+        try:
+            with self.path.open("ab") as stream:
+                stream.write(self._unwritten.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            _log.error("ledger of the watched folder %s: %s; kept in memory for now", self.path, error)
+            self._unwritten = "\n" + self._unwritten.lstrip("\n")  # what was written may end in half a line
+            return
+        self._unwritten = ""
+
+
+def _line(kind: str, keys: Sequence[Key]) -> str:
+    return json.dumps([kind, [list(key) for key in keys]]) + "\n" if keys else ""

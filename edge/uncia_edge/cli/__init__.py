@@ -1,0 +1,1 @@
+"""`uncia-trap`: run, log, score, doctor, bench."""

@@ -1,0 +1,120 @@
+"""`uncia-trap score`: a whole card or folder through the trap's own code, on all cores, resumable.
+
+Decides what belongs to a card: the named files, and every picture below the named folders, once each, trap by trap as
+in an archive. Where several places are named, files are called by their path from the folder that all of them share.
+Each finished sequence is kept in `<out>.partial`, so that a run that was interrupted goes on where it was; pictures or
+a bundle that have changed since are scored anew.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+from queue import SimpleQueue
+
+from uncia_contract.archive.archive_scores import Pictures, score_log, score_sequence
+from uncia_contract.archive.visits import ArchiveSequence, Folder, PictureFile, archive_of, sequences_of, trap_of
+from uncia_contract.errors import DataError
+from uncia_contract.model.bundle import Bundle
+from uncia_contract.model.classifier import Classifier
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class CardSequence:
+    """Pictures that form a sequence on a card, and the folder in which they lie."""
+
+    folder: Folder
+    sequence: ArchiveSequence
+
+    def paths(self) -> tuple[Path, ...]:
+        """Where its pictures are."""
+        return tuple(self.folder.path / name for name in self.sequence.names)
+
+
+class Card:
+    """The named pictures, and all below the named folders."""
+
+    def __init__(self, places: Sequence[Path], zone: tzinfo = UTC) -> None:
+        """Looks for places; opens no picture.
+
+        Raises:
+            DataError: a place is not there.
+        """
+        missing = [str(place) for place in places if not place.exists()]
+        if missing:
+            raise DataError(f"{', '.join(missing)}: not there; expected JPEGs or folders with JPEGs")
+        self._places, self._zone = [place.resolve() for place in places], zone
+        folders = [place if place.is_dir() else place.parent for place in self._places]
+        self.folder = Folder(Path(os.path.commonpath(folders)))
+
+    def sequences(self, bundle: Bundle) -> list[CardSequence]:
+        """The card's sequences, trap by trap, in order of time.
+
+        Raises:
+            DataError: a folder has no pictures, or a place cannot be read.
+        """
+        rule, by = bundle.manifest.burst_rule, bundle.sha256
+        return [
+            CardSequence(self.folder, sequence)
+            for trap, files in sorted(self._traps().items())
+            for sequence in sequences_of(self.folder, list(files.values()), rule, by, trap, self._zone, _cores())
+        ]
+
+    def _traps(self) -> dict[str, dict[str, PictureFile]]:
+        """Each trap's pictures by name, so that one that is named twice is one."""
+        traps: dict[str, dict[str, PictureFile]] = defaultdict(dict)
+        for place in self._places:
+            for file in self._files(place):
+                traps[trap_of(file.name.rpartition("/")[0])][file.name] = file
+        return traps
+
+    def _files(self, place: Path) -> list[PictureFile]:
+        if not place.is_dir():
+            return [self.folder.file(place)]
+        archive, below = archive_of(place), place.relative_to(self.folder.path)
+        files = (file for trap in archive.traps for file in archive.files(trap))
+        return [replace(file, name=(below / file.name).as_posix()) for file in files]
+
+
+class CardScorer:
+    """Scores sequences, a classifier a thread."""
+
+    def __init__(self, bundle: Bundle, workers: int | None = None) -> None:
+        self._bundle, self._workers = bundle, workers or _cores()
+        self._idle: SimpleQueue[Classifier] = SimpleQueue()
+        first = Classifier(bundle)
+        first.check_probes()
+        for classifier in (first, *(Classifier(bundle) for _ in range(1, self._workers))):
+            self._idle.put(classifier)
+
+    def score(
+        self, sequences: Sequence[CardSequence], partial: Path, progress: Progress
+    ) -> Iterator[tuple[CardSequence, Pictures]]:
+        """Each sequence with its scored pictures, in order; what `partial` already holds is taken from there."""
+        with score_log(partial) as log, ThreadPoolExecutor(self._workers) as pool:
+            known = {one.sequence.key for one in sequences if one.sequence.key in log}
+            waiting = pool.map(lambda one: None if one.sequence.key in known else self._one(one), sequences)
+            try:
+                for number, (card_sequence, scored) in enumerate(zip(sequences, waiting, strict=True), start=1):
+                    if scored is not None:
+                        log.add(card_sequence.sequence.key, scored)
+                    progress(number, len(sequences))
+                    yield card_sequence, scored or log.read(card_sequence.sequence.key)
+            finally:  # an interruption does not wait for the rest of the card
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _one(self, one: CardSequence) -> Pictures:
+        classifier = self._idle.get()
+        try:
+            return score_sequence(one.sequence, one.folder, classifier)
+        finally:
+            self._idle.put(classifier)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,129 @@
+"""`uncia-trap score`: what it reads, prints and writes."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uncia_contract.archive.megadetector import megadetector_results
+from uncia_contract.archive.score_table import write_score_table
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.cli.arguments import whole
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.model.activation import Explainer, overlay
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.pictures.region import Region
+from uncia_edge.cli.card import Card, CardScorer, CardSequence
+from uncia_edge.durable_files import write_bytes
+from uncia_edge.scoring.memory import CARD_SPARE_BYTES, return_large_blocks
+
+_WIPED = "\r\x1b[K"  # the line that was being written
+
+
+def add_score(score: argparse.ArgumentParser) -> None:
+    """The arguments of `score`."""
+    score.add_argument(
+        "places", type=Path, nargs="+", metavar="FILES_OR_CARD", help="pictures, or folders with pictures"
+    )
+    score.add_argument("--bundle", type=Path, required=True, metavar="UNCIA", help="the bundle that decides")
+    score.add_argument("--json", type=Path, required=True, metavar="FILE", help="MegaDetector JSON 1.6 to write")
+    score.add_argument("--csv", type=Path, metavar="FILE", help="a table to write, a line a picture")
+    score.add_argument(
+        "--explain", type=Path, metavar="DIR", help="where to write overlays of what spoke for the animal"
+    )
+    score.add_argument("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    score.set_defaults(run=run_score)
+
+
+def run_score(arguments: argparse.Namespace) -> int:
+    """Scores, writes, prints a line a sequence."""
+    return_large_blocks(CARD_SPARE_BYTES)
+    _refuse_folders(arguments.json, arguments.csv)
+    bundle = read_bundle(arguments.bundle)
+    sequences = _sequences(arguments.places, bundle)
+    pictures: list[ScoredPicture] = []
+    explainer = Explainer(bundle) if arguments.explain else None
+    partial = arguments.json.with_name(arguments.json.name + ".partial")
+    try:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        for sequence, scored in CardScorer(bundle, arguments.workers).score(sequences, partial, _progress):
+            pictures += scored
+            _print(scored)
+            if explainer is not None:
+                _explain(explainer, bundle, sequence, scored, arguments.explain)
+        _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
+        partial.unlink()
+    except KeyboardInterrupt:
+        _on_terminal(_WIPED)
+        print(f"uncia-trap: {partial} keeps what is done; the same command goes on from there", file=sys.stderr)
+        raise
+    except OSError as error:
+        raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
+    return 0
+
+
+def _sequences(places: list[Path], bundle: Bundle) -> list[CardSequence]:
+    _on_terminal("\rreading the times of the pictures ...")
+    try:
+        return Card(places).sequences(bundle)
+    finally:
+        _on_terminal(_WIPED)
+
+
+def _refuse_folders(*files: Path | None) -> None:
+    """Before a card is scored, not after."""
+    for file in files:
+        if file is not None and file.is_dir():
+            raise DataError(f"{file}: is a folder; expected the name of a file to write")
+
+
+def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredPicture]) -> None:
+    name = f"{bundle.manifest.name}-{bundle.manifest.version}"
+    threshold = bundle.manifest.decision_rule.threshold
+    results = megadetector_results(pictures, name, datetime.now(UTC), threshold)
+    write_bytes(arguments.json, json.dumps(results, indent=1).encode())
+    if arguments.csv:
+        with arguments.csv.open("w", newline="", encoding="utf-8") as stream:
+            write_score_table(stream, pictures)
+
+
+def _explain(
+    explainer: Explainer, bundle: Bundle, sequence: CardSequence, scored: tuple[ScoredPicture, ...], folder: Path
+) -> None:
+    for path, picture in zip(sequence.paths(), scored, strict=True):
+        if picture.score is None or not picture.positive:
+            continue
+        region = Region(*picture.region) if picture.region else None
+        image = open_jpeg(path.read_bytes())
+        shown = overlay(image, explainer.activation(model_input(image, bundle.manifest.input_size, region)), region)
+        target = (folder / picture.file).with_suffix(".explained.jpg")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shown.save(target, quality=85)
+
+
+def _print(scored: tuple[ScoredPicture, ...]) -> None:
+    _on_terminal(_WIPED)
+    for failed in (picture for picture in scored if picture.failure):
+        print(f"{failed.file}: {failed.failure}", file=sys.stderr)
+    decided = next((picture for picture in scored if picture.confidence is not None), None)
+    if decided is not None:
+        print(_line(scored, decided), flush=True)
+
+
+def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
+    verdict = "POSITIVE" if decided.positive else "negative"
+    spared = any(picture.score is None and picture.failure is None for picture in scored)
+    return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"
+
+
+def _progress(done: int, total: int) -> None:
+    _on_terminal(f"{_WIPED}{done} of {total} sequences" + "\n" * (done == total))
+
+
+def _on_terminal(text: str) -> None:
+    """What is gone when the command has ended: where it is. A result is written in its place, and not behind it."""
+    if sys.stderr.isatty():
+        print(text, end="", file=sys.stderr, flush=True)

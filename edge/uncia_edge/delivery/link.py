@@ -1,0 +1,324 @@
+"""The wire to the broker: paho-mqtt, MQTT 5, treated as an unreliable pipe.
+
+Decides how one connection is made, watched and ended, and turns all that happens on it into events in a queue; what is
+published when is `delivery`. paho's own promises are not used, for reasons measured in docs/delivery.md: every
+connection gets a new client, so that paho's queue (which would resend on its own, past every window) dies with it;
+callbacks only enqueue (an exception in one kills paho's thread silently); the broker's Receive Maximum and Maximum
+Packet Size are read here, because paho does not read them; a PUBACK's reason code is handed on, because paho counts
+"not authorised" as published.
+"""
+
+import logging
+import queue
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from uncia_contract.errors import BrokerError
+from uncia_contract.messages.tls import Tls
+from uncia_contract.messages.topics import Topics
+
+_log = logging.getLogger(__name__)
+
+# MQTT 5 defaults, where CONNACK is silent (sections 3.2.2.3.3 and 3.2.2.3.6 of the standard).
+_RECEIVE_MAXIMUM = 65_535
+_PACKET_MAXIMUM = 268_435_455
+
+
+@dataclass(frozen=True)
+class Connected:
+    """CONNACK with success, and the broker's limits."""
+
+    receive_maximum: int = _RECEIVE_MAXIMUM
+    max_packet_bytes: int = _PACKET_MAXIMUM
+    keepalive_s: int = 60
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection is gone or never came; all that was not acknowledged is uncertain."""
+
+    reason: str
+    code: int | None = None
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """PUBACK for one publish; `code` >= 0x80 is a failure, 0x10 means that nobody listens."""
+
+    mid: int
+    code: int
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message to this trap: a receipt or a command."""
+
+    topic: str
+    payload: bytes
+    correlation: bytes | None = None
+    response_topic: str | None = None
+
+
+Event = Connected | Disconnected | Acknowledged | Received
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where the broker is and how to talk to it."""
+
+    host: str
+    port: int = 1883
+    keepalive_s: int = 60
+    connect_timeout_s: float = 10.0
+    username: str | None = None
+    password: str | None = None
+    tls: Tls | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message besides sequences: state, availability or a reply."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    correlation: bytes | None = None
+
+
+class Pipe(Protocol):
+    """What delivery needs of a link. `Link` is the real one; tests script their own."""
+
+    events: "queue.SimpleQueue[Event]"
+
+    def open(self) -> None:
+        """Begin to connect; `Connected` or `Disconnected` follows as an event."""
+
+    def close(self, farewell: str | None = None) -> None:
+        """End the connection; no further event comes from it."""
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        properties: Mapping[str, str] | None = None,
+        retain: bool = False,
+        correlation: bytes | None = None,
+    ) -> int:
+        """Hand over one QoS 1 message; the id that its `Acknowledged` will carry.
+
+        Raises:
+            BrokerError: not connected; nothing was queued.
+        """
+
+
+class Link:
+    """One trap's connection to its broker, a new paho client for each attempt.
+
+    Args:
+        broker: where, and with which credentials.
+        topics: the trap's topics: availability is the last will, receipt and command are subscribed to.
+        client_id: defaults to the trap's id; two programs with one id throw each other out.
+    """
+
+    def __init__(self, broker: Broker, topics: Topics, client_id: str | None = None) -> None:
+        self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._broker, self._topics = broker, topics
+        self._client_id = client_id or topics.trap
+        self._tls = broker.tls.context() if broker.tls else None
+        self._connection: _Connection | None = None
+
+    def open(self) -> None:
+        """Begin to connect, in a thread of its own; a connection that is still there is ended first."""
+        self.close()
+        self._connection = _Connection(self._make_client(), self._broker, self._topics, self.events)
+        self._connection.start()
+
+    def close(self, farewell: str | None = None) -> None:
+        """End the connection without further events; `farewell` is published as availability first."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end(farewell)
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        properties: Mapping[str, str] | None = None,
+        retain: bool = False,
+        correlation: bytes | None = None,
+    ) -> int:
+        """Hand one QoS 1 message to paho; the packet id.
+
+        Raises:
+            BrokerError: not connected; nothing was queued.
+        """
+        client = self._connection.client if self._connection else None
+        if client is None or not client.is_connected():
+            raise BrokerError("not connected to the broker")
+        extras = _publish_properties(properties, correlation)
+        info = client.publish(topic, payload, qos=1, retain=retain, properties=extras)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise BrokerError(f"publish refused by the client library: {mqtt.error_string(info.rc)}")
+        return info.mid
+
+    def _make_client(self) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, self._client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+        )
+        client.max_inflight_messages_set(0)  # the window is delivery's
+        client.connect_timeout = self._broker.connect_timeout_s
+        client.will_set(self._topics.availability, "offline", qos=1, retain=True)
+        if self._broker.username is not None:
+            client.username_pw_set(self._broker.username, self._broker.password)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
+        return client
+
+
+class _Connection:
+    """One paho client from CONNECT to its end. Its callbacks do nothing but enqueue."""
+
+    def __init__(self, client: mqtt.Client, broker: Broker, topics: Topics, events: "queue.SimpleQueue[Event]") -> None:
+        self.client = client
+        self._broker, self._topics, self._events = broker, topics, events
+        self._reason = "connection lost"
+        self._code: int | None = None
+        self._limits = Connected()
+        self._quiet = False
+        self._thread = threading.Thread(target=self._run, name="uncia-link", daemon=True)
+        client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish, client.on_message = self._on_publish, self._on_message
+        # With this set, publish() from another thread only queues and wakes our loop instead of writing itself.
+        client.on_socket_register_write = _do_nothing
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self, farewell: str | None) -> None:
+        if farewell is not None and self.client.is_connected():
+            _say(self.client, self._topics.availability, farewell)
+        self._quiet = True
+        self.client.disconnect()
+        self._thread.join(self._broker.connect_timeout_s + 2)
+
+    def _run(self) -> None:
+        """The network thread; whatever ends it, `Disconnected` is the last event."""
+        try:
+            self.client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s, clean_start=True)
+            while self.client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                pass
+        except Exception as error:  # noqa: BLE001 -- unless every end of this thread is told, delivery waits for ever
+            what = error.strerror if isinstance(error, OSError) else None
+            self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
+        self.client.drop_out_messages()
+        self._let_go()
+        self._tell(Disconnected(self._reason, self._code))
+
+    def _let_go(self) -> None:
+        """Without these the client, and the sockets by which it wakes itself, would live until a garbage collection."""
+        client = self.client
+        client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = client.on_message = None
+
+    def _tell(self, event: Event) -> None:
+        if not self._quiet:
+            self._events.put(event)
+
+    def _on_connect(
+        self, client: mqtt.Client, _: Any, __: Any, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        if code.is_failure:
+            self._note_end(code)
+            return
+        self._limits = Connected(
+            receive_maximum=int(getattr(properties, "ReceiveMaximum", _RECEIVE_MAXIMUM)),
+            max_packet_bytes=int(getattr(properties, "MaximumPacketSize", _PACKET_MAXIMUM)),
+            keepalive_s=int(getattr(properties, "ServerKeepAlive", self._broker.keepalive_s)),
+        )
+        # What a broker retains on these topics is old news: a retained `restart` would be obeyed at each connection.
+        news = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        client.subscribe([(topic, news) for topic in (self._topics.receipt, self._topics.command)])
+
+    def _on_subscribe(
+        self, client: mqtt.Client, _: Any, __: Any, codes: list[ReasonCode], ___: Properties | None
+    ) -> None:
+        """Connected is who can hear receipts: whoever cannot would send the same for ever."""
+        refused = [code for code in codes if code.is_failure]
+        if refused:
+            self._note_end(refused[0])
+            self._reason = f"receipts may not be heard: {self._reason}"
+            client.disconnect()
+        else:
+            self._tell(self._limits)
+
+    def _on_disconnect(self, _: mqtt.Client, __: Any, ___: Any, code: ReasonCode, ____: Properties | None) -> None:
+        if self._code is None:
+            self._note_end(code)
+
+    def _on_publish(self, _: mqtt.Client, __: Any, mid: int, code: ReasonCode, ___: Properties | None) -> None:
+        self._tell(Acknowledged(mid, int(code.value)))
+
+    def _on_message(self, _: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
+        correlation = getattr(message.properties, "CorrelationData", None)
+        self._tell(
+            Received(
+                message.topic, bytes(message.payload), correlation, getattr(message.properties, "ResponseTopic", None)
+            )
+        )
+
+    def _note_end(self, code: ReasonCode) -> None:
+        self._code, self._reason = int(code.value), str(code)
+
+
+class BackOff:
+    """Growing, jittered waits between attempts: full jitter over `first_s`, doubled up to `most_s`.
+
+    Jitter keeps a valley of traps from knocking at the same second when the base station's power returns.
+    """
+
+    def __init__(self, first_s: float = 1.0, most_s: float = 120.0, chance: random.Random | None = None) -> None:
+        self._first_s, self._most_s = first_s, most_s
+        self._chance = chance or random.Random()
+        self.failures = 0
+
+    def wait_s(self) -> float:
+        """How long to wait before the next attempt; counts a failure."""
+        ceiling: float = min(self._most_s, self._first_s * 2.0 ** min(self.failures, 30))
+        self.failures += 1
+        return ceiling / 2 + self._chance.random() * ceiling / 2
+
+    def reset(self) -> None:
+        """It worked."""
+        self.failures = 0
+
+
+def _do_nothing(*_: object) -> None:
+    pass
+
+
+def _say(client: mqtt.Client, topic: str, farewell: str) -> None:
+    try:
+        client.publish(topic, farewell, qos=1, retain=True).wait_for_publish(2.0)
+    except (RuntimeError, ValueError) as error:
+        _log.info("farewell not sent: %s", error)
+
+
+def _publish_properties(user: Mapping[str, str] | None, correlation: bytes | None) -> Properties:
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if user:
+        properties.UserProperty = list(user.items())
+    if correlation is not None:
+        properties.CorrelationData = correlation
+    return properties

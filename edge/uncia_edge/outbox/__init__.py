@@ -1,0 +1,1 @@
+"""What is kept on the card, and when it goes."""

@@ -1,0 +1,107 @@
+"""The trap's day: 24 hours by which budgets are counted, whatever the calendar says.
+
+Decides when a day is over, by the boot's own clock, because the wall clock of a trap may stand in 1970. A restart
+goes on with the day that was; over a reboot the calendar tells how long the trap was off, if it was synchronised
+before and after, and otherwise that time counts as none: a budget is then stretched, never exceeded.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from uncia_edge.clock import Reading
+
+DAY_S = 24 * 3600
+
+
+class Book(Protocol):
+    """Remembers numbers over restarts, as the outbox does."""
+
+    def remembered(self, name: str) -> int:
+        """A number; 0 when it was never noted."""
+
+    def remember(self, **numbers: int) -> None:
+        """Note numbers. Written with the next commit."""
+
+
+class Loose:
+    """A book that remembers for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def remembered(self, name: str) -> int:
+        """A number; 0 when it was never noted."""
+        return self._numbers.get(name, 0)
+
+    def remember(self, **numbers: int) -> None:
+        """Note numbers."""
+        self._numbers.update(numbers)
+
+
+class Day:
+    """Counts days, the first one being 0.
+
+    Args:
+        book: where the day is kept.
+        read_clock: the trap's clocks.
+        clock: monotonic seconds; the trap's clocks are read at most once a second of it.
+    """
+
+    def __init__(
+        self, book: Book, read_clock: Callable[[], Reading], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._book, self._read_clock, self._clock = book, read_clock, clock
+        self._number, self._elapsed_ms = book.remembered("day_number"), book.remembered("day_elapsed_ms")
+        self._looked_s = clock()
+        self._pass(read_clock())
+
+    @property
+    def number(self) -> int:
+        """Which day it is."""
+        if self._clock() - self._looked_s >= 1.0:
+            self._looked_s = self._clock()
+            self._pass(self._read_clock())
+        return self._number
+
+    def _pass(self, now: Reading) -> None:
+        self._elapsed_ms += self._since_last(now)
+        if self._elapsed_ms >= DAY_S * 1000:
+            self._number, self._elapsed_ms = self._number + 1, 0
+        self._book.remember(
+            day_number=self._number,
+            day_elapsed_ms=self._elapsed_ms,
+            day_boot=_boot(now),
+            day_boottime_ms=int(now.boottime_s * 1000),
+            day_calendar_ms=_calendar_ms(now),
+        )
+
+    def _since_last(self, now: Reading) -> int:
+        if self._book.remembered("day_boot") == _boot(now):
+            return max(0, int(now.boottime_s * 1000) - self._book.remembered("day_boottime_ms"))
+        before, after = self._book.remembered("day_calendar_ms"), _calendar_ms(now)
+        return max(0, after - before) if before and after else 0
+
+
+def _boot(now: Reading) -> int:
+    return int(hashlib.sha256(now.boot_id.encode()).hexdigest()[:12], 16)
+
+
+def _calendar_ms(now: Reading) -> int:
+    """0 where the calendar cannot be trusted."""
+    return int(now.now.timestamp() * 1000) if now.synchronised else 0
+
+
+class Days(Protocol):
+    """Tells one day from the next."""
+
+    @property
+    def number(self) -> int:
+        """Which day it is."""
+
+
+class Always:
+    """A day without an end."""
+
+    number = 0

@@ -1,0 +1,130 @@
+"""The outbox's files: each sequence's JPEGs, byte for byte as recorded, with their record beside them.
+
+Decides names and durability of files; which sequence is where in its life is the outbox's table. A record lies beside
+its frames so that a lost table can be built anew. Files of one sequence share one of a hundred folders, so that one
+folder fsync commits them all:
+
+    frames/<two last characters of the id>/<id>.<n>.jpg
+    frames/<two last characters of the id>/<id>.json
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+
+from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.messages.records import SequenceRecord, decode, encode
+from uncia_edge import durable_files
+from uncia_edge.outbox.source_files import Sign
+
+
+class FrameFiles:
+    """The files of the sequences in one outbox, below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        durable_files.make_folder(folder)
+        durable_files.make_folders(folder, [f"{number:02d}" for number in range(100)])
+
+    def frame(self, sequence: str, n: int) -> Path:
+        """Where frame `n` of a sequence lies."""
+        return self._shard(sequence) / f"{sequence}.{n}.jpg"
+
+    def record(self, sequence: str) -> Path:
+        """Where a sequence's record lies."""
+        return self._shard(sequence) / f"{sequence}.json"
+
+    def put(
+        self, record: SequenceRecord, files: Sequence[Path], owned: bool = False, signs: Sequence[Sign] = ()
+    ) -> None:
+        """Take record and frames, durably; `files` are in the order of `record.frames`.
+
+        Files that are `owned` by the trap are linked. Others may be written into again by whoever made them (a camera
+        that reuses its names), so they are copied, and the copy must be what was scored: its `signs` still hold, or it
+        is read again.
+
+        Raises:
+            StorageError: another number of files than frames, or a file of another size or sha256 than its frame says.
+            OSError: the card refused.
+        """
+        _check_sizes(record, files)
+        shard = self._shard(record.id)
+        durable_files.make_folder(shard)
+        with durable_files.Staging() as staging, ThreadPoolExecutor(1) as reading:
+            doubtful = []
+            for entry, source, sign in zip_longest(record.frames, files, signs):
+                path = self.frame(record.id, entry.n)
+                if owned and staging.link(source, path):
+                    continue
+                staging.copy(source, path)
+                if sign is None or not sign.holds(source, shard):
+                    doubtful.append((entry.sha256, source, reading.submit(staging.sha256, path)))
+            staging.write(self.record(record.id), encode(record))
+            staging.sync()  # while the card works, copies are read
+            for scored, source, copied in doubtful:
+                if copied.result() != scored:
+                    raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
+        durable_files.sync_folder(shard)
+
+    def remove(self, record: SequenceRecord) -> None:
+        """Remove record and frames. The record goes last: what has no record is debris, what has one is whole."""
+        self.remove_frames(record)
+        self.record(record.id).unlink(missing_ok=True)
+
+    def remove_frames(self, record: SequenceRecord) -> None:
+        """Remove the frames alone."""
+        for entry in record.frames:
+            self.frame(record.id, entry.n).unlink(missing_ok=True)
+
+    def sweep(self, known: set[str]) -> int:
+        """Remove unfinished files and those of sequences that are not `known`; the number removed."""
+        removed = 0
+        for path in self._paths():
+            if path.name.endswith(durable_files.TEMPORARY) or path.name.split(".")[0] not in known:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def stored(self) -> Iterator[SequenceRecord]:
+        """The readable records on disk, oldest first, for building a lost table anew."""
+        paths = [path for path in self._paths() if path.name.endswith(".json")]
+        for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+            record = self.read(path.name.removesuffix(".json"))
+            if record is not None:
+                yield record
+
+    def read(self, sequence: str) -> SequenceRecord | None:
+        """The record beside a sequence's frames; None where it is gone or cannot be read."""
+        try:
+            record = decode(self.record(sequence).read_bytes(), SequenceRecord)
+        except (MessageError, OSError):
+            return None
+        return record if record.id == sequence else None
+
+    def absent(self, record: SequenceRecord) -> list[int]:
+        """The frames of a record whose file is gone or has another size."""
+        return [entry.n for entry in record.frames if _size(self.frame(record.id, entry.n)) != entry.size]
+
+    def _shard(self, sequence: str) -> Path:
+        return self.folder / sequence[-2:]
+
+    def _paths(self) -> Iterator[Path]:
+        for shard in sorted(self.folder.iterdir()):
+            if shard.is_dir():
+                yield from shard.iterdir()
+
+
+def _check_sizes(record: SequenceRecord, files: Sequence[Path]) -> None:
+    if len(files) != len(record.frames):
+        raise StorageError(f"sequence {record.id}: {len(files)} files, expected {len(record.frames)}, one a frame")
+    for entry, path in zip(record.frames, files, strict=True):
+        if _size(path) != entry.size:
+            raise StorageError(f"sequence {record.id}: {path} has {_size(path)} bytes, its record says {entry.size}")
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

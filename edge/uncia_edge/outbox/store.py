@@ -1,0 +1,312 @@
+"""What waits for the collector's receipt: each positive sequence, in one SQLite table and its files.
+
+Decides a sequence's life (docs/delivery.md draws it): `add` commits record and frames before it returns, only a
+receipt's proof removes them, what cannot be sent is parked and never forgotten. Questions are `shelf`'s; how and when
+things are sent is `delivery`; what goes when the card fills is `pressure`.
+
+    waiting --receipt: all stored--> delivered        waiting --refused, poison--> parked --release--> waiting
+    held (an audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
+"""
+
+# ruff: noqa: S608 -- statements are put together from this module's own constants; values are always bound
+import json
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from uncia_contract.errors import StorageError
+from uncia_contract.messages.records import Counters, Receipt, SequenceRecord, best_frame, encode
+from uncia_contract.messages.topics import check_trap_id
+from uncia_edge.outbox.database import bump
+from uncia_edge.outbox.queries import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, Shelf
+from uncia_edge.outbox.source_files import Sign
+from uncia_edge.outbox.waiting_sequence import Waiting
+
+_log = logging.getLogger(__name__)
+
+REFUSED = "refused by the collector"
+__all__ = ["BEST_FRAME", "OTHER_FRAMES", "RECORD", "Depth", "Outbox"]
+REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
+
+
+class Outbox(Shelf):
+    """Durable store of what the collector does not have yet. Safe to use from several threads.
+
+    Args:
+        folder: where the database and the frames lie; made when absent.
+        synchronous: SQLite's setting; FULL, but for the test that proves it necessary.
+
+    Raises:
+        StorageError: the folder cannot be read or written.
+    """
+
+    def __init__(self, folder: Path, synchronous: str = "FULL") -> None:
+        super().__init__(folder, synchronous)
+        if self.set_aside is not None:
+            _log.error("outbox database was damaged; set aside as %s", self.set_aside.name)
+        self._recover()
+        self._depth = self._measure()
+        self._remembered = self._all_remembered()
+        self.on_add: Callable[[], None] | None = None  # called after each commit of a new sequence
+
+    # -- identity and totals
+
+    def next_sequence_id(self, trap: str) -> str:
+        """A sequence id never given before: `<trap>-<installation>-<n>`. Counts; knows no clock. Durable at once."""
+        check_trap_id(trap)
+        with self._database.transaction() as connection:
+            n = bump(connection, "sequence_ids", 1)
+        return f"{trap}-{self.installation}-{n:06d}"
+
+    def count(self, **totals: int) -> None:
+        """Add to the totals of `Counters`. Written with the next commit: a power cut may lose the last few counts."""
+        for name, amount in totals.items():
+            if name not in Counters.__struct_fields__:
+                raise ValueError(f"total {name!r}: expected one of {', '.join(Counters.__struct_fields__)}")
+            self._database.count(name, amount)
+
+    def remember(self, **numbers: int) -> None:
+        """Note numbers over restarts (`day.Book`). Written with the next commit."""
+        for name, value in numbers.items():
+            self._remembered[name] = value
+            self._database.note(f"noted_{name}", value)
+
+    # -- the life of a sequence
+
+    def add(
+        self,
+        record: SequenceRecord,
+        files: Sequence[Path],
+        priority: int = 0,
+        owned: bool = False,
+        held: bool = False,
+        signs: Sequence[Sign] = (),
+    ) -> None:
+        """Take a sequence. When this returns, record and frames survive a power cut.
+
+        Adding an id again does nothing. The files are copied, or linked, never moved or changed.
+
+        Args:
+            record: the sequence; its frames' sizes are checked against the files.
+            files: the originals, in the order of `record.frames`.
+            priority: 0 goes before 1 within a stage.
+            owned: the files are the trap's own, and nobody writes into them again: they are linked.
+            held: not sent before `release_held` (`audit`).
+            signs: of the files when they were read, in their order: spares reading again what has not changed since.
+
+        Raises:
+            StorageError: a file that does not fit its frame, or a card that is full or failing; nothing is kept then.
+        """
+        with self._lock:
+            if self._database.all("SELECT 1 FROM sequence WHERE id=?", record.id):
+                return
+            try:
+                self._files.put(record, files, owned, signs)
+                with self._database.transaction() as connection:
+                    size = _insert(connection, record, priority, state="held" if held else "waiting")
+            except OSError as error:  # a StorageError is one too
+                self._discard(record)
+                raise StorageError(f"sequence {record.id} cannot be stored: {error}") from error
+            self._shift(sequences=1, size=size)
+        if self.on_add is not None:
+            self.on_add()
+
+    def apply(self, receipt: Receipt) -> None:
+        """Do what a receipt proves: note stored frames, remove a sequence that is safe, park one that is refused."""
+        with self._lock:
+            item = self.get(receipt.sequence)
+            if item is None:
+                return
+            if receipt.refused is not None:
+                self.park(receipt.sequence, f"{REFUSED}: {receipt.refused}")
+                return
+            if not receipt.record_stored:
+                return
+            frames = {entry.n for entry in item.record.frames}
+            missing = {frame.n for frame in receipt.missing}
+            stored = ((item.stored | set(receipt.frames_stored)) & frames) - missing
+            if frames - item.dropped <= stored:
+                self._deliver(item.record, stored)
+            else:
+                self._note_progress(item, stored)
+
+    def park(self, sequence: str, reason: str) -> None:
+        """Take a sequence out of the way of the others; it stays on disk until it is released."""
+        with self._lock:
+            rule = "id=? AND state IN ('waiting', 'held')"
+            if self._database.change(f"UPDATE sequence SET state='parked', reason=? WHERE {rule}", reason, sequence):
+                self.count(parked=1)
+                self._shift(parked=1)
+                _log.warning("sequence %s parked: %s", sequence, reason)
+
+    def release(self) -> int:
+        """Let the parked sequences that the collector did not refuse be tried again; the number of them."""
+        with self._lock:
+            rule = f"state='parked' AND reason NOT LIKE '{REFUSED}%'"
+            released = self._database.change(f"UPDATE sequence SET state='waiting', strikes=0 WHERE {rule}")
+            self._shift(parked=-released)
+            return released
+
+    def release_held(self) -> int:
+        """Let the sequences that were held back be sent; the number of them."""
+        return self._database.change("UPDATE sequence SET state='waiting' WHERE state='held'")
+
+    def forget_held(self, sequence: str) -> None:
+        """Take back a sequence that was held and shall not be sent after all; it leaves no trace."""
+        with self._lock:
+            item = self.get(sequence)
+            rows = self._database.all("SELECT bytes FROM sequence WHERE id=? AND state='held'", sequence)
+            if item is None or not rows:
+                return
+            self._database.change("DELETE FROM sequence WHERE id=?", sequence)
+            self._shift(sequences=-1, size=-rows[0][0])
+            self._discard(item.record)
+
+    def ask_for(self, sequence: str) -> bool:
+        """Send a sequence before all others and past the budget; whether it is still here."""
+        statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {HERE}"
+        with self._lock:
+            parked = sequence in self.parked()
+            found = bool(self._database.change(statement, sequence))
+            self._shift(parked=-(parked and found))
+            return found
+
+    def shed_proved(self, sequence: str) -> int:
+        """Remove the files of frames that receipts proved stored; loses nothing, so it counts nothing."""
+        with self._lock:
+            item = self.get(sequence)
+            for n in item.stored if item else ():
+                path = self.frame_path(sequence, n)
+                if path.exists():
+                    path.unlink()
+                    size = item.record.frames[n].size if item else 0
+                    self._database.change("UPDATE sequence SET bytes=MAX(0, bytes-?) WHERE id=?", size, sequence)
+                    self._shift(size=-size)
+            return 0
+
+    def drop(self, sequence: str, reason: str) -> int:
+        """Give a whole sequence up: its files go, a tombstone stays. The number of sequences dropped."""
+        with self._lock:
+            item = self.get(sequence)
+            if item is None:
+                return 0
+            self._discard(item.record)  # files first: on a full card the table may have no room for the change
+            rows = self._database.all("SELECT state, bytes FROM sequence WHERE id=?", sequence)
+            statement = "UPDATE sequence SET state='dropped', bytes=0, record=x'', reason=? WHERE id=?"
+            self._database.change(statement, reason, sequence)
+            self.count(drops=1)
+            self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
+            _log.warning("sequence %s dropped: %s", sequence, reason)
+            return 1
+
+    def drop_unsent(self, sequence: str, reason: str) -> int:
+        """Give up the frames of a sequence that are not stored yet; the number of them."""
+        with self._lock:
+            item = self.get(sequence)
+            unsent = item.unsent if item else []
+            for n in unsent:
+                self.frame_path(sequence, n).unlink(missing_ok=True)
+            self.drop_frames(sequence, unsent, reason)
+            return len(unsent)
+
+    def drop_frames(self, sequence: str, frames: Iterable[int], reason: str) -> None:
+        """Give frames up that cannot be delivered any more; each is counted. Their files stay with their sequence."""
+        with self._lock:
+            item = self.get(sequence)
+            gone = (set(frames) - item.dropped - item.stored) if item else set()
+            if item is None or not gone:
+                return
+            size = sum(entry.size for entry in item.record.frames if entry.n in gone)
+            statement = "UPDATE sequence SET dropped=?, bytes=MAX(0, bytes-?), reason=? WHERE id=?"
+            self._database.change(statement, json.dumps(sorted(item.dropped | gone)), size, reason, sequence)
+            self.count(drops=len(gone))
+            self._shift(size=-size)
+            _log.warning("sequence %s: frames %s dropped: %s", sequence, sorted(gone), reason)
+
+    def strike(self, sequence: str) -> int:
+        """Note a failed sending that the link is not to blame for; the number of them in a row."""
+        with self._lock:
+            self._database.change("UPDATE sequence SET strikes=strikes+1 WHERE id=?", sequence)
+            item = self.get(sequence)
+            return item.strikes if item else 0
+
+    def mark_historical(self) -> int:
+        """Flag the records that are still unsent: they waited over an outage. The number of them."""
+        rule = "state='waiting' AND stage=0 AND historical=0"
+        return self._database.change(f"UPDATE sequence SET historical=1 WHERE {rule}")
+
+    def close(self) -> None:
+        """Write what is pending and close. The outbox cannot be used afterwards."""
+        self._database.close()
+
+    # -- inside
+
+    def _deliver(self, record: SequenceRecord, stored: Iterable[int]) -> None:
+        rows = self._database.all("SELECT state, bytes FROM sequence WHERE id=?", record.id)
+        statement = "UPDATE sequence SET state='delivered', stored=?, bytes=0, record=x'', reason=NULL WHERE id=?"
+        try:
+            self._database.change(statement, json.dumps(sorted(stored)), record.id)
+        except StorageError:
+            # A full card has no room for the change either. The collector has it all: its files may go first.
+            self._files.remove_frames(record)
+            self._database.change(statement, json.dumps(sorted(stored)), record.id)
+        self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
+        self._discard(record)  # after the commit: the other way round, a crash would leave a row without files
+
+    def _note_progress(self, item: Waiting, stored: frozenset[int]) -> None:
+        stage = BEST_FRAME if best_frame(item.record) not in stored | item.dropped else OTHER_FRAMES
+        if stored == item.stored and stage == item.stage and not item.strikes:
+            return
+        statement = "UPDATE sequence SET stage=?, stored=?, strikes=0 WHERE id=?"
+        self._database.change(statement, stage, json.dumps(sorted(stored)), item.record.id)
+
+    def _discard(self, record: SequenceRecord) -> None:
+        try:
+            self._files.remove(record)
+        except OSError as error:
+            _log.warning("sequence %s: leftovers stay until the next start: %s", record.id, error)
+
+    def _recover(self) -> None:
+        """After any crash: rebuild a lost table from the files; sweep what an unfinished add left behind."""
+        if self._database.fresh:
+            self._rebuild()
+        forget = "state='delivered' AND n < (SELECT MAX(n) FROM sequence) - ?"
+        self._database.change(f"DELETE FROM sequence WHERE {forget}", REMEMBERED)
+        rows = self._database.all(f"SELECT id FROM sequence WHERE {HERE}")
+        self._files.sweep({str(row[0]) for row in rows})
+
+    def _rebuild(self) -> None:
+        """Enter what lies on disk, then the identity, in one transaction: cut short, it is done again."""
+        with self._database.transaction() as connection:
+            for record in self._files.stored():
+                absent = self._files.absent(record)
+                _insert(connection, record, 0, absent, "held" if record.audit else "waiting")
+                self.count(drops=len(absent))
+                _log.warning("sequence %s rebuilt from its files; frames lost: %d", record.id, len(absent))
+            connection.execute("INSERT INTO identity VALUES (?)", (os.urandom(4).hex(),))
+
+    def _shift(self, sequences: int = 0, size: int = 0, parked: int = 0) -> None:
+        depth = self._depth
+        self._depth = Depth(depth.sequences + sequences, depth.bytes + size, depth.parked + parked)
+
+
+def _insert(
+    connection: sqlite3.Connection,
+    record: SequenceRecord,
+    priority: int,
+    dropped: Sequence[int] = (),
+    state: str = "waiting",
+) -> int:
+    """Enter a sequence; the bytes of its frames that lie on disk."""
+    size = sum(entry.size for entry in record.frames if entry.n not in dropped)
+    connection.execute(
+        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
+        " VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(record.id, state, priority, record.positive, len(record.frames), size),
+            *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
+        ),
+    )
+    return size

@@ -1,0 +1,1 @@
+"""A burst to a sequence record, on CPU or Edge TPU."""

@@ -1,0 +1,34 @@
+"""The trap's own view, kept over planned sleeps and restarts.
+
+Decides when it is written: once, when the trap ends in order. After a power cut three bursts make it anew.
+"""
+
+import logging
+from pathlib import Path
+
+from uncia_contract.bursts.backgrounds import Background, background_from_bytes, background_to_bytes
+from uncia_contract.errors import StorageError
+from uncia_edge import durable_files
+
+_log = logging.getLogger(__name__)
+
+NAME = "background.npz"
+
+
+def read_backdrop(state: Path) -> Background:
+    """What was kept; nothing where nothing was, or where it is damaged."""
+    try:
+        return background_from_bytes((state / NAME).read_bytes())
+    except FileNotFoundError:
+        return Background()
+    except (OSError, StorageError) as error:
+        _log.warning("%s: %s; it is made anew", NAME, error)
+        return Background()
+
+
+def keep_backdrop(state: Path, background: Background) -> None:
+    """Write it, where the card lets us."""
+    try:
+        durable_files.write_bytes(state / NAME, background_to_bytes(background))
+    except OSError as error:
+        _log.warning("%s cannot be kept: %s", NAME, error)

@@ -1,0 +1,154 @@
+"""The trap's own loop: a burst is scored, decided and, when positive, safe in the outbox before it is forgotten.
+
+Decides nothing itself: the rules are the contract's, the bundle's and the outbox's. Parts are wired in `runtime`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.backgrounds import Background
+from uncia_contract.bursts.frames import Frame
+from uncia_contract.errors import FrameError, StorageError
+from uncia_contract.messages.records import BundleIdentity, SequenceRecord
+from uncia_contract.model.classifier import Scores
+from uncia_contract.model.manifest import Manifest
+from uncia_contract.scoring.score_burst import Strips, score_burst
+from uncia_edge.camera.cameras import ArrivedBurst, Failure
+from uncia_edge.clock import Reading
+from uncia_edge.outbox.preview import with_preview
+from uncia_edge.outbox.source_files import Original, Sign, open_original
+from uncia_edge.scoring.records import SequenceIds, make_record
+
+
+class Outgoing(Protocol):
+    """What the loop asks of the outbox."""
+
+    def next_sequence_id(self, trap: str) -> str:
+        """An id that was never given before and never will be again."""
+
+    def add(
+        self, record: SequenceRecord, files: Sequence[Path], *, owned: bool = False, signs: Sequence[Sign] = ()
+    ) -> None:
+        """Commits record and frames to disk before it returns."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What became of one burst: its record (None where no file could be used) and the files that failed.
+
+    `frames` are those of the record, in its order; `trouble` is what the card refused; `safe` says whether the burst
+    may be forgotten all the same.
+    """
+
+    burst: ArrivedBurst
+    record: SequenceRecord | None
+    frames: tuple[Frame, ...]
+    failures: tuple[Failure, ...]
+    trouble: str | None = None
+    safe: bool = True
+
+
+class Beating:
+    """A classifier that shows a sign of life with each picture: a burst may take minutes on a small machine."""
+
+    def __init__(self, classifier: Scores, beat: Callable[[], None]) -> None:
+        self._classifier, self._beat = classifier, beat
+
+    @property
+    def manifest(self) -> Manifest:
+        """The rules, as they are now: the base station may have changed them."""
+        return self._classifier.manifest
+
+    def score(self, image: NDArray[np.uint8]) -> float:
+        """The classifier's score."""
+        self._beat()
+        return self._classifier.score(image)
+
+
+class Trap:
+    """Turns bursts into records, and hands positive ones to the outbox."""
+
+    def __init__(
+        self,
+        trap: str,
+        classifier: Scores,
+        bundle: BundleIdentity,
+        outbox: Outgoing,
+        clock: Callable[[], Reading],
+        strips: Strips | None = None,
+        beat: Callable[[], None] = lambda: None,
+        preview_px: int = 0,
+        background: Background | None = None,
+        beside: Scores | None = None,
+    ) -> None:
+        """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
+
+        `background` is the trap's own view so far; None where bursts come from many places. `beside` scores while other
+        cores decode, where that is not the classifier itself.
+        """
+        self._trap = trap
+        self._classifier, self._beside = Beating(classifier, beat), Beating(beside or classifier, beat)
+        self._bundle = bundle
+        self._outbox = outbox
+        self._clock = clock
+        self._strips = strips
+        self._beat, self._preview_px, self.background = beat, preview_px, background
+        self._event, self._unnumbered = "", 0
+
+    def observe(self, burst: ArrivedBurst) -> Observation:
+        """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
+        originals: dict[int, Original] = {}
+        readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
+        try:
+            verdict = score_burst(readers, self._classifier, self._strips, self.background, beside=self._beside)
+        except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
+            return Observation(burst, None, burst.frames, burst.failures, trouble=str(error), safe=False)
+        if verdict is None:
+            broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
+            return Observation(burst, None, (), (*burst.failures, *broken))
+        undecodable = [Failure(burst.frames[index].path, reason) for index, reason in verdict.failures.items()]
+        failures = (*burst.failures, *undecodable)
+        usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
+        frames, signs = tuple(burst.frames[i] for i in usable), tuple(originals[i].sign for i in usable)
+        ids, trouble = self._next_ids(burst)
+        rules = self._classifier.manifest
+        record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
+        if record.positive:
+            trouble = trouble or self._store(record, frames, burst.owned, signs)
+        safe = not (record.positive and trouble)
+        if safe:  # a burst that comes again must not meet itself
+            self.background = verdict.background
+        return Observation(burst, record, frames, failures, trouble, safe)
+
+    def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], BinaryIO]:
+        def read() -> BinaryIO:
+            self._beat()
+            stream, originals[index] = open_original(frame.path, originals.get(index))
+            return stream
+
+        return read
+
+    def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool, signs: Sequence[Sign]) -> str | None:
+        """What the card said against it; None when record and frames are safe."""
+        try:
+            files = [frame.path for frame in frames]
+            self._outbox.add(with_preview(record, files, self._preview_px), files, owned=owned, signs=signs)
+        except StorageError as error:
+            return str(error)
+        return None
+
+    def _next_ids(self, burst: ArrivedBurst) -> tuple[SequenceIds, str | None]:
+        """Ids, and what the card said against giving them: a burst is scored whatever the card can do."""
+        try:
+            sequence, trouble = self._outbox.next_sequence_id(self._trap), None
+        except StorageError as error:
+            self._unnumbered += 1
+            sequence, trouble = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
+        if not burst.continues or not self._event:
+            self._event = sequence
+        return SequenceIds(sequence, self._event), trouble

@@ -1,0 +1,84 @@
+"""From a verdict to the record that is published: who, when, how sure, and which bytes.
+
+Decides what a record says of a burst; ids come from the outbox, clock readings are handed in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uncia_contract.archive.visits import readable
+from uncia_contract.bursts.frames import Frame
+from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord
+from uncia_contract.model.manifest import Manifest
+from uncia_contract.pictures.region import Region
+from uncia_contract.scoring.score_burst import FrameLook, SequenceVerdict
+from uncia_edge.camera.cameras import ArrivedBurst
+from uncia_edge.clock import Reading
+from uncia_edge.outbox.source_files import Original
+
+FAILURES_NAMED = 100  # in one record
+
+
+@dataclass(frozen=True)
+class SequenceIds:
+    """The id of a sequence, and the event that it belongs to."""
+
+    sequence: str
+    event: str
+
+
+def make_record(
+    burst: ArrivedBurst,
+    verdict: SequenceVerdict,
+    manifest: Manifest,
+    bundle: BundleIdentity,
+    ids: SequenceIds,
+    trap: str,
+    clock: Reading,
+    originals: Mapping[int, Original],
+) -> SequenceRecord:
+    """The record of one burst; `originals` are what its frames' bytes were, by index.
+
+    Frames that could not be decoded are named in `failures` and are no frames of it.
+    """
+    usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
+    times = [taken for i in usable if (taken := burst.frames[i].taken_at) is not None] or [clock.now]
+    failed = [*(failure.file.name for failure in burst.failures), *(burst.frames[i].name for i in verdict.failures)]
+    return SequenceRecord(
+        id=ids.sequence,
+        trap=trap,
+        event=ids.event,
+        started_at=min(times),
+        ended_at=max(times),
+        clock=ClockTrust(clock.synchronised, clock.boot_id, clock.boottime_s, burst.time_source),
+        frames=tuple(_entry(n, burst.frames[i], verdict.looks[i], originals[i]) for n, i in enumerate(usable)),
+        frames_scored=verdict.frames_scored,
+        confidence=verdict.decision.confidence,
+        upper_bound=verdict.decision.upper_bound,
+        threshold=manifest.decision_rule.threshold,
+        positive=verdict.decision.positive,
+        label=manifest.positive_labels[0],
+        bundle=bundle,
+        failures=named(failed),
+    )
+
+
+def said(text: str) -> str:
+    """What a message can carry of a file's name or a reason: bytes of it that are no UTF-8 are spelled out."""
+    return readable(text)[-255:]
+
+
+def named(files: Sequence[str]) -> tuple[str, ...]:
+    """The first files by name, and how many more there are: a card may bear a hundred thousand that are no pictures."""
+    most = len(files) if len(files) <= FAILURES_NAMED else FAILURES_NAMED - 1
+    more = [f"and {len(files) - most} more"] if len(files) > most else []
+    return (*map(said, files[:most]), *more)
+
+
+def _entry(n: int, frame: Frame, look: FrameLook, original: Original) -> FrameEntry:
+    who = (n, said(frame.name), original.sha256, original.size, frame.taken_at)
+    return FrameEntry(*who, look.score, _box(look.region), look.reason)
+
+
+def _box(region: Region | None) -> tuple[float, float, float, float] | None:
+    return None if region is None else (region.left, region.top, region.width, region.height)

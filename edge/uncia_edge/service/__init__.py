@@ -1,0 +1,1 @@
+"""The running trap: wiring, watchdog, health, commands, sleep."""

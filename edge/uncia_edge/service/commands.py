@@ -1,0 +1,112 @@
+"""What the base station may ask of a trap, answered under the same correlation data (DESIGN 7).
+
+Decides which commands are obeyed: `ping` and `send_frames` always; the others change behaviour and are refused unless
+the broker has been authenticated (mutual TLS), whose access list keeps others from speaking on our topic.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from uncia_contract.errors import BundleError, ConfigurationError, MessageError
+from uncia_contract.messages.records import ByteRange, Command, Reply, decode, encode
+from uncia_contract.messages.topics import Topics
+from uncia_edge.bundles.offers import Offers
+from uncia_edge.delivery.link import Outgoing, Received
+from uncia_edge.service.overrides import OverrideFile, Overrides
+
+_log = logging.getLogger(__name__)
+
+_HARMLESS = ("ping", "send_frames")
+
+
+class Sends(Protocol):
+    """What commands need of delivery."""
+
+    def say(self, message: Outgoing) -> None:
+        """Publish one message."""
+
+    def send_first(self, sequence: str) -> bool:
+        """Send a sequence before all others; whether it is still here."""
+
+
+class Commands:
+    """Obeys and answers.
+
+    Args:
+        overrides: where changes are kept.
+        apply: called with the overrides that hold from now on.
+        restart: asks the service to end, so that systemd starts it anew.
+        trusted: whether the broker is authenticated.
+        offers: takes bundles.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        overrides: OverrideFile,
+        apply: Callable[[Overrides], None],
+        restart: Callable[[], None],
+        trusted: bool,
+        offers: Offers,
+    ) -> None:
+        self._topics, self._overrides, self._apply = topics, overrides, apply
+        self._restart, self._trusted, self._offers = restart, trusted, offers
+
+    def handle(self, message: Received, sends: Sends) -> None:
+        """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
+        try:
+            reply = self._obey(decode(message.payload, Command), sends)
+        except (MessageError, ConfigurationError, BundleError) as error:
+            reply = self._reply(False, str(error))
+        except OSError as error:
+            reply = self._reply(False, f"the card cannot be written: {error}")
+        _log.info("command answered: %s %s", reply.ok, reply.detail)
+        # Replies go to our own topic only, whatever response topic was asked for: an access list guards no other.
+        sends.say(Outgoing(self._topics.reply, encode(reply), correlation=message.correlation))
+
+    def _obey(self, command: Command, sends: Sends) -> Reply:
+        if command.name not in _HARMLESS and not self._trusted:
+            return self._reply(False, f"{command.name}: refused, because the broker is not authenticated (mutual TLS)")
+        match command.name:
+            case "ping":
+                return self._reply(True, "pong")
+            case "send_frames":
+                return self._send_frames(command, sends)
+            case "set":
+                self._apply(self._overrides.set(command.key or "", command.value))
+                return self._reply(True, f"{command.key} = {command.value}")
+            case "restart":
+                self._restart()
+                return self._reply(True, "restarting")
+        return self._take_bundle(command)
+
+    def _take_bundle(self, command: Command) -> Reply:
+        if command.offer is not None:
+            return self._missing(command.offer.bundle.sha256, partial(self._offers.begin, command.offer))
+        if command.piece is not None:
+            return self._missing(command.piece.sha256, partial(self._offers.take, command.piece))
+        return self._reply(False, f"{command.name}: expected an offer or a piece of a bundle")
+
+    def _missing(self, sha256: str, receive: Callable[[], tuple[ByteRange, ...]]) -> Reply:
+        """What is missing of an offered bundle; nothing more, and it is proved and installed."""
+        if self._offers.is_in_use(sha256):
+            return self._reply(True, "in use already")
+        if missing := receive():
+            left = sum(part.end - part.start for part in missing)
+            return msgspec.structs.replace(self._reply(True, f"{left} bytes to come"), missing=missing)
+        bundle = self._offers.install()
+        self._restart()
+        return self._reply(True, f"{bundle.name} {bundle.version} proved itself here; restarting with it")
+
+    def _send_frames(self, command: Command, sends: Sends) -> Reply:
+        if command.sequence is None:
+            return self._reply(False, "send_frames: expected a sequence")
+        found = sends.send_first(command.sequence)
+        return self._reply(found, "next in line" if found else f"{command.sequence} is not here any more")
+
+    def _reply(self, ok: bool, detail: str) -> Reply:
+        return Reply(ok, detail[:1000], self._overrides.current.revision)

@@ -1,0 +1,78 @@
+"""Why each burst was kept or not, one compact JSON line each, for whoever stands before the trap one day.
+
+Decides what is written and how much of it is kept: two files of half the quota each, the older one replaced. Written
+without fsync, because a lost line costs an explanation and no sighting; a failing card is logged and otherwise ignored.
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from uncia_contract.errors import StorageError
+from uncia_contract.messages.records import SequenceRecord
+
+_log = logging.getLogger(__name__)
+
+
+class DecisionLog:
+    """The explanations of one trap, at most `quota_bytes` of them, in `folder`."""
+
+    def __init__(self, folder: Path, quota_bytes: int = 8 * 1024**2) -> None:
+        self.path, self._quota_bytes = folder / "decisions.jsonl", quota_bytes
+        self._older = folder / "decisions.older.jsonl"
+
+    def write(self, burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> None:
+        """Note one burst; `record` is None where no frame could be used."""
+        line = json.dumps(_explanation(burst, record, failures), separators=(",", ":")) + "\n"
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and self.path.stat().st_size + len(line) > self._quota_bytes // 2:
+                self.path.replace(self._older)
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(line)
+        except OSError as error:
+            _log.error("decision log: %s", error)
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """The explanations, oldest first; a line torn by a power cut is left out.
+
+        Raises:
+            StorageError: they may not be read.
+        """
+        for path in (self._older, self.path):
+            try:
+                lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageError(
+                    f"decision log {path}: {error.strerror}; it is the service's own: ask as root"
+                ) from error
+            for line in lines:
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+
+def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> dict[str, Any]:
+    if record is None:
+        return {"burst": burst, "reason": "no frame could be used", "failures": list(failures)}
+    bound = "at most " if record.upper_bound else ""
+    relation = "reaches" if record.positive else "stays below"
+    return {
+        "id": record.id,
+        "burst": burst,
+        "at": record.started_at.isoformat(),
+        "positive": record.positive,
+        "confidence": round(record.confidence, 4),
+        "threshold": record.threshold,
+        "reason": f"mean {bound}{record.confidence:.3f} {relation} {record.threshold:g}",
+        "scores": [None if entry.score is None else round(entry.score, 3) for entry in record.frames],
+        "regions": sum(entry.region is not None for entry in record.frames),
+        "looks": [entry.why for entry in record.frames],
+        "bundle": f"{record.bundle.name} {record.bundle.version}",
+        "clock": record.clock.source if record.clock.synchronised else f"{record.clock.source}, not synchronised",
+        "failures": list(failures),
+    }

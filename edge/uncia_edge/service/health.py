@@ -1,0 +1,106 @@
+"""How the trap fares: the retained state message, from the outbox, the clocks and the machine."""
+
+import os
+import shutil
+from datetime import UTC
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from uncia_contract.errors import StorageError
+from uncia_contract.messages.records import BundleIdentity, TrapState
+from uncia_edge.clock import Reading
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.scoring.records import said
+
+_TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
+_UPTIME = Path("/proc/uptime")
+_SUPPLIES = Path("/sys/class/power_supply")
+
+
+def trap_state(
+    trap: str,
+    bundle: BundleIdentity,
+    runtime: str,
+    delegate: str,
+    outbox: Outbox,
+    clock: Reading,
+    revision: int = 0,
+    degraded: tuple[str, ...] = (),
+    place: tuple[float | None, float | None] = (None, None),
+) -> TrapState:
+    """Birth certificate and health of a trap, now.
+
+    `degraded` names what does not work as it should, `place` is (latitude, longitude).
+    """
+    depth = outbox.depth()
+    if outbox.set_aside is not None:
+        degraded = (*degraded, f"outbox rebuilt, {outbox.set_aside.name} set aside")
+    if not os.access(outbox.folder, os.W_OK):
+        degraded = (*degraded, "the card is read-only")
+    return TrapState(
+        trap=trap,
+        bundle=bundle,
+        runtime=runtime,
+        delegate=delegate,
+        software=_software(),
+        boot_id=clock.boot_id,
+        uptime_s=_uptime_s(),
+        sent_at=clock.now.astimezone(UTC),
+        clock_synchronised=clock.synchronised,
+        disk_free_bytes=shutil.disk_usage(outbox.folder).free,
+        outbox_sequences=depth.sequences,
+        outbox_bytes=max(0, depth.bytes),
+        outbox_age_s=outbox_age_s(outbox, clock),
+        counters=outbox.counters(),
+        configuration_revision=revision,
+        temperature_c=_temperature_c(),
+        battery_v=_battery_v(),
+        latitude=place[0],
+        longitude=place[1],
+        degraded=tuple(said(reason[:255]) for reason in degraded),
+    )
+
+
+def outbox_age_s(outbox: Outbox, clock: Reading) -> float:
+    """How long the oldest sequence has waited: by this boot's own clock where it can, else by the calendar."""
+    try:
+        oldest = outbox.oldest()
+    except StorageError:
+        return 0.0
+    if oldest is None:
+        return 0.0
+    if oldest.clock.boot_id == clock.boot_id:
+        return max(0.0, clock.boottime_s - oldest.clock.boottime_s)
+    return max(0.0, (clock.now - oldest.ended_at).total_seconds())
+
+
+def _software() -> str:
+    try:
+        return f"uncia {version('uncia')}"
+    except PackageNotFoundError:
+        return "uncia"
+
+
+def _uptime_s() -> float:
+    try:
+        return float(_UPTIME.read_text().split()[0])
+    except (OSError, ValueError):
+        return 0.0
+
+
+def _battery_v() -> float | None:
+    """Of the first battery that the kernel knows."""
+    for supply in sorted(_SUPPLIES.glob("*")):
+        try:
+            if (supply / "type").read_text().strip() == "Battery":
+                return int((supply / "voltage_now").read_text()) / 1e6
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _temperature_c() -> float | None:
+    try:
+        return int(_TEMPERATURE.read_text()) / 1000
+    except (OSError, ValueError):
+        return None

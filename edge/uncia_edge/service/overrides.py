@@ -1,0 +1,67 @@
+"""What the base station changed from afar: threshold and daily budget, within bounds, kept over restarts.
+
+Decides which keys may be set and how far. Each change is written whole (temporary name, fsync, rename) with a revision
+that only grows; the one before stays beside it, and is used when the newest cannot be read.
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from uncia_contract.errors import UNDECODABLE, ConfigurationError
+from uncia_edge import durable_files
+
+_log = logging.getLogger(__name__)
+
+
+class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
+    """`threshold` in place of the bundle's, `budget_bytes` of frames a day; None where nothing was set."""
+
+    revision: Annotated[int, Meta(ge=0)] = 0
+    threshold: Annotated[float, Meta(ge=0.05, le=0.99)] | None = None
+    budget_bytes: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+
+
+SETTABLE = ("threshold", "budget_bytes")
+
+
+class OverrideFile:
+    """The overrides in force, and their file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._previous = path, path.with_name(path.name + ".previous")
+        self.current = self._read()
+
+    def set(self, key: str, value: object) -> Overrides:
+        """Change one key, durably; the overrides now in force.
+
+        Raises:
+            ConfigurationError: an unknown key, or a value out of bounds; nothing changes then.
+            OSError: the card cannot be written; nothing changes then.
+        """
+        if key not in SETTABLE:
+            raise ConfigurationError(f"{key!r} cannot be set from afar; expected one of {', '.join(SETTABLE)}")
+        wanted = {**msgspec.structs.asdict(self.current), key: value, "revision": self.current.revision + 1}
+        try:
+            changed = msgspec.convert(wanted, Overrides)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"{key} = {value!r}: {error}") from error
+        durable_files.make_folder(self._path.parent)
+        if self.current.revision:
+            durable_files.write_bytes(self._previous, msgspec.json.encode(self.current))
+        durable_files.write_bytes(self._path, msgspec.json.encode(changed))
+        self.current = changed
+        return changed
+
+    def _read(self) -> Overrides:
+        for path in (self._path, self._previous):
+            try:
+                return msgspec.json.decode(path.read_bytes(), type=Overrides)
+            except FileNotFoundError:
+                continue
+            except (OSError, *UNDECODABLE) as error:
+                _log.error("overrides %s cannot be used: %s", path.name, error)
+        return Overrides()

@@ -1,0 +1,313 @@
+"""The trap's parts, wired together: the only place where they meet (STYLE 6).
+
+Decides the order of starting and stopping. Nothing here is a rule: those live in the contract, the bundle and the
+outbox.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from uncia_contract.errors import BundleError, StorageError
+from uncia_contract.messages.records import encode
+from uncia_contract.messages.tls import tls_of
+from uncia_contract.messages.topics import Topics
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_edge.bundles.installed import InstalledBundle
+from uncia_edge.bundles.last_good import FOLDER, LAST_GOOD, bundle_in_use
+from uncia_edge.bundles.offers import Offers
+from uncia_edge.bundles.trust import trust_of
+from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
+from uncia_edge.camera.factory import open_camera
+from uncia_edge.clock import read_clock
+from uncia_edge.delivery.daily_budget import Budget
+from uncia_edge.delivery.link import Broker, Link, Outgoing
+from uncia_edge.delivery.sender import Delivery
+from uncia_edge.outbox.audit_sample import Audits
+from uncia_edge.outbox.day import Day
+from uncia_edge.outbox.retention import Bounds, Pressure
+from uncia_edge.outbox.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.scoring.background_file import keep_backdrop, read_backdrop
+from uncia_edge.scoring.delegate import Chosen, choose, why_not
+from uncia_edge.scoring.edgetpu_fallback import AcceleratedClassifier
+from uncia_edge.scoring.memory import return_large_blocks
+from uncia_edge.scoring.observer import Observation, Trap
+from uncia_edge.scoring.records import named
+from uncia_edge.service.commands import Commands
+from uncia_edge.service.decision_log import DecisionLog
+from uncia_edge.service.health import trap_state
+from uncia_edge.service.housekeeping import Chore, Housekeeping
+from uncia_edge.service.overrides import OverrideFile, Overrides
+from uncia_edge.service.sleep import GRACE_S, asleep_until
+from uncia_edge.service.watchdog import Pulse, notify
+from uncia_edge.settings import BrokerSettings, TrapSettings
+
+_log = logging.getLogger(__name__)
+
+SLEEP_LOOK_S = 15.0
+CARD_LOOK_S = 60.0
+REFUSALS = 5  # looks at a card that refuses until the trap starts anew in memory
+_MB = 1_000_000
+# How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
+# long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
+DEADLINE_S = 60.0
+FEED_S = 5.0  # how often systemd is told so
+PROOF_S = 45.0  # of an offered bundle in a child process, while delivery waits
+
+
+class Runtime:
+    """A trap that is ready: bundle proven, outbox open, delivery under way. Use it as a context manager."""
+
+    def __init__(self, settings: TrapSettings, on_delivered: Callable[[str], None] | None = None) -> None:
+        """Loads and proves the bundle, opens the camera and the outbox; nothing is sent before `start`.
+
+        Raises:
+            BundleError: no usable bundle, or one whose probes this machine does not reproduce.
+            ConfigurationError: a camera that is not configured.
+            DataError: a recording that is not there.
+            StorageError: an outbox that cannot be opened.
+        """
+        return_large_blocks()
+        self._configured = Path(settings.state)
+        self._state_folder = state_folder(self._configured)
+        settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
+        self.settings, self._began_s = settings, time.monotonic()
+        self._trust = trust_of(settings.bundle_key, Path(settings.state))
+        in_use = bundle_in_use(Path(settings.bundle), Path(settings.state), self._prove)
+        self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
+        troubles = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
+        self._degraded = tuple(reason for reason in troubles if reason)
+        self.outbox = Outbox(Path(settings.state) / OUTBOX)
+        self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
+        parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
+        self.pulse = Pulse(dict.fromkeys(parts, DEADLINE_S))
+        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.pulse.beat)
+        self._card_trouble: str | None = None
+        day = Day(self.outbox, read_clock)
+        self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day, settings.outbox.preview_px)
+        self._pressure = Pressure(self.outbox, self._bounds())
+        self._topics = Topics(settings.trap, settings.root)
+        self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
+        self._commands = Commands(
+            *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
+            self._make_offers(Path(settings.state) / FOLDER),
+        )
+        self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
+        self._apply(self._overrides.current)
+        # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
+        self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.pulse.feed)]), Housekeeping(self._chores())]
+        self.stopped, self._refusals = False, 0
+        self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
+        self._trap = Trap(
+            *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
+            beat=lambda: self.pulse.beat("observing"),
+            preview_px=settings.outbox.preview_px,
+            background=read_backdrop(Path(settings.state)) if settings.camera.kind != "recorded" else None,
+            beside=in_use.chosen.beside,
+        )
+
+    def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
+        return Delivery(
+            self.outbox,
+            Link(_broker(self.settings.broker), self._topics),
+            self._topics,
+            on_delivered=on_delivered,
+            on_command=lambda message: self._commands.handle(message, self.delivery),
+            greetings=self._greetings,
+            budget=budget,
+            beat=lambda: self.pulse.beat("delivery"),
+        )
+
+    def _make_offers(self, folder: Path) -> Offers:
+        installed = InstalledBundle(folder, Path(self.settings.bundle))
+        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._why_not)
+
+    def _prove(self, path: Path, bundle: Bundle) -> Chosen:
+        self._trust.check(bundle)
+        chosen = choose(path, bundle, self.settings.threads, self.settings.delegate)
+        manifest, info = bundle.manifest, chosen.classifier.info
+        _log.info("bundle %s version %d on %s, probes reproduced", manifest.name, manifest.version, info)
+        return chosen
+
+    def _why_not(self, path: Path) -> str | None:
+        """Why an offered bundle is not taken."""
+        try:
+            self._trust.check(read_bundle(path))
+        except BundleError as error:
+            return str(error)
+        return why_not(path, "", PROOF_S)
+
+    def _bounds(self) -> Bounds:
+        if self._state_folder.trouble is not None:
+            return Bounds(MEMORY_BYTES, 0, 0)
+        bounds = self.settings.outbox
+        return Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB)
+
+    def __enter__(self) -> "Runtime":
+        """Starts delivery."""
+        self.delivery.start()
+        for thread in self._threads:
+            thread.start()
+        notify("READY=1")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Ends delivery and closes the outbox; what is not delivered waits on disk."""
+        if self.asleep_until is None:
+            notify("STOPPING=1")
+        for thread in self._threads:
+            thread.stop()
+        if self._trap.background is not None:
+            keep_backdrop(Path(self.settings.state), self._trap.background)
+        self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
+        self.outbox.close()
+
+    def stop(self) -> None:
+        """Let `run` return soon. Safe to call from any thread and from a signal handler."""
+        self.stopped = True
+        self.camera.close()
+
+    def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
+        """Observes every burst of the camera; returns when a recording has ended."""
+        for burst in self.camera.bursts():
+            report(self.observe(burst))
+            if self.stopped:
+                return
+        if not self.stopped:  # a recording has ended
+            self.pulse.forget("observing")
+            self._audits.release()
+
+    def observe(self, burst: ArrivedBurst) -> Observation:
+        """One burst from pictures to record; when it returns, a positive one is on disk and on its way.
+
+        A live camera keeps a burst that the card refused, and hands it over again; the trap goes on looking.
+
+        Raises:
+            StorageError: the card refused, and the camera is a recording that can be played again.
+        """
+        observation = self._trap.observe(burst)
+        self._note_card(observation.trouble)
+        if not observation.safe:
+            self._keep_for_later(observation)
+            return observation
+        self._count(observation)
+        failures = named([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
+        self.log.write(burst.name, observation.record, failures)
+        if observation.record is not None and not observation.record.positive and observation.trouble is None:
+            self._audits.consider(observation.record, [frame.path for frame in observation.frames], burst.owned)
+        return observation
+
+    def _note_card(self, trouble: str | None) -> None:
+        if trouble is not None and self._card_trouble is None:
+            _log.error("the card refuses: %s; the trap goes on looking", trouble)
+        elif trouble is None and self._card_trouble is not None:
+            _log.info("the card can be written again")
+        self._card_trouble = trouble
+
+    def _keep_for_later(self, observation: Observation) -> None:
+        if not isinstance(self.camera, LiveCamera):
+            raise StorageError(observation.trouble or "the card refuses")
+        self.camera.again()
+        self._pressure.relieve()
+
+    def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
+        """Whether the outbox is empty, after at most that time."""
+        deadline = time.monotonic() + timeout_s
+        while self.outbox.waiting():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(stalled_s)
+        return True
+
+    def _count(self, observation: Observation) -> None:
+        positive = observation.record is not None and observation.record.positive
+        self.outbox.count(
+            frames=len(observation.frames), bursts=1, positives=int(positive), failures=len(observation.failures)
+        )
+
+    def _apply(self, overrides: Overrides) -> None:
+        """Let the base station's overrides hold from the next burst on."""
+        manifest = self.bundle.manifest
+        if overrides.threshold is not None:
+            rule = msgspec.structs.replace(manifest.decision_rule, threshold=overrides.threshold)
+            manifest = msgspec.structs.replace(manifest, decision_rule=rule)
+        self.classifier.manifest = manifest
+        daily = overrides.budget_bytes if overrides.budget_bytes is not None else self.settings.outbox.daily_mb * _MB
+        self.delivery.budget.bytes_per_day = daily or None
+
+    def _greetings(self) -> Iterator[Outgoing]:
+        """One by one: a card that cannot tell the state keeps nobody from saying that he is there."""
+        yield Outgoing(self._topics.availability, b"online", retain=True)
+        yield self._state()
+
+    def _state(self) -> Outgoing:
+        info = self.classifier.info
+        state = trap_state(
+            self.settings.trap,
+            self.bundle.identity,
+            f"{info.name} {info.version}",
+            info.delegate,
+            self.outbox,
+            read_clock(),
+            self._overrides.current.revision,
+            tuple(self._troubles()),
+            (self.settings.latitude, self.settings.longitude),
+        )
+        return Outgoing(self._topics.state, encode(state), retain=True)
+
+    def _troubles(self) -> Iterator[str]:
+        yield from self._degraded
+        if isinstance(self.classifier, AcceleratedClassifier) and self.classifier.trouble:
+            yield self.classifier.trouble
+        yield from (f"no progress of {part}" for part in self.pulse.silent())
+        if self._card_trouble is not None:
+            yield f"the card refuses: {self._card_trouble}"
+        if isinstance(self.camera, LiveCamera):
+            yield from self.camera.troubles
+
+    def _chores(self) -> list[Chore]:
+        return [
+            Chore("state", self.settings.health_s, lambda: self.delivery.say(self._state())),
+            Chore("room on the card", 60.0, self._pressure.relieve),
+            Chore("audits", 60.0, self._audits.end_day_if_over),
+            Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
+            Chore("the card", CARD_LOOK_S, self._look_at_card),
+        ]
+
+    def _look_at_card(self) -> None:
+        """Start anew where that mends: with a damaged table; in memory when the card became read-only, and back."""
+        if self.outbox.damaged:
+            _log.error("the outbox's database is damaged; starting anew, to rebuild it from its files")
+            self.stop()
+            return
+        in_memory = self._state_folder.trouble is not None
+        trouble = refusal(self._configured, self.outbox.depth().bytes if in_memory else 0)
+        self._refusals = self._refusals + 1 if trouble and not is_full(trouble) else 0
+        if in_memory and trouble is None:
+            _log.info("the card can be written again; starting anew on it")
+            self.stop()
+        elif not in_memory and self._refusals >= REFUSALS and has_memory():
+            _log.error("the card refuses for good (%s); starting anew in memory", trouble)
+            self.stop()
+
+    def _sleep_if_due(self) -> None:
+        if self.settings.camera.kind == "recorded" or time.monotonic() - self._began_s < GRACE_S:
+            return
+        until = asleep_until(read_clock().now, self.settings.sleep, self.bundle.manifest.created_at)
+        if until is not None:
+            _log.info("planned sleep until %s", until.isoformat())
+            self.asleep_until = until
+            self.stop()
+
+
+def _broker(settings: BrokerSettings) -> Broker:
+    tls = tls_of(settings.ca, settings.certificate, settings.key)
+    return Broker(settings.host, settings.port, settings.keepalive_s, tls=tls)

@@ -1,0 +1,56 @@
+"""When a trap counts as overdue: by its own rhythm, planned sleeps apart."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from uncia_collector.catalogue.overdue import FIRST_LIMIT_S, limit_s, silence
+from uncia_collector.catalogue.schema import traps
+from uncia_collector.ingest.wire_messages import Wire
+
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+AVAILABILITY = "uncia/v1/ridge/availability"
+
+
+def test_rhythm_is_learned_from_the_traps_own_silences():
+    """#1: a trap heard hourly is overdue after hours, one heard weekly after weeks."""
+    assert limit_s([3600.0] * 9) < 8000 and limit_s([604_800.0] * 9) > 700_000
+
+
+def test_new_trap_has_a_day_and_two_hours():
+    """#2: with few silences known nothing is learned yet."""
+    assert limit_s([60.0] * 4) == FIRST_LIMIT_S
+
+
+@pytest.fixture
+def nightly(stored):
+    """A trap that is heard every ten minutes by night and sleeps by day, for a week; when it last fell asleep."""
+    for night in range(7):
+        awake = NOON + timedelta(days=night, hours=6)
+        for contact in range(72):
+            word = b"sleeping" if contact == 71 else b"online"
+            asleep = awake + timedelta(minutes=10 * contact)
+            stored.take(Wire(AVAILABILITY, word), now=asleep)
+    return stored, asleep
+
+
+@pytest.mark.parametrize(("hours", "overdue"), [(11, False), (30, True)], ids=["as every day", "overslept"])
+def test_planned_sleep_is_a_silence_of_its_own(nightly, hours, overdue):
+    """#3: twelve hours of silence are usual where it says that it sleeps, though sixty others lasted ten minutes."""
+    stored, asleep = nightly
+    with stored.database.reading() as connection:
+        row = connection.execute(select(traps)).one()
+
+    assert silence(row, asleep + timedelta(hours=hours)).is_overdue == overdue
+    assert (len(row.gaps_s.split(",")), len(row.sleeps_s.split(","))) == (60, 6)
+
+
+def test_trap_that_falls_silent_without_a_word_is_overdue_soon(nightly):
+    """#3: the same trap, awake: an hour is long for it, whatever its sleeps are."""
+    stored, asleep = nightly
+    stored.take(Wire(AVAILABILITY, b"online"), now=asleep + timedelta(hours=12))
+    with stored.database.reading() as connection:
+        row = connection.execute(select(traps)).one()
+
+    assert silence(row, asleep + timedelta(hours=13, minutes=5)).is_overdue

@@ -1,0 +1,112 @@
+"""The other exports: MegaDetector JSON, COCO Camera Traps, scores, training data."""
+
+import csv
+import io
+import json
+import tracemalloc
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select
+
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.review import review
+from uncia_collector.catalogue.schema import frames, sequences
+from uncia_collector.cli import main
+from uncia_collector.exports.kinds import KINDS, Request, export
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def exported(stored, sent, make_sequence, make_jpeg):
+    """Makes an export of a catalogue with a confirmed, a rejected and an open sequence."""
+    for sequence in (sent, make_sequence(id="2", pictures=[make_jpeg(3)]), make_sequence(id="3")):
+        stored.take(*sequence.wires())
+    review(stored.database, ("ridge", sent.id), "confirmed", "anara", NOW)
+    review(stored.database, ("ridge", "2"), "rejected", "anara", NOW)
+
+    def make(kind: str) -> bytes:
+        stream = io.BytesIO()
+        with stored.database.reading() as connection:
+            export(kind, Request(connection, "Station", stored.root, NOW), stream)
+        return stream.getvalue()
+
+    return make
+
+
+def test_coco_numbers_frames_from_zero_and_empty_is_zero(exported):
+    """LILA's conventions."""
+    coco = json.loads(exported("coco"))
+
+    assert coco["categories"][0] == {"id": 0, "name": "empty"}
+    assert [image["frame_num"] for image in coco["images"] if image["seq_id"] == "ridge:000001"] == [0, 1]
+    assert {a["image_id"] for a in coco["annotations"]} == {image["id"] for image in coco["images"]}
+
+
+def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, make_sequence, placed_jpeg):
+    """PyPI's megadetector-utils: fields, types, ids, references; files are there, of the size told."""
+    checker = pytest.importorskip("megadetector.data_management.integrity_check_json_db")
+    stored.take(*make_sequence(id="turned", pictures=[placed_jpeg()]).wires())
+    options = checker.IntegrityCheckOptions()
+    options.baseDir, options.nThreads, options.verbose = str(stored.root), 1, False
+    options.bCheckImageSizes = options.bCheckImageExistence = options.requireInfo = True
+    options.bFindUnusedImages = True
+
+    _, _, found = checker.integrity_check_json_db(json.loads(exported("coco")), options)
+    assert (found["validation_errors"], found["unused_files"]) == ([], [])
+
+
+def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
+    """Only reviewed sequences; rejects as negatives; every file is there."""
+    rows = [*csv.DictReader(exported("training").decode().splitlines())]
+
+    assert sorted((row["label"], row["sequence"]) for row in rows) == [
+        ("not_snow_leopard", "ridge:2"),
+        ("snow_leopard", "ridge:000001"),
+        ("snow_leopard", "ridge:000001"),
+    ]
+    assert all((stored.root / row["file"]).is_file() for row in rows)
+
+
+def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys):
+    """`uncia-collect export KIND --out FILE`; Camtrap DP says what it lacks."""
+    on_sqlite.take(*sent.wires())
+
+    codes = {
+        kind: main(["export", kind, "--data", str(on_sqlite.root), "--out", str(tmp_path / kind)]) for kind in KINDS
+    }
+    assert codes == dict.fromkeys(KINDS, 0) | {"camtrap-dp": 2} and "no deployments" in capsys.readouterr().err
+
+
+def multiplied(stored, sent, first: int, last: int) -> None:
+    """Copies of one stored sequence, with ids from `first` to `last`."""
+    with stored.database.writing() as connection:
+        for table, name in ((sequences, "id"), (frames, "sequence")):
+            kept = [column for column in table.c if not column.computed]
+            rows = connection.execute(select(*kept).where(table.c[name] == sent.id)).mappings().all()
+            copies = [dict(row) | {name: f"c{number}"} for number in range(first, last) for row in rows]
+            connection.execute(insert(table), copies)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
+    """Every export is written as the catalogue is read: three times the sequences, the same peak."""
+    sent.pictures = sent.pictures[:1]
+    on_sqlite.take(*sent.wires())
+    review(on_sqlite.database, ("ridge", sent.id), "confirmed", "anara", NOW)
+    (tmp_path / "places.csv").write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd1,36.9,73.0,2026-01-01,,ridge\n"
+    )
+    read_deployments(tmp_path / "places.csv", on_sqlite.database)
+    peaks = []
+    for first, last in ((0, 1100), (1100, 3300)):
+        multiplied(on_sqlite, sent, first, last)
+        with on_sqlite.database.reading() as connection, (tmp_path / kind).open("wb") as stream:
+            tracemalloc.start()
+            export(kind, Request(connection, "Station", on_sqlite.root, NOW), stream)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    assert peaks[1] < 1.5 * peaks[0], peaks  # all of it in memory would be three times as much
+    assert (tmp_path / kind).stat().st_size > 30_000

@@ -1,0 +1,148 @@
+"""Bad input through a real broker and the real ingest: each kind refused or quarantined, counted, and on the page."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from paho.mqtt.client import MQTTMessage
+from starlette.testclient import TestClient
+from tests.collector.conftest import SentSequence, jpeg
+from tests.collector.ingest.test_subscriber import TrapClient
+from tests.conftest import MOSQUITTO, Mosquitto
+
+from uncia_collector.catalogue.people import People
+from uncia_collector.ingest.subscriber import Ingest
+from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.runtime import Collector
+from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_collector.web.app import make_app
+from uncia_contract.messages.records import encode
+
+ROOT = "uncia/v1"
+RECORD = encode(SentSequence(id="bad").record)
+FIRST, OTHER = SentSequence(id="twice"), SentSequence(id="twice", pictures=[jpeg(7), jpeg(8)])
+NO_JPEG = SentSequence(id="nojpeg", pictures=[b"MZ this is a program"])
+BROKEN = SentSequence(id="broken", pictures=[jpeg(3)[:700]])
+
+
+def told(**changed: object) -> bytes:
+    """A sound record with fields changed."""
+    return json.dumps(json.loads(RECORD) | changed).encode()
+
+
+# name: (what is sent, what the page says of it)
+BAD = {
+    "malformed JSON": ([Wire(f"{ROOT}/ridge/sequence/bad", b"{not json")], "JSON is malformed"),
+    "wrong schema": ([Wire(f"{ROOT}/ridge/sequence/bad", told(schema="uncia.sequence/9"))], "Invalid enum value"),
+    "missing fields": ([Wire(f"{ROOT}/ridge/state", b"{}")], "Object missing required field"),
+    "bad UTF-8": ([Wire(f"{ROOT}/ridge/sequence/bad", RECORD.replace(b"IMG_0000", b"IMG\xff\xfe"))], "t decode byte"),
+    "a trap called ..": ([Wire(f"{ROOT}/../sequence/bad", RECORD)], "trap id &#39;..&#39;"),
+    "a sequence called ..": ([Wire(f"{ROOT}/ridge/sequence/..", RECORD)], "sequence id &#39;..&#39;"),
+    "../ in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(id="../../etc/passwd"))], "$.id"),
+    "# in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(trap="#"))], "$.trap"),
+    "+ in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(event="+"))], "$.event"),
+    "NUL in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="a\0b"))], "NUL in the text"),
+    "10 MB of string": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="x" * 10_000_000))], "expected at most 1048576"),
+    "a name of 2,000 letters": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="x" * 2_000))], "length &lt;= 255"),
+    "another's name": ([Wire(f"{ROOT}/valley/sequence/bad", RECORD)], "a trap speaks for itself"),
+    "a chunk without its hash": ([Wire(f"{ROOT}/ridge/sequence/x/frame/0/0", b"x")], "user property sha256"),
+    "no JPEG": (NO_JPEG.wires(), "frame 0 of nojpeg: not a JPEG"),
+    "half a JPEG": (BROKEN.wires(), "frame 0 of broken: not a JPEG"),
+    "a conflicting hash": ([*FIRST.wires(), *OTHER.wires()], "a conflicting hash for one id"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def station(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Collector, TestClient]]:
+    """A collector that got all of it, then something sound; and a reviewer's browser."""
+    if MOSQUITTO is None:
+        pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; bad input was not tested")
+    folder = tmp_path_factory.mktemp("bad")
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_catalogue()
+    broker = Mosquitto(folder)
+    broker.start()
+    settings = CollectorSettings(
+        data=str(folder / "data"), database=database, broker=BrokerSettings(port=broker.port), http=None,
+        min_free_bytes=0,
+    )  # fmt: skip
+    collector = Collector(settings)
+    collector.start()
+    collector.wait_ready()
+    trap = TrapClient(broker.host, broker.port)
+    for wires, _ in BAD.values():
+        trap.send(*wires)
+    trap.send(*SentSequence(id="sound").wires())
+    while trap.await_complete().sequence != "sound":
+        pass
+    trap.close()
+    People(collector.database).set_user("r", "snow and rocks", "reviewer", datetime.now(UTC))
+    page = TestClient(make_app(settings, collector.database, collector.ingest))
+    page.post("/login", data={"name": "r", "password": "snow and rocks"})
+    yield collector, page
+    collector.stop()
+    broker.stop()
+
+
+@pytest.mark.parametrize(("_wires", "said"), BAD.values(), ids=BAD)
+def test_each_kind_is_quarantined_and_on_the_page(station, _wires, said):
+    """The page names the reason; the collector went on to store what was sound."""
+    assert said in station[1].get("/quarantine").text
+
+
+def test_all_of_it_is_counted(station):
+    """On the page and in the metrics: garbage, conflicts, frames that are no JPEG."""
+    page, metrics = station[1].get("/quarantine").text, station[1].get("/metrics").text
+
+    assert [f'<th scope="row">{name}</th><td>{count}</td>' in page for name, count in (
+        ("garbage", 14), ("conflicts", 3), ("not jpeg", 2),
+    )] == [True] * 3  # fmt: skip
+    assert 'uncia_events_total{kind="conflicts",trap="ridge"} 3.0' in metrics
+
+
+def test_nothing_bad_is_served_or_lies_among_the_frames(station):
+    """Only whole JPEGs are under `frames/`; a frame in quarantine is a 404, and its page says so."""
+    collector, page = station
+    root = Path(collector.settings.data)
+
+    assert {path.name.partition(".")[0] for path in root.glob("frames/**/*.*")} == {"sound", "twice"}
+    assert {path.name.partition(".")[0] for path in root.glob("quarantine/**/*.jpg")} == {"nojpeg", "broken"}
+    codes = [page.get(f"/sequences/ridge/nojpeg/0{kind}.jpg").status_code for kind in ("", ".thumbnail", ".activation")]
+    assert codes == [404] * 3 and "not a JPEG: kept in quarantine" in page.get("/sequences/ridge/nojpeg").text
+
+
+def test_conflicting_record_leaves_the_stored_one_whole(station):
+    """The first one's frames are there, byte for byte, and the page shows them."""
+    page = station[1]
+    served = [page.get(f"/sequences/ridge/twice/{n}.jpg").content for n in range(2)]
+
+    assert served == FIRST.pictures
+
+
+def test_topic_that_is_no_utf8_is_quarantined(station):
+    """No broker lets it pass; if one did, it is garbage like any other."""
+    collector, page = station
+    message = MQTTMessage(topic=b"uncia/v1/\xff/state")
+    message.payload = b"x"
+    collector.ingest._on_message(None, None, message)
+    for _ in range(200):
+        if "(not UTF-8)" in (text := page.get("/quarantine").text):
+            break
+    assert "(not UTF-8)" in text
+
+
+def test_message_of_ten_megabytes_takes_no_room(station):
+    """Its whole size is told; of its bytes only the beginning waits in memory and is kept."""
+    collector, _ = station
+    idle = Ingest(collector.settings.broker, ROOT, collector.store)
+    message = MQTTMessage(topic=b"uncia/v1/ridge/state")
+    message.payload = bytes(10_000_000)
+    idle._on_message(None, None, message)
+    with collector.database.reading() as connection:
+        [(size, kept)] = connection.exec_driver_sql(
+            "SELECT size, length(payload) FROM quarantine WHERE size > 10000000"
+        ).all()
+    assert size > 10_000_000 and kept == len(idle._arrived.get().payload) == 65_536

@@ -1,0 +1,268 @@
+"""The collector against a real broker: acknowledged after the commit, receipts after that."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from tests.collector.conftest import PostgreSQL, postgresql_programs
+from tests.collector.station.test_alerts import state_of
+
+from support.fake_broker import WITHHOLD, FakeBroker
+from uncia_collector.catalogue.listing import listing
+from uncia_collector.ingest.broker import check_broker
+from uncia_collector.ingest.subscriber import Ingest
+from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.runtime import Collector
+from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.messages.records import Receipt, decode
+from uncia_contract.messages.topics import ROOT, Topics
+
+
+class TrapClient:
+    """A trap's side of the wire."""
+
+    def __init__(self, host: str, port: int, trap: str = "ridge") -> None:
+        self.receipts: queue.Queue[Receipt] = queue.Queue()
+        subscribed = threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, f"trap-{trap}", protocol=mqtt.MQTTv5)
+        self.client.on_message = lambda _c, _d, message: self.receipts.put(decode(message.payload, Receipt))
+        self.client.on_connect = lambda client, *_: client.subscribe(Topics(trap).receipt, qos=1)
+        self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.connect(host, port)
+        self.client.loop_start()
+        assert subscribed.wait(60)
+
+    def send(self, *wires) -> None:
+        """Publish messages, QoS 1."""
+        for wire in wires:
+            properties = Properties(PacketTypes.PUBLISH)
+            if wire.properties:
+                properties.UserProperty = list(wire.properties)
+            self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+
+    def await_complete(self) -> Receipt:
+        """The first receipt that means delivered."""
+        return self.await_one(lambda receipt: receipt.complete)
+
+    def await_one(self, wanted: Callable[[Receipt], bool]) -> Receipt:
+        """The first receipt that is wanted."""
+        while not wanted(receipt := self.receipts.get(timeout=60)):
+            pass
+        return receipt
+
+    def close(self) -> None:
+        """Leave."""
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def collector_settings(request, mosquitto, tmp_path):
+    """A collector of this test's own, once on SQLite and once on PostgreSQL."""
+    database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_catalogue()
+    broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
+    return CollectorSettings(data=str(tmp_path / "data"), database=database, broker=broker, http=None, min_free_bytes=0)
+
+
+@pytest.fixture
+def collector(collector_settings):
+    """A collector that listens."""
+    collector = Collector(collector_settings)
+    collector.start()
+    collector.wait_ready()
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture
+def trap(mosquitto):
+    """A trap that is connected."""
+    client = TrapClient(mosquitto.host, mosquitto.port)
+    yield client
+    client.close()
+
+
+def test_receipt_comes_when_all_is_committed(collector, trap, sent):
+    """When a receipt says complete, the catalogue has the sequence."""
+    trap.send(*sent.wires(step=700))
+    trap.await_complete()
+
+    assert [row["complete"] for row in listing(collector.database)] == [True]
+
+
+def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
+    """The record sent again is answered in full."""
+    trap.send(*sent.wires())
+    trap.await_complete()
+    trap.send(sent.record_wire())
+
+    assert trap.await_complete().frames_stored == (0, 1)
+
+
+def test_stopped_collector_finds_its_messages_waiting(collector, collector_settings, trap, sent):
+    """What is published while the collector is down is delivered when it returns: the session outlives it."""
+    collector.stop()
+    trap.send(*sent.wires())
+    again = Collector(collector_settings)
+    again.start()
+
+    assert trap.await_complete().sequence == sent.id
+    again.stop()
+
+
+def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkeypatch):
+    """While the store cannot commit there is no receipt; when it can, everything is there, once."""
+    working, tried = collector.store.take, threading.Event()
+
+    def broken(*_):
+        tried.set()
+        raise StorageError("disk full")
+
+    monkeypatch.setattr(collector.store, "take", broken)
+    trap.send(*sent.wires())
+    assert tried.wait(60) and trap.receipts.empty() and collector.ingest.trouble in {"", "disk full"}
+    monkeypatch.setattr(collector.store, "take", working)
+
+    assert trap.await_complete().sequence == sent.id
+
+
+def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
+    """PostgreSQL crashes: nothing is acknowledged while it is away, the page can say why, then everything is there."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip("NO POSTGRESQL: install Debian's package `postgresql`; its loss was not tested")
+    server = PostgreSQL(programs)
+    broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
+    url = server.new_catalogue()
+    collector = Collector(
+        CollectorSettings(data=str(tmp_path), database=url, broker=broker, http=None, min_free_bytes=0)
+    )
+    collector.start()
+    collector.wait_ready()
+    server.halt()
+    trap.send(*sent.wires())
+    deadline = time.monotonic() + 60
+    while not collector.ingest.trouble:
+        assert trap.receipts.empty() and time.monotonic() < deadline
+    server.start()
+
+    assert trap.await_complete().sequence == sent.id and not collector.ingest.trouble
+    collector.stop()
+    server.stop()
+
+
+def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
+    """After the broker was killed and came back both sides find each other again."""
+    mosquitto.kill()
+    mosquitto.start()
+    collector.wait_ready(60)
+    trap.send(*sent.wires())
+
+    assert trap.await_complete().sequence == sent.id
+
+
+def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):
+    """One poisonous message is quarantined, and its trap told so; its neighbours are stored."""
+    working = collector.store.take
+
+    def take(arrivals, now):
+        if any(getattr(getattr(item, "record", None), "id", "") == "poison" for item in arrivals):
+            raise ValueError("a bug")
+        return working(arrivals, now)
+
+    monkeypatch.setattr(collector.store, "take", take)
+    trap.send(make_sequence(id="poison").record_wire(), *sent.wires())
+    refused = trap.await_one(lambda receipt: receipt.sequence == "poison").refused
+    trap.await_complete()
+
+    assert refused == "the store refused it: ValueError"
+    assert [row["id"] for row in listing(collector.database)] == [sent.id]
+
+
+def test_an_answer_that_fails_does_not_stop_the_ingest(collector, trap, sent, make_sequence):
+    """What is committed is safe whether or not it could be answered; the next sequence is stored and receipted."""
+
+    def broken(_state):
+        raise ValueError("a bug")
+
+    collector.ingest.announce = broken
+    trap.send(Wire("uncia/v1/ridge/state", state_of("ridge")), *sent.wires())
+    trap.await_complete()
+    trap.send(*make_sequence(id="next").wires())
+
+    assert trap.await_complete().sequence == "next"
+
+
+def test_check_names_a_broker_that_is_not_there(mosquitto):
+    """One clear line: where, what, what to look at."""
+    mosquitto.stop()
+
+    with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
+        check_broker(BrokerSettings(port=mosquitto.port), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("connack", "suback", "said"),
+    [
+        (0x87, 1, "Not authorized"),
+        (0, 0x87, "what traps send may not be heard: Not authorized; is its access list right?"),
+        (WITHHOLD, 1, "no answer within 0.5 s"),
+    ],
+    ids=["not let in", "may not listen", "no answer"],
+)
+def test_check_names_what_the_broker_refuses(connack: int, suback: int, said: str):
+    """Not that all is ready where not one record would come."""
+    broker = FakeBroker(Topics("ridge"))
+    broker.script.connack, broker.script.suback = connack, suback
+    try:
+        with pytest.raises(BrokerError) as told:
+            check_broker(BrokerSettings(port=broker.port), ROOT, timeout_s=0.5)
+        assert str(told.value) == f"broker 127.0.0.1:{broker.port}: {said}"
+    finally:
+        broker.close()
+
+
+def test_check_lets_a_broker_pass_that_lets_us_listen(mosquitto):
+    """A real one."""
+    check_broker(BrokerSettings(port=mosquitto.port), ROOT, timeout_s=30)
+
+
+def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
+    """The access list is mended at the broker: nobody restarts the collector."""
+    monkeypatch.setattr("uncia_collector.ingest.subscriber.RESUBSCRIBE_S", 0.05)
+    broker = FakeBroker(Topics("ridge"))
+    broker.script.suback = 0x87
+    ingest = Ingest(BrokerSettings(port=broker.port), ROOT, collector.store)
+    ingest.start()
+    try:
+        with pytest.raises(BrokerError):
+            ingest.wait_ready(0.5)
+        broker.script.suback = 1
+        ingest.wait_ready(30)
+        assert ingest.connected and broker.connections == 1
+    finally:
+        ingest.stop()
+        broker.close()
+
+
+def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeypatch):
+    """The disk is full, the broker has sent all again and again: SIGTERM ends it, and nothing is acknowledged."""
+
+    def full(*_):
+        raise StorageError("no space left")
+
+    ingest = collector.ingest
+    monkeypatch.setattr(collector.store, "take", full)
+    while not ingest._arrived.full():
+        ingest._arrived.put(Wire("uncia/v1/ridge/availability", b"online"))
+    ending = threading.Thread(target=ingest.stop, daemon=True)
+    ending.start()
+    ending.join(30)
+    assert not ending.is_alive()

@@ -1,0 +1,75 @@
+"""What is garbage: hostile topics and payloads."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uncia_collector.ingest.wire_messages import Garbage, Wire, arrival
+from uncia_contract.messages.records import encode
+
+BASE = "uncia/v1/ridge/sequence/1"
+SHA = "a" * 64
+
+
+HOSTILE = ["", "uncia/v1", "uncia/v1/Ridge/state", "uncia/v1/../sequence/1", "uncia/v1/ridge/sequence/.."]
+HOSTILE += [f"{BASE}/frame/-1/0", "uncia/v1/ridge/sequence/a/b", "uncia/v1/+/state", "uncia/v1/#"]
+HOSTILE += [f"{BASE}/frame/1/٣", "uncia/v1/" + "a" * 10_000_000]
+TOPICS = st.text(max_size=60) | st.sampled_from([BASE, f"{BASE}/frame/0/0", "uncia/v1/a/state"])
+
+
+@pytest.mark.parametrize("topic", HOSTILE, ids=lambda topic: topic[:30] or "empty")
+def test_hostile_topic_is_garbage(topic):
+    """No topic but a trap's own reaches the catalogue."""
+    assert isinstance(arrival(Wire(topic, b"{}")), Garbage)
+
+
+@pytest.mark.parametrize(
+    ("properties", "payload"),
+    [
+        ([], b"x"),
+        ([("sha256", "../" * 20), ("size", "1")], b"x"),
+        ([("sha256", SHA), ("size", "99999999999")], b"x"),
+        ([("sha256", SHA), ("size", "-1")], b"x"),
+        ([("sha256", SHA), ("size", "1")], b"too long"),
+        ([("sha256", SHA), ("size", "1")], b""),
+    ],
+    ids=["no properties", "sha256 is a path", "size too large", "negative size", "beyond its frame", "empty"],
+)
+def test_impossible_chunk_is_garbage(properties, payload):
+    """A chunk must lie inside a frame of sensible size."""
+    assert isinstance(arrival(Wire(f"{BASE}/frame/0/0", payload, properties)), Garbage)
+
+
+def test_trap_cannot_speak_under_anothers_name(sent):
+    """The topic's trap (which the broker's access list guards) must be the record's."""
+    found = arrival(Wire("uncia/v1/valley/sequence/000001", encode(sent.record)))
+
+    assert isinstance(found, Garbage) and "a trap speaks for itself" in found.reason
+
+
+def test_nul_in_a_name_is_garbage(sent):
+    """PostgreSQL could not keep it."""
+    wire = sent.record_wire()
+
+    found = arrival(Wire(wire.topic, wire.payload.replace(b"IMG_0001", b"IMG\\u0000")))
+
+    assert isinstance(found, Garbage) and "NUL" in found.reason
+
+
+@given(
+    topic=st.text(max_size=60) | st.sampled_from([BASE, f"{BASE}/frame/0/0", "uncia/v1/a/state"]), payload=st.binary()
+)
+def test_nothing_on_the_wire_raises(topic, payload):
+    """Whatever comes is made out or garbage."""
+    assert arrival(Wire(topic, payload, [("sha256", SHA), ("size", "5")])) is not None
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_time_that_no_clock_shows_is_garbage(sent, year):
+    """In the station's own zone it may lie beyond all years: one such record took the gallery from everybody."""
+    record = json.loads(encode(sent.record)) | {"started_at": f"{year}-12-31T23:59:59Z"}
+    found = arrival(Wire(sent.record_wire().topic, json.dumps(record).encode()))
+
+    assert isinstance(found, Garbage) and "has no year of 2 to 9998" in found.reason and found.sequence == sent.id

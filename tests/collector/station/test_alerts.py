@@ -1,0 +1,235 @@
+"""Alerts, received on loopback: webhook, e-mail, Home Assistant."""
+
+import http.server
+import json
+import queue
+import socketserver
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from uncia_collector.runtime import Collector
+from uncia_collector.settings import AlertSettings, BrokerSettings, CollectorSettings
+from uncia_collector.station.alerts import Alerts
+from uncia_collector.station.home_assistant import announcement
+from uncia_contract.messages.records import BundleIdentity, Counters, TrapState, decode, encode
+
+NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # before the hour of the digest
+
+
+class Inbox:
+    """What came, and a server that takes it."""
+
+    def __init__(self, handler) -> None:
+        self.received: list = []
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler(self.received))
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def http_handler(received):
+    """Takes POSTed JSON."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Silent."""
+
+    return Handler
+
+
+def smtp_handler(received, context=None):
+    """Takes mail, as RFC 5321 has it, in the fewest words; with a TLS context it wants STARTTLS and a login first."""
+
+    answers = {b"QUIT": b"221 bye", b"STARTTLS": b"220 go on", b"AUTH": b"235 welcome"}
+    answers |= {b"EHLO": b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN"} if context else {}
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            with suppress(OSError):  # a client that does not trust us hangs up
+                self.talk()
+
+        def talk(self):
+            while line := self.rfile.readline():
+                word = line.upper().split()[0]
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    received.append(b"".join(iter(self.rfile.readline, b".\r\n")).decode())
+                if word == b"AUTH":
+                    received.append(line.decode())
+                self.wfile.write(answers.get(word, b"250 ok") + b"\r\n")
+                if word == b"STARTTLS":
+                    self.request = context.wrap_socket(self.request, server_side=True)
+                    self.setup()
+                if word == b"QUIT":
+                    return
+
+    return Handler
+
+
+@pytest.fixture(params=["webhook", "mail"])
+def inbox(request):
+    """A receiver of either kind, and the settings that lead to it."""
+    inbox = Inbox(http_handler if request.param == "webhook" else smtp_handler)
+    inbox.settings = (
+        {"webhook": f"http://127.0.0.1:{inbox.port}/"}
+        if request.param == "webhook"
+        else {"smtp_host": "127.0.0.1", "smtp_port": inbox.port, "mail_to": ("anara@example.org",)}
+    )
+    yield inbox
+    inbox.server.shutdown()
+    inbox.server.server_close()
+
+
+def alerts_of(stored, **settings) -> Alerts:
+    """Alerts over a catalogue."""
+    return Alerts(CollectorSettings(data=str(stored.root), alerts=AlertSettings(**settings)), stored.database)
+
+
+def says(inbox, count: int) -> bool:
+    """Whether the last message tells that many sightings of the ridge."""
+    return any(text in str(inbox.received[-1]) for text in (f"'ridge': {count}", f"sightings: ridge {count}"))
+
+
+def test_sighting_is_told_once(stored, sent, inbox):
+    """#1: a complete positive sequence, once, however often we look."""
+    stored.take(*sent.wires())
+    alerts = alerts_of(stored, **inbox.settings)
+
+    assert [alerts.round(NOW), alerts.round(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
+
+
+def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
+    """#1: only what was seen and is whole."""
+    stored.take(sent.record_wire(), *make_sequence(id="2", positive=False).wires())
+
+    assert alerts_of(stored, **inbox.settings).round(NOW) == 0
+
+
+def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
+    """#2, #3: at most so many an hour; the digest tells the number, once a day."""
+    for number in range(5):
+        stored.take(*make_sequence(id=str(number)).wires())
+    alerts = alerts_of(stored, per_hour=2, **inbox.settings)
+
+    assert [alerts.round(NOW), alerts.round(NOW + timedelta(hours=1))] == [2, 3]
+    assert says(inbox, 5)
+
+
+def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
+    """Nothing is lost when the webhook or mail server is away."""
+    stored.take(*sent.wires())
+    dead = {"webhook": "http://127.0.0.1:1/"} if "webhook" in inbox.settings else inbox.settings | {"smtp_port": 1}
+    assert alerts_of(stored, **dead).round(NOW) == 0
+
+    assert alerts_of(stored, **inbox.settings).round(NOW) == 1
+
+
+def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence, inbox, monkeypatch):
+    """#4: whatever goes wrong with one, the other tells; and what fails is tried once a round, not once a sighting."""
+    tried = []
+    both = {
+        "webhook": "http://127.0.0.1/",
+        "smtp_host": "127.0.0.1",
+        "mail_to": ("anara@example.org",),
+    } | inbox.settings
+    broken = "_mail" if "webhook" in inbox.settings else "_post"
+    monkeypatch.setattr(f"uncia_collector.station.alerts.{broken}", lambda *_: tried.append(1) or 1 / 0)
+    for number in range(3):
+        stored.take(*make_sequence(id=str(number)).wires())
+
+    assert alerts_of(stored, **both).round(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
+
+
+def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence, inbox):
+    """#3: each begins where the one before ended, however long the station was off; what comes later waits a day."""
+    alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
+    stored.take(*make_sequence(id="1").wires(), now=NOW)
+    assert alerts.round(NOW + hour) == 1
+    stored.take(*make_sequence(id="2").wires(), now=NOW + 2 * hour)
+    assert alerts.round(NOW + 3 * hour) == 0
+    for days, number in ((1, "3"), (3, "4")):
+        stored.take(*make_sequence(id=number).wires(), now=NOW + timedelta(days=days))
+
+    assert alerts.round(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
+
+
+def test_everything_is_off_by_default(stored, sent):
+    """Nobody is told anything unless somebody said so: neither channels nor announcements."""
+    stored.take(*sent.wires())
+    collector = Collector(CollectorSettings(data=str(stored.root), http=None))
+
+    assert collector.alerts.channels == [] and collector.ingest.announce is None
+    assert alerts_of(stored).round(NOW + timedelta(hours=3)) == 0
+    collector.database.close()
+
+
+def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, inbox):
+    """#3: after its hour, with the number of sightings by trap; a quiet day says nothing; the next day's is another."""
+    alerts = alerts_of(stored, per_hour=0, **inbox.settings)
+    assert alerts.round(NOW + timedelta(hours=1)) == 0
+    stored.take(*sent.wires())
+
+    assert [alerts.round(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
+    assert "digest" in str(inbox.received) and says(inbox, 1)
+    stored.take(*replace(sent, id="2").wires(), now=NOW + timedelta(hours=20))
+    assert alerts.round(NOW + timedelta(days=1, hours=1)) == 1
+
+
+def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
+    """What a trap is and how it fares, retained, under the discovery topic and beside it."""
+    settings = CollectorSettings(
+        data=str(tmp_path / "data"), broker=BrokerSettings(port=mosquitto.port), http=None, min_free_bytes=0,
+        alerts=AlertSettings(home_assistant=True),
+    )  # fmt: skip
+    collector = Collector(settings)
+    collector.start()
+    collector.wait_ready()
+    home, announced = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5), queue.Queue()
+    home.on_message = lambda _c, _d, message: announced.put((message.topic, json.loads(message.payload)))
+    home.connect("127.0.0.1", mosquitto.port)
+    home.publish("uncia/v1/ridge/state", state_of("ridge"), qos=1)
+    home.subscribe("homeassistant/#", qos=1)
+    home.loop_start()
+
+    told = dict(announced.get(timeout=60) for _ in range(2))
+    collector.stop()
+    home.disconnect()
+    home.loop_stop()
+    device = "homeassistant/device/uncia_ridge"
+    assert told[f"{device}/config"]["device"]["identifiers"] == ["uncia_ridge"]
+    assert told[f"{device}/state"] == {"waiting": 0, "battery": None, "bundle": "b 1", "positives": 0}
+
+
+def state_of(trap: str) -> bytes:
+    """A trap's state."""
+    state = TrapState(
+        trap=trap, bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="cpu", software="s", boot_id="b",
+        uptime_s=1, sent_at=NOW, clock_synchronised=True, disk_free_bytes=1, outbox_sequences=0, outbox_bytes=0,
+        outbox_age_s=0, counters=Counters(),
+    )  # fmt: skip
+    return encode(state)
+
+
+def test_home_assistant_gets_what_it_requires():
+    """Device with identifiers, origin with name, components with platform and unique_id, their values in the state."""
+    (topic, payload), (state_topic, state) = announcement(decode(state_of("ridge"), TrapState), "uncia/v1")
+    told, components = json.loads(payload), json.loads(payload)["components"]
+
+    assert topic == "homeassistant/device/uncia_ridge/config"
+    assert told["device"]["identifiers"] and told["origin"]["name"]
+    assert all({"platform", "unique_id"} <= set(component) for component in components.values())
+    assert {component["state_topic"] for component in components.values()} == {state_topic}
+    assert {f"{{{{ value_json.{key} }}}}" for key in json.loads(state)} == {
+        c["value_template"] for c in components.values()
+    }

@@ -1,0 +1,219 @@
+"""The page in a real headless Chromium: keys, clicks, and what is drawn where."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+from tests.collector.browser import PASSWORD, browser, empty_station, station
+from tests.collector.conftest import jpeg, tells_of
+
+from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.review import review
+from uncia_collector.settings import CollectorSettings
+from uncia_contract.messages.records import Preview
+
+__all__ = ["browser", "empty_station", "station"]
+GUIDE = Path(__file__).parents[3] / "docs" / "ranger-guide.md"
+# Hears clicks and moves of the focus, by the element's own words, and lets no click lead anywhere.
+HEARD = """window.heard = [];
+const words = (one) => (one.closest('details')?.firstElementChild ?? one.closest('button, a')).textContent.trim();
+addEventListener('click', (event) => { event.preventDefault(); heard.push(words(event.target)); }, true);
+addEventListener('focusin', (event) => { if (event.target.id) heard.push(words(event.target)); });"""
+PICTURE = """fetch('/sequences/ridge/000001/0.jpg').then(answer => answer.arrayBuffer())
+  .then(content => arguments[0](Array.from(new Uint8Array(content))))"""
+RECT = "const r = arguments[0].getBoundingClientRect(); return [r.x, r.y, r.width, r.height]"
+
+
+def states(station) -> dict[str, str]:
+    """What stands of each sequence."""
+    with station.stored.database.reading() as connection:
+        rows = gallery.page(connection, gallery.Filters(), CollectorSettings().zone).rows
+    return {row.id: row.review_label or row.review for row in rows}
+
+
+def test_three_keys_settle_a_morning(browser, station):
+    """y, n and u: each goes on to the next sequence; undo comes back; the page names who said what."""
+    browser.click(".card")
+    for key in "yn":
+        browser.press(key)
+    assert states(station) == {"2": "confirmed", "1": "rejected", "0": "open"}
+
+    browser.press("u")
+    assert states(station)["1"] == "open" and browser.driver.current_url.endswith("/sequences/ridge/1")
+    assert "anara: rejected" in browser.one(".undone").text and browser.one(".who span").text == "anara"
+
+
+def test_relabelling_needs_no_mouse(browser, station):
+    """The key r and a label's digit; or r, any name, Enter: there a digit is a letter. Escape closes."""
+    browser.open(f"{station.address}sequences/ridge/2")
+    browser.type("r")
+    browser.press("2")
+    browser.type("r")
+    browser.press("red fox 2\n")
+    assert states(station) == {"2": "fox", "1": "red fox 2", "0": "open"}
+
+    browser.type("r")
+    browser.type(Keys.ESCAPE)
+    browser.type("2")  # while closed, it is no key
+    assert not browser.one(".panel").is_displayed() and states(station)["0"] == "open"
+    browser.press("k")
+    assert "anara: red fox 2" in browser.one(".facts-list").text
+
+
+def test_relabelling_needs_no_keyboard(browser, station):
+    """On a phone: Another, and the animal; the buttons stay under the thumb however far one scrolls."""
+    browser.resize(390, 844)
+    browser.open(f"{station.address}sequences/ridge/2")
+    browser.run("scrollTo(0, document.body.scrollHeight)")
+    buttons = browser.all(".yes, .no, summary")
+    assert [one for one in buttons if not 700 < browser.run(RECT, one)[1] < 844 - 60] == []
+    assert not browser.one("kbd").is_displayed()
+    browser.one("summary").click()
+    browser.click(".labels button:nth-of-type(3)")
+    assert states(station)["2"] == "ibex"
+
+
+def test_a_phone_shows_pictures_first(browser, station):
+    """Filters are closed and say what is on; of a sequence the whole first frame stands above the answers."""
+    browser.resize(390, 844)
+    browser.open(f"{station.address}?trap=ridge&state=doubtful&since=2026-11-01&min_score=0.5")
+    assert browser.one("summary").text == "Filters: ridge, doubtful (0.35 to 0.75), from 2026-11-01, at least 0.5"
+    assert browser.run(RECT, browser.one(".card img"))[1] < 400
+    browser.open(f"{station.address}sequences/ridge/2")
+    _, top, _, height = browser.run(RECT, browser.one(".frame"))
+    assert top + height < browser.run(RECT, browser.one(".review"))[1]
+
+
+def test_the_stations_own_labels_are_offered(browser, station):
+    """`labels` of collector.toml, each with its digit."""
+    station.app.state.shell.settings = CollectorSettings(labels=("argali", "manul"))
+    browser.open(f"{station.address}sequences/ridge/2")
+    browser.one("summary").click()
+    assert [one.text.split() for one in browser.all(".labels button")] == [["argali", "1"], ["manul", "2"]]
+
+
+def test_last_answer_can_be_taken_back_in_the_gallery(browser, station):
+    """After the oldest sequence the gallery opens; u works there too."""
+    browser.open(f"{station.address}sequences/ridge/0")
+    browser.press("n")
+    assert browser.driver.current_url == station.address and states(station)["0"] == "rejected"
+
+    browser.press("u")
+    assert states(station)["0"] == "open" and browser.driver.current_url.endswith("/sequences/ridge/0")
+
+
+def test_filters_outlive_a_walk_and_a_login(browser, station):
+    """Older, newer and gallery stay within the filter; who was logged out meanwhile comes back to it."""
+    query = "trap=ridge&min_score=0.65"
+    browser.open(f"{station.address}?{query}")
+    browser.click(".card")
+    browser.press("j")
+    assert browser.driver.current_url.endswith(f"/sequences/ridge/1?{query}") and not browser.all("#older")
+
+    browser.driver.delete_all_cookies()
+    browser.press("g")
+    browser.one("[name=name]").send_keys("anara")
+    browser.follow(lambda: browser.one("[name=password]").send_keys("wrong for once\n"))
+    browser.one("[name=name]").send_keys("anara")
+    browser.follow(lambda: browser.one("[name=password]").send_keys("snow and rocks\n"))
+    assert browser.driver.current_url == f"{station.address}?{query}" and len(browser.all(".card")) == 2
+
+
+def test_key_a_shows_what_spoke_for_it(browser, station):
+    """The frames become activation maps, and thumbnails again."""
+    browser.open(f"{station.address}sequences/ridge/2")
+    names = []
+    for _ in range(2):
+        browser.press("a")
+        browser.until(lambda: browser.one(".frame img").get_property("naturalWidth") > 0)
+        names.append(browser.one(".frame img").get_attribute("src").rsplit("/", 1)[1])
+    assert names == ["0.activation.jpg", "0.thumbnail.jpg"]
+
+
+def test_guides_table_of_keys_is_the_pages_own(browser, station):
+    """docs/ranger-guide.md: each key presses the button named beside it, which shows it; none is missing there."""
+    rows = re.findall(r"^\|[^|]+\|([^|]+)\|([^|]*`[^|]+)\|$", GUIDE.read_text(), re.MULTILINE)
+    names = {"arrows": ["ArrowLeft", "ArrowRight"]}
+    taught = {}
+    for buttons, keys in rows:
+        for word in re.findall(r"`(\w)`|(arrows)", keys):
+            for key in names.get(word[1], [word[0]]):
+                taught[key] = buttons.strip()
+    browser.open(f"{station.address}sequences/ridge/1")
+    browser.run(HEARD)
+    for key, buttons in taught.items():
+        browser.run("document.activeElement.blur(); heard.length = 0")
+        browser.run(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))", key
+        )
+        [said] = browser.run("return heard")
+        assert re.sub(r"[←→]|\W+\w$", "", said).strip() in buttons, key
+    shown = {key.text for key in browser.all(".between kbd, .bar > * > :not(details) kbd, summary kbd")}
+    assert shown | {"ArrowLeft", "ArrowRight"} == set(taught)
+    script = browser.run("return fetch('/static/uncia.js').then(answer => answer.text())")
+    own = set(re.findall(r"(\w+): \"", re.search(r"byKey = {(.*)}", script)[1])) | {"r"}
+    assert own == set(taught)
+
+
+def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_sequence):
+    """An upright picture beside a lying one, the longest name: pictures of one size, score and time inside the card."""
+    for n, size in enumerate([(600, 800), (800, 600)]):
+        sequence = make_sequence(trap="a-trap-whose-name-has-32-letters", id=str(n), pictures=[jpeg(n, size)])
+        empty_station.stored.take(*sequence.wires())
+    said = "a label of as many letters as fit into the catalogue so that it takes lines"
+    review(empty_station.stored.database, (sequence.trap, "1"), "relabelled", "anara", sequence.started_at, said)
+    browser.resize(1024, 768)
+    browser.open(empty_station.address)
+    browser.until(lambda: all(image.get_property("naturalWidth") for image in browser.all(".card img")))
+    pictures = {tuple(browser.run(RECT, image)[2:]) for image in browser.all(".card img")}
+    [(width, height)] = pictures
+    assert width / height == pytest.approx(1.6, abs=0.01)
+
+    bottoms = [browser.run(RECT, image)[1] + height for image in browser.all(".card img")]
+    tops = [browser.run(RECT, name)[1] for name in browser.all(".card strong")]
+    assert all(5 < top - bottom < 15 for top, bottom in zip(tops, bottoms, strict=True))  # not torn apart
+    card = browser.run(RECT, browser.one(".card"))
+    for fact in browser.all("li:first-child .score, li:first-child time, li:first-child .mark"):
+        x, _, wide, _ = browser.run(RECT, fact)
+        assert card[0] + 8 < x and x + wide < card[0] + card[2] - 8
+
+
+def test_navigation_says_where_one_is(browser, station):
+    """Nights and what is to review are two places at one address."""
+    for page, name in (("", "Nights"), ("?trap=ridge", "Nights"), ("?state=open", "To review"), ("map?days=7", "Map")):
+        browser.open(station.address + page)
+        assert [link.text for link in browser.all("nav a[aria-current]")] == [name]
+
+
+def test_region_is_drawn_on_every_frame(browser, station):
+    """A box for each of the three frames."""
+    browser.open(f"{station.address}sequences/ridge/2")
+    assert [len(frame.find_elements("tag name", "rect")) for frame in browser.all(".strip .frame")] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("sent", ["frames", "preview"])
+def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
+    """The box is drawn where the record says, in fractions of the picture: of a frame, or of the record's preview."""
+    preview = Preview(0, 160, 120, jpeg(5, (160, 120)))
+    sequence = make_sequence(pictures=[jpeg(4, (320, 240))], region=(0.1, 0.2, 0.5, 0.6), preview=preview)
+    empty_station.stored.take(*(sequence.wires() if sent == "frames" else [sequence.record_wire()]))
+    browser.open(f"{empty_station.address}sequences/ridge/000001")
+    browser.until(lambda: browser.one(".frame img").get_property("naturalWidth") == (320 if sent == "frames" else 160))
+
+    frame, box = (browser.run(RECT, browser.one(f".frame {tag}")) for tag in ("img", "rect"))
+    shares = [(box[k] - frame[k] * (k < 2)) / frame[2 + k % 2] for k in range(4)]
+    assert shares == pytest.approx([0.1, 0.2, 0.5, 0.6], abs=0.02)
+    assert bool(browser.all("span.frame")) == (sent == "preview")
+
+
+def test_a_shared_tablet_keeps_no_place_for_the_next_person(browser, empty_station, make_sequence, placed_jpeg):
+    """What a reviewer's browser has cached is not what a viewer sees on the same tablet afterwards."""
+    empty_station.stored.take(*make_sequence(pictures=[placed_jpeg()]).wires())
+    told = []
+    empty_station.people.set_user("dilshod", PASSWORD, "reviewer", datetime.now(UTC))
+    for name in ("dilshod", "bek"):
+        browser.log_in(empty_station.address, name)
+        told.append(tells_of(bytes(browser.driver.execute_async_script(PICTURE))))
+    assert told[0] and told[1] == []

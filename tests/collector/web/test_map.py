@@ -1,0 +1,128 @@
+"""The map: names that can be read, sightings where they were, surveys of others apart."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import hypot
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from tests.collector.imports.test_survey import NOW, small, take
+from tests.collector.station.test_alerts import state_of
+from tests.collector.web.test_page import PASSWORD
+
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.people import People
+from uncia_collector.catalogue.sightings import count_by_place, places, told_places
+from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.web.app import make_app
+from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, PlaceMark, place_labels, station_map
+from uncia_contract.messages.records import TrapState, decode, encode
+
+__all__ = ["small"]
+
+
+@dataclass
+class Place:
+    """A deployment."""
+
+    trap: str
+    latitude: float = 36.9
+    longitude: float = 73.0
+    id: str = ""
+
+
+def overlapping(boxes) -> int:
+    """How many pairs lie over each other."""
+    return sum(
+        one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]
+        for n, one in enumerate(boxes) for two in boxes[:n]
+    )  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.floats(36.8, 37.1), st.floats(72.9, 73.3)), min_size=1, max_size=8))
+def test_names_lie_on_the_map_and_not_on_each_other(where):
+    """Wherever eight traps stand, all in one spot included, each name can be read."""
+    named = [Place(f"trap-number-{n}", *one, id=str(n)) for n, one in enumerate(where)]
+    marks = station_map(named, {"0": 3}).places
+    boxes = [mark.label_box for mark in marks]
+
+    assert overlapping(boxes) == 0
+    assert all(x >= 0 and y >= 0 and right <= MAP_WIDTH and end <= MAP_HEIGHT for x, y, right, end in boxes)
+
+
+def test_name_stands_left_where_there_is_no_room_right():
+    """The longest name, at the map's right edge."""
+    mark = PlaceMark(MAP_WIDTH - 60.0, 300.0, 8.0, Place("a-trap-whose-name-has-32-letters"), 2)
+    place_labels([mark])
+
+    assert mark.label_box[2] < mark.x and mark.label_y == 306
+
+
+def test_moved_trap_has_its_sightings_where_it_stood(stored, make_sequence, tmp_path):
+    """Two in the first place, one in the second; a place left before the time that is shown is not on the map."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
+        "old,36.7,73.0,2025-01-01T00:00:00Z,2025-06-01T00:00:00Z,ridge\n"
+        "first,36.9,73.0,2026-01-01T00:00:00Z,2026-11-20T00:00:00Z,ridge\n"
+        "second,36.8,73.1,2026-11-20T00:00:00Z,,ridge\n"
+    )
+    read_deployments(table, stored.database)
+    for n, day in enumerate((18, 19, 21)):
+        stored.take(make_sequence(id=str(n), started_at=datetime(2026, 11, day, 3, tzinfo=UTC)).record_wire())
+    since = NOW - timedelta(days=30)
+    with stored.database.reading() as connection:
+        counted = count_by_place(connection, places(connection, since), since)
+
+    assert counted == {"first": 2, "second": 1}
+
+
+def test_imported_survey_has_a_map_of_its_own(stored, small, tmp_path):
+    """Another continent's survey does not shrink the station to a dot: it is chosen by its title."""
+    take(small(), stored)
+    table = tmp_path / "own.csv"
+    table.write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd9,-41.3,174.8,2026-01-01,,harbour\n"
+    )
+    read_deployments(table, stored.database)
+    People(stored.database).set_user("r", PASSWORD, "reviewer", NOW)
+    client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database))
+    client.post("/login", data={"name": "r", "password": PASSWORD})
+    own, theirs = (client.get(f"/map?days=3650&survey={name}").text for name in ("", "small"))
+
+    assert '<option value="small">Small</option>' in own and '<option value="small" selected>' in theirs
+    assert "-41.30000" in own and "36.91230" not in own
+    assert "36.91230" in theirs and "-41.30000" not in theirs
+
+
+def test_trap_that_no_deployment_places_stands_where_it_says(stored, make_sequence, tmp_path):
+    """`latitude` and `longitude` of trap.toml; a deployment knows better; who says nothing is not there."""
+    table = tmp_path / "deployments.csv"
+    table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")
+    read_deployments(table, stored.database)
+    for trap, place in (("ridge", (1.0, 2.0)), ("gully", (36.8, 73.1)), ("mute", (None, None))):
+        state = msgspec.structs.replace(decode(state_of(trap), TrapState), latitude=place[0], longitude=place[1])
+        stored.take(*make_sequence(trap=trap).wires(), Wire(f"uncia/v1/{trap}/state", encode(state)))
+    with stored.database.reading() as connection:
+        found = places(connection, NOW - timedelta(days=9000))
+        found += told_places(connection, found)
+        counted = count_by_place(connection, found, NOW - timedelta(days=9000))
+
+    assert [(place.trap, place.latitude, counted[place.id]) for place in found] == [
+        ("ridge", 36.9, 1), ("gully", 36.8, 1),
+    ]  # fmt: skip
+
+
+def test_name_apart_from_its_circle_is_led_to_it():
+    """Three traps in one spot: who does not stand beside its circle has a line that ends on its rim."""
+    marks = [PlaceMark(400.0, 300.0, 20.0, Place(f"trap-number-{n}"), 1) for n in range(3)]
+    place_labels(marks)
+    leaders = [mark.leader for mark in marks]
+
+    assert leaders.count(None) == 2
+    [(x, y, rim_x, rim_y)] = [leader for leader in leaders if leader]
+    assert hypot(rim_x - 400, rim_y - 300) == pytest.approx(20) and hypot(x - 400, y - 300) > 20

@@ -1,0 +1,83 @@
+"""The writers of results that other tools read."""
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from uncia_contract.archive.megadetector import megadetector_results, write_megadetector
+from uncia_contract.archive.score_table import COLUMNS, write_score_table
+from uncia_contract.archive.scored_picture import ScoredPicture
+
+AT = datetime(2026, 11, 23, 6, tzinfo=UTC)
+SCORED = ScoredPicture("a/1.jpg", "snow_leopard", 0.9, (0.1, 0.2, 0.3, 0.4), taken_at=AT)
+
+
+def image_of(picture: ScoredPicture) -> dict:
+    """The one image of a results file."""
+    return megadetector_results([picture], "starter-1", AT)["images"][0]
+
+
+def test_box_is_the_region_that_was_scored():
+    """Whoever draws the box sees what the trap looked at."""
+    assert image_of(SCORED)["detections"][0]["bbox"] == [0.1, 0.2, 0.3, 0.4]
+
+
+def test_whole_picture_is_a_box_of_its_own():
+    """Without a region the format wants [0, 0, 1, 1]."""
+    assert image_of(ScoredPicture("1.jpg", "x", 0.5))["detections"][0]["bbox"] == [0.0, 0.0, 1.0, 1.0]
+
+
+def test_spared_picture_has_no_detections():
+    """#1: early exit spared it."""
+    assert image_of(ScoredPicture("1.jpg", "x"))["detections"] == []
+
+
+def test_unreadable_picture_is_a_failure():
+    """#2: null detections and the reason."""
+    image = image_of(ScoredPicture("1.jpg", failure="truncated"))
+    assert image == {"file": "1.jpg", "failure": "truncated", "detections": None}
+
+
+@pytest.mark.parametrize("score", [0.0, 0.3, 1.0])
+def test_classifications_fall(score):
+    """The format wants them in descending order, under numbers that are named."""
+    results = megadetector_results([ScoredPicture("1.jpg", "x", score)], "d", AT)
+    classes = results["images"][0]["detections"][0]["classifications"]
+    assert classes[0][1] >= classes[1][1] and {c[0] for c in classes} <= set(results["classification_categories"])
+
+
+def test_megadetector_utils_accepts_the_file():
+    """PyPI's `megadetector-utils` has the last word on its format."""
+    validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
+    pictures = [SCORED, ScoredPicture("2.jpg", "snow_leopard"), ScoredPicture("3.jpg", failure="empty file")]
+
+    verdict = validator.validate_batch_results(megadetector_results(pictures, "d", AT))["validation_results"]
+
+    assert (verdict["errors"], verdict["warnings"]) == ([], [])
+
+
+@pytest.mark.parametrize("pictures", [[], [SCORED, ScoredPicture("2.jpg", failure="empty file")]], ids=["none", "two"])
+def test_written_picture_by_picture_it_is_the_same_file(pictures):
+    """An archive's file says what a small one would."""
+    stream = io.StringIO()
+    assert write_megadetector(stream, pictures, "d", AT, 0.4) == len(pictures)
+    assert json.loads(stream.getvalue()) == megadetector_results(pictures, "d", AT, 0.4)
+
+
+def test_table_has_a_line_a_picture():
+    """Columns in their order, times with their offset."""
+    stream = io.StringIO(newline="")
+
+    assert write_score_table(stream, [SCORED]) == 1
+    head, line = stream.getvalue().splitlines()
+    assert head == ",".join(COLUMNS) and line.startswith("a/1.jpg,,,2026-11-23T06:00:00+00:00,snow_leopard,0.9,0.1,")
+
+
+def test_no_field_is_a_formula():
+    """A file named `=1+1` stays a name in a spreadsheet."""
+    stream = io.StringIO(newline="")
+    write_score_table(stream, [ScoredPicture("=1+1")])
+
+    assert stream.getvalue().splitlines()[1].startswith("'=1+1,")

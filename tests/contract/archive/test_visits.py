@@ -1,0 +1,145 @@
+"""An archive's pictures are found trap by trap, cut into sequences by EXIF, and kept once they are scored."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from uncia_contract.archive import visits
+from uncia_contract.archive.archive_scores import score_log, score_sequence
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import archive_of, trap_of
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.model.manifest import Backbone, Manifest
+
+MANIFEST = Manifest(
+    name="tiny",
+    version=1,
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    labels=("other", "snow_leopard"),
+    positive_labels=("snow_leopard",),
+    input_size=(32, 32),
+    backbone=Backbone("tiny", "pooled", 2),
+    burst_rule=BurstRule(),
+    region_rule=RegionRule(),
+    decision_rule=DecisionRule(),
+    licence="Apache-2.0",
+    sha256={},
+)
+
+
+def picture(path: Path, second: int, grey: int = 90) -> None:
+    """A small JPEG taken at that second of one minute."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    exif[0x0132] = f"2026:03:01 05:30:{second:02d}"
+    Image.new("RGB", (64, 48), (grey, grey, grey)).save(path, exif=exif)
+
+
+def names(folder: Path, trap: str = "") -> list[tuple[str, ...]]:
+    """The names in each of a trap's sequences."""
+    return [one.names for one in archive_of(folder).sequences(trap, BurstRule(), "me")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "trap"),
+    [("", ""), ("DCIM/100MEDIA", ""), ("ridge/DCIM/101_BTCF", "ridge"), ("2026/ridge", "2026/ridge"), ("100m", "100m")],
+)
+def test_folders_that_a_camera_makes_are_no_traps(folder: str, trap: str) -> None:
+    """#2."""
+    assert trap_of(folder) == trap
+
+
+def test_a_burst_runs_from_one_camera_folder_into_the_next(tmp_path: Path) -> None:
+    """The 999th picture and the first of the next folder, three seconds apart, are one sequence."""
+    picture(tmp_path / "ridge/DCIM/100MEDIA/IMG_0999.JPG", 10)
+    picture(tmp_path / "ridge/DCIM/101MEDIA/IMG_0001.JPG", 13)
+    assert names(tmp_path, "ridge") == [("ridge/DCIM/100MEDIA/IMG_0999.JPG", "ridge/DCIM/101MEDIA/IMG_0001.JPG")]
+
+
+def test_two_traps_never_share_a_sequence(tmp_path: Path) -> None:
+    """Even when both saw something in the same second."""
+    picture(tmp_path / "ridge/1.jpg", 10)
+    picture(tmp_path / "pass/1.jpg", 10)
+    assert (archive_of(tmp_path).traps, names(tmp_path, "ridge")) == (["pass", "ridge"], [("ridge/1.jpg",)])
+
+
+@pytest.mark.parametrize("change", ["content", "touch", "bundle", "preprocessing"])
+def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """#4: so that it is scored anew."""
+    picture(tmp_path / "1.jpg", 10)
+    before = archive_of(tmp_path).sequences("", BurstRule(), "me")[0].key
+    if change == "content":
+        (tmp_path / "1.jpg").write_bytes((tmp_path / "1.jpg").read_bytes() + b" ")
+    if change == "touch":
+        os.utime(tmp_path / "1.jpg", ns=(1, 1))
+    if change == "preprocessing":
+        monkeypatch.setattr(visits, "RULE", "bilinear 2")
+    after = archive_of(tmp_path).sequences("", BurstRule(), "you" if change == "bundle" else "me")[0].key
+    assert before != after
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "empty"])
+def test_an_archive_without_pictures_is_told(tmp_path: Path, there: bool) -> None:
+    """In one line that names it."""
+    folder = tmp_path / "archive"
+    if there:
+        folder.mkdir()
+    with pytest.raises(DataError, match=r"archive: (no pictures|not there); expected"):
+        archive_of(folder)
+
+
+class Constant:
+    """A classifier to which everything looks the same."""
+
+    manifest = MANIFEST
+
+    def score(self, image: object) -> float:
+        return 0.75
+
+
+def test_unreadable_pictures_are_recorded_with_their_reason(tmp_path: Path) -> None:
+    """One truncated beside a good one, and a file that is nothing but its name."""
+    for number in (1, 2):
+        picture(tmp_path / f"{number}.jpg", 10 + number)
+    (tmp_path / "2.jpg").write_bytes((tmp_path / "2.jpg").read_bytes()[:-400])
+    (tmp_path / "3.jpg").write_bytes(b"no picture")
+    archive = archive_of(tmp_path)
+    scored = [
+        picture
+        for sequence in archive.sequences("", BurstRule(), "me")
+        for picture in score_sequence(sequence, archive.place, Constant())
+    ]
+    reasons = {picture.file: (picture.failure or "").split(":")[0] for picture in scored}
+    assert reasons == {"1.jpg": "", "2.jpg": "truncated", "3.jpg": "not a JPEG"}
+
+
+LINES = {f"{number:032x}": (ScoredPicture(f"{number}.jpg", score=number / 10),) for number in range(3)}
+
+
+def test_an_entry_that_says_something_else_is_told_with_the_remedy(tmp_path: Path) -> None:
+    """As bytes that went bad, or another version, leave them."""
+    key = f"{7:032x}"
+    (tmp_path / "log").write_text(f'["{key}", [{{"file": 5}}]]\n')
+    with score_log(tmp_path / "log") as log, pytest.raises(StorageError, match=r"damaged entry .*delete the file"):
+        log.read(key)
+
+
+def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> None:
+    """A line that was cut short is cut off, and what follows is whole again."""
+    first, second, third = LINES
+    with score_log(tmp_path / "log") as log:
+        log.add(first, LINES[first])
+        log.add(second, LINES[second])
+    with (tmp_path / "log").open("r+b") as file:
+        file.truncate(file.seek(0, 2) - 5)
+    with score_log(tmp_path / "log") as log:
+        assert (first in log, second in log) == (True, False)
+        log.add(third, LINES[third])
+    with score_log(tmp_path / "log") as log:
+        assert (log.read(first), log.read(third)) == (LINES[first], LINES[third])

@@ -1,0 +1,82 @@
+"""Verdicts: the mean decides, and stopping early never changes it."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from uncia_contract.bursts.decisions import (
+    DecisionRule,
+    aggregate,
+    decide,
+    decide_early,
+    scoring_order,
+)
+
+probability = st.floats(0.0, 1.0, allow_nan=False)
+bursts_of_scores = st.lists(probability, min_size=1, max_size=40)
+
+
+@given(bursts_of_scores, probability)
+def test_early_exit_gives_the_verdict_of_scoring_every_frame(scores: list[float], threshold: float) -> None:
+    """DESIGN 3: the verdict is provably that of scoring every frame."""
+    rule = DecisionRule(threshold)
+    early, _ = decide_early(scores.__getitem__, len(scores), rule)
+    assert early.positive == decide(scores, rule).positive
+
+
+@given(bursts_of_scores)
+def test_early_exit_agrees_where_the_mean_is_the_threshold_itself(scores: list[float]) -> None:
+    """The bound holds to the last bit: a mean exactly at the threshold stays positive."""
+    rule = DecisionRule(math.fsum(scores) / len(scores))
+    assert decide_early(scores.__getitem__, len(scores), rule)[0].positive
+
+
+@given(bursts_of_scores, probability)
+def test_a_positive_is_scored_in_full_and_its_confidence_is_its_mean(scores: list[float], threshold: float) -> None:
+    """What is published for a positive is the number that decided."""
+    early, scored = decide_early(scores.__getitem__, len(scores), DecisionRule(threshold))
+    full = len(scored) == len(scores) and early.confidence == math.fsum(scores) / len(scores)
+    assert full or not early.positive
+
+
+@given(bursts_of_scores, probability)
+def test_the_upper_bound_of_a_negative_is_no_less_than_its_mean(scores: list[float], threshold: float) -> None:
+    """An early negative records a bound that the true mean cannot exceed."""
+    early, _ = decide_early(scores.__getitem__, len(scores), DecisionRule(threshold))
+    assert early.confidence >= math.fsum(scores) / len(scores)
+
+
+def test_a_hopeless_burst_stops_as_soon_as_the_bound_permits() -> None:
+    """Ten frames at 0 under a threshold of 0.5: six are enough to know."""
+    _, scored = decide_early(lambda index: 0.0, 10, DecisionRule(0.5))
+    assert len(scored) == 6
+
+
+@pytest.mark.parametrize(
+    ("frames", "order"),
+    [(1, [0]), (2, [0, 1]), (3, [1, 2, 0]), (4, [1, 2, 0, 3]), (5, [2, 3, 1, 4, 0])],
+    ids=["one", "two", "three", "four", "five"],
+)
+def test_frames_are_scored_from_the_middle_outwards(frames: int, order: list[int]) -> None:
+    """The animal most likely stands in the middle of the burst."""
+    assert scoring_order(frames) == order
+
+
+def test_missing_scores_that_could_decide_are_refused() -> None:
+    """A verdict without the scores that it depends on is no verdict."""
+    with pytest.raises(ValueError, match="could still decide"):
+        decide([0.9], DecisionRule(0.5), frames=2)
+
+
+def test_a_sequence_without_frames_is_refused() -> None:
+    """Nothing seen is not a negative."""
+    with pytest.raises(ValueError, match="no verdict"):
+        decide([], DecisionRule(0.5))
+
+
+@given(bursts_of_scores, st.sampled_from(["mean", "mean_logit", "median", "max", "noisy_or", "majority"]))
+def test_every_aggregator_gives_a_probability(scores: list[float], how: str) -> None:
+    """Reports compare aggregators on one scale."""
+    assert 0.0 <= aggregate(scores, how) <= 1.0  # type: ignore[arg-type]

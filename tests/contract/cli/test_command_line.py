@@ -1,0 +1,84 @@
+"""Every command ends in one way: an exit code, one line where something went wrong, no traceback."""
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser
+
+import pytest
+
+from uncia_contract.cli.command_line import run_command
+from uncia_contract.errors import DataError
+
+LONG_TALK = """
+from argparse import ArgumentParser
+from uncia_contract.cli.command_line import run_command
+parser = ArgumentParser("uncia-talk")
+parser.set_defaults(run=lambda arguments: [print(n) for n in range({lines})] and {code})
+raise SystemExit(run_command(parser))
+"""
+
+DAMAGED_EXIF = """
+import io
+from argparse import ArgumentParser
+from PIL import Image
+from uncia_contract.cli.command_line import run_command
+from uncia_contract.pictures.jpeg import open_jpeg
+file = io.BytesIO()
+cut = bytes.fromhex("457869660000 49492a0008000000 0500 120103000100 0000")
+Image.new("RGB", (64, 64)).save(file, "jpeg", exif=cut)
+parser = ArgumentParser("uncia-look")
+parser.set_defaults(run=lambda arguments: print(open_jpeg(file.getvalue()).size) or 0)
+raise SystemExit(run_command(parser))
+"""
+
+
+def _parser(run) -> ArgumentParser:
+    parser = ArgumentParser("uncia-talk")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _raises(error: BaseException):
+    def run(arguments) -> int:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("run", "code", "said"),
+    [
+        (lambda arguments: 0, 0, ""),
+        (lambda arguments: 1, 1, ""),
+        (_raises(DataError("labels.csv: is empty")), 2, "uncia-talk: labels.csv: is empty\n"),
+        (_raises(KeyboardInterrupt()), 130, "uncia-talk: interrupted\n"),
+    ],
+    ids=["done", "its own code", "a mistake", "Ctrl-C"],
+)
+def test_how_a_command_ends(run, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is said goes to stderr."""
+    assert run_command(_parser(run), []) == code
+    assert capsys.readouterr() == ("", said)
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    """It is nobody's mistake but ours."""
+    with pytest.raises(ZeroDivisionError):
+        run_command(_parser(lambda arguments: 1 // 0), [])
+
+
+@pytest.mark.parametrize("lines", [3, 100_000], ids=["all in the buffer", "more than a pipe holds"])
+def test_a_reader_that_leaves_is_no_mistake(lines: int) -> None:
+    """As with `| head`, whether the talk is noticed to be for nobody early or at its end."""
+    talk = [sys.executable, "-c", LONG_TALK.format(lines=lines, code=0)]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(talk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as program:
+        program.stdout.close()
+        assert (program.stderr.read(), program.wait()) == (b"", 0)
+
+
+def test_damaged_exif_of_a_good_picture_is_not_told() -> None:
+    """Pillow would warn of each on standard error, in the middle of a progress line."""
+    told = subprocess.run([sys.executable, "-c", DAMAGED_EXIF], capture_output=True, text=True, check=True)
+    assert (told.stdout, told.stderr) == ("(64, 64)\n", "")

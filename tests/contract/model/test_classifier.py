@@ -1,0 +1,144 @@
+"""A classifier runs the bundle on whichever runtime is there, or refuses it by name."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from uncia_contract.errors import BundleError, RuntimeMissingError
+from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.manifest import MODEL, PROBES
+from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
+from uncia_contract.model.stderr_filter import without_chatter
+from uncia_contract.model.tflite_check import check_model
+
+MODELS = Path(__file__).parents[1] / "models"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+
+
+@pytest.fixture(scope="module")
+def starter() -> Classifier:
+    return Classifier(read_bundle(STARTER))
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, 400, 1000, 1500, 1880], ids=str)
+def test_a_truncated_flatbuffer_is_refused(make_bundle: Callable[..., Bundle], keep: int) -> None:
+    """Whole as a file, but no model."""
+    bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes()[:keep]})
+    with pytest.raises(BundleError, match=r"model\.tflite: .*expected a TFLite flatbuffer"):
+        Classifier(bundle)
+
+
+def test_no_beginning_of_a_model_passes_for_a_model() -> None:
+    """Each of 1,896 places to cut it; a bundle's sha256 tells its own cut long before."""
+    model, passed = (MODELS / "tiny.tflite").read_bytes(), []
+    check_model(model)
+    for length in range(len(model)):
+        try:
+            check_model(model[:length])
+            passed.append(length)
+        except BundleError:
+            continue
+    assert passed == []
+
+
+@pytest.mark.parametrize(
+    ("model", "got"), [("float", r"float32 \(1, 8, 8, 3\)"), ("dynamic", r"uint8 \(-1, 8, 8, 3\)")], ids=str
+)
+def test_another_input_is_refused_with_expected_and_got(
+    make_bundle: Callable[..., Bundle], model: str, got: str
+) -> None:
+    """Float pixels, and a batch of any size."""
+    bundle = make_bundle({MODEL: (MODELS / f"{model}.tflite").read_bytes()})
+    with pytest.raises(BundleError, match=f"input {got}, expected uint8"):
+        Classifier(bundle)
+
+
+def test_a_head_wider_than_the_features_is_refused_with_both(make_bundle: Callable[..., Bundle]) -> None:
+    """Head and manifest agree with each other, but not with the model."""
+    starter = read_bundle(STARTER)
+    bundle = msgspec.structs.replace(
+        make_bundle().manifest, backbone=starter.manifest.backbone, labels=starter.manifest.labels
+    )
+    with pytest.raises(BundleError, match="gives 2 features, its head expects 1280"):
+        Classifier(make_bundle({"head.npz": starter.members["head.npz"]}, bundle))
+
+
+def test_another_input_size_than_the_manifest_says_is_refused(make_bundle: Callable[..., Bundle]) -> None:
+    """Both sizes are named."""
+    described = msgspec.structs.replace(make_bundle().manifest, input_size=(16, 8))
+    with pytest.raises(BundleError, match=r"\(8, 8\).*\(16, 8\)"):
+        Classifier(make_bundle(described=described))
+
+
+def test_probes_that_are_not_reproduced_are_refused_with_expected_and_got(
+    make_bundle: Callable[..., Bundle], tiny_members: dict[str, bytes]
+) -> None:
+    """A runtime or accelerator that scores otherwise decides nothing."""
+    probes = probes_from_bytes(tiny_members[PROBES])
+    wrong = probes_to_bytes(replace(probes, probabilities=probes.probabilities[:, ::-1]))
+    with pytest.raises(BundleError, match=r"its probes differ by .* expected at most .*not used"):
+        Classifier(make_bundle({PROBES: wrong})).check_probes()
+
+
+@pytest.mark.parametrize("part", ["features", "probabilities"])
+def test_probes_without_a_number_are_refused(
+    make_bundle: Callable[..., Bundle], tiny_members: dict[str, bytes], part: str
+) -> None:
+    """NaN compares as neither larger nor smaller."""
+    probes = probes_from_bytes(tiny_members[PROBES])
+    wrong = probes_to_bytes(replace(probes, **{part: getattr(probes, part) * np.float32(np.nan)}))
+    with pytest.raises(BundleError, match=r"probes differ by .*nan"):
+        Classifier(make_bundle({PROBES: wrong})).check_probes()
+
+
+def test_the_runtime_and_its_kernels_are_named(starter: Classifier) -> None:
+    """XNNPACK is set, not left to luck: on tflite-runtime too."""
+    assert (starter.info.name in ("ai_edge_litert", "tflite_runtime"), starter.info.delegate) == (True, "XNNPACK")
+
+
+def test_more_threads_give_the_same_features(starter: Classifier) -> None:
+    """Threads change the time, not the answer."""
+    image = np.random.default_rng(5).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    assert np.array_equal(starter.features(image), Classifier(read_bundle(STARTER), threads=2).features(image))
+
+
+def test_a_runtime_that_is_not_there_is_told(make_bundle: Callable[..., Bundle]) -> None:
+    """With how to install it."""
+    with pytest.raises(RuntimeMissingError, match=r"expected no_such_runtime; install"):
+        Interpreter(make_bundle().members[MODEL], only="no_such_runtime")
+
+
+def test_loading_a_model_says_nothing_on_standard_error() -> None:
+    """The C++ library's INFO line does not reach the user; run in a process of its own, for it comes once only."""
+    model = str(MODELS / "tiny.tflite")
+    code = f"from uncia_contract.model.interpreter import Interpreter; Interpreter(open({model!r}, 'rb').read())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+def test_errors_of_the_library_come_through(capfd: pytest.CaptureFixture[str]) -> None:
+    """Only lines that begin with INFO: are chatter."""
+    with without_chatter():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: no memory\n")
+    assert capfd.readouterr().err == "ERROR: no memory\n"
+
+
+@pytest.mark.parametrize(
+    ("threads", "megabytes", "copied"), [(2, 3.5, True), (1, 3.5, False), (2, 9.0, False)], ids=str
+)
+def test_only_a_light_model_on_several_threads_is_loaded_twice(
+    make_bundle: Callable[..., Bundle], threads: int, megabytes: float, copied: bool
+) -> None:
+    """A large one gains nothing, and takes its weights again."""
+    padding = b"\0" * int(megabytes * 1024 * 1024)
+    bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes() + padding})
+    assert (on_one_core(bundle, Classifier(bundle, threads=threads)) is not None) == copied

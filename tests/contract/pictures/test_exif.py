@@ -1,0 +1,99 @@
+"""Times: what EXIF says of when a picture was taken."""
+
+import io
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from PIL import ExifTags, Image
+
+from uncia_contract.pictures.exif import parse_time
+from uncia_contract.pictures.jpeg import jpeg_time
+
+
+@pytest.mark.parametrize(
+    ("parts", "time"),
+    [
+        (("2012:12:31 14:46:04",), datetime(2012, 12, 31, 14, 46, 4, tzinfo=UTC)),
+        (("2012:12:31 14:46:04", "25"), datetime(2012, 12, 31, 14, 46, 4, 250000, tzinfo=UTC)),
+        (("2012:12:31 14:46:04", "", "+04:30"), datetime(2012, 12, 31, 10, 16, 4, tzinfo=UTC)),
+        (("2020-09-29T05:38:18+0200",), datetime(2020, 9, 29, 3, 38, 18, tzinfo=UTC)),
+        (("2020-09-29T05:38:18Z",), datetime(2020, 9, 29, 5, 38, 18, tzinfo=UTC)),
+        (("2020:09:29 05:38:18", "", "rubbish"), datetime(2020, 9, 29, 5, 38, 18, tzinfo=UTC)),
+        (("0000:00:00 00:00:00",), None),
+        (("1970:01:01 00:00:00",), None),
+        (("",), None),
+        (("yesterday",), None),
+    ],
+    ids=["plain", "sub-seconds", "offset", "iso", "zulu", "bad offset", "zeros", "1970", "empty", "words"],
+)
+def test_a_time_is_read_or_is_none(parts: tuple[str, ...], time: datetime | None) -> None:
+    """EXIF 2.31 times, ISO times, and the lies that cameras tell."""
+    assert parse_time(*parts) == time
+
+
+def test_a_time_without_offset_is_taken_in_the_cameras_zone() -> None:
+    """Most trail cameras write no offset; the configuration knows it."""
+    zone = timezone(timedelta(hours=5))
+    assert parse_time("2012:12:31 14:46:04", zone=zone) == datetime(2012, 12, 31, 9, 46, 4, tzinfo=UTC)
+
+
+TAKEN = datetime(2012, 12, 31, 14, 46, 4, 250000, tzinfo=UTC)
+
+
+def photographed(**saved) -> bytes:
+    """A small JPEG with TAKEN in its EXIF."""
+    exif = Image.Exif()
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.DateTimeOriginal], details[ExifTags.Base.SubsecTimeOriginal] = "2012:12:31 14:46:04", "25"
+    stream = io.BytesIO()
+    Image.new("RGB", (32, 24), "white").save(stream, "JPEG", exif=exif, **saved)
+    return stream.getvalue()
+
+
+def spread_over_segments(picture: bytes) -> bytes:
+    """The same with its EXIF block in two segments, as long ones come."""
+    at = picture.index(b"\xff\xe1")
+    length = int.from_bytes(picture[at + 2 : at + 4], "big")
+    block = picture[at + 10 : at + 2 + length]
+    parts = [b"Exif\0\0" + part for part in (block[:40], block[40:])]
+    segments = b"".join(b"\xff\xe1" + (len(part) + 2).to_bytes(2, "big") + part for part in parts)
+    return picture[:at] + segments + picture[at + 2 + length :]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda picture: picture,
+        lambda picture: picture[:2] + b"\xff\xff" + picture[2:],
+        lambda picture: picture[:2] + b"\xff\xfe\x00\x06note" + picture[2:],
+        lambda picture: picture[:2] + b"\xff\xe1\x00\x0bhttp://ns" + picture[2:],
+        lambda picture: picture[: picture.index(b"\xff\xda")],
+        spread_over_segments,
+    ],
+    ids=["as written", "fill bytes", "a comment before", "XMP before", "cut behind the header", "two segments"],
+)
+def test_a_pictures_time_is_found_in_its_header(changed) -> None:
+    """As bytes and as a stream, of which no more than the header is read."""
+    picture = changed(photographed())
+    stream = io.BytesIO(picture + bytes(100_000))
+    assert (jpeg_time(picture), jpeg_time(stream)) == (TAKEN, TAKEN)
+    assert stream.tell() <= len(picture) + 4
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> None:
+    """Never an error: the picture itself is judged where it is decoded."""
+    picture = photographed()
+    header = picture.index(b"\xff\xda")
+    cut = {jpeg_time(picture[:end]) for end in range(header)}
+    flipped = [jpeg_time(picture[:at] + bytes([picture[at] ^ 255]) + picture[at + 1 :]) for at in range(header)]
+    assert cut == {None, TAKEN}
+    assert None in flipped and TAKEN in flipped
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff", b"\x89PNG\r\n", b"\xff\xd8\xff\xe1\x00\x00", b"\xff\xd8" + b"\xff\xd0" * 50]
+)
+def test_what_is_no_jpeg_has_no_time(data: bytes) -> None:
+    """Nor does it take for ever."""
+    assert jpeg_time(data) is None

@@ -1,0 +1,150 @@
+"""Pictures: what is refused on arrival, what is decoded."""
+
+import errno
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.errors import FrameError
+from uncia_contract.pictures import jpeg as jpegs
+from uncia_contract.pictures.jpeg import check_jpeg, open_jpeg, oriented_size, picture_bytes
+
+
+def jpeg(
+    size: tuple[int, int] = (64, 48), mode: str = "RGB", orientation: int | None = None, **options: object
+) -> bytes:
+    """A rendered JPEG."""
+    rows = np.add.outer(np.arange(size[1]), np.arange(size[0])).astype(np.uint8)
+    image = Image.fromarray(rows).convert(mode)
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    out = io.BytesIO()
+    image.save(out, "JPEG", exif=exif, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def test_a_whole_jpeg_is_let_in_with_its_size() -> None:
+    """The header tells the size without decoding."""
+    assert check_jpeg(jpeg((64, 48))) == (64, 48)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n" + b"0" * 100, "not a JPEG"),
+        (jpeg()[:-2], "end marker"),
+        (jpeg()[:40], "truncated"),
+        (b"\xff\xd8\xff\xd9", "truncated"),
+        (b"\xff\xd8" + b"\x00" * 100, "damaged"),
+    ],
+    ids=["empty", "png", "no end", "header only", "markers only", "zeros"],
+)
+def test_a_bad_file_is_refused_by_name_of_its_fault(data: bytes, reason: str) -> None:
+    """The reason goes into `failures`, so that a person can act on it."""
+    with pytest.raises(FrameError, match=reason):
+        check_jpeg(data)
+
+
+def test_every_truncation_is_refused() -> None:
+    """No cut leaves something that passes for a picture."""
+    whole = jpeg((96, 96), quality=90)
+    passed = []
+    for length in range(0, len(whole) - 1, 7):
+        try:
+            open_jpeg(whole[:length])
+            passed.append(length)
+        except FrameError:
+            continue
+    assert passed == []
+
+
+def test_an_absurd_size_is_refused_before_decoding() -> None:
+    """A header that claims 65,500 x 65,500 pixels is a bomb, not a picture."""
+    whole = bytearray(jpeg())
+    at = whole.index(b"\xff\xc0")
+    whole[at + 5 : at + 9] = (65500).to_bytes(2, "big") * 2
+    with pytest.raises(FrameError, match="65500 x 65500"):
+        check_jpeg(bytes(whole))
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
+def test_every_colour_mode_comes_out_as_rgb(mode: str) -> None:
+    """Infrared cameras write grey JPEGs."""
+    assert open_jpeg(jpeg(mode=mode)).mode == "RGB"
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pixels_come_upright(orientation: int) -> None:
+    """Orientations 5 to 8 swap the sides."""
+    size = (64, 48) if orientation < 5 else (48, 64)
+    data = jpeg((64, 48), orientation=orientation)
+    assert open_jpeg(data).size == oriented_size(data) == size
+
+
+def test_a_large_picture_is_decoded_at_a_reduced_scale() -> None:
+    """DCT scaling: an eighth of the side where that is enough."""
+    assert open_jpeg(jpeg((1600, 1200)), (200, 150)).size == (200, 150)
+
+
+class Watched(io.BytesIO):
+    """Tells how many bytes were asked for at most."""
+
+    asked = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        self.asked = max(self.asked, size if size >= 0 else 1 << 30)
+        return super().read(size)
+
+
+def test_a_stream_gives_the_picture_without_being_read_whole() -> None:
+    """Of a file of 5 MB no more than a block is in memory at a time."""
+    whole = jpeg((1200, 900), quality=100, subsampling=0)
+    stream = Watched(whole)
+    assert np.array_equal(open_jpeg(stream), open_jpeg(whole))
+    assert check_jpeg(stream) == oriented_size(stream) == (1200, 900)
+    assert (stream.asked, stream.closed) == (64 * 1024, False)
+    assert len(whole) > 3 * stream.asked
+
+
+@pytest.mark.parametrize("behind", [0, 1, 4094, 4095, 4096, 200_000], ids=str)
+def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
+    """Some cameras write a preview behind the picture; the marker may lie across two blocks."""
+    whole = jpeg()
+    assert check_jpeg(io.BytesIO(whole + bytes(behind))) == (64, 48)
+    with pytest.raises(FrameError, match="end marker"):
+        check_jpeg(io.BytesIO(whole[:-2] + bytes(behind)))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9999], ids=["in the middle", "near the end, where its marker is sought"])
+def test_a_card_that_fails_while_a_picture_is_decoded_is_told_apart_from_a_bad_picture(share: float) -> None:
+    """The one asks for another card, the other for another file."""
+    whole = jpeg((1200, 900), quality=100, subsampling=0)
+
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() <= share * len(whole) < self.tell() + (size or 0):
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(FrameError, match="cannot be read: Input/output error"):
+        open_jpeg(Failing(whole))
+
+
+def test_a_file_is_read_in_memory_of_its_own_size() -> None:
+    """Python reserves as many bytes as are asked for: of 64 MB for each picture, threads wait for each other."""
+    stream = Watched(b"picture" * 100)
+    assert (picture_bytes(lambda: stream), stream.asked) == (b"picture" * 100, 700)
+
+
+def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor a byte of it."""
+    monkeypatch.setattr(jpegs, "MAX_JPEG_BYTES", 699)
+    stream = Watched(b"picture" * 100)
+    with pytest.raises(FrameError, match="more than 699 bytes"):
+        picture_bytes(lambda: stream)
+    assert stream.asked == 0

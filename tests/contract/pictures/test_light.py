@@ -1,0 +1,30 @@
+"""Day or infrared, told by colour."""
+
+import numpy as np
+import pytest
+
+from uncia_contract.pictures.light import light_of
+
+
+def picture(red: int, green: int, blue: int) -> np.ndarray:
+    """A flat picture with a coloured strip below, as cameras burn in."""
+    made = np.full((100, 80, 3), (red, green, blue), np.uint8)
+    made[93:] = (255, 200, 0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("colour", "light"),
+    [((90, 90, 90), "infrared"), ((90, 93, 90), "infrared"), ((90, 104, 90), "day"), ((200, 120, 60), "day")],
+    ids=["grey", "JPEG noise", "pale", "colourful"],
+)
+def test_a_grey_scene_is_infrared(colour: tuple[int, int, int], light: str) -> None:
+    """Nine tenths of the scene decide; the coloured strip does not count."""
+    assert light_of(picture(*colour)) == light
+
+
+def test_a_small_coloured_thing_does_not_make_day() -> None:
+    """An ear tag or a status lamp in an infrared picture."""
+    scene = picture(70, 70, 70)
+    scene[40:50, 40:50] = (250, 30, 30)
+    assert light_of(scene) == "infrared"

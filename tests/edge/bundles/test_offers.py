@@ -1,0 +1,239 @@
+"""A bundle that is offered from afar: in pieces, proved, installed, and how a bad one is got rid of."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.bundles import bundle_bytes
+from uncia_contract.errors import BundleError
+from uncia_contract.messages.records import BundlePiece
+from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer, read_bundle
+from uncia_edge.bundles.installed import InstalledBundle
+from uncia_edge.bundles.last_good import bundle_in_use
+from uncia_edge.bundles.offers import Offers
+from uncia_edge.scoring.delegate import Chosen
+
+
+class World:
+    """A trap's state folder, with a bundle in use."""
+
+    def __init__(self, folder: Path, refuse: str | None = None) -> None:
+        self.configured, self.state = folder / "configured.uncia", folder / "state"
+        folder.mkdir(parents=True, exist_ok=True)
+        if not self.configured.exists():
+            self.configured.write_bytes(bundle_bytes(1))
+        self.in_use = bundle_in_use(self.configured, self.state, accept)
+        self.refuse, self.tried, self.sent = refuse, 0, 0
+        self.installed = InstalledBundle(self.state / "bundle", self.configured)
+        self.offers = Offers(
+            *(self.state / "bundle", self.in_use.bundle.identity, self.state / "bundle" / "last-good.uncia"),
+            *(self.installed, self.prove),
+        )
+
+    def prove(self, path: Path) -> str | None:
+        self.tried += 1
+        assert read_bundle(path)
+        return self.refuse
+
+    def send(self, content: bytes, piece: int = 500, most: int = 1000) -> bool:
+        """Whether all of it came; at most so many pieces are sent."""
+        missing = self.offers.begin(bundle_offer(bundle_from_bytes(content), content))
+        sha256 = bundle_from_bytes(content).sha256
+        while missing and most:
+            start, end = missing[0].start, min(missing[0].end, missing[0].start + piece)
+            missing = self.offers.take(BundlePiece(sha256, start, content[start:end]))
+            self.sent, most = self.sent + end - start, most - 1
+        return not missing
+
+
+def accept(path: Path, bundle: object) -> Chosen:
+    return Chosen(None)  # type: ignore[arg-type]
+
+
+def crash(path: Path, bundle: object) -> Chosen:
+    raise SystemExit("segmentation fault")
+
+
+def refuse(path: Path, bundle: object) -> Chosen:
+    raise BundleError("its probes differ")
+
+
+def test_an_offered_bundle_decides_after_the_next_start(tmp_path: Path) -> None:
+    """Byte for byte what was offered; it is the last good one from then on."""
+    world, content = World(tmp_path), bundle_bytes(2, b"another model " * 300)
+    assert world.send(content)
+    world.offers.install()
+    assert (world.tried, world.installed.path is not None) == (1, True)
+    again = World(tmp_path)
+    assert again.in_use.bundle.identity == bundle_from_bytes(content).identity
+    assert (again.state / "bundle" / "last-good.uncia").read_bytes() == content
+    assert sorted(path.name.split("-")[0] for path in (again.state / "bundle").iterdir()) == [
+        "installed", "installed.json", "last",
+    ]  # fmt: skip
+
+
+def test_members_that_the_trap_has_are_not_sent_again(tmp_path: Path) -> None:
+    """A new head for a large model costs the head and the manifest."""
+    model = bytes(range(256)) * 400
+    (tmp_path / "configured.uncia").write_bytes(bundle_bytes(1, model))
+    world, content = World(tmp_path), bundle_bytes(2, model, head=0.5)
+    assert world.send(content)
+    assert world.sent < len(content) - len(model) + 1
+    world.offers.install()
+    assert World(tmp_path).in_use.bundle.manifest.version == 2
+
+
+@pytest.mark.parametrize("keep", [None, -100, -1], ids=["all", "torn", "a byte less"])
+def test_a_transfer_goes_on_where_it_was(tmp_path: Path, keep: int | None) -> None:
+    """After a restart, and with less of the last piece than was written."""
+    world, content = World(tmp_path), bundle_bytes(2, b"m" * 5000)
+    assert not world.send(content, most=4)
+    part = world.state / "bundle" / "offered.part"
+    part.write_bytes(part.read_bytes()[:keep])
+    again = World(tmp_path)
+    assert again.send(content)
+    assert again.sent < len(content) - 1500
+    again.offers.install()
+    assert again.installed.path is not None
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 6000), st.integers(1, 900)), max_size=20), st.integers(100, 3000))
+def test_pieces_out_of_order_or_twice_do_no_harm(
+    tmp_path_factory: pytest.TempPathFactory, strays: list[tuple[int, int]], piece: int
+) -> None:
+    """Only the piece that is due is taken."""
+    world, content = World(tmp_path_factory.mktemp("trap")), bundle_bytes(2, bytes(range(250)) * 20)
+    bundle = bundle_from_bytes(content)
+    missing = world.offers.begin(bundle_offer(bundle, content))
+    for start, length in strays:
+        if content[start : start + length]:
+            missing = world.offers.take(BundlePiece(bundle.sha256, start, content[start : start + length]))
+    assert missing
+    assert world.send(content, piece)
+    world.offers.install()
+    installed = world.installed.path
+    assert installed is not None and installed.read_bytes() == content
+
+
+def test_bytes_that_were_spoilt_are_found_and_it_begins_anew(tmp_path: Path) -> None:
+    """Nothing is tried, nothing installed."""
+    world, content = World(tmp_path), bundle_bytes(2, b"m" * 5000)
+    assert world.send(content)
+    part = world.state / "bundle" / "offered.part"
+    part.write_bytes(bytes(len(part.read_bytes())))
+    with pytest.raises(BundleError, match="damaged on its way"):
+        world.offers.install()
+    assert (world.tried, world.installed.path) == (0, None)
+    assert world.send(content)
+    world.offers.install()
+    assert world.installed.path is not None
+
+
+@pytest.mark.parametrize(
+    ("offered", "reason"),
+    [
+        (lambda: bundle_bytes(1, b"other"), "not newer than 1"),
+        (lambda: bundle_bytes(1), "not newer than 1"),
+    ],
+    ids=["as old", "the same"],
+)
+def test_what_is_not_newer_is_refused_before_it_is_sent(
+    tmp_path: Path, offered: Callable[[], bytes], reason: str
+) -> None:
+    """A model's version only grows."""
+    world = World(tmp_path)
+    with pytest.raises(BundleError, match=reason):
+        world.send(offered())
+    assert world.sent == 0
+
+
+def test_an_offer_that_lies_about_its_version_is_refused(tmp_path: Path) -> None:
+    """The bundle's own word counts."""
+    world, content = World(tmp_path), bundle_bytes(1, b"older" * 100)
+    bundle = bundle_from_bytes(content)
+    lie = bundle_offer(bundle, content)
+    lie = type(lie)(type(lie.bundle)("told", 9, bundle.sha256), lie.size, lie.parts)
+    missing = world.offers.begin(lie)
+    while missing:
+        missing = world.offers.take(
+            BundlePiece(bundle.sha256, missing[0].start, content[missing[0].start : missing[0].end])
+        )
+    with pytest.raises(BundleError, match="not newer"):
+        world.offers.install()
+    assert (world.tried, world.installed.path) == (0, None)
+
+
+def test_a_bundle_that_does_not_run_here_is_not_installed(tmp_path: Path) -> None:
+    """With the reason for the base station."""
+    world = World(tmp_path, refuse="its probes differ by 0.4")
+    assert world.send(bundle_bytes(2, b"m" * 900))
+    with pytest.raises(BundleError, match=r"does not run here: its probes differ by 0\.4"):
+        world.offers.install()
+    assert (world.installed.path, World(tmp_path).in_use.bundle.manifest.version) == (None, 1)
+
+
+def test_a_piece_of_what_was_not_offered_is_refused(tmp_path: Path) -> None:
+    """Nothing is written."""
+    world = World(tmp_path)
+    with pytest.raises(BundleError, match="was not offered"):
+        world.offers.take(BundlePiece("0" * 64, 0, b"x"))
+    assert not (world.state / "bundle" / "offered.part").exists()
+
+
+def test_without_room_an_offer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sightings need the card more."""
+    world = World(tmp_path)
+    monkeypatch.setattr("uncia_edge.bundles.offers._SPARE_BYTES", 1 << 60)
+    with pytest.raises(BundleError, match="no room on the card"):
+        world.send(bundle_bytes(2))
+
+
+def installed(folder: Path) -> World:
+    world = World(folder)
+    assert world.send(bundle_bytes(2, b"another"))
+    world.offers.install()
+    return world
+
+
+def test_an_installed_bundle_that_is_refused_later_is_withdrawn(tmp_path: Path) -> None:
+    """Another runtime after an update: the configured bundle decides, and the state says why."""
+    world = installed(tmp_path)
+    in_use = bundle_in_use(
+        world.configured, world.state, lambda path, b: (refuse if "installed" in path.name else accept)(path, b)
+    )
+    assert (in_use.bundle.manifest.version, "its probes differ" in str(in_use.refused)) == (1, True)
+    assert world.installed.path is None
+
+
+def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path) -> None:
+    """The service is started again each time; the third time it goes on with the configured one."""
+    world = installed(tmp_path)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            bundle_in_use(world.configured, world.state, crash)
+    in_use = bundle_in_use(
+        world.configured, world.state, lambda path, b: (crash if "installed" in path.name else accept)(path, b)
+    )
+    assert (in_use.bundle.manifest.version, "ended the trap 2 times" in str(in_use.refused)) == (1, True)
+
+
+def test_a_proved_bundle_is_no_longer_counted(tmp_path: Path) -> None:
+    """Power cuts at each start, for years."""
+    world = installed(tmp_path)
+    bundle_in_use(world.configured, world.state, accept)
+    for _ in range(4):
+        with pytest.raises(SystemExit):
+            bundle_in_use(world.configured, world.state, crash)
+    assert bundle_in_use(world.configured, world.state, accept).bundle.manifest.version == 2
+
+
+def test_a_bundle_that_somebody_puts_there_by_hand_wins(tmp_path: Path) -> None:
+    """Whatever its version: the engineer stands before the trap."""
+    world = installed(tmp_path)
+    world.configured.write_bytes(bundle_bytes(1, b"by hand"))
+    again = World(tmp_path)
+    assert (again.in_use.bundle.members["model.tflite"], again.installed.path) == (b"by hand", None)

@@ -1,0 +1,151 @@
+"""The recorded camera: which files are pictures, and in which order they play."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.errors import DataError
+from uncia_edge.camera import recorded
+from uncia_edge.camera.recorded import RecordedCamera
+
+
+def write(path: Path, taken: str = "") -> None:
+    """A small JPEG, with an EXIF time where one is given."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if taken:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = taken
+    out = io.BytesIO()
+    Image.new("RGB", (32, 24), "grey").save(out, "JPEG", exif=exif)
+    path.write_bytes(out.getvalue())
+
+
+def names(folder: Path) -> list[list[str]]:
+    """The frames' names, burst by burst."""
+    return [[frame.name for frame in burst.frames] for burst in RecordedCamera(folder).bursts()]
+
+
+def test_every_folder_with_pictures_is_a_burst(tmp_path: Path) -> None:
+    """However deep it lies; folders without pictures are none."""
+    for name in ("a/1.jpg", "b/deep/1.JPG", "b/deep/2.jpeg"):
+        write(tmp_path / name)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "read.txt").write_text("x")
+    assert [burst.name for burst in RecordedCamera(tmp_path).bursts()] == ["a", "b/deep"]
+
+
+def test_frames_play_in_the_order_of_exif_then_of_names(tmp_path: Path) -> None:
+    """Cameras count files anew; the clock goes on. Ties, and frames without a time, by name."""
+    write(tmp_path / "b" / "9.jpg", "2026:01:01 00:00:01")
+    write(tmp_path / "b" / "2.jpg", "2026:01:01 00:00:02")
+    write(tmp_path / "b" / "1.jpg", "2026:01:01 00:00:02")
+    write(tmp_path / "b" / "0.jpg")
+    assert names(tmp_path) == [["9.jpg", "1.jpg", "2.jpg", "0.jpg"]]
+
+
+def test_a_folder_is_a_burst_whatever_its_times(tmp_path: Path) -> None:
+    """Someone has sorted them: an hour's gap does not cut."""
+    write(tmp_path / "b" / "1.jpg", "2026:01:01 00:00:00")
+    write(tmp_path / "b" / "2.jpg", "2026:01:01 01:00:00")
+    assert names(tmp_path) == [["1.jpg", "2.jpg"]]
+
+
+def test_a_frame_knows_when_it_was_taken(tmp_path: Path) -> None:
+    """Without an offset in EXIF and configuration the time is UTC."""
+    write(tmp_path / "b" / "1.jpg", "2026:01:01 00:00:01")
+    [burst] = RecordedCamera(tmp_path).bursts()
+    assert burst.frames[0].taken_at == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+
+
+def test_a_files_fault_is_named_and_the_others_play(tmp_path: Path) -> None:
+    """A half-written last frame is what a power cut leaves."""
+    write(tmp_path / "b" / "1.jpg")
+    (tmp_path / "b" / "2.jpg").write_bytes((tmp_path / "b" / "1.jpg").read_bytes()[:200])
+    [burst] = RecordedCamera(tmp_path).bursts()
+    assert [(failure.file.name, len(burst.frames)) for failure in burst.failures] == [("2.jpg", 1)]
+
+
+def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
+    """A Mac leaves `._IMG.JPG` beside every picture on a card."""
+    write(tmp_path / "b" / "1.jpg")
+    (tmp_path / "b" / "._1.jpg").write_bytes(b"resource fork")
+    [burst] = RecordedCamera(tmp_path).bursts()
+    assert (len(burst.frames), burst.failures) == (1, ())
+
+
+@pytest.mark.parametrize("folder", ["absent", "."], ids=["no folder", "no pictures"])
+def test_nothing_to_play_is_refused(tmp_path: Path, folder: str) -> None:
+    """One line that says what was expected."""
+    with pytest.raises(DataError, match="expected"):
+        RecordedCamera(tmp_path / folder)
+
+
+def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
+    """Over its sub-folders, in order of time; what cannot be used is named."""
+    for name, taken in (("101/1", "00:10:00"), ("100/8", "00:00:00"), ("100/9", "00:00:05"), ("101/0", "00:00:09")):
+        write(tmp_path / f"{name}.jpg", f"2026:01:01 {taken}")
+    (tmp_path / "101" / "bad.jpg").write_bytes(b"")
+    first, second = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    assert [frame.name for frame in first.frames] == ["8.jpg", "9.jpg", "0.jpg"]
+    assert [frame.name for frame in second.frames] == ["1.jpg"]
+    assert [failure.file.name for failure in (*first.failures, *second.failures)] == ["bad.jpg"]
+
+
+def test_a_card_of_nothing_but_bad_files_is_told(tmp_path: Path) -> None:
+    """One burst without frames."""
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    [burst] = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    assert (burst.frames, len(burst.failures)) == ((), 1)
+
+
+def played(folder: Path, pace: float) -> list[float]:
+    """When each burst was handed over, by a clock that only waiting moves."""
+    now_s, beats = [0.0], list[int]()
+    camera = RecordedCamera(folder, pace=pace, beat=lambda: beats.append(1), clock=lambda: now_s[0])
+
+    def wait(seconds: float) -> bool:
+        assert seconds <= 1.0
+        now_s[0] += seconds
+        return False
+
+    camera._closing.wait = wait  # type: ignore[method-assign,assignment]
+    moments = [now_s[0] for _ in camera.bursts()]
+    assert len(beats) >= int(moments[-1])
+    return moments
+
+
+@pytest.mark.parametrize(
+    ("pace", "moments"),
+    [(0, [0, 0, 0, 0]), (1, [0, 100, 100, 130]), (10, [0, 10, 10, 13])],
+    ids=["at once", "as recorded", "ten times"],
+)
+def test_a_recording_plays_at_its_own_pace_or_a_scaled_one(tmp_path: Path, pace: float, moments: list[float]) -> None:
+    """A sign of life each second; a time that goes back, or is missing, is not waited for."""
+    for name, taken in (("a", "00:00:00"), ("b", "00:01:40"), ("c", ""), ("d", "00:02:10")):
+        write(tmp_path / name / "1.jpg", taken and f"2026:01:01 {taken}")
+    assert played(tmp_path, pace) == pytest.approx(moments)
+
+
+def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
+    """Not after the hour that lies between two bursts."""
+    write(tmp_path / "a" / "1.jpg", "2026:01:01 00:00:00")
+    write(tmp_path / "b" / "1.jpg", "2026:01:01 01:00:00")
+    beats: list[int] = []
+    camera = RecordedCamera(tmp_path, pace=1, beat=lambda: beats.append(1) or camera.close())  # type: ignore[func-returns-value]
+    assert len(list(camera.bursts())) == 1
+
+
+def test_a_folder_of_more_frames_than_a_record_can_name_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pieces are one event, and each frame is in one of them."""
+    monkeypatch.setattr(recorded, "MAX_FRAMES", 3)
+    for n in range(7):
+        write(tmp_path / f"{n}.jpg")
+    (tmp_path / "bad.jpg").write_bytes(b"")
+    bursts = list(RecordedCamera(tmp_path).bursts())
+    assert [len(burst.frames) for burst in bursts] == [3, 3, 1]
+    assert [burst.continues for burst in bursts] == [False, True, True]
+    assert [len(burst.failures) for burst in bursts] == [1, 0, 0]

@@ -1,0 +1,86 @@
+"""A camera that is not there when its trap starts."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from uncia_contract.errors import ConfigurationError
+from uncia_edge.camera import waiting_camera
+from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamera
+from uncia_edge.camera.waiting_camera import PatientCamera
+
+BURST = ArrivedBurst("b1", ())
+
+
+class Late:
+    """A live camera that comes at the third look."""
+
+    def __init__(self) -> None:
+        self.looks, self.refused, self.closed = 0, 0, False
+
+    def __call__(self) -> LiveCamera:
+        self.looks += 1
+        if self.looks < 3:
+            raise CameraAbsentError(f"look {self.looks}: no camera answers")
+        return self
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        return ["its lens is dirty"]
+
+    def bursts(self) -> Iterator[ArrivedBurst]:
+        yield BURST
+
+    def again(self) -> None:
+        self.refused += 1
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks without waiting."""
+    monkeypatch.setattr(waiting_camera, "LOOK_S", 0)
+
+
+def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
+    """Its bursts are handed on, and it is told when one could not be stored."""
+    late = Late()
+    camera = PatientCamera(late)
+    assert isinstance(camera, LiveCamera)
+    assert camera.troubles == ["no camera: look 1: no camera answers"]
+    bursts = camera.bursts()
+    assert next(bursts) == BURST
+    camera.again()
+    camera.close()
+    assert (late.looks, late.refused, late.closed, camera.troubles) == (3, 1, True, ["its lens is dirty"])
+
+
+def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog would only make it wait anew."""
+    beats: list[int] = []
+
+    def beat() -> None:
+        beats.append(1)
+        if len(beats) == 2:
+            camera.close()
+
+    def never() -> LiveCamera:
+        raise CameraAbsentError("no camera")
+
+    monkeypatch.setattr(waiting_camera, "LOOK_S", 5)
+    camera = PatientCamera(never, beat)
+    assert (list(camera.bursts()), len(beats)) == ([], 2)
+
+
+def test_what_no_waiting_mends_is_an_error(tmp_path: Path) -> None:
+    """A library that is not installed."""
+
+    def broken() -> LiveCamera:
+        raise ConfigurationError("picamera2 is not installed")
+
+    attempt: Callable[[], object] = lambda: PatientCamera(broken)  # noqa: E731
+    with pytest.raises(ConfigurationError):
+        attempt()

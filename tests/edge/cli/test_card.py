@@ -1,0 +1,239 @@
+"""A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
+
+import csv
+import json
+import os
+import shutil
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+from PIL import Image
+
+from uncia_contract.archive import archive_scores
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import ArchiveSequence
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.model.activation import Explainer, activation_map, overlay
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.pictures.region import Region
+from uncia_edge.cli import card
+from uncia_edge.cli.main import main
+
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+
+
+@pytest.fixture
+def dcim(tmp_path: Path) -> Path:
+    """Two bursts by EXIF time, a truncated file, and what a Mac leaves behind."""
+    folder = tmp_path / "card" / "DCIM" / "100MEDIA"
+    folder.mkdir(parents=True)
+    for number, second in enumerate([0, 1, 2, 50, 51]):
+        exif = Image.Exif()
+        exif[0x0132] = f"2026:03:01 05:30:{second:02d}"
+        noise = np.random.default_rng(number).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((320, 240)).save(folder / f"IMG_{number}.JPG", exif=exif)
+    (folder / "IMG_9.JPG").write_bytes((folder / "IMG_0.JPG").read_bytes()[:20])
+    (folder / "._IMG_0.JPG").write_bytes(b"mac")
+    return tmp_path / "card"
+
+
+def score(place: Path, out: Path, *more: str) -> dict[str, object]:
+    """Runs the command; the JSON it wrote."""
+    assert main(["score", str(place), "--bundle", str(STARTER), "--json", str(out), *more]) == 0
+    results: dict[str, object] = json.loads(out.read_text())
+    return results
+
+
+def test_a_card_becomes_sequences_a_table_and_megadetector_json(
+    dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two sequences by time; every picture in the file, the truncated one as a failure."""
+    results = score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
+    images = results["images"]
+    assert isinstance(images, list)
+    failed = [image["file"] for image in images if "failure" in image]
+    lines = capsys.readouterr().out.splitlines()
+    table = (tmp_path / "card.csv").read_text().splitlines()
+    assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 2, 7)
+
+
+def test_a_broken_picture_whose_header_tells_its_time_is_a_frame_of_its_burst(dcim: Path, tmp_path: Path) -> None:
+    """It fails there, beside the frames that can be read."""
+    broken = dcim / "DCIM" / "100MEDIA" / "IMG_9.JPG"
+    broken.write_bytes(broken.with_name("IMG_0.JPG").read_bytes()[:500])
+    score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
+    rows = {Path(row["file"]).name: row for row in csv.DictReader((tmp_path / "card.csv").open())}
+    assert rows["IMG_9.JPG"]["sequence"] == rows["IMG_0.JPG"]["sequence"]
+    assert "truncated" in rows["IMG_9.JPG"]["failure"]
+
+
+def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was finished is not looked at again (one burst and the broken file are left); the result is the same."""
+    whole = score(dcim, tmp_path / "whole.json")
+    bundle = read_bundle(STARTER)
+    partial = tmp_path / "again.json.partial"
+    scorer = card.CardScorer(bundle, 1)
+    next(iter(scorer.score(card.Card([dcim]).sequences(bundle), partial, lambda done, total: None)))
+    partial.write_bytes(partial.read_bytes().splitlines(keepends=True)[0] + b'["cut sho')
+    begun: list[int] = []
+    original = archive_scores.score_burst
+    monkeypatch.setattr(
+        archive_scores, "score_burst", lambda *given, **named: begun.append(1) or original(*given, **named)
+    )
+    again = score(dcim, tmp_path / "again.json")
+    assert (again["images"], len(begun), partial.exists()) == (whole["images"], 2, False)
+
+
+def test_progress_is_shown_on_a_terminal_only(
+    dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line that counts up to the last sequence, gives way to each result, and ends; a pipe gets none of it."""
+    score(dcim, tmp_path / "piped.json")
+    piped = capsys.readouterr().err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    score(dcim, tmp_path / "shown.json")
+    shown = capsys.readouterr().err
+    assert "sequences" not in piped
+    begun, first = shown.index("reading the times"), shown.index("\x1b[K1 of 3 sequences\r\x1b[K")
+    assert begun < first < shown.index("\x1b[K3 of 3 sequences\n")
+
+
+def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, exit code 2."""
+    code = main(["score", str(tmp_path / "none"), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json")])
+    assert (code, "none: not there" in capsys.readouterr().err) == (2, True)
+
+
+def sequences(*places: Path) -> list[tuple[str, ...]]:
+    """The names in each sequence of a card that these places make up."""
+    return [one.sequence.names for one in card.Card(places).sequences(read_bundle(STARTER))]
+
+
+def test_two_cards_keep_their_pictures_apart(dcim: Path, tmp_path: Path) -> None:
+    """Every camera calls its first picture alike: names begin with the card, and nothing is drawn over another's."""
+    shutil.copytree(dcim, tmp_path / "other")
+    out = tmp_path / "out.json"
+    assert main(["score", str(dcim), str(tmp_path / "other"), "--bundle", str(STARTER), "--json", str(out)]) == 0
+    images = json.loads(out.read_text())["images"]
+    names = {image["file"] for image in images}
+    assert (len(names), {name.split("/")[0] for name in names}) == (12, {"card", "other"})
+
+
+def test_files_that_are_named_one_by_one_form_their_burst(dcim: Path) -> None:
+    """`score DCIM/100MEDIA/IMG_*.JPG` decides as `score DCIM` does."""
+    files = sorted((dcim / "DCIM" / "100MEDIA").glob("IMG_[0-4].JPG"))
+    assert sequences(*files) == [("IMG_0.JPG", "IMG_1.JPG", "IMG_2.JPG"), ("IMG_3.JPG", "IMG_4.JPG")]
+
+
+def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
+    """A folder, the folder once more, and a picture in it."""
+    assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)
+
+
+def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path) -> None:
+    """As an old camera or a foreign card may have them."""
+    (dcim / "DCIM" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no picture")
+    images = score(dcim / "DCIM", tmp_path / "out.json", "--csv", str(tmp_path / "out.csv"))["images"]
+    assert isinstance(images, list)
+    assert "caf\\xe9.jpg" in {image["file"] for image in images}
+
+
+def test_an_interruption_does_not_wait_for_the_rest_of_the_card(
+    dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three sequences the first is done and the second begun: the third is not begun any more."""
+    begun, stopping = [], threading.Event()
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            stopping.set()
+            super().shutdown(wait)
+
+    def scored(sequence: ArchiveSequence, *_: object) -> tuple[ScoredPicture, ...]:
+        begun.append(sequence)
+        if len(begun) > 1:
+            stopping.wait(60)
+        return ()
+
+    monkeypatch.setattr(card, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(card, "score_sequence", scored)
+    bundle = read_bundle(STARTER)
+    run = card.CardScorer(bundle, 1).score(card.Card([dcim]).sequences(bundle), tmp_path / "log", lambda *_: None)
+    next(run)
+    run.close()
+    assert len(begun) <= 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--json", "."), ".: is a folder; expected the name of a file to write"),
+        (("--csv", "."), ".: is a folder; expected the name of a file to write"),
+        (("--workers", "0"), "--workers: 0: expected a whole number, 1 or more"),
+    ],
+    ids=["json-is-a-folder", "csv-is-a-folder", "no-workers"],
+)
+def test_mistakes_are_told_before_a_picture_is_scored(
+    dcim: Path, tmp_path: Path, wrong: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, exit code 2, and nothing is left behind."""
+    command = ["score", str(dcim), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json"), *wrong]
+    try:
+        code = main(command)
+    except SystemExit as left:
+        code = int(left.code or 0)
+    told = capsys.readouterr().err
+    assert (code, said in told, list(tmp_path.glob("out*"))) == (2, True, [])
+
+
+def test_what_spoke_for_a_positive_is_drawn(dcim: Path, tmp_path: Path) -> None:
+    """An overlay for each scored frame, named after it, as wide as the picture; none for a broken file."""
+    bundle, eager = read_bundle(STARTER), tmp_path / "eager.uncia"
+    eager.write_bytes(write_bundle(replace(bundle.manifest, decision_rule=DecisionRule(0.0)), bundle.members))
+    out = tmp_path / "overlays"
+    command = ["score", str(dcim), "--bundle", str(eager), "--json", str(tmp_path / "o.json"), "--explain", str(out)]
+    assert main(command) == 0
+    found = {str(path.relative_to(out)): Image.open(path).size for path in out.rglob("*.jpg")}
+    assert found == {f"DCIM/100MEDIA/IMG_{number}.explained.jpg": (320, 240) for number in range(5)}
+
+
+def test_red_speaks_for_and_blue_against_within_the_region() -> None:
+    """What the model did not see stays as it is."""
+    grey = Image.new("RGB", (80, 60), (100, 100, 100))
+    shown = overlay(grey, np.array([[9.0, 9.0, -9.0, -9.0]], np.float32), Region(0.5, 0.5, 0.5, 0.5))
+    left, right, outside = (shown.getpixel(at) for at in ((42, 45), (78, 45), (10, 10)))
+    assert (left, right, outside) == ((193, 39, 39), (39, 39, 193), (100, 100, 100))
+
+
+def test_what_is_strong_all_over_is_drawn_in_proportion() -> None:
+    """A network whose places add tens of logits each would give two flat colours."""
+    grey = Image.new("RGB", (80, 60), (100, 100, 100))
+    shown = overlay(grey, np.array([[40.0, 20.0, -20.0, -40.0]], np.float32))
+    strong, half = (shown.getpixel((x, 30))[0] - shown.getpixel((x, 30))[1] for x in (2, 30))
+    assert 0 < half < 0.8 * strong
+
+
+def test_the_maps_mean_is_the_heads_answer() -> None:
+    """Pooling and the head are linear: the activation map loses nothing."""
+    chance = np.random.default_rng(4)
+    features = chance.normal(size=(7, 7, 5)).astype(np.float32)
+    head = LogisticHead(
+        chance.normal(size=(2, 5)).astype(np.float32), np.zeros(2, np.float32), 1.5, np.zeros(2, np.float32)
+    )
+    logits = 1.5 * features.mean(axis=(0, 1)) @ head.weights.T
+    assert np.isclose(activation_map(features, head, [1]).mean(), logits[1] - logits[0], atol=1e-4)
+
+
+def test_the_starter_bundle_can_be_explained() -> None:
+    """Its features are the mean of a 7 x 7 map, which the interpreter keeps; to quantisation error."""
+    bundle = read_bundle(STARTER)
+    image = np.asarray(Image.effect_noise((224, 224), 80).convert("RGB"))
+    activation = Explainer(bundle).activation(image)
+    assert (activation.shape, bool(np.isfinite(activation).all())) == ((7, 7), True)

@@ -1,0 +1,264 @@
+"""The doctor tells each part's state in a line, with a remedy for what is not well."""
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
+
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_contract.model.interpreter import Interpreter
+from uncia_edge.bundles.installed import InstalledBundle
+from uncia_edge.cli.bench import watt_hours_a_day
+from uncia_edge.cli.doctor import (
+    Line,
+    broker_line,
+    certificate_line,
+    clock_line,
+    disk_lines,
+    examine,
+    exit_code,
+    key_line,
+)
+from uncia_edge.cli.main import main
+from uncia_edge.clock import Reading
+from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
+
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def reading(now: datetime = NOW, synchronised: bool = True) -> Reading:
+    return Reading(now, 1.0, "boot", synchronised)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> TrapSettings:
+    """A trap that is well, but for its broker: nobody listens on port 1."""
+    (tmp_path / "pictures").mkdir()
+    camera = CameraSettings(folder=str(tmp_path / "pictures"))
+    return TrapSettings("ridge-01", str(STARTER), str(tmp_path / "state"), camera=camera, broker=BrokerSettings(port=1))
+
+
+def certificate(folder: Path, days: int) -> Path:
+    """A self-signed certificate that ends so many days after NOW; its key lies beside it."""
+    key = generate_private_key(SECP256R1())
+    (folder / "trap.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ridge-01")])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(NOW - timedelta(days=100)).not_valid_after(NOW + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = folder / "trap.pem"
+    path.write_bytes(made.public_bytes(Encoding.PEM))
+    return path
+
+
+def test_a_trap_that_is_well_has_every_part_in_order(trap: TrapSettings) -> None:
+    """All but the broker, which is a warning: sequences wait on disk."""
+    lines = list(examine(trap, reading))
+    assert [line.part for line in lines if line.status != "ok"] == ["broker"] and exit_code(lines) == 0
+
+
+def test_what_is_not_well_has_a_remedy(trap: TrapSettings) -> None:
+    """Every line that is not ok says what to do."""
+    broken = TrapSettings("ridge-01", "none.uncia", trap.state, delegate="libnothing.so.1", broker=trap.broker)
+    lines = list(examine(broken, lambda: reading(datetime(1970, 1, 1, tzinfo=UTC))))
+    failed = {line.part for line in lines if line.status == "failed"}
+    assert failed == {"camera", "runtime", "bundle", "clock"}
+    assert all(line.remedy for line in lines if line.status != "ok") and exit_code(lines) == 1
+
+
+@pytest.mark.parametrize(("days", "status"), [(400, "ok"), (30, "warning"), (-1, "failed")], ids=str)
+def test_a_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days: int, status: str) -> None:
+    """Sixty days are soon: the engineer will not be back for months."""
+    assert certificate_line("certificate", certificate(tmp_path, days), NOW).status == status
+
+
+def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
+    """And where it lies."""
+    (tmp_path / "trap.pem").write_text("text")
+    line = certificate_line("ca", tmp_path / "trap.pem", NOW)
+    assert (line.status, line.detail) == ("failed", f"{tmp_path / 'trap.pem'}: no PEM certificate")
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "word"),
+    [("trap.key", "ok", "belongs to"), ("other/trap.key", "failed", "is not the key of"),
+     ("none.key", "failed", "No such file"), ("trap.pem", "failed", "no PEM private key")],
+    ids=["its own", "another's", "not there", "no key"],
+)  # fmt: skip
+def test_a_key_must_be_the_certificates(tmp_path: Path, key: str, status: str, word: str) -> None:
+    """Or the broker refuses the trap, and nobody is there to see it."""
+    (tmp_path / "other").mkdir()
+    certificate(tmp_path / "other", 400)
+    line = key_line(tmp_path / key, certificate(tmp_path, 400))
+    assert (line.status, word in line.detail, bool(line.remedy)) == (status, True, status != "ok")
+
+
+def test_certificates_and_key_are_looked_at(trap: TrapSettings, tmp_path: Path) -> None:
+    """Where a broker with TLS is configured."""
+    own = str(certificate(tmp_path, 400))
+    broker = BrokerSettings(port=1, ca=own, certificate=own, key=str(tmp_path / "trap.key"))
+    told = {line.part: line.status for line in examine(replace(trap, broker=broker), reading)}
+    assert [told[part] for part in ("certificate (ca)", "certificate (certificate)", "key")] == ["ok"] * 3
+
+
+def test_a_clock_that_nobody_sets_is_a_warning() -> None:
+    """Times are recorded as not to be trusted."""
+    assert clock_line(reading(synchronised=False)).status == "warning"
+
+
+def test_a_listening_broker_is_well(trap: TrapSettings, mosquitto: object) -> None:
+    """A real one."""
+    settings = TrapSettings("ridge-01", str(STARTER), broker=BrokerSettings(port=mosquitto.port))  # type: ignore[attr-defined]
+    assert broker_line(settings).status == "ok"
+
+
+def the(part: str, settings: TrapSettings) -> tuple[str, str, bool]:
+    """Status, detail, and whether there is a remedy, of one part's line."""
+    line = next(line for line in examine(settings, reading) if line.part == part)
+    return line.status, line.detail, bool(line.remedy)
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "status"), [(100, "failed"), (900, "warning"), (9000, "ok")], ids=["full", "nearly full", "room"]
+)
+def test_a_card_is_judged_by_the_room_it_has_left(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch, free_mb: int, status: str
+) -> None:
+    """Against the floor below which nothing new is kept."""
+    usage = SimpleNamespace(total=10**11, used=0, free=free_mb * 10**6)
+    monkeypatch.setattr("uncia_edge.cli.doctor.shutil.disk_usage", lambda path: usage)
+    found = the("disk space", replace(trap, outbox=OutboxSettings(free_mb=300)))
+    assert found[0] == status and found[2] == (status != "ok")
+
+
+def test_a_slow_card_is_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worn cards become slow before they die."""
+    ticks = iter([0.0, 16.0])
+    monkeypatch.setattr("uncia_edge.cli.doctor.time.monotonic", lambda: next(ticks))
+    line = next(line for line in disk_lines(trap) if line.part == "disk speed")
+    assert (line.status, line.detail, "worn" in line.remedy) == ("warning", "1.0 MB/s written and synced", True)
+
+
+def test_a_card_that_takes_nothing_has_failed(trap: TrapSettings, tmp_path: Path) -> None:
+    """A file lies where the state folder should be."""
+    (tmp_path / "file").touch()
+    (line,) = disk_lines(replace(trap, state=str(tmp_path / "file" / "state")))
+    assert (line.part, line.status, bool(line.remedy)) == ("disk", "failed", True)
+
+
+def test_a_folder_that_may_not_be_read_has_failed(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there, but for others."""
+    monkeypatch.setattr("uncia_edge.cli.doctor.os.access", lambda path, mode: False)
+    status, detail, remedy = the("camera", trap)
+    assert (status, "cannot be read" in detail, remedy) == ("failed", True, True)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"), [([], "sees no camera"), (None, "not usable")], ids=["no camera", "no driver"]
+)
+def test_a_pi_without_its_camera_has_failed(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch, found: list[object] | None, word: str
+) -> None:
+    """The ribbon cable, or the library."""
+    camera = found if found is None else SimpleNamespace(Picamera2=SimpleNamespace(global_camera_info=lambda: found))
+    monkeypatch.setitem(sys.modules, "picamera2", camera)
+    status, detail, remedy = the("camera", replace(trap, camera=CameraSettings(kind="picamera2")))
+    assert (status, word in detail, remedy) == ("failed", True, True)
+
+
+def test_an_accelerator_that_is_not_there_is_a_warning(trap: TrapSettings) -> None:
+    """The CPU takes over."""
+    status, _, remedy = the("delegate", replace(trap, delegate="libnothing.so.1"))
+    assert (status, remedy) == ("warning", True)
+
+
+def test_a_bundle_whose_probes_are_not_reproduced_has_failed(
+    trap: TrapSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With how far they are off."""
+    run = Interpreter.run
+    monkeypatch.setattr(Interpreter, "run", lambda self, *given: [part * 0 for part in run(self, *given)])
+    status, detail, remedy = the("bundle", trap)
+    assert (status, "probes differ by" in detail, remedy) == ("failed", True, True)
+
+
+def test_a_bundle_that_the_trap_would_not_take_has_failed(trap: TrapSettings, tmp_path: Path) -> None:
+    """A trap that was given a key, and a bundle that nobody signed."""
+    public = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "maker.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    status, detail, remedy = the("bundle", replace(trap, bundle_key=str(tmp_path / "maker.pem")))
+    assert (status, detail.startswith("unsigned: expected a signature"), remedy) == ("failed", True, True)
+
+
+def test_a_bundle_that_came_from_afar_is_the_one_that_is_examined(trap: TrapSettings) -> None:
+    """It decides, and not the configured one."""
+    starter = read_bundle(STARTER)
+    later = write_bundle(replace(starter.manifest, version=7), starter.members)
+    InstalledBundle(Path(trap.state) / "bundle", Path(trap.bundle)).put(later)
+    status, detail, _ = the("bundle", trap)
+    assert (status, detail.startswith("snow-leopard-starter version 7")) == ("ok", True)
+
+
+def test_kernels_that_are_slow_are_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a build has no XNNPACK."""
+    made = Interpreter.__init__
+    monkeypatch.setattr(
+        Interpreter, "__init__", lambda self, model, threads=1: made(self, model, threads, keep_all=True)
+    )
+    status, detail, remedy = the("runtime", trap)
+    assert (status, "without XNNPACK" in detail, remedy) == ("warning", True, True)
+
+
+def test_the_command_prints_lines_and_leaves_with_one_on_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1: the trap is not fit; 2 stays for a configuration that cannot be read."""
+    (tmp_path / "trap.toml").write_text('trap = "ridge-01"\nbundle = "none.uncia"\n[broker]\nport = 1\n')
+    code = main(["doctor", "--config", str(tmp_path / "trap.toml")])
+    assert (code, "failed   bundle" in capsys.readouterr().out) == (1, True)
+
+
+def test_a_line_shows_its_remedy_below() -> None:
+    """Where there is one."""
+    assert str(Line("disk", "failed", "full", "make room")) == "failed   disk: full\n         -> make room"
+
+
+def test_energy_is_busy_and_idle_time_at_their_power() -> None:
+    """An hour of 4 W and 23 of 2 W."""
+    assert watt_hours_a_day(3.6, 1000, 4.0, 2.0) == pytest.approx(4 + 46)
+
+
+@pytest.fixture(scope="module")
+def bench() -> str:
+    """What bench says, run by a process of its own: this one may have held more memory before."""
+    code = "import sys; from uncia_edge.cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "bench", str(STARTER), "--repeats", "1"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "word", ["decode", "resize", "invoke", "head", "verdict", "median ms", "p95 ms", "frames a second", "Wh a day"]
+)
+def test_bench_prints_every_step(bench: str, word: str) -> None:
+    """Decode to verdict, and what a day costs."""
+    assert word in bench
+
+
+def test_bench_leaves_the_rendering_of_its_picture_out_of_the_memory(bench: str) -> None:
+    """Rendering takes 270 MB, the trap's own work half of it; an emulator adds its own."""
+    held = re.search(r"(\d+) MB resident at most", bench)
+    assert held and 50 < int(held[1]) < 230

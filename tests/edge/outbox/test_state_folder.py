@@ -1,0 +1,162 @@
+"""A card that cannot be written at start: the trap observes and sends from memory, and comes back."""
+
+import errno
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.records import make_record, write_frames
+from uncia_contract.errors import StorageError
+from uncia_edge import durable_files
+from uncia_edge.cli.main import main
+from uncia_edge.outbox.state_folder import OUTBOX, claimed, state_folder
+from uncia_edge.outbox.store import Outbox
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A state folder that cannot be made: a file stands in its way."""
+    (tmp_path / "card").write_text("in the way")
+    return tmp_path / "card" / "state"
+
+
+def repair(broken: Path) -> None:
+    broken.parent.unlink()
+
+
+def test_a_card_that_can_be_written_is_used(tmp_path: Path) -> None:
+    """And nothing is left of the trial."""
+    used = state_folder(tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+    assert (used.path, used.trouble, list(used.path.iterdir())) == (tmp_path / "state", None, [])
+
+
+def test_without_memory_a_bad_card_is_one_clear_line(broken: Path) -> None:
+    """On a desktop."""
+    with pytest.raises(StorageError, match=r"state .*: File exists; check that the card is writable"):
+        state_folder(broken, {})
+
+
+def test_with_memory_the_trap_goes_on_and_says_so(broken: Path, tmp_path: Path) -> None:
+    """Under systemd."""
+    used = state_folder(broken, {"RUNTIME_DIRECTORY": f"{tmp_path}/run:{tmp_path}/other"})
+    assert (used.path, used.trouble) == (tmp_path / "run" / "state", "state kept in memory: File exists")
+
+
+def test_what_waits_in_memory_moves_to_the_card_once(broken: Path, tmp_path: Path) -> None:
+    """With its frames; the folder in memory is gone then."""
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    memory = Outbox(state_folder(broken, environment).path / OUTBOX)
+    memory.add(make_record("s1", [b"x", b"y"]), write_frames(tmp_path / "spool", [b"x", b"y"]))
+    memory.close()
+    repair(broken)
+    for _ in range(2):
+        card = Outbox(state_folder(broken, environment).path / OUTBOX)
+        assert card.waiting() == ["s1"]
+        assert [card.frame_path("s1", n).read_bytes() for n in range(2)] == [b"x", b"y"]
+        card.close()
+    assert not (tmp_path / "run" / "state").exists()
+    shutil.rmtree(broken.parent)
+
+
+def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits on it is drained from there; only without a ballast is it left for memory."""
+    state, ballast = tmp_path / "state", tmp_path / "state" / "outbox" / "ballast"
+    ballast.parent.mkdir(parents=True)
+    ballast.write_bytes(b"x")
+    real = durable_files.write_bytes
+
+    def write_bytes(path: Path, content: bytes) -> None:
+        if path.is_relative_to(state) and ballast.exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(durable_files, "write_bytes", write_bytes)
+    used = state_folder(state, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
+    assert (used.path, used.trouble, ballast.exists()) == (state, None, False)
+
+
+def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A card that can only be read: what the camera handed over before does not come again, nor what it did since."""
+    state, environment = tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    state.mkdir()
+    (state / "watched.jsonl").write_text("before\n")
+    real = durable_files.write_bytes
+
+    def read_only(path: Path, content: bytes) -> None:
+        if path.is_relative_to(state):
+            raise OSError(errno.EROFS, "Read-only file system")
+        real(path, content)
+
+    monkeypatch.setattr(durable_files, "write_bytes", read_only)
+    memory = state_folder(state, environment).path
+    assert (memory / "watched.jsonl").read_text() == "before\n"
+    (memory / "watched.jsonl").write_text("before\nsince\n")
+    assert state_folder(state, environment).path == memory  # restarted in memory: what it learnt there stays
+    Outbox(memory / OUTBOX).close()
+    monkeypatch.undo()
+    assert state_folder(state, environment).path == state
+    assert (state / "watched.jsonl").read_text() == "before\nsince\n"
+
+
+def test_a_card_without_room_for_what_waits_in_memory_is_not_gone_back_to(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few free bytes are no reason to start anew, fail, and start anew; with room it moves."""
+    environment, free = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}, [1000]
+    memory = state_folder(broken, environment).path
+    outbox = Outbox(memory / OUTBOX)
+    outbox.add(make_record("s1", [b"x" * 2000]), write_frames(tmp_path / "spool", [b"x" * 2000]))
+    outbox.close()
+    repair(broken)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, free[0]))
+    used = state_folder(broken, environment)
+    assert (used.path, used.trouble) == (memory, "state kept in memory: No space left on device")
+    free[0] = 10**9
+    assert state_folder(broken, environment).path == broken
+
+
+def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
+    broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trap goes on in memory, with all that waits there."""
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    memory = state_folder(broken, environment).path
+    outbox = Outbox(memory / OUTBOX)
+    outbox.add(make_record("s1", [b"x"]), write_frames(tmp_path / "spool", [b"x"]))
+    outbox.close()
+    repair(broken)
+
+    def fail(*_: object, **__: object) -> None:
+        raise StorageError("Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Outbox, "add", fail)
+        assert state_folder(broken, environment).path == memory
+    card = Outbox(state_folder(broken, environment).path / OUTBOX)
+    assert card.waiting() == ["s1"]
+    card.close()
+
+
+def test_a_state_is_one_traps_at_a_time(tmp_path: Path) -> None:
+    """Whoever runs a second one beside the service is told; once the first has ended, it may."""
+    state = tmp_path / "not made yet" / "state"
+    with claimed(state), pytest.raises(StorageError, match="another trap works on it"), claimed(state):
+        pass
+    with claimed(state):
+        pass
+
+
+def test_a_state_that_is_not_there_needs_no_claim(broken: Path) -> None:
+    """What becomes of it is decided later, in words of its own."""
+    with claimed(broken), claimed(broken):
+        assert not broken.exists()
+
+
+def test_a_second_run_beside_the_service_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, before it touches anything."""
+    (tmp_path / "trap.toml").write_text(f'trap = "ridge-01"\nbundle = "none.uncia"\nstate = "{tmp_path / "state"}"\n')
+    with claimed(tmp_path / "state"):
+        assert main(["run", "--config", str(tmp_path / "trap.toml")]) == 2
+    assert "another trap works on it" in capsys.readouterr().err
+    assert list((tmp_path / "state").iterdir()) == []

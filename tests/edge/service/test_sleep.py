@@ -1,0 +1,59 @@
+"""Planned sleep: when, and that the watchdog is fed through it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from uncia_edge.service.sleep import asleep_until, nap
+from uncia_edge.settings import SleepSettings
+
+MADE = datetime(2026, 1, 1, tzinfo=UTC)
+DAY, NIGHT = SleepSettings("09:00", "16:30"), SleepSettings("22:00", "04:00")
+
+
+def at(hour: int, minute: int = 0) -> datetime:
+    return datetime(2026, 6, 1, hour, minute, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rule", "now", "end"),
+    [
+        (DAY, at(8, 59), None),
+        (DAY, at(9, 0), at(16, 30)),
+        (DAY, at(16, 29), at(16, 30)),
+        (DAY, at(16, 30), None),
+        (NIGHT, at(23), at(4) + timedelta(days=1)),
+        (NIGHT, at(3, 59), at(4)),
+        (NIGHT, at(4), None),
+        (SleepSettings("09:00", "16:30", utc_offset_h=5.5), at(3, 30), at(11)),
+        (SleepSettings(), at(12), None),
+        (SleepSettings("09:00", "09:00"), at(9), None),
+    ],
+)
+def test_sleep_begins_and_ends_when_it_is_planned(rule: SleepSettings, now: datetime, end: datetime | None) -> None:
+    """Over midnight too, and in the trap's own zone."""
+    assert asleep_until(now, rule, MADE) == (end.replace(second=0) if end else None)
+
+
+def test_a_trap_in_1970_never_sleeps() -> None:
+    """Its clock is before its own bundle was made: it cannot tell day from night."""
+    assert asleep_until(at(12).replace(year=1970), DAY, MADE) is None
+
+
+def test_the_watchdog_is_fed_while_asleep() -> None:
+    """An hour of sleep: fed at least every five seconds, and ended by nothing but its time."""
+    now_s, fed = [0.0], []
+
+    def wait(seconds: float) -> bool:
+        now_s[0] += seconds
+        return False
+
+    nap(3600.0, wait, lambda: fed.append(now_s[0]), lambda: now_s[0])
+    assert (now_s[0], len(fed)) == (3600.0, 720)
+
+
+def test_a_service_that_is_stopped_wakes_at_once() -> None:
+    """SIGTERM."""
+    waited: list[float] = []
+    nap(3600.0, lambda seconds: bool(waited.append(seconds) or True), lambda: None)
+    assert waited == [5.0]

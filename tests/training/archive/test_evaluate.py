@@ -1,0 +1,83 @@
+"""`uncia-train evaluate`: the documented JSON, through the classifier that the trap runs."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_training.cli.main import main
+
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+
+
+def write_picture(path: Path, seed: int) -> None:
+    """A smooth JPEG of its own for every seed."""
+    cells = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(cells).resize((320, 240), Image.Resampling.BICUBIC).save(out, "JPEG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(out.getvalue())
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    """Six pictures, three of them one sequence, one missing, one broken."""
+    folder = tmp_path_factory.mktemp("evaluate")
+    rows = ["file,label,sequence"]
+    for seed in range(6):
+        write_picture(folder / f"p/{seed}.jpg", seed)
+        rows.append(f"p/{seed}.jpg,{'snow_leopard' if seed % 2 else 'fox'},{'s1' if seed in (1, 3, 5) else ''}")
+    (folder / "p" / "bad.jpg").write_bytes(b"nothing")
+    rows += ["p/bad.jpg,fox,", "p/absent.jpg,fox,"]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    out = folder / "report.json"
+    assert main(["evaluate", "--bundle", str(STARTER), "--data", str(folder / "labels.csv"), "--json", str(out)]) == 0
+    result: dict[str, Any] = json.loads(out.read_text())
+    return result, folder
+
+
+def test_the_report_has_the_documented_keys(report: tuple[dict[str, Any], Path]) -> None:
+    """Other tools rely on these names."""
+    wanted = {"n", "accuracy", "roc_auc", "average_precision"}
+    assert all(set(report[0][part]) == wanted for part in ("images", "sequences"))
+
+
+def test_sequences_count_once(report: tuple[dict[str, Any], Path]) -> None:
+    """Six pictures, of which three are one sequence, are four."""
+    assert (report[0]["images"]["n"], report[0]["sequences"]["n"]) == (6, 4)
+
+
+def test_files_and_labels_are_repeated_as_written(report: tuple[dict[str, Any], Path]) -> None:
+    """So that a row can be joined with its CSV."""
+    assert [(row["file"], row["label"]) for row in report[0]["per_image"][:2]] == [
+        ("p/0.jpg", "fox"),
+        ("p/1.jpg", "snow_leopard"),
+    ]
+
+
+def test_a_probability_is_that_of_the_whole_picture(report: tuple[dict[str, Any], Path]) -> None:
+    """Also for a frame of a sequence: int8, through the contract's classifier."""
+    classifier = Classifier(read_bundle(STARTER))
+    expected = classifier.score(model_input((report[1] / "p/3.jpg").read_bytes(), classifier.manifest.input_size))
+    assert report[0]["per_image"][3]["probability"] == expected
+
+
+def test_unusable_pictures_are_named(report: tuple[dict[str, Any], Path]) -> None:
+    """A broken and a missing one: recorded, not fatal."""
+    assert [failure["file"] for failure in report[0]["failures"]] == ["p/bad.jpg", "p/absent.jpg"]
+
+
+def test_a_folder_for_each_label_will_do(tmp_path: Path) -> None:
+    """The simplest data set there is."""
+    for seed, label in enumerate(("snow_leopard", "fox")):
+        write_picture(tmp_path / "d" / label / "1.jpg", seed)
+    out = tmp_path / "r.json"
+    assert main(["evaluate", "--bundle", str(STARTER), "--data", str(tmp_path / "d"), "--json", str(out)]) == 0
+    assert [row["label"] for row in json.loads(out.read_text())["per_image"]] == ["fox", "snow_leopard"]

@@ -1,0 +1,267 @@
+"""The comparison on rendered pictures: a report with every promised figure, and nothing computed twice."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.region import Region
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_training.cli.main import main
+from uncia_training.comparison.compare import _rows
+from uncia_training.comparison.systems import systems
+from uncia_training.datasets.readers import read_data
+from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.survey import Survey
+from uncia_training.features import extract, networks
+from uncia_training.features.feature_store import FeatureStore
+from uncia_training.fitting.logistic import Calibration
+from uncia_training.fitting.selection import Samples, fit_all, probabilities
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Bright cats and dark dogs, four sequences of two frames each, and a picture that is none."""
+    folder = tmp_path_factory.mktemp("data")
+    chance = np.random.default_rng(3)
+    rows = ["file,label,sequence,location,datetime"]
+    for label, level in (("cat", 150), ("dog", 90), ("fox", 40)):
+        for number in range(8):
+            noise = chance.integers(0, 50, (9, 12, 3), dtype=np.uint8)
+            image = Image.fromarray(noise + np.uint8(level)).resize((160, 120))
+            image.save(folder / f"{label}{number}.jpg")
+            rows.append(f"{label}{number}.jpg,{label},{label}{number // 2},place {label}{number // 2},")
+    (folder / "none.jpg").write_bytes(b"no picture")
+    rows += ["none.jpg,cat,,,", "gone.jpg,cat,,,"]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder
+
+
+def run(data: Path, out: Path, *more: str) -> dict:
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--system", "L120"]
+    assert main([*arguments, "--out", str(out), "--repeats", "1", *more]) == 0
+    return json.loads((out / "report.json").read_text())
+
+
+def test_as_many_pictures_calibrate_as_are_asked_for(data, tmp_path, monkeypatch, capsys):
+    """A system that its gate refuses may pass with more."""
+
+    def choose(pictures, size, count):
+        raise DataError(f"{count} pictures")
+
+    monkeypatch.setattr(networks, "choose", choose)
+    line = f"compare --data {data / 'labels.csv'} --positive cat --system uncia --out {tmp_path / 'run'}"
+    assert main([*line.split(), "--weights", "random:1", "--calibration-pictures", "7"]) == 2
+    assert "7 pictures" in capsys.readouterr().err
+
+
+def test_unreadable_and_missing_pictures_are_recorded(data, tmp_path):
+    """Neither stops the run; the one that the annotations name in vain has its remedy."""
+    content = run(data, tmp_path / "run")
+    assert [failure["file"] for failure in content["failures"]] == ["none.jpg", "gone.jpg"]
+    assert any(line.startswith("gone.jpg") and "restore" in line for line in content["warnings"])
+
+
+def test_the_page_needs_no_other_file(data, tmp_path):
+    """Plots and pictures stand in the page itself."""
+    run(data, tmp_path / "run")
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert text.count("<svg") == 2
+    assert "data:image/jpeg;base64," in text
+    assert 'src="http' not in text
+
+
+def test_a_second_run_computes_nothing_anew(data, tmp_path, monkeypatch):
+    """All features come from the cache, and the figures are the same."""
+    first = run(data, tmp_path / "run")
+    monkeypatch.setattr(extract.Pixels, "__call__", lambda self, image: pytest.fail("computed again"))
+    assert run(data, tmp_path / "again")["systems"] == first["systems"]
+
+
+def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monkeypatch):
+    """The features of the others are found by their content, though their file has another name."""
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    run(folder, tmp_path / "run")
+    (folder / "cat0.jpg").rename(folder / "renamed.jpg")
+    Image.effect_noise((160, 120), 60).save(folder / "new.jpg")
+    table = (folder / "labels.csv").read_text().replace("cat0.jpg", "renamed.jpg")
+    (folder / "labels.csv").write_text(f"{table}\nnew.jpg,dog,new,place new,\n")
+    seen, plain = [], extract.Pixels.__call__
+    monkeypatch.setattr(extract.Pixels, "__call__", lambda self, image: seen.append(1) or plain(self, image))
+    assert run(folder, tmp_path / "again")["data"]["pictures"] == 25
+    assert len(seen) == 1
+
+
+def test_random_split_is_printed_beside(data, tmp_path):
+    """What leakage would have claimed stands beside the honest figure."""
+    content = run(data, tmp_path / "run", "--split", "random")
+    assert content["settings"]["split"] == "location"
+    assert "accuracy" in content["systems"][0]["random_split"]["frames"]
+
+
+def test_several_positive_labels_take_the_same_path(data, tmp_path):
+    """Three classes: a row and a column for each in the confusion."""
+    content = run(data, tmp_path / "run", "--positive", "dog")
+    assert np.array(content["systems"][0]["confusion"]["counts"]).shape == (3, 3)
+
+
+def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
+    """One line, exit code 2."""
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--out", str(tmp_path)]
+    assert main([*arguments, "--system", "RN9"]) == 2
+    assert "expected all or L120, RN1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--positive", "other"], "that is the class of all that is not looked for"),
+        (["--positive", "lynx"], "no training picture shows 'lynx'; the labels are cat, dog, fox"),
+        (["--seed", "-1"], "--seed -1: expected 0 or more"),
+        (["--repeats", "0"], "--repeats 0: expected 1 or more"),
+        (["--prevalence", "1.5"], "expected a share between 0 and 1"),
+        (["--negatives-per-day", "-2"], "expected 0 or more"),
+        (["--backbone", "resnet50v2", "--system", "RN1"], "give --weights resnet50-v2-7.onnx"),
+        (["--backbone", "resnet50", "--system", "RN1", "--weights", "gone.h5"], "gone.h5: cannot be read"),
+        (["--cut", "stage3", "--system", "RN3"], "efficientnet-lite0: no cut 'stage3'"),
+    ],
+    ids=[
+        "the negative class",
+        "no such label",
+        "seed",
+        "repeats",
+        "prevalence",
+        "rate",
+        "no weights",
+        "no file",
+        "cut",
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path, capsys, more, told):
+    """Which argument, and what is expected."""
+    arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--system", "L120"]
+    assert main([*arguments, "--out", str(tmp_path / "run"), *more]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert (len(said), told in said[0]) == (1, True)
+
+
+def test_prevalence_restates_probabilities():
+    """Even odds become one in twenty where one in twenty is positive."""
+    even = Calibration(1.0, np.zeros(2)).at(np.array([0.95, 0.05]))
+    assert probabilities(np.zeros((1, 2)), even)[0, 1] == pytest.approx(0.05)
+
+
+def test_cut_networks_have_their_own_rows():
+    """RN3 takes the place of RN1 and RN2 where the network is cut after its third stage."""
+    names = [row.name for row in systems(["all"], "stage3")]
+    assert names == ["L120", "RN3", "RN3+A", "RN3+A+E", "uncia", "uncia-no-regions"]
+
+
+FIGURES = {"accuracy", "accuracy_interval", "roc_auc", "roc_auc_interval", "average_precision"}
+
+
+def test_every_figure_of_frames_and_sequences_has_an_interval(data, tmp_path):
+    """Also recall at 1 % false positives and false alarms a day; the figure lies within."""
+    system = run(data, tmp_path / "run")["systems"][0]
+    assert set(system["frames"]) >= FIGURES
+    assert set(system["sequences"]) >= {*FIGURES, "false_alarms_per_day"}
+    for part in (system["frames"], system["sequences"]):
+        spans = {name.removesuffix("_interval"): span for name, span in part.items() if name.endswith("_interval")}
+        assert all(span[0] <= part[name] <= span[1] for name, span in spans.items())
+
+
+def test_a_training_picture_that_the_test_split_has_too_is_named_and_not_learnt(data, tmp_path):
+    """Found by its bytes; the warning names both files and the remedy."""
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    shutil.copy(folder / "cat1.jpg", folder / "copy.jpg")
+    with (folder / "labels.csv").open("a") as rows:
+        rows.write("\ncopy.jpg,cat,held,place held,,test\n")
+    text = (folder / "labels.csv").read_text().replace("location,datetime", "location,datetime,split", 1)
+    (folder / "labels.csv").write_text(text)
+    content = run(folder, tmp_path / "run")
+    assert any(line.startswith("cat1.jpg: the same bytes as the test picture copy.jpg") for line in content["warnings"])
+    assert any("delete one of them" in line for line in content["warnings"])
+    assert content["data"]["pictures"] == 24  # 25 can be read
+
+
+def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
+    """A separator between overlapping classes turns when positives are rare: the weights differ, not just the bias."""
+    chance = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    points = np.stack([chance.normal(labels, 1 + 2 * labels), chance.normal(0.8 * labels, 1)], axis=1)
+    made = {}
+    for name, prior in (("equal", None), ("field", np.array([0.95, 0.05]))):
+        one = Samples(points[:, None].astype(np.float32), labels, [""] * 200, [""] * 200, np.ones(1), prior=prior)
+        weights = fit_all(one, 1.0).weights
+        made[name] = np.diff(weights, axis=0)[0] / np.linalg.norm(np.diff(weights, axis=0))
+    assert made["equal"] @ made["field"] < 0.999
+
+
+def test_all_but_one_system_look_at_the_regions_of_bursts():
+    """The seed's systems too; what regions bring is measured by the one that does without."""
+    rows = [*systems(["all"], None), *systems(["all"], "stage3")]
+    assert {row.name for row in rows if not row.regions} == {"uncia-no-regions"}
+
+
+def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
+    """A burst in which something moves: its frames are scored on their regions, a still as a whole."""
+    looks = [Look(LabelledPicture(name, tmp_path, "cat"), region)
+             for name, region in (("a", None), ("a", Region(0, 0, 0.5, 0.5)), ("b", None))]  # fmt: skip
+    with FeatureStore(tmp_path / "s", 1, np.float32) as store:
+        for key in "xyz":
+            store.add(key * 64, np.zeros(1))
+        pictures = tuple(look.picture for look in (looks[0], looks[2]))
+        seen = Survey(pictures, ("1", "2"), (0, 1), ("day", "day"), ())
+        comparison = SimpleNamespace(survey=seen, labels=np.array([1, 1]), units=["a", "b"])
+        keys = {number: (key * 64,) for number, key in enumerate("xyz")}
+        rows = _rows(systems(["L120"], None)[0], looks, keys, ("plain",), store, comparison)
+    assert rows.scored.tolist() == [False, True, True]
+
+
+def test_the_standards_own_example_is_compared(shared, tmp_path):
+    """Camtrap DP 1.0.2 as published, with rendered pictures under its media's names: ducks are told from all else."""
+    folder = tmp_path / "package"
+    shutil.copytree(shared / "camtrap-dp" / "example", folder)
+    duck = "Anas_platyrhynchos"
+    chance = np.random.default_rng(2)
+    for picture in read_data(folder, [duck]):
+        picture.path.parent.mkdir(exist_ok=True)
+        level = np.uint8(150 if picture.label == duck else 40)
+        Image.fromarray(chance.integers(0, 60, (24, 32, 3), dtype=np.uint8) + level).save(picture.path)
+    arguments = ["compare", "--data", str(folder), "--positive", duck, "--system", "L120", "--repeats", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 0
+    content = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (content["data"]["labels"][duck], content["data"]["pictures"], content["failures"]) == (157, 412, [])
+    assert (content["data"]["units"], len(content["systems"][0]["locations"])) == (4, 4)
+    assert content["systems"][0]["frames"]["accuracy"] > 0.95
+    assert content["settings"]["negatives_per_day_from"].startswith("measured")
+
+
+def few(data: Path, folder: Path, cats: int) -> Path:
+    """A data set of that many pictures of cats, each its own sequence, and all dogs; its folder."""
+    shutil.copytree(data, folder)
+    rows = [f"cat{number}.jpg,cat,c{number},place cat{number}" for number in range(cats)]
+    rows += [f"dog{number}.jpg,dog,dog{number // 2},place dog{number // 2}" for number in range(8)]
+    (folder / "labels.csv").write_text("\n".join(["file,label,sequence,location", *rows]))
+    return folder
+
+
+def test_three_pictures_of_a_class_are_enough(data, tmp_path):
+    """Two of them, each a place of its own, choose the penalty for the third."""
+    assert run(few(data, tmp_path / "data", 3), tmp_path / "run")["data"]["labels"]["cat"] == 3
+
+
+def test_a_class_that_leaves_one_picture_to_learn_from_is_refused(data, tmp_path, capsys):
+    """The picture is named; there would be nothing to choose a penalty with."""
+    folder = few(data, tmp_path / "data", 2)
+    arguments = ["compare", "--data", str(folder / "labels.csv"), "--positive", "cat", "--system", "L120"]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert re.search(r"'cat': .* would learn from 1 picture \(cat\d.jpg\); .* add pictures", capsys.readouterr().err)

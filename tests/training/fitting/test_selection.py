@@ -1,0 +1,96 @@
+"""Selection: what is held out together, and which penalty is taken."""
+
+import numpy as np
+import pytest
+
+from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
+from uncia_training.fitting.logistic import calibrate, fit_linear, to_head
+from uncia_training.fitting.selection import Samples, assign_folds, choose, probabilities
+
+
+def samples(count: int = 200, features: int = 12, seed: int = 0) -> Samples:
+    """Two classes that overlap; half of the negatives come from two sources without positives."""
+    chance = np.random.default_rng(seed)
+    labels = np.arange(count) % 2
+    points = chance.normal(size=(count, 1, features)) + labels[:, None, None] * 0.8
+    sources = ["mixed" if label or index % 4 == 0 else f"empty-{index % 8}" for index, label in enumerate(labels)]
+    return Samples(points.astype(np.float32), labels.astype(np.intp), [f"g{i // 2}" for i in range(count)], sources,
+                   np.ones(1))  # fmt: skip
+
+
+def test_a_source_without_positives_is_held_out_whole() -> None:
+    """Rule #1: the trap will stand where no picture came from."""
+    one = samples()
+    folds = assign_folds(one.labels, one.groups, one.sources)
+    spread = {
+        source: len({f for f, s in zip(folds, one.sources, strict=True) if s == source}) for source in one.sources
+    }
+    assert [spread[name] for name in sorted(spread) if name != "mixed"] == [1] * (len(spread) - 1)
+
+
+def test_a_group_is_held_out_whole() -> None:
+    """Rule #2: near-duplicates and sequences never face themselves."""
+    one = samples()
+    mixed = [i for i, source in enumerate(one.sources) if source == "mixed"]
+    folds = assign_folds(one.labels, one.groups, one.sources)
+    assert all(len({folds[i] for i in mixed if one.groups[i] == group}) <= 1 for group in one.groups)
+
+
+def test_every_fold_holds_out_positives() -> None:
+    """A fold without them could not be scored."""
+    one = samples()
+    folds = assign_folds(one.labels, one.groups, one.sources)
+    assert {int(fold) for fold, label in zip(folds, one.labels, strict=True) if label} == {0, 1, 2, 3, 4}
+
+
+def test_the_strongest_penalty_that_cannot_be_told_from_the_best_is_chosen() -> None:
+    """Breiman's rule, against a table made by hand from the trials themselves."""
+    one = samples()
+    trials = choose(one, assign_folds(one.labels, one.groups, one.sources), (0.0001, 0.001, 0.01, 0.1))
+    least = min(trials, key=lambda trial: trial.loss)
+    within = [trial.c for trial in trials if trial.loss - least.loss <= trial.error]
+    assert trials[0].c == min(within)
+
+
+def test_standardisation_is_folded_into_the_weights() -> None:
+    """Shifting and scaling a feature changes the weights, not the probabilities."""
+    one = samples()
+    flat = one.features[:, 0]
+    moved = (flat * 7 + 3).astype(np.float32)
+    plain, shifted = fit_linear(flat, one.labels, 0.1), fit_linear(moved, one.labels, 0.1)
+    assert np.abs(plain.logits(flat) - shifted.logits(moved)).max() < 1e-3
+
+
+def test_calibration_makes_held_out_probabilities_true() -> None:
+    """Logits four times too large are brought back: among those near 0.8, about 0.8 are positive."""
+    chance = np.random.default_rng(1)
+    margin = chance.normal(0, 2, 40_000)
+    labels = (chance.random(40_000) < 1 / (1 + np.exp(-margin))).astype(np.intp)
+    logits = np.stack([-2 * margin, 2 * margin], axis=1)
+    given = probabilities(logits, calibrate(logits, labels))[:, 1]
+    near = (given > 0.75) & (given < 0.85)
+    assert labels[near].mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_the_head_gives_the_calibrated_probabilities() -> None:
+    """Training's float64 and the trap's float32 agree."""
+    one = samples()
+    flat = one.features[:, 0]
+    linear = fit_linear(flat, one.labels, 0.1)
+    calibration = calibrate(linear.logits(flat), one.labels)
+    expected = probabilities(linear.logits(flat), calibration)
+    assert np.abs(to_head(linear, calibration).probabilities(flat) - expected).max() < 1e-5
+
+
+def test_a_picture_scaled_and_compressed_again_is_a_duplicate() -> None:
+    """The hash sees what is shown, not how it was stored."""
+    from PIL import Image
+
+    chance = np.random.default_rng(2)
+    pictures = [
+        Image.fromarray(chance.integers(0, 255, (9, 9, 3), dtype=np.uint8)).resize((200, 200), Image.Resampling.BICUBIC)
+        for _ in range(5)
+    ]
+    again = pictures[3].resize((90, 110), Image.Resampling.BILINEAR)
+    hashes = [difference_hash(np.asarray(picture)) for picture in [*pictures, again]]
+    assert duplicate_groups(hashes) == [0, 1, 2, 3, 4, 3]

@@ -1,0 +1,106 @@
+"""What the report tells of single bursts: what regions bring them, and what is said of those never learnt from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uncia_contract.pictures.region import Region
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_training.comparison.compare import CompareSettings, Comparison, Result, Scores
+from uncia_training.comparison.figures import Scored
+from uncia_training.comparison.systems import systems
+from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.survey import Survey
+from uncia_training.features.networks import NetworkChoice
+from uncia_training.report.burst_sections import never_learnt_from as unseen_section
+from uncia_training.report.burst_sections import regions as regions_section
+from uncia_training.report.burst_table import never_learnt_from, regions
+
+# Two frames of a cat in a burst that nothing learns from, two of a dog, and a still of a cat.
+PICTURES = tuple(
+    LabelledPicture(f"{name}.jpg", Path(f"{name}.jpg"), label, sequence, source="hill", split=split)
+    for name, label, sequence, split in (
+        ("a", "cat", "s1", "test"),
+        ("b", "cat", "s1", "test"),
+        ("c", "dog", "s2", ""),
+        ("d", "dog", "s2", ""),
+        ("e", "cat", "", ""),
+    )
+)
+LABELS, SEQUENCES = np.array([1, 1, 0, 0, 1]), np.array([0, 0, 1, 1, 2])
+
+
+def scores(frames: list[float]) -> Scores:
+    """Those of a system that takes the mean of a sequence."""
+    alone = np.array(frames)
+    means = np.array([alone[number == SEQUENCES].mean() for number in range(3)])
+    probabilities = np.stack([1 - means[SEQUENCES], means[SEQUENCES]], axis=1)
+    truth = np.array([True, False, True])
+    return Scores(Scored(probabilities, LABELS, SEQUENCES, means, truth, alone), (), (), 0.5, False, {})
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    """Regions find the cat, which whole frames miss; the still and the dog are the same either way."""
+    rows = systems(["RN1", "uncia", "uncia-no-regions"], None)
+    given = [[0.2, 0.7, 0.1, 0.1, 0.9], [0.8, 0.6, 0.2, 0.2, 0.9], [0.3, 0.1, 0.1, 0.1, 0.9]]
+    looked = {number: Look(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
+    seen = Survey(PICTURES, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
+    settings = CompareSettings(("cat",), NetworkChoice("efficientnet-lite0"), Path("cache"))
+    results = [Result(row, scores(frames)) for row, frames in zip(rows, given, strict=True)]
+    results[0] = Result(rows[0], scores(given[0]), on_trap=scores([0.1, 0.2, 0.1, 0.1, 0.9]))
+    return Comparison(settings, seen, LABELS, SEQUENCES, ["u"] * 5, looked, results=results)
+
+
+def test_what_regions_bring_is_told_on_the_bursts_that_have_them(comparison: Comparison) -> None:
+    """The still does not count; positives and negatives apart, score against score."""
+    found = regions(comparison)
+    assert (found["pictures"], found["sequences"], found["right"]) == (4, 2, {"with": 2, "without": 1})
+    assert found["positives"]["raised_by"] == pytest.approx(0.5)
+    assert found["negatives"]["raised_by"] == pytest.approx(0.1)
+    cat, dog = found["bursts"]
+    assert (cat["with"], cat["without"], cat["never_learnt_from"]) == (pytest.approx(0.7), pytest.approx(0.2), True)
+    assert (dog["label"], dog["frames_with_region"], dog["never_learnt_from"]) == ("dog", 2, False)
+
+
+def test_one_burst_has_no_interval(comparison: Comparison) -> None:
+    """There is nothing to draw from."""
+    assert regions(comparison)["positives"]["raised_by_interval"] is None
+
+
+def test_without_both_systems_nothing_is_said_of_regions(comparison: Comparison) -> None:
+    """Nor is there a section."""
+    comparison.results.pop()
+    assert regions(comparison) is None
+    assert regions_section({"regions": None}) == ""
+
+
+def test_every_row_says_what_it_gives_a_burst_never_learnt_from(comparison: Comparison) -> None:
+    """Frame by frame before any mean, the sequence, and whether there is an alarm; in int8 as well."""
+    found = never_learnt_from(comparison, 20.0)
+    [burst] = found["bursts"]
+    told = {one["system"]: one for one in burst["scores"]}
+    assert list(told) == ["RN1", "RN1, int8", "uncia", "uncia-no-regions"]
+    assert told["uncia"] == {"system": "uncia", "frames": [0.8, 0.6], "sequence": pytest.approx(0.7), "alarm": True}
+    assert not told["RN1, int8"]["alarm"]
+    figures = {one["name"]: one["sequences"] for one in found["systems"]}
+    assert (figures["uncia"]["n"], figures["uncia"]["recall"], figures["uncia-no-regions"]["recall"]) == (1, 1.0, 0.0)
+
+
+def test_the_page_says_it_in_words(comparison: Comparison) -> None:
+    """How many were right, by how much scores rose, and what each system gave."""
+    page = regions_section({"regions": regions(comparison)})
+    assert "right in 2 with regions and in 1 without" in page
+    assert "1 burst with what is looked for by +0.500" in page
+    page = unseen_section({"never_learnt_from": never_learnt_from(comparison, 20.0)})
+    assert "<td>uncia</td><td>2 of 2</td><td>–</td><td>1 of 1</td>" in page
+    assert "<td>uncia</td><td>0.80</td><td>0.60</td><td><b>0.70</b></td><td>alarm</td>" in page
+
+
+def test_without_test_rows_nothing_is_said_of_them(comparison: Comparison) -> None:
+    """A data set need not have a split of its own."""
+    learnt = tuple(LabelledPicture(one.file, one.path, one.label, one.sequence) for one in PICTURES)
+    comparison.survey = Survey(learnt, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
+    assert never_learnt_from(comparison, 20.0) is None
+    assert unseen_section({"never_learnt_from": None}) == ""

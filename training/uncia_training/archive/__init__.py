@@ -1,0 +1,1 @@
+"""Scoring an archive, sorting it, evaluation of a bundle."""

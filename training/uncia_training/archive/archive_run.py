@@ -1,0 +1,98 @@
+"""An archive scored on this machine's cores, resumable: the trap's own code, a classifier a thread.
+
+Decides how work is spread and what is skipped: a sequence whose key the log holds is not looked at again.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from uncia_contract.archive.archive_scores import Pictures, score_sequence
+from uncia_contract.archive.resume_log import SequenceLog
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import Archive, ArchiveSequence
+from uncia_contract.model.bundle import Bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.scoring.score_burst import Strips
+from uncia_training.parallel import in_order
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ScoringRule:
+    """What decides the scores besides the pictures; `name` is part of every sequence's key."""
+
+    bundle: Bundle
+    strips: Strips | None = None
+
+    @property
+    def name(self) -> str:
+        """The bundle's sha256, and the strips where there are any."""
+        return self.bundle.sha256 + (f" {self.strips.top:g} {self.strips.bottom:g}" if self.strips else "")
+
+
+class LocalScorer:
+    """Scores sequences in threads of this process."""
+
+    def __init__(self, rule: ScoringRule, workers: int) -> None:
+        """Loads the bundle.
+
+        Raises:
+            BundleError: it cannot be loaded here, or does not reproduce its probes.
+        """
+        self._rule, self._workers, self._local = rule, workers, threading.local()
+        self._classifier().check_probes()
+
+    def run(self, archive: Archive, log: SequenceLog[Pictures], progress: Progress) -> "Outcome":
+        """Scores what the log lacks.
+
+        Args:
+            archive: whose pictures.
+            log: takes each sequence as soon as it is scored.
+            progress: told how many of how many pictures are done.
+        """
+
+        def work(sequence: ArchiveSequence) -> tuple[ArchiveSequence, Pictures | None]:
+            known = sequence.key in log
+            return sequence, None if known else score_sequence(
+                sequence, archive.place, self._classifier(), self._rule.strips
+            )
+
+        keys, done, scored = [], 0, 0
+        for sequence, pictures in in_order(work, self._sequences(archive), self._workers):
+            if pictures is not None:
+                log.add(sequence.key, pictures)
+                scored += len(pictures)
+            keys.append(bytes.fromhex(sequence.key))
+            done += len(sequence.names)
+            progress(done, archive.pictures)
+        return Outcome(log, tuple(keys), scored)
+
+    def _sequences(self, archive: Archive) -> Iterator[ArchiveSequence]:
+        rule, name = self._rule.bundle.manifest.burst_rule, self._rule.name
+        return chain.from_iterable(archive.sequences(trap, rule, name, self._workers) for trap in archive.traps)
+
+    def _classifier(self) -> Classifier:
+        if not hasattr(self._local, "classifier"):
+            self._local.classifier = Classifier(self._rule.bundle)
+        classifier: Classifier = self._local.classifier
+        return classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The scored archive: its sequences in order, read from the log again whenever they are asked for.
+
+    `scored` is how many pictures this run looked at; the others were known.
+    """
+
+    log: SequenceLog[Pictures]
+    keys: tuple[bytes, ...]
+    scored: int
+
+    def __iter__(self) -> Iterator[ScoredPicture]:
+        """Each picture, trap by trap and in order of time."""
+        for key in self.keys:
+            yield from self.log.read(key.hex())

@@ -1,0 +1,78 @@
+"""`uncia-train evaluate`: how a bundle does on labelled pictures, through the very code that the trap runs.
+
+Decides what is counted: pictures as a whole (no regions, no bursts), and sequences as the trap decides them.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from uncia_contract.errors import FrameError
+from uncia_contract.model.bundle import Bundle
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.runs.labels import LabelledPicture, sequences
+from uncia_contract.scoring.score_burst import score_burst
+from uncia_training.datasets.region_looks import PictureFailure, read_picture
+from uncia_training.fitting.metrics import as_dict, measure
+
+Progress = Callable[[str, int, int], None]
+
+
+class Evaluator:
+    """Scores pictures and sequences with one bundle, a classifier a thread."""
+
+    def __init__(self, bundle: Bundle, workers: int) -> None:
+        self._bundle, self._workers, self._local = bundle, workers, threading.local()
+        self._classifier()  # a bundle that does not run here is told at once
+
+    def evaluate(self, pictures: Sequence[LabelledPicture], progress: Progress) -> dict[str, Any]:
+        """The documented report: images, sequences, per_image, failures."""
+        positive = set(self._bundle.manifest.positive_labels)
+        bursts = sequences(pictures)
+        with ThreadPoolExecutor(self._workers) as pool:
+            scored = _told(pool.map(self._picture, pictures), "pictures", len(pictures), progress)
+            verdicts = _told(pool.map(self._sequence, bursts), "sequences", len(bursts), progress)
+        images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
+        decided = [(burst[0], mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
+        return {
+            "images": as_dict(measure([one.label in positive for one, _ in images], [score for _, score in images])),
+            "sequences": as_dict(
+                measure(
+                    [one.label in positive for one, _ in decided],
+                    [mean for _, mean in decided],
+                    self._bundle.manifest.decision_rule.threshold,
+                )
+            ),
+            "per_image": [{"file": one.file, "label": one.label, "probability": score} for one, score in images],
+            "failures": [msgspec.to_builtins(score) for score in scored if isinstance(score, PictureFailure)],
+        }
+
+    def _classifier(self) -> Classifier:
+        if not hasattr(self._local, "classifier"):
+            self._local.classifier = Classifier(self._bundle)
+        classifier: Classifier = self._local.classifier
+        return classifier
+
+    def _picture(self, picture: LabelledPicture) -> float | PictureFailure:
+        try:
+            image = model_input(read_picture(picture), self._bundle.manifest.input_size)
+        except FrameError as error:
+            return PictureFailure(picture.file, str(error))
+        return self._classifier().score(image)
+
+    def _sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
+        readers = [picture.path.read_bytes for picture in burst]
+        verdict = score_burst(readers, self._classifier(), every_frame=True)
+        return None if verdict is None else verdict.decision.confidence
+
+
+def _told(results: Any, step: str, total: int, progress: Progress) -> list[Any]:
+    gathered = []
+    for result in results:
+        gathered.append(result)
+        progress(step, len(gathered), total)
+    return gathered

@@ -1,0 +1,1 @@
+"""`uncia-train`: one module a command."""

@@ -1,0 +1,132 @@
+"""`uncia-train compare`: its arguments, and what it prints and leaves in the run's folder."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from uncia_backbones.quantization.calibration import PICTURES
+from uncia_contract.cli.arguments import whole
+from uncia_contract.errors import DataError, StorageError
+
+Teller = Callable[[Progress], Callable[[str, int, int], None]]
+
+
+def add_compare(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    add("--data", type=Path, required=True, metavar="PATH", help="CSV, folder per label, COCO Camera Traps, Camtrap DP")
+    add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
+    add("--backbone", default="efficientnet-lite0", metavar="NAME", help="row of the table (efficientnet-lite0)")
+    add("--cut", metavar="STAGE", help="cut the network after this stage, such as stage3")
+    add("--weights", metavar="FILE", help="the network's weights, or random:SEED for tests")
+    add(
+        "--calibration-pictures",
+        type=whole(1),
+        default=PICTURES,
+        metavar="N",
+        help="for the integer network (%(default)s)",
+    )
+    add("--system", action="append", metavar="NAME", help="all (default) or a system's name; repeatable")
+    add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html and report.json are left")
+    add("--split", choices=("location", "source", "sequence", "random"), default="location",
+        help="what is never torn (location; source: negatives of a source too); random prints beside it what leakage "
+        "would claim")  # fmt: skip
+    add("--repeats", type=int, default=2, metavar="N", help="how often the data are dealt into folds anew (2)")
+    add("--seed", type=int, default=0, help="of the first split (0)")
+    add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
+    add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
+    add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
+    add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
+
+
+def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], teller: Teller) -> int:
+    """Compares, writes the report, prints the table; the exit code."""
+    from uncia_contract.bursts.frames import BurstRule
+    from uncia_training.comparison.compare import CompareSettings, compare
+    from uncia_training.comparison.system_runs import leave_runs
+    from uncia_training.datasets.readers import positive_labels, read_data, with_sequences
+    from uncia_training.features.networks import NetworkChoice
+    from uncia_training.report.page import page
+    from uncia_training.report.writer import report
+    from uncia_training.run_folder import read_sources
+
+    _check(arguments)
+    settings = CompareSettings(
+        positive=positive_labels(arguments.positive),
+        network=NetworkChoice(arguments.backbone, arguments.weights, arguments.cut, arguments.calibration_pictures),
+        cache=arguments.cache or arguments.out.parent / "cache",
+        systems=tuple(arguments.system or ["all"]),
+        split=arguments.split,
+        repeats=arguments.repeats,
+        seed=arguments.seed,
+        prevalence=arguments.prevalence,
+    )
+    pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule())
+    sources = read_sources(arguments.sources)
+    try:
+        with bars() as shown:
+            tell = teller(shown)
+            comparison = compare(pictures, settings, tell)
+            tell("report", 0, 0)
+            content = report(comparison, arguments.negatives_per_day)
+            _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
+            left = leave_runs(arguments.out, comparison, content, sources, partial(tell, "heads for bundles"))
+    except KeyboardInterrupt:
+        print(
+            f"uncia-train: interrupted; the features and fits computed so far are kept in {settings.cache}, start the "
+            "same command again to go on",
+            file=sys.stderr,
+        )
+        return 130
+    _print(content, arguments.out, left)
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.repeats < 1:
+        raise DataError(f"--repeats {arguments.repeats}: expected 1 or more")
+    if arguments.seed < 0:
+        raise DataError(f"--seed {arguments.seed}: expected 0 or more")
+    if arguments.negatives_per_day is not None and not arguments.negatives_per_day >= 0:
+        raise DataError(f"--negatives-per-day {arguments.negatives_per_day}: expected 0 or more")
+    if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
+        raise DataError(f"--prevalence {arguments.prevalence}: expected a share between 0 and 1, such as 0.05")
+
+
+def _write(folder: Path, content: str, html: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.html").write_text(html, encoding="utf-8")
+        (folder / "report.json").write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{folder}: the report cannot be written ({error.strerror})") from error
+
+
+def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
+    from uncia_training.comparison.systems import OURS
+    from uncia_training.report.writer import line
+
+    for warning in content["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    for failure in content["failures"]:
+        print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
+    for system in content["systems"]:
+        print(f"{system['name']}:")
+        print(f"  frames     {line(system['frames'])}")
+        print(
+            f"  sequences  {line(system['sequences'])}, "
+            f"false alarms a day {system['sequences']['false_alarms_per_day']:.2f}"
+        )
+        if "int8" in system:
+            print(f"  on int8    {line(system['int8']['frames'])} (as a bundle on the trap)")
+        if "random_split" in system:
+            print(f"  leaking    {line(system['random_split']['frames'])} (random split: what leakage would claim)")
+    print(f"report: {out / 'report.html'}")
+    if left:
+        print(f"next: uncia-convert bundle {out} --system {left[-1] if OURS not in left else OURS} --out FILE")

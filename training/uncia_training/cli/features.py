@@ -1,0 +1,135 @@
+"""`uncia-train features`: its arguments, and what it prints and leaves."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.progress import Progress
+
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.cli.arguments import whole
+from uncia_contract.errors import DataError
+from uncia_training.datasets.storage import archive_at, is_address
+from uncia_training.features.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
+from uncia_training.features.feature_rows import ShownSequence, shown_archive, shown_data
+from uncia_training.features.feature_run import FeatureCount, LocalFeatures
+from uncia_training.spark.spark_arguments import add_spark
+
+Bars = Callable[[], Progress]
+Teller = Callable[[Progress], Callable[[str, int, int], None]]
+
+
+def add_features(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    pictures = command.add_mutually_exclusive_group(required=True)
+    pictures.add_argument("--data", type=Path, metavar="PATH", help="labelled pictures, as compare takes them")
+    pictures.add_argument("--archive", metavar="DIR", help="all pictures below a folder, without labels")
+    network = command.add_mutually_exclusive_group(required=True)
+    network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="of uncia-convert backbone")
+    network.add_argument("--bundle", type=Path, metavar="FILE", help="take the bundle's network")
+    add("--precision", choices=("int8", "float"), default="int8", help="of the backbone folder's network (int8)")
+    add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
+    add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
+    add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
+    add("--out", required=True, metavar="PARQUET", help="where the features are left")
+    add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
+    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    add_spark(command)
+
+
+def run_features(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
+    """Computes, writes, tells; the exit code."""
+    network = network_for(arguments)
+    engine = _local if arguments.engine == "local" else _spark
+    try:
+        with bars() as shown:
+            engine(arguments, network, teller(shown))
+    except KeyboardInterrupt:
+        print(
+            "uncia-train: interrupted; the features computed so far are kept, start the same command again to go on",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+def _local(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+    begun = time.monotonic()
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    total, sequences = _pictures(arguments, made_by(arguments, network), workers)
+    if is_address(arguments.out):
+        raise DataError(f"--out {arguments.out}: only --engine spark writes to an address; give a file")
+    out = Path(arguments.out)
+    features = LocalFeatures(network, _rule(arguments), arguments.cache or out.parent / "cache", workers)
+    try:
+        count = features.run(sequences, out, lambda done: tell("pictures", done, total))
+    finally:
+        features.close()
+    _print(count, time.monotonic() - begun, arguments.out)
+
+
+def _spark(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+    from uncia_training.spark.features import SparkFeatures
+    from uncia_training.spark.session import spark
+
+    begun = time.monotonic()
+    made = made_by(arguments, network)
+    with spark(arguments.master) as session:
+        engine = SparkFeatures(session, network, _rule(arguments), made)
+        if arguments.archive is not None:
+            archive = archive_at(arguments.archive)
+            total, sequences = archive.pictures, engine.of_archive(archive, arguments.archive.rstrip("/"))
+        else:
+            total, shown = _pictures(arguments, made, 1)
+            sequences = engine.of_data(shown)
+        done = engine.run(sequences, arguments.out, lambda done: tell("pictures", done, total), arguments.round)
+        failures = engine.failures(arguments.out)
+    count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
+    _print(count, time.monotonic() - begun, arguments.out)
+
+
+def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
+    """The network that was asked for."""
+    if arguments.precision == "int8" and arguments.layer != "pooled":
+        raise DataError(f"--layer {arguments.layer}: the int8 network gives pooled features; add --precision float")
+    if arguments.bundle is None:
+        return network_of_backbone(arguments.backbone_dir, arguments.precision, arguments.layer)
+    if arguments.precision == "float":
+        raise DataError("--precision float: a bundle holds the int8 network alone; give --backbone-dir")
+    return network_of_bundle(arguments.bundle)
+
+
+def _rule(arguments: argparse.Namespace) -> RegionRule | None:
+    """The rule of regions, None for whole pictures."""
+    return None if arguments.whole else RegionRule()
+
+
+def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
+    """What decides the features besides the pictures."""
+    return f"{network.extractor().name} {network.layer} {_rule(arguments)}"
+
+
+def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[ShownSequence]]:
+    """How many pictures, and their sequences."""
+    from uncia_training.datasets.readers import read_data, with_sequences
+
+    if arguments.archive is not None:
+        archive = archive_at(arguments.archive)
+        return archive.pictures, shown_archive(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
+    pictures = with_sequences(read_data(arguments.data), BurstRule())
+    return len(pictures), shown_data(pictures, made)
+
+
+def _print(count: FeatureCount, seconds: float, out: str) -> None:
+    for file, failure in count.failures:
+        print(f"{file}: {failure}; no features", file=sys.stderr)
+    print(
+        f"{count.rows} rows of {count.pictures} pictures, {len(count.failures)} unreadable; {count.computed} computed "
+        f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"
+    )
+    print(f"  {out}")

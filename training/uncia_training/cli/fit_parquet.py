@@ -1,0 +1,48 @@
+"""`uncia-train fit-parquet`: its arguments, and what it prints and leaves."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.model.heads import head_to_bytes
+from uncia_training.spark.spark_arguments import add_spark
+
+
+def add_fit_parquet(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    add("features", metavar="PARQUET", help="of uncia-train features, with labels")
+    add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
+    add("--c", type=float, default=0.01, metavar="C", help="inverse strength of the penalty (0.01)")
+    add("--engine", choices=("local", "spark"), default="local", help="scikit-learn, or Spark ML (local)")
+    add("--out", type=Path, required=True, metavar="NPZ", help="where the head is left, not calibrated")
+    add_spark(command)
+
+
+def run_fit_parquet(arguments: argparse.Namespace) -> int:
+    """Fits, writes, tells; the exit code."""
+    from uncia_training.fitting.logistic import Calibration, to_head
+    from uncia_training.fitting.parquet_fit import classes_of, fit_parquet
+
+    if not arguments.c > 0:
+        raise DataError(f"--c {arguments.c}: expected more than 0")
+    if arguments.engine == "local":
+        linear, rows = fit_parquet(Path(arguments.features), arguments.positive, arguments.c)
+    else:
+        from uncia_training.spark.fit import fit_spark
+        from uncia_training.spark.session import spark
+
+        with spark(arguments.master) as session:
+            linear, rows = fit_spark(session, arguments.features, arguments.positive, arguments.c)
+    classes = classes_of(arguments.positive)
+    head = to_head(linear, Calibration(1.0, np.zeros(len(classes))))
+    try:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_bytes(head_to_bytes(head))
+    except OSError as error:
+        raise StorageError(f"{arguments.out}: cannot be written ({error.strerror})") from error
+    print(f"{', '.join(classes)}: fitted on {rows} rows of {head.features} features; not calibrated")
+    print(f"  {arguments.out}")
+    return 0

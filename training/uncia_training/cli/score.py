@@ -1,0 +1,167 @@
+"""`uncia-train score`: its arguments, and what it prints and leaves."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from rich.progress import Progress
+
+from uncia_contract.archive.archive_scores import score_log
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import Archive
+from uncia_contract.cli.arguments import whole
+from uncia_contract.errors import DataError
+from uncia_contract.model.bundle import read_bundle
+from uncia_contract.scoring.score_burst import Strips
+from uncia_training.archive.archive_run import LocalScorer, ScoringRule
+from uncia_training.archive.score_results import FORMATS, PARQUET, write_results
+from uncia_training.archive.sorting import Sorting
+from uncia_training.datasets.storage import archive_at, is_address
+from uncia_training.spark.spark_arguments import add_spark
+
+Bars = Callable[[], Progress]
+Teller = Callable[[Progress], Callable[[str, int, int], None]]
+LOG, STAGED = "scored.jsonl", "scored"
+
+
+def add_score(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    add("archive", metavar="ARCHIVE", help="folder (for Spark also an address) with pictures; only ever read")
+    add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that decides")
+    add("--out", required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
+    add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
+    add("--write", default=",".join(FORMATS), metavar="LIST", help="of csv,json,parquet (all)")
+    add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
+    add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
+    add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
+    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    add_spark(command)
+
+
+def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
+    """Scores, writes, tells; the exit code."""
+    formats = _formats(arguments.write)
+    _check_out(arguments, formats)
+    rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
+    archive = archive_at(arguments.archive)
+    sorting = _sorting(arguments, rule)
+    engine = _local if arguments.engine == "local" else _spark
+    try:
+        with bars() as shown:
+            engine(arguments, Run(archive, rule, formats, sorting, teller(shown)))
+    except KeyboardInterrupt:
+        print(
+            f"uncia-train: interrupted; what was scored is kept in {arguments.out}, start the same command again "
+            "to go on",
+            file=sys.stderr,
+        )
+        return 130
+    return 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be done, whichever engine does it."""
+
+    archive: Archive
+    rule: ScoringRule
+    formats: list[str]
+    sorting: Sorting | None
+    tell: Callable[[str, int, int], None]
+
+    def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> None:
+        """Writes results, sorts, tells."""
+        seconds = time.monotonic() - begun
+        self.tell("writing results", 0, 0)
+        files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats)
+        if self.sorting is not None:
+            self.sorting.add(outcome)
+        _print(outcome, scored, seconds, files)
+
+
+def _local(arguments: argparse.Namespace, run: Run) -> None:
+    begun = time.monotonic()
+    workers = arguments.workers or len(os.sched_getaffinity(0))
+    out = Path(arguments.out)
+    with score_log(out / LOG) as log:
+        tell = partial(run.tell, "pictures")
+        outcome = LocalScorer(run.rule, workers).run(run.archive, log, tell)
+        run.finish(out, outcome, outcome.scored, begun)
+
+
+def _spark(arguments: argparse.Namespace, run: Run) -> None:
+    from uncia_training.spark.score import SparkScorer, SparkScores
+    from uncia_training.spark.session import spark
+
+    begun = time.monotonic()
+    out = arguments.out.rstrip("/")
+    parquet = f"{out}/{PARQUET}"
+    with spark(arguments.master) as session:
+        bundle, rule = run.rule.bundle, run.rule
+        scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, rule.name, rule.strips)
+        told = lambda done: run.tell("pictures", done, run.archive.pictures)  # noqa: E731
+        scored = scorer.run(run.archive, f"{out}/{STAGED}", parquet, told, arguments.round)
+    others = replace(run, formats=[one for one in run.formats if one != "parquet"])
+    others.finish(Path(out), SparkScores(parquet), scored, begun)
+
+
+def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files: list[Path]) -> None:
+    pictures = positive = failed = sequences = 0
+    last = ""
+    for picture in outcome:
+        pictures += 1
+        positive += bool(picture.positive)
+        sequences += picture.sequence != last
+        last = picture.sequence
+        if picture.failure is not None:
+            failed += 1
+            print(f"{picture.file}: {picture.failure}", file=sys.stderr)
+    rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
+    print(
+        f"{pictures} pictures in {sequences} sequences: {positive} in positive sequences, {failed} unreadable; "
+        f"{scored} scored now in {seconds:.1f} s{rate}"
+    )
+    for file in files:
+        print(f"  {file}")
+
+
+def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:
+    if is_address(arguments.out) and (arguments.engine == "local" or formats != ["parquet"]):
+        raise DataError(
+            f"--out {arguments.out}: only --engine spark --write parquet writes to an address; give a folder"
+        )
+
+
+def _sorting(arguments: argparse.Namespace, rule: ScoringRule) -> Sorting | None:
+    if arguments.sort_into is None:
+        return None
+    if is_address(arguments.archive):
+        raise DataError(f"--sort-into: {arguments.archive} is an address; only a folder can be sorted")
+    return Sorting(Path(arguments.archive), arguments.sort_into, arguments.sort_by, rule.name)
+
+
+def _formats(text: str) -> list[str]:
+    named = [one.strip() for one in text.split(",") if one.strip()]
+    unknown = [one for one in named if one not in FORMATS]
+    if unknown or not named:
+        raise DataError(f"--write {text}: expected some of {','.join(FORMATS)}")
+    return named
+
+
+def _strips(text: str | None) -> Strips | None:
+    if text is None:
+        return None
+    try:
+        top, bottom = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError(f"--strips {text}: expected two fractions, such as 0.03,0.06") from error
+    if not (top >= 0 and bottom >= 0 and top + bottom < 1):
+        raise DataError(f"--strips {text}: expected fractions of the height that leave something between them")
+    return Strips(top, bottom)

@@ -1,0 +1,1 @@
+"""The seed's systems and ours on the same deals."""

@@ -1,0 +1,315 @@
+"""`uncia-train compare`: all systems on one data set, on the same splits, with everything the report needs.
+
+Decides the order: survey the pictures, find regions, compute features (kept in the cache as they come), then fit and
+score every system on every fold. Figures are of pictures that the fit did not see; repeats are averaged.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.errors import DataError
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.runs.labels import LabelledPicture, sequence_key
+from uncia_training.comparison.figures import Scored
+from uncia_training.comparison.held_scores import HeldScores, Task, held_scores
+from uncia_training.comparison.systems import FitKey, System, fits, systems
+from uncia_training.comparison.trial import Rows
+from uncia_training.datasets.readers import NEGATIVE
+from uncia_training.datasets.region_looks import Look, PictureFailure, looks
+from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
+from uncia_training.datasets.survey import Survey, survey
+from uncia_training.features.backbone_folder import BackboneFolder
+from uncia_training.features.extract import Extractor, extract
+from uncia_training.features.feature_store import FeatureStore
+from uncia_training.features.networks import FLOAT, INT8, PIXELS, NetworkChoice, networks
+from uncia_training.fitting.thresholds import UNKNOWN
+
+Progress = Callable[[str, int, int], None]
+KIND = {"pixels": PIXELS, "pooled": FLOAT, "map": FLOAT, "int8": INT8}
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What a person may choose. `prevalence` is the share of positives that fits and probabilities are made for."""
+
+    positive: tuple[str, ...]
+    network: NetworkChoice
+    cache: Path
+    systems: tuple[str, ...] = ("all",)
+    split: Split = "location"
+    repeats: int = 2
+    seed: int = 0
+    prevalence: float | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The negative one, then the positive labels."""
+        return (NEGATIVE, *self.positive)
+
+    @property
+    def prior(self) -> NDArray[np.float64] | None:
+        """The share of each class in the field; None where no prevalence is given: equal ones."""
+        if self.prevalence is None:
+            return None
+        return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Held-out scores averaged over repeats, those of each repeat, what was chosen on the way, and the threshold.
+
+    `threshold` is the mean of those that the folds' training sides chose; `chosen` says whether they could. `heads`
+    hold the head that scored each picture in the first repeat, where a bundle carried it.
+    """
+
+    scored: Scored
+    repeats: tuple[Scored, ...]
+    penalties: tuple[float, ...]
+    threshold: float
+    chosen: bool
+    heads: dict[int, LogisticHead]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A system's outcome: its own scores, those of its bundle on the trap where it has one, and what a random split
+    would have claimed."""
+
+    system: System
+    own: Scores
+    on_trap: Scores | None = None
+    random: Scores | None = None
+
+    @property
+    def bundled(self) -> Scores | None:
+        """The scores of its bundles, for `uncia` its own."""
+        return self.own if self.system.features == "int8" else self.on_trap
+
+
+@dataclass(eq=False)
+class Comparison:
+    """Everything the report is made of; `sequences` holds each sequence's number for every picture."""
+
+    settings: CompareSettings
+    survey: Survey
+    labels: NDArray[np.intp]
+    sequences: NDArray[np.intp]
+    units: list[str]
+    regions: dict[int, Look]
+    backbone: BackboneFolder | None = None
+    rows: dict[FitKey, Rows] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[PictureFailure] = field(default_factory=list)
+
+
+def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, progress: Progress) -> Comparison:
+    """Runs the comparison.
+
+    Raises:
+        DataError: a class that cannot be learnt and held out, unknown systems, weights that are not there.
+    """
+    chosen = systems(settings.systems, settings.network.cut)
+    check_classes(pictures, settings.positive)
+    workers = os.cpu_count() or 1
+    seen = survey(pictures, workers, lambda done, total: progress("pictures", done, total))
+    comparison, found = _prepare(seen, settings, workers)
+    needed = fits(chosen)
+    features = {one.features for one in needed}
+    made = networks(settings.network, features, pictures, settings.cache, progress)
+    comparison.backbone = made.backbone
+    comparison.rows = _all_rows(needed, made.extractors, found, comparison, workers, progress)
+    _run(comparison, chosen, progress)
+    return comparison
+
+
+def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Look]]:
+    if not seen.pictures:
+        first = seen.failures[0]
+        raise DataError(f"none of {len(seen.failures)} pictures can be read; the first: {first.file}: {first.reason}")
+    check_classes(seen.pictures, settings.positive)
+    seen, warnings = _without_leaks(seen)
+    number = {name: index for index, name in enumerate(settings.classes)}
+    keys = [sequence_key(picture) for picture in seen.pictures]
+    order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    grouping: Split = "location" if settings.split == "random" else settings.split
+    units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping, settings.positive)
+    found = [look for look in looks(seen.pictures, RegionRule(), workers) if isinstance(look, Look)]
+    places = {picture.file: index for index, picture in enumerate(seen.pictures)}
+    comparison = Comparison(
+        settings=settings,
+        survey=seen,
+        labels=np.array([number.get(picture.label, 0) for picture in seen.pictures], np.intp),
+        sequences=np.array([order[key] for key in keys], np.intp),
+        units=units,
+        regions={places[look.picture.file]: look for look in found if look.region is not None},
+        warnings=[*_missing(seen.failures), *warnings, *joined],
+        failures=list(seen.failures),
+    )
+    return comparison, found
+
+
+def _missing(failures: Sequence[PictureFailure]) -> list[str]:
+    return [
+        f"{failure.file}: named in the annotations, but there is no such file; restore it or take its row out"
+        for failure in failures
+        if "No such file" in failure.reason
+    ]
+
+
+def _without_leaks(seen: Survey) -> tuple[Survey, list[str]]:
+    """Without training pictures that the test split has as well, byte for byte."""
+    test = {
+        content: picture.file for content, picture in zip(seen.contents, seen.pictures, strict=True) if picture.is_test
+    }
+    leaked = [
+        index
+        for index, (content, picture) in enumerate(zip(seen.contents, seen.pictures, strict=True))
+        if content in test and not picture.is_test
+    ]
+    warnings = [
+        f"{seen.pictures[index].file}: the same bytes as the test picture {test[seen.contents[index]]}; not learnt "
+        "from; delete one of them"
+        for index in leaked
+    ]
+    keep = [index for index in range(len(seen.pictures)) if index not in set(leaked)]
+    kept = Survey(
+        tuple(seen.pictures[index] for index in keep),
+        tuple(seen.contents[index] for index in keep),
+        tuple(seen.duplicates[index] for index in keep),
+        tuple(seen.lights[index] for index in keep),
+        seen.failures,
+    )
+    return kept, warnings
+
+
+def _all_rows(
+    chosen: Sequence[System],
+    made: dict[str, Extractor],
+    found: Sequence[Look],
+    comparison: Comparison,
+    workers: int,
+    progress: Progress,
+) -> dict[FitKey, Rows]:
+    """The stored rows of each fit that a system needs; computes what the cache lacks."""
+    rows: dict[FitKey, Rows] = {}
+    for kind, extractor in made.items():
+        needing = [system for system in chosen if KIND[system.features] == kind]
+        views = max((system.views for system in needing), key=len)
+        wanted = list(found) if any(system.regions for system in needing) else _whole(found)
+        folder = comparison.settings.cache / "features" / extractor.name
+        stores = {layer: FeatureStore(folder / layer, *shape) for layer, shape in extractor.layers.items()}
+        try:
+            told = partial(progress, f"features: {extractor.name.rsplit('-', 1)[0]}")
+            keys, failed = extract(wanted, extractor, views, stores, workers, told)
+        finally:
+            for store in stores.values():
+                store.close()
+        if failed:
+            raise DataError(f"{failed[0].file}: {failed[0].reason} (it could be read a moment ago); start again")
+        for system in needing:
+            store = stores[kind if kind == PIXELS else "pooled" if kind == INT8 else system.features]
+            rows[system.fit] = _rows(system, wanted, keys, views, store, comparison)
+    return rows
+
+
+def _whole(found: Sequence[Look]) -> list[Look]:
+    return [look for look in found if look.region is None]
+
+
+def _rows(
+    system: System,
+    wanted: Sequence[Look],
+    keys: dict[int, tuple[str, ...]],
+    views: tuple[str, ...],
+    store: FeatureStore,
+    comparison: Comparison,
+) -> Rows:
+    places = {picture.file: index for index, picture in enumerate(comparison.survey.pictures)}
+    used = [number for number, look in enumerate(wanted) if system.regions or look.region is None]
+    picture = np.array([places[wanted[number].picture.file] for number in used], np.intp)
+    regional = np.array([wanted[number].region is not None for number in used])
+    having = np.isin(picture, picture[regional])
+    chosen = [keys[number][views.index(view)] for number in used for view in system.views]
+    return Rows(
+        stored=store.rows(chosen),
+        keys=tuple(chosen),
+        views=len(system.views),
+        looks=tuple(wanted[number] for number in used),
+        labels=comparison.labels[picture],
+        units=np.asarray(comparison.units)[picture],
+        picture=picture,
+        scored=regional | ~having,
+    )
+
+
+def _run(comparison: Comparison, chosen: Sequence[System], progress: Progress) -> None:
+    settings = comparison.settings
+    grouped = _held_out(comparison, comparison.units, partial(progress, "fits"))
+    leaky: dict[FitKey, HeldScores] = {}
+    if settings.split == "random":
+        alone, _ = split_units(comparison.survey.pictures, (), (), "random")
+        leaky = _held_out(comparison, alone, partial(progress, "fits on random splits"))
+    for system in chosen:
+        on_trap = _scores(grouped[system.on_trap.fit], system, comparison) if system.features == "pooled" else None
+        random = _scores(leaky[system.fit], system, comparison) if leaky else None
+        own = _scores(grouped[system.fit], system, comparison)
+        comparison.results.append(Result(system, own, on_trap, random))
+
+
+def _held_out(
+    comparison: Comparison, units: Sequence[str], progress: Callable[[int, int], None]
+) -> dict[FitKey, HeldScores]:
+    settings, labels, names = comparison.settings, comparison.labels, np.asarray(units)
+    learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
+    files = [picture.file for picture in comparison.survey.pictures if not picture.is_test]
+    task = Task(
+        pictures=comparison.survey.pictures,
+        labels=labels,
+        units=names,
+        positive=settings.positive,
+        repeats=settings.repeats,
+        folds=check_units(labels[learnt], names[learnt].tolist(), files, settings.classes, settings.split),
+        seed=settings.seed,
+        prior=settings.prior,
+        backbone=comparison.backbone,
+        cache=settings.cache,
+    )
+    return held_scores(comparison.rows, task, progress)
+
+
+def _scores(held: HeldScores, system: System, comparison: Comparison) -> Scores:
+    """Frames and sequences as the system scores them, and the threshold that its training sides chose."""
+    named = [pair[0 if system.ensemble else 1] for pair in held.thresholds]
+    known = [value for value in named if value is not None]
+    chosen = len(known) == len(named)
+    return Scores(
+        scored=_scored(np.mean(held.probabilities, axis=0), system, comparison),
+        repeats=tuple(_scored(one, system, comparison) for one in held.probabilities),
+        penalties=tuple(held.penalties),
+        threshold=float(np.mean(known)) if chosen else UNKNOWN,
+        chosen=chosen,
+        heads=held.heads,
+    )
+
+
+def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> Scored:
+    sequences = comparison.sequences
+    counts = np.bincount(sequences)
+    positive = 1 - probabilities[:, 0]
+    if system.ensemble:
+        sums = np.stack([np.bincount(sequences, column) for column in probabilities.T], axis=1)
+        probabilities = (sums / counts[:, np.newaxis])[sequences]
+        scores = 1 - (sums / counts[:, np.newaxis])[:, 0]
+    else:
+        scores = np.zeros(len(counts))
+        np.maximum.at(scores, sequences, positive)
+    truth = np.bincount(sequences, comparison.labels > 0) > 0
+    return Scored(probabilities, comparison.labels, sequences, scores, truth, alone=positive)

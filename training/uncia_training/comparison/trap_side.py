@@ -1,0 +1,80 @@
+"""Held-out pictures scored as the trap scores them: a head packed into a bundle, read back, and run by `score_burst`.
+
+Decides how the comparison's bundles are made: the integer backbone, the head that the fold's training side gave, and
+the rules of the contract. Their graph lacks the head's integer copy, which the trap does not read.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.model.bundle import Bundle, bundle_from_bytes, write_bundle
+from uncia_contract.model.classifier import Classifier, NotedScore
+from uncia_contract.model.heads import LogisticHead, head_to_bytes, positive_probability
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
+from uncia_contract.model.probes import Probes, probes_to_bytes
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_contract.scoring.score_burst import score_burst
+from uncia_training.datasets.readers import NEGATIVE
+from uncia_training.features.backbone_folder import BackboneFolder
+
+Burst = Sequence[LabelledPicture]
+
+
+def pack(head: LogisticHead, backbone: BackboneFolder, positive: Sequence[str], regions: bool) -> Bundle:
+    """A bundle with this head, written and read back."""
+    about = backbone.description
+    manifest = Manifest(
+        name="held-out",
+        version=1,
+        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+        labels=(NEGATIVE, *positive),
+        positive_labels=tuple(positive),
+        input_size=about.input_size,
+        backbone=Backbone(about.backbone, about.layer, about.features, about.cut, about.weights_sha256),
+        burst_rule=BurstRule(),
+        region_rule=RegionRule(),
+        decision_rule=DecisionRule(),
+        licence="never leaves the comparison",
+        sha256={},
+        regions=regions,
+    )
+    members = {MODEL: backbone.model, HEAD: head_to_bytes(head), PROBES: _probe(backbone, head)}
+    return bundle_from_bytes(write_bundle(manifest, members))
+
+
+def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
+    """One grey probe: enough for a bundle that never leaves the machine it was made on."""
+    interpreter = Interpreter(backbone.model)
+    grey = np.full((1, interpreter.size[1], interpreter.size[0], 3), 127, np.uint8)
+    features = interpreter.run(grey[0], interpreter.outputs[:1])[0].reshape(1, -1)
+    return probes_to_bytes(Probes(grey, features, head.probabilities(features)))
+
+
+class _Telling(Classifier):
+    """The trap's classifier, whose scores note the probabilities of all classes."""
+
+    def score(self, image: NDArray[np.uint8]) -> NotedScore:
+        row = self.probabilities(image)
+        return NotedScore(positive_probability(row, self.manifest.positive_columns), row)
+
+
+def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
+    """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read."""
+    telling = _Telling(bundle)
+    return [_score(telling, burst) for burst in bursts]
+
+
+def _score(telling: _Telling, burst: Burst) -> NDArray[np.float64]:
+    rows = np.full((len(burst), len(telling.manifest.labels)), np.nan)
+    verdict = score_burst([picture.path.read_bytes for picture in burst], telling, every_frame=True, workers=1)
+    for index, look in enumerate(verdict.looks if verdict else ()):
+        if isinstance(look.score, NotedScore):
+            rows[index] = look.score.note
+    return rows

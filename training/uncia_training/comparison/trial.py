@@ -1,0 +1,182 @@
+"""One fit of the comparison: choose the penalty on the training side, fit, and score the side that was held out.
+
+Decides nothing about the data: it is handed rows and sides. The penalty is chosen anew within each training side, by
+grouped cross-validation (`selection.choose`), from one grid for all systems. Where a class has one unit only on the
+training side, the inner folds go by sequence, or by picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.runs.labels import sequence_key
+from uncia_training.datasets.region_looks import Look
+from uncia_training.features.feature_store import StoredRows
+from uncia_training.fitting.coordinates import MOST_ROWS, coordinates
+from uncia_training.fitting.logistic import to_head
+from uncia_training.fitting.selection import (
+    Choice,
+    Samples,
+    StreamedSamples,
+    assign_folds,
+    choose,
+    fit_all,
+    probabilities,
+)
+from uncia_training.fitting.thresholds import Threshold, choose_threshold
+
+# For 1,280 features; the strength is scaled by the number of features, so that logits keep their size.
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+PATIENCE = 1
+REFERENCE_FEATURES = 1280
+INNER_FOLDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a fit looks at, `views` rows a look, the plain view first: `stored` (looks * views, features).
+
+    `keys` name the stored rows by content; `labels`, `units` are those of the looks; `picture` is the number of the
+    picture that a look is of; `scored` marks the one look of each picture that counts.
+    """
+
+    stored: StoredRows
+    keys: tuple[str, ...]
+    views: int
+    looks: tuple[Look, ...]
+    labels: NDArray[np.intp]
+    units: NDArray[np.str_]
+    picture: NDArray[np.intp]
+    scored: NDArray[np.bool_]
+
+    def of(self, looks: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
+        """Some of the looks, by mask or number, with all their views."""
+        chosen = np.flatnonzero(looks) if looks.dtype == bool else looks
+        places = (chosen[:, np.newaxis] * self.views + np.arange(self.views)).reshape(-1)
+        return replace(
+            self,
+            stored=self.stored.take(places),
+            keys=tuple(self.keys[place] for place in places),
+            looks=tuple(self.looks[number] for number in chosen),
+            labels=self.labels[chosen],
+            units=self.units[chosen],
+            picture=self.picture[chosen],
+            scored=self.scored[chosen],
+        )
+
+    @property
+    def plain(self) -> StoredRows:
+        """The plain view of each look."""
+        return self.stored.take(np.arange(len(self.looks)) * self.views)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a fit is made: the seed of its inner folds, and the shares of the classes in the field (None: equal)."""
+
+    seed: int
+    prior: NDArray[np.float64] | None = None
+    strengths: Sequence[float] = STRENGTHS
+
+    def scaled(self, features: int) -> list[float]:
+        """The strengths for that many features."""
+        return [strength * REFERENCE_FEATURES / features for strength in self.strengths]
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What one fit gave: calibrated probabilities (pictures held out, classes), the pictures' numbers, the chosen C.
+
+    `thresholds` are those that the training side chose for means and for highest frames, None where it could not;
+    `head` is the fit itself where a bundle can carry it.
+    """
+
+    probabilities: NDArray[np.float64]
+    pictures: NDArray[np.intp]
+    c: float
+    thresholds: tuple[float | None, float | None]
+    head: LogisticHead | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFit:
+    """A head for bundles, and how it came about."""
+
+    head: LogisticHead
+    trials: tuple[Choice, ...]
+    thresholds: tuple[Threshold, Threshold]
+    logit_range: tuple[float, float]
+
+
+def score_held_out(side: Rows, asked: Rows, recipe: Recipe) -> Held:
+    """Fits on the looks of one side and scores those of the other, in float."""
+    samples, others = _samples(side, asked.plain, recipe)
+    best = _choose(samples, side, recipe)[0]
+    model = fit_all(samples, best.c)
+    found = thresholds(side, best)
+    values = found[0].value if found[0].recall is not None else None, found[1].value if found[1].recall else None
+    return Held(probabilities(model.logits(others), best.calibration), asked.picture, best.c, values)
+
+
+def fit_head(side: Rows, recipe: Recipe) -> HeadFit:
+    """Fits a head on features as they are, so that a bundle can carry it."""
+    features = side.stored.load().reshape(len(side.labels), side.views, -1)
+    samples = _whole(side, features, recipe, scale_features=True)
+    trials = _choose(samples, side, recipe)
+    head = to_head(fit_all(samples, trials[0].c), trials[0].calibration)
+    weights, bias = head.folded()
+    logits = features.reshape(-1, features.shape[2]) @ weights.T + bias
+    return HeadFit(head, trials, thresholds(side, trials[0]), (float(logits.min()), float(logits.max())))
+
+
+def thresholds(side: Rows, best: Choice) -> tuple[Threshold, Threshold]:
+    """The thresholds that the training side's own held-out looks choose: for means, and for highest frames."""
+    chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
+    truth = (side.labels > 0).tolist()
+    return (
+        choose_threshold(side.looks, chances, truth, how="mean"),
+        choose_threshold(side.looks, chances, truth, how="max"),
+    )
+
+
+def _choose(samples: Samples, side: Rows, recipe: Recipe) -> tuple[Choice, ...]:
+    folds = assign_folds(side.labels, _groups(side), samples.sources, INNER_FOLDS, recipe.seed)
+    return choose(samples, folds, recipe.scaled(side.stored.shape[1]), PATIENCE)
+
+
+def _groups(side: Rows) -> list[str]:
+    """What the inner folds keep together: units; where a class has only one here, sequences; else pictures."""
+    pictures = [str(number) for number in side.picture]
+    sequences = ["\0".join(sequence_key(look.picture)) for look in side.looks]
+    for names in (side.units.tolist(), sequences):
+        classes = (
+            {name for name, own in zip(names, side.labels, strict=True) if own == label} for label in set(side.labels)
+        )
+        if all(len(own) > 1 for own in classes):
+            return names
+    return pictures
+
+
+def _samples(side: Rows, plain: StoredRows, recipe: Recipe) -> tuple[Samples, NDArray[np.float32] | StoredRows]:
+    if len(side.stored.numbers) > MOST_ROWS and side.stored.shape[1] > MOST_ROWS:
+        empty = np.empty((0, side.views, 0), np.float32)
+        whole = _whole(side, empty, recipe, scale_features=True)
+        fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
+        return StreamedSamples(**fields, stored=side.stored), plain
+    own, others = coordinates(side.stored, plain)
+    return _whole(side, own.reshape(len(side.labels), side.views, -1), recipe, scale_features=False), others
+
+
+def _whole(side: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
+    return Samples(
+        features=features,
+        labels=side.labels,
+        groups=side.units.tolist(),
+        sources=["one"] * len(side.labels),
+        view_weights=np.full(side.views, 1 / side.views),
+        scale_features=scale_features,
+        prior=recipe.prior,
+    )

@@ -1,0 +1,1 @@
+"""Labelled pictures: CSV, folders, COCO, Camtrap DP; splits; duplicates."""

@@ -1,0 +1,99 @@
+"""Labelled pictures from whatever a data set comes as, with sequences where their times tell them.
+
+Decides which reader takes a path: a folder with `datapackage.json` is Camtrap DP, another folder holds one
+for each label; `.json` is COCO Camera Traps or a Camtrap DP's `datapackage.json`; all else is our CSV.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.exif import parse_time
+from uncia_contract.pictures.jpeg import jpeg_time
+from uncia_contract.runs.labels import LabelledPicture, read_labels
+from uncia_training.datasets.camtrap_dp import DATAPACKAGE, read_camtrap_dp
+from uncia_training.datasets.coco_camera_traps import read_coco
+
+JPEGS = {".jpg", ".jpeg", ".jpe", ".jfif"}
+NEGATIVE = "other"  # the class of all that is not looked for
+
+
+def read_data(data: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]:
+    """Labelled pictures of a data set.
+
+    Args:
+        data: see the module.
+        positive: labels that win where a picture has several.
+
+    Raises:
+        DataError: not such a data set, or without pictures.
+    """
+    if data.is_dir():
+        return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else _read_folders(data)
+    if data.name == DATAPACKAGE:
+        return read_camtrap_dp(data.parent, positive)
+    return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)
+
+
+def _read_folders(data: Path) -> list[LabelledPicture]:
+    found = [
+        LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
+        for path in sorted(data.rglob("*"))
+        if path.suffix.lower() in JPEGS and len(path.relative_to(data).parts) > 1
+    ]
+    if not found:
+        raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")
+    return found
+
+
+def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule) -> list[LabelledPicture]:
+    """The pictures, those without a sequence given one where their times show that they belong together.
+
+    EXIF's time (with sub-seconds and offset) counts, else the data set's; pictures of one place, or of one folder where
+    places are unknown, form bursts. A burst of one stays without a sequence.
+    """
+    alone: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    for index, picture in enumerate(pictures):
+        if not picture.sequence:
+            place = picture.location or picture.path.parent.as_posix()
+            alone[(picture.source, place)].append(Frame(str(index), picture.path, picture_time(picture)))
+    named = list(pictures)
+    for (_, place), frames in sorted(alone.items()):
+        for burst in bursts(frames, rule):
+            first = burst.frames[0]
+            if len(burst.frames) > 1 and first.taken_at is not None:
+                name = f"{Path(place).name} {first.taken_at:%Y%m%dT%H%M%S}"
+                for frame in burst.frames:
+                    named[int(frame.name)] = replace(pictures[int(frame.name)], sequence=name)
+    return named
+
+
+def picture_time(picture: LabelledPicture) -> datetime | None:
+    """EXIF's time, else the data set's, else None."""
+    try:
+        with picture.path.open("rb") as stream:
+            time = jpeg_time(stream)
+    except OSError:
+        time = None  # unreadable pictures are recorded when they are decoded
+    return time or parse_time(picture.datetime)
+
+
+def positive_labels(names: Iterable[str]) -> tuple[str, ...]:
+    """The labels that are looked for, each once.
+
+    Raises:
+        DataError: one is called like the class of all else.
+    """
+    labels = tuple(dict.fromkeys(names))
+    if NEGATIVE in labels:
+        raise DataError(f"--positive {NEGATIVE}: that is the class of all that is not looked for; rename the label")
+    return labels
+
+
+def labels_of(pictures: Iterable[LabelledPicture]) -> list[str]:
+    """The labels, sorted, each once."""
+    return sorted({picture.label for picture in pictures})

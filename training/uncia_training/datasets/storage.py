@@ -1,0 +1,112 @@
+"""Pictures by path, on this machine or at an address such as `s3://bucket/survey/IMG_1.JPG`.
+
+Decides how an address is opened: through pyarrow's file systems (s3, gs, hdfs, abfs, file). A `StoragePlace` can be
+sent to Spark's workers, which read the archive where they are.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from uncia_contract.archive.visits import Archive, PictureFile, archive_of, is_picture
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.jpeg import picture_bytes
+
+
+def is_address(path: str) -> bool:
+    """Whether a path names another machine's storage."""
+    return "://" in path
+
+
+def read_at(path: str) -> bytes:
+    """A picture's bytes.
+
+    Raises:
+        FrameError: it cannot be read, or is absurdly large.
+    """
+    return picture_bytes(lambda: open_at(path))
+
+
+def open_at(path: str) -> Any:
+    """A file's bytes, opened.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if not is_address(path):
+        return open(path, "rb")  # noqa: PTH123 - a Path costs as much as the opening
+    system, inner = system_of(path)
+    return system.open_input_file(inner)
+
+
+def known_of(path: str) -> PictureFile:
+    """Size and time of change of a file; zeros where it is not there, or far away."""
+    try:
+        known = Path(path).stat()
+    except OSError:
+        return PictureFile(path, 0, 0)
+    return PictureFile(path, known.st_size, known.st_mtime_ns)
+
+
+@dataclass(frozen=True)
+class StoragePlace:
+    """Everything below an address."""
+
+    address: str
+
+    def folders(self) -> list[str]:
+        """The folders below it, itself ("") included."""
+        return sorted({"", *(name.rpartition("/")[0] for name, _ in _listed(self.address, recursive=True))})
+
+    def files(self, folder: str) -> list[PictureFile]:
+        """The pictures in one of them, sorted by name."""
+        found = _listed(f"{self.address.rstrip('/')}/{folder}", recursive=False)
+        prefix = f"{folder}/" if folder else ""
+        files = [PictureFile(prefix + name, one.size, one.mtime_ns or 0) for name, one in found]
+        return sorted(files, key=lambda file: file.name)
+
+    def open(self, name: str) -> BinaryIO:
+        """One file's bytes."""
+        stream: BinaryIO = open_at(f"{self.address.rstrip('/')}/{name}")
+        return stream
+
+
+def archive_at(archive: str) -> Archive:
+    """The archive at a path or an address.
+
+    Raises:
+        DataError: there is none, or it has no pictures.
+    """
+    if is_address(archive):
+        return Archive(StoragePlace(archive), archive)
+    return archive_of(Path(archive))
+
+
+def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
+    """Names below the address and what is known of each, of what is called like a picture."""
+    from pyarrow.fs import FileSelector, FileType
+
+    system, root = system_of(address)
+    found = system.get_file_info(FileSelector(root, recursive=recursive))
+    named = [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
+    return [(name, one) for name, one in named if is_picture(name)]
+
+
+def system_of(address: str) -> tuple[Any, str]:
+    """Pyarrow's file system at an address (of a path: this machine's), and the path in it.
+
+    Raises:
+        DataError: not an address that it knows.
+    """
+    from pyarrow import ArrowInvalid
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    if not is_address(address):
+        return LocalFileSystem(), address
+    try:
+        system, inner = FileSystem.from_uri(address.replace("s3a://", "s3://", 1))
+    except (ArrowInvalid, ValueError, OSError) as error:
+        raise DataError(
+            f"{address}: not an address that pyarrow can open ({error}); such as s3://bucket/folder"
+        ) from error
+    return system, inner

@@ -1,0 +1,1 @@
+"""One picture to its features, once; stores and tables of them."""

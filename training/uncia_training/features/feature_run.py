@@ -1,0 +1,121 @@
+"""Features on this machine's cores: threads that decode and run the network, one that keeps and writes.
+
+Decides what is computed: what the store does not hold under the picture's content, part and network. A sequence whose
+files have not changed since (size and time) is not even read again.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from uncia_contract.archive.resume_log import SequenceLog
+from uncia_contract.bursts.regions import RegionRule
+from uncia_training.features.feature_network import FeatureNetwork
+from uncia_training.features.feature_rows import FeatureRow, Found, ShownSequence, features_of, in_groups
+from uncia_training.features.feature_store import FeatureStore
+from uncia_training.features.feature_table import FeatureTable
+from uncia_training.parallel import in_order
+
+ROWS = 512  # of a row group: 2.6 MB of 1,280 features
+
+Rows = tuple[FeatureRow, ...]
+
+
+@dataclass
+class FeatureCount:
+    """What a run did."""
+
+    pictures: int = 0
+    rows: int = 0
+    computed: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class LocalFeatures:
+    """A network, and the store and log in which its features are kept."""
+
+    def __init__(self, network: FeatureNetwork, rule: RegionRule | None, cache: Path, workers: int) -> None:
+        """Opens the store.
+
+        Raises:
+            StorageError: the cache cannot be written, or another run uses it.
+        """
+        self._network, self._rule, self._workers = network, rule, workers
+        self._extractor = network.extractor()
+        folder = cache / "features" / self._extractor.name
+        self._store = FeatureStore(folder / network.layer, *self._extractor.layers[network.layer])
+        self._log: SequenceLog[Rows] = SequenceLog(folder / f"{network.layer}.jsonl", Rows)
+
+    def close(self) -> None:
+        """Gives the store free for other programs."""
+        self._store.close()
+        self._log.close()
+
+    def run(
+        self, sequences: Iterable[ShownSequence], out: Path, progress: Callable[[int], None] = lambda done: None
+    ) -> FeatureCount:
+        """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done."""
+        count, waiting = FeatureCount(), list[FeatureRow]()
+        with FeatureTable(out) as table:
+            for sequence, found in self._looked(sequences):
+                waiting += self._keep(sequence, found, count)
+                if len(waiting) >= ROWS:
+                    self._write(table, waiting)
+                    waiting = []
+                count.pictures += len(sequence.pictures)
+                progress(count.pictures)
+            self._write(table, waiting)
+        return count
+
+    def _looked(self, sequences: Iterable[ShownSequence]) -> Iterator[tuple[ShownSequence, list[Found] | None]]:
+        """Each sequence with its rows, None where the log has them."""
+        return chain.from_iterable(in_order(self._look, in_groups(sequences), self._workers))
+
+    def _look(self, group: list[ShownSequence]) -> list[tuple[ShownSequence, list[Found] | None]]:
+        new = [sequence for sequence in group if sequence.key not in self._log]
+        found = dict(zip((one.key for one in new), self._compute(new), strict=True))
+        return [(sequence, found.get(sequence.key)) for sequence in group]
+
+    def _compute(self, group: list[ShownSequence]) -> list[list[Found]]:
+        return features_of(group, self._extractor, self._network.layer, self._rule, self._store.__contains__)
+
+    def _keep(self, sequence: ShownSequence, found: list[Found] | None, count: FeatureCount) -> Rows:
+        """The rows of a sequence, whose values are in the store from now on."""
+        if found is None:
+            kept = self._log.read(sequence.key)
+            if all(row.failure is None and row.key in self._store for row in kept):
+                return _numbered(kept, sequence, count)
+            found = self._compute([sequence])[0]  # a store that lost rows, or a picture that may be readable by now
+        for row, values in found:
+            if values is not None:
+                self._store.add(row.key, values)
+                count.computed += 1
+        rows = tuple(row for row, _ in found)
+        if sequence.key not in self._log:
+            self._log.add(sequence.key, rows)
+        return _numbered(rows, sequence, count)
+
+    def _write(self, table: FeatureTable, rows: list[FeatureRow]) -> None:
+        keys = [row.key for row in rows if row.failure is None]
+        values = self._store.rows(keys).load() if keys else np.empty((0, 0), np.float32)
+        if rows:
+            table.write(rows, values)
+
+
+def _numbered(rows: Rows, sequence: ShownSequence, count: FeatureCount) -> Rows:
+    """The rows with this data set's numbers, names and labels, which may have changed since they were kept."""
+    first = rows[0].number if rows else 0
+    shown = sequence.pictures
+    renewed = tuple(
+        FeatureRow(
+            sequence.number + row.number - first, shown[row.number - first], row.view, row.region, row.content, row.key,
+            row.failure,
+        )
+        for row in rows
+    )  # fmt: skip
+    count.rows += len(renewed)
+    count.failures += [(row.picture.file, row.failure) for row in renewed if row.failure is not None]
+    return renewed

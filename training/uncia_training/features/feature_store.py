@@ -1,0 +1,176 @@
+"""Features that were computed before, found again by what they are features of.
+
+Decides the files and what a key is: rows of one network and layer lie in one folder, `rows.bin` (row after row, mapped
+into memory, never loaded whole) and `keys.txt` (a key a row). A key names the picture's content, the part that was
+looked at, the view and how pictures become inputs, so that a picture that is renamed is found and one that changed is
+not. A row counts once its key is written: whatever an interruption leaves half-written is cut off when the store is
+opened again.
+"""
+
+import fcntl
+import hashlib
+import mmap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.errors import StorageError
+from uncia_contract.pictures.preprocessing import RULE
+from uncia_contract.pictures.region import Region
+
+KEY_BYTES = 65  # 64 hexadecimal digits and the end of the line
+CHUNK_BYTES = 64 * 1024 * 1024
+_HALVES_AT_ONCE = 32 * 1024
+
+
+def content_key(picture: bytes, region: Region | None, view: str) -> str:
+    """Names a view of a part of a picture, by the picture's bytes: 64 hexadecimal digits."""
+    return part_key(hashlib.sha256(picture).digest(), region, view)
+
+
+def part_key(content: bytes, region: Region | None, view: str) -> str:
+    """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
+    part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
+    return hashlib.sha256(content + f"|{part}|{view}|{RULE}".encode()).hexdigest()
+
+
+def widened(values: NDArray[Any]) -> NDArray[np.float32]:
+    """float32 of finite float16 (or of what is float32 already), bit for bit as `astype` gives it.
+
+    numpy converts halves one by one, which took most of a fit's time. Here their bits are moved to where float32 has
+    them, and one multiplication mends the exponent, so that whole vectors go at once, a cache's worth at a time.
+    """
+    if values.dtype != np.float16:
+        return values.astype(np.float32)
+    halves = np.ascontiguousarray(values).reshape(-1).view(np.uint16)
+    wide = np.empty(len(halves), np.uint32)
+    for start in range(0, len(halves), _HALVES_AT_ONCE):
+        part = slice(start, start + _HALVES_AT_ONCE)
+        _widen(halves[part], wide[part])
+    return wide.view(np.float32).reshape(values.shape)
+
+
+def _widen(halves: NDArray[np.uint16], wide: NDArray[np.uint32]) -> None:
+    np.copyto(wide, halves.view(np.int16), casting="unsafe")  # the sign reaches the top bits
+    wide <<= 13
+    wide &= 0x8FFFE000
+    numbers = wide.view(np.float32)
+    numbers *= np.float32(2.0**112)  # between the two exponents' biases
+
+
+class FeatureStore:
+    """Rows of one width and type in a folder; for one program at a time."""
+
+    def __init__(self, folder: Path, width: int, dtype: Any) -> None:
+        """Opens or makes the store, and cuts off what an interruption left.
+
+        Raises:
+            StorageError: the folder cannot be written, or another program uses it.
+        """
+        self._folder, self._width, self._dtype = folder, width, np.dtype(dtype)
+        self._row_bytes = width * self._dtype.itemsize
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._keys_file = (folder / "keys.txt").open("a+b")
+            self._rows_file = (folder / "rows.bin").open("a+b")
+            fcntl.flock(self._keys_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(f"{folder}: another run uses these features; wait for it or give --cache DIR") from error
+        except OSError as error:
+            raise StorageError(f"{folder}: cannot be written ({error.strerror}); give another --cache DIR") from error
+        self._numbers = {key: number for number, key in enumerate(self._whole_keys())}
+
+    def __enter__(self) -> "FeatureStore":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the store free for other programs."""
+        self._rows_file.close()
+        self._keys_file.close()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, key: str, row: NDArray[Any]) -> None:
+        """Appends one row (width,); a key that is there already keeps its row.
+
+        Numbers beyond what halves can hold (65,504; random weights give such) are kept as the largest that they can.
+        """
+        if key in self._numbers:
+            return
+        if np.issubdtype(self._dtype, np.floating):
+            most = np.finfo(self._dtype).max
+            row = np.clip(row, -most, most)
+        self._rows_file.write(np.ascontiguousarray(row, self._dtype).tobytes())
+        self._rows_file.flush()
+        self._keys_file.write(key.encode() + b"\n")
+        self._keys_file.flush()
+        self._numbers[key] = len(self._numbers)
+
+    def rows(self, keys: Sequence[str]) -> "StoredRows":
+        """The rows of these keys, in this order, without reading them yet."""
+        return StoredRows(self._folder / "rows.bin", [self._numbers[key] for key in keys], self._width, self._dtype)
+
+    def _whole_keys(self) -> list[str]:
+        whole = min(
+            (self._folder / "keys.txt").stat().st_size // KEY_BYTES,
+            (self._folder / "rows.bin").stat().st_size // self._row_bytes,
+        )
+        self._keys_file.truncate(whole * KEY_BYTES)
+        self._rows_file.truncate(whole * self._row_bytes)
+        self._keys_file.seek(0)
+        return self._keys_file.read().decode().split()
+
+
+class StoredRows:
+    """Rows of a store in a chosen order, read in chunks so that memory holds one chunk at a time."""
+
+    def __init__(self, path: Path, numbers: Sequence[int], width: int, dtype: np.dtype[Any]) -> None:
+        self._path, self.numbers = path, np.asarray(numbers, np.intp)
+        self._dtype, self.shape = dtype, (len(numbers), width)
+
+    @property
+    def name(self) -> str:
+        """Which network's which layer, wherever the store lies."""
+        return f"{self._path.parents[1].name}/{self._path.parent.name}"
+
+    def take(self, chosen: NDArray[Any]) -> "StoredRows":
+        """Some of the rows, by index or mask."""
+        return StoredRows(self._path, self.numbers[chosen].tolist(), self.shape[1], self._dtype)
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Where in this order, and the rows there, float32 (at most 64 MiB of them, width)."""
+        if not len(self.numbers):
+            return
+        with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            whole = np.frombuffer(memory, self._dtype, len(memory) // self._dtype.itemsize).reshape(-1, self.shape[1])
+            step = max(1, CHUNK_BYTES // (4 * self.shape[1]))
+            for start in range(0, len(self.numbers), step):
+                part = slice(start, min(start + step, len(self.numbers)))
+                yield part, widened(whole[self.numbers[part]])
+                memory.madvise(mmap.MADV_DONTNEED)  # pages that were read would count as held
+            del whole
+
+    def columns(self, block: slice) -> NDArray[np.float32]:
+        """Some columns of all rows, float32 (rows, columns)."""
+        if not len(self.numbers):
+            return np.empty((0, len(range(*block.indices(self.shape[1])))), np.float32)
+        whole = np.memmap(self._path, self._dtype, mode="r").reshape(-1, self.shape[1])
+        return widened(whole[self.numbers, block])
+
+    def load(self) -> NDArray[np.float32]:
+        """All rows at once, float32 (rows, width)."""
+        out = np.empty(self.shape, np.float32)
+        for part, values in self.chunks():
+            out[part] = values
+        return out

@@ -1,0 +1,87 @@
+"""Features as Parquet: a row a look, in the data set's order, sequences kept together.
+
+Decides the columns: `number` (counts the pictures in that order), `file`, what the data set says of it, `view`
+(`whole` or `region`) with the region's box in fractions, `content` (the file's sha256), `features` or `failure`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_training.features.feature_rows import FeatureRow
+
+TEXTS = ("file", "label", "sequence", "location", "source", "split")
+BOX = ("left", "top", "width", "height")
+
+
+def feature_schema() -> Any:
+    """The columns, as pyarrow calls them."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("number", pa.int64()),
+            *[(name, pa.string()) for name in (*TEXTS, "view")],
+            *[(name, pa.float64()) for name in BOX],
+            ("content", pa.string()),
+            ("features", pa.list_(pa.float32())),
+            ("failure", pa.string()),
+        ]
+    )
+
+
+def feature_columns(rows: Sequence[FeatureRow]) -> dict[str, list[Any]]:
+    """All columns but `features`."""
+    return {
+        "number": [row.number for row in rows],
+        **{name: [getattr(row.picture, name) for row in rows] for name in TEXTS},
+        "view": [row.view for row in rows],
+        **{name: [getattr(row.region, name) if row.region else None for row in rows] for name in BOX},
+        "content": [row.content for row in rows],
+        "failure": [row.failure for row in rows],
+    }
+
+
+class FeatureTable:
+    """A Parquet file that grows by row groups; it appears under its name when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        """Begins the file."""
+        import pyarrow.parquet as pq
+
+        self._path, self._partial = path, path.with_name(path.name + ".partial")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = pq.ParquetWriter(self._partial, feature_schema())
+
+    def __enter__(self) -> "FeatureTable":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._writer.close()
+        if kind is None:
+            self._partial.replace(self._path)
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def write(self, rows: Sequence[FeatureRow], values: NDArray[np.float32]) -> None:
+        """One row group.
+
+        Args:
+            rows: in order.
+            values: float32 (rows that did not fail, features).
+        """
+        import pyarrow as pa
+
+        there = np.array([row.failure is None for row in rows])
+        ends = np.cumsum(np.where(there, values.shape[1] if values.size else 0, 0), dtype=np.int32)
+        features = pa.ListArray.from_arrays(
+            pa.array(np.concatenate([[0], ends]).astype(np.int32)),
+            pa.array(np.ascontiguousarray(values, np.float32).reshape(-1)),
+            mask=pa.array(~there),
+        )
+        columns: dict[str, Any] = feature_columns(rows) | {"features": features}
+        self._writer.write_table(pa.table([columns[name] for name in feature_schema().names], schema=feature_schema()))

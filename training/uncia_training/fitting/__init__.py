@@ -1,0 +1,1 @@
+"""Penalty, calibration, threshold; the head."""

@@ -1,0 +1,195 @@
+"""How strong the penalty should be: chosen on pictures, duplicates and whole sources that the fit did not see.
+
+Decides the folds and the choice of C. Negatives of a source without positives are left out as a whole, for the trap
+will stand where no picture came from; pictures of a source that has both are split, near-duplicates and sequences
+together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_training.features.feature_store import StoredRows
+from uncia_training.fitting.logistic import Calibration, Features, Labels, Linear, calibrate, class_weights, fit_linear
+
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
+FOLDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What the fit sees: a row a look (a picture, or its region), `features` float32 (looks, views, features).
+
+    `groups` number what must stay together, `sources` name where a look came from; `view_weights` (views,) sum to 1.
+    `prior` (classes,) are the shares that the classes have in the field, None for equal ones.
+    """
+
+    features: Features
+    labels: Labels
+    groups: Sequence[str]
+    sources: Sequence[str]
+    view_weights: NDArray[np.float64]
+    scale_features: bool = True
+    prior: NDArray[np.float64] | None = None
+
+    @property
+    def views(self) -> int:
+        """How many views each look has."""
+        return len(self.view_weights)
+
+    def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
+        """Features (rows, features), labels and weights of all views of the chosen looks."""
+        labels = np.repeat(self.labels[chosen], self.views)
+        return self._features(chosen), labels, np.tile(self.view_weights, int(chosen.sum()))
+
+    def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
+        """Of all views of the chosen looks; the views of one look follow each other."""
+        picked = self.features[chosen]
+        return picked.reshape(len(picked) * self.views, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedSamples(Samples):
+    """Samples whose features stay on the disk: `stored` has a row a view, `features` is empty."""
+
+    stored: StoredRows | None = None
+
+    def _features(self, chosen: NDArray[np.bool_]) -> StoredRows:
+        if self.stored is None:
+            raise ValueError("streamed samples need stored rows")
+        return self.stored.take(np.repeat(chosen, self.views))
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A strength of the penalty, what it lost on held-out looks, and their logits (looks, classes) from plain views.
+
+    `loss` is the balanced log loss in nats after calibration; `shares` (groups,) are what each group adds to it, and
+    `error` is the standard error of the difference to the least loss. `folds` (looks,) say where each look was held
+    out, and `models` are the fits without each fold.
+    """
+
+    c: float
+    loss: float
+    shares: NDArray[np.float64]
+    logits: NDArray[np.float64]
+    calibration: Calibration
+    folds: NDArray[np.intp]
+    models: tuple[Linear, ...]
+    error: float = 0.0
+
+
+def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
+    """What must stay on one side: the location where there is one, else the sequence, else the near-duplicates."""
+    return [
+        f"location {picture.source} {picture.location}"
+        if picture.location
+        else f"sequence {picture.source} {picture.sequence}"
+        if picture.sequence
+        else f"duplicates {number}"
+        for picture, number in zip(pictures, duplicates, strict=True)
+    ]
+
+
+def assign_folds(
+    labels: Labels, groups: Sequence[str], sources: Sequence[str], folds: int = FOLDS, seed: int = 0
+) -> NDArray[np.intp]:
+    """The fold in which each look is held out.
+
+    #1 A source without positives (label 0 only) is held out whole. #2 Elsewhere groups are held out whole, each class
+    spread over all folds.
+    """
+    mixed = {source for source, label in zip(sources, labels, strict=True) if label > 0}
+    units = [group if source in mixed else f"source {source}" for group, source in zip(groups, sources, strict=True)]
+    chance = np.random.default_rng(seed)
+    fold = np.zeros(len(labels), np.intp)
+    seen: set[str] = set()
+    for label in sorted(set(labels.tolist()), reverse=True):
+        names = sorted({unit for unit, own in zip(units, labels, strict=True) if own == label} - seen)
+        seen |= set(names)
+        place = {name: index % folds for index, name in enumerate(chance.permutation(names))}
+        for index, unit in enumerate(units):
+            fold[index] = place.get(unit, fold[index])
+    return fold
+
+
+def choose(
+    samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS, patience: int | None = None
+) -> tuple[Choice, ...]:
+    """A trial for each strength, the chosen one first.
+
+    With `patience`, penalties are weakened only until so many in a row have lost more than the least: weak ones take
+    longest to fit, and only a stronger one than the least is ever chosen.
+
+    Chosen is the strongest penalty that cannot be told from the best: whose held-out loss exceeds the least by no more
+    than one standard error of that difference (Breiman's rule, paired, over groups). Of two heads that the data cannot
+    tell apart, the plainer one carries further to places that no picture came from.
+    """
+    trials: list[Choice] = []
+    for c in sorted(strengths):
+        trials.append(_try(samples, folds, c))
+        least = min(range(len(trials)), key=lambda number: trials[number].loss)
+        if patience is not None and len(trials) - 1 - least >= patience:
+            break
+    best = trials[least]
+    trials = [replace(trial, error=_error(trial.shares - best.shares)) for trial in trials]
+    chosen = next(trial for trial in trials if trial.loss - best.loss <= trial.error)
+    return (chosen, *[trial for trial in trials if trial is not chosen])
+
+
+def _error(differences: NDArray[np.float64]) -> float:
+    """Standard error of a sum over groups: what belongs together is one observation."""
+    count = len(differences)
+    return float(np.sqrt(count * differences.var()))
+
+
+def fit_all(samples: Samples, c: float) -> Linear:
+    """The fit on everything."""
+    features, labels, weights = samples.rows(np.ones(len(samples.labels), bool))
+    return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
+
+
+def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
+    classes = int(samples.labels.max()) + 1
+    views = samples.views
+    logits = np.zeros((len(samples.labels), views, classes))
+    models = []
+    names, folds = np.unique(folds, return_inverse=True)
+    for fold in range(len(names)):
+        held_out = folds == fold
+        features, labels, weights = samples.rows(~held_out)
+        model = fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
+        models.append(model)
+        logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
+    flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
+    calibration = calibrate(flat, labels).at(samples.prior)
+    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration, samples.prior)
+    return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration, folds, tuple(models))
+
+
+def loss_shares(
+    logits: NDArray[np.float64],
+    labels: Labels,
+    groups: NDArray[np.str_],
+    calibration: Calibration,
+    prior: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """What each group adds to the mean negative log probability of the truth, in nats, the classes weighted by `prior`
+    (equally, where it is None)."""
+    chances = probabilities(logits, calibration)[np.arange(len(labels)), labels]
+    weights = class_weights(prior, labels) / np.bincount(labels)[labels]
+    losses = -np.log(np.clip(chances, 1e-12, 1)) * weights / weights.sum()
+    _, index = np.unique(groups, return_inverse=True)
+    shares: NDArray[np.float64] = np.bincount(index, losses).astype(np.float64)
+    return shares
+
+
+def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
+    """Calibrated probabilities (looks, classes) of logits."""
+    scaled = calibration.slope * logits + calibration.offset
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return result

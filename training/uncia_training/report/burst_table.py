@@ -1,0 +1,112 @@
+"""What systems say of single bursts: with and without regions, and of those that nothing learnt from.
+
+Decides what `regions` and `never_learnt_from` hold in `report.json`. Stills look the same with and without regions, so
+what regions bring is told on the bursts in which they were found, score against score.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_training.comparison.compare import Comparison, Scores
+from uncia_training.comparison.figures import frame_figures, sequence_figures
+from uncia_training.comparison.systems import OURS, OURS_ON_WHOLE_FRAMES
+from uncia_training.fitting.metrics import middle
+
+DRAWS = 1000
+
+
+def regions(comparison: Comparison) -> dict[str, Any] | None:
+    """What regions bring ours, on the bursts in which they were found; None where they cannot be compared."""
+    own = {one.system.name: one.own for one in comparison.results if one.system.name in (OURS, OURS_ON_WHOLE_FRAMES)}
+    found = sorted({int(comparison.sequences[number]) for number in comparison.regions})
+    if len(own) < 2 or not found:
+        return None
+    scores = {name: one.scored.sequence_scores[found] for name, one in own.items()}
+    truth = own[OURS].scored.sequence_truth[found]
+    right = {name: int(((scores[name] >= one.threshold) == truth).sum()) for name, one in own.items()}
+    return {
+        "pictures": len(comparison.regions),
+        "sequences": len(found),
+        "right": {"with": right[OURS], "without": right[OURS_ON_WHOLE_FRAMES]},
+        "positives": _gain(scores, truth),
+        "negatives": _gain(scores, ~truth),
+        "bursts": [
+            {
+                **_burst(comparison, number),
+                "with": float(scores[OURS][row]),
+                "without": float(scores[OURS_ON_WHOLE_FRAMES][row]),
+            }
+            for row, number in enumerate(found)
+        ],
+    }
+
+
+def _gain(scores: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    """By how much regions raise the bursts' scores on average, with a 95 % interval over bursts."""
+    gains = (scores[OURS] - scores[OURS_ON_WHOLE_FRAMES])[chosen]
+    spread = None
+    if len(gains) > 1:
+        spread = middle(np.random.default_rng(0).choice(gains, (DRAWS, len(gains))).mean(axis=1))
+    raised = float(gains.mean()) if len(gains) else None
+    return {"sequences": len(gains), "raised_by": raised, "raised_by_interval": spread}
+
+
+def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
+    frames = np.flatnonzero(comparison.sequences == number)
+    first = comparison.survey.pictures[frames[0]]
+    return {
+        "sequence": first.sequence or first.file,
+        "source": first.source,
+        "label": first.label,
+        "frames": len(frames),
+        "frames_with_region": sum(int(frame) in comparison.regions for frame in frames),
+        "never_learnt_from": first.is_test,
+    }
+
+
+def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[str, Any] | None:
+    """What every system says of the sequences of split `test`; None where there are none."""
+    test = np.array([picture.is_test for picture in comparison.survey.pictures])
+    if not test.any():
+        return None
+    numbers = np.unique(comparison.sequences[test])
+    rows = list(_rows(comparison))
+    return {
+        "pictures": int(test.sum()),
+        "sequences": len(numbers),
+        "systems": [
+            {
+                "name": name,
+                "frames": frame_figures(one.scored, one.threshold, test),
+                "sequences": sequence_figures(one.scored, one.threshold, negatives_per_day, numbers),
+            }
+            for name, one in rows
+        ],
+        "bursts": [
+            {**_burst(comparison, int(number)), "scores": _told(comparison, int(number), rows)} for number in numbers
+        ],
+    }
+
+
+def _rows(comparison: Comparison) -> Iterator[tuple[str, Scores]]:
+    """Every row of the report: each system, and its bundle on the trap where that is scored apart."""
+    for one in comparison.results:
+        yield one.system.name, one.own
+        if one.on_trap is not None:
+            yield f"{one.system.name}, int8", one.on_trap
+
+
+def _told(comparison: Comparison, number: int, rows: Sequence[tuple[str, Scores]]) -> list[dict[str, Any]]:
+    frames = comparison.sequences == number
+    return [
+        {
+            "system": name,
+            "frames": one.scored.alone[frames].tolist(),
+            "sequence": float(one.scored.sequence_scores[number]),
+            "alarm": bool(one.scored.sequence_scores[number] >= one.threshold),
+        }
+        for name, one in rows
+    ]

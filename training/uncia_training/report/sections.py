@@ -1,0 +1,229 @@
+"""The sections of the report's page: HTML made of `report.json`'s content alone.
+
+Decides the words and tables of each section; pictures and plots are made elsewhere.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from uncia_training.comparison.systems import OURS
+from uncia_training.report.tables import Content, cell, table, text
+
+MEASURES = (
+    ("accuracy", "accuracy"),
+    ("roc_auc", "ROC AUC"),
+    ("average_precision", "average precision"),
+    ("recall_at_1_percent_false_positives", "recall at 1 % false positives"),
+)
+MOST_WARNINGS, MOST_PLACES = 20, 60
+
+
+def introduction(content: Content) -> str:
+    """What was compared, on what, and how."""
+    data, settings = content["data"], content["settings"]
+    network = settings["backbone"] + (f", cut after {settings['cut']}" if settings["cut"] else "")
+    weights = " with random weights: no accuracy is claimed from it" if _is_random(settings) else ""
+    labels = ", ".join(f"{text(name)} {count}" for name, count in data["labels"].items())
+    never = data["never_learnt_from"]
+    test = f" {never} pictures of split <i>test</i> were never learnt from." if never else ""
+    return (
+        f"<h1>Finding {text(', '.join(settings['positive']))}: systems compared</h1>"
+        f"<p>{data['pictures']} pictures ({labels}) in {data['sequences']} sequences, {data['positive_sequences']} of "
+        f"them positive; {data['infrared']} by infrared; {data['with_regions']} with a region found by their burst. "
+        f"Network: {text(network)}{weights}.</p>"
+        f"<p>Every figure is of pictures that the fit did not see: {_times(settings['repeats'])} the data were dealt "
+        f"into folds by {text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
+        f"scored by a fit on the others, its penalty chosen by grouped cross-validation among them.{test} Figures in "
+        "parentheses are 95 % intervals from 1,000 draws of whole sequences; one that ends where it begins says only "
+        "that no error was seen: of n sequences without an error, as many as 3/n may still be wrong.</p>"
+    )
+
+
+def _is_random(settings: Content) -> bool:
+    return str(settings["weights"] or "").startswith("random:")
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def warnings(content: Content) -> str:
+    """What a person should look into first."""
+    if not content["warnings"]:
+        return ""
+    items = "".join(f"<li>{text(line)}</li>" for line in content["warnings"][:MOST_WARNINGS])
+    more = len(content["warnings"]) - MOST_WARNINGS
+    return f'<div class="warn"><ul>{items}</ul>{f"and {more} more in report.json" if more > 0 else ""}</div>'
+
+
+def systems(content: Content) -> str:
+    """The table of the systems."""
+    rows = [(_named(one), one) for one in content["systems"]]
+    return figures_table(rows, [one["name"] == OURS for one in content["systems"]])
+
+
+def _named(system: Content) -> str:
+    return f"<b>{text(system['name'])}</b><small>{text(system['text'])}</small>"
+
+
+def figures_table(rows: Sequence[tuple[str, Content]], ours: Sequence[bool] | None = None) -> str:
+    """Frames and sequences side by side, and false alarms a day; `ours` marks rows."""
+    over = (
+        f'<tr class="over"><th></th><th colspan="{len(MEASURES)}">frames</th>'
+        f'<th colspan="{len(MEASURES) + 1}">sequences</th></tr>'
+    )
+    titles = ["system", *[title for _, title in MEASURES] * 2, "false alarms a day"]
+    body = []
+    for name, one in rows:
+        cells = [cell(one[part], key) for part in ("frames", "sequences") for key, _ in MEASURES]
+        body.append([name, *cells, cell(one["sequences"], "false_alarms_per_day", 2)])
+    return table(titles, body, over, ours)
+
+
+def explained(content: Content) -> str:
+    """What the table's figures mean."""
+    settings = content["settings"]
+    prior = f"{settings['prevalence']:.0%} positives" if settings["prevalence"] else "equal classes"
+    origins = {(round(one["threshold"], 3), one["threshold_from"]) for one in content["systems"]}
+    shown = "; ".join(f"{value} ({text(origin)})" for value, origin in sorted(origins))
+    return (
+        f'<p class="note">Thresholds: {shown}. Probabilities are for {prior}. A system without +E raises an alarm for '
+        "a sequence as soon as one frame does; +E and uncia by the mean of its frames. Pictures of bursts are learnt "
+        "and scored on their regions, stills as a whole; uncia-no-regions scores whole frames. uncia's figures are of "
+        "int8 bundles, one for each fold, run by the trap's own code. False alarms a day at "
+        f"{settings['negatives_per_day']:.3g} negative sequences a day and trap "
+        f"({text(settings['negatives_per_day_from'])}).</p>"
+    )
+
+
+def on_trap(content: Content) -> str:
+    """The pooled systems once more, as int8 bundles."""
+    rows = [(f"<b>{text(one['name'])}</b>, int8", one["int8"]) for one in content["systems"] if "int8" in one]
+    if not rows:
+        return ""
+    return (
+        "<h3>The same systems in int8, as bundles on the trap</h3>"
+        + figures_table(rows)
+        + '<p class="note">Fitted on the features of the integer network, packed, and run by the trap\'s own code.</p>'
+    )
+
+
+def differences(content: Content) -> str:
+    """By how much ours exceeds each of the others, in paired draws."""
+    rows = []
+    named = [(one["name"], one) for one in content["systems"]]
+    for name, one in [*named, *[(f"{name}, int8", one["int8"]) for name, one in named if "int8" in one]]:
+        gap = one.get("uncia_exceeds_by")
+        if gap:
+            cells = [cell(gap[part], key, signed=True) for part in ("frames", "sequences") for key, _ in MEASURES[:3]]
+            rows.append([text(name), *cells])
+    if not rows:
+        return ""
+    over = '<tr class="over"><th></th><th colspan="3">frames</th><th colspan="3">sequences</th></tr>'
+    return (
+        "<h3>By how much uncia exceeds each</h3>"
+        + table(["system", *[title for _, title in MEASURES[:3]] * 2], rows, over)
+        + '<p class="note">Both are drawn with the same sequences. An interval that holds 0 is no difference that '
+        "these pictures can show.</p>"
+    )
+
+
+def leaks(content: Content) -> str:
+    """What a split that tears sequences and places apart would have claimed."""
+    pairs = [(one, one["random_split"]) for one in content["systems"] if "random_split" in one]
+    if not pairs:
+        return ""
+    rows = [
+        [
+            text(one["name"]),
+            *[cell(side["frames"], key) for key in ("accuracy", "roc_auc") for side in (one, leaking)],
+        ]
+        for one, leaking in pairs
+    ]
+    titles = ["system", "accuracy", "random split would claim", "ROC AUC", "random split would claim"]
+    return (
+        "<h3>What leakage would have claimed</h3>"
+        + table(titles, rows)
+        + '<p class="note">Frames. A random split puts pictures of one sequence, place and near-duplicate on both '
+        "sides: do not believe it.</p>"
+    )
+
+
+def calibrations(content: Content, name: str) -> str:
+    """Whether probabilities are true, and what is taken for what."""
+    from uncia_training.report.plots import calibration_plot
+
+    system = _system(content, name)
+    classes = system["confusion"]["classes"]
+    rows = [
+        [f"is {text(label)}", *[str(count) for count in counts]]
+        for label, counts in zip(classes, system["confusion"]["counts"], strict=True)
+    ]
+    gaps = [[text(one["name"]), cell(one["calibration"], "expected_calibration_error")] for one in content["systems"]]
+    return (
+        '<div class="beside">'
+        f'<div style="flex:1 1 460px">{calibration_plot(content["systems"])}</div><div>'
+        f"<h3>Confusion of {text(name)}, frames</h3>"
+        f"{table(['', *[f'called {text(label)}' for label in classes]], rows)}"
+        f"<h3>Mean gap between said and true</h3>{table(['system', 'gap'], gaps)}</div></div>"
+        '<p class="note">The more pictures in its tenth, the larger a dot; a line through small ones says little.</p>'
+    )
+
+
+def lights(content: Content) -> str:
+    """Day and infrared apart."""
+    rows = []
+    for system in content["systems"]:
+        for light, figures in system["light"].items():
+            counts = [str(figures["n"]), str(figures["positives"])]
+            measures = [cell(figures, key) for key in ("accuracy", "roc_auc", "average_precision", "recall")]
+            rows.append([text(system["name"]), light, *counts, *measures])
+    return table(["system", "light", "frames", "positive", "accuracy", "ROC AUC", "average precision", "recall"], rows)
+
+
+def places(content: Content, name: str) -> str:
+    """By source and by location."""
+    system = _system(content, name)
+    titles = ["frames", "positive", "found", "false alarms", "accuracy", "ROC AUC"]
+    parts = [f"<p>Of {text(name)}. A ROC AUC needs both classes in one place.</p>"]
+    for title, found in (("source", system["sources"]), ("place", system["locations"])):
+        if title == "source" or len(found) > 1:
+            parts.append(table([title, *titles], _place_rows(found)))
+        else:
+            parts.append(f"<p>No place is told apart: all pictures are of {text(next(iter(found)))}.</p>")
+    return "".join(parts)
+
+
+def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
+    """The largest places, in the order of their names, and a line that tells how many more there are."""
+    largest = sorted(found, key=lambda name: -int(found[name]["n"]))[:MOST_PLACES]
+    for name in sorted(largest):
+        counts = [str(found[name][key]) for key in ("n", "positives", "found", "false_alarms")]
+        yield [text(name), *counts, cell(found[name], "accuracy"), cell(found[name], "roc_auc")]
+    if len(found) > MOST_PLACES:
+        yield [f"and {len(found) - MOST_PLACES} more in report.json", *[""] * 6]
+
+
+def label_errors(content: Content, name: str) -> str:
+    """Labels that held-out scores or near-duplicates contradict."""
+    if not content["label_errors"]:
+        return "<p>None: no label is contradicted with 0.9 or more, no near-duplicates differ in their class.</p>"
+    rows = [
+        [text(one["file"]), text(one["label"]), f"{one['score']:.3f}", text(one["reason"])]
+        for one in content["label_errors"]
+    ]
+    return f"<p>Scores of {text(name)}, which never saw these pictures. Look at them first.</p>" + table(
+        ["file", "label", "score", "why"], rows, wordy=3
+    )
+
+
+def failures(content: Content) -> str:
+    """Pictures that could not be read."""
+    if not content["failures"]:
+        return "<p>None.</p>"
+    rows = [[text(one["file"]), text(one["reason"])] for one in content["failures"]]
+    return table(["file", "reason"], rows, wordy=1)
+
+
+def _system(content: Content, name: str) -> Content:
+    found: Content = next(one for one in content["systems"] if one["name"] == name)
+    return found

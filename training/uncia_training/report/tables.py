@@ -1,0 +1,42 @@
+"""The report's tables as HTML: cells with their intervals, nothing that a data set says taken for markup."""
+
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from uncia_training.report.writer import figure
+
+Content = dict[str, Any]
+
+
+def cell(figures: Content, name: str, digits: int = 3, signed: bool = False) -> str:
+    """A figure, and its interval below it."""
+    value, _, spread = figure(figures, name, digits, signed).partition(" ")
+    return value + (f"<small>{spread}</small>" if spread else "")
+
+
+def table(
+    titles: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    over: str = "",
+    ours: Sequence[bool] | None = None,
+    wordy: int | None = None,
+) -> str:
+    """A table; `over` is a row above the titles, `ours` marks rows, the column number `wordy` holds sentences."""
+
+    def cells(tag: str, row: Sequence[str]) -> str:
+        return "".join(
+            f"<{tag}{' class=text' if number == wordy else ''}>{shown}</{tag}>" for number, shown in enumerate(row)
+        )
+
+    body = "".join(
+        f"<tr{' class=ours' if ours and ours[number] else ''}>{cells('td', row)}</tr>"
+        for number, row in enumerate(rows)
+    )
+    head = cells("th", titles)
+    return f'<div class="wide"><table><thead>{over}<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def text(value: object) -> str:
+    """Anything as text that HTML shows as it is."""
+    return html.escape(str(value))

@@ -1,0 +1,212 @@
+"""`report.json`: what a comparison found, in numbers, under documented names (docs/training.md).
+
+Decides which figures are reported and what they are called. The page for people is made from the same content.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from uncia_contract.pictures.exif import parse_time
+from uncia_training.comparison.compare import Comparison, Result, Scores
+from uncia_training.comparison.figures import (
+    by_name,
+    calibration,
+    confusion,
+    differences,
+    frame_figures,
+    sequence_figures,
+)
+from uncia_training.comparison.systems import OURS
+from uncia_training.fitting.metrics import measure
+from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
+from uncia_training.report.burst_table import never_learnt_from, regions
+from uncia_training.run_folder import surroundings
+
+SCHEMA = "uncia.comparison/1"
+NEGATIVES_PER_DAY = 20.0  # sequences a trap records of other animals, grass and nothing, where the data do not tell
+CONFIDENT = 0.9
+LABEL_ERRORS = 30
+
+
+def report(comparison: Comparison, negatives_per_day: float | None = None) -> dict[str, Any]:
+    """The content of `report.json`."""
+    rate, origin = _negatives_per_day(comparison, negatives_per_day)
+    settings = comparison.settings
+    return {
+        "schema": SCHEMA,
+        "settings": {
+            "positive": settings.positive,
+            "backbone": settings.network.backbone,
+            "cut": settings.network.cut,
+            "weights": settings.network.weights,
+            "split": "location" if settings.split == "random" else settings.split,
+            "random_split_beside": settings.split == "random",
+            "repeats": settings.repeats,
+            "seed": settings.seed,
+            "prevalence": settings.prevalence,
+            "negatives_per_day": rate,
+            "negatives_per_day_from": origin,
+        },
+        "data": _data(comparison),
+        "systems": [_system(result, comparison, rate) for result in comparison.results],
+        "regions": regions(comparison),
+        "never_learnt_from": never_learnt_from(comparison, rate),
+        "label_errors": label_errors(comparison),
+        "warnings": comparison.warnings,
+        "failures": msgspec.to_builtins(comparison.failures),
+        "surroundings": surroundings(),
+    }
+
+
+def _data(comparison: Comparison) -> dict[str, Any]:
+    seen = comparison.survey
+    test = [picture.is_test for picture in seen.pictures]
+    return {
+        "pictures": len(seen.pictures),
+        "labels": dict(sorted(Counter(picture.label for picture in seen.pictures).items())),
+        "sequences": int(comparison.sequences.max()) + 1,
+        "positive_sequences": int(np.unique(comparison.sequences[comparison.labels > 0]).size),
+        "units": len(set(comparison.units)),
+        "with_regions": len(comparison.regions),
+        "infrared": seen.lights.count("infrared"),
+        "never_learnt_from": sum(test),
+    }
+
+
+def _system(result: Result, comparison: Comparison, negatives_per_day: float) -> dict[str, Any]:
+    seen, own = comparison.survey, result.own
+    scored, threshold = own.scored, own.threshold
+    lights = np.asarray(seen.lights)
+    content = {
+        "name": result.system.name,
+        "text": result.system.text,
+        **_figures(own, negatives_per_day),
+        "threshold": threshold,
+        "threshold_from": _threshold_origin(own),
+        "light": {light: frame_figures(scored, threshold, lights == light) for light in sorted(set(seen.lights))},
+        "locations": by_name(scored, [picture.location or "(no location)" for picture in seen.pictures], threshold),
+        "sources": by_name(scored, [picture.source or "(no source)" for picture in seen.pictures], threshold),
+        "calibration": calibration(scored),
+        "confusion": {"classes": comparison.settings.classes, "counts": confusion(scored, threshold)},
+        "penalties": sorted(Counter(own.penalties).items()),
+        "repeats": [
+            msgspec.to_builtins(measure(one.truth.tolist(), one.scores.tolist(), threshold)) for one in own.repeats
+        ],
+    }
+    if result.on_trap is not None:
+        content["int8"] = _figures(result.on_trap, negatives_per_day)
+    if result.random is not None:
+        content["random_split"] = _figures(result.random, negatives_per_day)
+    ours = next((one.own for one in comparison.results if one.system.name == OURS), None)
+    if ours is not None and ours is not own:
+        content["uncia_exceeds_by"] = _differences(ours, own)
+        if result.on_trap is not None:
+            content["int8"]["uncia_exceeds_by"] = _differences(ours, result.on_trap)
+    return content
+
+
+def _differences(ours: Scores, other: Scores) -> dict[str, Any]:
+    return differences(ours.scored, other.scored, (ours.threshold, other.threshold))
+
+
+def _figures(scores: Scores, negatives_per_day: float) -> dict[str, Any]:
+    return {
+        "frames": frame_figures(scores.scored, scores.threshold),
+        "sequences": sequence_figures(scores.scored, scores.threshold, negatives_per_day),
+    }
+
+
+def _threshold_origin(scores: Scores) -> str:
+    if scores.chosen:
+        return f"mean of those that the folds' training sides chose for a sequence recall of {TARGET_RECALL}"
+    return f"recall not estimable: the training sides hold fewer than {MIN_POSITIVE_SEQUENCES} named positive sequences"
+
+
+def speaker(comparison: Comparison) -> Result:
+    """The system whose errors are shown: ours where it is compared, else the one that ranks frames best."""
+    return max(
+        comparison.results,
+        key=lambda one: (
+            one.system.name == OURS,
+            measure(one.own.scored.truth.tolist(), one.own.scored.scores.tolist()).roc_auc or 0.0,
+        ),
+    )
+
+
+def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
+    """Pictures whose label the shown system, which never saw them, contradicts with at least 0.9; the surest first.
+
+    And near-duplicates of which one is labelled positive and the other not.
+    """
+    scored, pictures = speaker(comparison).own.scored, comparison.survey.pictures
+    against = np.where(scored.truth, 1 - scored.scores, scored.scores)
+
+    def row(index: int, reason: str) -> dict[str, Any]:
+        score = float(scored.scores[index])
+        return {"file": pictures[index].file, "label": pictures[index].label, "score": score, "reason": reason}
+
+    unsure = [
+        row(int(index), "contradicted by held-out scores")
+        for index in np.argsort(-against, kind="stable")[:LABEL_ERRORS]
+        if against[index] >= CONFIDENT
+    ]
+    return (
+        unsure
+        + [
+            row(index, f"looks like {pictures[first].file}, which is labelled {pictures[first].label}")
+            for first, index in _twins(comparison)
+        ][:LABEL_ERRORS]
+    )
+
+
+def _twins(comparison: Comparison) -> Iterator[tuple[int, int]]:
+    """Near-duplicates of different classes: the first of its group, and the one that differs from it."""
+    first: dict[int, int] = {}
+    for index, number in enumerate(comparison.survey.duplicates):
+        earlier = first.setdefault(number, index)
+        if comparison.labels[earlier] != comparison.labels[index]:
+            yield earlier, index
+
+
+def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[float, str]:
+    """How many negative sequences a trap records a day: given, else measured where all have times and places."""
+    if given is not None:
+        return given, "given"
+    spans: dict[str, list[datetime]] = {}
+    negatives = set()
+    for picture, label, sequence in zip(
+        comparison.survey.pictures, comparison.labels, comparison.sequences, strict=True
+    ):
+        if label > 0:
+            continue
+        negatives.add(int(sequence))
+        time = parse_time(picture.datetime)
+        if time is None or not picture.location:
+            return NEGATIVES_PER_DAY, "assumed, for not all pictures have a time and a place"
+        spans.setdefault(picture.location, []).append(time)
+    days = sum((max(times).date() - min(times).date()).days + 1 for times in spans.values())
+    return len(negatives) / max(days, 1), f"measured: {len(negatives)} sequences in {days} trap days"
+
+
+def line(figures: dict[str, Any], names: Sequence[str] = ("accuracy", "roc_auc", "average_precision")) -> str:
+    """Figures with their intervals, for a terminal."""
+    return ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
+
+
+def figure(figures: dict[str, Any], name: str, digits: int = 3, signed: bool = False) -> str:
+    """One figure with its interval, or a dash; `signed` shows which way a difference goes."""
+    value, spread = figures.get(name), figures.get(f"{name}_interval")
+    if value is None:
+        return "–"
+    ends = f" ({_number(spread[0], digits, signed)} to {_number(spread[1], digits, signed)})" if spread else ""
+    return _number(value, digits, signed) + ends
+
+
+def _number(value: float, digits: int, signed: bool) -> str:
+    rounded = round(value, digits) + 0.0  # no minus before a zero
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")

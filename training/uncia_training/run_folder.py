@@ -1,0 +1,113 @@
+"""A training run's folder: the head, the backbone it was fitted on, and all that is needed to explain or repeat it.
+
+Decides which files a run leaves and what `run.json` says; the converter reads the same folder by the same names.
+"""
+
+import hashlib
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.model.heads import LogisticHead, head_to_bytes
+from uncia_contract.model.manifest import Source
+from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
+from uncia_contract.runs.labels import LabelledPicture, write_labels
+from uncia_contract.runs.run_folder import RUN, RUN_HELD_OUT, RUN_PICTURES, Run
+from uncia_training.features.backbone_folder import BackboneFolder
+
+VERSIONS = ("uncia", "numpy", "Pillow", "ai-edge-litert", "scikit-learn")
+
+
+def write_run(
+    folder: Path,
+    run: Run,
+    head: LogisticHead,
+    backbone: BackboneFolder,
+    pictures: Sequence[LabelledPicture],
+    held_out: HeldOut | None = None,
+) -> None:
+    """Leaves the run in its folder, `run.json` last: a folder with that file is whole.
+
+    `pictures` are those that the converter compares the integer model with the float model on, with the heads in
+    `held_out` that did not see them; without these there is nothing for it to compare with.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN).unlink(missing_ok=True)
+        (folder / "head.npz").write_bytes(head_to_bytes(head))
+        for name in (INT8, DESCRIPTION, FLOAT):
+            if (backbone.folder / name).exists():
+                (folder / name).write_bytes((backbone.folder / name).read_bytes())
+        write_labels(folder / RUN_PICTURES, pictures)
+        (folder / RUN_HELD_OUT).unlink(missing_ok=True)
+        if held_out is not None:
+            (folder / RUN_HELD_OUT).write_bytes(held_out_to_bytes(held_out))
+        (folder / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+    except OSError as error:
+        raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error
+
+
+def fingerprint(pictures: Sequence[LabelledPicture]) -> str:
+    """sha256 over every picture's name, label, sequence and bytes: equal for equal data, wherever it lies."""
+    whole = hashlib.sha256()
+    for picture in sorted(pictures, key=lambda picture: picture.file):
+        content = picture.path.read_bytes() if picture.path.exists() else b""
+        row = (picture.file, picture.label, picture.sequence, hashlib.sha256(content).hexdigest())
+        whole.update("\0".join(row).encode() + b"\n")
+    return whole.hexdigest()
+
+
+def sources_of(pictures: Sequence[LabelledPicture], known: Sequence[Source]) -> tuple[Source, ...]:
+    """Every source that pictures came from, with what is known of its licence."""
+    counts = Counter(picture.source or "unnamed" for picture in pictures)
+    by_name = {source.name: source for source in known}
+    named = [by_name.get(name, Source(name, "not stated")) for name in sorted(counts)]
+    counted = [msgspec.structs.replace(source, pictures=counts[source.name]) for source in named]
+    return (*counted, *[source for source in known if source.name not in counts])
+
+
+def read_sources(path: Path | None) -> list[Source]:
+    """What is known of the sources, from a JSON list; nothing without a file.
+
+    Raises:
+        DataError: the file cannot be read, or holds something else.
+    """
+    if path is None:
+        return []
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Source])
+    except (OSError, msgspec.DecodeError) as error:
+        raise DataError(f"{path}: {error}; expected a JSON list of {{name, licence, attribution, doubts}}") from error
+
+
+def newest(pictures: Sequence[LabelledPicture]) -> datetime:
+    """The newest picture's file time: what a run is dated with, so that a repetition bears the same date."""
+    times = [picture.path.stat().st_mtime for picture in pictures if picture.path.exists()]
+    return datetime.fromtimestamp(int(max(times, default=0)), UTC)
+
+
+def surroundings() -> dict[str, Any]:
+    """Versions and the code's git commit (with `+` where the tree has changes), for whoever repeats the run."""
+    return {"versions": {name: metadata.version(name) for name in VERSIONS}, "git": _git_commit()}
+
+
+def _git_commit() -> str:
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip()

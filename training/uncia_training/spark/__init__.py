@@ -1,0 +1,1 @@
+"""Features, fits and scores on a cluster."""

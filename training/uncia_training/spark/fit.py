@@ -1,0 +1,84 @@
+"""Spark ML's logistic regression on features in Parquet, where they no longer fit into one machine's memory.
+
+Decides how Spark's settings become scikit-learn's: features standardised with the population's deviation (Spark
+divides by n - 1), classes balanced, penalty 1 / (C * rows), none on the intercept.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from uncia_contract.runs.labels import TEST_SPLIT
+from uncia_training.fitting.logistic import Linear, class_rows
+from uncia_training.fitting.parquet_fit import check_classes, classes_of
+
+
+def fit_spark(session: Any, path: str, positive: Sequence[str], c: float) -> tuple[Linear, int]:
+    """The same fit as `fit_parquet`, on Spark's workers; and how many rows that were.
+
+    Raises:
+        DataError: a class without rows.
+    """
+    from pyspark.ml.classification import LogisticRegression
+
+    rows = _labelled(session, path, positive).persist()
+    counts = _counts(rows, len(positive) + 1)
+    check_classes(counts, positive, path)
+    total = sum(counts)
+    standardised, mean, scale = _standardised(_weighted(rows, counts), total)
+    model = LogisticRegression(
+        featuresCol="standardised",
+        labelCol="class",
+        weightCol="weight",
+        regParam=1 / (c * total),
+        elasticNetParam=0.0,
+        standardization=False,
+        maxIter=2000,
+        tol=1e-9,
+        family="binomial" if len(counts) == 2 else "multinomial",
+    ).fit(standardised)
+    rows.unpersist()
+    coefficients, intercept = class_rows(model.coefficientMatrix.toArray(), model.interceptVector.toArray())
+    folded = coefficients / scale
+    return Linear(folded, intercept - folded @ mean), total
+
+
+def _labelled(session: Any, path: str, positive: Sequence[str]) -> Any:
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as f
+
+    number = f.lit(0.0)
+    for index, name in enumerate(classes_of(positive)[1:], start=1):
+        number = f.when(f.col("label") == name, f.lit(float(index))).otherwise(number)
+    rows = session.read.parquet(path).where(f"failure is null and split <> '{TEST_SPLIT}' and label <> ''")
+    return rows.select(array_to_vector("features").alias("features"), number.alias("class"))
+
+
+def _counts(rows: Any, classes: int) -> list[int]:
+    found = {int(row["class"]): int(row["count"]) for row in rows.groupBy("class").count().collect()}
+    return [found.get(number, 0) for number in range(classes)]
+
+
+def _weighted(rows: Any, counts: Sequence[int]) -> Any:
+    """Every class counts the same, as scikit-learn's `balanced`."""
+    from pyspark.sql import functions as f
+
+    weight = f.lit(0.0)
+    for number, count in enumerate(counts):
+        weight = f.when(f.col("class") == number, f.lit(sum(counts) / (len(counts) * count))).otherwise(weight)
+    return rows.withColumn("weight", weight)
+
+
+def _standardised(rows: Any, total: int) -> tuple[Any, np.ndarray, np.ndarray]:
+    from pyspark.ml.feature import ElementwiseProduct, StandardScaler
+    from pyspark.ml.linalg import Vectors
+
+    scaler = StandardScaler(inputCol="features", outputCol="scaled", withMean=True, withStd=True).fit(rows)
+    mean, deviation = scaler.mean.toArray(), scaler.std.toArray()
+    to_population = np.sqrt(total / (total - 1))
+    product = ElementwiseProduct(
+        scalingVec=Vectors.dense([to_population] * len(mean)), inputCol="scaled", outputCol="standardised"
+    )
+    scale = np.where(deviation > 0, deviation / to_population, 1.0)
+    return product.transform(scaler.transform(rows)), mean, scale

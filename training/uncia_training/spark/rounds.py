@@ -1,0 +1,158 @@
+"""Sequences through a function on Spark's workers, round by round, so that a job that is stopped can go on.
+
+Decides what is a sequence's row (`number`, `key` and the sequence as JSON), where results are staged (Parquet, appended
+round by round, each row with its sequence's key), and what is left out of a run: sequences whose key is staged. All
+rows of a sequence are written by one task into one file: after a kill they are there together or not at all.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from uncia_contract.archive.visits import Archive, ArchiveSequence, PictureFile, Place, sequences_of
+from uncia_contract.bursts.frames import BurstRule
+
+TASKS_A_CORE = 4
+POLL_S = 0.2
+SEQUENCES = "number bigint, pictures int, key string, sequence string"
+
+Progress = Callable[[int], None]
+Work = Callable[[Iterator[Any]], Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Indexing:
+    """How an archive's sequences are found; sent to the workers. `encode` makes a sequence into JSON."""
+
+    place: Place
+    rule: BurstRule
+    made_by: str
+    encode: Callable[[ArchiveSequence], bytes]
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Rows of sequences from rows of traps."""
+        import pandas as pd
+
+        for batch in batches:
+            for trap, folders, number in zip(batch["trap"], batch["folders"], batch["number"], strict=True):
+                rows = list(self._rows(trap, json.loads(folders), int(number)))
+                yield pd.DataFrame(rows, columns=["number", "pictures", "key", "sequence"])
+
+    def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str]]:
+        files: list[PictureFile] = [file for folder in folders for file in self.place.files(folder)]
+        for found in sequences_of(self.place, files, self.rule, self.made_by, trap):
+            yield number, len(found.names), found.key, self.encode(found).decode()
+            number += len(found.names)
+
+
+def archive_rows(session: Any, archive: Archive, indexing: Indexing) -> Any:
+    """An archive's sequences as a DataFrame of `SEQUENCES`; headers are read where the workers are, trap by trap."""
+    rows, number = [], 0
+    for trap in archive.traps:
+        rows.append((trap, json.dumps(archive.folders(trap)), number))
+        number += len(archive.files(trap))
+    traps = session.createDataFrame(rows, "trap string, folders string, number bigint").repartition(len(rows), "trap")
+    return traps.mapInPandas(indexing, SEQUENCES)
+
+
+def given_rows(session: Any, sequences: Iterable[tuple[int, int, str, bytes]]) -> Any:
+    """Sequences that the driver knows (number, pictures, key, JSON) as a DataFrame of `SEQUENCES`.
+
+    What the JSON says besides the files, such as labels, counts for the key as well.
+    """
+    rows = [
+        (number, pictures, hashlib.sha256(key.encode() + content).hexdigest()[:32], content.decode())
+        for number, pictures, key, content in sequences
+    ]
+    return session.createDataFrame(rows, SEQUENCES)
+
+
+def in_rounds(
+    session: Any, sequences: Any, staged: str, work: Work, schema: str | Any, round_size: int, progress: Progress
+) -> int:
+    """Runs what is not staged yet; how many pictures that were.
+
+    Args:
+        session: Spark's.
+        sequences: DataFrame of `SEQUENCES`.
+        staged: folder or address of the results.
+        work: from batches of sequences to batches of rows of `schema`, each with its sequence's `key`.
+        schema: of the staged rows.
+        round_size: sequences that are committed together.
+        progress: told how many pictures this run has done.
+    """
+    from pyspark.sql import functions as f
+
+    pending = sequences.join(staged_keys(session, staged, schema), "key", "left_anti").persist()
+    count, total = pending.agg(f.count("*"), f.coalesce(f.sum("pictures"), f.lit(0))).first()
+    rounds = -(-count // round_size)
+    done = session.sparkContext.accumulator(0)
+    tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
+    for number in range(rounds):
+        part = pending.where(f.pmod(f.xxhash64("key"), f.lit(rounds)) == number)
+        rows = part.repartition(tasks).mapInPandas(Counted(work, done), schema)
+        _watched(partial(_append, rows, staged), lambda: progress(done.value))
+    pending.unpersist()
+    progress(int(total))
+    return int(total)
+
+
+def staged_keys(session: Any, staged: str, schema: str | Any) -> Any:
+    """The keys of the sequences that are staged."""
+    try:
+        return session.read.parquet(staged).select("key").distinct()
+    except Exception as error:
+        from pyspark.errors import AnalysisException
+
+        if not isinstance(error, AnalysisException):
+            raise
+        return session.createDataFrame([], schema).select("key")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Work that adds to an accumulator how many pictures it has done."""
+
+    work: Work
+    done: Any
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The work's rows."""
+        for batch in batches:
+            yield from self.work(iter([batch]))
+            self.done.add(int(batch["pictures"].sum()))
+
+
+def sequence_of(text: str, kind: Any) -> Any:
+    """The sequence in a row."""
+    return msgspec.json.decode(text, type=kind)
+
+
+def _append(rows: Any, staged: str) -> None:
+    rows.write.mode("append").parquet(staged)
+
+
+def _watched(job: Callable[[], Any], look: Callable[[], None]) -> None:
+    """Runs a job in another thread, so that this one can tell how far it is, and be interrupted."""
+    from pyspark import InheritableThread
+
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            failures.append(error)
+
+    thread = InheritableThread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL_S)
+        look()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,109 @@
+"""An archive scored on Spark: the trap's own code in `mapInPandas`, resumable by rounds.
+
+Decides what is sent where: the bundle is broadcast once, each worker loads it and tries its probes, pictures are read
+by the workers. The order of the results is the local engine's.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from uncia_contract.archive.archive_scores import score_sequence
+from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.visits import Archive, ArchiveSequence, Place
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.model.bundle import bundle_from_bytes
+from uncia_contract.model.classifier import Classifier
+from uncia_contract.scoring.score_burst import Strips
+from uncia_training.archive.score_results import picture_of_row, score_row, score_schema
+from uncia_training.datasets.storage import system_of
+from uncia_training.spark.rounds import Indexing, archive_rows, in_rounds, sequence_of
+from uncia_training.spark.spark_arguments import ROUND
+
+
+@functools.lru_cache(maxsize=1)
+def _classifier(bundle: bytes) -> Classifier:
+    """A worker's classifier, its probes tried."""
+    classifier = Classifier(bundle_from_bytes(bundle))
+    classifier.check_probes()
+    return classifier
+
+
+@dataclass(frozen=True)
+class ScoreWork:
+    """Batches of sequences to batches of scored pictures, on a worker."""
+
+    bundle: Any
+    place: Place
+    strips: Strips | None
+
+    def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Rows of `score_schema`, with the sequence's key and each picture's place in it."""
+        import pandas as pd
+
+        classifier = _classifier(self.bundle.value)
+        for batch in batches:
+            for key, text in zip(batch["key"], batch["sequence"], strict=True):
+                scored = score_sequence(sequence_of(text, ArchiveSequence), self.place, classifier, self.strips)
+                rows = [{"key": key, "place": number, **score_row(one)} for number, one in enumerate(scored)]
+                yield pd.DataFrame(rows, columns=_staged_schema().fieldNames())
+
+
+class SparkScorer:
+    """A bundle on Spark's workers."""
+
+    def __init__(self, session: Any, bundle: bytes, rule: BurstRule, name: str, strips: Strips | None) -> None:
+        """`name` is what decides besides the pictures, as in every key."""
+        self._session, self._rule, self._name, self._strips = session, rule, name, strips
+        self._bundle = session.sparkContext.broadcast(bundle)
+
+    def run(
+        self, archive: Archive, staged: str, out: str, progress: Callable[[int], None], round_size: int = ROUND
+    ) -> int:
+        """Scores what is not staged; how many pictures that were.
+
+        Args:
+            archive: whose pictures.
+            staged: folder or address of what is scored so far.
+            out: folder or address of the scores, Parquet, one order over all its files.
+            progress: told how many pictures this run has scored.
+            round_size: sequences that are committed together.
+        """
+        from pyspark.sql import functions as f
+
+        indexing = Indexing(archive.place, self._rule, self._name, msgspec.json.encode)
+        sequences = archive_rows(self._session, archive, indexing).persist()
+        work = ScoreWork(self._bundle, archive.place, self._strips)
+        done = in_rounds(self._session, sequences, staged, work, _staged_schema(), round_size, progress)
+        numbers = sequences.select("key", "number")
+        rows = self._session.read.schema(_staged_schema()).parquet(staged).join(f.broadcast(numbers), "key")
+        ordered = rows.orderBy("number", "place").select(*score_schema().names)
+        ordered.write.mode("overwrite").parquet(out)
+        sequences.unpersist()
+        return done
+
+
+@dataclass(frozen=True)
+class SparkScores:
+    """The scored pictures in Spark's folder, in order; read again whenever they are asked for."""
+
+    folder: str
+
+    def __iter__(self) -> Iterator[ScoredPicture]:
+        """Each picture."""
+        import pyarrow.dataset as ds
+
+        system, folder = system_of(self.folder)
+        for part in sorted(ds.dataset(folder, filesystem=system, format="parquet").files):
+            for batch in ds.dataset(part, filesystem=system, format="parquet").to_batches(batch_size=4096):
+                yield from map(picture_of_row, batch.to_pylist())
+
+
+def _staged_schema() -> Any:
+    import pyarrow as pa
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    return from_arrow_schema(pa.schema([("key", pa.string()), ("place", pa.int32()), *score_schema()]))
