@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES) tests))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-slow test-tflite compare-runtimes test-arm64 test-faults check format starter demo-bundle bench clean
+.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-arm64 test-faults check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -29,8 +29,17 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 simulate: $(VENV)/.light ## replay recorded bursts: trap, broker and collector on this machine
 	@$(BIN)/uncia-simulate
 
+# Four workers on two cores: many tests wait. A module stays with one worker, for its fixtures.
+DEFAULT := -m 'not slow and not faults and not hardware and not arm64'
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile
 test: $(VENV)/.dev ## the tests
-	$(BIN)/python -m pytest -q -m 'not slow and not faults and not hardware and not arm64'
+	$(PYTEST) $(DEFAULT)
+
+test-fast: $(VENV)/.dev ## the tests to run at each save: no TensorFlow, Spark, browser, broker or database server
+	$(PYTEST) $(DEFAULT) --fast
+
+$(addprefix test-,$(PACKAGES)): test-%: $(VENV)/.dev
+	$(PYTEST) $(DEFAULT) tests/$*
 
 test-slow: $(VENV)/.dev ## what takes minutes each: networks from weights to the trap, review to bundle, spark-submit
 	$(BIN)/python -m pytest -q -m 'slow and not faults' --durations=10

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
@@ -38,9 +39,57 @@ log_dest file {folder}/mosquitto.log
 """
 
 
+# What `make test-fast` leaves out: whole folders, tests of these fixtures, and what is marked `heavy` (a test or, by
+# `pytestmark`, a module).
+HEAVY_FOLDERS = ("backbones", "converter", "end_to_end", "faults", "systemd", "training/spark")
+HEAVY_FIXTURES = {"mosquitto", "start_mosquitto", "postgresql", "browser"}
+NOT_IN_FAST = ("tensorflow", "keras", "pyspark", "selenium")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--forbid-skips`: for `make test-faults`, where a missing part is a failure."""
+    """`--forbid-skips`: for `make test-faults`, where a missing part is a failure. `--fast`: for `make test-fast`."""
     parser.addoption("--forbid-skips", action="store_true", help="a test that would be skipped fails")
+    parser.addoption("--fast", action="store_true", help="no TensorFlow, Spark, browser, broker or database server")
+
+
+class Refused:
+    """Fails the import of what fast tests do without, so that none of them needs it unseen."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuses by name; leaves everything else to others."""
+        if name in NOT_IN_FAST:
+            raise ImportError(f"{name} is not for `make test-fast`; mark the test heavy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuses heavy imports where only fast tests run."""
+    if config.getoption("--fast"):
+        sys.meta_path.insert(0, Refused())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out modules of heavy tests before they are imported; None lets pytest decide."""
+    if not config.getoption("--fast"):
+        return None
+    place = collection_path.relative_to(Path(__file__).parent).as_posix()
+    if place.startswith(HEAVY_FOLDERS):
+        return True
+    is_module = collection_path.suffix == ".py" and collection_path.name.startswith("test_")
+    return True if is_module and "\npytestmark = pytest.mark.heavy" in collection_path.read_text() else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out single heavy tests."""
+    if config.getoption("--fast"):
+        heavy = [item for item in items if _is_heavy(item)]
+        config.hook.pytest_deselected(items=heavy)
+        items[:] = [item for item in items if item not in heavy]
+
+
+def _is_heavy(item: pytest.Item) -> bool:
+    chosen = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+    fixtures = set(item.fixturenames) if isinstance(item, pytest.Function) else set()
+    return bool(item.get_closest_marker("heavy") or fixtures & HEAVY_FIXTURES or "postgresql" in map(str, chosen))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -46,6 +46,7 @@ def served(mosquitto, tmp_path):
     process.stderr.close()
 
 
+@pytest.mark.heavy
 def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
     """From start to end, a lost broker in between: event, level and time in each line, fields beside them."""
     address = served.read_until("the page is at")["address"]

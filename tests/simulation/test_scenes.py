@@ -20,6 +20,8 @@ from uncia_contract.runs.labels import read_labels
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_simulation.scenes import LABEL_COLUMNS, RenderedBurst, render_bursts, render_training_set
 
+pytestmark = pytest.mark.heavy
+
 DEMO_BUNDLE = Path(__file__).parents[2] / "models" / "rendered-demo-1.uncia"
 
 

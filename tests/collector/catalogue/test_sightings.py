@@ -70,6 +70,7 @@ def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
     assert sum(found.by_hour) == 3
 
 
+@pytest.mark.heavy
 def test_no_limit_cuts_the_counts(on_sqlite, sent):
     """More than two hundred thousand sightings (where counting once stopped, silently) are all counted."""
     fill(on_sqlite, sent, [SINCE])

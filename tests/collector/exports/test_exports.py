@@ -89,6 +89,7 @@ def multiplied(stored, sent, first: int, last: int) -> None:
             connection.execute(insert(table), copies)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
     """Every export is written as the catalogue is read: three times the sequences, the same peak."""

@@ -94,6 +94,7 @@ def take(ingest: Ingest, wire: Wire) -> None:
     assert ingest._store([(wire, arrival(wire))]) is not None
 
 
+@pytest.mark.heavy
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(wire=messages())
 def test_whatever_is_stored_can_be_shown_and_exported(station, wire):

@@ -106,6 +106,7 @@ def start_member(tmp_path, broker, postgresql):
         member.stderr.close()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("total", [120, pytest.param(10_000, marks=pytest.mark.faults)])
 def test_killed_member_loses_and_doubles_nothing(start_member, broker, make_sequence, make_jpeg, tmp_path, total):
     """One of two collectors is killed in the middle: every sequence is there exactly once, byte for byte."""

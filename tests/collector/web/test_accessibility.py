@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.collector.browser import browser, empty_station, station
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["browser", "empty_station", "station"]
 ONE = "sequences/ridge/2"
 SEEN_BY_ALL = ["", "?trap=ridge&min_score=0.9", "traps", "activity", "recall", ONE, f"{ONE}?activation=1"]

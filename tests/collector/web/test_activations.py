@@ -21,6 +21,8 @@ from uncia_contract.messages.records import BundleIdentity, Preview
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_simulation.scenes import render_bursts
 
+pytestmark = pytest.mark.heavy
+
 BUNDLE = Path(__file__).parents[3] / "models" / "rendered-demo-1.uncia"
 IDENTITY = BundleIdentity("rendered-demo", 1, hashlib.sha256(BUNDLE.read_bytes()).hexdigest())
 ONE = "/sequences/ridge/000001"

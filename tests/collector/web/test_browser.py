@@ -14,6 +14,8 @@ from uncia_collector.catalogue.review import review
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.messages.records import Preview
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["browser", "empty_station", "station"]
 GUIDE = Path(__file__).parents[3] / "docs" / "ranger-guide.md"
 # Hears clicks and moves of the focus, by the element's own words, and lets no click lead anywhere.

@@ -78,6 +78,7 @@ def test_a_server_that_proves_nothing_hears_nothing(on_sqlite, sent, mail):
         check_mail(AlertSettings(**mail.settings))
 
 
+@pytest.mark.heavy
 def test_page_over_https_keeps_its_cookie_there(on_sqlite, pem):
     """With certificate and key the page is HTTPS, and the login's cookie never travels without."""
     People(on_sqlite.database).set_user("anara", "snow and rocks", "reviewer", NOW)

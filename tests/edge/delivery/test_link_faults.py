@@ -13,6 +13,8 @@ from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.link import Broker, Connected, Disconnected, Link
 from uncia_edge.delivery.pace import Pace
 
+pytestmark = pytest.mark.heavy
+
 TOPICS = Topics("ridge-01")
 # Would wait an hour for a PUBACK or a receipt: what helps sooner is something else.
 PATIENT = Pace(receipt_timeout_s=3600, puback_timeout_s=3600, retry_first_s=0.02, retry_most_s=0.1)

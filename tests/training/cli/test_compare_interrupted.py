@@ -12,6 +12,8 @@ from PIL import Image
 
 from uncia_training.cli.main import main
 
+pytestmark = pytest.mark.heavy
+
 PICTURES, REPEATS, FOLDS = 160, 12, 4
 
 

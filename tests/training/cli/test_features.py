@@ -97,6 +97,7 @@ def test_an_address_gives_what_the_folder_gives(tmp_path: Path) -> None:
     assert plain == [{name: value for name, value in row.items() if name != "failure"} for row in rows(tmp_path / "2")]
 
 
+@pytest.mark.heavy
 def test_ctrl_c_keeps_what_was_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real SIGINT; the rerun computes only the rest."""
     folder = archive(tmp_path / "a", bursts=20)

@@ -122,6 +122,7 @@ def run_until_begun(folder: Path, out: Path, stop: signal.Signals) -> tuple[int,
     return program.returncode, said
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"])
 def test_a_stopped_run_goes_on_where_it_was(
     tmp_path: Path, stop: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]

@@ -24,6 +24,8 @@ from uncia_training.features.feature_store import FeatureStore
 from uncia_training.fitting.logistic import Calibration
 from uncia_training.fitting.selection import Samples, fit_all, probabilities
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
