@@ -32,7 +32,7 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import SequenceRecord, TrapState, decode
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_edge.camera import waiting_camera
-from uncia_edge.cli import main as cli
+from uncia_edge.cli.main import main
 from uncia_edge.outbox import state_folder
 from uncia_edge.service import runtime
 from uncia_edge.service.decision_log import DecisionLog
@@ -320,8 +320,8 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
         handlers[-1](signal.SIGTERM, None)
         assert wake(0.1)
 
-    monkeypatch.setattr(cli, "nap", rest)
-    assert cli.main(["run", "--config", str(base.folder / "trap.toml")]) == 0
+    monkeypatch.setattr("uncia_edge.cli.run.nap", rest)
+    assert main(["run", "--config", str(base.folder / "trap.toml")]) == 0
     assert (base.availability(), len(told)) == ("sleeping", 2)
     assert (base.folder / "state" / "background.npz").is_file()
 
@@ -350,11 +350,11 @@ def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
     arguments = ["run", "--config", str(base.folder / "trap.toml"), "--wait-s", "30"]
     with monkeypatch.context() as full:
         full.setattr("os.sendfile", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        assert cli.main(arguments) == 2
+        assert main(arguments) == 2
     [told] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("uncia-trap:")]
     assert "cannot be stored: [Errno 28] No space left on device" in told
     assert base.rows() == []
-    assert cli.main(arguments) == 0
+    assert main(arguments) == 0
     assert [row.frames_stored for row in base.rows()] == [3, 3]
 
 
@@ -369,19 +369,19 @@ def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pyt
     text = text.replace('kind = "watched"', 'kind = "recorded"').replace("/DCIM", "/recording")
     (base.folder / "trap.toml").write_text(text)
     arguments = ["--config", str(base.folder / "trap.toml")]
-    assert cli.main(["run", *arguments]) == 0
+    assert main(["run", *arguments]) == 0
     capsys.readouterr()
-    assert cli.main(["log", *arguments]) == 0
+    assert main(["log", *arguments]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert "POSITIVE" in first and "reaches 0" in first
     assert "failures: IMG_0009.JPG: truncated" in second
-    assert cli.main(["log", *arguments, "--json", "--last", "1"]) == 0
+    assert main(["log", *arguments, "--json", "--last", "1"]) == 0
     [line] = capsys.readouterr().out.splitlines()
     explained = json.loads(line)
     assert (explained["burst"], len(explained["scores"]), explained["threshold"]) == ("burst-01", 3, 0.0)
     log = DecisionLog(base.folder / "state").path
     log.write_text(log.read_text().replace('"positive":true', '"positive":false', 1))
-    assert cli.main(["log", *arguments, "--positive"]) == 0
+    assert main(["log", *arguments, "--positive"]) == 0
     assert [line.split("  ")[1] for line in capsys.readouterr().out.splitlines()] == [second.split("  ")[1]]
 
 
@@ -391,11 +391,11 @@ def test_a_log_of_nothing_says_where_it_looked(
     """And what a trap noted in memory, while its card is read-only, is found, too."""
     (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
     arguments = ["log", "--config", str(tmp_path / "trap.toml")]
-    assert cli.main(arguments) == 0
+    assert main(arguments) == 0
     assert f"no burst was decided on yet; looked in {tmp_path / 'state'}" in capsys.readouterr().err
-    monkeypatch.setattr(cli, "MEMORY", tmp_path / "memory")
+    monkeypatch.setattr("uncia_edge.cli.log.MEMORY", tmp_path / "memory")
     DecisionLog(tmp_path / "memory").write("b1", None, ["b.jpg: empty file"])
-    assert cli.main(arguments) == 0
+    assert main(arguments) == 0
     assert "no frame could be used" in capsys.readouterr().out
 
 
@@ -413,7 +413,7 @@ def test_a_log_that_may_not_be_read_is_one_clear_line(
         return real(path, **options)
 
     monkeypatch.setattr(Path, "read_text", read)
-    assert cli.main(["log", "--config", str(tmp_path / "trap.toml")]) == 2
+    assert main(["log", "--config", str(tmp_path / "trap.toml")]) == 2
     assert "Permission denied; it is the service's own: ask as root" in capsys.readouterr().err
 
 

@@ -19,7 +19,7 @@ from tests.conftest import Mosquitto
 from uncia_collector.ingest import subscriber
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
-from uncia_edge.cli.doctor import broker_line
+from uncia_edge.cli.trap_checks import broker_line
 from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, Received
 from uncia_edge.service import runtime
 from uncia_edge.settings import BrokerSettings, TrapSettings

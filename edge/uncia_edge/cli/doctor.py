@@ -1,298 +1,50 @@
 """`uncia-trap doctor`: whether this trap can be left alone, a line a part.
 
-Decides what is looked at, when a line is a warning (the trap works, for now) and when a failure (it does not), and
-names a remedy for each. Looks only: it writes one temporary file in the state folder and opens one connection.
+Decides which parts are looked at, and in which order.
 """
 
-import os
-import shutil
-import socket
-import ssl
-import time
+import argparse
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
-from uncia_contract.errors import ConfigurationError, UnciaError
-from uncia_contract.messages.tls import Tls, tls_of
-from uncia_contract.model.bundle import read_bundle
-from uncia_contract.model.classifier import Classifier
-from uncia_contract.model.interpreter import Interpreter
-from uncia_contract.model.manifest import MODEL
-from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import FOLDER
-from uncia_edge.bundles.trust import trust_of
+from uncia_edge.cli import trap_checks
+from uncia_edge.cli.trap_checks import Line
 from uncia_edge.clock import Reading, read_clock
-from uncia_edge.scoring.delegate import why_not
-from uncia_edge.settings import TrapSettings
-
-Status = Literal["ok", "warning", "failed"]
-_MB = 1_000_000
-_WRITE_BYTES = 16 * _MB
-_SLOW_MB_S = 2.0  # a burst of thirty 5 MB files would take more than a minute
-_SOON_DAYS = 60
-_REFUSAL_S = 1.0  # how long a broker may take to say that it does not want our certificate
-_EARLIEST_YEAR = 2026
-_FROM_BASE = "copy it anew from the base station"
+from uncia_edge.settings import TrapSettings, read_settings
 
 
-@dataclass(frozen=True)
-class Line:
-    """One part's state; `remedy` says what to do, empty where all is well."""
+def add_doctor(doctor: argparse.ArgumentParser) -> None:
+    """The arguments of `doctor`."""
+    doctor.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
+    doctor.set_defaults(run=run_doctor)
 
-    part: str
-    status: Status
-    detail: str
-    remedy: str = ""
 
-    def __str__(self) -> str:
-        what = f"{self.status:8s} {self.part}: {self.detail}"
-        return f"{what}\n         -> {self.remedy}" if self.remedy else what
+def run_doctor(arguments: argparse.Namespace) -> int:
+    """Prints a line a part; 1 where one failed."""
+    lines = []
+    for line in examine(read_settings(arguments.config)):
+        print(line, flush=True)
+        lines.append(line)
+    return exit_code(lines)
 
 
 def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> Iterator[Line]:
     """Each part's line, as soon as it is known."""
-    yield camera_line(settings)
-    yield runtime_line(settings)
-    yield bundle_line(settings)
-    yield delegate_line(settings)
-    yield from disk_lines(settings)
-    yield clock_line(now())
-    yield broker_line(settings)
+    yield trap_checks.camera_line(settings)
+    yield trap_checks.runtime_line(settings)
+    yield trap_checks.bundle_line(settings)
+    yield trap_checks.delegate_line(settings)
+    yield from trap_checks.disk_lines(settings)
+    yield trap_checks.clock_line(now())
+    yield trap_checks.broker_line(settings)
     for name in ("ca", "certificate"):
         path = getattr(settings.broker, name)
         if path:
-            yield certificate_line(name, Path(path), now().now)
+            yield trap_checks.certificate_line(name, Path(path), now().now)
     if settings.broker.key:
-        yield key_line(Path(settings.broker.key), Path(settings.broker.certificate))
+        yield trap_checks.key_line(Path(settings.broker.key), Path(settings.broker.certificate))
 
 
 def exit_code(lines: list[Line]) -> int:
     """0 when nothing failed (warnings may stand), else 1."""
     return int(any(line.status == "failed" for line in lines))
-
-
-def camera_line(settings: TrapSettings) -> Line:
-    """Whether the configured camera is there; the Pi's own is not switched on."""
-    camera = settings.camera
-    if camera.kind == "picamera2":
-        return _pi_camera_line()
-    folder = Path(camera.folder) if camera.folder else None
-    if folder is None or not folder.is_dir():
-        return Line(
-            "camera",
-            "failed",
-            f"{camera.kind}, folder {camera.folder or 'not set'} is not there",
-            "set [camera] folder to the folder the pictures come into",
-        )
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return Line("camera", "failed", f"{folder} cannot be read", "give the trap's user the right to read it")
-    return Line("camera", "ok", f"{camera.kind}, {folder}")
-
-
-def _pi_camera_line() -> Line:
-    from uncia_edge.camera.picamera import load_picamera2
-
-    try:
-        found = load_picamera2().global_camera_info()
-    except (UnciaError, RuntimeError, OSError) as error:
-        return Line(
-            "camera",
-            "failed",
-            f"picamera2 is not usable ({error})",
-            "apt install python3-picamera2, and make the venv with --system-site-packages",
-        )
-    if not found:
-        return Line(
-            "camera", "failed", "picamera2 sees no camera", "check the ribbon cable; rpicam-hello --list-cameras"
-        )
-    return Line("camera", "ok", f"picamera2: {found[0].get('Model', 'a camera')}")
-
-
-def runtime_line(settings: TrapSettings) -> Line:
-    """Which TFLite runtime runs the bundle's model, with which kernels."""
-    try:
-        info = Interpreter(read_bundle(bundle_file(settings)).members[MODEL], settings.threads).info
-    except UnciaError as error:
-        return Line("runtime", "failed", str(error), "pip install 'uncia[edge]', and check the bundle below")
-    if info.delegate == "none":
-        return Line(
-            "runtime",
-            "warning",
-            f"{info.name} {info.version} without XNNPACK",
-            "install ai-edge-litert: scoring is several times slower without XNNPACK",
-        )
-    return Line("runtime", "ok", str(info))
-
-
-def bundle_file(settings: TrapSettings) -> Path:
-    """The configured bundle, or the one that came from afar in its place."""
-    configured = Path(settings.bundle)
-    return InstalledBundle(Path(settings.state) / FOLDER, configured).path or configured
-
-
-def bundle_line(settings: TrapSettings) -> Line:
-    """Whether the bundle is of a maker that is trusted, and this machine reproduces its probes."""
-    remedy = "copy the bundle anew, or make (and sign) it with this version of uncia-convert"
-    try:
-        bundle = read_bundle(bundle_file(settings))
-        trust_of(settings.bundle_key, Path(settings.state)).check(bundle)
-        found = Classifier(bundle, settings.threads).check_probes()
-    except UnciaError as failure:
-        return Line("bundle", "failed", str(failure), remedy)
-    return Line("bundle", "ok", f"{bundle.manifest.name} version {bundle.manifest.version}, probes within {found}")
-
-
-def delegate_line(settings: TrapSettings) -> Line:
-    """Whether the configured accelerator runs the bundle, tried in a child process."""
-    if not settings.delegate:
-        return Line("delegate", "ok", "none configured: CPU")
-    reason = why_not(bundle_file(settings), settings.delegate)
-    if reason:
-        return Line(
-            "delegate",
-            "warning",
-            f"{settings.delegate}: {reason}",
-            "the CPU takes over; check bundle, plug, power and libedgetpu's version, or remove `delegate`",
-        )
-    return Line("delegate", "ok", settings.delegate)
-
-
-def disk_lines(settings: TrapSettings) -> Iterator[Line]:
-    """Room on the card of the state folder, and how fast it takes what must be kept."""
-    state = Path(settings.state)
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(state).free
-        speed = _write_speed(state)
-    except OSError as error:
-        ours = isinstance(error, PermissionError)
-        remedy = "it is the service's own: ask as root" if ours else "check the card and its mount; it may be read-only"
-        yield Line("disk", "failed", f"{state}: {error.strerror}", remedy)
-        return
-    floor = settings.outbox.free_mb * _MB
-    status: Status = "failed" if free < floor else "warning" if free < 4 * floor else "ok"
-    remedy = "" if status == "ok" else f"make room: below {floor // _MB} MB nothing new is kept"
-    yield Line("disk space", status, f"{free // _MB} MB free at {state}", remedy)
-    slow = speed < _SLOW_MB_S
-    yield Line(
-        "disk speed",
-        "warning" if slow else "ok",
-        f"{speed:.1f} MB/s written and synced",
-        "use a card of class A1 or better; this one may be worn" if slow else "",
-    )
-
-
-def _write_speed(folder: Path) -> float:
-    path = folder / ".doctor.tmp"
-    block = os.urandom(_MB)
-    started = time.monotonic()
-    try:
-        with path.open("wb") as stream:
-            for _ in range(_WRITE_BYTES // _MB):
-                stream.write(block)
-            stream.flush()
-            os.fsync(stream.fileno())
-    finally:
-        path.unlink(missing_ok=True)
-    return _WRITE_BYTES / _MB / (time.monotonic() - started)
-
-
-def clock_line(reading: Reading) -> Line:
-    """Whether the time can be true, and whether something keeps it so."""
-    when = f"{reading.now:%Y-%m-%d %H:%M:%S} UTC"
-    if reading.now.year < _EARLIEST_YEAR:
-        return Line(
-            "clock", "failed", when, "set it: timedatectl set-time; add an RTC or GPS where there is no network"
-        )
-    if not reading.synchronised:
-        return Line(
-            "clock",
-            "warning",
-            f"{when}, not synchronised",
-            "timedatectl set-ntp true, or an RTC; records say that their times are not to be trusted",
-        )
-    return Line("clock", "ok", f"{when}, synchronised")
-
-
-def broker_line(settings: TrapSettings) -> Line:
-    """Whether the broker is there and, with TLS, whether it and the trap believe each other; it is asked nothing."""
-    where = f"{settings.broker.host}:{settings.broker.port}"
-    try:
-        with socket.create_connection((settings.broker.host, settings.broker.port), 5) as wire:
-            tls = tls_of(settings.broker.ca, settings.broker.certificate, settings.broker.key)
-            if tls is not None:
-                _shake_hands(wire, tls, settings.broker.host)
-    except (ssl.SSLError, ConfigurationError) as error:
-        return Line(
-            "broker",
-            "failed",
-            f"{where}: {error}",
-            "compare [broker] host with the names in the broker's certificate, and both ends' ca; check the clock",
-        )
-    except OSError as error:
-        return Line(
-            "broker",
-            "warning",
-            f"{where}: {error.strerror or error}",
-            "sequences wait on disk; check antenna, address and that the broker runs",
-        )
-    return Line("broker", "ok", f"{where} {'and the trap believe each other' if tls else 'accepts connections'}")
-
-
-def _shake_hands(wire: socket.socket, tls: Tls, host: str) -> None:
-    """Raises the reason where one end does not believe the other."""
-    with tls.context().wrap_socket(wire, server_hostname=host) as secure:
-        secure.settimeout(_REFUSAL_S)
-        with suppress(TimeoutError):
-            secure.recv(1)  # with TLS 1.3 a refused certificate is told only here
-
-
-def certificate_line(name: str, path: Path, now: datetime) -> Line:
-    """Whether a PEM certificate holds now and for a while."""
-    from cryptography import x509  # 8 MB that the running trap has no use for
-
-    part = f"certificate ({name})"
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return _unreadable(part, path, "PEM certificate", error)
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    days = (ends - now).days
-    if not begins <= now <= ends:
-        return Line(
-            part,
-            "failed",
-            f"{path.name}: holds from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}",
-            "check the clock first; then renew the certificate",
-        )
-    soon = days < _SOON_DAYS
-    return Line(
-        part, "warning" if soon else "ok", f"{path.name}: {days} days left", "renew it before you leave" if soon else ""
-    )
-
-
-def key_line(key: Path, certificate: Path) -> Line:
-    """Whether the trap's private key is there, and the one of its certificate."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        public = load_pem_private_key(key.read_bytes(), None).public_key()
-    except (OSError, ValueError, TypeError) as error:
-        return _unreadable("key", key, "PEM private key without a password", error)
-    try:
-        belongs = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key() == public
-    except (OSError, ValueError):
-        belongs = False
-    if not belongs:
-        return Line("key", "failed", f"{key.name} is not the key of {certificate.name}", _FROM_BASE)
-    return Line("key", "ok", f"{key.name} belongs to {certificate.name}")
-
-
-def _unreadable(part: str, path: Path, expected: str, error: Exception) -> Line:
-    why = error.strerror if isinstance(error, OSError) else f"no {expected}"
-    return Line(part, "failed", f"{path}: {why}", _FROM_BASE)

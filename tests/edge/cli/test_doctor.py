@@ -20,17 +20,16 @@ from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.interpreter import Interpreter
 from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.cli.bench import watt_hours_a_day
-from uncia_edge.cli.doctor import (
+from uncia_edge.cli.doctor import examine, exit_code
+from uncia_edge.cli.main import main
+from uncia_edge.cli.trap_checks import (
     Line,
     broker_line,
     certificate_line,
     clock_line,
     disk_lines,
-    examine,
-    exit_code,
     key_line,
 )
-from uncia_edge.cli.main import main
 from uncia_edge.clock import Reading
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
@@ -140,7 +139,7 @@ def test_a_card_is_judged_by_the_room_it_has_left(
 ) -> None:
     """Against the floor below which nothing new is kept."""
     usage = SimpleNamespace(total=10**11, used=0, free=free_mb * 10**6)
-    monkeypatch.setattr("uncia_edge.cli.doctor.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("uncia_edge.cli.trap_checks.shutil.disk_usage", lambda path: usage)
     found = the("disk space", replace(trap, outbox=OutboxSettings(free_mb=300)))
     assert found[0] == status and found[2] == (status != "ok")
 
@@ -148,7 +147,7 @@ def test_a_card_is_judged_by_the_room_it_has_left(
 def test_a_slow_card_is_a_warning(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Worn cards become slow before they die."""
     ticks = iter([0.0, 16.0])
-    monkeypatch.setattr("uncia_edge.cli.doctor.time.monotonic", lambda: next(ticks))
+    monkeypatch.setattr("uncia_edge.cli.trap_checks.time.monotonic", lambda: next(ticks))
     line = next(line for line in disk_lines(trap) if line.part == "disk speed")
     assert (line.status, line.detail, "worn" in line.remedy) == ("warning", "1.0 MB/s written and synced", True)
 
@@ -162,7 +161,7 @@ def test_a_card_that_takes_nothing_has_failed(trap: TrapSettings, tmp_path: Path
 
 def test_a_folder_that_may_not_be_read_has_failed(trap: TrapSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there, but for others."""
-    monkeypatch.setattr("uncia_edge.cli.doctor.os.access", lambda path, mode: False)
+    monkeypatch.setattr("uncia_edge.cli.trap_checks.os.access", lambda path, mode: False)
     status, detail, remedy = the("camera", trap)
     assert (status, "cannot be read" in detail, remedy) == ("failed", True, True)
 

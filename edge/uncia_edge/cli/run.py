@@ -1,0 +1,72 @@
+"""`uncia-trap run`: observes, decides and delivers until the recording, the service or the trap's life ends."""
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uncia_contract.errors import BrokerError
+from uncia_edge.outbox.state_folder import claimed
+from uncia_edge.scoring.observer import Observation
+from uncia_edge.service.runtime import Runtime
+from uncia_edge.service.sleep import nap
+from uncia_edge.service.watchdog import notify
+from uncia_edge.settings import TrapSettings, read_settings
+
+
+def add_run(run: argparse.ArgumentParser) -> None:
+    """The arguments of `run`."""
+    run.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
+    run.add_argument(
+        "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
+    )
+    run.set_defaults(run=run_trap)
+
+
+def run_trap(arguments: argparse.Namespace) -> int:
+    """Observes and sleeps as planned; 0 when the recording or the service has ended."""
+    settings = read_settings(arguments.config)
+    while (until := _watch_once(settings, arguments.wait_s)) is not None:
+        notify(f"STATUS=planned sleep until {until:%Y-%m-%d %H:%M} UTC")
+        ended = threading.Event()
+        _on_termination(ended.set)
+        nap((until - datetime.now(UTC)).total_seconds(), ended.wait, lambda: notify("WATCHDOG=1"))
+        if ended.is_set():
+            break
+    return 0
+
+
+def _on_termination(act: Callable[[], object]) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: act())
+
+
+def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
+    """Observe until the recording, the service or the day's watch ends; when to watch again, None for never."""
+    with claimed(Path(settings.state)), Runtime(settings) as runtime:
+        _on_termination(runtime.stop)
+        runtime.run(_print)
+        if runtime.stopped:
+            return runtime.asleep_until
+        if not runtime.wait_delivered(wait_s):
+            waiting = len(runtime.outbox.waiting())
+            where = f"{settings.broker.host}:{settings.broker.port}"
+            link = "no receipt from the collector" if runtime.delivery.connected else f"no broker at {where}"
+            raise BrokerError(
+                f"{waiting} sequences not delivered within {wait_s:g} s ({link}); "
+                f"nothing is lost, they wait in {settings.state} for the next run"
+            )
+    return None
+
+
+def _print(observation: Observation) -> None:
+    for failure in observation.failures:
+        print(f"{failure.file}: {failure.reason}", file=sys.stderr)
+    record = observation.record
+    if record is not None:
+        verdict = "POSITIVE" if record.positive else "negative"
+        bound = "<=" if record.upper_bound else "  "
+        print(f"{record.id}  {len(record.frames):3d} frames  {bound}{record.confidence:.3f}  {verdict}", flush=True)
