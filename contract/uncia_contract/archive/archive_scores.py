@@ -8,9 +8,10 @@ from pathlib import Path
 
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.archive.scored_picture import ScoredPicture
-from uncia_contract.archive.visits import ArchiveSequence, Place, read_whole, readable
+from uncia_contract.archive.visits import ArchiveSequence, Place, read_whole
 from uncia_contract.errors import FrameError
 from uncia_contract.model.classifier import Scores
+from uncia_contract.pictures.picture_files import printable
 from uncia_contract.scoring.burst_decoder import small
 from uncia_contract.scoring.score_burst import SequenceVerdict, Strips, score_burst
 
@@ -60,9 +61,9 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
 def _taken(sequence: ArchiveSequence, index: int) -> ScoredPicture:
     """What is known of a picture before it is looked at."""
     return ScoredPicture(
-        readable(sequence.names[index]),
-        trap=readable(sequence.trap),
-        sequence=readable(sequence.names[0]),
+        printable(sequence.names[index]),
+        trap=printable(sequence.trap),
+        sequence=printable(sequence.names[0]),
         taken_at=sequence.times[index],
     )
 

@@ -1,6 +1,6 @@
 """The pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
 
-Decides what an archive is. #1 A picture is what is called like one and is not hidden. #2 Pictures of one folder are one
+Decides what an archive is. #1 A picture is what `picture_files` takes for one. #2 Pictures of one folder are one
 trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so that a burst may run
 from one into the next. #3 Times are EXIF's; only headers are read for them. #4 A sequence is named by its files' names,
 sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import msgspec
@@ -24,10 +24,9 @@ import msgspec
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import jpeg_time, picture_bytes
+from uncia_contract.pictures.picture_files import is_picture, printable
 from uncia_contract.pictures.preprocessing import RULE
 
-# What cameras and people call pictures; whether one is a JPEG is for its bytes to say.
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"})
 HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
 _DCF = re.compile(r"DCIM|[1-9]\d\d[A-Z0-9_]{5}", re.IGNORECASE)
 
@@ -151,12 +150,6 @@ def archive_of(folder: Path, zone: tzinfo = UTC) -> Archive:
     return Archive(Folder(folder), str(folder), zone)
 
 
-def is_picture(name: str | Path) -> bool:
-    """Whether a file is called like a picture (#1); hidden files (a Mac's `._IMG.JPG`) are not."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
-
-
 def _known(entry: "os.DirEntry[str]", folder: str) -> PictureFile:
     known = entry.stat()
     return PictureFile(f"{folder}/{entry.name}" if folder else entry.name, known.st_size, known.st_mtime_ns)
@@ -206,14 +199,9 @@ def sequences_of(
 def sequence_key(files: Sequence[PictureFile], scored_by: str) -> str:
     """Names a sequence (#4): 32 hexadecimal digits."""
     content = msgspec.json.encode(
-        [RULE, scored_by, [(readable(file.name), file.size, file.changed_ns) for file in files]]
+        [RULE, scored_by, [(printable(file.name), file.size, file.changed_ns) for file in files]]
     )
     return hashlib.sha256(content).hexdigest()[:32]
-
-
-def readable(name: str) -> str:
-    """A file's name as text for tables and logs: bytes that are no UTF-8, as on old cards, become `\\xff`."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def read_whole(place: Place, name: str) -> bytes:

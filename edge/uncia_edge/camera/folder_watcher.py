@@ -17,9 +17,9 @@ from typing import Any, Literal
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
-from uncia_contract.archive.visits import is_picture
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.jpeg import check_jpeg
+from uncia_contract.pictures.picture_files import is_picture
 from uncia_edge.camera.seen_files import Key, Ledger, key_of
 
 _log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from uncia_contract.archive.visits import is_picture
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.messages.records import MAX_FRAMES
+from uncia_contract.pictures.picture_files import is_picture
 from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, arrive
 from uncia_edge.camera.missing_times import ArrivalTimes
 

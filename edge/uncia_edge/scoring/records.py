@@ -6,10 +6,10 @@ Decides what a record says of a burst; ids come from the outbox, clock readings 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uncia_contract.archive.visits import readable
 from uncia_contract.bursts.frames import Frame
 from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord
 from uncia_contract.model.manifest import Manifest
+from uncia_contract.pictures.picture_files import printable
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring.score_burst import FrameLook, SequenceVerdict
 from uncia_edge.camera.cameras import ArrivedBurst
@@ -65,7 +65,7 @@ def make_record(
 
 def said(text: str) -> str:
     """What a message can carry of a file's name or a reason: bytes of it that are no UTF-8 are spelled out."""
-    return readable(text)[-255:]
+    return printable(text)[-255:]
 
 
 def named(files: Sequence[str]) -> tuple[str, ...]:

@@ -14,11 +14,11 @@ from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import parse_time
 from uncia_contract.pictures.jpeg import jpeg_time
+from uncia_contract.pictures.picture_files import JPEG_SUFFIXES
 from uncia_contract.runs.labels import LabelledPicture, read_labels
 from uncia_training.datasets.camtrap_dp import DATAPACKAGE, read_camtrap_dp
 from uncia_training.datasets.coco_camera_traps import read_coco
 
-JPEGS = {".jpg", ".jpeg", ".jpe", ".jfif"}
 NEGATIVE = "other"  # the class of all that is not looked for
 
 
@@ -43,7 +43,7 @@ def _read_folders(data: Path) -> list[LabelledPicture]:
     found = [
         LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
         for path in sorted(data.rglob("*"))
-        if path.suffix.lower() in JPEGS and len(path.relative_to(data).parts) > 1
+        if path.suffix.lower() in JPEG_SUFFIXES and len(path.relative_to(data).parts) > 1
     ]
     if not found:
         raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from uncia_contract.archive.visits import Archive, PictureFile, archive_of, is_picture
+from uncia_contract.archive.visits import Archive, PictureFile, archive_of
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import picture_bytes
+from uncia_contract.pictures.picture_files import is_picture
 
 
 def is_address(path: str) -> bool:
