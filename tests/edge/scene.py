@@ -93,7 +93,7 @@ class Post:
             watch=WatchSettings("polling", settle_s=0.0, quiet_s=1.0),
             clock=self._clock,
         )
-        self.eye._arrivals._listen = lambda timeout_s: None  # type: ignore[method-assign]
+        self.eye._watcher._listen = lambda timeout_s: {}  # type: ignore[method-assign]
         return self.eye
 
     def _clock(self) -> float:
@@ -107,7 +107,7 @@ class Post:
         for burst in camera.bursts():
             seen.append(self.trap.observe(burst))
             if not seen[-1].safe:
-                camera.again()
+                camera.retry_later()
             if len(seen) >= most or self._all_done(seen):
                 camera.close()
         return seen

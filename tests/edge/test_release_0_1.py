@@ -8,7 +8,8 @@ import pytest
 
 from support.records import make_record, write_frames
 from uncia_contract.messages.records import Receipt
-from uncia_edge.camera.seen_files import Ledger, key_of
+from uncia_edge.camera.folder_watcher import key_of
+from uncia_edge.camera.seen_files import SeenFiles
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.service.overrides import OverrideFile
 
@@ -50,7 +51,7 @@ def test_files_that_were_handed_over_do_not_come_again(release: Path) -> None:
     for line in (trap / "watched.jsonl").read_text().splitlines():
         for name, _, modified_ns in json.loads(line)[1]:
             os.utime(trap / "watched" / name, ns=(modified_ns, modified_ns))
-    ledger = Ledger(trap / "watched.jsonl", trap / "watched")
+    ledger = SeenFiles(trap / "watched.jsonl", trap / "watched")
     known = [key_of(trap / "watched" / f"frame-{n}.jpg", trap / "watched") in ledger for n in range(3)]
     assert known == [True, True, False]
 

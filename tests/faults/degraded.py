@@ -74,7 +74,7 @@ class Running:
 def main() -> None:
     """One burst before, two while the card refuses, one after."""
     logging.disable(logging.CRITICAL)
-    watched.AGAIN_S = 0.3
+    watched.RETRY_S = 0.3
     code = int(sys.argv[2])
     running = Running(Path(sys.argv[1]))
     card = BadCard(running.state)

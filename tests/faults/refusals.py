@@ -36,7 +36,7 @@ def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]
     for burst in camera.bursts():
         seen = post.trap.observe(burst)
         if not seen.safe:
-            camera.again()
+            camera.retry_later()
             calls = calls or card.relent()
             continue
         camera.close()
@@ -59,7 +59,7 @@ def _wrong(folder: Path) -> str | None:
     post = Post(folder)
     camera = post.camera()
     for _ in range(12):
-        arrived = [path for path in camera._arrivals.ready(0) if path.suffix == ".JPG"]
+        arrived = [path for path in camera._watcher.ready(0) if path.suffix == ".JPG"]
         if arrived:
             return f"comes again: {arrived}"
     post.outbox.close()

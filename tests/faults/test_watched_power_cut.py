@@ -8,7 +8,7 @@ import pytest
 from tests.faults.station import sha256_of
 
 from uncia_contract.bursts.frames import BurstRule
-from uncia_edge.camera.seen_files import key_of
+from uncia_edge.camera.folder_watcher import key_of
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.outbox.store import Outbox
 
@@ -19,15 +19,16 @@ from uncia_contract.bursts.frames import BurstRule, Frame
 from uncia_edge import durable_files
 from uncia_edge.camera.cameras import ArrivedBurst
 from uncia_edge.camera import seen_files
-from uncia_edge.camera.seen_files import Ledger, key_of
+from uncia_edge.camera.folder_watcher import key_of
+from uncia_edge.camera.seen_files import SeenFiles
 from uncia_edge.outbox.store import Outbox
 from support.records import make_record
-from uncia_edge.camera.watched import WatchedCamera, WatchSettings, _Owed
+from uncia_edge.camera.watched import WatchedCamera, WatchSettings, _PendingBurst
 
 seen_files.REWRITTEN_AFTER = 7
 root, synchronous, offers = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not offers:
-    Ledger.offer = lambda *_: None
+    SeenFiles.offer = lambda *_: None
 marks = open(root / "marks", "a", buffering=1)
 (root / "DCIM").mkdir()
 durable_files.sync_folder(root)
@@ -42,7 +43,7 @@ for n in range(24):
         os.utime(path, (1_000_000, 1_000_000))
     marks.write(f"arrived {n}\\n")
     burst = ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))
-    for _ in camera._hand_over(_Owed(burst, tuple(key_of(path, root / "DCIM") for path in paths))):
+    for _ in camera._hand_over(_PendingBurst(burst, tuple(key_of(path, root / "DCIM") for path in paths))):
         outbox.add(make_record(outbox.next_sequence_id("ridge-01"), contents), paths)
     if n == 12:
         outbox.close()
@@ -73,7 +74,7 @@ def watched_fault(disk: Path, promises: list[str]) -> str | None:
 
 
 def _wrong_with(first: Path, folder: Path, camera: WatchedCamera, taken: list[str]) -> str | None:
-    times, known = taken.count(sha256_of(first)), key_of(first, folder) in camera._ledger
+    times, known = taken.count(sha256_of(first)), key_of(first, folder) in camera._seen
     if times > 1 or (times and not known):
         return f"doubled: {first.name}"
     return f"lost: {first.name}" if known and not times else None

@@ -14,6 +14,8 @@ from uncia_contract.errors import DataError, FrameError
 from uncia_contract.pictures.jpeg import check_jpeg, jpeg_time
 
 TimeSource = Literal["trap", "exif", "none"]
+# A camera that looks at many files gives a heartbeat each time it has looked at so many.
+FILES_A_HEARTBEAT = 16
 
 
 class CameraAbsentError(DataError):
@@ -59,15 +61,15 @@ class LiveCamera(Camera, Protocol):
     """A camera that goes on until it is closed, and keeps what could not be stored yet."""
 
     @property
-    def troubles(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         """What of it does not work, for the base station."""
 
-    def again(self) -> None:
-        """The burst in hand could not be stored: it is handed over again later, also after a restart."""
+    def retry_later(self) -> None:
+        """The current burst could not be stored: it is handed over again later, also after a restart."""
 
 
-def arrive(path: Path, zone: tzinfo) -> Frame:
-    """The frame in a file, after the cheap check that every file gets on arrival.
+def read_frame(path: Path, zone: tzinfo) -> Frame:
+    """The frame in a file, after the cheap check that every file gets.
 
     Raises:
         FrameError: empty, not a JPEG, truncated, absurdly large or unreadable.

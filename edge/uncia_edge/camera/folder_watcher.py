@@ -9,8 +9,9 @@ import logging
 import os
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,13 +21,24 @@ from watchdog.observers import Observer
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.jpeg import check_jpeg
 from uncia_contract.pictures.picture_files import is_picture
-from uncia_edge.camera.seen_files import Key, Ledger, key_of
+from uncia_edge.camera.cameras import FILES_A_HEARTBEAT
+from uncia_edge.camera.seen_files import Key, SeenFiles
 
 _log = logging.getLogger(__name__)
 
 # File systems on which inotify does not see what other machines write.
 REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs"})
 Mode = Literal["auto", "inotify", "polling"]
+
+
+def key_of(path: Path, folder: Path) -> Key:
+    """Path below `folder`, size in bytes, modification time in nanoseconds.
+
+    Raises:
+        OSError: the file is gone.
+    """
+    about = path.stat()
+    return path.relative_to(folder).as_posix(), about.st_size, about.st_mtime_ns
 
 
 @dataclass
@@ -36,94 +48,105 @@ class _Candidate:
     closed: bool = False
 
 
-class Arrivals:
-    """New complete files below `folder`; those in the ledger are old.
+class FolderWatcher:
+    """Watches for new files below `folder` and tells when they are complete.
 
     Args:
         folder: looked into at any depth, as cameras make sub-folders (DCIM/100RECNX).
-        ledger: what was handed over before.
+        seen: what was handed over before; those files are not new.
         mode: `auto` takes inotify where it works.
         settle_s: how long a file must stay the same when nobody told that it was closed.
         clock: monotonic seconds.
-        beat: called with every file that is looked at: a share may take minutes over a full card.
+        heartbeat: called while files are looked at: a share may take minutes over a full card.
     """
 
     def __init__(
         self,
         folder: Path,
-        ledger: Ledger,
+        seen: SeenFiles,
         mode: Mode = "auto",
         settle_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
-        beat: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._folder, self._ledger, self._settle_s, self._clock, self._beat = folder, ledger, settle_s, clock, beat
+        self._folder, self._seen, self._settle_s, self._clock, self._heartbeat = (
+            folder,
+            seen,
+            settle_s,
+            clock,
+            heartbeat,
+        )
         self._candidates: dict[Path, _Candidate] = {}
         self._handed: dict[Path, Key] = {}
-        self._told: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
-        self._observer = None if mode == "polling" else _observe(folder, self._told, must=mode == "inotify")
-        self.away: str | None = None  # why the folder could not be looked into the last time
-        self._closed: set[Path] = set()  # folders in it that could not be
+        self._events: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
+        self._observer = None if mode == "polling" else _observe(folder, self._events, must=mode == "inotify")
+        self.away: str | None = None  # why the folder could not be read the last time
+        self._unreadable: set[Path] = set()  # folders in it that could not be read
         self._rescan_s = 60.0 if self._observer else settle_s
         self._next_scan_s = clock()
 
     @property
     def by_inotify(self) -> bool:
-        """Whether the kernel tells us; else we look."""
+        """Whether inotify reports new files; else only rescans find them."""
         return self._observer is not None
 
     def ready(self, timeout_s: float) -> list[Path]:
         """The files that became complete, the oldest first, after waiting at most `timeout_s` for news."""
-        self._listen(timeout_s)
+        if events := self._listen(timeout_s):
+            self._consider(events)
         now_s = self._clock()
         if now_s >= self._next_scan_s:
-            for path in self._pictures():
-                self._consider(path, closed=False)
-            # A look at a hundred thousand files takes seconds, on a share minutes: it rests four times as long.
+            pictures = self._pictures()
+            while some := dict.fromkeys(islice(pictures, FILES_A_HEARTBEAT), False):
+                self._consider(some)
+            # A scan of a hundred thousand files takes seconds, on a share minutes: the pause is four times as long.
             self._next_scan_s = now_s + max(self._rescan_s, 5 * (self._clock() - now_s))
-        complete = [path for path in list(self._candidates) if self._is_complete(path, now_s)]
+        complete = []
+        for number, path in enumerate(list(self._candidates), start=1):
+            if number % FILES_A_HEARTBEAT == 0:
+                self._heartbeat()
+            if self._is_complete(path, now_s):
+                complete.append(path)
         return sorted(complete, key=lambda path: (self._handed[path][2], path))
 
-    def still(self, path: Path) -> Key | None:
-        """What a complete file is; None where it has changed since, or is gone: then it is looked at anew."""
-        try:
-            key = key_of(path, self._folder)
-        except OSError:
-            key = None
-        if self._handed.get(path) == key:
-            return key
-        self._handed.pop(path, None)
-        return None
+    def unchanged(self, paths: Sequence[Path]) -> dict[Path, Key]:
+        """The complete files that are the same as they were when they became so; the others are looked at anew."""
+        keys = {path: self._key(path) for path in paths}
+        for path in paths:
+            if self._handed.get(path) != keys[path]:
+                self._handed.pop(path, None)
+        return {path: self._handed[path] for path in paths if path in self._handed}
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """The ledger knows of these from now on."""
+        """The files that were seen hold these from now on."""
         for key in keys:
             if self._handed.get(path := self._folder / key[0]) == key:
                 del self._handed[path]
 
-    def settling(self) -> bool:
-        """Whether files are being waited for."""
+    def is_waiting(self) -> bool:
+        """Whether there are files that are not complete."""
         return bool(self._candidates)
 
     def close(self) -> None:
         """Stop listening."""
         if self._observer is None:
             return
-        chatter = logging.getLogger("watchdog.observers.inotify")
-        chatter.disabled = True  # it calls being stopped an error
+        inotify_log = logging.getLogger("watchdog.observers.inotify")
+        inotify_log.disabled = True  # it logs being stopped as an error
         self._observer.stop()
         self._observer.join(5)
-        chatter.disabled = False
+        inotify_log.disabled = False
 
-    def _listen(self, timeout_s: float) -> None:
+    def _listen(self, timeout_s: float) -> dict[Path, bool]:
+        """The pictures that inotify reported, and whether their writers closed them."""
+        events: dict[Path, bool] = {}
         try:
-            path, closed = self._told.get(timeout=timeout_s) if timeout_s > 0 else self._told.get_nowait()
+            path, closed = self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
             while True:
-                if is_picture(path):
-                    self._consider(path, closed)
-                path, closed = self._told.get_nowait()
+                events[path] = closed or events.get(path, False)
+                path, closed = self._events.get_nowait()
         except queue.Empty:
-            return
+            return {path: events[path] for path in filter(is_picture, events)}
 
     def _pictures(self) -> Iterator[Path]:
         try:
@@ -140,12 +163,13 @@ class Arrivals:
     def _files(self, folder: Path) -> Iterator[Path]:
         """Every file below a folder, one at a time: a full card's names need no memory.
 
-        What cannot be looked into hides nothing beside it: `lost+found` is another's, and a card rots in places.
+        A sub-folder that cannot be read (`lost+found`, a damaged one) is logged once; the others are read.
         """
         folders = []
         with os.scandir(folder) as entries:
-            for entry in entries:
-                self._beat()
+            for number, entry in enumerate(entries):
+                if number % FILES_A_HEARTBEAT == 0:
+                    self._heartbeat()
                 if (kind := _kind(entry)) == "folder":
                     folders.append(folder / entry.name)
                 elif kind == "file":
@@ -154,29 +178,30 @@ class Arrivals:
             try:
                 yield from self._files(below)
             except OSError as error:
-                if below not in self._closed:
+                if below not in self._unreadable:
                     _log.warning("watched folder %s: %s", below, error.strerror or error)
-                self._closed.add(below)
+                self._unreadable.add(below)
 
-    def _consider(self, path: Path, closed: bool) -> None:
+    def _key(self, path: Path) -> Key | None:
+        """None where the file is gone."""
         try:
-            key = key_of(path, self._folder)
+            return key_of(path, self._folder)
         except OSError:
-            return
-        if key in self._ledger or self._handed.get(path) == key:
-            return
-        known = self._candidates.get(path)
-        if known is None or known.key != key:
-            self._candidates[path] = _Candidate(key, self._clock(), closed)
-        else:
-            known.closed = known.closed or closed
+            return None
+
+    def _consider(self, closed: Mapping[Path, bool]) -> None:
+        """Make those of these files that are new candidates; the values tell whether their writers closed them."""
+        found = {path: key for path in closed if (key := self._key(path)) and self._handed.get(path) != key}
+        for path in self._seen.new(found):
+            known = self._candidates.get(path)
+            if known is None or known.key != found[path]:
+                self._candidates[path] = _Candidate(found[path], self._clock(), closed[path])
+            else:
+                known.closed = known.closed or closed[path]
 
     def _is_complete(self, path: Path, now_s: float) -> bool:
-        self._beat()
-        candidate = self._candidates[path]
-        try:
-            key = key_of(path, self._folder)
-        except OSError:
+        candidate, key = self._candidates[path], self._key(path)
+        if key is None:
             del self._candidates[path]
             return False
         if key != candidate.key:
@@ -190,36 +215,36 @@ class Arrivals:
 
 
 def _kind(entry: "os.DirEntry[str]") -> Literal["folder", "file", "other"]:
-    """A link to a folder is none of ours: it may lead round in a circle."""
+    """Links to folders count as `other`: they may form a circle."""
     try:
         if entry.is_dir(follow_symlinks=False):
             return "folder"
         return "file" if entry.is_file() else "other"
-    except OSError:  # a link to itself, an entry on a rotten part of the card
+    except OSError:  # a link to itself, an entry on a damaged part of the card
         return "other"
 
 
-class _Teller(FileSystemEventHandler):
-    """Passes on what inotify says; runs in watchdog's thread."""
+class _EventQueue(FileSystemEventHandler):
+    """Puts what inotify reports into a queue; runs in watchdog's thread."""
 
-    def __init__(self, told: "queue.SimpleQueue[tuple[Path, bool]]") -> None:
-        self._told = told
+    def __init__(self, events: "queue.SimpleQueue[tuple[Path, bool]]") -> None:
+        self._events = events
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Note a file that was made, closed after writing, or renamed in."""
         if event.is_directory:
             return
         if event.event_type in ("closed", "created"):
-            self._told.put((Path(str(event.src_path)), event.event_type == "closed"))
+            self._events.put((Path(str(event.src_path)), event.event_type == "closed"))
         elif event.event_type == "moved":
-            self._told.put((Path(str(event.dest_path)), True))
+            self._events.put((Path(str(event.dest_path)), True))
 
 
-def _observe(folder: Path, told: "queue.SimpleQueue[tuple[Path, bool]]", must: bool) -> Any:
+def _observe(folder: Path, events: "queue.SimpleQueue[tuple[Path, bool]]", must: bool) -> Any:
     if not must and file_system(folder) in REMOTE:
         return None
     observer = Observer()
-    observer.schedule(_Teller(told), str(folder), recursive=True)
+    observer.schedule(_EventQueue(events), str(folder), recursive=True)
     try:
         observer.start()
     except OSError as error:  # no inotify here, or no watches left
@@ -231,7 +256,7 @@ def _observe(folder: Path, told: "queue.SimpleQueue[tuple[Path, bool]]", must: b
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system that a folder lies on; empty where the machine does not tell."""
+    """The type of the file system that a folder lies on; empty where it is unknown."""
     best, kind = "", ""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").strip().split("\n")

@@ -15,8 +15,8 @@ from uncia_contract.bursts.frames import Frame
 from uncia_contract.errors import FrameError
 
 
-class ArrivalTimes:
-    """Times for frames without one; frames are shown in order of arrival. `gap_s` is the burst rule's."""
+class MissingTimes:
+    """Gives frames without a time one; frames come in order of arrival. `gap_s` is the burst rule's."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s

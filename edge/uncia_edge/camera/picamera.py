@@ -1,4 +1,4 @@
-"""The camera `picamera2`: a Raspberry Pi's own camera, woken by a PIR sensor, with the moment before the trigger kept.
+"""The camera `picamera2`: a Raspberry Pi's own camera, triggered by a PIR sensor; pictures from before are kept.
 
 Decides when pictures are taken. They go to a spool folder as files, and from there the way of every watched folder
 (`watched`), so that a restart finds them. picamera2 and gpiozero are imported only when this camera is configured.
@@ -28,7 +28,7 @@ from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 _log = logging.getLogger(__name__)
 
 
-class Eye(Protocol):
+class StillCamera(Protocol):
     """What takes pictures."""
 
     def capture(self) -> bytes:
@@ -69,40 +69,40 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class TriggeredCamera:
-    """Bursts of an eye that a sensor wakes.
+    """Bursts of a camera that a sensor triggers.
 
     Args:
-        eye: takes pictures.
-        sensor: tells of motion.
+        camera: takes pictures.
+        sensor: reports motion.
         spool: folder for pictures until the outbox has them; made when absent.
         rule: the bundle's burst rule.
         taken: see `WatchedCamera`.
         trigger: see `Trigger`.
         watch: see `WatchSettings`.
-        beat: called while the eye still sees: at least every `ring_s` and with each picture.
-        look: called at least once a second while `bursts` waits for the next one.
+        heartbeat: called while the camera takes pictures: at least every `ring_s` and with each picture.
+        waiting_heartbeat: called at least once a second while `bursts` waits for the next one.
     """
 
     def __init__(
         self,
-        eye: Eye,
+        camera: StillCamera,
         sensor: MotionSensor,
         spool: Path,
         rule: BurstRule,
         taken: Callable[[Collection[str]], bool],
         trigger: Trigger | None = None,
         watch: WatchSettings | None = None,
-        beat: Callable[[], None] = lambda: None,
-        look: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
+        waiting_heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._eye, self._sensor, self._beat = eye, sensor, beat
+        self._camera, self._sensor, self._heartbeat = camera, sensor, heartbeat
         self._trigger = trigger or Trigger()
         self._spool = spool
         durable_files.make_folder(spool)
         for unfinished in spool.glob(f"*{durable_files.TEMPORARY}"):
             unfinished.unlink(missing_ok=True)
         self._watched = WatchedCamera(
-            spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, beat=look, times="trap"
+            spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, heartbeat=waiting_heartbeat, times="trap"
         )
         self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
         self._motion, self._closing = threading.Event(), threading.Event()
@@ -124,16 +124,16 @@ class TriggeredCamera:
             self.close()
             self._thread.join(10)  # the camera is free again when it ends: after a planned sleep it is opened anew
 
-    def again(self) -> None:
-        """The burst in hand could not be stored: its files stay in the spool, and it comes again."""
+    def retry_later(self) -> None:
+        """The current burst could not be stored: its files stay in the spool, and it comes again."""
         self._refused = True
-        self._watched.again()
+        self._watched.retry_later()
 
     @property
-    def troubles(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         """What the base station should know."""
         lost = [f"{self.lost} pictures lost: the card would not take them"] if self.lost else []
-        return [*self._watched.troubles, *lost]
+        return [*self._watched.problems, *lost]
 
     def close(self) -> None:
         """End `bursts` soon."""
@@ -142,23 +142,23 @@ class TriggeredCamera:
         self._watched.close()
         self._sensor.close()
         if not self._thread.is_alive():
-            self._eye.close()
+            self._camera.close()
 
     def _run(self) -> None:
         try:
-            self._look()
+            self._take_pictures()
         finally:
-            self._eye.close()
+            self._camera.close()
 
-    def _look(self) -> None:
+    def _take_pictures(self) -> None:
         while not self._closing.is_set():
             try:
                 if self._motion.wait(self._trigger.ring_s):
                     self._take_burst()
                 elif self._trigger.before:
-                    self._ring.append((time.monotonic(), self._eye.capture()))
-                self._beat()
-            except (OSError, RuntimeError) as error:  # the watchdog sees the missing beat if this goes on
+                    self._ring.append((time.monotonic(), self._camera.capture()))
+                self._heartbeat()
+            except (OSError, RuntimeError) as error:  # the watchdog misses the heartbeat if this goes on
                 _log.error("camera: %s", error)
                 self._closing.wait(1.0)
 
@@ -176,15 +176,15 @@ class TriggeredCamera:
             if self._motion.is_set() or self._sensor.is_active:
                 self._motion.clear()
                 left = self._trigger.after
-            self._keep(offset_s + time.monotonic(), self._eye.capture())
-            self._beat()
+            self._keep(offset_s + time.monotonic(), self._camera.capture())
+            self._heartbeat()
             left -= 1
             self._closing.wait(self._trigger.interval_s)
 
     def _keep(self, taken_s: float, content: bytes) -> None:
         """Write one picture; a temporary name until it is whole. Its durability is the outbox's business.
 
-        A card that refuses it costs the picture, which is counted, and not the eye: a restart would mend nothing.
+        A card that refuses it costs the picture, which is counted, and not the camera: a restart would not help.
         """
         self._count += 1
         stamp = datetime.fromtimestamp(taken_s, UTC)
@@ -229,7 +229,7 @@ def load_picamera2() -> Any:
     return Picamera2
 
 
-class PicameraEye:
+class PicameraStillCamera:
     """The Pi's camera through picamera2.
 
     Raises:

@@ -16,8 +16,8 @@ from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.messages.records import MAX_FRAMES
 from uncia_contract.pictures.picture_files import is_picture
-from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, arrive
-from uncia_edge.camera.missing_times import ArrivalTimes
+from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, read_frame
+from uncia_edge.camera.missing_times import MissingTimes
 
 
 class RecordedCamera:
@@ -29,7 +29,7 @@ class RecordedCamera:
         zone: tzinfo = UTC,
         rule: BurstRule | None = None,
         pace: float = 0.0,
-        beat: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Finds the bursts; their files are read one burst at a time, or all at once where their times are asked for.
@@ -39,13 +39,13 @@ class RecordedCamera:
             zone: of EXIF times that name no offset.
             rule: cuts all pictures below the folder by their times, in place of by folders.
             pace: 1 as they were recorded, 60 an hour in a minute; 0 one after another.
-            beat: called while it reads and waits.
+            heartbeat: called while it reads and waits.
             clock: monotonic seconds.
 
         Raises:
             DataError: no such folder, or there is no picture in it.
         """
-        self._zone, self._rule, self._pace, self._beat, self._clock = zone, rule, pace, beat, clock
+        self._zone, self._rule, self._pace, self._heartbeat, self._clock = zone, rule, pace, heartbeat, clock
         self._closing = threading.Event()
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; expected one with recorded bursts (a folder of JPEGs each)")
@@ -73,7 +73,7 @@ class RecordedCamera:
 
     def _wait_until(self, due_s: float) -> None:
         while (left_s := due_s - self._clock()) > 0 and not self._closing.wait(min(left_s, 1.0)):
-            self._beat()
+            self._heartbeat()
 
     def _by_folders(self) -> Iterator[ArrivedBurst]:
         for folder in self.folders:
@@ -83,11 +83,11 @@ class RecordedCamera:
 
     def _by_times(self, rule: BurstRule) -> Iterator[ArrivedBurst]:
         """What cannot be used is named with the first burst."""
-        times, frames, failures = ArrivalTimes(rule.gap_s), list[Frame](), list[Failure]()
+        times, frames, failures = MissingTimes(rule.gap_s), list[Frame](), list[Failure]()
         for path in (path for folder in self.folders for path in _pictures(folder)):
-            self._beat()
+            self._heartbeat()
             try:
-                frames.append(times.timed(arrive(path, self._zone)))
+                frames.append(times.timed(read_frame(path, self._zone)))
             except FrameError as error:
                 failures.append(Failure(path, str(error)))
         if not frames:
@@ -105,7 +105,7 @@ def recorded_burst(name: str, files: Sequence[Path], zone: tzinfo = UTC) -> Arri
     failures: list[Failure] = []
     for path in files:
         try:
-            frames.append(arrive(path, zone))
+            frames.append(read_frame(path, zone))
         except FrameError as error:
             failures.append(Failure(path, str(error)))
     ordered = tuple(sorted(frames, key=lambda frame: frame.order))

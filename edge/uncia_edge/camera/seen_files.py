@@ -5,50 +5,41 @@ before the trap sees it, and as done once the trap has it safe; so that after a 
 outbox whether it was taken, and neither loses nor doubles it. On a card that refuses to be written the entries are kept
 in memory, and written as soon as it lets us.
 
-Files that are gone are forgotten, so that the ledger grows with the folder and not with the years; but not while none
-that it knows is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT`
-(a card that is swapped for another one and comes back). Memory holds a number of each file and no name: a card may bear
-a hundred thousand.
+Files that are gone are forgotten, so that the list grows with the folder and not with the years; but not while none of
+its files is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT` (a
+card that is swapped for another one and comes back). Memory holds a number for each file and no name: a card may hold a
+hundred thousand.
 """
 
 import json
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
 from uncia_edge import durable_files
+from uncia_edge.camera.cameras import FILES_A_HEARTBEAT
 
 _log = logging.getLogger(__name__)
 
-Key = tuple[str, int, int]
+Key = tuple[str, int, int]  # path below the folder, size in bytes, modification time in nanoseconds
 GONE_KEPT = 20_000
 REWRITTEN_AFTER = 5_000  # lines, two or three a burst
 
 
-def key_of(path: Path, folder: Path) -> Key:
-    """Path below `folder`, size in bytes, modification time in nanoseconds.
-
-    Raises:
-        OSError: the file is gone.
-    """
-    about = path.stat()
-    return path.relative_to(folder).as_posix(), about.st_size, about.st_mtime_ns
-
-
-class Ledger:
+class SeenFiles:
     """An append-only file of JSON lines, fsynced with each burst, rewritten when opened and when it has grown.
 
-    `beat` is called with every file that is looked for.
+    `heartbeat` is called while files are looked for.
 
     Raises:
         StorageError: it cannot be read or written when it is opened.
     """
 
-    def __init__(self, path: Path, folder: Path, beat: Callable[[], None] = lambda: None) -> None:
-        self.path, self._folder, self._beat = path, folder, beat
+    def __init__(self, path: Path, folder: Path, heartbeat: Callable[[], None] = lambda: None) -> None:
+        self.path, self._folder, self._heartbeat = path, folder, heartbeat
         self._offered: list[tuple[Key, ...]] = []
         self._done: set[int] = set()  # hashes of their keys
         self._unwritten, self._appended = "", 0
@@ -61,6 +52,10 @@ class Ledger:
 
     def __contains__(self, key: Key) -> bool:
         return hash(key) in self._done
+
+    def new(self, keys: Mapping[Path, Key]) -> list[Path]:
+        """Those of these files that were not handed over."""
+        return [path for path, key in keys.items() if hash(key) not in self._done]
 
     @property
     def offered(self) -> list[tuple[Key, ...]]:
@@ -79,7 +74,7 @@ class Ledger:
 
     def finish(self, keys: Sequence[Key]) -> None:
         """These were handed over, and what came of them is safe. What is gone by now cannot come again."""
-        there = [key for key in keys if self._is_there(key)]
+        there = [key for key, is_there in zip(keys, self._are_there(keys), strict=True) if is_there]
         self._settle(keys, there)
         self._append(_line("done", there) + _line("gone", [key for key in keys if key not in there]))
         if self._appended >= REWRITTEN_AFTER:
@@ -112,15 +107,15 @@ class Ledger:
 
     def _known(self) -> Iterator[Key]:
         """Each file that is done, once, in the order in which they were handed over."""
-        told = set()
+        found = set()
         for kind, keys in self._entries():
             for key in keys if kind == "done" else ():
-                if hash(key) not in told:
-                    told.add(hash(key))
+                if hash(key) not in found:
+                    found.add(hash(key))
                     yield key
 
     def _rewrite(self) -> None:
-        there = bytearray(self._is_there(key) for key in self._known())
+        there = bytearray(self._are_there(self._known()))
         surplus = there.count(0) - GONE_KEPT if 1 in there else 0
         content, done = bytearray(), set()
         for is_there, key in zip(there, self._known(), strict=True):
@@ -140,9 +135,11 @@ class Ledger:
             _log.error("ledger of the watched folder %s: %s; it grows on", self.path, error)
             self._appended = 0
 
-    def _is_there(self, key: Key) -> bool:
-        self._beat()
-        return (self._folder / key[0]).exists()
+    def _are_there(self, keys: Iterable[Key]) -> Iterator[bool]:
+        for number, key in enumerate(keys, start=1):
+            if number % FILES_A_HEARTBEAT == 0:
+                self._heartbeat()
+            yield (self._folder / key[0]).exists()
 
     def _append(self, lines: str) -> None:
         self._unwritten += lines

@@ -1,7 +1,7 @@
 """A live camera that need not be there yet.
 
-Decides what a trap does whose camera is away when it starts: it delivers what waits, tells the base station why it sees
-nothing, and looks for the camera again and again. Ending it would mend nothing, and would silence it.
+Decides what a trap does whose camera is absent when it starts: it delivers what waits, reports why there are no
+pictures, and tries to open the camera again and again. A restart would not help, and would end the reports.
 """
 
 import logging
@@ -12,25 +12,25 @@ from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamer
 
 _log = logging.getLogger(__name__)
 
-LOOK_S = 10.0
+RETRY_S = 10.0
 
 
-class PatientCamera:
-    """The camera that `open_it` gives, now or later; `beat` is called while it is waited for."""
+class WaitingCamera:
+    """The camera that `open_camera` returns, now or later; `heartbeat` is called while it is waited for."""
 
-    def __init__(self, open_it: Callable[[], LiveCamera], beat: Callable[[], None] = lambda: None) -> None:
-        self._open, self._beat = open_it, beat
+    def __init__(self, open_camera: Callable[[], LiveCamera], heartbeat: Callable[[], None] = lambda: None) -> None:
+        self._open, self._heartbeat = open_camera, heartbeat
         self._closing = threading.Event()
         self._camera: LiveCamera | None = None
         self._absent: str | None = None
         self._try()
 
     @property
-    def troubles(self) -> Sequence[str]:
-        """Why it sees nothing, or what of the camera does not work."""
+    def problems(self) -> Sequence[str]:
+        """Why it is absent, or what of the camera does not work."""
         if self._camera is None:
             return [f"no camera: {self._absent}"]
-        return self._camera.troubles
+        return self._camera.problems
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Those of the camera, once it is there."""
@@ -39,10 +39,10 @@ class PatientCamera:
         if self._camera is not None and not self._closing.is_set():
             yield from self._camera.bursts()
 
-    def again(self) -> None:
+    def retry_later(self) -> None:
         """See `LiveCamera`."""
         if self._camera is not None:
-            self._camera.again()
+            self._camera.retry_later()
 
     def close(self) -> None:
         """See `LiveCamera`."""
@@ -51,9 +51,9 @@ class PatientCamera:
             self._camera.close()
 
     def _wait(self) -> bool:
-        """Whether it was closed before the next look."""
-        for _ in range(round(LOOK_S)):
-            self._beat()
+        """Whether it was closed before the next attempt."""
+        for _ in range(round(RETRY_S)):
+            self._heartbeat()
             if self._closing.wait(1.0):
                 return True
         return False
@@ -63,7 +63,7 @@ class PatientCamera:
             self._camera = self._open()
         except CameraAbsentError as error:
             if self._absent is None:
-                _log.error("%s; the trap delivers what it has, and looks again every %g s", error, LOOK_S)
+                _log.error("%s; the trap delivers what it has, and looks again every %g s", error, RETRY_S)
             self._absent = str(error)
             return
         if self._absent is not None:

@@ -215,7 +215,7 @@ class Runtime:
     def _keep_for_later(self, observation: Observation) -> None:
         if not isinstance(self.camera, LiveCamera):
             raise StorageError(observation.trouble or "the card refuses")
-        self.camera.again()
+        self.camera.retry_later()
         self._pressure.relieve()
 
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
@@ -271,7 +271,7 @@ class Runtime:
         if self._card_trouble is not None:
             yield f"the card refuses: {self._card_trouble}"
         if isinstance(self.camera, LiveCamera):
-            yield from self.camera.troubles
+            yield from self.camera.problems
 
     def _chores(self) -> list[Chore]:
         return [

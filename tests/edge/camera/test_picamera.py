@@ -17,7 +17,7 @@ from PIL import Image
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import ConfigurationError
 from uncia_edge.camera.cameras import CameraAbsentError
-from uncia_edge.camera.picamera import PicameraEye, Trigger, TriggeredCamera, pir_sensor
+from uncia_edge.camera.picamera import PicameraStillCamera, Trigger, TriggeredCamera, pir_sensor
 from uncia_edge.camera.watched import WatchSettings
 
 PIN = 4
@@ -25,7 +25,7 @@ TRIGGER = Trigger(before=2, after=3, interval_s=0.01, ring_s=0.02)
 QUICK = WatchSettings(settle_s=0.05, quiet_s=0.3)
 
 
-class CountingEye:
+class CountingCamera:
     """Pictures that differ; fails when told to."""
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ def pulse(pins: Any, seconds: float = 0.3) -> None:
     pins.pin(PIN).drive_low()
 
 
-def camera_on(pins: Any, tmp_path: Path, eye: CountingEye) -> TriggeredCamera:
+def camera_on(pins: Any, tmp_path: Path, eye: CountingCamera) -> TriggeredCamera:
     sensor = pir_sensor(PIN)
     return TriggeredCamera(eye, sensor, tmp_path / "spool", BurstRule(), lambda _: False, TRIGGER, QUICK)
 
 
 def test_a_trigger_gives_a_burst_with_the_moment_before_it(pins: Any, tmp_path: Path) -> None:
     """Two pictures of the ring, three or more after; times are the trap's own."""
-    eye = CountingEye()
+    eye = CountingCamera()
     camera = camera_on(pins, tmp_path, eye)
     bursts = camera.bursts()
     camera._thread.start = lambda: None  # type: ignore[method-assign]
@@ -91,7 +91,7 @@ def test_a_pulse_shorter_than_a_sample_wakes_it(pins: Any) -> None:
 
 def test_a_pulse_on_the_pin_gives_a_burst_that_began_before_it(pins: Any, tmp_path: Path) -> None:
     """The whole way, with the camera's own thread: the ring fills while nothing moves, then something does."""
-    eye, moved_at = CountingEye(), list[float]()
+    eye, moved_at = CountingCamera(), list[float]()
     camera = camera_on(pins, tmp_path, eye)
 
     def notice() -> None:
@@ -115,7 +115,7 @@ def test_a_pulse_on_the_pin_gives_a_burst_that_began_before_it(pins: Any, tmp_pa
 
 def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Path) -> None:
     """Asked for the next burst, the spool of the last one is emptied."""
-    camera = camera_on(pins, tmp_path, CountingEye())
+    camera = camera_on(pins, tmp_path, CountingCamera())
     bursts = camera.bursts()
     camera._motion.set()
     first = next(bursts)
@@ -123,14 +123,14 @@ def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Pa
     camera._motion.set()
     next(bursts)
     assert not any(frame.path.exists() for frame in first.frames)
-    assert not {frame.path for frame in first.frames} & set(camera._watched._arrivals._handed)
+    assert not {frame.path for frame in first.frames} & set(camera._watched._watcher._handed)
     camera.close()
 
 
 def test_a_failing_camera_is_tried_again_and_gives_no_beat(pins: Any, tmp_path: Path) -> None:
     """The thread survives; what feeds the watchdog stops, so that the service is restarted if it goes on."""
     beats: list[int] = []
-    eye = CountingEye()
+    eye = CountingCamera()
     eye.broken = True
     sensor = pir_sensor(PIN)
     camera = TriggeredCamera(
@@ -151,7 +151,7 @@ def test_a_missing_picamera2_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     """It says how to install it."""
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(ConfigurationError, match="apt install python3-picamera2"):
-        PicameraEye(640, 480)
+        PicameraStillCamera(640, 480)
 
 
 class OtherNumpy:
@@ -166,7 +166,7 @@ def test_a_picamera2_that_was_built_for_another_numpy_is_one_clear_line(monkeypa
     """It says what to install."""
     monkeypatch.setattr(sys, "meta_path", [OtherNumpy(), *sys.meta_path])
     with pytest.raises(ConfigurationError, match=r"numpy\.dtype size changed.*extra \[pi\]"):
-        PicameraEye(640, 480)
+        PicameraStillCamera(640, 480)
 
 
 @pytest.mark.parametrize("step", ["Picamera2", "configure", "start"])
@@ -198,7 +198,7 @@ def test_a_ribbon_that_is_loose_is_a_camera_that_may_come(monkeypatch: pytest.Mo
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
     with pytest.raises(CameraAbsentError, match="did not complete"):
-        PicameraEye(640, 480)
+        PicameraStillCamera(640, 480)
     assert bool(closed) is (step != "Picamera2")
 
 
@@ -206,7 +206,7 @@ def test_what_a_power_cut_left_unfinished_is_swept(pins: Any, tmp_path: Path) ->
     """A picture under its temporary name."""
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "a.jpg.tmp").write_bytes(b"half")
-    camera_on(pins, tmp_path, CountingEye()).close()
+    camera_on(pins, tmp_path, CountingCamera()).close()
     assert list((tmp_path / "spool").iterdir()) == []
 
 
@@ -233,7 +233,7 @@ def test_the_eye_asks_picamera2_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> No
     module = types.ModuleType("picamera2")
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
-    eye = PicameraEye(640, 480)
+    eye = PicameraStillCamera(640, 480)
     assert eye.capture() == b"jpeg"
     eye.close()
     assert calls == ["configure (640, 480)", "start", "close"]
@@ -247,7 +247,7 @@ def test_importing_the_runtime_imports_neither_picamera2_nor_gpiozero() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def burst_with(camera: TriggeredCamera, eye: CountingEye) -> None:
+def burst_with(camera: TriggeredCamera, eye: CountingCamera) -> None:
     """Two pictures from before the trigger, three after, taken now and without a thread."""
     for _ in range(2):
         camera._ring.append((time.monotonic(), eye.capture()))
@@ -259,7 +259,7 @@ def test_a_clock_that_is_set_within_a_burst_does_not_tear_it(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From 1970 to 2026 between two pictures: one burst, its frames as far apart as they were taken."""
-    eye, calendar = CountingEye(), iter([100.0, *[1.8e9] * 100])
+    eye, calendar = CountingCamera(), iter([100.0, *[1.8e9] * 100])
     camera = camera_on(pins, tmp_path, eye)
     monkeypatch.setattr("uncia_edge.camera.picamera.time", types.SimpleNamespace(
         time=lambda: next(calendar), monotonic=time.monotonic))  # fmt: skip
@@ -276,15 +276,15 @@ def test_a_burst_that_the_card_refused_stays_in_the_spool(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And comes again."""
-    monkeypatch.setattr("uncia_edge.camera.watched.AGAIN_S", 0.0)
-    eye = CountingEye()
+    monkeypatch.setattr("uncia_edge.camera.watched.RETRY_S", 0.0)
+    eye = CountingCamera()
     camera = camera_on(pins, tmp_path, eye)
     burst_with(camera, eye)
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
     bursts = camera.bursts()
     first = next(bursts)
-    camera.again()
+    camera.retry_later()
     second = next(bursts)
     assert [frame.path for frame in second.frames] == [frame.path for frame in first.frames]
     assert all(frame.path.exists() for frame in second.frames)
@@ -296,7 +296,7 @@ def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A restart would mend nothing."""
-    eye = CountingEye()
+    eye = CountingCamera()
     camera = camera_on(pins, tmp_path, eye)
     monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     burst_with(camera, eye)
@@ -306,7 +306,7 @@ def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
 
 def test_the_camera_is_released_when_its_watch_ends(pins: Any, tmp_path: Path) -> None:
     """Or it could not be opened again after a planned sleep."""
-    eye = CountingEye()
+    eye = CountingCamera()
     camera = camera_on(pins, tmp_path, eye)
     camera._watched.close()
     assert (list(camera.bursts()), eye.closed >= 1, camera._thread.is_alive()) == ([], True, False)

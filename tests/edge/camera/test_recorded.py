@@ -105,7 +105,7 @@ def test_a_card_of_nothing_but_bad_files_is_told(tmp_path: Path) -> None:
 def played(folder: Path, pace: float) -> list[float]:
     """When each burst was handed over, by a clock that only waiting moves."""
     now_s, beats = [0.0], list[int]()
-    camera = RecordedCamera(folder, pace=pace, beat=lambda: beats.append(1), clock=lambda: now_s[0])
+    camera = RecordedCamera(folder, pace=pace, heartbeat=lambda: beats.append(1), clock=lambda: now_s[0])
 
     def wait(seconds: float) -> bool:
         assert seconds <= 1.0
@@ -135,7 +135,7 @@ def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
     write(tmp_path / "a" / "1.jpg", "2026:01:01 00:00:00")
     write(tmp_path / "b" / "1.jpg", "2026:01:01 01:00:00")
     beats: list[int] = []
-    camera = RecordedCamera(tmp_path, pace=1, beat=lambda: beats.append(1) or camera.close())  # type: ignore[func-returns-value]
+    camera = RecordedCamera(tmp_path, pace=1, heartbeat=lambda: beats.append(1) or camera.close())  # type: ignore[func-returns-value]
     assert len(list(camera.bursts())) == 1
 
 

@@ -8,7 +8,7 @@ import pytest
 from uncia_contract.errors import ConfigurationError
 from uncia_edge.camera import waiting_camera
 from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamera
-from uncia_edge.camera.waiting_camera import PatientCamera
+from uncia_edge.camera.waiting_camera import WaitingCamera
 
 BURST = ArrivedBurst("b1", ())
 
@@ -26,13 +26,13 @@ class Late:
         return self
 
     @property
-    def troubles(self) -> Sequence[str]:
+    def problems(self) -> Sequence[str]:
         return ["its lens is dirty"]
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         yield BURST
 
-    def again(self) -> None:
+    def retry_later(self) -> None:
         self.refused += 1
 
     def close(self) -> None:
@@ -42,20 +42,20 @@ class Late:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks without waiting."""
-    monkeypatch.setattr(waiting_camera, "LOOK_S", 0)
+    monkeypatch.setattr(waiting_camera, "RETRY_S", 0)
 
 
 def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
     """Its bursts are handed on, and it is told when one could not be stored."""
     late = Late()
-    camera = PatientCamera(late)
+    camera = WaitingCamera(late)
     assert isinstance(camera, LiveCamera)
-    assert camera.troubles == ["no camera: look 1: no camera answers"]
+    assert camera.problems == ["no camera: look 1: no camera answers"]
     bursts = camera.bursts()
     assert next(bursts) == BURST
-    camera.again()
+    camera.retry_later()
     camera.close()
-    assert (late.looks, late.refused, late.closed, camera.troubles) == (3, 1, True, ["its lens is dirty"])
+    assert (late.looks, late.refused, late.closed, camera.problems) == (3, 1, True, ["its lens is dirty"])
 
 
 def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,8 +70,8 @@ def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pyte
     def never() -> LiveCamera:
         raise CameraAbsentError("no camera")
 
-    monkeypatch.setattr(waiting_camera, "LOOK_S", 5)
-    camera = PatientCamera(never, beat)
+    monkeypatch.setattr(waiting_camera, "RETRY_S", 5)
+    camera = WaitingCamera(never, beat)
     assert (list(camera.bursts()), len(beats)) == ([], 2)
 
 
@@ -81,6 +81,6 @@ def test_what_no_waiting_mends_is_an_error(tmp_path: Path) -> None:
     def broken() -> LiveCamera:
         raise ConfigurationError("picamera2 is not installed")
 
-    attempt: Callable[[], object] = lambda: PatientCamera(broken)  # noqa: E731
+    attempt: Callable[[], object] = lambda: WaitingCamera(broken)  # noqa: E731
     with pytest.raises(ConfigurationError):
         attempt()

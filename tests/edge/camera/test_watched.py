@@ -16,10 +16,10 @@ from support.records import make_record
 from uncia_contract.bursts.frames import BurstRule, Frame
 from uncia_contract.errors import DataError
 from uncia_edge.camera import watched
-from uncia_edge.camera.burst_assembler import Gathering
+from uncia_edge.camera.burst_assembler import BurstAssembler
 from uncia_edge.camera.cameras import ArrivedBurst
-from uncia_edge.camera.folder_watcher import Arrivals, Mode, file_system
-from uncia_edge.camera.seen_files import Ledger, key_of
+from uncia_edge.camera.folder_watcher import FolderWatcher, Mode, file_system, key_of
+from uncia_edge.camera.seen_files import SeenFiles
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.outbox.store import Outbox
 
@@ -85,11 +85,11 @@ def test_files_of_a_cameras_sub_folders_form_bursts(place: Place, mode: str) -> 
 @pytest.mark.parametrize("mode", ["inotify", "polling"])
 def test_a_folder_made_while_watching_is_watched(place: Place, mode: str) -> None:
     """A camera starts 102RECNX in the middle of the night."""
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), mode, settle_s=0.05)  # type: ignore[arg-type]
-    arrivals.ready(0.05)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), mode, settle_s=0.05)  # type: ignore[arg-type]
+    watcher.ready(0.05)
     path = place.put("102RECNX/C1.JPG", 0)
-    assert until(lambda: arrivals.ready(0.05)) == [path]
-    arrivals.close()
+    assert until(lambda: watcher.ready(0.05)) == [path]
+    watcher.close()
 
 
 def until(attempt: Callable[[], list[Path]], within_s: float = 70.0) -> list[Path]:
@@ -102,34 +102,34 @@ def until(attempt: Callable[[], list[Path]], within_s: float = 70.0) -> list[Pat
 
 def test_a_file_counts_as_soon_as_it_is_closed(place: Place) -> None:
     """With inotify nobody waits for it to settle."""
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "inotify", settle_s=1000)
-    arrivals.ready(0)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "inotify", settle_s=1000)
+    watcher.ready(0)
     path = place.put("A1.JPG", 0)
-    assert until(lambda: arrivals.ready(0.1), 10) == [path]
-    arrivals.close()
+    assert until(lambda: watcher.ready(0.1), 10) == [path]
+    watcher.close()
 
 
 def test_a_file_renamed_in_counts(place: Place, tmp_path: Path) -> None:
     """Programs that write aside and rename."""
     aside = place.folder / "A1.JPG.part"
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "inotify", settle_s=1000)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "inotify", settle_s=1000)
     aside.write_bytes(jpeg(1))
     aside.rename(place.folder / "A1.JPG")
-    assert until(lambda: arrivals.ready(0.1), 10) == [place.folder / "A1.JPG"]
-    arrivals.close()
+    assert until(lambda: watcher.ready(0.1), 10) == [place.folder / "A1.JPG"]
+    watcher.close()
 
 
 def test_a_growing_file_waits(place: Place) -> None:
     """Half a picture that still grows is no failure, and no frame until it has settled."""
     now_s = [0.0]
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
     content, path = jpeg(1), place.folder / "A1.JPG"
     for part in range(1, 6):
         path.write_bytes(content[: part * len(content) // 5])
         now_s[0] += 1.9
-        assert arrivals.ready(0) == []
+        assert watcher.ready(0) == []
     now_s[0] += 2.1
-    assert arrivals.ready(0) == [path]
+    assert watcher.ready(0) == [path]
 
 
 def test_what_arrived_while_nobody_watched_is_found(place: Place) -> None:
@@ -161,11 +161,11 @@ def test_a_burst_that_was_taken_does_not_come_again(place: Place, tmp_path: Path
 def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) -> None:
     """The last line may be half a line."""
     one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
-    ledger = Ledger(place.ledger, place.folder)
+    ledger = SeenFiles(place.ledger, place.folder)
     ledger.finish([key_of(one, place.folder)])
     with place.ledger.open("a") as stream:
         stream.write('["done", [["A2.JPG", 12')
-    again = Ledger(place.ledger, place.folder)
+    again = SeenFiles(place.ledger, place.folder)
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, False)
 
 
@@ -192,11 +192,13 @@ def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: 
     for n in range(200):
         place.put(f"100RECNX/A{n:04d}.JPG", 100 * (n // 4) + n % 4)
     read: list[Path] = []
-    real = watched.arrive
-    monkeypatch.setattr(watched, "arrive", lambda path, zone: (read.append(path), real(path, zone))[1])
+    real = watched.read_frame
+    monkeypatch.setattr(watched, "read_frame", lambda path, zone: (read.append(path), real(path, zone))[1])
     beats: list[int] = []
     camera = WatchedCamera(
-        *(place.folder, place.ledger, BurstRule(), lambda _: False), watch=QUICK, beat=lambda: beats.append(len(read))
+        *(place.folder, place.ledger, BurstRule(), lambda _: False),
+        watch=QUICK,
+        heartbeat=lambda: beats.append(len(read)),
     )
     found, after = [], []
     for burst in camera.bursts():
@@ -207,6 +209,19 @@ def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: 
     assert found == [4] * 50
     assert after[0] < 130
     assert set(range(200)) <= set(beats)
+
+
+def test_a_full_card_gives_heartbeats_while_it_is_walked(place: Place) -> None:
+    """On a slow share the walk alone takes longer than the watchdog waits."""
+    for n in range(200):
+        place.put(f"{n // 100}/A{n:04d}.JPG", n)
+    beats: list[int] = []
+    seen = SeenFiles(place.ledger, place.folder)
+    watcher = FolderWatcher(place.folder, seen, "polling", heartbeat=lambda: beats.append(1))
+    list(watcher._pictures())
+    walked = len(beats)
+    watcher.ready(0)
+    assert (walked >= 12, len(beats) - 2 * walked >= 12) == (True, True)
 
 
 @pytest.mark.parametrize("quiet_s", [0.1, 0.0], ids=["frames still gather", "all bursts have ended"])
@@ -269,7 +284,7 @@ def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkey
     """It grows with the folder, not with the years; and not while it runs, either."""
     monkeypatch.setattr("uncia_edge.camera.seen_files.GONE_KEPT", 3)
     monkeypatch.setattr("uncia_edge.camera.seen_files.REWRITTEN_AFTER", 10)
-    ledger, keys = Ledger(place.ledger, place.folder), []
+    ledger, keys = SeenFiles(place.ledger, place.folder), []
     for n in range(100):
         path = place.put(f"A{n:03d}.JPG", n)
         keys.append(key_of(path, place.folder))
@@ -277,7 +292,7 @@ def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkey
         ledger.finish(keys[-1:])
         if n < 99:
             path.unlink()
-    again = Ledger(place.ledger, place.folder)
+    again = SeenFiles(place.ledger, place.folder)
     assert [key in again for key in keys] == [False] * 96 + [True] * 4
     assert len(place.ledger.read_text().splitlines()) == 4
 
@@ -285,11 +300,11 @@ def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkey
 def test_what_is_gone_when_it_is_finished_need_not_be_remembered(place: Place) -> None:
     """The Pi's own pictures leave the spool before that: nothing stays of them."""
     path = place.put("A1.JPG", 0)
-    ledger, key = Ledger(place.ledger, place.folder), key_of(path, place.folder)
+    ledger, key = SeenFiles(place.ledger, place.folder), key_of(path, place.folder)
     ledger.offer([key])
     path.unlink()
     ledger.finish([key])
-    again = Ledger(place.ledger, place.folder)
+    again = SeenFiles(place.ledger, place.folder)
     assert (key in ledger, key in again, again.offered, place.ledger.read_text()) == (False, False, [], "")
 
 
@@ -327,10 +342,10 @@ def test_the_kind_of_file_system_is_known() -> None:
 def test_a_share_is_looked_at_and_not_listened_to(place: Place, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """There inotify tells of this machine's own writes only."""
     monkeypatch.setattr("uncia_edge.camera.folder_watcher.file_system", lambda folder: kind)
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), settle_s=0.05)
-    assert not arrivals.by_inotify
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), settle_s=0.05)
+    assert not watcher.by_inotify
     path = place.put("100RECNX/A1.JPG", 0)
-    assert until(lambda: arrivals.ready(0.05), 10) == [path]
+    assert until(lambda: watcher.ready(0.05), 10) == [path]
 
 
 def test_a_folder_that_goes_away_is_told_once_and_taken_up_again(
@@ -340,24 +355,24 @@ def test_a_folder_that_goes_away_is_told_once_and_taken_up_again(
     now_s = [0.0]
     camera = WatchedCamera(place.folder, place.ledger, BurstRule(), lambda _: False,
                            watch=WatchSettings("polling", 1.0, 1.0), clock=lambda: now_s[0])  # fmt: skip
-    camera._arrivals._listen = lambda timeout_s: None  # type: ignore[method-assign]
+    camera._watcher._listen = lambda timeout_s: {}  # type: ignore[method-assign]
     place.folder.rmdir()
     for _ in range(5):
         now_s[0] += 2.0
-        assert camera._arrivals.ready(0) == []
-    assert camera.troubles == [f"no camera: {place.folder}: No such file or directory"]
+        assert camera._watcher.ready(0) == []
+    assert camera.problems == [f"no camera: {place.folder}: No such file or directory"]
     place.folder.mkdir()
     path = place.put("A1.JPG", 0)
-    assert until(lambda: (now_s.append(now_s.pop() + 2.0), camera._arrivals.ready(0))[1], 10) == [path]
-    assert camera.troubles == []
+    assert until(lambda: (now_s.append(now_s.pop() + 2.0), camera._watcher.ready(0))[1], 10) == [path]
+    assert camera.problems == []
     assert [record.levelname for record in caplog.records if "watched folder" in record.message] == ["ERROR"]
 
 
 def test_a_disk_is_listened_to(place: Place) -> None:
     """The default."""
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder))
-    assert arrivals.by_inotify
-    arrivals.close()
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder))
+    assert watcher.by_inotify
+    watcher.close()
 
 
 def test_without_inotify_it_looks_every_few_seconds(
@@ -369,13 +384,13 @@ def test_without_inotify_it_looks_every_few_seconds(
         raise OSError(28, "inotify watch limit reached")
 
     monkeypatch.setattr("uncia_edge.camera.folder_watcher.Observer.start", refuse)
-    ledger = Ledger(place.ledger, place.folder)
-    arrivals = Arrivals(place.folder, ledger, settle_s=0.05)
+    ledger = SeenFiles(place.ledger, place.folder)
+    watcher = FolderWatcher(place.folder, ledger, settle_s=0.05)
     assert "no inotify ([Errno 28] inotify watch limit reached)" in caplog.text
     path = place.put("A1.JPG", 0)
-    assert until(lambda: arrivals.ready(0.05), 10) == [path]
+    assert until(lambda: watcher.ready(0.05), 10) == [path]
     with pytest.raises(OSError, match="limit reached"):
-        Arrivals(place.folder, ledger, "inotify")
+        FolderWatcher(place.folder, ledger, "inotify")
 
 
 def frames(seconds: Iterator[float] | list[float]) -> list[Frame]:
@@ -384,23 +399,23 @@ def frames(seconds: Iterator[float] | list[float]) -> list[Frame]:
 
 def test_a_burst_is_open_while_frames_arrive() -> None:
     """Ended by quiet, not by its EXIF times, which may be old."""
-    gathering = Gathering(BurstRule(), quiet_s=12)
+    assembler = BurstAssembler(BurstRule(), quiet_s=12)
     one, two = frames([0, 5])
-    gathering.add(one, 0.0)
-    gathering.add(two, 11.0)
-    assert gathering.due(20.0) == []
-    assert [len(burst.frames) for burst in gathering.due(23.0)] == [2]
+    assembler.add([one], 0.0)
+    assembler.add([two], 11.0)
+    assert assembler.due(20.0) == []
+    assert [len(burst.frames) for burst in assembler.due(23.0)] == [2]
 
 
 def test_a_burst_that_never_ends_is_handed_over_in_pieces() -> None:
     """Wind for an hour: pieces by count and age, each continuing the one before, memory bounded."""
-    gathering = Gathering(BurstRule(max_frames=10), quiet_s=12)
+    assembler = BurstAssembler(BurstRule(max_frames=10), quiet_s=12)
     pieces, most = [], 0
     for second, frame in enumerate(frames([float(n) for n in range(3600)])):
-        gathering.add(frame, float(second))
-        pieces += gathering.due(float(second))
-        most = max(most, len(gathering._held))
-    pieces += gathering.due(10_000.0)
+        assembler.add([frame], float(second))
+        pieces += assembler.due(float(second))
+        most = max(most, len(assembler._open))
+    pieces += assembler.due(10_000.0)
     assert sum(len(piece.frames) for piece in pieces) == 3600
     assert max(len(piece.frames) for piece in pieces) == 10
     assert [piece.continues for piece in pieces] == [False] + [True] * (len(pieces) - 1)
@@ -409,11 +424,11 @@ def test_a_burst_that_never_ends_is_handed_over_in_pieces() -> None:
 
 def test_clock_jumps_within_a_burst_lose_no_frame() -> None:
     """To 1970, back, a year ahead: frames fall into other bursts, and each is handed over once."""
-    gathering = Gathering(BurstRule(), quiet_s=12)
+    assembler = BurstAssembler(BurstRule(), quiet_s=12)
     times = [0.0, 1.0, -1e9, -1e9 + 1, 3e7, 2.0, 2.0]
     for frame in frames(times):
-        gathering.add(frame, 0.0)
-    bursts = gathering.due(100.0)
+        assembler.add([frame], 0.0)
+    bursts = assembler.due(100.0)
     assert sorted(frame.name for burst in bursts for frame in burst.frames) == [f"f{n:05d}" for n in range(7)]
     assert [len(burst.frames) for burst in bursts] == [2, 4, 1]
 
@@ -429,12 +444,12 @@ def test_a_burst_that_could_not_be_stored_comes_again_and_others_go_on(place: Pl
     for burst in camera.bursts():
         seen.append(burst.frames[0].name)
         if len(seen) == 1:
-            camera.again()
+            camera.retry_later()
         elif len(seen) == 2:
             assert camera.unstored == 1
             ahead[0] = 61.0
         else:
-            camera.again()
+            camera.retry_later()
             camera.close()
     assert seen == ["A1.JPG", "A2.JPG", "A1.JPG"]
     assert names(place.bursts(1)) == [["A1.JPG"]]
@@ -444,12 +459,12 @@ def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place, mo
     """The card was pulled, or another program tidied up: the rest is stored."""
     place.put("A1.JPG", 0)
     gone = place.put("A2.JPG", 1)
-    monkeypatch.setattr(watched, "AGAIN_S", 0.0)
+    monkeypatch.setattr(watched, "RETRY_S", 0.0)
     camera, seen = place.camera(), list[ArrivedBurst]()
     for burst in camera.bursts():
         seen.append(burst)
         if len(seen) == 1:
-            camera.again()
+            camera.retry_later()
             gone.unlink()
         else:
             camera.close()
@@ -462,7 +477,7 @@ def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
 ) -> None:
     """And writes it with the next entry, after whatever half a line the card had taken."""
     one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
-    ledger = Ledger(place.ledger, place.folder)
+    ledger = SeenFiles(place.ledger, place.folder)
     real = os.fsync
     with monkeypatch.context() as patched:
         patched.setattr(
@@ -473,7 +488,7 @@ def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
         stream.write('["done", [["half')
     assert os.fsync is real
     ledger.finish([key_of(two, place.folder)])
-    again = Ledger(place.ledger, place.folder)
+    again = SeenFiles(place.ledger, place.folder)
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, True)
 
 
@@ -491,9 +506,9 @@ def test_a_folder_that_may_not_be_looked_into_hides_nothing_beside_it(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", scan)
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
-    found = [path for _ in range(2) for path in arrivals.ready(0)]
-    assert (sorted(found), arrivals.away) == (sorted(expected), None)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", settle_s=0.0)
+    found = [path for _ in range(2) for path in watcher.ready(0)]
+    assert (sorted(found), watcher.away) == (sorted(expected), None)
     assert caplog.text.count("lost+found: Permission denied") == 1
 
 
@@ -502,8 +517,8 @@ def test_links_that_lead_nowhere_or_round_in_a_circle_are_passed_by(place: Place
     path = place.put("100RECNX/A.JPG", 0)
     for name, target in (("self.jpg", "self.jpg"), ("none.jpg", "/none/there.jpg"), ("above", str(place.folder))):
         (place.folder / name).symlink_to(target)
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
-    assert ([found for _ in range(2) for found in arrivals.ready(0)], arrivals.away) == ([path], None)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", settle_s=0.0)
+    assert ([found for _ in range(2) for found in watcher.ready(0)], watcher.away) == ([path], None)
 
 
 @pytest.mark.parametrize("mode", ["inotify", "polling"])
@@ -515,7 +530,7 @@ def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
     for burst in camera.bursts():
         assert sorted(frame.path for frame in burst.frames) == sorted(paths)
         camera.close()
-    again = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", settle_s=0.0)
+    again = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", settle_s=0.0)
     assert again.ready(0) == []
 
 
@@ -541,8 +556,8 @@ def test_a_full_share_is_not_looked_through_without_a_pause(place: Place) -> Non
         now_s[0] += 10.0
 
     place.put("A.JPG", 0)
-    arrivals = Arrivals(place.folder, Ledger(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
-    arrivals._pictures = lambda: slow() or iter(())  # type: ignore[method-assign,func-returns-value]
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
+    watcher._pictures = lambda: slow() or iter(())  # type: ignore[method-assign,func-returns-value]
     for now_s[0] in range(0, 60, 3):
-        arrivals.ready(0)
+        watcher.ready(0)
     assert looks == [0.0, 51.0]

@@ -132,7 +132,7 @@ class Rereading:
     """A trap that reads each picture twice, and what happens to the file before the second time."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, between: Callable[[Path], None]) -> None:
-        patch.setattr("uncia_edge.camera.watched.AGAIN_S", 0.0)
+        patch.setattr("uncia_edge.camera.watched.RETRY_S", 0.0)
         patch.setattr("uncia_contract.scoring.burst_decoder.SHARED_BYTES", 0)
         patch.setattr("uncia_edge.scoring.observer.open_original", self.read)
         self.post, self.reads, self.between = Post(folder), 0, between
