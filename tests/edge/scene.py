@@ -16,7 +16,7 @@ from uncia_edge.camera.recorded import recorded_burst
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.observer import Observation, Trap
+from uncia_edge.scoring.observer import Observation, Observer
 
 SIZE = (640, 480)
 START = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
@@ -76,7 +76,7 @@ class Post:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.outbox = Outbox(self.state / "outbox")
         self.classifier = Told(*scores)
-        self.trap = Trap("ridge-01", self.classifier, BUNDLE, self.outbox, clock)
+        self.trap = Observer("ridge-01", self.classifier, BUNDLE, self.outbox, clock)
         self.now_s = 0.0
 
     def put(self, name: str, content: bytes) -> Path:

@@ -154,7 +154,7 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card that is mounted late: what waits is delivered, the base station knows, and the card's bursts come."""
-    monkeypatch.setattr(waiting_camera, "LOOK_S", 1)
+    monkeypatch.setattr(waiting_camera, "RETRY_S", 1)
     folder = base.folder / "media" / "card"
     camera = CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3)
     with Runtime(base.trap(eager_bundle, camera, health_s=1)) as trap:
@@ -164,7 +164,7 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
         record_bursts(folder, 1)
         wait(lambda: [row.frames_stored for row in base.rows()] == [3])
         wait(lambda: (state := base.state()) is not None and state.degraded == ())
-        assert trap.pulse.silent() == []
+        assert trap.watchdog.overdue() == []
         trap.stop()
         running.join(30)
 
@@ -223,7 +223,7 @@ def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
         wait(lambda: base.rows() and base.rows()[0].frames_stored == base.rows()[0].frames)
         trap.stop()
         running.join(30)
-        assert trap.pulse.silent() == []
+        assert trap.watchdog.overdue() == []
     [row] = base.rows()
     record = decode(row.record, SequenceRecord)
     assert (record.clock.source, len(record.frames) >= 4) == ("trap", True)

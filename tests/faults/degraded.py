@@ -63,7 +63,7 @@ class Running:
         deadline = time.monotonic() + 120
         while not condition():
             if not self.thread.is_alive() or time.monotonic() > deadline:
-                sys.exit(f"stuck; alive {self.thread.is_alive()}, troubles {[one.trouble for one in self.seen]}")
+                sys.exit(f"stuck; alive {self.thread.is_alive()}, troubles {[one.problem for one in self.seen]}")
             time.sleep(0.02)
 
     def degraded(self) -> list[str]:
@@ -84,7 +84,7 @@ def main() -> None:
     for waiting in (1, 2):
         running.burst()
         running.wait(lambda: f"{waiting} bursts wait for room on the card" in running.degraded())  # noqa: B023
-    told, silent = running.degraded(), running.runtime.pulse.silent()
+    told, silent = running.degraded(), running.runtime.watchdog.overdue()
     refused = [one.record.frames_scored for one in running.seen if not one.safe and one.record is not None]
     card.relent()
     running.burst()

@@ -13,23 +13,25 @@ from uncia_contract.errors import BundleError
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.durable_files import make_folder, write_bytes
-from uncia_edge.scoring.delegate import Chosen
+from uncia_edge.scoring.delegate import ChosenClassifier
 
 _log = logging.getLogger(__name__)
 
+# Returns the classifier of a bundle that reproduced its probes here; raises BundleError else.
+Prove = Callable[[Path, Bundle], ChosenClassifier]
 FOLDER, LAST_GOOD = "bundle", "last-good.uncia"
 
 
 @dataclass(frozen=True)
-class InUse:
+class BundleInUse:
     """The bundle that decides, its classifier, and why the configured one does not (None where it does)."""
 
     bundle: Bundle
-    chosen: Chosen
+    chosen: ChosenClassifier
     refused: str | None = None
 
 
-def bundle_in_use(configured: Path, state: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
+def select_bundle(configured: Path, state: Path, prove: Prove) -> BundleInUse:
     """The bundle that was installed from afar, else the configured one, else the last good one; each proves itself.
 
     Raises:
@@ -47,24 +49,24 @@ def bundle_in_use(configured: Path, state: Path, prove: Callable[[Path, Bundle],
     return _configured(configured, kept, prove)
 
 
-def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
+def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Prove) -> BundleInUse:
     installed.begin_trial()
     bundle, chosen = _proved(path, prove)
     installed.prove()
     _keep(path, bundle, kept)
-    return InUse(bundle, chosen)
+    return BundleInUse(bundle, chosen)
 
 
-def _configured(configured: Path, kept: Path, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
+def _configured(configured: Path, kept: Path, prove: Prove) -> BundleInUse:
     try:
         bundle, chosen = _proved(configured, prove)
     except BundleError as error:
         return _fall_back(kept, error, prove)
     _keep(configured, bundle, kept)
-    return InUse(bundle, chosen)
+    return BundleInUse(bundle, chosen)
 
 
-def _proved(path: Path, prove: Callable[[Path, Bundle], Chosen]) -> tuple[Bundle, Chosen]:
+def _proved(path: Path, prove: Prove) -> tuple[Bundle, ChosenClassifier]:
     bundle = read_bundle(path)
     try:
         return bundle, prove(path, bundle)
@@ -72,7 +74,7 @@ def _proved(path: Path, prove: Callable[[Path, Bundle], Chosen]) -> tuple[Bundle
         raise BundleError(f"{path}: {error}") from error
 
 
-def _fall_back(kept: Path, error: BundleError, prove: Callable[[Path, Bundle], Chosen]) -> InUse:
+def _fall_back(kept: Path, error: BundleError, prove: Prove) -> BundleInUse:
     if not kept.exists():
         raise error
     try:
@@ -82,7 +84,7 @@ def _fall_back(kept: Path, error: BundleError, prove: Callable[[Path, Bundle], C
     _log.error(
         "%s; %s version %d, the last good bundle, stays in use", error, bundle.manifest.name, bundle.manifest.version
     )
-    return InUse(bundle, chosen, f"bundle refused: {error}"[:200])
+    return BundleInUse(bundle, chosen, f"bundle refused: {error}"[:200])
 
 
 def _keep(configured: Path, bundle: Bundle, kept: Path) -> None:

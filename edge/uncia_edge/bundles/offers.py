@@ -179,10 +179,10 @@ class Offers:
             durable_files.sync_folder(self._folder)
 
 
-def _gaps(size: int, held: Sequence[tuple[int, int]]) -> tuple[ByteRange, ...]:
+def _gaps(size: int, known: Sequence[tuple[int, int]]) -> tuple[ByteRange, ...]:
     """What of `size` bytes lies in none of the spans."""
     found, at = [], 0
-    for start, end in sorted(held):
+    for start, end in sorted(known):
         if start > at:
             found.append(ByteRange(at, min(start, size)))
         at = max(at, end)

@@ -26,7 +26,7 @@ from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.bundles.last_good import FOLDER
 from uncia_edge.bundles.trust import trust_of
 from uncia_edge.clock import Reading
-from uncia_edge.scoring.delegate import why_not
+from uncia_edge.scoring.delegate import probe_in_child
 from uncia_edge.settings import TrapSettings
 
 Status = Literal["ok", "warning", "failed"]
@@ -128,7 +128,7 @@ def delegate_line(settings: TrapSettings) -> Line:
     """Whether the configured accelerator runs the bundle, tried in a child process."""
     if not settings.delegate:
         return Line("delegate", "ok", "none configured: CPU")
-    reason = why_not(bundle_file(settings), settings.delegate)
+    reason = probe_in_child(bundle_file(settings), settings.delegate)
     if reason:
         return Line(
             "delegate",

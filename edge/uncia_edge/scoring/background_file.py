@@ -1,6 +1,6 @@
-"""The trap's own view, kept over planned sleeps and restarts.
+"""The background of the trap's own view, kept over planned sleeps and restarts.
 
-Decides when it is written: once, when the trap ends in order. After a power cut three bursts make it anew.
+Decides when it is written: once, when the trap ends in order. After a power cut it is learnt again from three bursts.
 """
 
 import logging
@@ -15,8 +15,8 @@ _log = logging.getLogger(__name__)
 NAME = "background.npz"
 
 
-def read_backdrop(state: Path) -> Background:
-    """What was kept; nothing where nothing was, or where it is damaged."""
+def read_background(state: Path) -> Background:
+    """The background that was kept; an empty one where none was, or where the file is damaged."""
     try:
         return background_from_bytes((state / NAME).read_bytes())
     except FileNotFoundError:
@@ -26,8 +26,8 @@ def read_backdrop(state: Path) -> Background:
         return Background()
 
 
-def keep_backdrop(state: Path, background: Background) -> None:
-    """Write it, where the card lets us."""
+def write_background(state: Path, background: Background) -> None:
+    """Write the background; a card that refuses costs only the background."""
     try:
         durable_files.write_bytes(state / NAME, background_to_bytes(background))
     except OSError as error:

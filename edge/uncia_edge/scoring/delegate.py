@@ -25,7 +25,7 @@ _REFUSED = 3
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenClassifier:
     """A proven classifier, and why it is not the accelerator that was asked for (None where it is, or none was).
 
     `beside` is what scores while other cores decode, where that is another one.
@@ -36,7 +36,7 @@ class Chosen:
     beside: Classifier | None = None
 
 
-def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: float = TIMEOUT_S) -> Chosen:
+def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: float = TIMEOUT_S) -> ChosenClassifier:
     """The bundle on the accelerator behind `library`, else on the CPU; its probes have been reproduced.
 
     Args:
@@ -49,11 +49,11 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     Raises:
         BundleError: not even the CPU reproduces the probes.
     """
-    reason = why_not(path, library, timeout_s) if library else None
+    reason = probe_in_child(path, library, timeout_s) if library else None
     if library and reason is None:
         try:
             model = accelerated_model(bundle, library)
-            return Chosen(AcceleratedClassifier(bundle, threads, load_delegate(library), model))
+            return ChosenClassifier(AcceleratedClassifier(bundle, threads, load_delegate(library), model))
         except (BundleError, RuntimeMissingError, RuntimeError) as error:
             reason = str(error)
     if reason is not None:
@@ -62,7 +62,7 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     beside = on_one_core(bundle, classifier)
     for one in filter(None, (classifier, beside)):
         one.check_probes()
-    return Chosen(classifier, None if reason is None else f"delegate {library}: {reason}", beside)
+    return ChosenClassifier(classifier, None if reason is None else f"delegate {library}: {reason}", beside)
 
 
 def accelerated_model(bundle: Bundle, library: str) -> str:
@@ -78,10 +78,10 @@ def accelerated_model(bundle: Bundle, library: str) -> str:
     return EDGETPU
 
 
-def why_not(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Why the delegate (the CPU where empty) cannot run this bundle, in one line.
+def probe_in_child(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | None:
+    """Run the bundle's probes on a delegate (the CPU where empty) in a child process.
 
-    None when its probes came out right in a child process.
+    The reason why they failed, in one line; None when they came out right.
     """
     command = [sys.executable, "-m", __name__, str(path), library]
     try:
@@ -102,8 +102,8 @@ def why_not(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | Non
         return f"its process was ended by signal {-done.returncode}"
     if done.returncode == _REFUSED:
         return " ".join(done.stdout.split())[:200]
-    said = done.stderr.strip().splitlines() or ["it said nothing"]
-    return f"its process left with {done.returncode}: {said[-1][:200]}"
+    output = done.stderr.strip().splitlines() or ["it said nothing"]
+    return f"its process left with {done.returncode}: {output[-1][:200]}"
 
 
 def _try(path: Path, library: str) -> int:

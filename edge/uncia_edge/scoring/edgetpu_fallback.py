@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class AcceleratedClassifier(Classifier):
-    """A classifier on an accelerator until that fails, from then on the CPU; `trouble` says why (None: no trouble)."""
+    """A classifier on an accelerator until that fails, from then on the CPU; `problem` says why (None: it works)."""
 
     def __init__(self, bundle: Bundle, threads: int, delegate: Any, model: str) -> None:
         """Loads the model on the accelerator and reproduces the bundle's probes there.
@@ -27,7 +27,7 @@ class AcceleratedClassifier(Classifier):
             BundleError: the accelerator cannot load the model, or does not reproduce the probes.
             RuntimeError: it fails at once.
         """
-        self.trouble: str | None = None
+        self.problem: str | None = None
         self._bundle, self._threads, self._proven = bundle, threads, False
         self._cpu: Classifier | None = None
         super().__init__(bundle, threads, delegate, model)
@@ -51,8 +51,8 @@ class AcceleratedClassifier(Classifier):
         return self._cpu.features(image)
 
     def _fall_back(self, error: RuntimeError) -> Classifier:
-        self.trouble = f"delegate {self._interpreter.info.delegate} failed: {str(error).strip()[:150]}"
-        _log.error("%s; the CPU takes over", self.trouble)
+        self.problem = f"delegate {self._interpreter.info.delegate} failed: {str(error).strip()[:150]}"
+        _log.error("%s; the CPU takes over", self.problem)
         cpu = Classifier(self._bundle, self._threads)
         cpu.check_probes()
         return cpu

@@ -1,4 +1,4 @@
-"""The trap's own loop: a burst is scored, decided and, when positive, safe in the outbox before it is forgotten.
+"""A burst is scored, decided and, when positive, safe in the outbox before it is forgotten.
 
 Decides nothing itself: the rules are the contract's, the bundle's and the outbox's. Parts are wired in `runtime`.
 """
@@ -25,8 +25,8 @@ from uncia_edge.outbox.source_files import Original, Sign, open_original
 from uncia_edge.scoring.records import SequenceIds, make_record
 
 
-class Outgoing(Protocol):
-    """What the loop asks of the outbox."""
+class RecordSink(Protocol):
+    """What the observer asks of the outbox."""
 
     def next_sequence_id(self, trap: str) -> str:
         """An id that was never given before and never will be again."""
@@ -41,7 +41,7 @@ class Outgoing(Protocol):
 class Observation:
     """What became of one burst: its record (None where no file could be used) and the files that failed.
 
-    `frames` are those of the record, in its order; `trouble` is what the card refused; `safe` says whether the burst
+    `frames` are those of the record, in its order; `problem` is what the card refused; `safe` says whether the burst
     may be forgotten all the same.
     """
 
@@ -49,15 +49,15 @@ class Observation:
     record: SequenceRecord | None
     frames: tuple[Frame, ...]
     failures: tuple[Failure, ...]
-    trouble: str | None = None
+    problem: str | None = None
     safe: bool = True
 
 
-class Beating:
-    """A classifier that shows a sign of life with each picture: a burst may take minutes on a small machine."""
+class HeartbeatClassifier:
+    """A classifier that gives a heartbeat with each picture: a burst may take minutes on a small machine."""
 
-    def __init__(self, classifier: Scores, beat: Callable[[], None]) -> None:
-        self._classifier, self._beat = classifier, beat
+    def __init__(self, classifier: Scores, heartbeat: Callable[[], None]) -> None:
+        self._classifier, self._heartbeat = classifier, heartbeat
 
     @property
     def manifest(self) -> Manifest:
@@ -66,11 +66,11 @@ class Beating:
 
     def score(self, image: NDArray[np.uint8]) -> float:
         """The classifier's score."""
-        self._beat()
+        self._heartbeat()
         return self._classifier.score(image)
 
 
-class Trap:
+class Observer:
     """Turns bursts into records, and hands positive ones to the outbox."""
 
     def __init__(
@@ -78,26 +78,27 @@ class Trap:
         trap: str,
         classifier: Scores,
         bundle: BundleIdentity,
-        outbox: Outgoing,
+        outbox: RecordSink,
         clock: Callable[[], Reading],
         strips: Strips | None = None,
-        beat: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         preview_px: int = 0,
         background: Background | None = None,
         beside: Scores | None = None,
     ) -> None:
-        """Wires the loop; `beat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
+        """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
         `background` is the trap's own view so far; None where bursts come from many places. `beside` scores while other
         cores decode, where that is not the classifier itself.
         """
         self._trap = trap
-        self._classifier, self._beside = Beating(classifier, beat), Beating(beside or classifier, beat)
+        self._classifier = HeartbeatClassifier(classifier, heartbeat)
+        self._beside = HeartbeatClassifier(beside or classifier, heartbeat)
         self._bundle = bundle
         self._outbox = outbox
         self._clock = clock
         self._strips = strips
-        self._beat, self._preview_px, self.background = beat, preview_px, background
+        self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
         self._event, self._unnumbered = "", 0
 
     def observe(self, burst: ArrivedBurst) -> Observation:
@@ -107,7 +108,7 @@ class Trap:
         try:
             verdict = score_burst(readers, self._classifier, self._strips, self.background, beside=self._beside)
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
-            return Observation(burst, None, burst.frames, burst.failures, trouble=str(error), safe=False)
+            return Observation(burst, None, burst.frames, burst.failures, problem=str(error), safe=False)
         if verdict is None:
             broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
             return Observation(burst, None, (), (*burst.failures, *broken))
@@ -115,19 +116,19 @@ class Trap:
         failures = (*burst.failures, *undecodable)
         usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
         frames, signs = tuple(burst.frames[i] for i in usable), tuple(originals[i].sign for i in usable)
-        ids, trouble = self._next_ids(burst)
+        ids, problem = self._next_ids(burst)
         rules = self._classifier.manifest
         record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
         if record.positive:
-            trouble = trouble or self._store(record, frames, burst.owned, signs)
-        safe = not (record.positive and trouble)
+            problem = problem or self._store(record, frames, burst.owned, signs)
+        safe = not (record.positive and problem)
         if safe:  # a burst that comes again must not meet itself
             self.background = verdict.background
-        return Observation(burst, record, frames, failures, trouble, safe)
+        return Observation(burst, record, frames, failures, problem, safe)
 
     def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], BinaryIO]:
         def read() -> BinaryIO:
-            self._beat()
+            self._heartbeat()
             stream, originals[index] = open_original(frame.path, originals.get(index))
             return stream
 
@@ -145,10 +146,10 @@ class Trap:
     def _next_ids(self, burst: ArrivedBurst) -> tuple[SequenceIds, str | None]:
         """Ids, and what the card said against giving them: a burst is scored whatever the card can do."""
         try:
-            sequence, trouble = self._outbox.next_sequence_id(self._trap), None
+            sequence, problem = self._outbox.next_sequence_id(self._trap), None
         except StorageError as error:
             self._unnumbered += 1
-            sequence, trouble = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
+            sequence, problem = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
         if not burst.continues or not self._event:
             self._event = sequence
-        return SequenceIds(sequence, self._event), trouble
+        return SequenceIds(sequence, self._event), problem

@@ -59,24 +59,24 @@ def make_record(
         positive=verdict.decision.positive,
         label=manifest.positive_labels[0],
         bundle=bundle,
-        failures=named(failed),
+        failures=shortened(failed),
     )
 
 
-def said(text: str) -> str:
-    """What a message can carry of a file's name or a reason: bytes of it that are no UTF-8 are spelled out."""
+def message_text(text: str) -> str:
+    """The end of a file's name or of a reason, as a message can carry it: UTF-8, at most 255 characters."""
     return printable(text)[-255:]
 
 
-def named(files: Sequence[str]) -> tuple[str, ...]:
-    """The first files by name, and how many more there are: a card may bear a hundred thousand that are no pictures."""
+def shortened(files: Sequence[str]) -> tuple[str, ...]:
+    """The first files by name, and how many more there are: a card may hold a hundred thousand that are no pictures."""
     most = len(files) if len(files) <= FAILURES_NAMED else FAILURES_NAMED - 1
     more = [f"and {len(files) - most} more"] if len(files) > most else []
-    return (*map(said, files[:most]), *more)
+    return (*map(message_text, files[:most]), *more)
 
 
 def _entry(n: int, frame: Frame, look: FrameLook, original: Original) -> FrameEntry:
-    who = (n, said(frame.name), original.sha256, original.size, frame.taken_at)
+    who = (n, message_text(frame.name), original.sha256, original.size, frame.taken_at)
     return FrameEntry(*who, look.score, _box(look.region), look.reason)
 
 

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _HARMLESS = ("ping", "send_frames")
 
 
-class Sends(Protocol):
+class ReplySender(Protocol):
     """What commands need of delivery."""
 
     def say(self, message: Outgoing) -> None:
@@ -56,26 +56,26 @@ class Commands:
         self._topics, self._overrides, self._apply = topics, overrides, apply
         self._restart, self._trusted, self._offers = restart, trusted, offers
 
-    def handle(self, message: Received, sends: Sends) -> None:
+    def handle(self, message: Received, sender: ReplySender) -> None:
         """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
         try:
-            reply = self._obey(decode(message.payload, Command), sends)
+            reply = self._obey(decode(message.payload, Command), sender)
         except (MessageError, ConfigurationError, BundleError) as error:
             reply = self._reply(False, str(error))
         except OSError as error:
             reply = self._reply(False, f"the card cannot be written: {error}")
         _log.info("command answered: %s %s", reply.ok, reply.detail)
         # Replies go to our own topic only, whatever response topic was asked for: an access list guards no other.
-        sends.say(Outgoing(self._topics.reply, encode(reply), correlation=message.correlation))
+        sender.say(Outgoing(self._topics.reply, encode(reply), correlation=message.correlation))
 
-    def _obey(self, command: Command, sends: Sends) -> Reply:
+    def _obey(self, command: Command, sender: ReplySender) -> Reply:
         if command.name not in _HARMLESS and not self._trusted:
             return self._reply(False, f"{command.name}: refused, because the broker is not authenticated (mutual TLS)")
         match command.name:
             case "ping":
                 return self._reply(True, "pong")
             case "send_frames":
-                return self._send_frames(command, sends)
+                return self._send_frames(command, sender)
             case "set":
                 self._apply(self._overrides.set(command.key or "", command.value))
                 return self._reply(True, f"{command.key} = {command.value}")
@@ -102,10 +102,10 @@ class Commands:
         self._restart()
         return self._reply(True, f"{bundle.name} {bundle.version} proved itself here; restarting with it")
 
-    def _send_frames(self, command: Command, sends: Sends) -> Reply:
+    def _send_frames(self, command: Command, sender: ReplySender) -> Reply:
         if command.sequence is None:
             return self._reply(False, "send_frames: expected a sequence")
-        found = sends.send_first(command.sequence)
+        found = sender.send_first(command.sequence)
         return self._reply(found, "next in line" if found else f"{command.sequence} is not here any more")
 
     def _reply(self, ok: bool, detail: str) -> Reply:

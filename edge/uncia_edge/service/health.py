@@ -10,7 +10,7 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import BundleIdentity, TrapState
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.records import said
+from uncia_edge.scoring.records import message_text
 
 _TEMPERATURE = Path("/sys/class/thermal/thermal_zone0/temp")
 _UPTIME = Path("/proc/uptime")
@@ -57,7 +57,7 @@ def trap_state(
         battery_v=_battery_v(),
         latitude=place[0],
         longitude=place[1],
-        degraded=tuple(said(reason[:255]) for reason in degraded),
+        degraded=tuple(message_text(reason[:255]) for reason in degraded),
     )
 
 

@@ -19,7 +19,7 @@ from uncia_contract.messages.tls import tls_of
 from uncia_contract.messages.topics import Topics
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import FOLDER, LAST_GOOD, bundle_in_use
+from uncia_edge.bundles.last_good import FOLDER, LAST_GOOD, select_bundle
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.bundles.trust import trust_of
 from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
@@ -33,19 +33,19 @@ from uncia_edge.outbox.day import Day
 from uncia_edge.outbox.retention import Bounds, Pressure
 from uncia_edge.outbox.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.background_file import keep_backdrop, read_backdrop
-from uncia_edge.scoring.delegate import Chosen, choose, why_not
+from uncia_edge.scoring.background_file import read_background, write_background
+from uncia_edge.scoring.delegate import ChosenClassifier, choose, probe_in_child
 from uncia_edge.scoring.edgetpu_fallback import AcceleratedClassifier
 from uncia_edge.scoring.memory import return_large_blocks
-from uncia_edge.scoring.observer import Observation, Trap
-from uncia_edge.scoring.records import named
+from uncia_edge.scoring.observer import Observation, Observer
+from uncia_edge.scoring.records import shortened
 from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.overrides import OverrideFile, Overrides
 from uncia_edge.service.sleep import GRACE_S, asleep_until
-from uncia_edge.service.watchdog import Pulse, notify
+from uncia_edge.service.watchdog import Watchdog, notify
 from uncia_edge.settings import BrokerSettings, TrapSettings
 
 _log = logging.getLogger(__name__)
@@ -79,16 +79,16 @@ class Runtime:
         settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
         self._trust = trust_of(settings.bundle_key, Path(settings.state))
-        in_use = bundle_in_use(Path(settings.bundle), Path(settings.state), self._prove)
+        in_use = select_bundle(Path(settings.bundle), Path(settings.state), self._prove)
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
-        troubles = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
-        self._degraded = tuple(reason for reason in troubles if reason)
+        problems = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
+        self._degraded = tuple(reason for reason in problems if reason)
         self.outbox = Outbox(Path(settings.state) / OUTBOX)
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
         parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
-        self.pulse = Pulse(dict.fromkeys(parts, DEADLINE_S))
-        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.pulse.beat)
-        self._card_trouble: str | None = None
+        self.watchdog = Watchdog(dict.fromkeys(parts, DEADLINE_S))
+        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.watchdog.beat)
+        self._card_problem: str | None = None
         day = Day(self.outbox, read_clock)
         self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day, settings.outbox.preview_px)
         self._pressure = Pressure(self.outbox, self._bounds())
@@ -101,14 +101,14 @@ class Runtime:
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
         # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
-        self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.pulse.feed)]), Housekeeping(self._chores())]
+        self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.watchdog.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
-        self._trap = Trap(
+        self._observer = Observer(
             *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
-            beat=lambda: self.pulse.beat("observing"),
+            heartbeat=lambda: self.watchdog.beat("observing"),
             preview_px=settings.outbox.preview_px,
-            background=read_backdrop(Path(settings.state)) if settings.camera.kind != "recorded" else None,
+            background=read_background(Path(settings.state)) if settings.camera.kind != "recorded" else None,
             beside=in_use.chosen.beside,
         )
 
@@ -121,27 +121,27 @@ class Runtime:
             on_command=lambda message: self._commands.handle(message, self.delivery),
             greetings=self._greetings,
             budget=budget,
-            beat=lambda: self.pulse.beat("delivery"),
+            beat=lambda: self.watchdog.beat("delivery"),
         )
 
     def _make_offers(self, folder: Path) -> Offers:
         installed = InstalledBundle(folder, Path(self.settings.bundle))
-        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._why_not)
+        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._prove_offer)
 
-    def _prove(self, path: Path, bundle: Bundle) -> Chosen:
+    def _prove(self, path: Path, bundle: Bundle) -> ChosenClassifier:
         self._trust.check(bundle)
         chosen = choose(path, bundle, self.settings.threads, self.settings.delegate)
         manifest, info = bundle.manifest, chosen.classifier.info
         _log.info("bundle %s version %d on %s, probes reproduced", manifest.name, manifest.version, info)
         return chosen
 
-    def _why_not(self, path: Path) -> str | None:
-        """Why an offered bundle is not taken."""
+    def _prove_offer(self, path: Path) -> str | None:
+        """Why an offered bundle cannot be taken; None where it can."""
         try:
             self._trust.check(read_bundle(path))
         except BundleError as error:
             return str(error)
-        return why_not(path, "", PROOF_S)
+        return probe_in_child(path, "", PROOF_S)
 
     def _bounds(self) -> Bounds:
         if self._state_folder.trouble is not None:
@@ -165,8 +165,8 @@ class Runtime:
             notify("STOPPING=1")
         for thread in self._threads:
             thread.stop()
-        if self._trap.background is not None:
-            keep_backdrop(Path(self.settings.state), self._trap.background)
+        if self._observer.background is not None:
+            write_background(Path(self.settings.state), self._observer.background)
         self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
         self.outbox.close()
 
@@ -182,7 +182,7 @@ class Runtime:
             if self.stopped:
                 return
         if not self.stopped:  # a recording has ended
-            self.pulse.forget("observing")
+            self.watchdog.forget("observing")
             self._audits.release()
 
     def observe(self, burst: ArrivedBurst) -> Observation:
@@ -193,28 +193,28 @@ class Runtime:
         Raises:
             StorageError: the card refused, and the camera is a recording that can be played again.
         """
-        observation = self._trap.observe(burst)
-        self._note_card(observation.trouble)
+        observation = self._observer.observe(burst)
+        self._note_card(observation.problem)
         if not observation.safe:
             self._keep_for_later(observation)
             return observation
         self._count(observation)
-        failures = named([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
+        failures = shortened([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
         self.log.write(burst.name, observation.record, failures)
-        if observation.record is not None and not observation.record.positive and observation.trouble is None:
+        if observation.record is not None and not observation.record.positive and observation.problem is None:
             self._audits.consider(observation.record, [frame.path for frame in observation.frames], burst.owned)
         return observation
 
-    def _note_card(self, trouble: str | None) -> None:
-        if trouble is not None and self._card_trouble is None:
-            _log.error("the card refuses: %s; the trap goes on looking", trouble)
-        elif trouble is None and self._card_trouble is not None:
+    def _note_card(self, problem: str | None) -> None:
+        if problem is not None and self._card_problem is None:
+            _log.error("the card refuses: %s; the trap goes on looking", problem)
+        elif problem is None and self._card_problem is not None:
             _log.info("the card can be written again")
-        self._card_trouble = trouble
+        self._card_problem = problem
 
     def _keep_for_later(self, observation: Observation) -> None:
         if not isinstance(self.camera, LiveCamera):
-            raise StorageError(observation.trouble or "the card refuses")
+            raise StorageError(observation.problem or "the card refuses")
         self.camera.retry_later()
         self._pressure.relieve()
 
@@ -258,18 +258,18 @@ class Runtime:
             self.outbox,
             read_clock(),
             self._overrides.current.revision,
-            tuple(self._troubles()),
+            tuple(self._problems()),
             (self.settings.latitude, self.settings.longitude),
         )
         return Outgoing(self._topics.state, encode(state), retain=True)
 
-    def _troubles(self) -> Iterator[str]:
+    def _problems(self) -> Iterator[str]:
         yield from self._degraded
-        if isinstance(self.classifier, AcceleratedClassifier) and self.classifier.trouble:
-            yield self.classifier.trouble
-        yield from (f"no progress of {part}" for part in self.pulse.silent())
-        if self._card_trouble is not None:
-            yield f"the card refuses: {self._card_trouble}"
+        if isinstance(self.classifier, AcceleratedClassifier) and self.classifier.problem:
+            yield self.classifier.problem
+        yield from (f"no progress of {part}" for part in self.watchdog.overdue())
+        if self._card_problem is not None:
+            yield f"the card refuses: {self._card_problem}"
         if isinstance(self.camera, LiveCamera):
             yield from self.camera.problems
 
@@ -289,13 +289,13 @@ class Runtime:
             self.stop()
             return
         in_memory = self._state_folder.trouble is not None
-        trouble = refusal(self._configured, self.outbox.depth().bytes if in_memory else 0)
-        self._refusals = self._refusals + 1 if trouble and not is_full(trouble) else 0
-        if in_memory and trouble is None:
+        problem = refusal(self._configured, self.outbox.depth().bytes if in_memory else 0)
+        self._refusals = self._refusals + 1 if problem and not is_full(problem) else 0
+        if in_memory and problem is None:
             _log.info("the card can be written again; starting anew on it")
             self.stop()
         elif not in_memory and self._refusals >= REFUSALS and has_memory():
-            _log.error("the card refuses for good (%s); starting anew in memory", trouble)
+            _log.error("the card refuses for good (%s); starting anew in memory", problem)
             self.stop()
 
     def _sleep_if_due(self) -> None:

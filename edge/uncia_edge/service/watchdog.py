@@ -1,7 +1,7 @@
 """Talks to systemd: ready, stopping, and a watchdog that is fed by progress, not by a timer.
 
-Decides when the service is alive: every part that was named must have beaten within its own deadline. The protocol is
-one datagram (sd_notify(3)).
+Decides when the service is alive: every part that was named must have given a heartbeat within its own deadline. The
+protocol is one datagram (sd_notify(3)).
 """
 
 import os
@@ -25,10 +25,10 @@ def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
-class Pulse:
-    """The signs of life of several parts, each with its own deadline in seconds.
+class Watchdog:
+    """The heartbeats of several parts, each with its own deadline in seconds.
 
-    A part that never beat counts from the time it was named.
+    The first deadline of a part begins when the watchdog is made.
     """
 
     def __init__(self, deadlines_s: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,14 +43,14 @@ class Pulse:
         """The part has done its work, and is not waited for any more."""
         self._deadlines_s.pop(part, None)
 
-    def silent(self) -> list[str]:
+    def overdue(self) -> list[str]:
         """The parts that are overdue."""
         now_s = self._clock()
         return [part for part, limit_s in list(self._deadlines_s.items()) if now_s - self._beats_s[part] > limit_s]
 
     def feed(self) -> bool:
         """Feed systemd's watchdog if every part is alive; whether it did."""
-        if overdue := self.silent():
+        if overdue := self.overdue():
             notify(f"STATUS=no progress of {', '.join(overdue)}")
             return False
         return notify("WATCHDOG=1")

@@ -19,9 +19,9 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, manifest_to_bytes
 from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
 from uncia_contract.npz import write_arrays
-from uncia_edge.bundles.last_good import bundle_in_use
+from uncia_edge.bundles.last_good import select_bundle
 from uncia_edge.cli.main import main
-from uncia_edge.scoring.delegate import Chosen, choose
+from uncia_edge.scoring.delegate import ChosenClassifier, choose
 
 CONTRACT_MODELS = Path(__file__).parents[2] / "contract" / "models"
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
@@ -46,17 +46,17 @@ def record_burst(folder: Path) -> None:
         Image.fromarray(noise).save(folder / f"{number}.jpg")
 
 
-def prove(path: Path, bundle: Bundle) -> Chosen:
+def prove(path: Path, bundle: Bundle) -> ChosenClassifier:
     return choose(path, bundle, 1, "")
 
 
-def refuse(path: Path, bundle: Bundle) -> Chosen:
+def refuse(path: Path, bundle: Bundle) -> ChosenClassifier:
     raise BundleError(f"{path.name}: its probes differ")
 
 
 def test_a_good_bundle_is_kept(tmp_path: Path) -> None:
     """Its bytes, in the state folder."""
-    bundle_in_use(STARTER, tmp_path, prove)
+    select_bundle(STARTER, tmp_path, prove)
     assert (tmp_path / "bundle" / "last-good.uncia").read_bytes() == STARTER.read_bytes()
 
 
@@ -65,12 +65,12 @@ def test_a_refused_bundle_leaves_the_last_good_one_in_use(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Loudly, and with the reason for the state message."""
-    good = bundle_in_use(STARTER, tmp_path, prove).bundle
+    good = select_bundle(STARTER, tmp_path, prove).bundle
     configured = tmp_path / "new.uncia"
     if damage == "truncated":
         configured.write_bytes(STARTER.read_bytes()[:100_000])
     with caplog.at_level(logging.ERROR):
-        in_use = bundle_in_use(configured, tmp_path, prove)
+        in_use = select_bundle(configured, tmp_path, prove)
     assert (in_use.bundle.sha256, "new.uncia" in str(in_use.refused)) == (good.sha256, True)
     assert "stays in use" in caplog.text
 
@@ -122,10 +122,10 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """With expected and got, in the log; the file that was good is not touched."""
-    good = bundle_in_use(STARTER, tmp_path, prove).bundle
+    good = select_bundle(STARTER, tmp_path, prove).bundle
     packed(tmp_path / "new.uncia", changed(), **described)
     with caplog.at_level(logging.ERROR):
-        in_use = bundle_in_use(tmp_path / "new.uncia", tmp_path, prove)
+        in_use = select_bundle(tmp_path / "new.uncia", tmp_path, prove)
     assert (in_use.bundle.sha256, bool(in_use.refused)) == (good.sha256, True)
     assert re.search(reason, caplog.text)
 
@@ -164,11 +164,11 @@ def test_a_trap_that_is_given_a_bad_bundle_goes_on_deciding(
 def test_without_a_last_good_bundle_the_refusal_stands(tmp_path: Path) -> None:
     """There is nothing to observe with."""
     with pytest.raises(BundleError, match="probes differ"):
-        bundle_in_use(STARTER, tmp_path, refuse)
+        select_bundle(STARTER, tmp_path, refuse)
 
 
 def test_a_refused_bundle_does_not_replace_the_last_good_one(tmp_path: Path) -> None:
     """What is kept has proven itself here."""
     with pytest.raises(BundleError):
-        bundle_in_use(STARTER, tmp_path, refuse)
+        select_bundle(STARTER, tmp_path, refuse)
     assert not (tmp_path / "bundle").exists()

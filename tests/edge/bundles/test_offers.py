@@ -12,9 +12,9 @@ from uncia_contract.errors import BundleError
 from uncia_contract.messages.records import BundlePiece
 from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import bundle_in_use
+from uncia_edge.bundles.last_good import select_bundle
 from uncia_edge.bundles.offers import Offers
-from uncia_edge.scoring.delegate import Chosen
+from uncia_edge.scoring.delegate import ChosenClassifier
 
 
 class World:
@@ -25,7 +25,7 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.configured.exists():
             self.configured.write_bytes(bundle_bytes(1))
-        self.in_use = bundle_in_use(self.configured, self.state, accept)
+        self.in_use = select_bundle(self.configured, self.state, accept)
         self.refuse, self.tried, self.sent = refuse, 0, 0
         self.installed = InstalledBundle(self.state / "bundle", self.configured)
         self.offers = Offers(
@@ -49,15 +49,15 @@ class World:
         return not missing
 
 
-def accept(path: Path, bundle: object) -> Chosen:
-    return Chosen(None)  # type: ignore[arg-type]
+def accept(path: Path, bundle: object) -> ChosenClassifier:
+    return ChosenClassifier(None)  # type: ignore[arg-type]
 
 
-def crash(path: Path, bundle: object) -> Chosen:
+def crash(path: Path, bundle: object) -> ChosenClassifier:
     raise SystemExit("segmentation fault")
 
 
-def refuse(path: Path, bundle: object) -> Chosen:
+def refuse(path: Path, bundle: object) -> ChosenClassifier:
     raise BundleError("its probes differ")
 
 
@@ -202,7 +202,7 @@ def installed(folder: Path) -> World:
 def test_an_installed_bundle_that_is_refused_later_is_withdrawn(tmp_path: Path) -> None:
     """Another runtime after an update: the configured bundle decides, and the state says why."""
     world = installed(tmp_path)
-    in_use = bundle_in_use(
+    in_use = select_bundle(
         world.configured, world.state, lambda path, b: (refuse if "installed" in path.name else accept)(path, b)
     )
     assert (in_use.bundle.manifest.version, "its probes differ" in str(in_use.refused)) == (1, True)
@@ -214,8 +214,8 @@ def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path
     world = installed(tmp_path)
     for _ in range(2):
         with pytest.raises(SystemExit):
-            bundle_in_use(world.configured, world.state, crash)
-    in_use = bundle_in_use(
+            select_bundle(world.configured, world.state, crash)
+    in_use = select_bundle(
         world.configured, world.state, lambda path, b: (crash if "installed" in path.name else accept)(path, b)
     )
     assert (in_use.bundle.manifest.version, "ended the trap 2 times" in str(in_use.refused)) == (1, True)
@@ -224,11 +224,11 @@ def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path
 def test_a_proved_bundle_is_no_longer_counted(tmp_path: Path) -> None:
     """Power cuts at each start, for years."""
     world = installed(tmp_path)
-    bundle_in_use(world.configured, world.state, accept)
+    select_bundle(world.configured, world.state, accept)
     for _ in range(4):
         with pytest.raises(SystemExit):
-            bundle_in_use(world.configured, world.state, crash)
-    assert bundle_in_use(world.configured, world.state, accept).bundle.manifest.version == 2
+            select_bundle(world.configured, world.state, crash)
+    assert select_bundle(world.configured, world.state, accept).bundle.manifest.version == 2
 
 
 def test_a_bundle_that_somebody_puts_there_by_hand_wins(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from uncia_contract.messages.records import Preview, SequenceRecord, decode, enc
 from uncia_edge.delivery.send_window import Limits, Window
 from uncia_edge.outbox.preview import make_preview
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.observer import Trap
+from uncia_edge.scoring.observer import Observer
 
 
-def trap(folder: Path, *scores: float) -> Trap:
-    return Trap("ridge-01", Told(*scores), BUNDLE, Outbox(folder / "outbox"), reading, preview_px=320)
+def trap(folder: Path, *scores: float) -> Observer:
+    return Observer("ridge-01", Told(*scores), BUNDLE, Outbox(folder / "outbox"), reading, preview_px=320)
 
 
 def test_a_sighting_goes_with_a_thumbnail_of_its_best_frame(tmp_path: Path) -> None:

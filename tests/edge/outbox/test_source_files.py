@@ -79,7 +79,7 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_refused(
     eyes = Eyes(tmp_path, monkeypatch, disguised)
     seen = eyes.observe()
     assert not seen.safe
-    assert "was written into after it had been scored" in (seen.trouble or "")
+    assert "was written into after it had been scored" in (seen.problem or "")
     assert eyes.post.outbox.waiting() == []
 
 

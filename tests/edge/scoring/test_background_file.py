@@ -11,8 +11,8 @@ from uncia_contract.bursts.backgrounds import Background
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import FrameEntry
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.background_file import NAME, keep_backdrop, read_backdrop
-from uncia_edge.scoring.observer import Trap
+from uncia_edge.scoring.background_file import NAME, read_background, write_background
+from uncia_edge.scoring.observer import Observer
 
 SCENE = slope()
 
@@ -23,7 +23,7 @@ class Watch:
     def __init__(self, folder: Path, background: Background | None = None) -> None:
         self.folder, self.number = folder, 0
         self.outbox = Outbox(folder / "outbox")
-        self.trap = Trap("ridge-01", Told(0.9), BUNDLE, self.outbox, reading, background=background or Background())
+        self.trap = Observer("ridge-01", Told(0.9), BUNDLE, self.outbox, reading, background=background or Background())
 
     def sees(self, *images: Image.Image) -> tuple[FrameEntry, ...]:
         """What the record says of the frames of one burst."""
@@ -104,8 +104,8 @@ def test_a_camera_that_was_moved_begins_anew(watch: Watch) -> None:
 def test_the_background_survives_a_restart(watch: Watch, tmp_path: Path) -> None:
     """A planned sleep, or systemd's."""
     assert watch.trap.background is not None
-    keep_backdrop(tmp_path, watch.trap.background)
-    again = Watch(tmp_path / "again", read_backdrop(tmp_path))
+    write_background(tmp_path, watch.trap.background)
+    again = Watch(tmp_path / "again", read_background(tmp_path))
     assert holds(again.sees(noisy(with_animal(SCENE, 0.6), 9))[0], 0.6)
 
 
@@ -113,17 +113,17 @@ def test_the_background_survives_a_restart(watch: Watch, tmp_path: Path) -> None
 def test_a_damaged_background_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     """It is worth three bursts, not a restart."""
     (tmp_path / NAME).write_bytes(damage)
-    assert read_backdrop(tmp_path).seen((192, 256), "day") is None
+    assert read_background(tmp_path).seen((192, 256), "day") is None
 
 
 def test_a_background_that_rots_on_the_card_does_not_stop_the_trap(watch: Watch, tmp_path: Path) -> None:
     """Eight bytes that went bad, wherever they lie: it is read or made anew, and no error comes out."""
     assert watch.trap.background is not None
-    keep_backdrop(tmp_path, watch.trap.background)
+    write_background(tmp_path, watch.trap.background)
     whole = (tmp_path / NAME).read_bytes()
     for place in range(0, len(whole), len(whole) // 200):
         (tmp_path / NAME).write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
-        assert read_backdrop(tmp_path) is not None
+        assert read_background(tmp_path) is not None
 
 
 def test_a_burst_that_comes_again_does_not_meet_itself(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

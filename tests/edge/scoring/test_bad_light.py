@@ -11,7 +11,7 @@ from tests.edge.scene import BUNDLE, SIZE, Told, burst_of, jpeg, reading, slope,
 
 from uncia_contract.messages.records import FrameEntry, SequenceRecord, decode, encode
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.observer import Trap
+from uncia_edge.scoring.observer import Observer
 from uncia_edge.service.decision_log import DecisionLog
 
 SCENE = slope()
@@ -44,7 +44,7 @@ def brighter(image: Image.Image, factor: float) -> Image.Image:
 
 def record_of(folder: Path, images: Sequence[Image.Image], score: float = 0.9) -> SequenceRecord:
     """The record that leaves the trap, as it waits in the outbox."""
-    trap = Trap("ridge-01", Told(score), BUNDLE, Outbox(folder / "outbox"), reading)
+    trap = Observer("ridge-01", Told(score), BUNDLE, Outbox(folder / "outbox"), reading)
     record = trap.observe(burst_of(folder / "burst", [jpeg(image) for image in images])).record
     assert record is not None
     return decode(encode(record), SequenceRecord)

@@ -17,7 +17,7 @@ from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import EDGETPU, MODEL, PROBES
 from uncia_contract.model.probes import probes_from_bytes
 from uncia_edge.scoring import delegate
-from uncia_edge.scoring.delegate import accelerated_model, choose, why_not
+from uncia_edge.scoring.delegate import accelerated_model, choose, probe_in_child
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
 # What a delegate's library exports; `create` is what the stub does when it is loaded.
@@ -59,13 +59,13 @@ def test_a_delegate_that_fails_is_told_by_its_reason(
     stub: Callable[[str], str], create: str, timeout_s: float, reason: str
 ) -> None:
     """In one line; the trap's own process is untouched."""
-    told = str(why_not(STARTER, stub(create), timeout_s))
+    told = str(probe_in_child(STARTER, stub(create), timeout_s))
     assert (reason in told, "\n" in told) == (True, False)
 
 
 def test_a_library_that_is_not_there_is_told() -> None:
     """As on a trap without a Coral."""
-    assert "libnothing.so.1: cannot be loaded" in str(why_not(STARTER, "libnothing.so.1"))
+    assert "libnothing.so.1: cannot be loaded" in str(probe_in_child(STARTER, "libnothing.so.1"))
 
 
 def test_a_bundle_without_a_model_for_the_edge_tpu_stays_on_the_cpu(caplog: pytest.LogCaptureFixture) -> None:
@@ -113,7 +113,7 @@ def test_wrong_scores_in_the_child_are_a_reason(monkeypatch: pytest.MonkeyPatch,
         return run([command[0], str(tmp_path / "wrong.py"), *command[-2:]], **options)
 
     monkeypatch.setattr(delegate.subprocess, "run", in_stand_in)
-    assert "its probes differ by" in str(why_not(STARTER, "libwrong.so.1"))
+    assert "its probes differ by" in str(probe_in_child(STARTER, "libwrong.so.1"))
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def accelerator(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Any]:
                     raise RuntimeError("Node number 3 (EdgeTpuDelegateForCustomOp) failed to invoke.")
             return run(self, *given)
 
-        monkeypatch.setattr(delegate, "why_not", lambda *given: None)
+        monkeypatch.setattr(delegate, "probe_in_child", lambda *given: None)
         monkeypatch.setattr(delegate, "load_delegate", lambda library: None)
         monkeypatch.setattr(Interpreter, "run", running)
         return choose(STARTER, read_bundle(STARTER), 1, "libaccelerator.so.1")
@@ -149,14 +149,14 @@ def test_an_accelerator_that_is_unplugged_leaves_the_cpu_to_go_on(
     with caplog.at_level(logging.ERROR):
         scores = [chosen.classifier.score(picture) for _ in range(5)]
     told = [record for record in caplog.records if "the CPU takes over" in record.getMessage()]
-    assert (len(set(scores)), len(told), "failed to invoke" in str(chosen.classifier.trouble)) == (1, 1, True)
+    assert (len(set(scores)), len(told), "failed to invoke" in str(chosen.classifier.problem)) == (1, 1, True)
 
 
 def test_an_accelerator_that_works_is_in_no_trouble(accelerator: Callable[[int], Any]) -> None:
     """And stays."""
     chosen = accelerator(9)
     chosen.classifier.score(np.zeros((224, 224, 3), np.uint8))
-    assert (chosen.fallback, chosen.classifier.trouble) == (None, None)
+    assert (chosen.fallback, chosen.classifier.problem) == (None, None)
 
 
 def test_an_accelerator_that_fails_after_its_trial_is_a_reason(accelerator: Callable[[int], Any]) -> None:

@@ -17,14 +17,14 @@ from uncia_edge.bundles.offers import Offers
 from uncia_edge.clock import Reading
 from uncia_edge.delivery.link import Outgoing, Received
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.scoring.observer import Trap
+from uncia_edge.scoring.observer import Observer
 from uncia_edge.service import health
 from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import outbox_age_s, trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.overrides import OverrideFile, Overrides
-from uncia_edge.service.watchdog import Pulse, notify
+from uncia_edge.service.watchdog import Watchdog, notify
 
 TOPICS = Topics("ridge-01")
 
@@ -176,15 +176,15 @@ def test_the_watchdog_is_fed_by_progress_of_every_part(tmp_path: Path, monkeypat
     """One part that hangs is enough to be restarted."""
     now_s = [0.0]
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-    pulse = Pulse({"camera": 10, "delivery": 10}, lambda: now_s[0])
+    watchdog = Watchdog({"camera": 10, "delivery": 10}, lambda: now_s[0])
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         now_s[0] = 9.0
-        assert pulse.feed()
-        pulse.beat("camera")
+        assert watchdog.feed()
+        watchdog.beat("camera")
         now_s[0] = 15.0
-        assert not pulse.feed()
-    assert pulse.silent() == ["delivery"]
+        assert not watchdog.feed()
+    assert watchdog.overdue() == ["delivery"]
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), ValueError("a mistake of ours")], ids=["card", "bug"])
@@ -234,7 +234,7 @@ def test_a_damaged_outbox_is_reported(tmp_path: Path) -> None:
 def test_a_long_scoring_shows_a_sign_of_life_with_every_picture(tmp_path: Path) -> None:
     """Each picture read, and each one scored: a burst may take as long as it needs."""
     beats: list[int] = []
-    trap = Trap("t", Told(0.9), BUNDLE, Outbox(tmp_path / "o"), reading, beat=lambda: beats.append(1))
+    trap = Observer("t", Told(0.9), BUNDLE, Outbox(tmp_path / "o"), reading, heartbeat=lambda: beats.append(1))
     assert trap.observe(burst_of(tmp_path / "b", [jpeg(slope(n).resize((64, 48))) for n in range(6)])).safe
     assert len(beats) >= 12
 
@@ -242,12 +242,12 @@ def test_a_long_scoring_shows_a_sign_of_life_with_every_picture(tmp_path: Path) 
 def test_a_part_whose_work_is_done_is_not_waited_for() -> None:
     """A recording has ended; deliveries go on."""
     now_s = [0.0]
-    pulse = Pulse({"observing": 10, "delivery": 10}, lambda: now_s[0])
-    pulse.forget("observing")
-    pulse.forget("observing")
+    watchdog = Watchdog({"observing": 10, "delivery": 10}, lambda: now_s[0])
+    watchdog.forget("observing")
+    watchdog.forget("observing")
     now_s[0] = 11.0
-    pulse.beat("delivery")
-    assert pulse.silent() == []
+    watchdog.beat("delivery")
+    assert watchdog.overdue() == []
 
 
 def test_a_battery_and_a_place_are_told_where_they_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
