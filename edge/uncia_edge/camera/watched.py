@@ -211,6 +211,7 @@ class WatchedCamera:
     def _was_taken(self, keys: Sequence[Key]) -> bool:
         hashes = set()
         for name, size, _ in keys:
+            self._heartbeat()
             if size > MAX_JPEG_BYTES:  # no frame, and too much for the memory
                 continue
             with suppress(OSError):  # gone, or on a failing card
