@@ -1,8 +1,6 @@
-"""Files that survive a power cut: written under a temporary name, fsynced, renamed, and the folder fsynced.
+"""Files that reach the card together: written, fsynced and renamed as a batch, which costs less than one by one.
 
-Decides how bytes reach the card for good (measured: leaving out the folder's fsync loses a file in 361 of 1,200
-replayed power cuts); what is kept, and for how long, is decided elsewhere. A failed fsync is never retried: Linux may
-have dropped the dirty pages, and a second fsync would report success for bytes that are gone.
+A single file is the contract's business (`uncia_contract.files`); what is kept, and for how long, is decided elsewhere.
 """
 
 import hashlib
@@ -12,26 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-# Everything with this suffix is unfinished and is swept when its owner starts.
-TEMPORARY = ".tmp"
+from uncia_contract.files import TEMPORARY, sync_folder
+
 _MOST_AT_ONCE = 1 << 30
 _MOST_OPEN = 64  # files, of the 1,024 that a process may have
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries (what was created, renamed or removed in it) to the card."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a small file for good, all of it or none; its folder is fsynced too."""
-    with Staging() as staging:
-        staging.write(path, content)
-    sync_folder(path.parent)
 
 
 class Staging:
@@ -138,15 +120,6 @@ def _write_all(descriptor: int, part: bytes) -> None:
 def _write_out(descriptor: int) -> None:
     """Linux begins to write the file out, and does not wait."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder, and its parents, for good; one that exists is left as it is."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
 
 
 def make_folders(parent: Path, names: Sequence[str]) -> None:

@@ -8,12 +8,12 @@ from uncia_edge.service.overrides import OverrideFile
 WORK = """
 import sys
 from pathlib import Path
-from uncia_edge import durable_files
+from support.power_cut import leave_out_folder_fsyncs
 from uncia_edge.service.overrides import OverrideFile
 
 root, folder_sync = Path(sys.argv[1]), sys.argv[2] == "yes"
 if not folder_sync:
-    durable_files.sync_folder = lambda folder: None
+    leave_out_folder_fsyncs()
 marks = open(root / "marks", "a", buffering=1)
 file = OverrideFile(root / "state" / "overrides.json")
 for n in range(1, 60):

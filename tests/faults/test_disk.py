@@ -13,7 +13,6 @@ import pytest
 from support.records import make_record, write_frames
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import Receipt
-from uncia_edge import durable_files
 from uncia_edge.outbox.retention import Bounds, Pressure
 from uncia_edge.outbox.store import Outbox
 
@@ -108,7 +107,6 @@ from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from uncia_contract.errors import StorageError
 from uncia_edge.outbox.store import Outbox
-from uncia_edge import durable_files
 from support.records import make_record, write_frames
 contents = [bytes([n]) * 30_000 for n in range(3)]
 spool, folder = Path({str(tmp_path / "spool")!r}), Path({str(tmp_path / "outbox")!r})
@@ -147,7 +145,7 @@ def test_an_io_error_at_any_fsync_keeps_nothing_half(
             raise OSError(5, "Input/output error")
         real(descriptor)
 
-    monkeypatch.setattr(durable_files.os, "fsync", fsync)
+    monkeypatch.setattr("os.fsync", fsync)
     try:
         outbox.add(make_record("y-02", CONTENTS), write_frames(tmp_path / "spool", CONTENTS, "second"))
         refused = False

@@ -4,19 +4,19 @@ from pathlib import Path
 from typing import Any
 
 from support.bundles import bundle_bytes
+from uncia_contract.files import make_folder
 from uncia_contract.messages.records import BundleIdentity, BundlePiece
 from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer, read_bundle
-from uncia_edge import durable_files
 from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.bundles.offers import Offers
 
 WORK = """
 import sys
 from pathlib import Path
-from uncia_edge import durable_files
+from support.power_cut import leave_out_folder_fsyncs
 from tests.faults.test_offers_power_cut import offer
 if sys.argv[2] == "no":
-    durable_files.sync_folder = lambda folder: None
+    leave_out_folder_fsyncs()
 root = Path(sys.argv[1])
 marks = open(root / "marks", "a", buffering=1)
 for version in range(2, 14):
@@ -31,7 +31,7 @@ def offer(root: Path, version: int) -> bool:
     installed = InstalledBundle(folder, root / "configured.uncia")
     bundle = bundle_from_bytes(content)
     offers = Offers(folder, BundleIdentity("told", version - 1, "0" * 64), folder / "none", installed, lambda _: None)
-    durable_files.make_folder(folder.parent)
+    make_folder(folder.parent)
     missing = offers.begin(bundle_offer(bundle, content))
     while missing:
         start, end = missing[0].start, min(missing[0].end, missing[0].start + 700)

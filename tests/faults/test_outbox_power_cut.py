@@ -17,13 +17,13 @@ OUTBOX_WORK = """
 import sys
 from pathlib import Path
 from uncia_contract.messages.records import MissingFrame, Receipt
-from uncia_edge import durable_files
+from support.power_cut import leave_out_folder_fsyncs
 from uncia_edge.outbox.store import Outbox
 from support.records import make_record, write_frames
 
 root, synchronous, folder_sync = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not folder_sync:
-    durable_files.sync_folder = lambda folder: None
+    leave_out_folder_fsyncs()
 marks = open(root / "marks", "a", buffering=1)
 (root / "spool").mkdir()
 outbox = Outbox(root / "state" / "outbox", synchronous)

@@ -16,7 +16,7 @@ WORK = """
 import os, sys
 from pathlib import Path
 from uncia_contract.bursts.frames import BurstRule, Frame
-from uncia_edge import durable_files
+from uncia_contract.files import sync_folder, write_durable
 from uncia_edge.camera.cameras import ArrivedBurst
 from uncia_edge.camera import seen_files
 from uncia_edge.camera.folder_watcher import key_of
@@ -31,7 +31,7 @@ if not offers:
     SeenFiles.offer = lambda *_: None
 marks = open(root / "marks", "a", buffering=1)
 (root / "DCIM").mkdir()
-durable_files.sync_folder(root)
+sync_folder(root)
 outbox = Outbox(root / "state" / "outbox", synchronous)
 watch = WatchSettings("polling")
 camera = WatchedCamera(root / "DCIM", root / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
@@ -39,7 +39,7 @@ for n in range(24):
     contents = [bytes([n, k]) * (300 + 700 * k) for k in range(3)]
     paths = [root / "DCIM" / f"{n:02d}-{k}.jpg" for k in range(3)]
     for path, content in zip(paths, contents):
-        durable_files.write_bytes(path, content)
+        write_durable(path, content)
         os.utime(path, (1_000_000, 1_000_000))
     marks.write(f"arrived {n}\\n")
     burst = ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))

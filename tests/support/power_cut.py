@@ -15,6 +15,7 @@ It models what an operating system may lose. A card that lies about its cache, o
 import os
 import random
 import shutil
+import stat
 import struct
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,12 @@ def compile_shim(folder: Path) -> Path:
     if done.returncode:
         raise StorageError(f"the power-cut shim does not compile: {done.stderr[:300]}")
     return library
+
+
+def leave_out_folder_fsyncs() -> None:
+    """Make `os.fsync` of a folder do nothing in this process: the harness must find what that loses."""
+    fsync = os.fsync
+    os.fsync = lambda descriptor: None if stat.S_ISDIR(os.fstat(descriptor).st_mode) else fsync(descriptor)
 
 
 def record(command: Sequence[str], root: Path, library: Path, environment: Mapping[str, str]) -> "Recording":

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from uncia_contract.errors import UNDECODABLE, BundleError
-from uncia_edge import durable_files
+from uncia_contract.files import make_folder, sync_folder, write_durable
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,8 @@ class InstalledBundle:
             OSError: the card cannot be written; nothing has changed.
         """
         name = f"installed-{hashlib.sha256(content).hexdigest()[:16]}.uncia"
-        durable_files.make_folder(self._folder)
-        durable_files.write_bytes(self._folder / name, content)
+        make_folder(self._folder)
+        write_durable(self._folder / name, content)
         self._write(_Note(name, _sha256_of(self._configured)))
         for path in self._folder.glob("installed-*.uncia"):
             if path.name != name:
@@ -83,7 +83,7 @@ class InstalledBundle:
         """The configured bundle holds again."""
         try:
             (self._folder / _NOTE).unlink(missing_ok=True)
-            durable_files.sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             _log.error("installed bundle cannot be withdrawn: %s", error)
 
@@ -94,7 +94,7 @@ class InstalledBundle:
             return None
 
     def _write(self, note: _Note) -> None:
-        durable_files.write_bytes(self._folder / _NOTE, msgspec.json.encode(note))
+        write_durable(self._folder / _NOTE, msgspec.json.encode(note))
 
     def _try_to_write(self, note: _Note) -> None:
         try:

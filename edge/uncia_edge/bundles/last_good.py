@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uncia_contract.errors import BundleError
+from uncia_contract.files import make_folder, write_durable
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.durable_files import make_folder, write_bytes
 from uncia_edge.scoring.delegate import ChosenClassifier
 
 _log = logging.getLogger(__name__)
@@ -91,6 +91,6 @@ def _keep(configured: Path, bundle: Bundle, kept: Path) -> None:
     try:
         if not kept.exists() or read_bundle(kept).sha256 != bundle.sha256:
             make_folder(kept.parent)
-            write_bytes(kept, configured.read_bytes())
+            write_durable(kept, configured.read_bytes())
     except (OSError, BundleError) as error:
         _log.warning("%s: the last good bundle could not be kept (%s)", kept, error)

@@ -16,9 +16,9 @@ import msgspec
 from msgspec import Struct
 
 from uncia_contract.errors import UNDECODABLE, BundleError
+from uncia_contract.files import make_folder, sync_folder, write_durable
 from uncia_contract.messages.records import BundleIdentity, BundleOffer, BundlePiece, ByteRange
 from uncia_contract.model.bundle import bundle_from_bytes, read_bundle
-from uncia_edge import durable_files
 from uncia_edge.bundles.installed import InstalledBundle
 
 _NOTE, _PIECES, _CANDIDATE = "offered.json", "offered.part", "candidate.uncia"
@@ -69,8 +69,8 @@ class Offers:
         wanted = _Receiving(offer, _gaps(offer.size, list(self._known(offer))))
         if self._receiving() != wanted:
             self._forget()
-            durable_files.make_folder(self._folder)
-            durable_files.write_bytes(self._folder / _NOTE, msgspec.json.encode(wanted))
+            make_folder(self._folder)
+            write_durable(self._folder / _NOTE, msgspec.json.encode(wanted))
         return _after(wanted.gaps, self._length())
 
     def take(self, piece: BundlePiece) -> tuple[ByteRange, ...]:
@@ -91,7 +91,7 @@ class Offers:
             stream.write(piece.content)
             stream.flush()
             os.fsync(stream.fileno())
-        durable_files.sync_folder(self._folder)
+        sync_folder(self._folder)
         return _after(receiving.gaps, self._length())
 
     def install(self) -> BundleIdentity:
@@ -153,7 +153,7 @@ class Offers:
     def _try(self, content: bytes) -> None:
         candidate = self._folder / _CANDIDATE
         try:
-            durable_files.write_bytes(candidate, content)
+            write_durable(candidate, content)
             reason = self._prove(candidate)
         finally:
             candidate.unlink(missing_ok=True)
@@ -176,7 +176,7 @@ class Offers:
         for name in (_NOTE, _PIECES):  # in this order: pieces without a note mean nothing
             (self._folder / name).unlink(missing_ok=True)
         if self._folder.is_dir():
-            durable_files.sync_folder(self._folder)
+            sync_folder(self._folder)
 
 
 def _gaps(size: int, known: Sequence[tuple[int, int]]) -> tuple[ByteRange, ...]:

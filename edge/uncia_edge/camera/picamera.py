@@ -21,7 +21,7 @@ import msgspec
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import ConfigurationError
-from uncia_edge import durable_files
+from uncia_contract.files import TEMPORARY, make_folder, replacing
 from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 
@@ -98,8 +98,8 @@ class TriggeredCamera:
         self._camera, self._sensor, self._heartbeat = camera, sensor, heartbeat
         self._trigger = trigger or Trigger()
         self._spool = spool
-        durable_files.make_folder(spool)
-        for unfinished in spool.glob(f"*{durable_files.TEMPORARY}"):
+        make_folder(spool)
+        for unfinished in spool.glob(f"*{TEMPORARY}"):
             unfinished.unlink(missing_ok=True)
         self._watched = WatchedCamera(
             spool, spool.with_suffix(".ledger"), rule, taken, watch=watch, heartbeat=waiting_heartbeat, times="trap"
@@ -189,11 +189,11 @@ class TriggeredCamera:
         self._count += 1
         stamp = datetime.fromtimestamp(taken_s, UTC)
         path = self._spool / f"{stamp:%Y%m%dT%H%M%S%f}-{os.getpid()}-{self._count:06d}.jpg"
-        temporary = path.with_name(path.name + durable_files.TEMPORARY)
         try:
-            temporary.write_bytes(content)
-            os.utime(temporary, (taken_s, taken_s))
-            temporary.rename(path)
+            with replacing(path) as stream:
+                stream.write(content)
+                stream.flush()  # a write after it would set another time
+                os.utime(stream.fileno(), (taken_s, taken_s))
         except OSError as error:
             self.lost += 1
             _log.error("picture lost, the spool cannot be written: %s", error)

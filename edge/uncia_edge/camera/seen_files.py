@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import make_folder, write_durable
 from uncia_edge.camera.cameras import FILES_A_HEARTBEAT
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class SeenFiles:
         self._done: set[int] = set()  # hashes of their keys
         self._unwritten, self._appended = "", 0
         try:
-            durable_files.make_folder(path.parent)
+            make_folder(path.parent)
             self._load()
             self._rewrite()
         except OSError as error:
@@ -125,7 +125,7 @@ class SeenFiles:
             content += _line("done", [key]).encode()
             done.add(hash(key))
         content += b"".join(_line("offered", group).encode() for group in self._offered)
-        durable_files.write_bytes(self.path, bytes(content))
+        write_durable(self.path, bytes(content))
         self._done, self._unwritten, self._appended = done, "", 0
 
     def _rewrite_later(self) -> None:

@@ -11,13 +11,13 @@ from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
+from uncia_contract.files import write_durable
 from uncia_contract.model.activation import Explainer, overlay
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.pictures.jpeg import open_jpeg
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_edge.cli.card import Card, CardScorer, CardSequence
-from uncia_edge.durable_files import write_bytes
 from uncia_edge.scoring.memory import CARD_SPARE_BYTES, return_large_blocks
 
 _WIPED = "\r\x1b[K"  # the line that was being written
@@ -84,7 +84,7 @@ def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredP
     name = f"{bundle.manifest.name}-{bundle.manifest.version}"
     threshold = bundle.manifest.decision_rule.threshold
     results = megadetector_results(pictures, name, datetime.now(UTC), threshold)
-    write_bytes(arguments.json, json.dumps(results, indent=1).encode())
+    write_durable(arguments.json, json.dumps(results, indent=1).encode())
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as stream:
             write_score_table(stream, pictures)

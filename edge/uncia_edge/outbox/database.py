@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import sync_folder
 
 Value = str | int | bytes | None
 
@@ -211,5 +211,5 @@ def _set_aside(path: Path) -> Path:
         journal = path.with_name(path.name + suffix)
         if journal.exists():
             journal.rename(aside.with_name(aside.name + suffix))
-    durable_files.sync_folder(path.parent)
+    sync_folder(path.parent)
     return aside

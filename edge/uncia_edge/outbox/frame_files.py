@@ -14,8 +14,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.files import TEMPORARY, make_folder, sync_folder
 from uncia_contract.messages.records import SequenceRecord, decode, encode
-from uncia_edge import durable_files
+from uncia_edge.durable_files import Staging, make_folders
 from uncia_edge.outbox.source_files import Sign
 
 
@@ -24,8 +25,8 @@ class FrameFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        durable_files.make_folder(folder)
-        durable_files.make_folders(folder, [f"{number:02d}" for number in range(100)])
+        make_folder(folder)
+        make_folders(folder, [f"{number:02d}" for number in range(100)])
 
     def frame(self, sequence: str, n: int) -> Path:
         """Where frame `n` of a sequence lies."""
@@ -50,8 +51,8 @@ class FrameFiles:
         """
         _check_sizes(record, files)
         shard = self._shard(record.id)
-        durable_files.make_folder(shard)
-        with durable_files.Staging() as staging, ThreadPoolExecutor(1) as reading:
+        make_folder(shard)
+        with Staging() as staging, ThreadPoolExecutor(1) as reading:
             doubtful = []
             for entry, source, sign in zip_longest(record.frames, files, signs):
                 path = self.frame(record.id, entry.n)
@@ -65,7 +66,7 @@ class FrameFiles:
             for scored, source, copied in doubtful:
                 if copied.result() != scored:
                     raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
-        durable_files.sync_folder(shard)
+        sync_folder(shard)
 
     def remove(self, record: SequenceRecord) -> None:
         """Remove record and frames. The record goes last: what has no record is debris, what has one is whole."""
@@ -81,7 +82,7 @@ class FrameFiles:
         """Remove unfinished files and those of sequences that are not `known`; the number removed."""
         removed = 0
         for path in self._paths():
-            if path.name.endswith(durable_files.TEMPORARY) or path.name.split(".")[0] not in known:
+            if path.name.endswith(TEMPORARY) or path.name.split(".")[0] not in known:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.files import make_folder
 from uncia_contract.messages.records import Counters, SequenceRecord, encode
-from uncia_edge import durable_files
 from uncia_edge.outbox.database import Database
 from uncia_edge.outbox.frame_files import FrameFiles
 from uncia_edge.outbox.waiting_sequence import SELECT, Waiting, item_of
@@ -42,7 +42,7 @@ class Shelf:
     def __init__(self, folder: Path, synchronous: str = "FULL") -> None:
         self.folder = folder
         try:
-            durable_files.make_folder(folder)
+            make_folder(folder)
             self._files = FrameFiles(folder / "frames")
         except OSError as error:
             raise StorageError(f"outbox {folder}: {error}") from error

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import sync_folder
 from uncia_edge.outbox.store import OTHER_FRAMES, RECORD, Outbox
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Pressure:
         try:
             with self._ballast.open("wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, size)
-            durable_files.sync_folder(self._outbox.folder)
+            sync_folder(self._outbox.folder)
         except OSError as error:
             _log.warning("no ballast: %s", error)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import make_folder, write_durable
 from uncia_edge.outbox.retention import BALLAST
 from uncia_edge.outbox.store import Outbox
 
@@ -42,8 +42,8 @@ def refusal(folder: Path, room_bytes: int = 0) -> OSError | None:
     """Why nothing can be written there, or not so much; None where it can."""
     probe = folder / ".probe"
     try:
-        durable_files.make_folder(folder)
-        durable_files.write_bytes(probe, b"uncia")
+        make_folder(folder)
+        write_durable(probe, b"uncia")
         probe.unlink()
         if room_bytes and shutil.disk_usage(folder).free < room_bytes + SPARE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -92,7 +92,7 @@ def claimed(folder: Path) -> Iterator[None]:
         StorageError: somebody does.
     """
     with suppress(OSError):
-        durable_files.make_folder(folder)
+        make_folder(folder)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:  # what is not there cannot be shared either
@@ -159,4 +159,4 @@ def _carry(name: str, source: Path, target: Path) -> None:
         content = (source / name).read_bytes()
     except OSError:
         return
-    durable_files.write_bytes(target / name, content)
+    write_durable(target / name, content)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uncia_contract.bursts.backgrounds import Background, background_from_bytes, background_to_bytes
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import write_durable
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,6 @@ def read_background(state: Path) -> Background:
 def write_background(state: Path, background: Background) -> None:
     """Write the background; a card that refuses costs only the background."""
     try:
-        durable_files.write_bytes(state / NAME, background_to_bytes(background))
+        write_durable(state / NAME, background_to_bytes(background))
     except OSError as error:
         _log.warning("%s cannot be kept: %s", NAME, error)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from uncia_contract.errors import UNDECODABLE, ConfigurationError
-from uncia_edge import durable_files
+from uncia_contract.files import make_folder, write_durable
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ class OverrideFile:
             changed = msgspec.convert(wanted, Overrides)
         except msgspec.ValidationError as error:
             raise ConfigurationError(f"{key} = {value!r}: {error}") from error
-        durable_files.make_folder(self._path.parent)
+        make_folder(self._path.parent)
         if self.current.revision:
-            durable_files.write_bytes(self._previous, msgspec.json.encode(self.current))
-        durable_files.write_bytes(self._path, msgspec.json.encode(changed))
+            write_durable(self._previous, msgspec.json.encode(self.current))
+        write_durable(self._path, msgspec.json.encode(changed))
         self.current = changed
         return changed
 

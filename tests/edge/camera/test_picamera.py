@@ -14,6 +14,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory
 from PIL import Image
 
+from support.full_disk import fill_disk
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import ConfigurationError
 from uncia_edge.camera.cameras import CameraAbsentError
@@ -298,7 +299,7 @@ def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
     """A restart would mend nothing."""
     eye = CountingCamera()
     camera = camera_on(pins, tmp_path, eye)
-    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    fill_disk(monkeypatch, tmp_path / "spool")
     burst_with(camera, eye)
     assert (camera.lost, eye.taken) == (5, 5)
     camera.close()

@@ -8,7 +8,7 @@ import pytest
 
 from support.records import make_record, write_frames
 from uncia_contract.errors import StorageError
-from uncia_edge import durable_files
+from uncia_contract.files import write_durable
 from uncia_edge.cli.main import main
 from uncia_edge.outbox.state_folder import OUTBOX, claimed, state_folder
 from uncia_edge.outbox.store import Outbox
@@ -64,14 +64,13 @@ def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypat
     state, ballast = tmp_path / "state", tmp_path / "state" / "outbox" / "ballast"
     ballast.parent.mkdir(parents=True)
     ballast.write_bytes(b"x")
-    real = durable_files.write_bytes
 
     def write_bytes(path: Path, content: bytes) -> None:
         if path.is_relative_to(state) and ballast.exists():
             raise OSError(errno.ENOSPC, "No space left on device")
-        real(path, content)
+        write_durable(path, content)
 
-    monkeypatch.setattr(durable_files, "write_bytes", write_bytes)
+    monkeypatch.setattr("uncia_edge.outbox.state_folder.write_durable", write_bytes)
     used = state_folder(state, {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
     assert (used.path, used.trouble, ballast.exists()) == (state, None, False)
 
@@ -81,14 +80,13 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
     state, environment = tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
     state.mkdir()
     (state / "watched.jsonl").write_text("before\n")
-    real = durable_files.write_bytes
 
     def read_only(path: Path, content: bytes) -> None:
         if path.is_relative_to(state):
             raise OSError(errno.EROFS, "Read-only file system")
-        real(path, content)
+        write_durable(path, content)
 
-    monkeypatch.setattr(durable_files, "write_bytes", read_only)
+    monkeypatch.setattr("uncia_edge.outbox.state_folder.write_durable", read_only)
     memory = state_folder(state, environment).path
     assert (memory / "watched.jsonl").read_text() == "before\n"
     (memory / "watched.jsonl").write_text("before\nsince\n")
