@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
+from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.bundle import bundle_from_bytes, write_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_from_bytes
@@ -47,7 +48,6 @@ from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.parity_models import Models
 from uncia_converter.probes import make_probes
-from uncia_converter.whole_file import write_whole
 
 PARITY = "parity.json"
 COMPARING, DRAWING = "comparing with the float model, sequences", "drawing probes, tries"
@@ -94,7 +94,9 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
     data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()
-    write_whole(request.out, data)
+    with storage_errors(request.out):
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(request.out, data)
     return bundle.manifest
 
 
@@ -102,7 +104,8 @@ def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: Models, p
     pictures = read_labels(run / RUN_PICTURES)
     held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
-    write_whole(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    with storage_errors(run / PARITY):
+        write_atomic(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     require_parity(report)
     return report
 

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from uncia_contract.errors import DataError
+from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.bundle import bundle_from_bytes, read_bundle, write_bundle
-from uncia_converter.whole_file import write_whole
 
 
 def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
@@ -21,7 +21,10 @@ def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
     """
     found, secret = read_bundle(bundle), _private_key(key)
     unsigned = bundle_from_bytes(write_bundle(found.manifest, found.members))
-    write_whole(out, write_bundle(found.manifest, found.members, secret.sign(unsigned.manifest_bytes)))
+    signed = write_bundle(found.manifest, found.members, secret.sign(unsigned.manifest_bytes))
+    with storage_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, signed)
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:

@@ -1,6 +1,5 @@
 """`uncia-convert bundle`: a run becomes a bundle, always the same, or exit 1 with a report and no bundle."""
 
-import errno
 import json
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.full_disk import fill_disk
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.quantization.quantize import float_model, int8_model
@@ -214,16 +214,8 @@ def test_a_disk_that_fills_leaves_nothing_behind(
     make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No half of a bundle beside its place."""
-    out, whole = tmp_path / "bundles" / "small-1.uncia", Path.write_bytes
-
-    def full(path: Path, data: bytes) -> int:
-        if path.parent == out.parent:
-            whole(path, data[:100])
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return whole(path, data)
-
-    folder = make_run()
-    monkeypatch.setattr(Path, "write_bytes", full)
+    out, folder = tmp_path / "bundles" / "small-1.uncia", make_run()
+    fill_disk(monkeypatch, out.parent)
     assert main(["bundle", str(folder), "--out", str(out)]) == 2
     assert ("No space left" in capsys.readouterr().err, list(out.parent.iterdir())) == (True, [])
 
