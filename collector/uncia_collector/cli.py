@@ -8,11 +8,10 @@ import getpass
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import read_deployments
@@ -32,6 +31,7 @@ from uncia_collector.station.ask_command import add_ask
 from uncia_contract.archive.json_array import write_json_array
 from uncia_contract.cli.command_line import add_command, run_command
 from uncia_contract.errors import ConfigurationError, DataError, StorageError
+from uncia_contract.files import replacing
 
 EXAMPLES = """examples:
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
@@ -170,7 +170,7 @@ def _export(arguments: argparse.Namespace) -> int:
     if arguments.pictures and arguments.kind != "camtrap-dp":
         raise DataError(f"export {arguments.kind} --pictures: only camtrap-dp can hold pictures; leave it out")
     try:
-        with database.reading() as connection, _written(out) as stream:
+        with database.reading() as connection, replacing(out) as stream:
             request = Request(
                 connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
                 arguments.pictures,
@@ -181,18 +181,6 @@ def _export(arguments: argparse.Namespace) -> int:
     database.close()
     print(f"{out}: {out.stat().st_size} bytes")
     return 0
-
-
-@contextmanager
-def _written(out: Path) -> Iterator[BinaryIO]:
-    """A file that gets its name once it is whole."""
-    temporary = out.with_name(f"{out.name}.part")
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _user(arguments: argparse.Namespace) -> int:

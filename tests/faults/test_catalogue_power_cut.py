@@ -12,19 +12,20 @@ import io, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from PIL import Image
-from uncia_collector.ingest import frame_folder
+from support.power_cut import leave_out_folder_fsyncs
 from uncia_collector.ingest.wire_messages import Wire, arrival
 from uncia_collector.catalogue.database import Database
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.settings import sqlite_url
 from uncia_collector.ingest.store import Store
+from uncia_contract.files import sync_folder
 from uncia_contract.messages.records import encode
 from uncia_contract.messages.topics import Topics
 from support.records import make_record
 
 root, synchronous, folder_sync = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "yes"
 if not folder_sync:
-    frame_folder._sync_folder = lambda folder: None
+    leave_out_folder_fsyncs()
 (root / "data").mkdir()
 database = Database(sqlite_url(root / "data"))
 if synchronous != "FULL":
@@ -32,7 +33,7 @@ if synchronous != "FULL":
     set_it = lambda connection, _: connection.execute(f"PRAGMA synchronous={synchronous}").close()
     event.listen(database.engine, "connect", set_it)
 database.migrate()
-frame_folder._sync_folder(root)
+sync_folder(root)
 store, topics = Store(database, FrameFolder(root / "data")), Topics("ridge-01")
 now = datetime(2026, 11, 1, tzinfo=UTC)
 marks = open(root / "marks", "a", buffering=1)

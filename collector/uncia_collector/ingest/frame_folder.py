@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
+from uncia_contract.files import make_folder, replacing, sync_folder
 
 TEMPORARY = ".part"
 
@@ -38,7 +39,7 @@ class FrameFolder:
         try:
             folders = {self._put(self.root / path, content).parent for path, content in files}
             for folder in folders:
-                _sync_folder(folder)
+                sync_folder(folder)
         except OSError as error:
             raise StorageError(f"data folder {self.root}: {error.strerror or error}") from error
 
@@ -63,30 +64,7 @@ class FrameFolder:
             raise StorageError(f"data folder {self.root}: {free} bytes free, expected at least {self.min_free_bytes}")
 
     def _put(self, path: Path, content: bytes) -> Path:
-        self._make_folder(path.parent)
-        temporary = path.with_name(f"{path.name}{TEMPORARY}{os.getpid()}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        make_folder(path.parent)
+        with replacing(path, f"{TEMPORARY}{os.getpid()}", fsync=True) as file:
+            file.write(content)
         return path
-
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        self._make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,8 +4,8 @@ Decides that a viewer, who may not know where a trap stands, never gets a file w
 """
 
 import io
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from uncia_collector.logs import logger
 from uncia_collector.web.activations import Activations
 from uncia_collector.web.rendering import Shell
 from uncia_contract.errors import DataError, FrameError
+from uncia_contract.files import write_atomic
 from uncia_contract.pictures.jpeg import open_jpeg
 from uncia_contract.pictures.region import Region
 
@@ -79,15 +80,11 @@ def _kept(shell: Shell, path: str, kind: str, draw: Callable[[], bytes]) -> Resp
     if kept.is_file():
         return FileResponse(kept, media_type="image/jpeg", headers=CACHED)
     content = draw()
-    temporary = kept.with_suffix(f".{id(content)}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(kept)
+        write_atomic(kept, content, f".{os.getpid()}-{id(content)}.part")  # threads may draw the same picture at once
     except OSError as error:
         log.warning("picture not kept", path=str(kept), error=error.strerror)
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return Response(content, media_type="image/jpeg", headers=CACHED)
 
 
