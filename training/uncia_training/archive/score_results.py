@@ -6,14 +6,15 @@ is whole.
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
 from uncia_contract.archive.megadetector import write_megadetector
 from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
-from uncia_contract.errors import StorageError
+from uncia_contract.files import replacing, storage_errors
 from uncia_contract.model.bundle import Bundle
 
 CSV, JSON, PARQUET = "scores.csv", "scores.json", "scores.parquet"
@@ -38,26 +39,24 @@ def write_results(
     """
     name = f"{bundle.manifest.name}-{bundle.manifest.version}"
     threshold = bundle.manifest.decision_rule.threshold
-    writers: dict[str, tuple[str, Callable[[Path], Any]]] = {
-        "csv": (CSV, lambda path: _text(path, lambda stream: write_score_table(stream, pictures), newline="")),
+    writers: dict[str, tuple[str, Callable[[BinaryIO], object]]] = {
+        "csv": (CSV, lambda out: _text(out, lambda text: write_score_table(text, pictures), newline="")),
         "json": (
             JSON,
-            lambda path: _text(
-                path, lambda stream: write_megadetector(stream, pictures, name, completed_at, threshold)
-            ),
+            lambda out: _text(out, lambda text: write_megadetector(text, pictures, name, completed_at, threshold)),
         ),
-        "parquet": (PARQUET, lambda path: write_parquet(path, pictures)),
+        "parquet": (PARQUET, lambda out: write_parquet(out, pictures)),
     }
     return [_whole(out / writers[one][0], writers[one][1]) for one in FORMATS if one in set(formats)]
 
 
-def write_parquet(path: Path, pictures: Iterable[ScoredPicture]) -> None:
+def write_parquet(out: BinaryIO | Path, pictures: Iterable[ScoredPicture]) -> None:
     """A row a picture, in row groups of 10,000."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = score_schema()
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(out, schema) as writer:
         for rows in _batches(map(score_row, pictures)):
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
@@ -102,18 +101,15 @@ def picture_of_row(row: dict[str, Any]) -> ScoredPicture:
     )
 
 
-def _text(path: Path, write: Callable[[Any], object], newline: str | None = None) -> None:
-    with path.open("w", encoding="utf-8", newline=newline) as stream:
+def _text(out: BinaryIO, write: Callable[[TextIO], object], newline: str | None = None) -> None:
+    text = TextIOWrapper(out, encoding="utf-8", newline=newline)
+    write(text)
+    text.detach()
+
+
+def _whole(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    with storage_errors(path, "; what was scored is kept"), replacing(path) as stream:
         write(stream)
-
-
-def _whole(path: Path, write: Callable[[Path], object]) -> Path:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        write(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror or error}); what was scored is kept") from error
     return path
 
 

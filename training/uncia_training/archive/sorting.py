@@ -14,6 +14,7 @@ from typing import Literal
 
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.errors import DataError, StorageError
+from uncia_contract.files import replacing
 
 MARK = ".uncia-sorted.json"
 OTHER, UNREADABLE = "other", "unreadable"
@@ -64,9 +65,8 @@ class Sorting:
         if self._by == "link":
             target.symlink_to(original)
         elif original.exists():
-            partial = target.with_name(f".{target.name}.partial")
-            shutil.copy2(original, partial)
-            partial.replace(target)
+            with replacing(target) as stream:
+                shutil.copy2(original, stream.name)
 
     def _claim(self, folder: Path, mark: str) -> None:
         try:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from uncia_contract.errors import BundleError, DataError, StorageError
+from uncia_contract.errors import BundleError, DataError
+from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.heads import LogisticHead, head_from_bytes, head_to_bytes
 from uncia_contract.runs.labels import LabelledPicture, sequence_key
 from uncia_training.comparison.systems import FitKey
@@ -201,10 +202,6 @@ def _write(path: Path, held: Held) -> None:
     head = {} if held.head is None else {"head": np.frombuffer(head_to_bytes(held.head), np.uint8)}
     np.savez(out, probabilities=held.probabilities, pictures=held.pictures, c=np.float64(held.c),
              thresholds=thresholds, allow_pickle=False, **head)  # fmt: skip
-    try:
+    with storage_errors(path, "; give another --cache DIR"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(out.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); give another --cache DIR") from error
+        write_atomic(path, out.getvalue())

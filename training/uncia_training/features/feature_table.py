@@ -5,6 +5,7 @@ Decides the columns: `number` (counts the pictures in that order), `file`, what 
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.files import replacing
 from uncia_training.features.feature_rows import FeatureRow
 
 TEXTS = ("file", "label", "sequence", "location", "source", "split")
@@ -53,19 +55,16 @@ class FeatureTable:
         """Begins the file."""
         import pyarrow.parquet as pq
 
-        self._path, self._partial = path, path.with_name(path.name + ".partial")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._writer = pq.ParquetWriter(self._partial, feature_schema())
+        self._open = ExitStack()
+        stream = self._open.enter_context(replacing(path))
+        self._writer = self._open.enter_context(pq.ParquetWriter(stream, feature_schema()))
 
     def __enter__(self) -> "FeatureTable":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._writer.close()
-        if kind is None:
-            self._partial.replace(self._path)
-        else:
-            self._partial.unlink(missing_ok=True)
+        self._open.__exit__(kind, error, tb)
 
     def write(self, rows: Sequence[FeatureRow], values: NDArray[np.float32]) -> None:
         """One row group.

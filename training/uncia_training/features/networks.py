@@ -13,7 +13,7 @@ from uncia_backbones.folder import DESCRIPTION, write_folder
 from uncia_backbones.network import Network
 from uncia_backbones.quantization.calibration import PICTURES, choose
 from uncia_backbones.registry import backbone
-from uncia_contract.errors import StorageError
+from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.extract import Extractor, FloatNetwork, Int8Network, Pixels
@@ -80,16 +80,12 @@ def _float(network: Network, path: Path) -> bytes:
     """The float network up to its last map; the cache's, where it has it."""
     from uncia_backbones.quantization.quantize import float_model
 
-    try:
+    with storage_errors(path, "; give another --cache DIR"):
         if path.exists():
             return path.read_bytes()
         model = float_model(network.model, "map")
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(model)
-        partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror}); give another --cache DIR") from error
+        write_atomic(path, model)
     return model
 
 
