@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from uncia_contract.archive.json_array import write_json_array
 from uncia_contract.archive.scored_picture import ScoredPicture
 
 FORMAT_VERSION = "1.6"
@@ -43,13 +44,14 @@ def write_megadetector(
 ) -> int:
     """Writes the same file picture by picture, for archives of which memory should hold no list; how many they are."""
     numbers: dict[str, str] = {OTHER: "0"}
-    head = json.dumps(_head(detector, completed_at, threshold), indent=1)
-    stream.write(head.removesuffix("\n}") + ',\n "images": [')
-    count = 0
-    for count, picture in enumerate(pictures, start=1):
-        stream.write(("" if count == 1 else ",") + "\n  " + json.dumps(_image(picture, numbers)))
+    stream.write("{\n")
+    for name, value in _head(detector, completed_at, threshold).items():
+        lines = json.dumps(value, indent=1).replace("\n", "\n ")  # only line ends: JSON escapes those in strings
+        stream.write(f' "{name}": {lines},\n')
+    stream.write(' "images": ')
+    count = write_json_array(stream, (_image(picture, numbers) for picture in pictures), indent=1)
     categories = json.dumps({number: label for label, number in numbers.items()})
-    stream.write(f'\n ],\n "classification_categories": {categories}\n}}\n')
+    stream.write(f',\n "classification_categories": {categories}\n}}\n')
     return count
 
 

@@ -66,6 +66,19 @@ def test_written_picture_by_picture_it_is_the_same_file(pictures):
     assert json.loads(stream.getvalue()) == megadetector_results(pictures, "d", AT, 0.4)
 
 
+def test_the_written_file_keeps_its_layout():
+    """Byte for byte: a head of one value a line, then one line a picture, which `grep` and `diff` work on."""
+    stream = io.StringIO()
+    write_megadetector(stream, [SCORED, ScoredPicture("ü\n2.jpg", failure="empty file")], "d\n1", AT, 0.4)
+    whole = megadetector_results([SCORED, ScoredPicture("ü\n2.jpg", failure="empty file")], "d\n1", AT, 0.4)
+    head = json.dumps({name: whole[name] for name in ("info", "detection_categories")}, indent=1)
+    images = ",\n  ".join(json.dumps(image) for image in whole["images"])
+    categories = json.dumps(whole["classification_categories"])
+    assert stream.getvalue() == (
+        head[: -len("\n}")] + f',\n "images": [\n  {images}\n ],\n "classification_categories": {categories}\n}}\n'
+    )
+
+
 def test_table_has_a_line_a_picture():
     """Columns in their order, times with their offset."""
     stream = io.StringIO(newline="")
