@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from uncia_contract.json_text import indented_json
 from uncia_contract.messages.records import Command, Receipt, Reply, SequenceRecord, TrapState
 from uncia_contract.model.manifest import Manifest
 
@@ -29,7 +30,7 @@ def _text(schema: dict[str, Any]) -> bytes:
     for definition in schema["$defs"].values():
         definition["description"] = inspect.cleandoc(definition.get("description", ""))  # Python 3.13 does so itself
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return msgspec.json.format(msgspec.json.encode(dialect | schema), indent=2) + b"\n"
+    return indented_json(dialect | schema)
 
 
 def main() -> None:

@@ -9,14 +9,14 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from uncia_backbones.network import Network
 from uncia_backbones.quantization.calibration import Calibration
-from uncia_contract.errors import StorageError
+from uncia_contract.files import storage_errors
+from uncia_contract.json_text import indented_json
 
 INT8, FLOAT, DESCRIPTION = "backbone.tflite", "float.tflite", "backbone.json"
 SCHEMA = "uncia.backbone/1"
+OTHER_FOLDER = "; choose another --out or --cache"
 Progress = Callable[[str, int, int], None]
 
 
@@ -54,13 +54,9 @@ def clear(folder: Path) -> None:
     Raises:
         StorageError: it cannot be written.
     """
-    try:
+    with storage_errors(folder, OTHER_FOLDER):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / DESCRIPTION).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --out or --cache"
-        ) from error
 
 
 def _models(network: Network, layer: str, calibration: Calibration, progress: Progress) -> dict[str, bytes]:
@@ -92,11 +88,7 @@ def _description(
 
 
 def _write(folder: Path, models: dict[str, bytes], description: dict[str, object]) -> None:
-    try:
+    with storage_errors(folder, OTHER_FOLDER):
         for name, model in models.items():
             (folder / name).write_bytes(model)
-        (folder / DESCRIPTION).write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2) + b"\n")
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({error.strerror}); choose another --out or --cache"
-        ) from error
+        (folder / DESCRIPTION).write_bytes(indented_json(description))

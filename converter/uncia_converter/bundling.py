@@ -17,6 +17,7 @@ import msgspec
 
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.files import storage_errors, write_atomic
+from uncia_contract.json_text import indented_json
 from uncia_contract.model.bundle import bundle_from_bytes, write_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_from_bytes
@@ -105,7 +106,7 @@ def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: Models, p
     held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
     with storage_errors(run / PARITY):
-        write_atomic(run / PARITY, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        write_atomic(run / PARITY, indented_json(report))
     require_parity(report)
     return report
 

@@ -16,6 +16,7 @@ import msgspec
 
 from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
 from uncia_contract.errors import DataError, StorageError
+from uncia_contract.json_text import indented_json
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
 from uncia_contract.model.manifest import Source
 from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
@@ -53,7 +54,7 @@ def write_run(
         (folder / RUN_HELD_OUT).unlink(missing_ok=True)
         if held_out is not None:
             (folder / RUN_HELD_OUT).write_bytes(held_out_to_bytes(held_out))
-        (folder / RUN).write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
+        (folder / RUN).write_bytes(indented_json(run))
     except OSError as error:
         raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from uncia_contract.errors import UNDECODABLE, StorageError
+from uncia_contract.files import storage_errors
 
 Value = TypeVar("Value")
 
@@ -30,13 +31,11 @@ class SequenceLog(Generic[Value]):
         """
         self._line: Any = tuple[str, kind]
         self._offsets: dict[bytes, int] = {}
-        try:
+        with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = path.open("a+b")
             end = self._index()
             self._stream.truncate(end)
-        except OSError as error:
-            raise StorageError(f"{path}: cannot be written ({error.strerror or error})") from error
         self.path, self._end = path, end
 
     def __enter__(self) -> "SequenceLog[Value]":
@@ -62,11 +61,9 @@ class SequenceLog(Generic[Value]):
             StorageError: the disk is full, or gone.
         """
         line = msgspec.json.encode([key, value]) + b"\n"
-        try:
+        with storage_errors(self.path, "; what is in it is kept"):
             self._stream.write(line)
             self._stream.flush()
-        except OSError as error:
-            raise StorageError(f"{self.path}: cannot be written ({error.strerror}); what is in it is kept") from error
         self._offsets[bytes.fromhex(key)] = self._end
         self._end += len(line)
 

@@ -13,6 +13,7 @@ from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.errors import UNDECODABLE, BundleError
+from uncia_contract.json_text import indented_json
 
 MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
 # How far a probe's probabilities and features may lie from the stated ones, for each runtime
@@ -88,7 +89,7 @@ class Manifest(Struct, frozen=True):
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
     """Readable JSON with sorted keys; these exact bytes are what a signature covers."""
-    return msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2) + b"\n"
+    return indented_json(manifest, order="sorted")
 
 
 def manifest_from_bytes(data: bytes) -> Manifest:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from uncia_contract.errors import DataError, StorageError
+from uncia_contract.errors import DataError
+from uncia_contract.files import storage_errors
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("sequence", "location", "datetime", "source", "split")
@@ -88,15 +89,12 @@ def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    try:
-        with labels_csv.open("w", encoding="utf-8", newline="") as text:
-            rows = csv.writer(text, lineterminator="\n")
-            rows.writerow((*REQUIRED, *OPTIONAL))
-            for picture in pictures:
-                cells = [getattr(picture, name) for name in (*REQUIRED[1:], *OPTIONAL)]
-                rows.writerow((picture.path.resolve(), *cells))
-    except OSError as error:
-        raise StorageError(f"{labels_csv}: cannot be written ({error.strerror})") from error
+    with storage_errors(labels_csv), labels_csv.open("w", encoding="utf-8", newline="") as text:
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow((*REQUIRED, *OPTIONAL))
+        for picture in pictures:
+            cells = [getattr(picture, name) for name in (*REQUIRED[1:], *OPTIONAL)]
+            rows.writerow((picture.path.resolve(), *cells))
 
 
 def _pictures(labels_csv: Path, text: Iterator[str]) -> Iterator[LabelledPicture]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.errors import DataError, StorageError
-from uncia_contract.files import replacing
+from uncia_contract.files import replacing, storage_errors
 
 MARK = ".uncia-sorted.json"
 OTHER, UNREADABLE = "other", "unreadable"
@@ -69,7 +69,7 @@ class Sorting:
                 shutil.copy2(original, stream.name)
 
     def _claim(self, folder: Path, mark: str) -> None:
-        try:
+        with storage_errors(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
             found = self._folder / MARK
             if found.exists() and found.read_text(encoding="utf-8") == mark:
@@ -77,8 +77,6 @@ class Sorting:
             if any(self._folder.iterdir()):
                 raise DataError(f"{folder}: holds something else than this bundle's sorting; give an empty folder")
             found.write_text(mark, encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"{folder}: cannot be written ({error.strerror})") from error
 
 
 def verdict_folder(picture: ScoredPicture) -> str:
