@@ -5,7 +5,6 @@ labels, units, recipe, networks and versions. Whatever would change the outcome 
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.heads import LogisticHead, head_from_bytes, head_to_bytes
+from uncia_contract.npz import read_arrays, write_arrays
 from uncia_contract.runs.labels import LabelledPicture, sequence_key
 from uncia_training.comparison.systems import FitKey
 from uncia_training.comparison.trap_side import pack, score_bursts
@@ -186,22 +186,25 @@ def _name(key: FitKey, side: Rows, asked: Rows, task: Task) -> str:
 
 def _read(path: Path) -> Held | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            head = head_from_bytes(stored["head"].tobytes()) if "head" in stored else None
-            thresholds = [None if np.isnan(value) else float(value) for value in stored["thresholds"]]
-            return Held(
-                stored["probabilities"], stored["pictures"], float(stored["c"]), (thresholds[0], thresholds[1]), head
-            )
-    except (OSError, ValueError, KeyError, EOFError):
+        stored = read_arrays(path.read_bytes(), path.name)
+        head = head_from_bytes(stored["head"].tobytes()) if "head" in stored else None
+        thresholds = [None if np.isnan(value) else float(value) for value in stored["thresholds"]]
+        return Held(
+            stored["probabilities"], stored["pictures"], float(stored["c"]), (thresholds[0], thresholds[1]), head
+        )
+    except (OSError, ValueError, KeyError):
         return None  # not there, or cut off by an interruption: made anew
 
 
 def _write(path: Path, held: Held) -> None:
-    out = io.BytesIO()
-    thresholds = np.array([np.nan if value is None else value for value in held.thresholds])
-    head = {} if held.head is None else {"head": np.frombuffer(head_to_bytes(held.head), np.uint8)}
-    np.savez(out, probabilities=held.probabilities, pictures=held.pictures, c=np.float64(held.c),
-             thresholds=thresholds, allow_pickle=False, **head)  # fmt: skip
+    arrays: dict[str, NDArray[Any]] = {
+        "probabilities": held.probabilities,
+        "pictures": held.pictures,
+        "c": np.array(held.c),
+        "thresholds": np.array([np.nan if value is None else value for value in held.thresholds]),
+    }
+    if held.head is not None:
+        arrays["head"] = np.frombuffer(head_to_bytes(held.head), np.uint8)
     with storage_errors(path, "; give another --cache DIR"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, out.getvalue())
+        write_atomic(path, write_arrays(arrays))
