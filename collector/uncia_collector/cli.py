@@ -8,10 +8,9 @@ import getpass
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import read_deployments
@@ -29,7 +28,7 @@ from uncia_collector.settings import CollectorSettings, read_settings, sqlite_ur
 from uncia_collector.station.alerts import check_mail
 from uncia_collector.station.ask_command import add_ask
 from uncia_contract.archive.json_array import write_json_array
-from uncia_contract.cli.command_line import add_command, run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import ConfigurationError, DataError, StorageError
 from uncia_contract.files import replacing
 
@@ -55,36 +54,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="uncia-collect",
-        description="The base station: stores what traps send and shows it.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser, add = program("uncia-collect", "The base station: stores what traps send and shows it.", EXAMPLES)
     for name, run, text in (
         ("serve", _serve, "subscribe, store, send receipts"),
         ("check", _check, "try configuration, catalogue, broker and mail server, and say what is wrong"),
     ):
-        command = _command(commands, name, text)
+        command = _command(add, name, text)
         command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
         command.set_defaults(run=run)
-    _add_list(_command(commands, "list", "list the catalogue"))
-    _add_export(_command(commands, "export", "write the catalogue for other programs"))
-    _add_user(_command(commands, "user", "who may log in to the page"))
-    deployments = _command(commands, "deployments", "take in where the traps stand (Camtrap DP deployments.csv)")
+    _add_list(_command(add, "list", "list the catalogue"))
+    _add_export(_command(add, "export", "write the catalogue for other programs"))
+    _add_user(_command(add, "user", "who may log in to the page"))
+    deployments = _command(add, "deployments", "take in where the traps stand (Camtrap DP deployments.csv)")
     deployments.add_argument("file", type=Path, metavar="CSV_OR_DIR")
     _add_catalogue(deployments)
     deployments.set_defaults(run=_deployments)
-    add_ask(_command(commands, "ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
-    _add_import(_command(commands, "import", "take in a survey of others (Camtrap DP package)"))
+    add_ask(_command(add, "ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
+    _add_import(_command(add, "import", "take in a survey of others (Camtrap DP package)"))
     return parser
 
 
-def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+def _command(add: Callable[..., argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
     """A command whose help shows its own examples."""
     shown = "".join(line + "\n" for line in EXAMPLES.splitlines() if f"uncia-collect {name}" in line)
-    return add_command(commands, name, text, f"examples:\n{shown}")
+    return add(name, text, f"examples:\n{shown}")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.cli.arguments import whole
-from uncia_contract.cli.command_line import add_command, run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs.run_folder import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
@@ -44,23 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="uncia-convert",
-        description="From pretrained networks and training runs to bundles for the trap.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser, add = program(
+        "uncia-convert", "From pretrained networks and training runs to bundles for the trap.", EXAMPLES
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_backbone(commands)
-    _add_bundle(commands)
-    _add_sign(commands)
-    _add_edgetpu(commands)
+    _add_backbone(add)
+    _add_bundle(add)
+    _add_sign(add)
+    _add_edgetpu(add)
     return parser
 
 
-def _add_backbone(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = add_command(
-        commands,
+def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
         "backbone",
         "quantize a pretrained network",
         BACKBONE_EXAMPLE,
@@ -100,9 +95,8 @@ def _backbone(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_bundle(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = add_command(
-        commands,
+def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
         "bundle",
         "pack a training run into the file that a trap accepts",
         BUNDLE_EXAMPLE,
@@ -144,9 +138,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_sign(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = add_command(
-        commands,
+def _add_sign(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
         "sign",
         "sign a bundle, for traps that trust one maker",
         SIGN_EXAMPLE,
@@ -167,9 +160,8 @@ def _sign(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _add_edgetpu(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    command = add_command(
-        commands,
+def _add_edgetpu(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
         "edgetpu",
         "name what the Edge TPU does not take of a model",
         EDGETPU_EXAMPLE,

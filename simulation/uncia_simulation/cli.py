@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from uncia_contract.cli.command_line import add_command, run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
@@ -35,11 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="uncia-simulate",
-        description="Replays recorded bursts through the trap's own code, a broker and the collector, on one machine.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser, add = program(
+        "uncia-simulate",
+        "Replays recorded bursts through the trap's own code, a broker and the collector, on one machine.",
+        EXAMPLES,
+        required=False,
     )
     parser.add_argument("--bursts", type=Path, metavar="DIR", help="recorded bursts, a folder each (default: rendered)")
     parser.add_argument("--bundle", type=Path, metavar="FILE", help="the model bundle (default: starter, or demo)")
@@ -50,8 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         "--strips", metavar="TOP,BOTTOM", default="0,0", help="burnt-in strips, fractions of the height"
     )
     parser.set_defaults(run=_simulate)
-    commands = parser.add_subparsers(metavar="COMMAND")
-    render = add_command(commands, "render", "render bursts without replaying them", EXAMPLES)
+    render = add("render", "render bursts without replaying them")
     render.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
     render.add_argument("--training", action="store_true", help="a labelled training set instead of a handful")
     render.add_argument("--seed", type=int, default=7, help="of the renderer (7)")

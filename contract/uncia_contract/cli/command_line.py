@@ -11,27 +11,48 @@ import os
 import sys
 import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from uncia_contract.errors import UnciaError
 
 
-def add_command(commands: Any, name: str, text: str, examples: str, description: str | None = None) -> ArgumentParser:
-    """A command among a program's `commands` (argparse's subparsers), to be given its arguments.
+def program(
+    prog: str, description: str, examples: str, required: bool = True
+) -> tuple[ArgumentParser, Callable[..., ArgumentParser]]:
+    """A program's parser, and the function that adds a command to it (`_add_command` from `name` on).
 
     Args:
-        commands: of the program.
+        prog: the program's name.
+        description: with which its help begins.
+        examples: with which its help ends, laid out as they are.
+        required: a command must be given.
+    """
+    parser = ArgumentParser(
+        prog=prog, description=description, epilog=examples, formatter_class=RawDescriptionHelpFormatter
+    )
+    return parser, partial(_add_command, parser.add_subparsers(required=required, metavar="COMMAND"), examples)
+
+
+def _add_command(
+    commands: Any, of_program: str, name: str, text: str, examples: str | None = None, description: str | None = None
+) -> ArgumentParser:
+    """A command, to be given its arguments.
+
+    Args:
+        commands: argparse's subparsers of the program.
+        of_program: the program's examples.
         name: what is typed.
         text: its line in the program's help.
-        examples: with which its own help ends, laid out as they are.
+        examples: with which its own help ends; the program's where None.
         description: with which its own help begins; `text` where None.
     """
     command: ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=description or text,
-        epilog=examples,
+        epilog=examples or of_program,
         formatter_class=RawDescriptionHelpFormatter,
     )
     return command

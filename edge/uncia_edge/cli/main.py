@@ -6,9 +6,8 @@ Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in
 import argparse
 import logging
 from collections.abc import Sequence
-from functools import partial
 
-from uncia_contract.cli.command_line import add_command, run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_edge.cli.bench import add_bench
 from uncia_edge.cli.doctor import add_doctor
 from uncia_edge.cli.log import add_log
@@ -34,13 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="uncia-trap",
-        description="The trap: decides which bursts are worth sending, and sends them until they have arrived.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser, add = program(
+        "uncia-trap",
+        "The trap: decides which bursts are worth sending, and sends them until they have arrived.",
+        EXAMPLES,
     )
-    add = partial(add_command, parser.add_subparsers(required=True, metavar="COMMAND"), examples=EXAMPLES)
     add_run(add("run", "observe, decide, deliver"))
     add_log(add("log", "why each burst was kept or not"))
     add_score(add("score", "score a whole card, folders or files"))

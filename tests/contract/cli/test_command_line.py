@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 
 import pytest
 
-from uncia_contract.cli.command_line import run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError
 
 LONG_TALK = """
@@ -82,3 +82,12 @@ def test_damaged_exif_of_a_good_picture_is_not_told() -> None:
     """Pillow would warn of each on standard error, in the middle of a progress line."""
     told = subprocess.run([sys.executable, "-c", DAMAGED_EXIF], capture_output=True, text=True, check=True)
     assert (told.stdout, told.stderr) == ("(64, 64)\n", "")
+
+
+def test_a_command_ends_its_help_with_its_own_examples_or_the_programs() -> None:
+    """Laid out as they are, below what it does."""
+    parser, add = program("uncia-talk", "It talks.", "examples:\n  uncia-talk say")
+    commands = [parser, add("say", "say it"), add("sing", "sing it", "examples:\n  uncia-talk sing  loud")]
+    assert [command.format_help().rpartition("\n\n")[2] for command in commands] == [
+        "examples:\n  uncia-talk say\n", "examples:\n  uncia-talk say\n", "examples:\n  uncia-talk sing  loud\n",
+    ]  # fmt: skip

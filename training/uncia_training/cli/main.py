@@ -8,14 +8,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from uncia_contract.cli.command_line import add_command, run_command
+from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.model.bundle import read_bundle
 from uncia_training.cli.compare import add_compare, run_compare
@@ -39,13 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="uncia-train",
-        description="The workstation: fits heads and tells how good they are.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = partial(add_command, parser.add_subparsers(required=True, metavar="COMMAND"), examples=EXAMPLES)
+    parser, add = program("uncia-train", "The workstation: fits heads and tells how good they are.", EXAMPLES)
     _add_fit(add("fit", "fit and calibrate a head on a quantized backbone's features"))
     _add_evaluate(add("evaluate", "score labelled pictures with a bundle, as the trap would"))
     compare = add("compare", "train the seed's systems and ours on one data set and compare them")
