@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uncia_contract.errors import BrokerError
+from uncia_contract.messages.byte_ranges import joined, missing
 from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord, decode, encode
 from uncia_contract.messages.topics import ChunkAddress, RecordAddress, Topics, parse
 from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, Received
@@ -110,12 +111,12 @@ class ScriptedCollector:
         """What is stored of a sequence, and what is missing."""
         entries = self.records[sequence].frames
         stored = tuple(entry.n for entry in entries if (sequence, entry.n) in self.frames)
-        missing = tuple(
+        unstored = tuple(
             MissingFrame(entry.n, self._gaps(sequence, entry.n, entry.size))
             for entry in entries
             if entry.n not in stored
         )
-        return Receipt(sequence, True, stored, missing)
+        return Receipt(sequence, True, stored, unstored)
 
     def complete(self, sequence: str) -> bool:
         """Whether record and all frames are here."""
@@ -129,20 +130,12 @@ class ScriptedCollector:
         entry = self.records[sequence].frames[frame]
         if self._gaps(sequence, frame, entry.size):
             return None
-        whole = bytearray(entry.size)
-        for start, part in parts.items():
-            whole[start : start + len(part)] = part
+        whole = joined(parts, entry.size)
         del self._parts[sequence, frame]
         if hashlib.sha256(whole).hexdigest() == entry.sha256:
-            self.frames[sequence, frame] = bytes(whole)
+            self.frames[sequence, frame] = whole
         return self.receipt(sequence)
 
     def _gaps(self, sequence: str, frame: int, size: int) -> tuple[ByteRange, ...]:
-        gaps, at = [], 0
-        for start, part in sorted(self._parts.get((sequence, frame), {}).items()):
-            if start > at:
-                gaps.append(ByteRange(at, start))
-            at = max(at, start + len(part))
-        if at < size:
-            gaps.append(ByteRange(at, size))
-        return tuple(gaps)
+        parts = self._parts.get((sequence, frame), {})
+        return missing((ByteRange(start, start + len(part)) for start, part in parts.items()), size)

@@ -9,7 +9,7 @@ says how far it is. Whatever a power cut made of its end, the sha256 of the whol
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.files import make_folder, sync_folder, write_durable
+from uncia_contract.messages.byte_ranges import missing, without_first
 from uncia_contract.messages.records import BundleIdentity, BundleOffer, BundlePiece, ByteRange
 from uncia_contract.model.bundle import bundle_from_bytes, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
@@ -66,12 +67,12 @@ class Offers:
             OSError: the card cannot be written.
         """
         self._check(offer)
-        wanted = _Receiving(offer, _gaps(offer.size, list(self._known(offer))))
+        wanted = _Receiving(offer, missing((ByteRange(*span) for span in self._known(offer)), offer.size))
         if self._receiving() != wanted:
             self._forget()
             make_folder(self._folder)
             write_durable(self._folder / _NOTE, msgspec.json.encode(wanted))
-        return _after(wanted.gaps, self._length())
+        return without_first(wanted.gaps, self._length())
 
     def take(self, piece: BundlePiece) -> tuple[ByteRange, ...]:
         """Keep a piece, if it is the one that is due; what is missing now.
@@ -83,16 +84,16 @@ class Offers:
         receiving = self._receiving()
         if receiving is None or receiving.offer.bundle.sha256 != piece.sha256:
             raise BundleError(f"bundle {piece.sha256[:12]} was not offered; expected an offer before its pieces")
-        missing = _after(receiving.gaps, self._length())
-        due = missing[0] if missing else ByteRange(0, 0)
+        left = without_first(receiving.gaps, self._length())
+        due = left[0] if left else ByteRange(0, 0)
         if piece.start != due.start or piece.start + len(piece.content) > due.end:
-            return missing
+            return left
         with (self._folder / _PIECES).open("ab") as stream:
             stream.write(piece.content)
             stream.flush()
             os.fsync(stream.fileno())
         sync_folder(self._folder)
-        return _after(receiving.gaps, self._length())
+        return without_first(receiving.gaps, self._length())
 
     def install(self) -> BundleIdentity:
         """Put the offered bundle together, prove it, and let it hold from the next start on.
@@ -177,24 +178,3 @@ class Offers:
             (self._folder / name).unlink(missing_ok=True)
         if self._folder.is_dir():
             sync_folder(self._folder)
-
-
-def _gaps(size: int, known: Sequence[tuple[int, int]]) -> tuple[ByteRange, ...]:
-    """What of `size` bytes lies in none of the spans."""
-    found, at = [], 0
-    for start, end in sorted(known):
-        if start > at:
-            found.append(ByteRange(at, min(start, size)))
-        at = max(at, end)
-    return (*found, ByteRange(at, size)) if at < size else tuple(found)
-
-
-def _after(gaps: Sequence[ByteRange], length: int) -> tuple[ByteRange, ...]:
-    """The gaps that are left when so many of their bytes have come."""
-    left = []
-    for gap in gaps:
-        taken = min(length, gap.end - gap.start)
-        length -= taken
-        if gap.start + taken < gap.end:
-            left.append(ByteRange(gap.start + taken, gap.end))
-    return tuple(left)

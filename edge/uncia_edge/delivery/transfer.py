@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
+from uncia_contract.messages.byte_ranges import clipped
 from uncia_contract.messages.records import ByteRange, Receipt, SequenceRecord, best_frame
 from uncia_edge.outbox.waiting_sequence import Waiting
 
@@ -124,4 +125,4 @@ class Transfer:
         self._ranges.clear()
         for n, ranges in frames:
             size = self.record.frames[n].size
-            self._ranges.extend((n, part.start, min(part.end, size)) for part in ranges or (ByteRange(0, size),))
+            self._ranges.extend((n, part.start, part.end) for part in clipped(ranges or [ByteRange(0, size)], size))
