@@ -14,8 +14,8 @@ from support.records import make_record, write_frames
 from uncia_contract.messages.records import BundleIdentity, encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import read_clock
-from uncia_edge.delivery.link import Broker, Link, Outgoing
-from uncia_edge.delivery.pace import Pace
+from uncia_edge.delivery.link import Broker, Link, MqttMessage
+from uncia_edge.delivery.send_window import Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.service.health import trap_state
@@ -37,8 +37,8 @@ class Trap:
             topics,
             pace=Pace(receipt_timeout_s=10, retry_first_s=1, retry_most_s=10),
             greetings=lambda: [
-                Outgoing(topics.availability, b"online", retain=True),
-                Outgoing(topics.state, encode(self._state()), retain=True),
+                MqttMessage(topics.availability, b"online", retain=True),
+                MqttMessage(topics.state, encode(self._state()), retain=True),
             ],
         )
 

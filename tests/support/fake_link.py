@@ -13,7 +13,7 @@ from uncia_contract.errors import BrokerError
 from uncia_contract.messages.byte_ranges import joined, missing
 from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord, decode, encode
 from uncia_contract.messages.topics import ChunkAddress, RecordAddress, Topics, parse
-from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, Received
+from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Received
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,7 @@ class ScriptedPipe:
         """Note the farewell."""
         self.up, self.farewell = False, farewell
 
-    def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        properties: Mapping[str, str] | None = None,
-        retain: bool = False,
-        correlation: bytes | None = None,
-    ) -> int:
+    def publish(self, message: MqttMessage) -> int:
         """Take a message.
 
         Raises:
@@ -62,10 +54,11 @@ class ScriptedPipe:
         """
         if not self.up:
             raise BrokerError("not connected")
-        message = Published(len(self.published) + 1, topic, payload, properties or {}, retain)
-        self.published.append(message)
-        self.under_way[message.mid] = message
-        return message.mid
+        mid = len(self.published) + 1
+        published = Published(mid, message.topic, message.payload, message.properties or {}, message.retain)
+        self.published.append(published)
+        self.under_way[mid] = published
+        return mid
 
     def connect(self, event: Connected | None = None) -> None:
         """CONNACK."""

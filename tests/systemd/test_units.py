@@ -20,7 +20,7 @@ from uncia_collector.ingest import subscriber
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
 from uncia_edge.cli.trap_checks import broker_line
-from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, Received
+from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, MqttMessage, Received
 from uncia_edge.service import runtime
 from uncia_edge.settings import BrokerSettings, TrapSettings
 
@@ -181,7 +181,7 @@ def connected(station: Any, name: str) -> Link:
 
 
 def code_of(link: Link, topic: str) -> int:
-    mid = link.publish(topic, b"{}")
+    mid = link.publish(MqttMessage(topic, b"{}"))
     while True:
         event = link.events.get(timeout=10)
         if isinstance(event, Acknowledged) and event.mid == mid:
@@ -282,7 +282,7 @@ def test_what_the_broker_saved_survives_a_kill(station: Any) -> None:
     broker.configuration.write_text(text.replace("autosave_interval 10", "autosave_interval 1"))
     broker.start()
     trap = connected(station, "ridge-01")
-    trap.publish(OWN.state, b"{}", retain=True)
+    trap.publish(MqttMessage(OWN.state, b"{}", retain=True))
     saved = broker.folder / "mosquitto.db"
     wait_until(lambda: saved.exists() and OWN.state.encode() in saved.read_bytes())
     broker.kill()

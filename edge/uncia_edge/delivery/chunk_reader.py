@@ -5,13 +5,16 @@ is checked once, when its first chunk is read.
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import FrameEntry, SequenceRecord, encode
 from uncia_contract.messages.topics import Topics
-from uncia_edge.delivery.transfer import Piece
+from uncia_edge.delivery.link import MqttMessage
+from uncia_edge.delivery.send_window import Piece
 from uncia_edge.outbox.store import Outbox
 
 
@@ -20,45 +23,57 @@ class FrameLostError(StorageError):
 
 
 @dataclass(frozen=True)
-class PieceMessage:
-    """One publish: topic, payload, user properties."""
-
-    topic: str
-    payload: bytes
-    properties: Mapping[str, str] | None = None
+class _CheckedFrame:
+    sequence: str
+    n: int
+    path: Path
 
 
-class PieceReader:
+class ChunkReader:
     """Reads pieces of the sequences in one outbox."""
 
     def __init__(self, outbox: Outbox, topics: Topics) -> None:
         self._outbox, self._topics = outbox, topics
-        self._checked: tuple[str, int] | None = None
+        self._checked: _CheckedFrame | None = None
 
-    def read(self, record: SequenceRecord, piece: Piece) -> PieceMessage:
+    def read(self, piece: Piece, chunk_bytes: int) -> MqttMessage:
         """The message of one piece.
+
+        A record goes without its thumbnail where that would make it larger than a chunk: the link is too thin for it.
 
         Raises:
             FrameLostError: the frame's file is gone or its bytes changed.
             OSError: the card cannot be read now.
         """
+        record = piece.record
         if piece.frame is None:
-            return PieceMessage(self._topics.record(record.id), encode(record))
+            return MqttMessage(self._topics.record(record.id), _encoded(record, chunk_bytes))
         entry = record.frames[piece.frame]
-        topic = self._topics.chunk(record.id, piece.frame, piece.start)
-        return PieceMessage(
-            topic, self._bytes(record.id, entry, piece), {"sha256": entry.sha256, "size": str(entry.size)}
+        content = self._content(record.id, entry, piece)
+        return MqttMessage(
+            self._topics.chunk(record.id, piece.frame, piece.start),
+            content,
+            properties={"sha256": entry.sha256, "size": str(entry.size)},
         )
 
-    def _bytes(self, sequence: str, entry: FrameEntry, piece: Piece) -> bytes:
-        path = self._outbox.frame_path(sequence, entry.n)
+    def _content(self, sequence: str, entry: FrameEntry, piece: Piece) -> bytes:
+        frame = self._checked
+        known = frame is not None and (frame.sequence, frame.n) == (sequence, entry.n)
+        path = frame.path if frame is not None and known else self._outbox.frame_path(sequence, entry.n)
         try:
             with path.open("rb") as stream:
-                if self._checked != (sequence, entry.n):
+                if not known:
                     if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
                         raise FrameLostError(f"frame {entry.n} of {sequence}: its bytes changed on the card")
-                    self._checked = (sequence, entry.n)
+                    self._checked = _CheckedFrame(sequence, entry.n, path)
                 stream.seek(piece.start)
                 return stream.read(piece.end - piece.start)
         except FileNotFoundError as error:
             raise FrameLostError(f"frame {entry.n} of {sequence}: its file is gone") from error
+
+
+def _encoded(record: SequenceRecord, chunk_bytes: int) -> bytes:
+    content = encode(record)
+    if record.preview is None or len(content) <= chunk_bytes:
+        return content
+    return encode(msgspec.structs.replace(record, preview=None))

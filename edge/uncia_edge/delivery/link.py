@@ -10,7 +10,6 @@ Packet Size are read here, because paho does not read them; a PUBACK's reason co
 
 import logging
 import queue
-import random
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -86,13 +85,14 @@ class Broker:
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """A message besides sequences: state, availability or a reply."""
+class MqttMessage:
+    """One QoS 1 message; `properties` are user properties."""
 
     topic: str
     payload: bytes
     retain: bool = False
     correlation: bytes | None = None
+    properties: Mapping[str, str] | None = None
 
 
 class Pipe(Protocol):
@@ -106,16 +106,8 @@ class Pipe(Protocol):
     def close(self, farewell: str | None = None) -> None:
         """End the connection; no further event comes from it."""
 
-    def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        properties: Mapping[str, str] | None = None,
-        retain: bool = False,
-        correlation: bytes | None = None,
-    ) -> int:
-        """Hand over one QoS 1 message; the id that its `Acknowledged` will carry.
+    def publish(self, message: MqttMessage) -> int:
+        """Hand over a message; the id that its `Acknowledged` will carry.
 
         Raises:
             BrokerError: not connected; nothing was queued.
@@ -150,16 +142,8 @@ class Link:
         if connection is not None:
             connection.end(farewell)
 
-    def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        properties: Mapping[str, str] | None = None,
-        retain: bool = False,
-        correlation: bytes | None = None,
-    ) -> int:
-        """Hand one QoS 1 message to paho; the packet id.
+    def publish(self, message: MqttMessage) -> int:
+        """Hand a message to paho; the packet id.
 
         Raises:
             BrokerError: not connected; nothing was queued.
@@ -167,8 +151,8 @@ class Link:
         client = self._connection.client if self._connection else None
         if client is None or not client.is_connected():
             raise BrokerError("not connected to the broker")
-        extras = _publish_properties(properties, correlation)
-        info = client.publish(topic, payload, qos=1, retain=retain, properties=extras)
+        properties = _publish_properties(message.properties, message.correlation)
+        info = client.publish(message.topic, message.payload, qos=1, retain=message.retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise BrokerError(f"publish refused by the client library: {mqtt.error_string(info.rc)}")
         return info.mid
@@ -196,7 +180,7 @@ class _Connection:
         self._reason = "connection lost"
         self._code: int | None = None
         self._limits = Connected()
-        self._quiet = False
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="uncia-link", daemon=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -209,8 +193,8 @@ class _Connection:
 
     def end(self, farewell: str | None) -> None:
         if farewell is not None and self.client.is_connected():
-            _say(self.client, self._topics.availability, farewell)
-        self._quiet = True
+            _publish_farewell(self.client, self._topics.availability, farewell)
+        self._ended = True
         self.client.disconnect()
         self._thread.join(self._broker.connect_timeout_s + 2)
 
@@ -220,20 +204,20 @@ class _Connection:
             self.client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s, clean_start=True)
             while self.client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 pass
-        except Exception as error:  # noqa: BLE001 -- unless every end of this thread is told, delivery waits for ever
+        except Exception as error:  # noqa: BLE001 -- without a last event delivery waits for ever
             what = error.strerror if isinstance(error, OSError) else None
             self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
         self.client.drop_out_messages()
-        self._let_go()
-        self._tell(Disconnected(self._reason, self._code))
+        self._drop_callbacks()
+        self._put(Disconnected(self._reason, self._code))
 
-    def _let_go(self) -> None:
+    def _drop_callbacks(self) -> None:
         """Without these the client, and the sockets by which it wakes itself, would live until a garbage collection."""
         client = self.client
         client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = client.on_message = None
 
-    def _tell(self, event: Event) -> None:
-        if not self._quiet:
+    def _put(self, event: Event) -> None:
+        if not self._ended:
             self._events.put(event)
 
     def _on_connect(
@@ -261,18 +245,18 @@ class _Connection:
             self._reason = f"receipts may not be heard: {self._reason}"
             client.disconnect()
         else:
-            self._tell(self._limits)
+            self._put(self._limits)
 
     def _on_disconnect(self, _: mqtt.Client, __: Any, ___: Any, code: ReasonCode, ____: Properties | None) -> None:
         if self._code is None:
             self._note_end(code)
 
     def _on_publish(self, _: mqtt.Client, __: Any, mid: int, code: ReasonCode, ___: Properties | None) -> None:
-        self._tell(Acknowledged(mid, int(code.value)))
+        self._put(Acknowledged(mid, int(code.value)))
 
     def _on_message(self, _: mqtt.Client, __: Any, message: mqtt.MQTTMessage) -> None:
         correlation = getattr(message.properties, "CorrelationData", None)
-        self._tell(
+        self._put(
             Received(
                 message.topic, bytes(message.payload), correlation, getattr(message.properties, "ResponseTopic", None)
             )
@@ -282,33 +266,11 @@ class _Connection:
         self._code, self._reason = int(code.value), str(code)
 
 
-class BackOff:
-    """Growing, jittered waits between attempts: full jitter over `first_s`, doubled up to `most_s`.
-
-    Jitter keeps a valley of traps from knocking at the same second when the base station's power returns.
-    """
-
-    def __init__(self, first_s: float = 1.0, most_s: float = 120.0, chance: random.Random | None = None) -> None:
-        self._first_s, self._most_s = first_s, most_s
-        self._chance = chance or random.Random()
-        self.failures = 0
-
-    def wait_s(self) -> float:
-        """How long to wait before the next attempt; counts a failure."""
-        ceiling: float = min(self._most_s, self._first_s * 2.0 ** min(self.failures, 30))
-        self.failures += 1
-        return ceiling / 2 + self._chance.random() * ceiling / 2
-
-    def reset(self) -> None:
-        """It worked."""
-        self.failures = 0
-
-
 def _do_nothing(*_: object) -> None:
     pass
 
 
-def _say(client: mqtt.Client, topic: str, farewell: str) -> None:
+def _publish_farewell(client: mqtt.Client, topic: str, farewell: str) -> None:
     try:
         client.publish(topic, farewell, qos=1, retain=True).wait_for_publish(2.0)
     except (RuntimeError, ValueError) as error:

@@ -1,30 +1,25 @@
 """Delivery by receipt: takes sequences from the outbox, sends them while there is a link, believes only receipts.
 
-Decides what is published when, and what each answer of broker and collector means (docs/delivery.md has the table):
-records before best frames before other frames; nothing while offline; a bounded window; a PUBACK paces and proves
-nothing; a reason code from 0x80 on is a failure; what keeps failing is parked and the next one goes.
+Runs `state_machine`: reports what link, broker, collector and outbox say, and does what follows. Decides what each
+answer means (docs/delivery.md has the table): nothing is published while offline; a PUBACK paces and proves nothing; a
+reason code from 0x80 on is a failure; what keeps failing is parked and the next one goes.
 """
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-
-import msgspec
+from collections.abc import Callable, Iterable, Sequence
 
 from uncia_contract.errors import BrokerError, MessageError, StorageError
-from uncia_contract.messages.records import Receipt, SequenceRecord, decode, encode
+from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import Topics
-from uncia_edge.delivery.active_transfers import Worklist
-from uncia_edge.delivery.chunk_reader import FrameLostError, PieceReader
+from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError
 from uncia_edge.delivery.daily_budget import Budget
-from uncia_edge.delivery.link import Acknowledged, BackOff, Connected, Disconnected, Event, Outgoing, Pipe, Received
-from uncia_edge.delivery.pace import Pace
-from uncia_edge.delivery.poison_detection import Suspicion
-from uncia_edge.delivery.send_window import Window
-from uncia_edge.delivery.transfer import Piece, Transfer
-from uncia_edge.outbox.store import Outbox
+from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Pipe, Received
+from uncia_edge.delivery.send_window import InFlight, Pace, Piece, Room, Window
+from uncia_edge.delivery.state_machine import ActiveTransfers, LinkState
+from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +35,7 @@ class Delivery:
         outbox: where sequences wait.
         link: the wire.
         topics: the trap's topics.
-        pace: patience and windows.
+        pace: timeouts and windows.
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
@@ -58,30 +53,26 @@ class Delivery:
         pace: Pace | None = None,
         on_delivered: Callable[[str], None] | None = None,
         on_command: Callable[[Received], None] | None = None,
-        greetings: Callable[[], Iterable[Outgoing]] | None = None,
+        greetings: Callable[[], Iterable[MqttMessage]] | None = None,
         budget: Budget | None = None,
         beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.budget, self._beat = budget or Budget(), beat
-        self._outbox, self._link, self._topics, self._clock = outbox, link, topics, clock
+        self._outbox, self._link, self._clock = outbox, link, clock
+        self._receipt_topic, self._command_topic = topics.receipt, topics.command
         self._pace = pace or Pace()
         self._on_delivered, self._on_command = on_delivered, on_command
-        self._greetings = greetings or (lambda: [Outgoing(topics.availability, b"online", retain=True)])
-        self._reader = PieceReader(outbox, topics)
+        self._greetings = greetings or (lambda: [MqttMessage(topics.availability, b"online", retain=True)])
+        self._reader = ChunkReader(outbox, topics)
         self._window = Window(self._pace.limits)
-        self._reconnect = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
-        self._trouble = BackOff(self._pace.retry_first_s, self._pace.retry_most_s)
-        self._work = Worklist(outbox, self._pace)
-        self._outgoing: queue.SimpleQueue[Outgoing] = queue.SimpleQueue()
-        self._connected = False
-        self._open_at_s: float | None = clock()
-        self._quiet_until_s = 0.0
-        self._offline_since_s: float | None = clock()
+        self._link_state = LinkState(self._pace, clock())
+        self._transfers = ActiveTransfers(self._pace)
+        self._messages: queue.SimpleQueue[MqttMessage] = queue.SimpleQueue()
+        self._outbox_may_have_more = True
+        self._uncounted_bytes = 0
         self._release_at_s = clock()
         self._waited_before = bool(outbox.waiting())
-        self._suspicion = Suspicion()
-        self.last_receipt_s: float | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -101,12 +92,13 @@ class Delivery:
             self._thread.join(30)
             self._thread = None
         self._link.close(farewell)
-        self._connected = False
+        self._link_state.disconnected(self._clock())
+        self._save_numbers()
 
     @property
     def connected(self) -> bool:
         """Whether there is a link now. Says nothing about what was delivered."""
-        return self._connected
+        return self._link_state.is_connected
 
     @property
     def goodput(self) -> float | None:
@@ -120,18 +112,17 @@ class Delivery:
     def send_first(self, sequence: str) -> bool:
         """Send a sequence before all others and past the budget; whether it is still here."""
         found = self._outbox.ask_for(sequence)
-        if (transfer := self._work.get(sequence)) is not None:
-            transfer.asked_for = True
+        self._transfers.asked_for(sequence)
         self.wake()
         return found
 
-    def say(self, message: Outgoing) -> None:
+    def publish(self, message: MqttMessage) -> None:
         """Publish a message besides sequences, once; without a link it is dropped, for it would be old news later.
 
         Safe to call from any thread.
         """
-        if self._connected:
-            self._outgoing.put(message)
+        if self._link_state.is_connected:
+            self._messages.put(message)
             self.wake()
 
     def _run(self) -> None:
@@ -147,70 +138,75 @@ class Delivery:
     def _idle_s(self) -> float:
         """How long to wait for an event before something is due without one."""
         now_s = self._clock()
-        due = [now_s + 1.0, self._quiet_until_s, *self._work.deadlines_s]
-        if self._open_at_s is not None:
-            due.append(self._open_at_s)
-        return max(0.005, min(moment for moment in due if moment > now_s or moment == self._open_at_s) - now_s)
+        state = self._link_state
+        due = [state.connect_at_s, state.paused_until_s, self._transfers.next_deadline_s(now_s)]
+        next_s = now_s + 1.0
+        for at_s in due:
+            if at_s is not None and (at_s > now_s or at_s == state.connect_at_s):
+                next_s = min(next_s, at_s)
+        return max(0.005, next_s - now_s)
 
     def step(self, timeout_s: float) -> None:
         """Wait for an event for at most `timeout_s`, handle all there are, send what may be sent."""
         self._handle_events(timeout_s)
         now_s = self._clock()
-        if not self._connected:
-            if self._open_at_s is not None and now_s >= self._open_at_s:
-                self._open_at_s = None
+        if not self._link_state.is_connected:
+            if self._link_state.begin_to_connect(now_s):
                 self._link.open()
             return
-        if self._window.stuck(now_s, self._pace.puback_timeout_s):
+        room = self._window.room()
+        if room.oldest_s is not None and now_s - room.oldest_s > self._pace.puback_timeout_s:
             self._link.close()
             self._handle_disconnected(Disconnected(f"a PUBACK is missing for {self._pace.puback_timeout_s:g} s"))
             return
-        self._release_parked(now_s)
-        self._work.ask_overdue(now_s)
-        self._pump(now_s)
+        if now_s >= self._release_at_s:
+            self._release_parked(now_s)
+        try:
+            self._send(room, now_s)
+        except BrokerError as error:
+            _log.info("not sent: %s", error)  # the Disconnected event is on its way
+
+    # -- events
 
     def _handle_events(self, timeout_s: float) -> None:
+        events = self._link.events
         try:
-            event = self._link.events.get(timeout=timeout_s) if timeout_s > 0 else self._link.events.get_nowait()
-            while True:
-                self._handle(event)
-                event = self._link.events.get_nowait()
+            self._handle(events.get(timeout=timeout_s) if timeout_s > 0 else events.get_nowait())
         except queue.Empty:
-            return
+            self._outbox_may_have_more = True
+            self._save_numbers()
+        while not events.empty():
+            self._handle(events.get_nowait())
 
     def _handle(self, event: Event) -> None:
+        if isinstance(event, Acknowledged):
+            self._handle_acknowledged(event)
+            return
+        self._outbox_may_have_more = True
         match event:
             case Connected():
                 self._handle_connected(event)
             case Disconnected():
                 self._handle_disconnected(event)
-            case Acknowledged():
-                self._handle_acknowledged(event)
-            case Received() if event.topic == self._topics.receipt:
+            case Received() if event.topic == self._receipt_topic:
                 self._handle_receipt(event)
-            case Received() if event.topic == self._topics.command and self._on_command and event.payload:
+            case Received() if event.topic == self._command_topic and self._on_command and event.payload:
                 self._on_command(event)
 
-    # -- the link
-
     def _handle_connected(self, event: Connected) -> None:
-        now_s = self._clock()
-        self._connected = True
-        self._quiet_until_s = 0.0
+        outage_s = self._link_state.connected(self._clock())
         self._window.connected(event.receive_maximum, event.max_packet_bytes, event.keepalive_s)
-        self._work.connected()
-        self._outgoing = queue.SimpleQueue()  # what the last connection did not take is old news
+        self._transfers.connected()
+        self._messages = queue.SimpleQueue()  # what the last connection did not take is old news
         _log.info(
             "connected; receive maximum %d, packets up to %d bytes", event.receive_maximum, event.max_packet_bytes
         )
-        self._mark_historical(now_s)
+        if self._waited_before or outage_s >= self._pace.historical_after_s:
+            self._mark_historical()
         for message in self._greetings():
-            self._outgoing.put(message)
+            self._messages.put(message)
 
-    def _mark_historical(self, now_s: float) -> None:
-        outage_s = now_s - self._offline_since_s if self._offline_since_s is not None else 0.0
-        if not self._waited_before and outage_s < self._pace.historical_after_s:
-            return
+    def _mark_historical(self) -> None:
         try:
             self._outbox.mark_historical()
             self._waited_before = False
@@ -218,57 +214,33 @@ class Delivery:
             _log.warning("records that waited over an outage are not marked: %s", error)
 
     def _handle_disconnected(self, event: Disconnected) -> None:
-        now_s = self._clock()
-        pieces = self._window.broken()
-        if self._connected:
-            self._offline_since_s = now_s
-        self._connected = False
-        self._work.disconnected(pieces)
-        wait_s = self._reconnect.wait_s()
-        self._open_at_s = now_s + wait_s
+        wait_s = self._link_state.disconnected(self._clock())
+        struck = self._transfers.disconnected(self._window.broken(), event.code)
         _log.info("no link (%s); next attempt in %.1f s", event.reason, wait_s)
-        self._blame({piece.sequence for piece in pieces}, event)  # last: a full card has no room for a strike
-
-    def _blame(self, sequences: set[str], event: Disconnected) -> None:
-        struck = self._suspicion.cut(sequences, event.code)
-        if struck is not None and self._outbox.strike(struck) >= self._pace.strikes:
+        if struck is not None and self._outbox.strike(struck) >= self._pace.strikes:  # last: a full card has no room
             self._park(struck, f"the connection ended {self._pace.strikes} times while it was sent ({event.reason})")
 
-    # -- answers
-
     def _handle_acknowledged(self, event: Acknowledged) -> None:
-        now_s = self._clock()
-        taken = self._window.acknowledged(event.mid, now_s)
-        if taken is None:
+        now_s, code = self._clock(), event.code
+        message = self._window.acknowledged(event.mid, now_s)
+        if message is None:
             return
-        piece, size = taken
-        if piece is None and event.code >= 0x80:
-            _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", event.code)
-        transfer = self._work.get(piece.sequence) if piece else None
-        if transfer is None or piece is None:
-            return
-        if event.code < 0x80 and event.code != NOBODY_LISTENS:
-            self._taken_by_broker(transfer, size, now_s)
-        elif event.code == NOBODY_LISTENS or event.code in _RETRY:
-            transfer.returned(piece)
-            if event.code == NOBODY_LISTENS:
-                transfer.ask()
-            self._pause(event.code, now_s)
+        piece = message.piece
+        if piece is None:
+            if code >= 0x80:
+                _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", code)
+        elif piece.record.id not in self._transfers.ids:
+            pass  # its receipt came first
+        elif code < 0x80 and code != NOBODY_LISTENS:
+            self._uncounted_bytes += message.size
+            self._link_state.working()
+            self._transfers.acknowledged(piece, now_s)
+        elif code == NOBODY_LISTENS or code in _RETRY:
+            self._transfers.not_taken(piece, ask=code == NOBODY_LISTENS)
+            if (pause_s := self._link_state.troubled(now_s)) is not None:
+                _log.info("broker answered 0x%02x; next attempt in %.1f s", code, pause_s)
         else:
-            self._park(transfer.id, f"the broker refused it with reason code 0x{event.code:02x}")
-
-    def _pause(self, code: int, now_s: float) -> None:
-        """Leave a broker in trouble alone for a while: one growing pause, however many messages it answered so."""
-        if now_s >= self._quiet_until_s:
-            self._quiet_until_s = now_s + self._trouble.wait_s()
-            _log.info("broker answered 0x%02x; next attempt in %.1f s", code, self._quiet_until_s - now_s)
-
-    def _taken_by_broker(self, transfer: Transfer, size: int, now_s: float) -> None:
-        self._reconnect.reset()
-        self._trouble.reset()
-        self._outbox.count(bytes_sent=size)
-        self._suspicion.arrived(transfer.id)
-        self._work.acknowledged(transfer, now_s)
+            self._park(piece.record.id, f"the broker refused it with reason code 0x{code:02x}")
 
     def _handle_receipt(self, event: Received) -> None:
         try:
@@ -276,96 +248,106 @@ class Delivery:
         except MessageError as error:
             _log.warning("receipt ignored: %s", error)
             return
-        now_s = self._clock()
-        self.last_receipt_s = now_s
-        self._outbox.apply(receipt)
-        self._work.hurry(now_s)
-        transfer = self._work.get(receipt.sequence)
-        if self._outbox.is_delivered(receipt.sequence):
-            self._work.remove(receipt.sequence)
-            if transfer is not None and self._on_delivered is not None:
-                self._on_delivered(receipt.sequence)
-        elif receipt.refused is not None or self._outbox.get(receipt.sequence) is None:
-            self._work.remove(receipt.sequence)  # parked now; or given up, when the card was full
-        elif transfer is not None and receipt.record_stored:
-            self._work.answered(transfer, receipt, now_s)
+        self._save_numbers()  # a receipt that proves something is a commit: they go with it
+        outcome = self._outbox.apply(receipt)
+        was_sent = self._transfers.receipt(receipt, outcome != "kept", self._clock())
+        if outcome == "delivered" and was_sent and self._on_delivered is not None:
+            self._on_delivered(receipt.sequence)
+
+    def _save_numbers(self) -> None:
+        """Hand what was counted to the outbox, which writes it with its next commit."""
+        if self._uncounted_bytes:
+            self._outbox.count(bytes_sent=self._uncounted_bytes)
+            self._uncounted_bytes = 0
+        self.budget.save()
 
     # -- sending
 
     def _release_parked(self, now_s: float) -> None:
-        if now_s >= self._release_at_s:
-            self._release_at_s = now_s + self._pace.release_parked_s
-            if released := self._outbox.release():
-                _log.info("%d parked sequences are tried again", released)
+        self._release_at_s = now_s + self._pace.release_parked_s
+        if released := self._outbox.release():
+            _log.info("%d parked sequences are tried again", released)
 
-    def _pump(self, now_s: float) -> None:
+    def _send(self, room: Room, now_s: float) -> None:
+        if not self._messages.empty():
+            room = self._send_messages(room, now_s)
+        if now_s < self._link_state.paused_until_s:
+            return
+        if self._outbox_may_have_more:
+            self._take_up()
+        while (pieces := self._transfers.next_pieces(room, now_s, self.budget.left())) and (
+            self._send_pieces(pieces, room, now_s)
+        ):
+            room = self._window.room()
+
+    def _send_messages(self, room: Room, now_s: float) -> Room:
+        sent: dict[int, InFlight] = {}
+        free_bytes = room.bytes
+        while len(sent) < room.items and free_bytes > 0 and not self._messages.empty():
+            message = self._messages.get_nowait()
+            sent[self._link.publish(message)] = InFlight(None, len(message.payload), now_s)
+            free_bytes -= len(message.payload)
+        self._window.sent(sent)
+        return self._window.room()
+
+    def _take_up(self) -> None:
+        """Take up unsent records, and the frames of a few sequences."""
+        records, frames = self._transfers.places()
+        if records > 0:
+            self._transfers.take_up(self._outbox.next(records, self._transfers.ids, (RECORD, RECORD)))
+        if frames > 0:
+            self._transfers.take_up(self._outbox.next(frames, self._transfers.ids, (BEST_FRAME, OTHER_FRAMES)))
+        self._outbox_may_have_more = False
+
+    def _send_pieces(self, pieces: Sequence[Piece], room: Room, now_s: float) -> bool:
+        """Publish pieces in order, up to the first that fails; whether there may be room for more.
+
+        Raises:
+            BrokerError: the link is gone; what was not published is given back.
+        """
+        sent: dict[int, InFlight] = {}
+        frame_bytes, failure = 0, None
         try:
-            self._send_outgoing(now_s)
-            if now_s < self._quiet_until_s:
-                return
-            self._work.refill()
-            while self._window.has_room() and (transfer := self._choose()):
-                self._send_next(transfer, now_s)
-        except BrokerError as error:
-            _log.info("not sent: %s", error)  # the Disconnected event is on its way
+            for piece in pieces:
+                message = self._reader.read(piece, room.chunk_bytes)
+                size = len(message.payload)
+                if size > room.payload_bytes:
+                    raise _TooLargeError(f"{size} bytes are more than the broker's largest packet")
+                sent[self._link.publish(message)] = InFlight(piece, size, now_s)
+                frame_bytes += size if piece.frame is not None else 0
+        except OSError as error:  # a BrokerError is one, too
+            failure = error
+        self._window.sent(sent)
+        self.budget.spend(frame_bytes)
+        if failure is not None:
+            self._not_sent(pieces[len(sent) :], failure)
+        return failure is not None or pieces[0].frame is None  # chunks have filled the window, or there are no more
 
-    def _send_outgoing(self, now_s: float) -> None:
-        while self._window.has_room():
-            try:
-                message = self._outgoing.get_nowait()
-            except queue.Empty:
-                return
-            mid = self._link.publish(
-                message.topic, message.payload, retain=message.retain, correlation=message.correlation
-            )
-            self._window.sent(mid, None, len(message.payload), now_s)
+    def _not_sent(self, pieces: Sequence[Piece], error: OSError) -> None:
+        """Give pieces back, the first of which failed.
 
-    def _choose(self) -> Transfer | None:
-        return self._work.choose(self.budget.left, self._suspicion, self._window.empty)
-
-    def _send_next(self, transfer: Transfer, now_s: float) -> None:
-        piece = transfer.next_piece(self._window.chunk_bytes)
-        if piece is None:
+        A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later.
+        """
+        self._transfers.returned(pieces[::-1])
+        failed, sequence = pieces[0], pieces[0].record.id
+        if isinstance(error, BrokerError):
+            raise error
+        if failed.frame is None or not isinstance(error, FrameLostError):
+            self._park(sequence, str(error) if isinstance(error, _TooLargeError) else f"cannot be read now: {error}")
             return
-        try:
-            record = transfer.record if piece.frame is not None else self._as_sent(transfer.record)
-            message = self._reader.read(record, piece)
-        except OSError as error:
-            self._leave_out(transfer, piece, error)
-            return
-        if not self._window.fits(len(message.payload)):
-            self._park(transfer.id, f"{len(message.payload)} bytes are more than the broker's largest packet")
-            return
-        try:
-            mid = self._link.publish(message.topic, message.payload, properties=message.properties)
-        except BrokerError:
-            transfer.returned(piece)
-            raise
-        self._window.sent(mid, piece, len(message.payload), now_s)
-        if piece.frame is not None:
-            self.budget.spend(len(message.payload))
-
-    def _as_sent(self, record: SequenceRecord) -> SequenceRecord:
-        """Without its thumbnail where the link is so thin that the record alone is one message's worth."""
-        if record.preview is None or len(encode(record)) <= self._window.chunk_bytes:
-            return record
-        return msgspec.structs.replace(record, preview=None)
-
-    def _leave_out(self, transfer: Transfer, piece: Piece, error: OSError) -> None:
-        """A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later."""
-        if piece.frame is None or not isinstance(error, FrameLostError):
-            self._park(transfer.id, f"cannot be read now: {error}")
-            return
-        transfer.in_flight -= 1
-        transfer.give_up_frame(piece.frame)
-        if self._outbox.get(transfer.id) is None:  # the whole sequence was given up, when the card was full
-            self._work.remove(transfer.id)
-        self._outbox.drop_frames(transfer.id, [piece.frame], str(error))
+        self._transfers.frame_lost(failed)
+        if self._outbox.get(sequence) is None:  # the whole sequence was given up, when the card was full
+            self._transfers.remove(sequence)
+        self._outbox.drop_frames(sequence, [failed.frame], str(error))
 
     def _park(self, sequence: str, reason: str) -> None:
-        self._work.remove(sequence)
-        self._suspicion.forget(sequence)
+        self._transfers.remove(sequence)
+        self._outbox_may_have_more = True
         self._outbox.park(sequence, reason)  # last: a full card has no room for the change
+
+
+class _TooLargeError(OSError):
+    """A message that is larger than the broker's packets."""
 
 
 _WAKE = Received("", b"")

@@ -15,7 +15,7 @@ from uncia_edge.clock import Reading
 DAY_S = 24 * 3600
 
 
-class Book(Protocol):
+class Numbers(Protocol):
     """Remembers numbers over restarts, as the outbox does."""
 
     def remembered(self, name: str) -> int:
@@ -25,51 +25,51 @@ class Book(Protocol):
         """Note numbers. Written with the next commit."""
 
 
-class Loose:
-    """A book that remembers for as long as it lives."""
+class MemoryNumbers:
+    """Numbers that are forgotten with the process."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._values: dict[str, int] = {}
 
     def remembered(self, name: str) -> int:
         """A number; 0 when it was never noted."""
-        return self._numbers.get(name, 0)
+        return self._values.get(name, 0)
 
     def remember(self, **numbers: int) -> None:
         """Note numbers."""
-        self._numbers.update(numbers)
+        self._values.update(numbers)
 
 
 class Day:
     """Counts days, the first one being 0.
 
     Args:
-        book: where the day is kept.
+        numbers: where the day is kept.
         read_clock: the trap's clocks.
         clock: monotonic seconds; the trap's clocks are read at most once a second of it.
     """
 
     def __init__(
-        self, book: Book, read_clock: Callable[[], Reading], clock: Callable[[], float] = time.monotonic
+        self, numbers: Numbers, read_clock: Callable[[], Reading], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._book, self._read_clock, self._clock = book, read_clock, clock
-        self._number, self._elapsed_ms = book.remembered("day_number"), book.remembered("day_elapsed_ms")
-        self._looked_s = clock()
-        self._pass(read_clock())
+        self._numbers, self._read_clock, self._clock = numbers, read_clock, clock
+        self._number, self._elapsed_ms = numbers.remembered("day_number"), numbers.remembered("day_elapsed_ms")
+        self._read_at_s = clock()
+        self._advance(read_clock())
 
     @property
     def number(self) -> int:
         """Which day it is."""
-        if self._clock() - self._looked_s >= 1.0:
-            self._looked_s = self._clock()
-            self._pass(self._read_clock())
+        if self._clock() - self._read_at_s >= 1.0:
+            self._read_at_s = self._clock()
+            self._advance(self._read_clock())
         return self._number
 
-    def _pass(self, now: Reading) -> None:
+    def _advance(self, now: Reading) -> None:
         self._elapsed_ms += self._since_last(now)
         if self._elapsed_ms >= DAY_S * 1000:
             self._number, self._elapsed_ms = self._number + 1, 0
-        self._book.remember(
+        self._numbers.remember(
             day_number=self._number,
             day_elapsed_ms=self._elapsed_ms,
             day_boot=_boot(now),
@@ -78,9 +78,9 @@ class Day:
         )
 
     def _since_last(self, now: Reading) -> int:
-        if self._book.remembered("day_boot") == _boot(now):
-            return max(0, int(now.boottime_s * 1000) - self._book.remembered("day_boottime_ms"))
-        before, after = self._book.remembered("day_calendar_ms"), _calendar_ms(now)
+        if self._numbers.remembered("day_boot") == _boot(now):
+            return max(0, int(now.boottime_s * 1000) - self._numbers.remembered("day_boottime_ms"))
+        before, after = self._numbers.remembered("day_calendar_ms"), _calendar_ms(now)
         return max(0, after - before) if before and after else 0
 
 
@@ -101,7 +101,7 @@ class Days(Protocol):
         """Which day it is."""
 
 
-class Always:
+class EndlessDay:
     """A day without an end."""
 
     number = 0

@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import Counters, Receipt, SequenceRecord, best_frame, encode
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 REFUSED = "refused by the collector"
 __all__ = ["BEST_FRAME", "OTHER_FRAMES", "RECORD", "Depth", "Outbox"]
+# What became of a sequence by a receipt: `kept` still waits, `gone` is unknown or was given up.
+Applied = Literal["delivered", "kept", "parked", "gone"]
 REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
 
 
@@ -113,24 +116,25 @@ class Outbox(Shelf):
         if self.on_add is not None:
             self.on_add()
 
-    def apply(self, receipt: Receipt) -> None:
+    def apply(self, receipt: Receipt) -> Applied:
         """Do what a receipt proves: note stored frames, remove a sequence that is safe, park one that is refused."""
         with self._lock:
             item = self.get(receipt.sequence)
             if item is None:
-                return
+                return "delivered" if self.is_delivered(receipt.sequence) else "gone"
             if receipt.refused is not None:
                 self.park(receipt.sequence, f"{REFUSED}: {receipt.refused}")
-                return
+                return "parked"
             if not receipt.record_stored:
-                return
+                return "kept"
             frames = {entry.n for entry in item.record.frames}
             missing = {frame.n for frame in receipt.missing}
             stored = ((item.stored | set(receipt.frames_stored)) & frames) - missing
             if frames - item.dropped <= stored:
                 self._deliver(item.record, stored)
-            else:
-                self._note_progress(item, stored)
+                return "delivered"
+            self._note_progress(item, stored)
+            return "kept"
 
     def park(self, sequence: str, reason: str) -> None:
         """Take a sequence out of the way of the others; it stays on disk until it is released."""

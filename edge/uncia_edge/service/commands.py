@@ -15,7 +15,7 @@ from uncia_contract.errors import BundleError, ConfigurationError, MessageError
 from uncia_contract.messages.records import ByteRange, Command, Reply, decode, encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.bundles.offers import Offers
-from uncia_edge.delivery.link import Outgoing, Received
+from uncia_edge.delivery.link import MqttMessage, Received
 from uncia_edge.service.overrides import OverrideFile, Overrides
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _HARMLESS = ("ping", "send_frames")
 class ReplySender(Protocol):
     """What commands need of delivery."""
 
-    def say(self, message: Outgoing) -> None:
+    def publish(self, message: MqttMessage) -> None:
         """Publish one message."""
 
     def send_first(self, sequence: str) -> bool:
@@ -66,7 +66,7 @@ class Commands:
             reply = self._reply(False, f"the card cannot be written: {error}")
         _log.info("command answered: %s %s", reply.ok, reply.detail)
         # Replies go to our own topic only, whatever response topic was asked for: an access list guards no other.
-        sender.say(Outgoing(self._topics.reply, encode(reply), correlation=message.correlation))
+        sender.publish(MqttMessage(self._topics.reply, encode(reply), correlation=message.correlation))
 
     def _obey(self, command: Command, sender: ReplySender) -> Reply:
         if command.name not in _HARMLESS and not self._trusted:

@@ -26,7 +26,7 @@ from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.camera.factory import open_camera
 from uncia_edge.clock import read_clock
 from uncia_edge.delivery.daily_budget import Budget
-from uncia_edge.delivery.link import Broker, Link, Outgoing
+from uncia_edge.delivery.link import Broker, Link, MqttMessage
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.audit_sample import Audits
 from uncia_edge.outbox.day import Day
@@ -241,14 +241,14 @@ class Runtime:
             manifest = msgspec.structs.replace(manifest, decision_rule=rule)
         self.classifier.manifest = manifest
         daily = overrides.budget_bytes if overrides.budget_bytes is not None else self.settings.outbox.daily_mb * _MB
-        self.delivery.budget.bytes_per_day = daily or None
+        self.delivery.budget.limit(daily or None)
 
-    def _greetings(self) -> Iterator[Outgoing]:
+    def _greetings(self) -> Iterator[MqttMessage]:
         """One by one: a card that cannot tell the state keeps nobody from saying that he is there."""
-        yield Outgoing(self._topics.availability, b"online", retain=True)
+        yield MqttMessage(self._topics.availability, b"online", retain=True)
         yield self._state()
 
-    def _state(self) -> Outgoing:
+    def _state(self) -> MqttMessage:
         info = self.classifier.info
         state = trap_state(
             self.settings.trap,
@@ -261,7 +261,7 @@ class Runtime:
             tuple(self._problems()),
             (self.settings.latitude, self.settings.longitude),
         )
-        return Outgoing(self._topics.state, encode(state), retain=True)
+        return MqttMessage(self._topics.state, encode(state), retain=True)
 
     def _problems(self) -> Iterator[str]:
         yield from self._degraded
@@ -275,7 +275,7 @@ class Runtime:
 
     def _chores(self) -> list[Chore]:
         return [
-            Chore("state", self.settings.health_s, lambda: self.delivery.say(self._state())),
+            Chore("state", self.settings.health_s, lambda: self.delivery.publish(self._state())),
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
             Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),

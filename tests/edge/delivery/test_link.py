@@ -19,9 +19,10 @@ from support.records import make_record, write_frames
 from uncia_contract.errors import BrokerError, ConfigurationError
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
-from uncia_edge.delivery.link import Acknowledged, BackOff, Broker, Connected, Disconnected, Event, Link, Received
-from uncia_edge.delivery.pace import Pace
+from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Disconnected, Event, Link, MqttMessage, Received
+from uncia_edge.delivery.send_window import Pace
 from uncia_edge.delivery.sender import Delivery
+from uncia_edge.delivery.state_machine import BackOff
 from uncia_edge.outbox.store import Outbox
 
 TOPICS = Topics("ridge-01")
@@ -81,14 +82,14 @@ def test_a_broker_that_no_name_leads_to_is_told_by_its_name() -> None:
 def test_publishing_without_a_connection_is_refused(link: Link) -> None:
     """Nothing is queued in paho's memory."""
     with pytest.raises(BrokerError, match="not connected"):
-        link.publish(TOPICS.state, b"{}")
+        link.publish(MqttMessage(TOPICS.state, b"{}"))
 
 
 def test_a_puback_carries_the_brokers_reason(link: Link) -> None:
     """0x10: the broker took the message, and nobody listens."""
     link.open()
     assert isinstance(next_event(link), Connected)
-    mid = link.publish(TOPICS.record("s1"), b"{}")
+    mid = link.publish(MqttMessage(TOPICS.record("s1"), b"{}"))
     assert next_event(link) == Acknowledged(mid, 0x10)
 
 

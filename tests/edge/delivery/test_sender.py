@@ -14,9 +14,8 @@ from uncia_contract.messages.records import MissingFrame, Receipt
 from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import Reading
 from uncia_edge.delivery.daily_budget import Budget
-from uncia_edge.delivery.link import Connected, Outgoing
-from uncia_edge.delivery.pace import Pace
-from uncia_edge.delivery.send_window import Limits
+from uncia_edge.delivery.link import Connected, MqttMessage
+from uncia_edge.delivery.send_window import Limits, Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.day import Day
 from uncia_edge.outbox.store import Outbox
@@ -323,7 +322,7 @@ def test_what_is_given_up_on_a_full_card_keeps_no_place(tmp_path: Path, phase: s
     trial.delivery.step(0)
     trial.exchange()
     assert trial.delivered == ["s2"]
-    assert trial.delivery._work.get("audit") is None
+    assert "audit" not in trial.delivery._transfers.ids
 
 
 def test_records_of_all_go_before_frames_of_any(tmp_path: Path) -> None:
@@ -426,7 +425,7 @@ def test_reconnects_wait_longer_and_longer(trial: Trial) -> None:
 
 def test_frames_wait_when_the_days_budget_is_spent_and_records_go_on(trial: Trial) -> None:
     """What the budget holds back stays in the outbox and goes the next day."""
-    trial.delivery.budget.bytes_per_day = 15
+    trial.delivery.budget.limit(15)
     trial.add("s1", 10, 10, 10)
     trial.connect()
     trial.exchange()
@@ -443,7 +442,7 @@ def test_frames_wait_when_the_days_budget_is_spent_and_records_go_on(trial: Tria
 
 def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
     """A person at the base station wants these frames now."""
-    trial.delivery.budget.bytes_per_day = 0
+    trial.delivery.budget.limit(0)
     trial.add("s1", 10)
     trial.add("s2", 10)
     trial.connect()
@@ -457,7 +456,7 @@ def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
 def test_what_is_said_without_a_link_is_not_kept(trial: Trial) -> None:
     """A state every five minutes over weeks offline must not fill the memory, nor the link when it returns."""
     for n in range(1000):
-        trial.delivery.say(Outgoing(TOPICS.state, b"%d" % n))
+        trial.delivery.publish(MqttMessage(TOPICS.state, b"%d" % n))
     trial.connect()
     assert [message.payload for message in trial.pipe.published] == [b"online"]
 
@@ -465,7 +464,7 @@ def test_what_is_said_without_a_link_is_not_kept(trial: Trial) -> None:
 def test_a_receive_maximum_of_one_holds_for_greetings_too(tmp_path: Path) -> None:
     """Availability, state and the record of a sequence go one after the other, each once the last is acknowledged."""
     trial = Trial(tmp_path)
-    trial.delivery._greetings = lambda: [Outgoing(TOPICS.availability, b"online"), Outgoing(TOPICS.state, b"{}")]
+    trial.delivery._greetings = lambda: [MqttMessage(TOPICS.availability, b"online"), MqttMessage(TOPICS.state, b"{}")]
     trial.add("s1", 10)
     trial.connect(Connected(receive_maximum=1))
     assert len(trial.pipe.under_way) == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from uncia_edge.clock import Reading
 from uncia_edge.delivery.daily_budget import Budget
-from uncia_edge.outbox.day import Day, Loose
+from uncia_edge.outbox.day import Day, MemoryNumbers
 from uncia_edge.outbox.store import Outbox
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
@@ -20,10 +20,10 @@ class Clocks:
     def __call__(self) -> Reading:
         return Reading(self.now, self.boottime_s, self.boot, self.synchronised)
 
-    def day(self, book: Outbox | Loose) -> Day:
+    def day(self, numbers: Outbox | MemoryNumbers) -> Day:
         """A day that looks at these clocks each time it is asked."""
         ticks = iter(range(10_000))
-        return Day(book, self, lambda: float(next(ticks)))
+        return Day(numbers, self, lambda: float(next(ticks)))
 
     def pass_h(self, hours: float) -> None:
         self.boottime_s += hours * 3600
@@ -36,8 +36,8 @@ class Clocks:
 
 def test_a_day_has_24_hours_whatever_the_calendar_says() -> None:
     """The wall clock jumps from 1970 to 2026 and back: still the same day."""
-    clocks, book = Clocks(), Loose()
-    day = clocks.day(book)
+    clocks, numbers = Clocks(), MemoryNumbers()
+    day = clocks.day(numbers)
     for year in (1970, 2026, 1970):
         clocks.now = NOON.replace(year=year)
         assert day.number == 0
@@ -48,23 +48,25 @@ def test_a_day_has_24_hours_whatever_the_calendar_says() -> None:
 def test_what_was_spent_today_survives_a_restart_of_the_process(tmp_path: Path) -> None:
     """A trap that is restarted every hour must not send a day's bytes every hour."""
     clocks, outbox = Clocks(), Outbox(tmp_path)
-    Budget(1000, clocks.day(outbox), outbox).spend(1000)
+    budget = Budget(1000, clocks.day(outbox), outbox)
+    budget.spend(1000)
+    budget.save()
     outbox.close()
     again = Outbox(tmp_path)
-    assert not Budget(1000, clocks.day(again), again).left
+    assert Budget(1000, clocks.day(again), again).left() == 0
     clocks.pass_h(25)
-    assert Budget(1000, clocks.day(again), again).left
+    assert Budget(1000, clocks.day(again), again).left() == 1000
 
 
 def test_a_reboot_without_a_clock_goes_on_with_the_day() -> None:
     """Twenty hours, off for who knows how long, three hours: still the same day; two more, and it is the next."""
-    clocks, book = Clocks(), Loose()
-    first = clocks.day(book)
+    clocks, numbers = Clocks(), MemoryNumbers()
+    first = clocks.day(numbers)
     assert first.number == 0
     clocks.pass_h(20)
     assert first.number == 0
     clocks.reboot(off_h=100)
-    second = clocks.day(book)
+    second = clocks.day(numbers)
     clocks.pass_h(3)
     assert second.number == 0
     clocks.pass_h(2)
@@ -73,16 +75,16 @@ def test_a_reboot_without_a_clock_goes_on_with_the_day() -> None:
 
 def test_a_synchronised_clock_tells_how_long_the_trap_was_off() -> None:
     """Switched off for a night: it counts."""
-    clocks, book = Clocks(), Loose()
+    clocks, numbers = Clocks(), MemoryNumbers()
     clocks.synchronised = True
-    assert clocks.day(book).number == 0
+    assert clocks.day(numbers).number == 0
     clocks.reboot(off_h=25)
-    assert clocks.day(book).number == 1
+    assert clocks.day(numbers).number == 1
 
 
 def test_a_clock_that_is_not_synchronised_tells_nothing() -> None:
     """The same night without a time server: no new budget is made of a guess."""
-    clocks, book = Clocks(), Loose()
-    assert clocks.day(book).number == 0
+    clocks, numbers = Clocks(), MemoryNumbers()
+    assert clocks.day(numbers).number == 0
     clocks.reboot(off_h=25)
-    assert clocks.day(book).number == 0
+    assert clocks.day(numbers).number == 0

@@ -11,7 +11,7 @@ from tests.edge.scene import BUNDLE, Told, burst_of, jpeg, reading, slope
 
 from support.records import make_record
 from uncia_contract.messages.records import Preview, SequenceRecord, decode, encode
-from uncia_edge.delivery.send_window import Limits, Window
+from uncia_edge.delivery.send_window import InFlight, Limits, Piece, Window
 from uncia_edge.outbox.preview import make_preview
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.observer import Observer
@@ -78,9 +78,7 @@ def test_a_thin_link_gets_the_record_alone(tmp_path: Path, packet_bytes: int, se
 
 def test_a_cut_while_a_record_was_sent_makes_the_next_one_smaller() -> None:
     """So that no thumbnail can keep a record from ever arriving."""
-    from uncia_edge.delivery.transfer import Piece
-
     window = Window(Limits())
-    window.sent(1, Piece("s1"), 15_000, 0.0)
+    window.sent({1: InFlight(Piece(make_record("s1", [b"x"])), 15_000, 0.0)})
     window.broken()
-    assert window.chunk_bytes < 15_000
+    assert window.room().chunk_bytes < 15_000

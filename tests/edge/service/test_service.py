@@ -15,7 +15,7 @@ from uncia_contract.messages.topics import Topics
 from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.clock import Reading
-from uncia_edge.delivery.link import Outgoing, Received
+from uncia_edge.delivery.link import MqttMessage, Received
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.observer import Observer
 from uncia_edge.service import health
@@ -33,7 +33,7 @@ class Desk:
     """Commands with everything they touch noted."""
 
     def __init__(self, folder: Path, trusted: bool) -> None:
-        self.said: list[Outgoing] = []
+        self.said: list[MqttMessage] = []
         self.first: list[str] = []
         self.applied: list[Overrides] = []
         self.restarts = 0
@@ -44,7 +44,7 @@ class Desk:
     def restart(self) -> None:
         self.restarts += 1
 
-    def say(self, message: Outgoing) -> None:
+    def publish(self, message: MqttMessage) -> None:
         self.said.append(message)
 
     def send_first(self, sequence: str) -> bool:

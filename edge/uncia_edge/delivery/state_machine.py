@@ -1,0 +1,369 @@
+"""The states of delivery and the events that change them: of the link, and of each sequence that is being sent.
+
+Pure: no IO, no thread, and no clock but the `now_s` it is handed. `sender` reports events and does what follows.
+
+The link:
+
+    offline --its wait is over--> connecting --connected--> connected
+       ^                              |                         |
+       +------- disconnected ---------+------ disconnected -----+
+    connected: an answer of a broker in trouble pauses sequences for a growing while.
+
+A sequence, from being taken out of the outbox until it is removed:
+
+                                     receipt: some         every chunk
+              published              bytes missing         acknowledged
+    RECORD ---------------> ASKED ------------------> FRAMES ----------> SENT
+      ^  ^                    |                       |    ^              |
+      |  +----- returned -----+                       |    +-- returned --+
+      +-- receipt overdue, reconnected (not FRAMES), -+-------------------+
+          nobody listens, last unsent frame lost
+
+    from each: delivered, refused, parked or given up --> removed
+    from RECORD: disconnected --> back to the outbox
+    FRAMES, with no chunk sent, and enough others: back to the outbox, which is asked for its frames alone later
+
+`returned`: a piece may not have arrived. Pieces may be sent twice: the collector keeps one of each.
+"""
+
+import random
+from collections import deque
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from uncia_contract.messages.byte_ranges import clipped
+from uncia_contract.messages.records import ByteRange, Receipt, SequenceRecord, best_frame
+from uncia_edge.delivery.poison_detection import PoisonDetector
+from uncia_edge.delivery.send_window import Pace, Piece, Room
+from uncia_edge.outbox.waiting_sequence import Waiting
+
+RECORD_NEXT, BEST_FRAME_NEXT, OTHER_FRAME_NEXT, NOTHING_NEXT = range(4)
+
+
+class BackOff:
+    """Growing, jittered waits between attempts: full jitter over `first_s`, doubled up to `most_s`.
+
+    Jitter keeps a valley of traps from knocking at the same second when the base station's power returns.
+    """
+
+    def __init__(self, first_s: float = 1.0, most_s: float = 120.0, chance: random.Random | None = None) -> None:
+        self._first_s, self._most_s = first_s, most_s
+        self._chance = chance or random.Random()
+        self._failures = 0
+
+    def wait_s(self) -> float:
+        """How long to wait before the next attempt; counts a failure."""
+        ceiling: float = min(self._most_s, self._first_s * 2.0 ** min(self._failures, 30))
+        self._failures += 1
+        return ceiling / 2 + self._chance.random() * ceiling / 2
+
+    def reset(self) -> None:
+        """It worked."""
+        self._failures = 0
+
+
+class LinkState:
+    """Whether there is a link, when to connect next, and when to leave the broker alone. Fields are for reading."""
+
+    def __init__(self, pace: Pace, now_s: float) -> None:
+        self.is_connected = False
+        self.connect_at_s: float | None = now_s  # None while connecting or connected
+        self.paused_until_s = 0.0
+        self._offline_since_s = now_s
+        self._reconnect = BackOff(pace.retry_first_s, pace.retry_most_s)
+        self._trouble = BackOff(pace.retry_first_s, pace.retry_most_s)
+
+    def begin_to_connect(self, now_s: float) -> bool:
+        """Whether to connect now; the attempt has begun then."""
+        if self.is_connected or self.connect_at_s is None or now_s < self.connect_at_s:
+            return False
+        self.connect_at_s = None
+        return True
+
+    def connected(self, now_s: float) -> float:
+        """How long there was no link, in seconds."""
+        self.is_connected, self.paused_until_s = True, 0.0
+        return now_s - self._offline_since_s
+
+    def disconnected(self, now_s: float) -> float:
+        """How long to wait for the next attempt, in seconds."""
+        if self.is_connected:
+            self._offline_since_s = now_s
+        self.is_connected = False
+        wait_s = self._reconnect.wait_s()
+        self.connect_at_s = now_s + wait_s
+        return wait_s
+
+    def troubled(self, now_s: float) -> float | None:
+        """The pause that begins now, in seconds; None during one: however many messages were answered so, it is one."""
+        if now_s < self.paused_until_s:
+            return None
+        wait_s = self._trouble.wait_s()
+        self.paused_until_s = now_s + wait_s
+        return wait_s
+
+    def working(self) -> None:
+        """The broker took a message: the next waits are short again."""
+        self._reconnect.reset()
+        self._trouble.reset()
+
+
+class Transfer:
+    """The sending of one sequence.
+
+    Args:
+        item: the sequence as the outbox knows it.
+        recorded: the collector is known to have the record and no byte of the unsent frames, so it need not be asked.
+    """
+
+    def __init__(self, item: Waiting, recorded: bool = False) -> None:
+        self.record: SequenceRecord = item.record
+        self.asked_for = item.asked_for
+        self.state: Literal["record", "asked", "frames", "sent"] = "record"
+        self.untouched = True  # no chunk was sent: the collector has no parts that only it could name
+        self.deadline_s: float | None = None
+        self._in_flight = 0
+        self._asked_times = 0
+        self._unsent = item.unsent
+        self._best = best_frame(item.record)
+        self._ranges: deque[tuple[int, int, int]] = deque()  # frame, start, end
+        if recorded:
+            self._send_frames([(n, ()) for n in self._unsent])
+
+    def rank(self) -> int:
+        """What goes next, smaller first."""
+        if self.state == "record":
+            return RECORD_NEXT
+        if not self._ranges:
+            return NOTHING_NEXT
+        return BEST_FRAME_NEXT if self._ranges[0][0] == self._best else OTHER_FRAME_NEXT
+
+    def next_piece(self, chunk_bytes: int) -> Piece:
+        """Take the next piece; `rank` says whether there is one."""
+        self._in_flight += 1
+        if self.state == "record":
+            self.state = "asked"
+            self._asked_times += 1
+            return Piece(self.record)
+        n, start, end = self._ranges.popleft()
+        cut = min(end, start + chunk_bytes)
+        if cut < end:
+            self._ranges.appendleft((n, cut, end))
+        self.untouched = False
+        return Piece(self.record, n, start, cut)
+
+    def returned(self, piece: Piece) -> None:
+        """A piece that may not have arrived goes back to the front."""
+        self._in_flight -= 1
+        self.deadline_s = None
+        if piece.frame is None:
+            self.state = "record"
+        elif self.state != "record":
+            end = piece.end
+            if self._ranges and self._ranges[0][:2] == (piece.frame, end):
+                end = self._ranges.popleft()[2]
+            self._ranges.appendleft((piece.frame, piece.start, end))
+            self.state = "frames"
+
+    def acknowledged(self, now_s: float, pace: Pace) -> None:
+        """The broker took a piece; after the last one the receipt is awaited, longer with each question."""
+        self._in_flight -= 1
+        if self.state == "frames" and not self._ranges and not self._in_flight:
+            self.state = "sent"
+        if self.state in ("asked", "sent") and not self._in_flight:
+            patience_s = pace.receipt_timeout_s * 2 ** min(max(0, self._asked_times - 1), 12)
+            self.deadline_s = now_s + min(patience_s, pace.receipt_patience_s)
+
+    def ask(self) -> None:
+        """Publish the record (again): its receipt names what is missing."""
+        self.state = "record"
+        self.deadline_s = None
+        self._ranges.clear()
+
+    def give_up_frame(self, frame: int) -> None:
+        """Leave a frame out that cannot be read any more."""
+        self._unsent = [n for n in self._unsent if n != frame]
+        self._ranges = deque(part for part in self._ranges if part[0] != frame)
+        if self.state == "frames" and not self._ranges and not self._in_flight:
+            self.ask()
+
+    def answered(self, receipt: Receipt, deadline_s: float) -> None:
+        """A receipt came. What it misses is sent if we asked; else it tells of chunks that are still on their way."""
+        if self.state == "asked":
+            missing = {frame.n: frame.ranges for frame in receipt.missing}
+            self._send_frames([(n, missing[n]) for n in self._unsent if n in missing])
+            if not self._ranges:
+                self.state = "sent"
+        if self.state == "sent" and self.deadline_s is None and not self._in_flight:
+            self.deadline_s = deadline_s
+
+    def wait_at_most_until(self, deadline_s: float) -> None:
+        """Bring a deadline forward, if there is one."""
+        if self.deadline_s is not None:
+            self.deadline_s = min(self.deadline_s, deadline_s)
+
+    def ask_past_budget(self) -> None:
+        """A person asked for its frames."""
+        self.asked_for = True
+
+    def _send_frames(self, frames: list[tuple[int, tuple[ByteRange, ...]]]) -> None:
+        self.state = "frames"
+        self.deadline_s = None
+        self._ranges.clear()
+        for n, ranges in frames:
+            size = self.record.frames[n].size
+            self._ranges.extend((n, part.start, part.end) for part in clipped(ranges or [ByteRange(0, size)], size))
+
+
+class ActiveTransfers:
+    """The sequences that are sent now, oldest first: a few of the many in the outbox."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace, self._poison = pace, PoisonDetector()
+        self._transfers: dict[str, Transfer] = {}
+        self._untouched: set[str] = set()  # recorded with the collector, no chunk sent: need not be asked again
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The sequences that are sent now."""
+        return self._transfers.keys()
+
+    def next_deadline_s(self, now_s: float) -> float | None:
+        """When the next receipt becomes overdue; None where no receipt is awaited."""
+        deadlines = [transfer.deadline_s for transfer in self._transfers.values()]
+        return min([at_s for at_s in deadlines if at_s is not None and at_s > now_s], default=None)
+
+    # -- what goes next
+
+    def places(self) -> tuple[int, int]:
+        """How many more sequences to take up: unsent records, and frames, so many that the link never idles."""
+        sending = self._sending()
+        return self._pace.asking - (len(self._transfers) - sending), self._pace.sending - sending
+
+    def take_up(self, items: Iterable[Waiting]) -> None:
+        """Begin to send these sequences."""
+        for item in items:
+            self._transfers[item.record.id] = Transfer(item, recorded=item.record.id in self._untouched)
+
+    def next_pieces(self, room: Room, now_s: float, frame_bytes: int | None) -> list[Piece]:
+        """Take what is published now, in order; a record counts as one chunk's size.
+
+        Args:
+            room: of the send window.
+            now_s: monotonic seconds; records whose receipt is overdue are published again.
+            frame_bytes: what is left of the day's budget; None for no limit.
+        """
+        self._ask_overdue(now_s)
+        pieces: list[Piece] = []
+        free_bytes = room.bytes
+        while len(pieces) < room.items and free_bytes > 0:
+            idle = room.oldest_s is None and not pieces
+            transfer = self._choose(frame_bytes is None or frame_bytes > 0, idle)
+            if transfer is None:
+                break
+            piece = transfer.next_piece(room.chunk_bytes)
+            size = room.chunk_bytes if piece.frame is None else piece.end - piece.start
+            free_bytes -= size
+            if frame_bytes is not None and piece.frame is not None:
+                frame_bytes -= size
+            pieces.append(piece)
+        return pieces
+
+    def _choose(self, frames_too: bool, nothing_under_way: bool) -> Transfer | None:
+        """Whose piece goes next: records, best frames, other frames, each by arrival; suspects last and alone."""
+        best, best_rank, first_suspect = None, NOTHING_NEXT, None
+        for sequence, transfer in self._transfers.items():
+            rank = transfer.rank()
+            if rank == NOTHING_NEXT or (rank != RECORD_NEXT and not frames_too and not transfer.asked_for):
+                continue
+            if sequence in self._poison.suspects:
+                first_suspect = first_suspect or transfer
+            elif rank < best_rank:
+                best, best_rank = transfer, rank
+        return best or (first_suspect if nothing_under_way else None)
+
+    # -- events
+
+    def connected(self) -> None:
+        """A new connection: receipts may have come while there was none."""
+        for transfer in self._transfers.values():
+            if transfer.state in ("asked", "sent"):
+                transfer.ask()
+
+    def disconnected(self, pieces: Collection[Piece], code: int | None) -> str | None:
+        """These may not have arrived; the sequence that earns a strike, if any.
+
+        Sequences of which nothing else is known wait in the outbox again.
+        """
+        self.returned(pieces)
+        self._transfers = {key: transfer for key, transfer in self._transfers.items() if transfer.state != "record"}
+        return self._poison.cut({piece.record.id for piece in pieces}, code)
+
+    def returned(self, pieces: Iterable[Piece]) -> None:
+        """These, latest first, may not have arrived."""
+        for piece in pieces:
+            if transfer := self._transfers.get(piece.record.id):
+                transfer.returned(piece)
+
+    def acknowledged(self, piece: Piece, now_s: float) -> None:
+        """The broker took a piece."""
+        if transfer := self._transfers.get(piece.record.id):
+            transfer.acknowledged(now_s, self._pace)
+            if self._poison.suspects:
+                self._poison.arrived(piece.record.id)
+
+    def not_taken(self, piece: Piece, ask: bool) -> None:
+        """The broker could not take a piece now. `ask`: nobody listened, so the record is published again first."""
+        if transfer := self._transfers.get(piece.record.id):
+            transfer.returned(piece)
+            if ask:
+                transfer.ask()
+
+    def receipt(self, receipt: Receipt, settled: bool, now_s: float) -> bool:
+        """The collector answered; whether that sequence was being sent.
+
+        It lives, so nobody waits longer than one timeout from now on.
+
+        Args:
+            receipt: its answer.
+            settled: nothing more of that sequence is sent: it is delivered, refused, or was given up.
+            now_s: monotonic seconds.
+        """
+        deadline_s = now_s + self._pace.receipt_timeout_s
+        for other in self._transfers.values():
+            other.wait_at_most_until(deadline_s)
+        transfer = self._transfers.get(receipt.sequence)
+        if settled:
+            self.remove(receipt.sequence)
+        elif transfer is not None and receipt.record_stored:
+            transfer.answered(receipt, deadline_s)
+            if transfer.state == "frames" and transfer.untouched and self._sending() > self._pace.sending:
+                self._untouched.add(receipt.sequence)  # its turn comes; only a few are sent at once
+                del self._transfers[receipt.sequence]
+        return transfer is not None
+
+    def frame_lost(self, piece: Piece) -> None:
+        """The card has lost the frame of a piece."""
+        transfer = self._transfers.get(piece.record.id)
+        if transfer is not None and piece.frame is not None:
+            transfer.give_up_frame(piece.frame)
+
+    def asked_for(self, sequence: str) -> None:
+        """A person asked for the frames of a sequence: they go past the budget."""
+        if transfer := self._transfers.get(sequence):
+            transfer.ask_past_budget()
+
+    def remove(self, sequence: str) -> None:
+        """It is delivered, refused, parked, or given up."""
+        self._transfers.pop(sequence, None)
+        self._untouched.discard(sequence)
+        if sequence in self._poison.suspects:
+            self._poison.forget(sequence)
+
+    def _ask_overdue(self, now_s: float) -> None:
+        for transfer in self._transfers.values():
+            if transfer.deadline_s is not None and now_s >= transfer.deadline_s:
+                transfer.ask()
+
+    def _sending(self) -> int:
+        return sum([transfer.state in ("frames", "sent") for transfer in self._transfers.values()])
