@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from uncia_contract.errors import BrokerError, MessageError, StorageError
@@ -24,6 +25,7 @@ from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
 _log = logging.getLogger(__name__)
 
 NOBODY_LISTENS = 0x10
+_TAKEN = frozenset(range(0x80)) - {NOBODY_LISTENS}
 # The broker is in trouble, the message is not: unspecified, implementation specific, quota exceeded.
 _RETRY = frozenset({0x80, 0x83, 0x97})
 
@@ -69,6 +71,7 @@ class Delivery:
         self._link_state = LinkState(self._pace, clock())
         self._transfers = ActiveTransfers(self._pace)
         self._messages: queue.SimpleQueue[MqttMessage] = queue.SimpleQueue()
+        self._events: deque[Event] = deque()
         self._outbox_may_have_more = True
         self._uncounted_bytes = 0
         self._release_at_s = clock()
@@ -169,25 +172,38 @@ class Delivery:
     # -- events
 
     def _handle_events(self, timeout_s: float) -> None:
-        events = self._link.events
+        self._receive(timeout_s)
+        while self._events:
+            taken = []
+            while self._events and isinstance(event := self._events[0], Acknowledged) and event.code in _TAKEN:
+                taken.append(event.mid)
+                self._events.popleft()
+            if taken:
+                self._handle_taken(taken)
+            else:
+                self._outbox_may_have_more = True
+                self._handle(self._events.popleft())
+
+    def _receive(self, timeout_s: float) -> None:
+        """All events there are; where there is none, the first one within `timeout_s`."""
+        queued = self._link.events
         try:
-            self._handle(events.get(timeout=timeout_s) if timeout_s > 0 else events.get_nowait())
+            if not self._events:
+                self._events.append(queued.get(timeout=timeout_s) if timeout_s > 0 else queued.get_nowait())
         except queue.Empty:
             self._outbox_may_have_more = True
             self._save_numbers()
-        while not events.empty():
-            self._handle(events.get_nowait())
+        while not queued.empty():
+            self._events.append(queued.get_nowait())
 
     def _handle(self, event: Event) -> None:
-        if isinstance(event, Acknowledged):
-            self._handle_acknowledged(event)
-            return
-        self._outbox_may_have_more = True
         match event:
             case Connected():
                 self._handle_connected(event)
             case Disconnected():
                 self._handle_disconnected(event)
+            case Acknowledged():
+                self._handle_not_taken(event)
             case Received() if event.topic == self._receipt_topic:
                 self._handle_receipt(event)
             case Received() if event.topic == self._command_topic and self._on_command and event.payload:
@@ -220,7 +236,16 @@ class Delivery:
         if struck is not None and self._outbox.strike(struck) >= self._pace.strikes:  # last: a full card has no room
             self._park(struck, f"the connection ended {self._pace.strikes} times while it was sent ({event.reason})")
 
-    def _handle_acknowledged(self, event: Acknowledged) -> None:
+    def _handle_taken(self, mids: Sequence[int]) -> None:
+        """The broker took these messages. Touches no disk: a failing card must not leave some of them unnoted."""
+        now_s = self._clock()
+        for message in [self._window.acknowledged(mid, now_s) for mid in mids]:
+            if message is not None and message.piece is not None and message.piece.record.id in self._transfers.ids:
+                self._uncounted_bytes += message.size
+                self._link_state.working()
+                self._transfers.acknowledged(message.piece, now_s)
+
+    def _handle_not_taken(self, event: Acknowledged) -> None:
         now_s, code = self._clock(), event.code
         message = self._window.acknowledged(event.mid, now_s)
         if message is None:
@@ -230,11 +255,7 @@ class Delivery:
             if code >= 0x80:
                 _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", code)
         elif piece.record.id not in self._transfers.ids:
-            pass  # its receipt came first
-        elif code < 0x80 and code != NOBODY_LISTENS:
-            self._uncounted_bytes += message.size
-            self._link_state.working()
-            self._transfers.acknowledged(piece, now_s)
+            return  # its receipt came first
         elif code == NOBODY_LISTENS or code in _RETRY:
             self._transfers.not_taken(piece, ask=code == NOBODY_LISTENS)
             if (pause_s := self._link_state.troubled(now_s)) is not None:

@@ -212,7 +212,8 @@ class Transfer:
         self._ranges.clear()
         for n, ranges in frames:
             size = self.record.frames[n].size
-            self._ranges.extend((n, part.start, part.end) for part in clipped(ranges or [ByteRange(0, size)], size))
+            parts = clipped(ranges, size) if ranges else [ByteRange(0, size)]
+            self._ranges.extend([(n, part.start, part.end) for part in parts])
 
 
 class ActiveTransfers:
