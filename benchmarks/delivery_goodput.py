@@ -74,7 +74,7 @@ def measure(rate: int, cuts: int, folder: Path) -> dict[str, float]:
         delivery.start()
         for n in range(cuts):
             threading.Timer((n + 1) * payload / rate / (cuts + 1), proxy.cut).start()
-        while outbox.waiting():
+        while outbox.queries.waiting():
             time.sleep(0.01)
         seconds = time.monotonic() - started
         delivery.stop()

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from support.records import make_record
 from uncia_edge.outbox.source_files import SETTLED_S, read_original
-from uncia_edge.outbox.store import Outbox, _insert
+from uncia_edge.outbox.store import Outbox
+from uncia_edge.outbox.waiting_sequence import insert
 
 FRAME_BYTES = 400_000
 FRAMES = 10
@@ -91,7 +92,7 @@ class Queue:
         self._frame.write_bytes(self._content)
         with self._outbox._database.transaction() as connection:
             for n in range(waiting):
-                _insert(connection, make_record(f"fill-{n:06d}", [self._content] * 3), 0)
+                insert(connection, make_record(f"fill-{n:06d}", [self._content] * 3), 0)
 
     def measure(self, n: int) -> None:
         """Milliseconds of one `add` (one small frame) and one `next`."""

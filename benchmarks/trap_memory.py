@@ -112,9 +112,9 @@ def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, 
             if seen == frames // BURST:
                 runtime.stop()
         deadline = time.monotonic() + 120
-        while port is not None and runtime.outbox.waiting() and time.monotonic() < deadline:
+        while port is not None and runtime.outbox.queries.waiting() and time.monotonic() < deadline:
             time.sleep(0.1)
-        waiting = len(runtime.outbox.waiting())
+        waiting = len(runtime.outbox.queries.waiting())
     return {"frames": frames, "offline": port is None, "resident_kb": sizes, "sequences_waiting": waiting}
 
 

@@ -121,8 +121,8 @@ def _await_receipts(runtime: Runtime, replay: Replay, wait_s: float, watch: Watc
     positive = [one.record.id for one in replay.observations if one.record is not None and one.record.positive]
     deadline = time.monotonic() + wait_s
     while True:
-        done = sum(runtime.outbox.is_delivered(name) for name in positive)
-        replay.delivered = {name: runtime.outbox.frames_delivered(name) for name in positive}
+        done = sum(runtime.outbox.queries.is_delivered(name) for name in positive)
+        replay.delivered = {name: runtime.outbox.queries.frames_delivered(name) for name in positive}
         watch("delivered", done, len(positive))
         if done == len(positive) or time.monotonic() > deadline:
             return

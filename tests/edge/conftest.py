@@ -49,8 +49,8 @@ class Sender:
     def wait(self, condition: Callable[[], bool] | None = None, within_s: float = 30.0) -> None:
         """Until the condition holds (by default: until nothing waits)."""
         deadline = time.monotonic() + within_s
-        while not (condition or (lambda: not self.outbox.waiting()))():
-            assert time.monotonic() < deadline, f"not within {within_s} s; waiting: {self.outbox.waiting()[:5]}"
+        while not (condition or (lambda: not self.outbox.queries.waiting()))():
+            assert time.monotonic() < deadline, f"not within {within_s} s; waiting: {self.outbox.queries.waiting()[:5]}"
             time.sleep(0.005)
 
     def stop(self) -> None:

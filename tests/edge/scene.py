@@ -89,7 +89,7 @@ class Post:
     def camera(self) -> WatchedCamera:
         """On the folder, by looking alone, under a clock that the test turns."""
         self.eye = WatchedCamera(
-            *(self.folder, self.state / "watched.jsonl", BurstRule(), self.outbox.has_taken),
+            *(self.folder, self.state / "watched.jsonl", BurstRule(), self.outbox.queries.has_taken),
             watch=WatchSettings("polling", settle_s=0.0, quiet_s=1.0),
             clock=self._clock,
         )

@@ -28,9 +28,9 @@ def outbox(release: Path) -> Outbox:
 def test_each_sequence_is_in_the_state_it_was_left_in(outbox: Outbox, ids: dict[str, str]) -> None:
     """Waiting, partly stored, parked, delivered, held for an audit, dropped."""
     assert outbox.set_aside is None
-    assert outbox.waiting() == [ids[name] for name in ("waiting", "partly-stored", "parked", "held")]
-    assert list(outbox.parked()) == [ids["parked"]]
-    assert outbox.is_delivered(ids["delivered"])
+    assert outbox.queries.waiting() == [ids[name] for name in ("waiting", "partly-stored", "parked", "held")]
+    assert list(outbox.queries.parked()) == [ids["parked"]]
+    assert outbox.queries.is_delivered(ids["delivered"])
     partly = outbox.get(ids["partly-stored"])
     assert partly is not None and partly.unsent == [1, 2]
     assert outbox.counters().bursts == 7
@@ -42,7 +42,7 @@ def test_it_takes_the_next_sequence_and_a_receipt(outbox: Outbox, ids: dict[str,
     outbox.add(make_record(following, [b"new"]), write_frames(tmp_path / "new", [b"new"]))
     outbox.apply(Receipt(ids["waiting"], record_stored=True, frames_stored=(0, 1, 2)))
     assert following.endswith("-000007")
-    assert following in outbox.waiting() and ids["waiting"] not in outbox.waiting()
+    assert following in outbox.queries.waiting() and ids["waiting"] not in outbox.queries.waiting()
 
 
 def test_files_that_were_handed_over_do_not_come_again(release: Path) -> None:

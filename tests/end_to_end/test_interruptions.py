@@ -61,7 +61,7 @@ class Station:
                 if len(ids) == 1:
                     interrupt()
             resume()
-            assert runtime.wait_delivered(60), runtime.outbox.waiting()
+            assert runtime.wait_delivered(60), runtime.outbox.queries.waiting()
         return ids
 
     def stored(self) -> list[tuple[str, list[str]]]:

@@ -246,7 +246,7 @@ def test_a_table_that_is_damaged_while_the_trap_runs_is_rebuilt(
         running = threading.Thread(target=trap.run)
         running.start()
         record_bursts(folder, 1, frames=4)
-        wait(trap.outbox.waiting)
+        wait(trap.outbox.queries.waiting)
         for n in range(40):  # some more pages
             trap.outbox._database.change("INSERT INTO total VALUES (?, ?)", f"{n}" + "x" * 3000, n)
         table = base.folder / "state" / "outbox" / "outbox.db"

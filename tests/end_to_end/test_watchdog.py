@@ -103,6 +103,6 @@ def test_a_burst_that_takes_longer_than_the_deadline_is_no_hang(
     monkeypatch.setattr(trap.classifier, "score", lambda image: (slow.wait(0.5), real(image))[1])
     record_bursts(tmp_path / "DCIM", 1, frames=6)
     heard = []
-    while not trap.outbox.waiting():
+    while not trap.outbox.queries.waiting():
         heard.append(systemd.next())
     assert set(heard) == {"WATCHDOG=1"}

@@ -96,7 +96,7 @@ def main() -> None:
                 "told": told,
                 "silent": silent,
                 "scored_while_refused": refused,
-                "waiting": len(running.runtime.outbox.waiting()),
+                "waiting": len(running.runtime.outbox.queries.waiting()),
                 "bursts": running.runtime.outbox.counters().bursts,
                 "frames": running.runtime.outbox.counters().frames,
             }

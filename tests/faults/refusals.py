@@ -49,7 +49,7 @@ def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]
 def _wrong(folder: Path) -> str | None:
     """After a restart: the sequence waits once and whole, and its files do not come again."""
     again = Outbox(folder / "state" / "outbox")
-    waiting = again.waiting()
+    waiting = again.queries.waiting()
     if len(waiting) != 1 or again.set_aside is not None:
         return f"waiting {waiting}, set aside {again.set_aside}"
     stored = [hashlib.sha256(again.frame_path(waiting[0], n).read_bytes()).hexdigest() for n in range(3)]
@@ -73,17 +73,18 @@ def receipt_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | No
     post = Post(folder)
     post.put("IMG_0.JPG", PICTURES[0])
     post.observe()
-    [sequence] = post.outbox.waiting()
+    [sequence] = post.outbox.queries.waiting()
     receipt = Receipt(sequence, True, (0,))
     card.refuse(n, times, code)
     try:
         post.outbox.apply(receipt)
     except UnciaError as error:
-        if not post.outbox.waiting():
+        if not post.outbox.queries.waiting():
             return f"refused ({error}), but gone", card.relent()
     calls = card.relent()
     post.outbox.apply(receipt)
-    wrong = None if post.outbox.is_delivered(sequence) and not post.outbox.waiting() else "not delivered"
+    queries = post.outbox.queries
+    wrong = None if queries.is_delivered(sequence) and not queries.waiting() else "not delivered"
     post.outbox.close()
     return wrong, calls
 
@@ -95,7 +96,7 @@ def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None
     post = Post(folder)
     post.put("IMG_0.JPG", PICTURES[0])
     post.observe()
-    waiting = post.outbox.waiting()
+    waiting = post.outbox.queries.waiting()
     post.outbox.close()
     card.refuse(n, times, code)
     try:
@@ -105,7 +106,7 @@ def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None
             return f"more than a line: {error}", card.relent()
     calls = card.relent()
     again = Outbox(folder / "state" / "outbox")
-    found = again.waiting()
+    found = again.queries.waiting()
     again.close()
     return None if found == waiting else f"waiting {found}, expected {waiting}", calls
 

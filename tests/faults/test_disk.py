@@ -22,7 +22,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: mounts were not
 
 def whole(outbox: Outbox) -> bool:
     """Every sequence that waits has all its frames, at their sizes."""
-    items = [outbox.get(sequence) for sequence in outbox.waiting()]
+    items = [outbox.get(sequence) for sequence in outbox.queries.waiting()]
     return all(
         outbox.frame_path(item.record.id, entry.n).stat().st_size == entry.size
         for item in items
@@ -63,10 +63,10 @@ def test_a_full_card_refuses_in_one_line_and_keeps_what_it_took(card: Path, tmp_
     outbox = Outbox(card / "outbox")
     taken = fill(outbox, tmp_path / "spool")
     assert 5 < len(taken) < 200
-    assert (outbox.waiting(), whole(outbox)) == (taken, True)
+    assert (outbox.queries.waiting(), whole(outbox)) == (taken, True)
     outbox.close()
     again = Outbox(card / "outbox")
-    assert (again.waiting(), whole(again)) == (taken, True)
+    assert (again.queries.waiting(), whole(again)) == (taken, True)
 
 
 @as_root
@@ -81,7 +81,7 @@ def test_a_full_card_is_drained_with_the_ballast(card: Path, tmp_path: Path) -> 
             pass
     assert pressure.give_up_ballast()
     outbox.apply(Receipt(taken[0], True, (0, 1, 2)))
-    assert outbox.is_delivered(taken[0])
+    assert outbox.queries.is_delivered(taken[0])
 
 
 @as_root
@@ -95,7 +95,7 @@ def test_a_read_only_card_is_one_clear_line_and_loses_nothing(card: Path, tmp_pa
         Outbox(card / "outbox")
     subprocess.run(["mount", "-o", "remount,rw", str(card)], check=True)
     again = Outbox(card / "outbox")
-    assert (again.waiting(), whole(again), again.set_aside) == (["s1"], True, None)
+    assert (again.queries.waiting(), whole(again), again.set_aside) == (["s1"], True, None)
 
 
 @pytest.mark.parametrize("limit", [1000, 20_000, 100_000, 200_000])
@@ -126,7 +126,7 @@ except StorageError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stderr.count("\n"), "Traceback" in done.stderr) == (2, 1, False), done.stderr
     outbox = Outbox(tmp_path / "outbox")
-    assert set(done.stdout.split()) <= set(outbox.waiting())
+    assert set(done.stdout.split()) <= set(outbox.queries.waiting())
     assert whole(outbox)
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != limit
 
@@ -154,7 +154,7 @@ def test_an_io_error_at_any_fsync_keeps_nothing_half(
     monkeypatch.undo()
     fsyncs = 5  # three frames, the record, their folder
     assert refused is (call < fsyncs)
-    assert outbox.waiting() == (["x-01"] if refused else ["x-01", "y-02"])
+    assert outbox.queries.waiting() == (["x-01"] if refused else ["x-01", "y-02"])
     assert whole(Outbox(tmp_path / "outbox"))
 
 
@@ -167,4 +167,4 @@ def test_a_database_truncated_anywhere_is_rebuilt(tmp_path: Path, cut: int) -> N
     outbox.close()
     path = tmp_path / "outbox" / "outbox.db"
     os.truncate(path, min(cut, path.stat().st_size))
-    assert len(Outbox(tmp_path / "outbox").waiting()) == 20
+    assert len(Outbox(tmp_path / "outbox").queries.waiting()) == 20

@@ -64,7 +64,7 @@ def outbox_fault(disk: Path, promises: list[str]) -> str | None:
 
 
 def _wrong_with(outbox: Outbox, given: set[str], owed: set[str], maybe_gone: set[str]) -> str | None:
-    waiting = set(outbox.waiting())
+    waiting = set(outbox.queries.waiting())
     if lost := owed - waiting - maybe_gone:
         return f"lost {sorted(lost)}"
     if outbox.set_aside is not None:

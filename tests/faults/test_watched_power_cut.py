@@ -34,7 +34,7 @@ marks = open(root / "marks", "a", buffering=1)
 sync_folder(root)
 outbox = Outbox(root / "state" / "outbox", synchronous)
 watch = WatchSettings("polling")
-camera = WatchedCamera(root / "DCIM", root / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
+camera = WatchedCamera(root / "DCIM", root / "state" / "ledger", BurstRule(), outbox.queries.has_taken, watch=watch)
 for n in range(24):
     contents = [bytes([n, k]) * (300 + 700 * k) for k in range(3)]
     paths = [root / "DCIM" / f"{n:02d}-{k}.jpg" for k in range(3)]
@@ -61,8 +61,8 @@ def watched_fault(disk: Path, promises: list[str]) -> str | None:
     outbox = Outbox(disk / "state" / "outbox")
     try:
         watch = WatchSettings("polling")
-        camera = WatchedCamera(folder, disk / "state" / "ledger", BurstRule(), outbox.has_taken, watch=watch)
-        items = [outbox.get(sequence) for sequence in outbox.waiting()]
+        camera = WatchedCamera(folder, disk / "state" / "ledger", BurstRule(), outbox.queries.has_taken, watch=watch)
+        items = [outbox.get(sequence) for sequence in outbox.queries.waiting()]
         taken = [item.record.frames[0].sha256 for item in items if item is not None]
         for line in promises:
             fault = _wrong_with(folder / f"{int(line.split()[1]):02d}-0.jpg", folder, camera, taken)

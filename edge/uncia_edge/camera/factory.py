@@ -41,7 +41,7 @@ def _watched_camera(
     settings: TrapSettings, rule: BurstRule, outbox: Outbox, zone: tzinfo, heartbeat: Callable[[], None]
 ) -> LiveCamera:
     folder, seen = Path(settings.camera.folder), Path(settings.state) / "watched.jsonl"
-    return WatchedCamera(folder, seen, rule, outbox.has_taken, zone, _watch(settings), heartbeat)
+    return WatchedCamera(folder, seen, rule, outbox.queries.has_taken, zone, _watch(settings), heartbeat)
 
 
 def _both(heartbeat: Callable[[str], None]) -> None:
@@ -58,7 +58,9 @@ def _pi_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbea
     spool = Path(settings.state) / "spool"
     heartbeats = partial(heartbeat, "camera"), partial(heartbeat, "observing")
     sensor = pir_sensor(camera.pir_pin)
-    return TriggeredCamera(still_camera, sensor, spool, rule, outbox.has_taken, trigger, _watch(settings), *heartbeats)
+    return TriggeredCamera(
+        still_camera, sensor, spool, rule, outbox.queries.has_taken, trigger, _watch(settings), *heartbeats
+    )
 
 
 def _watch(settings: TrapSettings) -> WatchSettings:

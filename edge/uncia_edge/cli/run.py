@@ -52,7 +52,7 @@ def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
         if runtime.stopped:
             return runtime.asleep_until
         if not runtime.wait_delivered(wait_s):
-            waiting = len(runtime.outbox.waiting())
+            waiting = len(runtime.outbox.queries.waiting())
             where = f"{settings.broker.host}:{settings.broker.port}"
             link = "no receipt from the collector" if runtime.delivery.connected else f"no broker at {where}"
             raise BrokerError(

@@ -13,7 +13,7 @@ class Budget:
     def __init__(
         self, bytes_per_day: int | None = None, day: Days | None = None, numbers: Numbers | None = None
     ) -> None:
-        self.bytes_per_day = bytes_per_day
+        self.limit(bytes_per_day)
         self._day, self._numbers = day or EndlessDay(), numbers or MemoryNumbers()
         self._spent, self._spent_day = self._numbers.remembered("spent"), self._numbers.remembered("spent_day")
         self._unsaved = 0
@@ -21,15 +21,14 @@ class Budget:
     def limit(self, bytes_per_day: int | None) -> None:
         """Change the limit; what was spent today stays spent."""
         self.bytes_per_day = bytes_per_day
+        self.is_limited = bytes_per_day is not None
 
-    def left(self) -> int | None:
-        """How many bytes of frames may still be sent today; None for no limit.
+    def left(self) -> int:
+        """How many bytes of frames may still be sent today; asked only where there is a limit.
 
         Frames go while something is left, so a day may end with its last chunk beyond the limit.
         """
-        if self.bytes_per_day is None:
-            return None
-        return max(0, self.bytes_per_day - self._spent_today() - self._unsaved)
+        return max(0, (self.bytes_per_day or 0) - self._spent_today() - self._unsaved)
 
     def spend(self, size: int) -> None:
         """Count bytes that were handed to the broker. They are kept over restarts from the next `save` on."""

@@ -75,7 +75,7 @@ class Delivery:
         self._outbox_may_have_more = True
         self._uncounted_bytes = 0
         self._release_at_s = clock()
-        self._waited_before = bool(outbox.waiting())
+        self._waited_before = bool(outbox.queries.waiting())
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -296,10 +296,12 @@ class Delivery:
             return
         if self._outbox_may_have_more:
             self._take_up()
-        while (pieces := self._transfers.next_pieces(room, now_s, self.budget.left())) and (
-            self._send_pieces(pieces, room, now_s)
-        ):
-            room = self._window.room()
+        more = True
+        while more:
+            frame_bytes = self.budget.left() if self.budget.is_limited else None
+            pieces = self._transfers.next_pieces(room, now_s, frame_bytes)
+            more = bool(pieces) and self._send_pieces(pieces, room, now_s)
+            room = self._window.room() if more else room
 
     def _send_messages(self, room: Room, now_s: float) -> Room:
         sent: dict[int, InFlight] = {}

@@ -38,7 +38,7 @@ class Audits:
         self._outbox, self.per_day, self._day, self._preview_px = outbox, per_day, day, preview_px
 
     def consider(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> bool:
-        """Hold a rejected sequence if it is drawn; whether it is. A card that refuses costs the audit and nothing else.
+        """Keep a rejected sequence if it is drawn; whether it is. A card that refuses costs the audit and nothing else.
 
         Args:
             record: of a negative verdict.
@@ -48,14 +48,14 @@ class Audits:
         self.end_day_if_over()
         if not self.per_day:
             return False
-        held = sorted(self._outbox.held(), key=lot)
-        if len(held) >= self.per_day and lot(record.id) >= lot(held[self.per_day - 1]):
+        deferred = sorted(self._outbox.queries.deferred(), key=sampling_key)
+        if len(deferred) >= self.per_day and sampling_key(record.id) >= sampling_key(deferred[self.per_day - 1]):
             return False
         try:
             drawn = with_preview(msgspec.structs.replace(record, audit=True), files, self._preview_px)
-            self._outbox.add(drawn, files, LATER, owned, held=True)
-            for sequence in held[self.per_day - 1 :]:
-                self._outbox.forget_held(sequence)
+            self._outbox.add(drawn, files, LATER, owned, deferred=True)
+            for sequence in deferred[self.per_day - 1 :]:
+                self._outbox.forget_deferred(sequence)
         except StorageError as error:
             _log.warning("no audit: %s", error)
             return False
@@ -69,11 +69,11 @@ class Audits:
 
     def release(self) -> int:
         """Send what was drawn now: the day is over, or the recording has ended. The number of sequences."""
-        released = self._outbox.release_held()
+        released = self._outbox.release_deferred()
         self._outbox.remember(audit_day=self._day.number)
         return released
 
 
-def lot(sequence: str) -> int:
+def sampling_key(sequence: str) -> int:
     """The number that a sequence draws; the smallest ones win."""
     return int.from_bytes(hashlib.sha256(f"audit {sequence}".encode()).digest()[:8], "big")

@@ -80,7 +80,7 @@ class Database:
             try:
                 return self._connection.execute(statement, values).fetchall()
             except sqlite3.Error as error:
-                raise self._told(error) from error
+                raise self._storage_error(error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -103,7 +103,7 @@ class Database:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.Error):
-                    raise self._told(error) from error
+                    raise self._storage_error(error) from error
                 raise
 
     def change(self, statement: str, *values: Value) -> int:
@@ -129,7 +129,7 @@ class Database:
                 stored[name] = stored.get(name, 0) + amount
             return stored | self._noted
 
-    def _told(self, error: sqlite3.Error) -> StorageError:
+    def _storage_error(self, error: sqlite3.Error) -> StorageError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # of the extended codes, what they extend
         self.damaged = self.damaged or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         return StorageError(f"outbox {self.path}: {error}")

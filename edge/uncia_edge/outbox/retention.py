@@ -95,13 +95,13 @@ class Pressure:
             _log.warning("no ballast: %s", error)
 
     def _proved_files(self) -> Iterator[Callable[[], int]]:
-        for sequence in self._outbox.in_stages(RECORD, OTHER_FRAMES):
+        for sequence in self._outbox.queries.in_stages(RECORD, OTHER_FRAMES):
             yield lambda: self._outbox.shed_proved(sequence)  # noqa: B023 -- called before the next is yielded
 
     def _negatives(self) -> Iterator[Callable[[], int]]:
-        for sequence in self._outbox.in_stages(RECORD, OTHER_FRAMES, positive=False):
+        for sequence in self._outbox.queries.in_stages(RECORD, OTHER_FRAMES, positive=False):
             yield lambda: self._outbox.drop(sequence, "the card is full; kept only for an audit")  # noqa: B023
 
     def _other_frames(self) -> Iterator[Callable[[], int]]:
-        for sequence in self._outbox.in_stages(OTHER_FRAMES, OTHER_FRAMES):
+        for sequence in self._outbox.queries.in_stages(OTHER_FRAMES, OTHER_FRAMES):
             yield lambda: self._outbox.drop_unsent(sequence, "the card is full; record and best frame are sent")  # noqa: B023

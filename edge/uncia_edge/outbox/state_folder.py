@@ -144,11 +144,11 @@ def _move_back(memory: Path, configured: Path) -> OSError | None:
 
 def _move_sequences(memory: Path, configured: Path) -> None:
     left, card = Outbox(memory / OUTBOX), Outbox(configured / OUTBOX)
-    for sequence in left.waiting():
+    for sequence in left.queries.waiting():
         item = left.get(sequence)
         if item is not None and not item.dropped:
             card.add(item.record, [left.frame_path(sequence, entry.n) for entry in item.record.frames])
-    _log.info("%d sequences moved from memory to the card", len(left.waiting()))
+    _log.info("%d sequences moved from memory to the card", len(left.queries.waiting()))
     left.close()
     card.close()
 

@@ -1,29 +1,30 @@
 """What waits for the collector's receipt: each positive sequence, in one SQLite table and its files.
 
 Decides a sequence's life (docs/delivery.md draws it): `add` commits record and frames before it returns, only a
-receipt's proof removes them, what cannot be sent is parked and never forgotten. Questions are `shelf`'s; how and when
-things are sent is `delivery`; what goes when the card fills is `pressure`.
+receipt's proof removes them, what cannot be sent is parked and never forgotten. `queries` asks and changes nothing;
+`delivery` decides how and when things are sent, `retention` what goes when the card fills.
 
     waiting --receipt: all stored--> delivered        waiting --refused, poison--> parked --release--> waiting
-    held (an audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
+    held (a deferred audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
 """
 
 # ruff: noqa: S608 -- statements are put together from this module's own constants; values are always bound
 import json
 import logging
 import os
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from uncia_contract.errors import StorageError
+from uncia_contract.errors import MessageError, StorageError
+from uncia_contract.files import make_folder
 from uncia_contract.messages.records import Counters, Receipt, SequenceRecord, best_frame, encode
 from uncia_contract.messages.topics import check_trap_id
-from uncia_edge.outbox.database import bump
-from uncia_edge.outbox.queries import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, Shelf
+from uncia_edge.outbox.database import Database, bump
+from uncia_edge.outbox.frame_files import FrameFiles
+from uncia_edge.outbox.queries import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, OutboxQueries
 from uncia_edge.outbox.source_files import Sign
-from uncia_edge.outbox.waiting_sequence import Waiting
+from uncia_edge.outbox.waiting_sequence import Waiting, insert
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ Applied = Literal["delivered", "kept", "parked", "gone"]
 REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
 
 
-class Outbox(Shelf):
+class Outbox:
     """Durable store of what the collector does not have yet. Safe to use from several threads.
 
     Args:
@@ -46,15 +47,34 @@ class Outbox(Shelf):
     """
 
     def __init__(self, folder: Path, synchronous: str = "FULL") -> None:
-        super().__init__(folder, synchronous)
+        self.folder = folder
+        try:
+            make_folder(folder)
+            self._files = FrameFiles(folder / "frames")
+        except OSError as error:
+            raise StorageError(f"outbox {folder}: {error}") from error
+        self._database = Database(folder / "outbox.db", synchronous)
+        self._lock = self._database.lock
+        self.queries = OutboxQueries(self._database)
+        self.set_aside = self._database.set_aside
         if self.set_aside is not None:
             _log.error("outbox database was damaged; set aside as %s", self.set_aside.name)
         self._recover()
-        self._depth = self._measure()
+        self._depth = self.queries.depth()
         self._remembered = self._all_remembered()
         self.on_add: Callable[[], None] | None = None  # called after each commit of a new sequence
 
     # -- identity and totals
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the table has turned out to be damaged; opened anew it is rebuilt."""
+        return self._database.damaged
+
+    @property
+    def installation(self) -> str:
+        """Eight hexadecimal digits, drawn when the database was made: keeps ids apart after a reinstall."""
+        return str(self._database.all("SELECT installation FROM identity")[0][0])
 
     def next_sequence_id(self, trap: str) -> str:
         """A sequence id never given before: `<trap>-<installation>-<n>`. Counts; knows no clock. Durable at once."""
@@ -70,13 +90,55 @@ class Outbox(Shelf):
                 raise ValueError(f"total {name!r}: expected one of {', '.join(Counters.__struct_fields__)}")
             self._database.count(name, amount)
 
+    def counters(self) -> Counters:
+        """Totals since installation."""
+        totals = self._database.totals()
+        return Counters(**{name: totals.get(name, 0) for name in Counters.__struct_fields__})
+
+    def remembered(self, name: str) -> int:
+        """A number that was noted; 0 when it never was."""
+        return self._remembered.get(name, 0)
+
     def remember(self, **numbers: int) -> None:
-        """Note numbers over restarts (`day.Book`). Written with the next commit."""
+        """Note numbers over restarts (`day.Numbers`). Written with the next commit."""
         for name, value in numbers.items():
             self._remembered[name] = value
             self._database.note(f"noted_{name}", value)
 
+    def depth(self) -> Depth:
+        """How much waits."""
+        return self._depth
+
     # -- the life of a sequence
+
+    def next(
+        self, limit: int = 1, exclude: Collection[str] = (), stages: tuple[int, int] = (RECORD, OTHER_FRAMES)
+    ) -> list[Waiting]:
+        """The sequences to send next: records before best frames before other frames, then by priority and age.
+
+        Args:
+            limit: at most so many.
+            exclude: ids to leave out.
+            stages: the first and the last stage asked for.
+        """
+        chosen = self.queries.next_ids(limit, exclude, stages)
+        return [item for sequence in chosen if (item := self.get(sequence)) is not None]
+
+    def get(self, sequence: str) -> Waiting | None:
+        """A sequence that is still in the outbox, in whatever state; None when it is delivered or unknown.
+
+        A record that has rotted in the table is taken from its file, or its sequence is parked.
+        """
+        try:
+            return self.queries.read(sequence)
+        except MessageError as error:
+            with self._lock:
+                self._read_anew(sequence, error)
+            return None
+
+    def frame_path(self, sequence: str, n: int) -> Path:
+        """Where a frame's bytes lie."""
+        return self._files.frame(sequence, n)
 
     def add(
         self,
@@ -84,7 +146,7 @@ class Outbox(Shelf):
         files: Sequence[Path],
         priority: int = 0,
         owned: bool = False,
-        held: bool = False,
+        deferred: bool = False,
         signs: Sequence[Sign] = (),
     ) -> None:
         """Take a sequence. When this returns, record and frames survive a power cut.
@@ -96,7 +158,7 @@ class Outbox(Shelf):
             files: the originals, in the order of `record.frames`.
             priority: 0 goes before 1 within a stage.
             owned: the files are the trap's own, and nobody writes into them again: they are linked.
-            held: not sent before `release_held` (`audit`).
+            deferred: not sent before `release_deferred` (an audit).
             signs: of the files when they were read, in their order: spares reading again what has not changed since.
 
         Raises:
@@ -108,7 +170,7 @@ class Outbox(Shelf):
             try:
                 self._files.put(record, files, owned, signs)
                 with self._database.transaction() as connection:
-                    size = _insert(connection, record, priority, state="held" if held else "waiting")
+                    size = insert(connection, record, priority, state="held" if deferred else "waiting")
             except OSError as error:  # a StorageError is one too
                 self._discard(record)
                 raise StorageError(f"sequence {record.id} cannot be stored: {error}") from error
@@ -121,7 +183,7 @@ class Outbox(Shelf):
         with self._lock:
             item = self.get(receipt.sequence)
             if item is None:
-                return "delivered" if self.is_delivered(receipt.sequence) else "gone"
+                return "delivered" if self.queries.is_delivered(receipt.sequence) else "gone"
             if receipt.refused is not None:
                 self.park(receipt.sequence, f"{REFUSED}: {receipt.refused}")
                 return "parked"
@@ -153,12 +215,12 @@ class Outbox(Shelf):
             self._shift(parked=-released)
             return released
 
-    def release_held(self) -> int:
-        """Let the sequences that were held back be sent; the number of them."""
+    def release_deferred(self) -> int:
+        """Let the deferred sequences be sent; the number of them."""
         return self._database.change("UPDATE sequence SET state='waiting' WHERE state='held'")
 
-    def forget_held(self, sequence: str) -> None:
-        """Take back a sequence that was held and shall not be sent after all; it leaves no trace."""
+    def forget_deferred(self, sequence: str) -> None:
+        """Take back a deferred sequence that shall not be sent after all; it leaves no trace."""
         with self._lock:
             item = self.get(sequence)
             rows = self._database.all("SELECT bytes FROM sequence WHERE id=? AND state='held'", sequence)
@@ -172,7 +234,7 @@ class Outbox(Shelf):
         """Send a sequence before all others and past the budget; whether it is still here."""
         statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {HERE}"
         with self._lock:
-            parked = sequence in self.parked()
+            parked = sequence in self.queries.parked()
             found = bool(self._database.change(statement, sequence))
             self._shift(parked=-(parked and found))
             return found
@@ -286,31 +348,25 @@ class Outbox(Shelf):
         with self._database.transaction() as connection:
             for record in self._files.stored():
                 absent = self._files.absent(record)
-                _insert(connection, record, 0, absent, "held" if record.audit else "waiting")
+                insert(connection, record, 0, absent, "held" if record.audit else "waiting")
                 self.count(drops=len(absent))
                 _log.warning("sequence %s rebuilt from its files; frames lost: %d", record.id, len(absent))
             connection.execute("INSERT INTO identity VALUES (?)", (os.urandom(4).hex(),))
 
+    def _read_anew(self, sequence: str, error: MessageError) -> None:
+        """A record that has rotted in the table is taken from its file; without that it must not hold up the others."""
+        _log.error("sequence %s: its record cannot be read (%s)", sequence, error)
+        record = self._files.read(sequence)
+        if record is not None:
+            self._database.change("UPDATE sequence SET record=? WHERE id=?", encode(record), sequence)
+            return
+        statement = "UPDATE sequence SET state='parked', reason=? WHERE id=? AND state='waiting'"
+        self._shift(parked=self._database.change(statement, f"its record cannot be read: {error}", sequence))
+
+    def _all_remembered(self) -> dict[str, int]:
+        noted = self._database.totals().items()
+        return {name.removeprefix("noted_"): value for name, value in noted if name.startswith("noted_")}
+
     def _shift(self, sequences: int = 0, size: int = 0, parked: int = 0) -> None:
         depth = self._depth
         self._depth = Depth(depth.sequences + sequences, depth.bytes + size, depth.parked + parked)
-
-
-def _insert(
-    connection: sqlite3.Connection,
-    record: SequenceRecord,
-    priority: int,
-    dropped: Sequence[int] = (),
-    state: str = "waiting",
-) -> int:
-    """Enter a sequence; the bytes of its frames that lie on disk."""
-    size = sum(entry.size for entry in record.frames if entry.n not in dropped)
-    connection.execute(
-        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
-        " VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(record.id, state, priority, record.positive, len(record.frames), size),
-            *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
-        ),
-    )
-    return size

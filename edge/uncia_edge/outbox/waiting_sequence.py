@@ -1,12 +1,14 @@
-"""One sequence that waits in the outbox, as its table's row tells."""
+"""One sequence that waits in the outbox, and its row in the table."""
 
 import json
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from uncia_contract.messages.records import SequenceRecord, best_frame, decode
+from uncia_contract.messages.records import SequenceRecord, best_frame, decode, encode
 
 # The columns of which `item_of` makes a Waiting.
 SELECT = "SELECT record, stage, stored, dropped, strikes, historical, priority FROM sequence"
@@ -38,3 +40,23 @@ def item_of(row: tuple[Any, ...]) -> Waiting:
     if historical:
         record = msgspec.structs.replace(record, historical=True)
     return Waiting(record, stage, frozenset(json.loads(stored)), frozenset(json.loads(dropped)), strikes, priority < 0)
+
+
+def insert(
+    connection: sqlite3.Connection,
+    record: SequenceRecord,
+    priority: int,
+    dropped: Sequence[int] = (),
+    state: str = "waiting",
+) -> int:
+    """Enter a sequence; the bytes of its frames that lie on disk."""
+    size = sum(entry.size for entry in record.frames if entry.n not in dropped)
+    connection.execute(
+        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
+        " VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(record.id, state, priority, record.positive, len(record.frames), size),
+            *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
+        ),
+    )
+    return size

@@ -64,7 +64,7 @@ def trap_state(
 def outbox_age_s(outbox: Outbox, clock: Reading) -> float:
     """How long the oldest sequence has waited: by this boot's own clock where it can, else by the calendar."""
     try:
-        oldest = outbox.oldest()
+        oldest = outbox.queries.oldest()
     except StorageError:
         return 0.0
     if oldest is None:

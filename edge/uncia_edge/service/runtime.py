@@ -221,7 +221,7 @@ class Runtime:
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
         """Whether the outbox is empty, after at most that time."""
         deadline = time.monotonic() + timeout_s
-        while self.outbox.waiting():
+        while self.outbox.queries.waiting():
             if time.monotonic() > deadline:
                 return False
             time.sleep(stalled_s)

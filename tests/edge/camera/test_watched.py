@@ -155,7 +155,7 @@ def test_a_burst_that_was_taken_does_not_come_again(place: Place, tmp_path: Path
     outbox = Outbox(tmp_path / "outbox")
     outbox.add(make_record("s1", [path.read_bytes()]), [path])
     place.put("A2.JPG", 200)
-    assert names(place.bursts(1, taken=outbox.has_taken)) == [["A2.JPG"]]
+    assert names(place.bursts(1, taken=outbox.queries.has_taken)) == [["A2.JPG"]]
 
 
 def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) -> None:
@@ -274,7 +274,7 @@ def test_a_burst_that_was_taken_is_known_when_its_card_comes_late(place: Place, 
     outbox = Outbox(tmp_path / "outbox")
     outbox.add(make_record("s1", [path.read_bytes()]), [path])
     aside = path.rename(tmp_path / "aside")
-    camera = place.camera(outbox.has_taken)
+    camera = place.camera(outbox.queries.has_taken)
     aside.rename(path)
     place.put("A2.JPG", 200)
     assert next(burst.frames[0].name for burst in camera.bursts()) == "A2.JPG"

@@ -124,7 +124,7 @@ def test_sequences_are_delivered_through_a_real_broker(mosquitto: Any, tmp_path:
     delivery = Delivery(outbox, Link(Broker(mosquitto.host, mosquitto.port), TOPICS), TOPICS, pace=QUICK)
     delivery.start()
     fill(outbox, tmp_path, [f"s{n}" for n in range(10)])
-    wait_until(lambda: not outbox.waiting())
+    wait_until(lambda: not outbox.queries.waiting())
     delivery.stop()
     collector.stop()
     assert len(collector.store.frames) == 30
@@ -139,7 +139,7 @@ def test_starting_offline_delivers_when_the_broker_comes(mosquitto: Any, tmp_pat
     delivery.start()
     mosquitto.start()
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
-    wait_until(lambda: outbox.is_delivered("s1"))
+    wait_until(lambda: outbox.queries.is_delivered("s1"))
     delivery.stop()
     collector.stop()
 

@@ -95,7 +95,7 @@ def test_cut_after_puback_before_receipt(broker: FakeBroker, sender: Any) -> Non
     ids = sender.add()
     sender.start(broker.port, PATIENT)
     sender.wait(lambda: all_stored(broker, ids))
-    assert sender.outbox.waiting() == ids
+    assert sender.outbox.queries.waiting() == ids
     broker.cut()
     sender.wait()
     frames = [topic for topic in broker.published if "/frame/" in topic]
@@ -135,7 +135,7 @@ def test_a_flapping_link_still_delivers(broker: FakeBroker, sender: Any) -> None
     assert proxy.connections > 4
     proxy.close()
     assert all_stored(broker, ids)
-    assert sender.outbox.parked() == {}
+    assert sender.outbox.queries.parked() == {}
 
 
 @pytest.mark.parametrize("waiting", [200, pytest.param(3000, marks=pytest.mark.faults)])
@@ -169,8 +169,8 @@ def test_refusals_park_and_the_next_one_goes(broker: FakeBroker, sender: Any, co
     broker.script.answer = lambda topic, _: code if "/sequence/s0001" in topic else 0
     first, second = sender.add(2)
     sender.start(broker.port)
-    sender.wait(lambda: sender.outbox.is_delivered(second))
-    assert list(sender.outbox.parked()) == [first]
+    sender.wait(lambda: sender.outbox.queries.is_delivered(second))
+    assert list(sender.outbox.queries.parked()) == [first]
 
 
 @pytest.mark.parametrize("code", [0x85, 0x86, 0x87, 0x88, 0x8A, 0x95], ids=hex)
@@ -236,8 +236,8 @@ def test_a_message_that_ends_the_connection_is_parked(broker: FakeBroker, sender
     broker.script.answer = lambda topic, _: HANG_UP if "/sequence/s0001" in topic else 0
     first, *others = sender.add(6)
     sender.start(broker.port)
-    sender.wait(lambda: first in sender.outbox.parked())
-    sender.wait(lambda: sender.outbox.waiting() == [first])
+    sender.wait(lambda: first in sender.outbox.queries.parked())
+    sender.wait(lambda: sender.outbox.queries.waiting() == [first])
     assert all_stored(broker, others)
 
 
@@ -306,7 +306,7 @@ def test_an_access_list_that_denies_costs_nothing_but_time(start_mosquitto: Any,
     assert collector.ready.wait(10)
     first, *_ = sender.add(3)
     sender.start(broker.port, Pace(retry_first_s=0.02, retry_most_s=0.1, release_parked_s=0.5))
-    sender.wait(lambda: sender.outbox.waiting() == [first] and bool(sender.outbox.parked()))
+    sender.wait(lambda: sender.outbox.queries.waiting() == [first] and bool(sender.outbox.queries.parked()))
     rules.write_text("topic readwrite #\n")
     broker.stop()
     broker.start()

@@ -124,7 +124,7 @@ def test_an_acknowledged_chunk_is_not_a_delivered_one(trial: Trial) -> None:
     for message in list(trial.pipe.under_way.values()):
         trial.pipe.acknowledge(message)
     trial.delivery.step(0)
-    assert not trial.outbox.is_delivered("s1")
+    assert not trial.outbox.queries.is_delivered("s1")
     trial.now_s += 1000
     trial.delivery.step(0)
     assert trial.sequence_topics()[-1] == "s1"
@@ -167,7 +167,7 @@ def test_any_cut_anywhere_loses_and_doubles_nothing(tmp_path: Path, seed: int) -
     trial.exchange()
     assert sorted(trial.delivered) == sorted(sizes)
     assert {key: len(trial.collector.frames[key, 0]) for key in sizes} == {key: sizes[key][0] for key in sizes}
-    assert trial.outbox.waiting() == []
+    assert trial.outbox.queries.waiting() == []
 
 
 def test_receive_maximum_bounds_the_window(trial: Trial) -> None:
@@ -195,7 +195,7 @@ def test_a_record_above_the_maximum_packet_size_is_parked_and_the_next_one_goes(
     trial.connect(Connected(max_packet_bytes=4096))
     trial.exchange()
     assert trial.delivered == ["small"]
-    assert "largest packet" in trial.outbox.parked()["big"]
+    assert "largest packet" in trial.outbox.queries.parked()["big"]
 
 
 @pytest.mark.parametrize("code", [0x87, 0x90, 0x99], ids=["not authorised", "topic name", "payload format"])
@@ -206,7 +206,7 @@ def test_a_refused_message_is_parked_and_the_next_one_goes(trial: Trial, code: i
     trial.connect()
     trial.exchange(lambda message: code if "/bad" in message.topic else 0)
     assert trial.delivered == ["good"]
-    assert f"0x{code:02x}" in trial.outbox.parked()["bad"]
+    assert f"0x{code:02x}" in trial.outbox.queries.parked()["bad"]
 
 
 def test_what_was_parked_for_the_brokers_sake_is_tried_again_later(trial: Trial) -> None:
@@ -265,7 +265,7 @@ def test_a_poison_message_is_parked_and_the_others_arrive(trial: Trial) -> None:
         trial.exchange(broker)
         trial.add(f"later-{n}", 10)
         trial.delivery.step(0)
-    assert "while it was sent" in trial.outbox.parked().get("poison", "")
+    assert "while it was sent" in trial.outbox.queries.parked().get("poison", "")
     assert set("bcdefgh") <= set(trial.delivered)
 
 
@@ -276,7 +276,7 @@ def test_a_bad_link_alone_never_parks(trial: Trial) -> None:
         trial.connect()
         trial.pipe.cut()
         trial.delivery.step(0)
-    assert trial.outbox.parked() == {}
+    assert trial.outbox.queries.parked() == {}
     trial.connect()
     trial.exchange()
     assert trial.delivered == ["s1"]
@@ -362,7 +362,7 @@ def test_a_frame_that_the_card_lost_is_left_out(trial: Trial) -> None:
     trial.now_s += 1000
     trial.delivery.step(0)
     trial.exchange()
-    assert trial.outbox.waiting() == []
+    assert trial.outbox.queries.waiting() == []
     assert trial.outbox.counters().drops == 1
     assert list(trial.collector.frames) == [("s1", 1)]
 
@@ -383,7 +383,7 @@ def test_a_refusal_by_the_collector_parks(trial: Trial) -> None:
     trial.connect()
     trial.pipe.receive(Receipt("s1", False, refused="conflicting hash"))
     trial.delivery.step(0)
-    assert "conflicting hash" in trial.outbox.parked()["s1"]
+    assert "conflicting hash" in trial.outbox.queries.parked()["s1"]
 
 
 def test_a_stale_receipt_does_not_repeat_chunks_that_are_under_way(trial: Trial) -> None:

@@ -44,7 +44,7 @@ def test_never_more_than_the_budget_are_sent_a_day(tmp_path: Path) -> None:
     """Three of forty, after their day is over, marked as audits; the rest leaves nothing on the card."""
     world = World(tmp_path, per_day=3)
     world.reject(40)
-    assert (world.sendable(), len(world.outbox.held())) == ([], 3)
+    assert (world.sendable(), len(world.outbox.queries.deferred())) == ([], 3)
     world.day.number = 1
     world.audits.end_day_if_over()
     items = world.outbox.next(100)
@@ -61,7 +61,7 @@ def test_the_draw_survives_restarts(tmp_path: Path) -> None:
         shaky.reject(1)
         shaky.outbox.close()
         shaky.open()
-    assert shaky.outbox.held() == steady.outbox.held()
+    assert shaky.outbox.queries.deferred() == steady.outbox.queries.deferred()
 
 
 def test_a_restart_on_the_same_day_gives_no_second_budget(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_restart_on_the_same_day_gives_no_second_budget(tmp_path: Path) -> Non
     world.outbox.close()
     world.open()
     world.reject(10)
-    assert (world.sendable(), len(world.outbox.held())) == ([], 2)
+    assert (world.sendable(), len(world.outbox.queries.deferred())) == ([], 2)
 
 
 def test_every_sequence_of_a_day_has_the_same_chance(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_every_sequence_of_a_day_has_the_same_chance(tmp_path: Path) -> None:
     for day in range(60):
         world.day.number = day
         world.reject(10)
-        drawn.update(int(sequence[2:]) % 10 for sequence in world.outbox.held())
+        drawn.update(int(sequence[2:]) % 10 for sequence in world.outbox.queries.deferred())
         world.outbox._database.change("DELETE FROM sequence")
     assert len(drawn) == 10
     assert all(3 <= count <= 24 for count in drawn.values()), drawn
@@ -92,7 +92,7 @@ def test_without_a_budget_nothing_is_kept(tmp_path: Path, per_day: int) -> None:
     """The default: only sightings leave the trap."""
     world = World(tmp_path, per_day)
     world.reject(5)
-    assert len(world.outbox.held()) == per_day
+    assert len(world.outbox.queries.deferred()) == per_day
 
 
 def test_an_audit_is_delivered_like_any_other(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_an_audit_is_delivered_like_any_other(tmp_path: Path) -> None:
     world.audits.release()
     [sequence] = world.sendable()
     world.outbox.apply(Receipt(sequence, True, (0, 1)))
-    assert world.outbox.is_delivered(sequence)
+    assert world.outbox.queries.is_delivered(sequence)
 
 
 def test_sightings_go_before_audits(tmp_path: Path) -> None:
@@ -121,4 +121,4 @@ def test_an_audit_that_the_card_lost_the_table_of_is_held_again(tmp_path: Path) 
     world.outbox.close()
     (tmp_path / "outbox" / "outbox.db").unlink()
     world.open()
-    assert (world.outbox.held(), world.sendable()) == (["n-00000"], [])
+    assert (world.outbox.queries.deferred(), world.sendable()) == (["n-00000"], [])

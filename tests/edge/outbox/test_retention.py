@@ -43,7 +43,7 @@ def test_files_that_the_collector_has_go_first(outbox: Outbox) -> None:
 def test_rejected_sequences_go_next(outbox: Outbox) -> None:
     """One tombstone, and the positives keep all that is unsent."""
     relieved(outbox, 500)
-    assert outbox.waiting() == ["unsent", "half"]
+    assert outbox.queries.waiting() == ["unsent", "half"]
     assert outbox.counters().drops == 1
 
 

@@ -80,7 +80,7 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_refused(
     seen = eyes.observe()
     assert not seen.safe
     assert "was written into after it had been scored" in (seen.problem or "")
-    assert eyes.post.outbox.waiting() == []
+    assert eyes.post.outbox.queries.waiting() == []
 
 
 @pytest.mark.usefixtures("settled")

@@ -52,7 +52,7 @@ def test_what_waits_in_memory_moves_to_the_card_once(broken: Path, tmp_path: Pat
     repair(broken)
     for _ in range(2):
         card = Outbox(state_folder(broken, environment).path / OUTBOX)
-        assert card.waiting() == ["s1"]
+        assert card.queries.waiting() == ["s1"]
         assert [card.frame_path("s1", n).read_bytes() for n in range(2)] == [b"x", b"y"]
         card.close()
     assert not (tmp_path / "run" / "state").exists()
@@ -132,7 +132,7 @@ def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
         patched.setattr(Outbox, "add", fail)
         assert state_folder(broken, environment).path == memory
     card = Outbox(state_folder(broken, environment).path / OUTBOX)
-    assert card.waiting() == ["s1"]
+    assert card.queries.waiting() == ["s1"]
     card.close()
 
 

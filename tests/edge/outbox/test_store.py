@@ -62,7 +62,7 @@ def test_a_delivered_sequence_is_not_taken_again(outbox: Outbox, tmp_path: Path)
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, True, (0, 1, 2)))
     fill(outbox, tmp_path)
-    assert outbox.waiting() == []
+    assert outbox.queries.waiting() == []
 
 
 def test_a_file_of_another_size_is_refused(outbox: Outbox, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_file_of_another_size_is_refused(outbox: Outbox, tmp_path: Path) -> No
     files = write_frames(tmp_path / "spool", [b"x", *CONTENTS[1:]])
     with pytest.raises(StorageError, match="1 bytes, its record says 11"):
         outbox.add(record, files)
-    assert outbox.waiting() == []
+    assert outbox.queries.waiting() == []
     assert files_of(outbox) == []
 
 
@@ -79,8 +79,8 @@ def test_a_complete_receipt_removes_the_sequence_and_its_files(outbox: Outbox, t
     """Delivered means: remembered as delivered, gone from the card."""
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, True, (0, 1, 2)))
-    assert outbox.is_delivered(record.id)
-    assert outbox.frames_delivered(record.id) == 3
+    assert outbox.queries.is_delivered(record.id)
+    assert outbox.queries.frames_delivered(record.id) == 3
     assert files_of(outbox) == []
     assert outbox.depth().bytes == 0
 
@@ -100,7 +100,7 @@ def test_a_receipt_removes_only_what_it_proves(outbox: Outbox, tmp_path: Path, r
     """Anything less than record and every frame keeps every byte on the card."""
     record = fill(outbox, tmp_path)
     outbox.apply(receipt)
-    assert outbox.waiting() == [record.id]
+    assert outbox.queries.waiting() == [record.id]
     assert len(files_of(outbox)) == 4
 
 
@@ -118,7 +118,7 @@ def test_a_refused_sequence_is_parked_with_its_files(outbox: Outbox, tmp_path: P
     outbox.apply(Receipt(record.id, False, refused="conflicting hash"))
     assert outbox.next() == []
     assert outbox.release() == 0
-    assert outbox.parked() == {record.id: "refused by the collector: conflicting hash"}
+    assert outbox.queries.parked() == {record.id: "refused by the collector: conflicting hash"}
     assert len(files_of(outbox)) == 4
 
 
@@ -193,7 +193,7 @@ def test_a_database_damaged_in_the_middle_is_rebuilt(outbox: Outbox, tmp_path: P
     content = bytearray(path.read_bytes())
     content[8192:16384] = b"\xa5" * 8192
     path.write_bytes(content)
-    assert sorted(Outbox(tmp_path / "outbox").waiting()) == sorted(record.id for record in records)
+    assert sorted(Outbox(tmp_path / "outbox").queries.waiting()) == sorted(record.id for record in records)
 
 
 def test_a_lost_frame_does_not_hold_back_its_sequence(outbox: Outbox, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_lost_frame_does_not_hold_back_its_sequence(outbox: Outbox, tmp_path: 
     assert again.next()[0].unsent == [0, 2]
     assert again.counters().drops == 1
     again.apply(Receipt(record.id, True, (0, 2), (MissingFrame(1),)))
-    assert again.is_delivered(record.id)
+    assert again.queries.is_delivered(record.id)
 
 
 def test_what_an_unfinished_add_left_is_swept(outbox: Outbox, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_whatever_happens_the_depth_and_the_files_agree_with_the_table(
             outbox = Outbox(folder / "outbox")
     fresh = Outbox(folder / "outbox")
     assert outbox.depth() == fresh.depth()
-    assert len(files_of(outbox)) == 4 * len(outbox.waiting())
+    assert len(files_of(outbox)) == 4 * len(outbox.queries.waiting())
     outbox.close()
 
 
@@ -278,10 +278,10 @@ def test_a_record_that_rots_in_the_table_holds_up_no_other(outbox: Outbox, tmp_p
     outbox._database.change("UPDATE sequence SET record=x'7b' WHERE id=?", rotten.id)
     if file == "gone":
         outbox._files.record(rotten.id).unlink()
-    assert outbox.oldest() is None
+    assert (outbox.queries.oldest(), outbox.get(rotten.id)) == (None, None)
     assert [item.record for item in outbox.next(2)] == ([rotten, sound] if file == "whole" else [sound])
-    assert list(outbox.parked()) == ([] if file == "whole" else [rotten.id])
-    assert outbox.depth().parked == len(outbox.parked())
+    assert list(outbox.queries.parked()) == ([] if file == "whole" else [rotten.id])
+    assert outbox.depth().parked == len(outbox.queries.parked())
 
 
 def test_a_sequence_of_hundreds_of_frames_holds_few_files_open(outbox: Outbox, tmp_path: Path) -> None:

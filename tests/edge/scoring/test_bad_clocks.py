@@ -44,7 +44,7 @@ def assert_each_frame_once(found: list[SequenceRecord], frames: int, post: Post)
     """No frame is lost or doubled, ids are unique, and all of it waits in the outbox."""
     assert sorted(name for record in found for name in names(record)) == [f"RCNX{n:04d}.JPG" for n in range(frames)]
     assert len({record.id for record in found}) == len(found)
-    assert post.outbox.waiting() == [record.id for record in found]
+    assert post.outbox.queries.waiting() == [record.id for record in found]
 
 
 JUMPS = {
@@ -178,7 +178,7 @@ def test_a_reboot_without_a_clock_gives_new_ids_and_says_so(tmp_path: Path) -> N
         found += records(post.observe(2))
         post.outbox.close()
     assert len({record.id for record in found}) == 4
-    assert Outbox(tmp_path / "state" / "outbox").waiting() == [record.id for record in found]
+    assert Outbox(tmp_path / "state" / "outbox").queries.waiting() == [record.id for record in found]
     assert [(record.clock.boot_id, record.clock.synchronised) for record in found] == [
         *[("boot-1", False)] * 2,
         *[("boot-2", False)] * 2,

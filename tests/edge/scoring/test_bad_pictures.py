@@ -170,7 +170,7 @@ def test_a_burst_of_nothing_but_bad_files_is_told_and_forgotten(tmp_path: Path) 
     seen = post.observe()
     assert [one.record for one in seen] == [None] * len(seen)
     assert len({failure.file for one in seen for failure in one.failures}) == len(BROKEN)
-    assert post.outbox.waiting() == []
+    assert post.outbox.queries.waiting() == []
 
 
 def test_a_file_that_is_written_into_after_scoring_is_not_sent_as_what_was_scored(tmp_path: Path) -> None:
