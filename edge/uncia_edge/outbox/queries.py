@@ -19,7 +19,7 @@ HERE = "state NOT IN ('delivered', 'dropped')"
 
 @dataclass(frozen=True)
 class Depth:
-    """How much waits: sequences not yet delivered (parked and deferred ones included), their bytes, and the parked ones."""
+    """How much waits: undelivered sequences (parked and deferred ones, too), their bytes, and the parked ones."""
 
     sequences: int
     bytes: int
