@@ -6,8 +6,9 @@ import pytest
 
 from support.records import make_record
 from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt
+from uncia_edge.delivery.link_state import LinkState
 from uncia_edge.delivery.send_window import Pace, Piece, Room
-from uncia_edge.delivery.state_machine import ActiveTransfers, LinkState
+from uncia_edge.delivery.state_machine import ActiveTransfers
 from uncia_edge.outbox.waiting_sequence import Waiting
 
 ROOM = Room(items=16, bytes=1000, chunk_bytes=10, payload_bytes=1000, oldest_s=None)
