@@ -3,9 +3,9 @@
 Import them from here, so that a command's first line on the terminal is its own.
 """
 
-from uncia_backbones.terminal_silence import silenced
+from uncia_contract.model.stderr_filter import silenced_unless_error
 
-with silenced():
+with silenced_unless_error():
     import keras
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as frozen

@@ -12,9 +12,9 @@ import numpy as np
 from uncia_backbones.frameworks import keras
 from uncia_backbones.layers import normalised
 from uncia_backbones.network import Network, file_sha256
-from uncia_backbones.terminal_silence import silenced
 from uncia_backbones.weights.tensors import SeededTensors, seed_of
 from uncia_contract.errors import DataError
+from uncia_contract.model.stderr_filter import silenced_unless_error
 
 SIZE = (224, 224)
 MEAN_RGB = (123.68, 116.779, 103.939)
@@ -75,7 +75,7 @@ def _seeded(tensors: SeededTensors, name: str, shape: tuple[int, ...]) -> Any:
 
 def _fetched() -> Path:
     try:
-        with silenced():
+        with silenced_unless_error():
             return Path(keras.utils.get_file(WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5))
     except Exception as error:
         raise DataError(
@@ -86,7 +86,7 @@ def _fetched() -> Path:
 
 def _read(network: keras.Model, path: Path) -> None:
     try:
-        with silenced():
+        with silenced_unless_error():
             network.load_weights(path)
     except (OSError, ValueError, KeyError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

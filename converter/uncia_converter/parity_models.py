@@ -18,7 +18,7 @@ from uncia_contract.model.classifier import NotedScore
 from uncia_contract.model.heads import LogisticHead, positive_probability
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import Manifest
-from uncia_contract.model.stderr_filter import without_chatter
+from uncia_contract.model.stderr_filter import without_info_lines
 from uncia_converter.graph import attach_head
 
 Image8 = NDArray[np.uint8]
@@ -91,7 +91,7 @@ def float_features(model: bytes) -> Callable[[Image8], Features]:
     from ai_edge_litert.interpreter import Interpreter as AnyInterpreter
 
     try:
-        with without_chatter():
+        with without_info_lines():
             interpreter: Any = AnyInterpreter(model_content=model, num_threads=os.cpu_count() or 1)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from uncia_backbones.flatbuffer import pack, unpack
 from uncia_backbones.quantization.float_runner import FloatRunner
-from uncia_backbones.terminal_silence import silenced
+from uncia_contract.model.stderr_filter import silenced_unless_error
 
 VALUES_A_PICTURE = 2000
 SHARES = np.linspace(0.3, 1.0, 29)
@@ -37,7 +37,7 @@ def in_integers(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_c
     for index, (low, high) in ranges.items():
         quantization = model.subgraphs[0].tensors[index].quantization
         quantization.min, quantization.max = np.array([low], np.float32), np.array([high], np.float32)
-    with silenced():
+    with silenced_unless_error():
         done = mlir_quantize(pack(model), disable_per_channel=not per_channel, fully_quantize=True)
     return _with_uint8_input(done)
 

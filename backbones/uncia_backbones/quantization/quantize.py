@@ -20,8 +20,8 @@ from uncia_backbones.quantization.bias_correction import bias_corrected
 from uncia_backbones.quantization.gptq_rounding import compensated
 from uncia_backbones.quantization.linear_equalization import evened
 from uncia_backbones.quantization.relu_equalization import stretched
-from uncia_backbones.terminal_silence import silenced
 from uncia_contract.errors import BundleError, DataError
+from uncia_contract.model.stderr_filter import silenced_unless_error
 
 Progress = Callable[[str, int, int], None]
 
@@ -71,7 +71,7 @@ def calibrated(network: keras.Model, layer: str, chosen: Sequence[NDArray[np.uin
     converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in chosen)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter._experimental_calibrate_only = True
-    with silenced():
+    with silenced_unless_error():
         model: bytes = converter.convert()
     return model
 
@@ -134,7 +134,7 @@ def _checked(pictures: Iterable[NDArray[np.uint8]], network: keras.Model) -> Seq
 
 
 def _converter(network: keras.Model, layer: str) -> Any:
-    with silenced():
+    with silenced_unless_error():
         chosen = keras.Model(network.inputs, network.output[layer], name="backbone")
         signature = [tf.TensorSpec((1, *network.input_shape[1:]), tf.float32, name=INPUT_NAME)]
 
@@ -146,7 +146,7 @@ def _converter(network: keras.Model, layer: str) -> Any:
 
 
 def _converted(converter: Any) -> bytes:
-    with silenced():
+    with silenced_unless_error():
         return _renamed(converter.convert())
 
 

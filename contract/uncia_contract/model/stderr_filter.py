@@ -1,40 +1,77 @@
-"""Keeps what a C++ library says at the first load off standard error, and lets everything else through.
+"""Keeps what C++ libraries write past Python, to file descriptors 1 and 2, from the terminal.
 
-Decides which lines are chatter: those that begin with INFO and a colon. The library writes to file descriptor 2, past
-Python; an error that it writes there while loading appears as soon as loading has ended.
+Decides what comes through all the same: of a runtime that loads a model, every line that does not begin with INFO and a
+colon; of TensorFlow's work, all of it where an error leaves, and nothing else.
 """
 
+import io
 import os
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-CHATTER = (b"INFO:",)
-_one_at_a_time = threading.Lock()
+INFO_PREFIX = b"INFO:"
+_STDOUT, _STDERR = 1, 2
+_one_at_a_time = threading.RLock()
 
 
 @contextmanager
-def without_chatter() -> Iterator[None]:
-    """Descriptor 2 without the chatter of what runs inside; other lines come out at the end, whatever happens."""
-    with _one_at_a_time, tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        try:
-            original = os.dup(2)
-        except OSError:  # a service without standard error
+def without_info_lines() -> Iterator[None]:
+    """Standard error without INFO lines; other lines come out at the end, whatever happens."""
+    captured = io.BytesIO()
+    try:
+        with _captured(captured, _STDERR):
             yield
-            return
-        os.dup2(held.fileno(), 2)
+    finally:
+        captured.seek(0)
+        _write_all(b"".join(line for line in captured if not line.startswith(INFO_PREFIX)))
+
+
+@contextmanager
+def silenced_unless_error() -> Iterator[None]:
+    """Nothing on standard output or error; all of it on standard error, if an `Exception` leaves (Ctrl-C is none).
+
+    Python's warnings are ignored meanwhile.
+    """
+    captured = io.BytesIO()
+    try:
+        with _captured(captured, _STDOUT, _STDERR), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception:
+        sys.stderr.write(captured.getvalue().decode(errors="replace"))
+        raise
+
+
+@contextmanager
+def _captured(captured: io.BytesIO, *descriptors: int) -> Iterator[None]:
+    """Collects what is written to the descriptors; for one thread at a time, others wait."""
+    with _one_at_a_time, tempfile.TemporaryFile() as file:
+        _flush()
+        originals: dict[int, int] = {}
+        for descriptor in descriptors:
+            with suppress(OSError):  # a service without standard error
+                originals[descriptor] = os.dup(descriptor)
+                os.dup2(file.fileno(), descriptor)
         try:
             yield
         finally:
-            os.dup2(original, 2)
-            held.seek(0)
-            _write_all(original, b"".join(line for line in held if not line.startswith(CHATTER)))
-            os.close(original)
+            _flush()
+            for descriptor, original in originals.items():
+                os.dup2(original, descriptor)
+                os.close(original)
+            file.seek(0)
+            captured.write(file.read())
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _write_all(data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[os.write(_STDERR, data) :]

@@ -46,17 +46,17 @@ def _walk(data: bytes, table: int, kind: str) -> None:
     if vtable + vtable_bytes > len(data) or table + table_bytes > len(data):
         raise IndexError(table)
     fields = (vtable_bytes - 4) // 2
-    for field, held in _VECTORS[kind].items():
+    for field, content in _VECTORS[kind].items():
         offset = struct.unpack_from("<H", data, vtable + 4 + 2 * field)[0] if field < fields else 0
         if offset:
             at = table + offset
-            _vector(data, at + struct.unpack_from("<I", data, at)[0], held)
+            _vector(data, at + struct.unpack_from("<I", data, at)[0], content)
 
 
-def _vector(data: bytes, at: int, held: str) -> None:
+def _vector(data: bytes, at: int, content: str) -> None:
     length = struct.unpack_from("<I", data, at)[0]
-    if at + 4 + length * (1 if held == "bytes" else 4) > len(data):
+    if at + 4 + length * (1 if content == "bytes" else 4) > len(data):
         raise IndexError(length)
-    if held in _VECTORS:
+    if content in _VECTORS:
         for item in range(at + 4, at + 4 + 4 * length, 4):
-            _walk(data, item + struct.unpack_from("<I", data, item)[0], held)
+            _walk(data, item + struct.unpack_from("<I", data, item)[0], content)
