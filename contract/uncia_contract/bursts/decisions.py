@@ -77,6 +77,46 @@ def decide(scores: Sequence[float], rule: DecisionRule, frames: int | None = Non
     return Decision(confidence, positive=False, upper_bound=True)
 
 
+class EarlyExit:
+    """Which frames of a sequence are scored: no more than the verdict of scoring every frame needs.
+
+    A frame is certain to be scored when the verdict would stay open even if every frame before it that has no score
+    yet scored 0. So several frames may be prepared together, and none of them in vain. Once all certain frames have
+    their scores, the verdict is settled.
+    """
+
+    def __init__(self, frames: Sequence[int], rule: DecisionRule, every_frame: bool = False) -> None:
+        """Nothing is scored yet.
+
+        Args:
+            frames: the sequence's frames, by numbers that name them.
+            rule: the bundle's.
+            every_frame: score all frames, whatever they give.
+        """
+        self.scores: dict[int, float] = {}
+        self._rule, self._every_frame = rule, every_frame
+        self._order, self._certain = [frames[position] for position in scoring_order(len(frames))], 0
+
+    def certain(self) -> list[int]:
+        """The frames that are certain to be scored and have no score in `scores` yet, in the order of scoring."""
+        frames = len(self._order)
+        while self._certain < frames and (self._every_frame or not self._is_settled_before(self._certain)):
+            self._certain += 1
+        return [frame for frame in self._order[: self._certain] if frame not in self.scores]
+
+    def decide(self) -> Decision:
+        """The verdict, once no certain frame is left.
+
+        Raises:
+            ValueError: no frames at all, or scores are missing although they could still decide.
+        """
+        return decide(list(self.scores.values()), self._rule, len(self._order))
+
+    def _is_settled_before(self, position: int) -> bool:
+        lowest = [self.scores.get(frame, 0.0) for frame in self._order[:position]]
+        return is_settled(lowest, len(self._order), self._rule)
+
+
 def decide_early(score: Callable[[int], float], frames: int, rule: DecisionRule) -> tuple[Decision, dict[int, float]]:
     """The verdict of scoring every frame, at the least number of scored frames.
 
@@ -88,12 +128,10 @@ def decide_early(score: Callable[[int], float], frames: int, rule: DecisionRule)
     Returns:
         The verdict, and the scores by index of the frames that were scored.
     """
-    scores: dict[int, float] = {}
-    for index in scoring_order(frames):
-        if is_settled(list(scores.values()), frames, rule):
-            break
-        scores[index] = score(index)
-    return decide(list(scores.values()), rule, frames), scores
+    early_exit = EarlyExit(range(frames), rule)
+    while certain := early_exit.certain():
+        early_exit.scores[certain[0]] = score(certain[0])
+    return early_exit.decide(), early_exit.scores
 
 
 def aggregate(scores: Sequence[float], how: Aggregator) -> float:

@@ -1,6 +1,7 @@
 """Verdicts: the mean decides, and stopping early never changes it."""
 
 import math
+import random
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 
 from uncia_contract.bursts.decisions import (
     DecisionRule,
+    EarlyExit,
     aggregate,
     decide,
     decide_early,
+    is_settled,
     scoring_order,
 )
 
@@ -46,6 +49,36 @@ def test_the_upper_bound_of_a_negative_is_no_less_than_its_mean(scores: list[flo
     """An early negative records a bound that the true mean cannot exceed."""
     early, _ = decide_early(scores.__getitem__, len(scores), DecisionRule(threshold))
     assert early.confidence >= math.fsum(scores) / len(scores)
+
+
+@given(bursts_of_scores, probability, st.randoms(use_true_random=False))
+def test_certain_frames_may_be_scored_in_any_order(
+    scores: list[float], threshold: float, chance: random.Random
+) -> None:
+    """The frames and the verdict are those of scoring one after the other: no frame is prepared in vain."""
+    rule = DecisionRule(threshold)
+    early_exit = EarlyExit(range(len(scores)), rule)
+    while certain := early_exit.certain():
+        frame = chance.choice(certain)
+        early_exit.scores[frame] = scores[frame]
+    assert (early_exit.decide(), early_exit.scores) == decide_early(scores.__getitem__, len(scores), rule)
+
+
+@given(bursts_of_scores, probability)
+def test_each_frame_in_the_order_is_scored_while_the_verdict_is_open(scores: list[float], threshold: float) -> None:
+    """The rule itself, without looking ahead: the reference for the class."""
+    rule, expected = DecisionRule(threshold), list[int]()
+    for frame in scoring_order(len(scores)):
+        if is_settled([scores[one] for one in expected], len(scores), rule):
+            break
+        expected.append(frame)
+    assert list(decide_early(scores.__getitem__, len(scores), rule)[1]) == expected
+
+
+def test_every_frame_is_certain_where_that_is_asked() -> None:
+    """For evaluation; the verdict is that of all scores."""
+    early_exit = EarlyExit([4, 7, 9], DecisionRule(0.9), every_frame=True)
+    assert early_exit.certain() == [7, 9, 4]
 
 
 def test_a_hopeless_burst_stops_as_soon_as_the_bound_permits() -> None:
