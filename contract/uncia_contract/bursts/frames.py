@@ -75,15 +75,15 @@ def bursts(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
 
     A burst that never ends is cut by count and age; each piece after the first `continues` the one before.
     """
-    held: list[Frame] = []
+    current: list[Frame] = []
     continues = False
     for frame in sorted(frames, key=lambda frame: frame.order):
-        if held and not same_event(held[-1], frame, rule):
-            yield Burst(tuple(held), continues)
-            held, continues = [], False
-        elif held and is_full(held, frame, rule):
-            yield Burst(tuple(held), continues)
-            held, continues = [], True
-        held.append(frame)
-    if held:
-        yield Burst(tuple(held), continues)
+        if current and not same_event(current[-1], frame, rule):
+            yield Burst(tuple(current), continues)
+            current, continues = [], False
+        elif current and is_full(current, frame, rule):
+            yield Burst(tuple(current), continues)
+            current, continues = [], True
+        current.append(frame)
+    if current:
+        yield Burst(tuple(current), continues)
