@@ -60,7 +60,7 @@ def real_bursts(classifier: Classifier, folder: Path) -> list[list[float]]:
     for _, burst in groupby(pictures, lambda path: path.parent):
         verdict = score_burst([path.read_bytes for path in burst], classifier, every_frame=True)
         if verdict is not None:
-            found.append([look.score for look in verdict.looks if look.score is not None])
+            found.append([frame.score for frame in verdict.frames if frame.score is not None])
     return found
 
 

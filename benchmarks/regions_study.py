@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from uncia_contract.bursts.regions import RegionChoice, RegionRule, crop_box, regions, thumbnail
+from uncia_contract.bursts.regions import RegionChoice, RegionRule, regions, thumbnail
+from uncia_contract.pictures.jpeg import pixel_box
 
 Finder = Callable[[list[np.ndarray]], list[RegionChoice]]
 STILL = (
@@ -246,7 +247,7 @@ def scenes(data: Path, count: int, seed: int = 1, empty: bool = False) -> Iterat
 
 def coverage(choice: RegionChoice, box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[float, float]:
     """Share of the cat's box inside the region, and of the region that the box fills."""
-    left, top, right, bottom = crop_box(choice.region, size)
+    left, top, right, bottom = pixel_box(choice.region, size)
     area = (box[2] - box[0]) * (box[3] - box[1])
     common = max(0, min(right, box[2]) - max(left, box[0])) * max(0, min(bottom, box[3]) - max(top, box[1]))
     return common / area, common / ((right - left) * (bottom - top))
@@ -330,7 +331,7 @@ def sheet(chosen: list[Scene], path: Path, width: int = 280) -> None:
             if box:
                 draw.rectangle(box, outline=(0, 255, 0), width=max(1, image.width // width))
             if choice.region:
-                corners = crop_box(choice.region, image.size)
+                corners = pixel_box(choice.region, image.size)
                 draw.rectangle(corners, outline=(255, 60, 60), width=max(1, image.width // width))
             page.paste(image.resize((width, high)), (n * width, row * (high + 12) + 12))
             ImageDraw.Draw(page).text((n * width + 2, row * (high + 12)), f"{scene.name} {choice.reason}", fill=255)

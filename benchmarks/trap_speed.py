@@ -33,11 +33,10 @@ from PIL import Image
 
 from uncia_contract.archive.archive_scores import Pictures
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
 from uncia_contract.model.manifest import MODEL, Manifest
-from uncia_contract.pictures.jpeg import dct_scale, open_jpeg, oriented_size
-from uncia_contract.pictures.jpeg_crop import open_part
-from uncia_contract.pictures.preprocessing import WHOLE, enough_for, model_input, pixel_box
+from uncia_contract.pictures.jpeg import dct_scale, open_jpeg, open_region, oriented_size
+from uncia_contract.pictures.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring.burst_decoder import enough_for_thumbnail
 from uncia_contract.scoring.score_burst import score_burst
@@ -191,14 +190,13 @@ class Job:
             once: leave the first of two out, as if the region were known beforehand.
         """
         whole = oriented_size(self.picture)
-        thumbnail = enough_for_thumbnail(whole, manifest.region_rule)
+        thumbnail = enough_for_thumbnail(manifest.region_rule)
         region = self.region or WHOLE
         enough = enough_for(manifest.input_size, region)
-        enough = (min(whole[0], enough[0]), min(whole[1], enough[1]))
         first = partial(open_jpeg, self.picture, thumbnail)
         if not self.scored or dct_scale(whole, enough) == dct_scale(whole, thumbnail):
             return [first]
-        second = partial(open_part, self.picture, enough, lambda size: pixel_box(region, size))
+        second = partial(open_region, self.picture, enough, region)
         return [second] if once else [first, second]
 
 
@@ -244,10 +242,11 @@ def one_burst(bundle: Bundle, burst: list[bytes], pairs: int, name: str, promise
     readers = [lambda picture=picture: picture for picture in burst]
     verdict = score_burst(readers, classifier, every_frame=True)
     assert verdict is not None
-    regions = [look.region for look in verdict.looks]
+    regions = [frame.region for frame in verdict.frames]
     bare = Bare(bundle, [Job(picture, region) for picture, region in zip(burst, regions, strict=True)])
-    beside = on_one_core(bundle, classifier)
-    ours, two, one = compare(lambda: score_burst(readers, classifier, every_frame=True, beside=beside), bare, pairs)
+    single = load_single_thread_classifier(bundle, classifier)
+    score = partial(score_burst, readers, classifier, every_frame=True, single_thread_classifier=single)
+    ours, two, one = compare(score, bare, pairs)
     width = median(region.width if region else 1.0 for region in regions)
     print(f"  {name} (regions {width:.2f} of the width, {bare.twice} of {len(burst)} frames decoded a second time): "
           f"{ours[0]:.3f} s, {ours[1]:.3f} s of processor")  # fmt: skip

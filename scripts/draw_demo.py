@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from uncia_contract.bursts.regions import RegionRule, crop_box, regions, thumbnail
-from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.bursts.regions import RegionRule, regions, thumbnail
+from uncia_contract.pictures.jpeg import open_jpeg, pixel_box
 from uncia_simulation.scenes import render_bursts
 
 TILE = (256, 192)
@@ -38,7 +38,7 @@ def tiles(frames: tuple[Path, ...], shown: tuple[int, ...]) -> list[Image.Image]
     choices = regions([thumbnail(picture, rule) for picture in pictures], rule)
     for picture, choice in zip(pictures, choices, strict=True):
         if choice.region:
-            ImageDraw.Draw(picture).rectangle(crop_box(choice.region, picture.size), outline=ORANGE, width=8)
+            ImageDraw.Draw(picture).rectangle(pixel_box(choice.region, picture.size), outline=ORANGE, width=8)
     return [pictures[n].resize(TILE, Image.Resampling.LANCZOS) for n in shown]
 
 

@@ -208,9 +208,9 @@ def _score(group: Sequence[LabelledPicture], scorer: BothModels, name: Callable[
         return []
     positive = scorer.manifest.positive_labels
     return [
-        _row(name(picture), picture.label in positive, *look.score.note)
-        for picture, look in zip(group, verdict.looks, strict=True)
-        if isinstance(look.score, NotedScore)
+        _row(name(picture), picture.label in positive, *frame.score.note)
+        for picture, frame in zip(group, verdict.frames, strict=True)
+        if isinstance(frame.score, NotedScore)
     ]
 
 

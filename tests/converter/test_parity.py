@@ -197,7 +197,7 @@ def test_frames_of_a_burst_keep_their_own_scores(
 ) -> None:
     """Frames are scored in whatever order they are ready; the report names each by its own file."""
     monkeypatch.setattr(
-        "uncia_contract.scoring.score_burst.scoring_order", lambda frames: order[:frames] if frames > 1 else [0]
+        "uncia_contract.bursts.decisions.scoring_order", lambda frames: order[:frames] if frames > 1 else [0]
     )
     whole = manifest()
     whole = msgspec.structs.replace(whole, regions=False)

@@ -99,7 +99,7 @@ def test_frames_of_a_burst_keep_their_own_probabilities(
     bundle = read_bundle(packed(comparison, "uncia-no-regions"))
     burst = [picture for picture in read_labels(data / "labels.csv") if picture.is_test][1:4]
     [alone] = zip(*(score_bursts(bundle, [[picture]]) for picture in burst), strict=True)
-    monkeypatch.setattr("uncia_contract.scoring.score_burst.scoring_order", lambda frames: order)
+    monkeypatch.setattr("uncia_contract.bursts.decisions.scoring_order", lambda frames: order)
     assert score_bursts(bundle, [burst])[0].tolist() == np.concatenate(alone).tolist()
 
 
@@ -203,7 +203,7 @@ def test_held_out_scores_are_those_of_the_traps_code(comparison: Path, bundle: P
     shipped = read_bundle(bundle)
     rows = score_bursts(shipped, [burst])[0]
     verdict = score_burst([picture.path.read_bytes for picture in burst], Classifier(shipped), every_frame=True)
-    assert rows[:, 1].tolist() == [look.score for look in verdict.looks]
+    assert rows[:, 1].tolist() == [frame.score for frame in verdict.frames]
 
 
 def test_each_folds_outcome_is_kept(comparison: Path) -> None:

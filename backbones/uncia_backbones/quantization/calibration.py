@@ -26,7 +26,7 @@ from uncia_contract.errors import DataError, FrameError
 from uncia_contract.pictures.light import light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences
-from uncia_contract.scoring.burst_decoder import BurstPictures
+from uncia_contract.scoring.burst_decoder import BurstDecoder
 
 PICTURES = 200
 # Looked at per label before strata are filled, or as many as are wanted: enough to find the rarer light.
@@ -105,12 +105,12 @@ def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iter
     for burst in sequences(pictures):
         if len(burst) < 2:
             continue
-        with BurstPictures([picture.path.read_bytes for picture in burst], rule, size, workers=1) as decoded:
-            thumbnails, _ = decoded.thumbnails()
+        with BurstDecoder([picture.path.read_bytes for picture in burst], rule, size, workers=1) as decoded:
+            thumbnails = decoded.thumbnails().grey
             choices = regions(list(thumbnails.values()), rule) if thumbnails else []
             for index, choice in zip(thumbnails, choices, strict=True):
                 if choice.region is not None:
-                    pixels = decoded.input(index, choice.region)
+                    pixels = decoded.model_input(index, choice.region)
                     yield _candidate(burst[index], pixels)
 
 

@@ -10,16 +10,16 @@ from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.archive.visits import ArchiveSequence, Place, read_whole
 from uncia_contract.errors import FrameError
-from uncia_contract.model.classifier import Scores
+from uncia_contract.model.classifier import FrameScorer
 from uncia_contract.pictures.picture_files import printable
-from uncia_contract.scoring.burst_decoder import small
+from uncia_contract.scoring.burst_decoder import picture_thumbnail
 from uncia_contract.scoring.score_burst import SequenceVerdict, Strips, score_burst
 
 Pictures = tuple[ScoredPicture, ...]
 
 
 def score_sequence(
-    sequence: ArchiveSequence, place: Place, classifier: Scores, strips: Strips | None = None
+    sequence: ArchiveSequence, place: Place, classifier: FrameScorer, strips: Strips | None = None
 ) -> Pictures:
     """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order."""
     readers = [lambda name=name: read_whole(place, name) for name in sequence.names]
@@ -29,9 +29,9 @@ def score_sequence(
     return tuple(_scored(sequence, index, verdict, classifier) for index in range(len(sequence.names)))
 
 
-def _unread(sequence: ArchiveSequence, index: int, place: Place, classifier: Scores) -> ScoredPicture:
+def _unread(sequence: ArchiveSequence, index: int, place: Place, classifier: FrameScorer) -> ScoredPicture:
     try:
-        small(read_whole(place, sequence.names[index]), classifier.manifest.region_rule)
+        picture_thumbnail(read_whole(place, sequence.names[index]), classifier.manifest.region_rule)
         reason = "cannot be decoded"
     except FrameError as error:
         reason = str(error)
@@ -42,15 +42,15 @@ def _failed(sequence: ArchiveSequence, index: int, reason: str) -> ScoredPicture
     return replace(_taken(sequence, index), failure=reason)
 
 
-def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, classifier: Scores) -> ScoredPicture:
+def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, classifier: FrameScorer) -> ScoredPicture:
     if index in verdict.failures:
         return _failed(sequence, index, verdict.failures[index])
-    look = verdict.looks[index]
-    region = look.region
+    frame = verdict.frames[index]
+    region = frame.region
     return replace(
         _taken(sequence, index),
         label=classifier.manifest.positive_labels[0],
-        score=look.score,
+        score=frame.score,
         region=(region.left, region.top, region.width, region.height) if region else None,
         confidence=verdict.decision.confidence,
         threshold=classifier.manifest.decision_rule.threshold,

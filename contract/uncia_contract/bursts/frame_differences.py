@@ -30,7 +30,7 @@ LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so 
 
 
 def middle(values: Flat) -> np.float32:
-    """The median of float32 values of any shape, to the bit `np.median`'s; that one looks twice, and for NaN.
+    """The median of float32 values of any shape, equal to `np.median` to the bit; that takes two passes.
 
     Still pixels differ by nothing: where one value is the middle of many, counting finds it ten times faster.
     """
@@ -99,10 +99,10 @@ def evenly_exposed(frames: Sequence[Frame]) -> Sequence[Frame]:
     """
     some = np.stack([frame[::4, ::4] for frame in frames])
     spread = _middle_each(np.abs(some))
-    usual = float(np.median(spread))
-    if usual < 1:
+    median_spread = float(np.median(spread))
+    if median_spread < 1:
         return frames
-    gain = np.clip(spread / usual, 0.5, 2.0)
+    gain = np.clip(spread / median_spread, 0.5, 2.0)
     middle_one = median_frame(some)
     as_taken = _middle_each(np.abs(some - middle_one))
     corrected = _middle_each(np.abs(some / gain[:, None, None] - middle_one))
@@ -239,6 +239,22 @@ def _beyond(frame: Flat, others: list[Flat], doubt: float) -> Flat:
     middle_one = (ordered[low] + ordered[high]) / 2
     disagreement = (ordered[most] - ordered[least]) / 2
     return np.asarray(np.maximum(np.abs(frame - middle_one) - doubt * disagreement, 0), np.float32)
+
+
+def noise_threshold(change: Flat, least: float, sds: float, noise_sds: float) -> float:
+    """The change in grey levels that is more than a frame's noise; the largest of three.
+
+    Args:
+        change: by how much each pixel differs, at least 0.
+        least: never less than this.
+        sds: standard deviations above the mean change.
+        noise_sds: robust standard deviations of all changes.
+    """
+    least = max(least, float(change.mean() + sds * change.std()))
+    noise, some = noise_sds * 1.4826, change[::2, ::2]
+    if np.count_nonzero(some * noise < least) * 2 > some.size:
+        return least  # their median is below it, and need not be known
+    return max(least, noise * float(middle(some)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,8 +5,7 @@ thumbnails only; decoding and cropping belong to `preprocessing`, keeping the ro
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -25,10 +24,16 @@ from uncia_contract.bursts.frame_differences import (
     evenly_exposed,
     flattened,
     median_frame,
-    middle,
+    noise_threshold,
     patches,
 )
-from uncia_contract.bursts.scene_changes import Usual, moved, views, why_changed, why_unlike
+from uncia_contract.bursts.scene_changes import (
+    ReferenceFrame,
+    camera_moved,
+    light_or_scene_change,
+    scene_change,
+    scene_groups,
+)
 from uncia_contract.pictures.region import Region
 
 Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -90,18 +95,7 @@ def regions(
     background: Grey | Flat | None = None,
     strips: tuple[float, float] | None = None,
 ) -> list[RegionChoice]:
-    """What to score of each frame of a burst: one choice a frame, in the same order. See `regions_as_found`."""
-    found = dict(regions_as_found(thumbnails, rule, background, strips))
-    return [found[n] for n in range(len(thumbnails))]
-
-
-def regions_as_found(
-    thumbnails: Sequence[Grey],
-    rule: RegionRule,
-    background: Grey | Flat | None = None,
-    strips: tuple[float, float] | None = None,
-) -> Iterator[tuple[int, RegionChoice]]:
-    """What to score of each frame of a burst, by its place in the burst: each as soon as it is certain.
+    """What to score of each frame of a burst: one choice a frame, in the same order.
 
     Args:
         thumbnails: grey uint8 (height, width) each, as `thumbnail` gives them.
@@ -112,48 +106,21 @@ def regions_as_found(
             the rule's where None.
     """
     if len({frame.shape for frame in thumbnails}) > 1:
-        yield from enumerate([RegionChoice(None, "sizes-differ")] * len(thumbnails))
-        return
+        return [RegionChoice(None, "sizes-differ")] * len(thumbnails)
     if not thumbnails:
-        return
+        return []
     top, bottom = strips if strips is not None else (rule.strip_top, rule.strip_bottom)
-    look = _Look(rule, thumbnails[0].shape, top, bottom)
-    known = look.at(background) if background is not None and background.shape == look.shape else None
+    area = SearchArea(rule, thumbnails[0].shape, top, bottom)
+    known = flattened(background[area.rows]) if background is not None and background.shape == area.shape else None
     if len(thumbnails) == 1 and known is None:
-        yield 0, RegionChoice(None, "single-frame")
-        return
-    found: dict[int, RegionChoice] = {}
-    frames = [look.at(thumbnail) for thumbnail in thumbnails]
-    del thumbnails
-    for n, choice in _by_view(frames, known, look):
-        found[n] = choice
-        if choice.reason != "no-change":
-            yield n, choice
-    yield from _shared_with_neighbours(found)
+        return [RegionChoice(None, "single-frame")]
+    frames = [flattened(thumbnail[area.rows]) for thumbnail in thumbnails]
+    choices = dict(_by_scene(frames, known, area))
+    return _shared_with_neighbours([choices[n] for n in range(len(frames))])
 
 
-def crop_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The region in pixels of a frame of that (width, height): left, top, right, bottom, as Pillow's `crop` takes them.
-
-    Square where the frame allows; at least one pixel, never outside the frame.
-    """
-    width, height = size
-    wide, high = region.width * width, region.height * height
-    side = round(max(wide, high))
-    left, right = _span(region.left * width + wide / 2, side, width)
-    top, bottom = _span(region.top * height + high / 2, side, height)
-    return left, top, right, bottom
-
-
-def _span(centre: float, side: int, limit: int) -> tuple[int, int]:
-    """Start and end of `side` pixels about a centre, shifted and cut to lie in 0..limit."""
-    length = min(max(side, 1), limit)
-    start = min(max(round(centre - length / 2), 0), limit - length)
-    return start, start + length
-
-
-class _Look:
-    """Where to look in the thumbnails of one burst, and by which rule."""
+class SearchArea:
+    """The part of a burst's thumbnails in which changes are looked for, and the rule by which."""
 
     def __init__(self, rule: RegionRule, shape: tuple[int, ...], top: float, bottom: float) -> None:
         self.rule = rule
@@ -161,100 +128,80 @@ class _Look:
         first, end = round(shape[0] * top), shape[0] - round(shape[0] * bottom)
         self.rows = slice(first, end) if first < end else slice(0, shape[0])
 
-    def at(self, thumbnail: Grey | Flat) -> Frame:
-        """The part between the strips, flat."""
-        return flattened(thumbnail[self.rows])
 
-
-def _by_view(frames: Sequence[Frame], known: Frame | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
-    """A choice a frame: views of three frames, and the largest of all, are looked at apart; the others are not."""
-    every = views(frames)
-    usual: Usual | None = None
-    for rank, view in enumerate(every):
-        if len(view) >= 3 or (rank == 0 and len(view) * 2 > len(frames)):
-            alike = evenly_exposed([frames[n] for n in view])
-            yield from ((view[n], choice) for n, choice in _in_one_view(alike, known, look))
+def _by_scene(
+    frames: Sequence[Frame], background: Frame | None, area: SearchArea
+) -> Iterator[tuple[int, RegionChoice]]:
+    """A choice for each frame. Groups of three frames, and a majority, are searched; other frames are scored whole."""
+    groups = scene_groups(frames)
+    reference: ReferenceFrame | None = None
+    for rank, group in enumerate(groups):
+        if len(group) >= 3 or (rank == 0 and len(group) * 2 > len(frames)):
+            alike = evenly_exposed([frames[n] for n in group])
+            yield from zip(group, _in_one_scene(alike, background, area), strict=True)
         else:
-            usual = usual or Usual(median_frame([frames[n] for n in every[0]]))
-            for n in view:
-                yield n, RegionChoice(None, why_unlike(frames[n][:], usual))
+            reference = reference or ReferenceFrame(median_frame([frames[n] for n in groups[0]]))
+            for n in group:
+                yield n, RegionChoice(None, scene_change(frames[n][:], reference))
 
 
-def _in_one_view(frames: Sequence[Frame], known: Frame | None, look: _Look) -> Iterator[tuple[int, RegionChoice]]:
-    """Choices for frames of one view; where nothing moved at all, what the known background has not."""
-    if known is not None and views([known, frames[0]]) != [[0, 1]]:
-        known = None
-    back = _behind(frames, known)
-    if back is None:
-        yield from enumerate([RegionChoice(None, "single-frame")] * len(frames))
-        return
-    still = []
-    for n, choice in enumerate(_against(frames, back, look)):
-        if choice.reason == "no-change":
-            still.append(n)
-        else:
-            yield n, choice
-    resting = [RegionChoice(None, "no-change")] * len(frames)
-    if known is not None and len(frames) == len(still) >= 3:
-        against = _against(frames, [Usual(known[:])] * len(frames), look)
-        resting = [RegionChoice(c.region, "background" if c.region else "no-change") for c in against]
-    yield from ((n, resting[n]) for n in still)
+def _in_one_scene(frames: Sequence[Frame], background: Frame | None, area: SearchArea) -> list[RegionChoice]:
+    """Choices for frames of one scene; where nothing moved at all, what differs from the trap's background."""
+    if background is not None and scene_groups([background, frames[0]]) != [[0, 1]]:
+        background = None
+    references = _references(frames, background)
+    if references is None:
+        return [RegionChoice(None, "single-frame")] * len(frames)
+    choices = _compare(frames, references, area)
+    if background is None or len(frames) < 3 or any(choice.reason != "no-change" for choice in choices):
+        return choices
+    against = _compare(frames, [ReferenceFrame(background[:])] * len(frames), area)
+    return [RegionChoice(c.region, "background" if c.region else "no-change") for c in against]
 
 
-def _behind(frames: Sequence[Frame], background: Frame | None) -> list[Usual] | None:
-    """What each frame is compared with: the burst's median, the rolling background, the other frame, or nothing."""
+def _references(frames: Sequence[Frame], background: Frame | None) -> list[ReferenceFrame] | None:
+    """What each frame is compared with: the burst's median, the trap's background, the other frame, or nothing."""
     if len(frames) >= 3:
-        return [Usual(median_frame(frames))] * len(frames)
+        return [ReferenceFrame(median_frame(frames))] * len(frames)
     if background is not None:
-        return [Usual(background[:])] * len(frames)
-    return [Usual(frames[1][:]), Usual(frames[0][:])] if len(frames) == 2 else None
+        return [ReferenceFrame(background[:])] * len(frames)
+    return [ReferenceFrame(frames[1][:]), ReferenceFrame(frames[0][:])] if len(frames) == 2 else None
 
 
-def _against(frames: Sequence[Frame], back: list[Usual], look: _Look) -> Iterator[RegionChoice]:
-    """Choices for frames, each compared with what is behind it."""
-    compared = Compared(frames, [usual.frame for usual in back])
-    for n in range(len(frames)):
-        proof = partial(compared.evidence, n, look.rule.doubt)
-        yield _choice(compared.frame(n), back[n], compared.change(n), proof, look)
+def _compare(frames: Sequence[Frame], references: Sequence[ReferenceFrame], area: SearchArea) -> list[RegionChoice]:
+    """Choices for frames, each compared with its reference."""
+    compared = Compared(frames, [reference.frame for reference in references])
+    return [_choice(compared, n, reference, area) for n, reference in enumerate(references)]
 
 
-def _choice(frame: Flat, back: Usual, change: Flat, proof: Callable[[], Flat], look: _Look) -> RegionChoice:
-    """The choice for one frame, seen against what is behind it."""
-    rule = look.rule
+def _choice(compared: Compared, n: int, reference: ReferenceFrame, area: SearchArea) -> RegionChoice:
+    """The choice for one frame, by its difference from the reference."""
+    rule, change = area.rule, compared.change(n)
     wide = np.count_nonzero(change > 1.5 * rule.min_change) / change.size
-    if wide > rule.upheaval / 4 and moved(frame, back):
+    if wide > rule.upheaval / 4 and camera_moved(compared.frame(n), reference):
         return RegionChoice(None, "camera-moved")
     if wide > rule.upheaval:
-        return RegionChoice(None, why_changed(frame, back))
-    changed = change > _threshold(change, rule)
+        return RegionChoice(None, light_or_scene_change(compared.frame(n), reference))
+    changed = change > noise_threshold(change, rule.min_change, rule.sds, rule.noise_sds)
     if np.count_nonzero(changed) < rule.min_changed_pixels:
         return RegionChoice(None, "no-change")
-    found = patches(changed, proof())
+    found = patches(changed, compared.evidence(n, rule.doubt))
     if found.share < rule.min_share:
-        region = _box(changed, look)
+        region = _box(changed, area)
         scattered = region.height > 0.8
         return RegionChoice(None if scattered else region, "scattered" if scattered else "changed")
     if found.pixels[found.strongest] < rule.min_changed_pixels:
         return RegionChoice(None, "no-change")
-    return RegionChoice(_box(changed & animal(found, changed.shape), look), "changed")
+    return RegionChoice(_box(changed & animal(found, changed.shape), area), "changed")
 
 
-def _threshold(change: Flat, rule: RegionRule) -> float:
-    """The change in grey levels that is more than this frame's noise."""
-    least = max(rule.min_change, float(change.mean() + rule.sds * change.std()))
-    noise, some = rule.noise_sds * 1.4826, change[::2, ::2]
-    if np.count_nonzero(some * noise < least) * 2 > some.size:
-        return least  # their median is below it, and need not be known
-    return max(least, noise * float(middle(some)))
-
-
-def _box(changed: Mask, look: _Look) -> Region:
+def _box(changed: Mask, area: SearchArea) -> Region:
     """The square about the changed pixels, their outliers left out."""
-    bounds = (look.rule.low_percentile, look.rule.high_percentile)
+    bounds = (area.rule.low_percentile, area.rule.high_percentile)
     columns, rows = (changed.view(np.uint8).sum(axis, dtype=np.uint16) for axis in (0, 1))
     left, right = (_percentile(columns, bound) for bound in bounds)
-    top, bottom = (_percentile(rows, bound, look.rows.start) for bound in bounds)
-    return _square(left, top, right + 1, bottom + 1, look.shape, look.rule)
+    top, bottom = (_percentile(rows, bound, area.rows.start) for bound in bounds)
+    return _square(left, top, right + 1, bottom + 1, area.shape, area.rule)
 
 
 def _percentile(counts: NDArray[np.uint16], bound: float, first: int = 0) -> float:
@@ -276,10 +223,12 @@ def _square(left: float, top: float, right: float, bottom: float, shape: tuple[i
     return Region(float(start / width), float(above / height), float(across / width), float(down / height))
 
 
-def _shared_with_neighbours(choices: dict[int, RegionChoice]) -> Iterator[tuple[int, RegionChoice]]:
+def _shared_with_neighbours(choices: Sequence[RegionChoice]) -> list[RegionChoice]:
     """A frame that shows no change takes the region of the nearest that does (the earlier of two as near)."""
-    having = sorted(n for n, choice in choices.items() if choice.region is not None)
-    for n, choice in choices.items():
-        if choice.reason == "no-change":
-            nearest = min(having, key=lambda other: abs(other - n), default=n)
-            yield n, RegionChoice(choices[nearest].region, "neighbour") if having else choice
+    having = [n for n, choice in enumerate(choices) if choice.region is not None]
+    shared = list(choices)
+    for n, choice in enumerate(choices):
+        if choice.reason == "no-change" and having:
+            nearest = min(having, key=lambda other: abs(other - n))
+            shared[n] = RegionChoice(choices[nearest].region, "neighbour")
+    return shared

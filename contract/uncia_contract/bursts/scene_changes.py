@@ -1,7 +1,7 @@
-"""Which frames of a burst show one view in one light: only these can be compared.
+"""Which frames of a burst show the same scene in the same light: only these can be compared.
 
 Decides what a knocked camera, a failed flash or the switch from day to infrared does to a burst. Frames are "flat"
-float32 (height, width), as `changes` makes them.
+float32 (height, width), as `frame_differences` makes them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from uncia_contract.bursts.frame_differences import Flat, Frame
 
-ALIKE = 0.5  # correlation from which two frames show one view; a large animal alone leaves more
+ALIKE = 0.5  # correlation from which two frames show one scene; a large animal alone leaves more
 COARSE = 2  # every second pixel of a smoothed frame tells by how much a camera moved: 1 % of the frame's width or more
-STEP = 4  # every fourth pixel tells as much about a view as all of them
+STEP = 4  # every fourth pixel tells as much about a scene as all of them
 
 
-def views(frames: Sequence[Frame]) -> list[list[int]]:
-    """The frames' indices, gathered by view, the largest view first: each frame is in one.
+def scene_groups(frames: Sequence[Frame]) -> list[list[int]]:
+    """The frames' indices, grouped by scene, the largest group first; each frame is in one group.
 
     Args:
         frames: flat, of one shape.
@@ -28,9 +28,9 @@ def views(frames: Sequence[Frame]) -> list[list[int]]:
     left, found = set(range(len(frames))), []
     while left:
         centre = max(sorted(left), key=lambda n: sum(bool(alike[n, m]) for m in left))
-        view = sorted({n for n in left if alike[centre, n]} | {centre})
-        found.append(view)
-        left -= set(view)
+        group = sorted({n for n in left if alike[centre, n]} | {centre})
+        found.append(group)
+        left -= set(group)
     return found
 
 
@@ -47,8 +47,8 @@ def _correlations(frames: Flat) -> NDArray[np.float64]:
     return found
 
 
-class Usual:
-    """What is usually seen; its spectrum is computed once for all frames that are compared with it."""
+class ReferenceFrame:
+    """What other frames are compared with; its spectrum is computed once for all of them."""
 
     def __init__(self, frame: Flat) -> None:
         self.frame = frame
@@ -56,37 +56,37 @@ class Usual:
 
     @cached_property
     def spectrum(self) -> NDArray[Any]:
-        """The coarse one's transform, conjugate."""
+        """The conjugate of the coarse frame's transform."""
         return np.asarray(np.conj(_spectrum(self.coarse)))
 
 
-def why_unlike(frame: Flat, usual: Usual) -> str:
-    """Why a frame cannot be compared with the usual view: `camera-moved`, `light-changed` or `whole-scene`."""
-    return "camera-moved" if moved(frame, usual) else why_changed(frame, usual)
+def scene_change(frame: Flat, reference: ReferenceFrame) -> str:
+    """Why a frame cannot be compared with the reference: `camera-moved`, `light-changed` or `whole-scene`."""
+    return "camera-moved" if camera_moved(frame, reference) else light_or_scene_change(frame, reference)
 
 
-def why_changed(frame: Flat, usual: Usual) -> str:
-    """The same where the camera has not moved."""
-    contrast = float(frame.std()) / max(float(usual.frame.std()), 1e-3)
-    if not 0.7 < contrast < 1.4 or _smooth_change(frame, usual.frame):
+def light_or_scene_change(frame: Flat, reference: ReferenceFrame) -> str:
+    """The same for a frame whose camera has not moved: `light-changed` or `whole-scene`."""
+    contrast = float(frame.std()) / max(float(reference.frame.std()), 1e-3)
+    if not 0.7 < contrast < 1.4 or _is_smooth_change(frame, reference.frame):
         return "light-changed"
     return "whole-scene"
 
 
-def moved(frame: Flat, usual: Usual) -> bool:
-    """Whether the frame, shifted, is much more like the usual view than as it is (phase correlation)."""
+def camera_moved(frame: Flat, reference: ReferenceFrame) -> bool:
+    """Whether the frame, shifted, is much more like the reference than as it is (phase correlation)."""
     coarse = frame[::COARSE, ::COARSE]
-    down, across = _shift(coarse, usual)
+    down, across = _shift(coarse, reference)
     if (down, across) == (0, 0):
         return False
-    straight = _overlap(coarse, usual.coarse, 0, 0)
-    return _overlap(coarse, usual.coarse, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
+    straight = _overlap(coarse, reference.coarse, 0, 0)
+    return _overlap(coarse, reference.coarse, down, across) > max(straight + 0.1 * (1 - straight), ALIKE)
 
 
-def _shift(frame: Flat, usual: Usual) -> tuple[int, int]:
-    """By how many pixels, down and across, the coarse frame lies from the usual view."""
+def _shift(frame: Flat, reference: ReferenceFrame) -> tuple[int, int]:
+    """By how many pixels, down and across, the coarse frame is shifted from the reference."""
     height, width = (_fast_length(side) for side in frame.shape)
-    cross = _spectrum(frame) * usual.spectrum
+    cross = _spectrum(frame) * reference.spectrum
     # Half whitened: smoothed thumbnails hold but noise in their high frequencies.
     peaks = np.fft.irfft2(cross * (1 / np.sqrt(np.maximum(np.abs(cross), 1e-6))), s=(height, width))
     down, across = np.unravel_index(int(np.argmax(peaks)), peaks.shape)
@@ -111,13 +111,13 @@ def _fast_length(most: int) -> int:
     return max(length for length in products if length <= most)
 
 
-def _overlap(frame: Flat, usual: Flat, down: int, across: int) -> float:
+def _overlap(frame: Flat, reference: Flat, down: int, across: int) -> float:
     """Correlation of what both show when the frame is shifted back; 0 where less than half of a side is left."""
     height, width = frame.shape
     if abs(down) * 2 > height or abs(across) * 2 > width:
         return 0.0
     mine = frame[max(down, 0) : height + min(down, 0), max(across, 0) : width + min(across, 0)]
-    theirs = usual[max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
+    theirs = reference[max(-down, 0) : height + min(-down, 0), max(-across, 0) : width + min(-across, 0)]
     return _correlation(mine, theirs)
 
 
@@ -129,9 +129,9 @@ def _correlation(one: Flat, other: Flat) -> float:
     return both / (spread * apart) ** 0.5 if min(spread, apart) > one.size else 0.0
 
 
-def _smooth_change(frame: Flat, usual: Flat) -> bool:
+def _is_smooth_change(frame: Flat, reference: Flat) -> bool:
     """Whether most of the difference is broad, as light is, rather than of the ground's own grain."""
-    difference = frame - usual
+    difference = frame - reference
     down, across = max(1, frame.shape[0] // 6), max(1, frame.shape[1] // 8)
     blocks = [
         float(difference[row : row + down, column : column + across].mean())

@@ -13,7 +13,8 @@ from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import MODEL
-from uncia_contract.pictures.preprocessing import WHOLE, pixel_box
+from uncia_contract.pictures.jpeg import pixel_box
+from uncia_contract.pictures.preprocessing import WHOLE
 from uncia_contract.pictures.region import Region
 
 # How many logits a place adds before its colour is full, or as many as one place in twenty reaches.

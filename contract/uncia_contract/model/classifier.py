@@ -32,10 +32,10 @@ class NotedScore(float):
         return noted
 
 
-class Scores(Protocol):
+class FrameScorer(Protocol):
     """What scoring needs of a classifier; a test may stand in with less than a bundle.
 
-    Frames of a burst come in whatever order they are ready: what belongs to one is told by its score (`NotedScore`).
+    A burst's frames come from its middle outwards: what belongs to one frame is attached to its score (`NotedScore`).
     """
 
     @property
@@ -120,11 +120,12 @@ class Classifier:
         return found
 
 
-def on_one_core(bundle: Bundle, classifier: Classifier) -> Classifier | None:
-    """The same for `score_burst` to use while other cores decode; None where the classifier takes one thread anyway.
+def load_single_thread_classifier(bundle: Bundle, classifier: Classifier) -> Classifier | None:
+    """The bundle on one thread, for the time in which other threads decode; None where it would gain nothing.
 
-    Threads of an invocation wait for each other, each time for the slowest: beside a decoder several take longer than
-    one. Costs the weights once more (7 MB with EfficientNet-Lite0). Large models gain nothing: None for them, too.
+    The threads of an invocation wait for the slowest of them at each operation: next to a decoder, several take longer
+    than one. The copy costs the weights once more (7 MB with EfficientNet-Lite0). It gains nothing where the classifier
+    has one thread anyway, nor with large models.
     """
     light = len(bundle.members[MODEL]) <= _LIGHT_MODEL_BYTES
     return Classifier(bundle) if light and classifier.info.threads > 1 else None

@@ -1,7 +1,8 @@
 """Whether bytes are a picture we can use, and its pixels: the only place where JPEGs are opened.
 
 Decides what is refused: empty, not a JPEG, truncated, absurdly large. `check_jpeg` is the cheap look on arrival (no
-decoding), `open_jpeg` the decoder. Pixels come oriented and RGB, decoded at a reduced DCT scale where that is enough.
+decoding), `open_jpeg` the decoder, `open_region` decodes a part only. Pixels come oriented and RGB, decoded at a
+reduced DCT scale where that is enough.
 A picture is its bytes or a stream of them: of a file that is opened, no more than 64 kB are in memory at a time.
 """
 
@@ -10,6 +11,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import BinaryIO
 
@@ -17,10 +19,11 @@ from PIL import ExifTags, Image
 
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.exif import taken_at
+from uncia_contract.pictures.pillow_rows import Box, RowJpeg
+from uncia_contract.pictures.region import Region
 
 Picture = bytes | BinaryIO  # a stream is read from its start, and left open
 Size = tuple[int, int]
-Enough = Size | Callable[[Size], Size]
 
 MAX_JPEG_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
@@ -144,14 +147,31 @@ def _read_at(stream: BinaryIO, at: int, count: int) -> bytes:
     return stream.read(count)
 
 
-def open_jpeg(picture: Picture, enough: Enough | None = None) -> Image.Image:
+@dataclass(frozen=True, eq=False)
+class DecodedJpeg:
+    """An oriented RGB picture as it was decoded, the size it has in full, and its DCT scale: 1, 2, 4 or 8."""
+
+    image: Image.Image
+    full_size: Size
+    scale: int
+
+    def serves(self, enough: Size) -> bool:
+        """Whether decoding for `enough` would give these very pixels."""
+        return self.scale == dct_scale(self.full_size, enough)
+
+
+def open_jpeg(picture: Picture, enough: Size | None = None) -> Image.Image:
+    """The oriented RGB picture, decoded; see `decode_jpeg`."""
+    return decode_jpeg(picture, enough).image
+
+
+def decode_jpeg(picture: Picture, enough: Size | None = None) -> DecodedJpeg:
     """The oriented RGB picture, decoded.
 
     Args:
         picture: the JPEG.
-        enough: (width, height) of the whole oriented picture that suffices, or what gives it for the one that the
-            picture has; the decoder then halves up to three times (DCT scaling) while both sides stay at least that
-            large. None decodes in full.
+        enough: (width, height) of the whole oriented picture that suffices; the decoder then halves up to three times
+            (DCT scaling) while both sides stay at least that large. None decodes in full.
 
     Raises:
         FrameError: the bytes are no picture that Pillow can decode in full.
@@ -160,32 +180,74 @@ def open_jpeg(picture: Picture, enough: Enough | None = None) -> Image.Image:
     try:
         with Image.open(stream_of(picture), formats=FORMATS) as image:
             turn = turn_of(image)
+            full_size = oriented(image.size, turn)
             if enough is not None:
-                image.draft("RGB", enough_as_stored(enough, image.size, turn))
+                image.draft("RGB", oriented(enough, turn))
             image.load()
-            return upright(image, turn)
+            return DecodedJpeg(upright(image, turn), full_size, dct_scale(full_size, enough or full_size))
     except PILLOW_ERRORS as error:
         raise undecodable(error) from error
 
 
+def open_region(picture: Picture, enough: Size, region: Region) -> Image.Image:
+    """A region of the oriented RGB picture: the pixels of `open_jpeg`, cropped, in less time and memory.
+
+    Args:
+        picture: the JPEG.
+        enough: (width, height) of the whole oriented picture that suffices.
+        region: the part.
+
+    Raises:
+        FrameError: the bytes are no picture that Pillow can decode as far as the region reaches.
+    """
+    check_jpeg(picture)
+    try:
+        with RowJpeg(stream_of(picture)) as image:
+            turn = turn_of(image)
+            image.draft("RGB", oriented(enough, turn))
+            box = pixel_box(region, oriented(image.size, turn))
+            return upright(image.decode_box(_as_stored(box, image.size, turn)), turn)
+    except PILLOW_ERRORS as error:
+        raise undecodable(error) from error
+
+
+def pixel_box(region: Region, size: Size) -> Box:
+    """The region in pixels (left, top, right, bottom) of a frame of that (width, height); at least one pixel."""
+    width, height = size
+    left = min(round(region.left * width), width - 1)
+    top = min(round(region.top * height), height - 1)
+    right = min(max(round((region.left + region.width) * width), left + 1), width)
+    bottom = min(max(round((region.top + region.height) * height), top + 1), height)
+    return left, top, right, bottom
+
+
 def turn_of(image: Image.Image) -> int:
-    """How EXIF says that the picture was held: 1 for as it is stored, to 8."""
+    """The orientation that EXIF gives: 1 (as it is stored) to 8."""
     turn: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     return turn
 
 
-def enough_as_stored(enough: Enough, size: Size, turn: int) -> Size:
-    """How much suffices, as (width, height) of the picture as it is stored, which has that `size` in full."""
-    turned = turn in QUARTER_TURNS
-    if callable(enough):
-        enough = enough(size[::-1] if turned else size)
-    return enough[::-1] if turned else enough
+def oriented(size: Size, turn: int) -> Size:
+    """(width, height) of an oriented picture for that of the stored one, and the other way round."""
+    return size[::-1] if turn in QUARTER_TURNS else size
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
     """The RGB picture as it was seen, of one that is stored turned."""
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     return rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
+
+
+def _as_stored(box: Box, size: Size, turn: int) -> Box:
+    """Where a box of the oriented picture lies in the stored one, of that (width, height)."""
+    left, top, right, bottom = box
+    if turn in QUARTER_TURNS:
+        left, top, right, bottom = top, left, bottom, right
+    if turn in (2, 3, 7, 8):
+        left, right = size[0] - right, size[0] - left
+    if turn in (3, 4, 6, 7):
+        top, bottom = size[1] - bottom, size[1] - top
+    return left, top, right, bottom
 
 
 def undecodable(error: Exception) -> FrameError:
@@ -247,7 +309,6 @@ def oriented_size(picture: Picture) -> tuple[int, int]:
     width, height = check_jpeg(picture)
     try:
         with Image.open(stream_of(picture), formats=FORMATS) as image:
-            turned = turn_of(image) in QUARTER_TURNS
+            return oriented((width, height), turn_of(image))
     except PILLOW_ERRORS as error:
         raise undecodable(error) from error
-    return (height, width) if turned else (width, height)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncia_contract.pictures.jpeg import Picture, open_jpeg
-from uncia_contract.pictures.jpeg_crop import open_part
+from uncia_contract.pictures.jpeg import DecodedJpeg, Picture, open_jpeg, open_region, pixel_box
 from uncia_contract.pictures.region import Region
 
 # A decoder that halves (DCT scaling) leaves a side at least this many pixels for each that is seen of it; whoever keeps
@@ -28,16 +27,6 @@ def enough_for(size: tuple[int, int], region: Region) -> tuple[int, int]:
         math.ceil(OVERSAMPLING * size[0] / region.width),
         math.ceil(OVERSAMPLING * size[1] / region.height),
     )
-
-
-def pixel_box(region: Region, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The region in pixels (left, top, right, bottom) of a frame of that (width, height); at least one pixel."""
-    width, height = size
-    left = min(round(region.left * width), width - 1)
-    top = min(round(region.top * height), height - 1)
-    right = min(max(round((region.left + region.width) * width), left + 1), width)
-    bottom = min(max(round((region.top + region.height) * height), top + 1), height)
-    return left, top, right, bottom
 
 
 def model_input(
@@ -57,17 +46,13 @@ def model_input(
     if isinstance(picture, np.ndarray | Image.Image):
         image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
         cropped = image if region == WHOLE else image.crop(pixel_box(region, image.size))
+    elif region == WHOLE:
+        cropped = open_jpeg(picture, enough_for(size, region))
     else:
-        cropped = _decoded(picture, enough_for(size, region), region)
+        cropped = open_region(picture, enough_for(size, region), region)
     return np.asarray(cropped.resize(size, Image.Resampling.BILINEAR))
 
 
-def _decoded(picture: Picture, enough: tuple[int, int], region: Region) -> Image.Image:
-    """The region of a JPEG, decoded at a scale that gives enough of it."""
-
-    def least(size: tuple[int, int]) -> tuple[int, int]:
-        return min(size[0], enough[0]), min(size[1], enough[1])
-
-    if region == WHOLE:
-        return open_jpeg(picture, least)
-    return open_part(picture, least, lambda decoded: pixel_box(region, decoded))
+def decoded_input(decoded: DecodedJpeg, size: tuple[int, int], region: Region) -> NDArray[np.uint8] | None:
+    """`model_input` of a picture that is decoded already; None where decoding anew would use another DCT scale."""
+    return model_input(decoded.image, size, region) if decoded.serves(enough_for(size, region)) else None

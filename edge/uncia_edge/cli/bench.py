@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +18,7 @@ from PIL import Image
 from uncia_contract.bursts.decisions import decide
 from uncia_contract.cli.arguments import amount, whole
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.pictures.jpeg import open_jpeg
 from uncia_contract.pictures.preprocessing import WHOLE, enough_for, model_input
@@ -113,8 +114,9 @@ def measure(bundle: Bundle, picture: bytes, threads: int, repeats: int) -> list[
         ("verdict", lambda: decide(scores, rule)),
     ]
     measured = [Step(name, _timed(step, repeats)) for name, step in steps]
-    beside = on_one_core(bundle, classifier)
-    whole = _timed(lambda: score_burst(readers, classifier, every_frame=True, beside=beside), max(1, repeats // BURST))
+    single = load_single_thread_classifier(bundle, classifier)
+    score = partial(score_burst, readers, classifier, every_frame=True, single_thread_classifier=single)
+    whole = _timed(score, max(1, repeats // BURST))
     return [*measured, Step("frame", tuple(seconds / BURST for seconds in whole))]
 
 

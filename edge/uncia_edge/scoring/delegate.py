@@ -13,7 +13,7 @@ from typing import Any
 
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
 from uncia_contract.model.interpreter import load_delegate
 from uncia_contract.model.manifest import EDGETPU, MODEL
 from uncia_edge.scoring.edgetpu_fallback import AcceleratedClassifier
@@ -28,12 +28,12 @@ _REFUSED = 3
 class ChosenClassifier:
     """A proven classifier, and why it is not the accelerator that was asked for (None where it is, or none was).
 
-    `beside` is what scores while other cores decode, where that is another one.
+    `single_thread_classifier` is what scores while other cores decode, where that is another one.
     """
 
     classifier: Classifier
     fallback: str | None = None
-    beside: Classifier | None = None
+    single_thread_classifier: Classifier | None = None
 
 
 def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: float = TIMEOUT_S) -> ChosenClassifier:
@@ -59,10 +59,10 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
     if reason is not None:
         _log.error("delegate %s is not used: %s; the CPU takes over", library, reason)
     classifier = Classifier(bundle, threads)
-    beside = on_one_core(bundle, classifier)
-    for one in filter(None, (classifier, beside)):
+    single = load_single_thread_classifier(bundle, classifier)
+    for one in filter(None, (classifier, single)):
         one.check_probes()
-    return ChosenClassifier(classifier, None if reason is None else f"delegate {library}: {reason}", beside)
+    return ChosenClassifier(classifier, None if reason is None else f"delegate {library}: {reason}", single)
 
 
 def accelerated_model(bundle: Bundle, library: str) -> str:

@@ -15,7 +15,7 @@ from uncia_contract.bursts.backgrounds import Background
 from uncia_contract.bursts.frames import Frame
 from uncia_contract.errors import FrameError, StorageError
 from uncia_contract.messages.records import BundleIdentity, SequenceRecord
-from uncia_contract.model.classifier import Scores
+from uncia_contract.model.classifier import FrameScorer
 from uncia_contract.model.manifest import Manifest
 from uncia_contract.scoring.score_burst import Strips, score_burst
 from uncia_edge.camera.cameras import ArrivedBurst, Failure
@@ -56,7 +56,7 @@ class Observation:
 class HeartbeatClassifier:
     """A classifier that gives a heartbeat with each picture: a burst may take minutes on a small machine."""
 
-    def __init__(self, classifier: Scores, heartbeat: Callable[[], None]) -> None:
+    def __init__(self, classifier: FrameScorer, heartbeat: Callable[[], None]) -> None:
         self._classifier, self._heartbeat = classifier, heartbeat
 
     @property
@@ -76,7 +76,7 @@ class Observer:
     def __init__(
         self,
         trap: str,
-        classifier: Scores,
+        classifier: FrameScorer,
         bundle: BundleIdentity,
         outbox: RecordSink,
         clock: Callable[[], Reading],
@@ -84,16 +84,16 @@ class Observer:
         heartbeat: Callable[[], None] = lambda: None,
         preview_px: int = 0,
         background: Background | None = None,
-        beside: Scores | None = None,
+        single_thread_classifier: FrameScorer | None = None,
     ) -> None:
         """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
-        `background` is the trap's own view so far; None where bursts come from many places. `beside` scores while other
-        cores decode, where that is not the classifier itself.
+        `background` is the trap's own view so far; None where bursts come from many places. `single_thread_classifier`
+        scores while other cores decode, where that is not the classifier itself.
         """
         self._trap = trap
         self._classifier = HeartbeatClassifier(classifier, heartbeat)
-        self._beside = HeartbeatClassifier(beside or classifier, heartbeat)
+        self._single_thread_classifier = HeartbeatClassifier(single_thread_classifier or classifier, heartbeat)
         self._bundle = bundle
         self._outbox = outbox
         self._clock = clock
@@ -106,7 +106,10 @@ class Observer:
         originals: dict[int, Original] = {}
         readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
         try:
-            verdict = score_burst(readers, self._classifier, self._strips, self.background, beside=self._beside)
+            single = self._single_thread_classifier
+            verdict = score_burst(
+                readers, self._classifier, self._strips, self.background, single_thread_classifier=single
+            )
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
             return Observation(burst, None, burst.frames, burst.failures, problem=str(error), safe=False)
         if verdict is None:

@@ -11,7 +11,7 @@ from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEnt
 from uncia_contract.model.manifest import Manifest
 from uncia_contract.pictures.picture_files import printable
 from uncia_contract.pictures.region import Region
-from uncia_contract.scoring.score_burst import FrameLook, SequenceVerdict
+from uncia_contract.scoring.score_burst import FrameResult, SequenceVerdict
 from uncia_edge.camera.cameras import ArrivedBurst
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.source_files import Original
@@ -51,7 +51,7 @@ def make_record(
         started_at=min(times),
         ended_at=max(times),
         clock=ClockTrust(clock.synchronised, clock.boot_id, clock.boottime_s, burst.time_source),
-        frames=tuple(_entry(n, burst.frames[i], verdict.looks[i], originals[i]) for n, i in enumerate(usable)),
+        frames=tuple(_entry(n, burst.frames[i], verdict.frames[i], originals[i]) for n, i in enumerate(usable)),
         frames_scored=verdict.frames_scored,
         confidence=verdict.decision.confidence,
         upper_bound=verdict.decision.upper_bound,
@@ -75,9 +75,9 @@ def shortened(files: Sequence[str]) -> tuple[str, ...]:
     return (*map(message_text, files[:most]), *more)
 
 
-def _entry(n: int, frame: Frame, look: FrameLook, original: Original) -> FrameEntry:
+def _entry(n: int, frame: Frame, result: FrameResult, original: Original) -> FrameEntry:
     who = (n, message_text(frame.name), original.sha256, original.size, frame.taken_at)
-    return FrameEntry(*who, look.score, _box(look.region), look.reason)
+    return FrameEntry(*who, result.score, _box(result.region), result.reason)
 
 
 def _box(region: Region | None) -> tuple[float, float, float, float] | None:

@@ -109,7 +109,7 @@ class Runtime:
             heartbeat=lambda: self.watchdog.beat("observing"),
             preview_px=settings.outbox.preview_px,
             background=read_background(Path(settings.state)) if settings.camera.kind != "recorded" else None,
-            beside=in_use.chosen.beside,
+            single_thread_classifier=in_use.chosen.single_thread_classifier,
         )
 
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia_contract.bursts.frame_differences import Compared, flattened, in_order, median_frame, middle, patches
-from uncia_contract.bursts.regions import _percentile
+from uncia_contract.bursts.frame_differences import (
+    Compared,
+    flattened,
+    in_order,
+    median_frame,
+    middle,
+    noise_threshold,
+    patches,
+)
+from uncia_contract.bursts.regions import RegionRule, _percentile
 
 CHANCE = np.random.default_rng(3)
 
@@ -90,3 +98,13 @@ def test_changes_by_rows_are_those_of_whole_frames(frames: int) -> None:
     burst = CHANCE.normal(0, 20, (frames, 37, 22)).astype(np.float32)
     compared = Compared(burst, [median_frame(burst)] * frames)
     assert np.array_equal(compared.change(1, slice(16, 32)), compared.change(1)[16:32])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 3.0, 20.0], ids=str)
+def test_a_threshold_is_the_largest_of_the_three(noise: float) -> None:
+    """Also where the noise is not measured because it cannot matter."""
+    rule = RegionRule()
+    change = np.abs(np.random.default_rng(4).normal(0, noise, (90, 120))).astype(np.float32)
+    robust = rule.noise_sds * 1.4826 * float(np.median(change[::2, ::2]))
+    three = (rule.min_change, float(change.mean() + rule.sds * change.std()), robust)
+    assert noise_threshold(change, rule.min_change, rule.sds, rule.noise_sds) == max(three)

@@ -12,7 +12,7 @@ import pytest
 
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, on_one_core
+from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import MODEL, PROBES
 from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
@@ -132,4 +132,4 @@ def test_only_a_light_model_on_several_threads_is_loaded_twice(
     """A large one gains nothing, and takes its weights again."""
     padding = b"\0" * int(megabytes * 1024 * 1024)
     bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes() + padding})
-    assert (on_one_core(bundle, Classifier(bundle, threads=threads)) is not None) == copied
+    assert (load_single_thread_classifier(bundle, Classifier(bundle, threads=threads)) is not None) == copied

@@ -5,11 +5,14 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures import jpeg as jpegs
-from uncia_contract.pictures.jpeg import check_jpeg, open_jpeg, oriented_size, picture_bytes
+from uncia_contract.pictures.jpeg import check_jpeg, open_jpeg, oriented_size, picture_bytes, pixel_box
+from uncia_contract.pictures.region import Region
 
 
 def jpeg(
@@ -148,3 +151,13 @@ def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(FrameError, match="more than 699 bytes"):
         picture_bytes(lambda: stream)
     assert stream.asked == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(*[st.floats(0, 1)] * 4), st.tuples(st.integers(1, 5000), st.integers(1, 5000)))
+def test_a_pixel_box_lies_inside_its_frame(corners: tuple[float, float, float, float], size: tuple[int, int]) -> None:
+    """Any region of any frame gives at least one pixel and none outside."""
+    a, b, c, d = corners
+    left, top, right, bottom = pixel_box(Region(min(a, b), min(c, d), abs(a - b), abs(c - d)), size)
+    assert 0 <= left < right <= size[0]
+    assert 0 <= top < bottom <= size[1]

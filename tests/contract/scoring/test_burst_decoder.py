@@ -11,7 +11,7 @@ from uncia_contract.pictures.jpeg import dct_scale, oriented_size
 from uncia_contract.pictures.preprocessing import WHOLE, enough_for, model_input
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring import burst_decoder
-from uncia_contract.scoring.burst_decoder import BurstPictures, enough_for_thumbnail
+from uncia_contract.scoring.burst_decoder import BurstDecoder, enough_for_thumbnail
 
 SIZE = (224, 224)
 LARGE = Region(0.1, 0.1, 0.8, 0.8)
@@ -35,9 +35,9 @@ def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool
         count.append(1)
         return picture
 
-    with BurstPictures([reader] * frames, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
+    with BurstDecoder([reader] * frames, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
         burst.thumbnails()
-        inputs = [burst.input(index, region) for index in range(frames)]
+        inputs = [burst.model_input(index, region) for index in range(frames)]
     expected = model_input(picture, SIZE, region)
     return len(count), all(np.array_equal(expected, given) for given in inputs)
 
@@ -71,16 +71,27 @@ def test_frames_in_which_nothing_moves_are_read_once_whatever_the_memory(
     assert reads(picture, 6, None) == (6, True)
 
 
-@pytest.mark.parametrize(
-    ("region", "kept"), [(None, 4), (LARGE, 4), (TINY, 0)], ids=["whole", "the same scale", "a finer scale"]
-)
-def test_pictures_that_will_not_serve_are_given_up_at_once(picture: bytes, region: Region | None, kept: int) -> None:
-    """While others are decoded at the scale that is wanted, they would only take memory."""
-    with BurstPictures([lambda: picture] * 4, RegionRule(thumbnail_width=200), SIZE, workers=1) as burst:
+@pytest.mark.parametrize("workers", [1, 3], ids=str)
+@pytest.mark.parametrize("region", [None, LARGE, TINY], ids=["whole", "the same scale", "a finer scale"])
+def test_a_prefetched_input_is_the_one_that_is_asked_for(picture: bytes, region: Region | None, workers: int) -> None:
+    """In any order, before and after the thumbnails, with or without them."""
+    with BurstDecoder([lambda: picture] * 4, RegionRule(thumbnail_width=200), SIZE, workers=workers) as burst:
+        burst.prefetch([3, 0], {0: region, 3: region})
+        early = [burst.model_input(0, region)]
         burst.thumbnails()
-        for index in range(4):
-            burst.expect(index, region)
-        assert len(burst._held) == kept
+        burst.prefetch([1, 2], {1: region, 2: region})
+        inputs = early + [burst.model_input(index, region) for index in (3, 2, 1)]
+        assert not burst.is_prefetching
+    assert all(np.array_equal(given, model_input(picture, SIZE, region)) for given in inputs)
+
+
+def test_a_picture_that_does_not_serve_is_freed_before_it_is_decoded_anew(picture: bytes) -> None:
+    """Both together would take more memory than is set aside."""
+    kept: list[int] = []
+    with BurstDecoder([lambda: kept.append(len(burst._kept)) or picture] * 2, RegionRule(), SIZE, workers=1) as burst:
+        burst.thumbnails()
+        burst.model_input(0, TINY)
+    assert kept == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +107,7 @@ def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
     size, out = size[::-1] if is_upright else size, io.BytesIO()
     Image.new("RGB", size).save(out, "JPEG")
     whole = oriented_size(out.getvalue())
-    enough = enough_for_thumbnail(whole, RegionRule())
+    enough = enough_for_thumbnail(RegionRule())
     assert (whole, dct_scale(whole, enough)) == (size, dct_scale(size, enough_for(SIZE, WHOLE)))
 
 
@@ -107,7 +118,7 @@ def test_what_a_long_burst_frees_goes_back_to_the_system(
     """Before regions are sought, and at the end; a short burst uses it again."""
     given: list[None] = []
     monkeypatch.setattr(burst_decoder, "SHARED_BYTES", shared_bytes)
-    monkeypatch.setattr(burst_decoder, "give_back", lambda: given.append(None))
+    monkeypatch.setattr(burst_decoder, "return_freed_memory", lambda: given.append(None))
     assert reads(picture, 3, None) == (3, True)
     assert len(given) == times
 
@@ -120,8 +131,8 @@ def test_pictures_may_come_as_streams_which_are_closed(picture: bytes) -> None:
         opened.append(io.BytesIO(picture))
         return opened[-1]
 
-    with BurstPictures([reader] * 3, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
+    with BurstDecoder([reader] * 3, RegionRule(thumbnail_width=200), SIZE, workers=2) as burst:
         burst.thumbnails()
-        inputs = [burst.input(index, TINY) for index in range(3)]
+        inputs = [burst.model_input(index, TINY) for index in range(3)]
     assert all(np.array_equal(given, model_input(picture, SIZE, TINY)) for given in inputs)
     assert (len(opened), all(stream.closed for stream in opened)) == (6, True)

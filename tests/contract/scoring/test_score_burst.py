@@ -2,10 +2,9 @@
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 
 import msgspec
 import numpy as np
@@ -17,14 +16,13 @@ from PIL import Image
 
 from uncia_contract.bursts.decisions import DecisionRule, decide_early
 from uncia_contract.bursts.frames import BurstRule
-from uncia_contract.bursts.regions import RegionChoice, RegionRule, regions, regions_as_found
+from uncia_contract.bursts.regions import RegionRule, regions
 from uncia_contract.model.manifest import Backbone, Manifest
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring import burst_decoder
-from uncia_contract.scoring import score_burst as scoring
-from uncia_contract.scoring.burst_decoder import BurstPictures
-from uncia_contract.scoring.score_burst import score_burst, small
+from uncia_contract.scoring.burst_decoder import BurstDecoder, picture_thumbnail
+from uncia_contract.scoring.score_burst import score_burst
 
 MANIFEST = Manifest(
     name="tiny",
@@ -80,7 +78,7 @@ class Reader:
 def one_by_one(pictures: Sequence[bytes], classifier: Bright) -> list[float | None]:
     """The same rules, with nothing decoded ahead or kept."""
     rule = classifier.manifest.region_rule
-    choices = regions([small(picture, rule) for picture in pictures], rule)
+    choices = regions([picture_thumbnail(picture, rule) for picture in pictures], rule)
     size = classifier.manifest.input_size
 
     def score(index: int) -> float:
@@ -100,7 +98,7 @@ def test_the_scores_are_those_of_one_frame_after_the_other(
     rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(threshold))
     pictures = [jpeg(size, square=size[0] * step // 8) for step in range(6)]
     verdict = score_burst([Reader(picture) for picture in pictures], Bright(rule), workers=workers)
-    assert verdict is not None and [look.score for look in verdict.looks] == one_by_one(pictures, Bright(rule))
+    assert verdict is not None and [frame.score for frame in verdict.frames] == one_by_one(pictures, Bright(rule))
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,9 +113,9 @@ def test_a_kept_picture_gives_what_decoding_anew_gives(
 ) -> None:
     """For any size and region, to the byte."""
     picture, region = jpeg(size), Region(left, top, side, side)
-    with BurstPictures([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
+    with BurstDecoder([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
         decoded.thumbnails()
-        given_input = decoded.input(0, region)
+        given_input = decoded.model_input(0, region)
     assert np.array_equal(given_input, model_input(picture, (32, 32), region))
 
 
@@ -136,95 +134,29 @@ def test_frames_that_early_exit_spares_are_not_decoded_for_the_model() -> None:
     assert verdict is not None and sum(reader.reads for reader in readers) == 5 + verdict.frames_scored
 
 
-def still(seed: int, left: int | None = None) -> bytes:
-    """A large picture of a place; with a small bright square."""
-    noise = np.random.default_rng(seed).integers(0, 255, (12, 16, 3), dtype=np.uint8)
-    image = Image.fromarray(noise).resize((2048, 1536), Image.Resampling.BICUBIC)
-    if left is not None:
-        image.paste((250, 250, 250), (left, 700, left + 200, 900))
-    out = io.BytesIO()
-    image.save(out, "jpeg", quality=85)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize("megabytes", [0, 42], ids=["nothing kept but inputs", "pictures kept"])
-def test_frames_that_must_be_decoded_again_are_scored_first(monkeypatch: pytest.MonkeyPatch, megabytes: int) -> None:
-    """Else one core would decode the last of them while the others rest."""
-    monkeypatch.setattr(burst_decoder, "SHARED_BYTES", megabytes << 20)
-    readers = [Reader(still(9) if step in (2, 4) else still(1, 280 * step)) for step in range(7)]
-    classifier, reads = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224))), list[int]()
-    monkeypatch.setattr(classifier, "score", lambda image: reads.append(sum(reader.reads for reader in readers)) or 0.5)
-    score_burst(readers, classifier, every_frame=True, workers=1)
-    assert reads == [8, 9, 10, 11, 12, 12, 12]
-
-
-def test_a_frame_is_decoded_while_the_regions_of_others_are_sought(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search goes on only when another hand has read the first frame again."""
-    pictures, reads, again = [still(1, 280 * step) for step in range(5)], list[int](), threading.Event()
-    met: list[bool] = []
-
-    def read(index: int) -> bytes:
-        if index in reads:
-            again.set()
-        reads.append(index)
-        return pictures[index]
-
-    def slowly(*given: object) -> Iterator[tuple[int, RegionChoice]]:
-        for n, choice in regions_as_found(*given):  # type: ignore[arg-type]
-            yield n, choice
-            met.append(again.wait(20))
-
-    monkeypatch.setattr(scoring, "regions_as_found", slowly)
-    classifier = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224)))
-    score_burst([partial(read, index) for index in range(5)], classifier, every_frame=True, workers=2)
-    assert met == [True] * 5
-
-
-def test_whole_frames_are_made_ready_while_regions_are_sought(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The search begins only when another hand has made all three."""
-    made, all_made, met = list[int](), threading.Event(), list[bool]()
-
-    def counted(*given: object) -> NDArray[np.uint8]:
-        made.append(0)
-        if len(made) == 3:
-            all_made.set()
-        return model_input(*given)  # type: ignore[arg-type]
-
-    def slowly(*given: object) -> Iterator[tuple[int, RegionChoice]]:
-        met.append(all_made.wait(20))
-        yield from regions_as_found(*given)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(burst_decoder, "model_input", counted)
-    monkeypatch.setattr(scoring, "regions_as_found", slowly)
-    classifier = Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224)))
-    score_burst([Reader(jpeg((640, 480)))] * 3, classifier, workers=2)
-    assert met == [True]
-
-
 @pytest.mark.parametrize("workers", [1, 3], ids=str)
-def test_no_more_frames_are_under_way_than_memory_is_meant_for(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+def test_no_more_frames_are_prefetched_than_memory_is_meant_for(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     """A slow model in a long burst; the scores are those of one frame after the other."""
-    begun, under_way, make = list[int](), list[int](), BurstPictures.input
+    begun, waiting, make = list[int](), list[int](), BurstDecoder._input
     pictures, classifier = [jpeg((640, 480), square=80 * step) for step in range(7)], Bright()
 
-    def counted(self: BurstPictures, index: int, region: Region | None) -> NDArray[np.uint8]:
+    def counted(self: BurstDecoder, index: int, region: Region) -> NDArray[np.uint8]:
         begun.append(index)
-        under_way.append(len(begun) - len(classifier.seen))
+        waiting.append(len(begun) - len(classifier.seen))
         return make(self, index, region)
 
-    monkeypatch.setattr(scoring, "UNDER_WAY", 2)
-    monkeypatch.setattr(BurstPictures, "input", counted)
+    monkeypatch.setattr(burst_decoder, "PREFETCHED_FRAMES", 2)
+    monkeypatch.setattr(BurstDecoder, "_input", counted)
     verdict = score_burst([Reader(picture) for picture in pictures], classifier, every_frame=True, workers=workers)
     expected = one_by_one(pictures, Bright(msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.0))))
-    assert verdict is not None and [look.score for look in verdict.looks] == expected
-    assert (sorted(begun), max(under_way) <= 2) == (list(range(7)), True)
+    assert verdict is not None and [frame.score for frame in verdict.frames] == expected
+    assert (sorted(begun), max(waiting) <= 2) == (list(range(7)), True)
 
 
-def test_a_lone_picture_is_compared_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So nothing is made small for it."""
-    monkeypatch.delattr(burst_decoder, "thumbnail")
+def test_a_lone_picture_is_compared_with_nothing() -> None:
+    """Its whole frame is scored."""
     verdict = score_burst([Reader(jpeg((640, 480)))], Bright())
-    assert verdict is not None and [look.reason for look in verdict.looks] == ["single-frame"]
+    assert verdict is not None and [frame.reason for frame in verdict.frames] == ["single-frame"]
 
 
 def test_a_burst_without_a_readable_picture_has_no_verdict() -> None:
@@ -235,31 +167,30 @@ def test_a_burst_without_a_readable_picture_has_no_verdict() -> None:
 def test_an_unreadable_frame_is_named_and_the_others_decide() -> None:
     """By its place in the burst."""
     verdict = score_burst([Reader(jpeg((64, 48))), Reader(b"no JPEG"), Reader(jpeg((64, 48)))], Bright())
-    assert verdict is not None and (list(verdict.failures), len(verdict.looks)) == ([1], 3)
+    assert verdict is not None and (list(verdict.failures), len(verdict.frames)) == ([1], 3)
 
 
-def test_one_core_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frame after frame while the last one is being decoded; then all cores together."""
-    alone, beside, held, scored = Bright(), Bright(), threading.Event(), threading.Semaphore(0)
-    make, score = BurstPictures.input, Bright.score
+def test_one_thread_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frame after frame while the last one is being decoded; then the classifier of several threads."""
+    several, single, last_begun, scored = Bright(), Bright(), threading.Event(), threading.Semaphore(0)
+    make, score = BurstDecoder._input, Bright.score
 
-    def told(self: Bright, image: NDArray[np.uint8]) -> float:
+    def counted(self: Bright, image: NDArray[np.uint8]) -> float:
         scored.release()
         return score(self, image)
 
-    def slow(self: BurstPictures, index: int, region: Region | None) -> NDArray[np.uint8]:
+    def slow(self: BurstDecoder, index: int, region: Region) -> NDArray[np.uint8]:
         if threading.current_thread() is threading.main_thread():
-            assert held.wait(20)
-        elif not held.is_set():
-            held.set()
+            assert last_begun.wait(20)
+        elif index == 0:  # the last one to be scored
+            last_begun.set()
             assert all(scored.acquire(timeout=20) for _ in range(4))
         return make(self, index, region)
 
-    monkeypatch.setattr(Bright, "score", told)
-    monkeypatch.setattr(BurstPictures, "input", slow)
-    monkeypatch.setattr(BurstPictures, "_foresee", lambda self, index: None)
+    monkeypatch.setattr(Bright, "score", counted)
+    monkeypatch.setattr(BurstDecoder, "_input", slow)
     pictures = [Reader(jpeg((640, 480), square=80 * step)) for step in range(5)]
-    verdict = score_burst(pictures, alone, every_frame=True, workers=2, beside=beside)
+    verdict = score_burst(pictures, several, every_frame=True, workers=2, single_thread_classifier=single)
     expected = score_burst(pictures, Bright(), every_frame=True, workers=1)
-    assert (len(beside.seen), len(alone.seen)) == (4, 1)
+    assert (len(single.seen), len(several.seen)) == (4, 1)
     assert verdict == expected

@@ -170,8 +170,8 @@ def test_without_a_delegate_nothing_is_tried() -> None:
     assert choose(STARTER, read_bundle(STARTER), 1, "").fallback is None
 
 
-@pytest.mark.parametrize(("threads", "beside"), [(1, None), (2, 1)], ids=["one thread serves both", "two"])
-def test_where_several_threads_score_another_waits_for_when_cores_are_busy(threads: int, beside: int | None) -> None:
+@pytest.mark.parametrize(("threads", "expected"), [(1, None), (2, 1)], ids=["one thread serves both", "two"])
+def test_where_several_threads_score_another_waits_for_when_cores_are_busy(threads: int, expected: int | None) -> None:
     """It takes one thread, and its probes are reproduced too."""
     chosen = choose(STARTER, read_bundle(STARTER), threads, "")
-    assert (chosen.beside and chosen.beside.info.threads) == beside
+    assert (chosen.single_thread_classifier and chosen.single_thread_classifier.info.threads) == expected

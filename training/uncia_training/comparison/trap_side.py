@@ -74,7 +74,7 @@ def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.flo
 def _score(telling: _Telling, burst: Burst) -> NDArray[np.float64]:
     rows = np.full((len(burst), len(telling.manifest.labels)), np.nan)
     verdict = score_burst([picture.path.read_bytes for picture in burst], telling, every_frame=True, workers=1)
-    for index, look in enumerate(verdict.looks if verdict else ()):
-        if isinstance(look.score, NotedScore):
-            rows[index] = look.score.note
+    for index, frame in enumerate(verdict.frames if verdict else ()):
+        if isinstance(frame.score, NotedScore):
+            rows[index] = frame.score.note
     return rows

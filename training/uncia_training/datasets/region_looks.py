@@ -12,7 +12,7 @@ from uncia_contract.bursts.regions import RegionRule, regions
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
-from uncia_contract.scoring.score_burst import small
+from uncia_contract.scoring.burst_decoder import picture_thumbnail
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _looks_of(burst: Sequence[LabelledPicture], rule: RegionRule) -> list[Look |
     thumbnails = {}
     for index, picture in enumerate(burst):
         try:
-            thumbnails[index] = small(read_picture(picture), rule)
+            thumbnails[index] = picture_thumbnail(read_picture(picture), rule)
         except FrameError as error:
             found.append(PictureFailure(picture.file, str(error)))
     choices = regions(list(thumbnails.values()), rule) if len(thumbnails) > 1 else []

@@ -19,7 +19,7 @@ from uncia_contract.errors import FrameError
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
-from uncia_contract.scoring.burst_decoder import BurstPictures
+from uncia_contract.scoring.burst_decoder import BurstDecoder
 from uncia_training.datasets.storage import known_of, read_at
 from uncia_training.features.extract import Extractor
 from uncia_training.features.feature_store import part_key
@@ -162,8 +162,9 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
         return data
 
     readers = [lambda index=index: read(index) for index in range(len(sequence.pictures))]
-    with BurstPictures(readers, rule, extractor.size, workers=1) as decoded:
-        thumbnails, failures = decoded.thumbnails()
+    with BurstDecoder(readers, rule, extractor.size, workers=1) as decoded:
+        seen = decoded.thumbnails()
+        thumbnails, failures = seen.grey, seen.failures
         choices = dict(zip(thumbnails, regions(list(thumbnails.values()), rule), strict=True)) if thumbnails else {}
         for index, picture in enumerate(sequence.pictures):
             number = sequence.number + index
@@ -172,7 +173,7 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
                 continue
             for region in dict.fromkeys((None, choices[index].region)):
                 row = _row(number, picture, contents[index], extractor, region)
-                yield row, lambda i=index, r=region: decoded.input(i, r)  # type: ignore[misc]
+                yield row, lambda i=index, r=region: decoded.model_input(i, r)  # type: ignore[misc]
 
 
 def _row(number: int, picture: ShownPicture, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:

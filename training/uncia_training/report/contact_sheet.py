@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 from uncia_contract.errors import FrameError
 from uncia_contract.model.activation import Explainer, overlay
 from uncia_contract.model.heads import LogisticHead
-from uncia_contract.pictures.jpeg import open_jpeg
-from uncia_contract.pictures.preprocessing import model_input, pixel_box
+from uncia_contract.pictures.jpeg import open_jpeg, pixel_box
+from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_training.comparison.compare import Comparison, Result
 from uncia_training.comparison.trap_side import pack
