@@ -239,12 +239,13 @@ class Delivery:
 
     def _handle_taken(self, mids: Sequence[int]) -> None:
         """The broker took these messages. Touches no disk: a failing card must not leave some of them unnoted."""
-        now_s = self._clock()
-        for message in [self._window.acknowledged(mid, now_s) for mid in mids]:
-            if message is not None and message.piece is not None and message.piece.record.id in self._transfers.ids:
-                self._uncounted_bytes += message.size
-                self._link_state.working()
-                self._transfers.acknowledged(message.piece, now_s)
+        now_s, sent = self._clock(), self._transfers.ids
+        messages = [self._window.acknowledged(mid, now_s) for mid in mids]
+        taken = [one for one in messages if one is not None and one.piece is not None and one.piece.record.id in sent]
+        self._uncounted_bytes += sum(message.size for message in taken)
+        self._transfers.acknowledged([message.piece for message in taken if message.piece is not None], now_s)
+        if taken:
+            self._link_state.working()
 
     def _handle_not_taken(self, event: Acknowledged) -> None:
         now_s, code = self._clock(), event.code

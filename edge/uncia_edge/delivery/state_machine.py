@@ -230,12 +230,13 @@ class ActiveTransfers:
             if transfer := self._transfers.get(piece.record.id):
                 transfer.returned(piece)
 
-    def acknowledged(self, piece: Piece, now_s: float) -> None:
-        """The broker took a piece."""
-        if transfer := self._transfers.get(piece.record.id):
-            transfer.acknowledged(now_s, self._pace)
-            if self._poison.suspects:
-                self._poison.arrived(piece.record.id)
+    def acknowledged(self, pieces: Iterable[Piece], now_s: float) -> None:
+        """The broker took these."""
+        for piece in pieces:
+            if transfer := self._transfers.get(piece.record.id):
+                transfer.acknowledged(now_s, self._pace)
+                if self._poison.suspects:
+                    self._poison.arrived(piece.record.id)
 
     def not_taken(self, piece: Piece, ask: bool) -> None:
         """The broker could not take a piece now. `ask`: nobody listened, so the record is published again first."""

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -106,7 +107,7 @@ class Runtime:
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         self._observer = Observer(
             *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
-            heartbeat=lambda: self.watchdog.beat("observing"),
+            heartbeat=partial(self.watchdog.beat, "observing"),
             preview_px=settings.outbox.preview_px,
             background=read_background(Path(settings.state)) if settings.camera.kind != "recorded" else None,
             single_thread_classifier=in_use.chosen.single_thread_classifier,
@@ -121,7 +122,7 @@ class Runtime:
             on_command=lambda message: self._commands.handle(message, self.delivery),
             greetings=self._greetings,
             budget=budget,
-            beat=lambda: self.watchdog.beat("delivery"),
+            beat=partial(self.watchdog.beat, "delivery"),
         )
 
     def _make_offers(self, folder: Path) -> Offers:
