@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
+from uncia_collector.catalogue.schema import LABEL_PATTERN
 from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.topics import ROOT
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-LABEL = r"^\w[\w .'()/-]{0,79}$"  # what people may call an animal
 Part = TypeVar("Part", bound=Struct)
 
 
@@ -81,7 +81,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     root: str = ROOT
     station: Annotated[str, Meta(max_length=80)] = "Base station"
     time_zone: str = "UTC"
-    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL)], ...], Meta(max_length=9)] = (
+    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL_PATTERN)], ...], Meta(max_length=9)] = (
         *("wolf", "fox", "ibex", "marmot", "livestock", "dog", "person", "bird", "empty"),
     )
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024

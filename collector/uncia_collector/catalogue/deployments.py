@@ -11,7 +11,7 @@ from typing import Any
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import YEARS, deployments
-from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.catalogue.sql import upsert
 from uncia_contract.errors import DataError
 
 

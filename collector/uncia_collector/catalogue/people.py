@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import logins, users
-from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.catalogue.sql import upsert
 from uncia_contract.errors import ConfigurationError
 
 ROLES = ("viewer", "reviewer", "administrator")

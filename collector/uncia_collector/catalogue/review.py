@@ -11,8 +11,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.schema import reviews, sequences
-from uncia_collector.settings import LABEL
+from uncia_collector.catalogue.schema import LABEL_PATTERN, reviews, sequences
 from uncia_contract.errors import DataError
 
 VERDICTS = ("confirmed", "rejected", "relabelled")
@@ -28,7 +27,7 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
     """
     if verdict not in VERDICTS:
         raise DataError(f"verdict {verdict[:20]!r}: expected one of {', '.join(VERDICTS)}")
-    if verdict == "relabelled" and not re.fullmatch(LABEL, label or ""):
+    if verdict == "relabelled" and not re.fullmatch(LABEL_PATTERN, label or ""):
         raise DataError(f"label {(label or '')[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
     row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "undone": False}
     with database.writing() as connection:

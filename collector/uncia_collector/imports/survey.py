@@ -24,8 +24,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import moment
 from uncia_collector.catalogue.review import settle
 from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
-from uncia_collector.catalogue.sql import of_sequences
-from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.imports.event import ImportedEvent, Row, pack
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path

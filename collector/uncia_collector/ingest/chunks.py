@@ -1,11 +1,12 @@
 """Chunks that wait in the database: for their record, or for the rest of their frame.
 
-Decides what is kept and for how long; `assembly` does the arithmetic of ranges. Waiting in the database (not in
+Decides what is kept and for how long, and which byte ranges of a frame are missing. Chunks come in any order, twice,
+overlapping or with gaps. Waiting in the database (not in
 memory) is what lets a restart, or another collector of the group, finish a frame.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,11 +15,11 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from uncia_collector.catalogue.schema import chunks
 from uncia_collector.catalogue.sql import of_sequences
-from uncia_collector.ingest.assembly import Range, joined, missing
 from uncia_collector.ingest.wire_messages import ChunkArrival
 
 Key = tuple[str, str]  # (trap, sequence id)
 FrameKey = tuple[str, str, int]
+Range = tuple[int, int]
 
 # A trap may have this much waiting for records that never came; beyond it, its strays are not kept.
 MAX_STRAY_BYTES = 64 * 1024 * 1024
@@ -128,3 +129,34 @@ def _row(key: FrameKey, parts: Parts, start: int, now: datetime) -> dict[str, An
 def _of(key: FrameKey) -> Any:
     trap, sequence, n = key
     return (chunks.c.trap == trap) & (chunks.c.sequence == sequence) & (chunks.c.n == n)
+
+
+def covered(ranges: Iterable[Range]) -> list[Range]:
+    """The ranges merged: sorted, disjoint, none touching the next."""
+    merged: list[Range] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def missing(ranges: Iterable[Range], size: int) -> list[Range]:
+    """What of [0, size) the ranges leave out, in order."""
+    gaps, at = [], 0
+    for start, end in covered(ranges):
+        if start > at:
+            gaps.append((at, start))
+        at = max(at, end)
+    if at < size:
+        gaps.append((at, size))
+    return gaps
+
+
+def joined(chunks: Mapping[int, bytes], size: int) -> bytes:
+    """The `size` bytes of a frame whose chunks (start: bytes) leave no gap; where two overlap, the later start wins."""
+    whole = bytearray(size)
+    for start in sorted(chunks):
+        whole[start : start + len(chunks[start])] = chunks[start]
+    return bytes(whole)

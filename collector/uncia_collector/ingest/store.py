@@ -20,8 +20,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import frames, sequences, tallies
-from uncia_collector.catalogue.sql import of_sequences
-from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.ingest import chunks, quarantine, trap_status
 from uncia_collector.ingest.chunks import FrameKey, Key, Parts
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from uncia_collector.catalogue.schema import traps
-from uncia_collector.catalogue.upserts import upsert
+from uncia_collector.catalogue.sql import upsert
 from uncia_collector.ingest.wire_messages import AvailabilityArrival, StateArrival
 
 CONTACT_GAP_S = 60  # messages closer than this belong to one contact
