@@ -61,7 +61,7 @@ def base_station(folder: Path) -> Iterator[int]:
     """A broker and a collector as processes of their own; the broker's port."""
     broker, port = start_broker(folder)
     (folder / "c.toml").write_text(f'data = "{folder}/data"\n[broker]\nport = {port}\n[http]\nport = 0\n')
-    code = "import sys; from uncia_collector.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from uncia_collector.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "serve", "--config", str(folder / "c.toml")]
     collector = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -27,7 +27,7 @@ def served(mosquitto, tmp_path):
     """`uncia-collect serve` as a process of its own; `.lines` are what it logged so far."""
     config = tmp_path / "collector.toml"
     config.write_text(f"data = 'data'\nmin_free_bytes = 0\n[broker]\nport = {mosquitto.port}\n[http]\nport = 0\n")
-    command = [sys.executable, "-m", "uncia_collector.cli", "serve", "--config", str(config)]
+    command = [sys.executable, "-m", "uncia_collector.cli.main", "serve", "--config", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     process.lines = []
 

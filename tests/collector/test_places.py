@@ -178,7 +178,7 @@ def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, 
     )
     read_deployments(table, on_sqlite.database)
     on_sqlite.take(*make_sequence(pictures=[placed_jpeg()]).wires())
-    run = [sys.executable, "-m", "uncia_collector.cli"]
+    run = [sys.executable, "-m", "uncia_collector.cli.main"]
     out, second = tmp_path / "out.zip", tmp_path / "second"
     subprocess.run(
         [*run, "export", "camtrap-dp", "--pictures", "--data", str(on_sqlite.root), "--out", str(out)], check=True

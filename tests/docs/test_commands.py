@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import uncia_collector.cli
+import uncia_collector.cli.main
 import uncia_converter.cli
 import uncia_edge.cli.main
 import uncia_simulation.cli
@@ -16,7 +16,7 @@ import uncia_training.cli.main
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
-    uncia_collector.cli,
+    uncia_collector.cli.main,
     uncia_converter.cli,
     uncia_edge.cli.main,
     uncia_simulation.cli,

@@ -12,7 +12,7 @@ from tests.end_to_end.test_trust import Maker
 from tests.systemd.test_units import station
 
 from support.records import make_record, write_frames
-from uncia_collector.cli import main
+from uncia_collector.cli.main import main
 from uncia_collector.station import trap_commands
 from uncia_contract.messages.records import TrapState, decode
 from uncia_contract.model.bundle import read_bundle, write_bundle

@@ -32,7 +32,7 @@ class Station:
         broker: the fixture `mosquitto`.
     """
 
-    commands = {"trap": ("uncia_edge.cli.main", "run"), "collector": ("uncia_collector.cli", "serve")}  # noqa: RUF012
+    commands = {"trap": ("uncia_edge.cli.main", "run"), "collector": ("uncia_collector.cli.main", "serve")}  # noqa: RUF012
 
     def __init__(self, folder: Path, broker: Any) -> None:
         self.folder, self.broker = folder, broker
@@ -73,7 +73,7 @@ class Station:
 
     def catalogue(self) -> list[dict[str, Any]]:
         """What `uncia-collect list --json` says."""
-        listing = [*program("uncia_collector.cli"), "list", "--data", str(self.folder / "data"), "--json"]
+        listing = [*program("uncia_collector.cli.main"), "list", "--data", str(self.folder / "data"), "--json"]
         found: list[dict[str, Any]] = json.loads(
             subprocess.run(listing, capture_output=True, check=True, env=ENVIRONMENT).stdout
         )

@@ -120,7 +120,7 @@ class Machine:
         for name, content in files.items():
             self._put(self._disk / "upper" / name.lstrip("/"), content)
         path = ":".join([*(f"/opt/uncia/{name}" for name in PACKAGES), "/opt/site"])
-        for command, module in (("uncia-trap", "uncia_edge.cli.main"), ("uncia-collect", "uncia_collector.cli")):
+        for command, module in (("uncia-trap", "uncia_edge.cli.main"), ("uncia-collect", "uncia_collector.cli.main")):
             program = self._disk / "upper/usr/local/bin" / command
             self._put(program, _PROGRAM.format(path=path, module=module).encode())
             program.chmod(0o755)

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.review import review
 from uncia_collector.catalogue.schema import frames, sequences
-from uncia_collector.cli import main
+from uncia_collector.cli.main import main
 from uncia_collector.exports.kinds import KINDS, Request, export
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)

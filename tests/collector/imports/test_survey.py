@@ -21,7 +21,7 @@ from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.review import review, undo
 from uncia_collector.catalogue.schema import frames, sequences
 from uncia_collector.catalogue.sightings import count_sightings
-from uncia_collector.cli import main
+from uncia_collector.cli.main import main
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.imports.package import CamtrapPackage

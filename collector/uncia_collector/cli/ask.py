@@ -1,4 +1,4 @@
-"""`uncia-collect ask`: what it reads and prints."""
+"""`uncia-collect ask`: send a command to a trap and print its reply."""
 
 import argparse
 from pathlib import Path
@@ -19,11 +19,10 @@ def add_ask(command: argparse.ArgumentParser) -> None:
     command.add_argument("words", nargs="*", metavar="WORD", help="SEQUENCE, KEY VALUE, or the bundle's FILE")
     command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
     command.add_argument("--wait-s", type=float, default=60.0, metavar="S", help="patience with each answer (60)")
-    command.set_defaults(run=run_ask)
+    command.set_defaults(run=_run_ask)
 
 
-def run_ask(arguments: argparse.Namespace) -> int:
-    """Asks, prints the reply; a refusal is an error."""
+def _run_ask(arguments: argparse.Namespace) -> int:
     settings, words = read_settings(arguments.config), arguments.words
     if len(words) != QUESTIONS[arguments.question]:
         expected = {0: "nothing more", 1: "one word more (SEQUENCE or FILE)", 2: "KEY VALUE"}

@@ -10,7 +10,7 @@ from tests.collector.conftest import NOW
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import ROLES, People
-from uncia_collector.cli import main
+from uncia_collector.cli.main import main
 from uncia_collector.exports.kinds import KINDS
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store

@@ -1,0 +1,1 @@
+"""`uncia-collect`: one module a command."""

@@ -1,0 +1,42 @@
+"""The options that name a catalogue, the same for every command that opens one."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.settings import read_settings, sqlite_url
+from uncia_contract.errors import DataError
+
+
+def add_catalogue(command: argparse.ArgumentParser) -> None:
+    """Add `--config`, `--data` and `--database`."""
+    command.add_argument("--config", type=Path, metavar="TOML", help="the collector's configuration, or ...")
+    command.add_argument("--data", type=Path, metavar="DIR", help="... the data folder, or ...")
+    command.add_argument("--database", default="", metavar="URL", help="... the catalogue, where it is not in DIR")
+
+
+@contextmanager
+def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Iterator[Database]:
+    """The catalogue that the options name, migrated; closed at the end.
+
+    Raises:
+        DataError: no option names one, or the data folder holds none and `create` is False.
+    """
+    database = Database(_url(arguments, create))
+    database.migrate()
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _url(arguments: argparse.Namespace, create: bool) -> str:
+    if arguments.config:
+        return read_settings(arguments.config).database_url
+    if not (arguments.data or arguments.database):
+        raise DataError("which catalogue? expected --config TOML, --data DIR or --database URL")
+    if not create and not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():
+        raise DataError(f"{arguments.data}: holds no catalogue.sqlite; is it a collector's data folder?")
+    return arguments.database or sqlite_url(arguments.data)

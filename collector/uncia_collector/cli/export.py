@@ -1,0 +1,41 @@
+"""`uncia-collect export`: the catalogue as a file for other programs."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
+from uncia_collector.exports.kinds import KINDS, Request, export
+from uncia_collector.settings import CollectorSettings, read_settings
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.files import replacing
+
+
+def add_export(command: argparse.ArgumentParser) -> None:
+    """The arguments of `export`."""
+    command.add_argument("kind", choices=list(KINDS))
+    command.add_argument("--out", type=Path, required=True, metavar="FILE")
+    command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
+    command.add_argument("--pictures", action="store_true", help="put the pictures inside the file (camtrap-dp)")
+    add_catalogue(command)
+    command.set_defaults(run=_export)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out
+    with open_catalogue(arguments) as database:
+        settings = read_settings(arguments.config) if arguments.config else CollectorSettings()
+        root = settings.folder if arguments.config else (arguments.data or out.parent)
+        if arguments.pictures and arguments.kind != "camtrap-dp":
+            raise DataError(f"export {arguments.kind} --pictures: only camtrap-dp can hold pictures; leave it out")
+        try:
+            with database.reading() as connection, replacing(out) as stream:
+                request = Request(
+                    connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
+                    arguments.pictures,
+                )  # fmt: skip
+                export(arguments.kind, request, stream)
+        except OSError as error:
+            raise StorageError(f"{out}: {error.strerror}") from error
+    print(f"{out}: {out.stat().st_size} bytes")
+    return 0

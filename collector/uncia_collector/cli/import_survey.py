@@ -1,0 +1,31 @@
+"""`uncia-collect import`: take in a survey of others."""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
+from uncia_collector.imports.package import CamtrapPackage
+from uncia_collector.imports.survey import SurveyImport
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.settings import read_settings
+from uncia_contract.errors import DataError
+
+
+def add_import(command: argparse.ArgumentParser) -> None:
+    """The arguments of `import`."""
+    command.add_argument("package", type=Path, metavar="PACKAGE", help="its folder, datapackage.json or zip")
+    add_catalogue(command)
+    command.set_defaults(run=_import)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config) if arguments.config else None
+    root = settings.folder if settings else arguments.data
+    if root is None:
+        raise DataError("where do pictures go? expected --config TOML or --data DIR")
+    folder = FrameFolder(root, settings.min_free_bytes if settings else 0)
+    with CamtrapPackage(arguments.package) as package, open_catalogue(arguments, create=True) as database:
+        counted = SurveyImport(package, database, folder, datetime.now(UTC)).run()
+        print(f"{package.title}: {counted.told}")
+    return 0

@@ -1,0 +1,60 @@
+"""`uncia-collect`: reads the command line and runs one command, a module each.
+
+Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in one line.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from uncia_collector.cli.ask import add_ask
+from uncia_collector.cli.deployments import add_deployments
+from uncia_collector.cli.export import add_export
+from uncia_collector.cli.import_survey import add_import
+from uncia_collector.cli.listing import add_list
+from uncia_collector.cli.serve import add_check, add_serve
+from uncia_collector.cli.user import add_user
+from uncia_contract.cli.command_line import program, run_command
+
+EXAMPLES = """examples:
+  uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
+  uncia-collect check --config collector.toml     would it run? catalogue, broker, mail server; 2 if not
+  uncia-collect user add anara --role reviewer --config collector.toml
+  uncia-collect deployments deployments.csv --config collector.toml
+  uncia-collect ask ridge-01 ping --config collector.toml    is it there?
+  uncia-collect ask ridge-01 send-frames SEQUENCE --config collector.toml    now, past its budget
+  uncia-collect ask ridge-01 set threshold 0.8 --config collector.toml    or budget_bytes
+  uncia-collect ask ridge-01 offer-bundle better-2.uncia --config collector.toml
+  uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
+  uncia-collect export camtrap-dp --out survey.zip --config collector.toml
+  uncia-collect list --data uncia-data            what is there, as a table
+  uncia-collect list --data uncia-data --json     the same for other programs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    return run_command(_parser(), argv)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser, add = program("uncia-collect", "The base station: stores what traps send and shows it.", EXAMPLES)
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        """A command whose help shows its own examples."""
+        shown = "".join(line + "\n" for line in EXAMPLES.splitlines() if f"uncia-collect {name}" in line)
+        return add(name, text, f"examples:\n{shown}")
+
+    add_serve(command("serve", "subscribe, store, send receipts"))
+    add_check(command("check", "try configuration, catalogue, broker and mail server, and say what is wrong"))
+    add_list(command("list", "list the catalogue"))
+    add_export(command("export", "write the catalogue for other programs"))
+    add_user(command("user", "who may log in to the page"))
+    add_deployments(command("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
+    add_ask(command("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
+    add_import(command("import", "take in a survey of others (Camtrap DP package)"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

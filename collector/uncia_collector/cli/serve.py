@@ -1,0 +1,55 @@
+"""`uncia-collect serve` and `check`: run a collector, or try whether it would run."""
+
+import argparse
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.ingest.broker import check_broker
+from uncia_collector.logs import configure_logs, logger
+from uncia_collector.runtime import Collector
+from uncia_collector.service import serve_until
+from uncia_collector.settings import read_settings
+from uncia_collector.station.alerts import check_mail
+
+
+def add_serve(command: argparse.ArgumentParser) -> None:
+    """The arguments of `serve`."""
+    _add(command, _serve)
+
+
+def add_check(command: argparse.ArgumentParser) -> None:
+    """The arguments of `check`."""
+    _add(command, _check)
+
+
+def _add(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
+    command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
+    command.set_defaults(run=run)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    collector = Collector(read_settings(arguments.config))
+    configure_logs()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    collector.start()
+    if collector.page is not None:
+        logger("station").info("the page is at", address=collector.page.address)
+    serve_until(stop, collector.ingest.alive)
+    collector.stop()
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config)
+    database = Database(settings.database_url)
+    database.migrate()
+    database.close()
+    check_broker(settings.broker, settings.root)
+    check_mail(settings.alerts)
+    print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}: ready")
+    return 0

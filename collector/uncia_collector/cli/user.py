@@ -1,0 +1,45 @@
+"""`uncia-collect user`: who may log in to the page."""
+
+import argparse
+import getpass
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from uncia_collector.catalogue.people import ROLES, People
+from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
+from uncia_contract.errors import ConfigurationError, DataError
+
+
+def add_user(command: argparse.ArgumentParser) -> None:
+    """The arguments of `user`."""
+    command.add_argument("action", choices=["add", "remove", "list"])
+    command.add_argument("name", nargs="?", default="")
+    command.add_argument("--role", choices=ROLES, default="reviewer")
+    command.add_argument("--password-file", type=Path, help="its first line; else it is asked for, or read from a pipe")
+    add_catalogue(command)
+    command.set_defaults(run=_user)
+
+
+def _user(arguments: argparse.Namespace) -> int:
+    with open_catalogue(arguments, create=True) as database:
+        people = People(database)
+        if arguments.action == "list":
+            print("\n".join(f"{name}\t{role}" for name, role in people.listed()))
+        elif arguments.action == "remove":
+            if not people.remove_user(arguments.name):
+                raise DataError(f"user {arguments.name!r}: there is none of that name")
+        else:
+            password = _password(arguments.password_file)
+            people.set_user(arguments.name, password, arguments.role, datetime.now(UTC))
+            print(f"{arguments.name}: {arguments.role}")
+    return 0
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        return file.read_text(encoding="utf-8").split("\n", maxsplit=1)[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file}: cannot be read: {error}") from error
