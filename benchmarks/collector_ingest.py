@@ -66,11 +66,11 @@ def send(port: int, trap: str, first: int, count: int, receipted, done) -> None:
     client.loop_start()
     for number in range(first, first + count):
         window.acquire()
-        for wire in SentSequence(id=f"{number:08d}", trap=trap, pictures=[picture(number)]).wires():
+        for message in SentSequence(id=f"{number:08d}", trap=trap, pictures=[picture(number)]).messages():
             properties = Properties(PacketTypes.PUBLISH)
-            if wire.properties:
-                properties.UserProperty = list(wire.properties)
-            client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+            if message.properties:
+                properties.UserProperty = list(message.properties)
+            client.publish(message.topic, message.payload, qos=1, properties=properties)
     finished.wait(600)
     done.put(left[0])
 

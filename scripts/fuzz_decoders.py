@@ -18,7 +18,7 @@ with atheris.instrument_imports(
     include=["uncia_contract", "uncia_collector.ingest.wire_messages", "uncia_collector.ingest.store"]
 ):
     from uncia_collector.ingest.store import picture_size
-    from uncia_collector.ingest.wire_messages import Garbage, Wire, arrival
+    from uncia_collector.ingest.wire_messages import RawMessage, RefusedMessage, parse_message
     from uncia_contract.errors import MessageError
     from uncia_contract.messages import records, topics
 
@@ -48,7 +48,7 @@ def one(data: bytes) -> None:
     name = topic.decode("utf-8", "replace")
     match which[0] % 4 if which else 0:
         case 0:
-            _made_out(Wire(name, payload))
+            _made_out(RawMessage(name, payload))
         case 1:
             for kind in KINDS:
                 try:
@@ -57,14 +57,14 @@ def one(data: bytes) -> None:
                     continue
         case 2:
             sha256, size = payload[:64].decode("latin-1"), payload[64:].partition(b"\n")[0].decode("latin-1")
-            _made_out(Wire(name, payload[64:].partition(b"\n")[2], [("sha256", sha256), ("size", size)]))
+            _made_out(RawMessage(name, payload[64:].partition(b"\n")[2], [("sha256", sha256), ("size", size)]))
         case 3:
             picture_size(rest)
 
 
-def _made_out(wire: Wire) -> None:
-    found = arrival(wire, topics.ROOT)
-    assert not isinstance(found, Garbage) or found.reason, "garbage without a reason"
+def _made_out(message: RawMessage) -> None:
+    found = parse_message(message, topics.ROOT)
+    assert not isinstance(found, RefusedMessage) or found.reason, "garbage without a reason"
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ class Collector:
         self.database.migrate()
         self.folder.sweep()
         with self.database.writing() as connection:
-            chunks.drop_older(connection, datetime.now(UTC) - STRAYS_KEPT)
+            chunks.delete_older(connection, datetime.now(UTC) - STRAYS_KEPT)
         if self.settings.http is not None:
             self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
             self.page.start()

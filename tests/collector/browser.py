@@ -148,7 +148,7 @@ def station(browser, empty_station, make_sequence, make_jpeg, tmp_path):
             id=str(n), started_at=datetime(2026, 11, 22, 20, tzinfo=UTC) + timedelta(minutes=n),
             pictures=[make_jpeg(10 * n + k, (320, 240)) for k in range(3)], score=0.6 + n / 10, bundle=IDENTITY,
         )  # fmt: skip
-        empty_station.stored.take(*sequence.wires())
+        empty_station.stored.commit(*sequence.messages())
     table = tmp_path / "deployments.csv"
     table.write_text(DEPLOYMENTS)
     read_deployments(table, empty_station.stored.database)

@@ -23,7 +23,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import metadata
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
-from uncia_collector.ingest.wire_messages import Wire, arrival
+from uncia_collector.ingest.wire_messages import RawMessage, parse_message
 from uncia_collector.settings import sqlite_url
 from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, Preview, SequenceRecord, encode
 from uncia_contract.messages.topics import MAX_CHUNK_BYTES, Topics
@@ -118,24 +118,24 @@ class SentSequence:
             preview=self.preview,
         )
 
-    def record_wire(self) -> Wire:
+    def record_message(self) -> RawMessage:
         """The record's message."""
-        return Wire(Topics(self.trap).record(self.id), encode(self.record))
+        return RawMessage(Topics(self.trap).record(self.id), encode(self.record))
 
-    def chunk_wires(self, n: int, step: int = MAX_CHUNK_BYTES) -> list[Wire]:
+    def chunk_messages(self, n: int, step: int = MAX_CHUNK_BYTES) -> list[RawMessage]:
         """The messages of frame `n`, in order."""
         picture = self.pictures[n]
         properties = [("sha256", hashlib.sha256(picture).hexdigest()), ("size", str(len(picture)))]
         return [
-            Wire(Topics(self.trap).chunk(self.id, n, start), picture[start : start + step], properties)
+            RawMessage(Topics(self.trap).chunk(self.id, n, start), picture[start : start + step], properties)
             for start in range(0, len(picture), step)
         ]
 
-    def wires(self, step: int = MAX_CHUNK_BYTES) -> list[Wire]:
+    def messages(self, step: int = MAX_CHUNK_BYTES) -> list[RawMessage]:
         """Everything, in the trap's order."""
         return [
-            self.record_wire(),
-            *(wire for n in range(len(self.pictures)) for wire in self.chunk_wires(n, step)),
+            self.record_message(),
+            *(message for n in range(len(self.pictures)) for message in self.chunk_messages(n, step)),
         ]
 
 
@@ -147,9 +147,9 @@ class StoreUnderTest:
     root: Path
     store: Store
 
-    def take(self, *wires: Wire, now: datetime = NOW):
+    def commit(self, *messages: RawMessage, now: datetime = NOW):
         """The receipts of one batch, by (trap, sequence)."""
-        addressed = self.store.take([arrival(wire) for wire in wires], now)
+        addressed = self.store.commit([parse_message(message) for message in messages], now)
         return {(item.trap, item.receipt.sequence): item.receipt for item in addressed}
 
     def files(self) -> dict[str, bytes]:

@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 from tests.collector.ingest.test_subscriber import TrapClient
-from tests.collector.web.test_page import state_wire
+from tests.collector.web.test_page import state_message
 
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.logs import configure_logs, logger
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
@@ -52,7 +52,7 @@ def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
     address = served.read_until("the page is at")["address"]
     served.read_until("subscribed")
     trap = TrapClient(mosquitto.host, mosquitto.port)
-    trap.send(Wire("uncia/v1/ridge/sequence/x", b"{"), *sent.wires())
+    trap.send(RawMessage("uncia/v1/ridge/sequence/x", b"{"), *sent.messages())
     trap.await_complete()
     trap.close()
     assert urllib.request.urlopen(f"{address}health").status == 200
@@ -115,7 +115,7 @@ class Health:
 
 def test_prometheus_reads_the_metrics(stored, sent):
     """Its own parser: names, types, labels and values; nothing twice."""
-    stored.take(*sent.wires(), state_wire(), Wire("uncia/v1/ridge/sequence/x", b"{"))
+    stored.commit(*sent.messages(), state_message(), RawMessage("uncia/v1/ridge/sequence/x", b"{"))
     client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database, Health()))
     answer = client.get("/metrics")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}

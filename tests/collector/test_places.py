@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from tests.collector.conftest import LATITUDE, LONGITUDE, NAMED, tells_of
 from tests.collector.station.test_alerts import Inbox, http_handler, smtp_handler, state_of
-from tests.collector.web.test_page import PASSWORD, state_wire
+from tests.collector.web.test_page import PASSWORD, state_message
 
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.listing import listing
@@ -44,7 +44,7 @@ def placed(stored, make_sequence, placed_jpeg, tmp_path):
     )
     read_deployments(table, stored.database)
     sequence = make_sequence(pictures=[placed_jpeg()], started_at=NOW - timedelta(hours=1))
-    stored.take(*sequence.wires(), state_wire(), now=NOW)
+    stored.commit(*sequence.messages(), state_message(), now=NOW)
     review(stored.database, ("ridge", sequence.id), "confirmed", "anara", NOW)
     return stored
 
@@ -177,7 +177,7 @@ def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, 
         f"d1,{LATITUDE},{LONGITUDE},2026-01-01,,ridge\n"
     )
     read_deployments(table, on_sqlite.database)
-    on_sqlite.take(*make_sequence(pictures=[placed_jpeg()]).wires())
+    on_sqlite.commit(*make_sequence(pictures=[placed_jpeg()]).messages())
     run = [sys.executable, "-m", "uncia_collector.cli.main"]
     out, second = tmp_path / "out.zip", tmp_path / "second"
     subprocess.run(

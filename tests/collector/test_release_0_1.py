@@ -12,7 +12,7 @@ from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.people import People
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
-from uncia_collector.ingest.wire_messages import arrival
+from uncia_collector.ingest.wire_messages import parse_message
 from uncia_collector.settings import sqlite_url
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -55,6 +55,6 @@ def test_a_sequence_that_arrived_in_part_is_finished(catalogue: Database, releas
     """A new one is stored beside it, and its receipt says so."""
     store = Store(catalogue, FrameFolder(release / "station"))
     sent = make_sequence("000003", "ridge", [make_jpeg(7)])
-    [addressed] = store.take([arrival(wire) for wire in sent.wires()], NOW)
+    [addressed] = store.commit([parse_message(message) for message in sent.messages()], NOW)
     assert addressed.receipt.record_stored and addressed.receipt.frames_stored == (0,)
     assert len(list(listing(catalogue))) == 5

@@ -30,7 +30,7 @@ def reviewed(on_sqlite, make_sequence, tmp_path):
                 id=f"{n:04d}", trap=location.lower(), started_at=NOW - timedelta(hours=n),
                 pictures=[(labels.parent / row["file"]).read_bytes() for row in rows],
             )  # fmt: skip
-            on_sqlite.take(*sequence.wires())
+            on_sqlite.commit(*sequence.messages())
             verdict = "confirmed" if label == "snow_leopard" else "rejected"
             review(on_sqlite.database, (sequence.trap, sequence.id), verdict, "anara", NOW)
     return on_sqlite

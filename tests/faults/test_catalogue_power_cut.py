@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from PIL import Image
 from support.power_cut import leave_out_folder_fsyncs
-from uncia_collector.ingest.wire_messages import Wire, arrival
+from uncia_collector.ingest.wire_messages import RawMessage, parse_message
 from uncia_collector.catalogue.database import Database
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.settings import sqlite_url
@@ -43,8 +43,8 @@ def jpeg(n):
     Image.new("RGB", (8 + n, 8), (n * 7 % 256, n, 255 - n)).save(stream, "JPEG")
     return stream.getvalue()
 
-def take(*wires):
-    for answer in store.take([arrival(wire) for wire in wires], now):
+def take(*messages):
+    for answer in store.commit([parse_message(message) for message in messages], now):
         receipt = answer.receipt
         if receipt.record_stored:
             marks.write(f"record {receipt.sequence}\\n")
@@ -56,12 +56,12 @@ for number in range(14):
     contents = [jpeg(3 * number + n) for n in range(3)]
     record = make_record(f"s{number:03d}", contents)
     hashes.update({(record.id, entry.n): entry.sha256 for entry in record.frames})
-    take(Wire(topics.record(record.id), encode(record)))
+    take(RawMessage(topics.record(record.id), encode(record)))
     for entry, content in zip(record.frames, contents):
         user = [("sha256", entry.sha256), ("size", str(entry.size))]
         half = entry.size // 2
-        take(Wire(topics.chunk(record.id, entry.n, half), content[half:], user))
-        take(Wire(topics.chunk(record.id, entry.n, 0), content[:half], user))
+        take(RawMessage(topics.chunk(record.id, entry.n, half), content[half:], user))
+        take(RawMessage(topics.chunk(record.id, entry.n, 0), content[:half], user))
 """
 
 

@@ -18,7 +18,7 @@ from uncia_contract.messages.tls import tls_of
 
 
 def broker_client(settings: BrokerSettings) -> mqtt.Client:
-    """A client with our identity; arrivals are acknowledged by hand.
+    """A client with our identity; messages are acknowledged by hand.
 
     Raises:
         ConfigurationError: the password or a TLS file is missing or is not what it should be.

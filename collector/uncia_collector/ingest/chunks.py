@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from uncia_collector.catalogue.schema import chunks
 from uncia_collector.catalogue.sql import of_sequences
-from uncia_collector.ingest.wire_messages import ChunkArrival
+from uncia_collector.ingest.wire_messages import ChunkMessage
 
 Key = tuple[str, str]  # (trap, sequence id)
 FrameKey = tuple[str, str, int]
@@ -26,81 +26,73 @@ MAX_STRAY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass
-class Parts:
+class PartialFrame:
     """What is there of one version (sha256, size) of one frame."""
 
     sha256: str
     size: int
-    held: dict[int, int] = field(default_factory=dict)  # start: end, in the database
-    fresh: dict[int, bytes] = field(default_factory=dict)  # start: content, from this batch
+    stored: dict[int, int] = field(default_factory=dict)  # start: end, in the database
+    new: dict[int, bytes] = field(default_factory=dict)  # start: content, from this batch
 
     @property
     def ranges(self) -> list[Range]:
         """All ranges that are there, unmerged."""
-        return [*self.held.items(), *((start, start + len(content)) for start, content in self.fresh.items())]
+        return [*self.stored.items(), *((start, start + len(content)) for start, content in self.new.items())]
 
     def missing(self) -> list[Range]:
         """The ranges that are not."""
         return missing(self.ranges, self.size)
 
-    def add(self, chunk: ChunkArrival) -> bool:
+    def add(self, chunk: ChunkMessage) -> bool:
         """Take a chunk in; False when it brings nothing new."""
         if not any(chunk.start < end and start < chunk.end for start, end in self.missing()):
             return False
-        self.fresh[chunk.start] = max(self.fresh.get(chunk.start, b""), chunk.content, key=len)
+        self.new[chunk.start] = max(self.new.get(chunk.start, b""), chunk.content, key=len)
         return True
 
 
-Waiting = dict[FrameKey, dict[str, Parts]]  # by the frame's sha256
+Waiting = dict[FrameKey, dict[str, PartialFrame]]  # by the frame's sha256
 
 
 def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
     """What waits for these sequences, without its bytes."""
     waiting: Waiting = defaultdict(dict)
-    columns = (
-        chunks.c.trap,
-        chunks.c.sequence,
-        chunks.c.n,
-        chunks.c.sha256,
-        chunks.c.size,
-        chunks.c.start,
-        chunks.c.end,
-    )
+    columns = (chunks.c[name] for name in ("trap", "sequence", "n", "sha256", "size", "start", "end"))
     found = select(*columns).where(of_sequences(chunks.c.trap, chunks.c.sequence, keys))
     for trap, sequence, n, sha256, size, start, end in connection.execute(found):
-        parts = waiting[trap, sequence, n].setdefault(sha256, Parts(sha256, size))
-        parts.held[start] = end
+        partial = waiting[trap, sequence, n].setdefault(sha256, PartialFrame(sha256, size))
+        partial.stored[start] = end
     return waiting
 
 
-def assemble(connection: Connection, key: FrameKey, parts: Parts) -> bytes:
+def assemble(connection: Connection, key: FrameKey, partial: PartialFrame) -> bytes:
     """The frame's bytes, all of whose ranges are there."""
-    content = dict(parts.fresh)
-    if missing(((start, start + len(part)) for start, part in content.items()), parts.size):
-        held = select(chunks.c.start, chunks.c.content).where(_of(key), chunks.c.sha256 == parts.sha256)
-        for start, part in connection.execute(held):
+    content = dict(partial.new)
+    if missing(((start, start + len(part)) for start, part in content.items()), partial.size):
+        saved = select(chunks.c.start, chunks.c.content).where(_of(key), chunks.c.sha256 == partial.sha256)
+        for start, part in connection.execute(saved):
             content[start] = max(content.get(start, b""), part, key=len)
-    return joined(content, parts.size)
+    return joined(content, partial.size)
 
 
-def keep(connection: Connection, key: FrameKey, parts: Parts, now: datetime) -> None:
-    """Keep this batch's chunks of a frame until the rest comes."""
-    replaced = [start for start in parts.fresh if start in parts.held]
+def save(connection: Connection, key: FrameKey, partial: PartialFrame, now: datetime) -> None:
+    """Save this batch's chunks of a frame until the rest comes."""
+    replaced = [start for start in partial.new if start in partial.stored]
     if replaced:
         connection.execute(
-            delete(chunks).where(_of(key), chunks.c.sha256 == parts.sha256, chunks.c.start.in_(replaced))
+            delete(chunks).where(_of(key), chunks.c.sha256 == partial.sha256, chunks.c.start.in_(replaced))
         )
-    connection.execute(insert(chunks), [_row(key, parts, start, now) for start in parts.fresh])
+    connection.execute(insert(chunks), [_row(key, partial, start, now) for start in partial.new])
 
 
-def drop(connection: Connection, keys: Iterable[FrameKey]) -> None:
-    """Forget all chunks of these frames."""
+def delete_frames(connection: Connection, keys: Iterable[FrameKey]) -> None:
+    """Delete all chunks of these frames."""
     for key in keys:
         connection.execute(delete(chunks).where(_of(key)))
 
 
-def drop_older(connection: Connection, before: datetime) -> int:
-    """Forget chunks that came before a time and still wait; how many they were."""
+def delete_older(connection: Connection, before: datetime) -> int:
+    """Delete chunks that came before a time and still wait; how many they were."""
     return connection.execute(delete(chunks).where(chunks.c.received_at < before)).rowcount
 
 
@@ -110,20 +102,13 @@ def waiting_bytes(connection: Connection, trap: str) -> int:
     return int(connection.execute(total).scalar_one())
 
 
-def _row(key: FrameKey, parts: Parts, start: int, now: datetime) -> dict[str, Any]:
-    content = parts.fresh[start]
+def _row(key: FrameKey, partial: PartialFrame, start: int, now: datetime) -> dict[str, Any]:
+    content = partial.new[start]
     trap, sequence, n = key
     return {
-        "trap": trap,
-        "sequence": sequence,
-        "n": n,
-        "start": start,
-        "end": start + len(content),
-        "sha256": parts.sha256,
-        "size": parts.size,
-        "received_at": now,
-        "content": content,
-    }
+        "trap": trap, "sequence": sequence, "n": n, "start": start, "end": start + len(content),
+        "sha256": partial.sha256, "size": partial.size, "received_at": now, "content": content,
+    }  # fmt: skip
 
 
 def _of(key: FrameKey) -> Any:

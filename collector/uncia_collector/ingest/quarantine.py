@@ -7,27 +7,27 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 
 from uncia_collector.catalogue.schema import quarantine
-from uncia_collector.ingest.wire_messages import Garbage
+from uncia_collector.ingest.wire_messages import RefusedMessage
 
 KEPT = 1000
 KEPT_BYTES = 64 * 1024
 
 
-def add(connection: Connection, refused: Sequence[Garbage], now: datetime) -> None:
+def add(connection: Connection, refused: Sequence[RefusedMessage], now: datetime) -> None:
     """Keep refused messages; the oldest beyond `KEPT` go."""
-    connection.execute(insert(quarantine), [_row(garbage, now) for garbage in refused])
+    connection.execute(insert(quarantine), [_row(message, now) for message in refused])
     newest = connection.execute(select(func.max(quarantine.c.key))).scalar_one()
     connection.execute(delete(quarantine).where(quarantine.c.key <= newest - KEPT))
 
 
-def _row(garbage: Garbage, now: datetime) -> dict[str, Any]:
+def _row(message: RefusedMessage, now: datetime) -> dict[str, Any]:
     return {
         "at": now,
-        "trap": garbage.trap,
-        "topic": _text(garbage.topic),
-        "reason": _text(garbage.reason),
-        "size": max(garbage.size, len(garbage.payload)),
-        "payload": garbage.payload[:KEPT_BYTES],
+        "trap": message.trap,
+        "topic": _text(message.topic),
+        "reason": _text(message.reason),
+        "size": max(message.size, len(message.payload)),
+        "payload": message.payload[:KEPT_BYTES],
     }
 
 

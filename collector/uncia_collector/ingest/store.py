@@ -1,4 +1,4 @@
-"""The catalogue's writing side: a batch of arrivals goes in, receipts come out, and all of it is committed.
+"""The catalogue's writing side: a batch of messages goes in, receipts come out, and all of it is committed.
 
 Decides what counts as stored, what conflicts, and what each receipt says (DESIGN 7 and 8):
 #1  A sequence is known by (trap, id); the same record again changes nothing and is answered in full.
@@ -22,19 +22,19 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import frames, sequences, tallies
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.ingest import chunks, quarantine, trap_status
-from uncia_collector.ingest.chunks import FrameKey, Key, Parts
+from uncia_collector.ingest.chunks import FrameKey, Key, PartialFrame
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
-from uncia_collector.ingest.trap_status import TrapNews
+from uncia_collector.ingest.trap_status import TrapUpdate
 from uncia_collector.ingest.wire_messages import (
-    Arrival,
-    AvailabilityArrival,
-    ChunkArrival,
-    Garbage,
-    RecordArrival,
-    StateArrival,
+    AvailabilityMessage,
+    ChunkMessage,
+    Message,
+    RecordMessage,
+    RefusedMessage,
+    StateMessage,
 )
 from uncia_contract.errors import FrameError
-from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord
+from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord, best_frame
 from uncia_contract.pictures.jpeg import oriented_size
 
 
@@ -52,7 +52,7 @@ class Store:
     def __init__(self, database: Database, folder: FrameFolder) -> None:
         self.database, self.folder = database, folder
 
-    def take(self, arrivals: Sequence[Arrival], now: datetime) -> list[AddressedReceipt]:
+    def commit(self, messages: Sequence[Message], now: datetime) -> list[AddressedReceipt]:
         """Commit a batch; the receipts to send now that it is committed.
 
         Raises:
@@ -61,10 +61,10 @@ class Store:
         """
         with self.database.writing() as connection:
             batch = _Batch(connection, self.folder, now)
-            self.database.lock_sequences(connection, _keys(arrivals))
-            batch.load(_keys(arrivals))
-            for arrival in arrivals:
-                batch.sort(arrival)
+            self.database.lock_sequences(connection, _keys(messages))
+            batch.load(_keys(messages))
+            for message in messages:
+                batch.add(message)
             return batch.write()
 
 
@@ -74,13 +74,13 @@ def fingerprint(record: SequenceRecord) -> str:
     return hashlib.sha256(frames_text.encode()).hexdigest()
 
 
-def _keys(arrivals: Sequence[Arrival]) -> list[Key]:
+def _keys(messages: Sequence[Message]) -> list[Key]:
     keys: set[Key] = set()
-    for arrival in arrivals:
-        if isinstance(arrival, RecordArrival):
-            keys.add((arrival.record.trap, arrival.record.id))
-        elif isinstance(arrival, ChunkArrival | Garbage) and arrival.sequence:
-            keys.add((arrival.trap, arrival.sequence))
+    for message in messages:
+        if isinstance(message, RecordMessage):
+            keys.add((message.record.trap, message.record.id))
+        elif isinstance(message, ChunkMessage | RefusedMessage) and message.sequence:
+            keys.add((message.trap, message.sequence))
     return sorted(keys)
 
 
@@ -100,21 +100,21 @@ class _Sequence:
 
 
 class _Batch:
-    """One transaction's work: `load` what is known, `sort` each arrival, `write` it all."""
+    """One transaction's work: `load` what is known, `add` each message, `write` it all."""
 
     def __init__(self, connection: Connection, folder: FrameFolder, now: datetime) -> None:
         self.connection, self.folder, self.now = connection, folder, now
         self.known: dict[Key, _Sequence] = {}
         self.waiting: chunks.Waiting = {}
-        self.new_records: list[RecordArrival] = []
-        self.news: dict[str, TrapNews] = {}
-        self.garbage: list[Garbage] = []
-        self.tally: Counter[tuple[str, str]] = Counter()
-        self.answered: set[Key] = set()
+        self.new_records: list[RecordMessage] = []
+        self.trap_updates: dict[str, TrapUpdate] = {}
+        self.quarantined: list[RefusedMessage] = []
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self.due_receipts: set[Key] = set()
         self.refusals: dict[Key, str] = {}
         self.files: dict[str, bytes] = {}
         self.frame_changes: list[dict[str, Any]] = []
-        self.settled: set[FrameKey] = set()
+        self.finished: set[FrameKey] = set()
 
     def load(self, keys: list[Key]) -> None:
         """Read what the catalogue has of these sequences."""
@@ -129,115 +129,117 @@ class _Batch:
             self.known[row.trap, row.sequence].frames[row.n] = _Frame(row.sha256, row.size, row.status)
         self.waiting = chunks.load_waiting(self.connection, keys)
 
-    def sort(self, arrival: Arrival) -> None:
-        """Find out what one arrival means."""
-        match arrival:
-            case RecordArrival():
-                self._hear(arrival.record.trap)
-                self._sort_record(arrival)
-            case ChunkArrival():
-                self._hear(arrival.trap)
-                self._sort_chunk(arrival)
-            case StateArrival():
-                self._news(arrival.state.trap).hear(arrival)
-                self.tally["states", arrival.state.trap] += 1
-            case AvailabilityArrival():
-                self._news(arrival.trap).hear(arrival)
-            case Garbage():
-                self._refuse(arrival, "garbage")
+    def add(self, message: Message) -> None:
+        """Take one message in; nothing is written yet."""
+        match message:
+            case RecordMessage():
+                self._mark_alive(message.record.trap)
+                self._add_record(message)
+            case ChunkMessage():
+                self._mark_alive(message.trap)
+                self._add_chunk(message)
+            case StateMessage():
+                self._update_of(message.state.trap).add(message)
+                self.counts["states", message.state.trap] += 1
+            case AvailabilityMessage():
+                self._update_of(message.trap).add(message)
+            case RefusedMessage():
+                self._refuse(message, "garbage")
 
     def write(self) -> list[AddressedReceipt]:
-        """Write all that was sorted; the receipts that are due once it is committed."""
+        """Write all that was added; the receipts that are due once it is committed."""
         self._write_records()
-        self._settle_frames()
+        self._finish_frames()
         self._write_frames()
-        if self.garbage:
-            quarantine.add(self.connection, self.garbage, self.now)
-        trap_status.write(self.connection, self.news.values(), self.now)
-        for (name, trap), count in sorted(self.tally.items()):
+        if self.quarantined:
+            quarantine.add(self.connection, self.quarantined, self.now)
+        trap_status.write(self.connection, self.trap_updates.values(), self.now)
+        for (name, trap), count in sorted(self.counts.items()):
             row = {"name": name, "trap": trap, "count": count}
             self.connection.execute(upsert(self.connection, tallies, row, ["name", "trap"], added=["count"]))
-        return [self._receipt(key) for key in sorted(self.answered | self.refusals.keys())]
+        return [self._receipt(key) for key in sorted(self.due_receipts | self.refusals.keys())]
 
-    # -- sorting ---------------------------------------------------------------------------------------------------
+    # -- adding ----------------------------------------------------------------------------------------------------
 
-    def _news(self, trap: str) -> TrapNews:
-        return self.news.setdefault(trap, TrapNews(trap))
+    def _update_of(self, trap: str) -> TrapUpdate:
+        return self.trap_updates.setdefault(trap, TrapUpdate(trap))
 
-    def _hear(self, trap: str) -> None:
-        self._news(trap).alive = True
+    def _mark_alive(self, trap: str) -> None:
+        self._update_of(trap).alive = True
 
-    def _refuse(self, garbage: Garbage, name: str) -> None:
-        self.garbage.append(garbage)
-        self.tally[name, garbage.trap] += 1
-        if garbage.sequence and "/frame/" not in garbage.topic:
-            self.refusals[garbage.trap, garbage.sequence] = garbage.reason[:300]
+    def _refuse(self, message: RefusedMessage, name: str) -> None:
+        self.quarantined.append(message)
+        self.counts[name, message.trap] += 1
+        if message.sequence and "/frame/" not in message.topic:
+            self.refusals[message.trap, message.sequence] = message.reason[:300]
 
-    def _sort_record(self, arrival: RecordArrival) -> None:
-        record = arrival.record
+    def _add_record(self, message: RecordMessage) -> None:
+        record = message.record
         key = (record.trap, record.id)
         known = self.known.get(key)
         if known is None:
             entries = {frame.n: _Frame(frame.sha256, frame.size, "missing") for frame in record.frames}
             self.known[key] = _Sequence(fingerprint(record), record.started_at, 0, entries)
-            self.new_records.append(arrival)
-            self.tally["sequences", record.trap] += 1
+            self.new_records.append(message)
+            self.counts["sequences", record.trap] += 1
         elif known.fingerprint != fingerprint(record):  # #2
             reason = f"sequence {record.id} of {record.trap} is stored with other frames: a conflicting hash for one id"
-            self._refuse(Garbage(f"{record.trap}/sequence/{record.id}", arrival.payload, reason, *key), "conflicts")
+            self._refuse(
+                RefusedMessage(f"{record.trap}/sequence/{record.id}", message.payload, reason, *key), "conflicts"
+            )
             return
         else:
-            self.tally["records_again", record.trap] += 1
-        self.answered.add(key)
+            self.counts["records_again", record.trap] += 1
+        self.due_receipts.add(key)
 
-    def _sort_chunk(self, chunk: ChunkArrival) -> None:
+    def _add_chunk(self, chunk: ChunkMessage) -> None:
         known = self.known.get((chunk.trap, chunk.sequence))
         frame = known.frames.get(chunk.n) if known else None
         if known is not None and (frame is None or (frame.sha256, frame.size) != (chunk.sha256, chunk.size)):
             reason = f"chunk of frame {chunk.n}: its sha256 and size are not those of the record"
             topic = f"{chunk.trap}/sequence/{chunk.sequence}/frame/{chunk.n}/{chunk.start}"
-            self._refuse(Garbage(topic, chunk.content, reason, chunk.trap, chunk.sequence), "conflicts")
+            self._refuse(RefusedMessage(topic, chunk.content, reason, chunk.trap, chunk.sequence), "conflicts")
             return
         if frame is not None and frame.status != "missing":  # #4
-            self.tally["chunks_again", chunk.trap] += 1
-            self.answered.add((chunk.trap, chunk.sequence))
+            self.counts["chunks_again", chunk.trap] += 1
+            self.due_receipts.add((chunk.trap, chunk.sequence))
             return
         versions = self.waiting.setdefault((chunk.trap, chunk.sequence, chunk.n), {})
-        parts = versions.setdefault(chunk.sha256, Parts(chunk.sha256, chunk.size))
-        self.tally["chunks" if parts.add(chunk) else "chunks_again", chunk.trap] += 1
+        partial = versions.setdefault(chunk.sha256, PartialFrame(chunk.sha256, chunk.size))
+        self.counts["chunks" if partial.add(chunk) else "chunks_again", chunk.trap] += 1
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def _write_records(self) -> None:
         if self.new_records:
-            rows = [_sequence_row(arrival, self.now) for arrival in self.new_records]
+            rows = [_sequence_row(message, self.now) for message in self.new_records]
             self.connection.execute(insert(sequences), rows)
-            entries = [row for arrival in self.new_records for row in _frame_rows(arrival.record)]
+            entries = [row for message in self.new_records for row in _frame_rows(message.record)]
             self.connection.execute(insert(frames), entries)
 
-    def _settle_frames(self) -> None:
+    def _finish_frames(self) -> None:
         """Store each frame that is whole now, keep the chunks of the others."""
         strays: Counter[str] = Counter()
         for key, versions in self.waiting.items():
             known = self.known.get(key[:2])
-            for parts in versions.values():
+            for partial in versions.values():
                 if known is None:
-                    self._keep_stray(key, parts, strays)
-                elif (frame := known.frames.get(key[2])) is not None and frame.sha256 == parts.sha256:
-                    self._settle(key, parts, known)
+                    self._keep_stray(key, partial, strays)
+                elif (frame := known.frames.get(key[2])) is not None and frame.sha256 == partial.sha256:
+                    self._finish_frame(key, partial, known)
                 else:
-                    self.settled.add(key)  # waited for a record that tells of other bytes
+                    self.finished.add(key)  # waited for a record that tells of other bytes
 
-    def _settle(self, key: FrameKey, parts: Parts, known: _Sequence) -> None:
-        if parts.missing():
-            if parts.fresh:
-                chunks.keep(self.connection, key, parts, self.now)
+    def _finish_frame(self, key: FrameKey, partial: PartialFrame, known: _Sequence) -> None:
+        if partial.missing():
+            if partial.new:
+                chunks.save(self.connection, key, partial, self.now)
             return
-        self.settled.add(key)
-        self.answered.add(key[:2])
-        content = chunks.assemble(self.connection, key, parts)
-        if hashlib.sha256(content).hexdigest() != parts.sha256:  # #3a
-            self.tally["mismatches", key[0]] += 1
+        self.finished.add(key)
+        self.due_receipts.add(key[:2])
+        content = chunks.assemble(self.connection, key, partial)
+        if hashlib.sha256(content).hexdigest() != partial.sha256:  # #3a
+            self.counts["mismatches", key[0]] += 1
             return
         self._store(key, content, known)
 
@@ -247,33 +249,34 @@ class _Batch:
         if size is None:  # #3b
             path, status = f"quarantine/{path}", "quarantined"
             reason = f"frame {n} of {sequence}: not a JPEG, kept as {path}"
-            self._refuse(Garbage(f"{trap}/sequence/{sequence}/frame/{n}", content[:64], reason, trap), "not_jpeg")
+            self._refuse(
+                RefusedMessage(f"{trap}/sequence/{sequence}/frame/{n}", content[:64], reason, trap), "not_jpeg"
+            )
         self.files[path] = content
         known.frames[n].status = status
         known.frames_stored += 1
-        self.tally["frames", trap] += 1
+        self.counts["frames", trap] += 1
         width, height = size or (None, None)
         self.frame_changes.append(
             {"k_trap": trap, "k_sequence": sequence, "k_n": n}
             | {"status": status, "path": path, "width": width, "height": height}
         )
 
-    def _keep_stray(self, key: FrameKey, parts: Parts, strays: Counter[str]) -> None:
-        if not parts.fresh:
+    def _keep_stray(self, key: FrameKey, partial: PartialFrame, strays: Counter[str]) -> None:
+        if not partial.new:
             return
         trap = key[0]
         if trap not in strays:
             strays[trap] = chunks.waiting_bytes(self.connection, trap)
-        strays[trap] += sum(map(len, parts.fresh.values()))
+        strays[trap] += sum(map(len, partial.new.values()))
         if strays[trap] > chunks.MAX_STRAY_BYTES:
-            self.tally["strays_dropped", trap] += len(parts.fresh)
+            self.counts["strays_dropped", trap] += len(partial.new)
         else:
-            chunks.keep(self.connection, key, parts, self.now)
+            chunks.save(self.connection, key, partial, self.now)
 
     def _write_frames(self) -> None:
-        chunks.drop(
-            self.connection, sorted(key for key in self.settled if any(p.held for p in self.waiting[key].values()))
-        )
+        stored = [key for key in self.finished if any(partial.stored for partial in self.waiting[key].values())]
+        chunks.delete_frames(self.connection, sorted(stored))
         if not self.frame_changes:
             return
         self.folder.put(self.files.items())
@@ -283,13 +286,10 @@ class _Batch:
 
     def _progress(self, key: Key) -> dict[str, Any]:
         known = self.known[key]
-        complete = known.frames_stored == len(known.frames)
+        completed_at = self.now if known.frames_stored == len(known.frames) else None
         return {
-            "k_trap": key[0],
-            "k_id": key[1],
-            "frames_stored": known.frames_stored,
-            "completed_at": self.now if complete else None,
-        }
+            "k_trap": key[0], "k_id": key[1], "frames_stored": known.frames_stored, "completed_at": completed_at,
+        }  # fmt: skip
 
     def _receipt(self, key: Key) -> AddressedReceipt:
         trap, sequence = key
@@ -297,17 +297,16 @@ class _Batch:
         refused = self.refusals.get(key)
         if known is None:
             return AddressedReceipt(trap, Receipt(sequence, record_stored=False, refused=refused))
-        stored = tuple(n for n, frame in sorted(known.frames.items()) if frame.status != "missing")
-        lacking = tuple(
-            self._missing((*key, n), frame) for n, frame in sorted(known.frames.items()) if frame.status == "missing"
-        )
-        return AddressedReceipt(trap, Receipt(sequence, True, stored, lacking, refused))
+        ordered = sorted(known.frames.items())
+        stored = tuple(n for n, frame in ordered if frame.status != "missing")
+        missing = tuple(self._missing((*key, n), frame) for n, frame in ordered if frame.status == "missing")
+        return AddressedReceipt(trap, Receipt(sequence, True, stored, missing, refused))
 
     def _missing(self, key: FrameKey, frame: _Frame) -> MissingFrame:
-        parts = self.waiting.get(key, {}).get(frame.sha256)
-        if parts is None or key in self.settled:
+        partial = self.waiting.get(key, {}).get(frame.sha256)
+        if partial is None or key in self.finished:
             return MissingFrame(key[2])
-        gaps = parts.missing()
+        gaps = partial.missing()
         ranges = () if gaps == [(0, frame.size)] else tuple(ByteRange(start, end) for start, end in gaps)
         return MissingFrame(key[2], ranges)
 
@@ -346,21 +345,20 @@ def _frames_of(keys: list[Key]) -> Any:
     return select(*columns).where(of_sequences(frames.c.trap, frames.c.sequence, keys))
 
 
-def _sequence_row(arrival: RecordArrival, now: datetime) -> dict[str, Any]:
-    record = arrival.record
-    best = max(record.frames, key=lambda frame: -1.0 if frame.score is None else frame.score)
+def _sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
+    record = message.record
     return {name: getattr(record, name) for name in _COPIED} | {
         "received_at": now,
         "frames": len(record.frames),
         "frames_stored": 0,
-        "best_frame": best.n,
+        "best_frame": best_frame(record),
         "clock_synchronised": record.clock.synchronised,
         "clock_source": record.clock.source,
         "bundle": record.bundle.name,
         "bundle_version": record.bundle.version,
         "bundle_sha256": record.bundle.sha256,
         "fingerprint": fingerprint(record),
-        "record": arrival.payload,
+        "record": message.payload,
         "review": "open",
     }
 

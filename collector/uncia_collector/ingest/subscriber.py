@@ -25,12 +25,12 @@ from uncia_collector.ingest.quarantine import KEPT_BYTES
 from uncia_collector.ingest.store import AddressedReceipt, Store
 from uncia_collector.ingest.wire_messages import (
     MAX_MESSAGE_BYTES,
-    Arrival,
-    Garbage,
-    RecordArrival,
-    StateArrival,
-    Wire,
-    arrival,
+    Message,
+    RawMessage,
+    RecordMessage,
+    RefusedMessage,
+    StateMessage,
+    parse_message,
 )
 from uncia_collector.logs import logger
 from uncia_collector.settings import BrokerSettings
@@ -46,9 +46,11 @@ BATCH_BYTES = 8 * 1024 * 1024
 HANGS_S = 60.0  # a batch takes milliseconds
 RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_WAITED_FOR = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
+_RETRIED = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
 
 log = logger("ingest")
+
+Batch = list[tuple[RawMessage, Message]]
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ class Ingest:
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
         self.refusals = 0  # batches that could not be stored when they came
-        self._arrived: queue.Queue[Wire | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
+        self._arrived: queue.Queue[RawMessage | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
         self._stopping, self._subscribed = threading.Event(), threading.Event()
         self._connection = 0
-        self._batch_since_s: float | None = None
+        self._raw_messagessince_s: float | None = None
         self._client = broker_client(settings)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
@@ -117,8 +119,8 @@ class Ingest:
         return self._subscribed.is_set()
 
     def alive(self) -> bool:
-        """Whether arrivals are being stored: waiting for room or for the database counts, hanging does not."""
-        since_s = self._batch_since_s
+        """Whether messages are being stored: waiting for room or for the database counts, hanging does not."""
+        since_s = self._raw_messagessince_s
         hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
         return self._worker.is_alive() and not hangs
 
@@ -181,7 +183,7 @@ class Ingest:
         if len(payload) > MAX_MESSAGE_BYTES:
             payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of these must not fill the memory
         try:
-            self._arrived.put_nowait(Wire(topic, payload, properties, message.retain, token, size))
+            self._arrived.put_nowait(RawMessage(topic, payload, properties, message.retain, token, size))
         except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
             self.dropped += 1
 
@@ -193,45 +195,45 @@ class Ingest:
 
     def _work(self) -> None:
         while (first := self._arrived.get()) is not None and not self._stopping.is_set():
-            wires = self._waiting_with(first)
-            self._batch_since_s = time.monotonic()
-            receipts = self._store([(wire, arrival(wire, self.root)) for wire in wires])
+            batch = [(raw, parse_message(raw, self.root)) for raw in self._raw_messagesfrom(first)]
+            self._raw_messagessince_s = time.monotonic()
+            receipts = self._store(batch)
             if receipts is None:
                 return
             try:
-                self._answer(wires, receipts)
+                self._answer(batch, receipts)
             except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
-                log.error("batch not answered", messages=len(wires), error=repr(error)[:300])
-            self._batch_since_s = None
+                log.error("batch not answered", messages=len(batch), error=repr(error)[:300])
+            self._raw_messagessince_s = None
 
-    def _answer(self, wires: list[Wire], receipts: list[AddressedReceipt]) -> None:
-        for wire in wires:
-            self._acknowledge(wire)
+    def _answer(self, batch: Batch, receipts: list[AddressedReceipt]) -> None:
+        for raw, _ in batch:
+            self._acknowledge(raw)
         for receipt in receipts:
             self._send(receipt)
-        self._announce(wires)
+        self._announce([message.state for _, message in batch if isinstance(message, StateMessage)])
 
-    def _waiting_with(self, first: Wire) -> list[Wire]:
-        """The first message and those that wait behind it, as far as a batch goes."""
-        wires, size = [first], len(first.payload)
-        while len(wires) < BATCH_MESSAGES and size < BATCH_BYTES:
+    def _raw_messagesfrom(self, first: RawMessage) -> list[RawMessage]:
+        """The first message and those that are queued behind it, up to the size of a batch."""
+        raw_messages, size = [first], len(first.payload)
+        while len(raw_messages) < BATCH_MESSAGES and size < BATCH_BYTES:
             try:
-                wire = self._arrived.get_nowait()
+                raw = self._arrived.get_nowait()
             except queue.Empty:
                 break
-            if wire is None:
+            if raw is None:
                 self._arrived.put(None)
                 break
-            wires.append(wire)
-            size += len(wire.payload)
-        return wires
+            raw_messages.append(raw)
+            size += len(raw.payload)
+        return raw_messages
 
-    def _store(self, batch: list[tuple[Wire, Arrival]]) -> list[AddressedReceipt] | None:
+    def _store(self, batch: Batch) -> list[AddressedReceipt] | None:
         """Receipts once the batch is committed, however long that takes; None when we are to stop before."""
         for attempt in range(1_000_000_000):
             try:
-                receipts = self.store.take([item for _, item in batch], self.now())
-            except _WAITED_FOR as error:
+                receipts = self.store.commit([message for _, message in batch], self.now())
+            except _RETRIED as error:
                 self._wait(attempt, error)
                 if self._stopping.is_set():
                     return None
@@ -242,15 +244,16 @@ class Ingest:
             return receipts
         return None
 
-    def _store_singly(self, batch: list[tuple[Wire, Arrival]], error: Exception) -> list[AddressedReceipt] | None:
+    def _store_singly(self, batch: Batch, error: Exception) -> list[AddressedReceipt] | None:
         log.error("batch refused by the store", messages=len(batch), error=repr(error)[:300])
         if len(batch) == 1:
-            wire, item = batch[0]
-            if isinstance(item, Garbage):
+            raw, message = batch[0]
+            if isinstance(message, RefusedMessage):
                 return []
             reason = f"the store refused it: {type(error).__name__}"
-            key = (item.record.trap, item.record.id) if isinstance(item, RecordArrival) else ()  # who is told
-            return self._store([(wire, Garbage(wire.topic, wire.payload, reason, *key))])
+            # The trap of a refused record gets a receipt that says so.
+            key = (message.record.trap, message.record.id) if isinstance(message, RecordMessage) else ()
+            return self._store([(raw, RefusedMessage(raw.topic, raw.payload, reason, *key))])
         receipts: list[AddressedReceipt] = []
         for one in batch:
             stored = self._store([one])
@@ -266,20 +269,18 @@ class Ingest:
         log.error("cannot store, trying again", trouble=self.trouble, in_s=delay_s)
         self._stopping.wait(delay_s)
 
-    def _acknowledge(self, wire: Wire) -> None:
-        token = wire.token
+    def _acknowledge(self, raw: RawMessage) -> None:
+        token = raw.token
         if isinstance(token, _Token) and token.qos and token.connection == self._connection:
             self._client.ack(token.mid, token.qos)
 
-    def _announce(self, wires: list[Wire]) -> None:
-        """Say, retained, how the traps fare that told it."""
+    def _announce(self, states: list[TrapState]) -> None:
+        """Publish, retained, what `announce` makes of traps' states."""
         if self.announce is None:
             return
-        for wire in wires:
-            item = arrival(wire, self.root)
-            if isinstance(item, StateArrival):
-                for topic, payload in self.announce(item.state):
-                    self._client.publish(topic, payload, qos=1, retain=True)
+        for state in states:
+            for topic, payload in self.announce(state):
+                self._client.publish(topic, payload, qos=1, retain=True)
 
     def _send(self, addressed: AddressedReceipt) -> None:
         """Say what is safe; a receipt that gets lost is asked for again by the trap."""

@@ -1,7 +1,8 @@
-"""What arrived on the wire, made out without touching the catalogue.
+"""Parses what arrives over MQTT, without touching the catalogue.
 
-Decides what is garbage: a topic that is not ours, a payload that breaks its schema, a trap that speaks under another's
-name, a chunk that cannot lie in its frame. `arrival` never raises: garbage comes back as `Garbage` with its reason.
+Decides what is refused: a topic that is not ours, a payload that breaks its schema, a trap that speaks under another's
+name, a chunk that cannot lie in its frame. `parse_message` never raises: what it cannot use comes back as
+a `RefusedMessage` with its reason.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
-class Wire:
+class RawMessage:
     """One MQTT message as it came; `token` is whatever the receiver needs to acknowledge it.
 
     `size` is the message's where it was too large and `payload` is only its beginning, else 0.
@@ -44,7 +45,7 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class RecordArrival:
+class RecordMessage:
     """A sequence record, and the very bytes that carried it."""
 
     record: SequenceRecord
@@ -52,7 +53,7 @@ class RecordArrival:
 
 
 @dataclass(frozen=True)
-class ChunkArrival:
+class ChunkMessage:
     """Part of frame `n` from byte `start` on; `sha256` and `size` are the whole frame's."""
 
     trap: str
@@ -70,7 +71,7 @@ class ChunkArrival:
 
 
 @dataclass(frozen=True)
-class StateArrival:
+class StateMessage:
     """A trap's birth certificate and health; `retained` is an old one that the broker kept."""
 
     state: TrapState
@@ -79,7 +80,7 @@ class StateArrival:
 
 
 @dataclass(frozen=True)
-class AvailabilityArrival:
+class AvailabilityMessage:
     """Whether a trap is there."""
 
     trap: str
@@ -88,7 +89,7 @@ class AvailabilityArrival:
 
 
 @dataclass(frozen=True)
-class Garbage:
+class RefusedMessage:
     """What cannot be used, and why; `trap` and `sequence` as far as its topic told them, `size` the whole message's."""
 
     topic: str
@@ -99,42 +100,42 @@ class Garbage:
     size: int = 0
 
 
-Arrival = RecordArrival | ChunkArrival | StateArrival | AvailabilityArrival | Garbage
+Message = RecordMessage | ChunkMessage | StateMessage | AvailabilityMessage | RefusedMessage
 
 
-def arrival(wire: Wire, root: str = topics.ROOT) -> Arrival:
-    """What a message says; garbage, whatever it is, comes back as `Garbage`."""
+def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
+    """What a message says; a `RefusedMessage` where it cannot be used."""
     try:
-        address = topics.parse(wire.topic, root)
+        address = topics.parse(raw.topic, root)
     except MessageError as error:
-        return Garbage(wire.topic, wire.payload, str(error), size=wire.size)
+        return RefusedMessage(raw.topic, raw.payload, str(error), size=raw.size)
     try:
-        if wire.size:
-            raise MessageError(f"message of {wire.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
+        if raw.size:
+            raise MessageError(f"message of {raw.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
         match address:
             case topics.RecordAddress():
-                return _record(wire, address)
+                return _record(raw, address)
             case topics.ChunkAddress():
-                return _chunk(wire, address)
+                return _chunk(raw, address)
             case topics.TrapAddress():
-                return _about_trap(wire, address)
+                return _about_trap(raw, address)
     except MessageError as error:
         sequence = "" if isinstance(address, topics.TrapAddress) else address.sequence
-        return Garbage(wire.topic, wire.payload, str(error), address.trap, sequence, wire.size)
+        return RefusedMessage(raw.topic, raw.payload, str(error), address.trap, sequence, raw.size)
 
 
-def _record(wire: Wire, address: topics.RecordAddress) -> RecordArrival:
-    record = decode(wire.payload, SequenceRecord)
+def _record(raw: RawMessage, address: topics.RecordAddress) -> RecordMessage:
+    record = decode(raw.payload, SequenceRecord)
     if record.trap != address.trap:
         raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
     if record.id != address.sequence:
         raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
     _refuse_strange(record)
-    return RecordArrival(record, wire.payload)
+    return RecordMessage(record, raw.payload)
 
 
-def _chunk(wire: Wire, address: topics.ChunkAddress) -> ChunkArrival:
-    properties = dict(wire.properties)
+def _chunk(raw: RawMessage, address: topics.ChunkAddress) -> ChunkMessage:
+    properties = dict(raw.properties)
     sha256, size = properties.get("sha256", ""), properties.get("size", "")
     if len(sha256) != 64 or not _HEX.issuperset(sha256):
         raise MessageError(f"chunk: user property sha256 is {sha256[:70]!r}, expected 64 hexadecimal digits")
@@ -142,28 +143,28 @@ def _chunk(wire: Wire, address: topics.ChunkAddress) -> ChunkArrival:
         raise MessageError(f"chunk: user property size is {size[:20]!r}, expected 1 to {MAX_FRAME_BYTES} bytes")
     if address.frame >= MAX_FRAMES:
         raise MessageError(f"chunk of frame {address.frame}: expected a number below {MAX_FRAMES}")
-    chunk = ChunkArrival(address.trap, address.sequence, address.frame, address.offset, wire.payload, sha256, int(size))
-    if not wire.payload or len(wire.payload) > topics.MAX_CHUNK_BYTES or chunk.end > chunk.size:
+    chunk = ChunkMessage(address.trap, address.sequence, address.frame, address.offset, raw.payload, sha256, int(size))
+    if not raw.payload or len(raw.payload) > topics.MAX_CHUNK_BYTES or chunk.end > chunk.size:
         raise MessageError(
-            f"chunk of {len(wire.payload)} bytes at {address.offset} in a frame of {size}: "
+            f"chunk of {len(raw.payload)} bytes at {address.offset} in a frame of {size}: "
             f"expected 1 to {topics.MAX_CHUNK_BYTES} bytes inside the frame"
         )
     return chunk
 
 
-def _about_trap(wire: Wire, address: topics.TrapAddress) -> StateArrival | AvailabilityArrival:
+def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | AvailabilityMessage:
     if address.kind == "availability":
-        text = wire.payload[:20].decode("ascii", "replace")
+        text = raw.payload[:20].decode("ascii", "replace")
         if text not in AVAILABILITIES:
             raise MessageError(f"availability {text!r}: expected one of {', '.join(AVAILABILITIES)}")
-        return AvailabilityArrival(address.trap, text, wire.retained)
+        return AvailabilityMessage(address.trap, text, raw.retained)
     if address.kind != "state":
         raise MessageError(f"{address.kind}: nobody asked")
-    state = decode(wire.payload, TrapState)
+    state = decode(raw.payload, TrapState)
     if state.trap != address.trap:
         raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
     _refuse_strange(state)
-    return StateArrival(state, wire.payload, wire.retained)
+    return StateMessage(state, raw.payload, raw.retained)
 
 
 def _refuse_strange(message: Struct) -> None:

@@ -88,7 +88,7 @@ def test_newer_catalogue_is_refused_in_one_line(on_sqlite):
 
 def test_migrating_twice_changes_nothing(stored, sent):
     """A restart keeps the catalogue."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     again = Database(stored.database.engine.url.render_as_string(hide_password=False))
     again.migrate()
 

@@ -35,8 +35,8 @@ def catalogue(stored, make_sequence):
             id=f"{n:03d}", trap=("ridge", "valley")[n % 7 % 2], started_at=NIGHT + timedelta(hours=2 * (n // 2)),
             score=score, positive=positive, audit=not positive and n % 3 == 0, pictures=[b"x%d" % n],
         )  # fmt: skip
-        wires = sequence.wires() if n % 5 else [sequence.record_wire()]
-        stored.take(*wires)
+        messages = sequence.messages() if n % 5 else [sequence.record_message()]
+        stored.commit(*messages)
         if opinion := (None, "confirmed", "rejected", "relabelled")[n % 4]:
             review(stored.database, (sequence.trap, sequence.id), opinion, "anara", NIGHT, "wolf")
     return stored

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from uncia_collector.catalogue.overdue import FIRST_LIMIT_S, limit_s, silence
 from uncia_collector.catalogue.schema import traps
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 AVAILABILITY = "uncia/v1/ridge/availability"
@@ -31,7 +31,7 @@ def nightly(stored):
         for contact in range(72):
             word = b"sleeping" if contact == 71 else b"online"
             asleep = awake + timedelta(minutes=10 * contact)
-            stored.take(Wire(AVAILABILITY, word), now=asleep)
+            stored.commit(RawMessage(AVAILABILITY, word), now=asleep)
     return stored, asleep
 
 
@@ -49,7 +49,7 @@ def test_planned_sleep_is_a_silence_of_its_own(nightly, hours, overdue):
 def test_trap_that_falls_silent_without_a_word_is_overdue_soon(nightly):
     """#3: the same trap, awake: an hour is long for it, whatever its sleeps are."""
     stored, asleep = nightly
-    stored.take(Wire(AVAILABILITY, b"online"), now=asleep + timedelta(hours=12))
+    stored.commit(RawMessage(AVAILABILITY, b"online"), now=asleep + timedelta(hours=12))
     with stored.database.reading() as connection:
         row = connection.execute(select(traps)).one()
 

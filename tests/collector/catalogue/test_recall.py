@@ -43,7 +43,7 @@ def audited(stored, make_sequence, tmp_path):
     for number in range(4):
         for trap in ("ridge", "valley", "stray"):
             audit = make_sequence(id=f"a{number}", trap=trap, score=0.1, positive=False, audit=True)
-            stored.take(audit.record_wire())
+            stored.commit(audit.record_message())
     review(stored.database, ("ridge", "a0"), "confirmed", "anara", NOW)
     review(stored.database, ("valley", "a1"), "rejected", "anara", NOW)
     return stored
@@ -62,7 +62,7 @@ def test_missed_animals_are_counted_per_site(audited):
 def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
     """What version 1 missed is told of version 1; the newest version stands first."""
     newer = BundleIdentity("starter", 2, "1" * 64)
-    audited.take(make_sequence(id="b", score=0.1, positive=False, audit=True, bundle=newer).record_wire())
+    audited.commit(make_sequence(id="b", score=0.1, positive=False, audit=True, bundle=newer).record_message())
     with audited.database.reading() as connection:
         rates = [rate for rate in miss_rates(connection) if not rate.site]
 
@@ -75,7 +75,7 @@ def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
 def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed, claim):
     """Thirty reviewed audits give a rate with its exact interval; twenty-nine give a sentence."""
     for number in range(30):
-        stored.take(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_wire())
+        stored.commit(make_sequence(id=f"a{number}", score=0.1, positive=False, audit=True).record_message())
     for number in range(reviewed):
         review(stored.database, ("ridge", f"a{number}"), "rejected" if number else "confirmed", "anara", NOW)
     People(stored.database).set_user("v", "snow and rocks", "viewer", NOW)

@@ -21,7 +21,7 @@ def state(stored) -> tuple:
 
 def test_newest_opinion_stands(stored, sent):
     """A second look replaces the first, which is kept."""
-    stored.take(sent.record_wire())
+    stored.commit(sent.record_message())
     review(stored.database, KEY, "confirmed", "anara", NOW)
     review(stored.database, KEY, "relabelled", "bek", NOW, "lynx")
 
@@ -30,7 +30,7 @@ def test_newest_opinion_stands(stored, sent):
 
 def test_the_models_own_label_confirms(stored, sent):
     """Who writes the animal's name instead of pressing Yes has made a sighting like any other."""
-    stored.take(sent.record_wire())
+    stored.commit(sent.record_message())
     review(stored.database, KEY, "relabelled", "anara", NOW, "snow_leopard")
 
     assert state(stored) == ("confirmed", None)
@@ -38,7 +38,7 @@ def test_the_models_own_label_confirms(stored, sent):
 
 def test_undo_takes_back_ones_own_newest(stored, sent):
     """Undo brings back what stood before, and leaves other people's opinions alone."""
-    stored.take(sent.record_wire())
+    stored.commit(sent.record_message())
     review(stored.database, KEY, "confirmed", "anara", NOW)
     review(stored.database, KEY, "rejected", "bek", NOW)
 
@@ -58,7 +58,7 @@ def test_undo_takes_back_ones_own_newest(stored, sent):
 )
 def test_impossible_opinion_is_refused(stored, sent, key, verdict, label):
     """And nothing is written."""
-    stored.take(sent.record_wire())
+    stored.commit(sent.record_message())
     with pytest.raises(DataError):
         review(stored.database, key, verdict, "anara", NOW, label)
 

@@ -17,7 +17,7 @@ ZONES = ["UTC", "Asia/Kathmandu", "Europe/Berlin", "Australia/Lord_Howe", "Ameri
 
 def fill(stored, sent, times: list[datetime]) -> None:
     """One positive sequence at each time, of two traps in turn."""
-    stored.take(sent.record_wire())
+    stored.commit(sent.record_message())
     with stored.database.writing() as connection:
         kept = [column for column in sequences.c if not column.computed]
         row = dict(connection.execute(select(*kept)).mappings().one())
@@ -61,7 +61,7 @@ def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
     for number, verdict in enumerate(("", "confirmed", "rejected", "relabelled")):
         for positive in (True, False):
             sequence = make_sequence(id=f"{number}{positive}", positive=positive, audit=not positive)
-            stored.take(sequence.record_wire())
+            stored.commit(sequence.record_message())
             if verdict:
                 review(stored.database, ("ridge", sequence.id), verdict, "a", now, "wolf")
     with stored.database.reading() as connection:

@@ -14,13 +14,13 @@ from uncia_collector.cli.main import main
 from uncia_collector.exports.kinds import KINDS
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
-from uncia_collector.ingest.wire_messages import arrival
+from uncia_collector.ingest.wire_messages import parse_message
 from uncia_collector.settings import read_settings
 
 
 def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
     """Every key that other tools rely on."""
-    on_sqlite.take(*sent.wires())
+    on_sqlite.commit(*sent.messages())
 
     assert main(["list", "--data", str(on_sqlite.root), "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
@@ -30,7 +30,7 @@ def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
 
 def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys):
     """A sequence whose frames have not all come says so."""
-    on_sqlite.take(sent.record_wire(), *sent.chunk_wires(0))
+    on_sqlite.commit(sent.record_message(), *sent.chunk_messages(0))
 
     main(["list", "--data", str(on_sqlite.root)])
 
@@ -133,7 +133,7 @@ def test_commands_work_on_postgresql(postgresql, tmp_path, sent, capsys):
         assert main(["user", "add", role, "--role", role, "--password-file", str(password), *where]) == 0
     assert main(["deployments", str(places), *where]) == 0
     database = Database(url)
-    Store(database, FrameFolder(tmp_path)).take([arrival(wire) for wire in sent.wires()], NOW)
+    Store(database, FrameFolder(tmp_path)).commit([parse_message(message) for message in sent.messages()], NOW)
     database.close()
     capsys.readouterr()
 

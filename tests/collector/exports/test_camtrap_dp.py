@@ -36,7 +36,7 @@ def survey(stored, sent, make_sequence, make_jpeg, tmp_path):
     other = make_sequence(id="3", pictures=[make_jpeg(6)])
     early = make_sequence(id="4", started_at=NOW - timedelta(days=900))
     for sequence in (sent, blank, other, early):
-        stored.take(*sequence.wires())
+        stored.commit(*sequence.messages())
     review(stored.database, ("ridge", sent.id), "confirmed", "Anara", NOW)
     review(stored.database, ("ridge", "3"), "relabelled", "Anara", NOW, "wolf")
     return stored

@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 def exported(stored, sent, make_sequence, make_jpeg):
     """Makes an export of a catalogue with a confirmed, a rejected and an open sequence."""
     for sequence in (sent, make_sequence(id="2", pictures=[make_jpeg(3)]), make_sequence(id="3")):
-        stored.take(*sequence.wires())
+        stored.commit(*sequence.messages())
     review(stored.database, ("ridge", sent.id), "confirmed", "anara", NOW)
     review(stored.database, ("ridge", "2"), "rejected", "anara", NOW)
 
@@ -47,7 +47,7 @@ def test_coco_numbers_frames_from_zero_and_empty_is_zero(exported):
 def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, make_sequence, placed_jpeg):
     """PyPI's megadetector-utils: fields, types, ids, references; files are there, of the size told."""
     checker = pytest.importorskip("megadetector.data_management.integrity_check_json_db")
-    stored.take(*make_sequence(id="turned", pictures=[placed_jpeg()]).wires())
+    stored.commit(*make_sequence(id="turned", pictures=[placed_jpeg()]).messages())
     options = checker.IntegrityCheckOptions()
     options.baseDir, options.nThreads, options.verbose = str(stored.root), 1, False
     options.bCheckImageSizes = options.bCheckImageExistence = options.requireInfo = True
@@ -71,7 +71,7 @@ def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
 
 def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys):
     """`uncia-collect export KIND --out FILE`; Camtrap DP says what it lacks."""
-    on_sqlite.take(*sent.wires())
+    on_sqlite.commit(*sent.messages())
 
     codes = {
         kind: main(["export", kind, "--data", str(on_sqlite.root), "--out", str(tmp_path / kind)]) for kind in KINDS
@@ -94,7 +94,7 @@ def multiplied(stored, sent, first: int, last: int) -> None:
 def test_a_longer_catalogue_needs_no_more_memory(on_sqlite, sent, kind, tmp_path):
     """Every export is written as the catalogue is read: three times the sequences, the same peak."""
     sent.pictures = sent.pictures[:1]
-    on_sqlite.take(*sent.wires())
+    on_sqlite.commit(*sent.messages())
     review(on_sqlite.database, ("ridge", sent.id), "confirmed", "anara", NOW)
     (tmp_path / "places.csv").write_text(
         "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd1,36.9,73.0,2026-01-01,,ridge\n"

@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 def test_megadetector_utils_finds_nothing_wrong(stored, sent):
     """No error, no warning, and every image exists below the data folder."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     with stored.database.reading() as connection:
         stream = io.BytesIO()
         export("megadetector", Request(connection, "Station", stored.root, NOW), stream)

@@ -297,7 +297,7 @@ def test_our_own_export_comes_back_as_nothing_new(stored, sent, tmp_path):
     table = tmp_path / "deployments.csv"
     table.write_text(SMALL["deployments"].replace("CAM 1", "ridge"))
     read_deployments(table, stored.database)
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     review(stored.database, ("ridge", sent.id), "rejected", "Anara", NOW)
     (tmp_path / "own.zip").write_bytes(exported(stored).fp.getvalue())
     counted = take(tmp_path / "own.zip", stored)

@@ -14,7 +14,7 @@ from tests.conftest import MOSQUITTO, Mosquitto
 
 from uncia_collector.catalogue.people import People
 from uncia_collector.ingest.subscriber import Ingest
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_collector.web.app import make_app
@@ -27,6 +27,10 @@ NO_JPEG = SentSequence(id="nojpeg", pictures=[b"MZ this is a program"])
 BROKEN = SentSequence(id="broken", pictures=[jpeg(3)[:700]])
 
 
+def _on_record_topic(payload: bytes) -> RawMessage:
+    return RawMessage(f"{ROOT}/ridge/sequence/bad", payload)
+
+
 def told(**changed: object) -> bytes:
     """A sound record with fields changed."""
     return json.dumps(json.loads(RECORD) | changed).encode()
@@ -34,23 +38,23 @@ def told(**changed: object) -> bytes:
 
 # name: (what is sent, what the page says of it)
 BAD = {
-    "malformed JSON": ([Wire(f"{ROOT}/ridge/sequence/bad", b"{not json")], "JSON is malformed"),
-    "wrong schema": ([Wire(f"{ROOT}/ridge/sequence/bad", told(schema="uncia.sequence/9"))], "Invalid enum value"),
-    "missing fields": ([Wire(f"{ROOT}/ridge/state", b"{}")], "Object missing required field"),
-    "bad UTF-8": ([Wire(f"{ROOT}/ridge/sequence/bad", RECORD.replace(b"IMG_0000", b"IMG\xff\xfe"))], "t decode byte"),
-    "a trap called ..": ([Wire(f"{ROOT}/../sequence/bad", RECORD)], "trap id &#39;..&#39;"),
-    "a sequence called ..": ([Wire(f"{ROOT}/ridge/sequence/..", RECORD)], "sequence id &#39;..&#39;"),
-    "../ in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(id="../../etc/passwd"))], "$.id"),
-    "# in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(trap="#"))], "$.trap"),
-    "+ in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(event="+"))], "$.event"),
-    "NUL in a record": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="a\0b"))], "NUL in the text"),
-    "10 MB of string": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="x" * 10_000_000))], "expected at most 1048576"),
-    "a name of 2,000 letters": ([Wire(f"{ROOT}/ridge/sequence/bad", told(label="x" * 2_000))], "length &lt;= 255"),
-    "another's name": ([Wire(f"{ROOT}/valley/sequence/bad", RECORD)], "a trap speaks for itself"),
-    "a chunk without its hash": ([Wire(f"{ROOT}/ridge/sequence/x/frame/0/0", b"x")], "user property sha256"),
-    "no JPEG": (NO_JPEG.wires(), "frame 0 of nojpeg: not a JPEG"),
-    "half a JPEG": (BROKEN.wires(), "frame 0 of broken: not a JPEG"),
-    "a conflicting hash": ([*FIRST.wires(), *OTHER.wires()], "a conflicting hash for one id"),
+    "malformed JSON": ([_on_record_topic(b"{not json")], "JSON is malformed"),
+    "wrong schema": ([_on_record_topic(told(schema="uncia.sequence/9"))], "Invalid enum value"),
+    "missing fields": ([RawMessage(f"{ROOT}/ridge/state", b"{}")], "Object missing required field"),
+    "bad UTF-8": ([_on_record_topic(RECORD.replace(b"IMG_0000", b"IMG\xff\xfe"))], "t decode byte"),
+    "a trap called ..": ([RawMessage(f"{ROOT}/../sequence/bad", RECORD)], "trap id &#39;..&#39;"),
+    "a sequence called ..": ([RawMessage(f"{ROOT}/ridge/sequence/..", RECORD)], "sequence id &#39;..&#39;"),
+    "../ in a record": ([_on_record_topic(told(id="../../etc/passwd"))], "$.id"),
+    "# in a record": ([_on_record_topic(told(trap="#"))], "$.trap"),
+    "+ in a record": ([_on_record_topic(told(event="+"))], "$.event"),
+    "NUL in a record": ([_on_record_topic(told(label="a\0b"))], "NUL in the text"),
+    "10 MB of string": ([_on_record_topic(told(label="x" * 10_000_000))], "expected at most 1048576"),
+    "a name of 2,000 letters": ([_on_record_topic(told(label="x" * 2_000))], "length &lt;= 255"),
+    "another's name": ([RawMessage(f"{ROOT}/valley/sequence/bad", RECORD)], "a trap speaks for itself"),
+    "a chunk without its hash": ([RawMessage(f"{ROOT}/ridge/sequence/x/frame/0/0", b"x")], "user property sha256"),
+    "no JPEG": (NO_JPEG.messages(), "frame 0 of nojpeg: not a JPEG"),
+    "half a JPEG": (BROKEN.messages(), "frame 0 of broken: not a JPEG"),
+    "a conflicting hash": ([*FIRST.messages(), *OTHER.messages()], "a conflicting hash for one id"),
 }  # fmt: skip
 
 
@@ -73,9 +77,9 @@ def station(
     collector.start()
     collector.wait_ready()
     trap = TrapClient(broker.host, broker.port)
-    for wires, _ in BAD.values():
-        trap.send(*wires)
-    trap.send(*SentSequence(id="sound").wires())
+    for messages, _ in BAD.values():
+        trap.send(*messages)
+    trap.send(*SentSequence(id="sound").messages())
     while trap.await_complete().sequence != "sound":
         pass
     trap.close()

@@ -18,7 +18,7 @@ from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.schema import frames, sequences, traps
 from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.ingest.subscriber import Ingest
-from uncia_collector.ingest.wire_messages import Wire, arrival
+from uncia_collector.ingest.wire_messages import RawMessage, parse_message
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_collector.web.app import make_app
@@ -51,7 +51,7 @@ FRAME = st.fixed_dictionaries(
 
 
 @st.composite
-def messages(draw) -> Wire:
+def messages(draw) -> RawMessage:
     """A sound record or state, a few of its fields strange."""
     kind = draw(st.sampled_from(["record", "state"]))
     message = json.loads(json.dumps(RECORD if kind == "record" else STATE))
@@ -63,7 +63,7 @@ def messages(draw) -> Wire:
             inner[draw(st.sampled_from(sorted(inner)))] = draw(STRANGE)
         else:
             message[name] = draw(STRANGE)
-    return Wire(TOPICS[kind], json.dumps(message).encode())
+    return RawMessage(TOPICS[kind], json.dumps(message).encode())
 
 
 @pytest.fixture(scope="module", params=[("sqlite", "Pacific/Kiritimati"), ("postgresql", "Pacific/Midway")], ids=str)
@@ -89,34 +89,34 @@ def station(request, tmp_path_factory):
     collector.database.close()
 
 
-def take(ingest: Ingest, wire: Wire) -> None:
+def take(ingest: Ingest, message: RawMessage) -> None:
     """As the ingest's worker does with what came."""
-    assert ingest._store([(wire, arrival(wire))]) is not None
+    assert ingest._store([(message, parse_message(message))]) is not None
 
 
 @pytest.mark.heavy
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(wire=messages())
-def test_whatever_is_stored_can_be_shown_and_exported(station, wire):
+@given(message=messages())
+def test_whatever_is_stored_can_be_shown_and_exported(station, message):
     """Refused with a reason, or on every page and in every export: one strange message must not hide the others."""
-    show_and_export(station, wire)
+    show_and_export(station, message)
 
 
 @pytest.mark.faults
 @settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(wire=messages())
-def test_hundreds_of_strange_messages_hide_nothing(station, wire):
+@given(message=messages())
+def test_hundreds_of_strange_messages_hide_nothing(station, message):
     """The same, longer."""
-    show_and_export(station, wire)
+    show_and_export(station, message)
 
 
-def show_and_export(station, wire: Wire) -> None:
+def show_and_export(station, message: RawMessage) -> None:
     """Take one message, then ask for everything."""
     collector, page = station
     with collector.database.writing() as connection:
         for table in (sequences, frames, traps):
             connection.execute(delete(table))
-    take(collector.ingest, wire)
+    take(collector.ingest, message)
     pages = [
         "/",
         "/?state=open",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from uncia_collector.ingest.wire_messages import Garbage, Wire, arrival
+from uncia_collector.ingest.wire_messages import RawMessage, RefusedMessage, parse_message
 
 SOUND = b'{"id":"1","trap":"ridge","event":"1","started_at":"2026-11-23T03:00:00Z"'
 TOPICS = [
@@ -45,17 +45,17 @@ def mutated(payload: bytes, at: int, to: int, cut: int) -> bytes:
 )
 def test_no_bytes_make_the_decoder_raise(topic, payload, properties):
     """Whatever arrives is made out or is garbage with a reason."""
-    found = arrival(Wire(topic, payload, properties))
+    found = parse_message(RawMessage(topic, payload, properties))
 
-    assert not isinstance(found, Garbage) or found.reason
+    assert not isinstance(found, RefusedMessage) or found.reason
 
 
 @pytest.mark.faults
 @settings(max_examples=4_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(at=st.integers(0, 5000), to=st.integers(0, 255), cut=st.sampled_from([0, 0, 0, 1, 7, 100]))
-def test_no_damaged_record_makes_the_decoder_raise(record_wire, at, to, cut):
+def test_no_damaged_record_makes_the_decoder_raise(record_message, at, to, cut):
     """A sound record with a changed byte or a lost end."""
-    arrival(Wire(record_wire.topic, mutated(record_wire.payload, at, to, cut)))
+    parse_message(RawMessage(record_message.topic, mutated(record_message.payload, at, to, cut)))
 
 
 @pytest.mark.faults
@@ -65,23 +65,24 @@ def test_no_strange_value_makes_the_decoder_raise(sound_record, field, value):
     """A sound record with any JSON in the place of a field."""
     import json
 
-    arrival(Wire(TOPICS[0], json.dumps(sound_record | {field: value}, default=str).encode("utf-8", "replace")))
+    payload = json.dumps(sound_record | {field: value}, default=str).encode("utf-8", "replace")
+    parse_message(RawMessage(TOPICS[0], payload))
 
 
 @pytest.mark.faults
-def test_hundred_thousand_damaged_messages_are_made_out(record_wire):
+def test_hundred_thousand_damaged_messages_are_made_out(record_message):
     """Sound records and topics with bytes changed, cut, doubled and swapped, by a seeded dice."""
     dice, kinds = random.Random(20261123), Counter()
     for _ in range(100_000):
-        payload = bytearray(record_wire.payload)
+        payload = bytearray(record_message.payload)
         for _ in range(dice.randrange(1, 5)):
             at = dice.randrange(len(payload))
             payload[at : at + dice.randrange(3)] = dice.randbytes(dice.randrange(4))
-        topic = dice.choice(TOPICS) if dice.random() < 0.5 else record_wire.topic
+        topic = dice.choice(TOPICS) if dice.random() < 0.5 else record_message.topic
         sha, size = dice.choice(["a" * 64, "../", ""]), str(dice.randrange(-1, 70_000))
-        kinds[type(arrival(Wire(topic, bytes(payload), [("sha256", sha), ("size", size)]))).__name__] += 1
+        kinds[type(parse_message(RawMessage(topic, bytes(payload), [("sha256", sha), ("size", size)]))).__name__] += 1
 
-    assert kinds["Garbage"] > 50_000 and kinds["RecordArrival"] > 0 and kinds["ChunkArrival"] > 0
+    assert kinds["RefusedMessage"] > 50_000 and kinds["RecordMessage"] > 0 and kinds["ChunkMessage"] > 0
 
 
 @pytest.mark.faults
@@ -95,7 +96,7 @@ def test_coverage_guided_fuzzing_finds_no_crash():
 
 
 @pytest.fixture(scope="module")
-def record_wire():
+def record_message():
     """A sound record's message."""
     from datetime import UTC, datetime
 
@@ -108,12 +109,12 @@ def record_wire():
         frames_scored=1, confidence=0.5, upper_bound=False, threshold=0.5, positive=True, label="snow_leopard",
         bundle=BundleIdentity("starter", 1, "0" * 64),
     )  # fmt: skip
-    return Wire(TOPICS[0], encode(record))
+    return RawMessage(TOPICS[0], encode(record))
 
 
 @pytest.fixture(scope="module")
-def sound_record(record_wire):
+def sound_record(record_message):
     """The same as plain values."""
     import json
 
-    return json.loads(record_wire.payload)
+    return json.loads(record_message.payload)

@@ -49,17 +49,17 @@ class PatientTrap:
         for known, sent_at in [*self.under_way.items()]:
             if now - sent_at > self.ASK_AGAIN_S:
                 self.asked.add(known)
-                self._send(known, [self.waiting[known].record_wire()])
+                self._send(known, [self.waiting[known].record_message()])
         for new in [key for key in self.waiting if key not in self.under_way][: self.WINDOW - len(self.under_way)]:
-            self._send(new, self.waiting[new].wires(step=600))
+            self._send(new, self.waiting[new].messages(step=600))
 
-    def _send(self, known: str, wires) -> None:
+    def _send(self, known: str, messages) -> None:
         self.under_way[known] = time.monotonic()
-        for wire in wires:
+        for message in messages:
             properties = Properties(PacketTypes.PUBLISH)
-            if wire.properties:
-                properties.UserProperty = list(wire.properties)
-            self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+            if message.properties:
+                properties.UserProperty = list(message.properties)
+            self.client.publish(message.topic, message.payload, qos=1, properties=properties)
 
     def _hear(self, _client, _data, message) -> None:
         receipt = decode(message.payload, Receipt)
@@ -71,7 +71,8 @@ class PatientTrap:
             self.done += 1
         elif receipt.sequence in self.asked:
             self.asked.discard(receipt.sequence)
-            self._send(receipt.sequence, [wire for frame in receipt.missing for wire in sequence.chunk_wires(frame.n)])
+            chunks = [chunk for frame in receipt.missing for chunk in sequence.chunk_messages(frame.n)]
+            self._send(receipt.sequence, chunks)
 
 
 @pytest.fixture

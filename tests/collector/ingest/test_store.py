@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.schema import chunks, quarantine, tallies
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import ByteRange, MissingFrame
 
@@ -25,93 +25,93 @@ def count(stored, table) -> int:
 
 def test_record_alone_is_answered_with_all_that_is_missing(stored, sent):
     """The receipt of a new record names every frame, without ranges: all of it."""
-    receipt = stored.take(sent.record_wire())[KEY]
+    receipt = stored.commit(sent.record_message())[KEY]
 
     assert (receipt.record_stored, receipt.missing) == (True, (MissingFrame(0), MissingFrame(1)))
 
 
 def test_whole_sequence_in_one_batch_is_complete(stored, sent):
     """Record and frames together give one receipt that means delivered."""
-    assert stored.take(*sent.wires())[KEY].complete
+    assert stored.commit(*sent.messages())[KEY].complete
 
 
 def test_stored_files_hold_the_very_bytes(stored, sent):
     """A stored JPEG is bit for bit what the trap sent."""
-    stored.take(*sent.wires(step=500))
+    stored.commit(*sent.messages(step=500))
 
     assert sorted(stored.files().values()) == sorted(sent.pictures)
 
 
 def test_gap_is_named_by_its_bytes(stored, sent):
     """A receipt names the byte ranges that lie between the chunks that came."""
-    first, _, third, *_ = sent.chunk_wires(0, step=500)
+    first, _, third, *_ = sent.chunk_messages(0, step=500)
 
-    stored.take(sent.record_wire(), first, third)
+    stored.commit(sent.record_message(), first, third)
 
-    missing = stored.take(sent.record_wire())[KEY].missing[0]
+    missing = stored.commit(sent.record_message())[KEY].missing[0]
     assert missing.ranges == (ByteRange(500, 1000), ByteRange(1500, len(sent.pictures[0])))
 
 
 def test_chunk_before_its_record_waits_for_it(stored, sent):
     """#4: chunks that come first are joined to the record when it comes."""
-    stored.take(*sent.chunk_wires(0, step=500))
+    stored.commit(*sent.chunk_messages(0, step=500))
 
-    assert stored.take(sent.record_wire())[KEY].frames_stored == (0,)
+    assert stored.commit(sent.record_message())[KEY].frames_stored == (0,)
 
 
 def test_nothing_waits_once_a_frame_is_stored(stored, sent):
     """The chunks of a stored frame leave the database."""
-    for wire in sent.wires(step=500):
-        stored.take(wire)
+    for message in sent.messages(step=500):
+        stored.commit(message)
 
     assert count(stored, chunks) == 0
 
 
 def test_late_chunk_of_a_stored_frame_is_answered_and_ignored(stored, sent):
     """#4: a chunk that the broker delivers again brings the receipt that may have been lost."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
 
-    assert stored.take(sent.chunk_wires(0)[0])[KEY].complete
+    assert stored.commit(sent.chunk_messages(0)[0])[KEY].complete
 
 
 def test_same_record_twice_is_one_sequence(stored, sent):
     """#1: the same record again changes nothing."""
-    stored.take(*sent.wires())
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
+    stored.commit(*sent.messages())
 
     assert [row["complete"] for row in listing(stored.database)] == [True]
 
 
 def test_record_with_other_frames_is_refused(stored, sent, make_sequence, make_jpeg):
     """#2: one id, other hashes: refused, and the receipt says why."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
 
-    receipt = stored.take(make_sequence(pictures=[make_jpeg(7)]).record_wire())[KEY]
+    receipt = stored.commit(make_sequence(pictures=[make_jpeg(7)]).record_message())[KEY]
 
     assert "conflicting hash" in receipt.refused and not receipt.complete
 
 
 def test_conflict_leaves_the_stored_sequence_alone(stored, sent, make_sequence, make_jpeg):
     """#2: the stored one stays, whole; the other lies in quarantine."""
-    stored.take(*sent.wires())
-    stored.take(*make_sequence(pictures=[make_jpeg(7)]).wires())
+    stored.commit(*sent.messages())
+    stored.commit(*make_sequence(pictures=[make_jpeg(7)]).messages())
 
     assert sorted(stored.files().values()) == sorted(sent.pictures) and count(stored, quarantine) == 2
 
 
 def test_two_traps_may_use_one_id(stored, sent, make_sequence):
     """#1: an id is a trap's own."""
-    stored.take(*sent.wires(), *make_sequence(trap="valley").wires())
+    stored.commit(*sent.messages(), *make_sequence(trap="valley").messages())
 
     assert [row["trap"] for row in listing(stored.database)] == ["ridge", "valley"]
 
 
 def test_bytes_with_another_hash_are_asked_for_again(stored, sent):
     """#3a: what does not have the record's sha256 is never stored."""
-    chunk = sent.chunk_wires(0)[0]
-    spoilt = Wire(chunk.topic, bytes(len(chunk.payload)), chunk.properties)
+    chunk = sent.chunk_messages(0)[0]
+    spoilt = RawMessage(chunk.topic, bytes(len(chunk.payload)), chunk.properties)
 
-    receipt = stored.take(sent.record_wire(), spoilt)[KEY]
+    receipt = stored.commit(sent.record_message(), spoilt)[KEY]
 
     assert (receipt.frames_stored, receipt.missing[0], stored.files()) == ((), MissingFrame(0), {})
 
@@ -120,7 +120,7 @@ def test_frame_that_is_no_jpeg_is_kept_apart_and_receipted(stored, make_sequence
     """#3b: the trap is freed of it, the gallery never shows it, its bytes are kept."""
     sent = make_sequence(pictures=[b"MZ this is a program"])
 
-    receipt = stored.take(*sent.wires())[KEY]
+    receipt = stored.commit(*sent.messages())[KEY]
 
     kept = [path.read_bytes() for path in stored.root.glob("quarantine/**/*.jpg")]
     assert (receipt.complete, kept, stored.files()) == (True, sent.pictures, {})
@@ -130,7 +130,7 @@ def test_strays_of_one_trap_are_bounded(stored, sent, monkeypatch):
     """A trap that sends frames without records cannot fill the disk."""
     monkeypatch.setattr("uncia_collector.ingest.chunks.MAX_STRAY_BYTES", 1000)
 
-    stored.take(*sent.chunk_wires(0, step=500))
+    stored.commit(*sent.chunk_messages(0, step=500))
 
     assert count(stored, chunks) == 0
 
@@ -139,14 +139,14 @@ def test_failed_write_leaves_nothing_committed(stored, sent, monkeypatch):
     """When the folder cannot be written the batch is not in the catalogue either."""
     monkeypatch.setattr(stored.store.folder, "min_free_bytes", 1 << 62)
     with pytest.raises(StorageError, match="bytes free"):
-        stored.take(*sent.wires())
+        stored.commit(*sent.messages())
 
     assert list(listing(stored.database)) == []
 
 
 def test_garbage_is_counted_per_trap(stored):
     """Whatever comes is counted under the trap whose topic it used."""
-    stored.take(Wire("uncia/v1/ridge/sequence/x", b"{"), Wire("other/topic", b""))
+    stored.commit(RawMessage("uncia/v1/ridge/sequence/x", b"{"), RawMessage("other/topic", b""))
 
     with stored.database.reading() as connection:
         rows = connection.execute(select(tallies.c.trap, tallies.c.count).where(tallies.c.name == "garbage"))
@@ -155,14 +155,14 @@ def test_garbage_is_counted_per_trap(stored):
 
 def test_broken_record_is_answered_with_a_refusal(stored):
     """A trap whose record cannot be read is told so and parks it."""
-    receipt = stored.take(Wire("uncia/v1/ridge/sequence/000009", b"{"))["ridge", "000009"]
+    receipt = stored.commit(RawMessage("uncia/v1/ridge/sequence/000009", b"{"))["ridge", "000009"]
 
     assert receipt.refused and not receipt.record_stored
 
 
 def test_listing_paths_lead_to_the_files(stored, sent):
     """`path` is relative to the data folder, `sha256` that of the file there."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
 
     [row] = listing(stored.database)
     hashes = [hashlib.sha256((stored.root / file["path"]).read_bytes()).hexdigest() for file in row["files"]]
@@ -176,11 +176,11 @@ def test_any_order_any_batches_and_repeats_end_the_same(stored, make_sequence, m
     number = data.draw(st.integers(0, 1_000_000), label="id")
     sent = make_sequence(id=f"s{number}", pictures=[make_jpeg(number), make_jpeg(number + 1)])
     steps = data.draw(st.tuples(st.integers(300, 2000), st.integers(300, 2000)), label="chunk sizes")
-    wires = data.draw(st.permutations([*sent.wires(steps[0]), *sent.wires(steps[1])]), label="order")
-    batch = data.draw(st.integers(1, len(wires)), label="batch")
+    messages = data.draw(st.permutations([*sent.messages(steps[0]), *sent.messages(steps[1])]), label="order")
+    batch = data.draw(st.integers(1, len(messages)), label="batch")
 
-    for at in range(0, len(wires), batch):
-        stored.take(*wires[at : at + batch])
+    for at in range(0, len(messages), batch):
+        stored.commit(*messages[at : at + batch])
 
     [row] = [row for row in listing(stored.database) if row["id"] == sent.id]
     assert [(stored.root / file["path"]).read_bytes() for file in row["files"]] == sent.pictures and row["complete"]

@@ -17,7 +17,7 @@ from support.fake_broker import WITHHOLD, FakeBroker
 from uncia_collector.catalogue.listing import listing
 from uncia_collector.ingest.broker import check_broker
 from uncia_collector.ingest.subscriber import Ingest
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
 from uncia_contract.errors import BrokerError, StorageError
@@ -26,7 +26,7 @@ from uncia_contract.messages.topics import ROOT, Topics
 
 
 class TrapClient:
-    """A trap's side of the wire."""
+    """A trap's side of the message."""
 
     def __init__(self, host: str, port: int, trap: str = "ridge") -> None:
         self.receipts: queue.Queue[Receipt] = queue.Queue()
@@ -39,13 +39,13 @@ class TrapClient:
         self.client.loop_start()
         assert subscribed.wait(60)
 
-    def send(self, *wires) -> None:
+    def send(self, *messages) -> None:
         """Publish messages, QoS 1."""
-        for wire in wires:
+        for message in messages:
             properties = Properties(PacketTypes.PUBLISH)
-            if wire.properties:
-                properties.UserProperty = list(wire.properties)
-            self.client.publish(wire.topic, wire.payload, qos=1, properties=properties)
+            if message.properties:
+                properties.UserProperty = list(message.properties)
+            self.client.publish(message.topic, message.payload, qos=1, properties=properties)
 
     def await_complete(self) -> Receipt:
         """The first receipt that means delivered."""
@@ -91,7 +91,7 @@ def trap(mosquitto):
 
 def test_receipt_comes_when_all_is_committed(collector, trap, sent):
     """When a receipt says complete, the catalogue has the sequence."""
-    trap.send(*sent.wires(step=700))
+    trap.send(*sent.messages(step=700))
     trap.await_complete()
 
     assert [row["complete"] for row in listing(collector.database)] == [True]
@@ -99,9 +99,9 @@ def test_receipt_comes_when_all_is_committed(collector, trap, sent):
 
 def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
     """The record sent again is answered in full."""
-    trap.send(*sent.wires())
+    trap.send(*sent.messages())
     trap.await_complete()
-    trap.send(sent.record_wire())
+    trap.send(sent.record_message())
 
     assert trap.await_complete().frames_stored == (0, 1)
 
@@ -109,7 +109,7 @@ def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
 def test_stopped_collector_finds_its_messages_waiting(collector, collector_settings, trap, sent):
     """What is published while the collector is down is delivered when it returns: the session outlives it."""
     collector.stop()
-    trap.send(*sent.wires())
+    trap.send(*sent.messages())
     again = Collector(collector_settings)
     again.start()
 
@@ -119,16 +119,16 @@ def test_stopped_collector_finds_its_messages_waiting(collector, collector_setti
 
 def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkeypatch):
     """While the store cannot commit there is no receipt; when it can, everything is there, once."""
-    working, tried = collector.store.take, threading.Event()
+    working, tried = collector.store.commit, threading.Event()
 
     def broken(*_):
         tried.set()
         raise StorageError("disk full")
 
-    monkeypatch.setattr(collector.store, "take", broken)
-    trap.send(*sent.wires())
+    monkeypatch.setattr(collector.store, "commit", broken)
+    trap.send(*sent.messages())
     assert tried.wait(60) and trap.receipts.empty() and collector.ingest.trouble in {"", "disk full"}
-    monkeypatch.setattr(collector.store, "take", working)
+    monkeypatch.setattr(collector.store, "commit", working)
 
     assert trap.await_complete().sequence == sent.id
 
@@ -147,7 +147,7 @@ def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
     collector.start()
     collector.wait_ready()
     server.halt()
-    trap.send(*sent.wires())
+    trap.send(*sent.messages())
     deadline = time.monotonic() + 60
     while not collector.ingest.trouble:
         assert trap.receipts.empty() and time.monotonic() < deadline
@@ -163,22 +163,22 @@ def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
     mosquitto.kill()
     mosquitto.start()
     collector.wait_ready(60)
-    trap.send(*sent.wires())
+    trap.send(*sent.messages())
 
     assert trap.await_complete().sequence == sent.id
 
 
 def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):
     """One poisonous message is quarantined, and its trap told so; its neighbours are stored."""
-    working = collector.store.take
+    working = collector.store.commit
 
-    def take(arrivals, now):
-        if any(getattr(getattr(item, "record", None), "id", "") == "poison" for item in arrivals):
+    def commit(messages, now):
+        if any(getattr(getattr(item, "record", None), "id", "") == "poison" for item in messages):
             raise ValueError("a bug")
-        return working(arrivals, now)
+        return working(messages, now)
 
-    monkeypatch.setattr(collector.store, "take", take)
-    trap.send(make_sequence(id="poison").record_wire(), *sent.wires())
+    monkeypatch.setattr(collector.store, "commit", commit)
+    trap.send(make_sequence(id="poison").record_message(), *sent.messages())
     refused = trap.await_one(lambda receipt: receipt.sequence == "poison").refused
     trap.await_complete()
 
@@ -193,9 +193,9 @@ def test_an_answer_that_fails_does_not_stop_the_ingest(collector, trap, sent, ma
         raise ValueError("a bug")
 
     collector.ingest.announce = broken
-    trap.send(Wire("uncia/v1/ridge/state", state_of("ridge")), *sent.wires())
+    trap.send(RawMessage("uncia/v1/ridge/state", state_of("ridge")), *sent.messages())
     trap.await_complete()
-    trap.send(*make_sequence(id="next").wires())
+    trap.send(*make_sequence(id="next").messages())
 
     assert trap.await_complete().sequence == "next"
 
@@ -259,9 +259,9 @@ def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeyp
         raise StorageError("no space left")
 
     ingest = collector.ingest
-    monkeypatch.setattr(collector.store, "take", full)
+    monkeypatch.setattr(collector.store, "commit", full)
     while not ingest._arrived.full():
-        ingest._arrived.put(Wire("uncia/v1/ridge/availability", b"online"))
+        ingest._arrived.put(RawMessage("uncia/v1/ridge/availability", b"online"))
     ending = threading.Thread(target=ingest.stop, daemon=True)
     ending.start()
     ending.join(30)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia_collector.ingest.wire_messages import Garbage, Wire, arrival
+from uncia_collector.ingest.wire_messages import RawMessage, RefusedMessage, parse_message
 from uncia_contract.messages.records import encode
 
 BASE = "uncia/v1/ridge/sequence/1"
@@ -22,7 +22,7 @@ TOPICS = st.text(max_size=60) | st.sampled_from([BASE, f"{BASE}/frame/0/0", "unc
 @pytest.mark.parametrize("topic", HOSTILE, ids=lambda topic: topic[:30] or "empty")
 def test_hostile_topic_is_garbage(topic):
     """No topic but a trap's own reaches the catalogue."""
-    assert isinstance(arrival(Wire(topic, b"{}")), Garbage)
+    assert isinstance(parse_message(RawMessage(topic, b"{}")), RefusedMessage)
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,23 @@ def test_hostile_topic_is_garbage(topic):
 )
 def test_impossible_chunk_is_garbage(properties, payload):
     """A chunk must lie inside a frame of sensible size."""
-    assert isinstance(arrival(Wire(f"{BASE}/frame/0/0", payload, properties)), Garbage)
+    assert isinstance(parse_message(RawMessage(f"{BASE}/frame/0/0", payload, properties)), RefusedMessage)
 
 
 def test_trap_cannot_speak_under_anothers_name(sent):
     """The topic's trap (which the broker's access list guards) must be the record's."""
-    found = arrival(Wire("uncia/v1/valley/sequence/000001", encode(sent.record)))
+    found = parse_message(RawMessage("uncia/v1/valley/sequence/000001", encode(sent.record)))
 
-    assert isinstance(found, Garbage) and "a trap speaks for itself" in found.reason
+    assert isinstance(found, RefusedMessage) and "a trap speaks for itself" in found.reason
 
 
 def test_nul_in_a_name_is_garbage(sent):
     """PostgreSQL could not keep it."""
-    wire = sent.record_wire()
+    message = sent.record_message()
 
-    found = arrival(Wire(wire.topic, wire.payload.replace(b"IMG_0001", b"IMG\\u0000")))
+    found = parse_message(RawMessage(message.topic, message.payload.replace(b"IMG_0001", b"IMG\\u0000")))
 
-    assert isinstance(found, Garbage) and "NUL" in found.reason
+    assert isinstance(found, RefusedMessage) and "NUL" in found.reason
 
 
 @given(
@@ -63,13 +63,14 @@ def test_nul_in_a_name_is_garbage(sent):
 )
 def test_nothing_on_the_wire_raises(topic, payload):
     """Whatever comes is made out or garbage."""
-    assert arrival(Wire(topic, payload, [("sha256", SHA), ("size", "5")])) is not None
+    assert parse_message(RawMessage(topic, payload, [("sha256", SHA), ("size", "5")])) is not None
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
 def test_time_that_no_clock_shows_is_garbage(sent, year):
     """In the station's own zone it may lie beyond all years: one such record took the gallery from everybody."""
     record = json.loads(encode(sent.record)) | {"started_at": f"{year}-12-31T23:59:59Z"}
-    found = arrival(Wire(sent.record_wire().topic, json.dumps(record).encode()))
+    found = parse_message(RawMessage(sent.record_message().topic, json.dumps(record).encode()))
 
-    assert isinstance(found, Garbage) and "has no year of 2 to 9998" in found.reason and found.sequence == sent.id
+    assert isinstance(found, RefusedMessage) and found.sequence == sent.id
+    assert "has no year of 2 to 9998" in found.reason

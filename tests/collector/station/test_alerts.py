@@ -103,7 +103,7 @@ def says(inbox, count: int) -> bool:
 
 def test_sighting_is_told_once(stored, sent, inbox):
     """#1: a complete positive sequence, once, however often we look."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     alerts = alerts_of(stored, **inbox.settings)
 
     assert [alerts.round(NOW), alerts.round(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
@@ -111,7 +111,7 @@ def test_sighting_is_told_once(stored, sent, inbox):
 
 def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
     """#1: only what was seen and is whole."""
-    stored.take(sent.record_wire(), *make_sequence(id="2", positive=False).wires())
+    stored.commit(sent.record_message(), *make_sequence(id="2", positive=False).messages())
 
     assert alerts_of(stored, **inbox.settings).round(NOW) == 0
 
@@ -119,7 +119,7 @@ def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_seque
 def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
     """#2, #3: at most so many an hour; the digest tells the number, once a day."""
     for number in range(5):
-        stored.take(*make_sequence(id=str(number)).wires())
+        stored.commit(*make_sequence(id=str(number)).messages())
     alerts = alerts_of(stored, per_hour=2, **inbox.settings)
 
     assert [alerts.round(NOW), alerts.round(NOW + timedelta(hours=1))] == [2, 3]
@@ -128,7 +128,7 @@ def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
 
 def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
     """Nothing is lost when the webhook or mail server is away."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     dead = {"webhook": "http://127.0.0.1:1/"} if "webhook" in inbox.settings else inbox.settings | {"smtp_port": 1}
     assert alerts_of(stored, **dead).round(NOW) == 0
 
@@ -146,7 +146,7 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
     broken = "_mail" if "webhook" in inbox.settings else "_post"
     monkeypatch.setattr(f"uncia_collector.station.alerts.{broken}", lambda *_: tried.append(1) or 1 / 0)
     for number in range(3):
-        stored.take(*make_sequence(id=str(number)).wires())
+        stored.commit(*make_sequence(id=str(number)).messages())
 
     assert alerts_of(stored, **both).round(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
 
@@ -154,19 +154,19 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
 def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence, inbox):
     """#3: each begins where the one before ended, however long the station was off; what comes later waits a day."""
     alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
-    stored.take(*make_sequence(id="1").wires(), now=NOW)
+    stored.commit(*make_sequence(id="1").messages(), now=NOW)
     assert alerts.round(NOW + hour) == 1
-    stored.take(*make_sequence(id="2").wires(), now=NOW + 2 * hour)
+    stored.commit(*make_sequence(id="2").messages(), now=NOW + 2 * hour)
     assert alerts.round(NOW + 3 * hour) == 0
     for days, number in ((1, "3"), (3, "4")):
-        stored.take(*make_sequence(id=number).wires(), now=NOW + timedelta(days=days))
+        stored.commit(*make_sequence(id=number).messages(), now=NOW + timedelta(days=days))
 
     assert alerts.round(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
 
 
 def test_everything_is_off_by_default(stored, sent):
     """Nobody is told anything unless somebody said so: neither channels nor announcements."""
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
     collector = Collector(CollectorSettings(data=str(stored.root), http=None))
 
     assert collector.alerts.channels == [] and collector.ingest.announce is None
@@ -178,11 +178,11 @@ def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, in
     """#3: after its hour, with the number of sightings by trap; a quiet day says nothing; the next day's is another."""
     alerts = alerts_of(stored, per_hour=0, **inbox.settings)
     assert alerts.round(NOW + timedelta(hours=1)) == 0
-    stored.take(*sent.wires())
+    stored.commit(*sent.messages())
 
     assert [alerts.round(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
     assert "digest" in str(inbox.received) and says(inbox, 1)
-    stored.take(*replace(sent, id="2").wires(), now=NOW + timedelta(hours=20))
+    stored.commit(*replace(sent, id="2").messages(), now=NOW + timedelta(hours=20))
     assert alerts.round(NOW + timedelta(days=1, hours=1)) == 1
 
 

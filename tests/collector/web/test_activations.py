@@ -55,7 +55,7 @@ def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, sce
     """Red or blue inside the region that the record names, the picture itself outside; drawn once, then kept."""
     (tmp_path / "bundles").mkdir()
     shutil.copy(BUNDLE, tmp_path / "bundles")
-    stored.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
+    stored.commit(*make_sequence(pictures=[scene], bundle=IDENTITY).messages())
 
     drawn = picture(viewer.get(f"{ONE}/0.activation.jpg").content)
     height, width = drawn.shape[:2]
@@ -68,7 +68,7 @@ def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, sce
 
 def test_page_offers_the_map_where_there_is_one(viewer, stored, make_sequence, scene, tmp_path):
     """A link while the station has the bundle; else a sentence that says what is missing."""
-    stored.take(*make_sequence(pictures=[scene], bundle=IDENTITY).wires())
+    stored.commit(*make_sequence(pictures=[scene], bundle=IDENTITY).messages())
     assert "folder bundles/" in viewer.get(ONE).text
     assert viewer.get(f"{ONE}/0.activation.jpg").status_code == 404
 
@@ -83,7 +83,7 @@ def test_damaged_bundle_is_a_sentence(viewer, stored, make_sequence, scene, tmp_
     damaged = BUNDLE.read_bytes()[:-1000]
     (tmp_path / "bundles" / "x.uncia").write_bytes(damaged)
     identity = BundleIdentity("x", 1, hashlib.sha256(damaged).hexdigest())
-    stored.take(*make_sequence(pictures=[scene], bundle=identity).wires())
+    stored.commit(*make_sequence(pictures=[scene], bundle=identity).messages())
 
     page = viewer.get(ONE)
     assert page.status_code == 200 and "no maps: " in page.text and 'id="activation"' not in page.text
@@ -92,18 +92,18 @@ def test_damaged_bundle_is_a_sentence(viewer, stored, make_sequence, scene, tmp_
 def test_preview_is_shown_until_the_frame_has_come(viewer, stored, make_sequence, make_jpeg):
     """The thumbnail that came with the record fills the gallery; the frame itself takes its place."""
     sequence = make_sequence(preview=Preview(n=1, width=32, height=24, jpeg=make_jpeg(9, (32, 24))))
-    stored.take(sequence.record_wire())
+    stored.commit(sequence.record_message())
     thumbnail = f"{ONE}/1.thumbnail.jpg"
     assert thumbnail in viewer.get("/").text and thumbnail in viewer.get(ONE).text
     assert picture(viewer.get(thumbnail).content).shape == (24, 32, 3)
 
-    stored.take(*sequence.wires())
+    stored.commit(*sequence.messages())
     assert picture(viewer.get(thumbnail).content).shape == (48, 64, 3)
 
 
 def test_preview_that_is_no_picture_is_no_crash(viewer, stored, make_sequence):
     """A hostile preview is a frame that is not there."""
-    stored.take(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_wire())
+    stored.commit(make_sequence(preview=Preview(n=0, width=32, height=24, jpeg=b"MZ")).record_message())
 
     assert (viewer.get("/").status_code, viewer.get(f"{ONE}/0.thumbnail.jpg").status_code) == (200, 404)
 

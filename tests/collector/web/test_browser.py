@@ -163,7 +163,7 @@ def test_cards_are_of_one_shape_and_hide_nothing(browser, empty_station, make_se
     """An upright picture beside a lying one, the longest name: pictures of one size, score and time inside the card."""
     for n, size in enumerate([(600, 800), (800, 600)]):
         sequence = make_sequence(trap="a-trap-whose-name-has-32-letters", id=str(n), pictures=[jpeg(n, size)])
-        empty_station.stored.take(*sequence.wires())
+        empty_station.stored.commit(*sequence.messages())
     said = "a label of as many letters as fit into the catalogue so that it takes lines"
     review(empty_station.stored.database, (sequence.trap, "1"), "relabelled", "anara", sequence.started_at, said)
     browser.resize(1024, 768)
@@ -200,7 +200,7 @@ def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
     """The box is drawn where the record says, in fractions of the picture: of a frame, or of the record's preview."""
     preview = Preview(0, 160, 120, jpeg(5, (160, 120)))
     sequence = make_sequence(pictures=[jpeg(4, (320, 240))], region=(0.1, 0.2, 0.5, 0.6), preview=preview)
-    empty_station.stored.take(*(sequence.wires() if sent == "frames" else [sequence.record_wire()]))
+    empty_station.stored.commit(*(sequence.messages() if sent == "frames" else [sequence.record_message()]))
     browser.open(f"{empty_station.address}sequences/ridge/000001")
     browser.until(lambda: browser.one(".frame img").get_property("naturalWidth") == (320 if sent == "frames" else 160))
 
@@ -212,7 +212,7 @@ def test_region_lies_on_its_frame(browser, empty_station, make_sequence, sent):
 
 def test_a_shared_tablet_keeps_no_place_for_the_next_person(browser, empty_station, make_sequence, placed_jpeg):
     """What a reviewer's browser has cached is not what a viewer sees on the same tablet afterwards."""
-    empty_station.stored.take(*make_sequence(pictures=[placed_jpeg()]).wires())
+    empty_station.stored.commit(*make_sequence(pictures=[placed_jpeg()]).messages())
     told = []
     empty_station.people.set_user("dilshod", PASSWORD, "reviewer", datetime.now(UTC))
     for name in ("dilshod", "bek"):

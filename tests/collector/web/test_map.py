@@ -16,7 +16,7 @@ from tests.collector.web.test_page import PASSWORD
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.sightings import count_by_place, places, told_places
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, PlaceMark, place_labels, station_map
@@ -73,7 +73,7 @@ def test_moved_trap_has_its_sightings_where_it_stood(stored, make_sequence, tmp_
     )
     read_deployments(table, stored.database)
     for n, day in enumerate((18, 19, 21)):
-        stored.take(make_sequence(id=str(n), started_at=datetime(2026, 11, day, 3, tzinfo=UTC)).record_wire())
+        stored.commit(make_sequence(id=str(n), started_at=datetime(2026, 11, day, 3, tzinfo=UTC)).record_message())
     since = NOW - timedelta(days=30)
     with stored.database.reading() as connection:
         counted = count_by_place(connection, places(connection, since), since)
@@ -106,7 +106,7 @@ def test_trap_that_no_deployment_places_stands_where_it_says(stored, make_sequen
     read_deployments(table, stored.database)
     for trap, place in (("ridge", (1.0, 2.0)), ("gully", (36.8, 73.1)), ("mute", (None, None))):
         state = msgspec.structs.replace(decode(state_of(trap), TrapState), latitude=place[0], longitude=place[1])
-        stored.take(*make_sequence(trap=trap).wires(), Wire(f"uncia/v1/{trap}/state", encode(state)))
+        stored.commit(*make_sequence(trap=trap).messages(), RawMessage(f"uncia/v1/{trap}/state", encode(state)))
     with stored.database.reading() as connection:
         found = places(connection, NOW - timedelta(days=9000))
         found += told_places(connection, found)

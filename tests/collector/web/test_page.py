@@ -12,7 +12,7 @@ from tests.collector.conftest import tells_of
 from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.rate_limit import RateLimit
@@ -33,21 +33,21 @@ def station(stored, sent, tmp_path):
         "d1,36.9123,73.0456,2026-01-01T00:00:00Z,,ridge\n"
     )
     read_deployments(places, stored.database)
-    stored.take(*sent.wires(), state_wire())
+    stored.commit(*sent.messages(), state_message())
     people = People(stored.database)
     for role in ("viewer", "reviewer", "administrator"):
         people.set_user(role, PASSWORD, role, datetime.now(UTC))
     return make_app(CollectorSettings(data=str(stored.root)), stored.database)
 
 
-def state_wire() -> Wire:
+def state_message() -> RawMessage:
     """A state that tells where the trap stands."""
     state = TrapState(
         trap="ridge", bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="cpu", software="s", boot_id="b",
         uptime_s=1, sent_at=datetime.now(UTC), clock_synchronised=True, disk_free_bytes=1, outbox_sequences=0,
         outbox_bytes=0, outbox_age_s=0, counters=Counters(), latitude=36.9123, longitude=73.0456,
     )  # fmt: skip
-    return Wire("uncia/v1/ridge/state", encode(state))
+    return RawMessage("uncia/v1/ridge/state", encode(state))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_no_page_tells_a_viewer_where(as_role, path):
 def test_no_picture_tells_a_viewer_where(as_role, stored, make_sequence, placed_jpeg):
     """Whoever may see places gets the file as it is; a viewer the same pixels without GPS."""
     picture = placed_jpeg()
-    stored.take(*make_sequence(id="gps", pictures=[picture]).wires())
+    stored.commit(*make_sequence(id="gps", pictures=[picture]).messages())
 
     seen = {role: as_role(role).get("/sequences/ridge/gps/0.jpg").content for role in ("viewer", "reviewer")}
 
@@ -257,7 +257,7 @@ def test_bucket_fills_again():
 def test_pages_of_the_gallery_meet(stored, make_sequence, monkeypatch):
     """Walking older and back newer shows every sequence once, ties in time included."""
     monkeypatch.setattr(gallery, "PAGE", 3)
-    stored.take(*(make_sequence(id=f"{n}", trap=trap).record_wire() for n in range(4) for trap in ("a", "b")))
+    stored.commit(*(make_sequence(id=f"{n}", trap=trap).record_message() for n in range(4) for trap in ("a", "b")))
     zone, seen, at = CollectorSettings().zone, [], None
     with stored.database.reading() as connection:
         while True:

@@ -11,12 +11,12 @@ from sqlalchemy import update
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
-from tests.collector.web.test_page import ONE, PASSWORD, as_role, csrf_of, state_wire, station
+from tests.collector.web.test_page import ONE, PASSWORD, as_role, csrf_of, state_message, station
 
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.schema import traps, users
-from uncia_collector.ingest.wire_messages import Wire
+from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.rate_limit import RateLimit
@@ -50,9 +50,9 @@ def test_sequence_page_tells_how_it_was_decided(as_role):
 def test_trap_card_tells_how_it_fares(as_role, stored, age_h):
     """Outbox, battery, bundle, last heard; OVERDUE only beyond what is usual for this trap."""
     state = msgspec.structs.replace(
-        decode(state_wire().payload, TrapState), battery_v=12.3, outbox_sequences=7, outbox_bytes=4_200_000
+        decode(state_message().payload, TrapState), battery_v=12.3, outbox_sequences=7, outbox_bytes=4_200_000
     )
-    stored.take(Wire("uncia/v1/ridge/state", encode(state)))
+    stored.commit(RawMessage("uncia/v1/ridge/state", encode(state)))
     heard = datetime.now(UTC) - timedelta(hours=age_h)
     with stored.database.writing() as connection:
         connection.execute(update(traps).values(last_seen_at=heard, gaps_s=",".join(["14400"] * 6)))
@@ -155,8 +155,8 @@ def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, 
     """A night lasts from noon to noon at the station's clock."""
     moments = {"a": (22, 11, 59), "b": (22, 12, 0), "c": (22, 23, 59), "d": (23, 0, 1), "e": (23, 11, 59)}
     for trap, (day, hour, minute) in moments.items():
-        stored.take(
-            make_sequence(trap=trap, started_at=datetime(2026, 11, day, hour, minute, tzinfo=UTC)).record_wire()
+        stored.commit(
+            make_sequence(trap=trap, started_at=datetime(2026, 11, day, hour, minute, tzinfo=UTC)).record_message()
         )
     nights = as_role("viewer").get("/").text.split("<section")[1:]
 
@@ -188,7 +188,7 @@ def test_station_that_heard_nothing_says_what_to_do(stored, path, advice):
 def test_preview_has_its_box_until_the_frame_comes(as_role, stored, make_sequence, make_jpeg):
     """The region of the previewed frame is drawn on the preview; frames without a picture have none."""
     preview = Preview(1, 64, 48, make_jpeg(5))
-    stored.take(make_sequence(id="p", preview=preview, region=(0.1, 0.2, 0.25, 0.5)).record_wire())
+    stored.commit(make_sequence(id="p", preview=preview, region=(0.1, 0.2, 0.25, 0.5)).record_message())
     text = as_role("viewer").get("/sequences/ridge/p").text
 
     box = re.search(r'<span class="frame"><img src="(\S+)".*?<rect ([^/]+)/>', text, re.DOTALL)
