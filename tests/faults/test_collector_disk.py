@@ -66,7 +66,7 @@ def test_full_disk_is_waited_for_and_said(station: Collector, small_disk: Path, 
     sent = {n: SentSequence(id=f"{n:04d}", pictures=[base + bytes([n]) * (200_000 - len(base))]) for n in range(TOTAL)}
     trap, done = TrapClient(mosquitto.host, mosquitto.port), set[str]()
     for n, sequence in sent.items():
-        trap.send(*sequence.wires())
+        trap.send(*sequence.messages())
         while n < 3 and len(done) <= n:  # at once, they could be a single batch, for which there is no room
             done.add(trap.await_complete().sequence)
 

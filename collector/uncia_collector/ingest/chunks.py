@@ -1,12 +1,11 @@
 """Chunks that wait in the database: for their record, or for the rest of their frame.
 
-Decides what is kept and for how long, and which byte ranges of a frame are missing. Chunks come in any order, twice,
-overlapping or with gaps. Waiting in the database (not in
-memory) is what lets a restart, or another collector of the group, finish a frame.
+Decides what is kept and for how long. Because they wait in the database, not in
+memory, a restart or another collector of the group can finish a frame.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,10 +15,11 @@ from sqlalchemy import Connection, delete, func, insert, select
 from uncia_collector.catalogue.schema import chunks
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.ingest.wire_messages import ChunkMessage
+from uncia_contract.messages.byte_ranges import joined, missing
+from uncia_contract.messages.records import ByteRange
 
 Key = tuple[str, str]  # (trap, sequence id)
 FrameKey = tuple[str, str, int]
-Range = tuple[int, int]
 
 # A trap may have this much waiting for records that never came; beyond it, its strays are not kept.
 MAX_STRAY_BYTES = 64 * 1024 * 1024
@@ -34,18 +34,14 @@ class PartialFrame:
     stored: dict[int, int] = field(default_factory=dict)  # start: end, in the database
     new: dict[int, bytes] = field(default_factory=dict)  # start: content, from this batch
 
-    @property
-    def ranges(self) -> list[Range]:
-        """All ranges that are there, unmerged."""
-        return [*self.stored.items(), *((start, start + len(content)) for start, content in self.new.items())]
-
-    def missing(self) -> list[Range]:
-        """The ranges that are not."""
-        return missing(self.ranges, self.size)
+    def missing(self) -> tuple[ByteRange, ...]:
+        """The byte ranges that are not there."""
+        stored = [ByteRange(start, end) for start, end in self.stored.items()]
+        return missing([*stored, *_ranges(self.new)], self.size)
 
     def add(self, chunk: ChunkMessage) -> bool:
         """Take a chunk in; False when it brings nothing new."""
-        if not any(chunk.start < end and start < chunk.end for start, end in self.missing()):
+        if not any(chunk.start < gap.end and gap.start < chunk.end for gap in self.missing()):
             return False
         self.new[chunk.start] = max(self.new.get(chunk.start, b""), chunk.content, key=len)
         return True
@@ -68,7 +64,7 @@ def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
 def assemble(connection: Connection, key: FrameKey, partial: PartialFrame) -> bytes:
     """The frame's bytes, all of whose ranges are there."""
     content = dict(partial.new)
-    if missing(((start, start + len(part)) for start, part in content.items()), partial.size):
+    if missing(_ranges(content), partial.size):
         saved = select(chunks.c.start, chunks.c.content).where(_of(key), chunks.c.sha256 == partial.sha256)
         for start, part in connection.execute(saved):
             content[start] = max(content.get(start, b""), part, key=len)
@@ -102,6 +98,10 @@ def waiting_bytes(connection: Connection, trap: str) -> int:
     return int(connection.execute(total).scalar_one())
 
 
+def _ranges(chunks_by_start: dict[int, bytes]) -> list[ByteRange]:
+    return [ByteRange(start, start + len(content)) for start, content in chunks_by_start.items()]
+
+
 def _row(key: FrameKey, partial: PartialFrame, start: int, now: datetime) -> dict[str, Any]:
     content = partial.new[start]
     trap, sequence, n = key
@@ -114,34 +114,3 @@ def _row(key: FrameKey, partial: PartialFrame, start: int, now: datetime) -> dic
 def _of(key: FrameKey) -> Any:
     trap, sequence, n = key
     return (chunks.c.trap == trap) & (chunks.c.sequence == sequence) & (chunks.c.n == n)
-
-
-def covered(ranges: Iterable[Range]) -> list[Range]:
-    """The ranges merged: sorted, disjoint, none touching the next."""
-    merged: list[Range] = []
-    for start, end in sorted(ranges):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def missing(ranges: Iterable[Range], size: int) -> list[Range]:
-    """What of [0, size) the ranges leave out, in order."""
-    gaps, at = [], 0
-    for start, end in covered(ranges):
-        if start > at:
-            gaps.append((at, start))
-        at = max(at, end)
-    if at < size:
-        gaps.append((at, size))
-    return gaps
-
-
-def joined(chunks: Mapping[int, bytes], size: int) -> bytes:
-    """The `size` bytes of a frame whose chunks (start: bytes) leave no gap; where two overlap, the later start wins."""
-    whole = bytearray(size)
-    for start in sorted(chunks):
-        whole[start : start + len(chunks[start])] = chunks[start]
-    return bytes(whole)

@@ -307,8 +307,7 @@ class _Batch:
         if partial is None or key in self.finished:
             return MissingFrame(key[2])
         gaps = partial.missing()
-        ranges = () if gaps == [(0, frame.size)] else tuple(ByteRange(start, end) for start, end in gaps)
-        return MissingFrame(key[2], ranges)
+        return MissingFrame(key[2], () if gaps == (ByteRange(0, frame.size),) else gaps)
 
 
 _COPIED = (
