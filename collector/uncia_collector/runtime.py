@@ -37,7 +37,7 @@ class Collector:
         self.alerts = Alerts(settings, self.database)
         self.page: PageServer | None = None
         self._stopping = threading.Event()
-        self._rounds = threading.Thread(target=self._look_round, name="uncia-alerts", daemon=True)
+        self._alert_thread = threading.Thread(target=self._send_alerts, name="uncia-alerts", daemon=True)
 
     def start(self) -> None:
         """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
@@ -55,7 +55,7 @@ class Collector:
             self.page.start()
         self.ingest.start()
         if self.alerts.channels:
-            self._rounds.start()
+            self._alert_thread.start()
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
         """Return once the broker has our subscription.
@@ -69,16 +69,16 @@ class Collector:
         """End in order; what is not committed comes again."""
         self._stopping.set()
         self.ingest.stop()
-        if self._rounds.is_alive():
-            self._rounds.join(20)
+        if self._alert_thread.is_alive():
+            self._alert_thread.join(20)
         if self.page is not None:
             self.page.stop()
         self.database.close()
 
-    def _look_round(self) -> None:
+    def _send_alerts(self) -> None:
         while not self._stopping.wait(ALERTS_EVERY_S):
             try:
-                self.alerts.round(datetime.now(UTC))
+                self.alerts.send_due(datetime.now(UTC))
             except Exception as error:  # noqa: BLE001 - alerts must never stop the collector
                 log.error("alerts", error=repr(error)[:300])
 

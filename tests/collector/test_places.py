@@ -22,7 +22,7 @@ from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.review import review
 from uncia_collector.exports.kinds import KINDS, Request, export
-from uncia_collector.exports.strip_locations import without_place
+from uncia_collector.exports.strip_locations import strip_location
 from uncia_collector.settings import AlertSettings, CollectorSettings
 from uncia_collector.station.alerts import Alerts
 from uncia_collector.station.home_assistant import announcement
@@ -97,7 +97,7 @@ def test_no_alert_tells_the_place(placed, kind, per_hour):
     )
     settings = AlertSettings(per_hour=per_hour, digest_hour=0, **where)
     alerts = Alerts(CollectorSettings(data=str(placed.root), alerts=settings), placed.database)
-    sent = alerts.round(NOW + timedelta(days=1))
+    sent = alerts.send_due(NOW + timedelta(days=1))
     inbox.server.shutdown()
     inbox.server.server_close()
 
@@ -137,7 +137,7 @@ def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):
 
 def test_pixels_and_time_are_kept_without_the_place(placed_jpeg):
     """No recompression: the compressed data are the same bytes; camera, time and orientation stay in the header."""
-    before, after = placed_jpeg(), without_place(placed_jpeg())
+    before, after = placed_jpeg(), strip_location(placed_jpeg())
     scan = before.index(b"\xff\xda")
     picture = Image.open(io.BytesIO(after))
     exif = picture.getexif()
@@ -154,7 +154,7 @@ def test_pixels_and_time_are_kept_without_the_place(placed_jpeg):
 def test_any_form_of_jpeg_keeps_its_pixels(placed_jpeg, how):
     """Several scans, a broken EXIF block, restart marks."""
     before = placed_jpeg(**how)
-    after = without_place(before)
+    after = strip_location(before)
 
     assert tells_of(after) == []
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(after))), np.asarray(Image.open(io.BytesIO(before))))
@@ -166,7 +166,7 @@ def test_what_does_not_end_is_refused(placed_jpeg):
     scan = whole.index(b"\xff\xda")
 
     with pytest.raises(FrameError, match="does not end"):
-        without_place(whole[: scan + 40])
+        strip_location(whole[: scan + 40])
 
 
 def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, make_sequence, placed_jpeg, tmp_path):

@@ -107,7 +107,7 @@ def test_a_trap_that_is_away_is_one_clear_line(base: Base, capsys: pytest.Captur
 
 def test_a_trap_that_comes_back_is_asked_again(base: Base, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker keeps no command for a trap that is away."""
-    monkeypatch.setattr(trap_commands.Asking.__init__, "__defaults__", (60.0, 0.3))
+    monkeypatch.setattr(trap_commands.CommandClient.__init__, "__defaults__", (60.0, 0.3))
     real, opened = Link.open, time.monotonic() + 1.0
     monkeypatch.setattr(
         Link, "open", lambda link: real(link) if time.monotonic() > opened else link.events.put(_gone())

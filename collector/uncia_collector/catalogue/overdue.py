@@ -1,4 +1,4 @@
-"""Each trap's own rhythm: how long its silences are, and when one is too long.
+"""When a trap is overdue: silent for longer than is usual for it.
 
 Decides overdue: #1 silent for more than twice the 90th percentile of its own last silences, and more than an hour;
 #2 with fewer than five known silences, for more than 26 hours; #3 planned sleeps, which a trap announces, are silences
@@ -32,7 +32,7 @@ class Silence:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether that is longer than its rhythm allows."""
+        """Whether that is longer than usual."""
         return self.silent_s > self.limit_s
 
 

@@ -31,13 +31,13 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
         raise DataError(f"label {(label or '')[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
     row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "undone": False}
     with database.writing() as connection:
-        thought = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        model_label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
         if verdict != "relabelled":
             label = None
-        elif label == connection.execute(thought).scalar_one_or_none():
+        elif label == connection.execute(model_label).scalar_one_or_none():
             verdict, label = "confirmed", None
         connection.execute(insert(reviews), [row | {"verdict": verdict, "label": label}])
-        if not settle(connection, key):
+        if not apply_newest_review(connection, key):
             raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
 
 
@@ -54,12 +54,12 @@ def undo(database: Database, reviewer: str) -> Key | None:
         if row is None:
             return None
         connection.execute(update(reviews).where(reviews.c.key == row.key).values(undone=True))
-        settle(connection, (row.trap, row.sequence))
+        apply_newest_review(connection, (row.trap, row.sequence))
         return row.trap, row.sequence
 
 
-def settle(connection: Connection, key: Key) -> bool:
-    """Make the newest opinion that stands the sequence's state; whether there is such a sequence."""
+def apply_newest_review(connection: Connection, key: Key) -> bool:
+    """Set the sequence's state to the newest opinion that was not undone; whether there is such a sequence."""
     standing = (
         select(reviews.c.verdict, reviews.c.label)
         .where(reviews.c.trap == key[0], reviews.c.sequence == key[1], reviews.c.undone.is_(False))

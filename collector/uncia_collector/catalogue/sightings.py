@@ -106,8 +106,8 @@ def places(connection: Connection, since: datetime, origin: str = "") -> list[An
 
 
 @dataclass(frozen=True)
-class ToldPlace:
-    """Where a trap that no deployment places says that it stands; as long as we know it."""
+class ReportedPlace:
+    """Where a trap without a deployment says that it stands, whenever the sighting was."""
 
     trap: str
     latitude: float
@@ -126,13 +126,13 @@ class ToldPlace:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def told_places(connection: Connection, placed: Sequence[Any]) -> list[ToldPlace]:
+def reported_places(connection: Connection, placed: Sequence[Any]) -> list[ReportedPlace]:
     """The places of traps that have coordinates in their state, and no deployment among `placed`."""
     known = {place.trap for place in placed}
     query = select(traps.c.state).where(traps.c.state.is_not(None), traps.c.trap.not_in(known)).order_by(traps.c.trap)
     states = [decode(payload, TrapState) for payload in connection.execute(query).scalars()]
     return [
-        ToldPlace(state.trap, state.latitude, state.longitude)
+        ReportedPlace(state.trap, state.latitude, state.longitude)
         for state in states
         if state.latitude is not None and state.longitude is not None
     ]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from uncia_collector.settings import read_settings
-from uncia_collector.station.trap_commands import Asking, offer_bundle
+from uncia_collector.station.trap_commands import CommandClient, offer_bundle
 from uncia_contract.errors import BrokerError, DataError
 from uncia_contract.messages.records import Command, Reply
 from uncia_contract.messages.topics import Topics
@@ -28,25 +28,25 @@ def _run_ask(arguments: argparse.Namespace) -> int:
         expected = {0: "nothing more", 1: "one word more (SEQUENCE or FILE)", 2: "KEY VALUE"}
         raise DataError(f"ask {arguments.question}: expected {expected[QUESTIONS[arguments.question]]}, got {words}")
     topics = Topics(arguments.trap, settings.root)
-    with Asking(settings.broker, topics, arguments.wait_s) as asking:
-        reply = _ask(asking, arguments.question, words)
+    with CommandClient(settings.broker, topics, arguments.wait_s) as client:
+        reply = _ask(client, arguments.question, words)
     if not reply.ok:
         raise BrokerError(f"{arguments.trap} refused: {reply.detail}")
     print(f"{arguments.trap}: {reply.detail} (configuration revision {reply.configuration_revision})")
     return 0
 
 
-def _ask(asking: Asking, question: str, words: list[str]) -> Reply:
+def _ask(client: CommandClient, question: str, words: list[str]) -> Reply:
     match question:
         case "send-frames":
-            return asking.ask(Command("send_frames", sequence=words[0]))
+            return client.request(Command("send_frames", sequence=words[0]))
         case "set":
-            return asking.ask(Command("set", key=words[0], value=_number(words[1])))
+            return client.request(Command("set", key=words[0], value=_number(words[1])))
         case "offer-bundle":
-            return offer_bundle(asking, Path(words[0]))
+            return offer_bundle(client, Path(words[0]))
         case "restart":
-            return asking.ask(Command("restart"))
-    return asking.ask(Command("ping"))
+            return client.request(Command("restart"))
+    return client.request(Command("ping"))
 
 
 def _number(text: str) -> float | int:

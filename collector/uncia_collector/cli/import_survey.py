@@ -26,6 +26,6 @@ def _import(arguments: argparse.Namespace) -> int:
         raise DataError("where do pictures go? expected --config TOML or --data DIR")
     folder = FrameFolder(root, settings.min_free_bytes if settings else 0)
     with CamtrapPackage(arguments.package) as package, open_catalogue(arguments, create=True) as database:
-        counted = SurveyImport(package, database, folder, datetime.now(UTC)).run()
-        print(f"{package.title}: {counted.told}")
+        counts = SurveyImport(package, database, folder, datetime.now(UTC)).run()
+        print(f"{package.title}: {counts.summary}")
     return 0

@@ -10,9 +10,9 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.ingest.broker import check_broker
 from uncia_collector.logs import configure_logs, logger
 from uncia_collector.runtime import Collector
-from uncia_collector.service import serve_until
 from uncia_collector.settings import read_settings
 from uncia_collector.station.alerts import check_mail
+from uncia_collector.systemd_notify import serve_until
 
 
 def add_serve(command: argparse.ArgumentParser) -> None:

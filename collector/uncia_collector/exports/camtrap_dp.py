@@ -18,9 +18,16 @@ from sqlalchemy import Connection
 
 from uncia_collector.catalogue.species import SPECIES
 from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_table
-from uncia_collector.exports.gathered import COARSE_DEGREES, EMPTY_LABELS, Gathered, Place, gather, places
-from uncia_collector.exports.imported import Surveys
-from uncia_collector.exports.strip_locations import without_place
+from uncia_collector.exports.imported_surveys import ImportedSurveys
+from uncia_collector.exports.sequences import (
+    COARSE_DEGREES,
+    EMPTY_LABELS,
+    ExportedSequence,
+    Place,
+    exported_sequences,
+    places,
+)
+from uncia_collector.exports.strip_locations import strip_location
 from uncia_contract.errors import DataError, FrameError
 
 _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
@@ -41,7 +48,7 @@ def write_camtrap_dp(
         stream: takes the zip.
         station: the package's title.
         now: the end of deployments that go on.
-        exact: whether coordinates, names of places and the pictures' whole headers are told.
+        exact: whether coordinates, names of places and the pictures' whole headers are written.
         pictures: the data folder, where the pictures are wanted inside the package.
 
     Raises:
@@ -50,31 +57,31 @@ def write_camtrap_dp(
     found = places(connection, exact)
     if not found:
         raise DataError("Camtrap DP: no deployments are known; add them with `uncia-collect deployments FILE.csv`")
-    survey = _Survey(connection, exact)
+    tables = _Tables(connection, exact)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
-        write_table(package, "media", survey.media())
-        write_table(package, "observations", survey.observations())
-        write_table(package, "deployments", (survey.deployment(place, now) for place in found))
+        write_table(package, "media", tables.media())
+        write_table(package, "observations", tables.observations())
+        write_table(package, "deployments", (tables.deployment(place, now) for place in found))
         if pictures is not None:
-            survey.write_pictures(package, pictures)
-        description = _package(found, survey, station, now, exact)
+            tables.write_pictures(package, pictures)
+        description = _package(found, tables, station, now, exact)
         package.writestr("datapackage.json", json.dumps(description, indent=2))
-    return survey.kept, survey.left_out
+    return tables.kept, tables.left_out
 
 
-class _Survey:
-    """Passes over the catalogue, one for each table; what the description needs is counted on the way."""
+class _Tables:
+    """The package's tables, each one pass over the catalogue; what the description needs is counted on the way."""
 
     def __init__(self, connection: Connection, exact: bool) -> None:
         self.connection, self.exact = connection, exact
         self.kept = self.left_out = self.unreadable = 0
-        self.surveys = Surveys(connection, exact)
+        self.surveys = ImportedSurveys(connection, exact)
         self.species: set[str] = set()
         self.methods = {"activityDetection"}
         self.unsure: set[str] = set()  # deployments some of whose clocks were not synchronised
 
     def media(self) -> Iterator[Row]:
-        for item in gather(self.connection, self.exact):
+        for item in exported_sequences(self.connection, self.exact):
             if item.place is None:  # #4
                 self.left_out += 1
                 continue
@@ -86,7 +93,7 @@ class _Survey:
                 yield row
 
     def observations(self) -> Iterator[Row]:
-        for item in gather(self.connection, self.exact):
+        for item in exported_sequences(self.connection, self.exact):
             if item.place is None:
                 continue
             for row in _observations(item) if item.event is None else self._imported(item):
@@ -97,22 +104,22 @@ class _Survey:
         return self.surveys.deployment(place) | _deployment(place, self.unsure, now)
 
     def write_pictures(self, package: zipfile.ZipFile, root: Path) -> None:
-        """Each stored frame as it may be told; what cannot be read is counted."""
-        for item in gather(self.connection, self.exact):
+        """Each stored frame, its location stripped unless `exact`; what cannot be read is counted."""
+        for item in exported_sequences(self.connection, self.exact):
             for frame in item.frames if item.place is not None else ():
                 try:
                     content = (root / frame.path).read_bytes()
-                    told = content if self.exact else without_place(content)
+                    shown = content if self.exact else strip_location(content)
                 except (OSError, FrameError):
                     self.unreadable += 1
                     continue
-                package.writestr(frame.path, told, zipfile.ZIP_STORED)
+                package.writestr(frame.path, shown, zipfile.ZIP_STORED)
 
-    def _imported(self, item: Gathered) -> Iterator[Row]:
+    def _imported(self, item: ExportedSequence) -> Iterator[Row]:
         """#5."""
         yield from self.surveys.observations(item)
         if item.opinion is not None and item.opinion.observation is None:
-            yield _event(item) | {"eventID": self.surveys.event(item)} | _said(item)
+            yield _event(item) | {"eventID": self.surveys.event(item)} | _human_observation(item)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
@@ -131,7 +138,7 @@ def _end(place: Place, now: datetime) -> datetime:
     return place.ended_at or max(now, place.started_at)
 
 
-def _media(item: Gathered) -> Iterator[Row]:
+def _media(item: ExportedSequence) -> Iterator[Row]:
     for frame in item.frames:
         yield {
             "mediaID": _media_id(frame), "deploymentID": _deployment_id(item), "captureMethod": "activityDetection",
@@ -140,24 +147,24 @@ def _media(item: Gathered) -> Iterator[Row]:
         }  # fmt: skip
 
 
-def _observations(item: Gathered) -> Iterator[Row]:
+def _observations(item: ExportedSequence) -> Iterator[Row]:
     row = item.row
     machine = {"classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}"}
     event, known = _event(item), {"observationID": f"{row.trap}:{row.id}:machine"}
-    said = _thought(row.label, row.positive, row.confidence)  # #1, #3
-    yield event | machine | known | said | {"classificationTimestamp": _time(row.received_at)}
+    observation = _classification(row.label, row.positive, row.confidence)  # #1, #3
+    yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
     if item.opinion is not None:
-        yield event | _said(item)
+        yield event | _human_observation(item)
     for frame in item.frames:
         if frame.score is not None:  # #2
             moment = _time(frame.taken_at or row.started_at)
-            yield event | machine | _thought(row.label, frame.score >= row.threshold, frame.score) | {
+            yield event | machine | _classification(row.label, frame.score >= row.threshold, frame.score) | {
                 "observationID": f"{_media_id(frame)}:machine", "mediaID": _media_id(frame), "eventStart": moment,
                 "eventEnd": moment, "observationLevel": "media", "classificationTimestamp": _time(row.received_at),
             } | (_box(frame) if frame.score >= row.threshold else {})  # fmt: skip
 
 
-def _event(item: Gathered) -> Row:
+def _event(item: ExportedSequence) -> Row:
     row = item.row
     return {
         "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
@@ -165,7 +172,7 @@ def _event(item: Gathered) -> Row:
     }  # fmt: skip
 
 
-def _thought(label: str, positive: bool, probability: float) -> Row:
+def _classification(label: str, positive: bool, probability: float) -> Row:
     if positive:
         named = {"scientificName": SPECIES.get(label, ""), "observationTags": f"label:{label}"}
         return {"observationType": "animal", "classificationProbability": round(probability, 4)} | named
@@ -176,20 +183,21 @@ def _thought(label: str, positive: bool, probability: float) -> Row:
     }  # fmt: skip
 
 
-def _said(item: Gathered) -> Row:
+def _human_observation(item: ExportedSequence) -> Row:
     opinion, row = item.opinion, item.row
     assert opinion is not None  # noqa: S101 - the caller asked
-    said: Row = {
+    observation: Row = {
         "observationID": f"{row.trap}:{row.id}:human:{opinion.key}", "classificationMethod": "human",
         "classifiedBy": opinion.reviewer, "classificationTimestamp": _time(opinion.at),
         "observationTags": f"label:{item.label}",
     }  # fmt: skip
     if opinion.verdict == "rejected":
-        return said | {"observationType": "unknown", "observationComments": f"not {row.label}"}
+        return observation | {"observationType": "unknown", "observationComments": f"not {row.label}"}
     label = item.label.lower().replace(" ", "_")
     kinds = {"person": "human", "human": "human", "vehicle": "vehicle"} | dict.fromkeys(EMPTY_LABELS, "blank")
     kind = kinds.get(label, "animal")
-    return said | {"observationType": kind} | ({"scientificName": _scientific(item.label)} if kind == "animal" else {})
+    named = {"scientificName": _scientific(item.label)} if kind == "animal" else {}
+    return observation | {"observationType": kind} | named
 
 
 def _scientific(label: str) -> str:
@@ -208,7 +216,7 @@ def _box(frame: Any) -> Row:
     }  # fmt: skip
 
 
-def _package(found: list[Place], survey: _Survey, station: str, now: datetime, exact: bool) -> dict[str, Any]:
+def _package(found: list[Place], tables: _Tables, station: str, now: datetime, exact: bool) -> dict[str, Any]:
     starts = [place.started_at for place in found]
     ends = [place.ended_at or now for place in found]
     coarse = {} if exact else {"coordinatePrecision": COARSE_DEGREES}
@@ -216,19 +224,19 @@ def _package(found: list[Place], survey: _Survey, station: str, now: datetime, e
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": f"Events are bursts of a trap. Left out: {survey.left_out} sequences outside every deployment"
-        f"{f', {survey.unreadable} pictures that cannot be read' if survey.unreadable else ''}.",
+        "description": f"Events are bursts of a trap. Left out: {tables.left_out} sequences outside every deployment"
+        f"{f', {tables.unreadable} pictures that cannot be read' if tables.unreadable else ''}.",
         "created": _time(now),
         "contributors": [{"title": station, "role": "contact"}],
         "resources": [resource(name) for name in ("deployments", "media", "observations")],
         "project": {
-            "title": station, "samplingDesign": "opportunistic", "captureMethod": sorted(survey.methods),
+            "title": station, "samplingDesign": "opportunistic", "captureMethod": sorted(tables.methods),
             "individualAnimals": False, "observationLevel": ["media", "event"],
         },
         "spatial": _bounds(found),
         "temporal": {"start": f"{min(starts):%Y-%m-%d}", "end": f"{max(ends):%Y-%m-%d}"},
-        "taxonomic": survey.surveys.taxa(survey.species - {""} | {"Panthera uncia"}),
-    } | survey.surveys.credits() | coarse  # fmt: skip
+        "taxonomic": tables.surveys.taxa(tables.species - {""} | {"Panthera uncia"}),
+    } | tables.surveys.credits() | coarse  # fmt: skip
 
 
 def _bounds(found: list[Place]) -> dict[str, Any]:
@@ -242,7 +250,7 @@ def _media_id(frame: Any) -> str:
     return f"{frame.trap}:{frame.sequence}:{frame.n}"
 
 
-def _deployment_id(item: Gathered) -> str:
+def _deployment_id(item: ExportedSequence) -> str:
     return "" if item.place is None else item.place.id
 
 

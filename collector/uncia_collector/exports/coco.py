@@ -10,19 +10,19 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.gathered import EMPTY_LABELS, Gathered, gather
+from uncia_collector.exports.sequences import EMPTY_LABELS, ExportedSequence, exported_sequences
 from uncia_contract.archive.json_array import write_json_array
 
 
 def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str) -> None:
     """Write the file as the catalogue is read, once for the images and once for the labels.
 
-    `file_name` is relative to the data folder; `location` is a name, coordinates are not told.
+    `file_name` is relative to the data folder; `location` is a name, coordinates are left out.
     """
     categories = {"empty": 0}
     info = {"version": "1.0", "description": station, "contributor": station}
     stream.write('{"info": ' + json.dumps(info) + ', "images": ')
-    write_json_array(stream, (_image(item, frame) for item in gather(connection) for frame in item.frames))
+    write_json_array(stream, (_image(item, frame) for item in exported_sequences(connection) for frame in item.frames))
     stream.write(', "annotations": ')
     write_json_array(stream, _annotations(connection, categories))
     named = [{"id": number, "name": name} for name, number in categories.items()]
@@ -30,7 +30,7 @@ def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str
 
 
 def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
-    for item in gather(connection):
+    for item in exported_sequences(connection):
         for frame in item.frames:
             label, known = item.labels.get(frame.n, item.label), _image_id(frame)
             label = "empty" if label in EMPTY_LABELS else label
@@ -44,7 +44,7 @@ def _image_id(frame: Any) -> str:
     return f"{frame.trap}:{frame.sequence}:{frame.n}"
 
 
-def _image(item: Gathered, frame: Any) -> dict[str, Any]:
+def _image(item: ExportedSequence, frame: Any) -> dict[str, Any]:
     image = {
         "id": _image_id(frame),
         "file_name": frame.path,

@@ -5,18 +5,18 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.gathered import Gathered, gather
+from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
 from uncia_contract.archive.scored_picture import ScoredPicture
 
 
 def scored_pictures(connection: Connection) -> Iterator[ScoredPicture]:
     """Every stored frame; `file` is relative to the data folder."""
-    for item in gather(connection):
+    for item in exported_sequences(connection):
         for frame in item.frames:
             yield _picture(item, frame)
 
 
-def _picture(item: Gathered, frame: Any) -> ScoredPicture:
+def _picture(item: ExportedSequence, frame: Any) -> ScoredPicture:
     region = None
     if frame.region:
         left, top, width, height = (float(part) for part in frame.region.split(","))

@@ -1,4 +1,4 @@
-"""A JPEG without what could tell where it was taken; its pixels, and the stored file, stay as they are.
+"""Strips from a JPEG what could tell where it was taken; its pixels, and the stored file, stay as they are.
 
 Decides what of a header may leave the station: #1 of EXIF the tags listed here (camera, time, exposure, orientation),
 never GPS, maker notes or free text; #2 JFIF, colour profile, Adobe's mark and what decoding needs; #3 nothing else: no
@@ -29,16 +29,16 @@ _PICTURE = (
 )
 
 
-def without_place(jpeg: bytes) -> bytes:
-    """The same picture with a header that tells no place; what is decoded is bit for bit the same.
+def strip_location(jpeg: bytes) -> bytes:
+    """The same picture with a header that holds no location; what is decoded is bit for bit the same.
 
     Raises:
         FrameError: its segments cannot be followed to the end of the picture.
     """
-    return b"\xff\xd8" + b"".join(_kept(jpeg)) + b"\xff\xd9"
+    return b"\xff\xd8" + b"".join(_segments(jpeg)) + b"\xff\xd9"
 
 
-def _kept(jpeg: bytes) -> Iterator[bytes]:
+def _segments(jpeg: bytes) -> Iterator[bytes]:
     at = 2
     while True:
         at = jpeg.find(b"\xff", at)
@@ -68,16 +68,16 @@ def _scan_end(jpeg: bytes, at: int) -> int:
 
 
 def _segment(marker: int, segment: bytes) -> bytes:
-    """The segment as it may be told, empty where it may not."""
+    """The segment as it may leave the station, empty where it may not."""
     if marker == _APP1 and segment[4:].startswith(_EXIF):
-        return _told(segment[4:])
+        return _exif_segment(segment[4:])
     if marker == _APP2 and segment[4:].startswith(_ICC):
         return segment
     return segment if marker in _NEEDED else b""
 
 
-def _told(block: bytes) -> bytes:
-    """#1; a block that cannot be read tells nothing."""
+def _exif_segment(block: bytes) -> bytes:
+    """#1; empty where the block cannot be read."""
     old, new = Image.Exif(), Image.Exif()
     try:
         old.load(block)

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.gathered import Gathered, gather
+from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
 
 COLUMNS = ("file", "label", "sequence", "location", "datetime", "source", "split")
 
@@ -29,7 +29,7 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for item in gather(connection, reviewed_only=True):
+    for item in exported_sequences(connection, reviewed_only=True):
         for frame in _teaching(item):
             file = os.path.relpath((root / frame.path).absolute(), beside.absolute())
             location = item.row.trap if item.place is None else item.place.location_id
@@ -40,7 +40,7 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
     return count
 
 
-def _teaching(item: Gathered) -> list[Any]:
+def _teaching(item: ExportedSequence) -> list[Any]:
     if item.row.review != "confirmed":  # #2
         return item.frames
     sure = {item.row.best_frame, *item.labels}  # #1, #3

@@ -1,10 +1,10 @@
 """One event of an imported survey, and what it means in the catalogue's words.
 
-Decides: #1 the machine's word is the event's machine observation, else its media's most probable one; #2 `positive` is
-what a machine took for the animal: `snow_leopard`, or the label that an uncia wrote down; #3 people's word is the
-event's human observations, else what most of its media's human observations say; #4 their verdict is `confirmed` where
-it agrees with the machine (or, without a machine, names the animal), `rejected` where it says `not_<label>`, else
-`relabelled`.
+Decides: #1 the machine's classification is the event's machine observation, else its media's most probable one;
+#2 `positive` is what a machine took for the animal: `snow_leopard`, or the label that an uncia wrote down; #3 people's
+classification is the event's human observations, else what most of its media's human observations say; #4 their verdict
+is `confirmed` where it agrees with the machine (or, without a machine, names the animal), `rejected` where it says
+`not_<label>`, else `relabelled`.
 The rows themselves are kept as they came: an export writes them again.
 """
 
@@ -27,13 +27,13 @@ _TAG = "label:"
 
 
 @dataclass(frozen=True)
-class MachineWord:
-    """What a machine made of an event: label, its probability, whether it is the animal, by which model.
+class MachineClassification:
+    """How a machine classified an event: label, its probability, whether it is the animal, by which model.
 
-    `said` is the label with its `not_`, where the machine said what it is not.
+    `full_label` is the label with its `not_`, where the machine wrote what it is not.
     """
 
-    said: str
+    full_label: str
     label: str
     confidence: float
     positive: bool
@@ -41,8 +41,8 @@ class MachineWord:
 
 
 @dataclass(frozen=True)
-class HumanWord:
-    """What a person made of it; `observation` is the row that says so."""
+class HumanClassification:
+    """How a person classified it; `observation` is the row that says so."""
 
     verdict: str
     label: str | None
@@ -73,7 +73,7 @@ class ImportedEvent(Struct, frozen=True):
         times = [row[column] for row in self.observations] + [row["timestamp"] for row in self.media]
         return [moment(time) for time in times]
 
-    def machine(self) -> MachineWord | None:
+    def machine(self) -> MachineClassification | None:
         """#1, #2; None where no machine looked."""
         rows = self._by("machine", "event") or self._by("machine", "media")
         if not rows:
@@ -82,34 +82,34 @@ class ImportedEvent(Struct, frozen=True):
         label, known = label_of(best) or UNCLASSIFIED, probability(best)
         sure, model = 1.0 if known is None else known, best.get("classifiedBy", "")[:255]
         if label.startswith("not_"):
-            return MachineWord(label, label.removeprefix("not_"), 1.0 - sure, False, model)
+            return MachineClassification(label, label.removeprefix("not_"), 1.0 - sure, False, model)
         ours = _tag(best) is not None or label == THE_ANIMAL
-        return MachineWord(label, label, sure, ours and best["observationType"] == "animal", model)
+        return MachineClassification(label, label, sure, ours and best["observationType"] == "animal", model)
 
-    def people(self) -> list[HumanWord]:
+    def people(self) -> list[HumanClassification]:
         """#3, #4; the last one stands."""
-        told = [row for row in self._by("human", "event") if label_of(row) is not None]
-        rows, machine = told or _most_said(self._by("human", "media")), self.machine()
-        said = [(row, label_of(row)) for row in rows]
-        return [_word(row, label, machine, self.ended_at) for row, label in said if label is not None]
+        labelled = [row for row in self._by("human", "event") if label_of(row) is not None]
+        rows, machine = labelled or _majority(self._by("human", "media")), self.machine()
+        labels = [(row, label_of(row)) for row in rows]
+        return [_human_classification(row, label, machine, self.ended_at) for row, label in labels if label is not None]
 
     @property
     def label(self) -> str:
         """What the catalogue says that was looked for: the machine's label, else the animal where people saw it."""
         if (machine := self.machine()) is not None:
             return machine.label
-        return THE_ANIMAL if any(word.verdict == "confirmed" for word in self.people()) else UNCLASSIFIED
+        return THE_ANIMAL if any(person.verdict == "confirmed" for person in self.people()) else UNCLASSIFIED
 
     @property
-    def said(self) -> str:
-        """What it shows before anybody here looked: the machine's word."""
+    def machine_label(self) -> str:
+        """What it shows before anybody here has reviewed it: the machine's full label."""
         machine = self.machine()
-        return UNCLASSIFIED if machine is None else machine.said
+        return UNCLASSIFIED if machine is None else machine.full_label
 
     def labels(self) -> dict[int, str]:
         """What people said of single pictures, by their number in `media`."""
-        said = {row["mediaID"]: label_of(row) for row in self._by("human", "media") if "mediaID" in row}
-        return {n: label for n, row in enumerate(self.media) if (label := said.get(row["mediaID"])) is not None}
+        labels = {row["mediaID"]: label_of(row) for row in self._by("human", "media") if "mediaID" in row}
+        return {n: label for n, row in enumerate(self.media) if (label := labels.get(row["mediaID"])) is not None}
 
     def scores(self) -> dict[str, tuple[float | None, str | None]]:
         """(score, box as the catalogue writes regions) of each media that a machine looked at."""
@@ -162,7 +162,7 @@ def _tag(row: Row) -> str | None:
     return None
 
 
-def _most_said(rows: list[Row]) -> list[Row]:
+def _majority(rows: list[Row]) -> list[Row]:
     """One row of the label that most say, what is empty not counted where anything else is said."""
     labels = Counter(label for row in rows if (label := label_of(row)) is not None)
     for most, _ in sorted(labels.items(), key=lambda item: (item[0] == "blank", -item[1])):
@@ -170,13 +170,15 @@ def _most_said(rows: list[Row]) -> list[Row]:
     return []
 
 
-def _word(row: Row, label: str, machine: MachineWord | None, ended_at: datetime) -> HumanWord:
-    said = row.get("classificationTimestamp")
+def _human_classification(
+    row: Row, label: str, machine: MachineClassification | None, ended_at: datetime
+) -> HumanClassification:
+    classified_at = row.get("classificationTimestamp")
     expected = THE_ANIMAL if machine is None else machine.label
     verdict = "confirmed" if label == expected else "rejected" if label == f"not_{expected}" else "relabelled"
     named = label if verdict == "relabelled" else None
-    at = moment(said) if said else ended_at
-    return HumanWord(verdict, named, row.get("classifiedBy", "(survey)")[:64], at, row["observationID"][:255])
+    at = moment(classified_at) if classified_at else ended_at
+    return HumanClassification(verdict, named, row.get("classifiedBy", "(survey)")[:64], at, row["observationID"][:255])
 
 
 def _score(row: Row) -> float | None:

@@ -77,18 +77,18 @@ class CamtrapPackage:
         """The events of one deployment, media in order of time."""
         order = "SELECT content FROM media WHERE deployment = ? ORDER BY at, id"
         media = {row["mediaID"]: row for row in self._staged(order, deployment)}
-        said: dict[str, list[Row]] = {}
+        observed: dict[str, list[Row]] = {}
         event_of: dict[str, str] = {}
         for row in self._staged("SELECT content FROM observations WHERE deployment = ? ORDER BY line", deployment):
             event = row.get("eventID") or f"media {row.get('mediaID', row['observationID'])}"  # #1
-            said.setdefault(event, []).append(row)
+            observed.setdefault(event, []).append(row)
             if "mediaID" in row:
                 event_of.setdefault(row["mediaID"], event)
-        _claim_by_time(media, said, event_of)
+        _claim_by_time(media, observed, event_of)
         shown: dict[str, list[Row]] = {}
         for known, row in media.items():
             shown.setdefault(event_of.get(known, ""), []).append(row)
-        for event, observations in said.items():
+        for event, observations in observed.items():
             yield ImportedEvent(deployment, event, tuple(shown.get(event, ())), tuple(observations))
         yield from _unobserved(deployment, shown.get("", []))
 
@@ -258,11 +258,11 @@ def _filled(line: Mapping[str, Any]) -> Row:
     return {name: value for name, value in line.items() if name and isinstance(value, str) and value}
 
 
-def _claim_by_time(media: dict[str, Row], said: dict[str, list[Row]], event_of: dict[str, str]) -> None:
+def _claim_by_time(media: dict[str, Row], observed: dict[str, list[Row]], event_of: dict[str, str]) -> None:
     """#2: what no observation names belongs to the event whose time holds it."""
     spans = [
         (moment(row["eventStart"]), moment(row["eventEnd"]), event)
-        for event, rows in said.items()
+        for event, rows in observed.items()
         for row in rows
         if row["observationLevel"] == "event"
     ]

@@ -22,10 +22,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import moment
-from uncia_collector.catalogue.review import settle
+from uncia_collector.catalogue.review import apply_newest_review
 from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
-from uncia_collector.imports.event import ImportedEvent, Row, pack
+from uncia_collector.imports.event import HumanClassification, ImportedEvent, Row, pack
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.store import picture_size
@@ -35,7 +35,7 @@ EVENTS_AT_ONCE = 50
 
 
 @dataclass
-class Imported:
+class ImportCounts:
     """What a package brought. `media` are stored here, elsewhere (an address, not in the package) or unusable."""
 
     deployments: int = 0
@@ -50,8 +50,8 @@ class Imported:
     observations: int = 0
 
     @property
-    def told(self) -> str:
-        """In one line."""
+    def summary(self) -> str:
+        """The counts in one line."""
         absent = self.media_elsewhere + self.media_missing + self.media_unusable
         return (
             f"{self.deployments} deployments, {self.observations} observations, "
@@ -88,9 +88,9 @@ class SurveyImport:
 
     def __init__(self, package: CamtrapPackage, database: Database, folder: FrameFolder, now: datetime) -> None:
         self.package, self.database, self.folder, self.now = package, database, folder, now
-        self.counted = Imported()
+        self.counts = ImportCounts()
 
-    def run(self) -> Imported:
+    def run(self) -> ImportCounts:
         """Take it in, some events at a time: an interrupted import is finished by the next.
 
         Raises:
@@ -104,7 +104,7 @@ class SurveyImport:
                 self._take(some, traps[row["id"]], standard.get("timestampIssues") != "true")
         with self.database.writing() as connection:
             connection.execute(upsert(connection, surveys, survey := self._survey(), ["name"], [*survey][1:]))
-        return self.counted
+        return self.counts
 
     def _places(self) -> dict[str, str]:
         """Write the deployments (#2); the trap of each."""
@@ -124,16 +124,16 @@ class SurveyImport:
                 kept = row | {"trap": traps[row["id"]], "origin": self.package.name}
                 kept["standard"] = json.dumps(standard).encode()
                 connection.execute(upsert(connection, deployments, kept, ["id"], [*kept][1:]))
-        self.counted.deployments = len(traps)
+        self.counts.deployments = len(traps)
         return traps
 
     def _survey(self) -> dict[str, Any]:
         described = {name: value for name, value in self.package.description.items() if name != "resources"}
-        counted = self.counted
+        counts = self.counts
         return {
             "name": self.package.name, "title": self.package.title, "imported_at": self.now,
-            "description": json.dumps(described).encode(), "sequences": counted.sequences, "media": counted.media,
-            "media_stored": counted.media_stored, "observations": counted.observations,
+            "description": json.dumps(described).encode(), "sequences": counts.sequences, "media": counts.media,
+            "media_stored": counts.media_stored, "observations": counts.observations,
         }  # fmt: skip
 
     def _take(self, events: list[ImportedEvent], trap: str, certain: bool) -> None:
@@ -154,7 +154,7 @@ class SurveyImport:
         trap, _, rest = event.media[0]["mediaID"].partition(":") if event.media else ("", "", "")
         query = select(sequences.c.id).where(sequences.c.trap == trap, sequences.c.origin == "")
         ours = connection.execute(query.where(sequences.c.id == rest.rpartition(":")[0])).first() is not None
-        self.counted.ours += ours
+        self.counts.ours += ours
         return ours
 
     def _files(self, sequence: _Sequence, stored: dict[tuple[str, str, int], str]) -> Iterator[tuple[str, bytes]]:
@@ -168,17 +168,17 @@ class SurveyImport:
             path = frame_path(sequence.trap, sequence.id, sequence.event.started_at, row["n"])
             row |= {"status": "stored", "path": path, "width": size[0], "height": size[1], "size": len(content)}
             row["sha256"] = hashlib.sha256(content).hexdigest()
-            self.counted.media_stored += 1
+            self.counts.media_stored += 1
             if stored.get((sequence.trap, sequence.id, row["n"])) != row["sha256"]:
                 yield path, content
 
     def _count_absent(self, media: Row, content: bytes | None) -> None:
         if content is not None:
-            self.counted.media_unusable += 1
+            self.counts.media_unusable += 1
         elif "://" in media["filePath"]:
-            self.counted.media_elsewhere += 1
+            self.counts.media_elsewhere += 1
         else:
-            self.counted.media_missing += 1
+            self.counts.media_missing += 1
 
     def _write(self, connection: Connection, coming: list[_Sequence]) -> None:
         self.database.lock_sequences(connection, [sequence.key for sequence in coming])
@@ -186,11 +186,11 @@ class SurveyImport:
         query = query.where(of_sequences(sequences.c.trap, sequences.c.id, [sequence.key for sequence in coming]))
         known = {(row.trap, row.id): row.fingerprint for row in connection.execute(query)}
         for sequence in coming:
-            self.counted.sequences += 1
-            self.counted.media += len(sequence.event.media)
-            self.counted.observations += len(sequence.event.observations)
+            self.counts.sequences += 1
+            self.counts.media += len(sequence.event.media)
+            self.counts.observations += len(sequence.event.observations)
             if known.get(sequence.key) == sequence.fingerprint:
-                self.counted.unchanged += 1
+                self.counts.unchanged += 1
                 continue
             self._replace(connection, sequence)
 
@@ -203,10 +203,10 @@ class SurveyImport:
         connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
-        opinions = [_opinion(word, sequence) for word in sequence.event.people()]
+        opinions = [_opinion(person, sequence) for person in sequence.event.people()]
         if opinions:
             connection.execute(insert(reviews), opinions)
-        settle(connection, sequence.key)
+        apply_newest_review(connection, sequence.key)
 
 
 def trap_of(camera: str) -> str:
@@ -254,7 +254,7 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
         "frames_stored": sum(row["status"] == "stored" for row in rows),
         "frames_scored": sum(row["score"] is not None for row in rows), "best_frame": best["n"],
         "confidence": confidence, "upper_bound": False,
-        "threshold": min(0.5, confidence) if positive else max(0.5, confidence), "positive": positive,  # not told
+        "threshold": min(0.5, confidence) if positive else max(0.5, confidence), "positive": positive,  # unknown
         "label": event.label, "audit": False, "historical": True,
         "clock_synchronised": sequence.certain, "clock_source": "exif", "bundle": machine.model if machine else "",
         "bundle_version": 0, "bundle_sha256": "", "fingerprint": sequence.fingerprint, "record": sequence.record,
@@ -262,8 +262,8 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
     }  # fmt: skip
 
 
-def _opinion(word: Any, sequence: _Sequence) -> dict[str, Any]:
+def _opinion(person: HumanClassification, sequence: _Sequence) -> dict[str, Any]:
     return {
-        "trap": sequence.trap, "sequence": sequence.id, "reviewer": word.person, "at": word.at,
-        "verdict": word.verdict, "label": word.label, "undone": False, "observation": word.observation,
+        "trap": sequence.trap, "sequence": sequence.id, "reviewer": person.person, "at": person.at,
+        "verdict": person.verdict, "label": person.label, "undone": False, "observation": person.observation,
     }  # fmt: skip

@@ -37,30 +37,30 @@ Send = Callable[[str, dict[str, Any]], None]  # (subject, content)
 
 @dataclass(frozen=True)
 class Channel:
-    """One way out."""
+    """A way to send alerts."""
 
     name: str
     send: Send
 
 
 class Alerts:
-    """Looks at the catalogue every so often (`round`) and tells what is new."""
+    """Sends what is new in the catalogue; `send_due` is called every so often."""
 
     def __init__(self, settings: CollectorSettings, database: Database) -> None:
         self.settings, self.database = settings.alerts, database
         self.station, self.zone = settings.station, settings.zone
         self.channels = channels(settings.alerts)
 
-    def round(self, now: datetime) -> int:
+    def send_due(self, now: datetime) -> int:
         """Send what is due; how many messages went out."""
         return sum(self._sightings(channel, now) + self._digest(channel, now) for channel in self.channels)
 
     def _sightings(self, channel: Channel, now: datetime) -> int:
         with self.database.reading() as connection:
             left = self.settings.per_hour - _sent_since(connection, channel.name, now - timedelta(hours=1))  # #2
-            rows = _untold(connection, channel.name, now)[: max(0, left)] if left > 0 else []
-        told = (self._tell(channel, "sighting", _key(row), self._sighting(row), now) for row in rows)
-        return sum(takewhile(bool, told))  # #4: not once for each of many that wait
+            rows = _unsent(connection, channel.name, now)[: max(0, left)] if left > 0 else []
+        sent = (self._send(channel, "sighting", _key(row), self._sighting(row), now) for row in rows)
+        return sum(takewhile(bool, sent))  # #4: not once for each of many that wait
 
     def _digest(self, channel: Channel, now: datetime) -> int:
         day = now.astimezone(self.zone).date()
@@ -72,7 +72,7 @@ class Alerts:
                 return 0
             seen = _seen_between(connection, self._digest_at(max(last, day - DIGESTED)), until)
         content = {"kind": "digest", "station": self.station, "day": day.isoformat(), "sightings": seen}
-        return self._tell(channel, "digest", day.isoformat(), content, now) if seen else 0  # #3
+        return self._send(channel, "digest", day.isoformat(), content, now) if seen else 0  # #3
 
     def _digest_at(self, day: date) -> datetime:
         return datetime.combine(day, time(self.settings.digest_hour), self.zone)
@@ -83,7 +83,7 @@ class Alerts:
             "started_at": row.started_at.isoformat(), "confidence": round(row.confidence, 3),
         }  # fmt: skip
 
-    def _tell(self, channel: Channel, kind: str, subject: str, content: dict[str, Any], now: datetime) -> int:
+    def _send(self, channel: Channel, kind: str, subject: str, content: dict[str, Any], now: datetime) -> int:
         try:
             channel.send(f"{self.station}: {kind} {subject}", content)
         except Exception as error:  # noqa: BLE001 - #4: whatever a server answers, or a setting holds
@@ -105,16 +105,16 @@ def channels(settings: AlertSettings) -> list[Channel]:
     return found
 
 
-def _untold(connection: Connection, channel: str, now: datetime) -> list[Any]:
-    """#1: complete, positive, recent, and not yet told on this channel; oldest first."""
+def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
+    """#1: complete, positive, recent, and not yet sent on this channel; oldest first."""
     query = (
         select(sequences)
         .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
         .where(sequences.c.completed_at.is_not(None), sequences.c.started_at > now - FRESH)
         .order_by(sequences.c.started_at)
     )
-    told = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
-    known = set(connection.execute(told).scalars())
+    sent = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
+    known = set(connection.execute(sent).scalars())
     return [row for row in connection.execute(query) if _key(row) not in known]
 
 
@@ -150,14 +150,14 @@ def _post(url: str, content: dict[str, Any]) -> None:
         pass
 
 
-def _words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> None:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = subject, settings.mail_from, ", ".join(settings.mail_to)
-    message.set_content("\n".join(f"{name}: {_words(value)}" for name, value in content.items()))
+    message.set_content("\n".join(f"{name}: {_as_text(value)}" for name, value in content.items()))
     with _mail_server(settings) as server:
         server.send_message(message)
 

@@ -1,7 +1,7 @@
-"""Questions to a trap: a command on its topic, the reply under the same correlation data (MQTT 5 request and response).
+"""Commands to a trap: a message on its topic, the reply under the same correlation data (MQTT 5 request and response).
 
-Decides how long to insist. A trap that is not there is asked again until the patience ends, for a broker keeps no
-command for a trap that is away; only `restart` is never said twice. The connection is our own, beside the collector's.
+Decides how long to retry. A command is repeated until the time is over, because a broker keeps none for a trap that is
+away; only `restart` is sent once. The connection is separate from the collector's.
 """
 
 import os
@@ -24,31 +24,31 @@ from uncia_contract.messages.records import BundlePiece, Command, Reply, decode,
 from uncia_contract.messages.topics import Topics
 from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer
 
-AGAIN_S = 20.0
+RETRY_S = 20.0
 PIECE_BYTES = 16 * 1024
 
 
-class Asking:
-    """A connection for questions to one trap. Use it as a context manager.
+class CommandClient:
+    """A connection for commands to one trap. Use it as a context manager.
 
     Args:
         broker: as the collector's.
         topics: the trap's.
-        patience_s: how long one question is insisted upon.
-        again_s: how long an answer may take before the question is repeated.
+        timeout_s: how long to wait for one reply, retries included.
+        retry_s: how long to wait before the command is repeated.
     """
 
     def __init__(
-        self, broker: BrokerSettings, topics: Topics, patience_s: float = 60.0, again_s: float = AGAIN_S
+        self, broker: BrokerSettings, topics: Topics, timeout_s: float = 60.0, retry_s: float = RETRY_S
     ) -> None:
         self._broker = msgspec.structs.replace(broker, client_id=f"{broker.client_id}-ask-{os.urandom(3).hex()}")
-        self._topics, self._patience_s, self._again_s = topics, patience_s, again_s
-        self._answers: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
+        self._topics, self._timeout_s, self._retry_s = topics, timeout_s, retry_s
+        self._replies: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
         self._client = broker_client(self._broker)
-        self._listening = threading.Event()
+        self._subscribed = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe(topics.reply, qos=0)
-        self._client.on_subscribe = lambda *_: self._listening.set()
-        self._client.on_disconnect = lambda *_: self._listening.clear()
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_disconnect = lambda *_: self._subscribed.clear()
         self._client.on_message = self._on_message
 
     def __enter__(self) -> Self:
@@ -72,32 +72,32 @@ class Asking:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def ask(self, command: Command) -> Reply:
+    def request(self, command: Command) -> Reply:
         """The trap's reply.
 
         Raises:
-            BrokerError: none within the patience.
+            BrokerError: none within the time.
         """
-        correlation, deadline_s = os.urandom(8), time.monotonic() + self._patience_s
+        correlation, deadline_s = os.urandom(8), time.monotonic() + self._timeout_s
         while (left_s := deadline_s - time.monotonic()) > 0:
-            if not self._listening.wait(left_s):
+            if not self._subscribed.wait(left_s):
                 break
-            self._say(command, correlation)
-            reply = self._answer(correlation, left_s if command.name == "restart" else min(left_s, self._again_s))
+            self._publish(command, correlation)
+            reply = self._await_reply(correlation, left_s if command.name == "restart" else min(left_s, self._retry_s))
             if reply is not None:
                 return reply
-        raise BrokerError(f"{self._topics.trap}: no answer within {self._patience_s:g} s; is it there?")
+        raise BrokerError(f"{self._topics.trap}: no answer within {self._timeout_s:g} s; is it there?")
 
-    def _say(self, command: Command, correlation: bytes) -> None:
+    def _publish(self, command: Command, correlation: bytes) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.CorrelationData, properties.ResponseTopic = correlation, self._topics.reply
         self._client.publish(self._topics.command, encode(command), qos=1, properties=properties)
 
-    def _answer(self, correlation: bytes, timeout_s: float) -> Reply | None:
+    def _await_reply(self, correlation: bytes, timeout_s: float) -> Reply | None:
         until_s = time.monotonic() + timeout_s
         while (left_s := until_s - time.monotonic()) > 0:
             try:
-                answered, payload = self._answers.get(timeout=left_s)
+                answered, payload = self._replies.get(timeout=left_s)
                 if answered == correlation:
                     return decode(payload, Reply)
             except queue.Empty:
@@ -107,10 +107,10 @@ class Asking:
         return None
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        self._answers.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
+        self._replies.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
 
 
-def offer_bundle(asking: Asking, path: Path) -> Reply:
+def offer_bundle(client: CommandClient, path: Path) -> Reply:
     """Send a bundle that the trap does not have, piece by piece; its last reply, when it has proved the bundle or not.
 
     Begun again after an interruption, it goes on where it was.
@@ -125,8 +125,8 @@ def offer_bundle(asking: Asking, path: Path) -> Reply:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected a .uncia bundle") from error
     bundle = bundle_from_bytes(content)
-    reply = asking.ask(Command("offer_bundle", offer=bundle_offer(bundle, content)))
+    reply = client.request(Command("offer_bundle", offer=bundle_offer(bundle, content)))
     while reply.ok and reply.missing:
         start, end = reply.missing[0].start, min(reply.missing[0].end, reply.missing[0].start + PIECE_BYTES)
-        reply = asking.ask(Command("bundle_piece", piece=BundlePiece(bundle.sha256, start, content[start:end])))
+        reply = client.request(Command("bundle_piece", piece=BundlePiece(bundle.sha256, start, content[start:end])))
     return reply

@@ -21,10 +21,10 @@ from uncia_collector.web import export_pages, login, pages, pictures, station_pa
 from uncia_collector.web.activations import Activations
 from uncia_collector.web.metrics import IngestHealth, exposition
 from uncia_collector.web.rate_limit import RateLimit
-from uncia_collector.web.rendering import Shell
-from uncia_collector.web.security import HEADERS, Guard, person_of, seen_by, sent_by
+from uncia_collector.web.rendering import PageContext
+from uncia_collector.web.security import HEADERS, Guard, form_view, page_view, person_of
 
-IN_OUR_WORDS = {
+ERROR_TEXTS = {
     404: "There is no such page. It may have been removed, or the address was typed wrongly.",
     405: "This address takes no such request. Go back and press the button again.",
     429: "Too many requests at once. Wait a few seconds, then load the page again.",
@@ -36,15 +36,15 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     requests = RateLimit(burst=600, per_s=60)
     app = Starlette(
         routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
-        middleware=[Middleware(Guard, requests=requests, refuse=_ask_to_wait)],
+        middleware=[Middleware(Guard, requests=requests, refuse=_too_many_requests)],
         exception_handlers={
-            HTTPException: _explain,
-            DataError: _explain_damage,
-            OverflowError: _explain_damage,
-            Exception: _apologise,
+            HTTPException: _error_page,
+            DataError: _bad_request,
+            OverflowError: _bad_request,
+            Exception: _internal_error,
         },
     )
-    app.state.shell = Shell(settings, database, ingest)
+    app.state.context = PageContext(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
     app.state.people = People(database)
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
@@ -65,28 +65,28 @@ def _open_routes() -> list[Route | Mount]:
 def _sequence_routes() -> list[Route]:
     one = "/sequences/{trap}/{id}"
     return [
-        Route("/", seen_by(pages.show_gallery)),
-        Route(one, seen_by(pages.show_sequence)),
-        Route(f"{one}/review", sent_by(pages.send_review, _reviews), methods=["POST"]),
-        Route("/undo", sent_by(pages.send_undo, _reviews), methods=["POST"]),
-        Route(f"{one}/{{n:int}}.jpg", seen_by(pictures.show_picture)),
-        Route(f"{one}/{{n:int}}.thumbnail.jpg", seen_by(pictures.show_thumbnail)),
-        Route(f"{one}/{{n:int}}.activation.jpg", seen_by(pictures.show_activation)),
+        Route("/", page_view(pages.show_gallery)),
+        Route(one, page_view(pages.show_sequence)),
+        Route(f"{one}/review", form_view(pages.send_review, _reviews), methods=["POST"]),
+        Route("/undo", form_view(pages.send_undo, _reviews), methods=["POST"]),
+        Route(f"{one}/{{n:int}}.jpg", page_view(pictures.show_picture)),
+        Route(f"{one}/{{n:int}}.thumbnail.jpg", page_view(pictures.show_thumbnail)),
+        Route(f"{one}/{{n:int}}.activation.jpg", page_view(pictures.show_activation)),
     ]
 
 
 def _station_routes() -> list[Route]:
     return [
-        Route("/traps", seen_by(station_pages.show_traps)),
-        Route("/map", seen_by(station_pages.show_map, _places)),
-        Route("/activity", seen_by(station_pages.show_activity)),
-        Route("/recall", seen_by(station_pages.show_recall)),
-        Route("/quarantine", seen_by(station_pages.show_quarantine, _reviews)),
-        Route("/export", seen_by(export_pages.show_exports, _reviews)),
-        Route("/export/{kind}", seen_by(export_pages.send_export, _reviews)),
-        Route("/users", seen_by(login.show_users, _administers)),
-        Route("/users", sent_by(login.send_user, _administers), methods=["POST"]),
-        Route("/logout", sent_by(login.send_logout), methods=["POST"]),
+        Route("/traps", page_view(station_pages.show_traps)),
+        Route("/map", page_view(station_pages.show_map, _places)),
+        Route("/activity", page_view(station_pages.show_activity)),
+        Route("/recall", page_view(station_pages.show_recall)),
+        Route("/quarantine", page_view(station_pages.show_quarantine, _reviews)),
+        Route("/export", page_view(export_pages.show_exports, _reviews)),
+        Route("/export/{kind}", page_view(export_pages.send_export, _reviews)),
+        Route("/users", page_view(login.show_users, _administers)),
+        Route("/users", form_view(login.send_user, _administers), methods=["POST"]),
+        Route("/logout", form_view(login.send_logout), methods=["POST"]),
     ]
 
 
@@ -113,20 +113,20 @@ def _metrics(request: Request) -> Response:
     return Response(exposition(state.database, state.ingest), media_type="text/plain; version=0.0.4")
 
 
-def _explain_damage(request: Request, _error: Exception) -> Response:
+def _bad_request(request: Request, _error: Exception) -> Response:
     """What no database can look for (NUL in a text, a number beyond all bounds) is a mistake of whoever asks."""
-    return _explain(request, HTTPException(400, "This address or form is damaged."))
+    return _error_page(request, HTTPException(400, "This address or form is damaged."))
 
 
-def _explain(request: Request, error: Exception) -> Response:
+def _error_page(request: Request, error: Exception) -> Response:
     """A mistake as a page."""
     known = error if isinstance(error, HTTPException) else HTTPException(500)
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     code, message = known.status_code, known.detail
     if message == HTTPStatus(code).phrase:
-        message = IN_OUR_WORDS.get(code, message)
+        message = ERROR_TEXTS.get(code, message)
     person, back = person_of(request), _way_back(request, code)
-    return shell.render(request, person, "error.html", code, message=message, code=code, back=back)
+    return context.render(request, person, "error.html", code, message=message, code=code, back=back)
 
 
 def _way_back(request: Request, code: int) -> tuple[str, str]:
@@ -139,20 +139,20 @@ def _way_back(request: Request, code: int) -> tuple[str, str]:
     return page, "Back to the nights" if page == "/" else "Back to the page"
 
 
-def _ask_to_wait(request: Request) -> Response:
+def _too_many_requests(request: Request) -> Response:
     """The page for who asks too often; it asks the database nothing."""
-    return _plainly(request, 429, IN_OUR_WORDS[429], {"retry-after": "5"})
+    return _plain_error_page(request, 429, ERROR_TEXTS[429], {"retry-after": "5"})
 
 
-def _apologise(request: Request, _error: Exception) -> Response:
+def _internal_error(request: Request, _error: Exception) -> Response:
     """A mistake of ours as a page that asks the database nothing (it may be what failed); the log has the rest."""
     message = "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
-    return _plainly(request, 500, message, HEADERS)  # this answer does not pass `Guard`
+    return _plain_error_page(request, 500, message, HEADERS)  # this answer does not pass `Guard`
 
 
-def _plainly(request: Request, code: int, message: str, headers: Mapping[str, str]) -> Response:
-    shell: Shell = request.app.state.shell
+def _plain_error_page(request: Request, code: int, message: str, headers: Mapping[str, str]) -> Response:
+    context: PageContext = request.app.state.context
     back = ("/", "Back to the nights")
-    response = shell.render(request, None, "error.html", code, message=message, code=code, back=back)
+    response = context.render(request, None, "error.html", code, message=message, code=code, back=back)
     response.headers.update(headers)
     return response

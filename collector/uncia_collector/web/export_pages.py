@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.schema import deployments, surveys
 from uncia_collector.exports import kinds
-from uncia_collector.web.rendering import Shell
+from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024
@@ -21,28 +21,28 @@ PIECE = 256 * 1024
 
 def show_exports(request: Request, person: Person) -> Response:
     """What there is to download, and what was imported."""
-    shell: Shell = request.app.state.shell
-    with shell.database.reading() as connection:
+    context: PageContext = request.app.state.context
+    with context.database.reading() as connection:
         cameras: dict[str, list[str]] = {}
         placed = select(deployments.c.origin, deployments.c.trap).distinct().where(deployments.c.origin != "")
         for origin, trap in connection.execute(placed.order_by(deployments.c.trap)):
             cameras.setdefault(origin, []).append(trap)
         imported = connection.execute(select(surveys).order_by(surveys.c.imported_at)).all()
     listed = [(name, kind.title, kind.text) for name, kind in kinds.KINDS.items()]
-    return shell.render(
+    return context.render(
         request, person, "export.html", kinds=listed, surveys=[(row, cameras.get(row.name, [])) for row in imported]
     )
 
 
 def send_export(request: Request, person: Person) -> Response:
     """One file; exact coordinates for administrators who ask."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     name = request.path_params["kind"]
     exact = person.is_administrator and request.query_params.get("exact") == "1"
-    content = tempfile.TemporaryFile(dir=shell.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
+    content = tempfile.TemporaryFile(dir=context.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
     try:
-        with shell.database.reading() as connection:
-            wanted = kinds.Request(connection, shell.settings.station, shell.root, datetime.now(UTC), exact)
+        with context.database.reading() as connection:
+            wanted = kinds.Request(connection, context.settings.station, context.root, datetime.now(UTC), exact)
             kinds.export(name, wanted, content)
     except DataError as error:
         content.close()

@@ -1,4 +1,4 @@
-"""In and out: the login page, and the administrator's list of users."""
+"""Login, logout, and the administrator's list of users."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from uncia_collector.catalogue.people import MAX_PASSWORD, ROLES, People, Person
 from uncia_collector.web.rate_limit import RateLimit
-from uncia_collector.web.rendering import Shell
+from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import COOKIE, set_cookie, small_form
 from uncia_contract.errors import ConfigurationError
 
@@ -21,11 +21,12 @@ def show_login(request: Request) -> Response:
 
 
 async def send_login(request: Request) -> Response:
-    """Let somebody in; ten attempts in five minutes for each address and each name."""
+    """Log somebody in; ten attempts in five minutes for each address and each name."""
     form = await small_form(request)
-    name, target, limits = form.get("name", "")[:64], form.get("next", "/"), request.app.state.logins
+    name, target = form.get("name", "")[:64], form.get("next", "/")
+    limits: RateLimit = request.app.state.logins
     address = request.client.host if request.client else ""
-    if not _allowed(limits, f"address {address}") or not _allowed(limits, f"name {name}"):
+    if not limits.allows(f"address {address}") or not limits.allows(f"name {name}"):
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
@@ -41,7 +42,7 @@ async def send_login(request: Request) -> Response:
 
 
 def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> Response:
-    """Let somebody out."""
+    """Log somebody out."""
     people: People = request.app.state.people
     people.log_out(request.cookies.get(COOKIE, ""))
     response = RedirectResponse("/login", 303)
@@ -51,8 +52,8 @@ def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> 
 
 def show_users(request: Request, person: Person) -> Response:
     """Who there is."""
-    shell: Shell = request.app.state.shell
-    return shell.render(request, person, "users.html", users=request.app.state.people.listed(), roles=ROLES)
+    context: PageContext = request.app.state.context
+    return context.render(request, person, "users.html", users=request.app.state.people.listed(), roles=ROLES)
 
 
 def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Response:
@@ -71,10 +72,6 @@ def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Resp
     return RedirectResponse("/users", 303)
 
 
-def _allowed(limits: RateLimit, key: str) -> bool:
-    return limits.allows(key)
-
-
 def _refuse_other_sites(request: Request) -> None:
     """A login form on another site must not log somebody in here."""
     origin = request.headers.get("origin")
@@ -83,6 +80,6 @@ def _refuse_other_sites(request: Request) -> None:
 
 
 def _login_page(request: Request, message: str, status: int, target: str) -> Response:
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     people: People = request.app.state.people
-    return shell.render(request, None, "login.html", status, message=message, next=target, nobody=not people.exist())
+    return context.render(request, None, "login.html", status, message=message, next=target, nobody=not people.exist())

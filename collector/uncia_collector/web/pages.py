@@ -18,7 +18,7 @@ from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.review import review, undo
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.web.activations import Activations
-from uncia_collector.web.rendering import Shell
+from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import score_plot
 from uncia_contract.errors import DataError
 from uncia_contract.messages.records import SequenceRecord, decode
@@ -28,15 +28,15 @@ MOST_NAMES = 200  # of traps, offered while one types
 
 def show_gallery(request: Request, person: Person) -> Response:
     """Night by night, newest first."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     filters = _filters(request)
     before, after = _cursor(request, "before"), _cursor(request, "after")
-    with shell.database.reading() as connection:
-        page = gallery.page(connection, filters, shell.zone, before, after)
+    with context.database.reading() as connection:
+        page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
         known = connection.execute(select(traps.c.trap).order_by(traps.c.trap).limit(MOST_NAMES)).scalars().all()
-    nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(shell, row))]
-    return shell.render(
+    nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(context, row))]
+    return context.render(
         request,
         person,
         "gallery.html",
@@ -53,18 +53,18 @@ def show_gallery(request: Request, person: Person) -> Response:
 
 def show_sequence(request: Request, person: Person) -> Response:
     """One sequence: film strip, scores, facts, opinions."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     key, filters = _key(request), _filters(request)
-    with shell.database.reading() as connection:
+    with context.database.reading() as connection:
         row = gallery.sequence(connection, key)
         if row is None:
             raise HTTPException(404, "There is no such sequence.")
         frames = gallery.frames_of(connection, key)
-        newer, older = gallery.neighbours(connection, row, filters, shell.zone)
+        newer, older = gallery.neighbours(connection, row, filters, context.zone)
         opinions = gallery.opinions_of(connection, key)
         survey = gallery.survey_of(connection, row)
     record = None if survey else decode(row.record, SequenceRecord)
-    return shell.render(
+    return context.render(
         request,
         person,
         "sequence.html",
@@ -78,8 +78,8 @@ def show_sequence(request: Request, person: Person) -> Response:
         query=urlencode(filters.query()),
         newer=newer,
         older=older,
-        night=_night(shell, row),
-        labels=shell.settings.labels,
+        night=_night(context, row),
+        labels=context.settings.labels,
         activation=request.query_params.get("activation") == "1",
         no_activation=_no_activation(request, row),
         preview=record and record.preview,
@@ -93,38 +93,38 @@ def _no_activation(request: Request, row: Any) -> str:
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:
     """Write an opinion down and go on to the next sequence."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     key = _key(request)
     try:
-        review(shell.database, key, form.get("verdict", ""), person.name, datetime.now(UTC), form.get("label"))
+        review(context.database, key, form.get("verdict", ""), person.name, datetime.now(UTC), form.get("label"))
     except DataError as error:
         raise HTTPException(400, str(error)) from error
-    return RedirectResponse(_next_after(shell, key, form), 303)
+    return RedirectResponse(_next_after(context, key, form), 303)
 
 
 def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:
     """Take the last opinion back and show its sequence."""
-    shell: Shell = request.app.state.shell
-    key = undo(shell.database, person.name)
+    context: PageContext = request.app.state.context
+    key = undo(context.database, person.name)
     query = _clean_query(form.get("query", ""))
     return RedirectResponse("/" if key is None else f"/sequences/{key[0]}/{key[1]}{query}", 303)
 
 
-def _next_after(shell: Shell, key: tuple[str, str], form: Mapping[str, str]) -> str:
+def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, str]) -> str:
     """The next older sequence under the filters the reviewer came with; the gallery at their end."""
     try:
         filters = Filters.from_query(_parsed(form.get("query", "")))
     except DataError:
         filters = Filters()
-    with shell.database.reading() as connection:
+    with context.database.reading() as connection:
         row = gallery.sequence(connection, key)
-        _, older = gallery.neighbours(connection, row, filters, shell.zone)
+        _, older = gallery.neighbours(connection, row, filters, context.zone)
     query = f"?{urlencode(filters.query())}" if filters.query() else ""
     return f"/{query}" if older is None else f"/sequences/{older.trap}/{older.id}{query}"
 
 
-def _night(shell: Shell, row: Any) -> date:
-    return night_of(row.started_at, shell.zone)
+def _night(context: PageContext, row: Any) -> date:
+    return night_of(row.started_at, context.zone)
 
 
 def _key(request: Request) -> tuple[str, str]:

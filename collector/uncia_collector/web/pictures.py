@@ -1,4 +1,4 @@
-"""JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and kept.
+"""JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and cached.
 
 Decides that a viewer, who may not know where a trap stands, never gets a file whose header could tell.
 """
@@ -17,10 +17,10 @@ from starlette.responses import FileResponse, Response
 from uncia_collector.catalogue.gallery import previews
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.schema import frames, sequences
-from uncia_collector.exports.strip_locations import without_place
+from uncia_collector.exports.strip_locations import strip_location
 from uncia_collector.logs import logger
 from uncia_collector.web.activations import Activations
-from uncia_collector.web.rendering import Shell
+from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.files import write_atomic
 from uncia_contract.pictures.jpeg import open_jpeg
@@ -34,15 +34,15 @@ CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie
 
 def show_picture(request: Request, person: Person) -> Response:
     """The JPEG as the trap sent it; for viewers with its very pixels, and a header that tells no place."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
-    file = _whole(shell, frame.path)
+    file = _stored_file(context, frame.path)
     if person.may_see_places:
         return FileResponse(file, media_type="image/jpeg", headers=CACHED)
     try:
-        content = without_place(file.read_bytes())
+        content = strip_location(file.read_bytes())
     except FrameError as error:
         raise HTTPException(404, f"This frame cannot be shown: {error}") from error
     return Response(content, media_type="image/jpeg", headers=CACHED)
@@ -50,41 +50,43 @@ def show_picture(request: Request, person: Person) -> Response:
 
 def show_thumbnail(request: Request, _person: Person) -> Response:
     """A small picture, without EXIF; the trap's own preview until the frame has come."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     frame = _frame(request)
     if frame.status != "stored":
         return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
-    return _kept(shell, frame.path, "thumbnails", lambda: _drawn(_whole(shell, frame.path), THUMBNAIL_SIZE))
+    return _cached(
+        context, frame.path, "thumbnails", lambda: _thumbnail(_stored_file(context, frame.path).read_bytes())
+    )
 
 
 def show_activation(request: Request, _person: Person) -> Response:
     """The frame with what spoke for the animal in red, without EXIF."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
     activations: Activations = request.app.state.activations
     region = Region(*(float(part) for part in frame.region.split(","))) if frame.region else None
     try:
-        return _kept(
-            shell, frame.path, "activations",
-            lambda: activations.draw(frame.bundle_sha256, _whole(shell, frame.path).read_bytes(), region),
+        return _cached(
+            context, frame.path, "activations",
+            lambda: activations.draw(frame.bundle_sha256, _stored_file(context, frame.path).read_bytes(), region),
         )  # fmt: skip
     except (DataError, FrameError) as error:
         raise HTTPException(404, f"No activation map: {error}.") from error
 
 
-def _kept(shell: Shell, path: str, kind: str, draw: Callable[[], bytes]) -> Response:
+def _cached(context: PageContext, path: str, kind: str, draw: Callable[[], bytes]) -> Response:
     """A picture that is drawn once; a disk that cannot keep it costs the time of drawing it again."""
-    kept = shell.file(path.replace("frames/", f"{kind}/", 1))
-    if kept.is_file():
-        return FileResponse(kept, media_type="image/jpeg", headers=CACHED)
+    cached = context.file(path.replace("frames/", f"{kind}/", 1))
+    if cached.is_file():
+        return FileResponse(cached, media_type="image/jpeg", headers=CACHED)
     content = draw()
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(kept, content, f".{os.getpid()}-{id(content)}.part")  # threads may draw the same picture at once
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(cached, content, f".{os.getpid()}-{id(content)}.part")  # threads may draw the same picture at once
     except OSError as error:
-        log.warning("picture not kept", path=str(kept), error=error.strerror)
+        log.warning("picture not kept", path=str(cached), error=error.strerror)
     return Response(content, media_type="image/jpeg", headers=CACHED)
 
 
@@ -96,16 +98,16 @@ def _frame(request: Request) -> Any:
         .join(sequences, (sequences.c.trap == frames.c.trap) & (sequences.c.id == frames.c.sequence))
         .where(frames.c.trap == part["trap"], frames.c.sequence == part["id"], frames.c.n == part["n"])
     )
-    shell: Shell = request.app.state.shell
-    with shell.database.reading() as connection:
+    context: PageContext = request.app.state.context
+    with context.database.reading() as connection:
         frame = connection.execute(query).one_or_none()
     if frame is None:
         raise HTTPException(404, "There is no such frame.")
     return frame
 
 
-def _whole(shell: Shell, path: str) -> Path:
-    file = shell.file(path)
+def _stored_file(context: PageContext, path: str) -> Path:
+    file = context.file(path)
     if not file.is_file():
         raise HTTPException(404, "This frame is not here (yet).")
     return file
@@ -114,25 +116,21 @@ def _whole(shell: Shell, path: str) -> Path:
 def _preview(request: Request) -> bytes:
     """The preview that came with the record, if it is of this frame."""
     part = request.path_params
-    shell: Shell = request.app.state.shell
-    with shell.database.reading() as connection:
+    context: PageContext = request.app.state.context
+    with context.database.reading() as connection:
         found = previews(connection, [(part["trap"], part["id"])])
     for preview in found.values():
         if preview.n == part["n"]:
-            return _redrawn(preview.jpeg, THUMBNAIL_SIZE)
+            return _thumbnail(preview.jpeg)
     raise HTTPException(404, "This frame is not here (yet).")
 
 
-def _drawn(path: Path, size: tuple[int, int]) -> bytes:
-    return _redrawn(path.read_bytes(), size)
-
-
-def _redrawn(content: bytes, size: tuple[int, int]) -> bytes:
+def _thumbnail(content: bytes) -> bytes:
     try:
-        image = open_jpeg(content, enough=size)
+        image = open_jpeg(content, enough=THUMBNAIL_SIZE)
     except FrameError as error:
         raise HTTPException(404, f"This frame cannot be shown: {error}") from error
-    image.thumbnail(size)
+    image.thumbnail(THUMBNAIL_SIZE)
     image.info.clear()  # else Pillow writes the file's comment again
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)

@@ -1,4 +1,4 @@
-"""How often somebody may ask: token buckets."""
+"""Limits requests by token buckets."""
 
 import time
 from collections import OrderedDict

@@ -14,8 +14,8 @@ from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.metrics import IngestHealth
 
 
-class Shell:
-    """Renders templates for one collector."""
+class PageContext:
+    """What every page of one collector needs; renders its templates."""
 
     def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
         self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder

@@ -40,7 +40,7 @@ FormView = Callable[[Request, Person, Mapping[str, str]], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def seen_by(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
+def page_view(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
     """An endpoint for those who are logged in (#1) and of whom `may` is true."""
 
     async def endpoint(request: Request) -> Response:
@@ -55,7 +55,7 @@ def seen_by(view: View, may: Callable[[Person], bool] = lambda _: True) -> Endpo
     return endpoint
 
 
-def sent_by(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
+def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
     """An endpoint for forms of those who are logged in, that prove to be ours (#2)."""
 
     async def endpoint(request: Request) -> Response:

@@ -11,8 +11,8 @@ from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
-from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places, told_places
-from uncia_collector.web.rendering import Shell
+from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places, reported_places
+from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_contract.messages.records import TrapState, decode
 
@@ -21,28 +21,28 @@ PERIODS_DAYS = (7, 30, 90, 365, 3650)
 
 def show_traps(request: Request, person: Person) -> Response:
     """Each trap: there or not, overdue or not, and how it fares."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     now = datetime.now(UTC)
-    with shell.database.reading() as connection:
+    with context.database.reading() as connection:
         rows = connection.execute(select(traps).order_by(traps.c.trap)).all()
         deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
         unheard = sorted({*connection.execute(deployed).scalars()} - {row.trap for row in rows})
     known = [_trap(row, now) for row in rows]
     known.sort(key=lambda trap: (not trap["silence"].is_overdue, trap["name"]))
-    return shell.render(request, person, "traps.html", traps=known, unheard=unheard)
+    return context.render(request, person, "traps.html", traps=known, unheard=unheard)
 
 
 def show_map(request: Request, person: Person) -> Response:
     """Where the traps stand and how often the animal passed."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     days, survey = _days(request), request.query_params.get("survey", "")[:64]
     since = _since(days)
-    with shell.database.reading() as connection:
+    with context.database.reading() as connection:
         found = places(connection, since, survey)
-        found += [] if survey else told_places(connection, found)
+        found += [] if survey else reported_places(connection, found)
         station = station_map(found, count_by_place(connection, found, since))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
-    return shell.render(
+    return context.render(
         request,
         person,
         "map.html",
@@ -58,11 +58,11 @@ def show_map(request: Request, person: Person) -> Response:
 
 def show_activity(request: Request, person: Person) -> Response:
     """Sightings by hour of the day, and by trap and week."""
-    shell: Shell = request.app.state.shell
+    context: PageContext = request.app.state.context
     days, trap = _days(request), request.query_params.get("trap", "")[:32]
-    with shell.database.reading() as connection:
-        found = count_sightings(connection, _since(days), shell.zone, trap)
-    return shell.render(
+    with context.database.reading() as connection:
+        found = count_sightings(connection, _since(days), context.zone, trap)
+    return context.render(
         request,
         person,
         "activity.html",
@@ -78,23 +78,26 @@ def show_activity(request: Request, person: Person) -> Response:
 
 def show_recall(request: Request, person: Person) -> Response:
     """What the audits allow to say about missed animals."""
-    shell: Shell = request.app.state.shell
-    with shell.database.reading() as connection:
+    context: PageContext = request.app.state.context
+    with context.database.reading() as connection:
         rates = miss_rates(connection)
-    return shell.render(request, person, "recall.html", rates=rates, enough=ENOUGH)
+    return context.render(request, person, "recall.html", rates=rates, enough=ENOUGH)
 
 
 def show_quarantine(request: Request, person: Person) -> Response:
-    """What was refused, and the tallies of everything."""
-    shell: Shell = request.app.state.shell
+    """What was refused, and the counts of everything."""
+    context: PageContext = request.app.state.context
     columns = (quarantine.c.key, quarantine.c.at, quarantine.c.trap, quarantine.c.topic, quarantine.c.reason)
-    with shell.database.reading() as connection:
+    with context.database.reading() as connection:
         rows = connection.execute(select(*columns).order_by(quarantine.c.key.desc()).limit(200)).all()
         counted = select(tallies.c.name, func.sum(tallies.c.count)).group_by(tallies.c.name).order_by(tallies.c.name)
         totals = [tuple(row) for row in connection.execute(counted)]
-    if shell.ingest is not None:  # since this collector's start
-        totals += [("batches_that_had_to_wait", shell.ingest.refusals), ("messages_sent_back", shell.ingest.dropped)]
-    return shell.render(request, person, "quarantine.html", rows=rows, totals=totals)
+    if context.ingest is not None:  # since this collector's start
+        totals += [
+            ("batches_that_had_to_wait", context.ingest.refusals),
+            ("messages_sent_back", context.ingest.dropped),
+        ]
+    return context.render(request, person, "quarantine.html", rows=rows, totals=totals)
 
 
 def _trap(row: Any, now: datetime) -> dict[str, Any]:

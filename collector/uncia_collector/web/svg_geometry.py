@@ -1,4 +1,4 @@
-"""Numbers for the page's drawings: score plot, bars, map. The templates turn them into SVG.
+"""Coordinates of the score plot, the bars and the map; templates turn them into SVG.
 
 Decides scales; a drawing's user units are pixels at its natural size.
 """

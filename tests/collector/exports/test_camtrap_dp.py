@@ -12,7 +12,7 @@ import pytest
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.review import review
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
-from uncia_collector.exports.gathered import places
+from uncia_collector.exports.sequences import places
 from uncia_contract.errors import DataError
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)

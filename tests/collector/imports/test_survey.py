@@ -233,7 +233,7 @@ def test_the_animal_of_a_survey_is_a_sighting_and_no_alert(stored, small):
 
     with stored.database.reading() as connection:
         assert sum(count_sightings(connection, datetime(2026, 1, 1, tzinfo=UTC), UTC).by_hour) == 1
-    assert alerts.round(NOW + timedelta(hours=3)) == 0 and told == []
+    assert alerts.send_due(NOW + timedelta(hours=3)) == 0 and told == []
 
 
 def test_what_people_here_say_outlives_a_newer_package(stored, small):

@@ -106,14 +106,14 @@ def test_sighting_is_told_once(stored, sent, inbox):
     stored.commit(*sent.messages())
     alerts = alerts_of(stored, **inbox.settings)
 
-    assert [alerts.round(NOW), alerts.round(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
+    assert [alerts.send_due(NOW), alerts.send_due(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
 
 
 def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
     """#1: only what was seen and is whole."""
     stored.commit(sent.record_message(), *make_sequence(id="2", positive=False).messages())
 
-    assert alerts_of(stored, **inbox.settings).round(NOW) == 0
+    assert alerts_of(stored, **inbox.settings).send_due(NOW) == 0
 
 
 def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
@@ -122,7 +122,7 @@ def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
         stored.commit(*make_sequence(id=str(number)).messages())
     alerts = alerts_of(stored, per_hour=2, **inbox.settings)
 
-    assert [alerts.round(NOW), alerts.round(NOW + timedelta(hours=1))] == [2, 3]
+    assert [alerts.send_due(NOW), alerts.send_due(NOW + timedelta(hours=1))] == [2, 3]
     assert says(inbox, 5)
 
 
@@ -130,9 +130,9 @@ def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
     """Nothing is lost when the webhook or mail server is away."""
     stored.commit(*sent.messages())
     dead = {"webhook": "http://127.0.0.1:1/"} if "webhook" in inbox.settings else inbox.settings | {"smtp_port": 1}
-    assert alerts_of(stored, **dead).round(NOW) == 0
+    assert alerts_of(stored, **dead).send_due(NOW) == 0
 
-    assert alerts_of(stored, **inbox.settings).round(NOW) == 1
+    assert alerts_of(stored, **inbox.settings).send_due(NOW) == 1
 
 
 def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence, inbox, monkeypatch):
@@ -148,20 +148,20 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
     for number in range(3):
         stored.commit(*make_sequence(id=str(number)).messages())
 
-    assert alerts_of(stored, **both).round(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
+    assert alerts_of(stored, **both).send_due(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
 
 
 def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence, inbox):
     """#3: each begins where the one before ended, however long the station was off; what comes later waits a day."""
     alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
     stored.commit(*make_sequence(id="1").messages(), now=NOW)
-    assert alerts.round(NOW + hour) == 1
+    assert alerts.send_due(NOW + hour) == 1
     stored.commit(*make_sequence(id="2").messages(), now=NOW + 2 * hour)
-    assert alerts.round(NOW + 3 * hour) == 0
+    assert alerts.send_due(NOW + 3 * hour) == 0
     for days, number in ((1, "3"), (3, "4")):
         stored.commit(*make_sequence(id=number).messages(), now=NOW + timedelta(days=days))
 
-    assert alerts.round(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
+    assert alerts.send_due(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
 
 
 def test_everything_is_off_by_default(stored, sent):
@@ -170,20 +170,20 @@ def test_everything_is_off_by_default(stored, sent):
     collector = Collector(CollectorSettings(data=str(stored.root), http=None))
 
     assert collector.alerts.channels == [] and collector.ingest.announce is None
-    assert alerts_of(stored).round(NOW + timedelta(hours=3)) == 0
+    assert alerts_of(stored).send_due(NOW + timedelta(hours=3)) == 0
     collector.database.close()
 
 
 def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, inbox):
     """#3: after its hour, with the number of sightings by trap; a quiet day says nothing; the next day's is another."""
     alerts = alerts_of(stored, per_hour=0, **inbox.settings)
-    assert alerts.round(NOW + timedelta(hours=1)) == 0
+    assert alerts.send_due(NOW + timedelta(hours=1)) == 0
     stored.commit(*sent.messages())
 
-    assert [alerts.round(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
+    assert [alerts.send_due(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
     assert "digest" in str(inbox.received) and says(inbox, 1)
     stored.commit(*replace(sent, id="2").messages(), now=NOW + timedelta(hours=20))
-    assert alerts.round(NOW + timedelta(days=1, hours=1)) == 1
+    assert alerts.send_due(NOW + timedelta(days=1, hours=1)) == 1
 
 
 def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):

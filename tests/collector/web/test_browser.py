@@ -90,7 +90,7 @@ def test_a_phone_shows_pictures_first(browser, station):
 
 def test_the_stations_own_labels_are_offered(browser, station):
     """`labels` of collector.toml, each with its digit."""
-    station.app.state.shell.settings = CollectorSettings(labels=("argali", "manul"))
+    station.app.state.context.settings = CollectorSettings(labels=("argali", "manul"))
     browser.open(f"{station.address}sequences/ridge/2")
     browser.one("summary").click()
     assert [one.text.split() for one in browser.all(".labels button")] == [["argali", "1"], ["manul", "2"]]

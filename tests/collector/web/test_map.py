@@ -15,7 +15,7 @@ from tests.collector.web.test_page import PASSWORD
 
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
-from uncia_collector.catalogue.sightings import count_by_place, places, told_places
+from uncia_collector.catalogue.sightings import count_by_place, places, reported_places
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
@@ -109,7 +109,7 @@ def test_trap_that_no_deployment_places_stands_where_it_says(stored, make_sequen
         stored.commit(*make_sequence(trap=trap).messages(), RawMessage(f"uncia/v1/{trap}/state", encode(state)))
     with stored.database.reading() as connection:
         found = places(connection, NOW - timedelta(days=9000))
-        found += told_places(connection, found)
+        found += reported_places(connection, found)
         counted = count_by_place(connection, found, NOW - timedelta(days=9000))
 
     assert [(place.trap, place.latitude, counted[place.id]) for place in found] == [

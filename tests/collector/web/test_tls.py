@@ -65,7 +65,7 @@ def test_mail_is_encrypted_before_the_password_is_said(on_sqlite, sent, mail, pe
     """The server shows a certificate of the authority in `smtp_ca`; then it hears password and sighting."""
     on_sqlite.commit(*sent.messages())
 
-    assert alerts_of(on_sqlite, smtp_ca=str(pem), **mail.settings).round(NOW) == 1
+    assert alerts_of(on_sqlite, smtp_ca=str(pem), **mail.settings).send_due(NOW) == 1
     assert mail.received[0].startswith("AUTH PLAIN ") and "snow_leopard" in mail.received[1]
 
 
@@ -73,7 +73,7 @@ def test_a_server_that_proves_nothing_hears_nothing(on_sqlite, sent, mail):
     """Anybody can call themselves the mail server: without a known authority neither password nor sighting is said."""
     on_sqlite.commit(*sent.messages())
 
-    assert alerts_of(on_sqlite, **mail.settings).round(NOW) == 0 and mail.received == []
+    assert alerts_of(on_sqlite, **mail.settings).send_due(NOW) == 0 and mail.received == []
     with pytest.raises(ConfigurationError, match=r"mail server 127\.0\.0\.1.*certificate verify failed"):
         check_mail(AlertSettings(**mail.settings))
 

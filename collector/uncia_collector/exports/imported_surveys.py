@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import surveys
 from uncia_collector.exports.camtrap_tables import COLUMNS, Row
-from uncia_collector.exports.gathered import Gathered, Place
+from uncia_collector.exports.sequences import ExportedSequence, Place
 
 _TELLS_A_PLACE = {
     "deployments": frozenset({"locationName", "habitat", "deploymentGroups", "deploymentTags", "deploymentComments"}),
@@ -22,7 +22,7 @@ _TELLS_A_PLACE = {
 }
 
 
-class Surveys:
+class ImportedSurveys:
     """The surveys of one catalogue, for one export."""
 
     def __init__(self, connection: Connection, exact: bool) -> None:
@@ -31,23 +31,23 @@ class Surveys:
 
     def deployment(self, place: Place) -> Row:
         """A deployment's columns beyond those that the catalogue knows; nothing of the station's own."""
-        return {} if place.standard is None else self._told("deployments", json.loads(place.standard))
+        return {} if place.standard is None else self._columns("deployments", json.loads(place.standard))
 
-    def media(self, item: Gathered) -> Iterator[Row]:
+    def media(self, item: ExportedSequence) -> Iterator[Row]:
         """The rows of an event's media."""
         assert item.event is not None  # noqa: S101 - the caller looked
         stored = {frame.n: frame.path for frame in item.frames}
         for n, row in enumerate(item.event.media):
             here = {"filePath": stored[n]} if n in stored else {}  # #2
-            yield {"captureMethod": "activityDetection"} | self._told("media", row) | self._ids(item, row) | here
+            yield {"captureMethod": "activityDetection"} | self._columns("media", row) | self._ids(item, row) | here
 
-    def observations(self, item: Gathered) -> Iterator[Row]:
+    def observations(self, item: ExportedSequence) -> Iterator[Row]:
         """The rows of an event's observations."""
         assert item.event is not None  # noqa: S101 - the caller looked
         for row in item.event.observations:
-            yield self._told("observations", row) | self._ids(item, row)
+            yield self._columns("observations", row) | self._ids(item, row)
 
-    def event(self, item: Gathered) -> str:
+    def event(self, item: ExportedSequence) -> str:
         """The eventID of what is said here of an imported event."""
         assert item.event is not None  # noqa: S101 - the caller looked
         known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
@@ -73,14 +73,14 @@ class Surveys:
         ]
         return {"sources": sources} | ({"references": cited} if cited else {})
 
-    def _told(self, table: str, row: dict[str, str]) -> Row:
+    def _columns(self, table: str, row: dict[str, str]) -> Row:
         hidden = frozenset() if self.exact else _TELLS_A_PLACE[table]  # #3
         return {name: row[name] for name in COLUMNS[table] if name in row and name not in hidden}
 
-    def _ids(self, item: Gathered, row: dict[str, str]) -> Row:
+    def _ids(self, item: ExportedSequence, row: dict[str, str]) -> Row:
         """#1."""
         before = self._before(item)
         return {name: before + row[name] for name in ("mediaID", "observationID", "eventID") if name in row}
 
-    def _before(self, item: Gathered) -> str:
+    def _before(self, item: ExportedSequence) -> str:
         return f"{item.row.origin}:" if len(self._described) > 1 else ""

@@ -10,8 +10,8 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
 from uncia_collector.ingest.subscriber import Ingest
-from uncia_collector.service import notify, serve_until
 from uncia_collector.settings import BrokerSettings, sqlite_url
+from uncia_collector.systemd_notify import notify, serve_until
 
 
 @pytest.mark.parametrize("alive", [True, False])

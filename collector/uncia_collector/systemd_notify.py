@@ -1,4 +1,4 @@
-"""Talks to systemd: ready, stopping, and a watchdog that is fed as long as arrivals are being stored.
+"""Tells systemd: ready, stopping, and (as its watchdog) that messages are being stored.
 
 Decides nothing; the protocol is one datagram (sd_notify(3)). The trap has its own copy: the two programs share messages
 and rules, and the contract knows no sockets.

@@ -26,7 +26,7 @@ EMPTY_LABELS = frozenset({"empty", "blank", "nothing"})
 
 @dataclass(frozen=True)
 class Place:
-    """A deployment as it may be told."""
+    """A deployment as it may be exported."""
 
     id: str
     trap: str
@@ -45,7 +45,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ExportedSequence:
     """One sequence: its row, its stored frames in order, its standing review, its place."""
 
     row: Any
@@ -56,7 +56,7 @@ class Gathered:
 
     @property
     def label(self) -> str:
-        """What it shows, as far as anybody knows: the reviewer's word before the model's."""
+        """What it shows, as far as anybody knows: the reviewer's label before the model's."""
         match self.row.review:
             case "relabelled":
                 return str(self.row.review_label)
@@ -65,7 +65,7 @@ class Gathered:
             case "confirmed":
                 return str(self.row.label)
         if self.event is not None:
-            return self.event.said
+            return self.event.machine_label
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
 
     @cached_property
@@ -75,7 +75,9 @@ class Gathered:
         return {} if self.event is None or here else self.event.labels()
 
 
-def gather(connection: Connection, exact: bool = False, reviewed_only: bool = False) -> Iterator[Gathered]:
+def exported_sequences(
+    connection: Connection, exact: bool = False, reviewed_only: bool = False
+) -> Iterator[ExportedSequence]:
     """Every sequence, oldest first."""
     found = places(connection, exact)
     by_id = {place.id: place for place in found}
@@ -91,7 +93,7 @@ def gather(connection: Connection, exact: bool = False, reviewed_only: bool = Fa
             key = (row.trap, row.id)
             event = events.get(key)
             place = _place_of(found, row) if event is None else by_id.get(event.deployment)
-            yield Gathered(row, of_frames.get(key, []), of_opinions.get(key), place, event)
+            yield ExportedSequence(row, of_frames.get(key, []), of_opinions.get(key), place, event)
         after = (rows[-1].started_at, rows[-1].trap, rows[-1].id)
 
 
