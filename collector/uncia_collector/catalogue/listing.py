@@ -1,12 +1,13 @@
-"""The catalogue's reading side: what is stored, as other tools and people want it listed."""
+"""All sequences and their stored frames, page by page; the objects of `uncia-collect list`."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import ColumnElement, Connection, select, tuple_
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.schema import frames, sequences
+from uncia_collector.catalogue.gallery import ORDER, SHOWN, cursor
+from uncia_collector.catalogue.schema import frames
 from uncia_collector.catalogue.sql import of_sequences
 
 PAGE = 500
@@ -17,33 +18,33 @@ def listing(database: Database) -> Iterator[dict[str, Any]]:
 
     `files` holds the frames that are stored; `path` is relative to the data folder, `started_at` ISO 8601 in UTC.
     """
-    after: tuple[Any, ...] | None = None
     with database.reading() as connection:
-        while page := _page(connection, after):
-            files = _files(connection, [(row.trap, row.id) for row in page])
-            for row in page:
+        for rows in pages_of_sequences(connection):
+            files = stored_frames(connection, [(row.trap, row.id) for row in rows])
+            for row in rows:
                 yield _listed(row, files.get((row.trap, row.id), []))
-            after = (page[-1].started_at, page[-1].trap, page[-1].id)
 
 
-def _page(connection: Connection, after: tuple[Any, ...] | None) -> Any:
-    order = (sequences.c.started_at, sequences.c.trap, sequences.c.id)
-    query = select(sequences).order_by(*order).limit(PAGE)
-    if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*after, types=[column.type for column in order]))
-    return connection.execute(query).all()
+def pages_of_sequences(connection: Connection, *where: ColumnElement[bool]) -> Iterator[list[Any]]:
+    """The sequences without their records, oldest first, `PAGE` at a time."""
+    query = select(*SHOWN).where(*where).order_by(*ORDER).limit(PAGE)
+    rows = [*connection.execute(query)]
+    while rows:
+        yield rows
+        after = tuple_(*cursor(rows[-1]), types=[column.type for column in ORDER])
+        rows = [*connection.execute(query.where(tuple_(*ORDER) > after))]
 
 
-def _files(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def stored_frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
+    """The stored frames of each of these sequences that has any, in order."""
     query = select(frames).where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
-    files: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in connection.execute(query.order_by(frames.c.trap, frames.c.sequence, frames.c.n)):
-        entry = {"n": row.n, "name": row.name, "sha256": row.sha256, "size": row.size, "path": row.path}
-        files.setdefault((row.trap, row.sequence), []).append(entry)
-    return files
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in connection.execute(query.order_by(frames.c.n)):
+        found.setdefault((row.trap, row.sequence), []).append(row)
+    return found
 
 
-def _listed(row: Any, files: list[dict[str, Any]]) -> dict[str, Any]:
+def _listed(row: Any, files: list[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
         "trap": row.trap,
@@ -54,5 +55,5 @@ def _listed(row: Any, files: list[dict[str, Any]]) -> dict[str, Any]:
         "threshold": row.threshold,
         "positive": row.positive,
         "complete": row.completed_at is not None,
-        "files": files,
+        "files": [{name: getattr(file, name) for name in ("n", "name", "sha256", "size", "path")} for file in files],
     }

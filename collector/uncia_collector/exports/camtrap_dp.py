@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
+from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.species import SPECIES
 from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_table
 from uncia_collector.exports.imported_surveys import ImportedSurveys
@@ -25,6 +26,7 @@ from uncia_collector.exports.sequences import (
     ExportedSequence,
     Place,
     exported_sequences,
+    media_id,
     places,
 )
 from uncia_collector.exports.strip_locations import strip_location
@@ -141,8 +143,8 @@ def _end(place: Place, now: datetime) -> datetime:
 def _media(item: ExportedSequence) -> Iterator[Row]:
     for frame in item.frames:
         yield {
-            "mediaID": _media_id(frame), "deploymentID": _deployment_id(item), "captureMethod": "activityDetection",
-            "timestamp": _time(frame.taken_at or item.row.started_at), "filePath": frame.path, "filePublic": "false",
+            "mediaID": media_id(frame), "deploymentID": _deployment_id(item), "captureMethod": "activityDetection",
+            "timestamp": _time(item.taken_at(frame)), "filePath": frame.path, "filePublic": "false",
             "fileName": frame.name, "fileMediatype": "image/jpeg", "favorite": _flag(item.row.review == "confirmed"),
         }  # fmt: skip
 
@@ -157,9 +159,9 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
         yield event | _human_observation(item)
     for frame in item.frames:
         if frame.score is not None:  # #2
-            moment = _time(frame.taken_at or row.started_at)
+            moment = _time(item.taken_at(frame))
             yield event | machine | _classification(row.label, frame.score >= row.threshold, frame.score) | {
-                "observationID": f"{_media_id(frame)}:machine", "mediaID": _media_id(frame), "eventStart": moment,
+                "observationID": f"{media_id(frame)}:machine", "mediaID": media_id(frame), "eventStart": moment,
                 "eventEnd": moment, "observationLevel": "media", "classificationTimestamp": _time(row.received_at),
             } | (_box(frame) if frame.score >= row.threshold else {})  # fmt: skip
 
@@ -207,12 +209,13 @@ def _scientific(label: str) -> str:
 
 
 def _box(frame: Any) -> Row:
-    if not frame.region:
+    region = region_of(frame.region)
+    if region is None:
         return {}
-    left, top, width, height = (float(part) for part in frame.region.split(","))
     return {
-        "bboxX": left, "bboxY": top, "bboxWidth": max(1e-6, min(width, 1 - left)),
-        "bboxHeight": max(1e-6, min(height, 1 - top)),
+        "bboxX": region.left, "bboxY": region.top,
+        "bboxWidth": max(1e-6, min(region.width, 1 - region.left)),
+        "bboxHeight": max(1e-6, min(region.height, 1 - region.top)),
     }  # fmt: skip
 
 
@@ -244,10 +247,6 @@ def _bounds(found: list[Place]) -> dict[str, Any]:
     south, north = min(p.latitude for p in found), max(p.latitude for p in found)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {"type": "Polygon", "coordinates": [ring]}
-
-
-def _media_id(frame: Any) -> str:
-    return f"{frame.trap}:{frame.sequence}:{frame.n}"
 
 
 def _deployment_id(item: ExportedSequence) -> str:

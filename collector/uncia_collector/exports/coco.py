@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.sequences import EMPTY_LABELS, ExportedSequence, exported_sequences
+from uncia_collector.exports.sequences import EMPTY_LABELS, ExportedSequence, exported_sequences, media_id
 from uncia_contract.archive.json_array import write_json_array
 
 
@@ -32,7 +32,7 @@ def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str
 def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
     for item in exported_sequences(connection):
         for frame in item.frames:
-            label, known = item.labels.get(frame.n, item.label), _image_id(frame)
+            label, known = item.labels.get(frame.n, item.label), media_id(frame)
             label = "empty" if label in EMPTY_LABELS else label
             yield {
                 "id": f"a:{known}", "image_id": known, "category_id": categories.setdefault(label, len(categories)),
@@ -40,19 +40,15 @@ def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator
             }  # fmt: skip
 
 
-def _image_id(frame: Any) -> str:
-    return f"{frame.trap}:{frame.sequence}:{frame.n}"
-
-
 def _image(item: ExportedSequence, frame: Any) -> dict[str, Any]:
     image = {
-        "id": _image_id(frame),
+        "id": media_id(frame),
         "file_name": frame.path,
-        "datetime": f"{frame.taken_at or item.row.started_at:%Y-%m-%d %H:%M:%S}",
+        "datetime": f"{item.taken_at(frame):%Y-%m-%d %H:%M:%S}",
         "seq_id": f"{frame.trap}:{frame.sequence}",
         "seq_num_frames": item.row.frames,
         "frame_num": frame.n,
-        "location": item.row.trap if item.place is None else item.place.location_id,
+        "location": item.location,
         "corrupt": False,
     }
     return image | ({"width": frame.width, "height": frame.height} if frame.width else {})

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from uncia_collector.catalogue.regions import region_of
 from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
 from uncia_contract.archive.scored_picture import ScoredPicture
 
@@ -17,18 +18,15 @@ def scored_pictures(connection: Connection) -> Iterator[ScoredPicture]:
 
 
 def _picture(item: ExportedSequence, frame: Any) -> ScoredPicture:
-    region = None
-    if frame.region:
-        left, top, width, height = (float(part) for part in frame.region.split(","))
-        region = (left, top, width, height)
+    region = region_of(frame.region)
     return ScoredPicture(
         file=frame.path,
         label=item.row.label,
         score=frame.score,
-        region=region,
+        region=None if region is None else (region.left, region.top, region.width, region.height),
         trap=item.row.trap,
         sequence=item.row.id,
-        taken_at=frame.taken_at or item.row.started_at,
+        taken_at=item.taken_at(frame),
         confidence=item.row.confidence,
         threshold=item.row.threshold,
         positive=item.row.positive,

@@ -11,16 +11,15 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, select
 
-from uncia_collector.catalogue.gallery import ORDER, SHOWN
-from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences
+from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
+from uncia_collector.catalogue.schema import deployments, reviews, sequences
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.imports.event import ImportedEvent, unpack
 
 COARSE_DEGREES = 0.1
 _HALF_DIAGONAL_M = COARSE_DEGREES / 2 * 111_320 * 2**0.5
-BATCH = 500
 EMPTY_LABELS = frozenset({"empty", "blank", "nothing"})
 
 
@@ -68,6 +67,16 @@ class ExportedSequence:
             return self.event.machine_label
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
 
+    @property
+    def location(self) -> str:
+        """The deployment's location; the trap where no deployment places it."""
+        return str(self.row.trap) if self.place is None else self.place.location_id
+
+    def taken_at(self, frame: Any) -> datetime:
+        """When a frame was taken; the sequence's start where that is not known."""
+        time: datetime = frame.taken_at or self.row.started_at
+        return time
+
     @cached_property
     def labels(self) -> dict[int, str]:
         """What people said of single frames: of an imported survey, unless somebody here said otherwise of it all."""
@@ -81,20 +90,20 @@ def exported_sequences(
     """Every sequence, oldest first."""
     found = places(connection, exact)
     by_id = {place.id: place for place in found}
-    after: tuple[Any, ...] | None = None
-    while rows := _rows(connection, after, reviewed_only):
+    for rows in pages_of_sequences(connection, *([sequences.c.review != "open"] if reviewed_only else [])):
         keys = [(row.trap, row.id) for row in rows]
-        of_frames, of_opinions, events = (
-            _frames(connection, keys),
-            _opinions(connection, keys),
-            _events(connection, rows),
-        )
+        of_frames, of_opinions = stored_frames(connection, keys), _opinions(connection, keys)
+        events = _events(connection, rows)
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
             place = _place_of(found, row) if event is None else by_id.get(event.deployment)
             yield ExportedSequence(row, of_frames.get(key, []), of_opinions.get(key), place, event)
-        after = (rows[-1].started_at, rows[-1].trap, rows[-1].id)
+
+
+def media_id(frame: Any) -> str:
+    """The id of a frame in exports."""
+    return f"{frame.trap}:{frame.sequence}:{frame.n}"
 
 
 def places(connection: Connection, exact: bool = False) -> list[Place]:
@@ -127,23 +136,6 @@ def _place_of(found: list[Place], row: Any) -> Place | None:
         and (place.ended_at is None or row.started_at <= place.ended_at)
     ]
     return fitting[-1] if fitting else None
-
-
-def _rows(connection: Connection, after: tuple[Any, ...] | None, reviewed_only: bool) -> list[Any]:
-    query = select(*SHOWN).order_by(*ORDER).limit(BATCH)
-    if after is not None:
-        query = query.where(tuple_(*ORDER) > tuple_(*after, types=[column.type for column in ORDER]))
-    if reviewed_only:
-        query = query.where(sequences.c.review != "open")
-    return [*connection.execute(query)]
-
-
-def _frames(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], list[Any]]:
-    query = select(frames).where(of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == "stored")
-    found: dict[tuple[str, str], list[Any]] = {}
-    for row in connection.execute(query.order_by(frames.c.n)):
-        found.setdefault((row.trap, row.sequence), []).append(row)
-    return found
 
 
 def _events(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], ImportedEvent]:

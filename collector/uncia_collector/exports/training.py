@@ -32,10 +32,9 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
     for item in exported_sequences(connection, reviewed_only=True):
         for frame in _teaching(item):
             file = os.path.relpath((root / frame.path).absolute(), beside.absolute())
-            location = item.row.trap if item.place is None else item.place.location_id
-            moment = (frame.taken_at or item.row.started_at).isoformat()
+            moment = item.taken_at(frame).isoformat()
             sequence = f"{item.row.trap}:{item.row.id}"
-            writer.writerow([file, item.labels.get(frame.n, item.label), sequence, location, moment, "review", ""])
+            writer.writerow([file, item.labels.get(frame.n, item.label), sequence, item.location, moment, "review", ""])
             count += 1
     return count
 

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from uncia_collector.catalogue.deployments import moment
+from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.species import SPECIES
 
 Row = dict[str, str]
@@ -193,7 +194,7 @@ def _box(row: Row) -> str | None:
         sides = [float(row[name]) for name in ("bboxX", "bboxY", "bboxWidth", "bboxHeight")]
     except (KeyError, ValueError):
         return None
-    return ",".join(f"{side:.6f}" for side in sides) if _inside(sides) else None
+    return region_text(sides) if _inside(sides) else None
 
 
 def _inside(sides: Iterable[float]) -> bool:

@@ -33,6 +33,19 @@ def broker_client(settings: BrokerSettings) -> mqtt.Client:
     return client
 
 
+def connect(client: mqtt.Client, settings: BrokerSettings) -> None:
+    """Connect now.
+
+    Raises:
+        BrokerError: nobody listens there.
+    """
+    try:
+        client.connect(settings.host, settings.port, settings.keepalive_s)
+    except OSError as error:
+        where = f"broker {settings.host}:{settings.port}"
+        raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+
+
 def _password(file: str) -> str | None:
     try:
         return Path(file).read_text().strip() if file else None
@@ -59,11 +72,7 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
         answers.put(str(reason)) if reason.is_failure else _listen_in(client, root)
     )
     client.on_subscribe = lambda _c, _d, _m, reasons, _p: answers.put(_unheard(reasons))
-    where = f"broker {settings.host}:{settings.port}"
-    try:
-        client.connect(settings.host, settings.port, settings.keepalive_s)
-    except OSError as error:
-        raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+    connect(client, settings)
     client.loop_start()
     try:
         refusal = answers.get(timeout=timeout_s)
@@ -73,7 +82,7 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
         client.disconnect()
         client.loop_stop()
     if refusal:
-        raise BrokerError(f"{where}: {refusal}")
+        raise BrokerError(f"broker {settings.host}:{settings.port}: {refusal}")
 
 
 def _as_check(settings: BrokerSettings) -> BrokerSettings:

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.schema import frames, sequences, tallies
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.ingest import chunks, quarantine, trap_status
@@ -373,7 +374,7 @@ def _frame_rows(record: SequenceRecord) -> list[dict[str, Any]]:
             "size": frame.size,
             "taken_at": frame.taken_at,
             "score": frame.score,
-            "region": None if frame.region is None else ",".join(f"{part:.6f}" for part in frame.region),
+            "region": None if frame.region is None else region_text(frame.region),
             "status": "missing",
         }
         for frame in record.frames

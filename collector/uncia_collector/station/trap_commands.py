@@ -17,7 +17,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from uncia_collector.ingest.broker import broker_client
+from uncia_collector.ingest.broker import broker_client, connect
 from uncia_collector.settings import BrokerSettings
 from uncia_contract.errors import BrokerError, DataError, MessageError
 from uncia_contract.messages.records import BundlePiece, Command, Reply, decode, encode
@@ -57,11 +57,7 @@ class CommandClient:
         Raises:
             BrokerError: nobody listens there.
         """
-        where = f"broker {self._broker.host}:{self._broker.port}"
-        try:
-            self._client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s)
-        except OSError as error:
-            raise BrokerError(f"{where}: {error.strerror or error}; is it running, and is [broker] right?") from error
+        connect(self._client, self._broker)
         self._client.loop_start()
         return self
 

@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 
 from uncia_collector.catalogue.gallery import previews
 from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.schema import frames, sequences
 from uncia_collector.exports.strip_locations import strip_location
 from uncia_collector.logs import logger
@@ -24,7 +25,6 @@ from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.files import write_atomic
 from uncia_contract.pictures.jpeg import open_jpeg
-from uncia_contract.pictures.region import Region
 
 THUMBNAIL_SIZE = (480, 480)
 log = logger("pictures")
@@ -66,7 +66,7 @@ def show_activation(request: Request, _person: Person) -> Response:
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
     activations: Activations = request.app.state.activations
-    region = Region(*(float(part) for part in frame.region.split(","))) if frame.region else None
+    region = region_of(frame.region)
     try:
         return _cached(
             context, frame.path, "activations",
