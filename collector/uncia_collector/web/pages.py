@@ -37,18 +37,10 @@ def show_gallery(request: Request, person: Person) -> Response:
         known = connection.execute(select(traps.c.trap).order_by(traps.c.trap).limit(MOST_NAMES)).scalars().all()
     nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(context, row))]
     return context.render(
-        request,
-        person,
-        "gallery.html",
-        nights=nights,
-        shown=shown,
-        filters=filters,
-        query=urlencode(filters.query()),
-        older=_address(filters, "before", page.older),
-        newer=_address(filters, "after", page.newer),
-        states=STATES,
-        known=known,
-    )
+        request, person, "gallery.html", nights=nights, shown=shown, filters=filters,
+        query=urlencode(filters.query()), older=_address(filters, "before", page.older),
+        newer=_address(filters, "after", page.newer), states=STATES, known=known,
+    )  # fmt: skip
 
 
 def show_sequence(request: Request, person: Person) -> Response:
@@ -64,31 +56,14 @@ def show_sequence(request: Request, person: Person) -> Response:
         opinions = gallery.opinions_of(connection, key)
         survey = gallery.survey_of(connection, row)
     record = None if survey else decode(row.record, SequenceRecord)
-    return context.render(
-        request,
-        person,
-        "sequence.html",
-        row=row,
-        frames=frames,
-        opinions=opinions,
-        filters=filters,
-        plot=score_plot(frames, row.threshold, row.confidence),
-        record=record,
-        survey=survey,
-        query=urlencode(filters.query()),
-        newer=newer,
-        older=older,
-        night=_night(context, row),
-        labels=context.settings.labels,
-        activation=request.query_params.get("activation") == "1",
-        no_activation=_no_activation(request, row),
-        preview=record and record.preview,
-    )
-
-
-def _no_activation(request: Request, row: Any) -> str:
     activations: Activations = request.app.state.activations
-    return activations.trouble(row.bundle_sha256)
+    return context.render(
+        request, person, "sequence.html", row=row, frames=frames, opinions=opinions, filters=filters,
+        plot=score_plot(frames, row.threshold, row.confidence), record=record, preview=record and record.preview,
+        survey=survey, query=urlencode(filters.query()), newer=newer, older=older, night=_night(context, row),
+        labels=context.settings.labels, activation=request.query_params.get("activation") == "1",
+        no_activation=activations.trouble(row.bundle_sha256),
+    )  # fmt: skip
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:

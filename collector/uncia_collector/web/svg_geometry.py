@@ -108,6 +108,22 @@ class StationMap:
     scale_km: float
 
 
+@dataclass(frozen=True)
+class _Projection:
+    """Equirectangular, true to scale at the middle latitude: `degree_px` pixels a degree of latitude."""
+
+    latitude: float
+    longitude: float
+    shrink: float
+    degree_px: float
+
+    def x(self, longitude: float) -> float:
+        return float(MAP_WIDTH / 2 + (longitude - self.longitude) * self.shrink * self.degree_px)
+
+    def y(self, latitude: float) -> float:
+        return float(MAP_HEIGHT / 2 - (latitude - self.latitude) * self.degree_px)
+
+
 def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> StationMap | None:
     """An equirectangular map around the deployments, true to scale at their middle latitude; None without any.
 
@@ -115,34 +131,36 @@ def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> Statio
     """
     if not deployments:
         return None
-    latitudes, longitudes = [d.latitude for d in deployments], [d.longitude for d in deployments]
-    middle = (min(latitudes) + max(latitudes)) / 2
-    shrink = max(0.05, cos(radians(middle)))
-    span = max((max(latitudes) - min(latitudes)) * 1.2, (max(longitudes) - min(longitudes)) * shrink * 0.9, 0.02)
-    degree_px = (MAP_HEIGHT - 2 * MAP_MARGIN) / span
-    centre = (min(longitudes) + max(longitudes)) / 2
-
-    def x(longitude: float) -> float:
-        return float(MAP_WIDTH / 2 + (longitude - centre) * shrink * degree_px)
-
-    def y(latitude: float) -> float:
-        return float(MAP_HEIGHT / 2 - (latitude - middle) * degree_px)
-
+    at = _projection(deployments)
     most = max([1, *sightings.values()])
     placed = [
-        PlaceMark(x(d.longitude), y(d.latitude), 8 + 22 * ((n := sightings.get(d.id, 0)) / most) ** 0.5, d, n)
+        PlaceMark(at.x(d.longitude), at.y(d.latitude), 8 + 22 * ((n := sightings.get(d.id, 0)) / most) ** 0.5, d, n)
         for d in deployments
     ]
     place_labels(placed)
-    half_x, half_y = MAP_WIDTH / 2 / shrink / degree_px, MAP_HEIGHT / 2 / degree_px
-    scale_km = _round_step(111.32 * span / 3)
+    half_x, half_y = MAP_WIDTH / 2 / at.shrink / at.degree_px, MAP_HEIGHT / 2 / at.degree_px
+    scale_km = _round_step(111.32 * (MAP_HEIGHT - 2 * MAP_MARGIN) / at.degree_px / 3)
     return StationMap(
         placed,
-        [(x(degree), _degrees(degree, "E", "W")) for degree in _graticule(centre - half_x, centre + half_x)],
-        [(y(degree), _degrees(degree, "N", "S")) for degree in _graticule(middle - half_y, middle + half_y)],
-        scale_km / 111.32 * degree_px,
+        [
+            (at.x(degree), _degrees(degree, "E", "W"))
+            for degree in _graticule(at.longitude - half_x, at.longitude + half_x)
+        ],
+        [
+            (at.y(degree), _degrees(degree, "N", "S"))
+            for degree in _graticule(at.latitude - half_y, at.latitude + half_y)
+        ],
+        scale_km / 111.32 * at.degree_px,
         scale_km,
     )
+
+
+def _projection(deployments: Sequence[Any]) -> _Projection:
+    latitudes, longitudes = [d.latitude for d in deployments], [d.longitude for d in deployments]
+    latitude, longitude = (min(latitudes) + max(latitudes)) / 2, (min(longitudes) + max(longitudes)) / 2
+    shrink = max(0.05, cos(radians(latitude)))
+    span = max((max(latitudes) - min(latitudes)) * 1.2, (max(longitudes) - min(longitudes)) * shrink * 0.9, 0.02)
+    return _Projection(latitude, longitude, shrink, (MAP_HEIGHT - 2 * MAP_MARGIN) / span)
 
 
 def place_labels(marks: Sequence[PlaceMark]) -> None:
