@@ -48,7 +48,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who is told of sightings; everything is off while it is empty.
+    """Where alerts are sent; everything is off while it is empty.
 
     With `smtp_starttls` the mail server must show a certificate for `smtp_host`, of an authority that the machine knows
     or of `smtp_ca` (a PEM file).
@@ -69,7 +69,7 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a collector can be told. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
+    """All settings of a collector. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
 
     `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing. `labels` are the
     buttons, with the keys 1 to 9, for a sequence that shows another animal.

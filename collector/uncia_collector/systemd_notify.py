@@ -13,7 +13,7 @@ FEED_S = 10.0
 
 
 def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a state such as `READY=1` to systemd; False where nobody asked for it."""
+    """Send a state such as `READY=1` to systemd; False where systemd did not ask for it."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return False
@@ -26,7 +26,7 @@ def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def serve_until(stop: Event, alive: Callable[[], bool], feed_s: float = FEED_S) -> None:
-    """Say that the service is ready, and feed the watchdog while it is alive, until `stop` is set."""
+    """Say that the service is ready, and notify the watchdog while `alive` is true, until `stop` is set."""
     notify("READY=1")
     while not stop.wait(feed_s):
         if alive():

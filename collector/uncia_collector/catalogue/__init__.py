@@ -1,1 +1,1 @@
-"""The database: schema, questions, people, reviews."""
+"""The database: schema, queries, people, reviews."""

@@ -1,7 +1,7 @@
-"""A catalogue's database: opened, migrated, and its transactions begun.
+"""Opens a catalogue's database, migrates it and begins its transactions.
 
 Decides SQLite's durability (WAL, synchronous=FULL: nothing that was committed is lost to a power cut) and how
-writers wait for each other; what is written is `store`'s.
+writers wait for each other; it does not decide what is written.
 """
 
 import fcntl
@@ -44,7 +44,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A consistent view: one moment of the catalogue, however many queries ask."""
+        """A transaction in which all queries see the same state of the catalogue."""
         with self.engine.connect() as raw:
             # SQLite's transactions are so by themselves.
             connection = raw.execution_options(isolation_level="REPEATABLE READ") if self.is_postgresql else raw
@@ -52,7 +52,7 @@ class Database:
                 yield connection
 
     def lock_sequences(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-        """Let no other collector work on these (trap, id) until the transaction ends; SQLite has one writer anyway."""
+        """Lock these (trap, id) against other collectors until the transaction ends; SQLite has one writer anyway."""
         if self.is_postgresql:
             for trap, sequence in sorted(keys):
                 connection.execute(
@@ -84,7 +84,7 @@ class Database:
         return self.engine.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Where the traps stand, read from Camtrap DP's deployments.csv.
+"""Reads where the traps stand from Camtrap DP's deployments.csv.
 
 Decides what of that table the catalogue keeps: `cameraID` is the trap; where it is empty, `deploymentID` is.
 """
@@ -16,7 +16,7 @@ from uncia_contract.errors import DataError
 
 
 def read_deployments(path: Path, database: Database) -> int:
-    """Take in the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds one); how many.
+    """Store the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds one); how many.
 
     Raises:
         DataError: not such a table; the line and column are named.
@@ -34,7 +34,7 @@ def read_deployments(path: Path, database: Database) -> int:
 
 
 def deployment_row(line: Mapping[str, str | None], number: int, path: Path) -> dict[str, Any]:
-    """A line of the table as a row of ours.
+    """A line of the table as a row of the catalogue.
 
     Raises:
         DataError: a column is missing or wrong.
@@ -70,10 +70,10 @@ def _meters(text: str | None) -> int | None:
 
 
 def moment(text: str | None) -> datetime:
-    """A time of the standard's, as aware UTC.
+    """A time in ISO 8601, as the standard writes it, as aware UTC.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a time, or its year is out of range.
     """
     time = datetime.fromisoformat(text or "")
     if time.year not in YEARS:

@@ -1,11 +1,11 @@
-"""What of the catalogue somebody wants to look at, and how the database finds it without reading the rest.
+"""The gallery's filters, and how the database finds matching sequences without reading the others.
 
 Decides the filters and their *walks*: sets of conditions that exclude each other, each answered by walking one index
 in the order of time. Their rows merged are the page. So a filter that few of a million sequences pass costs what a
 common one does (`benchmarks/collector_gallery.py`):
-#1 one trap, audits and unfinished ones are few: one walk, the other filters tried on the index's own columns;
+#1 one trap, audits and unfinished ones are few: one walk, the other filters tested on the index's own columns;
 #2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
-#3 a lower score lets most pass: tried on the way.
+#3 a lower score lets most pass: tested during the walk.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ Walk = list[ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Filters:
-    """What of the catalogue is looked at; empty means everything."""
+    """Which sequences are shown; an empty field does not filter."""
 
     trap: str = ""
     state: str = ""
@@ -62,7 +62,7 @@ class Filters:
         return {name: str(value) for name, value in parts.items() if value not in ("", None)}
 
     def walks(self, zone: tzinfo) -> list[Walk]:
-        """Conditions of each walk, as SQL; days begin at noon, for a night is one day here."""
+        """Conditions of each walk, as SQL; days begin at noon, so that a night is one day."""
         window = self._window(zone)
         if self.trap or self.state in {"audit", "incomplete"}:
             return [[*window, *self._few(), *self._tried()]]  # #1
@@ -84,7 +84,7 @@ class Filters:
         return found
 
     def _few(self) -> Walk:
-        """One trap's, or audits or unfinished ones, whichever are fewer; then the trap is tried on their index."""
+        """One trap's, or audits or unfinished ones, whichever are fewer; the trap is then tested on their index."""
         flags: dict[str, ColumnElement[bool]] = {
             "audit": sequences.c.audit.is_(True), "incomplete": sequences.c.completed_at.is_(None),
         }  # fmt: skip
@@ -117,7 +117,7 @@ class Filters:
         return found
 
     def _bands(self) -> range | None:
-        """The score's bands that hold what is wanted, None for all."""
+        """The score's bands that the filter needs, None for all."""
         if self.min_score is None and self.state != "doubtful":
             return None
         return range(self._lowest(), band_of(DOUBTFUL[1]) if self.state == "doubtful" else BANDS + 1)

@@ -1,4 +1,4 @@
-"""What the page asks of the catalogue: pages of sequences, one sequence, its neighbours.
+"""Queries of the page: pages of sequences, one sequence, its neighbours.
 
 Decides paging. A page is found by its key (started_at, trap, id), never by counting rows, so that the thousandth page
 of a million sequences costs what the first does; `filters` says which walks of which index find its rows.
@@ -39,12 +39,12 @@ def page(
 ) -> GalleryPage:
     """One page: the newest, those older than `before`, or those newer than `after`."""
     if after is not None:
-        found = _found(connection, filters.walks(zone), after, PAGE + 1, older=False)
-        rows = _whole(connection, found[:PAGE][::-1])
+        found = _keys(connection, filters.walks(zone), after, PAGE + 1, older=False)
+        rows = _rows(connection, found[:PAGE][::-1])
         more = len(found) > PAGE
         return GalleryPage(rows, cursor(rows[-1]) if rows else None, cursor(rows[0]) if more else None)
-    found = _found(connection, filters.walks(zone), before, PAGE + 1, older=True)
-    rows = _whole(connection, found[:PAGE])
+    found = _keys(connection, filters.walks(zone), before, PAGE + 1, older=True)
+    rows = _rows(connection, found[:PAGE])
     newer = cursor(rows[0]) if rows and before is not None else None
     return GalleryPage(rows, cursor(rows[-1]) if len(found) > PAGE else None, newer)
 
@@ -52,7 +52,7 @@ def page(
 def neighbours(connection: Connection, row: Any, filters: Filters, zone: tzinfo) -> tuple[Any, Any]:
     """The next newer and the next older sequence under the same filters."""
     walks = filters.walks(zone)
-    newer, older = (_found(connection, walks, cursor(row), 1, older=older) for older in (False, True))
+    newer, older = (_keys(connection, walks, cursor(row), 1, older=older) for older in (False, True))
     return newer[0] if newer else None, older[0] if older else None
 
 
@@ -109,20 +109,20 @@ def previews(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[
 
 
 def cursor(row: Any) -> Cursor:
-    """Where a sequence stands in the order."""
+    """The key by which sequences are ordered."""
     return row.started_at, row.trap, row.id
 
 
-def _found(connection: Connection, walks: list[Walk], at: Cursor | None, most: int, *, older: bool) -> list[Any]:
+def _keys(connection: Connection, walks: list[Walk], at: Cursor | None, most: int, *, older: bool) -> list[Any]:
     """The keys of the first `most` sequences in either direction: each walk's first, merged."""
     base = select(*ORDER).order_by(*(column.desc() if older else column.asc() for column in ORDER)).limit(most)
-    beyond = [] if at is None else [_beyond(at, older=older)]
+    beyond = [] if at is None else [_past(at, older=older)]
     with ExitStack() as open_walks:
         each = [open_walks.enter_context(connection.execute(base.where(*walk, *beyond))) for walk in walks]
         return [*islice(heapq.merge(*each, key=cursor, reverse=older), most)]  # each walk goes only as far as it must
 
 
-def _whole(connection: Connection, keys: list[Any]) -> list[Any]:
+def _rows(connection: Connection, keys: list[Any]) -> list[Any]:
     """The rows of these keys, in their order."""
     known = [(row.trap, row.id) for row in keys]
     query: Select[Any] = select(*SHOWN).where(of_sequences(sequences.c.trap, sequences.c.id, known))
@@ -130,7 +130,7 @@ def _whole(connection: Connection, keys: list[Any]) -> list[Any]:
     return [rows[key] for key in known]
 
 
-def _beyond(at: Cursor, *, older: bool) -> ColumnElement[bool]:
+def _past(at: Cursor, *, older: bool) -> ColumnElement[bool]:
     """Strictly after `at` in either direction; written so that both databases walk the index."""
     started_at, trap, known = at
     column = sequences.c.started_at

@@ -1,4 +1,4 @@
-"""Who may see and do what: users, passwords, logins.
+"""Users, passwords, logins, and what each role may see and do.
 
 Decides roles (#1 a viewer sees pictures, but no coordinates; #2 a reviewer also reviews and sees where; #3 an
 administrator also exports exact coordinates and keeps users), how passwords are kept (argon2id), how long one stays in.
@@ -109,8 +109,8 @@ class People:
             connection.execute(insert(logins), [entry | {"expires_at": now + LOGIN_LASTS}])
         return token
 
-    def who(self, token: str, now: datetime) -> Person | None:
-        """Whom a cookie's token belongs to."""
+    def person_of_token(self, token: str, now: datetime) -> Person | None:
+        """The person whose login has this token; None where there is none, or it has expired."""
         query = (
             select(users.c.name, users.c.role, logins.c.csrf)
             .join(logins, logins.c.name == users.c.name)

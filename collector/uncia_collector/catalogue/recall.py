@@ -1,4 +1,4 @@
-"""Honest recall: what random rejected sequences, looked at by people, say about what the model misses.
+"""Estimates the miss rate from the audits: random rejected sequences that people have reviewed.
 
 Decides what may be claimed. The miss rate is that of rejected sequences: of those a trap sent for audit and somebody
 reviewed, how many showed the animal after all. The interval is exact (Clopper and Pearson 1934), at 95 %.
@@ -96,7 +96,7 @@ def interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, 
 
 
 def _solve(rising: Callable[[float], float], value: float) -> float:
-    """Where a rising function of p in [0, 1] reaches a value."""
+    """The p in [0, 1] at which an increasing function reaches a value, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2.0

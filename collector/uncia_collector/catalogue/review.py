@@ -1,8 +1,7 @@
-"""What people say about sequences: confirm, reject, relabel, and take it back.
+"""Reviews of sequences: confirm, reject, relabel, undo.
 
-Decides that nothing is overwritten: each opinion is a row, the newest that was not undone is the sequence's state. What
-an imported survey says comes before anybody here says something. To give a sequence the very label that the model
-looked for is to confirm it.
+Decides that nothing is overwritten: each opinion is a row, and the newest that was not undone is the sequence's state.
+An opinion from here counts before one of an imported survey. A label equal to the model's confirms the sequence.
 """
 
 import re
@@ -20,7 +19,7 @@ Key = tuple[str, str]
 
 
 def review(database: Database, key: Key, verdict: str, reviewer: str, now: datetime, label: str | None = None) -> None:
-    """Write an opinion down.
+    """Store an opinion.
 
     Raises:
         DataError: no such sequence, an unknown verdict, a relabelling without a usable label.

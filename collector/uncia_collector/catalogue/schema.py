@@ -1,6 +1,6 @@
 """The catalogue's tables, the same on SQLite and PostgreSQL.
 
-Decides columns, keys and indexes; `migrations` brings a database to them, `store` writes, `catalogue` reads.
+Decides columns, keys and indexes; `migrations` brings a database to them, `ingest.store` writes the messages of traps.
 A sequence is known by (trap, id): a trap may only speak under its own name. Times are UTC.
 """
 

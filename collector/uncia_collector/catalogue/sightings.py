@@ -1,4 +1,4 @@
-"""When and where the animal was seen: counts for the page's plots, made by the database however many there are.
+"""Counts of sightings by hour, week and place, made by the database.
 
 Decides what counts as a sighting: a positive sequence that nobody rejected or renamed, or a rejected one of an audit
 that somebody confirmed: what stands as `open` or `confirmed`, which an index answers.

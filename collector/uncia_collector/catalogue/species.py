@@ -1,4 +1,4 @@
-"""Our labels in the words of science."""
+"""Scientific names of the labels."""
 
 SPECIES = {
     "snow_leopard": "Panthera uncia", "wolf": "Canis lupus", "fox": "Vulpes vulpes", "ibex": "Capra sibirica",

@@ -136,7 +136,7 @@ def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
 
 
 def _end(place: Place, now: datetime) -> datetime:
-    """A deployment that goes on ends, for now, now."""
+    """The deployment's end; `now` where it goes on."""
     return place.ended_at or max(now, place.started_at)
 
 
@@ -203,7 +203,7 @@ def _human_observation(item: ExportedSequence) -> Row:
 
 
 def _scientific(label: str) -> str:
-    """A label in the words of science, empty where it is not known to be one."""
+    """The scientific name of a label, empty where none is known."""
     known = SPECIES.get(label.lower().replace(" ", "_"), "")
     return known or (label if _SCIENTIFIC.fullmatch(label) else "")
 

@@ -103,7 +103,7 @@ KINDS = {
 
 
 def export(kind: str, request: Request, stream: BinaryIO) -> None:
-    """Write the file of that kind; what it says is one moment of the catalogue, and no part of it waits in memory.
+    """Write the file of that kind as the catalogue is read, in bounded memory.
 
     Raises:
         DataError: no such kind, or what it needs is not known.

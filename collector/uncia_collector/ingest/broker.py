@@ -1,6 +1,6 @@
-"""The broker as a collector reaches it: who we are, what we hear, and whether it lets us.
+"""The connection to the broker: identity, topics, and a check that both are accepted.
 
-Decides the identity (name, password or certificate) and the topics; what becomes of messages is `ingest`'s.
+Decides the identity (name, password or certificate) and the topics; `subscriber` decides what happens to messages.
 """
 
 import queue

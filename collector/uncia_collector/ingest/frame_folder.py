@@ -1,4 +1,4 @@
-"""The folder of JPEGs: each file whole or absent, whatever moment the power goes.
+"""The folder of JPEGs: each file is whole or absent, also after a power cut.
 
 Decides names (made of checked ids and numbers only, never of a sender's file name) and durability: temporary name,
 fsync, rename, fsync of the folder. `frames/<trap>/<year-month>/<sequence>.<n>.jpg`, below the data folder.

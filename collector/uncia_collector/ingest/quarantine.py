@@ -1,4 +1,4 @@
-"""What was refused, kept to be looked at: counted for ever, the last thousand with their bytes."""
+"""Keeps the last thousand refused messages, with their first bytes, for the page."""
 
 from collections.abc import Sequence
 from datetime import datetime

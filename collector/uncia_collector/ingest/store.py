@@ -1,4 +1,4 @@
-"""The catalogue's writing side: a batch of messages goes in, receipts come out, and all of it is committed.
+"""Stores batches of messages in the catalogue and says what receipts to send.
 
 Decides what counts as stored, what conflicts, and what each receipt says (DESIGN 7 and 8):
 #1  A sequence is known by (trap, id); the same record again changes nothing and is answered in full.
@@ -48,7 +48,7 @@ class AddressedReceipt:
 
 
 class Store:
-    """Takes batches in. One thread at a time; other collectors may work on the same database and folder."""
+    """Commits batches. One thread at a time; other collectors may work on the same database and folder."""
 
     def __init__(self, database: Database, folder: FrameFolder) -> None:
         self.database, self.folder = database, folder

@@ -1,4 +1,4 @@
-"""From the broker into the store: receive, commit in batches, acknowledge, send receipts - in this order.
+"""Receives from the broker, commits in batches, acknowledges, sends receipts, in this order.
 
 Decides the conversation with the broker (MQTT 5, QoS 1, acknowledged by hand after the commit; a session that
 outlives us) and what happens when a batch cannot be stored: a full disk or a lost database is waited for, with
@@ -55,7 +55,7 @@ Batch = list[tuple[RawMessage, Message]]
 
 @dataclass(frozen=True)
 class _Token:
-    """What acknowledges one message: its id is worth something on its own connection only."""
+    """Acknowledges one message; its id is valid on its own connection only."""
 
     connection: int
     mid: int
@@ -80,7 +80,7 @@ class Ingest:
         self._arrived: queue.Queue[RawMessage | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
         self._stopping, self._subscribed = threading.Event(), threading.Event()
         self._connection = 0
-        self._raw_messagessince_s: float | None = None
+        self._batch_since_s: float | None = None
         self._client = broker_client(settings)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
@@ -120,7 +120,7 @@ class Ingest:
 
     def alive(self) -> bool:
         """Whether messages are being stored: waiting for room or for the database counts, hanging does not."""
-        since_s = self._raw_messagessince_s
+        since_s = self._batch_since_s
         hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
         return self._worker.is_alive() and not hangs
 
@@ -195,8 +195,8 @@ class Ingest:
 
     def _work(self) -> None:
         while (first := self._arrived.get()) is not None and not self._stopping.is_set():
-            batch = [(raw, parse_message(raw, self.root)) for raw in self._raw_messagesfrom(first)]
-            self._raw_messagessince_s = time.monotonic()
+            batch = [(raw, parse_message(raw, self.root)) for raw in self._batch_from(first)]
+            self._batch_since_s = time.monotonic()
             receipts = self._store(batch)
             if receipts is None:
                 return
@@ -204,7 +204,7 @@ class Ingest:
                 self._answer(batch, receipts)
             except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
                 log.error("batch not answered", messages=len(batch), error=repr(error)[:300])
-            self._raw_messagessince_s = None
+            self._batch_since_s = None
 
     def _answer(self, batch: Batch, receipts: list[AddressedReceipt]) -> None:
         for raw, _ in batch:
@@ -213,7 +213,7 @@ class Ingest:
             self._send(receipt)
         self._announce([message.state for _, message in batch if isinstance(message, StateMessage)])
 
-    def _raw_messagesfrom(self, first: RawMessage) -> list[RawMessage]:
+    def _batch_from(self, first: RawMessage) -> list[RawMessage]:
         """The first message and those that are queued behind it, up to the size of a batch."""
         raw_messages, size = [first], len(first.payload)
         while len(raw_messages) < BATCH_MESSAGES and size < BATCH_BYTES:
@@ -283,7 +283,7 @@ class Ingest:
                 self._client.publish(topic, payload, qos=1, retain=True)
 
     def _send(self, addressed: AddressedReceipt) -> None:
-        """Say what is safe; a receipt that gets lost is asked for again by the trap."""
+        """Send a receipt; where it is lost, the trap asks again."""
         if self._client.is_connected():
             topic = Topics(addressed.trap, self.root).receipt
             self._client.publish(topic, encode(addressed.receipt), qos=1)

@@ -1,4 +1,4 @@
-"""Tells people outside that the animal was seen: webhook and e-mail, at most so often, and a digest a day.
+"""Sends alerts of sightings by webhook and e-mail, limited in number, and a digest a day.
 
 Decides when: #1 a complete positive sequence that is not historical, once; #2 at most `per_hour` a channel, the rest
 waits; #3 a digest a day, at `digest_hour`, of what came since the one before, if anything did. Neither holds
@@ -96,7 +96,7 @@ class Alerts:
 
 
 def channels(settings: AlertSettings) -> list[Channel]:
-    """What is configured."""
+    """The channels that are configured."""
     found = []
     if settings.webhook:
         found.append(Channel("webhook", lambda _subject, content: _post(settings.webhook, content)))
@@ -164,7 +164,7 @@ def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> Non
 
 @contextmanager
 def _mail_server(settings: AlertSettings) -> Iterator[smtplib.SMTP]:
-    """The mail server, to which we are known; encrypted, it has proved who it is before it hears a password."""
+    """A session with the mail server, logged in; with TLS its certificate is checked before a password is sent."""
     with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
         if settings.smtp_starttls:
             server.starttls(context=ssl.create_default_context(cafile=settings.smtp_ca or None))

@@ -12,7 +12,7 @@ from uncia_contract.messages.topics import Topics
 
 
 def announcement(state: TrapState, root: str) -> list[tuple[str, bytes]]:
-    """(topic, payload) of the retained messages that tell of a trap: what it is, and how it fares now."""
+    """(topic, payload) of the retained messages about a trap: its description and its present state."""
     device = f"homeassistant/device/uncia_{state.trap}"
     known = {
         "waiting": state.outbox_sequences,

@@ -1,4 +1,4 @@
-"""Where scores came from: activation maps drawn over stored frames, by the bundle that scored them.
+"""Activation maps over stored frames, made with the bundle that scored them.
 
 Decides when there is one: #1 the station has the very bundle (by its file's sha256) in its folder of bundles; #2 its
 features are pooled; #3 a TFLite runtime is installed. What is missing is said in a sentence for the page. Pictures are
@@ -23,7 +23,7 @@ WIDTH = 1200
 
 
 class Activations:
-    """The bundles in one folder, and what they say about pictures."""
+    """Draws activation maps with the bundles in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The application: which address leads to which page, and who may go there."""
+"""The application: routes, and who may use them."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -114,12 +114,12 @@ def _metrics(request: Request) -> Response:
 
 
 def _bad_request(request: Request, _error: Exception) -> Response:
-    """What no database can look for (NUL in a text, a number beyond all bounds) is a mistake of whoever asks."""
+    """What no database can look for (NUL in a text, a number beyond all bounds) is the client's error."""
     return _error_page(request, HTTPException(400, "This address or form is damaged."))
 
 
 def _error_page(request: Request, error: Exception) -> Response:
-    """A mistake as a page."""
+    """An error as a page."""
     known = error if isinstance(error, HTTPException) else HTTPException(500)
     context: PageContext = request.app.state.context
     code, message = known.status_code, known.detail
@@ -140,12 +140,12 @@ def _way_back(request: Request, code: int) -> tuple[str, str]:
 
 
 def _too_many_requests(request: Request) -> Response:
-    """The page for who asks too often; it asks the database nothing."""
+    """The page for clients over the rate limit; made without the database."""
     return _plain_error_page(request, 429, ERROR_TEXTS[429], {"retry-after": "5"})
 
 
 def _internal_error(request: Request, _error: Exception) -> Response:
-    """A mistake of ours as a page that asks the database nothing (it may be what failed); the log has the rest."""
+    """A page for an internal error, made without the database (it may be what failed); the log has the rest."""
     message = "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
     return _plain_error_page(request, 500, message, HEADERS)  # this answer does not pass `Guard`
 

@@ -1,4 +1,4 @@
-"""Figures for Prometheus, read from the catalogue and the ingest at the moment they are asked for."""
+"""Metrics for Prometheus, read from the catalogue and the ingest at each scrape."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The gallery, the page of one sequence, and review: what a ranger does at breakfast."""
+"""The gallery, the page of one sequence, and review."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -67,7 +67,7 @@ def show_sequence(request: Request, person: Person) -> Response:
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Write an opinion down and go on to the next sequence."""
+    """Store an opinion and go on to the next sequence."""
     context: PageContext = request.app.state.context
     key = _key(request)
     try:

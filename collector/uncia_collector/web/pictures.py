@@ -1,6 +1,6 @@
 """JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and cached.
 
-Decides that a viewer, who may not know where a trap stands, never gets a file whose header could tell.
+Decides that a viewer, who may not know where a trap stands, gets no file with a location in its header.
 """
 
 import io
@@ -33,7 +33,7 @@ CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie
 
 
 def show_picture(request: Request, person: Person) -> Response:
-    """The JPEG as the trap sent it; for viewers with its very pixels, and a header that tells no place."""
+    """The JPEG as the trap sent it; for viewers with the same pixels, and a header without location."""
     context: PageContext = request.app.state.context
     frame = _frame(request)
     if frame.status != "stored":

@@ -1,7 +1,7 @@
-"""Who gets a page: cookies, roles, forgery, rates, headers.
+"""Who gets a page: cookies, roles, CSRF, rate limits, headers.
 
-Decides that #1 every page but login, static files, health and metrics wants a login; #2 every form proves that it is
-ours; #3 nothing from elsewhere runs on our pages; #4 nobody asks too often.
+Decides that #1 every page but login, static files, health and metrics requires a login; #2 every form carries its CSRF
+token; #3 no content from other sites runs on our pages; #4 requests are limited by address.
 """
 
 import hmac
@@ -56,7 +56,7 @@ def page_view(view: View, may: Callable[[Person], bool] = lambda _: True) -> End
 
 
 def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) -> Endpoint:
-    """An endpoint for forms of those who are logged in, that prove to be ours (#2)."""
+    """An endpoint for forms of those who are logged in; the CSRF token must match (#2)."""
 
     async def endpoint(request: Request) -> Response:
         person = await run_in_threadpool(person_of, request)
@@ -74,7 +74,7 @@ def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) ->
 
 
 async def small_form(request: Request) -> dict[str, str]:
-    """The text fields of a form of sensible size."""
+    """The text fields of a form of at most `MAX_FORM_BYTES`."""
     if not request.headers.get("content-length", "").isdigit():
         raise HTTPException(411, "How long is it?")
     if int(request.headers["content-length"]) > MAX_FORM_BYTES:
@@ -84,10 +84,10 @@ async def small_form(request: Request) -> dict[str, str]:
 
 
 def person_of(request: Request) -> Person | None:
-    """Who is asking."""
+    """The person who is logged in; None where nobody is."""
     people: People = request.app.state.people
     token = request.cookies.get(COOKIE, "")
-    return people.who(token, datetime.now(UTC)) if token else None
+    return people.person_of_token(token, datetime.now(UTC)) if token else None
 
 
 def set_cookie(request: Request, response: Response, token: str) -> None:
@@ -97,7 +97,7 @@ def set_cookie(request: Request, response: Response, token: str) -> None:
 
 
 class Guard:
-    """ASGI middleware: rates (#4) and headers (#3)."""
+    """ASGI middleware: rate limits (#4) and headers (#3)."""
 
     def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal) -> None:
         self.app, self.requests, self.refuse = app, requests, refuse

@@ -1,4 +1,4 @@
-"""Serves the page from a thread of its own."""
+"""Serves the page in its own thread."""
 
 import socket
 import threading

@@ -81,7 +81,7 @@ def test_a_viewers_pages_and_refusals_are_accessible(browser, station, wrong_wit
 def test_pages_without_a_station_behind_them_are_accessible(browser, station, wrong_with, monkeypatch, size):
     """Too many requests, and a mistake of ours: pages like the others, styled, with a way back."""
     browser.resize(*SIZES[size])
-    monkeypatch.setattr(station.app.state.people, "who", lambda *_: 1 / 0)
+    monkeypatch.setattr(station.app.state.people, "person_of_token", lambda *_: 1 / 0)
     mistake, codes = wrong_with("traps"), [browser.run(STATUS)]
     monkeypatch.setattr(station.app.state.requests, "burst", 0.0)
     busy = wrong_with("activity")

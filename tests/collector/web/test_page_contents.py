@@ -110,7 +110,7 @@ def test_error_page_is_kind_and_leads_back(as_role, path, code, words):
 
 def test_our_own_mistake_is_a_page_too(station, monkeypatch):
     """A crash shows no traceback, and its answer has the headers that every answer has."""
-    monkeypatch.setattr(People, "who", lambda *_: 1 / 0)
+    monkeypatch.setattr(People, "person_of_token", lambda *_: 1 / 0)
     client = TestClient(station, raise_server_exceptions=False, cookies={"uncia": "x"})
     response = client.get("/traps")
 
