@@ -16,7 +16,7 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_training.cli.main import main
-from uncia_training.parallel import HELD_A_WORKER, in_order
+from uncia_training.parallel import ITEMS_PER_WORKER, parallel_map
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from archives import STARTER, archive, state
@@ -118,10 +118,10 @@ def test_ctrl_c_keeps_what_was_computed(tmp_path: Path, capsys: pytest.CaptureFi
 def test_no_more_is_held_than_a_few_items_a_worker() -> None:
     """However many items there are, and whatever the consumer does."""
     begun: list[int] = []
-    results = in_order(lambda item: begun.append(item) or item, range(1000), 2)
+    results = parallel_map(lambda item: begun.append(item) or item, range(1000), 2)
     taken = [next(results) for _ in range(3)]
     results.close()
-    assert (taken, len(begun) <= 3 + 2 * HELD_A_WORKER + 1) == ([0, 1, 2], True)
+    assert (taken, len(begun) <= 3 + 2 * ITEMS_PER_WORKER + 1) == ([0, 1, 2], True)
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {

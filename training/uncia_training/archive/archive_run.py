@@ -15,7 +15,7 @@ from uncia_contract.archive.visits import Archive, ArchiveSequence
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.scoring.score_burst import Strips
-from uncia_training.parallel import in_order
+from uncia_training.parallel import parallel_map
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +61,7 @@ class LocalScorer:
             )
 
         keys, done, scored = [], 0, 0
-        for sequence, pictures in in_order(work, self._sequences(archive), self._workers):
+        for sequence, pictures in parallel_map(work, self._sequences(archive), self._workers):
             if pictures is not None:
                 log.add(sequence.key, pictures)
                 scored += len(pictures)

@@ -5,7 +5,7 @@ Decides what is counted: pictures as a whole (no regions, no bursts), and sequen
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_training.datasets.region_looks import PictureFailure, read_picture
 from uncia_training.fitting.metrics import as_dict, measure
+from uncia_training.parallel import parallel_map
 
 Progress = Callable[[str, int, int], None]
 
@@ -33,9 +34,8 @@ class Evaluator:
         """The documented report: images, sequences, per_image, failures."""
         positive = set(self._bundle.manifest.positive_labels)
         bursts = sequences(pictures)
-        with ThreadPoolExecutor(self._workers) as pool:
-            scored = _told(pool.map(self._picture, pictures), "pictures", len(pictures), progress)
-            verdicts = _told(pool.map(self._sequence, bursts), "sequences", len(bursts), progress)
+        scored = self._all(self._picture, pictures, partial(progress, "pictures"))
+        verdicts = self._all(self._sequence, bursts, partial(progress, "sequences"))
         images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
         decided = [(burst[0], mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
         return {
@@ -50,6 +50,15 @@ class Evaluator:
             "per_image": [{"file": one.file, "label": one.label, "probability": score} for one, score in images],
             "failures": [msgspec.to_builtins(score) for score in scored if isinstance(score, PictureFailure)],
         }
+
+    def _all(
+        self, function: Callable[[Any], Any], items: Sequence[Any], progress: Callable[[int, int], None]
+    ) -> list[Any]:
+        results = []
+        for result in parallel_map(function, items, self._workers):
+            results.append(result)
+            progress(len(results), len(items))
+        return results
 
     def _classifier(self) -> Classifier:
         if not hasattr(self._local, "classifier"):
@@ -68,11 +77,3 @@ class Evaluator:
         readers = [picture.path.read_bytes for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True)
         return None if verdict is None else verdict.decision.confidence
-
-
-def _told(results: Any, step: str, total: int, progress: Progress) -> list[Any]:
-    gathered = []
-    for result in results:
-        gathered.append(result)
-        progress(step, len(gathered), total)
-    return gathered

@@ -6,9 +6,8 @@ labels, units, recipe, networks and versions. Whatever would change the outcome 
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import product
@@ -30,6 +29,7 @@ from uncia_training.comparison.trial import Held, Recipe, Rows, fit_head, score_
 from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.features.backbone_folder import BackboneFolder
 from uncia_training.fitting.selection import assign_folds
+from uncia_training.parallel import parallel_map
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
 FORMAT = "held/3"
@@ -104,25 +104,21 @@ def held_scores(
         learnt = (dealt[repeat] != fold) & (dealt[repeat] >= 0)
         return key, repeat, _kept(key, own[key], learnt, replace(task, seed=task.seed + repeat))
 
-    with closing(in_order(run, jobs)) as outcomes:
+    with parallel_fits(run, jobs) as outcomes:
         for done, (key, repeat, held) in enumerate(outcomes, start=1):
             gathered[key].append((repeat, held))
             progress(done, len(jobs))
     return {key: _together(one, task) for key, one in gathered.items()}
 
 
-def in_order(fit: Callable[[J], R], jobs: Sequence[J]) -> Generator[R, None, None]:
-    """What each fit gives, in the order of the jobs; several are made at once.
+@contextmanager
+def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator[R]]:
+    """The results of several fits at a time, in the order of the jobs; leaving the block cancels waiting fits.
 
-    One thread a fit: matrices are small, and threads that wait for each other burn a core. When it is interrupted or
-    closed, what runs is finished and what waits is not begun.
+    Each fit has one thread: its matrices are small, and BLAS threads that wait for each other would keep a core busy.
     """
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        try:
-            yield from pool.map(fit, jobs)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with threadpool_limits(1), closing(parallel_map(fit, jobs, os.cpu_count() or 1)) as results:
+        yield results
 
 
 def _together(parts: Sequence[tuple[int, Held]], task: Task) -> HeldScores:

@@ -8,7 +8,6 @@ it bears: those of the comparison, from pictures that the fits behind them did n
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from uncia_contract.errors import DataError
 from uncia_contract.model.manifest import Source
 from uncia_contract.runs.run_folder import RUN_SYSTEMS, Run
 from uncia_training.comparison.compare import Comparison, Result
-from uncia_training.comparison.held_scores import in_order
+from uncia_training.comparison.held_scores import parallel_fits
 from uncia_training.comparison.systems import FitKey, System
 from uncia_training.comparison.trial import HeadFit, Recipe, fit_head
 from uncia_training.datasets.region_looks import Look
@@ -79,7 +78,7 @@ def _heads(
         return side.looks, fit_head(side, recipe)
 
     made = {}
-    with closing(in_order(fit, keys)) as fitted:
+    with parallel_fits(fit, keys) as fitted:
         for key, one in zip(keys, fitted, strict=True):
             made[key] = one
             progress(len(made), len(keys))

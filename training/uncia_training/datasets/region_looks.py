@@ -4,15 +4,16 @@ Decides how rows of a data set become model inputs. Regions come from the contra
 that training sees what the trap will see.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from uncia_contract.bursts.regions import RegionRule, regions
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.burst_decoder import picture_thumbnail
+from uncia_training.parallel import parallel_map
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,7 @@ class PictureFailure:
 
 def looks(pictures: Sequence[LabelledPicture], rule: RegionRule, workers: int) -> Iterator[Look | PictureFailure]:
     """What to look at, sequence by sequence; a frame with a region is looked at twice, with and without it."""
-    with ThreadPoolExecutor(workers) as pool:
-        for found in pool.map(lambda burst: _looks_of(burst, rule), sequences(pictures)):
-            yield from found
+    return chain.from_iterable(parallel_map(lambda burst: _looks_of(burst, rule), sequences(pictures), workers))
 
 
 def _looks_of(burst: Sequence[LabelledPicture], rule: RegionRule) -> list[Look | PictureFailure]:
@@ -66,6 +65,3 @@ def read_picture(picture: LabelledPicture) -> bytes:
         return picture.path.read_bytes()
     except OSError as error:
         raise FrameError(f"cannot be read: {error.strerror}") from error
-
-
-Progress = Callable[[int, int], None]

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
 from uncia_training.datasets.region_looks import PictureFailure, read_picture
-from uncia_training.parallel import in_parallel
+from uncia_training.parallel import parallel_map
 
 SIZE = (224, 224)
 
@@ -34,29 +33,30 @@ def survey(
     pictures: Sequence[LabelledPicture], workers: int, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Survey:
     """Looks at every picture once."""
-    seen: dict[int, tuple[str, NDArray[np.bool_], Light]] = {}
-    failures: dict[int, PictureFailure] = {}
-    for done, (number, result) in enumerate(in_parallel(_look, enumerate(pictures), workers), start=1):
+    readable: list[LabelledPicture] = []
+    seen: list[tuple[str, NDArray[np.bool_], Light]] = []
+    failures: list[PictureFailure] = []
+    results = parallel_map(_inspect, pictures, workers)
+    for done, (picture, result) in enumerate(zip(pictures, results, strict=True), start=1):
         if isinstance(result, PictureFailure):
-            failures[number] = result
+            failures.append(result)
         else:
-            seen[number] = result
+            readable.append(picture)
+            seen.append(result)
         progress(done, len(pictures))
-    numbers = sorted(seen)
     return Survey(
-        pictures=tuple(pictures[number] for number in numbers),
-        contents=tuple(seen[number][0] for number in numbers),
-        duplicates=tuple(duplicate_groups([seen[number][1] for number in numbers])) if numbers else (),
-        lights=tuple(seen[number][2] for number in numbers),
-        failures=tuple(failures[number] for number in sorted(failures)),
+        pictures=tuple(readable),
+        contents=tuple(content for content, _, _ in seen),
+        duplicates=tuple(duplicate_groups([code for _, code, _ in seen])) if seen else (),
+        lights=tuple(light for _, _, light in seen),
+        failures=tuple(failures),
     )
 
 
-def _look(pair: tuple[int, LabelledPicture]) -> tuple[int, Any]:
-    number, picture = pair
+def _inspect(picture: LabelledPicture) -> tuple[str, NDArray[np.bool_], Light] | PictureFailure:
     try:
         content = read_picture(picture)
         image = model_input(content, SIZE)
     except FrameError as error:
-        return number, PictureFailure(picture.file, str(error))
-    return number, (hashlib.sha256(content).hexdigest(), difference_hash(image), light_of(image))
+        return PictureFailure(picture.file, str(error))
+    return hashlib.sha256(content).hexdigest(), difference_hash(image), light_of(image)

@@ -19,7 +19,7 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_training.datasets.region_looks import Look, PictureFailure, read_picture
 from uncia_training.features.augmentation import infrared, mirrored
 from uncia_training.features.feature_store import FeatureStore, content_key
-from uncia_training.parallel import in_parallel
+from uncia_training.parallel import parallel_map
 
 Image8 = NDArray[np.uint8]
 Layers = dict[str, NDArray[Any]]
@@ -143,7 +143,7 @@ def extract(
         extractor: the network.
         views: names in `VIEWS`; the infrared view's chance depends on the picture's content alone.
         stores: one for each layer of the extractor.
-        workers: threads, and as many pictures are held at once (twice as many at most).
+        workers: threads.
         progress: told how many of how many looks are done.
 
     Returns:
@@ -155,7 +155,7 @@ def extract(
     def compute(pair: tuple[int, Look]) -> Computed:
         return _compute(pair[0], pair[1], extractor, views, stores)
 
-    for done, result in enumerate(in_parallel(compute, enumerate(looks), workers), start=1):
+    for done, result in enumerate(parallel_map(compute, enumerate(looks), workers), start=1):
         if result.failure:
             failures.append(result.failure)
         else:

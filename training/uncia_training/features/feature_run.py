@@ -17,7 +17,7 @@ from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import FeatureRow, Found, ShownSequence, features_of, in_groups
 from uncia_training.features.feature_store import FeatureStore
 from uncia_training.features.feature_table import FeatureTable
-from uncia_training.parallel import in_order
+from uncia_training.parallel import parallel_map
 
 ROWS = 512  # of a row group: 2.6 MB of 1,280 features
 
@@ -72,7 +72,7 @@ class LocalFeatures:
 
     def _looked(self, sequences: Iterable[ShownSequence]) -> Iterator[tuple[ShownSequence, list[Found] | None]]:
         """Each sequence with its rows, None where the log has them."""
-        return chain.from_iterable(in_order(self._look, in_groups(sequences), self._workers))
+        return chain.from_iterable(parallel_map(self._look, in_groups(sequences), self._workers))
 
     def _look(self, group: list[ShownSequence]) -> list[tuple[ShownSequence, list[Found] | None]]:
         new = [sequence for sequence in group if sequence.key not in self._log]

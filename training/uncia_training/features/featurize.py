@@ -6,7 +6,6 @@ Decides how decoding and inference share the cores; what is looked at is decided
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_training.datasets.region_looks import Look, PictureFailure, read_picture
 from uncia_training.features.augmentation import Image8
+from uncia_training.parallel import parallel_map
 
 Features = NDArray[np.float32]
 MakeViews = Callable[[Image8, int], Sequence[Image8]]
@@ -49,15 +49,14 @@ class Featurizer:
         rows: list[Features] = []
         numbers: list[int] = []
         failures: list[PictureFailure] = []
-        with ThreadPoolExecutor(self.workers) as pool:
-            work = pool.map(lambda pair: self._of(pair[1], pair[0], make_views), enumerate(looks))
-            for number, result in enumerate(work):
-                if isinstance(result, PictureFailure):
-                    failures.append(result)
-                else:
-                    rows.append(result)
-                    numbers.append(number)
-                progress(number + 1, len(looks))
+        work = parallel_map(lambda pair: self._of(pair[1], pair[0], make_views), enumerate(looks), self.workers)
+        for number, result in enumerate(work):
+            if isinstance(result, PictureFailure):
+                failures.append(result)
+            else:
+                rows.append(result)
+                numbers.append(number)
+            progress(number + 1, len(looks))
         return (np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)), numbers, failures
 
     def _of(self, look: Look, number: int, make_views: MakeViews) -> Features | PictureFailure:
