@@ -1,13 +1,14 @@
-"""A parallel `map` whose results come in the order of the items.
+"""A parallel `map` whose results come in the order of the items, and objects that each thread has for itself.
 
 Decides how many items are in memory: decoding, work and results never grow with the data.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,3 +35,17 @@ def parallel_map(
         finally:
             for future in running:
                 future.cancel()
+
+
+class PerThread(Generic[Result]):
+    """An object for each thread, such as an interpreter; made when its thread first asks for it."""
+
+    def __init__(self, make: Callable[[], Result]) -> None:
+        self._make, self._local = make, threading.local()
+
+    def __call__(self) -> Result:
+        """This thread's object."""
+        if not hasattr(self._local, "made"):
+            self._local.made = self._make()
+        made: Result = self._local.made
+        return made

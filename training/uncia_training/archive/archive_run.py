@@ -3,7 +3,6 @@
 Decides how work is spread and what is skipped: a sequence whose key the log holds is not looked at again.
 """
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -15,7 +14,7 @@ from uncia_contract.archive.visits import Archive, ArchiveSequence
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.scoring.score_burst import Strips
-from uncia_training.parallel import parallel_map
+from uncia_training.parallel import PerThread, parallel_map
 
 Progress = Callable[[int, int], None]
 
@@ -42,7 +41,8 @@ class LocalScorer:
         Raises:
             BundleError: it cannot be loaded here, or does not reproduce its probes.
         """
-        self._rule, self._workers, self._local = rule, workers, threading.local()
+        self._rule, self._workers = rule, workers
+        self._classifier = PerThread(lambda: Classifier(rule.bundle))
         self._classifier().check_probes()
 
     def run(self, archive: Archive, log: SequenceLog[Pictures], progress: Progress) -> "Outcome":
@@ -73,12 +73,6 @@ class LocalScorer:
     def _sequences(self, archive: Archive) -> Iterator[ArchiveSequence]:
         rule, name = self._rule.bundle.manifest.burst_rule, self._rule.name
         return chain.from_iterable(archive.sequences(trap, rule, name, self._workers) for trap in archive.traps)
-
-    def _classifier(self) -> Classifier:
-        if not hasattr(self._local, "classifier"):
-            self._local.classifier = Classifier(self._rule.bundle)
-        classifier: Classifier = self._local.classifier
-        return classifier
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,6 @@
 Decides what is counted: pictures as a whole (no regions, no bursts), and sequences as the trap decides them.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_training.datasets.region_looks import PictureFailure, read_picture
 from uncia_training.fitting.metrics import as_dict, measure
-from uncia_training.parallel import parallel_map
+from uncia_training.parallel import PerThread, parallel_map
 
 Progress = Callable[[str, int, int], None]
 
@@ -27,8 +26,9 @@ class Evaluator:
     """Scores pictures and sequences with one bundle, a classifier a thread."""
 
     def __init__(self, bundle: Bundle, workers: int) -> None:
-        self._bundle, self._workers, self._local = bundle, workers, threading.local()
-        self._classifier()  # a bundle that does not run here is told at once
+        self._bundle, self._workers = bundle, workers
+        self._classifier = PerThread(lambda: Classifier(bundle))
+        self._classifier()  # a bundle that does not run here is refused at once
 
     def evaluate(self, pictures: Sequence[LabelledPicture], progress: Progress) -> dict[str, Any]:
         """The documented report: images, sequences, per_image, failures."""
@@ -59,12 +59,6 @@ class Evaluator:
             results.append(result)
             progress(len(results), len(items))
         return results
-
-    def _classifier(self) -> Classifier:
-        if not hasattr(self._local, "classifier"):
-            self._local.classifier = Classifier(self._bundle)
-        classifier: Classifier = self._local.classifier
-        return classifier
 
     def _picture(self, picture: LabelledPicture) -> float | PictureFailure:
         try:

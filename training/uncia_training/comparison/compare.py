@@ -25,6 +25,7 @@ from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.datasets.region_looks import Look, PictureFailure, looks
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
 from uncia_training.datasets.survey import Survey, survey
+from uncia_training.features.augmentation import Augmentation
 from uncia_training.features.backbone_folder import BackboneFolder
 from uncia_training.features.extract import Extractor, extract
 from uncia_training.features.feature_store import FeatureStore
@@ -202,13 +203,13 @@ def _all_rows(
     rows: dict[FitKey, Rows] = {}
     for kind, extractor in made.items():
         needing = [system for system in chosen if KIND[system.features] == kind]
-        views = max((system.views for system in needing), key=len)
+        augmentations = max((system.augmentations for system in needing), key=len)
         wanted = list(found) if any(system.regions for system in needing) else _whole(found)
         folder = comparison.settings.cache / "features" / extractor.name
         stores = {layer: FeatureStore(folder / layer, *shape) for layer, shape in extractor.layers.items()}
         try:
             told = partial(progress, f"features: {extractor.name.rsplit('-', 1)[0]}")
-            keys, failed = extract(wanted, extractor, views, stores, workers, told)
+            keys, failed = extract(wanted, extractor, augmentations, stores, workers, told)
         finally:
             for store in stores.values():
                 store.close()
@@ -216,7 +217,7 @@ def _all_rows(
             raise DataError(f"{failed[0].file}: {failed[0].reason} (it could be read a moment ago); start again")
         for system in needing:
             store = stores[kind if kind == PIXELS else "pooled" if kind == INT8 else system.features]
-            rows[system.fit] = _rows(system, wanted, keys, views, store, comparison)
+            rows[system.fit] = _rows(system, wanted, keys, augmentations, store, comparison)
     return rows
 
 
@@ -228,7 +229,7 @@ def _rows(
     system: System,
     wanted: Sequence[Look],
     keys: dict[int, tuple[str, ...]],
-    views: tuple[str, ...],
+    augmentations: tuple[Augmentation, ...],
     store: FeatureStore,
     comparison: Comparison,
 ) -> Rows:
@@ -237,11 +238,11 @@ def _rows(
     picture = np.array([places[wanted[number].picture.file] for number in used], np.intp)
     regional = np.array([wanted[number].region is not None for number in used])
     having = np.isin(picture, picture[regional])
-    chosen = [keys[number][views.index(view)] for number in used for view in system.views]
+    chosen = [keys[number][augmentations.index(name)] for number in used for name in system.augmentations]
     return Rows(
         stored=store.rows(chosen),
         keys=tuple(chosen),
-        views=len(system.views),
+        augmentations=len(system.augmentations),
         looks=tuple(wanted[number] for number in used),
         labels=comparison.labels[picture],
         units=np.asarray(comparison.units)[picture],

@@ -106,7 +106,7 @@ def _run(
             "pictures": dict(sorted(Counter(picture.label for picture in learnt).items())),
             "seed": settings.seed,
             "system": system.name,
-            "views": system.views,
+            "views": system.augmentations,
             "penalty": {"c": fitted.trials[0].c, "tried": {str(one.c): [one.loss, one.error] for one in fitted.trials}},
             "failures": msgspec.to_builtins(comparison.failures),
         },

@@ -11,27 +11,28 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from uncia_contract.errors import DataError
+from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation
 
 Features = Literal["pixels", "pooled", "map", "int8"]
-FitKey = tuple[Features, tuple[str, ...], bool]
+FitKey = tuple[Features, tuple[Augmentation, ...], bool]
 
-PLAIN, MIRRORED = ("plain",), ("plain", "mirror")
+PLAIN: tuple[Augmentation, ...] = ("plain",)
+MIRRORED: tuple[Augmentation, ...] = ("plain", "mirror")
 OURS, OURS_ON_WHOLE_FRAMES = "uncia", "uncia-no-regions"
-TRAP_VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
 
 
 @dataclass(frozen=True)
 class System:
     """A row.
 
-    `features` name the layer; `views` are learnt from (scored is the plain one); `ensemble` averages over the sequence;
-    `regions` lets pictures of bursts be learnt and scored on their regions; `cut` is the stage it needs the network cut
-    after, None for the whole network, "any" for either.
+    `features` name the layer; `augmentations` are learnt from (the plain one is scored); `ensemble` averages over the
+    sequence; `regions` lets pictures of bursts be learnt and scored on their regions; `cut` is the stage it needs the
+    network cut after, None for the whole network, "any" for either.
     """
 
     name: str
     features: Features
-    views: tuple[str, ...] = PLAIN
+    augmentations: tuple[Augmentation, ...] = PLAIN
     ensemble: bool = False
     regions: bool = True
     cut: str | None = "any"
@@ -40,7 +41,7 @@ class System:
     @property
     def fit(self) -> FitKey:
         """Systems with equal ones share one fit."""
-        return self.features, self.views, self.regions
+        return self.features, self.augmentations, self.regions
 
     @property
     def packs(self) -> bool:
@@ -62,8 +63,8 @@ SYSTEMS = (
     System("RN3", "pooled", cut="stage3", text="third stage (pooled)"),
     System("RN3+A", "pooled", MIRRORED, cut="stage3", text="RN3, mirrored pictures added"),
     System("RN3+A+E", "pooled", MIRRORED, ensemble=True, cut="stage3", text="RN3+A, mean over the sequence"),
-    System(OURS, "int8", TRAP_VIEWS, True, text="the int8 bundle as on the trap: regions, mean over the sequence"),
-    System(OURS_ON_WHOLE_FRAMES, "int8", TRAP_VIEWS, True, False, text="uncia on whole frames"),
+    System(OURS, "int8", AUGMENTATIONS, True, text="the int8 bundle as on the trap: regions, mean over the sequence"),
+    System(OURS_ON_WHOLE_FRAMES, "int8", AUGMENTATIONS, True, False, text="uncia on whole frames"),
 )
 
 

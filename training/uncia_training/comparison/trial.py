@@ -37,7 +37,7 @@ INNER_FOLDS = 3
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a fit looks at, `views` rows a look, the plain view first: `stored` (looks * views, features).
+    """What a fit learns from: `stored` (looks * augmentations, features), of each look the plain picture first.
 
     `keys` name the stored rows by content; `labels`, `units` are those of the looks; `picture` is the number of the
     picture that a look is of; `scored` marks the one look of each picture that counts.
@@ -45,7 +45,7 @@ class Rows:
 
     stored: StoredRows
     keys: tuple[str, ...]
-    views: int
+    augmentations: int
     looks: tuple[Look, ...]
     labels: NDArray[np.intp]
     units: NDArray[np.str_]
@@ -53,9 +53,9 @@ class Rows:
     scored: NDArray[np.bool_]
 
     def of(self, looks: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
-        """Some of the looks, by mask or number, with all their views."""
+        """Some of the looks, by mask or number, with all their augmentations."""
         chosen = np.flatnonzero(looks) if looks.dtype == bool else looks
-        places = (chosen[:, np.newaxis] * self.views + np.arange(self.views)).reshape(-1)
+        places = (chosen[:, np.newaxis] * self.augmentations + np.arange(self.augmentations)).reshape(-1)
         return replace(
             self,
             stored=self.stored.take(places),
@@ -69,8 +69,8 @@ class Rows:
 
     @property
     def plain(self) -> StoredRows:
-        """The plain view of each look."""
-        return self.stored.take(np.arange(len(self.looks)) * self.views)
+        """The plain picture of each look."""
+        return self.stored.take(np.arange(len(self.looks)) * self.augmentations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def score_held_out(side: Rows, asked: Rows, recipe: Recipe) -> Held:
 
 def fit_head(side: Rows, recipe: Recipe) -> HeadFit:
     """Fits a head on features as they are, so that a bundle can carry it."""
-    features = side.stored.load().reshape(len(side.labels), side.views, -1)
+    features = side.stored.load().reshape(len(side.labels), side.augmentations, -1)
     samples = _whole(side, features, recipe, scale_features=True)
     trials = _choose(samples, side, recipe)
     head = to_head(fit_all(samples, trials[0].c), trials[0].calibration)
@@ -162,12 +162,12 @@ def _groups(side: Rows) -> list[str]:
 
 def _samples(side: Rows, plain: StoredRows, recipe: Recipe) -> tuple[Samples, NDArray[np.float32] | StoredRows]:
     if len(side.stored.numbers) > MOST_ROWS and side.stored.shape[1] > MOST_ROWS:
-        empty = np.empty((0, side.views, 0), np.float32)
+        empty = np.empty((0, side.augmentations, 0), np.float32)
         whole = _whole(side, empty, recipe, scale_features=True)
         fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
         return StreamedSamples(**fields, stored=side.stored), plain
     own, others = coordinates(side.stored, plain)
-    return _whole(side, own.reshape(len(side.labels), side.views, -1), recipe, scale_features=False), others
+    return _whole(side, own.reshape(len(side.labels), side.augmentations, -1), recipe, scale_features=False), others
 
 
 def _whole(side: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
@@ -176,7 +176,7 @@ def _whole(side: Rows, features: NDArray[np.float32], recipe: Recipe, scale_feat
         labels=side.labels,
         groups=side.units.tolist(),
         sources=["one"] * len(side.labels),
-        view_weights=np.full(side.views, 1 / side.views),
+        augmentation_weights=np.full(side.augmentations, 1 / side.augmentations),
         scale_features=scale_features,
         prior=recipe.prior,
     )

@@ -1,10 +1,11 @@
 """What the head learns from each picture: the model input as it is, mirrored, and as infrared.
 
-Decides the training views. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
+Decides the augmentations. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
 stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0005-head.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,17 @@ from PIL import Image, ImageFilter
 
 Image8 = NDArray[np.uint8]
 
-VIEWS = ("plain", "mirror", "infrared", "infrared_mirror")
-# One picture counts once, whatever its views.
-VIEW_WEIGHTS = np.full(len(VIEWS), 1 / len(VIEWS))
+Augmentation = Literal["plain", "mirror", "infrared", "infrared_mirror"]  # these words are part of a stored row's key
+AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
 
 
-def views(image: Image8, seed: int) -> Iterator[tuple[str, Image8]]:
-    """The training views of one model input; the same seed gives the same views."""
-    yield "plain", image
-    yield "mirror", mirrored(image)
-    night = infrared(image, np.random.default_rng(seed))
-    yield "infrared", night
-    yield "infrared_mirror", mirrored(night)
+def augmented(image: Image8, names: Sequence[Augmentation], seed: int) -> list[Image8]:
+    """These augmentations of a model input; the same seed gives the same pictures."""
+    grey = infrared(image, np.random.default_rng(seed)) if any(name.startswith("infrared") for name in names) else image
+    lit = [grey if name.startswith("infrared") else image for name in names]
+    return [mirrored(one) if name.endswith("mirror") else one for name, one in zip(names, lit, strict=True)]
 
 
 def mirrored(image: Image8) -> Image8:

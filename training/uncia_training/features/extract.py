@@ -5,7 +5,6 @@ one pass), the int8 network as the trap runs it, and the plain pixels of L120.
 """
 
 import hashlib
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,9 +16,9 @@ from uncia_contract.errors import FrameError
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_training.datasets.region_looks import Look, PictureFailure, read_picture
-from uncia_training.features.augmentation import infrared, mirrored
+from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation, augmented
 from uncia_training.features.feature_store import FeatureStore, content_key
-from uncia_training.parallel import parallel_map
+from uncia_training.parallel import PerThread, parallel_map
 
 Image8 = NDArray[np.uint8]
 Layers = dict[str, NDArray[Any]]
@@ -58,7 +57,7 @@ class FloatNetwork:
 
     def __init__(self, name: str, model: bytes, layers: Sequence[str]) -> None:
         self.name = f"{name}-float-{hashlib.sha256(model).hexdigest()[:12]}"
-        self._model, self._local = model, threading.local()
+        self._runner = PerThread(lambda: _float_runner(model))
         runner = self._runner()
         details, shape = runner.get_input_details()[0], runner.get_output_details()[0]["shape"]
         self.size = (int(details["shape"][2]), int(details["shape"][1]))
@@ -74,13 +73,13 @@ class FloatNetwork:
         values = {"map": output.reshape(-1), "pooled": output.mean(axis=(0, 1))}
         return {layer: values[layer] for layer in self.layers}
 
-    def _runner(self) -> Any:
-        if not hasattr(self._local, "runner"):
-            from ai_edge_litert.interpreter import Interpreter as LiteRT
 
-            self._local.runner = LiteRT(model_content=self._model, num_threads=1)
-            self._local.runner.allocate_tensors()
-        return self._local.runner
+def _float_runner(model: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter as LiteRT
+
+    runner = LiteRT(model_content=model, num_threads=1)
+    runner.allocate_tensors()
+    return runner
 
 
 class Int8Network:
@@ -88,7 +87,7 @@ class Int8Network:
 
     def __init__(self, name: str, model: bytes) -> None:
         self.name = f"{name}-int8-{hashlib.sha256(model).hexdigest()[:12]}"
-        self._model, self._local = model, threading.local()
+        self._runner = PerThread(lambda: Interpreter(model, threads=1))
         runner = self._runner()
         self.size = runner.size
         self.layers: dict[str, tuple[int, Any]] = {"pooled": (int(np.prod(runner.outputs[0].shape[1:])), np.float32)}
@@ -98,24 +97,10 @@ class Int8Network:
         runner = self._runner()
         return {"pooled": runner.run(image, runner.outputs[:1])[0].reshape(-1)}
 
-    def _runner(self) -> Interpreter:
-        if not hasattr(self._local, "runner"):
-            self._local.runner = Interpreter(self._model, threads=1)
-        runner: Interpreter = self._local.runner
-        return runner
-
-
-VIEWS: dict[str, Callable[[Image8, int], Image8]] = {
-    "plain": lambda image, seed: image,
-    "mirror": lambda image, seed: mirrored(image),
-    "infrared": lambda image, seed: infrared(image, np.random.default_rng(seed)),
-    "infrared_mirror": lambda image, seed: mirrored(infrared(image, np.random.default_rng(seed))),
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """What became of one look: a key for each view, and the layers of those that were not stored yet."""
+    """The outcome for one crop: a key for each augmentation, and the layers of those that were not stored yet."""
 
     number: int
     keys: tuple[str, ...]
@@ -123,15 +108,17 @@ class Computed:
     failure: PictureFailure | None = None
 
 
-def keys_of(picture: bytes, look: Look, extractor: Extractor, views: Sequence[str]) -> dict[str, str]:
-    """The store's key of each view."""
-    return {view: content_key(picture, look.region, f"{extractor.size} {view}") for view in views}
+def keys_of(
+    picture: bytes, look: Look, extractor: Extractor, augmentations: Sequence[Augmentation]
+) -> dict[Augmentation, str]:
+    """The store's key of each augmentation."""
+    return {name: content_key(picture, look.region, f"{extractor.size} {name}") for name in augmentations}
 
 
 def extract(
     looks: Sequence[Look],
     extractor: Extractor,
-    views: Sequence[str],
+    augmentations: Sequence[Augmentation],
     stores: dict[str, FeatureStore],
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -141,19 +128,19 @@ def extract(
     Args:
         looks: what to look at.
         extractor: the network.
-        views: names in `VIEWS`; the infrared view's chance depends on the picture's content alone.
+        augmentations: names in `AUGMENTATIONS`; the infrared one's chance depends on the picture's content alone.
         stores: one for each layer of the extractor.
         workers: threads.
         progress: told how many of how many looks are done.
 
     Returns:
-        The keys of each usable look's views, by the look's number, and what failed.
+        The keys of each usable look's augmentations, by the look's number, and what failed.
     """
     keys: dict[int, tuple[str, ...]] = {}
     failures: list[PictureFailure] = []
 
     def compute(pair: tuple[int, Look]) -> Computed:
-        return _compute(pair[0], pair[1], extractor, views, stores)
+        return _compute(pair[0], pair[1], extractor, augmentations, stores)
 
     for done, result in enumerate(parallel_map(compute, enumerate(looks), workers), start=1):
         if result.failure:
@@ -168,15 +155,62 @@ def extract(
 
 
 def _compute(
-    number: int, look: Look, extractor: Extractor, views: Sequence[str], stores: dict[str, FeatureStore]
+    number: int,
+    look: Look,
+    extractor: Extractor,
+    augmentations: Sequence[Augmentation],
+    stores: dict[str, FeatureStore],
 ) -> Computed:
     try:
         picture = read_picture(look.picture)
-        keys = keys_of(picture, look, extractor, views)
-        missing = [view for view, key in keys.items() if any(key not in store for store in stores.values())]
-        image = model_input(picture, extractor.size, look.region) if missing else None
+        keys = keys_of(picture, look, extractor, augmentations)
+        missing = [name for name, key in keys.items() if any(key not in store for store in stores.values())]
+        if not missing:
+            return Computed(number, tuple(keys.values()), {})
+        image = model_input(picture, extractor.size, look.region)
     except FrameError as error:
         return Computed(number, (), {}, PictureFailure(look.picture.file, str(error)))
     seed = int(hashlib.sha256(picture).hexdigest()[:8], 16)
-    new = {keys[view]: extractor(VIEWS[view](image, seed)) for view in missing if image is not None}
-    return Computed(number, tuple(keys.values()), new)
+    shown = zip(missing, augmented(image, missing, seed), strict=True)
+    return Computed(number, tuple(keys.values()), {keys[name]: extractor(picture) for name, picture in shown})
+
+
+def extract_augmented(
+    looks: Sequence[Look],
+    network: Int8Network,
+    seed: int,
+    workers: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[NDArray[np.float32], list[int], list[PictureFailure]]:
+    """Computes the features of every augmentation of every look, without a store.
+
+    Args:
+        looks: what to look at.
+        network: the int8 network.
+        seed: the infrared augmentation of look number n has the seed `seed + n`.
+        workers: threads.
+        progress: told how many of how many looks are done.
+
+    Returns:
+        float32 (looks that could be used, augmentations, features), their numbers, and what failed.
+    """
+
+    def compute(pair: tuple[int, Look]) -> NDArray[np.float32] | PictureFailure:
+        number, look = pair
+        try:
+            image = model_input(read_picture(look.picture), network.size, look.region)
+        except FrameError as error:
+            return PictureFailure(look.picture.file, str(error))
+        return np.stack([network(one)["pooled"] for one in augmented(image, AUGMENTATIONS, seed + number)])
+
+    rows: list[NDArray[np.float32]] = []
+    numbers: list[int] = []
+    failures: list[PictureFailure] = []
+    for number, result in enumerate(parallel_map(compute, enumerate(looks), workers)):
+        if isinstance(result, PictureFailure):
+            failures.append(result)
+        else:
+            rows.append(result)
+            numbers.append(number)
+        progress(number + 1, len(looks))
+    return (np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)), numbers, failures

@@ -2,9 +2,9 @@
 
 Decides the files and what a key is: rows of one network and layer lie in one folder, `rows.bin` (row after row, mapped
 into memory, never loaded whole) and `keys.txt` (a key a row). A key names the picture's content, the part that was
-looked at, the view and how pictures become inputs, so that a picture that is renamed is found and one that changed is
-not. A row counts once its key is written: whatever an interruption leaves half-written is cut off when the store is
-opened again.
+looked at, the augmentation and how pictures become inputs, so that a picture that is renamed is found and one that
+changed is not. A row counts once its key is written: whatever an interruption leaves half-written is cut off when the
+store is opened again.
 """
 
 import fcntl
@@ -27,15 +27,15 @@ CHUNK_BYTES = 64 * 1024 * 1024
 _HALVES_AT_ONCE = 32 * 1024
 
 
-def content_key(picture: bytes, region: Region | None, view: str) -> str:
-    """Names a view of a part of a picture, by the picture's bytes: 64 hexadecimal digits."""
-    return part_key(hashlib.sha256(picture).digest(), region, view)
+def content_key(picture: bytes, region: Region | None, augmentation: str) -> str:
+    """Names an augmentation of a part of a picture, by the picture's bytes: 64 hexadecimal digits."""
+    return part_key(hashlib.sha256(picture).digest(), region, augmentation)
 
 
-def part_key(content: bytes, region: Region | None, view: str) -> str:
+def part_key(content: bytes, region: Region | None, augmentation: str) -> str:
     """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
     part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
-    return hashlib.sha256(content + f"|{part}|{view}|{RULE}".encode()).hexdigest()
+    return hashlib.sha256(content + f"|{part}|{augmentation}|{RULE}".encode()).hexdigest()
 
 
 def widened(values: NDArray[Any]) -> NDArray[np.float32]:

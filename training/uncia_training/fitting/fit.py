@@ -3,9 +3,11 @@
 Decides the order of the steps; each step's rules live in its own module.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,9 @@ from uncia_contract.runs.run_folder import Run
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
 from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.datasets.region_looks import Look, PictureFailure, looks, read_picture
-from uncia_training.features.augmentation import VIEW_WEIGHTS, views
+from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
-from uncia_training.features.featurize import Featurizer
+from uncia_training.features.extract import Int8Network, extract_augmented
 from uncia_training.fitting.held_out import held_out
 from uncia_training.fitting.logistic import to_head
 from uncia_training.fitting.metrics import as_dict, intervals, measure
@@ -73,9 +75,9 @@ def fit(
     train = [picture for picture in pictures if not picture.is_test]
     _check_classes(train, settings.positive)
     rule = RegionRule()
-    featurizer = Featurizer(backbone.model)
-    found = list(looks(train, rule, featurizer.workers))
-    kept, samples, failures = _samples(found, featurizer, settings, progress)
+    network, workers = Int8Network(backbone.description.backbone, backbone.model), os.cpu_count() or 1
+    found = list(looks(train, rule, workers))
+    kept, samples, failures = _samples(found, network, workers, settings, progress)
     folds = assign_folds(samples.labels, samples.groups, samples.sources, seed=settings.seed)
     progress("choosing the penalty", 0, 0)
     trials = choose(samples, folds)
@@ -127,33 +129,33 @@ def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str])
 
 
 def _samples(
-    found: Sequence[Look | PictureFailure], featurizer: Featurizer, settings: FitSettings, progress: Progress
+    found: Sequence[Look | PictureFailure],
+    network: Int8Network,
+    workers: int,
+    settings: FitSettings,
+    progress: Progress,
 ) -> tuple[list[Look], Samples, list[PictureFailure]]:
     wanted = [look for look in found if isinstance(look, Look)]
-    features, used, failures = featurizer.features(
-        wanted,
-        lambda image, number: [view for _, view in views(image, settings.seed + number)],
-        lambda done, total: progress("features", done, total),
-    )
+    features, used, failures = extract_augmented(wanted, network, settings.seed, workers, partial(progress, "features"))
     kept = [wanted[number] for number in used]
     if not kept:
         raise DataError(f"none of the {len(found)} training pictures can be read; check that the CSV lies beside them")
     failures += [failure for failure in found if isinstance(failure, PictureFailure)]
     pictures = [look.picture for look in kept]
-    hashes = [difference_hash(model_input(read_picture(look.picture), featurizer.size, look.region)) for look in kept]
+    hashes = [difference_hash(model_input(read_picture(look.picture), network.size, look.region)) for look in kept]
     numbers = {name: index + 1 for index, name in enumerate(settings.positive)}
     samples = Samples(
         features=features,
         labels=np.array([numbers.get(picture.label, 0) for picture in pictures], np.intp),
         groups=group_names(pictures, duplicate_groups(hashes)),
         sources=[picture.source for picture in pictures],
-        view_weights=VIEW_WEIGHTS,
+        augmentation_weights=np.full(len(AUGMENTATIONS), 1 / len(AUGMENTATIONS)),
     )
     return kept, samples, failures
 
 
 def _held_out(best: Choice) -> NDArray[np.float64]:
-    """Held-out probability of the positive labels together, of each look's plain view."""
+    """Held-out probability of the positive labels together, of each look's plain picture."""
     chances: NDArray[np.float64] = 1 - probabilities(best.logits, best.calibration)[:, 0]
     return chances
 

@@ -21,55 +21,56 @@ FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What the fit sees: a row a look (a picture, or its region), `features` float32 (looks, views, features).
+    """What the fit sees: a row a look (a picture, or its region).
 
-    `groups` number what must stay together, `sources` name where a look came from; `view_weights` (views,) sum to 1.
-    `prior` (classes,) are the shares that the classes have in the field, None for equal ones.
+    `features` are float32 (looks, augmentations, features); `groups` number what must stay together, `sources` name
+    where a look came from; `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the
+    classes have in the field, None for equal ones.
     """
 
     features: Features
     labels: Labels
     groups: Sequence[str]
     sources: Sequence[str]
-    view_weights: NDArray[np.float64]
+    augmentation_weights: NDArray[np.float64]
     scale_features: bool = True
     prior: NDArray[np.float64] | None = None
 
     @property
-    def views(self) -> int:
-        """How many views each look has."""
-        return len(self.view_weights)
+    def augmentations(self) -> int:
+        """How many augmentations each look has."""
+        return len(self.augmentation_weights)
 
     def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
-        """Features (rows, features), labels and weights of all views of the chosen looks."""
-        labels = np.repeat(self.labels[chosen], self.views)
-        return self._features(chosen), labels, np.tile(self.view_weights, int(chosen.sum()))
+        """Features (rows, features), labels and weights of all augmentations of the chosen looks."""
+        labels = np.repeat(self.labels[chosen], self.augmentations)
+        return self._features(chosen), labels, np.tile(self.augmentation_weights, int(chosen.sum()))
 
     def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
-        """Of all views of the chosen looks; the views of one look follow each other."""
+        """All augmentations of the chosen looks; those of one look follow each other."""
         picked = self.features[chosen]
-        return picked.reshape(len(picked) * self.views, -1)
+        return picked.reshape(len(picked) * self.augmentations, -1)
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedSamples(Samples):
-    """Samples whose features stay on the disk: `stored` has a row a view, `features` is empty."""
+    """Samples whose features stay on the disk: `stored` has a row for each augmentation, `features` is empty."""
 
     stored: StoredRows | None = None
 
     def _features(self, chosen: NDArray[np.bool_]) -> StoredRows:
         if self.stored is None:
             raise ValueError("streamed samples need stored rows")
-        return self.stored.take(np.repeat(chosen, self.views))
+        return self.stored.take(np.repeat(chosen, self.augmentations))
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A strength of the penalty, what it lost on held-out looks, and their logits (looks, classes) from plain views.
+    """A strength of the penalty, and what it lost on held-out looks.
 
-    `loss` is the balanced log loss in nats after calibration; `shares` (groups,) are what each group adds to it, and
-    `error` is the standard error of the difference to the least loss. `folds` (looks,) say where each look was held
-    out, and `models` are the fits without each fold.
+    `logits` (looks, classes) are those of the held-out plain pictures; `loss` is the balanced log loss in nats after
+    calibration; `shares` (groups,) are what each group adds to it, and `error` is the standard error of the difference
+    to the least loss. `folds` (looks,) say where each look was held out, and `models` are the fits without each fold.
     """
 
     c: float
@@ -154,8 +155,8 @@ def fit_all(samples: Samples, c: float) -> Linear:
 
 def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
     classes = int(samples.labels.max()) + 1
-    views = samples.views
-    logits = np.zeros((len(samples.labels), views, classes))
+    augmentations = samples.augmentations
+    logits = np.zeros((len(samples.labels), augmentations, classes))
     models = []
     names, folds = np.unique(folds, return_inverse=True)
     for fold in range(len(names)):
@@ -163,10 +164,10 @@ def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
         features, labels, weights = samples.rows(~held_out)
         model = fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
         models.append(model)
-        logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), views, classes)
-    flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, views)
+        logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), augmentations, classes)
+    flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, augmentations)
     calibration = calibrate(flat, labels).at(samples.prior)
-    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), views), calibration, samples.prior)
+    shares = loss_shares(flat, labels, np.repeat(np.asarray(samples.groups), augmentations), calibration, samples.prior)
     return Choice(c, float(shares.sum()), shares, logits[:, 0], calibration, folds, tuple(models))
 
 
