@@ -30,7 +30,7 @@ from uncia_contract.archive.visits import archive_of
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_training.features.feature_network import FeatureNetwork, network_of_bundle
-from uncia_training.features.feature_rows import shown_archive
+from uncia_training.features.feature_rows import archive_entries
 from uncia_training.features.feature_run import LocalFeatures
 
 BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
@@ -90,7 +90,7 @@ def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], pool: E
         features = LocalFeatures(network, None, Path(scratch), cores)
         archive = archive_of(folder)
         begun, own, all_ = time.perf_counter(), time.process_time(), busy()
-        count = features.run(shown_archive(archive, str(folder), "", BurstRule(), cores), Path(scratch) / "f.parquet")
+        count = features.run(archive_entries(archive, str(folder), "", BurstRule(), cores), Path(scratch) / "f.parquet")
         seconds, own, all_ = time.perf_counter() - begun, time.process_time() - own, busy() - all_
         features.close()
     after, alone_after = bare_on(pool, cores, network, sample), bare_on(pool, 1, network, sample)

@@ -8,7 +8,7 @@ import pytest
 
 from uncia_contract.model.heads import head_from_bytes
 from uncia_training.cli.main import main
-from uncia_training.features.feature_rows import FeatureRow, ShownPicture
+from uncia_training.features.feature_rows import FeatureRow, PictureEntry
 from uncia_training.features.feature_table import FeatureTable
 from uncia_training.fitting.parquet_fit import fit_parquet
 
@@ -20,7 +20,7 @@ def features(path: Path, labels: list[str], split: str = "") -> Path:
     chance = np.random.default_rng(1)
     values = chance.normal(size=(len(labels), 6)).astype(np.float32)
     values[:, 0] += [4.0 * (label == "snow_leopard") for label in labels]
-    rows = [FeatureRow(n, ShownPicture(f"{n}.jpg", "", label, split=split)) for n, label in enumerate(labels)]
+    rows = [FeatureRow(n, PictureEntry(f"{n}.jpg", "", label, split=split)) for n, label in enumerate(labels)]
     with FeatureTable(path) as table:
         table.write(rows, values)
     return path

@@ -17,7 +17,7 @@ from uncia_training.cli.main import main
 from uncia_training.comparison.compare import _rows
 from uncia_training.comparison.systems import systems
 from uncia_training.datasets.readers import read_data
-from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.region_crops import Crop
 from uncia_training.datasets.survey import Survey
 from uncia_training.features import extract, networks
 from uncia_training.features.feature_store import FeatureStore
@@ -215,16 +215,16 @@ def test_all_but_one_system_look_at_the_regions_of_bursts():
 
 def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
     """A burst in which something moves: its frames are scored on their regions, a still as a whole."""
-    looks = [Look(LabelledPicture(name, tmp_path, "cat"), region)
+    crops = [Crop(LabelledPicture(name, tmp_path, "cat"), region)
              for name, region in (("a", None), ("a", Region(0, 0, 0.5, 0.5)), ("b", None))]  # fmt: skip
     with FeatureStore(tmp_path / "s", 1, np.float32) as store:
         for key in "xyz":
             store.add(key * 64, np.zeros(1))
-        pictures = tuple(look.picture for look in (looks[0], looks[2]))
+        pictures = tuple(crop.picture for crop in (crops[0], crops[2]))
         seen = Survey(pictures, ("1", "2"), (0, 1), ("day", "day"), ())
         comparison = SimpleNamespace(survey=seen, labels=np.array([1, 1]), units=["a", "b"])
         keys = {number: (key * 64,) for number, key in enumerate("xyz")}
-        rows = _rows(systems(["L120"], None)[0], looks, keys, ("plain",), store, comparison)
+        rows = _rows(systems(["L120"], None)[0], crops, keys, ("plain",), store, comparison)
     assert rows.scored.tolist() == [False, True, True]
 
 

@@ -10,7 +10,7 @@ from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.comparison.compare import CompareSettings, Comparison, Result, Scores
 from uncia_training.comparison.figures import Scored
 from uncia_training.comparison.systems import systems
-from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.region_crops import Crop
 from uncia_training.datasets.survey import Survey
 from uncia_training.features.networks import NetworkChoice
 from uncia_training.report.burst_sections import never_learnt_from as unseen_section
@@ -45,7 +45,7 @@ def comparison() -> Comparison:
     """Regions find the cat, which whole frames miss; the still and the dog are the same either way."""
     rows = systems(["RN1", "uncia", "uncia-no-regions"], None)
     given = [[0.2, 0.7, 0.1, 0.1, 0.9], [0.8, 0.6, 0.2, 0.2, 0.9], [0.3, 0.1, 0.1, 0.1, 0.9]]
-    looked = {number: Look(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
+    looked = {number: Crop(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
     seen = Survey(PICTURES, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
     settings = CompareSettings(("cat",), NetworkChoice("efficientnet-lite0"), Path("cache"))
     results = [Result(row, scores(frames)) for row, frames in zip(rows, given, strict=True)]

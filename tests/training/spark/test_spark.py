@@ -25,7 +25,7 @@ from uncia_contract.model.heads import head_from_bytes
 from uncia_training.cli.main import main
 from uncia_training.datasets.storage import archive_at
 from uncia_training.features.feature_network import network_of_bundle
-from uncia_training.features.feature_rows import FeatureRow, ShownPicture, shown_archive
+from uncia_training.features.feature_rows import FeatureRow, PictureEntry, archive_entries
 from uncia_training.features.feature_run import LocalFeatures
 from uncia_training.features.feature_table import FeatureTable
 from uncia_training.fitting.logistic import Linear
@@ -77,7 +77,7 @@ def features_by_spark(session: Any, folder: str, out: Path, **more: Any) -> tupl
 def features_here(folder: Path, out: Path) -> list[dict[str, Any]]:
     """The local engine's rows."""
     engine = LocalFeatures(network_of_bundle(STARTER), RULE, out / "cache", 2)
-    engine.run(shown_archive(archive_of(folder), str(folder), "test", BurstRule(), 2), out / "f.parquet")
+    engine.run(archive_entries(archive_of(folder), str(folder), "test", BurstRule(), 2), out / "f.parquet")
     engine.close()
     return in_order(parquet.read_table(out / "f.parquet").to_pylist())
 
@@ -159,7 +159,7 @@ def made_up(path: Path, classes: int) -> list[str]:
     values = chance.normal(size=(300, 24)) + 0.4 * np.array([names.index(label) for label in labels])[:, None]
     values = (values * np.geomspace(0.01, 100, 24) + 3).astype(np.float32)
     values[:, 7] = 2.0
-    rows = [FeatureRow(n, ShownPicture(f"{n}.jpg", "", label)) for n, label in enumerate(labels)]
+    rows = [FeatureRow(n, PictureEntry(f"{n}.jpg", "", label)) for n, label in enumerate(labels)]
     with FeatureTable(path) as table:
         table.write(rows, values)
     return names[1:]

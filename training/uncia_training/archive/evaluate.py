@@ -15,7 +15,7 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.datasets.region_looks import PictureFailure, read_picture
+from uncia_training.datasets.pictures import PictureFailure, read_picture
 from uncia_training.fitting.metrics import as_dict, measure
 from uncia_training.parallel import PerThread, parallel_map
 

@@ -15,7 +15,7 @@ from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.features.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
-from uncia_training.features.feature_rows import ShownSequence, shown_archive, shown_data
+from uncia_training.features.feature_rows import SequenceEntry, archive_entries, dataset_entries
 from uncia_training.features.feature_run import FeatureCount, LocalFeatures
 from uncia_training.spark.spark_arguments import add_spark
 
@@ -114,15 +114,15 @@ def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
     return f"{network.extractor().name} {network.layer} {_rule(arguments)}"
 
 
-def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[ShownSequence]]:
+def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[SequenceEntry]]:
     """How many pictures, and their sequences."""
     from uncia_training.datasets.readers import read_data, with_sequences
 
     if arguments.archive is not None:
         archive = archive_at(arguments.archive)
-        return archive.pictures, shown_archive(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
+        return archive.pictures, archive_entries(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
     pictures = with_sequences(read_data(arguments.data), BurstRule())
-    return len(pictures), shown_data(pictures, made)
+    return len(pictures), dataset_entries(pictures, made)
 
 
 def _print(count: FeatureCount, seconds: float, out: str) -> None:

@@ -21,8 +21,9 @@ from uncia_training.comparison.figures import Scored
 from uncia_training.comparison.held_scores import HeldScores, Task, held_scores
 from uncia_training.comparison.systems import FitKey, System, fits, systems
 from uncia_training.comparison.trial import Rows
+from uncia_training.datasets.pictures import PictureFailure
 from uncia_training.datasets.readers import NEGATIVE
-from uncia_training.datasets.region_looks import Look, PictureFailure, looks
+from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
 from uncia_training.datasets.survey import Survey, survey
 from uncia_training.features.augmentation import Augmentation
@@ -103,7 +104,7 @@ class Comparison:
     labels: NDArray[np.intp]
     sequences: NDArray[np.intp]
     units: list[str]
-    regions: dict[int, Look]
+    regions: dict[int, Crop]
     backbone: BackboneFolder | None = None
     rows: dict[FitKey, Rows] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
@@ -131,7 +132,7 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
     return comparison
 
 
-def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Look]]:
+def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Crop]]:
     if not seen.pictures:
         first = seen.failures[0]
         raise DataError(f"none of {len(seen.failures)} pictures can be read; the first: {first.file}: {first.reason}")
@@ -142,7 +143,7 @@ def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Com
     order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     grouping: Split = "location" if settings.split == "random" else settings.split
     units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping, settings.positive)
-    found = [look for look in looks(seen.pictures, RegionRule(), workers) if isinstance(look, Look)]
+    found = [crop for crop in crops_of(seen.pictures, RegionRule(), workers) if isinstance(crop, Crop)]
     places = {picture.file: index for index, picture in enumerate(seen.pictures)}
     comparison = Comparison(
         settings=settings,
@@ -150,7 +151,7 @@ def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Com
         labels=np.array([number.get(picture.label, 0) for picture in seen.pictures], np.intp),
         sequences=np.array([order[key] for key in keys], np.intp),
         units=units,
-        regions={places[look.picture.file]: look for look in found if look.region is not None},
+        regions={places[crop.picture.file]: crop for crop in found if crop.region is not None},
         warnings=[*_missing(seen.failures), *warnings, *joined],
         failures=list(seen.failures),
     )
@@ -194,7 +195,7 @@ def _without_leaks(seen: Survey) -> tuple[Survey, list[str]]:
 def _all_rows(
     chosen: Sequence[System],
     made: dict[str, Extractor],
-    found: Sequence[Look],
+    found: Sequence[Crop],
     comparison: Comparison,
     workers: int,
     progress: Progress,
@@ -221,20 +222,20 @@ def _all_rows(
     return rows
 
 
-def _whole(found: Sequence[Look]) -> list[Look]:
-    return [look for look in found if look.region is None]
+def _whole(found: Sequence[Crop]) -> list[Crop]:
+    return [crop for crop in found if crop.region is None]
 
 
 def _rows(
     system: System,
-    wanted: Sequence[Look],
+    wanted: Sequence[Crop],
     keys: dict[int, tuple[str, ...]],
     augmentations: tuple[Augmentation, ...],
     store: FeatureStore,
     comparison: Comparison,
 ) -> Rows:
     places = {picture.file: index for index, picture in enumerate(comparison.survey.pictures)}
-    used = [number for number, look in enumerate(wanted) if system.regions or look.region is None]
+    used = [number for number, crop in enumerate(wanted) if system.regions or crop.region is None]
     picture = np.array([places[wanted[number].picture.file] for number in used], np.intp)
     regional = np.array([wanted[number].region is not None for number in used])
     having = np.isin(picture, picture[regional])
@@ -243,7 +244,7 @@ def _rows(
         stored=store.rows(chosen),
         keys=tuple(chosen),
         augmentations=len(system.augmentations),
-        looks=tuple(wanted[number] for number in used),
+        crops=tuple(wanted[number] for number in used),
         labels=comparison.labels[picture],
         units=np.asarray(comparison.units)[picture],
         picture=picture,

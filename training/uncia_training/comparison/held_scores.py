@@ -174,7 +174,7 @@ def _name(key: FitKey, side: Rows, asked: Rows, task: Task) -> str:
     told = (key, side.stored.name, task.positive, recipe.seed, recipe.strengths, prior, versions)
     whole.update(repr(told).encode())
     for rows in (side, asked):
-        files = [f"{look.picture.sequence}|{look.region}" for look in rows.looks]
+        files = [f"{crop.picture.sequence}|{crop.region}" for crop in rows.crops]
         parts = ("\n".join(rows.keys), rows.labels.tolist(), rows.units.tolist(), rows.picture.tolist(), files)
         whole.update(repr(parts).encode())
     return whole.hexdigest()

@@ -24,7 +24,7 @@ from uncia_training.comparison.compare import Comparison, Result
 from uncia_training.comparison.held_scores import parallel_fits
 from uncia_training.comparison.systems import FitKey, System
 from uncia_training.comparison.trial import HeadFit, Recipe, fit_head
-from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.region_crops import Crop
 from uncia_training.fitting.held_out import held_out
 from uncia_training.run_folder import fingerprint, newest, sources_of, surroundings, write_run
 
@@ -57,25 +57,25 @@ def leave_runs(
     packed = [result for result in comparison.results if result.system.packs]
     heads = _heads(comparison, [result.system for result in packed], progress)
     for result in packed:
-        looks, fitted = heads[result.system.on_trap.fit]
+        crops, fitted = heads[result.system.on_trap.fit]
         run = _run(comparison, result, fitted, figures[result.system.name], sources)
-        gate = held_out(learnt, [look.picture for look in looks], fitted.trials[0])
+        gate = held_out(learnt, [crop.picture for crop in crops], fitted.trials[0])
         write_run(out / RUN_SYSTEMS / result.system.name, run, fitted.head, comparison.backbone, learnt, gate)
     return [result.system.name for result in packed]
 
 
 def _heads(
     comparison: Comparison, systems: Sequence[System], progress: Callable[[int, int], None]
-) -> dict[FitKey, tuple[Sequence[Look], HeadFit]]:
+) -> dict[FitKey, tuple[Sequence[Crop], HeadFit]]:
     """What was looked at and the head, for each fit that these systems need; several are made at once."""
     recipe = Recipe(comparison.settings.seed, comparison.settings.prior)
     learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
     keys = list(dict.fromkeys(system.on_trap.fit for system in systems))
 
-    def fit(key: FitKey) -> tuple[Sequence[Look], HeadFit]:
+    def fit(key: FitKey) -> tuple[Sequence[Crop], HeadFit]:
         rows = comparison.rows[key]
         side = rows.of(learnt[rows.picture])
-        return side.looks, fit_head(side, recipe)
+        return side.crops, fit_head(side, recipe)
 
     made = {}
     with parallel_fits(fit, keys) as fitted:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.runs.labels import sequence_key
-from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.region_crops import Crop
 from uncia_training.features.feature_store import StoredRows
 from uncia_training.fitting.coordinates import MOST_ROWS, coordinates
 from uncia_training.fitting.logistic import to_head
@@ -37,30 +37,30 @@ INNER_FOLDS = 3
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a fit learns from: `stored` (looks * augmentations, features), of each look the plain picture first.
+    """What a fit learns from: `stored` (crops * augmentations, features), of each crop the plain picture first.
 
-    `keys` name the stored rows by content; `labels`, `units` are those of the looks; `picture` is the number of the
-    picture that a look is of; `scored` marks the one look of each picture that counts.
+    `keys` name the stored rows by content; `labels`, `units` are those of the crops; `picture` is the number of the
+    picture that a crop is of; `scored` marks the one crop of each picture that counts.
     """
 
     stored: StoredRows
     keys: tuple[str, ...]
     augmentations: int
-    looks: tuple[Look, ...]
+    crops: tuple[Crop, ...]
     labels: NDArray[np.intp]
     units: NDArray[np.str_]
     picture: NDArray[np.intp]
     scored: NDArray[np.bool_]
 
-    def of(self, looks: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
-        """Some of the looks, by mask or number, with all their augmentations."""
-        chosen = np.flatnonzero(looks) if looks.dtype == bool else looks
+    def of(self, crops: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
+        """Some of the crops, by mask or number, with all their augmentations."""
+        chosen = np.flatnonzero(crops) if crops.dtype == bool else crops
         places = (chosen[:, np.newaxis] * self.augmentations + np.arange(self.augmentations)).reshape(-1)
         return replace(
             self,
             stored=self.stored.take(places),
             keys=tuple(self.keys[place] for place in places),
-            looks=tuple(self.looks[number] for number in chosen),
+            crops=tuple(self.crops[number] for number in chosen),
             labels=self.labels[chosen],
             units=self.units[chosen],
             picture=self.picture[chosen],
@@ -69,8 +69,8 @@ class Rows:
 
     @property
     def plain(self) -> StoredRows:
-        """The plain picture of each look."""
-        return self.stored.take(np.arange(len(self.looks)) * self.augmentations)
+        """The plain picture of each crop."""
+        return self.stored.take(np.arange(len(self.crops)) * self.augmentations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class HeadFit:
 
 
 def score_held_out(side: Rows, asked: Rows, recipe: Recipe) -> Held:
-    """Fits on the looks of one side and scores those of the other, in float."""
+    """Fits on the crops of one side and scores those of the other, in float."""
     samples, others = _samples(side, asked.plain, recipe)
     best = _choose(samples, side, recipe)[0]
     model = fit_all(samples, best.c)
@@ -133,12 +133,12 @@ def fit_head(side: Rows, recipe: Recipe) -> HeadFit:
 
 
 def thresholds(side: Rows, best: Choice) -> tuple[Threshold, Threshold]:
-    """The thresholds that the training side's own held-out looks choose: for means, and for highest frames."""
+    """The thresholds that the training side's own held-out crops choose: for means, and for highest frames."""
     chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
     truth = (side.labels > 0).tolist()
     return (
-        choose_threshold(side.looks, chances, truth, how="mean"),
-        choose_threshold(side.looks, chances, truth, how="max"),
+        choose_threshold(side.crops, chances, truth, how="mean"),
+        choose_threshold(side.crops, chances, truth, how="max"),
     )
 
 
@@ -150,7 +150,7 @@ def _choose(samples: Samples, side: Rows, recipe: Recipe) -> tuple[Choice, ...]:
 def _groups(side: Rows) -> list[str]:
     """What the inner folds keep together: units; where a class has only one here, sequences; else pictures."""
     pictures = [str(number) for number in side.picture]
-    sequences = ["\0".join(sequence_key(look.picture)) for look in side.looks]
+    sequences = ["\0".join(sequence_key(crop.picture)) for crop in side.crops]
     for names in (side.units.tolist(), sequences):
         classes = (
             {name for name, own in zip(names, side.labels, strict=True) if own == label} for label in set(side.labels)

@@ -12,7 +12,7 @@ from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
-from uncia_training.datasets.region_looks import PictureFailure, read_picture
+from uncia_training.datasets.pictures import PictureFailure, read_picture
 from uncia_training.parallel import parallel_map
 
 SIZE = (224, 224)

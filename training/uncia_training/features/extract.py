@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from uncia_contract.errors import FrameError
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.pictures.preprocessing import model_input
-from uncia_training.datasets.region_looks import Look, PictureFailure, read_picture
+from uncia_training.datasets.pictures import PictureFailure, read_picture
+from uncia_training.datasets.region_crops import Crop
 from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation, augmented
 from uncia_training.features.feature_store import FeatureStore, content_key
 from uncia_training.parallel import PerThread, parallel_map
@@ -108,15 +109,8 @@ class Computed:
     failure: PictureFailure | None = None
 
 
-def keys_of(
-    picture: bytes, look: Look, extractor: Extractor, augmentations: Sequence[Augmentation]
-) -> dict[Augmentation, str]:
-    """The store's key of each augmentation."""
-    return {name: content_key(picture, look.region, f"{extractor.size} {name}") for name in augmentations}
-
-
 def extract(
-    looks: Sequence[Look],
+    crops: Sequence[Crop],
     extractor: Extractor,
     augmentations: Sequence[Augmentation],
     stores: dict[str, FeatureStore],
@@ -126,23 +120,23 @@ def extract(
     """Computes what the stores lack, in several threads: decoding one picture overlaps another's forward pass.
 
     Args:
-        looks: what to look at.
+        crops: of readable pictures.
         extractor: the network.
         augmentations: names in `AUGMENTATIONS`; the infrared one's chance depends on the picture's content alone.
         stores: one for each layer of the extractor.
         workers: threads.
-        progress: told how many of how many looks are done.
+        progress: told how many of how many crops are done.
 
     Returns:
-        The keys of each usable look's augmentations, by the look's number, and what failed.
+        The keys of each usable crop's augmentations, by the crop's number, and what failed.
     """
     keys: dict[int, tuple[str, ...]] = {}
     failures: list[PictureFailure] = []
 
-    def compute(pair: tuple[int, Look]) -> Computed:
+    def compute(pair: tuple[int, Crop]) -> Computed:
         return _compute(pair[0], pair[1], extractor, augmentations, stores)
 
-    for done, result in enumerate(parallel_map(compute, enumerate(looks), workers), start=1):
+    for done, result in enumerate(parallel_map(compute, enumerate(crops), workers), start=1):
         if result.failure:
             failures.append(result.failure)
         else:
@@ -150,67 +144,67 @@ def extract(
         for key, layers in result.new.items():
             for layer, values in layers.items():
                 stores[layer].add(key, values)
-        progress(done, len(looks))
+        progress(done, len(crops))
     return keys, failures
 
 
 def _compute(
     number: int,
-    look: Look,
+    crop: Crop,
     extractor: Extractor,
     augmentations: Sequence[Augmentation],
     stores: dict[str, FeatureStore],
 ) -> Computed:
     try:
-        picture = read_picture(look.picture)
-        keys = keys_of(picture, look, extractor, augmentations)
+        picture = read_picture(crop.picture)
+        keys = {name: content_key(picture, crop.region, f"{extractor.size} {name}") for name in augmentations}
         missing = [name for name, key in keys.items() if any(key not in store for store in stores.values())]
         if not missing:
             return Computed(number, tuple(keys.values()), {})
-        image = model_input(picture, extractor.size, look.region)
+        image = model_input(picture, extractor.size, crop.region)
     except FrameError as error:
-        return Computed(number, (), {}, PictureFailure(look.picture.file, str(error)))
+        return Computed(number, (), {}, PictureFailure(crop.picture.file, str(error)))
     seed = int(hashlib.sha256(picture).hexdigest()[:8], 16)
-    shown = zip(missing, augmented(image, missing, seed), strict=True)
-    return Computed(number, tuple(keys.values()), {keys[name]: extractor(picture) for name, picture in shown})
+    new = {keys[name]: extractor(one) for name, one in zip(missing, augmented(image, missing, seed), strict=True)}
+    return Computed(number, tuple(keys.values()), new)
 
 
 def extract_augmented(
-    looks: Sequence[Look],
+    crops: Sequence[Crop],
     network: Int8Network,
     seed: int,
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[NDArray[np.float32], list[int], list[PictureFailure]]:
-    """Computes the features of every augmentation of every look, without a store.
+    """Computes the features of every augmentation of every crop, without a store.
 
     Args:
-        looks: what to look at.
+        crops: of readable pictures.
         network: the int8 network.
-        seed: the infrared augmentation of look number n has the seed `seed + n`.
+        seed: the infrared augmentation of crop number n has the seed `seed + n`.
         workers: threads.
-        progress: told how many of how many looks are done.
+        progress: told how many of how many crops are done.
 
     Returns:
-        float32 (looks that could be used, augmentations, features), their numbers, and what failed.
+        float32 (crops that could be used, augmentations, features), their numbers, and what failed.
     """
 
-    def compute(pair: tuple[int, Look]) -> NDArray[np.float32] | PictureFailure:
-        number, look = pair
+    def compute(pair: tuple[int, Crop]) -> NDArray[np.float32] | PictureFailure:
+        number, crop = pair
         try:
-            image = model_input(read_picture(look.picture), network.size, look.region)
+            image = model_input(read_picture(crop.picture), network.size, crop.region)
         except FrameError as error:
-            return PictureFailure(look.picture.file, str(error))
+            return PictureFailure(crop.picture.file, str(error))
         return np.stack([network(one)["pooled"] for one in augmented(image, AUGMENTATIONS, seed + number)])
 
     rows: list[NDArray[np.float32]] = []
     numbers: list[int] = []
     failures: list[PictureFailure] = []
-    for number, result in enumerate(parallel_map(compute, enumerate(looks), workers)):
+    for number, result in enumerate(parallel_map(compute, enumerate(crops), workers)):
         if isinstance(result, PictureFailure):
             failures.append(result)
         else:
             rows.append(result)
             numbers.append(number)
-        progress(number + 1, len(looks))
+        progress(number + 1, len(crops))
     return (np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)), numbers, failures

@@ -28,7 +28,7 @@ WHOLE, REGION = "whole", "region"
 GROUP = 16  # pictures that are decoded before their forward passes begin
 
 
-class ShownPicture(msgspec.Struct, frozen=True):
+class PictureEntry(msgspec.Struct, frozen=True):
     """A picture by path (or address), and what the data set says of it."""
 
     file: str
@@ -40,19 +40,19 @@ class ShownPicture(msgspec.Struct, frozen=True):
     split: str = ""
 
 
-class ShownSequence(msgspec.Struct, frozen=True):
-    """Pictures that are looked at together; `number` counts pictures and is the first one's, `key` names them all."""
+class SequenceEntry(msgspec.Struct, frozen=True):
+    """A sequence of pictures; `number` counts pictures and is the first one's, `key` names them all."""
 
     key: str
     number: int
-    pictures: tuple[ShownPicture, ...]
+    pictures: tuple[PictureEntry, ...]
 
 
 class FeatureRow(msgspec.Struct, frozen=True):
     """One row without its values: which part of which picture; `key` finds the values in a store."""
 
     number: int
-    picture: ShownPicture
+    picture: PictureEntry
     view: str = WHOLE
     region: Region | None = None
     content: str = ""
@@ -63,33 +63,35 @@ class FeatureRow(msgspec.Struct, frozen=True):
 Found = tuple[FeatureRow, NDArray[Any] | None]
 
 
-def shown_data(pictures: Sequence[LabelledPicture], made_by: str) -> Iterator[ShownSequence]:
+def dataset_entries(pictures: Sequence[LabelledPicture], made_by: str) -> Iterator[SequenceEntry]:
     """A data set's sequences; `made_by` names network and rule."""
     number = 0
     for burst in sequences(pictures):
-        shown = tuple(
-            ShownPicture(one.file, str(one.path), one.label, one.sequence, one.location, one.source, one.split)
+        entries = tuple(
+            PictureEntry(one.file, str(one.path), one.label, one.sequence, one.location, one.source, one.split)
             for one in burst
         )
-        yield ShownSequence(sequence_key([known_of(one.path) for one in shown], made_by), number, shown)
-        number += len(shown)
+        yield SequenceEntry(sequence_key([known_of(one.path) for one in entries], made_by), number, entries)
+        number += len(entries)
 
 
-def shown_archive(archive: Archive, root: str, made_by: str, rule: BurstRule, workers: int) -> Iterator[ShownSequence]:
+def archive_entries(
+    archive: Archive, root: str, made_by: str, rule: BurstRule, workers: int
+) -> Iterator[SequenceEntry]:
     """An archive's sequences, trap by trap; pictures have no label there."""
     number = 0
     for trap in archive.traps:
         for found in archive.sequences(trap, rule, made_by, workers):
-            shown = tuple(
-                ShownPicture(name, f"{root}/{name}", sequence=found.names[0], location=trap) for name in found.names
+            entries = tuple(
+                PictureEntry(name, f"{root}/{name}", sequence=found.names[0], location=trap) for name in found.names
             )
-            yield ShownSequence(found.key, number, shown)
-            number += len(shown)
+            yield SequenceEntry(found.key, number, entries)
+            number += len(entries)
 
 
-def in_groups(sequences: Iterable[ShownSequence], pictures: int = GROUP) -> Iterator[list[ShownSequence]]:
+def in_groups(sequences: Iterable[SequenceEntry], pictures: int = GROUP) -> Iterator[list[SequenceEntry]]:
     """Neighbouring sequences, just as many as have so many pictures together."""
-    group: list[ShownSequence] = []
+    group: list[SequenceEntry] = []
     for sequence in sequences:
         group.append(sequence)
         if sum(len(one.pictures) for one in group) >= pictures:
@@ -100,7 +102,7 @@ def in_groups(sequences: Iterable[ShownSequence], pictures: int = GROUP) -> Iter
 
 
 def features_of(
-    group: Sequence[ShownSequence],
+    group: Sequence[SequenceEntry],
     extractor: Extractor,
     layer: str,
     rule: RegionRule | None,
@@ -111,10 +113,10 @@ def features_of(
     All pictures are decoded before the first forward pass: one pass after another finds the network in the cache.
 
     Args:
-        group: what to look at.
+        group: of sequences.
         extractor: the network.
         layer: of the extractor.
-        rule: of regions; None looks at whole pictures only.
+        rule: of regions; None takes whole pictures only.
         known: whether a key's values need not be computed.
     """
     decoded = [_decoded(sequence, extractor, rule, known) for sequence in group]
@@ -124,13 +126,15 @@ def features_of(
 
 
 def _decoded(
-    sequence: ShownSequence, extractor: Extractor, rule: RegionRule | None, known: Callable[[str], bool]
+    sequence: SequenceEntry, extractor: Extractor, rule: RegionRule | None, known: Callable[[str], bool]
 ) -> list[tuple[FeatureRow, NDArray[np.uint8] | None]]:
-    looks = (
-        _burst_looks(sequence, extractor, rule) if rule and len(sequence.pictures) > 1 else _stills(sequence, extractor)
+    inputs = (
+        _burst_inputs(sequence, extractor, rule)
+        if rule and len(sequence.pictures) > 1
+        else _still_inputs(sequence, extractor)
     )
     found: list[tuple[FeatureRow, NDArray[np.uint8] | None]] = []
-    for row, image in looks:
+    for row, image in inputs:
         try:
             found.append((row, image() if row.failure is None and not known(row.key) else None))
         except (FrameError, OSError) as error:
@@ -138,10 +142,10 @@ def _decoded(
     return found
 
 
-Look = tuple[FeatureRow, Callable[[], NDArray[np.uint8]]]
+LazyInput = tuple[FeatureRow, Callable[[], NDArray[np.uint8]]]
 
 
-def _stills(sequence: ShownSequence, extractor: Extractor) -> Iterator[Look]:
+def _still_inputs(sequence: SequenceEntry, extractor: Extractor) -> Iterator[LazyInput]:
     for number, picture in enumerate(sequence.pictures, start=sequence.number):
         try:
             data = read_at(picture.path)
@@ -152,7 +156,7 @@ def _stills(sequence: ShownSequence, extractor: Extractor) -> Iterator[Look]:
         yield row, lambda data=data: model_input(data, extractor.size)  # type: ignore[misc]
 
 
-def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule) -> Iterator[Look]:
+def _burst_inputs(sequence: SequenceEntry, extractor: Extractor, rule: RegionRule) -> Iterator[LazyInput]:
     contents: dict[int, Any] = {}
 
     def read(index: int) -> bytes:
@@ -176,7 +180,7 @@ def _burst_looks(sequence: ShownSequence, extractor: Extractor, rule: RegionRule
                 yield row, lambda i=index, r=region: decoded.model_input(i, r)  # type: ignore[misc]
 
 
-def _row(number: int, picture: ShownPicture, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
+def _row(number: int, picture: PictureEntry, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
     key = part_key(content.digest(), region, f"{extractor.size} plain")
     return FeatureRow(number, picture, REGION if region else WHOLE, region, content.hexdigest(), key)
 

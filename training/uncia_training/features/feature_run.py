@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.bursts.regions import RegionRule
 from uncia_training.features.feature_network import FeatureNetwork
-from uncia_training.features.feature_rows import FeatureRow, Found, ShownSequence, features_of, in_groups
+from uncia_training.features.feature_rows import FeatureRow, Found, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_store import FeatureStore
 from uncia_training.features.feature_table import FeatureTable
 from uncia_training.parallel import parallel_map
@@ -55,12 +56,12 @@ class LocalFeatures:
         self._log.close()
 
     def run(
-        self, sequences: Iterable[ShownSequence], out: Path, progress: Callable[[int], None] = lambda done: None
+        self, sequences: Iterable[SequenceEntry], out: Path, progress: Callable[[int], None] = lambda done: None
     ) -> FeatureCount:
         """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done."""
         count, waiting = FeatureCount(), list[FeatureRow]()
         with FeatureTable(out) as table:
-            for sequence, found in self._looked(sequences):
+            for sequence, found in self._computed(sequences):
                 waiting += self._keep(sequence, found, count)
                 if len(waiting) >= ROWS:
                     self._write(table, waiting)
@@ -70,19 +71,19 @@ class LocalFeatures:
             self._write(table, waiting)
         return count
 
-    def _looked(self, sequences: Iterable[ShownSequence]) -> Iterator[tuple[ShownSequence, list[Found] | None]]:
+    def _computed(self, sequences: Iterable[SequenceEntry]) -> Iterator[tuple[SequenceEntry, list[Found] | None]]:
         """Each sequence with its rows, None where the log has them."""
-        return chain.from_iterable(parallel_map(self._look, in_groups(sequences), self._workers))
+        return chain.from_iterable(parallel_map(self._compute_new, in_groups(sequences), self._workers))
 
-    def _look(self, group: list[ShownSequence]) -> list[tuple[ShownSequence, list[Found] | None]]:
+    def _compute_new(self, group: list[SequenceEntry]) -> list[tuple[SequenceEntry, list[Found] | None]]:
         new = [sequence for sequence in group if sequence.key not in self._log]
         found = dict(zip((one.key for one in new), self._compute(new), strict=True))
         return [(sequence, found.get(sequence.key)) for sequence in group]
 
-    def _compute(self, group: list[ShownSequence]) -> list[list[Found]]:
+    def _compute(self, group: list[SequenceEntry]) -> list[list[Found]]:
         return features_of(group, self._extractor, self._network.layer, self._rule, self._store.__contains__)
 
-    def _keep(self, sequence: ShownSequence, found: list[Found] | None, count: FeatureCount) -> Rows:
+    def _keep(self, sequence: SequenceEntry, found: list[Found] | None, count: FeatureCount) -> Rows:
         """The rows of a sequence, whose values are in the store from now on."""
         if found is None:
             kept = self._log.read(sequence.key)
@@ -105,17 +106,14 @@ class LocalFeatures:
             table.write(rows, values)
 
 
-def _numbered(rows: Rows, sequence: ShownSequence, count: FeatureCount) -> Rows:
+def _numbered(rows: Rows, sequence: SequenceEntry, count: FeatureCount) -> Rows:
     """The rows with this data set's numbers, names and labels, which may have changed since they were kept."""
     first = rows[0].number if rows else 0
-    shown = sequence.pictures
+    places = [row.number - first for row in rows]
     renewed = tuple(
-        FeatureRow(
-            sequence.number + row.number - first, shown[row.number - first], row.view, row.region, row.content, row.key,
-            row.failure,
-        )
-        for row in rows
-    )  # fmt: skip
+        msgspec.structs.replace(row, number=sequence.number + place, picture=sequence.pictures[place])
+        for row, place in zip(rows, places, strict=True)
+    )
     count.rows += len(renewed)
     count.failures += [(row.picture.file, row.failure) for row in renewed if row.failure is not None]
     return renewed

@@ -1,4 +1,4 @@
-"""Features as Parquet: a row a look, in the data set's order, sequences kept together.
+"""Features as Parquet: a row for each crop, in the data set's order, sequences kept together.
 
 Decides the columns: `number` (counts the pictures in that order), `file`, what the data set says of it, `view`
 (`whole` or `region`) with the region's box in fractions, `content` (the file's sha256), `features` or `failure`.

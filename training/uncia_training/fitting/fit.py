@@ -26,8 +26,9 @@ from uncia_contract.runs.held_out import HeldOut
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import Run
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
+from uncia_training.datasets.pictures import PictureFailure, read_picture
 from uncia_training.datasets.readers import NEGATIVE
-from uncia_training.datasets.region_looks import Look, PictureFailure, looks, read_picture
+from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.extract import Int8Network, extract_augmented
@@ -76,7 +77,7 @@ def fit(
     _check_classes(train, settings.positive)
     rule = RegionRule()
     network, workers = Int8Network(backbone.description.backbone, backbone.model), os.cpu_count() or 1
-    found = list(looks(train, rule, workers))
+    found = list(crops_of(train, rule, workers))
     kept, samples, failures = _samples(found, network, workers, settings, progress)
     folds = assign_folds(samples.labels, samples.groups, samples.sources, seed=settings.seed)
     progress("choosing the penalty", 0, 0)
@@ -100,7 +101,7 @@ def fit(
         logit_range=_logit_range(head, samples),
         notes=(threshold.note,) if threshold.note else (),
     )
-    return Fitted(run, head, held_out(train, [look.picture for look in kept], best), tuple(failures))
+    return Fitted(run, head, held_out(train, [crop.picture for crop in kept], best), tuple(failures))
 
 
 def fit_to_folder(
@@ -129,20 +130,20 @@ def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str])
 
 
 def _samples(
-    found: Sequence[Look | PictureFailure],
+    found: Sequence[Crop | PictureFailure],
     network: Int8Network,
     workers: int,
     settings: FitSettings,
     progress: Progress,
-) -> tuple[list[Look], Samples, list[PictureFailure]]:
-    wanted = [look for look in found if isinstance(look, Look)]
+) -> tuple[list[Crop], Samples, list[PictureFailure]]:
+    wanted = [crop for crop in found if isinstance(crop, Crop)]
     features, used, failures = extract_augmented(wanted, network, settings.seed, workers, partial(progress, "features"))
     kept = [wanted[number] for number in used]
     if not kept:
         raise DataError(f"none of the {len(found)} training pictures can be read; check that the CSV lies beside them")
     failures += [failure for failure in found if isinstance(failure, PictureFailure)]
-    pictures = [look.picture for look in kept]
-    hashes = [difference_hash(model_input(read_picture(look.picture), network.size, look.region)) for look in kept]
+    pictures = [crop.picture for crop in kept]
+    hashes = [difference_hash(model_input(read_picture(crop.picture), network.size, crop.region)) for crop in kept]
     numbers = {name: index + 1 for index, name in enumerate(settings.positive)}
     samples = Samples(
         features=features,
@@ -155,13 +156,13 @@ def _samples(
 
 
 def _held_out(best: Choice) -> NDArray[np.float64]:
-    """Held-out probability of the positive labels together, of each look's plain picture."""
+    """Held-out probability of the positive labels together, of each crop's plain picture."""
     chances: NDArray[np.float64] = 1 - probabilities(best.logits, best.calibration)[:, 0]
     return chances
 
 
 def _figures(samples: Samples, best: Choice) -> dict[str, Any]:
-    """Held-out figures over all looks, and within each source that has both classes (the honest comparison)."""
+    """Held-out figures over all crops, and within each source that has both classes (the honest comparison)."""
     chances = _held_out(best)
     truth = samples.labels > 0
     sources = np.asarray(samples.sources)

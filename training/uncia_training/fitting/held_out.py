@@ -20,8 +20,8 @@ def held_out(pictures: Sequence[LabelledPicture], looked_at: Sequence[LabelledPi
 
     Args:
         pictures: of the run, in their order.
-        looked_at: the picture of each look that was fitted on.
-        choice: the penalty, with the folds of those looks.
+        looked_at: the picture of each crop that was fitted on.
+        choice: the penalty, with the folds of those crops.
     """
     fold_of = {picture.file: int(fold) for picture, fold in zip(looked_at, choice.folds, strict=True)}
     folds = np.array([fold_of.get(picture.file, NO_FOLD) for picture in pictures], np.intp)

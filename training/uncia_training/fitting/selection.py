@@ -21,10 +21,10 @@ FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What the fit sees: a row a look (a picture, or its region).
+    """What the fit sees: a row a crop (a picture, or its region).
 
-    `features` are float32 (looks, augmentations, features); `groups` number what must stay together, `sources` name
-    where a look came from; `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the
+    `features` are float32 (crops, augmentations, features); `groups` number what must stay together, `sources` name
+    where a crop came from; `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the
     classes have in the field, None for equal ones.
     """
 
@@ -38,16 +38,16 @@ class Samples:
 
     @property
     def augmentations(self) -> int:
-        """How many augmentations each look has."""
+        """How many augmentations each crop has."""
         return len(self.augmentation_weights)
 
     def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
-        """Features (rows, features), labels and weights of all augmentations of the chosen looks."""
+        """Features (rows, features), labels and weights of all augmentations of the chosen crops."""
         labels = np.repeat(self.labels[chosen], self.augmentations)
         return self._features(chosen), labels, np.tile(self.augmentation_weights, int(chosen.sum()))
 
     def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
-        """All augmentations of the chosen looks; those of one look follow each other."""
+        """All augmentations of the chosen crops; those of one crop follow each other."""
         picked = self.features[chosen]
         return picked.reshape(len(picked) * self.augmentations, -1)
 
@@ -66,11 +66,11 @@ class StreamedSamples(Samples):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A strength of the penalty, and what it lost on held-out looks.
+    """A strength of the penalty, and what it lost on held-out crops.
 
-    `logits` (looks, classes) are those of the held-out plain pictures; `loss` is the balanced log loss in nats after
+    `logits` (crops, classes) are those of the held-out plain pictures; `loss` is the balanced log loss in nats after
     calibration; `shares` (groups,) are what each group adds to it, and `error` is the standard error of the difference
-    to the least loss. `folds` (looks,) say where each look was held out, and `models` are the fits without each fold.
+    to the least loss. `folds` (crops,) say where each crop was held out, and `models` are the fits without each fold.
     """
 
     c: float
@@ -98,7 +98,7 @@ def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) 
 def assign_folds(
     labels: Labels, groups: Sequence[str], sources: Sequence[str], folds: int = FOLDS, seed: int = 0
 ) -> NDArray[np.intp]:
-    """The fold in which each look is held out.
+    """The fold in which each crop is held out.
 
     #1 A source without positives (label 0 only) is held out whole. #2 Elsewhere groups are held out whole, each class
     spread over all folds.
@@ -189,7 +189,7 @@ def loss_shares(
 
 
 def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
-    """Calibrated probabilities (looks, classes) of logits."""
+    """Calibrated probabilities (crops, classes) of logits."""
     scaled = calibration.slope * logits + calibration.offset
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

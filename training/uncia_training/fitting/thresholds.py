@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uncia_contract.bursts.decisions import aggregate
-from uncia_training.datasets.region_looks import Look
+from uncia_training.datasets.region_crops import Crop
 
 TARGET_RECALL = 0.95
 MIN_POSITIVE_SEQUENCES = 30
@@ -39,7 +39,7 @@ class Threshold:
 
 
 def choose_threshold(
-    looks: Sequence[Look],
+    crops: Sequence[Crop],
     chances: Sequence[float],
     positive: Sequence[bool],
     target: float = TARGET_RECALL,
@@ -51,13 +51,13 @@ def choose_threshold(
     alarm, and stays in the middle of that gap: recall for nothing, and room for quantisation on both sides.
 
     Args:
-        looks: what was scored; a frame looked at twice counts with its region, as on the trap.
-        chances: held-out probability of each look.
-        positive: whether each look shows what is looked for.
+        crops: what was scored; a frame with two crops counts with its region, as on the trap.
+        chances: held-out probability of each crop.
+        positive: whether each crop shows what is looked for.
         target: the recall to keep.
         how: what a sequence scores: the mean of its frames, as on the trap, or its highest frame.
     """
-    means = _sequence_scores(looks, chances, positive, how)
+    means = _sequence_scores(crops, chances, positive, how)
     found = sorted(mean for mean, shows in means if shows)
     others = [mean for mean, shows in means if not shows]
     if len(found) < MIN_POSITIVE_SEQUENCES:
@@ -71,17 +71,17 @@ def choose_threshold(
 
 
 def _sequence_scores(
-    looks: Sequence[Look], chances: Sequence[float], positive: Sequence[bool], how: Literal["mean", "max"]
+    crops: Sequence[Crop], chances: Sequence[float], positive: Sequence[bool], how: Literal["mean", "max"]
 ) -> list[tuple[float, bool]]:
     """Score and truth of each sequence that the data set names."""
     frames: dict[tuple[str, str], dict[str, tuple[bool, float]]] = defaultdict(dict)
     truth: dict[tuple[str, str], bool] = {}
-    for look, chance, shows in zip(looks, chances, positive, strict=True):
-        if not look.picture.sequence:
+    for crop, chance, shows in zip(crops, chances, positive, strict=True):
+        if not crop.picture.sequence:
             continue
-        key = (look.picture.source, look.picture.sequence)
+        key = (crop.picture.source, crop.picture.sequence)
         truth[key] = truth.get(key, False) or shows
-        frames[key][look.picture.file] = max(
-            frames[key].get(look.picture.file, (False, 0.0)), (look.region is not None, chance)
+        frames[key][crop.picture.file] = max(
+            frames[key].get(crop.picture.file, (False, 0.0)), (crop.region is not None, chance)
         )
     return [(aggregate([chance for _, chance in seen.values()], how), truth[key]) for key, seen in frames.items()]

@@ -20,7 +20,7 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_training.comparison.compare import Comparison, Result
 from uncia_training.comparison.trap_side import pack
-from uncia_training.datasets.region_looks import read_picture
+from uncia_training.datasets.pictures import read_picture
 
 WIDTH = 178
 EACH = 18
@@ -46,12 +46,12 @@ class ContactSheet:
 
     def _figure(self, index: int) -> str:
         picture = self._comparison.survey.pictures[index]
-        look = self._comparison.regions.get(index) if self._result.system.regions else None
+        crop = self._comparison.regions.get(index) if self._result.system.regions else None
         own = self._result.own
         score = own.scored.scores[index]
         wrong = (score >= own.threshold) != bool(own.scored.truth[index])
         try:
-            images = self._images(index, read_picture(picture), look.region if look else None)
+            images = self._images(index, read_picture(picture), crop.region if crop else None)
         except FrameError:
             return ""
         name = html.escape(picture.file)

@@ -27,13 +27,13 @@ def curves(results: Sequence[Result]) -> str:
         (roc, precise), (roc_corner, precise_corner) = figure.subplots(2, 2)
         for index, result in enumerate(results):
             truth, scores = result.own.scored.truth, result.own.scored.scores
-            look = {"color": COLOURS[index % len(COLOURS)], "linestyle": ("-", "--", ":")[index % 3], "linewidth": 1.8}
+            style = {"color": COLOURS[index % len(COLOURS)], "linestyle": ("-", "--", ":")[index % 3], "linewidth": 1.8}
             false_alarms, recall, _ = roc_curve(truth, scores)
             for axes in (roc, roc_corner):
-                axes.plot(false_alarms, recall, label=result.system.name, **look)
+                axes.plot(false_alarms, recall, label=result.system.name, **style)
             precision, recall, _ = precision_recall_curve(truth, scores)
             for axes in (precise, precise_corner):
-                axes.plot(recall, precision, **look)
+                axes.plot(recall, precision, **style)
         roc.plot([0, 1], [0, 1], color="#999", linewidth=0.8)
         _label(roc, "ROC", *ROC_AXES)
         _label(precise, "Precision and recall", *PRECISION_AXES)

@@ -14,12 +14,12 @@ from uncia_contract.archive.visits import Archive, ArchiveSequence
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_training.features.feature_network import FeatureNetwork
-from uncia_training.features.feature_rows import Found, ShownPicture, ShownSequence, features_of, in_groups
+from uncia_training.features.feature_rows import Found, PictureEntry, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_table import feature_columns, feature_schema
 from uncia_training.spark.rounds import Indexing, archive_rows, given_rows, in_rounds, sequence_of
 from uncia_training.spark.spark_arguments import ROUND
 
-Shown = tuple[ShownPicture, ...]
+Entries = tuple[PictureEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class FeatureWork:
         extractor = network.extractor()
         for batch in batches:
             # numbers may have moved when the rows are read
-            shown = [
-                ShownSequence(key, 0, sequence_of(text, Shown))
+            entries = [
+                SequenceEntry(key, 0, sequence_of(text, Entries))
                 for key, text in zip(batch["key"], batch["sequence"], strict=True)
             ]
-            for group in in_groups(shown):
+            for group in in_groups(entries):
                 yield _frame(group, features_of(group, extractor, network.layer, self.rule))
 
 
-def _frame(group: list[ShownSequence], found: list[list[Found]]) -> Any:
+def _frame(group: list[SequenceEntry], found: list[list[Found]]) -> Any:
     import pandas as pd
 
     keys = [sequence.key for sequence, rows in zip(group, found, strict=True) for _ in rows]
@@ -52,7 +52,7 @@ def _frame(group: list[ShownSequence], found: list[list[Found]]) -> Any:
 
 
 @dataclass(frozen=True)
-class Shower:
+class EntryEncoder:
     """An archive's sequence as pictures with their paths, as JSON."""
 
     root: str
@@ -61,7 +61,7 @@ class Shower:
         """Of the sequence."""
         return msgspec.json.encode(
             [
-                ShownPicture(name, f"{self.root}/{name}", sequence=found.names[0], location=found.trap)
+                PictureEntry(name, f"{self.root}/{name}", sequence=found.names[0], location=found.trap)
                 for name in found.names
             ]
         )
@@ -76,9 +76,11 @@ class SparkFeatures:
 
     def of_archive(self, archive: Archive, root: str) -> Any:
         """The sequences of an archive."""
-        return archive_rows(self._session, archive, Indexing(archive.place, BurstRule(), self._made_by, Shower(root)))
+        return archive_rows(
+            self._session, archive, Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root))
+        )
 
-    def of_data(self, sequences: Iterable[ShownSequence]) -> Any:
+    def of_data(self, sequences: Iterable[SequenceEntry]) -> Any:
         """Sequences that the driver knows."""
         return given_rows(
             self._session,
