@@ -21,7 +21,8 @@ from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_edge.cli.main import main as trap_main
 from uncia_training.archive.score_results import picture_of_row, score_row, write_parquet
 from uncia_training.archive.sorting import Sorting, verdict_folder
-from uncia_training.cli.main import _bars, _teller, main
+from uncia_training.cli.main import main
+from uncia_training.cli.progress import make_bars, reporter
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from archives import STARTER, archive, state
@@ -170,11 +171,11 @@ def shown_at(monkeypatch: pytest.MonkeyPatch, step_s: float, counts: list[int]) 
     """The lines on a terminal of 80 columns after so many of a million pictures, a step of time between them."""
     screen, clock = io.StringIO(), itertools.count()
     monkeypatch.setattr(
-        "uncia_training.cli.main.Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
+        "uncia_training.cli.progress.Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
     )
-    bars = _bars()
+    bars = make_bars()
     bars.get_time = lambda: next(clock) * step_s
-    tell = _teller(bars)
+    tell = reporter(bars)
     for done in counts:
         tell("pictures", done, 1_000_000)
     bars.console.print(bars)

@@ -3,18 +3,15 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
-
-Teller = Callable[[Progress], Callable[[str, int, int], None]]
+from uncia_training.cli.progress import interrupted, progress_bars
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
@@ -43,9 +40,10 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
     add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
+    command.set_defaults(run=run_compare)
 
 
-def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], teller: Teller) -> int:
+def run_compare(arguments: argparse.Namespace) -> int:
     """Compares, writes the report, prints the table; the exit code."""
     from uncia_contract.bursts.frames import BurstRule
     from uncia_training.comparison.compare import CompareSettings, compare
@@ -70,20 +68,14 @@ def run_compare(arguments: argparse.Namespace, bars: Callable[[], Progress], tel
     pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule())
     sources = read_sources(arguments.sources)
     try:
-        with bars() as shown:
-            tell = teller(shown)
-            comparison = compare(pictures, settings, tell)
-            tell("report", 0, 0)
+        with progress_bars() as progress:
+            comparison = compare(pictures, settings, progress)
+            progress("report", 0, 0)
             content = report(comparison, arguments.negatives_per_day)
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
-            left = leave_runs(arguments.out, comparison, content, sources, partial(tell, "heads for bundles"))
+            left = leave_runs(arguments.out, comparison, content, sources, partial(progress, "heads for bundles"))
     except KeyboardInterrupt:
-        print(
-            f"uncia-train: interrupted; the features and fits computed so far are kept in {settings.cache}, start the "
-            "same command again to go on",
-            file=sys.stderr,
-        )
-        return 130
+        return interrupted(f"the features and fits computed so far are kept in {settings.cache}")
     _print(content, arguments.out, left)
     return 0
 

@@ -4,23 +4,19 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-from rich.progress import Progress
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
+from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.features.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
 from uncia_training.features.feature_rows import SequenceEntry, archive_entries, dataset_entries
 from uncia_training.features.feature_run import FeatureCount, LocalFeatures
-from uncia_training.spark.spark_arguments import add_spark
-
-Bars = Callable[[], Progress]
-Teller = Callable[[Progress], Callable[[str, int, int], None]]
+from uncia_training.spark.session import add_spark
 
 
 def add_features(command: argparse.ArgumentParser) -> None:
@@ -40,25 +36,22 @@ def add_features(command: argparse.ArgumentParser) -> None:
     add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
     add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
+    command.set_defaults(run=run_features)
 
 
-def run_features(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
+def run_features(arguments: argparse.Namespace) -> int:
     """Computes, writes, tells; the exit code."""
     network = network_for(arguments)
     engine = _local if arguments.engine == "local" else _spark
     try:
-        with bars() as shown:
-            engine(arguments, network, teller(shown))
+        with progress_bars() as progress:
+            engine(arguments, network, progress)
     except KeyboardInterrupt:
-        print(
-            "uncia-train: interrupted; the features computed so far are kept, start the same command again to go on",
-            file=sys.stderr,
-        )
-        return 130
+        return interrupted("the features computed so far are kept")
     return 0
 
 
-def _local(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+def _local(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> None:
     begun = time.monotonic()
     workers = arguments.workers or len(os.sched_getaffinity(0))
     total, sequences = _pictures(arguments, made_by(arguments, network), workers)
@@ -67,13 +60,13 @@ def _local(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callabl
     out = Path(arguments.out)
     features = LocalFeatures(network, _rule(arguments), arguments.cache or out.parent / "cache", workers)
     try:
-        count = features.run(sequences, out, lambda done: tell("pictures", done, total))
+        count = features.run(sequences, out, lambda done: progress("pictures", done, total))
     finally:
         features.close()
     _print(count, time.monotonic() - begun, arguments.out)
 
 
-def _spark(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callable[[str, int, int], None]) -> None:
+def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> None:
     from uncia_training.spark.features import SparkFeatures
     from uncia_training.spark.session import spark
 
@@ -87,7 +80,7 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, tell: Callabl
         else:
             total, shown = _pictures(arguments, made, 1)
             sequences = engine.of_data(shown)
-        done = engine.run(sequences, arguments.out, lambda done: tell("pictures", done, total), arguments.round)
+        done = engine.run(sequences, arguments.out, lambda done: progress("pictures", done, total), arguments.round)
         failures = engine.failures(arguments.out)
     count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
     _print(count, time.monotonic() - begun, arguments.out)

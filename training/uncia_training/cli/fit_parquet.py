@@ -7,7 +7,7 @@ import numpy as np
 
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.model.heads import head_to_bytes
-from uncia_training.spark.spark_arguments import add_spark
+from uncia_training.spark.session import add_spark
 
 
 def add_fit_parquet(command: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def add_fit_parquet(command: argparse.ArgumentParser) -> None:
     add("--engine", choices=("local", "spark"), default="local", help="scikit-learn, or Spark ML (local)")
     add("--out", type=Path, required=True, metavar="NPZ", help="where the head is left, not calibrated")
     add_spark(command)
+    command.set_defaults(run=run_fit_parquet)
 
 
 def run_fit_parquet(arguments: argparse.Namespace) -> int:

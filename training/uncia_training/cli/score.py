@@ -4,13 +4,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-
-from rich.progress import Progress
 
 from uncia_contract.archive.archive_scores import score_log
 from uncia_contract.archive.scored_picture import ScoredPicture
@@ -22,11 +20,10 @@ from uncia_contract.scoring.score_burst import Strips
 from uncia_training.archive.archive_run import LocalScorer, ScoringRule
 from uncia_training.archive.score_results import FORMATS, PARQUET, write_results
 from uncia_training.archive.sorting import Sorting
+from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
-from uncia_training.spark.spark_arguments import add_spark
+from uncia_training.spark.session import add_spark
 
-Bars = Callable[[], Progress]
-Teller = Callable[[Progress], Callable[[str, int, int], None]]
 LOG, STAGED = "scored.jsonl", "scored"
 
 
@@ -43,9 +40,10 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
     add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
+    command.set_defaults(run=run_score)
 
 
-def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
+def run_score(arguments: argparse.Namespace) -> int:
     """Scores, writes, tells; the exit code."""
     formats = _formats(arguments.write)
     _check_out(arguments, formats)
@@ -54,15 +52,10 @@ def run_score(arguments: argparse.Namespace, bars: Bars, teller: Teller) -> int:
     sorting = _sorting(arguments, rule)
     engine = _local if arguments.engine == "local" else _spark
     try:
-        with bars() as shown:
-            engine(arguments, Run(archive, rule, formats, sorting, teller(shown)))
+        with progress_bars() as progress:
+            engine(arguments, Run(archive, rule, formats, sorting, progress))
     except KeyboardInterrupt:
-        print(
-            f"uncia-train: interrupted; what was scored is kept in {arguments.out}, start the same command again "
-            "to go on",
-            file=sys.stderr,
-        )
-        return 130
+        return interrupted(f"what was scored is kept in {arguments.out}")
     return 0
 
 
@@ -74,12 +67,12 @@ class Run:
     rule: ScoringRule
     formats: list[str]
     sorting: Sorting | None
-    tell: Callable[[str, int, int], None]
+    progress: ReportProgress
 
     def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> None:
         """Writes results, sorts, tells."""
         seconds = time.monotonic() - begun
-        self.tell("writing results", 0, 0)
+        self.progress("writing results", 0, 0)
         files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats)
         if self.sorting is not None:
             self.sorting.add(outcome)
@@ -91,8 +84,7 @@ def _local(arguments: argparse.Namespace, run: Run) -> None:
     workers = arguments.workers or len(os.sched_getaffinity(0))
     out = Path(arguments.out)
     with score_log(out / LOG) as log:
-        tell = partial(run.tell, "pictures")
-        outcome = LocalScorer(run.rule, workers).run(run.archive, log, tell)
+        outcome = LocalScorer(run.rule, workers).run(run.archive, log, partial(run.progress, "pictures"))
         run.finish(out, outcome, outcome.scored, begun)
 
 
@@ -106,7 +98,7 @@ def _spark(arguments: argparse.Namespace, run: Run) -> None:
     with spark(arguments.master) as session:
         bundle, rule = run.rule.bundle, run.rule
         scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, rule.name, rule.strips)
-        told = lambda done: run.tell("pictures", done, run.archive.pictures)  # noqa: E731
+        told = lambda done: run.progress("pictures", done, run.archive.pictures)  # noqa: E731
         scored = scorer.run(run.archive, f"{out}/{STAGED}", parquet, told, arguments.round)
     others = replace(run, formats=[one for one in run.formats if one != "parquet"])
     others.finish(Path(out), SparkScores(parquet), scored, begun)

@@ -17,7 +17,7 @@ from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import Found, PictureEntry, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_table import feature_columns, feature_schema
 from uncia_training.spark.rounds import Indexing, archive_rows, given_rows, in_rounds, sequence_of
-from uncia_training.spark.spark_arguments import ROUND
+from uncia_training.spark.session import ROUND
 
 Entries = tuple[PictureEntry, ...]
 

@@ -21,7 +21,7 @@ from uncia_contract.scoring.score_burst import Strips
 from uncia_training.archive.score_results import picture_of_row, score_row, score_schema
 from uncia_training.datasets.storage import system_of
 from uncia_training.spark.rounds import Indexing, archive_rows, in_rounds, sequence_of
-from uncia_training.spark.spark_arguments import ROUND
+from uncia_training.spark.session import ROUND
 
 
 @functools.lru_cache(maxsize=1)

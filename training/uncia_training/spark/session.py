@@ -1,8 +1,10 @@
-"""A Spark session: on this machine, or the one that spark-submit has begun.
+"""A Spark session: on this machine, or the one that spark-submit has begun; and its arguments on the command line.
 
-Decides Spark's settings: few sequences a batch, times in UTC, a small driver where Spark begins here.
+Decides Spark's settings: few sequences a batch, times in UTC, a small driver where Spark begins here. Spark itself is
+imported only when a session begins.
 """
 
+import argparse
 import os
 import shutil
 import sys
@@ -12,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import RuntimeMissingError, UnciaError
 
 BATCH = 32  # sequences that a worker takes at a time: what it holds in memory, and how often progress is told
+ROUND = 20_000  # sequences: what a stopped job loses at most
 SETTINGS = {
     "spark.driver.memory": "1g",
     "spark.ui.enabled": "false",
@@ -28,6 +32,16 @@ SETTINGS = {
 
 class SparkError(UnciaError, RuntimeError):
     """Spark gave up."""
+
+
+def add_spark(command: argparse.ArgumentParser) -> None:
+    """Adds what every command may say about Spark."""
+    command.add_argument(
+        "--master", metavar="URL", help="Spark's, such as local[2] (spark-submit's, else all cores of this machine)"
+    )
+    command.add_argument(
+        "--round", type=whole(1), default=ROUND, metavar="N", help=f"sequences that Spark commits together ({ROUND})"
+    )
 
 
 @contextmanager

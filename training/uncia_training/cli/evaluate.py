@@ -1,0 +1,46 @@
+"""`uncia-train evaluate`: its arguments, and what it prints and leaves."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from uncia_contract.errors import StorageError
+from uncia_contract.model.bundle import read_bundle
+from uncia_training.cli.fit import figures_line
+from uncia_training.cli.progress import progress_bars
+
+
+def add_evaluate(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
+    add("--data", type=Path, required=True, metavar="CSV_OR_FOLDER", help="labelled pictures")
+    add("--json", type=Path, metavar="FILE", help="write the whole report there")
+    command.set_defaults(run=run_evaluate)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Scores, writes the report, prints the figures; the exit code."""
+    from uncia_training.archive.evaluate import Evaluator
+    from uncia_training.datasets.readers import read_data
+
+    evaluator = Evaluator(read_bundle(arguments.bundle), os.cpu_count() or 1)
+    pictures = read_data(arguments.data)
+    with progress_bars() as progress:
+        report = evaluator.evaluate(pictures, progress)
+    if arguments.json:
+        _write(arguments.json, json.dumps(report, indent=1) + "\n")
+    for name in ("images", "sequences"):
+        print(f"{name}: {figures_line(report[name])}")
+    for failure in report["failures"]:
+        print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
