@@ -19,8 +19,8 @@ from uncia_contract.runs.run_folder import read_run
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_converter.cli import main as convert
 from uncia_training.cli.main import main as train
-from uncia_training.comparison.held_scores import Held, _read
-from uncia_training.comparison.trap_side import score_bursts
+from uncia_training.comparison.bundle_scores import score_bursts
+from uncia_training.comparison.cross_validation import FoldScores, _read
 from uncia_training.report import contact_sheet
 
 
@@ -209,4 +209,4 @@ def test_held_out_scores_are_those_of_the_traps_code(comparison: Path, bundle: P
 def test_each_folds_outcome_is_kept(comparison: Path) -> None:
     """Four folds of each of four fits: RN1 in float and int8, ours with and without regions."""
     kept = [_read(path) for path in (comparison.parent / "cache" / "fits").glob("*.npz")]
-    assert [type(one) for one in kept] == [Held] * 16
+    assert [type(one) for one in kept] == [FoldScores] * 16

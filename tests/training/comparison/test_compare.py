@@ -16,9 +16,9 @@ from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.cli.main import main
 from uncia_training.comparison.compare import _rows
 from uncia_training.comparison.systems import systems
+from uncia_training.datasets.inspection import Inspection
 from uncia_training.datasets.readers import read_data
 from uncia_training.datasets.region_crops import Crop
-from uncia_training.datasets.survey import Survey
 from uncia_training.features import extract, networks
 from uncia_training.features.feature_store import FeatureStore
 from uncia_training.fitting.logistic import Calibration
@@ -221,8 +221,8 @@ def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
         for key in "xyz":
             store.add(key * 64, np.zeros(1))
         pictures = tuple(crop.picture for crop in (crops[0], crops[2]))
-        seen = Survey(pictures, ("1", "2"), (0, 1), ("day", "day"), ())
-        comparison = SimpleNamespace(survey=seen, labels=np.array([1, 1]), units=["a", "b"])
+        seen = Inspection(pictures, ("1", "2"), (0, 1), ("day", "day"), ())
+        comparison = SimpleNamespace(inspection=seen, labels=np.array([1, 1]), units=["a", "b"])
         keys = {number: (key * 64,) for number, key in enumerate("xyz")}
         rows = _rows(systems(["L120"], None)[0], crops, keys, ("plain",), store, comparison)
     assert rows.scored.tolist() == [False, True, True]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import DataError
+from uncia_training.datasets.inspection import inspect_pictures
 from uncia_training.datasets.readers import read_data, with_sequences
-from uncia_training.datasets.survey import survey
 
 
 def jpeg(path: Path, time: datetime | None = None, fraction: str = "", offset: str = "") -> None:
@@ -119,7 +119,7 @@ def test_the_standards_own_example_is_read(shared):
     duck = next(one for one in found if one.file == "20200709093328-RCNX0001.JPG")
     assert (duck.label, duck.sequence, duck.location, duck.datetime) == (
         "Anas_platyrhynchos", "4bb69c45", "e254a13c", "2020-05-30T04:57:37+02:00")  # fmt: skip
-    failures = survey(found, 1).failures
+    failures = inspect_pictures(found, 1).failures
     assert [failure.file for failure in failures] == [one.file for one in found]
     assert all("No such file" in failure.reason for failure in failures)
     with (folder / "observations.csv").open(newline="") as text:

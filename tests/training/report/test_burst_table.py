@@ -7,11 +7,11 @@ import pytest
 
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.comparison.compare import CompareSettings, Comparison, Result, Scores
-from uncia_training.comparison.figures import Scored
+from uncia_training.comparison.compare import CompareSettings, Comparison, Result, SystemScores
+from uncia_training.comparison.figures import LabelledScores
 from uncia_training.comparison.systems import systems
+from uncia_training.datasets.inspection import Inspection
 from uncia_training.datasets.region_crops import Crop
-from uncia_training.datasets.survey import Survey
 from uncia_training.features.networks import NetworkChoice
 from uncia_training.report.burst_sections import never_learnt_from as unseen_section
 from uncia_training.report.burst_sections import regions as regions_section
@@ -31,13 +31,13 @@ PICTURES = tuple(
 LABELS, SEQUENCES = np.array([1, 1, 0, 0, 1]), np.array([0, 0, 1, 1, 2])
 
 
-def scores(frames: list[float]) -> Scores:
+def scores(frames: list[float]) -> SystemScores:
     """Those of a system that takes the mean of a sequence."""
     alone = np.array(frames)
     means = np.array([alone[number == SEQUENCES].mean() for number in range(3)])
     probabilities = np.stack([1 - means[SEQUENCES], means[SEQUENCES]], axis=1)
     truth = np.array([True, False, True])
-    return Scores(Scored(probabilities, LABELS, SEQUENCES, means, truth, alone), (), (), 0.5, False, {})
+    return SystemScores(LabelledScores(probabilities, LABELS, SEQUENCES, means, truth, alone), (), (), 0.5, False, {})
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def comparison() -> Comparison:
     rows = systems(["RN1", "uncia", "uncia-no-regions"], None)
     given = [[0.2, 0.7, 0.1, 0.1, 0.9], [0.8, 0.6, 0.2, 0.2, 0.9], [0.3, 0.1, 0.1, 0.1, 0.9]]
     looked = {number: Crop(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
-    seen = Survey(PICTURES, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
+    seen = Inspection(PICTURES, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
     settings = CompareSettings(("cat",), NetworkChoice("efficientnet-lite0"), Path("cache"))
     results = [Result(row, scores(frames)) for row, frames in zip(rows, given, strict=True)]
     results[0] = Result(rows[0], scores(given[0]), on_trap=scores([0.1, 0.2, 0.1, 0.1, 0.9]))
@@ -101,6 +101,6 @@ def test_the_page_says_it_in_words(comparison: Comparison) -> None:
 def test_without_test_rows_nothing_is_said_of_them(comparison: Comparison) -> None:
     """A data set need not have a split of its own."""
     learnt = tuple(LabelledPicture(one.file, one.path, one.label, one.sequence) for one in PICTURES)
-    comparison.survey = Survey(learnt, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
+    comparison.inspection = Inspection(learnt, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
     assert never_learnt_from(comparison, 20.0) is None
     assert unseen_section({"never_learnt_from": None}) == ""

@@ -1,1 +1,1 @@
-"""The seed's systems and ours on the same deals."""
+"""The seed's systems and ours, cross-validated on the same folds."""

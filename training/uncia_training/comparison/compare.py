@@ -1,6 +1,6 @@
 """`uncia-train compare`: all systems on one data set, on the same splits, with everything the report needs.
 
-Decides the order: survey the pictures, find regions, compute features (kept in the cache as they come), then fit and
+Decides the order: inspect the pictures, find regions, compute features (kept in the cache as they come), then fit and
 score every system on every fold. Figures are of pictures that the fit did not see; repeats are averaged.
 """
 
@@ -17,15 +17,15 @@ from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.errors import DataError
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.runs.labels import LabelledPicture, sequence_key
-from uncia_training.comparison.figures import Scored
-from uncia_training.comparison.held_scores import HeldScores, Task, held_scores
+from uncia_training.comparison.cross_validation import CrossValidatedScores, CrossValidation, cross_validate
+from uncia_training.comparison.figures import LabelledScores
+from uncia_training.comparison.fold_fit import Rows
 from uncia_training.comparison.systems import FitKey, System, fits, systems
-from uncia_training.comparison.trial import Rows
+from uncia_training.datasets.inspection import Inspection, inspect_pictures
 from uncia_training.datasets.pictures import PictureFailure
 from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
-from uncia_training.datasets.survey import Survey, survey
 from uncia_training.features.augmentation import Augmentation
 from uncia_training.features.backbone_folder import BackboneFolder
 from uncia_training.features.extract import Extractor, extract
@@ -64,15 +64,15 @@ class CompareSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class SystemScores:
     """Held-out scores averaged over repeats, those of each repeat, what was chosen on the way, and the threshold.
 
     `threshold` is the mean of those that the folds' training sides chose; `chosen` says whether they could. `heads`
     hold the head that scored each picture in the first repeat, where a bundle carried it.
     """
 
-    scored: Scored
-    repeats: tuple[Scored, ...]
+    scored: LabelledScores
+    repeats: tuple[LabelledScores, ...]
     penalties: tuple[float, ...]
     threshold: float
     chosen: bool
@@ -85,12 +85,12 @@ class Result:
     would have claimed."""
 
     system: System
-    own: Scores
-    on_trap: Scores | None = None
-    random: Scores | None = None
+    own: SystemScores
+    on_trap: SystemScores | None = None
+    random: SystemScores | None = None
 
     @property
-    def bundled(self) -> Scores | None:
+    def bundled(self) -> SystemScores | None:
         """The scores of its bundles, for `uncia` its own."""
         return self.own if self.system.features == "int8" else self.on_trap
 
@@ -100,7 +100,7 @@ class Comparison:
     """Everything the report is made of; `sequences` holds each sequence's number for every picture."""
 
     settings: CompareSettings
-    survey: Survey
+    inspection: Inspection
     labels: NDArray[np.intp]
     sequences: NDArray[np.intp]
     units: list[str]
@@ -121,7 +121,7 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
     chosen = systems(settings.systems, settings.network.cut)
     check_classes(pictures, settings.positive)
     workers = os.cpu_count() or 1
-    seen = survey(pictures, workers, lambda done, total: progress("pictures", done, total))
+    seen = inspect_pictures(pictures, workers, lambda done, total: progress("pictures", done, total))
     comparison, found = _prepare(seen, settings, workers)
     needed = fits(chosen)
     features = {one.features for one in needed}
@@ -132,7 +132,7 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
     return comparison
 
 
-def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Crop]]:
+def _prepare(seen: Inspection, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Crop]]:
     if not seen.pictures:
         first = seen.failures[0]
         raise DataError(f"none of {len(seen.failures)} pictures can be read; the first: {first.file}: {first.reason}")
@@ -147,7 +147,7 @@ def _prepare(seen: Survey, settings: CompareSettings, workers: int) -> tuple[Com
     places = {picture.file: index for index, picture in enumerate(seen.pictures)}
     comparison = Comparison(
         settings=settings,
-        survey=seen,
+        inspection=seen,
         labels=np.array([number.get(picture.label, 0) for picture in seen.pictures], np.intp),
         sequences=np.array([order[key] for key in keys], np.intp),
         units=units,
@@ -166,7 +166,7 @@ def _missing(failures: Sequence[PictureFailure]) -> list[str]:
     ]
 
 
-def _without_leaks(seen: Survey) -> tuple[Survey, list[str]]:
+def _without_leaks(seen: Inspection) -> tuple[Inspection, list[str]]:
     """Without training pictures that the test split has as well, byte for byte."""
     test = {
         content: picture.file for content, picture in zip(seen.contents, seen.pictures, strict=True) if picture.is_test
@@ -182,7 +182,7 @@ def _without_leaks(seen: Survey) -> tuple[Survey, list[str]]:
         for index in leaked
     ]
     keep = [index for index in range(len(seen.pictures)) if index not in set(leaked)]
-    kept = Survey(
+    kept = Inspection(
         tuple(seen.pictures[index] for index in keep),
         tuple(seen.contents[index] for index in keep),
         tuple(seen.duplicates[index] for index in keep),
@@ -234,7 +234,7 @@ def _rows(
     store: FeatureStore,
     comparison: Comparison,
 ) -> Rows:
-    places = {picture.file: index for index, picture in enumerate(comparison.survey.pictures)}
+    places = {picture.file: index for index, picture in enumerate(comparison.inspection.pictures)}
     used = [number for number, crop in enumerate(wanted) if system.regions or crop.region is None]
     picture = np.array([places[wanted[number].picture.file] for number in used], np.intp)
     regional = np.array([wanted[number].region is not None for number in used])
@@ -254,11 +254,11 @@ def _rows(
 
 def _run(comparison: Comparison, chosen: Sequence[System], progress: Progress) -> None:
     settings = comparison.settings
-    grouped = _held_out(comparison, comparison.units, partial(progress, "fits"))
-    leaky: dict[FitKey, HeldScores] = {}
+    grouped = _cross_validated(comparison, comparison.units, partial(progress, "fits"))
+    leaky: dict[FitKey, CrossValidatedScores] = {}
     if settings.split == "random":
-        alone, _ = split_units(comparison.survey.pictures, (), (), "random")
-        leaky = _held_out(comparison, alone, partial(progress, "fits on random splits"))
+        alone, _ = split_units(comparison.inspection.pictures, (), (), "random")
+        leaky = _cross_validated(comparison, alone, partial(progress, "fits on random splits"))
     for system in chosen:
         on_trap = _scores(grouped[system.on_trap.fit], system, comparison) if system.features == "pooled" else None
         random = _scores(leaky[system.fit], system, comparison) if leaky else None
@@ -266,14 +266,14 @@ def _run(comparison: Comparison, chosen: Sequence[System], progress: Progress) -
         comparison.results.append(Result(system, own, on_trap, random))
 
 
-def _held_out(
+def _cross_validated(
     comparison: Comparison, units: Sequence[str], progress: Callable[[int, int], None]
-) -> dict[FitKey, HeldScores]:
+) -> dict[FitKey, CrossValidatedScores]:
     settings, labels, names = comparison.settings, comparison.labels, np.asarray(units)
-    learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
-    files = [picture.file for picture in comparison.survey.pictures if not picture.is_test]
-    task = Task(
-        pictures=comparison.survey.pictures,
+    learnt = np.array([not picture.is_test for picture in comparison.inspection.pictures])
+    files = [picture.file for picture in comparison.inspection.pictures if not picture.is_test]
+    plan = CrossValidation(
+        pictures=comparison.inspection.pictures,
         labels=labels,
         units=names,
         positive=settings.positive,
@@ -284,25 +284,25 @@ def _held_out(
         backbone=comparison.backbone,
         cache=settings.cache,
     )
-    return held_scores(comparison.rows, task, progress)
+    return cross_validate(comparison.rows, plan, progress)
 
 
-def _scores(held: HeldScores, system: System, comparison: Comparison) -> Scores:
+def _scores(validated: CrossValidatedScores, system: System, comparison: Comparison) -> SystemScores:
     """Frames and sequences as the system scores them, and the threshold that its training sides chose."""
-    named = [pair[0 if system.ensemble else 1] for pair in held.thresholds]
+    named = [pair[0 if system.ensemble else 1] for pair in validated.thresholds]
     known = [value for value in named if value is not None]
     chosen = len(known) == len(named)
-    return Scores(
-        scored=_scored(np.mean(held.probabilities, axis=0), system, comparison),
-        repeats=tuple(_scored(one, system, comparison) for one in held.probabilities),
-        penalties=tuple(held.penalties),
+    return SystemScores(
+        scored=_scored(np.mean(validated.probabilities, axis=0), system, comparison),
+        repeats=tuple(_scored(one, system, comparison) for one in validated.probabilities),
+        penalties=tuple(validated.penalties),
         threshold=float(np.mean(known)) if chosen else UNKNOWN,
         chosen=chosen,
-        heads=held.heads,
+        heads=validated.heads,
     )
 
 
-def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> Scored:
+def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> LabelledScores:
     sequences = comparison.sequences
     counts = np.bincount(sequences)
     positive = 1 - probabilities[:, 0]
@@ -314,4 +314,4 @@ def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comp
         scores = np.zeros(len(counts))
         np.maximum.at(scores, sequences, positive)
     truth = np.bincount(sequences, comparison.labels > 0) > 0
-    return Scored(probabilities, comparison.labels, sequences, scores, truth, alone=positive)
+    return LabelledScores(probabilities, comparison.labels, sequences, scores, truth, alone=positive)

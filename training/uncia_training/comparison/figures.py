@@ -24,30 +24,31 @@ from uncia_training.fitting.metrics import (
     middle,
 )
 
-Scores = NDArray[np.float64]
+Values = NDArray[np.float64]
 COMPARED = ("accuracy", "roc_auc", "average_precision")
 INTERVALS = (*COMPARED, "recall", "false_positive_rate", AT_1_PERCENT)
 PLACE_DRAWS = 200  # there may be many places
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
-    """Held-out pictures of one system: `probabilities` (pictures, classes), `sequence_scores` (sequences,).
+class LabelledScores:
+    """Held-out scores of one system, with the labels.
 
-    `alone` (pictures,) is what each picture scores by itself, before an ensemble takes the mean of its sequence.
+    `probabilities` are (pictures, classes), `sequence_scores` (sequences,); `alone` (pictures,) is what each picture
+    scores by itself, before an ensemble takes the mean of its sequence.
     """
 
-    probabilities: Scores
+    probabilities: Values
     labels: NDArray[np.intp]
     sequences: NDArray[np.intp]
-    sequence_scores: Scores
+    sequence_scores: Values
     sequence_truth: NDArray[np.bool_]
-    alone: Scores
+    alone: Values
 
     @property
-    def scores(self) -> Scores:
+    def scores(self) -> Values:
         """Probability of the positive labels together (pictures,)."""
-        result: Scores = 1.0 - self.probabilities[:, 0]
+        result: Values = 1.0 - self.probabilities[:, 0]
         return result
 
     @property
@@ -57,7 +58,7 @@ class Scored:
         return result
 
 
-def recall_at(truth: NDArray[np.bool_], scores: Scores, rate: float = FALSE_POSITIVE_RATE) -> float | None:
+def recall_at(truth: NDArray[np.bool_], scores: Values, rate: float = FALSE_POSITIVE_RATE) -> float | None:
     """The recall at the threshold at which at most this share of negatives is called positive."""
     if not truth.any() or truth.all():
         return None
@@ -65,14 +66,14 @@ def recall_at(truth: NDArray[np.bool_], scores: Scores, rate: float = FALSE_POSI
     return float(recall[false_alarms <= rate].max())
 
 
-def frame_figures(scored: Scored, threshold: float, part: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+def frame_figures(scored: LabelledScores, threshold: float, part: NDArray[np.bool_] | None = None) -> dict[str, Any]:
     """Accuracy, ROC AUC, average precision, recall and recall at 1 % false positives, with intervals."""
     chosen = np.ones(len(scored.labels), bool) if part is None else part
     return _figures(scored.truth[chosen], scored.scores[chosen], scored.sequences[chosen], threshold)
 
 
 def sequence_figures(
-    scored: Scored, threshold: float, negatives_per_day: float, part: NDArray[np.intp] | None = None
+    scored: LabelledScores, threshold: float, negatives_per_day: float, part: NDArray[np.intp] | None = None
 ) -> dict[str, Any]:
     """The same over sequences (those numbered in `part`), with false alarms a day at so many negative ones a day."""
     chosen = np.arange(len(scored.sequence_truth)) if part is None else part
@@ -83,7 +84,7 @@ def sequence_figures(
     return figures
 
 
-def _figures(truth: NDArray[np.bool_], scores: Scores, groups: NDArray[np.intp], threshold: float) -> dict[str, Any]:
+def _figures(truth: NDArray[np.bool_], scores: Values, groups: NDArray[np.intp], threshold: float) -> dict[str, Any]:
     figures: dict[str, Any] = as_dict(measure(truth.tolist(), scores.tolist(), threshold))
     called = scores >= threshold
     figures |= {
@@ -98,7 +99,7 @@ def _figures(truth: NDArray[np.bool_], scores: Scores, groups: NDArray[np.intp],
     return figures
 
 
-def differences(one: Scored, other: Scored, thresholds: tuple[float, float]) -> dict[str, Any]:
+def differences(one: LabelledScores, other: LabelledScores, thresholds: tuple[float, float]) -> dict[str, Any]:
     """By how much `one` exceeds `other`, frames and sequences, with intervals of draws that both share."""
     levels = {
         "frames": [(part.truth, part.scores, part.sequences) for part in (one, other)],
@@ -109,7 +110,7 @@ def differences(one: Scored, other: Scored, thresholds: tuple[float, float]) -> 
     return {level: _difference(pair, thresholds) for level, pair in levels.items()}
 
 
-def _difference(pair: Sequence[tuple[NDArray[Any], Scores, NDArray[Any]]], at: tuple[float, float]) -> dict[str, Any]:
+def _difference(pair: Sequence[tuple[NDArray[Any], Values, NDArray[Any]]], at: tuple[float, float]) -> dict[str, Any]:
     drawn, plain = [], []
     for (truth, scores, groups), threshold in zip(pair, at, strict=True):
         drawn.append(bootstrap(truth.tolist(), scores.tolist(), groups.astype(str).tolist(), threshold))
@@ -125,7 +126,7 @@ def _difference(pair: Sequence[tuple[NDArray[Any], Scores, NDArray[Any]]], at: t
     }
 
 
-def calibration(scored: Scored) -> dict[str, Any]:
+def calibration(scored: LabelledScores) -> dict[str, Any]:
     """Of ten equal bins of probability: how many pictures, what was said and what was true; and the mean gap."""
     numbers = bin_numbers(scored.scores)
     bins = []
@@ -140,7 +141,7 @@ def calibration(scored: Scored) -> dict[str, Any]:
     return {"bins": bins, "expected_calibration_error": gap, "expected_calibration_error_interval": spread}
 
 
-def confusion(scored: Scored, threshold: float) -> list[list[int]]:
+def confusion(scored: LabelledScores, threshold: float) -> list[list[int]]:
     """Counts, a row for each true class and a column for each given one, in the order of the classes.
 
     A picture is given its likeliest positive class where the positives together reach the threshold, else class 0.
@@ -150,7 +151,7 @@ def confusion(scored: Scored, threshold: float) -> list[list[int]]:
     return np.bincount(scored.labels * count + given, minlength=count * count).reshape(count, count).tolist()
 
 
-def by_name(scored: Scored, names: Sequence[str], threshold: float) -> dict[str, dict[str, Any]]:
+def by_name(scored: LabelledScores, names: Sequence[str], threshold: float) -> dict[str, dict[str, Any]]:
     """For each name (a place, a source): pictures, positives, found, false alarms, accuracy and ROC AUC."""
     table: dict[str, dict[str, Any]] = {}
     named = np.asarray(names)

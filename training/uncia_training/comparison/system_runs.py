@@ -21,11 +21,11 @@ from uncia_contract.errors import DataError
 from uncia_contract.model.manifest import Source
 from uncia_contract.runs.run_folder import RUN_SYSTEMS, Run
 from uncia_training.comparison.compare import Comparison, Result
-from uncia_training.comparison.held_scores import parallel_fits
+from uncia_training.comparison.cross_validation import parallel_fits
+from uncia_training.comparison.fold_fit import HeadFit, Recipe, fit_head
 from uncia_training.comparison.systems import FitKey, System
-from uncia_training.comparison.trial import HeadFit, Recipe, fit_head
 from uncia_training.datasets.region_crops import Crop
-from uncia_training.fitting.held_out import held_out
+from uncia_training.fitting.fold_heads import fold_heads
 from uncia_training.run_folder import fingerprint, newest, sources_of, surroundings, write_run
 
 MOST_LETTERS = 63
@@ -52,14 +52,14 @@ def leave_runs(
     """
     if comparison.backbone is None:
         return []
-    learnt = [picture for picture in comparison.survey.pictures if not picture.is_test]
+    learnt = [picture for picture in comparison.inspection.pictures if not picture.is_test]
     figures = {one["name"]: one for one in content["systems"]}
     packed = [result for result in comparison.results if result.system.packs]
     heads = _heads(comparison, [result.system for result in packed], progress)
     for result in packed:
         crops, fitted = heads[result.system.on_trap.fit]
         run = _run(comparison, result, fitted, figures[result.system.name], sources)
-        gate = held_out(learnt, [crop.picture for crop in crops], fitted.trials[0])
+        gate = fold_heads(learnt, [crop.picture for crop in crops], fitted.trials[0])
         write_run(out / RUN_SYSTEMS / result.system.name, run, fitted.head, comparison.backbone, learnt, gate)
     return [result.system.name for result in packed]
 
@@ -69,7 +69,7 @@ def _heads(
 ) -> dict[FitKey, tuple[Sequence[Crop], HeadFit]]:
     """What was looked at and the head, for each fit that these systems need; several are made at once."""
     recipe = Recipe(comparison.settings.seed, comparison.settings.prior)
-    learnt = np.array([not picture.is_test for picture in comparison.survey.pictures])
+    learnt = np.array([not picture.is_test for picture in comparison.inspection.pictures])
     keys = list(dict.fromkeys(system.on_trap.fit for system in systems))
 
     def fit(key: FitKey) -> tuple[Sequence[Crop], HeadFit]:
@@ -89,9 +89,9 @@ def _run(
     comparison: Comparison, result: Result, fitted: HeadFit, figures: dict[str, Any], sources: Sequence[Source]
 ) -> Run:
     settings, system = comparison.settings, result.system
-    learnt = [picture for picture in comparison.survey.pictures if not picture.is_test]
+    learnt = [picture for picture in comparison.inspection.pictures if not picture.is_test]
     threshold = fitted.thresholds[0]
-    held_out = figures.get("int8", figures)
+    bundled = figures.get("int8", figures)
     return Run(
         name=bundle_name(settings.positive, system.name),
         created_at=newest(learnt),
@@ -100,7 +100,7 @@ def _run(
         burst_rule=BurstRule(),
         region_rule=RegionRule(),
         decision_rule=DecisionRule(threshold.value),
-        metrics={"frames": held_out["frames"], "sequences": held_out["sequences"]},
+        metrics={"frames": bundled["frames"], "sequences": bundled["sequences"]},
         training={
             "fingerprint": fingerprint(learnt),
             "pictures": dict(sorted(Counter(picture.label for picture in learnt).items())),

@@ -32,7 +32,7 @@ from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.extract import Int8Network, extract_augmented
-from uncia_training.fitting.held_out import held_out
+from uncia_training.fitting.fold_heads import fold_heads
 from uncia_training.fitting.logistic import to_head
 from uncia_training.fitting.metrics import as_dict, intervals, measure
 from uncia_training.fitting.selection import Choice, Samples, assign_folds, choose, fit_all, group_names, probabilities
@@ -85,7 +85,7 @@ def fit(
     best = trials[0]
     linear = fit_all(samples, best.c)
     head = to_head(linear, best.calibration)
-    threshold = choose_threshold(kept, _held_out(best).tolist(), (samples.labels > 0).tolist())
+    threshold = choose_threshold(kept, _held_out_probabilities(best).tolist(), (samples.labels > 0).tolist())
     run = Run(
         name=settings.name,
         created_at=newest(train),
@@ -95,13 +95,13 @@ def fit(
         region_rule=rule,
         decision_rule=DecisionRule(threshold.value),
         metrics=_figures(samples, best),
-        training=_account(train, trials, settings, failures) | {"threshold": asdict(threshold)},
+        training=_training_facts(train, trials, settings, failures) | {"threshold": asdict(threshold)},
         surroundings=surroundings(),
         sources=sources_of(train, sources),
         logit_range=_logit_range(head, samples),
         notes=(threshold.note,) if threshold.note else (),
     )
-    return Fitted(run, head, held_out(train, [crop.picture for crop in kept], best), tuple(failures))
+    return Fitted(run, head, fold_heads(train, [crop.picture for crop in kept], best), tuple(failures))
 
 
 def fit_to_folder(
@@ -155,7 +155,7 @@ def _samples(
     return kept, samples, failures
 
 
-def _held_out(best: Choice) -> NDArray[np.float64]:
+def _held_out_probabilities(best: Choice) -> NDArray[np.float64]:
     """Held-out probability of the positive labels together, of each crop's plain picture."""
     chances: NDArray[np.float64] = 1 - probabilities(best.logits, best.calibration)[:, 0]
     return chances
@@ -163,7 +163,7 @@ def _held_out(best: Choice) -> NDArray[np.float64]:
 
 def _figures(samples: Samples, best: Choice) -> dict[str, Any]:
     """Held-out figures over all crops, and within each source that has both classes (the honest comparison)."""
-    chances = _held_out(best)
+    chances = _held_out_probabilities(best)
     truth = samples.labels > 0
     sources = np.asarray(samples.sources)
     mixed = [source for source in np.unique(sources) if 0 < truth[sources == source].sum() < (sources == source).sum()]
@@ -178,7 +178,7 @@ def _figures(samples: Samples, best: Choice) -> dict[str, Any]:
     }
 
 
-def _account(
+def _training_facts(
     train: Sequence[LabelledPicture],
     trials: Sequence[Choice],
     settings: FitSettings,

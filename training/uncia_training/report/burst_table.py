@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_training.comparison.compare import Comparison, Scores
+from uncia_training.comparison.compare import Comparison, SystemScores
 from uncia_training.comparison.figures import frame_figures, sequence_figures
 from uncia_training.comparison.systems import OURS, OURS_ON_WHOLE_FRAMES
 from uncia_training.fitting.metrics import middle
@@ -56,7 +56,7 @@ def _gain(scores: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_]) -> 
 
 def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
     frames = np.flatnonzero(comparison.sequences == number)
-    first = comparison.survey.pictures[frames[0]]
+    first = comparison.inspection.pictures[frames[0]]
     return {
         "sequence": first.sequence or first.file,
         "source": first.source,
@@ -69,7 +69,7 @@ def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
 
 def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[str, Any] | None:
     """What every system says of the sequences of split `test`; None where there are none."""
-    test = np.array([picture.is_test for picture in comparison.survey.pictures])
+    test = np.array([picture.is_test for picture in comparison.inspection.pictures])
     if not test.any():
         return None
     numbers = np.unique(comparison.sequences[test])
@@ -86,12 +86,13 @@ def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[
             for name, one in rows
         ],
         "bursts": [
-            {**_burst(comparison, int(number)), "scores": _told(comparison, int(number), rows)} for number in numbers
+            {**_burst(comparison, int(number)), "scores": _system_scores(comparison, int(number), rows)}
+            for number in numbers
         ],
     }
 
 
-def _rows(comparison: Comparison) -> Iterator[tuple[str, Scores]]:
+def _rows(comparison: Comparison) -> Iterator[tuple[str, SystemScores]]:
     """Every row of the report: each system, and its bundle on the trap where that is scored apart."""
     for one in comparison.results:
         yield one.system.name, one.own
@@ -99,7 +100,9 @@ def _rows(comparison: Comparison) -> Iterator[tuple[str, Scores]]:
             yield f"{one.system.name}, int8", one.on_trap
 
 
-def _told(comparison: Comparison, number: int, rows: Sequence[tuple[str, Scores]]) -> list[dict[str, Any]]:
+def _system_scores(
+    comparison: Comparison, number: int, rows: Sequence[tuple[str, SystemScores]]
+) -> list[dict[str, Any]]:
     frames = comparison.sequences == number
     return [
         {

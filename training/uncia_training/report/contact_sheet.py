@@ -18,8 +18,8 @@ from uncia_contract.model.heads import LogisticHead
 from uncia_contract.pictures.jpeg import open_jpeg, pixel_box
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
+from uncia_training.comparison.bundle_scores import pack
 from uncia_training.comparison.compare import Comparison, Result
-from uncia_training.comparison.trap_side import pack
 from uncia_training.datasets.pictures import read_picture
 
 WIDTH = 178
@@ -45,7 +45,7 @@ class ContactSheet:
         return '<div class="sheet">' + "".join(self._figure(index) for index in pictures) + "</div>"
 
     def _figure(self, index: int) -> str:
-        picture = self._comparison.survey.pictures[index]
+        picture = self._comparison.inspection.pictures[index]
         crop = self._comparison.regions.get(index) if self._result.system.regions else None
         own = self._result.own
         score = own.scored.scores[index]

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from uncia_contract.pictures.exif import parse_time
-from uncia_training.comparison.compare import Comparison, Result, Scores
+from uncia_training.comparison.compare import Comparison, Result, SystemScores
 from uncia_training.comparison.figures import (
     by_name,
     calibration,
@@ -64,7 +64,7 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
 
 
 def _data(comparison: Comparison) -> dict[str, Any]:
-    seen = comparison.survey
+    seen = comparison.inspection
     test = [picture.is_test for picture in seen.pictures]
     return {
         "pictures": len(seen.pictures),
@@ -79,7 +79,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _system(result: Result, comparison: Comparison, negatives_per_day: float) -> dict[str, Any]:
-    seen, own = comparison.survey, result.own
+    seen, own = comparison.inspection, result.own
     scored, threshold = own.scored, own.threshold
     lights = np.asarray(seen.lights)
     content = {
@@ -110,18 +110,18 @@ def _system(result: Result, comparison: Comparison, negatives_per_day: float) ->
     return content
 
 
-def _differences(ours: Scores, other: Scores) -> dict[str, Any]:
+def _differences(ours: SystemScores, other: SystemScores) -> dict[str, Any]:
     return differences(ours.scored, other.scored, (ours.threshold, other.threshold))
 
 
-def _figures(scores: Scores, negatives_per_day: float) -> dict[str, Any]:
+def _figures(scores: SystemScores, negatives_per_day: float) -> dict[str, Any]:
     return {
         "frames": frame_figures(scores.scored, scores.threshold),
         "sequences": sequence_figures(scores.scored, scores.threshold, negatives_per_day),
     }
 
 
-def _threshold_origin(scores: Scores) -> str:
+def _threshold_origin(scores: SystemScores) -> str:
     if scores.chosen:
         return f"mean of those that the folds' training sides chose for a sequence recall of {TARGET_RECALL}"
     return f"recall not estimable: the training sides hold fewer than {MIN_POSITIVE_SEQUENCES} named positive sequences"
@@ -143,7 +143,7 @@ def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
 
     And near-duplicates of which one is labelled positive and the other not.
     """
-    scored, pictures = speaker(comparison).own.scored, comparison.survey.pictures
+    scored, pictures = speaker(comparison).own.scored, comparison.inspection.pictures
     against = np.where(scored.truth, 1 - scored.scores, scored.scores)
 
     def row(index: int, reason: str) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
 def _twins(comparison: Comparison) -> Iterator[tuple[int, int]]:
     """Near-duplicates of different classes: the first of its group, and the one that differs from it."""
     first: dict[int, int] = {}
-    for index, number in enumerate(comparison.survey.duplicates):
+    for index, number in enumerate(comparison.inspection.duplicates):
         earlier = first.setdefault(number, index)
         if comparison.labels[earlier] != comparison.labels[index]:
             yield earlier, index
@@ -180,7 +180,7 @@ def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[flo
     spans: dict[str, list[datetime]] = {}
     negatives = set()
     for picture, label, sequence in zip(
-        comparison.survey.pictures, comparison.labels, comparison.sequences, strict=True
+        comparison.inspection.pictures, comparison.labels, comparison.sequences, strict=True
     ):
         if label > 0:
             continue

@@ -87,7 +87,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class FoldScores:
     """What one fit gave: calibrated probabilities (pictures held out, classes), the pictures' numbers, the chosen C.
 
     `thresholds` are those that the training side chose for means and for highest frames, None where it could not;
@@ -111,72 +111,72 @@ class HeadFit:
     logit_range: tuple[float, float]
 
 
-def score_held_out(side: Rows, asked: Rows, recipe: Recipe) -> Held:
-    """Fits on the crops of one side and scores those of the other, in float."""
-    samples, others = _samples(side, asked.plain, recipe)
-    best = _choose(samples, side, recipe)[0]
+def score_held_out(train: Rows, held_out: Rows, recipe: Recipe) -> FoldScores:
+    """Fits on the training crops and scores the held-out ones, in float."""
+    samples, others = _samples(train, held_out.plain, recipe)
+    best = _choose(samples, train, recipe)[0]
     model = fit_all(samples, best.c)
-    found = thresholds(side, best)
+    found = thresholds(train, best)
     values = found[0].value if found[0].recall is not None else None, found[1].value if found[1].recall else None
-    return Held(probabilities(model.logits(others), best.calibration), asked.picture, best.c, values)
+    return FoldScores(probabilities(model.logits(others), best.calibration), held_out.picture, best.c, values)
 
 
-def fit_head(side: Rows, recipe: Recipe) -> HeadFit:
+def fit_head(train: Rows, recipe: Recipe) -> HeadFit:
     """Fits a head on features as they are, so that a bundle can carry it."""
-    features = side.stored.load().reshape(len(side.labels), side.augmentations, -1)
-    samples = _whole(side, features, recipe, scale_features=True)
-    trials = _choose(samples, side, recipe)
+    features = train.stored.load().reshape(len(train.labels), train.augmentations, -1)
+    samples = _whole(train, features, recipe, scale_features=True)
+    trials = _choose(samples, train, recipe)
     head = to_head(fit_all(samples, trials[0].c), trials[0].calibration)
     weights, bias = head.folded()
     logits = features.reshape(-1, features.shape[2]) @ weights.T + bias
-    return HeadFit(head, trials, thresholds(side, trials[0]), (float(logits.min()), float(logits.max())))
+    return HeadFit(head, trials, thresholds(train, trials[0]), (float(logits.min()), float(logits.max())))
 
 
-def thresholds(side: Rows, best: Choice) -> tuple[Threshold, Threshold]:
+def thresholds(train: Rows, best: Choice) -> tuple[Threshold, Threshold]:
     """The thresholds that the training side's own held-out crops choose: for means, and for highest frames."""
     chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
-    truth = (side.labels > 0).tolist()
+    truth = (train.labels > 0).tolist()
     return (
-        choose_threshold(side.crops, chances, truth, how="mean"),
-        choose_threshold(side.crops, chances, truth, how="max"),
+        choose_threshold(train.crops, chances, truth, how="mean"),
+        choose_threshold(train.crops, chances, truth, how="max"),
     )
 
 
-def _choose(samples: Samples, side: Rows, recipe: Recipe) -> tuple[Choice, ...]:
-    folds = assign_folds(side.labels, _groups(side), samples.sources, INNER_FOLDS, recipe.seed)
-    return choose(samples, folds, recipe.scaled(side.stored.shape[1]), PATIENCE)
+def _choose(samples: Samples, train: Rows, recipe: Recipe) -> tuple[Choice, ...]:
+    folds = assign_folds(train.labels, _groups(train), samples.sources, INNER_FOLDS, recipe.seed)
+    return choose(samples, folds, recipe.scaled(train.stored.shape[1]), PATIENCE)
 
 
-def _groups(side: Rows) -> list[str]:
+def _groups(train: Rows) -> list[str]:
     """What the inner folds keep together: units; where a class has only one here, sequences; else pictures."""
-    pictures = [str(number) for number in side.picture]
-    sequences = ["\0".join(sequence_key(crop.picture)) for crop in side.crops]
-    for names in (side.units.tolist(), sequences):
+    pictures = [str(number) for number in train.picture]
+    sequences = ["\0".join(sequence_key(crop.picture)) for crop in train.crops]
+    for names in (train.units.tolist(), sequences):
         classes = (
-            {name for name, own in zip(names, side.labels, strict=True) if own == label} for label in set(side.labels)
+            {name for name, own in zip(names, train.labels, strict=True) if own == label} for label in set(train.labels)
         )
         if all(len(own) > 1 for own in classes):
             return names
     return pictures
 
 
-def _samples(side: Rows, plain: StoredRows, recipe: Recipe) -> tuple[Samples, NDArray[np.float32] | StoredRows]:
-    if len(side.stored.numbers) > MOST_ROWS and side.stored.shape[1] > MOST_ROWS:
-        empty = np.empty((0, side.augmentations, 0), np.float32)
-        whole = _whole(side, empty, recipe, scale_features=True)
+def _samples(train: Rows, plain: StoredRows, recipe: Recipe) -> tuple[Samples, NDArray[np.float32] | StoredRows]:
+    if len(train.stored.numbers) > MOST_ROWS and train.stored.shape[1] > MOST_ROWS:
+        empty = np.empty((0, train.augmentations, 0), np.float32)
+        whole = _whole(train, empty, recipe, scale_features=True)
         fields = {name: getattr(whole, name) for name in whole.__dataclass_fields__}
-        return StreamedSamples(**fields, stored=side.stored), plain
-    own, others = coordinates(side.stored, plain)
-    return _whole(side, own.reshape(len(side.labels), side.augmentations, -1), recipe, scale_features=False), others
+        return StreamedSamples(**fields, stored=train.stored), plain
+    own, others = coordinates(train.stored, plain)
+    return _whole(train, own.reshape(len(train.labels), train.augmentations, -1), recipe, scale_features=False), others
 
 
-def _whole(side: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
+def _whole(train: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
     return Samples(
         features=features,
-        labels=side.labels,
-        groups=side.units.tolist(),
-        sources=["one"] * len(side.labels),
-        augmentation_weights=np.full(side.augmentations, 1 / side.augmentations),
+        labels=train.labels,
+        groups=train.units.tolist(),
+        sources=["one"] * len(train.labels),
+        augmentation_weights=np.full(train.augmentations, 1 / train.augmentations),
         scale_features=scale_features,
         prior=recipe.prior,
     )

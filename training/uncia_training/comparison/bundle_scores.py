@@ -1,7 +1,8 @@
-"""Held-out pictures scored as the trap scores them: a head packed into a bundle, read back, and run by `score_burst`.
+"""Scores of held-out pictures by a bundle, as the trap gives them.
 
-Decides how the comparison's bundles are made: the integer backbone, the head that the fold's training side gave, and
-the rules of the contract. Their graph lacks the head's integer copy, which the trap does not read.
+A head is packed into a bundle, read back, and run by `score_burst`. Decides how the comparison's bundles are made: the
+integer backbone, the head that the fold's training side gave, and the rules of the contract. Their graph lacks the
+head's integer copy, which the trap does not read.
 """
 
 from collections.abc import Sequence
@@ -57,8 +58,8 @@ def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
     return probes_to_bytes(Probes(grey, features, head.probabilities(features)))
 
 
-class _Telling(Classifier):
-    """The trap's classifier, whose scores note the probabilities of all classes."""
+class _AllClasses(Classifier):
+    """The trap's classifier; its scores note the probabilities of all classes."""
 
     def score(self, image: NDArray[np.uint8]) -> NotedScore:
         row = self.probabilities(image)
@@ -67,13 +68,13 @@ class _Telling(Classifier):
 
 def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
     """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read."""
-    telling = _Telling(bundle)
-    return [_score(telling, burst) for burst in bursts]
+    classifier = _AllClasses(bundle)
+    return [_score(classifier, burst) for burst in bursts]
 
 
-def _score(telling: _Telling, burst: Burst) -> NDArray[np.float64]:
-    rows = np.full((len(burst), len(telling.manifest.labels)), np.nan)
-    verdict = score_burst([picture.path.read_bytes for picture in burst], telling, every_frame=True, workers=1)
+def _score(classifier: _AllClasses, burst: Burst) -> NDArray[np.float64]:
+    rows = np.full((len(burst), len(classifier.manifest.labels)), np.nan)
+    verdict = score_burst([picture.path.read_bytes for picture in burst], classifier, every_frame=True, workers=1)
     for index, frame in enumerate(verdict.frames if verdict else ()):
         if isinstance(frame.score, NotedScore):
             rows[index] = frame.score.note

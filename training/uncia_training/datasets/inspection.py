@@ -19,8 +19,8 @@ SIZE = (224, 224)
 
 
 @dataclass(frozen=True, eq=False)
-class Survey:
-    """The readable pictures, in the data set's order, with what was seen of each; and those that are not readable."""
+class Inspection:
+    """The readable pictures, in the data set's order, with what was found for each; and those that are not readable."""
 
     pictures: tuple[LabelledPicture, ...]
     contents: tuple[str, ...]
@@ -29,10 +29,10 @@ class Survey:
     failures: tuple[PictureFailure, ...]
 
 
-def survey(
+def inspect_pictures(
     pictures: Sequence[LabelledPicture], workers: int, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Survey:
-    """Looks at every picture once."""
+) -> Inspection:
+    """Reads every picture once."""
     readable: list[LabelledPicture] = []
     seen: list[tuple[str, NDArray[np.bool_], Light]] = []
     failures: list[PictureFailure] = []
@@ -44,7 +44,7 @@ def survey(
             readable.append(picture)
             seen.append(result)
         progress(done, len(pictures))
-    return Survey(
+    return Inspection(
         pictures=tuple(readable),
         contents=tuple(content for content, _, _ in seen),
         duplicates=tuple(duplicate_groups([code for _, code, _ in seen])) if seen else (),

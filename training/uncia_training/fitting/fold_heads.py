@@ -1,4 +1,4 @@
-"""What a run hands to the converter's gate: for each picture, a head that never saw it.
+"""The heads of the cross-validation, for the converter's gate: for each picture, one that never saw it.
 
 Decides nothing anew: folds, fits and calibration are those that chose the penalty. The head that goes into the bundle
 is fitted on everything, for there are few pictures of a rare animal; the gate holds these heads to the same rules as
@@ -15,14 +15,14 @@ from uncia_training.fitting.logistic import to_head
 from uncia_training.fitting.selection import Choice
 
 
-def held_out(pictures: Sequence[LabelledPicture], looked_at: Sequence[LabelledPicture], choice: Choice) -> HeldOut:
-    """Of the chosen penalty's folds.
+def fold_heads(pictures: Sequence[LabelledPicture], fitted_on: Sequence[LabelledPicture], choice: Choice) -> HeldOut:
+    """The fold of each picture, and the head of each fold, at the chosen penalty.
 
     Args:
         pictures: of the run, in their order.
-        looked_at: the picture of each crop that was fitted on.
+        fitted_on: the picture of each crop that was fitted on.
         choice: the penalty, with the folds of those crops.
     """
-    fold_of = {picture.file: int(fold) for picture, fold in zip(looked_at, choice.folds, strict=True)}
+    fold_of = {picture.file: int(fold) for picture, fold in zip(fitted_on, choice.folds, strict=True)}
     folds = np.array([fold_of.get(picture.file, NO_FOLD) for picture in pictures], np.intp)
     return HeldOut(folds, [to_head(model, choice.calibration) for model in choice.models])

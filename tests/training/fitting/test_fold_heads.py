@@ -7,7 +7,7 @@ import pytest
 
 from uncia_contract.runs.held_out import NO_FOLD
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.fitting.held_out import held_out
+from uncia_training.fitting.fold_heads import fold_heads
 from uncia_training.fitting.logistic import fit_linear, to_head
 from uncia_training.fitting.selection import Choice, Samples, assign_folds, choose
 
@@ -30,7 +30,7 @@ def fitted() -> tuple[Samples, Choice]:
 def test_a_head_was_fitted_without_the_pictures_it_reads(fitted: tuple[Samples, Choice]) -> None:
     """It is the fit on the other folds, to the bit."""
     samples, choice = fitted
-    found = held_out([picture(n) for n in range(PICTURES)], [picture(n) for n in range(PICTURES)], choice)
+    found = fold_heads([picture(n) for n in range(PICTURES)], [picture(n) for n in range(PICTURES)], choice)
     others = found.folds != 2
     alone = to_head(fit_linear(*samples.rows(others)[:2], 0.01, samples.rows(others)[2]), choice.calibration)
     assert np.array_equal(found.heads[2].weights, alone.weights)
@@ -39,12 +39,12 @@ def test_a_head_was_fitted_without_the_pictures_it_reads(fitted: tuple[Samples, 
 def test_a_sequence_is_in_one_fold(fitted: tuple[Samples, Choice]) -> None:
     """All four of each ten."""
     pictures = [picture(number) for number in range(PICTURES)]
-    folds = held_out(pictures, pictures, fitted[1]).folds.reshape(-1, 4)
+    folds = fold_heads(pictures, pictures, fitted[1]).folds.reshape(-1, 4)
     assert (np.ptp(folds, axis=1).max(), len(np.unique(folds))) == (0, 5)
 
 
 def test_a_picture_that_could_not_be_used_has_no_fold(fitted: tuple[Samples, Choice]) -> None:
     """Order is that of the run's pictures."""
     pictures = [picture(number) for number in range(PICTURES)]
-    folds = held_out([picture(99), *pictures], pictures, fitted[1]).folds
+    folds = fold_heads([picture(99), *pictures], pictures, fitted[1]).folds
     assert (folds[0], (folds[1:] == NO_FOLD).any()) == (NO_FOLD, False)
