@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from uncia_backbones.network import Network
 from uncia_backbones.quantization import quantize
-from uncia_backbones.quantization.activation_ranges import in_integers, least_loss, observed
+from uncia_backbones.quantization.activation_ranges import least_loss, quantized, sampled_activations
 from uncia_backbones.quantization.bias_correction import bias_corrected
 from uncia_backbones.quantization.calibration import choose as choose_calibration
-from uncia_backbones.quantization.gptq_rounding import compensated
+from uncia_backbones.quantization.gptq_rounding import gptq_rounded
 from uncia_backbones.registry import BACKBONES, backbone
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.interpreter import Interpreter
@@ -76,14 +76,14 @@ def variants(network: Network, calibration: Sequence[Image8]) -> Iterator[tuple[
     plain = quantize.converted_int8(network.model, "pooled", calibration)
     yield "min-max", plain
     floating = quantize.calibrated(network.model, "pooled", calibration)
-    yield "min-max, per tensor", in_integers(floating, {}, per_channel=False)
-    seen = observed(floating, calibration[::2])
+    yield "min-max, per tensor", quantized(floating, {}, per_channel=False)
+    seen = sampled_activations(floating, calibration[::2])
     clips = (("percentile 99.99", percentile(99.99)), ("percentile 99.9", percentile(99.9)), ("mse", least_loss))
     for name, clip in clips:
-        yield name, in_integers(floating, {index: clip(values) for index, values in seen.items()})
+        yield name, quantized(floating, {index: clip(values) for index, values in seen.items()})
     few = calibration[:: len(calibration) // CORRECTED_WITH]
     yield "min-max, bias corrected", bias_corrected(plain, floating, few)
-    yield "min-max, rounded together", compensated(plain, floating, calibration)
+    yield "min-max, rounded together", gptq_rounded(plain, floating, calibration)
     yield "all three", quantize.int8_model(network.model, "pooled", calibration)
 
 

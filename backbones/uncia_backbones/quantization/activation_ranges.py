@@ -1,4 +1,4 @@
-"""The range of each activation in which an integer model keeps its steps: narrower than the extremes.
+"""Clipping ranges of activations: narrower than the extremes, chosen for the least squared error.
 
 A tensor's 255 steps are shared out between its smallest and its largest value; rare extremes make every step coarse.
 The range is therefore shrunk until rounding and clipping together lose least, on values seen in calibration pictures;
@@ -25,11 +25,11 @@ Image8 = NDArray[np.uint8]
 
 def least_loss_ranges(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, tuple[float, float]]:
     """(low, high) by tensor of a float model whose activations have ranges beside them."""
-    seen = observed(calibrated, pictures)
+    seen = sampled_activations(calibrated, pictures)
     return {index: least_loss(values) for index, values in seen.items()}
 
 
-def in_integers(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_channel: bool = True) -> bytes:
+def quantized(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_channel: bool = True) -> bytes:
     """The float model in full integers, uint8 input, with these ranges for some tensors."""
     from tensorflow.lite.python.convert import mlir_quantize
 
@@ -42,7 +42,7 @@ def in_integers(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_c
     return _with_uint8_input(done)
 
 
-def observed(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, NDArray[np.float32]]:
+def sampled_activations(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, NDArray[np.float32]]:
     """A sample of each activation's values, its extremes among them, by tensor."""
     tensors = unpack(calibrated).subgraphs[0].tensors
     runner = FloatRunner(calibrated)
@@ -73,8 +73,8 @@ def least_loss(values: NDArray[np.float32]) -> tuple[float, float]:
 
 def _with_uint8_input(model: bytes) -> bytes:
     """Behind a QUANTIZE of its own; the input's integers keep their meaning."""
-    drawn = unpack(model)
-    graph = drawn.subgraphs[0]
+    unpacked = unpack(model)
+    graph = unpacked.subgraphs[0]
     signed = graph.tensors[graph.inputs[0]]  # QUANTIZE is no part of what `mlir_quantize` gives
     pixels = copy.deepcopy(signed)
     pixels.name, pixels.type, pixels.buffer = b"pixels", schema.TensorType.UINT8, 0
@@ -83,12 +83,12 @@ def _with_uint8_input(model: bytes) -> bytes:
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.QUANTIZE
     code.version = 1
-    drawn.operatorCodes.append(code)
+    unpacked.operatorCodes.append(code)
     step = schema.OperatorT()
-    step.opcodeIndex = len(drawn.operatorCodes) - 1
+    step.opcodeIndex = len(unpacked.operatorCodes) - 1
     step.inputs = np.array([len(graph.tensors) - 1], np.int32)
     step.outputs = np.array([graph.inputs[0]], np.int32)
     graph.operators.insert(0, step)
     graph.inputs = step.inputs
-    whole: bytes = pack(drawn)
+    whole: bytes = pack(unpacked)
     return whole

@@ -1,4 +1,4 @@
-"""Biases moved so that each channel's mean is what it is in float: what rounding shifts on average is taken back.
+"""Empirical bias correction: biases are moved until each channel's mean is what it is in float.
 
 Layer by layer, in order, with the integer model as it stands so far (empirical bias correction: Nagel et al. 2019).
 """
@@ -36,12 +36,12 @@ def bias_corrected(
     """
     floats = {_name(tensor): index for index, tensor in enumerate(unpack(calibrated).subgraphs[0].tensors)}
     runner = FloatRunner(calibrated)
-    drawn = unpack(model)
-    graph = drawn.subgraphs[0]
+    unpacked = unpack(model)
+    graph = unpacked.subgraphs[0]
     layers = [
         operator
         for operator in graph.operators
-        if operator_name(drawn, operator) in ("CONV_2D", "DEPTHWISE_CONV_2D")
+        if operator_name(unpacked, operator) in ("CONV_2D", "DEPTHWISE_CONV_2D")
         and _name(graph.tensors[operator.outputs[0]]) in floats
     ]
     wanted: list[list[Means]] = [[] for _ in layers]
@@ -50,9 +50,9 @@ def bias_corrected(
         for operator, means in zip(layers, wanted, strict=True):
             means.append(_channel_means(runner.tensor(floats[_name(graph.tensors[operator.outputs[0]])])))
     for number, (operator, means) in enumerate(zip(layers, wanted, strict=True), start=1):
-        _correct(drawn, operator, np.mean(means, axis=0), pictures)
+        _correct(unpacked, operator, np.mean(means, axis=0), pictures)
         progress(number, len(layers))
-    corrected: bytes = pack(drawn)
+    corrected: bytes = pack(unpacked)
     return corrected
 
 

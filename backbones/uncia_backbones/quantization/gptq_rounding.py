@@ -1,4 +1,4 @@
-"""Weights rounded to integers so that their errors cancel in what the pictures really show.
+"""GPTQ: weights are rounded to integers so that their errors cancel on the calibration pictures.
 
 To the nearest integer each weight errs alone; yet a convolution's inputs vary together, so that what one weight lost
 its neighbours can give back. The weights of an output are rounded one after the other, and each error is spread over
@@ -37,7 +37,7 @@ class Moments:
     covariance: Array
 
 
-def compensated(
+def gptq_rounded(
     int8: bytes,
     float32: bytes,
     pictures: Sequence[NDArray[np.uint8]],
@@ -54,18 +54,18 @@ def compensated(
     Raises:
         BundleError: the models' convolutions are not the same ones.
     """
-    drawn, source = unpack(int8), unpack(float32)
-    integer, real = _shapes(drawn), _shapes(source)
+    integers, source = unpack(int8), unpack(float32)
+    integer, real = _shapes(integers), _shapes(source)
     if integer != real:
         raise BundleError(f"{len(integer)} convolutions in int8, {len(real)} in float; expected the same ones")
     layers = list(_convolutions(source))
-    moments = observe(float32, layers, pictures, progress)
-    for target, layer, seen in zip(_convolutions(drawn), layers, moments, strict=True):
-        _round_layer(drawn, target, constant(source, source.subgraphs[0].tensors[layer.inputs[1]], np.float32), seen)
-    return pack(drawn)
+    moments = input_moments(float32, layers, pictures, progress)
+    for target, layer, seen in zip(_convolutions(integers), layers, moments, strict=True):
+        _round_layer(integers, target, constant(source, source.subgraphs[0].tensors[layer.inputs[1]], np.float32), seen)
+    return pack(integers)
 
 
-def observe(
+def input_moments(
     model: bytes,
     layers: Sequence[Any],
     pictures: Sequence[NDArray[np.uint8]],
@@ -75,17 +75,17 @@ def observe(
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
     runner = FloatRunner(model)
-    looks = [_look(unpacked, graph.tensors[layer.inputs[1]].shape, layer) for layer in layers]
-    sums = [_Sums() for _ in layers]
+    unfolds = [_im2col(unpacked, graph.tensors[layer.inputs[1]].shape, layer) for layer in layers]
+    sums = [_MomentSums() for _ in layers]
     for number, picture in enumerate(pictures, start=1):
         runner.run(picture)
         progress(number, len(pictures))
-        for layer, look, total in zip(layers, looks, sums, strict=True):
-            total.add(look(runner.tensor(int(layer.inputs[0]))[0]))
+        for layer, unfold, total in zip(layers, unfolds, sums, strict=True):
+            total.add(unfold(runner.tensor(int(layer.inputs[0]))[0]))
     return [one.moments() for one in sums]
 
 
-class _Sums:
+class _MomentSums:
     """Sums over rows (groups, places, inputs), added up in float64."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Mom
     graph = model.subgraphs[0]
     tensor = graph.tensors[layer.inputs[1]]
     scale = np.asarray(tensor.quantization.scale, np.float64)
-    rows, back = _by_output(weights.astype(np.float64), operator_name(model, layer) == _DEPTHWISE)
+    rows, back = _as_matrix(weights.astype(np.float64), operator_name(model, layer) == _DEPTHWISE)
     if len(seen.mean) == 1:
         whole = round_rows(rows, seen.covariance[0], scale)
     else:
@@ -138,7 +138,7 @@ def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Mom
         store(model, bias, constant(model, bias, np.int32) + moved.astype(np.int32))
 
 
-def _by_output(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArray[np.int8]], NDArray[np.int8]]]:
+def _as_matrix(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArray[np.int8]], NDArray[np.int8]]]:
     """(outputs, inputs), and the way back."""
     if depthwise:
         shape = weights.shape
@@ -146,14 +146,14 @@ def _by_output(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArra
     return weights.reshape(len(weights), -1), lambda rows: rows.reshape(weights.shape)
 
 
-def _look(model: Any, shape: Sequence[int], layer: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def _im2col(model: Any, shape: Sequence[int], layer: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """From a feature map (rows, columns, channels) to what is multiplied with the weights: (groups, places, inputs)."""
     height, width = int(shape[1]), int(shape[2])
     options = layer.builtinOptions
     stride, same = (int(options.strideH), int(options.strideW)), int(options.padding) == 0
     depthwise = operator_name(model, layer) == _DEPTHWISE
 
-    def look(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def unfold(values: NDArray[np.float32]) -> NDArray[np.float32]:
         padded = _padded(values, (height, width), stride) if same else values
         windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(0, 1))
         chosen = _some(windows[:: stride[0], :: stride[1]])
@@ -161,7 +161,7 @@ def _look(model: Any, shape: Sequence[int], layer: Any) -> Callable[[NDArray[np.
             return np.ascontiguousarray(chosen.reshape(*chosen.shape[:2], -1).transpose(1, 0, 2))
         return chosen.transpose(0, 2, 3, 1).reshape(1, len(chosen), -1)
 
-    return look
+    return unfold
 
 
 def _some(windows: NDArray[np.float32]) -> NDArray[np.float32]:

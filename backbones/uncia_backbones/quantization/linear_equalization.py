@@ -1,4 +1,4 @@
-"""Channels of the linear streams between blocks, centred and scaled so that one range of integers suits them all.
+"""Cross-layer equalization of the linear streams between blocks: one range of integers suits all their channels.
 
 An activation has one scale for all its channels; where one channel spans ten times another's range, the other is left
 with a tenth of the steps. Between blocks no nonlinearity stands in the way: a convolution without activation may give
@@ -41,8 +41,8 @@ class Stream:
     readers: tuple[Any, ...]
 
 
-def evened(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power: float | None = None) -> bytes:
-    """The float model with the channels of its linear streams evened out; its outputs stay what they were.
+def linear_equalized(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power: float | None = None) -> bytes:
+    """The float model with the channels of its linear streams centred and equalized; its outputs are the same.
 
     Args:
         calibrated: float TFLite.
@@ -56,7 +56,7 @@ def evened(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power: floa
     for stream in found:
         depthwise = all(operator_name(model, one) == "DEPTHWISE_CONV_2D" for one in stream.readers)
         suited = POWER_OF_DEPTHWISE if depthwise else POWER
-        _even_out(model, stream, extremes, suited if power is None else power)
+        _equalize(model, stream, extremes, suited if power is None else power)
     changed: bytes = pack(model)
     return changed
 
@@ -120,7 +120,7 @@ def extremes_by_channel(
     }
 
 
-def _even_out(model: Any, stream: Stream, extremes: dict[int, tuple[Array, Array]], power: float) -> None:
+def _equalize(model: Any, stream: Stream, extremes: dict[int, tuple[Array, Array]], power: float) -> None:
     middles = {output_of(one): sum(extremes[output_of(one)]) / 2 for one in stream.writers}
     for one in stream.additions:
         middles[output_of(one)] = sum(middles[int(tensor)] for tensor in one.inputs)

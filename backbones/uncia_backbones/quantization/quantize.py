@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from uncia_backbones.flatbuffer import operator_name, pack, signature, type_name, unpack
 from uncia_backbones.frameworks import frozen, keras, tf
-from uncia_backbones.quantization.activation_ranges import in_integers, least_loss_ranges
+from uncia_backbones.quantization.activation_ranges import least_loss_ranges, quantized
 from uncia_backbones.quantization.bias_correction import bias_corrected
-from uncia_backbones.quantization.gptq_rounding import compensated
-from uncia_backbones.quantization.linear_equalization import evened
-from uncia_backbones.quantization.relu_equalization import stretched
+from uncia_backbones.quantization.gptq_rounding import gptq_rounded
+from uncia_backbones.quantization.linear_equalization import linear_equalized
+from uncia_backbones.quantization.relu_equalization import relu_equalized
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.model.stderr_filter import silenced_unless_error
 
@@ -53,11 +53,11 @@ def int8_model(
     chosen = _checked(pictures, network)
     floating = calibrated(network, layer, chosen)
     progress(PREPARING, 1, 3)
-    floating = evened(stretched(floating, chosen), chosen[::4])
+    floating = linear_equalized(relu_equalized(floating, chosen), chosen[::4])
     progress(PREPARING, 2, 3)
-    model = in_integers(floating, least_loss_ranges(floating, chosen[::2]))
+    model = quantized(floating, least_loss_ranges(floating, chosen[::2]))
     progress(PREPARING, 3, 3)
-    model = compensated(model, floating, chosen, partial(progress, ROUNDING))
+    model = gptq_rounded(model, floating, chosen, partial(progress, ROUNDING))
     model = bias_corrected(model, floating, chosen[::CORRECTED_EVERY], partial(progress, CORRECTING))
     model = _renamed(model)
     refuse_float(model)

@@ -1,11 +1,11 @@
-"""Channels behind a ReLU, each stretched so that one range of integers suits them all.
+"""Cross-layer equalization of ReLU channels: each is scaled so that one range of integers suits them all.
 
 A ReLU commutes with scaling: a channel whose activations stay below m can be written `top / m` times as large, while
 the convolutions that read it divide their weights by the same: in float the network computes the same, and in integers
 that channel has `top / m` times as many steps (cross-layer equalization: Nagel et al. 2019). Behind a ReLU6 the top is
 the 6, and it is the same for activations up to m only; behind a plain ReLU it is the highest channel's m. Depthwise
 weights have a scale for each channel, so there it costs nothing; another convolution's weights share a scale over what
-they read, so there the stretch is moderated. What it brought: docs/decisions/0004-quantization.md.
+they read, so there the factor is moderated. What it brought: docs/decisions/0004-quantization.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from uncia_backbones.quantization.linear_equalization import (
     put_constants,
 )
 
-LARGEST_STRETCH = 8.0
+LARGEST_FACTOR = 8.0
 # Beyond the highest activation seen: a ReLU6 clips what is higher, and other pictures go higher.
 MARGIN = 1.3
 POWER_OF_DENSE = 0.5
@@ -31,23 +31,23 @@ _RELU, _RELU6, _SIX = 1, 3, 6.0
 _THROUGH = ("PAD", "MAX_POOL_2D")  # of what a ReLU gives, which is never below 0
 
 
-def stretched(
+def relu_equalized(
     calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power_of_dense: float = POWER_OF_DENSE
 ) -> bytes:
-    """The float model with the channels behind each ReLU stretched.
+    """The float model with the channels behind each ReLU equalized.
 
     Args:
         calibrated: float TFLite.
         pictures: uint8 (1, height, width, 3): their activations tell each channel's highest.
-        power_of_dense: of the stretch where a convolution over channels reads: 1 for all of it, 0 for none.
+        power_of_dense: of the factor where a convolution over channels reads: 1 for all of it, 0 for none.
     """
     model = unpack(calibrated)
     found = list(_read(model))
     extremes = extremes_by_channel(calibrated, [output_of(writer) for writer, _ in found], pictures)
     for writer, readers in found:
-        stretch = _stretch_of(writer, extremes[output_of(writer)][1])
+        factors = _factors(writer, extremes[output_of(writer)][1])
         dense = not all(_is_depthwise(model, one) for one in readers)
-        _stretch(model, writer, readers, stretch ** (power_of_dense if dense else 1.0))
+        _scale_channels(model, writer, readers, factors ** (power_of_dense if dense else 1.0))
     changed: bytes = pack(model)
     return changed
 
@@ -73,10 +73,10 @@ def _readers(model: Any, tensor: int) -> list[Any]:
     return found
 
 
-def _stretch_of(writer: Any, highest: Array) -> Array:
+def _factors(writer: Any, highest: Array) -> Array:
     if writer.builtinOptions.fusedActivationFunction == _RELU6:
-        return np.clip(_SIX / np.maximum(MARGIN * highest, 1e-6), 1.0, LARGEST_STRETCH)
-    return np.clip(highest.max() / np.maximum(highest, 1e-6), 1.0, LARGEST_STRETCH)
+        return np.clip(_SIX / np.maximum(MARGIN * highest, 1e-6), 1.0, LARGEST_FACTOR)
+    return np.clip(highest.max() / np.maximum(highest, 1e-6), 1.0, LARGEST_FACTOR)
 
 
 def _rectifies(model: Any, one: Any) -> bool:
@@ -88,10 +88,10 @@ def _is_depthwise(model: Any, one: Any) -> bool:
     return operator_name(model, one) == "DEPTHWISE_CONV_2D" and one.builtinOptions.depthMultiplier == 1
 
 
-def _stretch(model: Any, writer: Any, readers: Sequence[Any], stretch: Array) -> None:
+def _scale_channels(model: Any, writer: Any, readers: Sequence[Any], factors: Array) -> None:
     weights, bias = constants(model, writer)
-    along_outputs = stretch if _is_depthwise(model, writer) else stretch[:, None, None, None]
-    put_constants(model, writer, weights * along_outputs, bias * stretch)
+    along_outputs = factors if _is_depthwise(model, writer) else factors[:, None, None, None]
+    put_constants(model, writer, weights * along_outputs, bias * factors)
     for reader in readers:
         weights, bias = constants(model, reader)
-        put_constants(model, reader, weights / stretch, bias)
+        put_constants(model, reader, weights / factors, bias)

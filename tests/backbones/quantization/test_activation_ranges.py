@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.backbones.quantization.test_quantize import pictures, small_network
 
-from uncia_backbones.quantization.activation_ranges import in_integers, least_loss, least_loss_ranges
+from uncia_backbones.quantization.activation_ranges import least_loss, least_loss_ranges, quantized
 from uncia_backbones.quantization.bias_correction import bias_corrected
 from uncia_backbones.quantization.quantize import calibrated, converted_int8, float_tensors
 from uncia_contract.model.interpreter import Interpreter
@@ -26,7 +26,7 @@ def test_only_what_lies_between_input_and_output_is_clipped() -> None:
     """Pixels and features keep their extremes."""
     floating = calibrated(small_network(), "pooled", pictures())
     plain, narrow = (
-        Interpreter(in_integers(floating, ranges), keep_all=True)
+        Interpreter(quantized(floating, ranges), keep_all=True)
         for ranges in ({}, least_loss_ranges(floating, pictures()))
     )
     assert narrow.input == plain.input
@@ -37,7 +37,7 @@ def test_only_what_lies_between_input_and_output_is_clipped() -> None:
 def test_integers_by_parts_are_the_converters() -> None:
     """With the extremes as ranges: the same answers as the converter in one piece, and nothing in float."""
     floating = calibrated(small_network(), "pooled", pictures())
-    parts, whole = in_integers(floating, {}), converted_int8(small_network(), "pooled", pictures())
+    parts, whole = quantized(floating, {}), converted_int8(small_network(), "pooled", pictures())
     assert float_tensors(parts) == []
     for picture in pictures():
         answers = [one.run(picture[0], one.outputs[:1])[0] for one in (Interpreter(parts), Interpreter(whole))]
@@ -47,7 +47,7 @@ def test_integers_by_parts_are_the_converters() -> None:
 def test_the_mean_of_each_feature_comes_back() -> None:
     """A bias that is off in the integer model is moved to where float has it."""
     floating = calibrated(small_network(), "pooled", pictures())
-    plain = in_integers(floating, {})
+    plain = quantized(floating, {})
     corrected = bias_corrected(plain, floating, pictures())
 
     def means(model: bytes) -> np.ndarray:

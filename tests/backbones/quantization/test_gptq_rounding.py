@@ -6,7 +6,7 @@ from tests.backbones.quantization.test_quantize import loaded, pictures, small_n
 
 from uncia_backbones.flatbuffer import operator_name, pack, unpack
 from uncia_backbones.frameworks import keras
-from uncia_backbones.quantization.gptq_rounding import compensated, observe, round_rows
+from uncia_backbones.quantization.gptq_rounding import gptq_rounded, input_moments, round_rows
 from uncia_backbones.quantization.quantize import converted_int8, float_model
 from uncia_contract.errors import BundleError
 
@@ -60,7 +60,7 @@ def test_a_layers_inputs_are_seen_as_the_layer_sees_them(number: int) -> None:
         np.frombuffer(np.asarray(unpacked.buffers[graph.tensors[at].buffer].data, np.uint8).tobytes(), np.float32)
         for at in layer.inputs[1:3]
     )
-    [seen] = observe(linear, [layer], pictures(3))
+    [seen] = input_moments(linear, [layer], pictures(3))
     if number:
         expected = (weights.reshape(9, 8).T * seen.mean).sum(axis=1) + bias
     else:
@@ -88,7 +88,7 @@ def test_a_model_comes_closer_to_float_and_keeps_its_form() -> None:
     """Same operators, shapes and scales; other weights and biases, and a smaller difference of features."""
     network = small_network()
     plain, floating = converted_int8(network, "pooled", smooth(20)), float_model(network, "pooled")
-    better = compensated(plain, floating, smooth(20))
+    better = gptq_rounded(plain, floating, smooth(20))
 
     assert form(better) == form(plain)
     assert better != plain
@@ -131,4 +131,4 @@ def test_models_of_different_networks_are_refused() -> None:
     pixels = keras.Input((16, 16, 3))
     other = keras.Model(pixels, {"map": keras.layers.Conv2D(4, 1)(pixels)})
     with pytest.raises(BundleError, match="2 convolutions in int8, 1 in float"):
-        compensated(converted_int8(small_network(), "pooled", pictures()), float_model(other, "map"), pictures())
+        gptq_rounded(converted_int8(small_network(), "pooled", pictures()), float_model(other, "map"), pictures())

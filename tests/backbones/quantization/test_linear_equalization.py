@@ -8,9 +8,9 @@ import pytest
 from uncia_backbones.efficientnet_lite0 import load
 from uncia_backbones.flatbuffer import unpack
 from uncia_backbones.quantization.float_runner import FloatRunner
-from uncia_backbones.quantization.linear_equalization import evened, streams
+from uncia_backbones.quantization.linear_equalization import linear_equalized, streams
 from uncia_backbones.quantization.quantize import calibrated
-from uncia_backbones.quantization.relu_equalization import stretched
+from uncia_backbones.quantization.relu_equalization import relu_equalized
 from uncia_backbones.registry import backbone
 
 
@@ -43,7 +43,7 @@ def test_each_stage_is_one_stream(network: bytes) -> None:
 @pytest.mark.parametrize("power", [0.5, 1.0])
 def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray], power: float) -> None:
     """To the rounding of float32, also for a picture whose ranges were not looked at."""
-    changed = evened(network, pictures[:2], power)
+    changed = linear_equalized(network, pictures[:2], power)
     before, after = FloatRunner(network), FloatRunner(changed)
     output = int(unpack(network).subgraphs[0].outputs[0])
     for picture in pictures:
@@ -56,7 +56,7 @@ def test_channels_become_alike(network: bytes, pictures: list[np.ndarray]) -> No
     """The narrow channels of each stream take up more of its range than before."""
     tensors = [int(one.outputs[0]) for stream in streams(unpack(network)) for one in stream.writers]
     before = spans(network, tensors, pictures[0])
-    after = spans(evened(network, pictures, 1.0), tensors, pictures[0])
+    after = spans(linear_equalized(network, pictures, 1.0), tensors, pictures[0])
     assert np.median(after) > 1.3 * np.median(before)
 
 
@@ -72,7 +72,7 @@ def test_a_batch_norm_behind_a_sum_reads_a_stream(preactivated: bytes) -> None:
     assert found == [(4, 3, 3), (5, 4, 4)]
 
 
-@pytest.mark.parametrize("change", [evened, stretched])
+@pytest.mark.parametrize("change", [linear_equalized, relu_equalized])
 def test_convolutions_that_share_a_bias_are_changed_each_for_itself(
     preactivated: bytes, pictures: list[np.ndarray], change: Callable[..., bytes]
 ) -> None:

@@ -8,7 +8,7 @@ from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.frameworks import keras
 from uncia_backbones.quantization.float_runner import FloatRunner
 from uncia_backbones.quantization.quantize import calibrated
-from uncia_backbones.quantization.relu_equalization import stretched
+from uncia_backbones.quantization.relu_equalization import relu_equalized
 
 RELU, RELU6 = 1, 3
 
@@ -42,7 +42,7 @@ def highest(model: bytes, picture: np.ndarray) -> np.ndarray:
 
 def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray]) -> None:
     """To the rounding of float32, for pictures whose activations were looked at."""
-    before, after = FloatRunner(network), FloatRunner(stretched(network, pictures, 1.0))
+    before, after = FloatRunner(network), FloatRunner(relu_equalized(network, pictures, 1.0))
     output = int(unpack(network).subgraphs[0].outputs[0])
     for picture in pictures:
         before.run(picture)
@@ -52,7 +52,7 @@ def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray]) 
 
 def test_channels_use_more_of_the_range(network: bytes, pictures: list[np.ndarray]) -> None:
     """The median channel reaches higher than before, in most layers, and none goes beyond the 6."""
-    before, after = (highest(model, pictures[0]) for model in (network, stretched(network, pictures, 1.0)))
+    before, after = (highest(model, pictures[0]) for model in (network, relu_equalized(network, pictures, 1.0)))
     awake = before > 0
     assert np.median(after[awake] / before[awake]) > 1.3
     assert after.max() <= 6.0
@@ -68,7 +68,7 @@ def test_behind_a_plain_relu_channels_become_alike(pictures: list[np.ndarray]) -
     kernel, bias = network.get_layer("writer").get_weights()
     network.get_layer("writer").set_weights([kernel * np.geomspace(0.1, 1, 8), bias])
     before = calibrated(network, "pooled", pictures)
-    after = stretched(before, pictures, 1.0)
+    after = relu_equalized(before, pictures, 1.0)
     [low], [high] = (spread(model, pictures[0]) for model in (before, after))
     assert high > 2 * low
     outputs = [features(model, pictures[0]) for model in (before, after)]
