@@ -47,7 +47,7 @@ from uncia_contract.runs.run_folder import (
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
-from uncia_converter.parity_models import Models
+from uncia_converter.parity_models import ModelPair
 from uncia_converter.probes import make_probes
 
 PARITY = "parity.json"
@@ -101,7 +101,7 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
     return bundle.manifest
 
 
-def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: Models, progress: Progress) -> ParityReport:
+def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: ModelPair, progress: Progress) -> ParityReport:
     pictures = read_labels(run / RUN_PICTURES)
     held_out = held_out_from_bytes(_read(run / RUN_HELD_OUT), len(pictures))
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
@@ -130,12 +130,12 @@ def created_from_environment() -> datetime | None:
         raise DataError(f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970, up to the year 9999") from error
 
 
-def _parts(folder: Path, run: Run) -> tuple[dict[str, Any], Models, LogisticHead]:
+def _parts(folder: Path, run: Run) -> tuple[dict[str, Any], ModelPair, LogisticHead]:
     try:
         described: dict[str, Any] = msgspec.json.decode(_read(folder / RUN_BACKBONE), type=dict[str, Any])
     except UNDECODABLE as error:
         raise DataError(f"{folder / RUN_BACKBONE}: {error}; make the run anew") from error
-    models = Models(_read(folder / RUN_MODEL), _read(folder / RUN_FLOAT), run.logit_range)
+    models = ModelPair(_read(folder / RUN_MODEL), _read(folder / RUN_FLOAT), run.logit_range)
     return described, models, head_from_bytes(_read(folder / RUN_HEAD))
 
 

@@ -58,19 +58,19 @@ def attach_head(
     """
     _check_head(weights, bias, logit_range)
     try:
-        drawing = _Drawing(unpack(backbone))
+        builder = _GraphBuilder(unpack(backbone))
     except BundleError as error:
         raise BundleError(f"backbone.tflite: {error}") from error
-    features = _only_output(drawing.graph, weights.shape[1])
-    channels = int(drawing.graph.tensors[features].shape[-1])
-    flat = _flattened(drawing, features, weights.shape[1])
-    logits = _dense(drawing, flat, weights, bias, shown_range(weights, bias, logit_range), channels)
-    probabilities = _softmax(drawing, logits, len(weights))
-    drawing.graph.tensors[features].name = FEATURES
-    drawing.graph.outputs = np.array([features, probabilities], np.int32)
-    inputs = {_name(drawing.graph.tensors[index]): index for index in drawing.graph.inputs}
-    drawing.model.signatureDefs = [signature(inputs, {FEATURES: features, PROBABILITIES: probabilities})]
-    return pack(drawing.model)
+    features = _only_output(builder.graph, weights.shape[1])
+    channels = int(builder.graph.tensors[features].shape[-1])
+    flat = _flattened(builder, features, weights.shape[1])
+    logits = _dense(builder, flat, weights, bias, shown_range(weights, bias, logit_range), channels)
+    probabilities = _softmax(builder, logits, len(weights))
+    builder.graph.tensors[features].name = FEATURES
+    builder.graph.outputs = np.array([features, probabilities], np.int32)
+    inputs = {_name(builder.graph.tensors[index]): index for index in builder.graph.inputs}
+    builder.model.signatureDefs = [signature(inputs, {FEATURES: features, PROBABILITIES: probabilities})]
+    return pack(builder.model)
 
 
 def _check_head(weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]) -> None:
@@ -86,7 +86,7 @@ def _check_head(weights: NDArray[np.float32], bias: NDArray[np.float32], logit_r
         raise BundleError(f"head: logits from {low} to {high}; expected two numbers, the smaller first")
 
 
-class _Drawing:
+class _GraphBuilder:
     """A graph that grows: tensors and operators are appended, none is changed."""
 
     def __init__(self, model: Any) -> None:
@@ -140,37 +140,37 @@ def _only_output(graph: Any, features: int) -> int:
     return index
 
 
-def _flattened(drawing: _Drawing, features: int, count: int) -> int:
+def _flattened(builder: _GraphBuilder, features: int, count: int) -> int:
     """The features as (1, count): themselves, or behind a RESHAPE where they are a map."""
-    tensor = drawing.graph.tensors[features]
+    tensor = builder.graph.tensors[features]
     if len(tensor.shape) == 2:
         return features
     options = schema.ReshapeOptionsT()
     options.newShape = np.array([1, count], np.int32)
-    shape = drawing.constant("head/shape", options.newShape, None)
-    flat = drawing.tensor("head/flat", (1, count), _Type.INT8, _scale_of(tensor))
-    drawing.operator(_Operator.RESHAPE, 1, [features, shape], flat, _Options.ReshapeOptions, options)
+    shape = builder.constant("head/shape", options.newShape, None)
+    flat = builder.tensor("head/flat", (1, count), _Type.INT8, _scale_of(tensor))
+    builder.operator(_Operator.RESHAPE, 1, [features, shape], flat, _Options.ReshapeOptions, options)
     return flat
 
 
 def _dense(
-    drawing: _Drawing,
+    builder: _GraphBuilder,
     inputs: int,
     weights: NDArray[np.float32],
     bias: NDArray[np.float32],
     logit_range: tuple[float, float],
     channels: int,
 ) -> int:
-    feature_scale = _scale_of(drawing.graph.tensors[inputs]).scale
+    feature_scale = _scale_of(builder.graph.tensors[inputs]).scale
     kernel, offsets, scale = quantized_head(weights, bias, feature_scale, channels)
-    logits = drawing.tensor("head/logits", (1, len(weights)), _Type.INT8, logit_scale(logit_range))
+    logits = builder.tensor("head/logits", (1, len(weights)), _Type.INT8, logit_scale(logit_range))
     parts = [
         inputs,
-        drawing.constant("head/weights", kernel, Scale(scale, 0)),
-        drawing.constant("head/bias", offsets, Scale(scale * feature_scale, 0)),
+        builder.constant("head/weights", kernel, Scale(scale, 0)),
+        builder.constant("head/bias", offsets, Scale(scale * feature_scale, 0)),
     ]
     options = schema.FullyConnectedOptionsT()
-    drawing.operator(_Operator.FULLY_CONNECTED, 4, parts, logits, _Options.FullyConnectedOptions, options)
+    builder.operator(_Operator.FULLY_CONNECTED, 4, parts, logits, _Options.FullyConnectedOptions, options)
     return logits
 
 
@@ -216,12 +216,12 @@ def logit_scale(logit_range: tuple[float, float]) -> Scale:
     return Scale(scale, int(np.clip(round(-128 - low / scale), -128, 127)))
 
 
-def _softmax(drawing: _Drawing, logits: int, classes: int) -> int:
+def _softmax(builder: _GraphBuilder, logits: int, classes: int) -> int:
     scale = Scale(PROBABILITY_SCALE, PROBABILITY_ZERO)
-    probabilities = drawing.tensor(PROBABILITIES, (1, classes), _Type.INT8, scale)
+    probabilities = builder.tensor(PROBABILITIES, (1, classes), _Type.INT8, scale)
     options = schema.SoftmaxOptionsT()
     options.beta = 1.0
-    drawing.operator(_Operator.SOFTMAX, 2, [logits], probabilities, _Options.SoftmaxOptions, options)
+    builder.operator(_Operator.SOFTMAX, 2, [logits], probabilities, _Options.SoftmaxOptions, options)
     return probabilities
 
 

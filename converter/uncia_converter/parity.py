@@ -40,7 +40,7 @@ from uncia_contract.model.manifest import Manifest
 from uncia_contract.runs.held_out import NO_FOLD, HeldOut
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_converter.parity_models import Answers, BothModels, Models
+from uncia_converter.parity_models import HeadProbabilities, ModelPair, ParityScorer
 
 MOST_AUC, MOST_MEAN, MARGIN = 0.002, 0.02, 0.02
 WORST = 10
@@ -139,7 +139,7 @@ class _Row:
 def measure_parity(
     manifest: Manifest,
     head: LogisticHead,
-    models: Models,
+    models: ModelPair,
     pictures: Sequence[LabelledPicture],
     held_out: HeldOut,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -158,7 +158,7 @@ def measure_parity(
         BundleError: a model is none, or not of that kind.
         DataError: not one picture can be used, too many are lost (#8), or a sequence lies in two folds.
     """
-    scorer = BothModels(manifest, head, held_out.heads, models)
+    scorer = ParityScorer(manifest, head, held_out.heads, models)
     folds = {picture.file: int(fold) for picture, fold in zip(pictures, held_out.folds, strict=True)}
     groups = [group for group in map(list, sequences(pictures)) if _fold(group, folds) != NO_FOLD]
     scored: list[list[_Row]] = []
@@ -202,7 +202,9 @@ def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:
     return found.pop() if found else NO_FOLD
 
 
-def _score(group: Sequence[LabelledPicture], scorer: BothModels, name: Callable[[LabelledPicture], str]) -> list[_Row]:
+def _score(
+    group: Sequence[LabelledPicture], scorer: ParityScorer, name: Callable[[LabelledPicture], str]
+) -> list[_Row]:
     verdict = score_burst([picture.path.read_bytes for picture in group], scorer, every_frame=True)
     if verdict is None:
         return []
@@ -214,7 +216,7 @@ def _score(group: Sequence[LabelledPicture], scorer: BothModels, name: Callable[
     ]
 
 
-def _row(file: str, positive: bool, unseen: Answers, own: Answers) -> _Row:
+def _row(file: str, positive: bool, unseen: HeadProbabilities, own: HeadProbabilities) -> _Row:
     def parity(in_float: float, in_integers: float) -> PictureParity:
         return PictureParity(file, positive, round(in_float, 6), round(in_integers, 6))
 

@@ -1,4 +1,4 @@
-"""The integer and the float model asked of the same picture.
+"""The integer and the float model run on the same picture.
 
 Decides what of both is compared: for one head, its probability on the float model's features, on the integer model's
 features in float32 (what the trap computes), and the one that the integer graph gives when the head is inside it (its
@@ -26,7 +26,7 @@ Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Models:
+class ModelPair:
     """A backbone in integers and in float, both with `features` as their only output, and the range that the graph's
     logits must cover."""
 
@@ -36,7 +36,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Answers:
+class HeadProbabilities:
     """One picture's probability of the positive labels by one head."""
 
     in_float: float
@@ -44,10 +44,12 @@ class Answers:
     in_graph: float
 
 
-class BothModels:
-    """A stand-in for the classifier: scores with the integer model; `fold` chooses the held-out head."""
+class ParityScorer:
+    """Scores with the integer model and notes what both models give; `fold` chooses the held-out head."""
 
-    def __init__(self, manifest: Manifest, own: LogisticHead, held_out: Sequence[LogisticHead], models: Models) -> None:
+    def __init__(
+        self, manifest: Manifest, own: LogisticHead, held_out: Sequence[LogisticHead], models: ModelPair
+    ) -> None:
         """Loads the float model once and the integer one for each head.
 
         Raises:
@@ -55,28 +57,30 @@ class BothModels:
         """
         self.manifest, self.fold = manifest, 0
         self._float32 = float_features(models.float32)
-        self._own, *self._held_out = (_Reader(head, models, manifest.positive_columns) for head in (own, *held_out))
+        self._own, *self._held_out = (_HeadReader(head, models, manifest.positive_columns) for head in (own, *held_out))
 
     def score(self, image: Image8) -> NotedScore:
-        """What the trap would say of one model input with the bundle's head; noted: the `Answers` by the held-out
-        head, and by the bundle's."""
+        """The trap's score of one model input with the bundle's head.
+
+        Its note holds the `HeadProbabilities` by the held-out head, and by the bundle's.
+        """
         features = self._float32(image)
         unseen, own = (reader.answers(image, features) for reader in (self._held_out[self.fold], self._own))
         return NotedScore(own.in_int8, (unseen, own))
 
 
-class _Reader:
+class _HeadReader:
     """A head, and the integer model with that head in its graph."""
 
-    def __init__(self, head: LogisticHead, models: Models, positive: list[int]) -> None:
+    def __init__(self, head: LogisticHead, models: ModelPair, positive: list[int]) -> None:
         self._head, self._positive = head, positive
         model = attach_head(models.int8, *head.folded(), models.logit_range)
         self._whole = Interpreter(model, threads=os.cpu_count() or 1)
 
-    def answers(self, image: Image8, float_features: Features) -> Answers:
+    def answers(self, image: Image8, float_features: Features) -> HeadProbabilities:
         int8_features, in_graph = self._whole.run(image, self._whole.outputs)
         by_graph = positive_probability(in_graph, self._positive)
-        return Answers(self._read(float_features), self._read(int8_features), by_graph)
+        return HeadProbabilities(self._read(float_features), self._read(int8_features), by_graph)
 
     def _read(self, features: Features) -> float:
         return positive_probability(self._head.probabilities(features.reshape(1, -1))[0], self._positive)

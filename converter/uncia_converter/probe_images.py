@@ -1,9 +1,9 @@
-"""Drawings that a model scores low, in between and high for each of its labels: found, not photographed.
+"""A search for images that a model scores low, in between and high for each of its labels.
 
 Decides what the search tries and what it keeps.
 
 1. Three smooth fields of rising detail, the last one grey as infrared is: they stir every part of the network.
-2. For each label, drawings on a ladder of scores: a model that always says no, or a runtime that gives every picture
+2. For each label, drawings at rising target scores: a model that always says no, or a runtime that gives every picture
    the same answer, reproduces the fields and not these. Strokes are drawn at random, and those that raise the label's
    margin stay; the same model gives the same drawings.
 3. A drawing is kept only where another set of correct kernels gives nearly the same answer: what is raised is the
@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 FIELDS = 3
 # Log odds of the label at which a drawing is kept: probabilities 0.05, 0.18, 0.5, 0.82 and 0.95.
-LADDER = (-3.0, -1.5, 0.0, 1.5, 3.0)
+TARGET_LOG_ODDS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 MOST_TRIES = 3000
 # So many drawings are begun; of those the better half goes on after so many strokes each.
 BEGUN, STROKES_A_ROUND = 8, 60
@@ -30,13 +30,13 @@ BEGUN, STROKES_A_ROUND = 8, 60
 Image8 = NDArray[np.uint8]
 
 
-class Judge(Protocol):
+class ProbedModel(Protocol):
     """What the search asks of a model."""
 
     def logits(self, image: Image8) -> NDArray[np.float64]:
         """Calibrated logits (labels,) of one input."""
 
-    def certain(self, image: Image8) -> bool:
+    def kernels_agree(self, image: Image8) -> bool:
         """Whether other correct kernels give nearly the same answer (#3)."""
 
 
@@ -49,9 +49,9 @@ class _Drawing:
     chance: np.random.Generator
 
 
-def draw(
+def search_probe_images(
     size: tuple[int, int],
-    judge: Judge,
+    model: ProbedModel,
     labels: int,
     progress: Callable[[int, int], None] = lambda done, most: None,
     tries: int = MOST_TRIES,
@@ -60,17 +60,17 @@ def draw(
 
     `progress` is told how many drawings have been tried, and how many will be at most: `tries` for each label.
     """
-    kept = list(_certain_fields(size, judge))
+    kept = list(_stable_fields(size, model))
     for label in range(labels):
 
         def tried(done: int, before: int = label * tries) -> None:
             progress(before + done, labels * tries)
 
-        kept += _rungs(_climb(size, judge, label, tries, tried))
+        kept += _first_at_each_target(_hill_climb(size, model, label, tries, tried))
     return np.stack(kept)
 
 
-def fields(size: tuple[int, int], seed: int = 0) -> Iterator[Image8]:
+def colour_fields(size: tuple[int, int], seed: int = 0) -> Iterator[Image8]:
     """Smooth seeded colour fields (#1)."""
     chance = np.random.default_rng(seed)
     for number in range(FIELDS):
@@ -82,11 +82,11 @@ def fields(size: tuple[int, int], seed: int = 0) -> Iterator[Image8]:
         yield np.asarray(large) // 8 * 8  # 32 levels: a fifth of the bytes
 
 
-def _certain_fields(size: tuple[int, int], judge: Judge) -> Iterator[Image8]:
-    """The first fields of their kind of which other kernels are sure as well, of ten each."""
-    tried = [list(fields(size, seed)) for seed in range(10)]
+def _stable_fields(size: tuple[int, int], model: ProbedModel) -> Iterator[Image8]:
+    """The first fields of their kind on which other kernels agree, of ten each."""
+    tried = [list(colour_fields(size, seed)) for seed in range(10)]
     for kind in range(FIELDS):
-        yield next((seed[kind] for seed in tried if judge.certain(seed[kind])), tried[0][kind])
+        yield next((seed[kind] for seed in tried if model.kernels_agree(seed[kind])), tried[0][kind])
 
 
 def log_odds(logits: NDArray[np.float64], label: int) -> float:
@@ -94,26 +94,26 @@ def log_odds(logits: NDArray[np.float64], label: int) -> float:
     return float(logits[label] - np.logaddexp.reduce(np.delete(logits, label)))
 
 
-def _rungs(climbed: Iterator[_Drawing]) -> list[Image8]:
-    """The first drawing on each rung of the ladder; the highest as well when the last rung is not reached."""
+def _first_at_each_target(drawings: Iterator[_Drawing]) -> list[Image8]:
+    """The first drawing that reaches each target; the highest as well when the last target is not reached."""
     kept: list[_Drawing] = []
     reached, last = 0, None
-    for drawing in climbed:
-        last, passed = drawing, sum(drawing.margin >= rung for rung in LADDER)
+    for drawing in drawings:
+        last, passed = drawing, sum(drawing.margin >= target for target in TARGET_LOG_ODDS)
         if passed > reached:
             kept, reached = [*kept, drawing], passed
-        if reached == len(LADDER):
+        if reached == len(TARGET_LOG_ODDS):
             break
     if last is not None and last not in kept:
         kept.append(last)
     return [np.asarray(drawing.picture) for drawing in kept]
 
 
-def _climb(
-    size: tuple[int, int], judge: Judge, label: int, most: int, tried: Callable[[int], None]
+def _hill_climb(
+    size: tuple[int, int], model: ProbedModel, label: int, most: int, tried: Callable[[int], None]
 ) -> Iterator[_Drawing]:
-    """Drawings of rising margin for the label, for as long as somebody asks and at most so many are tried."""
-    line = [_begin(size, judge, label, np.random.default_rng((label, number))) for number in range(BEGUN)]
+    """Drawings of rising margin for the label, until the caller stops or so many are tried."""
+    line = [_begin(size, model, label, np.random.default_rng((label, number))) for number in range(BEGUN)]
     best, tries = None, BEGUN
     while tries < most:
         for number in range(len(line)):
@@ -121,24 +121,24 @@ def _climb(
                 if np.isfinite(line[number].margin) and (best is None or line[number].margin > best.margin):
                     best = line[number]
                     yield best
-                line[number] = _improved(line[number], judge, label)
+                line[number] = _improved(line[number], model, label)
             tries += STROKES_A_ROUND
             tried(tries)
         line = sorted(line, key=lambda drawing: drawing.margin, reverse=True)[: max(1, len(line) // 2)]
 
 
-def _begin(size: tuple[int, int], judge: Judge, label: int, chance: np.random.Generator) -> _Drawing:
+def _begin(size: tuple[int, int], model: ProbedModel, label: int, chance: np.random.Generator) -> _Drawing:
     picture = Image.new("RGB", size, _colour(chance))
     for _ in range(4):
         picture = _stroke(picture, chance)
-    return _improved(_Drawing(picture, -np.inf, chance), judge, label)
+    return _improved(_Drawing(picture, -np.inf, chance), model, label)
 
 
-def _improved(drawing: _Drawing, judge: Judge, label: int) -> _Drawing:
+def _improved(drawing: _Drawing, model: ProbedModel, label: int) -> _Drawing:
     picture = _stroke(drawing.picture, drawing.chance)
     pixels = np.asarray(picture)
-    margin = log_odds(judge.logits(pixels), label)
-    better = margin > drawing.margin and judge.certain(pixels)
+    margin = log_odds(model.logits(pixels), label)
+    better = margin > drawing.margin and model.kernels_agree(pixels)
     return _Drawing(picture, margin, drawing.chance) if better else drawing
 
 

@@ -35,7 +35,7 @@ from uncia_converter.parity import (
     require_parity,
     roc_auc,
 )
-from uncia_converter.parity_models import Models
+from uncia_converter.parity_models import ModelPair
 
 SIDE = 32
 
@@ -58,7 +58,7 @@ def manifest(threshold: float = 0.5) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def models() -> Callable[[int, int], Models]:
+def models() -> Callable[[int, int], ModelPair]:
     """An integer and a float model, of one seed or of two; calibrated on pictures like ours."""
 
     def network(seed: int) -> keras.Model:
@@ -72,9 +72,9 @@ def models() -> Callable[[int, int], Models]:
     like_ours = cells.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
 
     @functools.cache
-    def make(one: int, other: int) -> Models:
+    def make(one: int, other: int) -> ModelPair:
         both = int8_model(network(one), "pooled", like_ours), float_model(network(other), "pooled")
-        return Models(*both, logit_range=(-4.0, 4.0))
+        return ModelPair(*both, logit_range=(-4.0, 4.0))
 
     return make
 
@@ -107,7 +107,7 @@ def halves(pictures: Sequence[LabelledPicture], *heads: LogisticHead) -> HeldOut
 
 def measure(
     pictures: Sequence[LabelledPicture],
-    both: Models,
+    both: ModelPair,
     described: Manifest | None = None,
     held_out: HeldOut | None = None,
     bundled: LogisticHead | None = None,
@@ -116,7 +116,7 @@ def measure(
 
 
 def test_an_integer_model_of_the_same_network_passes(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """All pictures and sequences are counted, and the differences are small but not none."""
     report = measure(pictures, models(1, 1))
@@ -126,7 +126,7 @@ def test_an_integer_model_of_the_same_network_passes(
 
 
 def test_another_networks_integer_model_is_refused(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """#1, #2 and #3 are each named, with expected and got, and the worst picture; for both choices of heads and both
     outputs."""
@@ -141,7 +141,7 @@ def test_another_networks_integer_model_is_refused(
 
 
 def test_the_validation_split_is_read_by_heads_that_did_not_see_it(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """#4: each picture by the head of its own fold, whatever the bundle's head says."""
     other = head(-2.0)
@@ -156,7 +156,7 @@ def test_the_validation_split_is_read_by_heads_that_did_not_see_it(
 
 @pytest.mark.parametrize("which", ["validation", "bundled_head"])
 def test_either_choice_of_heads_can_refuse(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture], which: str
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture], which: str
 ) -> None:
     """#4 and #5: a head a thousand times as strong makes every rounding a change of mind."""
     nervous, calm = head(3000.0), head(0.01)
@@ -170,7 +170,7 @@ def test_either_choice_of_heads_can_refuse(
 
 
 def test_a_graph_that_cannot_hold_the_head_is_refused(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """#7: its logits saturate, while the features are as good as ever."""
     narrow = dataclasses.replace(models(1, 1), logit_range=(-0.01, 0.01))
@@ -180,7 +180,7 @@ def test_a_graph_that_cannot_hold_the_head_is_refused(
 
 
 def test_a_sequence_in_two_folds_is_refused(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """No head is left that did not see a frame of it."""
     torn = HeldOut(np.arange(12) % 2, (head(), head()))
@@ -190,7 +190,7 @@ def test_a_sequence_in_two_folds_is_refused(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0)], ids=str)
 def test_frames_of_a_burst_keep_their_own_scores(
-    models: Callable[[int, int], Models],
+    models: Callable[[int, int], ModelPair],
     pictures: list[LabelledPicture],
     monkeypatch: pytest.MonkeyPatch,
     order: tuple[int, ...],
@@ -242,7 +242,7 @@ def test_each_rule_is_as_strict_as_it_says(groups: list[list[PictureParity]], re
 
 
 def test_a_verdict_may_change_at_the_threshold(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """#3: a threshold between the two confidences of a sequence changes its verdict, and that is no problem."""
     one = measure(pictures[6:7], models(1, 1)).validation.worst[0]
@@ -252,7 +252,7 @@ def test_a_verdict_may_change_at_the_threshold(
 
 
 def test_the_worst_pictures_come_first_without_the_machines_path(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """Names are relative to the folder that the pictures share."""
     worst = measure(pictures, models(2, 1)).validation.worst
@@ -262,7 +262,7 @@ def test_the_worst_pictures_come_first_without_the_machines_path(
 
 
 def test_a_missing_picture_is_counted(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture], tmp_path: Path
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture], tmp_path: Path
 ) -> None:
     """The others are compared."""
     gone = LabelledPicture("gone.jpg", pictures[0].path.parent / "gone.jpg", "cat")
@@ -271,7 +271,7 @@ def test_a_missing_picture_is_counted(
 
 
 def test_pictures_that_are_gone_are_no_way_around_the_gate(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """#8: what is left would pass by being little."""
     gone = [LabelledPicture(f"gone{n}.jpg", pictures[0].path.parent / f"gone{n}.jpg", "cat") for n in range(2)]
@@ -280,7 +280,7 @@ def test_pictures_that_are_gone_are_no_way_around_the_gate(
 
 
 def test_a_picture_that_was_not_learnt_from_is_left_out(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """It was unreadable when the folds were made; no head is known not to have seen it."""
     folds = np.array([NO_FOLD, 0, 1, 0, 1, 0])
@@ -288,14 +288,14 @@ def test_a_picture_that_was_not_learnt_from_is_left_out(
     assert (report.pictures, report.failures) == (5, 1)
 
 
-def test_no_picture_at_all_is_an_error(models: Callable[[int, int], Models], tmp_path: Path) -> None:
+def test_no_picture_at_all_is_an_error(models: Callable[[int, int], ModelPair], tmp_path: Path) -> None:
     """Nothing was compared, so nothing passes."""
     with pytest.raises(DataError, match="none of 1 pictures can be used"):
         measure([LabelledPicture("a", tmp_path / "a", "cat")], models(1, 1))
 
 
 def test_the_integer_model_is_no_float_model(
-    models: Callable[[int, int], Models], pictures: list[LabelledPicture]
+    models: Callable[[int, int], ModelPair], pictures: list[LabelledPicture]
 ) -> None:
     """Comparing a model with itself would pass anything."""
     both = models(1, 1)

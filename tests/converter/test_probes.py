@@ -1,4 +1,4 @@
-"""Probes are found by search: on a ladder of scores, certain, always the same; a damaged model does not pass them."""
+"""Probes are searched for: at rising scores, stable across kernels, always the same; a damaged model fails them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.manifest import MODEL, PROBES
 from uncia_contract.model.probes import probes_from_bytes
-from uncia_converter.probe_images import FIELDS, MOST_TRIES, Image8, draw
-from uncia_converter.probes import TwoKernels
+from uncia_converter.probe_images import FIELDS, MOST_TRIES, Image8, search_probe_images
+from uncia_converter.probes import TwoKernelModel
 
 STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
 SIZE = (40, 32)
@@ -30,12 +30,12 @@ class Brightness:
         self.asked += 1
         return np.array([0.0, (image.mean() - 128) * self.slope])
 
-    def certain(self, image: Image8) -> bool:
+    def kernels_agree(self, image: Image8) -> bool:
         return self.sure or int(image.mean()) % 2 == 0
 
 
-def margins(judge: Brightness, probes: Image8) -> list[float]:
-    return [float(judge.logits(probe)[1]) for probe in probes]
+def margins(model: Brightness, probes: Image8) -> list[float]:
+    return [float(model.logits(probe)[1]) for probe in probes]
 
 
 @pytest.fixture(scope="module")
@@ -45,34 +45,34 @@ def starter() -> Bundle:
 
 def test_drawings_score_low_in_between_and_high() -> None:
     """For each of two labels, as far as its ladder goes."""
-    found = margins(Brightness(), draw(SIZE, Brightness(), 2)[FIELDS:])
+    found = margins(Brightness(), search_probe_images(SIZE, Brightness(), 2)[FIELDS:])
     assert (min(found) <= -3, max(found) >= 3, any(-1 < margin < 1 for margin in found)) == (True, True, True)
 
 
 def test_the_same_model_gives_the_same_drawings() -> None:
     """Chance is seeded."""
-    assert np.array_equal(draw(SIZE, Brightness(), 2), draw(SIZE, Brightness(), 2))
+    assert np.array_equal(search_probe_images(SIZE, Brightness(), 2), search_probe_images(SIZE, Brightness(), 2))
 
 
 def test_a_drawing_of_which_other_kernels_are_not_sure_is_not_kept() -> None:
     """Fields and drawings alike."""
-    judge = Brightness(sure=False)
-    assert all(judge.certain(probe) for probe in draw(SIZE, judge, 2))
+    model = Brightness(sure=False)
+    assert all(model.kernels_agree(probe) for probe in search_probe_images(SIZE, model, 2))
 
 
 def test_a_model_that_is_never_moved_ends_the_search() -> None:
     """The highest that was reached is kept, and the tries are counted."""
-    judge, told = Brightness(slope=0.0), [(0, 0)]
-    probes = draw(SIZE, judge, 2, lambda done, most: told.append((done, most)))
+    model, told = Brightness(slope=0.0), [(0, 0)]
+    probes = search_probe_images(SIZE, model, 2, lambda done, most: told.append((done, most)))
     assert len(probes) == FIELDS + 2
-    assert judge.asked <= 2 * MOST_TRIES + 1000
+    assert model.asked <= 2 * MOST_TRIES + 1000
     assert told[-1][0] >= told[-1][1] == 2 * MOST_TRIES
 
 
 def test_the_starters_probes_are_certain(starter: Bundle) -> None:
     """Plain kernels give each of them nearly the same answer."""
-    judge = TwoKernels(starter.members[MODEL], starter.head)
-    assert all(judge.certain(probe) for probe in probes_from_bytes(starter.members[PROBES]).inputs)
+    model = TwoKernelModel(starter.members[MODEL], starter.head)
+    assert all(model.kernels_agree(probe) for probe in probes_from_bytes(starter.members[PROBES]).inputs)
 
 
 def test_a_weight_tensor_of_zeros_is_refused(starter: Bundle) -> None:
