@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from uncia_contract.errors import StorageError
+from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import read_bundle
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
@@ -31,16 +31,10 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     with progress_bars() as progress:
         report = evaluator.evaluate(pictures, progress)
     if arguments.json:
-        _write(arguments.json, json.dumps(report, indent=1) + "\n")
+        with storage_errors(arguments.json):
+            arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     for name in ("images", "sequences"):
         print(f"{name}: {figures_line(report[name])}")
     for failure in report["failures"]:
         print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written ({error.strerror})") from error
