@@ -1,50 +1,133 @@
-"""When a picture was taken, as its EXIF tells: DateTimeOriginal with sub-seconds and offset (EXIF 2.31).
+"""When a picture was taken, and by which of its camera's triggers, as its EXIF or its name tells.
 
-Decides how camera times are read. A time without an offset is taken in the zone that is handed in, for cameras do not
-know theirs; a time that cannot be true is None, never a guess.
+Decides how camera times are read. #1 The first that is a time counts, of DateTimeOriginal, DateTimeDigitized and
+DateTime, each with its own sub-seconds and offset (EXIF 2.31), the maker's note, and the file's name. #2 A date alone
+is no time; hour 24 is the next day's first, second 60 the next minute's. #3 A time without an offset is taken in the
+zone that is handed in, for cameras do not know theirs; where no zone is known, it stays without one. #4 A time before
+1990 or after 2099 cannot be true; it is told apart, for it still shows which pictures belong together.
 """
 
+import re
 import struct
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from PIL import ExifTags
 from PIL.Image import Exif
 
+from uncia_contract.pictures.file_name_times import file_name_time
+from uncia_contract.pictures.maker_notes import MakerNote, maker_note
+
 _YEARS = range(1990, 2100)
+_DATE_AND_HOUR = re.compile(r"(\d{4})[:/-](\d\d)[:/-](\d\d)([T ])(\d\d)")
+_SECOND_60 = re.compile(r"(?<=[T ]\d\d:\d\d:)60")
+_TAGS = (
+    (ExifTags.Base.DateTimeOriginal, ExifTags.Base.SubsecTimeOriginal, ExifTags.Base.OffsetTimeOriginal),
+    (ExifTags.Base.DateTimeDigitized, ExifTags.Base.SubsecTimeDigitized, ExifTags.Base.OffsetTimeDigitized),
+    (ExifTags.Base.DateTime, ExifTags.Base.SubsecTime, ExifTags.Base.OffsetTime),
+)
 
 
-def taken_at(block: bytes, zone: tzinfo = UTC) -> datetime | None:
-    """The time in an EXIF block (`Exif`, two zeros, TIFF) as aware UTC; None where it has none, or an absurd one."""
+@dataclass(frozen=True)
+class Taken:
+    """When and by which camera a picture was taken.
+
+    `clock` is what the camera's clock showed, whatever the year; `at` the time as aware UTC, without a zone where none
+    is known, None where the clock tells none that can be true. `camera` is maker, model and serial number.
+    """
+
+    at: datetime | None = None
+    clock: datetime | None = None
+    camera: str = ""
+    note: MakerNote | None = None
+
+
+def taken(block: bytes, zone: tzinfo | None = UTC, name: str = "") -> Taken:
+    """What an EXIF block (`Exif`, two zeros, TIFF; may be empty) and a file's name tell.
+
+    Args:
+        block: as in a JPEG's header; a broken one tells nothing.
+        zone: of times that name no offset; None where it is not known.
+        name: the file's.
+    """
+    exif, details = _read(block)
+    raw = details.get(ExifTags.Base.MakerNote)
+    note = maker_note(raw) if isinstance(raw, bytes) else None
+    time = _tagged(exif, details) or (note and note.clock) or _clock(file_name_time(name))
+    maker = (exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model), note and note.serial)
+    camera = " ".join(text for part in maker if (text := _text(part)))
+    if time is None:
+        return Taken(None, None, camera, note)
+    return Taken(_true(time, zone), time.replace(tzinfo=None), camera, note)
+
+
+def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo | None = UTC) -> datetime | None:
+    """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed, before 1990 or after 2099.
+
+    Without an offset and with `zone` None, it has no zone.
+    """
+    time = _clock(text, subseconds, offset)
+    return None if time is None else _true(time, zone)
+
+
+def _read(block: bytes) -> tuple[Exif, dict[int, object]]:
     exif = Exif()
     try:
         exif.load(block)
-        details = exif.get_ifd(ExifTags.IFD.Exif)
+        return exif, exif.get_ifd(ExifTags.IFD.Exif)
     except (ValueError, KeyError, TypeError, SyntaxError, OSError, struct.error):
-        return None  # a broken EXIF block is no reason to lose the picture
-    text = details.get(ExifTags.Base.DateTimeOriginal) or exif.get(ExifTags.Base.DateTime)
-    subseconds = details.get(ExifTags.Base.SubsecTimeOriginal)
-    offset = details.get(ExifTags.Base.OffsetTimeOriginal) or details.get(ExifTags.Base.OffsetTime)
-    return parse_time(str(text or ""), str(subseconds or ""), str(offset or ""), zone)
+        return Exif(), {}  # a broken EXIF block is no reason to lose the picture
 
 
-def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo = UTC) -> datetime | None:
-    """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed, before 1990 or after 2099."""
-    cleaned = text.strip().strip("\0")
-    if len(cleaned) >= 10 and cleaned[4] == ":" and cleaned[7] == ":":  # EXIF writes dates with colons
-        cleaned = cleaned[:10].replace(":", "-") + cleaned[10:]
-    try:
-        time = datetime.fromisoformat(cleaned + (offset.strip().strip("\0") if "T" not in cleaned else ""))
-    except ValueError:
-        try:
-            time = datetime.fromisoformat(cleaned)
-        except ValueError:
-            return None
-    if time.year not in _YEARS:
+def _tagged(exif: Exif, details: dict[int, object]) -> datetime | None:
+    """The first tag that is a time (#1)."""
+    for tag, subseconds, offset in _TAGS:
+        of = exif if tag == ExifTags.Base.DateTime else details
+        zone = _text(details.get(offset)) or _text(details.get(ExifTags.Base.OffsetTime))
+        time = _clock(_text(of.get(tag)), _text(details.get(subseconds)), zone)
+        if time is not None:
+            return time
+    return None
+
+
+def _clock(text: str, subseconds: str = "", offset: str = "") -> datetime | None:
+    """A time as it is written, with an offset where it names one; None where it is none (#2)."""
+    cleaned, later = text.strip(" \t\r\n\0"), timedelta()
+    if start := _DATE_AND_HOUR.match(cleaned):  # EXIF writes dates with colons
+        year, month, day, between, hour = start.groups()
+        later = timedelta(days=hour == "24")
+        cleaned = f"{year}-{month}-{day}{between}{'00' if hour == '24' else hour}{cleaned[start.end() :]}"
+    cleaned, leap = _SECOND_60.subn("59", cleaned)
+    if len(cleaned) <= len("2026-01-14"):
         return None
-    time = (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+    try:
+        time = _from_iso(cleaned, offset) + later + timedelta(seconds=leap)
+    except (ValueError, OverflowError):
+        return None
     return time + _fraction(subseconds) if time.microsecond == 0 else time
 
 
+def _from_iso(cleaned: str, offset: str) -> datetime:
+    try:
+        return datetime.fromisoformat(cleaned + (offset.strip(" \0") if "T" not in cleaned else ""))
+    except ValueError:
+        return datetime.fromisoformat(cleaned)
+
+
+def _true(time: datetime, zone: tzinfo | None) -> datetime | None:
+    """The time in UTC (#3), None where it cannot be true (#4)."""
+    if time.year not in _YEARS:
+        return None
+    known = time if time.tzinfo else time.replace(tzinfo=zone)
+    return known.astimezone(UTC) if known.tzinfo else known
+
+
 def _fraction(subseconds: str) -> timedelta:
-    digits = subseconds.strip().strip("\0")
+    digits = subseconds.strip(" \0")
     return timedelta(seconds=float(f"0.{digits}")) if digits.isascii() and digits.isdigit() else timedelta()
+
+
+def _text(value: object) -> str:
+    """A tag's text; damaged blocks hold bytes, numbers or tuples where text should be."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value) if value is not None else ""
+    return text.partition("\0")[0].strip()

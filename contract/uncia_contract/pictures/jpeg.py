@@ -18,7 +18,7 @@ from typing import BinaryIO
 from PIL import ExifTags, Image
 
 from uncia_contract.errors import FrameError
-from uncia_contract.pictures.exif import taken_at
+from uncia_contract.pictures.exif import Taken, taken
 from uncia_contract.pictures.pillow_rows import Box, RowJpeg
 from uncia_contract.pictures.region import Region
 
@@ -263,16 +263,21 @@ def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
     return next(scale for scale in (8, 4, 2, 1) if most >= scale or scale == 1)
 
 
-def jpeg_time(picture: Picture, zone: tzinfo = UTC) -> datetime | None:
-    """When the picture was taken (aware UTC), without decoding it; None where EXIF does not tell or is broken.
+def jpeg_taken(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> Taken:
+    """When and by which camera the picture was taken, without decoding it; as `taken` reads it.
 
     Of a stream only the header is read. Whether the rest is a picture, is not asked.
     """
     stream = stream_of(picture)
     if stream.read(2) != _SOI:
-        return None
+        return taken(b"", zone, name)
     first, *more = [block for block in _app1(stream) if block.startswith(_EXIF)] or [b""]
-    return taken_at(first + b"".join(block[len(_EXIF) :] for block in more), zone) if first else None
+    return taken(first + b"".join(block[len(_EXIF) :] for block in more), zone, name)
+
+
+def jpeg_time(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> datetime | None:
+    """When the picture was taken (aware UTC); None where header and name do not tell, or tell an absurd time."""
+    return jpeg_taken(picture, zone, name).at
 
 
 def _app1(stream: BinaryIO) -> Iterator[bytes]:

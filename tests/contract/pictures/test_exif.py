@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from PIL import ExifTags, Image
+from tests.contract.pictures.render_times import hyperfire
+from tests.contract.pictures.render_times import photographed as tagged
 
 from uncia_contract.pictures.exif import parse_time
-from uncia_contract.pictures.jpeg import jpeg_time
+from uncia_contract.pictures.jpeg import jpeg_taken, jpeg_time
 
 
 @pytest.mark.parametrize(
@@ -19,12 +21,31 @@ from uncia_contract.pictures.jpeg import jpeg_time
         (("2020-09-29T05:38:18+0200",), datetime(2020, 9, 29, 3, 38, 18, tzinfo=UTC)),
         (("2020-09-29T05:38:18Z",), datetime(2020, 9, 29, 5, 38, 18, tzinfo=UTC)),
         (("2020:09:29 05:38:18", "", "rubbish"), datetime(2020, 9, 29, 5, 38, 18, tzinfo=UTC)),
+        (("2026:01:14 24:04:20",), datetime(2026, 1, 15, 0, 4, 20, tzinfo=UTC)),
+        (("2026:12:31 23:59:60",), datetime(2027, 1, 1, tzinfo=UTC)),
+        (("2026:01:14",), None),
+        (("2026-01-14",), None),
         (("0000:00:00 00:00:00",), None),
         (("1970:01:01 00:00:00",), None),
         (("",), None),
         (("yesterday",), None),
     ],
-    ids=["plain", "sub-seconds", "offset", "iso", "zulu", "bad offset", "zeros", "1970", "empty", "words"],
+    ids=[
+        "plain",
+        "sub-seconds",
+        "offset",
+        "iso",
+        "zulu",
+        "bad offset",
+        "hour 24",
+        "second 60",
+        "a date alone",
+        "an ISO date alone",
+        "zeros",
+        "1970",
+        "empty",
+        "words",
+    ],
 )
 def test_a_time_is_read_or_is_none(parts: tuple[str, ...], time: datetime | None) -> None:
     """EXIF 2.31 times, ISO times, and the lies that cameras tell."""
@@ -97,3 +118,56 @@ def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> No
 def test_what_is_no_jpeg_has_no_time(data: bytes) -> None:
     """Nor does it take for ever."""
     assert jpeg_time(data) is None
+
+
+ORIGINAL, DIGITIZED, DATE_TIME = 0x9003, 0x9004, 0x0132
+NOTE = hyperfire(datetime(2026, 1, 14, 3, 43, 4), 17, 3)  # noqa: DTZ001 - as a camera tells it
+
+
+@pytest.mark.parametrize(
+    ("tags", "note", "name", "second"),
+    [
+        ({ORIGINAL: "2026:01:14 03:43:01", DIGITIZED: "2026:01:14 03:43:02"}, NOTE, "", 1),
+        ({ORIGINAL: "0000:00:00 00:00:00", DIGITIZED: "2026:01:14 03:43:02"}, NOTE, "", 2),
+        ({ORIGINAL: "    :  :     :  :  ", DATE_TIME: "2026:01:14 03:43:03"}, NOTE, "", 3),
+        ({ORIGINAL: "2026:01:14", DIGITIZED: " ", DATE_TIME: "2026:01:14 03:43:03"}, NOTE, "", 3),
+        ({ORIGINAL: "0000:00:00 00:00:00"}, NOTE, "20260114_034305.jpg", 4),
+        ({DATE_TIME: "2026:01:14"}, b"", "20260114_034305.jpg", 5),
+        ({}, b"no maker of ours", "IMG_20260114_034305.jpg", 5),
+    ],
+    ids=["original", "digitized after zeros", "modified after blanks", "modified after a date", "maker's note",
+         "name after a date", "name after an unknown note"],
+)  # fmt: skip
+def test_the_first_that_is_a_time_counts(tags: dict[int, object], note: bytes, name: str, second: int) -> None:
+    """#1: not the first that has text."""
+    assert jpeg_time(tagged(tags, note), name=name) == datetime(2026, 1, 14, 3, 43, second, tzinfo=UTC)
+
+
+def test_each_tag_has_its_own_sub_seconds_and_offset() -> None:
+    """Those of a tag that is no time are not added to another's."""
+    tags = {ORIGINAL: "0000:00:00 00:00:00", 0x9291: "9", 0x9011: "+09:00", DIGITIZED: "2026:01:14 03:43:02"}
+    picture = tagged(tags | {0x9292: "25", 0x9012: "+05:00"})
+    assert jpeg_time(picture) == datetime(2026, 1, 13, 22, 43, 2, 250000, tzinfo=UTC)
+
+
+def test_a_time_of_unknown_zone_has_none() -> None:
+    """Never `+00:00` for a guess; a time that names its offset keeps it."""
+    told = tagged({ORIGINAL: "2026:01:14 03:43:01", 0x9011: "+05:00"})
+    untold = tagged({ORIGINAL: "2026:01:14 03:43:01"})
+    assert [jpeg_time(one, None).isoformat() for one in (told, untold)] == [
+        "2026-01-13T22:43:01+00:00",
+        "2026-01-14T03:43:01",
+    ]
+
+
+@pytest.mark.parametrize("text", ["1970:01:01 00:00:07", "1980:01:01 00:00:07"], ids=["1970", "1980"])
+def test_a_clock_that_was_reset_is_shown_and_not_believed(text: str) -> None:
+    """#4: it still tells which pictures belong together."""
+    found = jpeg_taken(tagged({ORIGINAL: text}))
+    assert (found.at, f"{found.clock:%Y:%m:%d %H:%M:%S}") == (None, text)
+
+
+def test_a_picture_names_its_camera() -> None:
+    """Maker, model, and the note's serial number."""
+    found = jpeg_taken(tagged({0x010F: "RECONYX", 0x0110: "HC500 HYPERFIRE"}, NOTE))
+    assert (found.camera, found.note.event, found.note.frame) == ("RECONYX HC500 HYPERFIRE H500", 17, 3)

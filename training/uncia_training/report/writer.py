@@ -185,7 +185,7 @@ def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[flo
         if label > 0:
             continue
         negatives.add(int(sequence))
-        time = parse_time(picture.datetime)
+        time = parse_time(picture.datetime) or parse_time(f"{picture.datetime} 00:00")  # a date alone will do here
         if time is None or not picture.location:
             return NEGATIVES_PER_DAY, "assumed, for not all pictures have a time and a place"
         spans.setdefault(picture.location, []).append(time)
