@@ -23,7 +23,8 @@ import msgspec
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
-from uncia_contract.pictures.jpeg import jpeg_time, picture_bytes
+from uncia_contract.pictures.exif import Taken
+from uncia_contract.pictures.jpeg import jpeg_taken, picture_bytes
 from uncia_contract.pictures.picture_files import is_picture, printable
 from uncia_contract.pictures.preprocessing import RULE
 
@@ -182,8 +183,8 @@ def sequences_of(
     """
     parts = [files[first : first + HEADERS] for first in range(0, len(files), HEADERS)]
     with ThreadPoolExecutor(workers) as pool:
-        times = chain.from_iterable(pool.map(lambda part: [_time(place, file.name, zone) for file in part], parts))
-        frames = [Frame(file.name, Path(), time) for file, time in zip(files, times, strict=True)]
+        told = chain.from_iterable(pool.map(lambda part: [_taken(place, file.name, zone) for file in part], parts))
+        frames = [Frame(file.name, Path(), one.at, one) for file, one in zip(files, told, strict=True)]
     known = {file.name: file for file in files}
     return [
         ArchiveSequence(
@@ -213,9 +214,9 @@ def read_whole(place: Place, name: str) -> bytes:
     return picture_bytes(lambda: place.open(name))
 
 
-def _time(place: Place, name: str, zone: tzinfo) -> datetime | None:
+def _taken(place: Place, name: str, zone: tzinfo | None) -> Taken:
     try:
         with place.open(name) as stream:
-            return jpeg_time(stream, zone)
+            return jpeg_taken(stream, zone, name)
     except OSError:
-        return None  # it is told when the picture itself is read
+        return Taken()  # it is told when the picture itself is read

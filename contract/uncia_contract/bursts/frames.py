@@ -4,30 +4,48 @@ Decides which frames belong together. Where frames come from is the camera's bus
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from uncia_contract.bursts.file_numbers import FileNumber, file_number, ranks
+from uncia_contract.pictures.exif import Taken
 
 
 @dataclass(frozen=True)
 class Frame:
     """One recorded picture: its name within the burst, where its bytes lie, and when it was taken.
 
-    `taken_at` is an aware UTC datetime, None where neither camera nor file tells.
+    `taken_at` is an aware UTC datetime, without a zone where none is known, None where neither camera nor file tells.
+    `taken` is what the picture itself tells: the camera's clock, also where it cannot be true, and its event.
     """
 
     name: str
     path: Path
     taken_at: datetime | None = None
+    taken: Taken = field(default_factory=Taken)
+
+    @cached_property
+    def moment(self) -> datetime | None:
+        """What orders it: its time, else what its clock showed; without a zone, as if that were UTC."""
+        shown = self.taken_at or self.taken.clock
+        return shown if shown is None or shown.tzinfo else shown.replace(tzinfo=UTC)
+
+    @cached_property
+    def number(self) -> FileNumber | None:
+        """The camera's number in the file's name."""
+        return file_number(PurePosixPath(self.path if self.path.name else self.name))
 
     @property
-    def order(self) -> tuple[bool, float, str, str]:
-        """Sorts by time, ties by name; frames without a time come last."""
-        known = self.taken_at is not None
-        return (not known, self.taken_at.timestamp() if self.taken_at else 0.0, self.name, str(self.path))
+    def clock_was_reset(self) -> bool:
+        """Whether its clock showed a day with which clocks begin: 1 January, or any before 1990."""
+        clock = self.taken.clock
+        return clock is not None and (clock.year < 1990 or (clock.month, clock.day) == (1, 1))
 
 
 class BurstRule(Struct, frozen=True):
@@ -52,33 +70,72 @@ class Burst:
 def same_event(previous: Frame, frame: Frame, rule: BurstRule) -> bool:
     """Whether a frame follows the previous one closely enough to show the same visit.
 
-    #1 No further apart than `gap_s`. #2 A frame without a time follows nothing: it stands alone.
+    #1 No further apart than `gap_s`. #2 A frame without a time follows nothing: it stands alone. #5 Frames of one
+    trigger, as the camera counts them, belong together up to `max_duration_s` apart. Triggers do not separate: an
+    animal that stays triggers again.
     """
-    if previous.taken_at is None or frame.taken_at is None:
+    if previous.moment is None or frame.moment is None:
         return False
-    return abs((frame.taken_at - previous.taken_at).total_seconds()) <= rule.gap_s
+    apart_s = abs((frame.moment - previous.moment).total_seconds())
+    return apart_s <= (rule.max_duration_s if _one_trigger(previous, frame) else rule.gap_s)
+
+
+def _one_trigger(one: Frame, other: Frame) -> bool:
+    return (
+        one.taken.note is not None
+        and other.taken.note is not None
+        and (one.taken.camera, one.taken.note.event) == (other.taken.camera, other.taken.note.event)
+    )
 
 
 def is_full(frames: Sequence[Frame], frame: Frame, rule: BurstRule) -> bool:
     """Whether a burst must close before it takes one more frame (#3 by count, #4 by age)."""
-    first = frames[0].taken_at
+    first = frames[0].moment
     too_old = (
         first is not None
-        and frame.taken_at is not None
-        and abs((frame.taken_at - first).total_seconds()) > rule.max_duration_s
+        and frame.moment is not None
+        and abs((frame.moment - first).total_seconds()) > rule.max_duration_s
     )
     return too_old or len(frames) >= rule.max_frames
+
+
+def in_order(frames: Iterable[Frame]) -> list[Frame]:
+    """The frames by time, ties by the camera's file number, then by name; frames without a time come last."""
+    found = list(frames)
+    rank = ranks(frame.number for frame in found if frame.number)
+
+    def key(frame: Frame) -> tuple[bool, float, str, int, str, str]:
+        counter, place = (frame.number.counter, rank[frame.number]) if frame.number else ("", 0)
+        moment = 0.0 if frame.moment is None else frame.moment.timestamp()
+        return frame.moment is None, moment, counter, place, frame.name, str(frame.path)
+
+    return sorted(found, key=key)
 
 
 def bursts(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
     """The bursts among the frames of one trap, in order of time; the order of arrival does not matter.
 
-    A burst that never ends is cut by count and age; each piece after the first `continues` the one before.
+    A burst that never ends is cut by count and age; each piece after the first `continues` the one before. Where file
+    numbers show that the clock was set back, what came before and after forms bursts of its own (`_clock_runs`).
     """
+    ordered = in_order(frames)
+    runs = _clock_runs(ordered, rule)
+    if not any(runs):
+        yield from _cut(ordered, rule)
+        return
+    parts: dict[int, list[Frame]] = {}
+    for frame, run in zip(ordered, runs, strict=True):
+        parts.setdefault(run, []).append(frame)
+    place = {frame: index for index, frame in enumerate(ordered)}
+    cut = (burst for part in parts.values() for burst in _cut(part, rule))
+    yield from sorted(cut, key=lambda burst: place[burst.frames[0]])
+
+
+def _cut(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
     current: list[Frame] = []
     continues = False
-    for frame in sorted(frames, key=lambda frame: frame.order):
-        if current and not same_event(current[-1], frame, rule):
+    for frame in frames:
+        if current and not any(same_event(one, frame, rule) for one in reversed(current)):
             yield Burst(tuple(current), continues)
             current, continues = [], False
         elif current and is_full(current, frame, rule):
@@ -87,3 +144,42 @@ def bursts(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
         current.append(frame)
     if current:
         yield Burst(tuple(current), continues)
+
+
+def _clock_runs(frames: Sequence[Frame], rule: BurstRule) -> list[int]:
+    """For each frame, how often its clock had been set back before it, as the camera's file numbers show.
+
+    #6 The clock was set back where a later number has a time more than `gap_s` earlier: a clock that was corrected or
+    reset, or the hour that comes twice in autumn. Where one in ten of the numbers says so, they are no order.
+    #7 Where a clock shows that it was reset, any earlier time counts, and numbers that do not follow each other: two
+    visits may begin at the same moment of it.
+    """
+    rank = ranks(frame.number for frame in frames if frame.number)
+    counted: dict[str, list[tuple[int, int]]] = {}
+    for index, frame in enumerate(frames):
+        if frame.number is not None and frame.moment is not None:
+            counted.setdefault(frame.number.counter, []).append((rank[frame.number], index))
+    runs = [0] * len(frames)
+    for places in counted.values():
+        steps = list(pairwise(index for _, index in sorted(places)))
+        back = [_set_back_s(frames[before], frames[after]) > rule.gap_s for before, after in steps]
+        if sum(back) > max(1, len(steps) // 10):
+            continue
+        run = 0
+        for (before, after), set_back in zip(steps, back, strict=True):
+            run += set_back or _begins_anew(frames[before], frames[after])
+            runs[after] = run
+    return runs
+
+
+def _set_back_s(before: Frame, after: Frame) -> float:
+    if before.moment is None or after.moment is None:
+        return 0.0
+    return (before.moment - after.moment).total_seconds()
+
+
+def _begins_anew(before: Frame, after: Frame) -> bool:
+    """#7."""
+    if not (before.clock_was_reset and after.clock_was_reset) or before.number is None or after.number is None:
+        return False
+    return _set_back_s(before, after) > 0 or not (after.number == before.number or after.number.follows(before.number))

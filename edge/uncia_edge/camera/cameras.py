@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from uncia_contract.bursts.frames import Frame
 from uncia_contract.errors import DataError, FrameError
-from uncia_contract.pictures.jpeg import check_jpeg, jpeg_time
+from uncia_contract.pictures.jpeg import check_jpeg, jpeg_taken
 
 TimeSource = Literal["trap", "exif", "none"]
 # A camera that looks at many files gives a heartbeat each time it has looked at so many.
@@ -77,6 +77,7 @@ def read_frame(path: Path, zone: tzinfo) -> Frame:
     try:
         with path.open("rb") as picture:
             check_jpeg(picture)
-            return Frame(path.name, path, jpeg_time(picture, zone))
+            told = jpeg_taken(picture, zone, path.name)
+            return Frame(path.name, path, told.at, told)
     except OSError as error:
         raise FrameError(f"cannot be read: {error.strerror}") from error

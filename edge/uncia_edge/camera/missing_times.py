@@ -38,7 +38,8 @@ class MissingTimes:
             self._last = frame.taken_at, written_s, frame.path.parent
             return frame
         self._guessed.add(frame.path)
-        return replace(frame, taken_at=self._beside_last(frame.path, written_s) or _moment(written_s))
+        guess = self._beside_last(frame.path, written_s) or _moment(written_s)
+        return replace(frame, taken_at=guess, taken=replace(frame.taken, clock=None))
 
     def were_used(self, frames: Iterable[Frame]) -> bool:
         """Whether one of these frames got its time here; they are forgotten."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.bursts.frames import BurstRule, Frame, bursts, in_order
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.messages.records import MAX_FRAMES
 from uncia_contract.pictures.picture_files import is_picture
@@ -108,7 +108,7 @@ def recorded_burst(name: str, files: Sequence[Path], zone: tzinfo = UTC) -> Arri
             frames.append(read_frame(path, zone))
         except FrameError as error:
             failures.append(Failure(path, str(error)))
-    ordered = tuple(sorted(frames, key=lambda frame: frame.order))
+    ordered = tuple(in_order(frames))
     source: TimeSource = "exif" if any(frame.taken_at for frame in ordered) else "none"
     return ArrivedBurst(name, ordered, tuple(failures), time_source=source)
 

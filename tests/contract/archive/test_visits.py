@@ -1,11 +1,12 @@
 """An archive's pictures are found trap by trap, cut into sequences by EXIF, and kept once they are scored."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.contract.pictures.render_times import hyperfire, photographed
 
 from uncia_contract.archive import visits
 from uncia_contract.archive.archive_scores import score_log, score_sequence
@@ -143,3 +144,23 @@ def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> Non
         log.add(third, LINES[third])
     with score_log(tmp_path / "log") as log:
         assert (log.read(first), log.read(third)) == (LINES[first], LINES[third])
+
+
+def test_a_card_of_makers_notes_is_cut_by_their_events(tmp_path: Path) -> None:
+    """Pictures that carry no standard time but a Reconyx note; one event waits 20 s between its pictures."""
+    start = datetime(2012, 6, 14, 18, 38, 10)  # noqa: DTZ001 - as a camera tells it
+    shots = [(17, 0), (17, 20), (17, 40), (18, 300), (18, 301)]
+    for number, (event, second) in enumerate(shots, start=1):
+        note = hyperfire(start + timedelta(seconds=second), event, 1)
+        path = tmp_path / f"ridge/DCIM/100RECNX/RCNX{number:04}.JPG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photographed({}, note))
+    assert [len(one) for one in names(tmp_path, "ridge")] == [3, 2]
+
+
+def test_a_clock_of_1970_cuts_and_is_not_published(tmp_path: Path) -> None:
+    """Its pictures belong together; their time stays unknown."""
+    for number in (1, 2):
+        (tmp_path / f"IMG_{number:04}.JPG").write_bytes(photographed({0x9003: f"1970:01:01 00:00:0{number}"}))
+    (sequence,) = archive_of(tmp_path).sequences("", BurstRule(), "me")
+    assert sequence.times == (None, None)

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.pictures.exif import Taken
+from uncia_contract.pictures.maker_notes import MakerNote
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,3 +72,107 @@ def test_a_frame_without_a_time_stands_alone() -> None:
     """Rule #2."""
     found = bursts([frame(0), Frame("x", Path("x")), Frame("y", Path("y"))], BurstRule())
     assert [len(burst.frames) for burst in found] == [1, 1, 1]
+
+
+def noted(second: float, event: int, name: str, serial: str = "H500") -> Frame:
+    """A frame whose maker's note names an event."""
+    time = START + timedelta(seconds=second)
+    note = MakerNote(time.replace(tzinfo=None), event, 1, 10, serial)
+    return Frame(name, Path(name), time, Taken(time, note.clock, serial, note))
+
+
+def clocked(clock: datetime, name: str) -> Frame:
+    """A frame whose clock showed that, as a reader hands it over."""
+    at = clock.replace(tzinfo=UTC) if clock.year >= 1990 else None
+    return Frame(name, Path(name), at, Taken(at, clock))
+
+
+def test_frames_of_one_trigger_belong_together_beyond_the_gap() -> None:
+    """Rule #5: a camera that waits half a minute between the pictures of one event."""
+    frames = [noted(0, 17, "a"), noted(30, 17, "b"), noted(60, 17, "c"), noted(90, 18, "d")]
+    assert seconds(bursts(frames, BurstRule())) == [["a", "b", "c"], ["d"]]
+
+
+def test_a_frame_without_a_note_does_not_tear_an_event() -> None:
+    """Programs that edit a picture drop its note."""
+    frames = [noted(0, 17, "a"), frame(9, "b"), noted(25, 17, "c")]
+    assert seconds(bursts(frames, BurstRule())) == [["a", "b", "c"]]
+
+
+def test_events_that_follow_each_other_are_one_visit() -> None:
+    """An animal that stays triggers again: Reconyx events of one leopard lie two to eight seconds apart."""
+    assert len(list(bursts([noted(0, 17, "a"), noted(5, 18, "b"), noted(9, 19, "c")], BurstRule()))) == 1
+
+
+@pytest.mark.parametrize("second", [200, 30], ids=["two minutes later", "of another camera"])
+def test_equal_event_numbers_are_one_event_only_by_one_camera_and_soon(second: int) -> None:
+    """Counters begin anew, and every camera has its own."""
+    other = noted(second, 17, "b", "H500" if second == 200 else "other")
+    assert len(list(bursts([noted(0, 17, "a"), other], BurstRule()))) == 2
+
+
+@pytest.mark.parametrize("year", [1970, 2000])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(((1, 10), (2, 11), (3, 13)), ((40, 11), (41, 12), (42, 14))),
+     (((1, 10), (2, 11), (3, 13)), ((4, 11), (5, 12), (6, 14))),
+     (((1, 10), (2, 11), (3, 12)), ((40, 15), (41, 16), (42, 18)))],
+    ids=["a gap in the numbers, interleaved", "an order against the time", "a gap in the numbers, one after another"],
+)  # fmt: skip
+def test_two_visits_that_begin_with_a_reset_clock_are_two(year: int, first, second) -> None:
+    """Rule #7: (file number, second) of each frame."""
+    frames = [clocked(datetime(year, 1, 1, 0, 0, at), f"IMG_{number:04}.JPG") for number, at in (*first, *second)]  # noqa: DTZ001
+    assert [len(burst.frames) for burst in bursts(frames, BurstRule())] == [3, 3]
+
+
+def test_a_clock_of_1970_cuts_bursts_by_relative_time() -> None:
+    """The time is not published, and yet it shows what belongs together."""
+    frames = [clocked(datetime(1970, 1, 1, 0, 0, at), f"IMG_{at:04}.JPG") for at in (1, 2, 3)]  # noqa: DTZ001
+    later = [clocked(datetime(1970, 1, 1, 5, 0, at), f"IMG_{at:04}.JPG") for at in (4, 5)]  # noqa: DTZ001
+    assert [len(burst.frames) for burst in bursts(frames + later, BurstRule())] == [3, 2]
+
+
+def test_the_hour_that_comes_twice_is_two_hours() -> None:
+    """Rule #6: numbers go on while the clock is set back an hour in autumn."""
+    minutes = (10, 20, 30, 40, 50, 10, 20)
+    frames = [
+        clocked(datetime(2026, 10, 25, 2, minute, second), f"IMG_{3 * index + second + 1:04}.JPG")  # noqa: DTZ001
+        for index, minute in enumerate(minutes)
+        for second in range(3)
+    ]
+    found = [[one.name for one in burst.frames] for burst in bursts(frames, BurstRule())]
+    assert len(found) == 7 and ["IMG_0001.JPG", "IMG_0002.JPG", "IMG_0003.JPG"] in found
+
+
+def test_numbers_that_are_no_order_do_not_tear_bursts() -> None:
+    """As after sorting by species and numbering anew."""
+    frames = [clocked(datetime(2026, 5, 1, 2, n % 5, n // 5), f"IMG_{n:04}.JPG") for n in range(20)]  # noqa: DTZ001
+    assert [len(burst.frames) for burst in bursts(frames, BurstRule())] == [4, 4, 4, 4, 4]
+
+
+def test_deleted_pictures_do_not_tear_a_burst() -> None:
+    """A gap in the numbers means nothing while the clock is right."""
+    frames = [clocked(datetime(2026, 5, 1, 2, 0, n), f"IMG_{10 * n:04}.JPG") for n in range(1, 5)]  # noqa: DTZ001
+    assert len(list(bursts(frames, BurstRule()))) == 1
+
+
+def test_numbers_that_wrap_keep_their_order_within_a_second() -> None:
+    """9999 and 1 have the same time."""
+    names = ["IMG_9998.JPG", "IMG_9999.JPG", "IMG_0001.JPG"]
+    frames = [clocked(datetime(2026, 5, 1, 2, 0, 1), name) for name in reversed(names)]  # noqa: DTZ001
+    assert seconds(bursts(frames, BurstRule())) == [names]
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60), st.sampled_from([1970, 2000, 2026]))), st.randoms())
+def test_numbered_frames_are_in_exactly_one_burst_in_any_order_of_arrival(drawn, random) -> None:
+    """Whatever clocks and numbers say of each other."""
+    drawn = {number: (second, year) for second, number, year in drawn}
+    frames = [
+        clocked(datetime(year, 1, 1, 0, 0, 0) + timedelta(seconds=second), f"IMG_{number:04}.JPG")  # noqa: DTZ001
+        for number, (second, year) in drawn.items()
+    ]
+    shuffled = list(frames)
+    random.shuffle(shuffled)
+    found = list(bursts(shuffled, BurstRule()))
+    assert found == list(bursts(frames, BurstRule()))
+    assert sorted(one.name for burst in found for one in burst.frames) == sorted(one.name for one in frames)
