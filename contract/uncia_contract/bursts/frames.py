@@ -32,8 +32,8 @@ class Frame:
 
     @cached_property
     def moment(self) -> datetime | None:
-        """What orders it: its time, else what its clock showed; without a zone, as if that were UTC."""
-        shown = self.taken_at or self.taken.clock
+        """What orders it: the picture's own time, what its clock showed, else `taken_at`; as UTC without a zone."""
+        shown = self.taken.at or self.taken.clock or self.taken_at
         return shown if shown is None or shown.tzinfo else shown.replace(tzinfo=UTC)
 
     @cached_property

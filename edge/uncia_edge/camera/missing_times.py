@@ -3,7 +3,8 @@
 Decides by the file's modification time, in two ways. A frame that was written within a burst's gap of the file before
 it, and into the same folder, belongs beside it: it gets that frame's time and the seconds between the two files, so
 that one missing or absurd EXIF time does not tear a burst apart. Otherwise it gets the file's own time: pictures of
-another camera, copied at the same time, join no burst of this one. Both are guesses, and the record says so.
+another camera, copied at the same time, join no burst of this one; where its clock was reset, that clock still shows
+which of them belong together (`Frame.moment`). Both are guesses, and the record says so.
 """
 
 from collections.abc import Iterable
@@ -38,8 +39,10 @@ class MissingTimes:
             self._last = frame.taken_at, written_s, frame.path.parent
             return frame
         self._guessed.add(frame.path)
-        guess = self._beside_last(frame.path, written_s) or _moment(written_s)
-        return replace(frame, taken_at=guess, taken=replace(frame.taken, clock=None))
+        beside = self._beside_last(frame.path, written_s)
+        if beside is None:
+            return replace(frame, taken_at=_moment(written_s))
+        return replace(frame, taken_at=beside, taken=replace(frame.taken, clock=None))
 
     def were_used(self, frames: Iterable[Frame]) -> bool:
         """Whether one of these frames got its time here; they are forgotten."""

@@ -1,11 +1,13 @@
 """The recorded camera: which files are pictures, and in which order they play."""
 
 import io
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
+from tests.contract.pictures.render_times import hyperfire, photographed
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import DataError
@@ -149,3 +151,18 @@ def test_a_folder_of_more_frames_than_a_record_can_name_is_cut(tmp_path: Path, m
     assert [len(burst.frames) for burst in bursts] == [3, 3, 1]
     assert [burst.continues for burst in bursts] == [False, True, True]
     assert [len(burst.failures) for burst in bursts] == [1, 0, 0]
+
+
+def test_a_card_is_cut_by_its_makers_events_and_by_a_clock_that_was_reset(tmp_path: Path) -> None:
+    """One trigger that waits 30 s between its pictures; two visits by a clock of 1970, whose time is not published."""
+    start = datetime(2012, 6, 14, 18, 38, 10)  # noqa: DTZ001 - as a camera tells it
+    for number in (1, 2):
+        note = hyperfire(start.replace(second=30 * number - 30), 17, number)
+        (tmp_path / f"RCNX{number:04}.JPG").write_bytes(photographed({}, note))
+        os.utime(tmp_path / f"RCNX{number:04}.JPG", (1e9, 1e9))
+    for hour, number in ((0, 3), (0, 4), (5, 5)):
+        (tmp_path / f"RCNX{number:04}.JPG").write_bytes(photographed({0x9003: f"1970:01:01 0{hour}:00:0{number}"}))
+    found = list(RecordedCamera(tmp_path, rule=BurstRule()).bursts())
+    told = {tuple(frame.name[7] for frame in burst.frames): burst.time_source for burst in found}
+    assert told == {("1", "2"): "exif", ("3", "4"): "none", ("5",): "none"}
+    assert all(frame.taken_at.year > 1990 for burst in found for frame in burst.frames)
