@@ -27,7 +27,8 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     must stay the same, and `quiet_s` when a burst has ended (by default the bundle's gap and two seconds). `picamera2`
     is the Pi's own camera, `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures
     from before the trigger and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of
-    burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none.
+    burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none,
+    or `zone` by its name in the IANA database.
     """
 
     kind: Literal["recorded", "watched", "picamera2"] = "recorded"
@@ -46,6 +47,7 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     strip_top: Fraction = 0.0
     strip_bottom: Fraction = 0.0
     utc_offset_h: Annotated[float, Meta(ge=-14, le=14)] = 0.0
+    zone: str = ""
 
     @property
     def strips(self) -> Strips | None:

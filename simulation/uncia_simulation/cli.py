@@ -8,12 +8,13 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError, StorageError
 from uncia_simulation.outcome import outcome, print_outcome
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strips", metavar="TOP,BOTTOM", default="0,0", help="burnt-in strips, fractions of the height"
     )
+    parser.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     parser.set_defaults(run=_simulate)
     render = add("render", "render bursts without replaying them")
     render.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
@@ -75,13 +77,16 @@ def _simulate(arguments: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="uncia-rendered-") as rendered:
         bursts = arguments.bursts or _rendered(Path(rendered), console)
         bundle = arguments.bundle or (STARTER if arguments.bursts else DEMO)
-        plan = Plan(bursts, bundle, _made(out), _address(arguments.broker), _strips(arguments.strips))
+        broker, strips = _address(arguments.broker), _strips(arguments.strips)
+        plan = Plan(bursts, bundle, _made(out), broker, strips, zone=arguments.utc_offset or UTC)
         result = outcome(_replay(plan), bursts)
     if arguments.json:
         _write(arguments.json, json.dumps(result, indent=1) + "\n")
     print_outcome(result, console)
     console.print(f"Catalogue: {out / CATALOGUE}", highlight=False)
     console.print(f"  .venv/bin/uncia-collect list --data {out / CATALOGUE}", highlight=False, soft_wrap=True)
+    if arguments.bursts and arguments.utc_offset is None:
+        console.print("Times that name no zone were taken as UTC; --utc-offset tells theirs.", highlight=False)
     if arguments.bursts is None:
         console.print(
             "These were rendered scenes and a demonstration bundle trained on such. "

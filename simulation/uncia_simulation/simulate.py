@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_collector.runtime import Collector
@@ -29,7 +30,8 @@ class Plan:
     """What to replay, with which bundle, and where everything is left.
 
     `broker` is an address of one that runs already; None starts one. `strips` are the heights of burnt-in strips in
-    fractions of the frame, `wait_s` the patience for deliveries after the last burst.
+    fractions of the frame, `wait_s` the patience for deliveries after the last burst, `zone` that of picture times
+    that name none.
     """
 
     bursts: Path
@@ -38,6 +40,7 @@ class Plan:
     broker: tuple[str, int] | None = None
     strips: tuple[float, float] = (0.0, 0.0)
     wait_s: float = 120.0
+    zone: tzinfo = UTC
 
 
 @dataclass
@@ -107,7 +110,14 @@ def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
 
 
 def _trap(plan: Plan, host: str, port: int) -> TrapSettings:
-    camera = CameraSettings(folder=str(plan.bursts), strip_top=plan.strips[0], strip_bottom=plan.strips[1])
+    offset = plan.zone.utcoffset(None)  # of a zone that is a name: None
+    camera = CameraSettings(
+        folder=str(plan.bursts),
+        strip_top=plan.strips[0],
+        strip_bottom=plan.strips[1],
+        utc_offset_h=0.0 if offset is None else offset.total_seconds() / 3600,
+        zone=str(plan.zone) if offset is None else "",
+    )
     return TrapSettings(
         trap=TRAP,
         bundle=str(plan.bundle),

@@ -1,6 +1,7 @@
 """Writes scores as CSV: one line a picture, for spreadsheets and R.
 
-Decides columns and their order. Empty fields mean unknown; times are ISO 8601 with offset; boxes are fractions.
+Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
+known; boxes are fractions.
 """
 
 import csv

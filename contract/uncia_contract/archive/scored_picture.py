@@ -10,7 +10,8 @@ class ScoredPicture:
 
     `file` is a relative path with forward slashes. `score` is the probability of `label` in [0, 1], None where early
     exit spared the picture; `region` is (left, top, width, height) in fractions of the oriented picture, None for all
-    of it. `failure` names why it could not be scored at all. `confidence` is its sequence's, the number that decided.
+    of it. `taken_at` has no zone where none is known. `failure` names why it could not be scored at all. `confidence`
+    is its sequence's, the number that decided.
     """
 
     file: str

@@ -2,9 +2,9 @@
 
 Decides what an archive is. #1 A picture is what `picture_files` takes for one. #2 Pictures of one folder are one
 trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so that a burst may run
-from one into the next. #3 Times are EXIF's; only headers are read for them. #4 A sequence is named by its files' names,
-sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
-another sequence.
+from one into the next. #3 Times are those of EXIF, the maker's note or the name; only headers are read for them. Where
+no zone is known, they stay as the camera wrote them. #4 A sequence is named by its files' names, sizes and times of
+change, by what shall score it and how pictures become inputs: whatever changes one of them makes it another sequence.
 """
 
 import hashlib
@@ -98,18 +98,18 @@ class ArchiveSequence:
 class Archive:
     """Everything below a place, trap by trap: no more than one trap's names are held at a time."""
 
-    def __init__(self, place: Place, called: str, zone: tzinfo = UTC) -> None:
+    def __init__(self, place: Place, called: str, zone: tzinfo | None = UTC) -> None:
         """Counts the pictures; opens none.
 
         Args:
             place: where they lie.
             called: names the place in messages.
-            zone: of EXIF times that name no offset.
+            zone: of times that name no offset; None where it is not known.
 
         Raises:
             DataError: the place cannot be read, or there are no pictures.
         """
-        self.place, self._zone = place, zone
+        self.place, self.zone = place, zone
         self._traps: dict[str, list[str]] = defaultdict(list)
         self.pictures = 0
         try:
@@ -137,10 +137,10 @@ class Archive:
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
         """One trap's sequences, in order of time; see `sequences_of`."""
-        return sequences_of(self.place, self.files(trap), rule, scored_by, trap, self._zone, workers)
+        return sequences_of(self.place, self.files(trap), rule, scored_by, trap, self.zone, workers)
 
 
-def archive_of(folder: Path, zone: tzinfo = UTC) -> Archive:
+def archive_of(folder: Path, zone: tzinfo | None = UTC) -> Archive:
     """The archive in a folder of this machine.
 
     Raises:
@@ -167,7 +167,7 @@ def sequences_of(
     rule: BurstRule,
     scored_by: str,
     trap: str = "",
-    zone: tzinfo = UTC,
+    zone: tzinfo | None = UTC,
     workers: int = 1,
 ) -> list[ArchiveSequence]:
     """The sequences that one trap's pictures form, in order of time.
@@ -178,7 +178,7 @@ def sequences_of(
         rule: when a sequence ends.
         scored_by: names whatever will score them, such as a bundle's sha256.
         trap: its name.
-        zone: of EXIF times that name no offset.
+        zone: of times that name no offset; None where it is not known.
         workers: threads that read headers.
     """
     parts = [files[first : first + HEADERS] for first in range(0, len(files), HEADERS)]

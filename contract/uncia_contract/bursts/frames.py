@@ -21,7 +21,7 @@ from uncia_contract.pictures.exif import Taken
 class Frame:
     """One recorded picture: its name within the burst, where its bytes lie, and when it was taken.
 
-    `taken_at` is an aware UTC datetime, without a zone where none is known, None where neither camera nor file tells.
+    `taken_at` is an aware UTC datetime, without a zone where none is known; None where neither camera nor file tells.
     `taken` is what the picture itself tells: the camera's clock, also where it cannot be true, and its event.
     """
 

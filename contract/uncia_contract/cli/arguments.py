@@ -1,8 +1,10 @@
-"""Numbers on a command line, refused where they mean nothing; for `add_argument(type=...)` of every command."""
+"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere."""
 
 import argparse
 import math
 from collections.abc import Callable
+from datetime import timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -29,3 +31,26 @@ def amount(text: str) -> float:
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text}: expected a number, 0 or more")
     return number
+
+
+ZONE_HELP = "zone of camera times that name none: hours, such as 5.5, or a name, such as Asia/Dushanbe (unknown)"
+
+
+def zone(text: str) -> tzinfo:
+    """Reads a zone: hours ahead of UTC, as `utc_offset_h` of trap.toml, or a name of the IANA database."""
+    try:
+        hours = float(text)
+    except ValueError:
+        return _named_zone(text)
+    if not -14 <= hours <= 14:
+        raise argparse.ArgumentTypeError(f"{text}: expected -14 to 14 hours")
+    return timezone(timedelta(hours=hours))
+
+
+def _named_zone(text: str) -> tzinfo:
+    try:
+        return ZoneInfo(text)
+    except (ValueError, OSError, LookupError) as error:
+        raise argparse.ArgumentTypeError(
+            f"{text}: no such zone; expected hours, such as 5.5, or a name, such as Asia/Dushanbe"
+        ) from error

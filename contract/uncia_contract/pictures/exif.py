@@ -3,7 +3,7 @@
 Decides how camera times are read. #1 The first that is a time counts, of DateTimeOriginal, DateTimeDigitized and
 DateTime, each with its own sub-seconds and offset (EXIF 2.31), the maker's note, and the file's name. #2 A date alone
 is no time; hour 24 is the next day's first, second 60 the next minute's. #3 A time without an offset is taken in the
-zone that is handed in, for cameras do not know theirs; where no zone is known, it stays without one. #4 A time before
+zone that is handed in, for cameras do not know theirs; where none is, times stay as they are written. #4 A time before
 1990 or after 2099 cannot be true; it is told apart, for it still shows which pictures belong together.
 """
 
@@ -32,8 +32,9 @@ _TAGS = (
 class Taken:
     """When and by which camera a picture was taken.
 
-    `clock` is what the camera's clock showed, whatever the year; `at` the time as aware UTC, without a zone where none
-    is known, None where the clock tells none that can be true. `camera` is maker, model and serial number.
+    `clock` is what the camera's clock showed, whatever the year; `at` the time as aware UTC, or as it is written
+    where no zone was handed in, None where the clock tells none that can be true. `camera` is maker, model and serial
+    number.
     """
 
     at: datetime | None = None
@@ -64,7 +65,7 @@ def taken(block: bytes, zone: tzinfo | None = UTC, name: str = "") -> Taken:
 def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo | None = UTC) -> datetime | None:
     """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed, before 1990 or after 2099.
 
-    Without an offset and with `zone` None, it has no zone.
+    With `zone` None it stays as it is written: with its own offset, or without a zone.
     """
     time = _clock(text, subseconds, offset)
     return None if time is None else _true(time, zone)
@@ -119,7 +120,7 @@ def _true(time: datetime, zone: tzinfo | None) -> datetime | None:
     if time.year not in _YEARS:
         return None
     known = time if time.tzinfo else time.replace(tzinfo=zone)
-    return known.astimezone(UTC) if known.tzinfo else known
+    return known if zone is None else known.astimezone(UTC)
 
 
 def _fraction(subseconds: str) -> timedelta:

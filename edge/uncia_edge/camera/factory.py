@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta, timezone, tzinfo
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import ConfigurationError
@@ -12,7 +13,7 @@ from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.camera.waiting_camera import WaitingCamera
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.settings import TrapSettings
+from uncia_edge.settings import CameraSettings, TrapSettings
 
 
 def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbeat: Callable[[str], None]) -> Camera:
@@ -21,7 +22,7 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbe
     A live one calls `heartbeat("observing")` while it works, the Pi's own `heartbeat("camera")` too.
 
     Raises:
-        ConfigurationError: its folder is not named; its libraries are not there.
+        ConfigurationError: its folder is not named; there is no such zone; its libraries are not there.
         DataError: the folder holds no recording.
     """
     camera = settings.camera
@@ -29,12 +30,23 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbe
         return WaitingCamera(lambda: _pi_camera(settings, rule, outbox, heartbeat), lambda: _both(heartbeat))
     if not camera.folder:
         raise ConfigurationError(f"[camera] folder: not set; expected the folder of the {camera.kind} pictures")
-    zone = timezone(timedelta(hours=camera.utc_offset_h))
+    zone = _zone(camera)
     observing = partial(heartbeat, "observing")
     if camera.kind == "recorded":
         by_times = rule if camera.group == "times" else None
         return RecordedCamera(Path(camera.folder), zone, by_times, camera.pace, observing)
     return WaitingCamera(lambda: _watched_camera(settings, rule, outbox, zone, observing), observing)
+
+
+def _zone(camera: CameraSettings) -> tzinfo:
+    if not camera.zone:
+        return timezone(timedelta(hours=camera.utc_offset_h))
+    try:
+        return ZoneInfo(camera.zone)
+    except (ValueError, OSError, LookupError) as error:
+        raise ConfigurationError(
+            f"[camera] zone: {camera.zone}: no such zone; expected a name such as Asia/Dushanbe"
+        ) from error
 
 
 def _watched_camera(

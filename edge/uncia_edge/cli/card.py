@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -39,7 +39,7 @@ class CardSequence:
 class Card:
     """The named pictures, and all below the named folders."""
 
-    def __init__(self, places: Sequence[Path], zone: tzinfo = UTC) -> None:
+    def __init__(self, places: Sequence[Path], zone: tzinfo | None = None) -> None:
         """Looks for places; opens no picture.
 
         Raises:
@@ -58,7 +58,7 @@ class Card:
         Raises:
             DataError: a folder has no pictures, or a place cannot be read.
         """
-        rule, by = bundle.manifest.burst_rule, bundle.sha256
+        rule, by = bundle.manifest.burst_rule, f"{bundle.sha256} {self._zone}"
         return [
             CardSequence(self.folder, sequence)
             for trap, files in sorted(self._traps().items())

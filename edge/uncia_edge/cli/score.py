@@ -3,13 +3,13 @@
 import argparse
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from uncia_contract.archive.megadetector import megadetector_results
 from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.files import write_durable
 from uncia_contract.model.activation import Explainer, overlay
@@ -34,6 +34,7 @@ def add_score(score: argparse.ArgumentParser) -> None:
     score.add_argument(
         "--explain", type=Path, metavar="DIR", help="where to write overlays of what spoke for the animal"
     )
+    score.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     score.add_argument("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     score.set_defaults(run=run_score)
 
@@ -43,7 +44,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     return_large_blocks(CARD_SPARE_BYTES)
     _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
-    sequences = _sequences(arguments.places, bundle)
+    sequences = _sequences(arguments.places, bundle, arguments.utc_offset)
     pictures: list[ScoredPicture] = []
     explainer = Explainer(bundle) if arguments.explain else None
     partial = arguments.json.with_name(arguments.json.name + ".partial")
@@ -65,10 +66,10 @@ def run_score(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _sequences(places: list[Path], bundle: Bundle) -> list[CardSequence]:
+def _sequences(places: list[Path], bundle: Bundle, zone: tzinfo | None) -> list[CardSequence]:
     _on_terminal("\rreading the times of the pictures ...")
     try:
-        return Card(places).sequences(bundle)
+        return Card(places, zone).sequences(bundle)
     finally:
         _on_terminal(_WIPED)
 
@@ -88,6 +89,9 @@ def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredP
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as stream:
             write_score_table(stream, pictures)
+    if unzoned := sum(one.taken_at is not None and one.taken_at.tzinfo is None for one in pictures):
+        told = f"{unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it"
+        print(told, file=sys.stderr)
 
 
 def _explain(

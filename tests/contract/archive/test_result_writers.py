@@ -1,8 +1,9 @@
 """The writers of results that other tools read."""
 
+import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -10,7 +11,7 @@ from uncia_contract.archive.megadetector import megadetector_results, write_mega
 from uncia_contract.archive.score_table import COLUMNS, write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
 
-AT = datetime(2026, 11, 23, 6, tzinfo=UTC)
+AT, EAST = datetime(2026, 11, 23, 6, tzinfo=UTC), timezone(timedelta(hours=5))
 SCORED = ScoredPicture("a/1.jpg", "snow_leopard", 0.9, (0.1, 0.2, 0.3, 0.4), taken_at=AT)
 
 
@@ -94,3 +95,14 @@ def test_no_field_is_a_formula():
     write_score_table(stream, [ScoredPicture("=1+1")])
 
     assert stream.getvalue().splitlines()[1].startswith("'=1+1,")
+
+
+def test_a_time_of_unknown_zone_is_written_without_one() -> None:
+    """Never `+00:00` for what nobody knows; a picture's own offset stays."""
+    clock = datetime(2026, 1, 14, 3, 43, 1)  # noqa: DTZ001 - as a camera tells it
+    pictures = [ScoredPicture("a.jpg", taken_at=clock), ScoredPicture("b.jpg", taken_at=clock.replace(tzinfo=EAST))]
+    table = io.StringIO()
+    write_score_table(table, pictures)
+    rows = [row["datetime"] for row in csv.DictReader(table.getvalue().splitlines())]
+    images = megadetector_results(pictures, "starter-1", AT)["images"]
+    assert rows == [image["datetime"] for image in images] == ["2026-01-14T03:43:01", "2026-01-14T03:43:01+05:00"]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.contract.pictures.render_times import photographed
 
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_edge.cli.main import main as trap_main
@@ -265,3 +266,24 @@ def test_a_row_is_the_picture_again(tmp_path: Path) -> None:
     write_parquet(tmp_path / "p", pictures)
     assert [picture_of_row(row) for row in parquet.read_table(tmp_path / "p").to_pylist()] == pictures
     assert score_row(pictures[0])["left"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [([], "2026-01-14T03:43:01"), (["--utc-offset", "5"], "2026-01-13T22:43:01+00:00"),
+     (["--utc-offset", "Asia/Dushanbe"], "2026-01-13T22:43:01+00:00")],
+    ids=["unknown", "hours", "name"],
+)  # fmt: skip
+def test_times_are_in_utc_where_the_zone_is_told_and_else_have_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], told: str
+) -> None:
+    """In all three files; what is printed says so. The same folder is scored anew for another zone."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/IMG_0001.JPG").write_bytes(photographed({0x9003: "2026:01:14 03:43:01"}))
+    for more in ([], given):
+        assert main(arguments(tmp_path / "a", tmp_path / "out", *more)) == 0
+    image = json.loads((tmp_path / "out/scores.json").read_text())["images"][0]["datetime"]
+    [row] = parquet.read_table(tmp_path / "out/scores.parquet").to_pylist()
+    assert (table(tmp_path / "out")[0]["datetime"], image, row["datetime"].isoformat()) == (told, told, told)
+    assert capsys.readouterr().out.count("1 times are without a zone") == (1 if given else 2)

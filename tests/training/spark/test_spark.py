@@ -236,7 +236,8 @@ def test_ctrl_c_ends_spark_and_a_rerun_goes_on(tmp_path: Path) -> None:
     command += ["--master", "local[2]", "--out", str(tmp_path / "out")]
     program = subprocess.Popen([*command, "--round", "2"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
-    while not any(parquet.read_metadata(part).num_rows for part in (tmp_path / "out/scored").glob("*.parquet")):
+    staged = tmp_path / "out/scored-without-zone"
+    while not any(parquet.read_metadata(part).num_rows for part in staged.glob("*.parquet")):
         assert program.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
     program.send_signal(signal.SIGINT)

@@ -31,6 +31,10 @@ class ScoringRule:
         """The bundle's sha256, and the strips where there are any."""
         return self.bundle.sha256 + (f" {self.strips.top:g} {self.strips.bottom:g}" if self.strips else "")
 
+    def logged_by(self, archive: Archive) -> str:
+        """What names a logged sequence's scorer: `name`, and the zone of the times that are logged with the scores."""
+        return f"{self.name} {archive.zone}"
+
 
 class LocalScorer:
     """Scores sequences in threads of this process."""
@@ -71,7 +75,7 @@ class LocalScorer:
         return Outcome(log, tuple(keys), scored)
 
     def _sequences(self, archive: Archive) -> Iterator[ArchiveSequence]:
-        rule, name = self._rule.bundle.manifest.burst_rule, self._rule.name
+        rule, name = self._rule.bundle.manifest.burst_rule, self._rule.logged_by(archive)
         return chain.from_iterable(archive.sequences(trap, rule, name, self._workers) for trap in archive.traps)
 
 

@@ -23,7 +23,12 @@ ROWS = 10_000  # of a row group, and in memory
 
 
 def write_results(
-    out: Path, pictures: Iterable[ScoredPicture], bundle: Bundle, completed_at: datetime, formats: Iterable[str]
+    out: Path,
+    pictures: Iterable[ScoredPicture],
+    bundle: Bundle,
+    completed_at: datetime,
+    formats: Iterable[str],
+    zoned: bool = True,
 ) -> list[Path]:
     """Writes the asked-for files; where they are.
 
@@ -33,6 +38,7 @@ def write_results(
         bundle: which decided.
         completed_at: when.
         formats: of `FORMATS`.
+        zoned: whether the zone of the times is known.
 
     Raises:
         StorageError: a file cannot be written.
@@ -45,24 +51,27 @@ def write_results(
             JSON,
             lambda out: _text(out, lambda text: write_megadetector(text, pictures, name, completed_at, threshold)),
         ),
-        "parquet": (PARQUET, lambda out: write_parquet(out, pictures)),
+        "parquet": (PARQUET, lambda out: write_parquet(out, pictures, zoned)),
     }
     return [_whole(out / writers[one][0], writers[one][1]) for one in FORMATS if one in set(formats)]
 
 
-def write_parquet(out: BinaryIO | Path, pictures: Iterable[ScoredPicture]) -> None:
-    """A row a picture, in row groups of 10,000."""
+def write_parquet(out: BinaryIO | Path, pictures: Iterable[ScoredPicture], zoned: bool = True) -> None:
+    """A row a picture, in row groups of 10,000; `zoned` as `score_schema` takes it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = score_schema()
+    schema = score_schema(zoned)
     with pq.ParquetWriter(out, schema) as writer:
-        for rows in _batches(map(score_row, pictures)):
+        for rows in _batches(score_row(picture, zoned) for picture in pictures):
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def score_schema() -> Any:
-    """Parquet's columns, as pyarrow calls them: those of the table, boxes as fractions, times in UTC."""
+def score_schema(zoned: bool = True) -> Any:
+    """Parquet's columns, as pyarrow calls them: those of the table, boxes as fractions.
+
+    Times are in UTC, or where no zone is known (`zoned` is false) as the cameras' clocks showed them, without a zone.
+    """
     import pyarrow as pa
 
     texts = [(name, pa.string()) for name in ("file", "trap", "sequence")]
@@ -70,7 +79,7 @@ def score_schema() -> Any:
     return pa.schema(
         [
             *texts,
-            ("datetime", pa.timestamp("us", "UTC")),
+            ("datetime", pa.timestamp("us", "UTC" if zoned else None)),
             ("label", pa.string()),
             *numbers,
             ("positive", pa.bool_()),
@@ -79,12 +88,13 @@ def score_schema() -> Any:
     )
 
 
-def score_row(picture: ScoredPicture) -> dict[str, Any]:
+def score_row(picture: ScoredPicture, zoned: bool = True) -> dict[str, Any]:
     """A picture as a row of `score_schema`."""
     left, top, width, height = picture.region or (None,) * 4
+    taken_at = picture.taken_at
     return {
         **{name: getattr(picture, name) for name in ("file", "trap", "sequence", "label", "score")},
-        "datetime": picture.taken_at,
+        "datetime": taken_at if zoned or taken_at is None else taken_at.replace(tzinfo=None),
         **{"left": left, "top": top, "width": width, "height": height},
         **{name: getattr(picture, name) for name in ("confidence", "threshold", "positive", "failure")},
     }

@@ -4,12 +4,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uncia_backbones.quantization.calibration import PICTURES
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError, StorageError
 from uncia_training.cli.progress import interrupted, progress_bars
 
@@ -39,6 +40,7 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
+    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
     command.set_defaults(run=run_compare)
 
@@ -65,7 +67,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         prevalence=arguments.prevalence,
     )
-    pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule())
+    pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule(), arguments.utc_offset)
     sources = read_sources(arguments.sources)
     try:
         with progress_bars() as progress:

@@ -13,7 +13,7 @@ from pathlib import Path
 from uncia_contract.archive.archive_scores import score_log
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.archive.visits import Archive
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.scoring.score_burst import Strips
@@ -24,7 +24,7 @@ from uncia_training.cli.progress import ReportProgress, interrupted, progress_ba
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.spark.session import add_spark
 
-LOG, STAGED = "scored.jsonl", "scored"
+LOG, STAGED, STAGED_UNZONED = "scored.jsonl", "scored", "scored-without-zone"
 
 
 def add_score(command: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
     add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
+    add("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
     add_spark(command)
     command.set_defaults(run=run_score)
@@ -48,7 +49,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     formats = _formats(arguments.write)
     _check_out(arguments, formats)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
-    archive = archive_at(arguments.archive)
+    archive = archive_at(arguments.archive, arguments.utc_offset)
     sorting = _sorting(arguments, rule)
     engine = _local if arguments.engine == "local" else _spark
     try:
@@ -73,7 +74,9 @@ class Run:
         """Writes results, sorts, tells."""
         seconds = time.monotonic() - begun
         self.progress("writing results", 0, 0)
-        files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats)
+        files = write_results(
+            out, outcome, self.rule.bundle, datetime.now(UTC), self.formats, self.archive.zone is not None
+        )
         if self.sorting is not None:
             self.sorting.add(outcome)
         _print(outcome, scored, seconds, files)
@@ -96,20 +99,22 @@ def _spark(arguments: argparse.Namespace, run: Run) -> None:
     out = arguments.out.rstrip("/")
     parquet = f"{out}/{PARQUET}"
     with spark(arguments.master) as session:
-        bundle, rule = run.rule.bundle, run.rule
-        scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, rule.name, rule.strips)
+        bundle, rule, logged_by = run.rule.bundle, run.rule, run.rule.logged_by(run.archive)
+        scorer = SparkScorer(session, arguments.bundle.read_bytes(), bundle.manifest.burst_rule, logged_by, rule.strips)
         told = lambda done: run.progress("pictures", done, run.archive.pictures)  # noqa: E731
-        scored = scorer.run(run.archive, f"{out}/{STAGED}", parquet, told, arguments.round)
+        staged = STAGED_UNZONED if run.archive.zone is None else STAGED
+        scored = scorer.run(run.archive, f"{out}/{staged}", parquet, told, arguments.round)
     others = replace(run, formats=[one for one in run.formats if one != "parquet"])
     others.finish(Path(out), SparkScores(parquet), scored, begun)
 
 
 def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files: list[Path]) -> None:
-    pictures = positive = failed = sequences = 0
+    pictures = positive = failed = sequences = unzoned = 0
     last = ""
     for picture in outcome:
         pictures += 1
         positive += bool(picture.positive)
+        unzoned += picture.taken_at is not None and picture.taken_at.tzinfo is None
         sequences += picture.sequence != last
         last = picture.sequence
         if picture.failure is not None:
@@ -120,6 +125,8 @@ def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files:
         f"{pictures} pictures in {sequences} sequences: {positive} in positive sequences, {failed} unreadable; "
         f"{scored} scored now in {seconds:.1f} s{rate}"
     )
+    if unzoned:
+        print(f"{unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it")
     for file in files:
         print(f"  {file}")
 

@@ -5,6 +5,7 @@ sent to Spark's workers, which read the archive where they are.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -72,15 +73,15 @@ class StoragePlace:
         return stream
 
 
-def archive_at(archive: str) -> Archive:
-    """The archive at a path or an address.
+def archive_at(archive: str, zone: tzinfo | None = UTC) -> Archive:
+    """The archive at a path or an address; `zone` is that of times that name no offset, None where it is not known.
 
     Raises:
         DataError: there is none, or it has no pictures.
     """
     if is_address(archive):
-        return Archive(StoragePlace(archive), archive)
-    return archive_of(Path(archive))
+        return Archive(StoragePlace(archive), archive, zone)
+    return archive_of(Path(archive), zone)
 
 
 def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any
 
@@ -27,12 +28,14 @@ Work = Callable[[Iterator[Any]], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Indexing:
-    """How an archive's sequences are found; sent to the workers. `encode` makes a sequence into JSON."""
+    """How an archive's sequences are found; sent to the workers. `encode` makes a sequence into JSON, `zone` is that of
+    times that name none."""
 
     place: Place
     rule: BurstRule
     made_by: str
     encode: Callable[[ArchiveSequence], bytes]
+    zone: tzinfo | None = UTC
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Rows of sequences from rows of traps."""
@@ -45,7 +48,7 @@ class Indexing:
 
     def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str]]:
         files: list[PictureFile] = [file for folder in folders for file in self.place.files(folder)]
-        for found in sequences_of(self.place, files, self.rule, self.made_by, trap):
+        for found in sequences_of(self.place, files, self.rule, self.made_by, trap, self.zone):
             yield number, len(found.names), found.key, self.encode(found).decode()
             number += len(found.names)
 

@@ -39,6 +39,7 @@ class ScoreWork:
     bundle: Any
     place: Place
     strips: Strips | None
+    zoned: bool
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Rows of `score_schema`, with the sequence's key and each picture's place in it."""
@@ -48,8 +49,10 @@ class ScoreWork:
         for batch in batches:
             for key, text in zip(batch["key"], batch["sequence"], strict=True):
                 scored = score_sequence(sequence_of(text, ArchiveSequence), self.place, classifier, self.strips)
-                rows = [{"key": key, "place": number, **score_row(one)} for number, one in enumerate(scored)]
-                yield pd.DataFrame(rows, columns=_staged_schema().fieldNames())
+                rows = [
+                    {"key": key, "place": number, **score_row(one, self.zoned)} for number, one in enumerate(scored)
+                ]
+                yield pd.DataFrame(rows, columns=_staged_schema(self.zoned).fieldNames())
 
 
 class SparkScorer:
@@ -74,13 +77,15 @@ class SparkScorer:
         """
         from pyspark.sql import functions as f
 
-        indexing = Indexing(archive.place, self._rule, self._name, msgspec.json.encode)
+        zoned = archive.zone is not None
+        schema = _staged_schema(zoned)
+        indexing = Indexing(archive.place, self._rule, self._name, msgspec.json.encode, archive.zone)
         sequences = archive_rows(self._session, archive, indexing).persist()
-        work = ScoreWork(self._bundle, archive.place, self._strips)
-        done = in_rounds(self._session, sequences, staged, work, _staged_schema(), round_size, progress)
+        work = ScoreWork(self._bundle, archive.place, self._strips, zoned)
+        done = in_rounds(self._session, sequences, staged, work, schema, round_size, progress)
         numbers = sequences.select("key", "number")
-        rows = self._session.read.schema(_staged_schema()).parquet(staged).join(f.broadcast(numbers), "key")
-        ordered = rows.orderBy("number", "place").select(*score_schema().names)
+        rows = self._session.read.schema(schema).parquet(staged).join(f.broadcast(numbers), "key")
+        ordered = rows.orderBy("number", "place").select(*score_schema(zoned).names)
         ordered.write.mode("overwrite").parquet(out)
         sequences.unpersist()
         return done
@@ -102,8 +107,9 @@ class SparkScores:
                 yield from map(picture_of_row, batch.to_pylist())
 
 
-def _staged_schema() -> Any:
+def _staged_schema(zoned: bool) -> Any:
     import pyarrow as pa
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    return from_arrow_schema(pa.schema([("key", pa.string()), ("place", pa.int32()), *score_schema()]))
+    columns = pa.schema([("key", pa.string()), ("place", pa.int32()), *score_schema(zoned)])
+    return from_arrow_schema(columns, prefer_timestamp_ntz=True)
