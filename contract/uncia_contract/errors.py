@@ -18,6 +18,10 @@ class FrameError(UnciaError, ValueError):
     """A picture that cannot be used: empty, truncated, not a JPEG, absurdly large."""
 
 
+class UnreadableError(FrameError):
+    """A picture whose file cannot be read now: the card, the share or its rights refuse."""
+
+
 class BundleError(UnciaError, ValueError):
     """A model bundle that is not one, is damaged, or does not fit its parts together."""
 

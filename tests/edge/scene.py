@@ -106,8 +106,9 @@ class Post:
         camera = self.camera()
         for burst in camera.bursts():
             seen.append(self.trap.observe(burst))
+            camera.decided(seen[-1].contents, seen[-1].unreadable)
             if not seen[-1].safe:
-                camera.retry_later()
+                camera.retry_later(seen[-1].unreadable)
             if len(seen) >= most or self._all_done(seen):
                 camera.close()
         return seen

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
-from uncia_contract.errors import FrameError
+from uncia_contract.errors import FrameError, UnreadableError
 from uncia_contract.pictures.exif import Taken, taken
 from uncia_contract.pictures.pillow_rows import Box, RowJpeg
 from uncia_contract.pictures.region import Region
@@ -44,6 +44,7 @@ PILLOW_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
+UNREADABLE = "cannot be read: "  # how the message of an UnreadableError begins
 QUARTER_TURNS = {5, 6, 7, 8}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -253,7 +254,7 @@ def _as_stored(box: Box, size: Size, turn: int) -> Box:
 def undecodable(error: Exception) -> FrameError:
     """What to say of a picture that Pillow could not decode, or whose file could not be read."""
     if isinstance(error, OSError) and error.errno:
-        return FrameError(f"cannot be read: {error.strerror}")
+        return UnreadableError(f"{UNREADABLE}{error.strerror}")
     return FrameError(f"cannot be decoded: {error}")
 
 

@@ -3,15 +3,15 @@
 Decides the seam between cameras and the trap. `recorded` reads folders; other cameras stand behind the same Protocol.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from uncia_contract.bursts.frames import Frame
-from uncia_contract.errors import DataError, FrameError
-from uncia_contract.pictures.jpeg import check_jpeg, jpeg_taken
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.jpeg import check_jpeg, jpeg_taken, undecodable
 
 TimeSource = Literal["trap", "exif", "none"]
 # A camera that looks at many files gives a heartbeat each time it has looked at so many.
@@ -24,10 +24,11 @@ class CameraAbsentError(DataError):
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that is no usable picture, and why."""
+    """A file that is no usable picture, and why; `unreadable` where the camera tries to read it again."""
 
     file: Path
     reason: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class ArrivedBurst:
     """A burst that has ended: its usable frames in order, and the files that failed the cheap check.
 
     `name` is what the camera calls it; `continues` that the rule cut a burst which went on; `time_source` where the
-    frames' times come from; `owned` that the files are the trap's own, so that nobody else writes into them.
+    frames' times come from; `owned` that the files are the trap's own, so that nobody else writes into them. `patient`
+    says that the camera hands the burst over again where a file of it cannot be read; `event_of` names the burst that
+    it continues where that is not the one before it.
     """
 
     name: str
@@ -44,6 +47,8 @@ class ArrivedBurst:
     continues: bool = False
     time_source: TimeSource = "exif"
     owned: bool = False
+    patient: bool = False
+    event_of: str = ""
 
 
 class Camera(Protocol):
@@ -64,15 +69,25 @@ class LiveCamera(Camera, Protocol):
     def problems(self) -> Sequence[str]:
         """What of it does not work, for the base station."""
 
-    def retry_later(self) -> None:
-        """The current burst could not be stored: it is handed over again later, also after a restart."""
+    def retry_later(self, unreadable: Collection[Path] = ()) -> None:
+        """The current burst is handed over again later, also after a restart.
+
+        It could not be stored, or these files of it could not be read.
+        """
+
+    def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
+        """The current burst was scored: the sha256 of its frames, and which files of it could not be read.
+
+        It is safe, too, unless `retry_later` is called after this.
+        """
 
 
 def read_frame(path: Path, zone: tzinfo) -> Frame:
     """The frame in a file, after the cheap check that every file gets.
 
     Raises:
-        FrameError: empty, not a JPEG, truncated, absurdly large or unreadable.
+        UnreadableError: the card, the share or its rights refuse.
+        FrameError: empty, not a JPEG, truncated or absurdly large.
     """
     try:
         with path.open("rb") as picture:
@@ -80,4 +95,4 @@ def read_frame(path: Path, zone: tzinfo) -> Frame:
             told = jpeg_taken(picture, zone, path.name)
             return Frame(path.name, path, told.at, told)
     except OSError as error:
-        raise FrameError(f"cannot be read: {error.strerror}") from error
+        raise undecodable(error) from error

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from uncia_contract.bursts.frames import Frame
-from uncia_contract.errors import FrameError
+from uncia_contract.pictures.jpeg import undecodable
 
 
 class MissingTimes:
@@ -29,12 +29,12 @@ class MissingTimes:
         """The frame with a time.
 
         Raises:
-            FrameError: its file is gone.
+            UnreadableError: its file is gone, or its folder cannot be read.
         """
         try:
             written_s = frame.path.stat().st_mtime
         except OSError as error:
-            raise FrameError(f"cannot be read: {error.strerror}") from error
+            raise undecodable(error) from error
         if frame.taken_at is not None:
             self._last = frame.taken_at, written_s, frame.path.parent
             return frame
@@ -43,6 +43,10 @@ class MissingTimes:
         if beside is None:
             return replace(frame, taken_at=_moment(written_s))
         return replace(frame, taken_at=beside, taken=replace(frame.taken, clock=None))
+
+    def note(self, frames: Iterable[Frame]) -> None:
+        """These frames come again with the times that they got here."""
+        self._guessed.update(frame.path for frame in frames)
 
     def were_used(self, frames: Iterable[Frame]) -> bool:
         """Whether one of these frames got its time here; they are forgotten."""

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,6 +107,7 @@ class TriggeredCamera:
         self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
         self._motion, self._closing = threading.Event(), threading.Event()
         self._count, self._refused = 0, False
+        self._unread: Collection[Path] = ()  # of the current burst
         self.lost = 0  # pictures that the card would not take
         sensor.when_activated = self._motion.set
         self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
@@ -116,18 +117,23 @@ class TriggeredCamera:
         self._thread.start()
         try:
             for burst in self._watched.bursts():
-                self._refused = False
+                self._refused, self._unread = False, ()
                 yield replace(burst, owned=True)
                 if not self._refused:
-                    _empty(burst)
+                    _empty(burst, self._unread)
         finally:
             self.close()
             self._thread.join(10)  # the camera is free again when it ends: after a planned sleep it is opened anew
 
-    def retry_later(self) -> None:
-        """The current burst could not be stored: its files stay in the spool, and it comes again."""
+    def retry_later(self, unreadable: Collection[Path] = ()) -> None:
+        """The current burst could not be stored or read: its files stay in the spool, and it comes again."""
         self._refused = True
-        self._watched.retry_later()
+        self._watched.retry_later(unreadable)
+
+    def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
+        """See `LiveCamera`; files that could not be read stay in the spool. Nobody else writes into it."""
+        self._unread = unreadable
+        self._watched.decided({}, unreadable)
 
     @property
     def problems(self) -> Sequence[str]:
@@ -199,9 +205,10 @@ class TriggeredCamera:
             _log.error("picture lost, the spool cannot be written: %s", error)
 
 
-def _empty(burst: ArrivedBurst) -> None:
-    """Take the files of a burst that is safe out of the spool."""
-    for path in [*(frame.path for frame in burst.frames), *(failure.file for failure in burst.failures)]:
+def _empty(burst: ArrivedBurst, unread: Collection[Path]) -> None:
+    """Take the files of a burst that is safe out of the spool, but for those that could not be read."""
+    failed = [failure.file for failure in burst.failures if not failure.unreadable]
+    for path in [*(frame.path for frame in burst.frames if frame.path not in unread), *failed]:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

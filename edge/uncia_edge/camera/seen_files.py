@@ -5,17 +5,24 @@ before the trap sees it, and as done once the trap has it safe; so that after a 
 outbox whether it was taken, and neither loses nor doubles it. On a card that refuses to be written the entries are kept
 in memory, and written as soon as it lets us.
 
+Four kinds of lines: `offered` and `done` with the keys of a burst, `gone` for keys that need not be remembered,
+`unread` for files that their burst went on without and that are still tried (`unreadable_files`), and `content`, the
+sha256 of files that are done, by which they are known under another time or name. A reader of release 0.1 passes over
+lines that it does not know.
+
 Files that are gone are forgotten, so that the list grows with the folder and not with the years; but not while none of
 its files is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT` (a
-card that is swapped for another one and comes back). Memory holds a number for each file and no name: a card may hold a
-hundred thousand.
+card that is swapped for another one and comes back). Memory holds a number for each file, one for its content and no
+name: a card may hold a hundred thousand.
 """
 
+import errno
 import json
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
@@ -26,7 +33,18 @@ _log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int]  # path below the folder, size in bytes, modification time in nanoseconds
 GONE_KEPT = 20_000
-REWRITTEN_AFTER = 5_000  # lines, two or three a burst
+REWRITTEN_AFTER = 5_000  # lines, three or four a burst
+_CONTENTS_A_LINE = 50
+_SIZES = 1 << 20  # bytes of the table of sizes
+
+
+def is_gone(path: Path) -> bool:
+    """Whether there is no such file; one that cannot be looked at may be there."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+    return False
 
 
 class SeenFiles:
@@ -41,7 +59,9 @@ class SeenFiles:
     def __init__(self, path: Path, folder: Path, heartbeat: Callable[[], None] = lambda: None) -> None:
         self.path, self._folder, self._heartbeat = path, folder, heartbeat
         self._offered: list[tuple[Key, ...]] = []
-        self._done: set[int] = set()  # hashes of their keys
+        self._done: set[int] = set()  # hashes of their keys and of their contents
+        self._sizes = bytearray(_SIZES)  # 1 where a file of such a size, modulo its length, has a known content
+        self._unread: dict[Key, None] = {}
         self._unwritten, self._appended = "", 0
         try:
             make_folder(path.parent)
@@ -56,6 +76,23 @@ class SeenFiles:
     def new(self, keys: Mapping[Path, Key]) -> list[Path]:
         """Those of these files that were not handed over."""
         return [path for path, key in keys.items() if hash(key) not in self._done]
+
+    def may_hold(self, size: int) -> bool:
+        """Whether a file of that size may have a content that was handed over; most other sizes are ruled out."""
+        return bool(self._sizes[size % _SIZES])
+
+    def holds(self, sha256: str) -> bool:
+        """Whether a file with this content was handed over."""
+        return hash(sha256) in self._done
+
+    def owners(self, sha256: str) -> list[Key]:
+        """The files that held this content when they were handed over."""
+        return [key for key, known in self._contents(sha256) if known == sha256]
+
+    @property
+    def unread(self) -> Collection[Key]:
+        """The files that their burst went on without, and that are still tried."""
+        return self._unread.keys()
 
     @property
     def offered(self) -> list[tuple[Key, ...]]:
@@ -72,33 +109,62 @@ class SeenFiles:
             self._offered.append(tuple(keys))
             self._append(_line("offered", keys))
 
-    def finish(self, keys: Sequence[Key]) -> None:
-        """These were handed over, and what came of them is safe. What is gone by now cannot come again."""
-        there = [key for key, is_there in zip(keys, self._are_there(keys), strict=True) if is_there]
+    def finish(
+        self, keys: Sequence[Key], contents: Mapping[Key, str] | None = None, unread: Sequence[Key] = ()
+    ) -> None:
+        """These were handed over, and what came of them is safe.
+
+        What is gone by now cannot come again, unless its content is known: it may have been renamed. `unread` are the
+        files that are still tried; their line is the first, so that none of them counts as done with its burst.
+        """
+        contents = contents or {}
+        there = [key for key, is_there in zip(keys, self._are_there(keys), strict=True) if is_there or key in contents]
+        self._unread.update(dict.fromkeys(unread))
         self._settle(keys, there)
-        self._append(_line("done", there) + _line("gone", [key for key in keys if key not in there]))
+        for (_, size, _), sha256 in contents.items():
+            self._done.add(hash(sha256))
+            self._sizes[size % _SIZES] = 1
+        gone = [key for key in keys if key not in there]
+        lines = _line("unread", unread) + _line("done", there) + _line("gone", gone)
+        self._append(lines + _line("content", [(*key, sha256) for key, sha256 in contents.items()]))
         if self._appended >= REWRITTEN_AFTER:
             self._rewrite_later()
 
     def _settle(self, keys: Collection[Key], remembered: Iterable[Key]) -> None:
         self._done.update(map(hash, remembered))
-        self._offered = [group for group in self._offered if not all(key in keys or key in self for key in group)]
+        for key in self._unread.keys() & set(keys):
+            del self._unread[key]
+        settled = {*keys, *self._unread}
+        self._offered = [group for group in self._offered if not all(key in settled or key in self for key in group)]
 
     def _load(self) -> None:
-        for kind, keys in self._entries():
+        for kind, keys in self._entries("offered", "unread", "done", "gone"):
             if kind == "offered":
                 self._offered.append(keys)
-            elif kind in ("done", "gone"):
+            elif kind == "unread":
+                self._unread.update(dict.fromkeys(keys))
+            else:
                 self._settle(keys, keys if kind == "done" else ())
 
-    def _entries(self) -> Iterator[tuple[str, tuple[Key, ...]]]:
-        """Kind and keys of each line, those that are not written yet included."""
+    def _entries(self, *kinds: str) -> Iterator[tuple[str, tuple[Key, ...]]]:
+        """Kind and keys of each line of these kinds, those that are not written yet included."""
+        begins = tuple(f'["{kind}"' for kind in kinds)
         for line in self._lines():
+            if not line.startswith(begins):
+                continue
             try:
                 kind, keys = json.loads(line)
                 yield kind, tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
             except (ValueError, TypeError):
                 continue  # a line torn by a power cut, or by a full card
+
+    def _contents(self, part: str = "") -> Iterator[tuple[Key, str]]:
+        """Keys and sha256 of the lines that have this part."""
+        for line in self._lines():
+            if line.startswith('["content"') and part in line:
+                with suppress(ValueError, TypeError):
+                    for name, size, modified, sha256 in json.loads(line)[1]:
+                        yield (str(name), int(size), int(modified)), str(sha256)
 
     def _lines(self) -> Iterator[str]:
         with suppress(FileNotFoundError), self.path.open(encoding="utf-8", errors="replace") as stream:
@@ -108,8 +174,8 @@ class SeenFiles:
     def _known(self) -> Iterator[Key]:
         """Each file that is done, once, in the order in which they were handed over."""
         found = set()
-        for kind, keys in self._entries():
-            for key in keys if kind == "done" else ():
+        for _, keys in self._entries("done"):
+            for key in keys:
                 if hash(key) not in found:
                     found.add(hash(key))
                     yield key
@@ -124,9 +190,17 @@ class SeenFiles:
                 continue
             content += _line("done", [key]).encode()
             done.add(hash(key))
+        content += _line("unread", [*self._unread]).encode()
         content += b"".join(_line("offered", group).encode() for group in self._offered)
+        known = (one for one in self._contents() if hash(one[0]) in done)
+        sizes = bytearray(_SIZES)
+        while some := list(islice(known, _CONTENTS_A_LINE)):
+            content += _line("content", [(*key, sha256) for key, sha256 in some]).encode()
+            for (_, size, _), sha256 in some:
+                done.add(hash(sha256))
+                sizes[size % _SIZES] = 1
         write_durable(self.path, bytes(content))
-        self._done, self._unwritten, self._appended = done, "", 0
+        self._done, self._sizes, self._unwritten, self._appended = done, sizes, "", 0
 
     def _rewrite_later(self) -> None:
         try:
@@ -139,7 +213,7 @@ class SeenFiles:
         for number, key in enumerate(keys, start=1):
             if number % FILES_A_HEARTBEAT == 0:
                 self._heartbeat()
-            yield (self._folder / key[0]).exists()
+            yield not is_gone(self._folder / key[0])
 
     def _append(self, lines: str) -> None:
         self._unwritten += lines
@@ -156,5 +230,5 @@ class SeenFiles:
         self._unwritten = ""
 
 
-def _line(kind: str, keys: Sequence[Key]) -> str:
+def _line(kind: str, keys: Sequence[tuple[str | int, ...]]) -> str:
     return json.dumps([kind, [list(key) for key in keys]]) + "\n" if keys else ""

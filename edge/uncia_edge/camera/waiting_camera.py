@@ -6,7 +6,8 @@ pictures, and tries to open the camera again and again. A restart would not help
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamera
 
@@ -39,10 +40,15 @@ class WaitingCamera:
         if self._camera is not None and not self._closing.is_set():
             yield from self._camera.bursts()
 
-    def retry_later(self) -> None:
+    def retry_later(self, unreadable: Collection[Path] = ()) -> None:
         """See `LiveCamera`."""
         if self._camera is not None:
-            self._camera.retry_later()
+            self._camera.retry_later(unreadable)
+
+    def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
+        """See `LiveCamera`."""
+        if self._camera is not None:
+            self._camera.decided(contents, unreadable)
 
     def close(self) -> None:
         """See `LiveCamera`."""

@@ -1,17 +1,19 @@
 """The camera `watched`: a folder that another program, or a camera's own card, writes into (DESIGN 6).
 
 Decides which files form which burst, live and after a restart. `folder_watcher` decides when a file is complete,
-`seen_files` knows what was handed over before. Files stay where they lie, and are not changed.
+`seen_files` knows what was handed over before, `unreadable_files` when a file is tried again that cannot be read. Files
+stay where they lie, and are not changed.
+
+A picture is its bytes (`same_picture`), before its burst goes and after. Only a file that has the size of another one
+is read in full for that.
 """
 
-import hashlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from itertools import takewhile
 from pathlib import Path
@@ -19,13 +21,15 @@ from pathlib import Path
 import msgspec
 
 from uncia_contract.bursts.frames import Burst, BurstRule, Frame
-from uncia_contract.errors import FrameError
-from uncia_contract.pictures.jpeg import MAX_JPEG_BYTES
+from uncia_contract.errors import FrameError, UnreadableError
+from uncia_contract.pictures.jpeg import undecodable
 from uncia_edge.camera.burst_assembler import BurstAssembler
 from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, Failure, TimeSource, read_frame
 from uncia_edge.camera.folder_watcher import FolderWatcher, Mode
 from uncia_edge.camera.missing_times import MissingTimes
-from uncia_edge.camera.seen_files import Key, SeenFiles
+from uncia_edge.camera.same_picture import content_of, is_same, sha256_of
+from uncia_edge.camera.seen_files import Key, SeenFiles, is_gone
+from uncia_edge.camera.unreadable_files import UnreadableFiles
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +47,14 @@ class WatchSettings(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _PendingBurst:
-    """A burst to be handed over, and the keys of its files when they were read.
+    """A burst to be handed over, and the keys of its files when they were read; `contents` once they are known.
 
     A file that is written into again meanwhile has another key then, and comes again.
     """
 
     burst: ArrivedBurst
     keys: tuple[Key, ...]
+    contents: Mapping[Path, str] = field(default_factory=dict)
 
 
 class WatchedCamera:
@@ -92,18 +97,25 @@ class WatchedCamera:
         self._assembler = BurstAssembler(rule, watch.quiet_s)
         self._missing_times = MissingTimes(rule.gap_s)
         self._failures: list[tuple[Failure, Key | None]] = []
-        self._keys: dict[Path, Key] = {}  # of the frames in the assembler
+        self._keys: dict[Path, list[Key]] = {}  # of the frames in the assembler, and of copies of them
+        self._unreadable = UnreadableFiles(rule.gap_s, clock)
         self._unstored: deque[_PendingBurst] = deque()
         self._refused, self._retry_at_s = False, 0.0
+        self._unread: Collection[Path] = ()  # of the current burst
+        self._contents: Mapping[Path, str] = {}
         self._closing = threading.Event()
 
     def close(self) -> None:
         """End `bursts` soon; what is still open is found again after the next start."""
         self._closing.set()
 
-    def retry_later(self) -> None:
-        """The current burst could not be stored: it comes again in a minute, and after a restart."""
-        self._refused = True
+    def retry_later(self, unreadable: Collection[Path] = ()) -> None:
+        """The current burst comes again, and after a restart: in a minute, or once these files of it can be read."""
+        self._refused, self._unread = True, unreadable
+
+    def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
+        """See `LiveCamera`."""
+        self._contents, self._unread = contents, unreadable
 
     @property
     def unstored(self) -> int:
@@ -114,8 +126,9 @@ class WatchedCamera:
     def problems(self) -> Sequence[str]:
         """What the base station should know."""
         unstored = [f"{self.unstored} bursts wait for room on the card"] if self.unstored else []
+        unread = [f"{self._unreadable.count} files cannot be read"] if self._unreadable.count else []
         away = [f"no camera: {self._folder}: {self._watcher.away}"] if self._watcher.away else []
-        return [*unstored, *away]
+        return [*unstored, *unread, *away]
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended. A burst counts as handed over when the next one is asked for."""
@@ -124,7 +137,9 @@ class WatchedCamera:
                 self._heartbeat()
                 for pending in self._read_complete():
                     yield from self._hand_over(pending)
-                for burst in takewhile(lambda _: not self._closing.is_set(), self._assembler.due(self._clock())):
+                for burst in takewhile(
+                    lambda _: not self._closing.is_set(), self._assembler.due(self._clock(), self._waits)
+                ):
                     yield from self._hand_over(self._arrived(burst))
                 if self._failures and not self._watcher.is_waiting() and not self._assembler:
                     yield from self._hand_over(self._only_failures())
@@ -135,55 +150,202 @@ class WatchedCamera:
 
     def _read_complete(self) -> Iterator[_PendingBurst]:
         """Read the files that have become complete. Of a whole card, bursts go while the rest still waits."""
-        complete = self._watcher.ready(0.5)
+        complete = [*self._watcher.ready(0.5), *self._read_again()]
         for start in range(0, len(complete), _READ_TOGETHER):
             if self._closing.is_set():
                 return
             self._assembler.add(self._frames(complete[start : start + _READ_TOGETHER]), self._clock())
-            while not self._closing.is_set() and (burst := self._assembler.surplus()) is not None:
+            while not self._closing.is_set() and (burst := self._assembler.surplus(self._waits)) is not None:
                 yield self._arrived(burst)
 
+    def _read_again(self) -> list[Path]:
+        """The files that could not be read before and can be now; those that bursts wait for no longer are named."""
+        began_s, readable = self._clock(), []
+        tried = self._unreadable.due(self._watcher.away is None)
+        for file in tried:
+            self._heartbeat()
+            try:
+                sha256_of(file.path)
+            except OSError as error:
+                self._unreadable.failed(file.path, file.key, str(undecodable(error)))
+                if file.named and (is_gone(file.path) or self._unreadable.is_over(file)):
+                    _log.error("%s is given up: %s", file.key[0], file.reason)
+                    self._forget([file.key])
+            else:
+                readable.append(file.path)
+        if tried:
+            self._unreadable.rest(began_s)
+        for file in self._unreadable.overdue():
+            self._failures.append((Failure(file.path, file.reason, unreadable=True), None))
+        return readable
+
+    def _waits(self, piece: Burst) -> bool:
+        return bool(self._unreadable) and self._unreadable.holds_up(self._keys_of(piece.frames))
+
     def _frames(self, paths: Sequence[Path]) -> list[Frame]:
-        """The usable frames of these files; the others are noted as failures."""
+        """The usable frames of these files; the others are noted as failures, or to be read again."""
         keys, frames = self._watcher.unchanged(paths), list[Frame]()
+        known = self._known(keys)
         for path in paths:
             self._heartbeat()
-            if path not in keys and path.exists():
-                continue  # it is being written into again
+            if path in known or (path not in keys and not is_gone(path)):
+                continue  # a picture that we have, or one that is being written into again
             try:
-                frames.append(self._missing_times.timed(read_frame(path, self._zone)))
+                frame = self._missing_times.timed(read_frame(path, self._zone))
+            except UnreadableError as error:
+                self._fail(path, keys.get(path), str(error))
+                continue
             except FrameError as error:
                 self._failures.append((Failure(path, str(error)), keys.get(path)))
+                self._unreadable.was_read(path)
                 continue
             if path in keys:
-                self._keys[path] = keys[path]
+                self._keys[path] = [keys[path]]
+            self._unreadable.was_read(path)
+            frames.append(frame)
         return frames
 
-    def _hand_over(self, pending: _PendingBurst) -> Iterator[ArrivedBurst]:
-        self._refused = False
-        if not (self._seen.was_offered(pending.keys) and self._was_taken(pending.keys)):
-            self._seen.offer(pending.keys)
-            yield pending.burst
-        if self._refused:
-            self._unstored.append(pending)
-            self._retry_at_s = self._clock() + RETRY_S
+    def _fail(self, path: Path, key: Key | None, reason: str) -> None:
+        """A file cannot be read; without a key it is gone."""
+        if key is None:
+            self._failures.append((Failure(path, reason), None))
         else:
-            self._seen.finish(pending.keys)
-            self._watcher.forget(pending.keys)
+            self._unreadable.failed(path, key, reason, named=key in self._seen.unread)
+
+    def _known(self, keys: Mapping[Path, Key]) -> set[Path]:
+        """Those of these files that are pictures which were handed over, or wait for it; the trap's own are all new."""
+        if self._times == "trap":
+            return set()
+        done = dict[Path, tuple[Key, str]]()
+        waiting = set[Path]()
+        for path, key in keys.items():
+            if (content := self._seen_content(path, key)) is not None:
+                done[path] = key, content
+            elif self._is_unstored(path, key) or self._is_open(path, key):
+                waiting.add(path)
+        if done:
+            _log.info("%d files hold pictures that were seen before: %s", len(done), next(iter(done)).name)
+            self._forget([key for key, _ in done.values()], dict(done.values()))
+        return waiting | done.keys()
+
+    def _seen_content(self, path: Path, key: Key) -> str | None:
+        """The sha256 of a file that is a picture which was handed over."""
+        if (
+            not self._seen.may_hold(key[1])
+            or not (content := content_of(path, key[1]))
+            or not self._seen.holds(content)
+        ):
+            return None
+        owners = [self._folder / name for name, _, _ in self._seen.owners(content)]
+        return content if is_same(path, owners, self._zone) else None
+
+    def _is_open(self, path: Path, key: Key) -> bool:
+        """Whether a file is a copy of an open frame; of one that was renamed or written anew the former is dropped."""
+        self._unreadable.forget_renamed(key)
+        for other, (first, *_) in list(self._keys.items()):
+            if other == path or (first[1:] == key[1:] and is_gone(other)):
+                self._assembler.drop(other)
+                del self._keys[other]
+            elif first[1] == key[1] and self._is_copy(path, other, key[1]):
+                self._keys[other].append(key)
+                return True
+        return False
+
+    def _is_copy(self, path: Path, other: Path, size: int) -> bool:
+        content = content_of(path, size)
+        return content is not None and content == content_of(other, size) and is_same(path, [other], self._zone)
+
+    def _is_unstored(self, path: Path, key: Key) -> bool:
+        """Whether a file is a frame of a burst that waits to be stored; there a frame that was renamed is found."""
+        for n, pending in enumerate(self._unstored):
+            if all(size != key[1] for _, size, _ in pending.keys) or not (content := content_of(path, key[1])):
+                continue
+            owners = [one for one, known in pending.contents.items() if known == content]
+            if not is_same(path, owners, self._zone):
+                continue
+            frames = tuple(
+                replace(frame, path=path) if frame.path in owners and is_gone(frame.path) else frame
+                for frame in pending.burst.frames
+            )
+            burst, contents = replace(pending.burst, frames=frames), {**pending.contents, path: content}
+            self._unstored[n] = _PendingBurst(burst, (*pending.keys, key), contents)
+            return True
+        return False
+
+    def _hand_over(self, pending: _PendingBurst) -> Iterator[ArrivedBurst]:
+        self._refused, self._unread, self._contents = False, (), {}
+        if not (self._seen.was_offered(pending.keys) and self._was_taken(pending.keys)):
+            # If we die now, those that failed before are not known to be of the sequence that was stored.
+            self._seen.offer([key for key in pending.keys if self._folder / key[0] not in self._unreadable])
+            yield pending.burst
+        if not self._refused:
+            self._finish(pending)
+        elif self._unread:
+            self._take_back(pending)
+        else:
+            self._unstored.append(replace(pending, contents=self._contents))
+            self._retry_at_s = self._clock() + RETRY_S
+
+    def _finish(self, pending: _PendingBurst) -> None:
+        """The burst is safe; files that it went without are still tried."""
+        for key in pending.keys:
+            if (path := self._folder / key[0]) in self._unread:
+                self._unreadable.failed(path, key, "cannot be read", named=True)
+        left_out = {*self._unread, *(failure.file for failure in pending.burst.failures if failure.unreadable)}
+        done = {key: self._folder / key[0] for key in pending.keys if self._folder / key[0] not in left_out}
+        contents = {key: self._contents[path] for key, path in done.items() if path in self._contents}
+        self._forget([*done], contents, self._unreadable.keys(left_out))
+
+    def _forget(
+        self, keys: Sequence[Key], contents: Mapping[Key, str] | None = None, unread: Sequence[Key] = ()
+    ) -> None:
+        """These are done: the ledger knows them from now on."""
+        self._seen.finish(keys, contents, unread)
+        self._watcher.forget(keys)
+        for name, _, _ in keys:
+            self._unreadable.forget(self._folder / name)
+
+    def _take_back(self, pending: _PendingBurst) -> None:
+        """Files of a burst cannot be read: its frames are open again, and wait for them."""
+        keys, burst = {self._folder / key[0]: key for key in pending.keys}, pending.burst
+        frames = [frame for frame in burst.frames if frame.path not in self._unread]
+        for path in self._unread:
+            self._fail(path, keys.pop(path, None), "cannot be read")
+        if burst.time_source != "exif":
+            self._missing_times.note(burst.frames)
+        self._assembler.take_back(burst.frames, frames, self._clock())
+        self._failures += [(failure, keys.pop(failure.file, None)) for failure in burst.failures]
+        self._keys.update({frame.path: [keys.pop(frame.path)] for frame in frames if frame.path in keys})
+        if frames and frames[0].path in self._keys:
+            self._keys[frames[0].path] += keys.values()  # of copies
+        else:
+            self._watcher.forget(keys.values())
+
+    def _keys_of(self, frames: Iterable[Frame]) -> list[Key]:
+        return [key for frame in frames for key in self._keys.get(frame.path, ())]
 
     def _still_there(self, pending: _PendingBurst) -> _PendingBurst:
         """The burst without files that went away while it waited; they are named."""
         burst = pending.burst
-        gone = [frame for frame in burst.frames if not frame.path.exists()]
+        gone = [frame for frame in burst.frames if is_gone(frame.path)]
         frames = tuple(frame for frame in burst.frames if frame not in gone)
         failures = (*burst.failures, *(Failure(frame.path, "gone before it could be stored") for frame in gone))
-        return _PendingBurst(replace(burst, frames=frames, failures=failures), pending.keys)
+        return replace(pending, burst=replace(burst, frames=frames, failures=failures))
 
     def _arrived(self, burst: Burst) -> _PendingBurst:
         source: TimeSource = self._times if self._missing_times.were_used(burst.frames) else "exif"
-        name = burst.frames[0].path.relative_to(self._folder).as_posix()
-        keys = [self._keys.pop(frame.path, None) for frame in burst.frames]
-        return self._pending(name, burst.frames, keys, burst.continues, source)
+        late = any(frame.path in self._unreadable for frame in burst.frames)
+        earlier = self._assembler.earlier(burst) if late else None
+        keys = self._keys_of(burst.frames)
+        for frame in burst.frames:
+            self._keys.pop(frame.path, None)
+        pending = self._pending(self._name(burst), burst.frames, keys, burst.continues, source)
+        if earlier is None:
+            return pending
+        return replace(pending, burst=replace(pending.burst, continues=True, event_of=self._name(earlier)))
+
+    def _name(self, burst: Burst) -> str:
+        return burst.frames[0].path.relative_to(self._folder).as_posix()
 
     def _only_failures(self) -> _PendingBurst:
         return self._pending(self._failures[0][0].file.name, (), ())
@@ -200,22 +362,22 @@ class WatchedCamera:
         failed, self._failures = self._failures, []
         all_keys = [key for key in (*keys, *(key for _, key in failed)) if key is not None]
         failures = tuple(failure for failure, _ in failed)
-        return _PendingBurst(ArrivedBurst(name, frames, failures, continues, source), tuple(all_keys))
+        patient = self._unreadable.may_wait([frame.path for frame in frames])
+        burst = ArrivedBurst(name, frames, failures, continues, source, patient=patient)
+        return _PendingBurst(burst, tuple(all_keys))
 
     def _settle_offered(self) -> None:
         """A burst that was offered when we died may be safe in the outbox already; then it must not come again."""
         for keys in self._seen.offered:
             if self._was_taken(keys):
-                self._seen.finish(keys)
+                self._seen.finish([key for key in keys if key not in self._seen.unread])
 
     def _was_taken(self, keys: Sequence[Key]) -> bool:
-        hashes = set()
-        for name, size, _ in keys:
+        hashes = set[str]()
+        for key in keys:
             self._heartbeat()
-            if size > MAX_JPEG_BYTES:  # no frame, and too much for the memory
-                continue
-            with suppress(OSError):  # gone, or on a failing card
-                hashes.add(hashlib.sha256((self._folder / name).read_bytes()).hexdigest())
+            if content := content_of(self._folder / key[0], key[1]):
+                hashes.add(content)
         if taken := bool(hashes) and self._taken(hashes):
             _log.info("burst of %s was taken before", keys[0][0])
         return taken

@@ -17,12 +17,15 @@ from uncia_contract.errors import FrameError, StorageError
 from uncia_contract.messages.records import BundleIdentity, SequenceRecord
 from uncia_contract.model.classifier import FrameScorer
 from uncia_contract.model.manifest import Manifest
+from uncia_contract.pictures.jpeg import UNREADABLE
 from uncia_contract.scoring.score_burst import Strips, score_burst
 from uncia_edge.camera.cameras import ArrivedBurst, Failure
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.source_files import Original, Sign, open_original
 from uncia_edge.scoring.records import SequenceIds, make_record
+
+_EVENTS_KNOWN = 64  # that a frame which could not be read in time may belong to
 
 
 class RecordSink(Protocol):
@@ -42,7 +45,7 @@ class Observation:
     """What became of one burst: its record (None where no file could be used) and the files that failed.
 
     `frames` are those of the record, in its order; `problem` is what the card refused; `safe` says whether the burst
-    may be forgotten all the same.
+    may be forgotten all the same; `unreadable` are the files that could not be read, and may be later.
     """
 
     burst: ArrivedBurst
@@ -51,6 +54,14 @@ class Observation:
     failures: tuple[Failure, ...]
     problem: str | None = None
     safe: bool = True
+    unreadable: tuple[Path, ...] = ()
+
+    @property
+    def contents(self) -> dict[Path, str]:
+        """The sha256 of each frame as it was scored."""
+        if self.record is None:
+            return {}
+        return {frame.path: entry.sha256 for frame, entry in zip(self.frames, self.record.frames, strict=True)}
 
 
 class HeartbeatClassifier:
@@ -100,23 +111,30 @@ class Observer:
         self._strips = strips
         self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
         self._event, self._unnumbered = "", 0
+        self._events: dict[str, str] = {}  # of the latest bursts, by their names
 
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
         originals: dict[int, Original] = {}
-        readers = [self._reader(index, frame, originals) for index, frame in enumerate(burst.frames)]
+        unread: dict[int, str] = {}
+        readers = [self._reader(index, frame, originals, unread) for index, frame in enumerate(burst.frames)]
         try:
             single = self._single_thread_classifier
             verdict = score_burst(
                 readers, self._classifier, self._strips, self.background, single_thread_classifier=single
             )
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
-            return Observation(burst, None, burst.frames, burst.failures, problem=str(error), safe=False)
+            again = tuple(burst.frames[index].path for index in unread)
+            return Observation(burst, None, burst.frames, burst.failures, str(error), safe=False, unreadable=again)
+        reasons = verdict.failures if verdict else dict.fromkeys(range(len(burst.frames)), "cannot be decoded")
+        unread |= {index: reason for index, reason in reasons.items() if reason.startswith(UNREADABLE)}
+        again = tuple(burst.frames[index].path for index in unread)
+        if again and burst.patient:
+            return Observation(burst, None, burst.frames, burst.failures, safe=False, unreadable=again)
+        failed = [Failure(burst.frames[i].path, unread.get(i, reason), i in unread) for i, reason in reasons.items()]
+        failures = (*burst.failures, *failed)
         if verdict is None:
-            broken = [Failure(frame.path, "cannot be decoded") for frame in burst.frames]
-            return Observation(burst, None, (), (*burst.failures, *broken))
-        undecodable = [Failure(burst.frames[index].path, reason) for index, reason in verdict.failures.items()]
-        failures = (*burst.failures, *undecodable)
+            return Observation(burst, None, (), failures, unreadable=again)
         usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
         frames, signs = tuple(burst.frames[i] for i in usable), tuple(originals[i].sign for i in usable)
         ids, problem = self._next_ids(burst)
@@ -127,12 +145,18 @@ class Observer:
         safe = not (record.positive and problem)
         if safe:  # a burst that comes again must not meet itself
             self.background = verdict.background
-        return Observation(burst, record, frames, failures, problem, safe)
+        return Observation(burst, record, frames, failures, problem, safe, again)
 
-    def _reader(self, index: int, frame: Frame, originals: dict[int, Original]) -> Callable[[], BinaryIO]:
+    def _reader(
+        self, index: int, frame: Frame, originals: dict[int, Original], unread: dict[int, str]
+    ) -> Callable[[], BinaryIO]:
         def read() -> BinaryIO:
             self._heartbeat()
-            stream, originals[index] = open_original(frame.path, originals.get(index))
+            try:
+                stream, originals[index] = open_original(frame.path, originals.get(index))
+            except OSError as error:
+                unread[index] = f"{UNREADABLE}{error.strerror or error}"
+                raise
             return stream
 
         return read
@@ -153,6 +177,11 @@ class Observer:
         except StorageError as error:
             self._unnumbered += 1
             sequence, problem = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
+        if burst.event_of in self._events:
+            return SequenceIds(sequence, self._events[burst.event_of]), problem
         if not burst.continues or not self._event:
             self._event = sequence
+        self._events[burst.name] = self._event
+        if len(self._events) > _EVENTS_KNOWN:
+            del self._events[next(iter(self._events))]
         return SequenceIds(sequence, self._event), problem

@@ -189,16 +189,20 @@ class Runtime:
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk and on its way.
 
-        A live camera keeps a burst that the card refused, and hands it over again; the trap goes on looking.
+        A live camera keeps a burst that the card refused, or that could not be read, and hands it over again; the trap
+        goes on looking.
 
         Raises:
             StorageError: the card refused, and the camera is a recording that can be played again.
         """
         observation = self._observer.observe(burst)
-        self._note_card(observation.problem)
+        if not observation.unreadable:  # the camera names files that cannot be read
+            self._note_card(observation.problem)
         if not observation.safe:
             self._keep_for_later(observation)
             return observation
+        if isinstance(self.camera, LiveCamera):
+            self.camera.decided(observation.contents, observation.unreadable)
         self._count(observation)
         failures = shortened([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
         self.log.write(burst.name, observation.record, failures)
@@ -216,8 +220,10 @@ class Runtime:
     def _keep_for_later(self, observation: Observation) -> None:
         if not isinstance(self.camera, LiveCamera):
             raise StorageError(observation.problem or "the card refuses")
-        self.camera.retry_later()
-        self._pressure.relieve()
+        self.camera.decided(observation.contents, observation.unreadable)
+        self.camera.retry_later(observation.unreadable)
+        if not observation.unreadable:
+            self._pressure.relieve()
 
     def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
         """Whether the outbox is empty, after at most that time."""

@@ -1,6 +1,6 @@
 """A camera that is not there when its trap starts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,8 +32,11 @@ class Late:
     def bursts(self) -> Iterator[ArrivedBurst]:
         yield BURST
 
-    def retry_later(self) -> None:
+    def retry_later(self, unreadable: Collection[Path] = ()) -> None:
         self.refused += 1
+
+    def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
+        self.read = contents
 
     def close(self) -> None:
         self.closed = True
@@ -54,6 +57,8 @@ def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
     bursts = camera.bursts()
     assert next(bursts) == BURST
     camera.retry_later()
+    camera.decided({Path("A.JPG"): "sha"}, ())
+    assert late.read == {Path("A.JPG"): "sha"}
     camera.close()
     assert (late.looks, late.refused, late.closed, camera.problems) == (3, 1, True, ["its lens is dirty"])
 

@@ -1,0 +1,219 @@
+"""A fault that passes loses no visit: what cannot be read is tried again before it is given up."""
+
+import errno
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.edge.scene import START, Post, jpeg, slope
+
+from uncia_edge.camera import unreadable_files
+from uncia_edge.scoring.observer import Observation
+
+SMALL = slope().resize((160, 120))
+REFUSALS = [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EACCES]
+TOLD = [errno.errorcode[code] for code in REFUSALS]
+
+
+class Night(Post):
+    """A trap around a watched folder through which a test's clock runs; at given seconds, something happens."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.plan: list[tuple[float, Callable[[], object]]] = []
+
+    def _clock(self) -> float:
+        now_s = super()._clock()
+        for moment in [one for one in self.plan if one[0] <= now_s]:
+            self.plan.remove(moment)
+            moment[1]()
+        return now_s
+
+    def frame(self, n: int, seconds: float | None = None) -> Path:
+        """A frame of the visit, written a second after the one before it."""
+        taken = START + timedelta(seconds=n if seconds is None else seconds)
+        path = self.put(f"IMG_{n:04d}.JPG", jpeg(SMALL, taken))
+        os.utime(path, (taken.timestamp(), taken.timestamp()))
+        return path
+
+    def watch(self, until_s: float) -> list[Observation]:
+        """What the trap decides until then."""
+        seen: list[Observation] = []
+        camera = self.camera()
+        self.plan.append((self.now_s + until_s, camera.close))
+        for burst in camera.bursts():
+            seen.append(self.trap.observe(burst))
+            camera.decided(seen[-1].contents, seen[-1].unreadable)
+            if not seen[-1].safe:
+                camera.retry_later(seen[-1].unreadable)
+        return [one for one in seen if one.safe]
+
+
+class Refusing:
+    """Files that cannot be opened, with an errno."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.codes: dict[Path, list[int]] = {}  # for each file, those of its next attempts
+        self.always: dict[Path, int] = {}
+        real = Path.open
+
+        def opened(path: Path, *args: Any, **options: Any) -> Any:
+            code = self.codes[path].pop(0) if self.codes.get(path) else self.always.get(path)
+            if code:
+                raise OSError(code, os.strerror(code))
+            return real(path, *args, **options)
+
+        monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Refusing:
+    return Refusing(monkeypatch)
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Night(tmp_path)
+
+
+def told(seen: list[Observation]) -> list[tuple[list[str], tuple[str, ...]]]:
+    """For each burst the numbers of its frames, and the failures of its record."""
+    return [([frame.name[7:8] for frame in one.frames], one.record.failures if one.record else ()) for one in seen]
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=TOLD)
+def test_a_fault_at_arrival_that_passes_leaves_the_burst_whole(night: Night, refusing: Refusing, code: int) -> None:
+    """The first attempt to read a frame fails, the next one does not."""
+    paths = [night.frame(n) for n in range(3)]
+    refusing.codes[paths[1]] = [code]
+    assert told(night.watch(200)) == [(["0", "1", "2"], ())]
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=TOLD)
+def test_a_fault_at_scoring_that_passes_leaves_the_burst_whole(night: Night, refusing: Refusing, code: int) -> None:
+    """The frame was read when it arrived, and fails when it is opened to be scored."""
+    paths = [night.frame(n) for n in range(3)]
+    refusing.codes[paths[1]] = [0, code]
+    assert told(night.watch(200)) == [(["0", "1", "2"], ())]
+
+
+def test_rights_that_are_taken_between_arrival_and_scoring_and_given_back(night: Night, refusing: Refusing) -> None:
+    """`chmod 600` for forty seconds: the burst waits, and is scored once."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.codes[path] = [0]
+    refusing.always[path] = errno.EACCES
+    night.plan.append((40.0, refusing.always.clear))
+    seen = night.watch(300)
+    assert told(seen) == [(["0", "1", "2"], ())]
+    assert seen[0].record is not None and seen[0].record.frames_scored > 0
+
+
+def test_all_frames_that_cannot_be_read_for_a_while_are_one_burst_later(night: Night, refusing: Refusing) -> None:
+    """A share that hiccups between arrival and scoring."""
+    for n in range(3):
+        path = night.frame(n)
+        refusing.codes[path] = [0]
+        refusing.always[path] = errno.ESTALE
+    night.plan.append((30.0, refusing.always.clear))
+    assert told(night.watch(300)) == [(["0", "1", "2"], ())]
+
+
+@pytest.mark.parametrize("opened", [0, 1], ids=["at arrival", "at scoring"])
+def test_a_file_that_is_never_readable_is_named_and_the_burst_goes_on(
+    night: Night, refusing: Refusing, opened: int
+) -> None:
+    """After a minute and a half, not before; and the trap says meanwhile that there is such a file."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.codes[path] = [0] * opened
+    refusing.always[path] = errno.EIO
+    problems, before = list[list[str]](), list[int]()
+    night.plan.append(
+        (80.0, lambda: (problems.append([*night.eye.problems]), before.append(len(night.outbox.waiting()))))
+    )
+    assert told(night.watch(300)) == [(["0", "2"], ("IMG_0001.JPG",))]
+    assert (problems, before) == ([["1 files cannot be read"]], [0])
+
+
+def test_a_frame_that_can_be_read_late_is_a_burst_of_its_own_in_the_event(night: Night, refusing: Refusing) -> None:
+    """The burst went without it, and another visit came between: it still belongs to the first one's event."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.always[path] = errno.EIO
+    night.plan += [(150.0, lambda: night.frame(7, 5000)), (250.0, refusing.always.clear)]
+    seen = night.watch(900)
+    assert told(seen) == [(["0", "2"], ("IMG_0001.JPG",)), (["7"], ()), (["1"], ())]
+    records = [one.record for one in seen if one.record]
+    assert [record.event == records[0].id for record in records] == [True, False, True]
+
+
+def test_what_is_read_late_is_found_after_a_restart(night: Night, refusing: Refusing) -> None:
+    """Nothing is twice, nothing is named twice: the ledger says which file is still tried."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.always[path] = errno.EIO
+    assert told(night.watch(200)) == [(["0", "2"], ("IMG_0001.JPG",))]
+    assert told(night.watch(300)) == []
+    refusing.always.clear()
+    assert told(night.watch(300)) == [(["1"], ())]
+    assert told(night.watch(100)) == []
+
+
+def test_a_restart_while_a_burst_waits_loses_nothing(night: Night, refusing: Refusing) -> None:
+    """Stopped after half a minute; the file can be read after the start."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.always[path] = errno.EIO
+    assert told(night.watch(30)) == []
+    refusing.always.clear()
+    assert told(night.watch(100)) == [(["0", "1", "2"], ())]
+
+
+def test_a_file_that_stays_unreadable_is_given_up_in_the_end(
+    night: Night, refusing: Refusing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named once, tried for long, then no more, after a restart neither."""
+    monkeypatch.setattr(unreadable_files, "GIVE_UP_S", 300.0)
+    path = night.frame(1)
+    refusing.always[path] = errno.EIO
+    [seen] = night.watch(2000)
+    assert [(failure.file, failure.unreadable) for failure in seen.failures] == [(path, True)]
+    refusing.always.clear()
+    assert night.watch(100) == []
+
+
+def test_other_visits_do_not_wait_for_a_file_that_cannot_be_read(night: Night, refusing: Refusing) -> None:
+    """Only bursts beside which it was written."""
+    refusing.always[night.frame(0)] = errno.EIO
+    night.frame(5, 1000)
+    assert told(night.watch(60)) == [(["5"], ())]
+
+
+def test_a_file_that_cannot_be_decoded_is_not_waited_for(night: Night) -> None:
+    """It is what it is."""
+    night.frame(0)
+    night.put("IMG_0001.JPG", b"\xff\xd8 half")
+    assert told(night.watch(20)) == [(["0"], ("IMG_0001.JPG",))]
+
+
+def test_a_card_full_of_unreadable_files_does_not_stop_the_trap(night: Night, refusing: Refusing) -> None:
+    """A damaged card: a picture that comes meanwhile is decided in its time."""
+    for n in range(300):
+        path = night.put(f"OLD/{n:04d}.JPG", jpeg(SMALL))
+        refusing.always[path] = errno.EIO
+    night.plan.append((100.0, lambda: night.frame(5, 1000)))
+    assert (["5"], ()) in [(frames, ()) for frames, _ in told(night.watch(1000))]
+
+
+def test_the_folders_absence_does_not_count_as_patience(
+    night: Night, refusing: Refusing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that is away for an hour: its frames are one burst when it is back."""
+    path = [night.frame(n) for n in range(3)][1]
+    refusing.always[path] = errno.EIO
+    night.plan += [
+        (20.0, lambda: setattr(night.eye._watcher, "away", "away")),
+        (20.0, lambda: monkeypatch.setattr(night.eye._watcher, "_pictures", lambda: iter(()))),
+        (3600.0, lambda: setattr(night.eye._watcher, "away", None)),
+        (3610.0, refusing.always.clear),
+    ]
+    assert told(night.watch(3900)) == [(["0", "1", "2"], ())]
