@@ -1,4 +1,4 @@
-"""Power cuts between camera and outbox: each burst of a watched folder is taken exactly once."""
+"""Power cuts between camera and outbox: each burst of a watched folder is taken exactly once, also under a new name."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.outbox.store import Outbox
 
 WORK = """
-import os, sys
+import hashlib, os, sys
 from pathlib import Path
 from uncia_contract.bursts.frames import BurstRule, Frame
 from uncia_contract.files import sync_folder, write_durable
@@ -45,6 +45,10 @@ for n in range(24):
     burst = ArrivedBurst(paths[0].name, tuple(Frame(path.name, path) for path in paths))
     for _ in camera._hand_over(_PendingBurst(burst, tuple(key_of(path, root / "DCIM") for path in paths))):
         outbox.add(make_record(outbox.next_sequence_id("ridge-01"), contents), paths)
+        camera.decided({path: hashlib.sha256(one).hexdigest() for path, one in zip(paths, contents)}, ())
+    if n % 3 == 0:  # a camera that renames
+        renamed = paths[0].rename(root / "DCIM" / f"renamed-{n:02d}.jpg")
+        camera._known({renamed: key_of(renamed, root / "DCIM")})
     if n == 12:
         outbox.close()
         outbox = Outbox(root / "state" / "outbox", synchronous)
@@ -65,7 +69,9 @@ def watched_fault(disk: Path, promises: list[str]) -> str | None:
         items = [outbox.get(sequence) for sequence in outbox.queries.waiting()]
         taken = [item.record.frames[0].sha256 for item in items if item is not None]
         for line in promises:
-            fault = _wrong_with(folder / f"{int(line.split()[1]):02d}-0.jpg", folder, camera, taken)
+            n = int(line.split()[1])
+            renamed, first = folder / f"renamed-{n:02d}.jpg", folder / f"{n:02d}-0.jpg"
+            fault = _wrong_with(renamed if renamed.exists() else first, folder, camera, taken)
             if fault:
                 return fault
     finally:
@@ -74,7 +80,8 @@ def watched_fault(disk: Path, promises: list[str]) -> str | None:
 
 
 def _wrong_with(first: Path, folder: Path, camera: WatchedCamera, taken: list[str]) -> str | None:
-    times, known = taken.count(sha256_of(first)), key_of(first, folder) in camera._seen
+    times, key = taken.count(sha256_of(first)), key_of(first, folder)
+    known = key in camera._seen or first in camera._known({first: key})
     if times > 1 or (times and not known):
         return f"doubled: {first.name}"
     return f"lost: {first.name}" if known and not times else None
