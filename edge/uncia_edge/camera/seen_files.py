@@ -77,9 +77,9 @@ class SeenFiles:
         """Those of these files that were not handed over."""
         return [path for path, key in keys.items() if hash(key) not in self._done]
 
-    def may_hold(self, size: int) -> bool:
-        """Whether a file of that size may have a content that was handed over; most other sizes are ruled out."""
-        return bool(self._sizes[size % _SIZES])
+    def of_known_size(self, keys: Mapping[Path, Key]) -> set[Path]:
+        """Those of these files that may have a content which was handed over; the others' sizes are new."""
+        return {path for path, (_, size, _) in keys.items() if self._sizes[size % _SIZES]}
 
     def holds(self, sha256: str) -> bool:
         """Whether a file with this content was handed over."""

@@ -37,29 +37,27 @@ class Unreadable:
 
 
 class UnreadableFiles:
-    """The files that could not be read and are not handed over yet; `gap_s` is the burst rule's."""
+    """The files that could not be read and are not handed over yet; `gap_s` is the burst rule's.
+
+    Most of the time `files` is empty, and nothing need be asked.
+    """
 
     def __init__(self, gap_s: float, clock: Callable[[], float]) -> None:
         self._gap_ns, self._clock = int(gap_s * 1e9), clock
-        self._files: dict[Path, Unreadable] = {}
+        self.files: dict[Path, Unreadable] = {}
         self._looked_s, self._rest_until_s = clock(), 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self._files)
-
-    def __contains__(self, path: Path) -> bool:
-        return path in self._files
 
     @property
     def count(self) -> int:
         """How many cannot be read now."""
-        return sum(file.next_s < math.inf for file in self._files.values())
+        return sum(file.next_s < math.inf for file in self.files.values())
 
     def failed(self, path: Path, key: Key, reason: str, named: bool = False) -> None:
         """A file could not be read, again or for the first time."""
-        now_s, file = self._clock(), self._files.get(path)
+        now_s, file = self._clock(), self.files.get(path)
+        self._looked_s = self._looked_s if self.files else now_s
         if file is None or file.key != key:
-            file = self._files[path] = Unreadable(path, key, reason, now_s, named)
+            file = self.files[path] = Unreadable(path, key, reason, now_s, named)
         file.reason, file.named = reason, file.named or named
         file.next_s = now_s + file.pause_s
         file.pause_s = min(2 * file.pause_s, LONGEST_PAUSE_S)
@@ -68,12 +66,12 @@ class UnreadableFiles:
         """Those to be read again now; none while the folder is away, whose time does not count."""
         now_s = self._clock()
         if not is_folder_there:
-            for file in self._files.values():
+            for file in self.files.values():
                 file.since_s += now_s - self._looked_s
         self._looked_s = now_s
         if not is_folder_there or now_s < self._rest_until_s:
             return []
-        return [file for file in self._files.values() if file.next_s <= now_s][:_TRIED_TOGETHER]
+        return [file for file in self.files.values() if file.next_s <= now_s][:_TRIED_TOGETHER]
 
     def rest(self, began_s: float) -> None:
         """A card that fails answers slowly: four fifths of the time are for other files."""
@@ -81,8 +79,7 @@ class UnreadableFiles:
 
     def was_read(self, path: Path) -> None:
         """It can be read now; should it fail once more, its time goes on."""
-        if path in self._files:
-            self._files[path].next_s = math.inf
+        self.files[path].next_s = math.inf
 
     def overdue(self) -> list[Unreadable]:
         """Those that their bursts need not wait for any longer; from now on they are named."""
@@ -106,23 +103,23 @@ class UnreadableFiles:
 
     def may_wait(self, paths: Collection[Path]) -> bool:
         """Whether a burst of these files may be handed over again where one of them fails."""
-        return all(self._is_awaited(self._files[path]) for path in paths if path in self._files)
+        return all(self._is_awaited(self.files[path]) for path in paths if path in self.files)
 
     def keys(self, paths: Collection[Path]) -> list[Key]:
         """Of those of these files that could not be read."""
-        return [self._files[path].key for path in paths if path in self._files]
+        return [self.files[path].key for path in paths if path in self.files]
 
     def forget_renamed(self, key: Key) -> None:
         """A file of this size and time appeared: those of them that are gone have another name now."""
-        for path in [one.path for one in self._files.values() if one.key[1:] == key[1:] and is_gone(one.path)]:
+        for path in [one.path for one in self.files.values() if one.key[1:] == key[1:] and is_gone(one.path)]:
             self.forget(path)
 
     def forget(self, path: Path) -> None:
         """It was handed over, renamed, or is gone."""
-        self._files.pop(path, None)
+        self.files.pop(path, None)
 
     def _unnamed(self) -> Iterable[Unreadable]:
-        return (file for file in self._files.values() if not file.named and file.next_s < math.inf)
+        return (file for file in self.files.values() if not file.named and file.next_s < math.inf)
 
     def _is_awaited(self, file: Unreadable) -> bool:
         return not file.named and self._clock() - file.since_s < WAIT_S

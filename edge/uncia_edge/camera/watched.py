@@ -126,7 +126,8 @@ class WatchedCamera:
     def problems(self) -> Sequence[str]:
         """What the base station should know."""
         unstored = [f"{self.unstored} bursts wait for room on the card"] if self.unstored else []
-        unread = [f"{self._unreadable.count} files cannot be read"] if self._unreadable.count else []
+        count = self._unreadable.count if self._unreadable.files else 0
+        unread = [f"{count} files cannot be read"] if count else []
         away = [f"no camera: {self._folder}: {self._watcher.away}"] if self._watcher.away else []
         return [*unstored, *unread, *away]
 
@@ -150,7 +151,9 @@ class WatchedCamera:
 
     def _read_complete(self) -> Iterator[_PendingBurst]:
         """Read the files that have become complete. Of a whole card, bursts go while the rest still waits."""
-        complete = [*self._watcher.ready(0.5), *self._read_again()]
+        complete = self._watcher.ready(0.5)
+        if self._unreadable.files:
+            complete += self._read_again()
         for start in range(0, len(complete), _READ_TOGETHER):
             if self._closing.is_set():
                 return
@@ -180,7 +183,7 @@ class WatchedCamera:
         return readable
 
     def _waits(self, piece: Burst) -> bool:
-        return bool(self._unreadable) and self._unreadable.holds_up(self._keys_of(piece.frames))
+        return bool(self._unreadable.files) and self._unreadable.holds_up(self._keys_of(piece.frames))
 
     def _frames(self, paths: Sequence[Path]) -> list[Frame]:
         """The usable frames of these files; the others are noted as failures, or to be read again."""
@@ -197,12 +200,12 @@ class WatchedCamera:
                 continue
             except FrameError as error:
                 self._failures.append((Failure(path, str(error)), keys.get(path)))
+            else:
+                if path in keys:
+                    self._keys[path] = [keys[path]]
+                frames.append(frame)
+            if path in self._unreadable.files:
                 self._unreadable.was_read(path)
-                continue
-            if path in keys:
-                self._keys[path] = [keys[path]]
-            self._unreadable.was_read(path)
-            frames.append(frame)
         return frames
 
     def _fail(self, path: Path, key: Key | None, reason: str) -> None:
@@ -217,12 +220,13 @@ class WatchedCamera:
         if self._times == "trap":
             return set()
         done = dict[Path, tuple[Key, str]]()
-        waiting = set[Path]()
+        suspects, waiting = self._seen.of_known_size(keys), set[Path]()
         for path, key in keys.items():
-            if (content := self._seen_content(path, key)) is not None:
+            if path in suspects and (content := self._seen_content(path, key)) is not None:
                 done[path] = key, content
             elif self._is_unstored(path, key) or self._is_open(path, key):
                 waiting.add(path)
+                self._unreadable.files.pop(path, None)
         if done:
             _log.info("%d files hold pictures that were seen before: %s", len(done), next(iter(done)).name)
             self._forget([key for key, _ in done.values()], dict(done.values()))
@@ -230,18 +234,16 @@ class WatchedCamera:
 
     def _seen_content(self, path: Path, key: Key) -> str | None:
         """The sha256 of a file that is a picture which was handed over."""
-        if (
-            not self._seen.may_hold(key[1])
-            or not (content := content_of(path, key[1]))
-            or not self._seen.holds(content)
-        ):
+        content = content_of(path, key[1])
+        if content is None or not self._seen.holds(content):
             return None
         owners = [self._folder / name for name, _, _ in self._seen.owners(content)]
         return content if is_same(path, owners, self._zone) else None
 
     def _is_open(self, path: Path, key: Key) -> bool:
         """Whether a file is a copy of an open frame; of one that was renamed or written anew the former is dropped."""
-        self._unreadable.forget_renamed(key)
+        if self._unreadable.files:
+            self._unreadable.forget_renamed(key)
         for other, (first, *_) in list(self._keys.items()):
             if other == path or (first[1:] == key[1:] and is_gone(other)):
                 self._assembler.drop(other)
@@ -276,7 +278,7 @@ class WatchedCamera:
         self._refused, self._unread, self._contents = False, (), {}
         if not (self._seen.was_offered(pending.keys) and self._was_taken(pending.keys)):
             # If we die now, those that failed before are not known to be of the sequence that was stored.
-            self._seen.offer([key for key in pending.keys if self._folder / key[0] not in self._unreadable])
+            self._seen.offer([key for key in pending.keys if self._folder / key[0] not in self._unreadable.files])
             yield pending.burst
         if not self._refused:
             self._finish(pending)
@@ -294,7 +296,7 @@ class WatchedCamera:
         left_out = {*self._unread, *(failure.file for failure in pending.burst.failures if failure.unreadable)}
         done = {key: self._folder / key[0] for key in pending.keys if self._folder / key[0] not in left_out}
         contents = {key: self._contents[path] for key, path in done.items() if path in self._contents}
-        self._forget([*done], contents, self._unreadable.keys(left_out))
+        self._forget([*done], contents, self._unreadable.keys(left_out) if left_out else ())
 
     def _forget(
         self, keys: Sequence[Key], contents: Mapping[Key, str] | None = None, unread: Sequence[Key] = ()
@@ -302,7 +304,7 @@ class WatchedCamera:
         """These are done: the ledger knows them from now on."""
         self._seen.finish(keys, contents, unread)
         self._watcher.forget(keys)
-        for name, _, _ in keys:
+        for name, _, _ in keys if self._unreadable.files else ():
             self._unreadable.forget(self._folder / name)
 
     def _take_back(self, pending: _PendingBurst) -> None:
@@ -334,7 +336,7 @@ class WatchedCamera:
 
     def _arrived(self, burst: Burst) -> _PendingBurst:
         source: TimeSource = self._times if self._missing_times.were_used(burst.frames) else "exif"
-        late = any(frame.path in self._unreadable for frame in burst.frames)
+        late = any(frame.path in self._unreadable.files for frame in burst.frames)
         earlier = self._assembler.earlier(burst) if late else None
         keys = self._keys_of(burst.frames)
         for frame in burst.frames:
@@ -362,7 +364,7 @@ class WatchedCamera:
         failed, self._failures = self._failures, []
         all_keys = [key for key in (*keys, *(key for _, key in failed)) if key is not None]
         failures = tuple(failure for failure, _ in failed)
-        patient = self._unreadable.may_wait([frame.path for frame in frames])
+        patient = not self._unreadable.files or self._unreadable.may_wait([frame.path for frame in frames])
         burst = ArrivedBurst(name, frames, failures, continues, source, patient=patient)
         return _PendingBurst(burst, tuple(all_keys))
 

@@ -131,7 +131,7 @@ def test_a_file_that_is_never_readable_is_named_and_the_burst_goes_on(
     refusing.always[path] = errno.EIO
     problems, before = list[list[str]](), list[int]()
     night.plan.append(
-        (80.0, lambda: (problems.append([*night.eye.problems]), before.append(len(night.outbox.waiting()))))
+        (80.0, lambda: (problems.append([*night.eye.problems]), before.append(len(night.outbox.queries.waiting()))))
     )
     assert told(night.watch(300)) == [(["0", "2"], ("IMG_0001.JPG",))]
     assert (problems, before) == ([["1 files cannot be read"]], [0])
