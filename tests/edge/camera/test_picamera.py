@@ -293,6 +293,23 @@ def test_a_burst_that_the_card_refused_stays_in_the_spool(
     camera.close()
 
 
+def test_a_picture_that_could_not_be_read_stays_in_the_spool(pins: Any, tmp_path: Path) -> None:
+    """The others leave it with their burst; this one is tried again."""
+    eye = CountingCamera()
+    camera = camera_on(pins, tmp_path, eye)
+    burst_with(camera, eye)
+    camera._thread.start = lambda: None  # type: ignore[method-assign]
+    camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
+    bursts = camera.bursts()
+    first = next(bursts)
+    unread = first.frames[1].path
+    camera.decided({}, [unread])
+    again = next(bursts)
+    assert [frame.path.exists() for frame in first.frames] == [frame.path == unread for frame in first.frames]
+    assert [frame.path for frame in again.frames] == [unread]
+    camera.close()
+
+
 def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """A picture is its bytes: a time or a name that changes makes no second one."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -129,3 +130,34 @@ def test_only_a_size_that_was_there_before_makes_a_file_be_read(night: Night, mo
     monkeypatch.setattr(Path, "open", lambda path, *a, **o: (opened.append(path), real(path, *a, **o))[1])
     assert frames(night, 30) == []
     assert [path for path in opened if path.suffix == ".JPG"] == []
+
+
+@CHANGES
+def test_it_changes_while_its_burst_waits_for_room(
+    night: Night, change: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The burst is stored once, under the names that its files have then."""
+    paths = [night.frame(n) for n in range(4)]
+    real = night.trap._store
+    refusals = ["the card is full"]
+    monkeypatch.setattr(night.trap, "_store", lambda *args: refusals.pop() if refusals else real(*args))
+    night.plan.append((20.0, lambda: [change(path) for path in paths]))
+    [(names, failures)] = told(night.watch(200))
+    assert (len(names), failures, len(night.outbox.queries.waiting())) == (4, (), 1)
+    assert frames(night, 60) == []
+
+
+def test_release_0_1_reads_what_it_knows_of_the_ledger(night: Night) -> None:
+    """Lines that it does not know are to it like torn ones: it passes over them, and knows all that is done."""
+    paths = [night.frame(n) for n in range(4)]
+    night.watch(60)
+    done, passed = set[str](), set[str]()
+    for line in (night.state / "watched.jsonl").read_text().splitlines():
+        kind, keys = json.loads(line)
+        try:
+            keys = tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
+        except ValueError:
+            passed.add(kind)
+            continue
+        done |= {name for name, _, _ in keys if kind == "done"}
+    assert (done, passed) == ({path.name for path in paths}, {"content"})
