@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from typing import BinaryIO
 
 from PIL import ExifTags, Image
@@ -274,11 +274,6 @@ def jpeg_taken(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> T
         return taken(b"", zone, name)
     first, *more = [block for block in _app1(stream) if block.startswith(_EXIF)] or [b""]
     return taken(first + b"".join(block[len(_EXIF) :] for block in more), zone, name)
-
-
-def jpeg_time(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> datetime | None:
-    """When the picture was taken (aware UTC); None where header and name do not tell, or tell an absurd time."""
-    return jpeg_taken(picture, zone, name).at
 
 
 def _app1(stream: BinaryIO) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from tests.contract.pictures.render_times import hyperfire
 from tests.contract.pictures.render_times import photographed as tagged
 
 from uncia_contract.pictures.exif import parse_time
-from uncia_contract.pictures.jpeg import jpeg_taken, jpeg_time
+from uncia_contract.pictures.jpeg import jpeg_taken
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_pictures_time_is_found_in_its_header(changed) -> None:
     """As bytes and as a stream, of which no more than the header is read."""
     picture = changed(photographed())
     stream = io.BytesIO(picture + bytes(100_000))
-    assert (jpeg_time(picture), jpeg_time(stream)) == (TAKEN, TAKEN)
+    assert (jpeg_taken(picture).at, jpeg_taken(stream).at) == (TAKEN, TAKEN)
     assert stream.tell() <= len(picture) + 4
 
 
@@ -106,8 +106,8 @@ def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> No
     """Never an error: the picture itself is judged where it is decoded."""
     picture = photographed()
     header = picture.index(b"\xff\xda")
-    cut = {jpeg_time(picture[:end]) for end in range(header)}
-    flipped = [jpeg_time(picture[:at] + bytes([picture[at] ^ 255]) + picture[at + 1 :]) for at in range(header)]
+    cut = {jpeg_taken(picture[:end]).at for end in range(header)}
+    flipped = [jpeg_taken(picture[:at] + bytes([picture[at] ^ 255]) + picture[at + 1 :]).at for at in range(header)]
     assert cut == {None, TAKEN}
     assert None in flipped and TAKEN in flipped
 
@@ -117,7 +117,7 @@ def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> No
 )
 def test_what_is_no_jpeg_has_no_time(data: bytes) -> None:
     """Nor does it take for ever."""
-    assert jpeg_time(data) is None
+    assert jpeg_taken(data).at is None
 
 
 ORIGINAL, DIGITIZED, DATE_TIME = 0x9003, 0x9004, 0x0132
@@ -140,21 +140,21 @@ NOTE = hyperfire(datetime(2026, 1, 14, 3, 43, 4), 17, 3)  # noqa: DTZ001 - as a 
 )  # fmt: skip
 def test_the_first_that_is_a_time_counts(tags: dict[int, object], note: bytes, name: str, second: int) -> None:
     """#1: not the first that has text."""
-    assert jpeg_time(tagged(tags, note), name=name) == datetime(2026, 1, 14, 3, 43, second, tzinfo=UTC)
+    assert jpeg_taken(tagged(tags, note), name=name).at == datetime(2026, 1, 14, 3, 43, second, tzinfo=UTC)
 
 
 def test_each_tag_has_its_own_sub_seconds_and_offset() -> None:
     """Those of a tag that is no time are not added to another's."""
     tags = {ORIGINAL: "0000:00:00 00:00:00", 0x9291: "9", 0x9011: "+09:00", DIGITIZED: "2026:01:14 03:43:02"}
     picture = tagged(tags | {0x9292: "25", 0x9012: "+05:00"})
-    assert jpeg_time(picture) == datetime(2026, 1, 13, 22, 43, 2, 250000, tzinfo=UTC)
+    assert jpeg_taken(picture).at == datetime(2026, 1, 13, 22, 43, 2, 250000, tzinfo=UTC)
 
 
 def test_a_time_of_unknown_zone_has_none() -> None:
     """Never `+00:00` for a guess; a time that names its offset keeps it."""
     told = tagged({ORIGINAL: "2026:01:14 03:43:01", 0x9011: "+05:00"})
     untold = tagged({ORIGINAL: "2026:01:14 03:43:01"})
-    assert [jpeg_time(one, None).isoformat() for one in (told, untold)] == [
+    assert [jpeg_taken(one, None).at.isoformat() for one in (told, untold)] == [
         "2026-01-14T03:43:01+05:00",
         "2026-01-14T03:43:01",
     ]
