@@ -45,14 +45,14 @@ def ranks(numbers: Iterable[FileNumber]) -> dict[FileNumber, int]:
     for one in numbers:
         folders.setdefault((one.counter, one.folder), set()).add(one.number)
     found = {}
-    for (counter, folder), held in folders.items():
-        first = _first(sorted(held))
-        for number in held:
+    for (counter, folder), present in folders.items():
+        first = _first(sorted(present))
+        for number in present:
             found[FileNumber(counter, folder, number)] = folder * (LAST + 1) + (number - first) % (LAST + 1)
     return found
 
 
-def _first(held: list[int]) -> int:
+def _first(present: list[int]) -> int:
     """The number with which a folder began: the one after the longest run of numbers that are not there."""
-    before = [held[-1] - LAST, *held[:-1]]
-    return max(zip(held, before, strict=True), key=lambda pair: pair[0] - pair[1])[0]
+    before = [present[-1] - LAST, *present[:-1]]
+    return max(zip(present, before, strict=True), key=lambda pair: pair[0] - pair[1])[0]
