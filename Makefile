@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## the tests
 	$(PYTEST) $(DEFAULT)
 
 test-fast: $(VENV)/.dev ## the tests to run at each save: no TensorFlow, Spark, browser, broker or database server
-	$(PYTEST) $(DEFAULT) --fast
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal $(DEFAULT) --fast
 
 $(addprefix test-,$(PACKAGES)): test-%: $(VENV)/.dev
 	$(PYTEST) $(DEFAULT) tests/$*

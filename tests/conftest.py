@@ -62,9 +62,11 @@ class Refused:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuses heavy imports where only fast tests run."""
+    """Where only fast tests run: heavy imports are refused, and property tests try few examples."""
     if config.getoption("--fast"):
         sys.meta_path.insert(0, Refused())
+        hypothesis.settings.register_profile("fast", deadline=None, max_examples=10)
+        hypothesis.settings.load_profile("fast")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

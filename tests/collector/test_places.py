@@ -169,6 +169,7 @@ def test_what_does_not_end_is_refused(placed_jpeg):
         strip_location(whole[: scan + 40])
 
 
+@pytest.mark.heavy
 def test_the_command_puts_pictures_into_a_package_that_imports_again(on_sqlite, make_sequence, placed_jpeg, tmp_path):
     """`export camtrap-dp --pictures`, then `import` elsewhere: the picture is stored there, and tells no place."""
     table = tmp_path / "deployments.csv"

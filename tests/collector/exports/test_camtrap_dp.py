@@ -56,6 +56,7 @@ def rows_of(package: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
     return [*csv.DictReader(io.TextIOWrapper(package.open(f"{name}.csv"), "utf-8"))]
 
 
+@pytest.mark.heavy
 @needs_standard
 def test_frictionless_finds_nothing_wrong(survey, tmp_path):
     """Every table against the standard's own schema, foreign keys included."""

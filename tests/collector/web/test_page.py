@@ -121,6 +121,7 @@ def test_viewer_cannot_review(as_role):
     assert client.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(client)}).status_code == 403
 
 
+@pytest.mark.heavy
 def test_guessing_passwords_is_slow(station):
     """The eleventh attempt in a row waits."""
     client = TestClient(station)
@@ -129,6 +130,7 @@ def test_guessing_passwords_is_slow(station):
     assert codes == [401] * 10 + [429]
 
 
+@pytest.mark.heavy
 def test_no_header_gives_another_address(station):
     """Who guesses from the station's own machine cannot choose by which address the attempts are counted."""
     server = PageServer(station, HttpSettings(port=0))

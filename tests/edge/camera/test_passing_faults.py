@@ -195,6 +195,7 @@ def test_a_file_that_cannot_be_decoded_is_not_waited_for(night: Night) -> None:
     assert told(night.watch(20)) == [(["0"], ("IMG_0001.JPG",))]
 
 
+@pytest.mark.heavy
 def test_a_card_full_of_unreadable_files_does_not_stop_the_trap(night: Night, refusing: Refusing) -> None:
     """A damaged card: a picture that comes meanwhile is decided in its time."""
     for n in range(300):

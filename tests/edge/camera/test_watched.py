@@ -224,6 +224,7 @@ def test_a_full_card_gives_heartbeats_while_it_is_walked(place: Place) -> None:
     assert (walked >= 12, len(beats) - 2 * walked >= 12) == (True, True)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("quiet_s", [0.1, 0.0], ids=["frames still gather", "all bursts have ended"])
 def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place, quiet_s: float) -> None:
     """Not after hours of reading, nor of scoring what was read; what is left is found by the next one."""

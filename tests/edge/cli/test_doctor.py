@@ -249,6 +249,7 @@ def bench() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "word", ["decode", "resize", "invoke", "head", "verdict", "median ms", "p95 ms", "frames a second", "Wh a day"]
 )

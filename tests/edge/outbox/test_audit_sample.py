@@ -75,6 +75,7 @@ def test_a_restart_on_the_same_day_gives_no_second_budget(tmp_path: Path) -> Non
     assert (world.sendable(), len(world.outbox.queries.deferred())) == ([], 2)
 
 
+@pytest.mark.heavy
 def test_every_sequence_of_a_day_has_the_same_chance(tmp_path: Path) -> None:
     """Over 60 days of ten rejected sequences, each place in the day is drawn about as often (12 expected)."""
     world, drawn = World(tmp_path, per_day=2), Counter[int]()

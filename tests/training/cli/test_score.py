@@ -153,6 +153,7 @@ def test_a_new_picture_alone_is_scored(tmp_path: Path, capsys: pytest.CaptureFix
     assert "12 pictures in 4 sequences: 0 in positive sequences, 1 unreadable; 2 scored now" in capsys.readouterr().out
 
 
+@pytest.mark.heavy
 def test_rate_and_time_left_are_on_screen(tmp_path: Path) -> None:
     """On a terminal: how many of how many, pictures a second, and the time left."""
     folder = archive(tmp_path / "a", bursts=20)
@@ -217,6 +218,7 @@ def _empty(folder: Path) -> list[str]:
     return arguments(folder / "a", folder / "out")
 
 
+@pytest.mark.heavy
 def test_scoring_needs_no_tensorflow_and_no_scikit_learn(tmp_path: Path) -> None:
     """What is sent to a cluster stays small: the program runs where they cannot be imported."""
     folder = archive(tmp_path / "a", bursts=1)
