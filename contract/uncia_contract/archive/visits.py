@@ -1,10 +1,11 @@
 """The pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
 
-Decides what an archive is. #1 A picture is what `picture_files` takes for one. #2 Pictures of one folder are one
-trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so that a burst may run
-from one into the next. #3 Times are those of EXIF, the maker's note or the name; only headers are read for them. Where
-no zone is known, they stay as the camera wrote them. #4 A sequence is named by its files' names, sizes and times of
-change, by what shall score it and how pictures become inputs: whatever changes one of them makes it another sequence.
+Decides what an archive is. #1 A picture is what `picture_files` takes for one, in a folder that it enters. #2 Pictures
+of one folder are one trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so
+that a burst may run from one into the next. #3 Times are those of EXIF, the maker's note or the name; only headers are
+read for them. Where no zone is known, they stay as the camera wrote them. #4 A sequence is named by its files' names,
+sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
+another sequence.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import Taken
 from uncia_contract.pictures.jpeg import jpeg_taken, picture_bytes
-from uncia_contract.pictures.picture_files import is_picture, printable
+from uncia_contract.pictures.picture_files import folders_below, is_picture, printable
 from uncia_contract.pictures.preprocessing import RULE
 
 HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
@@ -66,7 +67,7 @@ class Folder:
 
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included; links to folders are not followed."""
-        below = (Path(found).relative_to(self.path).as_posix() for found, _, _ in os.walk(self.path))
+        below = (found.relative_to(self.path).as_posix() for found in folders_below(self.path))
         return sorted("" if found == "." else found for found in below)
 
     def files(self, folder: str) -> list[PictureFile]:

@@ -20,7 +20,7 @@ from watchdog.observers import Observer
 
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.jpeg import check_jpeg
-from uncia_contract.pictures.picture_files import is_picture
+from uncia_contract.pictures.picture_files import is_in_skipped_folder, is_picture, is_skipped_folder
 from uncia_edge.camera.cameras import FILES_A_HEARTBEAT
 from uncia_edge.camera.seen_files import Key, SeenFiles
 
@@ -146,7 +146,10 @@ class FolderWatcher:
                 events[path] = closed or events.get(path, False)
                 path, closed = self._events.get_nowait()
         except queue.Empty:
-            return {path: events[path] for path in filter(is_picture, events)}
+            return {path: closed for path, closed in events.items() if self._is_wanted(path)}
+
+    def _is_wanted(self, path: Path) -> bool:
+        return is_picture(path) and not is_in_skipped_folder(path.relative_to(self._folder))
 
     def _pictures(self) -> Iterator[Path]:
         try:
@@ -161,7 +164,7 @@ class FolderWatcher:
             self.away = None
 
     def _files(self, folder: Path) -> Iterator[Path]:
-        """Every file below a folder, one at a time: a full card's names need no memory.
+        """Every file below a folder that is entered, one at a time: a full card's names need no memory.
 
         A sub-folder that cannot be read (`lost+found`, a damaged one) is logged once; the others are read.
         """
@@ -171,7 +174,8 @@ class FolderWatcher:
                 if number % FILES_A_HEARTBEAT == 0:
                     self._heartbeat()
                 if (kind := _kind(entry)) == "folder":
-                    folders.append(folder / entry.name)
+                    if not is_skipped_folder(entry.name):
+                        folders.append(folder / entry.name)
                 elif kind == "file":
                     yield folder / entry.name
         for below in folders:

@@ -5,6 +5,7 @@ Decides which files are pictures, in which order a recorded burst plays, and whe
 outbox takes copies of what is positive.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,11 @@ from pathlib import Path
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts, in_order
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.messages.records import MAX_FRAMES
-from uncia_contract.pictures.picture_files import is_picture
+from uncia_contract.pictures.picture_files import folders_below, is_picture
 from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, read_frame
 from uncia_edge.camera.missing_times import MissingTimes
+
+_log = logging.getLogger(__name__)
 
 
 class RecordedCamera:
@@ -121,7 +124,11 @@ def _pieces(burst: ArrivedBurst) -> Iterator[ArrivedBurst]:
 
 
 def _burst_folders(folder: Path) -> list[Path]:
-    return sorted({path.parent for path in folder.rglob("*") if is_picture(path) and path.is_file()})
+    return sorted(found for found in folders_below(folder, _warn) if _pictures(found))
+
+
+def _warn(folder: Path, error: OSError) -> None:
+    _log.warning("recorded folder %s: %s", folder, error.strerror or error)
 
 
 def _pictures(folder: Path) -> list[Path]:

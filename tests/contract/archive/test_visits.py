@@ -70,6 +70,14 @@ def test_two_traps_never_share_a_sequence(tmp_path: Path) -> None:
     assert (archive_of(tmp_path).traps, names(tmp_path, "ridge")) == (["pass", "ridge"], [("ridge/1.jpg",)])
 
 
+def test_deleted_pictures_and_thumbnails_are_no_visit(tmp_path: Path) -> None:
+    """Deleted on the desk, on the card's own computer, and made by a storage box."""
+    for name in ("1", ".Trashes/501/2", "$RECYCLE.BIN/S-1-5/3", "ridge/@eaDir/4", "ridge/.thumbnails/5"):
+        picture(tmp_path / f"{name}.jpg", 10)
+    archive = archive_of(tmp_path)
+    assert (archive.pictures, archive.traps, names(tmp_path)) == (1, [""], [("1.jpg",)])
+
+
 @pytest.mark.parametrize("change", ["content", "touch", "bundle", "preprocessing"])
 def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """#4: so that it is scored anew."""

@@ -1,8 +1,17 @@
 """Which files are called like pictures, and how their names are written."""
 
+from pathlib import Path
+
 import pytest
 
-from uncia_contract.pictures.picture_files import JPEG_SUFFIXES, PICTURE_SUFFIXES, is_picture, printable
+from uncia_contract.pictures.picture_files import (
+    JPEG_SUFFIXES,
+    PICTURE_SUFFIXES,
+    folders_below,
+    is_in_skipped_folder,
+    is_picture,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +32,25 @@ def test_a_picture_is_known_by_its_name(name: str, expected: bool) -> None:
 
 def test_jpegs_are_pictures() -> None:
     assert JPEG_SUFFIXES < PICTURE_SUFFIXES
+
+
+SKIPPED = (".Trashes", ".Trash-1000", "$RECYCLE.BIN", "$Recycle.Bin", ".dtrash", "@eaDir", ".thumbnails")
+SKIPPED += ("System Volume Information", ".hidden", "#recycle")
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_deleted_pictures_and_thumbnails_lie_in_folders_that_are_never_entered(tmp_path: Path, name: str) -> None:
+    """At any depth, and nothing below them."""
+    (tmp_path / "ridge" / name / "501").mkdir(parents=True)
+    assert set(folders_below(tmp_path)) == {tmp_path, tmp_path / "ridge"}
+    assert is_in_skipped_folder(f"ridge/{name}/501/1.jpg")
+
+
+def test_a_folder_that_is_asked_for_is_entered_whatever_its_name(tmp_path: Path) -> None:
+    """A person who names a hidden folder wants it; a link to a folder is not followed."""
+    (tmp_path / ".mine" / "a").mkdir(parents=True)
+    (tmp_path / ".mine" / "link").symlink_to(tmp_path)
+    assert set(folders_below(tmp_path / ".mine")) == {tmp_path / ".mine", tmp_path / ".mine" / "a"}
 
 
 def test_bytes_that_are_no_text_are_spelled_out() -> None:

@@ -79,6 +79,15 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     assert (len(burst.frames), burst.failures) == (1, ())
 
 
+@pytest.mark.parametrize("rule", [None, BurstRule()], ids=["by folders", "by times"])
+def test_deleted_pictures_and_thumbnails_do_not_play(tmp_path: Path, rule: BurstRule | None) -> None:
+    """A season's folder that was tidied up on a desk."""
+    for name in ("b/1", "b/.Trash-1000/files/2", "$RECYCLE.BIN/3", "b/@eaDir/4"):
+        write(tmp_path / f"{name}.jpg", "2026:01:01 00:00:00")
+    [burst] = RecordedCamera(tmp_path, rule=rule).bursts()
+    assert [frame.path for frame in burst.frames] == [tmp_path / "b" / "1.jpg"]
+
+
 @pytest.mark.parametrize("folder", ["absent", "."], ids=["no folder", "no pictures"])
 def test_nothing_to_play_is_refused(tmp_path: Path, folder: str) -> None:
     """One line that says what was expected."""

@@ -92,6 +92,20 @@ def test_a_folder_made_while_watching_is_watched(place: Place, mode: str) -> Non
     watcher.close()
 
 
+@pytest.mark.parametrize("mode", ["inotify", "polling"])
+def test_deleted_pictures_and_thumbnails_never_arrive(place: Place, mode: Mode) -> None:
+    """They were there before, or are put there while the folder is watched."""
+    place.put(".Trashes/501/A1.JPG", 0)
+    watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), mode, settle_s=0.05)
+    assert watcher.ready(0) == []
+    for name in ("$RECYCLE.BIN/A2.JPG", "100RECNX/@eaDir/A3.JPG", ".Trashes/501/A4.JPG"):
+        place.put(name, 0)
+    path = place.put("100RECNX/A5.JPG", 0)
+    assert until(lambda: watcher.ready(0.05)) == [path]
+    watcher.close()
+    assert not watcher.is_waiting()
+
+
 def until(attempt: Callable[[], list[Path]], within_s: float = 70.0) -> list[Path]:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

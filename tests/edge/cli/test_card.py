@@ -136,6 +136,14 @@ def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
     assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)
 
 
+def test_deleted_pictures_on_a_card_are_not_scored(dcim: Path) -> None:
+    """What a Mac and a Windows machine keep of them, and a photo program's thumbnails."""
+    before = sequences(dcim)
+    for name in (".Trashes/501", "$RECYCLE.BIN", "DCIM/.thumbnails"):
+        shutil.copytree(dcim / "DCIM" / "100MEDIA", dcim / name)
+    assert sequences(dcim) == before
+
+
 def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path) -> None:
     """As an old camera or a foreign card may have them."""
     (dcim / "DCIM" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no picture")

@@ -43,6 +43,13 @@ def test_folders_are_labels(tmp_path):
     assert [(one.file, one.label) for one in read_data(tmp_path)] == [("cat/hill/1.jpg", "cat"), ("dog/2.JPG", "dog")]
 
 
+def test_deleted_pictures_and_thumbnails_are_no_labels(tmp_path):
+    """Nor pictures of a label; nor are a Mac's hidden files."""
+    for name in ("cat/1", "cat/._1", "cat/@eaDir/2", ".dtrash/3", "$RECYCLE.BIN/4", "System Volume Information/5"):
+        jpeg(tmp_path / f"{name}.jpg")
+    assert [(one.file, one.label) for one in read_data(tmp_path)] == [("cat/1.jpg", "cat")]
+
+
 def coco(tmp_path: Path, annotations: list[dict]) -> Path:
     images = [
         {"id": "i2", "file_name": "b.jpg", "seq_id": "s", "frame_num": 2, "location": 7, "datetime": "2021-01-01"},

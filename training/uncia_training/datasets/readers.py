@@ -15,7 +15,7 @@ from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import Taken, parse_time
 from uncia_contract.pictures.file_name_times import file_name_time
 from uncia_contract.pictures.jpeg import jpeg_taken
-from uncia_contract.pictures.picture_files import JPEG_SUFFIXES
+from uncia_contract.pictures.picture_files import JPEG_SUFFIXES, folders_below, is_picture
 from uncia_contract.runs.labels import LabelledPicture, read_labels
 from uncia_training.datasets.camtrap_dp import DATAPACKAGE, read_camtrap_dp
 from uncia_training.datasets.coco_camera_traps import read_coco
@@ -43,12 +43,18 @@ def read_data(data: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
 def _read_folders(data: Path) -> list[LabelledPicture]:
     found = [
         LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
-        for path in sorted(data.rglob("*"))
-        if path.suffix.lower() in JPEG_SUFFIXES and len(path.relative_to(data).parts) > 1
+        for path in sorted(
+            path for folder in folders_below(data, _refuse) if folder != data for path in folder.iterdir()
+        )
+        if is_picture(path) and path.suffix.lower() in JPEG_SUFFIXES and path.is_file()
     ]
     if not found:
         raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")
     return found
+
+
+def _refuse(folder: Path, error: OSError) -> None:
+    raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error
 
 
 def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule, zone: tzinfo = UTC) -> list[LabelledPicture]:

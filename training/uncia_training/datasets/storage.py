@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from uncia_contract.archive.visits import Archive, PictureFile, archive_of
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import picture_bytes
-from uncia_contract.pictures.picture_files import is_picture
+from uncia_contract.pictures.picture_files import is_in_skipped_folder, is_picture
 
 
 def is_address(path: str) -> bool:
@@ -58,7 +58,8 @@ class StoragePlace:
 
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included."""
-        return sorted({"", *(name.rpartition("/")[0] for name, _ in _listed(self.address, recursive=True))})
+        names = (name for name, _ in _listed(self.address, recursive=True) if not is_in_skipped_folder(name))
+        return sorted({"", *(name.rpartition("/")[0] for name in names)})
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
