@@ -1,18 +1,19 @@
 """The pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
 
 Decides what an archive is. #1 A picture is what `picture_files` takes for one, in a folder that it enters. #2 Pictures
-of one folder are one trap's; folders that a camera itself makes (DCF: `DCIM`, `100MEDIA`, `101_BTCF`) do not count, so
-that a burst may run from one into the next. #3 Times are those of EXIF, the maker's note or the name; only headers are
-read for them. Where no zone is known, they stay as the camera wrote them. #4 A sequence is named by its files' names,
-sizes and times of change, by what shall score it and how pictures become inputs: whatever changes one of them makes it
-another sequence.
+of one folder are one trap's; folders that a camera itself makes (DCF: `100MEDIA`, `101_BTCF`) do not count below
+`DCIM`, so that a burst may run from one into the next. Elsewhere a name of that form is a station's, a serial number or
+a date, and only folders side by side whose pictures name the same camera by its serial number are one trap's. #3 Times
+are those of EXIF, the maker's note or the name; only headers are read for them. Where no zone is known, they stay as
+the camera wrote them. #4 A sequence is named by its files' names, sizes and times of change, by what shall score it and
+how pictures become inputs: whatever changes one of them makes it another sequence.
 """
 
 import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -30,7 +31,8 @@ from uncia_contract.pictures.picture_files import folders_below, is_picture, pri
 from uncia_contract.pictures.preprocessing import RULE
 
 HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
-_DCF = re.compile(r"DCIM|[1-9]\d\d[A-Z0-9_]{5}", re.IGNORECASE)
+_DCF = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}", re.IGNORECASE)
+_DCIM = "DCIM"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class PictureFile:
 
 class Place(Protocol):
     """Where pictures lie: a folder here, or a bucket elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
 
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included, sorted."""
@@ -64,6 +70,11 @@ class Folder:
     """A folder of this machine."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """The last part of its path, whatever it is called from here."""
+        return self.path.resolve().name
 
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included; links to folders are not followed."""
@@ -100,7 +111,7 @@ class Archive:
     """Everything below a place, trap by trap: no more than one trap's names are held at a time."""
 
     def __init__(self, place: Place, called: str, zone: tzinfo | None = UTC) -> None:
-        """Counts the pictures; opens none.
+        """Counts the pictures; opens none, but one of each folder that may go on another (#2).
 
         Args:
             place: where they lie.
@@ -113,15 +124,18 @@ class Archive:
         self.place, self.zone = place, zone
         self._traps: dict[str, list[str]] = defaultdict(list)
         self.pictures = 0
+        first: dict[str, str] = {}
         try:
             for folder in place.folders():
-                if count := len(place.files(folder)):
-                    self._traps[trap_of(folder)].append(folder)
-                    self.pictures += count
+                if files := place.files(folder):
+                    first[folder] = files[0].name
+                    self.pictures += len(files)
         except OSError as error:
             raise DataError(f"{called}: cannot be read ({error.strerror or error})") from error
         if not self.pictures:
             raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs")
+        for folder, trap in traps_of(place, first).items():
+            self._traps[trap].append(folder)
 
     @property
     def traps(self) -> list[str]:
@@ -157,9 +171,27 @@ def _known(entry: "os.DirEntry[str]", folder: str) -> PictureFile:
     return PictureFile(f"{folder}/{entry.name}" if folder else entry.name, known.st_size, known.st_mtime_ns)
 
 
-def trap_of(folder: str) -> str:
-    """The trap whose pictures lie in a folder (#2)."""
-    return "/".join(part for part in folder.split("/") if not _DCF.fullmatch(part))
+def traps_of(place: Place, pictures: Mapping[str, str]) -> dict[str, str]:
+    """For each folder of a place the trap whose pictures lie in it (#2); `pictures` names one in each."""
+    in_dcim = place.name.upper() == _DCIM
+    traps, first = {}, dict[tuple[str, str], str]()
+    for folder in sorted(pictures):
+        trap = traps[folder] = trap_of(folder, in_dcim)
+        above, _, name = trap.rpartition("/")
+        if _DCF.fullmatch(name) and (told := _taken(place, pictures[folder], None)).serial:
+            traps[folder] = first.setdefault((above, told.camera), trap)
+    return traps
+
+
+def trap_of(folder: str, in_dcim: bool = False) -> str:
+    """The trap that a folder's name tells (#2); `in_dcim` where it lies below a `DCIM` that it does not name."""
+    kept = []
+    for part in folder.split("/"):
+        if part.upper() == _DCIM:
+            in_dcim = True
+        elif not (in_dcim and _DCF.fullmatch(part)):
+            kept.append(part)
+    return "/".join(kept)
 
 
 def sequences_of(

@@ -34,13 +34,14 @@ class Taken:
 
     `clock` is what the camera's clock showed, whatever the year; `at` the time as aware UTC, or as it is written
     where no zone was handed in, None where the clock tells none that can be true. `camera` is maker, model and serial
-    number.
+    number, as far as they are told.
     """
 
     at: datetime | None = None
     clock: datetime | None = None
     camera: str = ""
     note: MakerNote | None = None
+    serial: str = ""
 
 
 def taken(block: bytes, zone: tzinfo | None = UTC, name: str = "") -> Taken:
@@ -55,11 +56,12 @@ def taken(block: bytes, zone: tzinfo | None = UTC, name: str = "") -> Taken:
     raw = details.get(ExifTags.Base.MakerNote)
     note = maker_note(raw) if isinstance(raw, bytes) else None
     time = _tagged(exif, details) or (note and note.clock) or _clock(file_name_time(name))
-    maker = (exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model), note and note.serial)
+    serial = (note and note.serial) or _text(details.get(ExifTags.Base.BodySerialNumber))
+    maker = (exif.get(ExifTags.Base.Make), exif.get(ExifTags.Base.Model), serial)
     camera = " ".join(text for part in maker if (text := _text(part)))
     if time is None:
-        return Taken(None, None, camera, note)
-    return Taken(_true(time, zone), time.replace(tzinfo=None), camera, note)
+        return Taken(None, None, camera, note, serial)
+    return Taken(_true(time, zone), time.replace(tzinfo=None), camera, note, serial)
 
 
 def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo | None = UTC) -> datetime | None:

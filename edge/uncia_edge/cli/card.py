@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from uncia_contract.archive.archive_scores import Pictures, score_log, score_sequence
-from uncia_contract.archive.visits import ArchiveSequence, Folder, PictureFile, archive_of, sequences_of, trap_of
+from uncia_contract.archive.visits import ArchiveSequence, Folder, PictureFile, archive_of, sequences_of, traps_of
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
@@ -67,10 +67,13 @@ class Card:
 
     def _traps(self) -> dict[str, dict[str, PictureFile]]:
         """Each trap's pictures by name, so that one that is named twice is one."""
-        traps: dict[str, dict[str, PictureFile]] = defaultdict(dict)
+        folders: dict[str, dict[str, PictureFile]] = defaultdict(dict)
         for place in self._places:
             for file in self._files(place):
-                traps[trap_of(file.name.rpartition("/")[0])][file.name] = file
+                folders[file.name.rpartition("/")[0]][file.name] = file
+        traps: dict[str, dict[str, PictureFile]] = defaultdict(dict)
+        for folder, trap in traps_of(self.folder, {folder: min(files) for folder, files in folders.items()}).items():
+            traps[trap] |= folders[folder]
         return traps
 
     def _files(self, place: Path) -> list[PictureFile]:

@@ -49,10 +49,19 @@ def names(folder: Path, trap: str = "") -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize(
     ("folder", "trap"),
-    [("", ""), ("DCIM/100MEDIA", ""), ("ridge/DCIM/101_BTCF", "ridge"), ("2026/ridge", "2026/ridge"), ("100m", "100m")],
+    [
+        ("", ""),
+        ("DCIM/100MEDIA", ""),
+        ("ridge/dcim/101_BTCF", "ridge"),
+        ("2026/ridge", "2026/ridge"),
+        ("101RIDGE", "101RIDGE"),
+        ("101RIDGE/DCIM/100MEDIA", "101RIDGE"),
+        ("20260301", "20260301"),
+        ("DCIM/100MEDIA/ridge", "ridge"),
+    ],
 )
 def test_folders_that_a_camera_makes_are_no_traps(folder: str, trap: str) -> None:
-    """#2."""
+    """#2: below DCIM; elsewhere such a name is a station's, a date or a serial number."""
     assert trap_of(folder) == trap
 
 
@@ -61,6 +70,36 @@ def test_a_burst_runs_from_one_camera_folder_into_the_next(tmp_path: Path) -> No
     picture(tmp_path / "ridge/DCIM/100MEDIA/IMG_0999.JPG", 10)
     picture(tmp_path / "ridge/DCIM/101MEDIA/IMG_0001.JPG", 13)
     assert names(tmp_path, "ridge") == [("ridge/DCIM/100MEDIA/IMG_0999.JPG", "ridge/DCIM/101MEDIA/IMG_0001.JPG")]
+
+
+@pytest.mark.parametrize("stations", [("101RIDGE", "102RIDGE"), ("20260301", "20260302"), ("503A0117", "503A0118")])
+def test_stations_called_like_a_cameras_folders_are_stations(tmp_path: Path, stations: tuple[str, str]) -> None:
+    """Two of them saw something in the same second: two sequences, as their traps are two."""
+    for station in stations:
+        picture(tmp_path / station / "IMG_0001.JPG", 10)
+    assert archive_of(tmp_path).traps == list(stations)
+
+
+def test_a_card_is_one_traps_from_wherever_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From above DCIM, as DCIM, and from within it."""
+    for folder in ("100MEDIA", "101MEDIA"):
+        picture(tmp_path / "DCIM" / folder / "IMG_0001.JPG", 10)
+    monkeypatch.chdir(tmp_path / "DCIM")
+    assert [archive_of(place).traps for place in (tmp_path, tmp_path / "DCIM", Path())] == [[""]] * 3
+
+
+@pytest.mark.parametrize(("serials", "traps"), [("AA", 1), ("AB", 2), (("", ""), 2)], ids=["one", "two", "not told"])
+def test_without_dcim_folders_of_the_same_camera_are_one_traps(
+    tmp_path: Path, serials: tuple[str, str], traps: int
+) -> None:
+    """Someone copied a card's folders, and not DCIM; the camera's serial number tells it, its model does not."""
+    for number, serial in enumerate(serials):
+        path = tmp_path / f"ridge/10{number}MEDIA/IMG_0001.JPG"
+        path.parent.mkdir(parents=True)
+        tags = {0x010F: "Maker", 0x0110: "Model", 0x9003: f"2026:03:01 05:30:0{number}", 0xA431: serial}
+        path.write_bytes(photographed(tags))
+    archive = archive_of(tmp_path)
+    assert [len(archive.files(trap)) for trap in archive.traps] == [2 // traps] * traps
 
 
 def test_two_traps_never_share_a_sequence(tmp_path: Path) -> None:

@@ -131,6 +131,15 @@ def test_files_that_are_named_one_by_one_form_their_burst(dcim: Path) -> None:
     assert sequences(*files) == [("IMG_0.JPG", "IMG_1.JPG", "IMG_2.JPG"), ("IMG_3.JPG", "IMG_4.JPG")]
 
 
+def test_stations_called_like_a_cameras_folders_are_apart_on_a_card(dcim: Path) -> None:
+    """Two of them hold the same seconds; the folders of a card's DCIM that are named one by one are one trap's."""
+    for name in ("101RIDGE", "102RIDGE", "DCIM/101MEDIA"):
+        shutil.copytree(dcim / "DCIM" / "100MEDIA", dcim / name)
+    alone = sequences(dcim / "101RIDGE")
+    assert len(sequences(dcim / "101RIDGE", dcim / "102RIDGE")) == 2 * len(alone)
+    assert max(map(len, sequences(dcim / "DCIM" / "100MEDIA", dcim / "DCIM" / "101MEDIA"))) == 6
+
+
 def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
     """A folder, the folder once more, and a picture in it."""
     assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)

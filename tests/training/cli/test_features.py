@@ -19,7 +19,7 @@ from uncia_training.cli.main import main
 from uncia_training.parallel import ITEMS_PER_WORKER, parallel_map
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from archives import STARTER, archive, state
+from archives import STARTER, archive, picture, state
 
 parquet = pytest.importorskip("pyarrow.parquet")
 PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main import main; sys.exit(main())"]
@@ -91,6 +91,8 @@ def test_labelled_pictures_keep_what_the_data_set_says(tmp_path: Path) -> None:
 def test_an_address_gives_what_the_folder_gives(tmp_path: Path) -> None:
     """Storage behind an address is read through pyarrow."""
     folder = archive(tmp_path / "a", 1)
+    for name in (".Trashes", "101RIDGE", "102RIDGE"):
+        picture(folder / name / "IMG_0001.JPG", 0, 0)
     assert main(arguments(folder, tmp_path / "1")) == 0
     assert main(arguments(f"file://{folder}", tmp_path / "2")) == 0
     plain = [{name: value for name, value in row.items() if name != "failure"} for row in rows(tmp_path / "1")]

@@ -56,6 +56,11 @@ class StoragePlace:
 
     address: str
 
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.address.rstrip("/").rpartition("/")[2]
+
     def folders(self) -> list[str]:
         """The folders below it, itself ("") included."""
         names = (name for name, _ in _listed(self.address, recursive=True) if not is_in_skipped_folder(name))
