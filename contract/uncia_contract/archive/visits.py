@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -44,6 +44,9 @@ class PictureFile:
     changed_ns: int
 
 
+Failed = Callable[[str, OSError], None]
+
+
 class Place(Protocol):
     """Where pictures lie: a folder here, or a bucket elsewhere."""
 
@@ -51,8 +54,8 @@ class Place(Protocol):
     def name(self) -> str:
         """The last part of its path."""
 
-    def folders(self) -> list[str]:
-        """The folders below it, itself ("") included, sorted."""
+    def folders(self, failed: Failed) -> list[str]:
+        """The folders below it, itself ("") included, sorted; `failed` is told of each that cannot be listed."""
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures (#1) in one of them, sorted by name."""
@@ -76,10 +79,13 @@ class Folder:
         """The last part of its path, whatever it is called from here."""
         return self.path.resolve().name
 
-    def folders(self) -> list[str]:
+    def folders(self, failed: Failed) -> list[str]:
         """The folders below it, itself ("") included; links to folders are not followed."""
-        below = (found.relative_to(self.path).as_posix() for found in folders_below(self.path))
-        return sorted("" if found == "." else found for found in below)
+        found = folders_below(self.path, lambda folder, error: failed(self._below(folder), error))
+        return sorted(map(self._below, found))
+
+    def _below(self, folder: Path) -> str:
+        return "" if folder == self.path else folder.relative_to(self.path).as_posix()
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
@@ -124,18 +130,34 @@ class Archive:
         self.place, self.zone = place, zone
         self._traps: dict[str, list[str]] = defaultdict(list)
         self.pictures = 0
+        self._called = called
+        self.unreadable: list[str] = []  # a line for each folder that could not be listed; the others are read
         first: dict[str, str] = {}
-        try:
-            for folder in place.folders():
-                if files := place.files(folder):
-                    first[folder] = files[0].name
-                    self.pictures += len(files)
-        except OSError as error:
-            raise DataError(f"{called}: cannot be read ({error.strerror or error})") from error
+        for folder in self._folders():
+            try:
+                files = place.files(folder)
+            except OSError as error:
+                self._note(folder, error)
+                continue
+            if files:
+                first[folder] = files[0].name
+                self.pictures += len(files)
         if not self.pictures:
+            if self.unreadable:
+                raise DataError("; ".join(self.unreadable))
             raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs")
         for folder, trap in traps_of(place, first).items():
             self._traps[trap].append(folder)
+
+    def _folders(self) -> list[str]:
+        try:
+            return self.place.folders(self._note)
+        except OSError as error:
+            raise DataError(f"{self._called}: cannot be read ({error.strerror or error})") from error
+
+    def _note(self, folder: str, error: OSError) -> None:
+        told = f"{self._called.rstrip('/')}/{folder}".rstrip("/")
+        self.unreadable.append(f"{printable(told)}: cannot be read ({error.strerror or error})")
 
     @property
     def traps(self) -> list[str]:

@@ -48,6 +48,7 @@ class Card:
         missing = [str(place) for place in places if not place.exists()]
         if missing:
             raise DataError(f"{', '.join(missing)}: not there; expected JPEGs or folders with JPEGs")
+        self.unreadable: list[str] = []  # a line for each folder that `sequences` could not list
         self._places, self._zone = [place.resolve() for place in places], zone
         folders = [place if place.is_dir() else place.parent for place in self._places]
         self.folder = Folder(Path(os.path.commonpath(folders)))
@@ -80,6 +81,7 @@ class Card:
         if not place.is_dir():
             return [self.folder.file(place)]
         archive, below = archive_of(place), place.relative_to(self.folder.path)
+        self.unreadable += archive.unreadable
         files = (file for trap in archive.traps for file in archive.files(trap))
         return [replace(file, name=(below / file.name).as_posix()) for file in files]
 

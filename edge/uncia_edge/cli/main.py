@@ -1,6 +1,7 @@
 """`uncia-trap`: reads the command line and runs one command, a module each.
 
-Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in one line.
+Exit codes: 0 done; 1 `score` could not list a folder, the rest is done; 2 a mistake in input, configuration or
+surroundings, told in one line.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_contract.archive.megadetector import megadetector_results
@@ -44,7 +44,8 @@ def run_score(arguments: argparse.Namespace) -> int:
     return_large_blocks(CARD_SPARE_BYTES)
     _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
-    sequences = _sequences(arguments.places, bundle, arguments.utc_offset)
+    card = Card(arguments.places, arguments.utc_offset)
+    sequences = _sequences(card, bundle)
     pictures: list[ScoredPicture] = []
     explainer = Explainer(bundle) if arguments.explain else None
     partial = arguments.json.with_name(arguments.json.name + ".partial")
@@ -63,13 +64,15 @@ def run_score(arguments: argparse.Namespace) -> int:
         raise
     except OSError as error:
         raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
-    return 0
+    for line in card.unreadable:
+        print(line, file=sys.stderr)
+    return 1 if card.unreadable else 0
 
 
-def _sequences(places: list[Path], bundle: Bundle, zone: tzinfo | None) -> list[CardSequence]:
+def _sequences(card: Card, bundle: Bundle) -> list[CardSequence]:
     _on_terminal("\rreading the times of the pictures ...")
     try:
-        return Card(places, zone).sequences(bundle)
+        return card.sequences(bundle)
     finally:
         _on_terminal(_WIPED)
 

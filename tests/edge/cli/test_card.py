@@ -153,6 +153,24 @@ def test_deleted_pictures_on_a_card_are_not_scored(dcim: Path) -> None:
     assert sequences(dcim) == before
 
 
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
+    dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 at the end."""
+    shutil.copytree(dcim / "DCIM" / "100MEDIA", dcim / "closed")
+    scandir = os.scandir
+
+    def scan(folder: Path) -> object:
+        if Path(folder).name == "closed":
+            raise OSError(5, "Input/output error")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    code = main(["score", str(dcim), "--bundle", str(STARTER), "--json", str(tmp_path / "o.json")])
+    assert (code, len(json.loads((tmp_path / "o.json").read_text())["images"])) == (1, 6)
+    assert f"{dcim}/closed: cannot be read (Input/output error)" in capsys.readouterr().err
+
+
 def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path) -> None:
     """As an old camera or a foreign card may have them."""
     (dcim / "DCIM" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no picture")

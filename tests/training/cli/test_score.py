@@ -54,6 +54,22 @@ def test_three_files_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "19 pictures in 6 sequences: 0 in positive sequences, 1 unreadable; 19 scored" in capsys.readouterr().out
 
 
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 at the end."""
+    folder, scandir = archive(tmp_path / "a", 1), os.scandir
+
+    def scan(path: Path) -> object:
+        if Path(path) == folder / "ridge":
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert (main(arguments(folder, tmp_path / "out")), len(table(tmp_path / "out"))) == (1, 4)
+    assert f"{folder}/ridge: cannot be read (Input/output error)" in capsys.readouterr().err
+
+
 def test_megadetectors_own_validator_accepts_the_file(tmp_path: Path) -> None:
     """So Timelapse opens it; every file that it names is there."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")

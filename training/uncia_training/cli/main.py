@@ -1,6 +1,7 @@
 """`uncia-train`: reads the command line, trains or evaluates, exits.
 
-Exit codes: 0 done; 2 a mistake in input, configuration or surroundings, told in one line.
+Exit codes: 0 done; 1 `score` could not list a folder, the rest is done; 2 a mistake in input, configuration or
+surroundings, told in one line.
 """
 
 import argparse

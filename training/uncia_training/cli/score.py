@@ -57,7 +57,9 @@ def run_score(arguments: argparse.Namespace) -> int:
             engine(arguments, Run(archive, rule, formats, sorting, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")
-    return 0
+    for line in archive.unreadable:
+        print(line, file=sys.stderr)
+    return 1 if archive.unreadable else 0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from uncia_contract.archive.visits import Archive, PictureFile, archive_of
+from uncia_contract.archive.visits import Archive, Failed, PictureFile, archive_of
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import picture_bytes
 from uncia_contract.pictures.picture_files import is_in_skipped_folder, is_picture
@@ -61,7 +61,7 @@ class StoragePlace:
         """The last part of its path."""
         return self.address.rstrip("/").rpartition("/")[2]
 
-    def folders(self) -> list[str]:
+    def folders(self, failed: Failed) -> list[str]:
         """The folders below it, itself ("") included."""
         names = (name for name, _ in _listed(self.address, recursive=True) if not is_in_skipped_folder(name))
         return sorted({"", *(name.rpartition("/")[0] for name in names)})
