@@ -15,7 +15,7 @@ from uncia_contract.bursts.regions import RegionRule, regions, thumbnail
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
-from uncia_contract.pictures.jpeg import jpeg_time, open_jpeg
+from uncia_contract.pictures.jpeg import jpeg_taken, open_jpeg
 from uncia_contract.runs.labels import read_labels
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_simulation.scenes import LABEL_COLUMNS, RenderedBurst, render_bursts, render_training_set
@@ -78,7 +78,7 @@ def test_every_burst_has_its_own_folder(handful: list[RenderedBurst]) -> None:
 def test_exif_tells_the_times_in_order(handful: list[RenderedBurst]) -> None:
     """DateTimeOriginal, sub-seconds and offset give the moment of each frame to the millisecond, rising."""
     for burst in handful:
-        told = [jpeg_time(path.read_bytes()) for path in burst.frames]
+        told = [jpeg_taken(path.read_bytes()).at for path in burst.frames]
         assert told == list(burst.taken_at)
         assert all(earlier < later for earlier, later in pairwise(burst.taken_at))
 
