@@ -1,6 +1,7 @@
 """Arrays as bytes that never vary: npz files with fixed timestamps, read without pickles."""
 
 import io
+import threading
 import tokenize
 import zipfile
 import zlib
@@ -17,6 +18,8 @@ MAX_ARRAY_BYTES = 256 * 1024 * 1024
 # What zip, deflate, numpy's header and the room that it claims come to where bytes are damaged (found by fuzzing).
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, OverflowError,
             zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # fmt: skip
+# numpy parses each header with `ast`, which CPython 3.11 fails at now and then where threads do so at the same time.
+_one_reader = threading.Lock()
 
 
 def member(name: str, compress: bool = False) -> zipfile.ZipInfo:
@@ -50,7 +53,7 @@ def read_arrays(data: bytes, what: str, names: tuple[str, ...] | None = None) ->
             unpacked = sum(info.file_size for info in archive.infolist())
             if unpacked > MAX_ARRAY_BYTES:
                 raise BundleError(f"{what}: {unpacked} bytes unpacked, expected at most {MAX_ARRAY_BYTES}")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        with _one_reader, np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             names = tuple(arrays.files) if names is None else names
             missing = [name for name in names if name not in arrays]
             if missing:
