@@ -94,6 +94,7 @@ class WatchedCamera:
         self._seen, self._taken = SeenFiles(seen, folder, heartbeat), taken
         self._settle_offered()
         self._watcher = FolderWatcher(folder, self._seen, watch.mode, watch.settle_s, clock, heartbeat)
+        self._news_s = min(0.5, watch.settle_s)  # how long one wait for new files may take
         self._assembler = BurstAssembler(rule, watch.quiet_s)
         self._missing_times = MissingTimes(rule.gap_s)
         self._failures: list[tuple[Failure, Key | None]] = []
@@ -151,7 +152,7 @@ class WatchedCamera:
 
     def _read_complete(self) -> Iterator[_PendingBurst]:
         """Read the files that have become complete. Of a whole card, bursts go while the rest still waits."""
-        complete = self._watcher.ready(0.5)
+        complete = self._watcher.ready(self._news_s)
         if self._unreadable.files:
             complete += self._read_again()
         for start in range(0, len(complete), _READ_TOGETHER):
