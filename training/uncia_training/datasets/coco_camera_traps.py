@@ -12,11 +12,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
 from uncia_contract.runs.labels import LabelledPicture
-
-BLANK = "blank"
-_EMPTY = {"empty", "blank", "none"}
 
 
 class CocoImage(Struct, frozen=True):
@@ -85,14 +83,6 @@ def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, st
             raise DataError(f"{path}: an annotation names {what}, which the file does not list; mend or delete it")
         found[image].append(categories[annotation.category_id])
     return {image: strongest(labels, positive) for image, labels in found.items()}
-
-
-def strongest(labels: Sequence[str], positive: Sequence[str]) -> str:
-    """The label of a picture with several: the first positive one, else the first that is not empty, else `blank`."""
-    for name in (*[label for label in positive if label in labels], *labels):
-        if name.lower() not in _EMPTY:
-            return name
-    return BLANK
 
 
 def _picture(image: CocoImage, label: str, folder: Path, source: str) -> LabelledPicture:

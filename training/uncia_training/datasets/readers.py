@@ -11,13 +11,13 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.datasets.camtrap_labels import DATAPACKAGE, read_camtrap_dp
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import Taken, parse_time
 from uncia_contract.pictures.file_name_times import file_name_time
 from uncia_contract.pictures.jpeg import jpeg_taken
 from uncia_contract.pictures.picture_files import JPEG_SUFFIXES, folders_below, is_picture
 from uncia_contract.runs.labels import LabelledPicture, read_labels
-from uncia_training.datasets.camtrap_dp import DATAPACKAGE, read_camtrap_dp
 from uncia_training.datasets.coco_camera_traps import read_coco
 
 NEGATIVE = "other"  # the class of all that is not looked for

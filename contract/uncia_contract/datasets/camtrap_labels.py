@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.datasets.coco_camera_traps import strongest
 
 DATAPACKAGE = "datapackage.json"
 _UNTOLD = {"unclassified", "unknown", ""}

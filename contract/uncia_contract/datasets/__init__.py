@@ -1,0 +1,1 @@
+"""Labelled pictures as others hand them over; no running trap imports it."""
