@@ -122,7 +122,7 @@ def _shortlist(pictures: Iterable[LabelledPicture], count: int) -> Iterator[Labe
 
 
 def _sequence_turns(pictures: Iterable[LabelledPicture]) -> Iterator[LabelledPicture]:
-    return _turns(list(_grouped(pictures, lambda picture: picture.sequence or f"file {picture.file}").values()))
+    return _turns(sequences(pictures))
 
 
 def _grouped(

@@ -9,7 +9,7 @@ where absent; others are ignored. `file` is relative to the CSV. Rows with split
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from uncia_contract.files import storage_errors
 REQUIRED = ("file", "label")
 OPTIONAL = ("sequence", "location", "datetime", "source", "split")
 TEST_SPLIT = "test"
+SequenceKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,25 @@ def read_labels(labels_csv: Path) -> list[LabelledPicture]:
 
 def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]]:
     """The pictures of each sequence, in the data set's order; a picture without one is a sequence of its own."""
-    grouped: dict[tuple[str, str], list[LabelledPicture]] = defaultdict(list)
+    grouped: dict[SequenceKey, list[LabelledPicture]] = defaultdict(list)
     for picture in pictures:
         grouped[sequence_key(picture)].append(picture)
     return list(grouped.values())
 
 
-def sequence_key(picture: LabelledPicture) -> tuple[str, str]:
-    """What pictures of one sequence have in common; a picture without a sequence has its own."""
-    return (picture.source, picture.sequence) if picture.sequence else ("file", picture.file)
+def sequence_key(picture: LabelledPicture) -> SequenceKey:
+    """What pictures of one sequence have in common; a picture without a sequence has its own.
+
+    The ids of sequences are unique only within a location, and those of locations only within a source.
+    """
+    if not picture.sequence:
+        return "file", picture.file
+    return picture.source, picture.location, picture.sequence
+
+
+def shows(burst: Iterable[LabelledPicture], labels: Collection[str]) -> bool:
+    """Whether a sequence shows one of these labels: any of its frames does."""
+    return any(picture.label in labels for picture in burst)
 
 
 def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:

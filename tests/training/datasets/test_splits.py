@@ -59,7 +59,7 @@ def test_a_class_of_one_place_is_refused_with_the_remedy():
 
 @st.composite
 def surveys(draw) -> tuple[list[LabelledPicture], list[str]]:
-    """Pictures of a few sequences, places, sources and contents in any mixture, wrong ones (a sequence at two places)
+    """Pictures of a few sequences, places, sources and contents in any mixture, one id of a sequence at two places
     among them; the contents are sha256 in name only."""
     some = st.sampled_from
     rows = draw(st.lists(st.tuples(some(["cat", "dog"]), some(["", "1", "2", "3"]), some(["", "hill", "dale"]),

@@ -13,7 +13,7 @@ from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
-from uncia_contract.runs.labels import LabelledPicture, sequences
+from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_training.datasets.pictures import PictureFailure, read_picture
 from uncia_training.fitting.metrics import as_dict, measure
@@ -37,12 +37,12 @@ class Evaluator:
         scored = self._all(self._picture, pictures, partial(progress, "pictures"))
         verdicts = self._all(self._sequence, bursts, partial(progress, "sequences"))
         images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
-        decided = [(burst[0], mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
+        decided = [(burst, mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
         return {
             "images": as_dict(measure([one.label in positive for one, _ in images], [score for _, score in images])),
             "sequences": as_dict(
                 measure(
-                    [one.label in positive for one, _ in decided],
+                    [shows(burst, positive) for burst, _ in decided],
                     [mean for _, mean in decided],
                     self._bundle.manifest.decision_rule.threshold,
                 )

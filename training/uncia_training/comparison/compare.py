@@ -7,7 +7,7 @@ score every system on every fold. Figures are of pictures that the fit did not s
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.errors import DataError
 from uncia_contract.model.heads import LogisticHead
-from uncia_contract.runs.labels import LabelledPicture, sequence_key
+from uncia_contract.runs.labels import LabelledPicture, sequence_key, sequences, shows
 from uncia_training.comparison.cross_validation import CrossValidatedScores, CrossValidation, cross_validate
 from uncia_training.comparison.figures import LabelledScores
 from uncia_training.comparison.fold_fit import Rows
@@ -110,6 +110,11 @@ class Comparison:
     results: list[Result] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     failures: list[PictureFailure] = field(default_factory=list)
+
+    @cached_property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each sequence shows what is looked for."""
+        return np.array([shows(burst, self.settings.positive) for burst in sequences(self.inspection.pictures)])
 
 
 def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, progress: Progress) -> Comparison:
@@ -303,15 +308,14 @@ def _scores(validated: CrossValidatedScores, system: System, comparison: Compari
 
 
 def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> LabelledScores:
-    sequences = comparison.sequences
-    counts = np.bincount(sequences)
+    numbers = comparison.sequences
+    counts = np.bincount(numbers)
     positive = 1 - probabilities[:, 0]
     if system.ensemble:
-        sums = np.stack([np.bincount(sequences, column) for column in probabilities.T], axis=1)
-        probabilities = (sums / counts[:, np.newaxis])[sequences]
+        sums = np.stack([np.bincount(numbers, column) for column in probabilities.T], axis=1)
+        probabilities = (sums / counts[:, np.newaxis])[numbers]
         scores = 1 - (sums / counts[:, np.newaxis])[:, 0]
     else:
         scores = np.zeros(len(counts))
-        np.maximum.at(scores, sequences, positive)
-    truth = np.bincount(sequences, comparison.labels > 0) > 0
-    return LabelledScores(probabilities, comparison.labels, sequences, scores, truth, alone=positive)
+        np.maximum.at(scores, numbers, positive)
+    return LabelledScores(probabilities, comparison.labels, numbers, scores, comparison.truth, alone=positive)

@@ -22,7 +22,7 @@ from uncia_contract.errors import BundleError, DataError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.heads import LogisticHead, head_from_bytes, head_to_bytes
 from uncia_contract.npz import read_arrays, write_arrays
-from uncia_contract.runs.labels import LabelledPicture, sequence_key
+from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
 from uncia_training.comparison.bundle_scores import pack, score_bursts
 from uncia_training.comparison.fold_fit import FoldScores, Recipe, Rows, fit_head, score_held_out
 from uncia_training.comparison.systems import FitKey
@@ -158,7 +158,7 @@ def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation, re
         raise BundleError("int8 features without their network")
     fitted = fit_head(train, recipe)
     bundle = pack(fitted.head, plan.backbone, plan.positive, regions=key[2])
-    bursts: dict[tuple[str, str], list[int]] = {}
+    bursts: dict[SequenceKey, list[int]] = {}
     for number, picture in enumerate(plan.pictures):
         bursts.setdefault(sequence_key(picture), []).append(number)
     wanted = dict.fromkeys(sequence_key(plan.pictures[number]) for number in held_out.picture)

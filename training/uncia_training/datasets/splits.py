@@ -3,9 +3,9 @@
 Decides, for each picture, what must stay together:
 #1 by location: all pictures of one place. #2 without locations (or by `sequence`): whole sequences. #3 without
 sequences: near-duplicates. #4 `random`: every picture alone, to show what leakage would have claimed. #5 Units that
-share a picture byte for byte are one unit, and a warning names both files. #6 So are units that share a sequence,
-whatever places its pictures name. #7 by source: a source without positives is one unit, so that its cameras, scenes and
-squashing are new to the fit that scores it; pictures of a source that has both classes go by location.
+share a picture byte for byte are one unit, and a warning names both files. #6 by source: a source
+without positives is one unit, so that its cameras, scenes and squashing are new to the fit that scores it; pictures of
+a source that has both classes go by location.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.errors import DataError
-from uncia_contract.runs.labels import LabelledPicture, sequence_key
+from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
 
 Split = Literal["location", "source", "sequence", "random"]
 FOLDS = 4
@@ -42,11 +42,10 @@ def split_units(
         return [f"picture {number}" for number in range(len(pictures))], []
     mixed = {picture.source for picture in pictures if split != "source" or picture.label in positive}
     names = [
-        _unit(picture, number, split) if picture.source in mixed else f"source {picture.source}"  # 7
+        _unit(picture, number, split) if picture.source in mixed else f"source {picture.source}"  # 6
         for picture, number in zip(pictures, duplicates, strict=True)
     ]
     names, copies = _joined(names, contents)  # 5
-    names, _ = _joined(names, [sequence_key(picture) for picture in pictures])  # 6
     return names, [
         f"{pictures[index].file}: the same bytes as {pictures[first].file}; both are kept on one side of every split; "
         "delete one of them"
@@ -58,7 +57,8 @@ def _unit(picture: LabelledPicture, duplicate: int, split: Split) -> str:
     if picture.location and split != "sequence":  # 1
         return f"place {picture.source} {picture.location}"
     if picture.sequence:  # 2
-        return f"sequence {picture.source} {picture.sequence}"
+        place = f"{picture.location} " if picture.location else ""
+        return f"sequence {picture.source} {place}{picture.sequence}"
     return f"duplicates {duplicate}"  # 3
 
 
@@ -84,7 +84,7 @@ def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) 
     train = [picture for picture in pictures if not picture.is_test]
     if not train:
         raise DataError("every picture has split `test`: nothing is left to learn from; give some another split")
-    seen: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    seen: dict[str, dict[SequenceKey, str]] = defaultdict(dict)
     labels = Counter(picture.label for picture in train)
     for picture in train:
         own = seen[picture.label if picture.label in positive else "other"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uncia_contract.bursts.decisions import aggregate
+from uncia_contract.runs.labels import SequenceKey, sequence_key
 from uncia_training.datasets.region_crops import Crop
 
 TARGET_RECALL = 0.95
@@ -74,12 +75,12 @@ def _sequence_scores(
     crops: Sequence[Crop], chances: Sequence[float], positive: Sequence[bool], how: Literal["mean", "max"]
 ) -> list[tuple[float, bool]]:
     """Score and truth of each sequence that the data set names."""
-    frames: dict[tuple[str, str], dict[str, tuple[bool, float]]] = defaultdict(dict)
-    truth: dict[tuple[str, str], bool] = {}
+    frames: dict[SequenceKey, dict[str, tuple[bool, float]]] = defaultdict(dict)
+    truth: dict[SequenceKey, bool] = {}
     for crop, chance, shows in zip(crops, chances, positive, strict=True):
         if not crop.picture.sequence:
             continue
-        key = (crop.picture.source, crop.picture.sequence)
+        key = sequence_key(crop.picture)
         truth[key] = truth.get(key, False) or shows
         frames[key][crop.picture.file] = max(
             frames[key].get(crop.picture.file, (False, 0.0)), (crop.region is not None, chance)

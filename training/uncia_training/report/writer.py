@@ -70,7 +70,7 @@ def _data(comparison: Comparison) -> dict[str, Any]:
         "pictures": len(seen.pictures),
         "labels": dict(sorted(Counter(picture.label for picture in seen.pictures).items())),
         "sequences": int(comparison.sequences.max()) + 1,
-        "positive_sequences": int(np.unique(comparison.sequences[comparison.labels > 0]).size),
+        "positive_sequences": int(comparison.truth.sum()),
         "units": len(set(comparison.units)),
         "with_regions": len(comparison.regions),
         "infrared": seen.lights.count("infrared"),
