@@ -22,10 +22,11 @@ from uncia_backbones.quantization.bias_correction import bias_corrected
 from uncia_backbones.quantization.calibration import choose as choose_calibration
 from uncia_backbones.quantization.gptq_rounding import gptq_rounded
 from uncia_backbones.registry import BACKBONES, backbone
+from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.pictures.preprocessing import model_input
-from uncia_contract.runs.labels import LabelledPicture, read_labels
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_converter.graph import attach_head
 from uncia_converter.parity import roc_auc
 from uncia_training.fitting.logistic import calibrate, fit_linear, to_head

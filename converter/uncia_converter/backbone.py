@@ -11,8 +11,8 @@ from uncia_backbones.folder import Progress, clear, write_folder
 from uncia_backbones.network import LAYERS
 from uncia_backbones.quantization.calibration import PICTURES, Calibration, choose
 from uncia_backbones.registry import backbone
+from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import DataError
-from uncia_contract.runs.labels import read_labels
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.json_text import indented_json
@@ -33,7 +34,6 @@ from uncia_contract.model.manifest import (
 )
 from uncia_contract.model.probes import probes_to_bytes
 from uncia_contract.runs.held_out import held_out_from_bytes
-from uncia_contract.runs.labels import read_labels
 from uncia_contract.runs.run_folder import (
     RUN_BACKBONE,
     RUN_FLOAT,

@@ -21,12 +21,13 @@ from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.csv_labels import write_labels
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
 from uncia_contract.model.manifest import EDGETPU
 from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
-from uncia_contract.runs.labels import LabelledPicture, write_labels
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import (
     RUN,
     RUN_BACKBONE,

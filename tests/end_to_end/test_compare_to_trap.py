@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.model import activation
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
-from uncia_contract.runs.labels import read_labels
 from uncia_contract.runs.run_folder import read_run
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_converter.cli import main as convert

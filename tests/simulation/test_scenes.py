@@ -12,11 +12,11 @@ import pytest
 from PIL import ExifTags, Image
 
 from uncia_contract.bursts.regions import RegionRule, regions, thumbnail
+from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.jpeg import jpeg_taken, open_jpeg
-from uncia_contract.runs.labels import read_labels
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_simulation.scenes import LABEL_COLUMNS, RenderedBurst, render_bursts, render_training_set
 

@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from uncia_backbones.folder import DESCRIPTION, FLOAT, INT8
+from uncia_contract.datasets.csv_labels import write_labels
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.json_text import indented_json
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
 from uncia_contract.model.manifest import Source
 from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
-from uncia_contract.runs.labels import LabelledPicture, write_labels
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import RUN, RUN_HELD_OUT, RUN_PICTURES, Run
 from uncia_training.features.backbone_folder import BackboneFolder
 

@@ -1,96 +1,10 @@
-"""The CSV of labels: what is read, and what is refused by line."""
+"""Labelled pictures: which form a sequence, and what it shows."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
-from uncia_contract.errors import DataError
-from uncia_contract.runs.labels import LabelledPicture, read_labels, sequences, shows, write_labels
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "labels.csv"
-    path.write_bytes(text.encode("utf-8"))
-    return path
-
-
-def test_every_known_column_is_read_and_the_path_is_relative_to_the_csv(tmp_path: Path) -> None:
-    """A row keeps its file as written and gains a path; unknown columns are ignored."""
-    text = "file,label,species,sequence,location,datetime,source,split\na/b.jpg,cat,lynx,s1,ridge,2012-12-31,wcs,test\n"
-    assert read_labels(write(tmp_path, text)) == [
-        LabelledPicture("a/b.jpg", tmp_path / "a/b.jpg", "cat", "s1", "ridge", "2012-12-31", "wcs", "test")
-    ]
-
-
-def test_optional_columns_may_be_absent(tmp_path: Path) -> None:
-    """Two columns are enough; a byte order mark and blank lines (Excel) do no harm."""
-    [picture] = read_labels(write(tmp_path, "\ufefffile,label\r\n\r\nx.jpg,blank\r\n"))
-    assert (picture.file, picture.label, picture.sequence, picture.is_test) == ("x.jpg", "blank", "", False)
-
-
-def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
-    """Split `test`, and only that, keeps a picture from training."""
-    pictures = read_labels(write(tmp_path, "file,label,split\na,x,test\nb,x,train\n"))
-    assert [picture.is_test for picture in pictures] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "line 1: no column file or label; expected file,label"),
-        ("path,label\na,b\n", "line 1: no column file; expected file,label.*got path,label"),
-        ("file;label\na;b\n", "line 1: no column file or label.*got file;label"),
-        ("file,label,label\na,b,c\n", "line 1: column label appears twice"),
-        ("file,label\n", "no rows"),
-        ("file,label\na,b\nc,\n", "line 3: label is empty"),
-        ("file,label\na,b\n,x\n", "line 3: file is empty"),
-        ("file,label\na,b\nc\n", "line 3: label is empty"),
-        ("file,label\na,b,c\n", "line 2: more cells than the header"),
-        ("file,label\na,b\nc,d\na,b\n", "line 4: a was already named in line 2"),
-        ('file,label\n"a,b\n', "cannot be read as UTF-8 CSV"),
-    ],
-    ids=[
-        "empty file",
-        "no file column",
-        "semicolons",
-        "doubled column",
-        "header only",
-        "empty label",
-        "empty file cell",
-        "short line",
-        "long line",
-        "named twice",
-        "open quote",
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
-    """Every refusal says where and what to do."""
-    with pytest.raises(DataError, match=message):
-        read_labels(write(tmp_path, text))
-
-
-def test_other_encodings_are_refused(tmp_path: Path) -> None:
-    """Latin-1 bytes are not guessed at."""
-    path = tmp_path / "labels.csv"
-    path.write_bytes(b"file,label\nL\xe9opard.jpg,cat\n")
-    with pytest.raises(DataError, match="save it as CSV UTF-8"):
-        read_labels(path)
-
-
-def test_a_missing_csv_is_named(tmp_path: Path) -> None:
-    """The path appears in the message."""
-    with pytest.raises(DataError, match="no such file; expected a CSV"):
-        read_labels(tmp_path / "nothing.csv")
-
-
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    """From another folder, with commas and quotes in names; only `file` becomes a full path."""
-    (tmp_path / "there").mkdir()
-    picture = LabelledPicture('a, "b".jpg', tmp_path / 'a, "b".jpg', "cat", "s1", "ridge", "2012", "wcs", "test")
-    write_labels(tmp_path / "there" / "labels.csv", [picture])
-    full = str(picture.path)
-    assert read_labels(tmp_path / "there" / "labels.csv") == [dataclasses.replace(picture, file=full)]
+from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 
 
 def test_sequences_are_told_apart_by_source_and_place(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
@@ -17,7 +18,6 @@ from uncia_training.cli.main import main
 from uncia_training.comparison.compare import _rows
 from uncia_training.comparison.systems import systems
 from uncia_training.datasets.inspection import Inspection
-from uncia_training.datasets.readers import read_data
 from uncia_training.datasets.region_crops import Crop
 from uncia_training.features import extract, networks
 from uncia_training.features.feature_store import FeatureStore

@@ -48,9 +48,11 @@ def add_compare(command: argparse.ArgumentParser) -> None:
 def run_compare(arguments: argparse.Namespace) -> int:
     """Compares, writes the report, prints the table; the exit code."""
     from uncia_contract.bursts.frames import BurstRule
+    from uncia_contract.datasets.positive_labels import positive_labels
+    from uncia_contract.datasets.reader import read_data
+    from uncia_contract.datasets.timed_sequences import with_sequences
     from uncia_training.comparison.compare import CompareSettings, compare
     from uncia_training.comparison.system_runs import leave_runs
-    from uncia_training.datasets.readers import positive_labels, read_data, with_sequences
     from uncia_training.features.networks import NetworkChoice
     from uncia_training.report.page import page
     from uncia_training.report.writer import report

@@ -23,8 +23,8 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Scores, writes the report, prints the figures; the exit code."""
+    from uncia_contract.datasets.reader import read_data
     from uncia_training.archive.evaluate import Evaluator
-    from uncia_training.datasets.readers import read_data
 
     evaluator = Evaluator(read_bundle(arguments.bundle), os.cpu_count() or 1)
     pictures = read_data(arguments.data)

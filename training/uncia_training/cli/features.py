@@ -109,7 +109,8 @@ def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
 
 def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[SequenceEntry]]:
     """How many pictures, and their sequences."""
-    from uncia_training.datasets.readers import read_data, with_sequences
+    from uncia_contract.datasets.reader import read_data
+    from uncia_contract.datasets.timed_sequences import with_sequences
 
     if arguments.archive is not None:
         archive = archive_at(arguments.archive)

@@ -23,7 +23,8 @@ def add_fit(command: argparse.ArgumentParser) -> None:
 
 def run_fit(arguments: argparse.Namespace) -> int:
     """Fits, writes, prints the held-out figures; the exit code."""
-    from uncia_training.datasets.readers import positive_labels, read_data
+    from uncia_contract.datasets.positive_labels import positive_labels
+    from uncia_contract.datasets.reader import read_data
     from uncia_training.fitting.fit import FitSettings, fit_to_folder
     from uncia_training.run_folder import read_sources
 

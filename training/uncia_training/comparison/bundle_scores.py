@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.model.bundle import Bundle, bundle_from_bytes, write_bundle
 from uncia_contract.model.classifier import Classifier, NotedScore
 from uncia_contract.model.heads import LogisticHead, head_to_bytes, positive_probability
@@ -22,7 +23,6 @@ from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifes
 from uncia_contract.model.probes import Probes, probes_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.features.backbone_folder import BackboneFolder
 
 Burst = Sequence[LabelledPicture]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import DataError
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.runs.labels import LabelledPicture, sequence_key, sequences, shows
@@ -23,7 +24,6 @@ from uncia_training.comparison.fold_fit import Rows
 from uncia_training.comparison.systems import FitKey, System, fits, systems
 from uncia_training.datasets.inspection import Inspection, inspect_pictures
 from uncia_training.datasets.pictures import PictureFailure
-from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
 from uncia_training.features.augmentation import Augmentation

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.heads import LogisticHead, head_from_bytes, head_to_bytes
@@ -26,7 +27,6 @@ from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_ke
 from uncia_training.comparison.bundle_scores import pack, score_bursts
 from uncia_training.comparison.fold_fit import FoldScores, Recipe, Rows, fit_head, score_held_out
 from uncia_training.comparison.systems import FitKey
-from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.features.backbone_folder import BackboneFolder
 from uncia_training.fitting.selection import assign_folds
 from uncia_training.parallel import parallel_map

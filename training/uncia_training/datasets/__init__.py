@@ -1,1 +1,1 @@
-"""Labelled pictures: CSV, folders, COCO, Camtrap DP; splits; duplicates."""
+"""Pictures of a data set: inspection, regions, splits, duplicates, storage."""

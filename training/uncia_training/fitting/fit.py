@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import DataError
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.manifest import Source
@@ -27,7 +28,6 @@ from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import Run
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
 from uncia_training.datasets.pictures import PictureFailure, read_picture
-from uncia_training.datasets.readers import NEGATIVE
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import DataError
 from uncia_contract.runs.labels import TEST_SPLIT
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
-
-NEGATIVE = "other"
 
 
 def classes_of(positive: Sequence[str]) -> tuple[str, ...]:

@@ -1,0 +1,31 @@
+"""Labelled pictures from whatever a data set comes as.
+
+Decides which reader takes a path: a folder with `datapackage.json` is Camtrap DP, another folder holds one
+for each label; `.json` is COCO Camera Traps or a Camtrap DP's `datapackage.json`; all else is our CSV.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from uncia_contract.datasets.camtrap_labels import DATAPACKAGE, read_camtrap_dp
+from uncia_contract.datasets.coco_labels import read_coco
+from uncia_contract.datasets.csv_labels import read_labels
+from uncia_contract.datasets.folder_labels import read_folders
+from uncia_contract.runs.labels import LabelledPicture
+
+
+def read_data(data: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]:
+    """Labelled pictures of a data set.
+
+    Args:
+        data: see the module.
+        positive: labels that win where a picture has several.
+
+    Raises:
+        DataError: not such a data set, or without pictures.
+    """
+    if data.is_dir():
+        return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else read_folders(data)
+    if data.name == DATAPACKAGE:
+        return read_camtrap_dp(data.parent, positive)
+    return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)

@@ -1,0 +1,27 @@
+"""A folder for each label."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from uncia_contract.datasets.reader import read_data
+
+
+def jpeg(path: Path) -> None:
+    """A small picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (32, 24), (90, 120, 60)).save(path)
+
+
+def test_folders_are_labels(tmp_path):
+    """A folder a label, files named relative to the data set."""
+    jpeg(tmp_path / "cat" / "hill" / "1.jpg")
+    jpeg(tmp_path / "dog" / "2.JPG")
+    assert [(one.file, one.label) for one in read_data(tmp_path)] == [("cat/hill/1.jpg", "cat"), ("dog/2.JPG", "dog")]
+
+
+def test_deleted_pictures_and_thumbnails_are_no_labels(tmp_path):
+    """Nor pictures of a label; nor are a Mac's hidden files."""
+    for name in ("cat/1", "cat/._1", "cat/@eaDir/2", ".dtrash/3", "$RECYCLE.BIN/4", "System Volume Information/5"):
+        jpeg(tmp_path / f"{name}.jpg")
+    assert [(one.file, one.label) for one in read_data(tmp_path)] == [("cat/1.jpg", "cat")]
