@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
 from uncia_contract.runs.labels import LabelledPicture
@@ -55,7 +56,8 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
     """The labelled pictures of a file, in order of sequence and frame number.
 
     Raises:
-        DataError: not such a file; an annotation of an unknown image or category; no pictures.
+        DataError: not such a file; an annotation of an unknown image or category; one that differs from a positive
+            label only in writing; no pictures.
     """
     try:
         coco = msgspec.json.decode(path.read_bytes(), type=CocoFile)
@@ -82,6 +84,7 @@ def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, st
             what = f"image {image}" if image not in images else f"category {annotation.category_id}"
             raise DataError(f"{path}: an annotation names {what}, which the file does not list; mend or delete it")
         found[image].append(categories[annotation.category_id])
+    check_labels(((name, str(path)) for names in found.values() for name in names), positive)
     return {image: strongest(labels, positive) for image, labels in found.items()}
 
 

@@ -11,6 +11,7 @@ from uncia_contract.datasets.camtrap_labels import DATAPACKAGE, read_camtrap_dp
 from uncia_contract.datasets.coco_labels import read_coco
 from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.datasets.folder_labels import read_folders
+from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -22,8 +23,14 @@ def read_data(data: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
         positive: labels that win where a picture has several.
 
     Raises:
-        DataError: not such a data set, or without pictures.
+        DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
     """
+    pictures = _read(data, positive)
+    check_labels(((picture.label, f"{data}: {picture.file}") for picture in pictures), positive)
+    return pictures
+
+
+def _read(data: Path, positive: Sequence[str]) -> list[LabelledPicture]:
     if data.is_dir():
         return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else read_folders(data)
     if data.name == DATAPACKAGE:

@@ -45,6 +45,9 @@ def test_the_head_that_is_left_is_the_fit(tmp_path: Path, capsys: pytest.Capture
 
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "missing file": (lambda folder: arguments(folder / "none", folder / "h"), "none: no features"),
+    "a label written in another way": (
+        lambda folder: arguments(features(folder / "f", ["Snow Leopard"]), folder / "h"), "'Snow Leopard' differs",
+    ),
     "a class without rows": (
         lambda folder: arguments(features(folder / "f", ["fox"] * 4), folder / "h"), "no rows of snow_leopard",
     ),

@@ -24,20 +24,22 @@ def add_fit_parquet(command: argparse.ArgumentParser) -> None:
 
 def run_fit_parquet(arguments: argparse.Namespace) -> int:
     """Fits, writes, tells; the exit code."""
+    from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_training.fitting.logistic import Calibration, to_head
     from uncia_training.fitting.parquet_fit import classes_of, fit_parquet
 
     if not arguments.c > 0:
         raise DataError(f"--c {arguments.c}: expected more than 0")
+    positive = positive_labels(arguments.positive)
     if arguments.engine == "local":
-        linear, rows = fit_parquet(Path(arguments.features), arguments.positive, arguments.c)
+        linear, rows = fit_parquet(Path(arguments.features), positive, arguments.c)
     else:
         from uncia_training.spark.fit import fit_spark
         from uncia_training.spark.session import spark
 
         with spark(arguments.master) as session:
-            linear, rows = fit_spark(session, arguments.features, arguments.positive, arguments.c)
-    classes = classes_of(arguments.positive)
+            linear, rows = fit_spark(session, arguments.features, positive, arguments.c)
+    classes = classes_of(positive)
     head = to_head(linear, Calibration(1.0, np.zeros(len(classes))))
     try:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uncia_contract.datasets.positive_labels import NEGATIVE
+from uncia_contract.datasets.positive_labels import NEGATIVE, check_labels
 from uncia_contract.errors import DataError
 from uncia_contract.runs.labels import TEST_SPLIT
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
@@ -35,7 +35,8 @@ def read_rows(path: Path, positive: Sequence[str]) -> tuple[Features, Labels]:
     """float32 (rows, features) and the class of each, of what is learnt from.
 
     Raises:
-        DataError: not a Parquet file of `uncia-train features`.
+        DataError: not a Parquet file of `uncia-train features`; a label that differs from a positive one only in
+            writing.
     """
     import pyarrow as pa
     import pyarrow.dataset as ds
@@ -50,6 +51,7 @@ def read_rows(path: Path, positive: Sequence[str]) -> tuple[Features, Labels]:
         raise DataError(f"{path}: no features ({reason}); make them with uncia-train features") from error
     lists = table["features"].combine_chunks() if table.num_rows else pa.array([], pa.list_(pa.float32()))
     numbers = {name: index for index, name in enumerate(classes_of(positive))}
+    check_labels(((label, str(path)) for label in table["label"].unique().to_pylist()), positive)
     labels = np.array([numbers.get(label, 0) for label in table["label"].to_pylist()], np.intp)
     flat = lists.flatten().to_numpy(zero_copy_only=False)
     return flat.reshape(len(labels), -1) if len(labels) else np.empty((0, 0), np.float32), labels

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.runs.labels import TEST_SPLIT
 from uncia_training.fitting.logistic import Linear, class_rows
 from uncia_training.fitting.parquet_fit import check_classes, classes_of
@@ -18,11 +19,12 @@ def fit_spark(session: Any, path: str, positive: Sequence[str], c: float) -> tup
     """The same fit as `fit_parquet`, on Spark's workers; and how many rows that were.
 
     Raises:
-        DataError: a class without rows.
+        DataError: a class without rows, or a label that differs from a positive one only in writing.
     """
     from pyspark.ml.classification import LogisticRegression
 
     rows = _labelled(session, path, positive).persist()
+    _check_labels(session, path, positive)
     counts = _counts(rows, len(positive) + 1)
     check_classes(counts, positive, path)
     total = sum(counts)
@@ -42,6 +44,11 @@ def fit_spark(session: Any, path: str, positive: Sequence[str], c: float) -> tup
     coefficients, intercept = class_rows(model.coefficientMatrix.toArray(), model.interceptVector.toArray())
     folded = coefficients / scale
     return Linear(folded, intercept - folded @ mean), total
+
+
+def _check_labels(session: Any, path: str, positive: Sequence[str]) -> None:
+    found = session.read.parquet(path).select("label").distinct().collect()
+    check_labels(((row["label"], path) for row in found), positive)
 
 
 def _labelled(session: Any, path: str, positive: Sequence[str]) -> Any:
