@@ -11,13 +11,13 @@ from uncia_backbones.folder import Progress, clear, write_folder
 from uncia_backbones.network import LAYERS
 from uncia_backbones.quantization.calibration import PICTURES, Calibration, choose
 from uncia_backbones.registry import backbone
-from uncia_contract.datasets.csv_labels import read_labels
+from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
 
 
 @dataclass(frozen=True)
 class BackboneRequest:
-    """What to quantize: a row of the table, cut and layer, its weights, and how many calibration pictures of a CSV."""
+    """What to quantize: a row of the table, cut and layer, its weights, and how many calibration pictures there are."""
 
     backbone: str
     calibration: Path
@@ -47,7 +47,7 @@ def make_backbone(
     if request.layer not in LAYERS:
         raise DataError(f"no layer {request.layer!r}; expected {' or '.join(LAYERS)}")
     row = backbone(request.backbone)
-    labelled = read_labels(request.calibration)
+    labelled = read_data(request.calibration)
     clear(request.out)
     say(f"building {row.name}" + (f" up to {request.cut}" if request.cut else ""))
     network = row.load(request.weights, request.cut)

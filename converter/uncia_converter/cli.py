@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import DATA_HELP, whole
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs.run_folder import run_of
@@ -66,8 +66,8 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--calibration",
         required=True,
         type=Path,
-        metavar="CSV",
-        help="columns file,label[,sequence,source,split]; rows of split `test` are left out",
+        metavar="PATH",
+        help=f"{DATA_HELP}; those of split `test` are left out",
     )
     command.add_argument(
         "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"

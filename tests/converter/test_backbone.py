@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -24,6 +25,9 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = np.random.default_rng(index).integers(0, 256, (60, 80, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{index}.jpg")
     (folder / "labels.csv").write_text("file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n3.jpg,cat,\n")
+    (folder / "gone.csv").write_text("file,label\na.jpg,cat\nb.jpg,blank\n")
+    (folder / "folders/cat").mkdir(parents=True)
+    shutil.copy(folder / "0.jpg", folder / "folders/cat")
     return folder / "labels.csv"
 
 
@@ -89,14 +93,23 @@ def test_the_contract_loads_the_model(made: Path) -> None:
         ("--calibration {labels} --out {out} --cut stage3", "no cut 'stage3'"),
         ("--calibration {labels} --out {out} --weights random:", "expected random:SEED"),
         ("--calibration {labels} --out {labels}/x --weights random:1", "choose another --out"),
+        ("--calibration {folder}/gone.csv --out {out}", "none of 2 calibration pictures can be read; the first: "),
+        ("--calibration {folder}/folders --out {out} --cut stage3", "no cut 'stage3'"),
     ],
-    ids=["no CSV", "no such cut", "bad seed", "cannot be written"],
+    ids=[
+        "no CSV",
+        "no such cut",
+        "bad seed",
+        "cannot be written",
+        "no readable picture",
+        "a folder for each label is read",
+    ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     labels: Path, tmp_path: Path, arguments: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No traceback, and the line says what to do."""
-    line = f"{ROW} {arguments.format(labels=labels, out=tmp_path)}"
+    line = f"{ROW} {arguments.format(labels=labels, folder=labels.parent, out=tmp_path)}"
     assert main(line.split()) == 2
     error = capsys.readouterr().err
     assert message in error

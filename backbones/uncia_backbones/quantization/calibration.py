@@ -80,7 +80,7 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
     """About `count` pictures, stratified over light and label.
 
     Args:
-        pictures: the rows of a CSV; those of split `test` are not used.
+        pictures: of a data set; those of split `test` are not used.
         size: (width, height) of the model's input.
         count: the most whole pictures that are chosen.
 

@@ -1,4 +1,7 @@
-"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere."""
+"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere.
+
+And the help of arguments that several commands share.
+"""
 
 import argparse
 import math
@@ -33,6 +36,7 @@ def amount(text: str) -> float:
     return number
 
 
+DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
 ZONE_HELP = "zone of camera times that name none: hours, such as 5.5, or a name, such as Asia/Dushanbe (unknown)"
 
 

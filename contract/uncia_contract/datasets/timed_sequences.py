@@ -4,17 +4,18 @@ Decides which time of a picture counts, and what such a sequence is called. Whic
 rule, the trap's own.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
+from itertools import count
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.pictures.exif import Taken, parse_time
 from uncia_contract.pictures.file_name_times import file_name_time
 from uncia_contract.pictures.jpeg import jpeg_taken
-from uncia_contract.runs.labels import LabelledPicture
+from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
 
 
 def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule, zone: tzinfo = UTC) -> list[LabelledPicture]:
@@ -30,17 +31,30 @@ def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule, zone: t
             place = picture.location or picture.path.parent.as_posix()
             alone[(picture.source, place)].append(_frame(str(index), picture, zone))
     named = list(pictures)
+    used = {sequence_key(picture) for picture in pictures if picture.sequence}
     for (_, place), frames in sorted(alone.items()):
-        names: Counter[str] = Counter()  # two visits may begin at one moment of a clock that was reset
         for burst in bursts(frames, rule):
             began = burst.frames[0].moment
             if len(burst.frames) > 1 and began is not None:
+                members = [int(frame.name) for frame in burst.frames]
                 name = f"{Path(place).name} {began:%Y%m%dT%H%M%S}"
-                names[name] += 1
-                again = f" {names[name]}" if names[name] > 1 else ""
-                for frame in burst.frames:
-                    named[int(frame.name)] = replace(pictures[int(frame.name)], sequence=name + again)
+                first = _named_anew(pictures[members[0]], name, used)
+                for member in members:
+                    named[member] = replace(pictures[member], sequence=first.sequence)
     return named
+
+
+def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> LabelledPicture:
+    """The picture in a sequence of this name, with a number behind it where another is called so.
+
+    Two visits may begin at one moment of a clock that was reset; folders of two places may be called alike.
+    """
+    again = (f" {number}" for number in count(2))
+    found = replace(picture, sequence=name)
+    while sequence_key(found) in used:
+        found = replace(picture, sequence=name + next(again))
+    used.add(sequence_key(found))
+    return found
 
 
 def _frame(name: str, picture: LabelledPicture, zone: tzinfo) -> Frame:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.reader import read_data
-from uncia_contract.datasets.timed_sequences import with_sequences
+from uncia_contract.runs.labels import sequences
 
 
 def jpeg(path: Path, time: datetime | None = None, fraction: str = "", offset: str = "") -> None:
@@ -39,7 +39,7 @@ def test_exif_times_make_sequences(tmp_path):
     jpeg(tmp_path / "cat" / "1.jpg", time, "9", "+02:00")
     jpeg(tmp_path / "cat" / "2.jpg", time - timedelta(seconds=7199), "2", "+00:00")
     jpeg(tmp_path / "cat" / "3.jpg", time, "", "+01:00")
-    named = with_sequences(read_data(tmp_path), BurstRule(gap_s=0.5))
+    named = read_data(tmp_path, rule=BurstRule(gap_s=0.5))
     assert [bool(one.sequence) for one in named] == [True, True, False]
 
 
@@ -49,5 +49,26 @@ def test_the_data_sets_time_serves_where_exif_has_none(tmp_path):
         jpeg(tmp_path / f"{name}.jpg")
     rows = [("1.jpg", "2024-05-01T10:00:00Z"), ("2.jpg", "2024-05-01T10:00:05Z")]
     table(tmp_path / "l.csv", [{"file": name, "label": "cat", "location": "hill", "datetime": at} for name, at in rows])
-    named = with_sequences(read_data(tmp_path / "l.csv"), BurstRule())
+    named = read_data(tmp_path / "l.csv")
     assert named[0].sequence == named[1].sequence != ""
+
+
+def test_folders_of_two_places_that_are_called_alike_share_no_sequence(tmp_path):
+    """Nor at the same moment: each has its own burst."""
+    time = datetime.fromisoformat("2024-05-01T10:00:00")
+    for name in ("cat/hill/A/1", "cat/hill/A/2", "cat/dale/A/1", "cat/dale/A/2"):
+        jpeg(tmp_path / f"{name}.jpg", time)
+    assert [len(burst) for burst in sequences(read_data(tmp_path))] == [2, 2]
+
+
+def test_a_sequence_by_time_is_none_that_the_data_set_names(tmp_path):
+    """Also where that bears the very name."""
+    for name in "abcd":
+        jpeg(tmp_path / f"{name}.jpg")
+    rows = [(name, "hill 20240501T100000" if name in "ab" else "") for name in "abcd"]
+    table(tmp_path / "l.csv", [{"file": f"{name}.jpg", "label": "cat", "location": "hill", "sequence": sequence,
+                                "datetime": "2024-05-01T10:00:00Z"} for name, sequence in rows])  # fmt: skip
+    assert [[one.file[0] for one in burst] for burst in sequences(read_data(tmp_path / "l.csv"))] == [
+        ["a", "b"],
+        ["c", "d"],
+    ]

@@ -15,7 +15,7 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.datasets.pictures import PictureFailure, read_picture
+from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
 from uncia_training.fitting.metrics import as_dict, measure
 from uncia_training.parallel import PerThread, parallel_map
 
@@ -31,10 +31,16 @@ class Evaluator:
         self._classifier()  # a bundle that does not run here is refused at once
 
     def evaluate(self, pictures: Sequence[LabelledPicture], progress: Progress) -> dict[str, Any]:
-        """The documented report: images, sequences, per_image, failures."""
+        """The documented report: images, sequences, per_image, failures.
+
+        Raises:
+            DataError: no picture can be read.
+        """
         positive = set(self._bundle.manifest.positive_labels)
         bursts = sequences(pictures)
         scored = self._all(self._picture, pictures, partial(progress, "pictures"))
+        failures = [score for score in scored if isinstance(score, PictureFailure)]
+        require_readable(len(scored) - len(failures), failures)
         verdicts = self._all(self._sequence, bursts, partial(progress, "sequences"))
         images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
         decided = [(burst, mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
@@ -48,7 +54,7 @@ class Evaluator:
                 )
             ),
             "per_image": [{"file": one.file, "label": one.label, "probability": score} for one, score in images],
-            "failures": [msgspec.to_builtins(score) for score in scored if isinstance(score, PictureFailure)],
+            "failures": msgspec.to_builtins(failures),
         }
 
     def _all(

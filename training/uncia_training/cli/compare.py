@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_backbones.quantization.calibration import PICTURES
-from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
+from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError, StorageError
 from uncia_training.cli.progress import interrupted, progress_bars
 
@@ -18,7 +18,7 @@ from uncia_training.cli.progress import interrupted, progress_bars
 def add_compare(command: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     add = command.add_argument
-    add("--data", type=Path, required=True, metavar="PATH", help="CSV, folder per label, COCO Camera Traps, Camtrap DP")
+    add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
     add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
     add("--backbone", default="efficientnet-lite0", metavar="NAME", help="row of the table (efficientnet-lite0)")
     add("--cut", metavar="STAGE", help="cut the network after this stage, such as stage3")
@@ -50,7 +50,6 @@ def run_compare(arguments: argparse.Namespace) -> int:
     from uncia_contract.bursts.frames import BurstRule
     from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_contract.datasets.reader import read_data
-    from uncia_contract.datasets.timed_sequences import with_sequences
     from uncia_training.comparison.compare import CompareSettings, compare
     from uncia_training.comparison.system_runs import leave_runs
     from uncia_training.features.networks import NetworkChoice
@@ -69,7 +68,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         prevalence=arguments.prevalence,
     )
-    pictures = with_sequences(read_data(arguments.data, settings.positive), BurstRule(), arguments.utc_offset)
+    pictures = read_data(arguments.data, settings.positive, BurstRule(), arguments.utc_offset)
     sources = read_sources(arguments.sources)
     try:
         with progress_bars() as progress:

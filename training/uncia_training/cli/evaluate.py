@@ -4,8 +4,10 @@ import argparse
 import json
 import os
 import sys
+from datetime import UTC
 from pathlib import Path
 
+from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, zone
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import read_bundle
 from uncia_training.cli.fit import figures_line
@@ -16,7 +18,8 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     add = command.add_argument
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
-    add("--data", type=Path, required=True, metavar="CSV_OR_FOLDER", help="labelled pictures")
+    add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
+    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     add("--json", type=Path, metavar="FILE", help="write the whole report there")
     command.set_defaults(run=run_evaluate)
 
@@ -26,8 +29,9 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     from uncia_contract.datasets.reader import read_data
     from uncia_training.archive.evaluate import Evaluator
 
-    evaluator = Evaluator(read_bundle(arguments.bundle), os.cpu_count() or 1)
-    pictures = read_data(arguments.data)
+    bundle = read_bundle(arguments.bundle)
+    evaluator, rules = Evaluator(bundle, os.cpu_count() or 1), bundle.manifest
+    pictures = read_data(arguments.data, rules.positive_labels, rules.burst_rule, arguments.utc_offset)
     with progress_bars() as progress:
         report = evaluator.evaluate(pictures, progress)
     if arguments.json:

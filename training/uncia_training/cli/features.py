@@ -5,11 +5,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
@@ -23,11 +24,13 @@ def add_features(command: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     add = command.add_argument
     pictures = command.add_mutually_exclusive_group(required=True)
-    pictures.add_argument("--data", type=Path, metavar="PATH", help="labelled pictures, as compare takes them")
+    pictures.add_argument("--data", type=Path, metavar="PATH", help=DATA_HELP)
     pictures.add_argument("--archive", metavar="DIR", help="all pictures below a folder, without labels")
     network = command.add_mutually_exclusive_group(required=True)
     network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="of uncia-convert backbone")
     network.add_argument("--bundle", type=Path, metavar="FILE", help="take the bundle's network")
+    add("--positive", action="append", metavar="LABEL", help="wins where a picture shows several; repeatable")
+    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     add("--precision", choices=("int8", "float"), default="int8", help="of the backbone folder's network (int8)")
     add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
     add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
@@ -41,6 +44,8 @@ def add_features(command: argparse.ArgumentParser) -> None:
 
 def run_features(arguments: argparse.Namespace) -> int:
     """Computes, writes, tells; the exit code."""
+    if arguments.archive is not None and arguments.positive:
+        raise DataError("--positive: the pictures of an archive have no labels; give --data")
     network = network_for(arguments)
     engine = _local if arguments.engine == "local" else _spark
     try:
@@ -75,7 +80,7 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: Rep
     with spark(arguments.master) as session:
         engine = SparkFeatures(session, network, _rule(arguments), made)
         if arguments.archive is not None:
-            archive = archive_at(arguments.archive)
+            archive = archive_at(arguments.archive, arguments.utc_offset)
             total, sequences = archive.pictures, engine.of_archive(archive, arguments.archive.rstrip("/"))
         else:
             total, shown = _pictures(arguments, made, 1)
@@ -83,6 +88,7 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: Rep
         done = engine.run(sequences, arguments.out, lambda done: progress("pictures", done, total), arguments.round)
         failures = engine.failures(arguments.out)
     count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
+    count.require_readable()
     _print(count, time.monotonic() - begun, arguments.out)
 
 
@@ -109,19 +115,20 @@ def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
 
 def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[SequenceEntry]]:
     """How many pictures, and their sequences."""
+    from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_contract.datasets.reader import read_data
-    from uncia_contract.datasets.timed_sequences import with_sequences
 
     if arguments.archive is not None:
-        archive = archive_at(arguments.archive)
+        archive = archive_at(arguments.archive, arguments.utc_offset)
         return archive.pictures, archive_entries(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
-    pictures = with_sequences(read_data(arguments.data), BurstRule())
+    positive = positive_labels(arguments.positive or ())
+    pictures = read_data(arguments.data, positive, BurstRule(), arguments.utc_offset)
     return len(pictures), dataset_entries(pictures, made)
 
 
 def _print(count: FeatureCount, seconds: float, out: str) -> None:
-    for file, failure in count.failures:
-        print(f"{file}: {failure}; no features", file=sys.stderr)
+    for failure in count.failures:
+        print(f"{failure.file}: {failure.reason}; no features", file=sys.stderr)
     print(
         f"{count.rows} rows of {count.pictures} pictures, {len(count.failures)} unreadable; {count.computed} computed "
         f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"

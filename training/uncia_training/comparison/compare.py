@@ -23,7 +23,7 @@ from uncia_training.comparison.figures import LabelledScores
 from uncia_training.comparison.fold_fit import Rows
 from uncia_training.comparison.systems import FitKey, System, fits, systems
 from uncia_training.datasets.inspection import Inspection, inspect_pictures
-from uncia_training.datasets.pictures import PictureFailure
+from uncia_training.datasets.pictures import PictureFailure, require_readable
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
 from uncia_training.features.augmentation import Augmentation
@@ -138,9 +138,7 @@ def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, prog
 
 
 def _prepare(seen: Inspection, settings: CompareSettings, workers: int) -> tuple[Comparison, list[Crop]]:
-    if not seen.pictures:
-        first = seen.failures[0]
-        raise DataError(f"none of {len(seen.failures)} pictures can be read; the first: {first.file}: {first.reason}")
+    require_readable(len(seen.pictures), seen.failures)
     check_classes(seen.pictures, settings.positive)
     seen, warnings = _without_leaks(seen)
     number = {name: index for index, name in enumerate(settings.classes)}

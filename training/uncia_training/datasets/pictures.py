@@ -1,8 +1,9 @@
 """Pictures of a data set as bytes, and those that cannot be used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uncia_contract.errors import FrameError
+from uncia_contract.errors import DataError, FrameError
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -12,6 +13,17 @@ class PictureFailure:
 
     file: str
     reason: str
+
+
+def require_readable(readable: int, failures: Sequence[PictureFailure]) -> None:
+    """Nothing, if at least one picture can be read.
+
+    Raises:
+        DataError: none can; the first is named.
+    """
+    if not readable:
+        first = f"; the first: {failures[0].file}: {failures[0].reason}" if failures else ""
+        raise DataError(f"none of {len(failures)} pictures can be read{first}")
 
 
 def read_picture(picture: LabelledPicture) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.bursts.regions import RegionRule
+from uncia_training.datasets.pictures import PictureFailure, require_readable
 from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import FeatureRow, Found, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_store import FeatureStore
@@ -32,7 +33,15 @@ class FeatureCount:
     pictures: int = 0
     rows: int = 0
     computed: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[PictureFailure] = field(default_factory=list)
+
+    def require_readable(self) -> None:
+        """Nothing, if there is a row with features.
+
+        Raises:
+            DataError: no picture can be read.
+        """
+        require_readable(self.rows - len(self.failures), self.failures)
 
 
 class LocalFeatures:
@@ -58,7 +67,11 @@ class LocalFeatures:
     def run(
         self, sequences: Iterable[SequenceEntry], out: Path, progress: Callable[[int], None] = lambda done: None
     ) -> FeatureCount:
-        """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done."""
+        """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done.
+
+        Raises:
+            DataError: no picture can be read; then there is no file.
+        """
         count, waiting = FeatureCount(), list[FeatureRow]()
         with FeatureTable(out) as table:
             for sequence, found in self._computed(sequences):
@@ -69,6 +82,7 @@ class LocalFeatures:
                 count.pictures += len(sequence.pictures)
                 progress(count.pictures)
             self._write(table, waiting)
+            count.require_readable()
         return count
 
     def _computed(self, sequences: Iterable[SequenceEntry]) -> Iterator[tuple[SequenceEntry, list[Found] | None]]:
@@ -115,5 +129,5 @@ def _numbered(rows: Rows, sequence: SequenceEntry, count: FeatureCount) -> Rows:
         for row, place in zip(rows, places, strict=True)
     )
     count.rows += len(renewed)
-    count.failures += [(row.picture.file, row.failure) for row in renewed if row.failure is not None]
+    count.failures += [PictureFailure(row.picture.file, row.failure) for row in renewed if row.failure is not None]
     return renewed

@@ -27,7 +27,7 @@ from uncia_contract.runs.held_out import HeldOut
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import Run
 from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
-from uncia_training.datasets.pictures import PictureFailure, read_picture
+from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
@@ -139,9 +139,8 @@ def _samples(
     wanted = [crop for crop in found if isinstance(crop, Crop)]
     features, used, failures = extract_augmented(wanted, network, settings.seed, workers, partial(progress, "features"))
     kept = [wanted[number] for number in used]
-    if not kept:
-        raise DataError(f"none of the {len(found)} training pictures can be read; check that the CSV lies beside them")
     failures += [failure for failure in found if isinstance(failure, PictureFailure)]
+    require_readable(len(kept), failures)
     pictures = [crop.picture for crop in kept]
     hashes = [difference_hash(model_input(read_picture(crop.picture), network.size, crop.region)) for crop in kept]
     numbers = {name: index + 1 for index, name in enumerate(settings.positive)}

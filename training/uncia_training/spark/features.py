@@ -13,6 +13,7 @@ import msgspec
 from uncia_contract.archive.visits import Archive, ArchiveSequence
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_training.datasets.pictures import PictureFailure
 from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import Found, PictureEntry, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_table import feature_columns, feature_schema
@@ -113,10 +114,10 @@ class SparkFeatures:
         sequences.unpersist()
         return Done(done, self._session.read.parquet(out).count())
 
-    def failures(self, out: str) -> list[tuple[str, str]]:
+    def failures(self, out: str) -> list[PictureFailure]:
         """The pictures without features, and why."""
         rows = self._session.read.parquet(out).where("failure is not null").select("file", "failure")
-        return [(row["file"], row["failure"]) for row in rows.orderBy("file").collect()]
+        return [PictureFailure(row["file"], row["failure"]) for row in rows.orderBy("file").collect()]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""Every command reads a data set in the same way: positives, sequences by time, and what it refuses."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from uncia_backbones.folder import DESCRIPTION, INT8
+from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.model.bundle import read_bundle, write_bundle
+from uncia_contract.model.manifest import MODEL
+from uncia_training.cli.main import main
+from uncia_training.features.backbone_folder import BackboneDescription
+
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+COMMANDS = ("fit", "compare", "evaluate", "features")
+
+
+def picture(path: Path, time: str = "", offset: str = "", seed: int = 0) -> None:
+    """A smooth JPEG of its own for every seed."""
+    exif, cells = Image.Exif(), np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    if time:
+        details = exif.get_ifd(ExifTags.IFD.Exif)
+        details[ExifTags.Base.DateTimeOriginal] = f"2026:03:01 {time}"
+        if offset:
+            details[ExifTags.Base.OffsetTimeOriginal] = offset
+    out = io.BytesIO()
+    Image.fromarray(cells).resize((320, 240), Image.Resampling.BICUBIC).save(out, "JPEG", exif=exif)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(out.getvalue())
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The starter bundle with a threshold of 0: it calls every sequence positive."""
+    starter = read_bundle(STARTER)
+    manifest = msgspec.structs.replace(starter.manifest, name="eager", decision_rule=DecisionRule(0.0))
+    path = tmp_path_factory.mktemp("bundle") / "eager-1.uncia"
+    path.write_bytes(write_bundle(manifest, starter.members))
+    return path
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backbone's folder with the starter's network in it."""
+    starter, folder = read_bundle(STARTER), tmp_path_factory.mktemp("backbone")
+    about, model = starter.manifest.backbone, starter.members[MODEL]
+    (folder / INT8).write_bytes(model)
+    sha256 = {INT8: starter.manifest.sha256[MODEL]}
+    size, features = starter.manifest.input_size, about.features
+    said = BackboneDescription(about.name, "pooled", size, features, about.weights_sha256, {}, sha256)
+    (folder / DESCRIPTION).write_bytes(msgspec.json.encode(said))
+    return folder
+
+
+def run(command: str, data: Path, out: Path, bundle: Path, backbone: Path, *more: str) -> int:
+    """One command on a data set."""
+    own = {
+        "fit": ["--positive", "snow_leopard", "--backbone-dir", str(backbone), "--out", str(out / "run")],
+        "compare": ["--positive", "snow_leopard", "--system", "L120", "--repeats", "1", "--out", str(out / "compare")],
+        "evaluate": ["--bundle", str(bundle), "--json", str(out / "evaluated.json")],
+        "features": ["--positive", "snow_leopard", "--bundle", str(bundle), "--out", str(out / "f.parquet")],
+    }
+    return main([command, "--data", str(data), *own[command], *more])
+
+
+def evaluated(data: Path, out: Path, bundle: Path, *more: str) -> dict[str, Any]:
+    assert run("evaluate", data, out, bundle, out, *more) == 0
+    report: dict[str, Any] = json.loads((out / "evaluated.json").read_text())
+    return report
+
+
+def table(folder: Path, *rows: str) -> Path:
+    (folder / "labels.csv").write_text("\n".join(["file,label,sequence", *rows]) + "\n")
+    return folder / "labels.csv"
+
+
+def mixed(folder: Path) -> Path:
+    """COCO: one picture with an ibex first and a leopard second."""
+    picture(folder / "a.jpg")
+    content = {
+        "images": [{"id": "1", "file_name": "a.jpg"}],
+        "annotations": [{"image_id": "1", "category_id": number} for number in (1, 2)],
+        "categories": [{"id": 1, "name": "ibex"}, {"id": 2, "name": "snow_leopard"}],
+    }
+    (folder / "c.json").write_text(json.dumps(content))
+    return folder / "c.json"
+
+
+def test_a_picture_of_ibex_and_leopard_is_a_leopards_in_evaluate(tmp_path: Path, bundle: Path) -> None:
+    """The bundle says what is looked for."""
+    assert evaluated(mixed(tmp_path), tmp_path, bundle)["per_image"][0]["label"] == "snow_leopard"
+
+
+def test_a_picture_of_ibex_and_leopard_is_a_leopards_in_features(tmp_path: Path, bundle: Path) -> None:
+    """`--positive` says what is looked for."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert run("features", mixed(tmp_path), tmp_path, bundle, tmp_path) == 0
+    assert parquet.read_table(tmp_path / "f.parquet")["label"].to_pylist() == ["snow_leopard"]
+
+
+def test_a_burst_whose_first_frame_is_empty_is_a_leopards(tmp_path: Path, bundle: Path) -> None:
+    """Any of its frames decides: the eager bundle is right about it."""
+    for n in range(2):
+        picture(tmp_path / f"{n}.jpg", seed=n)
+    report = evaluated(table(tmp_path, "0.jpg,blank,s", "1.jpg,snow_leopard,s"), tmp_path, bundle)
+    assert (report["sequences"]["n"], report["sequences"]["accuracy"]) == (1, 1.0)
+
+
+@pytest.mark.parametrize(("zone", "count"), [("5", 1), ("0", 2)], ids=["the cameras'", "another"])
+def test_evaluate_makes_sequences_by_time(tmp_path: Path, bundle: Path, zone: str, count: int) -> None:
+    """EXIF's offset counts; without one the zone that is given."""
+    picture(tmp_path / "0.jpg", "10:00:00", "+05:00")
+    picture(tmp_path / "1.jpg", "10:00:05")
+    report = evaluated(table(tmp_path, "0.jpg,ibex,", "1.jpg,ibex,"), tmp_path, bundle, "--utc-offset", zone)
+    assert report["sequences"]["n"] == count
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("command", COMMANDS)
+def test_data_without_one_readable_picture_are_refused(
+    command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, one line that names the first, and no figures."""
+    labels = ("snow_leopard", "snow_leopard", "ibex", "ibex")
+    data = table(tmp_path, *(f"{number}.jpg,{label}," for number, label in enumerate(labels)))
+    code = run(command, data, tmp_path, bundle, backbone)
+    said = capsys.readouterr()
+    assert (code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert "none of 4 pictures can be read; the first: 0.jpg: cannot be read: No such file" in said.err
+    assert not (tmp_path / "f.parquet").exists() and not (tmp_path / "evaluated.json").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_label_written_in_another_way_is_refused(
+    command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, one line that names both."""
+    code = run(command, table(tmp_path, "0.jpg,Snow Leopard,", "1.jpg,ibex,"), tmp_path, bundle, backbone)
+    said = capsys.readouterr().err
+    assert (code, said.count("\n"), "'Snow Leopard'" in said, "'snow_leopard'" in said) == (2, 1, True, True)
+
+
+def test_an_archive_has_no_positives(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pictures have no labels that one could win over."""
+    command = ["features", "--archive", str(tmp_path), "--bundle", str(bundle), "--out", str(tmp_path / "f.parquet")]
+    assert main([*command, "--positive", "cat"]) == 2
+    assert "--positive: the pictures of an archive have no labels" in capsys.readouterr().err
