@@ -5,6 +5,7 @@ Decides what such a file may look like and names the line that does not. Columns
 is relative to the CSV. Rows with split `test` are for evaluation only.
 """
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,16 @@ from uncia_contract.runs.labels import LabelledPicture
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("sequence", "location", "datetime", "source", "split")
+_START_BYTES = 64
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_UNPACK = "a packed file; unpack it, and give the folder, the CSV or the JSON that is in it"
+_NO_TABLES = {
+    b"PK\3\4": f"{_UNPACK}; save a spreadsheet as CSV UTF-8",
+    b"\x1f\x8b": _UNPACK,
+    b"7z\xbc\xaf": _UNPACK,
+    b"Rar!": _UNPACK,
+    b"\xd0\xcf\x11\xe0": "a spreadsheet; save it as CSV UTF-8",
+}
 
 
 def read_labels(labels_csv: Path) -> list[LabelledPicture]:
@@ -25,10 +36,15 @@ def read_labels(labels_csv: Path) -> list[LabelledPicture]:
             than the header, or a file that an earlier line has.
     """
     try:
+        with labels_csv.open("rb") as stream:
+            _check_start(labels_csv, stream.read(_START_BYTES))
         with labels_csv.open(encoding="utf-8-sig", newline="") as text:
             pictures = list(_pictures(labels_csv, text))
     except FileNotFoundError as error:
-        raise DataError(f"{labels_csv}: no such file; expected a CSV with columns file,label") from error
+        raise DataError(
+            f"{labels_csv}: no such file; expected a CSV with columns file,label, a folder for each label, COCO Camera "
+            "Traps JSON or a Camtrap DP package"
+        ) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{labels_csv}: cannot be read as UTF-8 CSV ({error}); save it as CSV UTF-8") from error
     if not pictures:
@@ -50,6 +66,19 @@ def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
             rows.writerow((picture.path.resolve(), *cells))
 
 
+def _check_start(labels_csv: Path, start: bytes) -> None:
+    """Nothing, if a file begins as text in UTF-8 may.
+
+    Raises:
+        DataError: it is packed, a spreadsheet, or text in UTF-16; the message says what to do.
+    """
+    for begin, remedy in _NO_TABLES.items():
+        if start.startswith(begin):
+            raise DataError(f"{labels_csv}: {remedy}")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+        raise DataError(f"{labels_csv}: text in UTF-16, expected UTF-8; save it as CSV UTF-8")
+
+
 def _pictures(labels_csv: Path, text: Iterator[str]) -> Iterator[LabelledPicture]:
     rows = csv.DictReader(text, strict=True)
     _check_header(labels_csv, list(rows.fieldnames or []))
@@ -68,10 +97,21 @@ def _check_header(labels_csv: Path, columns: list[str]) -> None:
     missing = [name for name in REQUIRED if name not in columns]
     if missing:
         got = ",".join(columns) or "nothing"
-        raise DataError(f"{labels_csv}, line 1: no column {' or '.join(missing)}; expected file,label[,...], got {got}")
+        hint = _separator_hint(columns)
+        raise DataError(
+            f"{labels_csv}, line 1: no column {' or '.join(missing)}; expected file,label[,...], got {got}{hint}"
+        )
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     if doubled:
         raise DataError(f"{labels_csv}, line 1: column {', '.join(doubled)} appears twice; keep one of the two")
+
+
+def _separator_hint(columns: list[str]) -> str:
+    """What to do about a header of one cell that other separators would divide."""
+    for separator, name in _SEPARATORS.items():
+        if len(columns) == 1 and separator in columns[0]:
+            return f"; its cells are separated by {name}, expected commas: save it as CSV UTF-8 with commas"
+    return ""
 
 
 def _picture(folder: Path, row: dict[str | None, str | list[str] | None], where: str) -> LabelledPicture:

@@ -12,9 +12,10 @@ from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.camtrap_labels import DATAPACKAGE, read_camtrap_dp
 from uncia_contract.datasets.coco_labels import read_coco
 from uncia_contract.datasets.csv_labels import read_labels
-from uncia_contract.datasets.folder_labels import read_folders
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_files import JPEG_SUFFIXES, folders_below, is_picture
 from uncia_contract.runs.labels import LabelledPicture
 
 _RULE = BurstRule()
@@ -41,7 +42,24 @@ def read_data(
 
 def _read(data: Path, positive: Sequence[str]) -> list[LabelledPicture]:
     if data.is_dir():
-        return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else read_folders(data)
+        return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else _read_folders(data)
     if data.name == DATAPACKAGE:
         return read_camtrap_dp(data.parent, positive)
     return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)
+
+
+def _read_folders(data: Path) -> list[LabelledPicture]:
+    found = [
+        LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
+        for path in sorted(
+            path for folder in folders_below(data, _refuse) if folder != data for path in folder.iterdir()
+        )
+        if is_picture(path) and path.suffix.lower() in JPEG_SUFFIXES and path.is_file()
+    ]
+    if not found:
+        raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")
+    return found
+
+
+def _refuse(folder: Path, error: OSError) -> None:
+    raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error

@@ -41,7 +41,9 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
     [
         ("", "line 1: no column file or label; expected file,label"),
         ("path,label\na,b\n", "line 1: no column file; expected file,label.*got path,label"),
-        ("file;label\na;b\n", "line 1: no column file or label.*got file;label"),
+        ("file;label\na;b\n", "line 1: no column file or label.*got file;label; .*by semicolons, expected commas"),
+        ("file\tlabel\na\tb\n", "line 1: no column file or label.*by tabs, expected commas"),
+        ("Datei;Art\na;b\n", "line 1: no column file or label.*by semicolons"),
         ("file,label,label\na,b,c\n", "line 1: column label appears twice"),
         ("file,label\n", "no rows"),
         ("file,label\na,b\nc,\n", "line 3: label is empty"),
@@ -55,6 +57,8 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
         "empty file",
         "no file column",
         "semicolons",
+        "tabs",
+        "semicolons and names of its own",
         "doubled column",
         "header only",
         "empty label",
@@ -69,6 +73,26 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
     """Every refusal says where and what to do."""
     with pytest.raises(DataError, match=message):
         read_labels(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,label\na,b\n".encode("utf-16"), "UTF-16, expected UTF-8; save it as CSV UTF-8"),
+        ("file,label\na,b\n".encode("utf-16-be"), "UTF-16, expected UTF-8; save it as CSV UTF-8"),
+        (b"PK\3\4\x14\0", "a packed file; unpack it, and give the folder.*save a spreadsheet as CSV UTF-8"),
+        (b"\x1f\x8b\x08\0", "a packed file; unpack it"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "a spreadsheet; save it as CSV UTF-8"),
+    ],
+    ids=["UTF-16", "UTF-16 without a mark", "zip or xlsx", "gzip", "xls"],
+)
+def test_what_is_no_text_is_told_with_its_remedy(tmp_path: Path, content: bytes, message: str) -> None:
+    """As spreadsheets and servers hand tables over."""
+    path = tmp_path / "labels.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message) as told:
+        read_labels(path)
+    assert "\n" not in str(told.value)
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:

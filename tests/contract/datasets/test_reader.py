@@ -1,4 +1,4 @@
-"""A folder for each label."""
+"""A data set by its path: a folder for each label."""
 
 from pathlib import Path
 
