@@ -27,6 +27,7 @@ There is no way around it: a model that does not pass does not become a bundle, 
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from msgspec import Struct
@@ -37,6 +38,7 @@ from uncia_contract.errors import DataError, UnciaError
 from uncia_contract.model.classifier import NotedScore
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.manifest import Manifest
+from uncia_contract.pictures.other_formats import read_as_jpeg
 from uncia_contract.runs.held_out import NO_FOLD, HeldOut
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
@@ -205,7 +207,7 @@ def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:
 def _score(
     group: Sequence[LabelledPicture], scorer: ParityScorer, name: Callable[[LabelledPicture], str]
 ) -> list[_Row]:
-    verdict = score_burst([picture.path.read_bytes for picture in group], scorer, every_frame=True)
+    verdict = score_burst([partial(read_as_jpeg, picture.path) for picture in group], scorer, every_frame=True)
     if verdict is None:
         return []
     positive = scorer.manifest.positive_labels

@@ -15,6 +15,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, zip_longest
 from typing import TypeVar
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from uncia_contract.bursts.regions import RegionRule, regions
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.pictures.light import light_of
+from uncia_contract.pictures.other_formats import read_as_jpeg
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.burst_decoder import BurstDecoder
@@ -105,7 +107,7 @@ def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iter
     for burst in sequences(pictures):
         if len(burst) < 2:
             continue
-        with BurstDecoder([picture.path.read_bytes for picture in burst], rule, size, workers=1) as decoded:
+        with BurstDecoder([partial(read_as_jpeg, picture.path) for picture in burst], rule, size, workers=1) as decoded:
             thumbnails = decoded.thumbnails().grey
             choices = regions(list(thumbnails.values()), rule) if thumbnails else []
             for index, choice in zip(thumbnails, choices, strict=True):
@@ -149,8 +151,8 @@ def _strata(
     strata: dict[str, list[Candidate]] = defaultdict(list)
     for picture in pictures:
         try:
-            pixels = model_input(picture.path.read_bytes(), size)
-        except (OSError, FrameError) as error:
+            pixels = model_input(read_as_jpeg(picture.path), size)
+        except FrameError as error:
             failures.append((picture.file, str(error)))
             continue
         candidate = _candidate(picture, pixels)

@@ -15,7 +15,7 @@ from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
 from uncia_contract.errors import DataError
-from uncia_contract.pictures.picture_files import JPEG_SUFFIXES, folders_below, is_picture
+from uncia_contract.pictures.picture_files import folders_below, is_picture
 from uncia_contract.runs.labels import LabelledPicture
 
 _RULE = BurstRule()
@@ -54,10 +54,10 @@ def _read_folders(data: Path) -> list[LabelledPicture]:
         for path in sorted(
             path for folder in folders_below(data, _refuse) if folder != data for path in folder.iterdir()
         )
-        if is_picture(path) and path.suffix.lower() in JPEG_SUFFIXES and path.is_file()
+        if is_picture(path) and path.is_file()
     ]
     if not found:
-        raise DataError(f"{data}: no pictures; expected a folder for each label with JPEGs in it, or a CSV")
+        raise DataError(f"{data}: no pictures; expected a folder for each label with pictures in it, or a CSV")
     return found
 
 

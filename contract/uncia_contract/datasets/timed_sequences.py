@@ -12,9 +12,9 @@ from itertools import count
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
-from uncia_contract.pictures.exif import Taken, parse_time
+from uncia_contract.pictures.exif import parse_time
 from uncia_contract.pictures.file_name_times import file_name_time
-from uncia_contract.pictures.jpeg import jpeg_taken
+from uncia_contract.pictures.other_formats import picture_taken
 from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
 
 
@@ -58,11 +58,7 @@ def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> 
 
 
 def _frame(name: str, picture: LabelledPicture, zone: tzinfo) -> Frame:
-    try:
-        with picture.path.open("rb") as stream:
-            told = jpeg_taken(stream, zone)
-    except OSError:
-        told = Taken()  # unreadable pictures are recorded when they are decoded
+    told = picture_taken(picture.path, zone)  # unreadable pictures are recorded when they are decoded
     at = told.at
     if told.clock is None:
         at = parse_time(picture.datetime, zone=zone) or parse_time(file_name_time(picture.path.name), zone=zone)

@@ -44,11 +44,11 @@ class Taken:
     serial: str = ""
 
 
-def taken(block: bytes, zone: tzinfo | None = UTC, name: str = "") -> Taken:
+def taken(block: bytes | Exif, zone: tzinfo | None = UTC, name: str = "") -> Taken:
     """What an EXIF block (`Exif`, two zeros, TIFF; may be empty) and a file's name tell.
 
     Args:
-        block: as in a JPEG's header; a broken one tells nothing.
+        block: as in a JPEG's header, or as Pillow has read it; a broken one tells nothing.
         zone: of times that name no offset; None where it is not known.
         name: the file's.
     """
@@ -73,10 +73,11 @@ def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo |
     return None if time is None else _true(time, zone)
 
 
-def _read(block: bytes) -> tuple[Exif, dict[int, object]]:
-    exif = Exif()
+def _read(block: bytes | Exif) -> tuple[Exif, dict[int, object]]:
+    exif = block if isinstance(block, Exif) else Exif()
     try:
-        exif.load(block)
+        if isinstance(block, bytes):
+            exif.load(block)
         return exif, exif.get_ifd(ExifTags.IFD.Exif)
     except (ValueError, KeyError, TypeError, SyntaxError, OSError, struct.error):
         return Exif(), {}  # a broken EXIF block is no reason to lose the picture

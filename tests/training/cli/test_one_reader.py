@@ -121,6 +121,30 @@ def test_evaluate_makes_sequences_by_time(tmp_path: Path, bundle: Path, zone: st
     assert report["sequences"]["n"] == count
 
 
+def other_formats(folder: Path) -> Path:
+    """A CSV of a PNG, a TIFF, a WebP and a GIF."""
+    picture(folder / "a.jpg")
+    for kind in ("png", "tif", "webp", "gif"):
+        Image.open(folder / "a.jpg").save(folder / f"a.{kind}")
+    return table(folder, *(f"a.{kind},ibex," for kind in ("png", "tif", "webp", "gif")))
+
+
+def test_evaluate_reads_png_tiff_and_webp(tmp_path: Path, bundle: Path) -> None:
+    """A GIF is a failure by name."""
+    report = evaluated(other_formats(tmp_path), tmp_path, bundle)
+    assert (report["images"]["n"], report["sequences"]["n"]) == (3, 3)
+    assert report["failures"] == [{"file": "a.gif", "reason": "a GIF: expected JPEG, PNG, TIFF or WebP"}]
+
+
+def test_features_reads_png_tiff_and_webp(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A GIF is a failure by name."""
+    pytest.importorskip("pyarrow")
+    assert run("features", other_formats(tmp_path), tmp_path, bundle, tmp_path) == 0
+    said = capsys.readouterr()
+    assert "a.gif: a GIF: expected JPEG, PNG, TIFF or WebP; no features" in said.err
+    assert "4 rows of 4 pictures, 1 unreadable" in said.out
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("command", COMMANDS)
 def test_data_without_one_readable_picture_are_refused(

@@ -74,6 +74,6 @@ class Evaluator:
         return self._classifier().score(image)
 
     def _sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
-        readers = [picture.path.read_bytes for picture in burst]
+        readers = [partial(read_picture, picture) for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True)
         return None if verdict is None else verdict.decision.confidence

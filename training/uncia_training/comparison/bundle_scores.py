@@ -7,6 +7,7 @@ head's integer copy, which the trap does not read.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifes
 from uncia_contract.model.probes import Probes, probes_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.scoring.score_burst import score_burst
+from uncia_training.datasets.pictures import read_picture
 from uncia_training.features.backbone_folder import BackboneFolder
 
 Burst = Sequence[LabelledPicture]
@@ -74,7 +76,9 @@ def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.flo
 
 def _score(classifier: _AllClasses, burst: Burst) -> NDArray[np.float64]:
     rows = np.full((len(burst), len(classifier.manifest.labels)), np.nan)
-    verdict = score_burst([picture.path.read_bytes for picture in burst], classifier, every_frame=True, workers=1)
+    verdict = score_burst(
+        [partial(read_picture, picture) for picture in burst], classifier, every_frame=True, workers=1
+    )
     for index, frame in enumerate(verdict.frames if verdict else ()):
         if isinstance(frame.score, NotedScore):
             rows[index] = frame.score.note

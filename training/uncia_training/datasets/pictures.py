@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uncia_contract.errors import DataError, FrameError
+from uncia_contract.errors import DataError
+from uncia_contract.pictures.other_formats import read_as_jpeg
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -27,12 +28,9 @@ def require_readable(readable: int, failures: Sequence[PictureFailure]) -> None:
 
 
 def read_picture(picture: LabelledPicture) -> bytes:
-    """The picture's bytes.
+    """The picture as a JPEG.
 
     Raises:
-        FrameError: the file cannot be read.
+        FrameError: the file cannot be read, or is of a format that is not read.
     """
-    try:
-        return picture.path.read_bytes()
-    except OSError as error:
-        raise FrameError(f"cannot be read: {error.strerror}") from error
+    return read_as_jpeg(picture.path)

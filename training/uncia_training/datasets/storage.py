@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from uncia_contract.archive.visits import Archive, Failed, PictureFile, archive_of
 from uncia_contract.errors import DataError
-from uncia_contract.pictures.jpeg import picture_bytes
+from uncia_contract.pictures.other_formats import opened_as_jpeg
 from uncia_contract.pictures.picture_files import is_in_skipped_folder, is_picture
 
 
@@ -21,12 +21,12 @@ def is_address(path: str) -> bool:
 
 
 def read_at(path: str) -> bytes:
-    """A picture's bytes.
+    """A picture as a JPEG.
 
     Raises:
-        FrameError: it cannot be read, or is absurdly large.
+        FrameError: it cannot be read, is absurdly large, or of a format that is not read.
     """
-    return picture_bytes(lambda: open_at(path))
+    return opened_as_jpeg(lambda: open_at(path))
 
 
 def open_at(path: str) -> Any:
