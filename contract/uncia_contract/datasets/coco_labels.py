@@ -1,13 +1,18 @@
 """COCO Camera Traps JSON, as LILA publishes it: images, annotations and categories.
 
-Decides what an image's label is where it has several annotations: a positive label wins, then any animal, then `empty`.
-Pictures marked `corrupt` and those without an annotation are left out. `seq_id`, `frame_num`, `location` and
-`datetime` are taken over; pictures lie relative to the JSON, or to an `images` folder beside it.
+Decides what an image's label is. #1 Of several annotations a positive label wins, then any animal, then `empty`. #2 An
+annotation with `sequence_level_annotation` tells what its whole sequence shows, not what the image shows: an image with
+annotations of its own has those alone. #3 An image without takes what the sequence shows and no image of it has of its
+own; where images have all of that, it is blank.
+Pictures marked `corrupt`, and those of which nothing is said, are left out. `seq_id` (unique within a location),
+`frame_num`, `location` and `datetime` are taken over; pictures lie relative to the JSON, or to an `images` folder
+beside it.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -35,6 +40,7 @@ class CocoAnnotation(Struct, frozen=True):
 
     image_id: str | int
     category_id: int
+    sequence_level_annotation: bool | int | None = None
 
 
 class CocoCategory(Struct, frozen=True):
@@ -57,7 +63,7 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
 
     Raises:
         DataError: not such a file; an annotation of an unknown image or category; one that differs from a positive
-            label only in writing; no pictures.
+            label only in writing; two images of one file; no pictures.
     """
     try:
         coco = msgspec.json.decode(path.read_bytes(), type=CocoFile)
@@ -65,27 +71,60 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
         raise DataError(
             f"{path}: {error}; expected COCO Camera Traps JSON (images, annotations, categories)"
         ) from error
+    _refuse_doubles(path, coco.images)
     names = _labels(path, coco, positive)
     folder = path.parent / "images" if (path.parent / "images").is_dir() else path.parent
     usable = [image for image in coco.images if not image.corrupt and str(image.id) in names]
     if not usable:
         raise DataError(f"{path}: no picture that is annotated and not corrupt, of {len(coco.images)}")
-    ordered = sorted(usable, key=lambda image: (str(image.seq_id or ""), image.frame_num or 0, image.file_name))
+    ordered = sorted(usable, key=_place)
     return [_picture(image, names[str(image.id)], folder, path.stem) for image in ordered]
 
 
 def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, str]:
+    """What each image shows, by its id; images of which nothing is said are missing."""
+    keys = {str(image.id): _sequence(image) for image in coco.images}
+    own, shown, whole = (defaultdict[Any, list[str]](list) for _ in range(3))
+    for image, name, of_sequence in _annotations(path, coco):
+        if of_sequence:
+            whole[keys[image]].append(name)
+        else:
+            own[image].append(name)
+            shown[keys[image]].append(name)
+    check_labels(((name, str(path)) for names in (*own.values(), *whole.values()) for name in names), positive)
+    missing = {key: [name for name in names if name not in shown[key]] for key, names in whole.items()}  # 3
+    labels = {image: own[image] if image in own else missing.get(key) for image, key in keys.items()}  # 2
+    return {image: strongest(names, positive) for image, names in labels.items() if names is not None}
+
+
+def _annotations(path: Path, coco: CocoFile) -> Iterator[tuple[str, str, bool]]:
+    """Image, category, and whether it is told of the image's whole sequence."""
     categories = {category.id: category.name for category in coco.categories}
     images = {str(image.id) for image in coco.images}
-    found: dict[str, list[str]] = defaultdict(list)
     for annotation in coco.annotations:
         image = str(annotation.image_id)
         if image not in images or annotation.category_id not in categories:
             what = f"image {image}" if image not in images else f"category {annotation.category_id}"
             raise DataError(f"{path}: an annotation names {what}, which the file does not list; mend or delete it")
-        found[image].append(categories[annotation.category_id])
-    check_labels(((name, str(path)) for names in found.values() for name in names), positive)
-    return {image: strongest(labels, positive) for image, labels in found.items()}
+        yield image, categories[annotation.category_id], bool(annotation.sequence_level_annotation)
+
+
+def _sequence(image: CocoImage) -> tuple[str, ...]:
+    """What images of one sequence have in common."""
+    return (str(image.location), str(image.seq_id)) if image.seq_id is not None else (str(image.id),)
+
+
+def _place(image: CocoImage) -> tuple[str, str, int, str]:
+    """By which images are sorted."""
+    return str(image.seq_id or ""), str(image.location or ""), image.frame_num or 0, image.file_name
+
+
+def _refuse_doubles(path: Path, images: Sequence[CocoImage]) -> None:
+    first: dict[str, str | int] = {}
+    for image in images:
+        earlier = first.setdefault(image.file_name, image.id)
+        if earlier != image.id:
+            raise DataError(f"{path}: images {earlier} and {image.id} are both {image.file_name}; keep one of the two")
 
 
 def _picture(image: CocoImage, label: str, folder: Path, source: str) -> LabelledPicture:

@@ -7,6 +7,7 @@ is relative to the CSV. Rows with split `test` are for evaluation only.
 
 import codecs
 import csv
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -86,10 +87,9 @@ def _pictures(labels_csv: Path, text: Iterator[str]) -> Iterator[LabelledPicture
     for row in rows:
         where = f"{labels_csv}, line {rows.line_num}"
         picture = _picture(labels_csv.parent, row, where)
-        if picture.file in first_line:
-            earlier = first_line[picture.file]
+        earlier = first_line.setdefault(os.path.normpath(picture.file), rows.line_num)
+        if earlier != rows.line_num:
             raise DataError(f"{where}: {picture.file} was already named in line {earlier}; keep one of the two")
-        first_line[picture.file] = rows.line_num
         yield picture
 
 

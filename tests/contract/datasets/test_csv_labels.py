@@ -51,6 +51,7 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
         ("file,label\na,b\nc\n", "line 3: label is empty"),
         ("file,label\na,b,c\n", "line 2: more cells than the header"),
         ("file,label\na,b\nc,d\na,b\n", "line 4: a was already named in line 2"),
+        ("file,label\na,b\n./a,b\n", "line 3: ./a was already named in line 2"),
         ('file,label\n"a,b\n', "cannot be read as UTF-8 CSV"),
     ],
     ids=[
@@ -66,6 +67,7 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
         "short line",
         "long line",
         "named twice",
+        "named in two ways",
         "open quote",
     ],
 )
