@@ -128,6 +128,9 @@ def test_no_more_is_held_than_a_few_items_a_worker() -> None:
 
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "missing archive": (lambda folder: arguments(folder / "none", folder), "none: not there; expected"),
+    "a file in place of an archive": (
+        lambda folder: arguments(Path(__file__), folder), "a file; expected a folder with pictures: unpack a zip",
+    ),
     "an address of nothing known": (lambda folder: arguments("ftp://x/y", folder), "not an address"),
     "missing backbone": (
         lambda folder: ["features", "--archive", str(archive(folder / "a", 1)), "--backbone-dir", str(folder / "b"),

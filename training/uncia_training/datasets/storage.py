@@ -87,6 +87,10 @@ def archive_at(archive: str, zone: tzinfo | None = UTC) -> Archive:
     """
     if is_address(archive):
         return Archive(StoragePlace(archive), archive, zone)
+    if Path(archive).is_file():
+        raise DataError(
+            f"{archive}: a file; expected a folder with pictures: unpack a zip, give the folder that a CSV lies in"
+        )
     return archive_of(Path(archive), zone)
 
 
