@@ -50,6 +50,14 @@ def test_help_has_an_example(command: argparse.ArgumentParser) -> None:
     assert _examples(command)
 
 
+@pytest.mark.parametrize("command", [one for one in COMMANDS if " " in one.prog], ids=lambda one: one.prog)
+def test_help_of_a_command_shows_its_own_examples(command: argparse.ArgumentParser) -> None:
+    """No line of a sister command of the same program."""
+    program = command.prog.split()[0]
+    lines = [line.strip() for line in command.format_help().partition("example")[2].splitlines()]
+    assert [line for line in lines if line.startswith(program) and not line.startswith(command.prog)] == []
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
 def test_examples_are_taken(command: argparse.ArgumentParser) -> None:
     """Each example can be parsed: no option in it was renamed."""

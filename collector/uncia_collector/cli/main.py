@@ -39,20 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser, add = program("uncia-collect", "The base station: stores what traps send and shows it.", EXAMPLES)
-
-    def command(name: str, text: str) -> argparse.ArgumentParser:
-        """A command whose help shows its own examples."""
-        shown = "".join(line + "\n" for line in EXAMPLES.splitlines() if f"uncia-collect {name}" in line)
-        return add(name, text, f"examples:\n{shown}")
-
-    add_serve(command("serve", "subscribe, store, send receipts"))
-    add_check(command("check", "try configuration, catalogue, broker and mail server, and say what is wrong"))
-    add_list(command("list", "list the catalogue"))
-    add_export(command("export", "write the catalogue for other programs"))
-    add_user(command("user", "who may log in to the page"))
-    add_deployments(command("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
-    add_ask(command("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
-    add_import(command("import", "take in a survey of others (Camtrap DP package)"))
+    add_serve(add("serve", "subscribe, store, send receipts"))
+    add_check(add("check", "try configuration, catalogue, broker and mail server, and say what is wrong"))
+    add_list(add("list", "list the catalogue"))
+    add_export(add("export", "write the catalogue for other programs"))
+    add_user(add("user", "who may log in to the page"))
+    add_deployments(add("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
+    add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
+    add_import(add("import", "take in a survey of others (Camtrap DP package)"))
     return parser
 
 

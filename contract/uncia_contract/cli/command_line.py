@@ -45,17 +45,28 @@ def _add_command(
         of_program: the program's examples.
         name: what is typed.
         text: its line in the program's help.
-        examples: with which its own help ends; the program's where None.
+        examples: with which its own help ends; those of the program that are of this command where None.
         description: with which its own help begins; `text` where None.
     """
     command: ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=description or text,
-        epilog=examples or of_program,
+        epilog=examples,
         formatter_class=RawDescriptionHelpFormatter,
     )
+    if examples is None:
+        command.epilog = _own_examples(of_program, command.prog)
     return command
+
+
+def _own_examples(of_program: str, command: str) -> str:
+    """The lines that begin with the command, and the deeper ones that go on below them."""
+    shown, own = [], False
+    for line in of_program.splitlines(keepends=True):
+        own = line.split()[: len(command.split())] == command.split() or (own and line.startswith("   "))
+        shown += [line] * own
+    return "examples:\n" + "".join(shown)
 
 
 def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_level: int | None = None) -> int:
