@@ -1,6 +1,7 @@
-"""What every long command of `uncia-train` shows: bars on a terminal, and one line when it is interrupted."""
+"""What every long command of `uncia-train` shows: bars on a terminal, elsewhere a line a minute; its interruption."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 ReportProgress = Callable[[str, int, int], None]  # step, how many parts of it are done, of how many (0: unknown)
+EVERY_S = 60.0
 
 
 class Rate(ProgressColumn):
@@ -22,9 +24,40 @@ class Rate(ProgressColumn):
 
 @contextmanager
 def progress_bars() -> Iterator[ReportProgress]:
-    """Shows a bar for each step while the block runs, where standard error is a terminal; gives what moves them."""
+    """Shows how far each step is while the block runs, on standard error; gives what is to be told of it.
+
+    A bar a step on a terminal; else a line a minute, for logs and batch systems.
+    """
     with make_bars() as bars:
-        yield reporter(bars)
+        yield line_reporter() if bars.disable else reporter(bars)
+
+
+def line_reporter(clock: Callable[[], float] = time.monotonic) -> ReportProgress:
+    """The function that prints where the work stands, at most once a minute."""
+    begun: dict[str, tuple[float, int]] = {}
+    told = clock()
+
+    def report(step: str, done: int, total: int) -> None:
+        nonlocal told
+        now = clock()
+        since, had = begun.setdefault(step, (now, done))
+        if now - told >= EVERY_S:
+            told = now
+            print(
+                f"uncia-train: {_line(step, done, total, (done - had) / max(now - since, 1e-9))}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    return report
+
+
+def _line(step: str, done: int, total: int, rate: float) -> str:
+    """Such as `pictures: 350 of 875, 5.8/s, about 2 min left`."""
+    counted = f": {done}" + (f" of {total}" if total else "") if done else ""
+    speed = f", {rate:.1f}/s" if rate else ""
+    left = f", about {(total - done) / rate / 60:.0f} min left" if total and rate else ""
+    return f"{step}{counted}{speed}{left}"
 
 
 def make_bars() -> Progress:
