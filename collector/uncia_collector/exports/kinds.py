@@ -66,7 +66,7 @@ def _coco(request: Request, stream: BinaryIO) -> None:
 
 def _scores(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_score_table(text, scored_pictures(request.connection))
+        write_score_table(text, scored_pictures(request.connection), for_spreadsheets=True)
 
 
 def _training(request: Request, stream: BinaryIO) -> None:

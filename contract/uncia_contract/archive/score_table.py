@@ -1,7 +1,8 @@
-"""Writes scores as CSV: one line a picture, for spreadsheets and R.
+"""Writes scores as CSV: one line a picture, for programs that join tables, and on request for spreadsheets.
 
 Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
-known; boxes are fractions.
+known; boxes are fractions. Texts are exact: a name is the name that the file has. Only a table for spreadsheets guards
+them (#1): a text that a spreadsheet would run as a formula gets an apostrophe in front.
 """
 
 import csv
@@ -18,13 +19,20 @@ COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture]) -> int:
-    """Write the table; how many pictures it has. The stream wants `newline=""`."""
+def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture], for_spreadsheets: bool = False) -> int:
+    """Write the table; how many pictures it has.
+
+    Args:
+        stream: wants `newline=""`.
+        pictures: in the order of the lines.
+        for_spreadsheets: whether texts are guarded (#1).
+    """
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     count = 0
     for count, picture in enumerate(pictures, start=1):  # noqa: B007
-        writer.writerow([_field(value) for value in _row(picture)])
+        row = _row(picture)
+        writer.writerow(map(_field, map(_guarded, row) if for_spreadsheets else row))
     return count
 
 
@@ -36,11 +44,11 @@ def _row(picture: ScoredPicture) -> list[object]:
 
 
 def _field(value: object) -> object:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front, as spreadsheets do themselves."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _guarded(value: object) -> object:
+    """#1."""
+    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -69,6 +69,15 @@ def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
     assert all((stored.root / row["file"]).is_file() for row in rows)
 
 
+def test_the_scores_are_for_spreadsheets(stored, make_sequence):
+    """A name that a spreadsheet would run as a formula gets an apostrophe; it came from a trap."""
+    stored.commit(*make_sequence(id="-1").messages())
+    stream = io.BytesIO()
+    with stored.database.reading() as connection:
+        export("scores", Request(connection, "Station", stored.root, NOW), stream)
+    assert {row["sequence"] for row in csv.DictReader(stream.getvalue().decode().splitlines())} == {"'-1"}
+
+
 def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys):
     """`uncia-collect export KIND --out FILE`; Camtrap DP says what it lacks."""
     on_sqlite.commit(*sent.messages())

@@ -89,12 +89,22 @@ def test_table_has_a_line_a_picture():
     assert head == ",".join(COLUMNS) and line.startswith("a/1.jpg,,,2026-11-23T06:00:00+00:00,snow_leopard,0.9,0.1,")
 
 
-def test_no_field_is_a_formula():
-    """A file named `=1+1` stays a name in a spreadsheet."""
-    stream = io.StringIO(newline="")
-    write_score_table(stream, [ScoredPicture("=1+1")])
+@pytest.mark.parametrize(
+    "name", ["-38.12_145.20/a.jpg", "=1+1.jpg", "+7.jpg", "@eaDir2/a.jpg", "'a'.jpg", 'a,"b";c.jpg']
+)
+def test_names_are_exact(name: str) -> None:
+    """What joins the table with another finds the file, its trap and its sequence."""
+    table = io.StringIO(newline="")
+    write_score_table(table, [ScoredPicture(name, trap=name, sequence=name)])
+    [row] = csv.DictReader(table.getvalue().splitlines())
+    assert {row["file"], row["trap"], row["sequence"]} == {name}
 
-    assert stream.getvalue().splitlines()[1].startswith("'=1+1,")
+
+def test_a_spreadsheet_runs_no_field_as_a_formula() -> None:
+    """In a table for spreadsheets a file named `=1+1` stays a name, and a number a number."""
+    table = io.StringIO(newline="")
+    write_score_table(table, [ScoredPicture("=1+1", region=(-0.0, 0.0, 1.0, 1.0))], for_spreadsheets=True)
+    assert table.getvalue().splitlines()[1].startswith("'=1+1,,,,,,-0,")
 
 
 def test_a_time_of_unknown_zone_is_written_without_one() -> None:
