@@ -1,11 +1,13 @@
 """`uncia-simulate`: reads the command line, replays, prints, exits.
 
-Exit codes: 0 done; 1 a positive sequence was not delivered; 2 a mistake in input or surroundings, told in one line.
+Exit codes: 0 done; 1 a positive sequence was not delivered, or a folder could not be listed; 2 a mistake in input
+or surroundings, told in one line.
 """
 
 import argparse
 import json
 import logging
+import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,7 +27,8 @@ DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter
 EXAMPLES = """examples:
   uncia-simulate                                          rendered bursts, demonstration bundle
   uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-1.uncia --json out.json
-                                                          your own: every folder of pictures in DIR is a burst
+                                                          your own: every folder of pictures in DIR is a burst; what
+                                                          lies below DCIM is a card, cut by its times
   uncia-simulate render --out DIR                         only render the bursts, to look at them
 """
 
@@ -42,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
         required=False,
     )
-    parser.add_argument("--bursts", type=Path, metavar="DIR", help="recorded bursts, a folder each (default: rendered)")
+    parser.add_argument(
+        "--bursts", type=Path, metavar="DIR", help="bursts, a folder each, or cards (default: rendered)"
+    )
     parser.add_argument("--bundle", type=Path, metavar="FILE", help="the model bundle (default: starter, or demo)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where trap and catalogue are left (out/<time>)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there")
@@ -95,7 +100,9 @@ def _simulate(arguments: argparse.Namespace) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    return 0 if result["totals"]["delivered"] == result["totals"]["positive"] else 1
+    for line in result["unreadable"]:
+        print(line, file=sys.stderr)
+    return 0 if result["totals"]["delivered"] == result["totals"]["positive"] and not result["unreadable"] else 1
 
 
 def _rendered(folder: Path, console: Console) -> Path:

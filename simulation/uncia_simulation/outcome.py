@@ -23,6 +23,7 @@ def outcome(replay: Replay, bursts: Path) -> dict[str, Any]:
             for one in replay.observations
             for failure in one.failures
         ],
+        "unreadable": replay.unreadable,
         "totals": _totals(replay),
     }
 

@@ -45,14 +45,18 @@ class Plan:
 
 @dataclass
 class Replay:
-    """What happened: every observation, and for each positive sequence how many frames were receipted."""
+    """What happened: every observation, and for each positive sequence how many frames were receipted.
+
+    `unreadable` has a line for each folder that could not be listed.
+    """
 
     observations: list[Observation] = field(default_factory=list)
     delivered: dict[str, int] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
-Watch = Callable[[str, int, int], None]
+Watch = Callable[[str, int, int | None], None]
 
 
 def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Replay:
@@ -60,7 +64,8 @@ def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Repla
 
     Args:
         plan: what and where.
-        watch: told the step (`bursts`, `delivered`), how many are done and how many there are.
+        watch: told the step (`bursts`, `delivered`), how many are done and how many there are; None where only the
+            times on a card tell.
 
     Raises:
         DataError: no bursts.
@@ -69,7 +74,7 @@ def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Repla
     """
     began = time.monotonic()
     replay = Replay()
-    total = len(RecordedCamera(plan.bursts).folders)
+    total = RecordedCamera(plan.bursts).total
     with _broker(plan) as (host, port), _collector(plan, host, port), Runtime(_trap(plan, host, port)) as runtime:
 
         def note(observation: Observation) -> None:
@@ -78,6 +83,8 @@ def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Repla
 
         watch("bursts", 0, total)
         runtime.run(note)
+        watch("bursts", len(replay.observations), len(replay.observations))
+        replay.unreadable = runtime.unreadable
         _await_receipts(runtime, replay, plan.wait_s, watch)
     replay.seconds = time.monotonic() - began
     return replay

@@ -1,11 +1,14 @@
 """From a recorded burst to a catalogued sighting: the whole path, with real parts."""
 
 import hashlib
+import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 from tests.end_to_end.conftest import STARTER, jpeg, record_bursts
 
 from uncia_collector.catalogue.database import Database
@@ -15,11 +18,11 @@ from uncia_simulation.cli import main
 from uncia_simulation.simulate import Plan, simulate
 
 
-def replay(bursts: Path, bundle: Path, out: Path, *more: str) -> dict[str, Any]:
+def replay(bursts: Path, bundle: Path, out: Path, *more: str, code: int = 0) -> dict[str, Any]:
     """The JSON that `uncia-simulate` leaves."""
     arguments = ["--bursts", str(bursts), "--bundle", str(bundle), "--out", str(out), "--json", str(out / "o.json")]
     out.mkdir(exist_ok=True)
-    assert main([*arguments, *more]) == 0
+    assert main([*arguments, *more]) == code
     result: dict[str, Any] = json.loads((out / "o.json").read_text())
     return result
 
@@ -84,6 +87,46 @@ def test_bad_files_are_named_and_the_burst_goes_on(recording: Path, eager_bundle
     failed = [failure["file"] for failure in result["failures"]]
     frames = [one["frames"] for one in result["sequences"]]
     assert (failed, frames) == ([f"burst-00/IMG_000{n}.JPG" for n in (3, 4, 5)], [3, 3])
+
+
+def test_a_card_is_replayed_visit_by_visit(eager_bundle: Path, tmp_path: Path) -> None:
+    """Two visits in two folders below DCIM, and a burst that someone sorted: three sequences."""
+    seconds = {"100MEDIA/IMG_0999": 10, "101MEDIA/IMG_0001": 13, "101MEDIA/IMG_0002": 55}
+    for number, (name, second) in enumerate(seconds.items()):
+        taken_jpeg(tmp_path / "in" / "DCIM" / f"{name}.JPG", number, f"2026:03:01 05:30:{second}")
+    record_bursts(tmp_path / "in" / "sorted", 1)
+    result = replay(tmp_path / "in", eager_bundle, tmp_path / "out")
+    assert [(one["burst"], one["frames"], one["delivered"]) for one in result["sequences"]] == [
+        ("DCIM/100MEDIA/IMG_0999.JPG", 2, True),
+        ("DCIM/101MEDIA/IMG_0002.JPG", 1, True),
+        ("sorted/burst-00", 3, True),
+    ]
+
+
+def taken_jpeg(path: Path, seed: int, taken: str) -> None:
+    """A JPEG of its own with an EXIF time."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.DateTime] = taken
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(io.BytesIO(jpeg(seed))).save(path, exif=exif, quality=85)
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_replayed(
+    recording: Path, eager_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1 at the end."""
+    (recording / "closed").mkdir()
+    scandir = os.scandir
+
+    def scan(folder: Path | int) -> object:
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    result = replay(recording, eager_bundle, tmp_path / "out", code=1)
+    assert (len(result["sequences"]), result["totals"]["delivered"]) == (2, 2)
+    assert result["unreadable"] == [f"{recording}/closed: cannot be read (Permission denied)"]
 
 
 def test_files_are_named_relative_to_the_folder(recording: Path, eager_bundle: Path, tmp_path: Path) -> None:

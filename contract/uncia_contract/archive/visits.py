@@ -134,12 +134,7 @@ class Archive:
         self.unreadable: list[str] = []  # a line for each folder that could not be listed; the others are read
         first: dict[str, str] = {}
         for folder in self._folders():
-            try:
-                files = place.files(folder)
-            except OSError as error:
-                self._note(folder, error)
-                continue
-            if files:
+            if files := self.files_in(folder):
                 first[folder] = files[0].name
                 self.pictures += len(files)
         if not self.pictures:
@@ -157,7 +152,9 @@ class Archive:
 
     def _note(self, folder: str, error: OSError) -> None:
         told = f"{self._called.rstrip('/')}/{folder}".rstrip("/")
-        self.unreadable.append(f"{printable(told)}: cannot be read ({error.strerror or error})")
+        line = f"{printable(told)}: cannot be read ({error.strerror or error})"
+        if line not in self.unreadable:
+            self.unreadable.append(line)
 
     @property
     def traps(self) -> list[str]:
@@ -170,7 +167,15 @@ class Archive:
 
     def files(self, trap: str) -> list[PictureFile]:
         """One trap's pictures."""
-        return [file for folder in self.folders(trap) for file in self.place.files(folder)]
+        return [file for folder in self.folders(trap) for file in self.files_in(folder)]
+
+    def files_in(self, folder: str) -> list[PictureFile]:
+        """A folder's pictures; none of one that cannot be listed any more, which `unreadable` names from then on."""
+        try:
+            return self.place.files(folder)
+        except OSError as error:
+            self._note(folder, error)
+            return []
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
         """One trap's sequences, in order of time; see `sequences_of`."""
@@ -203,6 +208,11 @@ def traps_of(place: Place, pictures: Mapping[str, str]) -> dict[str, str]:
         if _DCF.fullmatch(name) and (told := _taken(place, pictures[folder], None)).serial:
             traps[folder] = first.setdefault((above, told.camera), trap)
     return traps
+
+
+def is_below_dcim(folder: Path) -> bool:
+    """Whether a folder of this machine is a camera's `DCIM`, or lies below one."""
+    return any(part.upper() == _DCIM for part in folder.resolve().parts)
 
 
 def trap_of(folder: str, in_dcim: bool = False) -> str:

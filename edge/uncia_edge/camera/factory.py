@@ -33,8 +33,7 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbe
     zone = _zone(camera)
     observing = partial(heartbeat, "observing")
     if camera.kind == "recorded":
-        by_times = rule if camera.group == "times" else None
-        return RecordedCamera(Path(camera.folder), zone, by_times, camera.pace, observing)
+        return RecordedCamera(Path(camera.folder), zone, rule, camera.group, camera.pace, observing)
     return WaitingCamera(lambda: _watched_camera(settings, rule, outbox, zone, observing), observing)
 
 

@@ -1,46 +1,48 @@
 """The camera `recorded`: folders of pictures, each folder a burst, whatever its times (DESIGN 3, 6); or, as a card has
 them, cut by their times.
 
-Decides which files are pictures, in which order a recorded burst plays, and when. Frames stay where they lie; the
-outbox takes copies of what is positive.
+Decides which folders are bursts and which are a card's, in which order a recorded burst plays, and when. #1 What lies
+below `DCIM`, and folders that continue each other by the archive's rule (`archive.visits`), are one camera's card: its
+pictures are cut by their times. #2 Any other folder is a burst. Frames stay where they lie; the outbox takes copies of
+what is positive.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Literal
 
+from uncia_contract.archive.visits import archive_of, is_below_dcim
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts, in_order
-from uncia_contract.errors import DataError, FrameError
+from uncia_contract.errors import FrameError
 from uncia_contract.messages.records import MAX_FRAMES
-from uncia_contract.pictures.picture_files import folders_below, is_picture
 from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, read_frame
 from uncia_edge.camera.missing_times import MissingTimes
 
-_log = logging.getLogger(__name__)
-
 
 class RecordedCamera:
-    """Plays a folder of recorded bursts: in order of the folders' names, or of time."""
+    """Plays a folder of recordings: in order of the folders' names, a card's bursts in order of time."""
 
     def __init__(
         self,
         folder: Path,
         zone: tzinfo = UTC,
         rule: BurstRule | None = None,
+        group: Literal["folders", "times"] = "folders",
         pace: float = 0.0,
         heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Finds the bursts; their files are read one burst at a time, or all at once where their times are asked for.
+        """Finds the folders; their files are read one burst at a time, or all at once where their times cut them.
 
         Args:
-            folder: every folder below it (and itself) that holds pictures is a recorded burst.
+            folder: every folder below it (and itself) that holds pictures is a recorded burst, or a part of a card.
             zone: of EXIF times that name no offset.
-            rule: cuts all pictures below the folder by their times, in place of by folders.
+            rule: cuts a card (the contract's rule where none is given).
+            group: `times` cuts all pictures below the folder by their times, as those of one card.
             pace: 1 as they were recorded, 60 an hour in a minute; 0 one after another.
             heartbeat: called while it reads and waits.
             clock: monotonic seconds.
@@ -50,17 +52,27 @@ class RecordedCamera:
         """
         self._zone, self._rule, self._pace, self._heartbeat, self._clock = zone, rule, pace, heartbeat, clock
         self._closing = threading.Event()
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder; expected one with recorded bursts (a folder of JPEGs each)")
-        self.folder = folder
-        self.folders = _burst_folders(folder)
-        if not self.folders:
-            raise DataError(f"{folder}: no pictures in it; expected folders of JPEGs, each folder a burst")
+        self.folder, self._archive = folder, archive_of(folder, zone)
+        cards = {trap: self._archive.folders(trap) for trap in self._archive.traps}
+        if group == "times":
+            cards = {"": [folder for trap in cards for folder in cards[trap]]}
+        self._cards = sorted(cards.values(), key=lambda folders: folders[0].split("/"))
+        self._all_by_times = group == "times"
+
+    @property
+    def unreadable(self) -> list[str]:
+        """A line for each folder that could not be listed; the others play."""
+        return self._archive.unreadable
+
+    @property
+    def total(self) -> int | None:
+        """How many bursts there are; None where only times tell."""
+        return None if any(map(self._is_card, self._cards)) else len(self._cards)
 
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst, when it is due."""
         last: tuple[datetime, float] | None = None
-        for burst in self._by_folders() if self._rule is None else self._by_times(self._rule):
+        for burst in self._recorded():
             began_at = next((frame.taken_at for frame in burst.frames if frame.taken_at), None)
             if self._pace and last and began_at:
                 self._wait_until(last[1] + (began_at - last[0]).total_seconds() / self._pace)
@@ -78,23 +90,33 @@ class RecordedCamera:
         while (left_s := due_s - self._clock()) > 0 and not self._closing.wait(min(left_s, 1.0)):
             self._heartbeat()
 
-    def _by_folders(self) -> Iterator[ArrivedBurst]:
-        for folder in self.folders:
-            name = folder.relative_to(self.folder).as_posix()
-            burst = recorded_burst(self.folder.name if name == "." else name, _pictures(folder), self._zone)
-            yield from _pieces(burst)
+    def _is_card(self, folders: Sequence[str]) -> bool:
+        """#1."""
+        return self._all_by_times or len(folders) > 1 or is_below_dcim(self.folder / folders[0])
 
-    def _by_times(self, rule: BurstRule) -> Iterator[ArrivedBurst]:
+    def _recorded(self) -> Iterator[ArrivedBurst]:
+        for folders in self._cards:
+            paths = [self.folder / file.name for folder in folders for file in self._archive.files_in(folder)]
+            if self._is_card(folders):
+                yield from self._by_times(self._name(folders[0]), paths)
+            elif paths:
+                yield from _pieces(recorded_burst(self._name(folders[0]), paths, self._zone))
+
+    def _name(self, folder: str) -> str:
+        return folder or self.folder.name
+
+    def _by_times(self, card: str, paths: Sequence[Path]) -> Iterator[ArrivedBurst]:
         """What cannot be used is named with the first burst."""
+        rule = self._rule or BurstRule()
         times, frames, failures = MissingTimes(rule.gap_s), list[Frame](), list[Failure]()
-        for path in (path for folder in self.folders for path in _pictures(folder)):
+        for path in paths:
             self._heartbeat()
             try:
                 frames.append(times.timed(read_frame(path, self._zone)))
             except FrameError as error:
                 failures.append(Failure(path, str(error)))
-        if not frames:
-            yield ArrivedBurst(self.folder.name, (), tuple(failures))
+        if failures and not frames:
+            yield ArrivedBurst(card, (), tuple(failures))
         for burst in bursts(frames, rule):
             name = burst.frames[0].path.relative_to(self.folder).as_posix()
             source: TimeSource = "none" if times.were_used(burst.frames) else "exif"
@@ -121,15 +143,3 @@ def _pieces(burst: ArrivedBurst) -> Iterator[ArrivedBurst]:
     yield replace(burst, frames=burst.frames[:MAX_FRAMES])
     for start in range(MAX_FRAMES, len(burst.frames), MAX_FRAMES):
         yield replace(burst, frames=burst.frames[start : start + MAX_FRAMES], failures=(), continues=True)
-
-
-def _burst_folders(folder: Path) -> list[Path]:
-    return sorted(found for found in folders_below(folder, _warn) if _pictures(found))
-
-
-def _warn(folder: Path, error: OSError) -> None:
-    _log.warning("recorded folder %s: %s", folder, error.strerror or error)
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if is_picture(path) and path.is_file())

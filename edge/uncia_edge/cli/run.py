@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from uncia_contract.errors import BrokerError
+from uncia_contract.errors import BrokerError, DataError
 from uncia_edge.outbox.state_folder import claimed
 from uncia_edge.scoring.observer import Observation
 from uncia_edge.service.runtime import Runtime
@@ -59,6 +59,8 @@ def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
                 f"{waiting} sequences not delivered within {wait_s:g} s ({link}); "
                 f"nothing is lost, they wait in {settings.state} for the next run"
             )
+        if runtime.unreadable:
+            raise DataError(f"{'; '.join(runtime.unreadable)}; all else was played")
     return None
 
 

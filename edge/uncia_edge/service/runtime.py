@@ -25,6 +25,7 @@ from uncia_edge.bundles.offers import Offers
 from uncia_edge.bundles.trust import trust_of
 from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.camera.factory import open_camera
+from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.clock import read_clock
 from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Broker, Link, MqttMessage
@@ -170,6 +171,11 @@ class Runtime:
             write_background(Path(self.settings.state), self._observer.background)
         self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
         self.outbox.close()
+
+    @property
+    def unreadable(self) -> list[str]:
+        """A line for each folder of a recording that could not be listed."""
+        return self.camera.unreadable if isinstance(self.camera, RecordedCamera) else []
 
     def stop(self) -> None:
         """Let `run` return soon. Safe to call from any thread and from a signal handler."""

@@ -1,15 +1,16 @@
 """The recorded camera: which files are pictures, and in which order they play."""
 
+import errno
 import io
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PIL import ExifTags, Image
 from tests.contract.pictures.render_times import hyperfire, photographed
 
-from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import DataError
 from uncia_edge.camera import recorded
 from uncia_edge.camera.recorded import RecordedCamera
@@ -79,12 +80,12 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     assert (len(burst.frames), burst.failures) == (1, ())
 
 
-@pytest.mark.parametrize("rule", [None, BurstRule()], ids=["by folders", "by times"])
-def test_deleted_pictures_and_thumbnails_do_not_play(tmp_path: Path, rule: BurstRule | None) -> None:
+@pytest.mark.parametrize("group", ["folders", "times"])
+def test_deleted_pictures_and_thumbnails_do_not_play(tmp_path: Path, group: Literal["folders", "times"]) -> None:
     """A season's folder that was tidied up on a desk."""
     for name in ("b/1", "b/.Trash-1000/files/2", "$RECYCLE.BIN/3", "b/@eaDir/4"):
         write(tmp_path / f"{name}.jpg", "2026:01:01 00:00:00")
-    [burst] = RecordedCamera(tmp_path, rule=rule).bursts()
+    [burst] = RecordedCamera(tmp_path, group=group).bursts()
     assert [frame.path for frame in burst.frames] == [tmp_path / "b" / "1.jpg"]
 
 
@@ -100,7 +101,7 @@ def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
     for name, taken in (("101/1", "00:10:00"), ("100/8", "00:00:00"), ("100/9", "00:00:05"), ("101/0", "00:00:09")):
         write(tmp_path / f"{name}.jpg", f"2026:01:01 {taken}")
     (tmp_path / "101" / "bad.jpg").write_bytes(b"")
-    first, second = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    first, second = RecordedCamera(tmp_path, group="times").bursts()
     assert [frame.name for frame in first.frames] == ["8.jpg", "9.jpg", "0.jpg"]
     assert [frame.name for frame in second.frames] == ["1.jpg"]
     assert [failure.file.name for failure in (*first.failures, *second.failures)] == ["bad.jpg"]
@@ -109,8 +110,80 @@ def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
 def test_a_card_of_nothing_but_bad_files_is_told(tmp_path: Path) -> None:
     """One burst without frames."""
     (tmp_path / "bad.jpg").write_bytes(b"")
-    [burst] = RecordedCamera(tmp_path, rule=BurstRule()).bursts()
+    [burst] = RecordedCamera(tmp_path, group="times").bursts()
     assert (burst.frames, len(burst.failures)) == ((), 1)
+
+
+CARD = {
+    "DCIM/100MEDIA/IMG_0998": "05:30:00",
+    "DCIM/100MEDIA/IMG_0999": "05:30:08",
+    "DCIM/101MEDIA/IMG_0001": "05:30:13",
+}
+SECOND_VISIT = {"DCIM/101MEDIA/IMG_0002": "19:00:00"}
+
+
+def record(folder: Path, pictures: dict[str, str]) -> None:
+    """JPEGs by name, each taken at a time of one day."""
+    for name, taken in pictures.items():
+        write(folder / f"{name}.JPG", f"2026:03:01 {taken}")
+
+
+@pytest.mark.parametrize("asked", ["", "DCIM"], ids=["the card", "its DCIM"])
+def test_a_card_is_visits_and_no_burst_of_a_season(tmp_path: Path, asked: str) -> None:
+    """Two visits in two folders: the first runs from one folder into the next."""
+    record(tmp_path, CARD | SECOND_VISIT)
+    camera = RecordedCamera(tmp_path / asked)
+    assert [len(burst.frames) for burst in camera.bursts()] == [3, 1]
+    assert camera.total is None
+
+
+def test_a_folder_of_a_card_is_visits_too(tmp_path: Path) -> None:
+    """Named by itself, it lies below DCIM."""
+    record(tmp_path, CARD | SECOND_VISIT)
+    assert names(tmp_path / "DCIM" / "101MEDIA") == [["IMG_0001.JPG"], ["IMG_0002.JPG"]]
+
+
+def test_stations_cards_are_apart_and_folders_beside_them_are_bursts(tmp_path: Path) -> None:
+    """Two stations saw something in the same second; a burst that someone sorted is not cut."""
+    for station in ("101RIDGE", "pass"):
+        record(tmp_path / station, CARD | SECOND_VISIT)
+    record(tmp_path / "sorted", {"1": "05:30:00", "2": "19:00:00"})
+    found = [(burst.name, len(burst.frames)) for burst in RecordedCamera(tmp_path).bursts()]
+    first, second = "DCIM/100MEDIA/IMG_0998.JPG", "DCIM/101MEDIA/IMG_0002.JPG"
+    cards = [
+        (f"{station}/{name}", count) for station in ("101RIDGE", "pass") for name, count in ((first, 3), (second, 1))
+    ]
+    assert found == [*cards, ("sorted", 2)]
+
+
+def test_folders_are_counted_where_each_is_a_burst(tmp_path: Path) -> None:
+    """What a progress bar goes up to."""
+    record(tmp_path, {"101RIDGE/1": "05:30:00", "102RIDGE/1": "05:30:01", "b/1": "05:30:00"})
+    assert RecordedCamera(tmp_path).total == 3
+
+
+def test_a_folder_that_cannot_be_listed_is_named_and_the_others_play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the start, or once it was listed."""
+    record(tmp_path, {"a/1": "05:30:00", "b/1": "05:30:00", "closed/1": "05:30:00"})
+    camera = RecordedCamera(tmp_path)
+    refuse_listing(monkeypatch, "closed")
+    for one in (camera, RecordedCamera(tmp_path)):
+        assert [burst.name for burst in one.bursts()] == ["a", "b"]
+        assert one.unreadable == [f"{tmp_path}/closed: cannot be read (Input/output error)"]
+
+
+def refuse_listing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """No folder of that name can be listed from now on."""
+    scandir = os.scandir
+
+    def scan(folder: Path) -> object:
+        if Path(folder).name == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", scan)
 
 
 def played(folder: Path, pace: float) -> list[float]:
@@ -171,7 +244,7 @@ def test_a_card_is_cut_by_its_makers_events_and_by_a_clock_that_was_reset(tmp_pa
         os.utime(tmp_path / f"RCNX{number:04}.JPG", (1e9, 1e9))
     for hour, number in ((0, 3), (0, 4), (5, 5)):
         (tmp_path / f"RCNX{number:04}.JPG").write_bytes(photographed({0x9003: f"1970:01:01 0{hour}:00:0{number}"}))
-    found = list(RecordedCamera(tmp_path, rule=BurstRule()).bursts())
+    found = list(RecordedCamera(tmp_path, group="times").bursts())
     told = {tuple(frame.name[7] for frame in burst.frames): burst.time_source for burst in found}
     assert told == {("1", "2"): "exif", ("3", "4"): "none", ("5",): "none"}
     assert all(frame.taken_at.year > 1990 for burst in found for frame in burst.frames)
