@@ -1,44 +1,82 @@
-"""Near-duplicates: what is found is what comparing every pair would find."""
+"""Copies of photographs: saved again, mirrored, cut; and photographs that only resemble each other."""
+
+import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from PIL import Image, ImageFilter
 
-from uncia_training.datasets.duplicates import MAX_DIFFERENT_BITS, duplicate_groups
+from uncia_training.datasets.duplicates import duplicate_groups
+from uncia_training.datasets.similar_hashes import miniature
 
-
-def by_every_pair(hashes: np.ndarray) -> list[int]:
-    """The slow way: each picture takes the number of the first it can be reached from."""
-    close = (hashes[:, None] != hashes[None]).sum(axis=2) <= MAX_DIFFERENT_BITS
-    reached = close
-    while not np.array_equal(reached, wider := (reached @ reached.astype(np.int64)) > 0):
-        reached = wider
-    return [int(row.argmax()) for row in reached]
+SCENES = 30
 
 
-@given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 12))
-@settings(max_examples=60, deadline=None)
-def test_no_pair_is_missed_and_none_invented(seed, count, scenes):
-    """Bands find exactly the groups that comparing all pairs gives, numbered by their first picture."""
-    chance = np.random.default_rng(seed)
-    base = chance.random((scenes, 64)) < 0.5
-    flips = chance.random((count, 64)) < chance.choice([0, 0.03, 0.08, 0.12], (count, 1))
-    hashes = base[chance.integers(0, scenes, count)] ^ flips
-    assert duplicate_groups(list(hashes)) == by_every_pair(hashes)
+def scene(seed: int) -> Image.Image:
+    """Shapes of many sizes: a photograph of its own for each seed."""
+    chance, picture = np.random.default_rng(seed), Image.new("RGB", (320, 240), (90, 90, 90))
+    for size in (4, 9, 20, 60):
+        coarse = Image.fromarray(chance.integers(0, 256, (size, size, 3), np.uint8)).resize(picture.size)
+        picture = Image.blend(picture, coarse.filter(ImageFilter.GaussianBlur(2)), 0.45)
+    return picture
 
 
-@pytest.mark.parametrize("bits", range(64), ids=lambda bit: f"from bit {bit}")
-def test_six_bits_anywhere_are_found(bits):
-    """Wherever six differing bits lie, two pictures are near-duplicates; a seventh parts them."""
-    plain, six, seven = np.zeros((3, 64), bool)
-    six[(bits + 11 * np.arange(6)) % 64] = True
-    seven[(bits + 9 * np.arange(7)) % 64] = True
-    assert duplicate_groups([plain, six]) == [0, 0]
-    assert duplicate_groups([plain, seven]) == [0, 1]
+def small(picture: Image.Image, quality: int = 85) -> np.ndarray:
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=quality)
+    return miniature(np.asarray(Image.open(stream).convert("RGB")))
 
 
-def test_more_bits_than_the_bands_can_find_are_refused():
-    """Eight differing bits may leave two in every band."""
-    with pytest.raises(ValueError, match="at most 7"):
-        duplicate_groups([np.zeros(64, bool)], most=8)
+def cut(picture: Image.Image, seed: int) -> Image.Image:
+    left, top, right, bottom = np.random.default_rng(seed).uniform(0, 0.05, 4)
+    return picture.crop((int(left * 320), int(top * 240), int(320 - right * 320), int(240 - bottom * 240)))
+
+
+ORIGINALS = [small(scene(seed), 95) for seed in range(SCENES)]
+
+
+@pytest.mark.parametrize(
+    ("change", "least"),
+    [
+        (lambda picture, seed: picture.resize((200, 150)), 30),
+        (lambda picture, seed: picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 28),
+        (cut, 20),
+        (lambda picture, seed: cut(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), seed), 20),
+    ],
+    ids=["scaled", "mirrored", "cut by up to 5 %", "mirrored and cut"],
+)
+def test_copies_of_thirty_photographs_are_found_and_no_other_is(change, least):
+    """Each copy joins its original, no two photographs join."""
+    copies = [small(change(scene(seed), seed)) for seed in range(SCENES)]
+    groups = duplicate_groups([*ORIGINALS, *copies])
+    assert groups[:SCENES] == list(range(SCENES))
+    assert all(group in (number, SCENES + number) for number, group in enumerate(groups[SCENES:]))
+    assert sum(group == number for number, group in enumerate(groups[SCENES:])) >= least
+
+
+def test_copies_of_a_copy_share_the_first_ones_number():
+    """Also where the first comes last in between."""
+    original, other = scene(1), scene(2)
+    row = [small(other), small(original), small(original.resize((160, 120))), small(cut(original, 4))]
+    assert duplicate_groups(row) == [0, 1, 1, 1]
+
+
+def test_pictures_without_contrast_resemble_none():
+    """Black frames of a lens that is covered are no copies."""
+    dark = [np.full((48, 48), 3, np.uint8) for _ in range(3)]
+    assert duplicate_groups(dark) == [0, 1, 2]
+
+
+def test_no_pictures_have_no_groups():
+    """An empty data set is refused elsewhere."""
+    assert duplicate_groups([]) == []
+
+
+def test_a_light_that_falls_off_alike_is_no_copy():
+    """Two night pictures with the same bright middle and other things in it."""
+    rows, columns = np.mgrid[-1:1:240j, -1:1:320j]
+    glow = 200 * np.exp(-2 * (rows**2 + columns**2))[:, :, None]
+    nights = [
+        Image.fromarray((glow * np.where(np.asarray(scene(seed)) > 110, 1, 0.3)).astype(np.uint8)) for seed in (5, 6)
+    ]
+    assert duplicate_groups([small(night) for night in nights]) == [0, 1]

@@ -37,6 +37,14 @@ def test_equal_files_are_kept_on_one_side_and_named():
     assert "d.jpg: the same bytes as a.jpg" in warnings[0]
 
 
+def test_copies_in_other_units_are_named_and_counted():
+    """The two units stay apart; one line tells."""
+    units, warnings = split_units(PICTURES, [0, 1, 2, 0], ["1", "2", "3", "4"], "location")
+    assert units[3] != units[0]
+    assert warnings == [next(line for line in warnings if "1 pictures resemble" in line)]
+    assert "d.jpg and a.jpg" in warnings[0]
+
+
 def test_a_class_of_one_sequence_is_refused():
     """The class and a file of it are named, and what to do."""
     pictures = [picture("a", sequence="1"), picture("b", sequence="1"), picture("c", "dog"), picture("d", "dog")]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
+from uncia_training.datasets.duplicates import duplicate_groups
+from uncia_training.datasets.similar_hashes import miniature
 from uncia_training.fitting.logistic import calibrate, fit_linear, to_head
 from uncia_training.fitting.selection import Samples, assign_folds, choose, probabilities
 
@@ -92,5 +93,5 @@ def test_a_picture_scaled_and_compressed_again_is_a_duplicate() -> None:
         for _ in range(5)
     ]
     again = pictures[3].resize((90, 110), Image.Resampling.BILINEAR)
-    hashes = [difference_hash(np.asarray(picture)) for picture in [*pictures, again]]
+    hashes = [miniature(np.asarray(picture)) for picture in [*pictures, again]]
     assert duplicate_groups(hashes) == [0, 1, 2, 3, 4, 3]

@@ -1,11 +1,13 @@
-"""Pictures that show the same thing: near-duplicates, found by a perceptual hash, kept on one side of every split.
+"""Pictures that show the same photograph: saved again, scaled, mirrored, or cut by up to 5 % at each edge.
 
-Decides the hash and how close is too close. Pairs are not all compared: the 64 bits are four bands of 16, and of two
-hashes that differ in at most seven bits one band differs in at most one. Only pictures that share a band, or all of it
-but one bit, are compared; equal hashes count once. What that costs: `benchmarks/near_duplicates.py`.
+Decides what a copy is. #1 Its hash resembles that of the other picture, or of the other cut and mirrored. #2 The two
+miniatures, laid upon each other, correlate by at least 0.95; a picture without contrast resembles none. #3 First plain
+copies are joined; then the first picture of each group is compared cut and mirrored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,74 +15,108 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-HASH_SIDE = 8
+from uncia_training.datasets.similar_hashes import (
+    MINIATURE_SIDE,
+    UNCUT,
+    Box,
+    Codes,
+    Miniatures,
+    Numbers,
+    hashes,
+    similar_pairs,
+)
+
 # Of 64 bits; the same photograph scaled or compressed again differs in 0 to 4, two photographs seldom in fewer than 12.
 MAX_DIFFERENT_BITS = 6
-BANDS, BAND_BITS = 4, 16
-PAIRS_AT_ONCE = 4_000_000
-
-Codes = NDArray[np.uint64]
-Numbers = NDArray[np.intp]
-
-
-def difference_hash(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """64 bits: whether each cell of a small grey version is brighter than its left neighbour."""
-    small = Image.fromarray(image).convert("L").resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX)
-    grey = np.asarray(small, dtype=np.int16)
-    bits: NDArray[np.bool_] = (grey[:, 1:] > grey[:, :-1]).reshape(-1)
-    return bits
+LEAST_CORRELATION = 0.95  # pictures of ../shared/data: copies cut by 5 % 0.92 to 1, different photographs up to 0.944
+LEAST_AT_FIRST = 0.8  # before the cut is moved
+LEAST_CONTRAST = 2.0  # grey levels, standard deviation
+EDGE = (0.0, 0.04)  # each serves where 0 to 5 % were cut
+CUTS: list[Box] = list(product(EDGE, EDGE, EDGE, EDGE))
+MOST_CUT = 0.07
+AT_ONCE = 20_000
 
 
-def duplicate_groups(hashes: Sequence[NDArray[np.bool_]], most: int = MAX_DIFFERENT_BITS) -> list[int]:
-    """A number for each picture; near-duplicates, also of each other's duplicates, share the first one's.
+def duplicate_groups(miniatures: Sequence[NDArray[np.uint8]]) -> list[int]:
+    """A number for each picture; copies, also of each other's copies, share the first one's.
 
     Args:
-        hashes: 64 bits each.
-        most: how many bits near-duplicates may differ in, at most 7.
-
-    Raises:
-        ValueError: `most` is larger than the bands can find.
+        miniatures: uint8 (48, 48) each, as `miniature` makes them.
     """
-    if most >= 2 * BANDS:
-        raise ValueError(f"near-duplicates may differ in at most {2 * BANDS - 1} bits, got {most}")
-    codes = np.packbits(np.asarray(hashes, bool), axis=1).view(np.uint64)[:, 0]
-    distinct, inverse = np.unique(codes, return_inverse=True)
-    groups = np.arange(len(distinct))
-    for one, other in _candidates(distinct):
-        close = np.bitwise_count(distinct[one] ^ distinct[other]) <= most
-        joining = close & (groups[one] != groups[other])
-        if joining.any():
-            groups = _merged(groups, one[joining], other[joining])
-    own = groups[inverse]
-    _, first, number = np.unique(own, return_index=True, return_inverse=True)
+    if not miniatures:
+        return []
+    small = np.asarray(miniatures, np.uint8)
+    whole = hashes(small)
+    groups = _joined_plain(small, whole)
+    first = np.unique(groups, return_index=True)[1]
+    groups = _joined_changed(small, whole, groups, first)
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
     return first[number].tolist()
 
 
-def _candidates(codes: Codes) -> Iterator[tuple[Numbers, Numbers]]:
-    """Pairs of numbers of codes with a band that is equal or differs in one bit; some pairs come more than once."""
-    for band in range(BANDS):
-        keys = ((codes >> np.uint64(band * BAND_BITS)) & np.uint64(2**BAND_BITS - 1)).astype(np.int64)
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
-        yield from _matches(order, np.arange(1, len(keys) + 1), np.searchsorted(ranked, ranked, "right"))
-        for bit in range(BAND_BITS):
-            partner = np.where(
-                ranked & (1 << bit), -1, ranked | (1 << bit)
-            )  # -1: that pair is found from its other end
-            yield from _matches(order, np.searchsorted(ranked, partner), np.searchsorted(ranked, partner, "right"))
+def _joined_plain(small: Miniatures, codes: Codes) -> Numbers:
+    groups = np.arange(len(small))
+    for found in similar_pairs(codes, codes, MAX_DIFFERENT_BITS):
+        for numbers in _some(*found):
+            one, other = (some[groups[numbers[0]] != groups[numbers[1]]] for some in numbers)
+            if len(one) and (same := _correlations(small[one], small[other]) >= LEAST_CORRELATION).any():
+                groups = _merged(groups, one[same], other[same])
+    return groups
 
 
-def _matches(order: Numbers, starts: Numbers, ends: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """The pairs of each ordered code with those from its start to its end, some millions at a time."""
-    counts = np.maximum(ends - starts, 0)
-    totals = np.concatenate([[0], np.cumsum(counts)])
-    first = 0
-    while first < len(counts) and totals[first] < totals[-1]:
-        last = max(first + 1, int(np.searchsorted(totals, totals[first] + PAIRS_AT_ONCE, "right")) - 1)
-        some = counts[first:last]
-        within = np.arange(some.sum()) - np.repeat(totals[first:last] - totals[first], some)
-        yield np.repeat(order[first:last], some), order[np.repeat(starts[first:last], some) + within]
-        first = last
+def _joined_changed(small: Miniatures, codes: Codes, groups: Numbers, first: Numbers) -> Numbers:
+    """The groups once those are joined whose first pictures are cut or mirrored copies of each other (#3)."""
+    cuts: dict[tuple[int, int, bool], list[Box]] = defaultdict(list)
+    for mirrored, box in product((False, True), CUTS):
+        for found in similar_pairs(codes[first], hashes(small[first], box, mirrored), MAX_DIFFERENT_BITS):
+            for part, whole in zip(*(first[numbers].tolist() for numbers in found), strict=True):
+                cuts[part, whole, mirrored].append(box)
+    for (part, whole, mirrored), boxes in cuts.items():
+        if groups[part] != groups[whole]:
+            target = small[part][:, ::-1] if mirrored else small[part]
+            if _is_cut_from(target, small[whole], boxes):
+                groups = _merged(groups, np.array([part]), np.array([whole]))
+    return groups
+
+
+def _some(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    for start in range(0, len(one), AT_ONCE):
+        yield one[start : start + AT_ONCE], other[start : start + AT_ONCE]
+
+
+def _is_cut_from(part: NDArray[np.uint8], whole: NDArray[np.uint8], boxes: Iterable[Box]) -> bool:
+    """Whether a picture is part of another: the cut is moved in steps until the two lie upon each other."""
+    picture = Image.fromarray(whole)
+
+    def likeness(cut: Box) -> float:
+        left, top, right, bottom = (MINIATURE_SIDE * edge for edge in cut)
+        inner = (left, top, MINIATURE_SIDE - right, MINIATURE_SIDE - bottom)
+        seen = np.asarray(picture.resize(picture.size, Image.Resampling.BILINEAR, box=inner))
+        return float(_correlations(seen[None], part[None])[0])
+
+    best = max((likeness(cut), cut) for cut in {UNCUT, *boxes})
+    if best[0] < LEAST_AT_FIRST:
+        return False
+    for step, edge, sign in product((0.02, 0.01), range(4), (-1, 1)):
+        moved = min(max(best[1][edge] + sign * step, 0.0), MOST_CUT)
+        cut: Box = (*best[1][:edge], moved, *best[1][edge + 1 :])  # type: ignore[assignment]
+        best = max(best, (likeness(cut), cut))
+    return best[0] >= LEAST_CORRELATION
+
+
+def _correlations(some: Miniatures, others: Miniatures) -> NDArray[np.float32]:
+    """Of each pair of miniatures, in [-1, 1]; 0 where one has no contrast."""
+    one, other = (_centred(pictures) for pictures in (some, others))
+    lengths = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
+    least = LEAST_CONTRAST * MINIATURE_SIDE
+    known = (lengths[0] >= least) & (lengths[1] >= least)
+    products: NDArray[np.float32] = np.einsum("ij,ij->i", one, other)
+    return np.where(known, products / np.maximum(lengths[0] * lengths[1], least), 0).astype(np.float32)
+
+
+def _centred(pictures: Miniatures) -> NDArray[np.float32]:
+    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
+    return flat - flat.mean(axis=1, keepdims=True)
 
 
 def _merged(groups: Numbers, one: Numbers, other: Numbers) -> Numbers:

@@ -11,8 +11,9 @@ from uncia_contract.errors import FrameError
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
+from uncia_training.datasets.duplicates import duplicate_groups
 from uncia_training.datasets.pictures import PictureFailure, read_picture
+from uncia_training.datasets.similar_hashes import miniature
 from uncia_training.parallel import parallel_map
 
 SIZE = (224, 224)
@@ -34,7 +35,7 @@ def inspect_pictures(
 ) -> Inspection:
     """Reads every picture once."""
     readable: list[LabelledPicture] = []
-    seen: list[tuple[str, NDArray[np.bool_], Light]] = []
+    seen: list[tuple[str, NDArray[np.uint8], Light]] = []
     failures: list[PictureFailure] = []
     results = parallel_map(_inspect, pictures, workers)
     for done, (picture, result) in enumerate(zip(pictures, results, strict=True), start=1):
@@ -47,16 +48,16 @@ def inspect_pictures(
     return Inspection(
         pictures=tuple(readable),
         contents=tuple(content for content, _, _ in seen),
-        duplicates=tuple(duplicate_groups([code for _, code, _ in seen])) if seen else (),
+        duplicates=tuple(duplicate_groups([small for _, small, _ in seen])),
         lights=tuple(light for _, _, light in seen),
         failures=tuple(failures),
     )
 
 
-def _inspect(picture: LabelledPicture) -> tuple[str, NDArray[np.bool_], Light] | PictureFailure:
+def _inspect(picture: LabelledPicture) -> tuple[str, NDArray[np.uint8], Light] | PictureFailure:
     try:
         content = read_picture(picture)
         image = model_input(content, SIZE)
     except FrameError as error:
         return PictureFailure(picture.file, str(error))
-    return hashlib.sha256(content).hexdigest(), difference_hash(image), light_of(image)
+    return hashlib.sha256(content).hexdigest(), miniature(image), light_of(image)

@@ -5,7 +5,9 @@ Decides, for each picture, what must stay together:
 sequences: near-duplicates. #4 `random`: every picture alone, to show what leakage would have claimed. #5 Units that
 share a picture byte for byte are one unit, and a warning names both files. #6 by source: a source
 without positives is one unit, so that its cameras, scenes and squashing are new to the fit that scores it; pictures of
-a source that has both classes go by location.
+a source that has both classes go by location. #7 Copies in other
+sequences or places (saved again, mirrored, cut) do not join them: one camera's empty frames resemble each other. A
+warning tells how many there are and names two.
 """
 
 from collections import Counter, defaultdict
@@ -46,7 +48,7 @@ def split_units(
         for picture, number in zip(pictures, duplicates, strict=True)
     ]
     names, copies = _joined(names, contents)  # 5
-    return names, [
+    return names, _copies_elsewhere(names, pictures, duplicates) + [
         f"{pictures[index].file}: the same bytes as {pictures[first].file}; both are kept on one side of every split; "
         "delete one of them"
         for first, index in copies
@@ -60,6 +62,19 @@ def _unit(picture: LabelledPicture, duplicate: int, split: Split) -> str:
         place = f"{picture.location} " if picture.location else ""
         return f"sequence {picture.source} {place}{picture.sequence}"
     return f"duplicates {duplicate}"  # 3
+
+
+def _copies_elsewhere(names: list[str], pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
+    """A warning where copies lie in several units (#7)."""
+    first = {group: index for index, group in reversed(list(enumerate(duplicates)))}
+    copies = [index for index, group in enumerate(duplicates) if names[index] != names[first[group]]]
+    if not copies:
+        return []
+    one, other = pictures[first[duplicates[copies[0]]]].file, pictures[copies[0]].file
+    return [
+        f"{len(copies)} pictures resemble one of another sequence or place, such as {other} and {one}: "
+        "if one is a copy, delete it, or the figures are too good"
+    ]
 
 
 def _joined(names: list[str], keys: Sequence[Hashable]) -> tuple[list[str], list[tuple[int, int]]]:

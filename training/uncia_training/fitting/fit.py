@@ -26,9 +26,10 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.held_out import HeldOut
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import Run
-from uncia_training.datasets.duplicates import difference_hash, duplicate_groups
+from uncia_training.datasets.duplicates import duplicate_groups
 from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
 from uncia_training.datasets.region_crops import Crop, crops_of
+from uncia_training.datasets.similar_hashes import miniature
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.extract import Int8Network, extract_augmented
@@ -142,7 +143,7 @@ def _samples(
     failures += [failure for failure in found if isinstance(failure, PictureFailure)]
     require_readable(len(kept), failures)
     pictures = [crop.picture for crop in kept]
-    hashes = [difference_hash(model_input(read_picture(crop.picture), network.size, crop.region)) for crop in kept]
+    hashes = [miniature(model_input(read_picture(crop.picture), network.size, crop.region)) for crop in kept]
     numbers = {name: index + 1 for index, name in enumerate(settings.positive)}
     samples = Samples(
         features=features,
