@@ -22,7 +22,7 @@ from support.records import make_record, write_frames
 from uncia_contract.messages.records import encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.link import Broker, Link
-from uncia_edge.delivery.send_window import Pace
+from uncia_edge.delivery.link_state import Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.store import Outbox
 

@@ -15,7 +15,7 @@ from uncia_contract.messages.records import BundleIdentity, encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import read_clock
 from uncia_edge.delivery.link import Broker, Link, MqttMessage
-from uncia_edge.delivery.send_window import Pace
+from uncia_edge.delivery.link_state import Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.service.health import trap_state

@@ -14,12 +14,16 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import FrameEntry, SequenceRecord, encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.link import MqttMessage
-from uncia_edge.delivery.send_window import Piece
+from uncia_edge.delivery.link_state import Piece, Room
 from uncia_edge.outbox.store import Outbox
 
 
 class FrameLostError(StorageError):
     """A frame whose bytes are gone for good."""
+
+
+class TooLargeError(OSError):
+    """A message that is larger than the broker's packets."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +40,34 @@ class ChunkReader:
         self._outbox, self._topics = outbox, topics
         self._checked: _CheckedFrame | None = None
 
-    def read(self, piece: Piece, chunk_bytes: int) -> MqttMessage:
+    def read(self, piece: Piece, room: Room) -> MqttMessage:
         """The message of one piece.
 
         A record goes without its thumbnail where that would make it larger than a chunk: the link is too thin for it.
 
         Raises:
             FrameLostError: the frame's file is gone or its bytes changed.
+            TooLargeError: the broker takes no message of this size.
             OSError: the card cannot be read now.
         """
-        record = piece.record
-        if piece.frame is None:
-            return MqttMessage(self._topics.record(record.id), _encoded(record, chunk_bytes))
-        entry = record.frames[piece.frame]
-        content = self._content(record.id, entry, piece)
-        return MqttMessage(
-            self._topics.chunk(record.id, piece.frame, piece.start),
-            content,
-            properties={"sha256": entry.sha256, "size": str(entry.size)},
+        message = (
+            self._record(piece.record, room.chunk_bytes) if piece.frame is None else self._chunk(piece, piece.frame)
         )
+        if len(message.payload) > room.payload_bytes:
+            raise TooLargeError(f"{len(message.payload)} bytes are more than the broker's largest packet")
+        return message
+
+    def _record(self, record: SequenceRecord, chunk_bytes: int) -> MqttMessage:
+        content = encode(record)
+        if record.preview is not None and len(content) > chunk_bytes:
+            content = encode(msgspec.structs.replace(record, preview=None))
+        return MqttMessage(self._topics.record(record.id), content)
+
+    def _chunk(self, piece: Piece, n: int) -> MqttMessage:
+        sequence, entry = piece.record.id, piece.record.frames[n]
+        about = {"sha256": entry.sha256, "size": str(entry.size)}
+        content = self._content(sequence, entry, piece)
+        return MqttMessage(self._topics.chunk(sequence, n, piece.start), content, properties=about)
 
     def _content(self, sequence: str, entry: FrameEntry, piece: Piece) -> bytes:
         frame = self._checked
@@ -70,10 +83,3 @@ class ChunkReader:
                 return stream.read(piece.end - piece.start)
         except FileNotFoundError as error:
             raise FrameLostError(f"frame {entry.n} of {sequence}: its file is gone") from error
-
-
-def _encoded(record: SequenceRecord, chunk_bytes: int) -> bytes:
-    content = encode(record)
-    if record.preview is None or len(content) <= chunk_bytes:
-        return content
-    return encode(msgspec.structs.replace(record, preview=None))

@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from uncia_contract.errors import BrokerError, MessageError, StorageError
 from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import Topics
-from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError
+from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError, TooLargeError
 from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Pipe, Received
-from uncia_edge.delivery.link_state import LinkState
-from uncia_edge.delivery.send_window import InFlight, Pace, Piece, Room, Window
+from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room, Window
 from uncia_edge.delivery.state_machine import ActiveTransfers
 from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
 
@@ -239,12 +238,11 @@ class Delivery:
 
     def _handle_taken(self, mids: Sequence[int]) -> None:
         """The broker took these messages. Touches no disk: a failing card must not leave some of them unnoted."""
-        now_s, sent = self._clock(), self._transfers.ids
-        messages = [self._window.acknowledged(mid, now_s) for mid in mids]
-        taken = [one for one in messages if one is not None and one.piece is not None and one.piece.record.id in sent]
-        self._uncounted_bytes += sum(message.size for message in taken)
-        self._transfers.acknowledged([message.piece for message in taken if message.piece is not None], now_s)
-        if taken:
+        now_s = self._clock()
+        messages = [message for mid in mids if (message := self._window.acknowledged(mid, now_s)) is not None]
+        taken_bytes = self._transfers.acknowledged(messages, now_s)
+        self._uncounted_bytes += taken_bytes
+        if taken_bytes:
             self._link_state.working()
 
     def _handle_not_taken(self, event: Acknowledged) -> None:
@@ -331,13 +329,11 @@ class Delivery:
             BrokerError: the link is gone; what was not published is given back.
         """
         sent: dict[int, InFlight] = {}
-        frame_bytes, failure = 0, None
+        messages, failure = self._read(pieces, room)
+        frame_bytes = 0
         try:
-            for piece in pieces:
-                message = self._reader.read(piece, room.chunk_bytes)
+            for piece, message in zip(pieces, messages, strict=False):
                 size = len(message.payload)
-                if size > room.payload_bytes:
-                    raise _TooLargeError(f"{size} bytes are more than the broker's largest packet")
                 sent[self._link.publish(message)] = InFlight(piece, size, now_s)
                 frame_bytes += size if piece.frame is not None else 0
         except OSError as error:  # a BrokerError is one, too
@@ -347,6 +343,16 @@ class Delivery:
         if failure is not None:
             self._not_sent(pieces[len(sent) :], failure)
         return failure is not None or pieces[0].frame is None  # chunks have filled the window, or there are no more
+
+    def _read(self, pieces: Sequence[Piece], room: Room) -> tuple[list[MqttMessage], OSError | None]:
+        """The messages of pieces, up to the first that cannot be read, and why it cannot."""
+        messages: list[MqttMessage] = []
+        try:
+            for piece in pieces:
+                messages.append(self._reader.read(piece, room))
+        except OSError as error:
+            return messages, error
+        return messages, None
 
     def _not_sent(self, pieces: Sequence[Piece], error: OSError) -> None:
         """Give pieces back, the first of which failed.
@@ -358,7 +364,7 @@ class Delivery:
         if isinstance(error, BrokerError):
             raise error
         if failed.frame is None or not isinstance(error, FrameLostError):
-            self._park(sequence, str(error) if isinstance(error, _TooLargeError) else f"cannot be read now: {error}")
+            self._park(sequence, str(error) if isinstance(error, TooLargeError) else f"cannot be read now: {error}")
             return
         self._transfers.frame_lost(failed)
         if self._outbox.get(sequence) is None:  # the whole sequence was given up, when the card was full
@@ -369,10 +375,6 @@ class Delivery:
         self._transfers.remove(sequence)
         self._outbox_may_have_more = True
         self._outbox.park(sequence, reason)  # last: a full card has no room for the change
-
-
-class _TooLargeError(OSError):
-    """A message that is larger than the broker's packets."""
 
 
 _WAKE = Received("", b"")

@@ -25,8 +25,8 @@ from typing import Literal
 
 from uncia_contract.messages.byte_ranges import clipped
 from uncia_contract.messages.records import ByteRange, Receipt, SequenceRecord, best_frame
+from uncia_edge.delivery.link_state import InFlight, Pace, Piece, Room
 from uncia_edge.delivery.poison_detection import PoisonDetector
-from uncia_edge.delivery.send_window import Pace, Piece, Room
 from uncia_edge.outbox.waiting_sequence import Waiting
 
 RECORD_NEXT, BEST_FRAME_NEXT, OTHER_FRAME_NEXT, NOTHING_NEXT = range(4)
@@ -230,13 +230,16 @@ class ActiveTransfers:
             if transfer := self._transfers.get(piece.record.id):
                 transfer.returned(piece)
 
-    def acknowledged(self, pieces: Iterable[Piece], now_s: float) -> None:
-        """The broker took these."""
-        for piece in pieces:
-            if transfer := self._transfers.get(piece.record.id):
+    def acknowledged(self, messages: Iterable[InFlight], now_s: float) -> int:
+        """The broker took these; how many bytes of sequences that are still being sent."""
+        taken_bytes = 0
+        for message in messages:
+            if message.piece and (transfer := self._transfers.get(message.piece.record.id)):
+                taken_bytes += message.size
                 transfer.acknowledged(now_s, self._pace)
                 if self._poison.suspects:
-                    self._poison.arrived(piece.record.id)
+                    self._poison.arrived(message.piece.record.id)
+        return taken_bytes
 
     def not_taken(self, piece: Piece, ask: bool) -> None:
         """The broker could not take a piece now. `ask`: nobody listened, so the record is published again first."""

@@ -20,8 +20,7 @@ from uncia_contract.errors import BrokerError, ConfigurationError
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Disconnected, Event, Link, MqttMessage, Received
-from uncia_edge.delivery.link_state import BackOff
-from uncia_edge.delivery.send_window import Pace
+from uncia_edge.delivery.link_state import BackOff, Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.store import Outbox
 

@@ -11,7 +11,7 @@ from support.fake_collector import BrokerCollector
 from support.proxy import Proxy
 from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.link import Broker, Connected, Disconnected, Link
-from uncia_edge.delivery.send_window import Pace
+from uncia_edge.delivery.link_state import Pace
 
 pytestmark = pytest.mark.heavy
 

@@ -15,7 +15,7 @@ from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import Reading
 from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Connected, MqttMessage
-from uncia_edge.delivery.send_window import Limits, Pace
+from uncia_edge.delivery.link_state import Limits, Pace
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.day import Day
 from uncia_edge.outbox.store import Outbox

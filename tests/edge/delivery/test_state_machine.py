@@ -6,8 +6,7 @@ import pytest
 
 from support.records import make_record
 from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt
-from uncia_edge.delivery.link_state import LinkState
-from uncia_edge.delivery.send_window import Pace, Piece, Room
+from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room
 from uncia_edge.delivery.state_machine import ActiveTransfers
 from uncia_edge.outbox.waiting_sequence import Waiting
 
@@ -32,7 +31,7 @@ def transfers() -> ActiveTransfers:
     transfers = ActiveTransfers(PACE)
     transfers.take_up([waiting()])
     [record] = transfers.next_pieces(ROOM, 0.0, None)
-    transfers.acknowledged([record], 0.0)
+    transfers.acknowledged([InFlight(record, 1, 0.0)], 0.0)
     return transfers
 
 
@@ -52,7 +51,7 @@ def test_the_last_acknowledged_chunk_starts_the_wait_for_the_receipt(transfers: 
     """FRAMES to SENT, and back to RECORD."""
     transfers.receipt(Receipt("s1", True, (), (MissingFrame(0),)), False, 1.0)
     for piece in transfers.next_pieces(ROOM, 1.0, None):
-        transfers.acknowledged([piece], 2.0)
+        transfers.acknowledged([InFlight(piece, 1, 0.0)], 2.0)
     assert transfers.next_deadline_s(2.0) == 22.0
     assert names(transfers.next_pieces(ROOM, 22.0, None)) == [("s1", None, 0, 0)]
 

@@ -11,7 +11,7 @@ from tests.edge.scene import BUNDLE, Told, burst_of, jpeg, reading, slope
 
 from support.records import make_record
 from uncia_contract.messages.records import Preview, SequenceRecord, decode, encode
-from uncia_edge.delivery.send_window import InFlight, Limits, Piece, Window
+from uncia_edge.delivery.link_state import InFlight, Limits, Piece, Window
 from uncia_edge.outbox.preview import make_preview
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.observer import Observer
