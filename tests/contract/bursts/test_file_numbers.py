@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia_contract.bursts.file_numbers import FileNumber, file_number, ranks
+from uncia_contract.bursts.frames import FileNumber, file_number, ranks
 
 
 @pytest.mark.parametrize(
