@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 from support.records import make_record
+from uncia_edge.outbox.sequence_table import insert
 from uncia_edge.outbox.source_files import SETTLED_S, read_original
 from uncia_edge.outbox.store import Outbox
-from uncia_edge.outbox.waiting_sequence import insert
 
 FRAME_BYTES = 400_000
 FRAMES = 10

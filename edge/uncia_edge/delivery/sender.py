@@ -16,10 +16,10 @@ from uncia_contract.errors import BrokerError, MessageError, StorageError
 from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError, TooLargeError
-from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Pipe, Received
 from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room, Window
 from uncia_edge.delivery.state_machine import ActiveTransfers
+from uncia_edge.outbox.day import Budget
 from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
 
 _log = logging.getLogger(__name__)

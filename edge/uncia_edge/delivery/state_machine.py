@@ -27,7 +27,7 @@ from uncia_contract.messages.byte_ranges import clipped
 from uncia_contract.messages.records import ByteRange, Receipt, SequenceRecord, best_frame
 from uncia_edge.delivery.link_state import InFlight, Pace, Piece, Room
 from uncia_edge.delivery.poison_detection import PoisonDetector
-from uncia_edge.outbox.waiting_sequence import Waiting
+from uncia_edge.outbox.sequence_table import Waiting
 
 RECORD_NEXT, BEST_FRAME_NEXT, OTHER_FRAME_NEXT, NOTHING_NEXT = range(4)
 

@@ -1,4 +1,4 @@
-"""The trap's day: 24 hours by which budgets are counted, whatever the calendar says.
+"""The trap's day: 24 hours, whatever the calendar says, and how many bytes of frames may be sent in one.
 
 Decides when a day is over, by the boot's own clock, because the wall clock of a trap may stand in 1970. A restart
 goes on with the day that was; over a reboot the calendar tells how long the trap was off, if it was synchronised
@@ -105,3 +105,41 @@ class EndlessDay:
     """A day without an end."""
 
     number = 0
+
+
+class Budget:
+    """Bytes of frames a day; None for no limit."""
+
+    def __init__(
+        self, bytes_per_day: int | None = None, day: Days | None = None, numbers: Numbers | None = None
+    ) -> None:
+        self.limit(bytes_per_day)
+        self._day, self._numbers = day or EndlessDay(), numbers or MemoryNumbers()
+        self._spent, self._spent_day = self._numbers.remembered("spent"), self._numbers.remembered("spent_day")
+        self._unsaved = 0
+
+    def limit(self, bytes_per_day: int | None) -> None:
+        """Change the limit; what was spent today stays spent."""
+        self.bytes_per_day = bytes_per_day
+        self.is_limited = bytes_per_day is not None
+
+    def left(self) -> int:
+        """How many bytes of frames may still be sent today; asked only where there is a limit.
+
+        Frames go while something is left, so a day may end with its last chunk beyond the limit.
+        """
+        return max(0, (self.bytes_per_day or 0) - self._spent_today() - self._unsaved)
+
+    def spend(self, size: int) -> None:
+        """Count bytes that were handed to the broker. They are kept over restarts from the next `save` on."""
+        self._unsaved += size
+
+    def save(self) -> None:
+        """Note what was spent since the last time."""
+        if self._unsaved:
+            self._spent, self._spent_day = self._spent_today() + self._unsaved, self._day.number
+            self._unsaved = 0
+            self._numbers.remember(spent=self._spent, spent_day=self._spent_day)
+
+    def _spent_today(self) -> int:
+        return self._spent if self._spent_day == self._day.number else 0

@@ -1,8 +1,8 @@
 """What waits for the collector's receipt: each positive sequence, in one SQLite table and its files.
 
 Decides a sequence's life (docs/delivery.md draws it): `add` commits record and frames before it returns, only a
-receipt's proof removes them, what cannot be sent is parked and never forgotten. `queries` asks and changes nothing;
-`delivery` decides how and when things are sent, `retention` what goes when the card fills.
+receipt's proof removes them, what cannot be sent is parked and never forgotten. `sequence_table` asks and changes
+nothing; `delivery` decides how and when things are sent, `retention` what goes when the card fills.
 
     waiting --receipt: all stored--> delivered        waiting --refused, poison--> parked --release--> waiting
     held (a deferred audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
@@ -22,9 +22,17 @@ from uncia_contract.messages.records import Counters, Receipt, SequenceRecord, b
 from uncia_contract.messages.topics import check_trap_id
 from uncia_edge.outbox.database import Database, bump
 from uncia_edge.outbox.frame_files import FrameFiles
-from uncia_edge.outbox.queries import BEST_FRAME, HERE, OTHER_FRAMES, RECORD, Depth, OutboxQueries
+from uncia_edge.outbox.sequence_table import (
+    BEST_FRAME,
+    HERE,
+    OTHER_FRAMES,
+    RECORD,
+    Depth,
+    OutboxQueries,
+    Waiting,
+    insert,
+)
 from uncia_edge.outbox.source_files import Sign
-from uncia_edge.outbox.waiting_sequence import Waiting, insert
 
 _log = logging.getLogger(__name__)
 

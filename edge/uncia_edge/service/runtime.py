@@ -27,11 +27,10 @@ from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.camera.factory import open_camera
 from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.clock import read_clock
-from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Broker, Link, MqttMessage
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.audit_sample import Audits
-from uncia_edge.outbox.day import Day
+from uncia_edge.outbox.day import Budget, Day
 from uncia_edge.outbox.retention import Bounds, Pressure
 from uncia_edge.outbox.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
 from uncia_edge.outbox.store import Outbox

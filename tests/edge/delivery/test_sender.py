@@ -13,11 +13,10 @@ from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import MissingFrame, Receipt
 from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import Reading
-from uncia_edge.delivery.daily_budget import Budget
 from uncia_edge.delivery.link import Connected, MqttMessage
 from uncia_edge.delivery.link_state import Limits, Pace
 from uncia_edge.delivery.sender import Delivery
-from uncia_edge.outbox.day import Day
+from uncia_edge.outbox.day import Budget, Day
 from uncia_edge.outbox.store import Outbox
 
 TOPICS = Topics("ridge-01")

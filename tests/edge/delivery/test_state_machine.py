@@ -8,7 +8,7 @@ from support.records import make_record
 from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt
 from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room
 from uncia_edge.delivery.state_machine import ActiveTransfers
-from uncia_edge.outbox.waiting_sequence import Waiting
+from uncia_edge.outbox.sequence_table import Waiting
 
 ROOM = Room(items=16, bytes=1000, chunk_bytes=10, payload_bytes=1000, oldest_s=None)
 PACE = Pace(receipt_timeout_s=20.0, sending=1)

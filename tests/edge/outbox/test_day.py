@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from uncia_edge.clock import Reading
-from uncia_edge.delivery.daily_budget import Budget
-from uncia_edge.outbox.day import Day, MemoryNumbers
+from uncia_edge.outbox.day import Budget, Day, MemoryNumbers
 from uncia_edge.outbox.store import Outbox
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

@@ -1,20 +1,44 @@
-"""The questions to the outbox's table, which change nothing.
+"""The outbox's table: its rows, and the questions to it, which change nothing.
 
 Decides what is next: records before best frames before other frames, then by priority and age. Changes are `store`'s.
 """
 
 # ruff: noqa: S608 -- statements are put together from this module's own constants; values are always bound
 import json
-from collections.abc import Collection
+import sqlite3
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from uncia_contract.errors import MessageError
-from uncia_contract.messages.records import SequenceRecord
+from uncia_contract.messages.records import SequenceRecord, best_frame, decode, encode
 from uncia_edge.outbox.database import Database
-from uncia_edge.outbox.waiting_sequence import SELECT, Waiting, item_of
 
 RECORD, BEST_FRAME, OTHER_FRAMES = 0, 1, 2
 HERE = "state NOT IN ('delivered', 'dropped')"
+# The columns of which `_item_of` makes a Waiting.
+_SELECT = "SELECT record, stage, stored, dropped, strikes, historical, priority FROM sequence"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One sequence to be sent: its record, what goes next, and the frames that the collector already has."""
+
+    record: SequenceRecord
+    stage: int
+    stored: frozenset[int]
+    dropped: frozenset[int]
+    strikes: int
+    asked_for: bool = False
+
+    @property
+    def unsent(self) -> list[int]:
+        """The frames still to send, the best one first, then in order."""
+        rest = [entry.n for entry in self.record.frames if entry.n not in self.stored | self.dropped]
+        best = best_frame(self.record)
+        return sorted(rest, key=lambda n: (n != best, n))
 
 
 @dataclass(frozen=True)
@@ -38,8 +62,8 @@ class OutboxQueries:
         Raises:
             MessageError: its record cannot be read.
         """
-        rows = self._database.all(f"{SELECT} WHERE id=? AND {HERE}", sequence)
-        return item_of(rows[0]) if rows else None
+        rows = self._database.all(f"{_SELECT} WHERE id=? AND {HERE}", sequence)
+        return _item_of(rows[0]) if rows else None
 
     def next_ids(self, limit: int, exclude: Collection[str], stages: tuple[int, int]) -> list[str]:
         """The sequences to send next; see `Outbox.next`."""
@@ -99,3 +123,32 @@ class OutboxQueries:
             *(first, last, *((0, 1) if positive is None else (int(positive), int(positive)))),
         )
         return [str(row[0]) for row in rows]
+
+
+def insert(
+    connection: sqlite3.Connection,
+    record: SequenceRecord,
+    priority: int,
+    dropped: Sequence[int] = (),
+    state: str = "waiting",
+) -> int:
+    """Enter a sequence; the bytes of its frames that lie on disk."""
+    size = sum(entry.size for entry in record.frames if entry.n not in dropped)
+    connection.execute(
+        "INSERT INTO sequence (id, state, stage, priority, positive, frames, bytes, record, dropped, first_frame)"
+        " VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(record.id, state, priority, record.positive, len(record.frames), size),
+            *(encode(record), json.dumps(list(dropped)), record.frames[0].sha256),
+        ),
+    )
+    return size
+
+
+def _item_of(row: tuple[Any, ...]) -> Waiting:
+    """The sequence in a row of `_SELECT`."""
+    record, stage, stored, dropped, strikes, historical, priority = row
+    record = decode(record, SequenceRecord)
+    if historical:
+        record = msgspec.structs.replace(record, historical=True)
+    return Waiting(record, stage, frozenset(json.loads(stored)), frozenset(json.loads(dropped)), strikes, priority < 0)
