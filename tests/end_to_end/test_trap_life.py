@@ -31,7 +31,7 @@ from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import SequenceRecord, TrapState, decode
 from uncia_contract.model.bundle import read_bundle, write_bundle
-from uncia_edge.camera import waiting_camera
+from uncia_edge.camera import cameras
 from uncia_edge.cli.main import main
 from uncia_edge.outbox import state_folder
 from uncia_edge.service import runtime
@@ -154,7 +154,7 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A card that is mounted late: what waits is delivered, the base station knows, and the card's bursts come."""
-    monkeypatch.setattr(waiting_camera, "RETRY_S", 1)
+    monkeypatch.setattr(cameras, "RETRY_S", 1)
     folder = base.folder / "media" / "card"
     camera = CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3)
     with Runtime(base.trap(eager_bundle, camera, health_s=1)) as trap:

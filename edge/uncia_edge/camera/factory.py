@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.errors import ConfigurationError
-from uncia_edge.camera.cameras import Camera, LiveCamera
+from uncia_edge.camera.cameras import Camera, LiveCamera, WaitingCamera
 from uncia_edge.camera.recorded import RecordedCamera
-from uncia_edge.camera.waiting_camera import WaitingCamera
 from uncia_edge.camera.watched import WatchedCamera, WatchSettings
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.settings import CameraSettings, TrapSettings

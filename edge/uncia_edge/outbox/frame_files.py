@@ -2,22 +2,28 @@
 
 Decides names and durability of files; which sequence is where in its life is the outbox's table. A record lies beside
 its frames so that a lost table can be built anew. Files of one sequence share one of a hundred folders, so that one
-folder fsync commits them all:
+folder fsync commits them all. They are written, fsynced and renamed as a batch, which costs less than one by one:
 
     frames/<two last characters of the id>/<id>.<n>.jpg
     frames/<two last characters of the id>/<id>.json
 """
 
+import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
+from typing import Self
 
 from uncia_contract.errors import MessageError, StorageError
 from uncia_contract.files import TEMPORARY, make_folder, sync_folder
 from uncia_contract.messages.records import SequenceRecord, decode, encode
-from uncia_edge.durable_files import Staging, make_folders
 from uncia_edge.outbox.source_files import Sign
+
+_MOST_AT_ONCE = 1 << 30
+_MOST_OPEN = 64  # files, of the 1,024 that a process may have
 
 
 class FrameFiles:
@@ -26,7 +32,7 @@ class FrameFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         make_folder(folder)
-        make_folders(folder, [f"{number:02d}" for number in range(100)])
+        _make_folders(folder, [f"{number:02d}" for number in range(100)])
 
     def frame(self, sequence: str, n: int) -> Path:
         """Where frame `n` of a sequence lies."""
@@ -129,3 +135,118 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
+
+
+class Staging:
+    """Files that reach the card together: all are written, then all fsynced, then all renamed, in their order.
+
+    Each costs less than for itself: the card writes the first while the last is still being copied, and one commit of
+    the file system's journal serves several. A context manager; with an error nothing is renamed and nothing is left.
+    The caller fsyncs the folders.
+    """
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+        self._synced = 0
+        self._paths: list[Path] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        try:
+            if kind is None:
+                self._commit()
+        finally:
+            self._close()
+            for path in self._paths:
+                with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
+                    _temporary(path).unlink(missing_ok=True)
+
+    def _commit(self) -> None:
+        self.sync()
+        for path in self._paths:
+            _temporary(path).rename(path)
+
+    def sync(self) -> None:
+        """Wait until all that was written so far is on the card; nothing has its name yet."""
+        for descriptor in self._descriptors[self._synced :]:
+            os.fsync(descriptor)
+        self._synced = len(self._descriptors)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write what becomes `path`."""
+        descriptor = self._open(path)
+        _write_all(descriptor, content)
+        _write_out(descriptor)
+
+    def copy(self, source: Path, path: Path) -> None:
+        """Write a copy that becomes `path`. The kernel copies: no byte passes through this process."""
+        descriptor = self._open(path)
+        with source.open("rb", buffering=0) as original:
+            while os.sendfile(descriptor, original.fileno(), None, _MOST_AT_ONCE):
+                pass
+        _write_out(descriptor)
+
+    def sha256(self, path: Path) -> str:
+        """SHA-256 of the staged copy."""
+        with _temporary(path).open("rb") as copied:
+            return hashlib.file_digest(copied, "sha256").hexdigest()
+
+    def link(self, source: Path, path: Path) -> bool:
+        """Give an existing file a second name, at once. No byte is written twice.
+
+        Only for files that nobody writes into any more: the two names are one file. False where the file system has no
+        links, or source and target are on two.
+        """
+        path.unlink(missing_ok=True)
+        self._make_room()
+        try:
+            path.hardlink_to(source)
+        except OSError:
+            return False
+        self._descriptors.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        _write_out(self._descriptors[-1])
+        return True
+
+    def _make_room(self) -> None:
+        """Of a burst of hundreds, what was written so far is synced and closed."""
+        if len(self._descriptors) < _MOST_OPEN:
+            return
+        self.sync()
+        self._close()
+
+    def _close(self) -> None:
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+        self._synced = 0
+
+    def _open(self, path: Path) -> int:
+        self._make_room()
+        self._paths.append(path)
+        self._descriptors.append(os.open(_temporary(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666))
+        return self._descriptors[-1]
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(path.name + TEMPORARY)
+
+
+def _write_all(descriptor: int, part: bytes) -> None:
+    rest = memoryview(part)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _write_out(descriptor: int) -> None:
+    """Linux begins to write the file out, and does not wait."""
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _make_folders(parent: Path, names: Sequence[str]) -> None:
+    """Create folders in one that exists, for good, at the price of one."""
+    missing = [parent / name for name in names if not (parent / name).is_dir()]
+    for folder in missing:
+        folder.mkdir()
+    if missing:
+        sync_folder(parent)

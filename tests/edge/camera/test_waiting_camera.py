@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from uncia_contract.errors import ConfigurationError
-from uncia_edge.camera import waiting_camera
-from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamera
-from uncia_edge.camera.waiting_camera import WaitingCamera
+from uncia_edge.camera import cameras
+from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, LiveCamera, WaitingCamera
 
 BURST = ArrivedBurst("b1", ())
 
@@ -45,7 +44,7 @@ class Late:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looks without waiting."""
-    monkeypatch.setattr(waiting_camera, "RETRY_S", 0)
+    monkeypatch.setattr(cameras, "RETRY_S", 0)
 
 
 def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
@@ -75,7 +74,7 @@ def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pyte
     def never() -> LiveCamera:
         raise CameraAbsentError("no camera")
 
-    monkeypatch.setattr(waiting_camera, "RETRY_S", 5)
+    monkeypatch.setattr(cameras, "RETRY_S", 5)
     camera = WaitingCamera(never, beat)
     assert (list(camera.bursts()), len(beats)) == ([], 2)
 

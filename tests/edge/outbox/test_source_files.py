@@ -10,8 +10,7 @@ from typing import BinaryIO
 import pytest
 from tests.edge.scene import Post, jpeg, slope
 
-from uncia_edge import durable_files
-from uncia_edge.outbox import source_files
+from uncia_edge.outbox import frame_files, source_files
 from uncia_edge.scoring.observer import Observation
 
 
@@ -21,19 +20,19 @@ class Eyes:
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, after_scoring: Callable[[Path], None] | None = None):
         self.post, self.read_again = Post(folder), 0
         self.paths = [self.post.put(f"IMG_{n}.JPG", jpeg(taken=f"2026:05:01 04:00:0{n}")) for n in range(2)]
-        real_digest, real_copy = durable_files.Staging.sha256, durable_files.Staging.copy
+        real_digest, real_copy = frame_files.Staging.sha256, frame_files.Staging.copy
 
-        def digest(staging: durable_files.Staging, path: Path) -> str:
+        def digest(staging: frame_files.Staging, path: Path) -> str:
             self.read_again += 1
             return real_digest(staging, path)
 
-        def copy(staging: durable_files.Staging, source: Path, path: Path) -> None:
+        def copy(staging: frame_files.Staging, source: Path, path: Path) -> None:
             if after_scoring is not None and source == self.paths[0]:
                 after_scoring(source)
             real_copy(staging, source, path)
 
-        patch.setattr(durable_files.Staging, "sha256", digest)
-        patch.setattr(durable_files.Staging, "copy", copy)
+        patch.setattr(frame_files.Staging, "sha256", digest)
+        patch.setattr(frame_files.Staging, "copy", copy)
 
     def observe(self) -> Observation:
         return self.post.observe(most=1)[0]
