@@ -10,13 +10,15 @@ bytes, to the byte.
 import ctypes
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Condition
 from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +30,10 @@ from uncia_contract.errors import FrameError
 from uncia_contract.pictures.jpeg import DecodedJpeg, Picture, Size, decode_jpeg, open_jpeg
 from uncia_contract.pictures.preprocessing import WHOLE, decoded_input, enough_for, model_input
 from uncia_contract.pictures.region import Region
-from uncia_contract.scoring.helping_pool import HelpingPool
 
 ReadPicture = Callable[[], Picture]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # Ten frames are decoded once (8 megapixels leave 2 MB each, 12 megapixels 0.75 MB); of thirty hardly one is kept.
 SHARED_BYTES = 42 * 1024 * 1024
@@ -177,6 +180,57 @@ class BurstDecoder:
             self._kept[index] = decoded
         elif (ready := decoded_input(decoded, self._size, self._whole)) is not None:
             self._whole_inputs[index] = ready
+
+
+class HelpingPool:
+    """A thread pool whose caller runs queued tasks while it waits.
+
+    So there are never more busy threads than workers, and a single worker needs no thread. The calling thread is one of
+    the workers: only one thread may ask for results.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._executor = ThreadPoolExecutor(workers - 1) if workers > 1 else None
+        self._queue: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def close(self) -> None:
+        """Ends the threads; tasks that nobody has begun are not done."""
+        self._queue.clear()
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """The work as a task that the next free worker takes; tasks are begun in the order of submission."""
+        future: Future[Result] = Future()
+        self._queue.append((future, work))
+        if self._executor is not None:
+            self._executor.submit(self._run_next)
+        return future
+
+    def result(self, future: Future[Result]) -> Result:
+        """The task's result, or its exception; until it is there, this thread runs queued tasks."""
+        while not future.done() and self._run_next():
+            pass
+        return future.result()
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The function's results, in the items' order."""
+        futures = [self.submit(partial(function, item)) for item in items]
+        return (self.result(future) for future in futures)
+
+    def _run_next(self) -> bool:
+        """Runs the first task of the queue; False where there is none."""
+        try:
+            future, work = self._queue.popleft()
+        except IndexError:
+            return False
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+            if not isinstance(error, Exception):  # Ctrl-C ends the thread that runs the task
+                raise
+        return True
 
 
 class MemoryGate:

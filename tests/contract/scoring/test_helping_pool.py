@@ -1,25 +1,26 @@
 """Each task is done once, and the thread that asks for a result runs tasks while it waits."""
 
 import threading
+from contextlib import closing
 from functools import partial
 
 import pytest
 
-from uncia_contract.scoring.helping_pool import HelpingPool
+from uncia_contract.scoring.burst_decoder import HelpingPool
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4], ids=str)
 def test_each_item_is_done_once_and_results_keep_their_order(workers: int) -> None:
     """Whichever thread does which."""
     done: list[int] = []
-    with HelpingPool(workers) as pool:
+    with closing(HelpingPool(workers)) as pool:
         results = list(pool.map(lambda item: done.append(item) or -item, range(200)))
     assert (sorted(done), results) == (list(range(200)), [-item for item in range(200)])
 
 
 def test_a_single_worker_needs_no_thread() -> None:
     """All is done by the thread that asks."""
-    with HelpingPool(1) as pool:
+    with closing(HelpingPool(1)) as pool:
         names = {pool.result(pool.submit(lambda: threading.current_thread().name)) for _ in range(3)}
     assert names == {threading.current_thread().name}
 
@@ -32,7 +33,7 @@ def test_a_thread_that_waits_runs_the_next_task() -> None:
         begun.set()
         return "long" if next_done.wait(20) else "nobody helped"
 
-    with HelpingPool(2) as pool:
+    with closing(HelpingPool(2)) as pool:
         first = pool.submit(long_one)
         begun.wait(20)
         pool.submit(next_done.set)
@@ -42,7 +43,7 @@ def test_a_thread_that_waits_runs_the_next_task() -> None:
 @pytest.mark.parametrize("workers", [1, 2], ids=str)
 def test_a_failure_is_raised_where_that_result_is_asked_for(workers: int) -> None:
     """Its neighbours have their results."""
-    with HelpingPool(workers) as pool:
+    with closing(HelpingPool(workers)) as pool:
         tasks = [pool.submit(partial(divmod, 7, divisor)) for divisor in (2, 0, 3)]
         assert [pool.result(tasks[0]), pool.result(tasks[2])] == [(3, 1), (2, 1)]
         with pytest.raises(ZeroDivisionError):
@@ -55,13 +56,13 @@ def test_an_interruption_is_not_kept_for_later() -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    with HelpingPool(1) as pool, pytest.raises(KeyboardInterrupt):
+    with closing(HelpingPool(1)) as pool, pytest.raises(KeyboardInterrupt):
         pool.result(pool.submit(interrupted))
 
 
 def test_tasks_are_not_kept_when_they_are_done() -> None:
     """A burst's pictures would stay in memory."""
-    with HelpingPool(1) as pool:
+    with closing(HelpingPool(1)) as pool:
         for _ in range(50):
             pool.result(pool.submit(list))
         assert len(pool._queue) == 0
