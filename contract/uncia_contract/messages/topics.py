@@ -87,7 +87,11 @@ class Topics:
 
     def chunk(self, sequence: str, frame: int, offset: int) -> str:
         """A chunk of one frame's JPEG, `frame` and `offset` (bytes) counted from 0."""
-        return f"{self.record(sequence)}/frame/{frame}/{offset}"
+        return f"{self.frame(sequence, frame)}/{offset}"
+
+    def frame(self, sequence: str, frame: int) -> str:
+        """The level below which the chunks of one frame lie."""
+        return f"{self.record(sequence)}/frame/{frame}"
 
 
 @dataclass(frozen=True)

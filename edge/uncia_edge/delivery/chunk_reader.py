@@ -31,6 +31,7 @@ class _CheckedFrame:
     sequence: str
     n: int
     path: Path
+    topic: str  # of its chunks, without their offset
 
 
 class ChunkReader:
@@ -65,21 +66,20 @@ class ChunkReader:
 
     def _chunk(self, piece: Piece, n: int) -> MqttMessage:
         sequence, entry = piece.record.id, piece.record.frames[n]
-        about = {"sha256": entry.sha256, "size": str(entry.size)}
-        content = self._content(sequence, entry, piece)
-        return MqttMessage(self._topics.chunk(sequence, n, piece.start), content, properties=about)
-
-    def _content(self, sequence: str, entry: FrameEntry, piece: Piece) -> bytes:
-        frame = self._checked
-        known = frame is not None and (frame.sequence, frame.n) == (sequence, entry.n)
-        path = frame.path if frame is not None and known else self._outbox.frame_path(sequence, entry.n)
         try:
-            with path.open("rb") as stream:
-                if not known:
-                    if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
-                        raise FrameLostError(f"frame {entry.n} of {sequence}: its bytes changed on the card")
-                    self._checked = _CheckedFrame(sequence, entry.n, path)
+            if self._checked is None or (self._checked.sequence, self._checked.n) != (sequence, n):
+                self._checked = self._check(sequence, entry)
+            with self._checked.path.open("rb") as stream:
                 stream.seek(piece.start)
-                return stream.read(piece.end - piece.start)
+                content = stream.read(piece.end - piece.start)
         except FileNotFoundError as error:
-            raise FrameLostError(f"frame {entry.n} of {sequence}: its file is gone") from error
+            raise FrameLostError(f"frame {n} of {sequence}: its file is gone") from error
+        about = {"sha256": entry.sha256, "size": str(entry.size)}
+        return MqttMessage(f"{self._checked.topic}/{piece.start}", content, properties=about)
+
+    def _check(self, sequence: str, entry: FrameEntry) -> _CheckedFrame:
+        path = self._outbox.frame_path(sequence, entry.n)
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
+                raise FrameLostError(f"frame {entry.n} of {sequence}: its bytes changed on the card")
+        return _CheckedFrame(sequence, entry.n, path, self._topics.frame(sequence, entry.n))

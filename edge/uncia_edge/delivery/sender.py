@@ -181,7 +181,6 @@ class Delivery:
             if taken:
                 self._handle_taken(taken)
             else:
-                self._outbox_may_have_more = True
                 self._handle(self._events.popleft())
 
     def _receive(self, timeout_s: float) -> None:
@@ -197,6 +196,8 @@ class Delivery:
             self._events.append(queued.get_nowait())
 
     def _handle(self, event: Event) -> None:
+        is_receipt = isinstance(event, Received) and event.topic == self._receipt_topic
+        self._outbox_may_have_more |= not is_receipt  # a receipt says itself whether a place is free
         match event:
             case Connected():
                 self._handle_connected(event)
@@ -271,7 +272,9 @@ class Delivery:
             return
         self._save_numbers()  # a receipt that proves something is a commit: they go with it
         outcome = self._outbox.apply(receipt)
+        places = self._transfers.places()
         was_sent = self._transfers.receipt(receipt, outcome != "kept", self._clock())
+        self._outbox_may_have_more |= outcome != "kept" or self._transfers.places() != places
         if outcome == "delivered" and was_sent and self._on_delivered is not None:
             self._on_delivered(receipt.sequence)
 
