@@ -20,7 +20,7 @@ from pathlib import Path
 
 from support.records import make_record
 from uncia_edge.outbox.sequence_table import insert
-from uncia_edge.outbox.source_files import SETTLED_S, read_original
+from uncia_edge.outbox.source_files import SETTLED_S, Sign, open_original
 from uncia_edge.outbox.store import Outbox
 
 FRAME_BYTES = 400_000
@@ -51,6 +51,13 @@ def spool(folder: Path, contents: list[bytes]) -> list[Path]:
     return paths
 
 
+def sign_of(path: Path) -> Sign:
+    """The file's sign, as the trap takes it when it reads the file."""
+    stream, original = open_original(path)
+    stream.close()
+    return original.sign
+
+
 def commit_cost(folder: Path, elsewhere: Path, rounds: int) -> dict[str, float]:
     """Medians in milliseconds, taken in turns so that a busy disk hits all.
 
@@ -67,8 +74,8 @@ def commit_cost(folder: Path, elsewhere: Path, rounds: int) -> dict[str, float]:
     own, watched, share, theirs = [], [], [], []
     for number, (contents, files, far) in enumerate(zip(bursts, arrived, away, strict=True)):
         first, second, third = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(3))
-        place, signs = fresh(folder / f"own{number}"), [read_original(path)[1].sign for path in files]
-        far_signs = [read_original(path)[1].sign for path in far]
+        place, signs = fresh(folder / f"own{number}"), [sign_of(path) for path in files]
+        far_signs = [sign_of(path) for path in far]
         os.sync()  # before each, or one pays for what another left
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
         os.sync()
