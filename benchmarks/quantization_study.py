@@ -42,7 +42,7 @@ CORRECTED_WITH = 12
 def main() -> None:
     """Makes every variant, measures it, prints a line each and writes all figures."""
     arguments = _arguments()
-    pictures = [picture for picture in read_labels(arguments.data) if not picture.is_test]
+    pictures = [picture for picture in read_labels(arguments.data) if not picture.never_learnt]
     network = backbone(arguments.backbone).load(arguments.weights, arguments.cut)
     images = [model_input(picture.path.read_bytes(), network.size) for picture in pictures]
     calibration = list(choose_calibration(pictures, network.size).pixels())

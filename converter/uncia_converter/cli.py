@@ -67,7 +67,7 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         required=True,
         type=Path,
         metavar="PATH",
-        help=f"{DATA_HELP}; those of split `test` are left out",
+        help=f"{DATA_HELP}; those of splits `test` and `tune` are left out",
     )
     command.add_argument(
         "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"

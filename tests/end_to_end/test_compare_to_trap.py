@@ -86,7 +86,7 @@ def test_a_pooled_system_of_the_seed_becomes_a_bundle_that_the_trap_runs(compari
     scores = {
         picture.label: score_burst([picture.path.read_bytes], classifier).decision.confidence
         for picture in read_labels(data / "labels.csv")
-        if picture.is_test
+        if picture.never_learnt
     }
     assert scores["cat"] > scores["dog"]
 
@@ -97,7 +97,7 @@ def test_frames_of_a_burst_keep_their_own_probabilities(
 ) -> None:
     """In whatever order they are scored."""
     bundle = read_bundle(packed(comparison, "uncia-no-regions"))
-    burst = [picture for picture in read_labels(data / "labels.csv") if picture.is_test][1:4]
+    burst = [picture for picture in read_labels(data / "labels.csv") if picture.never_learnt][1:4]
     [alone] = zip(*(score_bursts(bundle, [[picture]]) for picture in burst), strict=True)
     monkeypatch.setattr("uncia_contract.bursts.decisions.scoring_order", lambda frames: order)
     assert score_bursts(bundle, [burst])[0].tolist() == np.concatenate(alone).tolist()
@@ -176,7 +176,7 @@ def test_three_classes_become_a_bundle_that_the_trap_runs(three_classes: Path, d
     classifier = Classifier(read_bundle(packed(three_classes, "uncia")))
     classifier.check_probes()
     assert classifier.manifest.labels == ("other", "cat", "dog")
-    for picture in (one for one in read_labels(data / "labels.csv") if one.is_test):
+    for picture in (one for one in read_labels(data / "labels.csv") if one.never_learnt):
         row = classifier.probabilities(model_input(picture.path.read_bytes(), classifier.manifest.input_size))
         assert row.sum() == pytest.approx(1, abs=1e-5)
         assert classifier.manifest.labels[row.argmax()] == {"bird": "other"}.get(picture.label, picture.label)

@@ -82,16 +82,16 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
     """About `count` pictures, stratified over light and label.
 
     Args:
-        pictures: of a data set; those of split `test` are not used.
+        pictures: of a data set; those of splits `test` and `tune` are not used.
         size: (width, height) of the model's input.
         count: the most whole pictures that are chosen.
 
     Raises:
         DataError: no row is left, or none can be read.
     """
-    usable = [picture for picture in pictures if not picture.is_test]
+    usable = [picture for picture in pictures if not picture.never_learnt]
     if not usable:
-        raise DataError("no calibration pictures: every row has split `test`; expected some of another split")
+        raise DataError("no calibration pictures: every row has split `test` or `tune`; expected some of another split")
     failures: list[tuple[str, str]] = []
     strata = _strata(_shortlist(usable, max(CANDIDATES, count)), size, failures)
     if not strata:

@@ -2,7 +2,7 @@
 
 Decides what such a file may look like and names the line that does not. Columns `file` and `label` are required;
 `sequence`, `location`, `datetime`, `source` and `split` are optional and empty where absent; others are ignored. `file`
-is relative to the CSV. Rows with split `test` are for evaluation only.
+is relative to the CSV. Rows with split `test` or `tune` are for evaluation only.
 """
 
 import codecs

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TEST_SPLIT = "test"
+NEVER_LEARNT = ("test", "tune")  # splits, however they are capitalised
 SequenceKey = tuple[str, ...]
 
 
@@ -25,7 +25,7 @@ class LabelledPicture:
         location: the data set's id of its place, or "".
         datetime: the time as written, or "".
         source: the collection it came from, or "".
-        split: as written ("test" rows are never trained on or calibrated with), or "".
+        split: as written (rows of "test" and "tune" are never learnt from or calibrated with), or "".
     """
 
     file: str
@@ -38,9 +38,9 @@ class LabelledPicture:
     split: str = ""
 
     @property
-    def is_test(self) -> bool:
-        """Whether neither training nor calibration may see it."""
-        return self.split == TEST_SPLIT
+    def never_learnt(self) -> bool:
+        """Whether neither training nor calibration may see it: rows to test with, and rows to tune rules on."""
+        return self.split.lower() in NEVER_LEARNT
 
 
 def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]]:

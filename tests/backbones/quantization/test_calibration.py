@@ -70,9 +70,12 @@ def test_bursts_and_sources_take_turns(tmp_path: Path) -> None:
     assert Counter(c.picture.sequence for c in chosen.candidates if c.picture.source == "trap")["burst"] == 2
 
 
-def test_the_test_split_is_never_used(pictures: list[LabelledPicture], tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", ["test", "tune", "Tune"])
+def test_pictures_to_test_or_tune_with_are_never_used(
+    pictures: list[LabelledPicture], tmp_path: Path, split: str
+) -> None:
     """Even where it is all that shows an animal."""
-    secret = picture(tmp_path, "secret.jpg", "wolf", split="test")
+    secret = picture(tmp_path, "secret.jpg", "wolf", split=split)
     assert "day/wolf" not in choose([*pictures, secret], SIZE, 100).strata()
 
 

@@ -27,13 +27,13 @@ def test_every_known_column_is_read_and_the_path_is_relative_to_the_csv(tmp_path
 def test_optional_columns_may_be_absent(tmp_path: Path) -> None:
     """Two columns are enough; a byte order mark and blank lines (Excel) do no harm."""
     [picture] = read_labels(write(tmp_path, "\ufefffile,label\r\n\r\nx.jpg,blank\r\n"))
-    assert (picture.file, picture.label, picture.sequence, picture.is_test) == ("x.jpg", "blank", "", False)
+    assert (picture.file, picture.label, picture.sequence, picture.never_learnt) == ("x.jpg", "blank", "", False)
 
 
 def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
     """Split `test`, and only that, keeps a picture from training."""
     pictures = read_labels(write(tmp_path, "file,label,split\na,x,test\nb,x,train\n"))
-    assert [picture.is_test for picture in pictures] == [True, False]
+    assert [picture.never_learnt for picture in pictures] == [True, False]
 
 
 @pytest.mark.parametrize(

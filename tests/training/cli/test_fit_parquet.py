@@ -54,6 +54,9 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "all rows held out": (
         lambda folder: arguments(features(folder / "f", ["fox", "snow_leopard"], "test"), folder / "h"), "no rows of",
     ),
+    "all rows to tune with": (
+        lambda folder: arguments(features(folder / "f", ["fox", "snow_leopard"], "Tune"), folder / "h"), "no rows of",
+    ),
     "no penalty": (
         lambda folder: arguments(features(folder / "f", ["fox", "snow_leopard"]), folder / "h", "--c", "0"),
         "--c 0.0: expected more than 0",

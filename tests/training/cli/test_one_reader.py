@@ -160,6 +160,20 @@ def test_data_without_one_readable_picture_are_refused(
     assert not (tmp_path / "f.parquet").exists() and not (tmp_path / "evaluated.json").exists()
 
 
+@pytest.mark.parametrize("split", ["test", "tune", "Tune"])
+@pytest.mark.parametrize("command", ["fit", "compare"])
+def test_pictures_to_test_or_tune_with_are_never_learnt_from(
+    tmp_path: Path, bundle: Path, backbone: Path, command: str, split: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there are no others, the command ends and says why."""
+    for n in range(2):
+        picture(tmp_path / f"{n}.jpg", seed=n)
+    rows = ["file,label,split", f"0.jpg,snow_leopard,{split}", f"1.jpg,other,{split}"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    assert run(command, tmp_path / "labels.csv", tmp_path, bundle, backbone) == 2
+    assert "such pictures are never learnt from" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_label_written_in_another_way_is_refused(
     command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]

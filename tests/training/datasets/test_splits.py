@@ -54,8 +54,8 @@ def test_a_class_of_one_sequence_is_refused():
 
 def test_test_rows_alone_leave_nothing_to_learn():
     """All rows of split test: an empty side."""
-    with pytest.raises(DataError, match="nothing is left to learn from"):
-        check_classes([picture("a", split="test")], ["cat"])
+    with pytest.raises(DataError, match="never learnt from"):
+        check_classes([picture("a", split="test"), picture("b", split="Tune")], ["cat"])
 
 
 def test_a_class_of_one_place_is_refused_with_the_remedy():

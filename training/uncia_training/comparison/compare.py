@@ -171,14 +171,9 @@ def _missing(failures: Sequence[PictureFailure]) -> list[str]:
 
 def _without_leaks(seen: Inspection) -> tuple[Inspection, list[str]]:
     """Without training pictures that the test split has as well, byte for byte."""
-    test = {
-        content: picture.file for content, picture in zip(seen.contents, seen.pictures, strict=True) if picture.is_test
-    }
-    leaked = [
-        index
-        for index, (content, picture) in enumerate(zip(seen.contents, seen.pictures, strict=True))
-        if content in test and not picture.is_test
-    ]
+    read = list(zip(seen.contents, seen.pictures, strict=True))
+    test = {content: picture.file for content, picture in read if picture.never_learnt}
+    leaked = [index for index, (content, picture) in enumerate(read) if content in test and not picture.never_learnt]
     warnings = [
         f"{seen.pictures[index].file}: the same bytes as the test picture {test[seen.contents[index]]}; not learnt "
         "from; delete one of them"
@@ -273,8 +268,8 @@ def _cross_validated(
     comparison: Comparison, units: Sequence[str], progress: Callable[[int, int], None]
 ) -> dict[FitKey, CrossValidatedScores]:
     settings, labels, names = comparison.settings, comparison.labels, np.asarray(units)
-    learnt = np.array([not picture.is_test for picture in comparison.inspection.pictures])
-    files = [picture.file for picture in comparison.inspection.pictures if not picture.is_test]
+    learnt = np.array([not picture.never_learnt for picture in comparison.inspection.pictures])
+    files = [picture.file for picture in comparison.inspection.pictures if not picture.never_learnt]
     plan = CrossValidation(
         pictures=comparison.inspection.pictures,
         labels=labels,

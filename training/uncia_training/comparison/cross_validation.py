@@ -55,7 +55,7 @@ class CrossValidation:
 
     def assign(self, repeat: int) -> NDArray[np.intp]:
         """The fold that holds each picture out; -1 for those that are never learnt from."""
-        learnt = np.array([not picture.is_test for picture in self.pictures])
+        learnt = np.array([not picture.never_learnt for picture in self.pictures])
         folds = np.full(len(self.labels), -1, np.intp)
         names = self.units[learnt].tolist()
         folds[learnt] = assign_folds(self.labels[learnt], names, ["one"] * len(names), self.folds, self.seed + repeat)

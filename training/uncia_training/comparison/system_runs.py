@@ -52,7 +52,7 @@ def leave_runs(
     """
     if comparison.backbone is None:
         return []
-    learnt = [picture for picture in comparison.inspection.pictures if not picture.is_test]
+    learnt = [picture for picture in comparison.inspection.pictures if not picture.never_learnt]
     figures = {one["name"]: one for one in content["systems"]}
     packed = [result for result in comparison.results if result.system.packs]
     heads = _heads(comparison, [result.system for result in packed], progress)
@@ -69,7 +69,7 @@ def _heads(
 ) -> dict[FitKey, tuple[Sequence[Crop], HeadFit]]:
     """What was looked at and the head, for each fit that these systems need; several are made at once."""
     recipe = Recipe(comparison.settings.seed, comparison.settings.prior)
-    learnt = np.array([not picture.is_test for picture in comparison.inspection.pictures])
+    learnt = np.array([not picture.never_learnt for picture in comparison.inspection.pictures])
     keys = list(dict.fromkeys(system.on_trap.fit for system in systems))
 
     def fit(key: FitKey) -> tuple[Sequence[Crop], HeadFit]:
@@ -89,7 +89,7 @@ def _run(
     comparison: Comparison, result: Result, fitted: HeadFit, figures: dict[str, Any], sources: Sequence[Source]
 ) -> Run:
     settings, system = comparison.settings, result.system
-    learnt = [picture for picture in comparison.inspection.pictures if not picture.is_test]
+    learnt = [picture for picture in comparison.inspection.pictures if not picture.never_learnt]
     threshold = fitted.thresholds[0]
     bundled = figures.get("int8", figures)
     return Run(

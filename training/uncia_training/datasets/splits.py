@@ -22,6 +22,9 @@ from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_ke
 
 Split = Literal["location", "source", "sequence", "random"]
 FOLDS = 4
+NOTHING_TO_LEARN = (
+    "every picture has split `test` or `tune`, and such pictures are never learnt from; add pictures of another split"
+)
 
 
 def split_units(
@@ -96,9 +99,9 @@ def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) 
     Raises:
         DataError: a class without pictures, or with fewer than two sequences; everything or nothing is test.
     """
-    train = [picture for picture in pictures if not picture.is_test]
+    train = [picture for picture in pictures if not picture.never_learnt]
     if not train:
-        raise DataError("every picture has split `test`: nothing is left to learn from; give some another split")
+        raise DataError(NOTHING_TO_LEARN)
     seen: dict[str, dict[SequenceKey, str]] = defaultdict(dict)
     labels = Counter(picture.label for picture in train)
     for picture in train:

@@ -56,7 +56,7 @@ def networks(
     Args:
         choice: which network.
         features: of `systems.System.features`.
-        pictures: what the int8 network is calibrated with; those of split `test` are not used.
+        pictures: what the int8 network is calibrated with; those of splits `test` and `tune` are not used.
         cache: where models are kept.
         progress: told the name of a step, and how many of how many parts of it are done.
     """

@@ -30,6 +30,7 @@ from uncia_training.datasets.duplicates import duplicate_groups
 from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.similar_hashes import miniature
+from uncia_training.datasets.splits import NOTHING_TO_LEARN
 from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.extract import Int8Network, extract_augmented
@@ -74,7 +75,7 @@ def fit(
     Raises:
         DataError: a class is missing, or has too few groups to hold any out.
     """
-    train = [picture for picture in pictures if not picture.is_test]
+    train = [picture for picture in pictures if not picture.never_learnt]
     _check_classes(train, settings.positive)
     rule = RegionRule()
     network, workers = Int8Network(backbone.description.backbone, backbone.model), os.cpu_count() or 1
@@ -116,12 +117,14 @@ def fit_to_folder(
     """Fits and leaves the run in `out`."""
     backbone = read_backbone(backbone_folder)
     fitted = fit(pictures, backbone, settings, sources, progress)
-    train = [picture for picture in pictures if not picture.is_test]
+    train = [picture for picture in pictures if not picture.never_learnt]
     write_run(out, fitted.run, fitted.head, backbone, train, fitted.held_out)
     return fitted
 
 
 def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) -> None:
+    if not pictures:
+        raise DataError(NOTHING_TO_LEARN)
     labels = Counter(picture.label for picture in pictures)
     for name in positive:
         if labels[name] == 0:

@@ -1,7 +1,8 @@
 """A head fitted on features in Parquet: which rows are learnt from, and what their classes are.
 
-Decides that rows of split `test`, without label or without features are left out, and that class 0 is everything that
-is not asked for. scikit-learn fits here, Spark ML in `spark_fit`: the same penalty, the same balance of classes.
+Decides that rows of splits `test` and `tune`, without label or without features are left out, and that class 0 is
+everything that is not asked for. scikit-learn fits here, Spark ML in `spark_fit`: the same penalty, the same balance of
+classes.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from uncia_contract.datasets.positive_labels import NEGATIVE, check_labels
 from uncia_contract.errors import DataError
-from uncia_contract.runs.labels import TEST_SPLIT
+from uncia_contract.runs.labels import NEVER_LEARNT
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
 
 
@@ -39,12 +40,14 @@ def read_rows(path: Path, positive: Sequence[str]) -> tuple[Features, Labels]:
             writing.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
     columns = ["features", "label"]
     try:
         data = ds.dataset(path, format="parquet")
-        chosen = ds.field("failure").is_null() & (ds.field("split") != TEST_SPLIT) & (ds.field("label") != "")
+        learnt = ~pc.utf8_lower(ds.field("split")).isin(NEVER_LEARNT)
+        chosen = ds.field("failure").is_null() & learnt & (ds.field("label") != "")
         table = data.to_table(columns=columns, filter=chosen).combine_chunks()
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         reason = str(error).splitlines()[0]

@@ -63,13 +63,13 @@ def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
         "label": first.label,
         "frames": len(frames),
         "frames_with_region": sum(int(frame) in comparison.regions for frame in frames),
-        "never_learnt_from": first.is_test,
+        "never_learnt_from": first.never_learnt,
     }
 
 
 def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[str, Any] | None:
     """What every system says of the sequences of split `test`; None where there are none."""
-    test = np.array([picture.is_test for picture in comparison.inspection.pictures])
+    test = np.array([picture.never_learnt for picture in comparison.inspection.pictures])
     if not test.any():
         return None
     numbers = np.unique(comparison.sequences[test])

@@ -65,7 +65,7 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
 
 def _data(comparison: Comparison) -> dict[str, Any]:
     seen = comparison.inspection
-    test = [picture.is_test for picture in seen.pictures]
+    test = [picture.never_learnt for picture in seen.pictures]
     return {
         "pictures": len(seen.pictures),
         "labels": dict(sorted(Counter(picture.label for picture in seen.pictures).items())),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from uncia_contract.datasets.positive_labels import check_labels
-from uncia_contract.runs.labels import TEST_SPLIT
+from uncia_contract.runs.labels import NEVER_LEARNT
 from uncia_training.fitting.logistic import Linear, class_rows
 from uncia_training.fitting.parquet_fit import check_classes, classes_of
 
@@ -58,7 +58,8 @@ def _labelled(session: Any, path: str, positive: Sequence[str]) -> Any:
     number = f.lit(0.0)
     for index, name in enumerate(classes_of(positive)[1:], start=1):
         number = f.when(f.col("label") == name, f.lit(float(index))).otherwise(number)
-    rows = session.read.parquet(path).where(f"failure is null and split <> '{TEST_SPLIT}' and label <> ''")
+    rows = session.read.parquet(path).where("failure is null and label <> ''")
+    rows = rows.where(~f.lower("split").isin(*NEVER_LEARNT))
     return rows.select(array_to_vector("features").alias("features"), number.alias("class"))
 
 
