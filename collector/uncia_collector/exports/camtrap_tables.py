@@ -1,30 +1,13 @@
-"""The three tables of Camtrap DP 1.0: their columns in the standard's order, and how a table is written into a zip."""
+"""The three tables of Camtrap DP 1.0: how a table is described and written into a zip."""
 
 import csv
 import io
 import zipfile
 from collections.abc import Iterable
 
+from uncia_contract.datasets.camtrap_columns import COLUMNS
+
 BASE = "https://raw.githubusercontent.com/tdwg/camtrap-dp/1.0.2/"
-COLUMNS = {
-    "deployments": [
-        "deploymentID", "locationID", "locationName", "latitude", "longitude", "coordinateUncertainty",
-        "deploymentStart", "deploymentEnd", "setupBy", "cameraID", "cameraModel", "cameraDelay", "cameraHeight",
-        "cameraDepth", "cameraTilt", "cameraHeading", "detectionDistance", "timestampIssues", "baitUse",
-        "featureType", "habitat", "deploymentGroups", "deploymentTags", "deploymentComments"
-    ],
-    "media": [
-        "mediaID", "deploymentID", "captureMethod", "timestamp", "filePath", "filePublic", "fileName",
-        "fileMediatype", "exifData", "favorite", "mediaComments"
-    ],
-    "observations": [
-        "observationID", "deploymentID", "mediaID", "eventID", "eventStart", "eventEnd", "observationLevel",
-        "observationType", "cameraSetupType", "scientificName", "count", "lifeStage", "sex", "behavior",
-        "individualID", "individualPositionRadius", "individualPositionAngle", "individualSpeed", "bboxX", "bboxY",
-        "bboxWidth", "bboxHeight", "classificationMethod", "classifiedBy", "classificationTimestamp",
-        "classificationProbability", "observationTags", "observationComments"
-    ],
-}  # fmt: skip
 
 Row = dict[str, object]
 

@@ -1,128 +1,205 @@
-"""Camtrap DP packages (camtrap-dp.tdwg.org): deployments, media and observations as CSV.
+"""Labelled pictures of a Camtrap DP package.
 
-Decides how they become labelled pictures: an event is a sequence, a deployment's location (else the deployment) is the
-place, the scientific name is the label (`blank` and other observation types by their own name). An observation of an
-event labels all its media; one of a single medium wins over it. Media that are no JPEGs, that nobody observed, or whose
-observation is `unclassified` or `unknown` are left out.
+Decides how its rows become them: an event is a sequence, a deployment's location (else the deployment) is the place.
+The label is the scientific name, else the label that an uncia wrote down as a tag, else the kind of the observation;
+who outranks whom is for `camtrap_events` to say. Left out, and counted: media that are no pictures, that nobody
+observed, or of which it is unknown what they show. Media at an address are expected beside the package under their
+`fileName`; under `deploymentID/` where several media have that name.
 """
 
-import csv
-from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
-import msgspec
-
+from uncia_contract.datasets.camtrap_events import (
+    CamtrapEvent,
+    by_machine,
+    deciding,
+    is_of_medium,
+    split_events,
+    tag_of,
+)
+from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row
+from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.other_formats import MEDIA_TYPES
 from uncia_contract.runs.labels import LabelledPicture
 
-DATAPACKAGE = "datapackage.json"
-_UNTOLD = {"unclassified", "unknown", ""}
-Row = dict[str, str]
+_log = logging.getLogger(__name__)
 
 
-def read_camtrap_dp(folder: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]:
-    """The labelled pictures of a package whose media lie beside it.
+@dataclass
+class _Deployment:
+    row: Row
+    media: list[Row] = field(default_factory=list)
+    observations: list[Row] = field(default_factory=list)
 
-    A positive label may be written with an underscore for a space: `Panthera_uncia`.
+
+def read_camtrap_dp(path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC) -> list[LabelledPicture]:
+    """The labelled pictures of a package whose media lie in its folder, or beside its zip.
+
+    A positive label may be written with an underscore for a space: `Panthera_uncia`. What was left out, and how times
+    without an offset were taken, is logged in a line each.
+
+    Args:
+        path: the package's folder, its datapackage.json or a zip.
+        positive: labels that win where a picture has several.
+        zone: of times that name no offset, where the deployment tells none.
 
     Raises:
-        DataError: a table is missing or lacks a column; no picture of it is observed.
+        DataError: not such a package; a row leads nowhere; the pictures lie inside the zip; none is observed; a label
+            differs from a positive one only in writing.
     """
-    name = _package_name(folder)
-    places = {row["deploymentID"]: row for row in _rows(folder, "deployments", ("deploymentID",))}
-    observations = _rows(folder, "observations", ("deploymentID", "mediaID", "eventID", "observationType"))
-    media = _rows(folder, "media", ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype"))
-    own, events = _observed(observations, positive)
-    pictures = []
-    for row in media:
-        event = own[row["mediaID"]][1] if row["mediaID"] in own else _event_of(row, events)
-        labels = own[row["mediaID"]][0] if row["mediaID"] in own else events.get(event, ([], "", ""))[0]
-        if labels and row["fileMediatype"] in ("image/jpeg", "image/jpg"):
-            pictures.append(_picture(folder, row, strongest(labels, positive), event, places, name))
+    with CamtrapTables(path, None if zone is UTC else zone) as tables:
+        found = _Pictures(tables, positive)
+        deployments = _deployments(tables)
+        pictures = found.of(deployments)
+        if tables.zone_note:
+            _log.warning("%s", tables.zone_note)
+    total = sum(len(one.media) for one in deployments.values())
+    told = ", ".join(f"{count} {what}" for what, count in sorted(found.left_out.items()))
     if not pictures:
-        raise DataError(f"{folder}: none of {len(media)} media is a JPEG with an observation that names what it shows")
+        raise DataError(f"{path}: none of {total} media is a picture that anybody classified ({told or 'no media'})")
+    if told or found.machines:
+        machines = f" ({found.machines} by a machine alone)" if found.machines else ""
+        _log.warning("%s: %d media: %d labelled%s%s", path, total, len(pictures), machines, told and f", {told}")
     return pictures
 
 
-def _package_name(folder: Path) -> str:
-    try:
-        return str(msgspec.json.decode((folder / DATAPACKAGE).read_bytes()).get("name", folder.name))
-    except (OSError, msgspec.DecodeError, AttributeError) as error:
-        raise DataError(f"{folder / DATAPACKAGE}: {error}; expected a Camtrap DP package") from error
+def _deployments(tables: CamtrapTables) -> dict[str, _Deployment]:
+    """The rows of each deployment.
+
+    Raises:
+        DataError: an id is there twice or leads nowhere.
+    """
+    found: dict[str, _Deployment] = {}
+    for line in tables.lines("deployments", ("deploymentID",)):
+        if _value(line, "deploymentID") in found:
+            raise DataError(f"{line.where}: id {line.row['deploymentID']!r} is there twice")
+        found[line.row["deploymentID"]] = _Deployment(line.row)
+    media: set[str] = set()
+    for line in tables.lines("media", ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")):
+        _value(line, "filePath")
+        if _value(line, "mediaID") in media:
+            raise DataError(f"{line.where}: id {line.row['mediaID']!r} is there twice")
+        media.add(line.row["mediaID"])
+        _of(line, found, tables).media.append(line.row)
+    for line in tables.lines("observations", ("deploymentID", "mediaID", "eventID", "observationType")):
+        if line.row.get("mediaID", "") not in media | {""}:
+            raise DataError(f"{line.where}: mediaID {line.row['mediaID']!r} is not in {tables.where('media')}")
+        _of(line, found, tables).observations.append(line.row)
+    return found
 
 
-def _rows(folder: Path, table: str, columns: Sequence[str]) -> list[Row]:
-    path = folder / f"{table}.csv"
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            rows = [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(text)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: {error}; a Camtrap DP package has deployments, media and observations.csv") from error
-    lacking = [column for column in columns if rows and column not in rows[0]]
-    if lacking or not rows:
-        raise DataError(f"{path}: {'no rows' if not rows else f'no column {lacking[0]}'}; expected Camtrap DP 1.0")
-    return rows
+def _of(line: Line, deployments: dict[str, _Deployment], tables: CamtrapTables) -> _Deployment:
+    known = _value(line, "deploymentID")
+    if known not in deployments:
+        raise DataError(f"{line.where}: deploymentID {known!r} is not in {tables.where('deployments')}")
+    return deployments[known]
 
 
-Event = tuple[list[str], str, str]
+def _value(line: Line, column: str) -> str:
+    if column not in line.row:
+        raise DataError(f"{line.where}: {column} is empty")
+    return line.row[column]
 
 
-def _observed(
-    observations: Sequence[Row], positive: Sequence[str]
-) -> tuple[dict[str, tuple[list[str], str]], dict[str, Event]]:
-    """Labels and event of each medium observed by itself; labels, deployment and span of each event."""
-    own: dict[str, tuple[list[str], str]] = {}
-    events: dict[str, Event] = {}
-    for row in observations:
-        label = _label(row, positive)
-        if label in _UNTOLD:
-            continue
-        if row["mediaID"]:
-            own.setdefault(row["mediaID"], ([], row["eventID"]))[0].append(label)
-        else:
-            span = f"{row.get('eventStart', '')}|{row.get('eventEnd', '')}"
-            events.setdefault(row["eventID"], ([], row["deploymentID"], span))[0].append(label)
-    return own, events
+class _Pictures:
+    """Media on their way to labelled pictures, and what was counted on it."""
+
+    def __init__(self, tables: CamtrapTables, positive: Sequence[str]) -> None:
+        self.tables, self.positive = tables, positive
+        self.left_out: Counter[str] = Counter()
+        self.machines = 0  # pictures whose label is a machine's
+        self._labels: dict[str, str] = {}  # each that decides, and where it stands
+
+    def of(self, deployments: dict[str, _Deployment]) -> list[LabelledPicture]:
+        """The pictures, deployment by deployment, in the order of the tables."""
+        files = _files([row for one in deployments.values() for row in one.media])
+        split = {known: split_events(one.media, one.observations) for known, one in deployments.items()}
+        names = Counter(name for events, _ in split.values() for name in {_name(event) for event in events})
+        found = []
+        for known, (events, loose) in split.items():
+            labelled: dict[str, tuple[str, str]] = {}
+            for event in (*events, loose):
+                name = "" if event is loose else _name(event)
+                sequence = f"{known} {name}" if names[name] > 1 else name  # ids are unique within a deployment alone
+                labelled |= {medium: (label, sequence) for medium, label in self._labelled(event)}
+            found += [
+                self._picture(row, files[row["mediaID"]], deployments[known].row, *labelled[row["mediaID"]])
+                for row in deployments[known].media
+                if row["mediaID"] in labelled
+            ]
+        where = self.tables.where("observations")
+        check_labels(((label, f"{where}: {known}") for label, known in self._labels.items()), self.positive)
+        return found
+
+    def _labelled(self, event: CamtrapEvent) -> Iterator[tuple[str, str]]:
+        """Each picture of the event with its label; what has none is counted."""
+        own: dict[str, list[Row]] = {}
+        for row in event.observations:
+            if is_of_medium(row):
+                own.setdefault(row["mediaID"], []).append(row)
+        whole = event.whole
+        for row in event.media:
+            kind = row.get("fileMediatype", "unknown").lower()
+            words = deciding(row, whole, own.get(row["mediaID"], ()))
+            said = {label: word for word in words if (label := _label(word, self.positive))}
+            if kind not in MEDIA_TYPES:
+                self.left_out[f"of type {kind}"] += 1
+            elif not said:
+                self.left_out["of which it is unknown what they show" if words else "that nobody classified"] += 1
+            else:
+                self.machines += by_machine(words[0])
+                self._labels |= {label: word.get("observationID", "") for label, word in said.items()}
+                yield row["mediaID"], strongest([*said], self.positive)
+
+    def _picture(self, row: Row, file: str, deployment: Row, label: str, sequence: str) -> LabelledPicture:
+        if self.tables.files.zipped(file):
+            raise DataError(f"{self.tables.files.path}: {file} lies inside the zip; unpack it and name its folder")
+        return LabelledPicture(
+            file=file,
+            path=self.tables.files.folder / file,
+            label=label,
+            sequence=sequence,
+            location=deployment.get("locationID", deployment["deploymentID"]),
+            datetime=row.get("timestamp", ""),
+            source=self.tables.name,
+        )
+
+
+def _name(event: CamtrapEvent) -> str:
+    """The event's id, else its start and end."""
+    return event.id or "/".join(event.whole[0].get(column, "") for column in ("eventStart", "eventEnd"))
 
 
 def _label(row: Row, positive: Sequence[str]) -> str:
-    if row["observationType"] != "animal":
-        return row["observationType"]
-    name = row.get("scientificName", "") or "animal"
-    return next((label for label in positive if label.replace("_", " ") == name), name)
+    """What an observation calls what it shows; "" where it is not known."""
+    kind, tag = row["observationType"], tag_of(row) or ""
+    name = row.get("scientificName", "") if kind == "animal" else ""
+    known = {text.replace("_", " ") for text in (name, tag) if text}
+    ours = next((label for label in positive if label.replace("_", " ") in known), "")
+    return ours or name or tag or ("" if kind == "unknown" else kind)
 
 
-def _event_of(medium: Row, events: dict[str, Event]) -> str:
-    """The event whose deployment and span hold the medium; "" where there is none."""
-    time = _time(medium["timestamp"])
-    for event, (_, deployment, span) in events.items():
-        start, _, end = span.partition("|")
-        first, last = _time(start), _time(end)
-        if deployment == medium["deploymentID"] and time and first and last and first <= time <= last:
-            return event
-    return ""
+def _files(media: Sequence[Row]) -> dict[str, str]:
+    """Where each medium is expected, relative to the package; no two at an address in one place."""
+    found = {row["mediaID"]: row["filePath"] for row in media}
+    remote = {row["mediaID"]: row for row in media if "://" in row["filePath"]}
+    found |= {known: row.get("fileName") or _last_part(row["filePath"]) for known, row in remote.items()}
+    for folder in ("{deploymentID}/{name}", "{deploymentID}/{mediaID}/{name}"):
+        taken = Counter(found.values())
+        for known, row in remote.items():
+            if taken[found[known]] > 1:
+                name = row.get("fileName") or _last_part(row["filePath"])
+                found[known] = folder.format(deploymentID=row["deploymentID"], mediaID=known, name=name)
+    return found
 
 
-def _time(text: str) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return time if time.tzinfo else None
-
-
-def _picture(folder: Path, row: Row, label: str, event: str, places: dict[str, Row], source: str) -> LabelledPicture:
-    remote = "://" in row["filePath"]
-    file = row.get("fileName") or Path(row["filePath"]).name if remote else row["filePath"]
-    deployment = places.get(row["deploymentID"], {})
-    return LabelledPicture(
-        file=file,
-        path=folder / file,
-        label=label,
-        sequence=event,
-        location=deployment.get("locationID") or row["deploymentID"],
-        datetime=row["timestamp"],
-        source=source,
-    )
+def _last_part(address: str) -> str:
+    return unquote(PurePosixPath(urlsplit(address).path).name)

@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from uncia_contract.datasets.detector_results import refuse_detector_file
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
-from uncia_contract.errors import DataError
+from uncia_contract.errors import UNDECODABLE, DataError
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -67,7 +68,8 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
     """
     try:
         coco = msgspec.json.decode(path.read_bytes(), type=CocoFile)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNDECODABLE) as error:
+        refuse_detector_file(path)
         raise DataError(
             f"{path}: {error}; expected COCO Camera Traps JSON (images, annotations, categories)"
         ) from error

@@ -1,7 +1,7 @@
 """Labelled pictures from whatever a data set comes as.
 
 Decides which reader takes a path: a folder with `datapackage.json` is Camtrap DP, another folder holds one
-for each label; `.json` is COCO Camera Traps or a Camtrap DP's `datapackage.json`; all else is our CSV.
+for each label; `.json` is COCO Camera Traps or Camtrap DP's `datapackage.json`, `.zip` Camtrap DP; all else is our CSV.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule
-from uncia_contract.datasets.camtrap_labels import DATAPACKAGE, read_camtrap_dp
+from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
 from uncia_contract.datasets.coco_labels import read_coco
 from uncia_contract.datasets.csv_labels import read_labels
+from uncia_contract.datasets.package_files import DATAPACKAGE
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
 from uncia_contract.errors import DataError
@@ -35,16 +36,16 @@ def read_data(
     Raises:
         DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
     """
-    pictures = _read(data, positive)
+    pictures = _read(data, positive, zone)
     check_labels(((picture.label, f"{data}: {picture.file}") for picture in pictures), positive)
     return with_sequences(pictures, rule, zone)
 
 
-def _read(data: Path, positive: Sequence[str]) -> list[LabelledPicture]:
-    if data.is_dir():
-        return read_camtrap_dp(data, positive) if (data / DATAPACKAGE).exists() else _read_folders(data)
-    if data.name == DATAPACKAGE:
-        return read_camtrap_dp(data.parent, positive)
+def _read(data: Path, positive: Sequence[str], zone: tzinfo) -> list[LabelledPicture]:
+    if data.is_dir() and not (data / DATAPACKAGE).exists():
+        return _read_folders(data)
+    if data.is_dir() or data.name == DATAPACKAGE or data.suffix.lower() == ".zip":
+        return read_camtrap_dp(data, positive, zone)
     return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)
 
 

@@ -19,6 +19,7 @@ from uncia_contract.pictures.exif import Taken, taken
 from uncia_contract.pictures.jpeg import MAX_PIXELS, PILLOW_ERRORS, jpeg_taken, picture_bytes, undecodable
 
 FORMATS = ("PNG", "TIFF", "WEBP")
+MEDIA_TYPES = frozenset({"image/jpeg", "image/jpg", "image/pjpeg", "image/png", "image/tiff", "image/webp"})
 EXPECTED = "expected JPEG, PNG, TIFF or WebP"
 _START_BYTES = 32
 _DNG_VERSION, _REDUCED = 0xC612, 1  # a tag; the bit of NewSubfileType that a thumbnail has

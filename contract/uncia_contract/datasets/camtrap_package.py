@@ -1,0 +1,199 @@
+"""A Camtrap DP 1 package (camtrap-dp.tdwg.org): what it says of itself, and its three tables row by row.
+
+Decides: #1 tables are those that `resources` names; where there are no `resources`, deployments.csv, media.csv and
+observations.csv. #2 The profile is Camtrap DP 1, at whatever address; one without a version is judged by its columns.
+#3 What the standard counts as missing (NA, NaN) is no value. #4 A time without an offset is taken with its
+deployment's, as deploymentStart or deploymentEnd tells it, else in the zone that is handed in, else as UTC; `zone_note`
+says so. Which rows are one event is for `camtrap_events` to say.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+from uncia_contract.datasets.camtrap_columns import COLUMNS
+from uncia_contract.datasets.detector_results import refuse_detector_results
+from uncia_contract.datasets.package_files import package_files
+from uncia_contract.datasets.resource_tables import ResourceTable, resource_table
+from uncia_contract.errors import DataError
+
+Row = dict[str, str]
+_MISSING = frozenset({"", "NA", "NaN", "nan"})
+_VERSION = re.compile(r"(?<![\d.])v?(\d+)\.\d+(?:\.\d+)*(?![\d.])")
+_TIMES = {
+    "deployments": ("deploymentStart", "deploymentEnd"),
+    "media": ("timestamp",),
+    "observations": ("eventStart", "eventEnd"),
+}
+_MOST_LEVELS = 64  # of datapackage.json: whoever writes it again must get through it
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table, without its empty values, and where it stands."""
+
+    path: str
+    number: int
+    row: Row
+
+    @property
+    def where(self) -> str:
+        """For messages."""
+        return f"{self.path}, line {self.number}"
+
+
+class CamtrapTables:
+    """The package at a path: its folder, its datapackage.json or a zip. A context manager.
+
+    Attributes:
+        files: by their names in the package.
+        description: datapackage.json.
+        name: as the package calls itself, else the path's.
+    """
+
+    def __init__(self, path: Path, zone: tzinfo | None = None) -> None:
+        """Read datapackage.json and where the deployments' clocks stood.
+
+        Args:
+            path: see the class.
+            zone: of times that name no offset, of deployments that name none; None where it is not known.
+
+        Raises:
+            DataError: not such a package.
+        """
+        self.files = package_files(path)
+        self._zone = zone
+        self._zones: dict[str, tzinfo] = {}
+        self._unzoned: Counter[str] = Counter()
+        try:
+            self.description = self._described()
+            self.name = str(self.description.get("name") or path.stem)
+            self._tables = {name: self._table(name) for name in COLUMNS}
+        except DataError:
+            self.files.close()
+            raise
+
+    def __enter__(self) -> "CamtrapTables":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.files.close()
+
+    def where(self, table: str) -> str:
+        """The (first) file of a table, for messages."""
+        return self._tables[table].where(self._tables[table].paths[0])
+
+    def lines(self, table: str, required: Sequence[str] = ()) -> Iterator[Line]:
+        """The rows of a table; deployments must be read before the others (#4).
+
+        Raises:
+            DataError: it cannot be read, or lacks a required column.
+        """
+        for path, number, cells in self._tables[table].rows(required):
+            if "\0" in "".join(cells.values()):
+                raise DataError(f"{path}, line {number}: a NUL in a text")
+            row = {name: value for name, value in cells.items() if name and value not in _MISSING}
+            if table == "deployments":
+                self._zones |= {row.get("deploymentID", ""): zone for zone in [_zone_of(row)] if zone}
+            for column in _TIMES[table]:
+                if column in row:
+                    row[column] = self._with_offset(row[column], row.get("deploymentID", ""))
+            yield Line(path, number, row)
+
+    @property
+    def zone_note(self) -> str | None:
+        """How the times that name no offset were taken; None where all that were read name one."""
+        if not self._unzoned:
+            return None
+        taken = "; ".join(f"{count} {how}" for how, count in sorted(self._unzoned.items()))
+        return f"{self.files.path}: times that name no offset: {taken}"
+
+    def _with_offset(self, text: str, deployment: str) -> str:
+        time = _time(text)
+        if time is None or time.tzinfo:
+            return text
+        zone, how = self._zones.get(deployment), "taken with their deployment's"
+        if zone is None:
+            zone, how = self._zone, "taken in the zone that was given" if self._zone else "taken as UTC"
+        self._unzoned[how] += 1
+        return text if zone is None else time.replace(tzinfo=zone).isoformat()
+
+    def _described(self) -> dict[str, Any]:
+        where = f"{self.files.path}/{self.files.descriptor}"
+        content = self.files.read(self.files.descriptor)
+        if content is None:
+            unpack = "; unpack a zip of anything else" if self.files.path.is_file() else ""
+            raise DataError(f"{self.files.path}: holds no datapackage.json; expected a Camtrap DP package{unpack}")
+        try:
+            described = json.loads(content)
+            deep = _levels(described) > _MOST_LEVELS
+        except RecursionError:
+            deep = True
+        except ValueError as error:
+            raise DataError(f"{where}: {error}; expected Camtrap DP's datapackage.json") from error
+        if deep:
+            raise DataError(f"{where}: nested more than {_MOST_LEVELS} levels deep; expected Camtrap DP's")
+        refuse_detector_results(where, described)
+        if not isinstance(described, dict):
+            raise DataError(f"{where}: a {type(described).__name__}; expected Camtrap DP's datapackage.json, an object")
+        if "\\u0000" in json.dumps(described):
+            raise DataError(f"{where}: a NUL in a text; expected Camtrap DP's datapackage.json")
+        _check_profile(where, described.get("profile"))
+        return described
+
+    def _table(self, name: str) -> ResourceTable:
+        if "resources" not in self.description:
+            return resource_table(self.files, {"name": name, "path": f"{name}.csv"}, COLUMNS[name])
+        resources = self.description["resources"]
+        for resource in resources if isinstance(resources, list) else ():
+            if isinstance(resource, dict) and resource.get("name") == name:
+                return resource_table(self.files, resource, COLUMNS[name])
+        raise DataError(f"{self.files.path}: datapackage.json names no file for {name!r}")
+
+
+def moment_of(text: str) -> datetime | None:
+    """A time of a table as an aware one; without an offset as UTC; None where it is none."""
+    time = _time(text)
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _zone_of(deployment: Row) -> tzinfo | None:
+    """The offset that its clock had."""
+    times = (_time(deployment.get(column, "")) for column in _TIMES["deployments"])
+    return next((time.tzinfo for time in times if time and time.tzinfo), None)
+
+
+def _check_profile(where: str, profile: object) -> None:
+    """#2."""
+    if profile is None:
+        return
+    versions = _VERSION.findall(str(profile))
+    if "camtrap" not in str(profile).lower() or (versions and versions[-1] != "1"):
+        older = "; camtrapdp (R) writes older ones as 1.0" if versions and versions[-1] == "0" else ""
+        raise DataError(f"{where}: profile {str(profile)[:120]!r}, expected Camtrap DP 1.x{older}")
+
+
+def _levels(value: object) -> int:
+    """How deep lists and objects are nested."""
+    levels, inside = 0, [value]
+    while inside:
+        levels += 1
+        inside = [
+            deeper
+            for one in inside
+            if isinstance(one, dict | list)
+            for deeper in (one.values() if isinstance(one, dict) else one)
+        ]
+    return levels
