@@ -1,6 +1,7 @@
 """`uncia-collect import`: take in a survey of others."""
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.settings import read_settings
+from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.errors import DataError
 
 
 def add_import(command: argparse.ArgumentParser) -> None:
     """The arguments of `import`."""
     command.add_argument("package", type=Path, metavar="PACKAGE", help="its folder, datapackage.json or zip")
+    command.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     add_catalogue(command)
     command.set_defaults(run=_import)
 
@@ -25,7 +28,12 @@ def _import(arguments: argparse.Namespace) -> int:
     if root is None:
         raise DataError("where do pictures go? expected --config TOML or --data DIR")
     folder = FrameFolder(root, settings.min_free_bytes if settings else 0)
-    with CamtrapPackage(arguments.package) as package, open_catalogue(arguments, create=True) as database:
+    with (
+        CamtrapPackage(arguments.package, arguments.utc_offset) as package,
+        open_catalogue(arguments, create=True) as database,
+    ):
+        if package.zone_note:
+            print(package.zone_note, file=sys.stderr)
         counts = SurveyImport(package, database, folder, datetime.now(UTC)).run()
         print(f"{package.title}: {counts.summary}")
     return 0

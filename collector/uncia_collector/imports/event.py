@@ -19,12 +19,12 @@ from msgspec import Struct
 from uncia_collector.catalogue.deployments import moment
 from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.species import SPECIES
+from uncia_contract.datasets.camtrap_events import by_machine, tag_of
+from uncia_contract.datasets.camtrap_package import Row
 
-Row = dict[str, str]
 THE_ANIMAL, UNCLASSIFIED = "snow_leopard", "unclassified"
 _LABELS = {name: label for label, name in SPECIES.items()}
 _OTHERS = {"human": "person", "vehicle": "vehicle", "blank": "blank", "unknown": "unknown", "animal": "animal"}
-_TAG = "label:"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ImportedEvent(Struct, frozen=True):
         sure, model = 1.0 if known is None else known, best.get("classifiedBy", "")[:255]
         if label.startswith("not_"):
             return MachineClassification(label, label.removeprefix("not_"), 1.0 - sure, False, model)
-        ours = _tag(best) is not None or label == THE_ANIMAL
+        ours = tag_of(best) is not None or label == THE_ANIMAL
         return MachineClassification(label, label, sure, ours and best["observationType"] == "animal", model)
 
     def people(self) -> list[HumanClassification]:
@@ -119,7 +119,7 @@ class ImportedEvent(Struct, frozen=True):
     def _by(self, method: str, level: str) -> list[Row]:
         return [
             row for row in self.observations
-            if row.get("classificationMethod", "human") == method and row["observationLevel"] == level
+            if by_machine(row) == (method == "machine") and row["observationLevel"] == level
         ]  # fmt: skip
 
 
@@ -138,8 +138,8 @@ def unpack(content: bytes) -> ImportedEvent:
 
 def label_of(row: Row) -> str | None:
     """What an observation calls what it shows; None where nobody has looked yet."""
-    if (tag := _tag(row)) is not None:
-        return tag
+    if (tag := tag_of(row)) is not None:
+        return tag[:80]
     kind, name = row["observationType"], row.get("scientificName", "")
     if kind == "animal" and name:
         return _LABELS.get(name, name)[:80]
@@ -153,14 +153,6 @@ def probability(row: Row) -> float | None:
     except ValueError:
         return None
     return min(1.0, max(0.0, value))
-
-
-def _tag(row: Row) -> str | None:
-    """The label that an uncia wrote down as a tag."""
-    for part in row.get("observationTags", "").split("|"):
-        if part.strip().startswith(_TAG):
-            return part.strip().removeprefix(_TAG)[:80]
-    return None
 
 
 def _majority(rows: list[Row]) -> list[Row]:

@@ -25,10 +25,11 @@ from uncia_collector.catalogue.deployments import moment
 from uncia_collector.catalogue.review import apply_newest_review
 from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
-from uncia_collector.imports.event import HumanClassification, ImportedEvent, Row, pack
+from uncia_collector.imports.event import HumanClassification, ImportedEvent, pack
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.store import picture_size
+from uncia_contract.datasets.camtrap_package import Row
 from uncia_contract.errors import DataError
 
 EVENTS_AT_ONCE = 50
@@ -36,12 +37,17 @@ EVENTS_AT_ONCE = 50
 
 @dataclass
 class ImportCounts:
-    """What a package brought. `media` are stored here, elsewhere (an address, not in the package) or unusable."""
+    """What a package brought. `media` are stored here, elsewhere (an address, not in the package) or unusable.
+
+    `found` is how many media the package lists: `media` and those of our own events.
+    """
 
     deployments: int = 0
     sequences: int = 0
     unchanged: int = 0  # of the sequences
     ours: int = 0  # events that this catalogue exported itself: not taken in
+    found: int = 0
+    media_ours: int = 0
     media: int = 0
     media_stored: int = 0
     media_elsewhere: int = 0
@@ -52,12 +58,11 @@ class ImportCounts:
     @property
     def summary(self) -> str:
         """The counts in one line."""
-        absent = self.media_elsewhere + self.media_missing + self.media_unusable
         return (
             f"{self.deployments} deployments, {self.observations} observations, "
             f"{self.sequences} sequences ({self.unchanged} known before; {self.ours} of our own left out), "
-            f"{self.media} media: {self.media_stored} stored, {absent} not ({self.media_elsewhere} at an address, "
-            f"{self.media_missing} not in the package, {self.media_unusable} no JPEG)"
+            f"{self.found} media: {self.media_stored} stored + {self.media_elsewhere} at an address + "
+            f"{self.media_missing} not in the package + {self.media_unusable} no JPEG + {self.media_ours} of our own"
         )
 
 
@@ -88,7 +93,7 @@ class SurveyImport:
 
     def __init__(self, package: CamtrapPackage, database: Database, folder: FrameFolder, now: datetime) -> None:
         self.package, self.database, self.folder, self.now = package, database, folder, now
-        self.counts = ImportCounts()
+        self.counts = ImportCounts(found=package.media)
 
     def run(self) -> ImportCounts:
         """Take it in, some events at a time: an interrupted import is finished by the next.
@@ -155,6 +160,7 @@ class SurveyImport:
         query = select(sequences.c.id).where(sequences.c.trap == trap, sequences.c.origin == "")
         ours = connection.execute(query.where(sequences.c.id == rest.rpartition(":")[0])).first() is not None
         self.counts.ours += ours
+        self.counts.media_ours += len(event.media) * ours
         return ours
 
     def _files(self, sequence: _Sequence, stored: dict[tuple[str, str, int], str]) -> Iterator[tuple[str, bytes]]:

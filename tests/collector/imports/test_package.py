@@ -1,0 +1,201 @@
+"""A package of others on its way into the catalogue: the contract's reader, staged, and a sum that adds up."""
+
+import json
+import shutil
+import zipfile
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from support.camtrap import BY_MACHINE, DEPLOYMENT, medium, observation, text_of, write_package
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.review import review
+from uncia_collector.cli.main import main
+from uncia_collector.exports.camtrap_dp import write_camtrap_dp
+from uncia_collector.imports.package import CamtrapPackage
+from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def events(tmp_path):
+    """Writes a package; (event, its media, who said it) of each event."""
+
+    def read(media, observations, deployments=(DEPLOYMENT,)):
+        package = write_package(tmp_path / "package", media, observations, deployments)
+        with CamtrapPackage(package) as read:
+            return [
+                (event.event, [row["mediaID"] for row in event.media], [person.label for person in event.people()])
+                for row, _ in read.deployments
+                for event in read.events(row["id"])
+            ]
+
+    return read
+
+
+def test_a_burst_that_was_classified_picture_by_picture_is_one_sequence(events):
+    """Media observations without events, as programs export them: the burst rule cuts, nothing is torn."""
+    media = [medium("m1"), medium("m2", "08:00:03"), medium("m3", "09:00:00")]
+    said = [observation(f"o{n}", mediaID=f"m{n}") for n in (1, 2, 3)]
+    assert [(event, shown) for event, shown, _ in events(media, said)] == [
+        ("media m1", ["m1", "m2"]),
+        ("media m3", ["m3"]),
+    ]
+
+
+def test_observations_of_one_span_are_one_event(events):
+    """Two species, no event ids: one sequence, both said of it."""
+    said = [observation("a"), observation("b", scientificName="Capra sibirica")]
+    [(event, shown, people)] = events([medium("m1", "08:00:02")], said)
+    assert (event, shown, len(people)) == ("media a", ["m1"], 2)
+
+
+def test_time_lapse_stays_apart_from_the_visit(events):
+    """Taken by the clock while the animal was there: a sequence of its own."""
+    lapse = medium("m2", "08:00:03", captureMethod="timeLapse")
+    found = events([medium("m1"), lapse], [observation("a", eventID="1")])
+    assert [(event, shown) for event, shown, _ in found] == [("1", ["m1"]), ("media m2", ["m2"])]
+
+
+def test_events_of_two_deployments_with_one_id_are_two(events):
+    """Ids are unique within a deployment alone."""
+    other = {"deploymentID": "d2"}
+    media = [medium("m1"), medium("m2", **other)]
+    said = [observation("a", eventID="1"), observation("b", eventID="1", **other)]
+    found = events(media, said, [DEPLOYMENT, DEPLOYMENT | other])
+    assert [(event, shown) for event, shown, _ in found] == [("1", ["m1"]), ("1", ["m2"])]
+
+
+def test_a_probability_without_a_method_is_a_machines(events):
+    """Nobody said it: open for review."""
+    [(_, _, people)] = events(
+        [medium("m1")], [observation("a", classificationMethod="", classificationProbability="1")]
+    )
+    assert people == []
+
+
+def labelled(package: Path) -> dict[str, str]:
+    """What training calls each medium."""
+    return {Path(one.file).stem: one.label for one in read_camtrap_dp(package, ["Panthera_uncia"])}
+
+
+def test_import_and_training_agree_on_whose_word_counts(tmp_path):
+    """Both take the person's ibex, not the machine's leopard, and the machine's where no person spoke."""
+    later = {"eventID": "2", "eventStart": "2026-05-01T09:00:00Z", "eventEnd": "2026-05-01T09:00:09Z"}
+    said = [
+        observation("a", eventID="1", **BY_MACHINE),
+        observation("b", eventID="1", mediaID="m1", **BY_MACHINE),
+        observation("c", eventID="1", scientificName="Capra sibirica"),
+        observation("d", **later, **BY_MACHINE),
+    ]
+    package = write_package(tmp_path / "p", [medium("m1"), medium("m2", "09:00:00")], said)
+    with CamtrapPackage(package) as read:
+        first, second = read.events("d1")
+    assert ([one.label for one in first.people()], second.people(), second.label) == (["ibex"], [], "snow_leopard")
+    assert labelled(package) == {"m1": "Capra sibirica", "m2": "Panthera_uncia"}
+
+
+@pytest.fixture
+def package(tmp_path, make_jpeg):
+    """A JPEG in the folder, one at an address, one that is missing, one that is none, a video."""
+    media = [
+        medium("m1", "2026-05-01T13:00:00"),
+        medium("m2", "08:00:02", filePath="https://example.org/m2.jpg"),
+        medium("m3", "08:00:03"),
+        medium("m4", "08:00:04"),
+        medium("m5", "10:00:00", filePath="media/m5.mp4", fileMediatype="video/mp4"),
+    ]
+    folder = write_package(tmp_path / "survey", media, [observation("a", eventID="1")])
+    (folder / "media").mkdir()
+    (folder / "media" / "m1.jpg").write_bytes(make_jpeg(1))
+    (folder / "media" / "m4.jpg").write_bytes(b"no picture")
+    (folder / "media" / "m5.mp4").write_bytes(b"a video")
+    return folder
+
+
+SUM = "5 media: 1 stored + 1 at an address + 1 not in the package + 2 no JPEG + 0 of our own"
+
+
+def test_the_sum_of_an_import_adds_up(package, tmp_path, capsys):
+    """Media found = stored + elsewhere + missing + unusable + ours; how a time without an offset was taken is told."""
+    assert main(["import", str(package), "--data", str(tmp_path / "station")]) == 0
+    told = capsys.readouterr()
+    assert SUM in told.out
+    assert told.err == f"{package}: times that name no offset: 1 taken with their deployment's\n"
+
+
+@pytest.mark.parametrize("top", ["", "survey/"])
+def test_zips_are_imported_alike(package, tmp_path, capsys, top):
+    """Pictures inside the zip; or beside it, where it holds the tables alone."""
+    whole, tables = tmp_path / "a" / "whole.zip", tmp_path / "b" / "tables.zip"
+    shutil.copytree(package / "media", tmp_path / "b" / "media")
+    (tmp_path / "a").mkdir()
+    for path, pattern in ((whole, "**/*"), (tables, "*.*")):
+        with zipfile.ZipFile(path, "w") as made:
+            for file in package.glob(pattern):
+                made.write(file, top + file.relative_to(package).as_posix())
+        assert main(["import", str(path), "--data", str(tmp_path / f"{path.stem}-station")]) == 0
+        assert SUM in capsys.readouterr().out
+
+
+def test_a_zone_that_is_given_serves_where_deployments_tell_none(package, capsys):
+    """--utc-offset; without it, UTC."""
+    (package / "deployments.csv").write_text(
+        text_of([DEPLOYMENT | {"deploymentStart": "2026-01-01T00:00:00", "deploymentEnd": ""}])
+    )
+    for zone, hour in ((timezone(timedelta(hours=3)), 10), (None, 13)):
+        with CamtrapPackage(package, zone) as read:
+            found = {row["mediaID"]: event.started_at for event in read.events("d1") for row in event.media}
+        assert found["m1"].hour == hour
+
+
+def test_tables_of_another_dialect_are_imported(package, tmp_path, capsys):
+    """Semicolons, another name, a list, another encoding."""
+    lines = (package / "media.csv").read_text().replace(",", ";").splitlines(keepends=True)
+    (package / "one.txt").write_text("".join(lines[:3]), encoding="utf-16")
+    (package / "two.txt").write_text(lines[0] + "".join(lines[3:]), encoding="utf-16")
+    described = json.loads((package / "datapackage.json").read_text())
+    described["resources"][1] |= {
+        "path": ["one.txt", "two.txt"], "dialect": {"delimiter": ";"}, "encoding": "utf-16"}  # fmt: skip
+    (package / "datapackage.json").write_text(json.dumps(described))
+    assert main(["import", str(package), "--data", str(tmp_path / "station")]) == 0
+    assert SUM in capsys.readouterr().out
+
+
+def test_what_a_station_exports_teaches(stored, sent, tmp_path):
+    """A confirmed sequence is the animal by either name; a rejected one is not, and no person's word is lost."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(text_of([DEPLOYMENT | {"cameraID": "ridge"}]))
+    read_deployments(table, stored.database)
+    stored.commit(*sent.messages())
+    taught = {}
+    for verdict in ("confirmed", "rejected"):
+        review(stored.database, ("ridge", sent.id), verdict, "Anara", NOW)
+        with stored.database.reading() as connection, (tmp_path / f"{verdict}.zip").open("wb") as stream:
+            write_camtrap_dp(connection, stream, "Station", NOW)
+        for label in ("snow_leopard", "Panthera_uncia"):
+            taught[verdict, label] = {one.label for one in read_camtrap_dp(tmp_path / f"{verdict}.zip", [label])}
+    assert taught == {
+        ("confirmed", "snow_leopard"): {"snow_leopard"},
+        ("confirmed", "Panthera_uncia"): {"Panthera_uncia"},
+        ("rejected", "snow_leopard"): {"not_snow_leopard"},
+        ("rejected", "Panthera_uncia"): {"not_snow_leopard"},
+    }
+
+
+BROKEN = {
+    "deeply nested": ('{"profile": ' + "[" * 9000 + "]" * 9000 + "}", "nested more than 64 levels"),
+    "an older profile": ('{"profile": "https://x.org/camtrap-dp/0.6/profile.json"}', "expected Camtrap DP 1.x"),
+    "MegaDetector's results": ('[{"file": "a.jpg", "detections": []}]', "MegaDetector's results"),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), BROKEN.values(), ids=BROKEN)
+def test_what_is_no_package_is_one_line_and_exit_2(package, tmp_path, capsys, content, told):
+    """No traceback."""
+    (package / "datapackage.json").write_text(content)
+    assert main(["import", str(package), "--data", str(tmp_path / "station")]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert told in line
