@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.cli.arguments import DATA_HELP, whole
+from uncia_contract.cli.arguments import whole
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs.run_folder import run_of
@@ -67,7 +67,11 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         required=True,
         type=Path,
         metavar="PATH",
+<<<<<<< HEAD
         help=f"{DATA_HELP}; those of splits `test` and `tune` are left out",
+=======
+        help="CSV, folder per label, COCO Camera Traps or Camtrap DP; rows of split `test` are left out",
+>>>>>>> 50ca089 (all: Let boxes serve as regions where they are asked for)
     )
     command.add_argument(
         "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"

@@ -70,7 +70,8 @@ class RegionChoice(msgspec.Struct, frozen=True):
     """What to score of one frame: a region, or the whole frame (None), and the reason in one machine word.
 
     With a region: `changed` (something moved here), `neighbour` (this frame showed nothing, its nearest neighbour did),
-    `background` (nothing moved within the burst, but something is here that the trap's background has not).
+    `background` (nothing moved within the burst, but something is here that the trap's background has not), `box` (a
+    data set's box, never on the trap).
     Without: `no-change`; `single-frame` (nothing to compare with); `sizes-differ` (frames of unequal shape);
     `camera-moved`, `light-changed`, `whole-scene` (this frame cannot be compared with the others); `scattered`
     (changes all over the frame: snowfall, wind).
@@ -211,6 +212,19 @@ def _percentile(counts: NDArray[np.uint16], bound: float, first: int = 0) -> flo
     below, above = (first + int(n) for n in np.searchsorted(counts.cumsum(), ranks, "right"))
     part = place - ranks[0]
     return below + (above - below) * part if part < 0.5 else above - (above - below) * (1 - part)
+
+
+def region_about(box: Region, size: tuple[int, int], rule: RegionRule) -> RegionChoice:
+    """What to score of a frame whose animal a person or a detector has boxed: the box, made square and roomier.
+
+    Args:
+        box: around the animal.
+        size: (width, height) of the frame, or of its thumbnail.
+        rule: the bundle's rule.
+    """
+    width, height = size
+    right, bottom = (box.left + box.width) * width, (box.top + box.height) * height
+    return RegionChoice(_square(box.left * width, box.top * height, right, bottom, (height, width), rule), "box")
 
 
 def _square(left: float, top: float, right: float, bottom: float, shape: tuple[int, ...], rule: RegionRule) -> Region:

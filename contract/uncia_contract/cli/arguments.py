@@ -1,7 +1,4 @@
-"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere.
-
-And the help of arguments that several commands share.
-"""
+"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere."""
 
 import argparse
 import math
@@ -36,7 +33,6 @@ def amount(text: str) -> float:
     return number
 
 
-DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
 ZONE_HELP = "zone of camera times that name none: hours, such as 5.5, or a name, such as Asia/Dushanbe (unknown)"
 
 

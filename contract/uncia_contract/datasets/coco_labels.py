@@ -32,6 +32,8 @@ class CocoImage(Struct, frozen=True):
     seq_id: str | int | None = None
     frame_num: int | None = None
     location: str | int | None = None
+    width: float | None = None
+    height: float | None = None
     datetime: str | None = None
     corrupt: bool | None = False
 
@@ -42,6 +44,7 @@ class CocoAnnotation(Struct, frozen=True):
     image_id: str | int
     category_id: int
     sequence_level_annotation: bool | int | None = None
+    bbox: list[float] | None = None
 
 
 class CocoCategory(Struct, frozen=True):
@@ -66,21 +69,35 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
         DataError: not such a file; an annotation of an unknown image or category; one that differs from a positive
             label only in writing; two images of one file; no pictures.
     """
-    try:
-        coco = msgspec.json.decode(path.read_bytes(), type=CocoFile)
-    except (OSError, *UNDECODABLE) as error:
-        refuse_detector_file(path)
-        raise DataError(
-            f"{path}: {error}; expected COCO Camera Traps JSON (images, annotations, categories)"
-        ) from error
+    coco = read_coco_file(path)
     _refuse_doubles(path, coco.images)
     names = _labels(path, coco, positive)
-    folder = path.parent / "images" if (path.parent / "images").is_dir() else path.parent
+    folder = coco_folder(path)
     usable = [image for image in coco.images if not image.corrupt and str(image.id) in names]
     if not usable:
         raise DataError(f"{path}: no picture that is annotated and not corrupt, of {len(coco.images)}")
     ordered = sorted(usable, key=_place)
     return [_picture(image, names[str(image.id)], folder, path.stem) for image in ordered]
+
+
+def coco_folder(path: Path) -> Path:
+    """Where the pictures of a file lie."""
+    return path.parent / "images" if (path.parent / "images").is_dir() else path.parent
+
+
+def read_coco_file(path: Path) -> CocoFile:
+    """What a file says.
+
+    Raises:
+        DataError: not such a file.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CocoFile)
+    except (OSError, *UNDECODABLE) as error:
+        refuse_detector_file(path)
+        raise DataError(
+            f"{path}: {error}; expected COCO Camera Traps JSON (images, annotations, categories)"
+        ) from error
 
 
 def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, str]:

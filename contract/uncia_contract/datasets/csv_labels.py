@@ -8,12 +8,14 @@ is relative to the CSV. Rows with split `test` or `tune` are for evaluation only
 import codecs
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from uncia_contract.errors import DataError
 from uncia_contract.files import storage_errors
 from uncia_contract.runs.labels import LabelledPicture
+
+Row = dict[str, str]
 
 REQUIRED = ("file", "label")
 OPTIONAL = ("sequence", "location", "datetime", "source", "split")
@@ -36,21 +38,33 @@ def read_labels(labels_csv: Path) -> list[LabelledPicture]:
         DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has no file or label, more cells
             than the header, or a file that an earlier line has.
     """
-    try:
-        with labels_csv.open("rb") as stream:
-            _check_start(labels_csv, stream.read(_START_BYTES))
-        with labels_csv.open(encoding="utf-8-sig", newline="") as text:
-            pictures = list(_pictures(labels_csv, text))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{labels_csv}: no such file; expected a CSV with columns file,label, a folder for each label, COCO Camera "
-            "Traps JSON or a Camtrap DP package"
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{labels_csv}: cannot be read as UTF-8 CSV ({error}); save it as CSV UTF-8") from error
+    pictures = list(_pictures(labels_csv))
     if not pictures:
         raise DataError(f"{labels_csv}: no rows; expected one line per picture below the header file,label")
     return pictures
+
+
+def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    """Each line of a CSV, with where it stands; `columns` must be there.
+
+    Raises:
+        DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has more cells than the header.
+    """
+    try:
+        with path.open("rb") as stream:
+            _check_start(path, stream.read(_START_BYTES))
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            rows = csv.DictReader(text, strict=True)
+            _check_header(path, list(rows.fieldnames or []), columns)
+            for row in rows:
+                yield f"{path}, line {rows.line_num}", _cells(row, f"{path}, line {rows.line_num}")
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path}: no such file; expected a CSV with columns {','.join(columns)}, a folder for each label, COCO "
+            "Camera Traps JSON or a Camtrap DP package"
+        ) from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as UTF-8 CSV ({error}); save it as CSV UTF-8") from error
 
 
 def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
@@ -80,26 +94,24 @@ def _check_start(labels_csv: Path, start: bytes) -> None:
         raise DataError(f"{labels_csv}: text in UTF-16, expected UTF-8; save it as CSV UTF-8")
 
 
-def _pictures(labels_csv: Path, text: Iterator[str]) -> Iterator[LabelledPicture]:
-    rows = csv.DictReader(text, strict=True)
-    _check_header(labels_csv, list(rows.fieldnames or []))
-    first_line: dict[str, int] = {}
-    for row in rows:
-        where = f"{labels_csv}, line {rows.line_num}"
+def _pictures(labels_csv: Path) -> Iterator[LabelledPicture]:
+    first: dict[str, str] = {}
+    for where, row in table_rows(labels_csv, REQUIRED):
         picture = _picture(labels_csv.parent, row, where)
-        earlier = first_line.setdefault(os.path.normpath(picture.file), rows.line_num)
-        if earlier != rows.line_num:
-            raise DataError(f"{where}: {picture.file} was already named in line {earlier}; keep one of the two")
+        earlier = first.setdefault(os.path.normpath(picture.file), where)
+        if earlier != where:
+            line = earlier.rpartition(" ")[2]
+            raise DataError(f"{where}: {picture.file} was already named in line {line}; keep one of the two")
         yield picture
 
 
-def _check_header(labels_csv: Path, columns: list[str]) -> None:
-    missing = [name for name in REQUIRED if name not in columns]
+def _check_header(labels_csv: Path, columns: list[str], required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in columns]
     if missing:
-        got = ",".join(columns) or "nothing"
+        got, expected = ",".join(columns) or "nothing", ",".join(required)
         hint = _separator_hint(columns)
         raise DataError(
-            f"{labels_csv}, line 1: no column {' or '.join(missing)}; expected file,label[,...], got {got}{hint}"
+            f"{labels_csv}, line 1: no column {' or '.join(missing)}; expected {expected}[,...], got {got}{hint}"
         )
     doubled = sorted({name for name in columns if columns.count(name) > 1})
     if doubled:
@@ -114,17 +126,18 @@ def _separator_hint(columns: list[str]) -> str:
     return ""
 
 
-def _picture(folder: Path, row: dict[str | None, str | list[str] | None], where: str) -> LabelledPicture:
+def _cells(row: dict[str | None, str | list[str] | None], where: str) -> Row:
     if None in row:
         raise DataError(f"{where}: more cells than the header has columns; put commas inside a cell in double quotes")
-    cells = {name: _cell(row.get(name)) for name in (*REQUIRED, *OPTIONAL)}
+    return {name: value.strip() if isinstance(value, str) else "" for name, value in row.items() if name is not None}
+
+
+def _picture(folder: Path, row: Row, where: str) -> LabelledPicture:
+    cells = {name: row.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
     for name in REQUIRED:
         if not cells[name]:
             raise DataError(f"{where}: {name} is empty; fill it in or delete the line")
     if "\0" in cells["file"]:
         raise DataError(f"{where}: file holds a NUL character; write a path relative to the CSV")
-    return LabelledPicture(path=folder / cells["file"], **cells)
-
-
-def _cell(value: str | list[str] | None) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    file, label, sequence, location, datetime, source, split = cells.values()
+    return LabelledPicture(file, folder / file, label, sequence, location, datetime, source, split)

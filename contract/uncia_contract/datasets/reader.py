@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.datasets.boxes import with_boxes
 from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
 from uncia_contract.datasets.coco_labels import read_coco
 from uncia_contract.datasets.csv_labels import read_labels
@@ -23,7 +24,11 @@ _RULE = BurstRule()
 
 
 def read_data(
-    data: Path, positive: Sequence[str] = (), rule: BurstRule = _RULE, zone: tzinfo = UTC
+    data: Path,
+    positive: Sequence[str] = (),
+    rule: BurstRule = _RULE,
+    zone: tzinfo = UTC,
+    boxes: Path | None = None,
 ) -> list[LabelledPicture]:
     """Labelled pictures of a data set; pictures without a sequence get one where their times show it.
 
@@ -32,13 +37,15 @@ def read_data(
         positive: labels that win where a picture has several.
         rule: when a burst ends.
         zone: of times that name no offset.
+        boxes: a file with boxes that serve as regions, `data` itself where they are in it; None for none.
 
     Raises:
         DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
     """
     pictures = _read(data, positive, zone)
     check_labels(((picture.label, f"{data}: {picture.file}") for picture in pictures), positive)
-    return with_sequences(pictures, rule, zone)
+    grouped = with_sequences(pictures, rule, zone)
+    return grouped if boxes is None else with_boxes(grouped, boxes)
 
 
 def _read(data: Path, positive: Sequence[str], zone: tzinfo) -> list[LabelledPicture]:

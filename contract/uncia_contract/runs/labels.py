@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncia_contract.pictures.region import Region
+
 NEVER_LEARNT = ("test", "tune")  # splits, however they are capitalised
 SequenceKey = tuple[str, ...]
 
@@ -26,6 +28,7 @@ class LabelledPicture:
         datetime: the time as written, or "".
         source: the collection it came from, or "".
         split: as written (rows of "test" and "tune" are never learnt from or calibrated with), or "".
+        box: where on it the animal is, where boxes were asked for and one is given.
     """
 
     file: str
@@ -36,6 +39,7 @@ class LabelledPicture:
     datetime: str = ""
     source: str = ""
     split: str = ""
+    box: Region | None = None
 
     @property
     def never_learnt(self) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.bursts.backgrounds import Background
 from uncia_contract.bursts.decisions import Decision, DecisionRule, EarlyExit
-from uncia_contract.bursts.regions import RegionChoice, regions
+from uncia_contract.bursts.regions import RegionChoice, region_about, regions
 from uncia_contract.model.classifier import FrameScorer
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.region import Region
@@ -71,6 +71,7 @@ def score_burst(
     every_frame: bool = False,
     workers: int | None = None,
     single_thread_classifier: FrameScorer | None = None,
+    boxes: Mapping[int, Region] | None = None,
 ) -> SequenceVerdict | None:
     """The verdict on one burst; None where not a single picture can be decoded.
 
@@ -84,6 +85,7 @@ def score_burst(
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
         workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
         single_thread_classifier: scores in the classifier's place, and as it does, while other threads decode.
+        boxes: around the animals of frames, by index, where a data set gives them: they serve as regions.
     """
     manifest = classifier.manifest
     whole = strips.visible if strips else None
@@ -92,7 +94,7 @@ def score_burst(
         if not seen.grey:
             return None
         expected, background = _expected_view(seen, background)
-        choices = _choose_regions(seen, classifier, strips, expected, use_regions)
+        choices = _choose_regions(seen, classifier, strips, expected, use_regions, boxes or {})
         scorers = classifier, single_thread_classifier or classifier
         decision, scores = _score_frames(decoder, choices, manifest.decision_rule, every_frame, *scorers)
     unread = FrameResult(None, None, "unreadable")
@@ -123,13 +125,18 @@ def _choose_regions(
     strips: Strips | None,
     expected: NDArray[np.uint8] | None,
     use_regions: bool | None,
+    boxes: Mapping[int, Region],
 ) -> dict[int, RegionChoice]:
     """What to score of each readable frame, by its index in the burst."""
     if not (classifier.manifest.regions if use_regions is None else use_regions):
         return dict.fromkeys(seen.grey, RegionChoice(region=None, reason="off"))
     edges = (strips.top, strips.bottom) if strips else None
-    chosen = regions(list(seen.grey.values()), classifier.manifest.region_rule, expected, edges)
-    return dict(zip(seen.grey, chosen, strict=True))
+    rule = classifier.manifest.region_rule
+    chosen = dict(zip(seen.grey, regions(list(seen.grey.values()), rule, expected, edges), strict=True))
+    for index, box in boxes.items():
+        if index in chosen:
+            chosen[index] = region_about(box, seen.grey[index].shape[::-1], rule)
+    return chosen
 
 
 def _score_frames(

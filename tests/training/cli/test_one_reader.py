@@ -12,9 +12,13 @@ from PIL import ExifTags, Image
 
 from uncia_backbones.folder import DESCRIPTION, INT8
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.reader import read_data
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.manifest import MODEL
+from uncia_training.archive.evaluate import Evaluator
 from uncia_training.cli.main import main
+from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.backbone_folder import BackboneDescription
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
@@ -182,6 +186,56 @@ def test_a_label_written_in_another_way_is_refused(
     code = run(command, table(tmp_path, "0.jpg,Snow Leopard,", "1.jpg,ibex,"), tmp_path, bundle, backbone)
     said = capsys.readouterr().err
     assert (code, said.count("\n"), "'Snow Leopard'" in said, "'snow_leopard'" in said) == (2, 1, True, True)
+
+
+def boxed(folder: Path) -> Path:
+    """A still with a box around its right lower part, and one without."""
+    for n in range(2):
+        picture(folder / f"{n}.jpg", seed=n)
+    (folder / "b.csv").write_text("file,left,top,right,bottom\n0.jpg,0.5,0.5,0.75,0.75\n")
+    return table(folder, "0.jpg,snow_leopard,", "1.jpg,ibex,")
+
+
+def test_evaluate_scores_sequences_by_their_boxes(tmp_path: Path, bundle: Path) -> None:
+    """Where boxes are asked for: the still of the box has another score."""
+    data = boxed(tmp_path)
+    with_box = [picture.box is not None for picture in read_data(data, boxes=tmp_path / "b.csv")]
+    plain = Evaluator(read_bundle(bundle), 1)
+    whole, by_box = (
+        [plain.score_sequence([one]) for one in read_data(data, boxes=boxes)] for boxes in (None, tmp_path / "b.csv")
+    )
+    assert [one != other for one, other in zip(whole, by_box, strict=True)] == with_box == [True, False]
+
+
+def test_features_of_a_box_are_a_row_of_their_own(tmp_path: Path, bundle: Path) -> None:
+    """The box widened by the rule, of a still as well; without `--boxes` there is none."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    data = boxed(tmp_path)
+    assert run("features", data, tmp_path, bundle, tmp_path) == 0
+    assert parquet.read_table(tmp_path / "f.parquet")["view"].to_pylist() == ["whole", "whole"]
+    assert run("features", data, tmp_path, bundle, tmp_path, "--boxes", str(tmp_path / "b.csv")) == 0
+    rows = parquet.read_table(tmp_path / "f.parquet").to_pylist()
+    assert [(row["file"], row["view"]) for row in rows] == [("0.jpg", "whole"), ("0.jpg", "region"), ("1.jpg", "whole")]
+    assert np.allclose(
+        [rows[1][side] for side in ("left", "top", "width", "height")], [0.4625, 0.4083, 0.325, 0.4333], atol=0.03
+    )
+
+
+def test_fit_and_compare_learn_from_boxes(tmp_path: Path) -> None:
+    """They take the crops of this function."""
+    pictures = read_data(boxed(tmp_path), boxes=tmp_path / "b.csv")
+    crops = [crop for crop in crops_of(pictures, RegionRule(), 1) if isinstance(crop, Crop)]
+    assert [(crop.picture.file, crop.region is not None) for crop in crops] == [
+        ("0.jpg", False), ("0.jpg", True), ("1.jpg", False)]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_boxes_without_a_file_are_those_of_the_data(
+    command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A CSV without their columns is told."""
+    assert run(command, boxed(tmp_path), tmp_path, bundle, backbone, "--boxes") == 2
+    assert "labels.csv, line 1: no column left or top or right or bottom" in capsys.readouterr().err
 
 
 def test_an_archive_has_no_positives(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

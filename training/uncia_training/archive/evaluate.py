@@ -15,7 +15,7 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
+from uncia_training.datasets.pictures import PictureFailure, boxes_of, read_picture, require_readable
 from uncia_training.fitting.metrics import as_dict, measure
 from uncia_training.parallel import PerThread, parallel_map
 
@@ -41,7 +41,7 @@ class Evaluator:
         scored = self._all(self._picture, pictures, partial(progress, "pictures"))
         failures = [score for score in scored if isinstance(score, PictureFailure)]
         require_readable(len(scored) - len(failures), failures)
-        verdicts = self._all(self._sequence, bursts, partial(progress, "sequences"))
+        verdicts = self._all(self.score_sequence, bursts, partial(progress, "sequences"))
         images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
         decided = [(burst, mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
         return {
@@ -73,7 +73,8 @@ class Evaluator:
             return PictureFailure(picture.file, str(error))
         return self._classifier().score(image)
 
-    def _sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
+    def score_sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
+        """The confidence of a sequence's verdict, as the trap gives it; None where no frame can be read."""
         readers = [partial(read_picture, picture) for picture in burst]
-        verdict = score_burst(readers, self._classifier(), every_frame=True)
+        verdict = score_burst(readers, self._classifier(), every_frame=True, boxes=boxes_of(burst))
         return None if verdict is None else verdict.decision.confidence

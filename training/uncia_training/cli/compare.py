@@ -4,14 +4,14 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uncia_backbones.quantization.calibration import PICTURES
-from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, whole, zone
+from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
+from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import interrupted, progress_bars
 
 
@@ -40,16 +40,14 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
-    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
+    add_reading(command)
     add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
     command.set_defaults(run=run_compare)
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
     """Compares, writes the report, prints the table; the exit code."""
-    from uncia_contract.bursts.frames import BurstRule
     from uncia_contract.datasets.positive_labels import positive_labels
-    from uncia_contract.datasets.reader import read_data
     from uncia_training.comparison.compare import CompareSettings, compare
     from uncia_training.comparison.system_runs import leave_runs
     from uncia_training.features.networks import NetworkChoice
@@ -68,7 +66,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         prevalence=arguments.prevalence,
     )
-    pictures = read_data(arguments.data, settings.positive, BurstRule(), arguments.utc_offset)
+    pictures = read_data_set(arguments, settings.positive)
     sources = read_sources(arguments.sources)
     try:
         with progress_bars() as progress:

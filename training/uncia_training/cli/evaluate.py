@@ -4,12 +4,11 @@ import argparse
 import json
 import os
 import sys
-from datetime import UTC
 from pathlib import Path
 
-from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, zone
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import read_bundle
+from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
 
@@ -19,19 +18,18 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
     add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
-    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
+    add_reading(command)
     add("--json", type=Path, metavar="FILE", help="write the whole report there")
     command.set_defaults(run=run_evaluate)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Scores, writes the report, prints the figures; the exit code."""
-    from uncia_contract.datasets.reader import read_data
     from uncia_training.archive.evaluate import Evaluator
 
     bundle = read_bundle(arguments.bundle)
     evaluator, rules = Evaluator(bundle, os.cpu_count() or 1), bundle.manifest
-    pictures = read_data(arguments.data, rules.positive_labels, rules.burst_rule, arguments.utc_offset)
+    pictures = read_data_set(arguments, rules.positive_labels, rules.burst_rule)
     with progress_bars() as progress:
         report = evaluator.evaluate(pictures, progress)
     if arguments.json:

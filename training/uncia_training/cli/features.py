@@ -5,13 +5,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC
 from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
-from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, whole, zone
+from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
+from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.features.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
@@ -30,7 +30,7 @@ def add_features(command: argparse.ArgumentParser) -> None:
     network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="of uncia-convert backbone")
     network.add_argument("--bundle", type=Path, metavar="FILE", help="take the bundle's network")
     add("--positive", action="append", metavar="LABEL", help="wins where a picture shows several; repeatable")
-    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
+    add_reading(command)
     add("--precision", choices=("int8", "float"), default="int8", help="of the backbone folder's network (int8)")
     add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
     add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
@@ -44,8 +44,7 @@ def add_features(command: argparse.ArgumentParser) -> None:
 
 def run_features(arguments: argparse.Namespace) -> int:
     """Computes, writes, tells; the exit code."""
-    if arguments.archive is not None and arguments.positive:
-        raise DataError("--positive: the pictures of an archive have no labels; give --data")
+    _check(arguments)
     network = network_for(arguments)
     engine = _local if arguments.engine == "local" else _spark
     try:
@@ -54,6 +53,13 @@ def run_features(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return interrupted("the features computed so far are kept")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.archive is not None and arguments.positive:
+        raise DataError("--positive: the pictures of an archive have no labels; give --data")
+    if arguments.boxes is not None and (arguments.archive is not None or arguments.whole):
+        raise DataError("--boxes: they serve as regions of a data set's pictures; give --data, and not --whole")
 
 
 def _local(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> None:
@@ -116,13 +122,12 @@ def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
 def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[SequenceEntry]]:
     """How many pictures, and their sequences."""
     from uncia_contract.datasets.positive_labels import positive_labels
-    from uncia_contract.datasets.reader import read_data
 
     if arguments.archive is not None:
         archive = archive_at(arguments.archive, arguments.utc_offset)
         return archive.pictures, archive_entries(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
     positive = positive_labels(arguments.positive or ())
-    pictures = read_data(arguments.data, positive, BurstRule(), arguments.utc_offset)
+    pictures = read_data_set(arguments, positive)
     return len(pictures), dataset_entries(pictures, made)
 
 

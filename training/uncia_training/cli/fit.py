@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-from datetime import UTC
 from pathlib import Path
 
-from uncia_contract.cli.arguments import DATA_HELP, ZONE_HELP, zone
 from uncia_contract.errors import DataError
+from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import progress_bars
 
 
@@ -20,22 +19,20 @@ def add_fit(command: argparse.ArgumentParser) -> None:
     add("--name", default="snow-leopard", help="of the bundle to be (snow-leopard)")
     add("--seed", type=int, default=0, help="of folds and training views (0)")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source")
-    add("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
+    add_reading(command)
     command.set_defaults(run=run_fit)
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
     """Fits, writes, prints the held-out figures; the exit code."""
-    from uncia_contract.bursts.frames import BurstRule
     from uncia_contract.datasets.positive_labels import positive_labels
-    from uncia_contract.datasets.reader import read_data
     from uncia_training.fitting.fit import FitSettings, fit_to_folder
     from uncia_training.run_folder import read_sources
 
     if arguments.seed < 0:
         raise DataError(f"--seed {arguments.seed}: expected 0 or more")
     settings = FitSettings(positive_labels(arguments.positive), arguments.name, arguments.seed)
-    pictures = read_data(arguments.data, settings.positive, BurstRule(), arguments.utc_offset)
+    pictures = read_data_set(arguments, settings.positive)
     sources = read_sources(arguments.sources)
     with progress_bars() as progress:
         fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, progress)

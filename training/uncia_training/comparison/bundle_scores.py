@@ -24,7 +24,7 @@ from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifes
 from uncia_contract.model.probes import Probes, probes_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.datasets.pictures import read_picture
+from uncia_training.datasets.pictures import boxes_of, read_picture
 from uncia_training.features.backbone_folder import BackboneFolder
 
 Burst = Sequence[LabelledPicture]
@@ -76,9 +76,8 @@ def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.flo
 
 def _score(classifier: _AllClasses, burst: Burst) -> NDArray[np.float64]:
     rows = np.full((len(burst), len(classifier.manifest.labels)), np.nan)
-    verdict = score_burst(
-        [partial(read_picture, picture) for picture in burst], classifier, every_frame=True, workers=1
-    )
+    readers = [partial(read_picture, picture) for picture in burst]
+    verdict = score_burst(readers, classifier, every_frame=True, workers=1, boxes=boxes_of(burst))
     for index, frame in enumerate(verdict.frames if verdict else ()):
         if isinstance(frame.score, NotedScore):
             rows[index] = frame.score.note

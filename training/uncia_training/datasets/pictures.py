@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.other_formats import read_as_jpeg
+from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -14,6 +15,11 @@ class PictureFailure:
 
     file: str
     reason: str
+
+
+def boxes_of(burst: Sequence[LabelledPicture]) -> dict[int, Region]:
+    """The boxes of a burst's frames that have one, by index."""
+    return {index: picture.box for index, picture in enumerate(burst) if picture.box is not None}
 
 
 def require_readable(readable: int, failures: Sequence[PictureFailure]) -> None:

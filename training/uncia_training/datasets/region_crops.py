@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from uncia_contract.bursts.regions import RegionRule, regions
+from uncia_contract.bursts.regions import RegionRule, region_about, regions
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
@@ -38,11 +38,11 @@ def _crops_of_burst(burst: Sequence[LabelledPicture], rule: RegionRule) -> list[
             thumbnails[index] = picture_thumbnail(read_picture(picture), rule)
         except FrameError as error:
             found.append(PictureFailure(picture.file, str(error)))
-    choices = regions(list(thumbnails.values()), rule) if len(thumbnails) > 1 else []
+    choices = regions(list(thumbnails.values()), rule) if len(thumbnails) > 1 else [None] * len(thumbnails)
     found += [Crop(burst[index], None) for index in thumbnails]
-    found += [
-        Crop(burst[index], choice.region)
-        for index, choice in zip(thumbnails, choices, strict=False)
-        if choice.region is not None
-    ]
+    for index, choice in zip(thumbnails, choices, strict=True):
+        box = burst[index].box
+        given = choice if box is None else region_about(box, thumbnails[index].shape[::-1], rule)
+        if given is not None and given.region is not None:
+            found.append(Crop(burst[index], given.region))
     return found

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uncia_contract.archive.visits import Archive, sequence_key
 from uncia_contract.bursts.frames import BurstRule
-from uncia_contract.bursts.regions import RegionRule, regions
+from uncia_contract.bursts.regions import RegionRule, region_about, regions
 from uncia_contract.errors import FrameError
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
@@ -38,6 +38,7 @@ class PictureEntry(msgspec.Struct, frozen=True):
     location: str = ""
     source: str = ""
     split: str = ""
+    box: Region | None = None
 
 
 class SequenceEntry(msgspec.Struct, frozen=True):
@@ -68,10 +69,12 @@ def dataset_entries(pictures: Sequence[LabelledPicture], made_by: str) -> Iterat
     number = 0
     for burst in sequences(pictures):
         entries = tuple(
-            PictureEntry(one.file, str(one.path), one.label, one.sequence, one.location, one.source, one.split)
+            PictureEntry(one.file, str(one.path), one.label, one.sequence, one.location, one.source, one.split, one.box)
             for one in burst
         )
-        yield SequenceEntry(sequence_key([known_of(one.path) for one in entries], made_by), number, entries)
+        boxes = [one.box for one in burst]
+        made = f"{made_by} {boxes}" if any(boxes) else made_by
+        yield SequenceEntry(sequence_key([known_of(one.path) for one in entries], made), number, entries)
         number += len(entries)
 
 
@@ -130,7 +133,7 @@ def _decoded(
 ) -> list[tuple[FeatureRow, NDArray[np.uint8] | None]]:
     inputs = (
         _burst_inputs(sequence, extractor, rule)
-        if rule and len(sequence.pictures) > 1
+        if rule and (len(sequence.pictures) > 1 or sequence.pictures[0].box)
         else _still_inputs(sequence, extractor)
     )
     found: list[tuple[FeatureRow, NDArray[np.uint8] | None]] = []
@@ -175,7 +178,8 @@ def _burst_inputs(sequence: SequenceEntry, extractor: Extractor, rule: RegionRul
             if index in failures:
                 yield FeatureRow(number, picture, failure=failures[index]), _nothing
                 continue
-            for region in dict.fromkeys((None, choices[index].region)):
+            box = picture.box and region_about(picture.box, thumbnails[index].shape[::-1], rule)
+            for region in dict.fromkeys((None, (box or choices[index]).region)):
                 row = _row(number, picture, contents[index], extractor, region)
                 yield row, lambda i=index, r=region: decoded.model_input(i, r)  # type: ignore[misc]
 
