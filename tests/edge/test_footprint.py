@@ -13,7 +13,7 @@ import json, sys
 import uncia_edge.service.runtime, uncia_edge.cli.main, uncia_edge.cli.run
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 heavy = {"tensorflow", "keras", "sklearn", "scipy", "torch", "pandas", "matplotlib"} & set(sys.modules)
-heavy |= {name for name in sys.modules if name.startswith("uncia_contract.datasets")}
+heavy |= {name for name in sys.modules if name.startswith(("uncia_contract.datasets", "uncia_contract.pictures.other"))}
 print(json.dumps([sorted(heavy), int(status["VmHWM"].split()[0])]))
 """
 
