@@ -4,6 +4,7 @@ Decides how our scores fit it: one `animal` detection a scored picture, its box 
 picture where there is none), our label's probability as its confidence and first classification.
 #1 A picture that early exit spared has no detections: its sequence could not become positive.
 #2 A picture that could not be read has `failure` and null detections.
+#3 `info` has the sum of what was found, as `pictures`, where it is known.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any, TextIO
 
 from uncia_contract.archive.json_array import write_json_array
 from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.pictures.picture_sum import PictureSum
 
 FORMAT_VERSION = "1.6"
 DETECTION_CATEGORIES = {"1": "animal", "2": "person", "3": "vehicle"}
@@ -21,7 +23,11 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 def megadetector_results(
-    pictures: Iterable[ScoredPicture], detector: str, completed_at: datetime, threshold: float = 0.5
+    pictures: Iterable[ScoredPicture],
+    detector: str,
+    completed_at: datetime,
+    threshold: float = 0.5,
+    summed: PictureSum | None = None,
 ) -> dict[str, Any]:
     """The file's content, ready for `json.dump`.
 
@@ -30,22 +36,28 @@ def megadetector_results(
         detector: names the bundle, such as `snow-leopard-starter-1`.
         completed_at: when the scoring was done.
         threshold: what the bundle recommends, in [0, 1].
+        summed: of these pictures (#3).
     """
     numbers: dict[str, str] = {OTHER: "0"}
     images = [_image(picture, numbers) for picture in pictures]
-    return _head(detector, completed_at, threshold) | {
+    return _head(detector, completed_at, threshold, summed) | {
         "classification_categories": {number: label for label, number in numbers.items()},
         "images": images,
     }
 
 
 def write_megadetector(
-    stream: TextIO, pictures: Iterable[ScoredPicture], detector: str, completed_at: datetime, threshold: float = 0.5
+    stream: TextIO,
+    pictures: Iterable[ScoredPicture],
+    detector: str,
+    completed_at: datetime,
+    threshold: float = 0.5,
+    summed: PictureSum | None = None,
 ) -> int:
     """Writes the same file picture by picture, for archives of which memory should hold no list; how many they are."""
     numbers: dict[str, str] = {OTHER: "0"}
     stream.write("{\n")
-    for name, value in _head(detector, completed_at, threshold).items():
+    for name, value in _head(detector, completed_at, threshold, summed).items():
         lines = json.dumps(value, indent=1).replace("\n", "\n ")  # only line ends: JSON escapes those in strings
         stream.write(f' "{name}": {lines},\n')
     stream.write(' "images": ')
@@ -55,7 +67,7 @@ def write_megadetector(
     return count
 
 
-def _head(detector: str, completed_at: datetime, threshold: float) -> dict[str, Any]:
+def _head(detector: str, completed_at: datetime, threshold: float, summed: PictureSum | None) -> dict[str, Any]:
     at = f"{completed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     return {
         "info": {
@@ -69,6 +81,7 @@ def _head(detector: str, completed_at: datetime, threshold: float) -> dict[str, 
                 "typical_detection_threshold": threshold,
                 "conservative_detection_threshold": threshold / 2,
             },
+            **({"pictures": summed.as_json()} if summed else {}),  # #3
         },
         "detection_categories": DETECTION_CATEGORIES,
     }

@@ -1,7 +1,11 @@
 """One scored picture as every writer of results takes it: collector's exports, archive scoring, evaluation."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureSum
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,13 @@ class ScoredPicture:
     confidence: float | None = None
     threshold: float | None = None
     positive: bool | None = None
+
+
+def sum_of(pictures: Iterable[ScoredPicture], left_out: Mapping[LeftOut, int]) -> PictureSum:
+    """The sum of scored pictures and of what was left out beside them."""
+    used = failed = without_time = 0
+    for picture in pictures:
+        failed += picture.failure is not None
+        used += picture.failure is None
+        without_time += picture.failure is None and picture.taken_at is None
+    return PictureSum(used, failed, left_out, without_time)

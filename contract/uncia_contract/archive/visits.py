@@ -12,7 +12,7 @@ how pictures become inputs: whatever changes one of them makes it another sequen
 import hashlib
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import Taken
 from uncia_contract.pictures.jpeg import jpeg_taken, picture_bytes
-from uncia_contract.pictures.picture_files import folders_below, is_picture, printable
+from uncia_contract.pictures.picture_files import LeftOut, TellLeftOut, folders_below, is_file, is_picture, printable
+from uncia_contract.pictures.picture_sum import in_words
 from uncia_contract.pictures.preprocessing import RULE
 
 HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
@@ -54,8 +55,11 @@ class Place(Protocol):
     def name(self) -> str:
         """The last part of its path."""
 
-    def folders(self, failed: Failed) -> list[str]:
-        """The folders below it, itself ("") included, sorted; `failed` is told of each that cannot be listed."""
+    def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
+        """The folders below it, itself ("") included, sorted.
+
+        `failed` is told of each that cannot be listed, `tell` of each picture that is left out.
+        """
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures (#1) in one of them, sorted by name."""
@@ -79,9 +83,9 @@ class Folder:
         """The last part of its path, whatever it is called from here."""
         return self.path.resolve().name
 
-    def folders(self, failed: Failed) -> list[str]:
+    def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
         """The folders below it, itself ("") included; links to folders are not followed."""
-        found = folders_below(self.path, lambda folder, error: failed(self._below(folder), error))
+        found = folders_below(self.path, lambda folder, error: failed(self._below(folder), error), tell)
         return sorted(map(self._below, found))
 
     def _below(self, folder: Path) -> str:
@@ -90,7 +94,7 @@ class Folder:
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
         with os.scandir(self.path / folder) as entries:
-            found = [_known(one, folder) for one in entries if is_picture(one.name) and one.is_file()]
+            found = [_known(one, folder) for one in entries if is_picture(one.name) and is_file(one)]
         return sorted(found, key=lambda file: file.name)
 
     def file(self, path: Path) -> PictureFile:
@@ -112,12 +116,17 @@ class ArchiveSequence:
     names: tuple[str, ...]
     times: tuple[datetime | None, ...]
 
+    @property
+    def untimed(self) -> list[str]:
+        """The names of those that tell no usable time."""
+        return [name for name, taken_at in zip(self.names, self.times, strict=True) if taken_at is None]
+
 
 class Archive:
     """Everything below a place, trap by trap: no more than one trap's names are held at a time."""
 
     def __init__(self, place: Place, called: str, zone: tzinfo | None = UTC) -> None:
-        """Counts the pictures; opens none, but one of each folder that may go on another (#2).
+        """Counts the pictures, and what is left out; opens none, but one of each folder that may go on another (#2).
 
         Args:
             place: where they lie.
@@ -132,6 +141,7 @@ class Archive:
         self.pictures = 0
         self._called = called
         self.unreadable: list[str] = []  # a line for each folder that could not be listed; the others are read
+        self.left_out: Counter[LeftOut] = Counter()
         first: dict[str, str] = {}
         for folder in self._folders():
             if files := self.files_in(folder):
@@ -140,13 +150,14 @@ class Archive:
         if not self.pictures:
             if self.unreadable:
                 raise DataError("; ".join(self.unreadable))
-            raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs")
+            others = f" (left out: {in_words(self.left_out)})" if self.left_out else ""
+            raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs{others}")
         for folder, trap in traps_of(place, first).items():
             self._traps[trap].append(folder)
 
     def _folders(self) -> list[str]:
         try:
-            return self.place.folders(self._note)
+            return self.place.folders(self._note, self._leave_out)
         except OSError as error:
             raise DataError(f"{self._called}: cannot be read ({error.strerror or error})") from error
 
@@ -155,6 +166,10 @@ class Archive:
         line = f"{printable(told)}: cannot be read ({error.strerror or error})"
         if line not in self.unreadable:
             self.unreadable.append(line)
+            self.left_out[LeftOut.UNREADABLE_FOLDER] += 1
+
+    def _leave_out(self, path: str, reason: LeftOut) -> None:
+        self.left_out[reason] += 1
 
     @property
     def traps(self) -> list[str]:

@@ -1,12 +1,17 @@
 """Names of picture files: which files are called like pictures, which folders hold none of a visit, and how a name is
 written into tables and logs.
 
+Decides what a person would count. #1 Every file that is called like a picture or a video counts: it is read, or left
+out for a reason. #2 Any other file does not (a sidecar such as `.xmp` or `.THM`, `Thumbs.db`, a text, a Mac's `._`
+file). #3 Folders of deleted pictures and thumbnails are entered for no other purpose than to count; copies that a
+storage box makes of itself are not. #4 A linked folder is one folder, whatever it holds.
 Whether a file holds a picture is for its bytes to say (`jpeg`).
 """
 
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from enum import StrEnum
+from pathlib import Path, PurePath, PurePosixPath
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 # What cameras and people call pictures.
@@ -15,6 +20,34 @@ PICTURE_SUFFIXES = JPEG_SUFFIXES | {".png", ".gif", ".bmp", ".tif", ".tiff", ".w
 _SKIPPED_FOLDERS = frozenset(
     {"$recycle.bin", "recycler", "system volume information", "@eadir", "#recycle", "@recycle", "@recently-snapshot"}
 )
+_SNAPSHOTS = frozenset({"@recently-snapshot", ".snapshot", ".snapshots", ".zfs"})
+
+
+class LeftOut(StrEnum):
+    """Why a picture or a video is not read; the last two are folders, of which nobody knows what they hold."""
+
+    HIDDEN = "hidden"
+    VIDEO = "video"
+    RAW = "raw"
+    HEIC = "heic"
+    OTHER_FORMAT = "other_format"
+    BROKEN_LINK = "broken_link"
+    LINKED_FOLDER = "linked_folder"
+    UNREADABLE_FOLDER = "unreadable_folder"
+
+
+_LEFT_OUT = {
+    f".{suffix}": reason
+    for reason, suffixes in {
+        LeftOut.VIDEO: "avi mp4 mov m4v mpg mpeg mts m2ts wmv mkv webm 3gp 3g2 asf flv ogv lrv",
+        LeftOut.RAW: "dng raw cr2 cr3 crw nef nrw arw sr2 srf raf orf rw2 rwl pef srw x3f 3fr fff iiq mef mos mrw erf "
+        "kdc dcr gpr",
+        LeftOut.HEIC: "heic heif hif avif",
+        LeftOut.OTHER_FORMAT: "jp2 j2k jpf jpx jxl jxr wdp mpo jps insp psd tga pcx ppm pgm pbm pnm",
+    }.items()
+    for suffix in suffixes.split()
+}
+TellLeftOut = Callable[[str, LeftOut], None]  # a path, and why
 
 
 def is_picture(name: str | Path) -> bool:
@@ -23,32 +56,102 @@ def is_picture(name: str | Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
+def left_out(name: str) -> LeftOut | None:
+    """Why a file of this name (without folders) is not read; None for what is read, and for what nobody counts (#2)."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path costs ten times as much
+    if name.startswith("."):
+        counts = not name.startswith("._") and (suffix in PICTURE_SUFFIXES or suffix in _LEFT_OUT)
+        return LeftOut.HIDDEN if counts else None
+    return _LEFT_OUT.get(suffix)
+
+
+def left_out_below(name: str) -> LeftOut | None:
+    """The same of a path that is relative to the folder that was asked for."""
+    path = PurePosixPath(name)
+    if not is_in_skipped_folder(path):
+        return left_out(path.name)
+    snapshot = not _SNAPSHOTS.isdisjoint(part.lower() for part in path.parts)
+    return LeftOut.HIDDEN if not snapshot and _counts(path.name) else None
+
+
+def _counts(name: str) -> bool:
+    """Whether a person would count a file of this name (#1)."""
+    return is_picture(name) or left_out(name) is not None
+
+
 def is_skipped_folder(name: str) -> bool:
     """Whether a folder of this name is never entered: a hidden one, or one of deleted pictures or thumbnails."""
     return name.startswith(".") or name.lower() in _SKIPPED_FOLDERS
 
 
-def is_in_skipped_folder(name: str | Path) -> bool:
+def is_in_skipped_folder(name: str | PurePath) -> bool:
     """Whether a folder that is never entered lies above a file; `name` is relative to the folder that was asked for."""
     return any(map(is_skipped_folder, PurePosixPath(name).parts[:-1]))
 
 
-def folders_below(folder: Path, failed: Callable[[Path, OSError], None] = lambda folder, error: None) -> Iterator[Path]:
+def folders_below(
+    folder: Path,
+    failed: Callable[[Path, OSError], None] = lambda folder, error: None,
+    tell: TellLeftOut | None = None,
+) -> Iterator[Path]:
     """The folder itself, whatever its name, and those below it that are entered; links to folders are not followed.
 
-    `failed` is told of each that cannot be listed; it is left out.
+    Args:
+        folder: where to begin.
+        failed: told of each that cannot be listed; it is left out.
+        tell: told of each picture that is not read, and of each linked folder (#1 to #4).
     """
     waiting = [folder]
     while waiting:
         here = waiting.pop()
+        names = []
         try:
             with os.scandir(here) as entries:
-                names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        names.append(entry.name)
+                    elif tell is not None and (reason := _reason(entry)):
+                        tell(entry.path, reason)
         except OSError as error:
             failed(here, error)
             continue
         yield here
         waiting += [here / name for name in names if not is_skipped_folder(name)]
+        if tell is not None:
+            _tell_hidden([here / name for name in names if is_skipped_folder(name)], tell)
+
+
+def is_file(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry is a file, or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _reason(entry: "os.DirEntry[str]") -> LeftOut | None:
+    if not entry.is_symlink() or is_file(entry):
+        return left_out(entry.name)
+    if os.path.isdir(entry):  # noqa: PTH112 - false, and no error, where it cannot be looked at
+        return None if is_skipped_folder(entry.name) else LeftOut.LINKED_FOLDER
+    return LeftOut.BROKEN_LINK if _counts(entry.name) else None
+
+
+def _tell_hidden(waiting: list[Path], tell: TellLeftOut) -> None:
+    """Of the pictures in folders that are never entered (#3); one that cannot be listed holds none that are known."""
+    while waiting:
+        folder = waiting.pop()
+        if folder.name.lower() in _SNAPSHOTS:
+            continue
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif _counts(entry.name):
+                        tell(entry.path, LeftOut.HIDDEN)
+        except OSError:
+            continue
 
 
 def printable(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from uncia_contract.archive.visits import Archive, Failed, PictureFile, archive_of
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.other_formats import opened_as_jpeg
-from uncia_contract.pictures.picture_files import is_in_skipped_folder, is_picture
+from uncia_contract.pictures.picture_files import TellLeftOut, is_in_skipped_folder, is_picture, left_out_below
 
 
 def is_address(path: str) -> bool:
@@ -61,16 +61,21 @@ class StoragePlace:
         """The last part of its path."""
         return self.address.rstrip("/").rpartition("/")[2]
 
-    def folders(self, failed: Failed) -> list[str]:
+    def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
         """The folders below it, itself ("") included."""
-        names = (name for name, _ in _listed(self.address, recursive=True) if not is_in_skipped_folder(name))
-        return sorted({"", *(name.rpartition("/")[0] for name in names)})
+        folders = {""}
+        for name, _ in _listed(self.address, recursive=True):
+            if is_picture(name) and not is_in_skipped_folder(name):
+                folders.add(name.rpartition("/")[0])
+            elif reason := left_out_below(name):
+                tell(name, reason)
+        return sorted(folders)
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
         found = _listed(f"{self.address.rstrip('/')}/{folder}", recursive=False)
         prefix = f"{folder}/" if folder else ""
-        files = [PictureFile(prefix + name, one.size, one.mtime_ns or 0) for name, one in found]
+        files = [PictureFile(prefix + name, one.size, one.mtime_ns or 0) for name, one in found if is_picture(name)]
         return sorted(files, key=lambda file: file.name)
 
     def open(self, name: str) -> BinaryIO:
@@ -95,13 +100,12 @@ def archive_at(archive: str, zone: tzinfo | None = UTC) -> Archive:
 
 
 def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
-    """Names below the address and what is known of each, of what is called like a picture."""
+    """Names of files below the address, and what is known of each."""
     from pyarrow.fs import FileSelector, FileType
 
     system, root = system_of(address)
     found = system.get_file_info(FileSelector(root, recursive=recursive))
-    named = [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
-    return [(name, one) for name, one in named if is_picture(name)]
+    return [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
 
 
 def system_of(address: str) -> tuple[Any, str]:

@@ -1,0 +1,77 @@
+"""The sum with which a command that reads pictures ends: found = used + failed + left out.
+
+Decides the words and the JSON. Folders that were not looked into are told beside it: nobody knows what they hold.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from uncia_contract.pictures.picture_files import LeftOut
+
+# One, and several.
+_WORDS = {
+    LeftOut.VIDEO: ("video", "videos"),
+    LeftOut.HIDDEN: ("hidden or in a system folder", "hidden or in system folders"),
+    LeftOut.RAW: ("raw", "raw"),
+    LeftOut.HEIC: ("HEIC", "HEIC"),
+    LeftOut.OTHER_FORMAT: ("in another format", "in other formats"),
+    LeftOut.BROKEN_LINK: ("broken link", "broken links"),
+    LeftOut.LINKED_FOLDER: ("linked folder", "linked folders"),
+    LeftOut.UNREADABLE_FOLDER: ("unreadable folder (named above)", "unreadable folders (named above)"),
+}
+FOLDERS = (LeftOut.LINKED_FOLDER, LeftOut.UNREADABLE_FOLDER)
+
+
+@dataclass(frozen=True)
+class PictureSum:
+    """How many pictures were used, how many failed, and what was not read.
+
+    `without_time` are those of the used ones that tell no usable time.
+    """
+
+    used: int
+    failed: int
+    left_out: Mapping[LeftOut, int]
+    without_time: int
+
+    @property
+    def found(self) -> int:
+        """Every picture and video that a person would count."""
+        return self.used + self.failed + sum(self._pictures.values())
+
+    @property
+    def _pictures(self) -> dict[LeftOut, int]:
+        return self._of(one for one in LeftOut if one not in FOLDERS)
+
+    def _of(self, reasons: Iterable[LeftOut]) -> dict[LeftOut, int]:
+        return {one: count for one in reasons if (count := self.left_out.get(one, 0))}
+
+    def lines(self) -> list[str]:
+        """One line, and a second one where folders were not looked into."""
+        left_out = sum(self._pictures.values())
+        parts = [
+            f"{self.used} used" + (f" ({self.without_time} without a usable time)" if self.without_time else ""),
+            f"{self.failed} failed" + (" (named above)" if self.failed else ""),
+            f"{left_out} left out" + (f" ({in_words(self._pictures)})" if left_out else ""),
+        ]
+        told = [f"{self.found} picture{'s' * (self.found != 1)} found: {', '.join(parts)}"]
+        folders = self._of(FOLDERS)
+        return told + [f"not looked into: {in_words(folders)}"] * bool(folders)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same numbers."""
+        return {
+            "found": self.found,
+            "used": self.used,
+            "failed": self.failed,
+            "left_out": {str(one): count for one, count in self._pictures.items()},
+            "without_time": self.without_time,
+            "folders_not_read": {str(one): count for one, count in self._of(FOLDERS).items()},
+        }
+
+
+def in_words(counts: Mapping[LeftOut, int]) -> str:
+    """What was left out, such as `4 videos, 2 HEIC`, most first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} {_WORDS[one][count != 1]}" for one, count in ordered)
