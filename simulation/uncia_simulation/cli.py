@@ -84,7 +84,8 @@ def _simulate(arguments: argparse.Namespace) -> int:
         bundle = arguments.bundle or (STARTER if arguments.bursts else DEMO)
         broker, strips = _address(arguments.broker), _strips(arguments.strips)
         plan = Plan(bursts, bundle, _made(out), broker, strips, zone=arguments.utc_offset or UTC)
-        result = outcome(_replay(plan), bursts)
+        replay = _replay(plan)
+        result = outcome(replay, bursts)
     if arguments.json:
         _write(arguments.json, json.dumps(result, indent=1) + "\n")
     print_outcome(result, console)
@@ -102,6 +103,8 @@ def _simulate(arguments: argparse.Namespace) -> int:
         )
     for line in result["unreadable"]:
         print(line, file=sys.stderr)
+    for line in replay.pictures.lines():
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0 if result["totals"]["delivered"] == result["totals"]["positive"] and not result["unreadable"] else 1
 
 

@@ -25,6 +25,7 @@ def outcome(replay: Replay, bursts: Path) -> dict[str, Any]:
         ],
         "unreadable": replay.unreadable,
         "totals": _totals(replay),
+        "pictures": replay.pictures.as_json(),
     }
 
 
@@ -78,11 +79,11 @@ def print_outcome(result: dict[str, Any], console: Console) -> None:
         table.add_row(*_row(sequence), style="bold" if sequence["positive"] else "")
     console.print(table)
     for failure in result["failures"]:
-        console.print(f"left out: {failure['file']}: {failure['reason']}", style="yellow", markup=False)
+        console.print(f"{failure['file']}: {failure['reason']}", style="yellow", markup=False)
     totals = result["totals"]
     console.print(
         f"{totals['frames']} frames in {totals['sequences']} sequences seen, {totals['frames_scored']} scored, "
-        f"{totals['failures']} files left out, in {totals['seconds']:.1f} s.\n"
+        f"in {totals['seconds']:.1f} s.\n"
         f"{_size(totals['bytes_sent'])} sent ({totals['delivered']} of {totals['positive']} positive sequences "
         f"delivered), {_size(totals['bytes_kept_back'])} kept back.",
         highlight=False,

@@ -5,7 +5,7 @@ a trap in the field would have done.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
@@ -15,6 +15,8 @@ from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings as CollectorBroker
 from uncia_collector.settings import CollectorSettings
 from uncia_contract.errors import BrokerError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureSum
 from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.scoring.observer import Observation
 from uncia_edge.service.runtime import Runtime
@@ -47,13 +49,22 @@ class Plan:
 class Replay:
     """What happened: every observation, and for each positive sequence how many frames were receipted.
 
-    `unreadable` has a line for each folder that could not be listed.
+    `unreadable` has a line for each folder that could not be listed, `left_out` counts what was found and did not play.
     """
 
     observations: list[Observation] = field(default_factory=list)
     delivered: dict[str, int] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
+    left_out: Mapping[LeftOut, int] = field(default_factory=dict)
     seconds: float = 0.0
+
+    @property
+    def pictures(self) -> PictureSum:
+        """The sum of all pictures that were found."""
+        frames = [frame for one in self.observations if one.record is not None for frame in one.frames]
+        failed = sum(len(one.failures) for one in self.observations)
+        left_out = {**self.left_out, LeftOut.UNREADABLE_FOLDER: len(self.unreadable)}
+        return PictureSum(len(frames), failed, left_out, sum(frame.taken.at is None for frame in frames))
 
 
 Watch = Callable[[str, int, int | None], None]
@@ -73,8 +84,8 @@ def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Repla
         BrokerError: the named broker is not there.
     """
     began = time.monotonic()
-    replay = Replay()
-    total = RecordedCamera(plan.bursts).total
+    recorded = RecordedCamera(plan.bursts)
+    replay, total = Replay(left_out=recorded.left_out), recorded.total
     with _broker(plan) as (host, port), _collector(plan, host, port), Runtime(_trap(plan, host, port)) as runtime:
 
         def note(observation: Observation) -> None:

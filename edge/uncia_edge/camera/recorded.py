@@ -9,7 +9,7 @@ what is positive.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -19,6 +19,7 @@ from uncia_contract.archive.visits import archive_of, is_below_dcim
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts, in_order
 from uncia_contract.errors import FrameError
 from uncia_contract.messages.records import MAX_FRAMES
+from uncia_contract.pictures.picture_files import LeftOut
 from uncia_edge.camera.cameras import ArrivedBurst, Failure, TimeSource, read_frame
 from uncia_edge.camera.missing_times import MissingTimes
 
@@ -63,6 +64,11 @@ class RecordedCamera:
     def unreadable(self) -> list[str]:
         """A line for each folder that could not be listed; the others play."""
         return self._archive.unreadable
+
+    @property
+    def left_out(self) -> Mapping[LeftOut, int]:
+        """How many pictures below the folder do not play, by reason."""
+        return self._archive.left_out
 
     @property
     def total(self) -> int | None:

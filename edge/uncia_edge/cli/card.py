@@ -1,13 +1,13 @@
 """`uncia-trap score`: a whole card or folder through the trap's own code, on all cores, resumable.
 
 Decides what belongs to a card: the named files, and every picture below the named folders, once each, trap by trap as
-in an archive. Where several places are named, files are called by their path from the folder that all of them share.
-Each finished sequence is kept in `<out>.partial`, so that a run that was interrupted goes on where it was; pictures or
-a bundle that have changed since are scored anew.
+in an archive. A place that lies in another one is a part of that. Where several places are named, files are called by
+their path from the folder that all of them share. Each finished sequence is kept in `<out>.partial`, so that a run that
+was interrupted goes on where it was; pictures or a bundle that have changed since are scored anew.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from uncia_contract.archive.visits import ArchiveSequence, Folder, PictureFile, 
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.picture_files import LeftOut, is_in_skipped_folder, is_picture, is_skipped_folder
 
 Progress = Callable[[int, int], None]
 
@@ -49,7 +50,8 @@ class Card:
         if missing:
             raise DataError(f"{', '.join(missing)}: not there; expected JPEGs or folders with JPEGs")
         self.unreadable: list[str] = []  # a line for each folder that `sequences` could not list
-        self._places, self._zone = [place.resolve() for place in places], zone
+        self.left_out: Counter[LeftOut] = Counter()  # what `sequences` found, and does not read
+        self._places, self._zone = _outermost([place.resolve() for place in places]), zone
         folders = [place if place.is_dir() else place.parent for place in self._places]
         self.folder = Folder(Path(os.path.commonpath(folders)))
 
@@ -82,6 +84,7 @@ class Card:
             return [self.folder.file(place)]
         archive, below = archive_of(place), place.relative_to(self.folder.path)
         self.unreadable += archive.unreadable
+        self.left_out += archive.left_out
         files = (file for trap in archive.traps for file in archive.files(trap))
         return [replace(file, name=(below / file.name).as_posix()) for file in files]
 
@@ -119,6 +122,19 @@ class CardScorer:
             return score_sequence(one.sequence, one.folder, classifier)
         finally:
             self._idle.put(classifier)
+
+
+def _outermost(places: Sequence[Path]) -> list[Path]:
+    """The places without those that a walk through another one reaches."""
+    return [place for place in dict.fromkeys(places) if not any(_reaches(other, place) for other in places)]
+
+
+def _reaches(folder: Path, place: Path) -> bool:
+    if folder == place or not place.is_relative_to(folder) or not folder.is_dir():
+        return False
+    below = place.relative_to(folder)
+    read = not is_skipped_folder(below.name) if place.is_dir() else is_picture(below)
+    return read and not is_in_skipped_folder(below)
 
 
 def _cores() -> int:

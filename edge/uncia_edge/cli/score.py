@@ -8,13 +8,14 @@ from pathlib import Path
 
 from uncia_contract.archive.megadetector import megadetector_results
 from uncia_contract.archive.score_table import write_score_table
-from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.scored_picture import ScoredPicture, sum_of
 from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.files import write_durable
 from uncia_contract.model.activation import Explainer, overlay
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.pictures.picture_sum import PictureSum
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
 from uncia_edge.cli.card import Card, CardScorer, CardSequence
@@ -56,7 +57,8 @@ def run_score(arguments: argparse.Namespace) -> int:
             _print(scored)
             if explainer is not None:
                 _explain(explainer, bundle, sequence, scored, arguments.explain)
-        _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file))
+        summed = sum_of(pictures, card.left_out)
+        _write(arguments, bundle, sorted(pictures, key=lambda picture: picture.file), summed)
         partial.unlink()
     except KeyboardInterrupt:
         _on_terminal(_WIPED)
@@ -66,6 +68,7 @@ def run_score(arguments: argparse.Namespace) -> int:
         raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
     for line in card.unreadable:
         print(line, file=sys.stderr)
+    print(*summed.lines(), sep="\n")
     return 1 if card.unreadable else 0
 
 
@@ -84,10 +87,10 @@ def _refuse_folders(*files: Path | None) -> None:
             raise DataError(f"{file}: is a folder; expected the name of a file to write")
 
 
-def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredPicture]) -> None:
+def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredPicture], summed: PictureSum) -> None:
     name = f"{bundle.manifest.name}-{bundle.manifest.version}"
     threshold = bundle.manifest.decision_rule.threshold
-    results = megadetector_results(pictures, name, datetime.now(UTC), threshold)
+    results = megadetector_results(pictures, name, datetime.now(UTC), threshold, summed)
     write_durable(arguments.json, json.dumps(results, indent=1).encode())
     if arguments.csv:
         with arguments.csv.open("w", newline="", encoding="utf-8") as stream:

@@ -24,7 +24,7 @@ LINES = [
     "not looked into: 1 linked folder, 1 unreadable folder (named above)",
 ]
 CLOSED = "closed"  # the folder that `close` makes unreadable
-FAILED = ("IMG_0005.JPG", "IMG_0006.JPG", "IMG_0007.JPG", "IMG_0008.PNG")
+FAILED = ("IMG_0005.JPG", "IMG_0006.JPG", "IMG_0007.JPG", "IMG_0008.BMP")
 NOT_COUNTED = ("Thumbs.db", "IMG_0001.xmp", "._IMG_0001.JPG", "VID_0001.THM", "notes.txt", "IMG_0001.JPG_original")
 
 
@@ -36,7 +36,7 @@ def card(folder: Path) -> Path:
         (camera / f"IMG_000{number}.JPG").write_bytes(photographed({0x9003: f"2026:03:01 05:30:0{number}"}))
     whole = photographed({})
     (camera / "IMG_0004.JPG").write_bytes(whole)
-    failing = (whole[: len(whole) // 2], b"", b"no picture", _png())
+    failing = (whole[: len(whole) // 2], b"", b"no picture", _bmp())
     for name, content in zip(FAILED, failing, strict=True):
         (camera / name).write_bytes(content)
     others = ("VID_0001.AVI", "VID_0002.mp4", "IMG_0009.CR2", "IMG_0010.heic", "IMG_0011.jp2", ".IMG_0012.JPG")
@@ -65,7 +65,7 @@ def close(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "scandir", scan)
 
 
-def _png() -> bytes:
+def _bmp() -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", (64, 48), (90, 90, 90)).save(out, "PNG")
+    Image.new("RGB", (64, 48), (90, 90, 90)).save(out, "BMP")
     return out.getvalue()

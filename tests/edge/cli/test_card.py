@@ -60,7 +60,7 @@ def test_a_card_becomes_sequences_a_table_and_megadetector_json(
     failed = [image["file"] for image in images if "failure" in image]
     lines = capsys.readouterr().out.splitlines()
     table = (tmp_path / "card.csv").read_text().splitlines()
-    assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 2, 7)
+    assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 3, 7)
 
 
 def test_a_broken_picture_whose_header_tells_its_time_is_a_frame_of_its_burst(dcim: Path, tmp_path: Path) -> None:
@@ -141,8 +141,18 @@ def test_stations_called_like_a_cameras_folders_are_apart_on_a_card(dcim: Path) 
 
 
 def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
-    """A folder, the folder once more, and a picture in it."""
+    """A folder, the folder once more, and a picture in it; what is left out there counts once, too."""
+    (dcim / "DCIM" / "VID_0001.AVI").write_bytes(b"...")
     assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)
+    twice = card.Card([dcim, dcim, dcim / "DCIM"])
+    twice.sequences(read_bundle(STARTER))
+    assert twice.left_out == {"video": 1}
+
+
+def test_a_place_in_a_hidden_folder_of_another_is_a_place_of_its_own(dcim: Path) -> None:
+    """A walk through the card would never reach it."""
+    shutil.copytree(dcim / "DCIM", dcim / ".saved" / "DCIM")
+    assert len(sequences(dcim, dcim / ".saved" / "DCIM")) == 2 * len(sequences(dcim))
 
 
 def test_deleted_pictures_on_a_card_are_not_scored(dcim: Path) -> None:

@@ -4,6 +4,7 @@ One session for all of them: a JVM takes seconds to begin.
 """
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.contract.pictures.render_card import LINES, SUM, card, close
 
 from uncia_contract.archive.visits import archive_of
 from uncia_contract.bursts.frames import BurstRule
@@ -150,6 +152,21 @@ def test_scores_are_the_local_engines(
     assert (said, spark_table.read_bytes() == local_table.read_bytes()) == (["13", "0", "13"], True)
     files = [parquet.read_table(tmp_path / engine / "scores.parquet").to_pylist() for engine in ("spark", "local")]
     assert (files[0] == files[1], state(pictures) == before) == (True, True)
+
+
+def test_the_sum_of_a_card_is_the_local_engines(
+    commands: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One picture of every kind: the same lines end `score` and `features`, the same numbers are in the JSON."""
+    folder = card(tmp_path / "card")
+    close(monkeypatch)
+    for command in (("score", folder), ("features", "--archive", folder)):
+        for engine in ("local", "spark"):
+            out = tmp_path / f"{command[0]}-{engine}"
+            assert commands(*command, "--bundle", STARTER, "--engine", engine, "--out", out) == 1
+            assert capsys.readouterr().out.splitlines()[-2:] == LINES
+    written = [json.loads((tmp_path / f"score-{engine}/scores.json").read_text()) for engine in ("local", "spark")]
+    assert [one["info"]["pictures"] for one in written] == [SUM, SUM]
 
 
 def made_up(path: Path, classes: int) -> list[str]:

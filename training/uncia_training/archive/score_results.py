@@ -16,6 +16,7 @@ from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.files import replacing, storage_errors
 from uncia_contract.model.bundle import Bundle
+from uncia_contract.pictures.picture_sum import PictureSum
 
 CSV, JSON, PARQUET = "scores.csv", "scores.json", "scores.parquet"
 FORMATS = ("csv", "json", "parquet")
@@ -29,6 +30,7 @@ def write_results(
     completed_at: datetime,
     formats: Iterable[str],
     zoned: bool = True,
+    summed: PictureSum | None = None,
 ) -> list[Path]:
     """Writes the asked-for files; where they are.
 
@@ -39,6 +41,7 @@ def write_results(
         completed_at: when.
         formats: of `FORMATS`.
         zoned: whether the zone of the times is known.
+        summed: of these pictures, for the JSON.
 
     Raises:
         StorageError: a file cannot be written.
@@ -49,7 +52,9 @@ def write_results(
         "csv": (CSV, lambda out: _text(out, lambda text: write_score_table(text, pictures), newline="")),
         "json": (
             JSON,
-            lambda out: _text(out, lambda text: write_megadetector(text, pictures, name, completed_at, threshold)),
+            lambda out: _text(
+                out, lambda text: write_megadetector(text, pictures, name, completed_at, threshold, summed)
+            ),
         ),
         "parquet": (PARQUET, lambda out: write_parquet(out, pictures, zoned)),
     }

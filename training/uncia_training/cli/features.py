@@ -5,8 +5,10 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from uncia_contract.archive.visits import Archive
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.cli.arguments import whole
@@ -49,10 +51,9 @@ def run_features(arguments: argparse.Namespace) -> int:
     engine = _local if arguments.engine == "local" else _spark
     try:
         with progress_bars() as progress:
-            engine(arguments, network, progress)
+            return engine(arguments, network, progress)
     except KeyboardInterrupt:
         return interrupted("the features computed so far are kept")
-    return 0
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -62,22 +63,35 @@ def _check(arguments: argparse.Namespace) -> None:
         raise DataError("--boxes: they serve as regions of a data set's pictures; give --data, and not --whole")
 
 
-def _local(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> None:
+@dataclass
+class Found:
+    """What there is to compute: how many pictures, their sequences, and the archive where they are one's.
+
+    `untimed` names the pictures that tell no usable time, once the sequences are known.
+    """
+
+    pictures: int
+    sequences: Iterator[SequenceEntry]
+    archive: Archive | None = None
+    untimed: list[str] = field(default_factory=list)
+
+
+def _local(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> int:
     begun = time.monotonic()
     workers = arguments.workers or len(os.sched_getaffinity(0))
-    total, sequences = _pictures(arguments, made_by(arguments, network), workers)
+    found = _found(arguments, made_by(arguments, network), workers)
     if is_address(arguments.out):
         raise DataError(f"--out {arguments.out}: only --engine spark writes to an address; give a file")
     out = Path(arguments.out)
     features = LocalFeatures(network, _rule(arguments), arguments.cache or out.parent / "cache", workers)
     try:
-        count = features.run(sequences, out, lambda done: progress("pictures", done, total))
+        count = features.run(found.sequences, out, lambda done: progress("pictures", done, found.pictures))
     finally:
         features.close()
-    _print(count, time.monotonic() - begun, arguments.out)
+    return _print(count, found, time.monotonic() - begun, arguments.out)
 
 
-def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> None:
+def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> int:
     from uncia_training.spark.features import SparkFeatures
     from uncia_training.spark.session import spark
 
@@ -85,17 +99,18 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: Rep
     made = made_by(arguments, network)
     with spark(arguments.master) as session:
         engine = SparkFeatures(session, network, _rule(arguments), made)
-        if arguments.archive is not None:
-            archive = archive_at(arguments.archive, arguments.utc_offset)
-            total, sequences = archive.pictures, engine.of_archive(archive, arguments.archive.rstrip("/"))
+        found = _found(arguments, made, 1)
+        if found.archive is not None:
+            sequences = engine.of_archive(found.archive, arguments.archive.rstrip("/"))
         else:
-            total, shown = _pictures(arguments, made, 1)
-            sequences = engine.of_data(shown)
-        done = engine.run(sequences, arguments.out, lambda done: progress("pictures", done, total), arguments.round)
+            sequences = engine.of_data(found.sequences)
+        told = lambda done: progress("pictures", done, found.pictures)  # noqa: E731
+        done = engine.run(sequences, arguments.out, told, arguments.round)
         failures = engine.failures(arguments.out)
-    count = FeatureCount(pictures=total, rows=done.rows, computed=done.pictures, failures=failures)
+    found.untimed += done.untimed
+    count = FeatureCount(pictures=found.pictures, rows=done.rows, computed=done.pictures, failures=failures)
     count.require_readable()
-    _print(count, time.monotonic() - begun, arguments.out)
+    return _print(count, found, time.monotonic() - begun, arguments.out)
 
 
 def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
@@ -119,23 +134,29 @@ def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
     return f"{network.extractor().name} {network.layer} {_rule(arguments)}"
 
 
-def _pictures(arguments: argparse.Namespace, made: str, workers: int) -> tuple[int, Iterator[SequenceEntry]]:
-    """How many pictures, and their sequences."""
+def _found(arguments: argparse.Namespace, made: str, workers: int) -> Found:
     from uncia_contract.datasets.positive_labels import positive_labels
 
     if arguments.archive is not None:
-        archive = archive_at(arguments.archive, arguments.utc_offset)
-        return archive.pictures, archive_entries(archive, arguments.archive.rstrip("/"), made, BurstRule(), workers)
+        archive, untimed = archive_at(arguments.archive, arguments.utc_offset), list[str]()
+        root = arguments.archive.rstrip("/")
+        sequences = archive_entries(archive, root, made, BurstRule(), workers, untimed.append)
+        return Found(archive.pictures, sequences, archive, untimed)
     positive = positive_labels(arguments.positive or ())
     pictures = read_data_set(arguments, positive)
-    return len(pictures), dataset_entries(pictures, made)
+    return Found(len(pictures), dataset_entries(pictures, made))
 
 
-def _print(count: FeatureCount, seconds: float, out: str) -> None:
+def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
+    unreadable = found.archive.unreadable if found.archive else []
     for failure in count.failures:
         print(f"{failure.file}: {failure.reason}; no features", file=sys.stderr)
+    for line in unreadable:
+        print(line, file=sys.stderr)
     print(
         f"{count.rows} rows of {count.pictures} pictures, {len(count.failures)} unreadable; {count.computed} computed "
         f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"
     )
     print(f"  {out}")
+    print(*count.sum_of(found.archive.left_out if found.archive else {}, found.untimed).lines(), sep="\n")
+    return 1 if unreadable else 0

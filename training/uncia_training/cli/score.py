@@ -4,14 +4,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from uncia_contract.archive.archive_scores import score_log
-from uncia_contract.archive.scored_picture import ScoredPicture
+from uncia_contract.archive.scored_picture import ScoredPicture, sum_of
 from uncia_contract.archive.visits import Archive
 from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError
@@ -57,8 +57,6 @@ def run_score(arguments: argparse.Namespace) -> int:
             engine(arguments, Run(archive, rule, formats, sorting, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")
-    for line in archive.unreadable:
-        print(line, file=sys.stderr)
     return 1 if archive.unreadable else 0
 
 
@@ -75,13 +73,55 @@ class Run:
     def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> None:
         """Writes results, sorts, tells."""
         seconds = time.monotonic() - begun
+        counts = Counts()
+        summed = sum_of(counts.watched(outcome), self.archive.left_out)
         self.progress("writing results", 0, 0)
-        files = write_results(
-            out, outcome, self.rule.bundle, datetime.now(UTC), self.formats, self.archive.zone is not None
-        )
+        zoned = self.archive.zone is not None
+        files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats, zoned, summed)
         if self.sorting is not None:
             self.sorting.add(outcome)
-        _print(outcome, scored, seconds, files)
+        for line in self.archive.unreadable:
+            print(line, file=sys.stderr)
+        counts.print(scored, seconds)
+        for file in files:
+            print(f"  {file}")
+        print(*summed.lines(), sep="\n")
+
+
+@dataclass
+class Counts:
+    """What is told of scored pictures besides their sum."""
+
+    pictures: int = 0
+    positive: int = 0
+    failed: int = 0
+    sequences: int = 0
+    unzoned: int = 0
+
+    def watched(self, outcome: Iterable[ScoredPicture]) -> Iterator[ScoredPicture]:
+        """The same pictures, counted; those that failed are named."""
+        last = ""
+        for picture in outcome:
+            self.pictures += 1
+            self.positive += bool(picture.positive)
+            self.unzoned += picture.taken_at is not None and picture.taken_at.tzinfo is None
+            self.sequences += picture.sequence != last
+            last = picture.sequence
+            if picture.failure is not None:
+                self.failed += 1
+                print(f"{picture.file}: {picture.failure}", file=sys.stderr)
+            yield picture
+
+    def print(self, scored: int, seconds: float) -> None:
+        """A line, and another one where the zone of times is not known."""
+        rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
+        print(
+            f"{self.pictures} pictures in {self.sequences} sequences: {self.positive} in positive sequences, "
+            f"{self.failed} unreadable; {scored} scored now in {seconds:.1f} s{rate}"
+        )
+        if self.unzoned:
+            told = f"{self.unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it"
+            print(told)
 
 
 def _local(arguments: argparse.Namespace, run: Run) -> None:
@@ -108,29 +148,6 @@ def _spark(arguments: argparse.Namespace, run: Run) -> None:
         scored = scorer.run(run.archive, f"{out}/{staged}", parquet, told, arguments.round)
     others = replace(run, formats=[one for one in run.formats if one != "parquet"])
     others.finish(Path(out), SparkScores(parquet), scored, begun)
-
-
-def _print(outcome: Iterable[ScoredPicture], scored: int, seconds: float, files: list[Path]) -> None:
-    pictures = positive = failed = sequences = unzoned = 0
-    last = ""
-    for picture in outcome:
-        pictures += 1
-        positive += bool(picture.positive)
-        unzoned += picture.taken_at is not None and picture.taken_at.tzinfo is None
-        sequences += picture.sequence != last
-        last = picture.sequence
-        if picture.failure is not None:
-            failed += 1
-            print(f"{picture.file}: {picture.failure}", file=sys.stderr)
-    rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
-    print(
-        f"{pictures} pictures in {sequences} sequences: {positive} in positive sequences, {failed} unreadable; "
-        f"{scored} scored now in {seconds:.1f} s{rate}"
-    )
-    if unzoned:
-        print(f"{unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it")
-    for file in files:
-        print(f"  {file}")
 
 
 def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:

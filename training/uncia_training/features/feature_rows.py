@@ -79,12 +79,22 @@ def dataset_entries(pictures: Sequence[LabelledPicture], made_by: str) -> Iterat
 
 
 def archive_entries(
-    archive: Archive, root: str, made_by: str, rule: BurstRule, workers: int
+    archive: Archive,
+    root: str,
+    made_by: str,
+    rule: BurstRule,
+    workers: int,
+    tell_untimed: Callable[[str], object] = lambda name: None,
 ) -> Iterator[SequenceEntry]:
-    """An archive's sequences, trap by trap; pictures have no label there."""
+    """An archive's sequences, trap by trap; pictures have no label there.
+
+    `tell_untimed` is told of each picture that tells no usable time.
+    """
     number = 0
     for trap in archive.traps:
         for found in archive.sequences(trap, rule, made_by, workers):
+            for name in found.untimed:
+                tell_untimed(name)
             entries = tuple(
                 PictureEntry(name, f"{root}/{name}", sequence=found.names[0], location=trap) for name in found.names
             )

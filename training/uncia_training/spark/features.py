@@ -98,7 +98,7 @@ class SparkFeatures:
             round_size: sequences that are committed together.
 
         Returns:
-            How many pictures this run computed, and how many rows there are now.
+            How many pictures this run computed, how many rows there are now, and which pictures tell no time.
         """
         from pyspark.sql import functions as f
 
@@ -111,8 +111,9 @@ class SparkFeatures:
         rows = self._session.read.schema(schema).parquet(staged).join(f.broadcast(firsts), "key")
         numbered = rows.withColumn("number", f.col("first") + f.col("number"))
         numbered.select(*feature_schema().names).write.mode("overwrite").parquet(out)
+        untimed = [row[0] for row in sequences.select(f.explode("untimed")).collect()]
         sequences.unpersist()
-        return Done(done, self._session.read.parquet(out).count())
+        return Done(done, self._session.read.parquet(out).count(), untimed)
 
     def failures(self, out: str) -> list[PictureFailure]:
         """The pictures without features, and why."""
@@ -126,6 +127,7 @@ class Done:
 
     pictures: int
     rows: int
+    untimed: list[str]
 
 
 def _staged_schema() -> Any:

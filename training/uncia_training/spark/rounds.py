@@ -1,8 +1,9 @@
 """Sequences through a function on Spark's workers, round by round, so that a job that is stopped can go on.
 
-Decides what is a sequence's row (`number`, `key` and the sequence as JSON), where results are staged (Parquet, appended
-round by round, each row with its sequence's key), and what is left out of a run: sequences whose key is staged. All
-rows of a sequence are written by one task into one file: after a kill they are there together or not at all.
+Decides what is a sequence's row (`number`, `key`, the sequence as JSON, and which of its pictures tell no time), where
+results are staged (Parquet, appended round by round, each row with its sequence's key), and what is left out of a run:
+sequences whose key is staged. All rows of a sequence are written by one task into one file: after a kill they are there
+together or not at all.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ from uncia_contract.bursts.frames import BurstRule
 
 TASKS_A_CORE = 4
 POLL_S = 0.2
-SEQUENCES = "number bigint, pictures int, key string, sequence string"
+SEQUENCES = "number bigint, pictures int, key string, sequence string, untimed array<string>"
 
 Progress = Callable[[int], None]
 Work = Callable[[Iterator[Any]], Iterator[Any]]
@@ -44,12 +45,12 @@ class Indexing:
         for batch in batches:
             for trap, folders, number in zip(batch["trap"], batch["folders"], batch["number"], strict=True):
                 rows = list(self._rows(trap, json.loads(folders), int(number)))
-                yield pd.DataFrame(rows, columns=["number", "pictures", "key", "sequence"])
+                yield pd.DataFrame(rows, columns=["number", "pictures", "key", "sequence", "untimed"])
 
-    def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str]]:
+    def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str, list[str]]]:
         files: list[PictureFile] = [file for folder in folders for file in self.place.files(folder)]
         for found in sequences_of(self.place, files, self.rule, self.made_by, trap, self.zone):
-            yield number, len(found.names), found.key, self.encode(found).decode()
+            yield number, len(found.names), found.key, self.encode(found).decode(), found.untimed
             number += len(found.names)
 
 
@@ -68,8 +69,8 @@ def given_rows(session: Any, sequences: Iterable[tuple[int, int, str, bytes]]) -
 
     What the JSON says besides the files, such as labels, counts for the key as well.
     """
-    rows = [
-        (number, pictures, hashlib.sha256(key.encode() + content).hexdigest()[:32], content.decode())
+    rows: list[tuple[int, int, str, str, list[str]]] = [
+        (number, pictures, hashlib.sha256(key.encode() + content).hexdigest()[:32], content.decode(), [])
         for number, pictures, key, content in sequences
     ]
     return session.createDataFrame(rows, SEQUENCES)
