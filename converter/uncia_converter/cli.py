@@ -67,11 +67,7 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         required=True,
         type=Path,
         metavar="PATH",
-<<<<<<< HEAD
-        help=f"{DATA_HELP}; those of splits `test` and `tune` are left out",
-=======
-        help="CSV, folder per label, COCO Camera Traps or Camtrap DP; rows of split `test` are left out",
->>>>>>> 50ca089 (all: Let boxes serve as regions where they are asked for)
+        help="CSV, folder per label, COCO Camera Traps or Camtrap DP; rows of splits `test` and `tune` are left out",
     )
     command.add_argument(
         "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"
