@@ -27,8 +27,8 @@ from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture
+from uncia_converter.agreement import roc_auc
 from uncia_converter.graph import attach_head
-from uncia_converter.parity import roc_auc
 from uncia_training.fitting.logistic import calibrate, fit_linear, to_head
 from uncia_training.fitting.selection import Samples, assign_folds, group_names
 from uncia_training.fitting.selection import choose as choose_penalty

@@ -67,13 +67,19 @@ class BundleRequest:
     edgetpu: bool = False
 
 
-def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, total: None) -> Manifest:
+def make_bundle(
+    request: BundleRequest,
+    progress: Progress = lambda step, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Manifest:
     """Packs the run into `request.out` and gives its manifest; the parity report is left in the run's folder, too.
+
+    `say` is told each verdict that integers change.
 
     Raises:
         DataError: no finished run, or one whose parts were changed.
         BundleError: the parts do not fit together, or the packed model does not give what it should.
-        ParityError: the integer model does not decide as the float model does.
+        ParityError: the integer model decides worse than the float model.
         CompilerMissingError: a model for the Edge TPU is asked for, and its compiler is not here.
         StorageError: the file cannot be written.
     """
@@ -90,6 +96,9 @@ def make_bundle(request: BundleRequest, progress: Progress = lambda step, done, 
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
         manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
     report = _parity(request.run, manifest, head, models, progress)
+    for line in report.told(manifest.decision_rule.threshold):
+        say(line)
+    require_parity(report)
     manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
     members[PROBES] = _probes(models.int8, head, progress)
     data = write_bundle(manifest, members)
@@ -107,7 +116,6 @@ def _parity(run: Path, manifest: Manifest, head: LogisticHead, models: ModelPair
     report = measure_parity(manifest, head, models, pictures, held_out, partial(progress, COMPARING))
     with storage_errors(run / PARITY):
         write_atomic(run / PARITY, indented_json(report))
-    require_parity(report)
     return report
 
 

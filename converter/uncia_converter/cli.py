@@ -126,7 +126,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         edgetpu=arguments.edgetpu,
     )
     try:
-        manifest = make_bundle(request, _counter())
+        manifest = make_bundle(request, _counter(), _say)
     except ParityError as error:
         print(f"uncia-convert: {error}; the report: {request.run / PARITY}", file=sys.stderr)
         return 1

@@ -1,27 +1,24 @@
-"""Whether the integer model decides as the float model does: measured before a model becomes a bundle.
+"""Whether the integer model decides worse than the float model: measured before a model becomes a bundle.
 
 Both models see the same pictures through the same preprocessing, regions and burst rule, and the same head reads their
-features; what differs is the arithmetic alone. A model passes when
+features; what differs is the arithmetic alone. What is worse beyond chance, `agreement` says. It is asked twice:
 
-1. its ROC AUC over pictures differs by at most 0.002, or by one pair of them where there are fewer than 500,
-2. its probabilities differ by at most 0.02 on average,
-3. no sequence's verdict changes, except where the float model's confidence lies within 0.02 of the threshold.
-
-Every rule holds twice:
-
-4. for the validation split: each picture is read by a head that learnt neither from it nor from anything that belongs
-   to it (its sequence, its near-duplicates, its source where that has no positives), as the run's folds say; a head
-   knows its own pictures too well to be moved by rounding;
-5. for the head that goes into the bundle, which may have learnt from all of them;
+1. for the validation split: each picture is read by a head that learnt neither from it nor from anything that belongs
+   to it (its sequence, its copies, its source where that has no positives), as the run's folds say; a head knows its
+   own pictures too well to be moved by rounding;
+2. for the head that goes into the bundle, which may have learnt from all of them;
 
 and each time for both outputs of the integer model:
 
-6. its features, read by the head in float32, as on the trap;
-7. its probabilities, given by the head in integers inside the graph, as in any other TFLite tool.
+3. its features, read by the head in float32, as on the trap;
+4. its probabilities, given by the head in integers inside the graph, as in any other TFLite tool: no trap reads them,
+   and only a head that is plainly broken is refused.
 
 There is no way around it: a model that does not pass does not become a bundle, and one that cannot be compared neither:
 
-8. one in a hundred of the pictures that a head learnt from may have been lost since (one, where there are fewer).
+5. the head that goes into the bundle must rank the pictures, in float, as well as those that did not see them, or its
+   ROC AUC is at most 0.05 lower: else it was fitted to other features;
+6. one in a hundred of the pictures that a head learnt from may have been lost since (one, where there are fewer).
 """
 
 import os
@@ -29,11 +26,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from msgspec import Struct
-from numpy.typing import NDArray
 
-from uncia_contract.bursts.decisions import DecisionRule, decide
+from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.errors import DataError, UnciaError
 from uncia_contract.model.classifier import NotedScore
 from uncia_contract.model.heads import LogisticHead
@@ -42,49 +37,14 @@ from uncia_contract.pictures.other_formats import read_as_jpeg
 from uncia_contract.runs.held_out import NO_FOLD, HeldOut
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
+from uncia_converter.agreement import Agreement, PictureParity, agreement
 from uncia_converter.parity_models import HeadProbabilities, ModelPair, ParityScorer
 
-MOST_AUC, MOST_MEAN, MARGIN = 0.002, 0.02, 0.02
-WORST = 10
-
-
-class PictureParity(Struct, frozen=True):
-    """One picture's probability in both models; `file` is relative to the folder that all pictures share."""
-
-    file: str
-    positive: bool
-    float_probability: float
-    int8_probability: float
-
-    @property
-    def difference(self) -> float:
-        """By how much the integer model's probability is off."""
-        return abs(self.float_probability - self.int8_probability)
-
-
-class SequenceParity(Struct, frozen=True):
-    """One sequence's confidence in both models; `file` is its first picture."""
-
-    file: str
-    float_confidence: float
-    int8_confidence: float
-
-
-class Agreement(Struct, frozen=True):
-    """How far both models are apart for one choice of heads. `problems` is empty when they agree; AUCs are None for
-    one class."""
-
-    mean_difference: float
-    largest_difference: float
-    roc_auc_float: float | None
-    roc_auc_int8: float | None
-    changed_verdicts: tuple[SequenceParity, ...]
-    worst: tuple[PictureParity, ...]
-    problems: tuple[str, ...]
+MOST_HEAD_AUC = 0.05
 
 
 class ParityReport(Struct, frozen=True):
-    """What was measured, for the manifest: #4 in `validation`, #5 in `bundled_head`, #7 in those `_in_graph`.
+    """What was measured, for the manifest: #1 in `validation`, #2 in `bundled_head`, #4 in those `_in_graph`.
 
     `failures` counts the pictures that could not be compared, `folds` the heads of the validation split.
     """
@@ -99,38 +59,59 @@ class ParityReport(Struct, frozen=True):
     bundled_head_in_graph: Agreement
 
     @property
-    def agreements(self) -> dict[str, Agreement]:
-        """All four, by the words that a problem of theirs begins with."""
-        return {
-            "": self.validation,
-            "with the bundle's head ": self.bundled_head,
-            "in the graph ": self.validation_in_graph,
-            "with the bundle's head in the graph ": self.bundled_head_in_graph,
-        }
+    def read_by_traps(self) -> dict[str, Agreement]:
+        """The two of #3, by the words that a problem of theirs begins with."""
+        return {"": self.validation, "with the bundle's head ": self.bundled_head}
 
     @property
     def problems(self) -> tuple[str, ...]:
         """Empty when the model passes."""
-        return tuple(words + problem for words, one in self.agreements.items() for problem in one.problems)
+        in_graph = {
+            "in the graph ": self.validation_in_graph,
+            "with the bundle's head in the graph ": self.bundled_head_in_graph,
+        }
+        return (
+            *self._head_problem(),
+            *(words + problem for words, one in self.read_by_traps.items() for problem in one.problems),
+            *(words + problem for words, one in in_graph.items() for problem in one.broken),
+        )
+
+    def _head_problem(self) -> list[str]:
+        """#5."""
+        unseen, own = self.validation.roc_auc_float, self.bundled_head.roc_auc_float
+        if unseen is None or own is None or own >= unseen - MOST_HEAD_AUC:
+            return []
+        return [
+            f"the head's ROC AUC is {own:.3f} in float, that of heads that learnt without the pictures {unseen:.3f}: "
+            "it was fitted to other features"
+        ]
+
+    def told(self, threshold: float) -> list[str]:
+        """A line for each verdict that changes on a trap, and one for those of the graph's own head."""
+        lines = [words + line for words, one in self.read_by_traps.items() for line in one.told(threshold)]
+        others = len(self.validation_in_graph.changed_verdicts), len(self.bundled_head_in_graph.changed_verdicts)
+        if any(others):
+            lines.append(
+                f"in the graph, which no trap reads, {others[0]} verdicts change, with its own head {others[1]}"
+            )
+        return lines
 
 
 class ParityError(UnciaError):
-    """The integer model does not decide as the float model does; `report` says by how much."""
+    """The integer model decides worse than the float model; `report` says by how much."""
 
     def __init__(self, report: ParityReport) -> None:
-        worst = next(one for one in report.agreements.values() if one.problems).worst[0]
         super().__init__(
-            f"not made into a bundle: {'; '.join(report.problems)} (worst picture: {worst.file}, "
-            f"{worst.float_probability:.3f} in float, {worst.int8_probability:.3f} in int8); "
-            "calibrate with more or other pictures (uncia-convert backbone --pictures, uncia-train compare "
-            "--calibration-pictures) or take another layer or backbone"
+            f"not made into a bundle: {'; '.join(report.problems)}; the integer model loses too much. Quantize it anew "
+            "with another number of your pictures and train again (uncia-convert backbone --pictures 100, 200 or as "
+            "many as you have), or take another --layer or --backbone"
         )
         self.report = report
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One picture by #4 and #5, each by #6 and #7."""
+    """One picture by #1 and #2, each by #3 and #4."""
 
     validation: PictureParity
     bundled_head: PictureParity
@@ -158,7 +139,7 @@ def measure_parity(
 
     Raises:
         BundleError: a model is none, or not of that kind.
-        DataError: not one picture can be used, too many are lost (#8), or a sequence lies in two folds.
+        DataError: not one picture can be used, too many are lost (#6), or a sequence lies in two folds.
     """
     scorer = ParityScorer(manifest, head, held_out.heads, models)
     folds = {picture.file: int(fold) for picture, fold in zip(pictures, held_out.folds, strict=True)}
@@ -248,73 +229,6 @@ def _report(groups: Sequence[Sequence[_Row]], offered: int, folds: int, rule: De
         validation_in_graph=agree(lambda row: row.validation_in_graph),
         bundled_head_in_graph=agree(lambda row: row.bundled_head_in_graph),
     )
-
-
-def agreement(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> Agreement:
-    """Of the pictures of each sequence, by rules #1 to #3."""
-    rows = [row for group in groups for row in group]
-    differences = np.array([row.difference for row in rows])
-    truth = np.array([row.positive for row in rows])
-    aucs = [
-        roc_auc(truth, np.array(column))
-        for column in ([row.float_probability for row in rows], [row.int8_probability for row in rows])
-    ]
-    changed = _changed(groups, rule)
-    return Agreement(
-        mean_difference=round(float(differences.mean()), 6),
-        largest_difference=round(float(differences.max()), 6),
-        roc_auc_float=aucs[0],
-        roc_auc_int8=aucs[1],
-        changed_verdicts=tuple(changed),
-        worst=tuple(rows[index] for index in np.argsort(-differences, kind="stable")[:WORST]),
-        problems=tuple(_problems(aucs, _most_auc(truth), float(differences.mean()), changed, rule)),
-    )
-
-
-def _changed(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> list[SequenceParity]:
-    changed = []
-    for group in groups:
-        in_float = decide([row.float_probability for row in group], rule)
-        in_int8 = decide([row.int8_probability for row in group], rule)
-        if in_float.positive != in_int8.positive:
-            changed.append(SequenceParity(group[0].file, in_float.confidence, in_int8.confidence))
-    return changed
-
-
-def _most_auc(truth: NDArray[np.bool_]) -> float:
-    pairs = int(truth.sum()) * int((~truth).sum())
-    return max(MOST_AUC, 1 / pairs) if pairs else MOST_AUC
-
-
-def _problems(
-    aucs: Sequence[float | None],
-    most_auc: float,
-    mean: float,
-    changed: Sequence[SequenceParity],
-    rule: DecisionRule,
-) -> list[str]:
-    problems = []
-    if aucs[0] is not None and aucs[1] is not None and abs(aucs[0] - aucs[1]) > most_auc + 1e-9:
-        problems.append(f"ROC AUC {aucs[1]:.4f} in int8 and {aucs[0]:.4f} in float, expected within {most_auc:.3g}")
-    if mean > MOST_MEAN:
-        problems.append(f"probabilities differ by {mean:.4f} on average, expected at most {MOST_MEAN}")
-    far = [one for one in changed if abs(one.float_confidence - rule.threshold) > MARGIN]
-    if far:
-        problems.append(
-            f"{len(far)} verdicts change that are not within {MARGIN} of the threshold {rule.threshold:.3f}, "
-            f"the first: {far[0].file} ({far[0].float_confidence:.3f} in float, {far[0].int8_confidence:.3f} in int8)"
-        )
-    return problems
-
-
-def roc_auc(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float | None:
-    """The chance that a positive scores above a negative, ties half; None where there is only one class."""
-    positive, negative = np.sort(scores[truth]), scores[~truth]
-    if not len(positive) or not len(negative):
-        return None
-    below = np.searchsorted(positive, negative, side="left")
-    tied = np.searchsorted(positive, negative, side="right") - below
-    return float((len(positive) - below - tied / 2).sum() / (len(positive) * len(negative)))
 
 
 def _names(pictures: Sequence[LabelledPicture]) -> Callable[[LabelledPicture], str]:

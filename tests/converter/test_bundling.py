@@ -133,13 +133,14 @@ def test_the_same_run_gives_the_same_bytes(make_run: Callable[..., Path], tmp_pa
 def test_a_model_that_fails_the_gate_does_not_become_a_bundle(
     make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 1, the report in the run's folder, the worst picture named, and not a byte in the bundle's place."""
+    """Exit 1, the report in the run's folder, changed verdicts and a remedy named, not a byte in the bundle's place."""
     folder, out = make_run(False), tmp_path / "bundles" / "small-1.uncia"
     assert main(["bundle", str(folder), "--out", str(out)]) == 1
     report = json.loads((folder / "parity.json").read_bytes())
-    said = capsys.readouterr().err
+    said = "".join(capsys.readouterr())
     assert report["validation"]["problems"]
-    assert (report["validation"]["worst"][0]["file"] in said, "parity.json" in said) == (True, True)
+    changed = [one["file"] for one in report["validation"]["changed_verdicts"]]
+    assert [file in said for file in (*changed, "--pictures", "parity.json")] == [True] * (len(changed) + 2)
     assert not out.parent.exists()
 
 
