@@ -138,15 +138,15 @@ class Archive:
         """
         self.place, self.zone = place, zone
         self._traps: dict[str, list[str]] = defaultdict(list)
-        self.pictures = 0
         self._called = called
+        self._counts: dict[str, int] = {}  # pictures of each folder
         self.unreadable: list[str] = []  # a line for each folder that could not be listed; the others are read
         self.left_out: Counter[LeftOut] = Counter()
         first: dict[str, str] = {}
         for folder in self._folders():
             if files := self.files_in(folder):
                 first[folder] = files[0].name
-                self.pictures += len(files)
+                self._counts[folder] = len(files)
         if not self.pictures:
             if self.unreadable:
                 raise DataError("; ".join(self.unreadable))
@@ -157,11 +157,18 @@ class Archive:
 
     def _folders(self) -> list[str]:
         try:
-            return self.place.folders(self._note, self._leave_out)
+            return self.place.folders(self.note, self._leave_out)
         except OSError as error:
             raise DataError(f"{self._called}: cannot be read ({error.strerror or error})") from error
 
-    def _note(self, folder: str, error: OSError) -> None:
+    @property
+    def pictures(self) -> int:
+        """How many there are in folders that can be listed."""
+        return sum(self._counts.values())
+
+    def note(self, folder: str, error: OSError) -> None:
+        """A folder could not be listed."""
+        self._counts.pop(folder, None)
         told = f"{self._called.rstrip('/')}/{folder}".rstrip("/")
         line = f"{printable(told)}: cannot be read ({error.strerror or error})"
         if line not in self.unreadable:
@@ -189,7 +196,7 @@ class Archive:
         try:
             return self.place.files(folder)
         except OSError as error:
-            self._note(folder, error)
+            self.note(folder, error)
             return []
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:

@@ -1,5 +1,6 @@
 """`uncia-train features` gives the trap's own features as Parquet, and computes each only once."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from uncia_training.parallel import ITEMS_PER_WORKER, parallel_map
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from archives import STARTER, archive, picture, state
 
-parquet = pytest.importorskip("pyarrow.parquet")
+parquet, fs = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow.fs")
 PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main import main; sys.exit(main())"]
 
 
@@ -86,6 +87,25 @@ def test_labelled_pictures_keep_what_the_data_set_says(tmp_path: Path) -> None:
         (row["number"], row["file"], row["label"], row["location"], bool(row["failure"])) for row in rows(tmp_path)
     ]
     assert found == [(n, file, "cat", str(n), n == 1) for n, file in enumerate(files)]
+
+
+@pytest.mark.parametrize("at", ["{}", "file://{}"], ids=["folder", "address"])
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], at: str
+) -> None:
+    """Exit code 1 at the end; at an address pyarrow gives up the whole tree for it."""
+    folder, scandir, selector = archive(tmp_path / "a", 1), os.scandir, fs.FileSelector
+
+    def refuse(path: str, listed: Callable[..., object], *args: object, **options: object) -> object:
+        if str(path).rstrip("/") == str(folder / "ridge") or options.get("recursive"):
+            raise OSError(5, "Input/output error")
+        return listed(path, *args, **options)
+
+    monkeypatch.setattr(os, "scandir", lambda path: refuse(path, scandir))
+    monkeypatch.setattr(fs, "FileSelector", lambda path, **options: refuse(path, selector, **options))
+    code = main(["features", "--archive", at.format(folder), *arguments(folder, tmp_path)[3:]])
+    assert (code, {row["location"] for row in rows(tmp_path)}) == (1, {"pass"})
+    assert f"{at.format(folder)}/ridge: cannot be read (Input/output error)" in capsys.readouterr().err
 
 
 def test_an_address_gives_what_the_folder_gives(tmp_path: Path) -> None:

@@ -70,6 +70,23 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     assert f"{folder}/ridge: cannot be read (Input/output error)" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_listed_any_more_is_named_and_the_rest_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was counted, and fails when its pictures are looked for."""
+    folder, scandir, listed = archive(tmp_path / "a", 1), os.scandir, list[Path]()
+
+    def scan(path: Path) -> object:
+        listed.append(Path(path))
+        if listed.count(folder / "ridge/DCIM/100MEDIA") > 2:
+            raise OSError(5, "Input/output error")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert (main(arguments(folder, tmp_path / "out")), len(table(tmp_path / "out"))) == (1, 4)
+    assert capsys.readouterr().err.count(f"{folder}/ridge/DCIM/100MEDIA: cannot be read (Input/output error)") == 1
+
+
 def test_megadetectors_own_validator_accepts_the_file(tmp_path: Path) -> None:
     """So Timelapse opens it; every file that it names is there."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")

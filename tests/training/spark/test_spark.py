@@ -116,6 +116,18 @@ def test_an_unreadable_picture_is_a_row_and_an_address_will_do(
     assert "13 pictures, 1 unreadable; 13 computed now" in said.out and "IMG_9999.JPG: truncated" in said.err
 
 
+def test_a_folder_that_a_worker_cannot_list_is_named_and_the_rest_is_done(
+    session: Any, pictures: Path, tmp_path: Path
+) -> None:
+    """It was there when the driver looked."""
+    engine, seen = SparkFeatures(session, network_of_bundle(STARTER), RULE, "test"), archive_of(pictures)
+    found = engine.of_archive(seen, str(pictures))
+    shutil.rmtree(pictures / "ridge")
+    engine.run(found, str(tmp_path / "f"), lambda done: None)
+    assert {row["location"] for row in parquet.read_table(tmp_path / "f").to_pylist()} == {"pass"}
+    assert seen.unreadable == [f"{pictures}/ridge/DCIM/100MEDIA: cannot be read (No such file or directory)"]
+
+
 class StoppedError(Exception):
     """Somebody has had enough."""
 

@@ -4,6 +4,7 @@ Decides how an address is opened: through pyarrow's file systems (s3, gs, hdfs, 
 sent to Spark's workers, which read the archive where they are.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -62,14 +63,33 @@ class StoragePlace:
         return self.address.rstrip("/").rpartition("/")[2]
 
     def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
-        """The folders below it, itself ("") included."""
+        """The folders below it with pictures, itself ("") included; one by one where one of them cannot be listed."""
+        try:
+            names = [name for name, _ in _listed(self.address, recursive=True)]
+        except OSError:
+            names = list(self._walk(failed))
         folders = {""}
-        for name, _ in _listed(self.address, recursive=True):
+        for name in names:
             if is_picture(name) and not is_in_skipped_folder(name):
                 folders.add(name.rpartition("/")[0])
             elif reason := left_out_below(name):
                 tell(name, reason)
         return sorted(folders)
+
+    def _walk(self, failed: Failed) -> Iterator[str]:
+        """Every file's name, also where a folder cannot be listed."""
+        waiting = [""]
+        while waiting:
+            here = waiting.pop()
+            try:
+                files, folders = _entries(f"{self.address.rstrip('/')}/{here}", recursive=False)
+            except OSError as error:
+                if not is_in_skipped_folder(f"{here}/any"):
+                    failed(here, error)
+                continue
+            prefix = f"{here}/" if here else ""
+            yield from (prefix + name for name, _ in files)
+            waiting += [prefix + name for name, _ in folders]
 
     def files(self, folder: str) -> list[PictureFile]:
         """The pictures in one of them, sorted by name."""
@@ -101,11 +121,18 @@ def archive_at(archive: str, zone: tzinfo | None = UTC) -> Archive:
 
 def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
     """Names of files below the address, and what is known of each."""
+    return _entries(address, recursive)[0]
+
+
+def _entries(address: str, recursive: bool) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+    """Files and folders below the address: their names, and what is known of each."""
     from pyarrow.fs import FileSelector, FileType
 
     system, root = system_of(address)
-    found = system.get_file_info(FileSelector(root, recursive=recursive))
-    return [(one.path[len(root.rstrip("/")) + 1 :], one) for one in found if one.type == FileType.File]
+    below = system.get_file_info(FileSelector(root, recursive=recursive))
+    found = [(one.path[len(root.rstrip("/")) + 1 :], one) for one in below]
+    files, folders = ([one for one in found if one[1].type == kind] for kind in (FileType.File, FileType.Directory))
+    return files, folders
 
 
 def system_of(address: str) -> tuple[Any, str]:

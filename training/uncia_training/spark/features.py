@@ -5,6 +5,7 @@ Decides what is sent where: the network is broadcast once, pictures are read by 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -17,7 +18,7 @@ from uncia_training.datasets.pictures import PictureFailure
 from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import Found, PictureEntry, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_table import feature_columns, feature_schema
-from uncia_training.spark.rounds import Indexing, archive_rows, given_rows, in_rounds, sequence_of
+from uncia_training.spark.rounds import Indexing, archive_rows, given_rows, in_rounds, note_unlisted, sequence_of
 from uncia_training.spark.session import ROUND
 
 Entries = tuple[PictureEntry, ...]
@@ -74,12 +75,14 @@ class SparkFeatures:
     def __init__(self, session: Any, network: FeatureNetwork, rule: RegionRule | None, made_by: str) -> None:
         self._session, self._rule, self._made_by = session, rule, made_by
         self._network = session.sparkContext.broadcast(network)
+        self._note: Callable[[], None] = lambda: None
 
     def of_archive(self, archive: Archive, root: str) -> Any:
         """The sequences of an archive."""
-        return archive_rows(
-            self._session, archive, Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root))
-        )
+        indexing = Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root))
+        found, unlisted = archive_rows(self._session, archive, indexing)
+        self._note = partial(note_unlisted, archive, unlisted)
+        return found
 
     def of_data(self, sequences: Iterable[SequenceEntry]) -> Any:
         """Sequences that the driver knows."""
@@ -113,6 +116,7 @@ class SparkFeatures:
         numbered.select(*feature_schema().names).write.mode("overwrite").parquet(out)
         untimed = [row[0] for row in sequences.select(f.explode("untimed")).collect()]
         sequences.unpersist()
+        self._note()
         return Done(done, self._session.read.parquet(out).count(), untimed)
 
     def failures(self, out: str) -> list[PictureFailure]:

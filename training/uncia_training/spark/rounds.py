@@ -9,7 +9,7 @@ together or not at all.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any
@@ -29,14 +29,18 @@ Work = Callable[[Iterator[Any]], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Indexing:
-    """How an archive's sequences are found; sent to the workers. `encode` makes a sequence into JSON, `zone` is that of
-    times that name none."""
+    """How an archive's sequences are found; sent to the workers.
+
+    `encode` makes a sequence into JSON, `zone` is that of times that name none, `unlisted` an accumulator of folders
+    that a worker could not list, and why.
+    """
 
     place: Place
     rule: BurstRule
     made_by: str
     encode: Callable[[ArchiveSequence], bytes]
     zone: tzinfo | None = UTC
+    unlisted: Any = None
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Rows of sequences from rows of traps."""
@@ -48,20 +52,50 @@ class Indexing:
                 yield pd.DataFrame(rows, columns=["number", "pictures", "key", "sequence", "untimed"])
 
     def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str, list[str]]]:
-        files: list[PictureFile] = [file for folder in folders for file in self.place.files(folder)]
+        files = [file for folder in folders for file in self._files(folder)]
         for found in sequences_of(self.place, files, self.rule, self.made_by, trap, self.zone):
             yield number, len(found.names), found.key, self.encode(found).decode(), found.untimed
             number += len(found.names)
 
+    def _files(self, folder: str) -> list[PictureFile]:
+        try:
+            return self.place.files(folder)
+        except OSError as error:
+            self.unlisted.add(frozenset({(folder, error.strerror or str(error))}))
+            return []
 
-def archive_rows(session: Any, archive: Archive, indexing: Indexing) -> Any:
-    """An archive's sequences as a DataFrame of `SEQUENCES`; headers are read where the workers are, trap by trap."""
+
+class Sets:
+    """Sets that Spark's accumulators put together."""
+
+    def zero(self, value: frozenset[Any]) -> frozenset[Any]:
+        """None of all."""
+        return frozenset()
+
+    def addInPlace(self, one: frozenset[Any], other: frozenset[Any]) -> frozenset[Any]:  # noqa: N802 - Spark's name
+        """Both."""
+        return one | other
+
+
+def archive_rows(session: Any, archive: Archive, indexing: Indexing) -> tuple[Any, Any]:
+    """An archive's sequences as a DataFrame of `SEQUENCES`, and what `note_unlisted` takes.
+
+    Headers are read where the workers are, trap by trap.
+    """
     rows, number = [], 0
     for trap in archive.traps:
-        rows.append((trap, json.dumps(archive.folders(trap)), number))
-        number += len(archive.files(trap))
+        counts = {folder: len(archive.files_in(folder)) for folder in archive.folders(trap)}
+        rows.append((trap, json.dumps([folder for folder in counts if counts[folder]]), number))
+        number += sum(counts.values())
     traps = session.createDataFrame(rows, "trap string, folders string, number bigint").repartition(len(rows), "trap")
-    return traps.mapInPandas(indexing, SEQUENCES)
+    unlisted = session.sparkContext.accumulator(frozenset(), Sets())
+    return traps.mapInPandas(replace(indexing, unlisted=unlisted), SEQUENCES), unlisted
+
+
+def note_unlisted(archive: Archive, unlisted: Any) -> None:
+    """The archive names the folders that a worker could not list."""
+    for folder, reason in sorted(unlisted.value):
+        archive.note(folder, OSError(reason))
 
 
 def given_rows(session: Any, sequences: Iterable[tuple[int, int, str, bytes]]) -> Any:

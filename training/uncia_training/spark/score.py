@@ -20,7 +20,7 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.scoring.score_burst import Strips
 from uncia_training.archive.score_results import picture_of_row, score_row, score_schema
 from uncia_training.datasets.storage import system_of
-from uncia_training.spark.rounds import Indexing, archive_rows, in_rounds, sequence_of
+from uncia_training.spark.rounds import Indexing, archive_rows, in_rounds, note_unlisted, sequence_of
 from uncia_training.spark.session import ROUND
 
 
@@ -80,7 +80,8 @@ class SparkScorer:
         zoned = archive.zone is not None
         schema = _staged_schema(zoned)
         indexing = Indexing(archive.place, self._rule, self._name, msgspec.json.encode, archive.zone)
-        sequences = archive_rows(self._session, archive, indexing).persist()
+        found, unlisted = archive_rows(self._session, archive, indexing)
+        sequences = found.persist()
         work = ScoreWork(self._bundle, archive.place, self._strips, zoned)
         done = in_rounds(self._session, sequences, staged, work, schema, round_size, progress)
         numbers = sequences.select("key", "number")
@@ -88,6 +89,7 @@ class SparkScorer:
         ordered = rows.orderBy("number", "place").select(*score_schema(zoned).names)
         ordered.write.mode("overwrite").parquet(out)
         sequences.unpersist()
+        note_unlisted(archive, unlisted)
         return done
 
 
