@@ -23,9 +23,7 @@ from uncia_edge.camera.cameras import ArrivedBurst, Failure
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.source_files import Original, Sign, open_original
-from uncia_edge.scoring.records import SequenceIds, make_record
-
-_EVENTS_KNOWN = 64  # that a frame which could not be read in time may belong to
+from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
 
 
 class RecordSink(Protocol):
@@ -96,11 +94,13 @@ class Observer:
         preview_px: int = 0,
         background: Background | None = None,
         single_thread_classifier: FrameScorer | None = None,
+        earlier: Sequence[EarlierSequence] = (),
     ) -> None:
         """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
         `background` is the trap's own view so far; None where bursts come from many places. `single_thread_classifier`
-        scores while other cores decode, where that is not the classifier itself.
+        scores while other cores decode, where that is not the classifier itself. `earlier` are sequences of before this
+        start.
         """
         self._trap = trap
         self._classifier = HeartbeatClassifier(classifier, heartbeat)
@@ -110,8 +110,7 @@ class Observer:
         self._clock = clock
         self._strips = strips
         self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
-        self._event, self._unnumbered = "", 0
-        self._events: dict[str, str] = {}  # of the latest bursts, by their names
+        self._events, self._unnumbered = Events(earlier), 0
 
     def observe(self, burst: ArrivedBurst) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
@@ -177,11 +176,5 @@ class Observer:
         except StorageError as error:
             self._unnumbered += 1
             sequence, problem = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
-        if burst.event_of in self._events:
-            return SequenceIds(sequence, self._events[burst.event_of]), problem
-        if not burst.continues or not self._event:
-            self._event = sequence
-        self._events[burst.name] = self._event
-        if len(self._events) > _EVENTS_KNOWN:
-            del self._events[next(iter(self._events))]
-        return SequenceIds(sequence, self._event), problem
+        gap_s = self._classifier.manifest.burst_rule.gap_s
+        return SequenceIds(sequence, self._events.event_of(burst, sequence, gap_s)), problem

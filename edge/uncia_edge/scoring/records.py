@@ -1,10 +1,12 @@
 """From a verdict to the record that is published: who, when, how sure, and which bytes.
 
-Decides what a record says of a burst; ids come from the outbox, clock readings are handed in.
+Decides what a record says of a burst, and which event it belongs to; ids of sequences come from the outbox, clock
+readings are handed in.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from uncia_contract.bursts.frames import Frame
 from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord
@@ -17,6 +19,7 @@ from uncia_edge.clock import Reading
 from uncia_edge.outbox.source_files import Original
 
 FAILURES_NAMED = 100  # in one record
+_EVENTS_KNOWN = 64  # that a frame which could not be read in time may belong to
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,48 @@ class SequenceIds:
 
     sequence: str
     event: str
+
+
+@dataclass(frozen=True)
+class EarlierSequence:
+    """A sequence that was decided before this start: its event, and the times of its first and last frame."""
+
+    event: str
+    began_at: datetime
+    ended_at: datetime
+
+
+class Events:
+    """The event that each burst belongs to."""
+
+    def __init__(self, earlier: Sequence[EarlierSequence] = ()) -> None:
+        """`earlier` are sequences that this start may have torn from their frames, the newest last."""
+        self._earlier = earlier
+        self._latest = ""
+        self._known: dict[str, str] = {}  # of the latest bursts, by their names
+
+    def event_of(self, burst: ArrivedBurst, sequence: str, gap_s: float) -> str:
+        """The event of a burst that gets this sequence id.
+
+        #1 That of the burst which the camera names. #2 That of the burst before it, which it continues. #3 That of a
+        sequence which was decided before this start and lies within `gap_s` of it. #4 Else its own.
+        """
+        if burst.event_of in self._known:
+            return self._known[burst.event_of]
+        if not burst.continues or not self._latest:
+            self._latest = self._torn(burst, timedelta(seconds=gap_s)) or sequence
+        self._known[burst.name] = self._latest
+        if len(self._known) > _EVENTS_KNOWN:
+            del self._known[next(iter(self._known))]
+        return self._latest
+
+    def _torn(self, burst: ArrivedBurst, gap: timedelta) -> str:
+        """#3; a clock that was reset tells no time that can be compared."""
+        times = [frame.taken_at for frame in burst.frames if frame.taken_at and not frame.clock_was_reset]
+        for one in reversed(self._earlier):
+            if any(one.began_at - gap <= taken <= one.ended_at + gap for taken in times):
+                return one.event
+        return ""
 
 
 def make_record(

@@ -6,15 +6,20 @@ without fsync, because a lost line costs an explanation and no sighting; a faili
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import SequenceRecord
+from uncia_edge.scoring.records import EarlierSequence
 
 _log = logging.getLogger(__name__)
+
+_LATEST_BYTES = 1 << 16  # of the log's end: about a hundred explanations
 
 
 class DecisionLog:
@@ -36,6 +41,16 @@ class DecisionLog:
         except OSError as error:
             _log.error("decision log: %s", error)
 
+    def latest_sequences(self) -> list[EarlierSequence]:
+        """The sequences among the newest explanations, the newest last; none of release 0.1, which told no event."""
+        found = []
+        with suppress(OSError), self.path.open("rb") as stream:
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LATEST_BYTES))
+            for line in stream.read().splitlines():
+                with suppress(ValueError, KeyError, TypeError):
+                    found.append(_sequence(json.loads(line)))
+        return found
+
     def read(self) -> Iterator[dict[str, Any]]:
         """The explanations, oldest first; a line torn by a power cut is left out.
 
@@ -56,6 +71,11 @@ class DecisionLog:
                     yield json.loads(line)
 
 
+def _sequence(entry: dict[str, Any]) -> EarlierSequence:
+    began_at, ended_at = (datetime.fromisoformat(entry[name]).astimezone(UTC) for name in ("at", "until"))
+    return EarlierSequence(str(entry["event"]), began_at, ended_at)
+
+
 def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> dict[str, Any]:
     if record is None:
         return {"burst": burst, "reason": "no frame could be used", "failures": list(failures)}
@@ -63,8 +83,10 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
     relation = "reaches" if record.positive else "stays below"
     return {
         "id": record.id,
+        "event": record.event,
         "burst": burst,
         "at": record.started_at.isoformat(),
+        "until": record.ended_at.isoformat(),
         "positive": record.positive,
         "confidence": round(record.confidence, 4),
         "threshold": record.threshold,

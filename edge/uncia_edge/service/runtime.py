@@ -105,11 +105,13 @@ class Runtime:
         self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.watchdog.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
+        plays = settings.camera.kind == "recorded"
         self._observer = Observer(
             *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
             heartbeat=partial(self.watchdog.beat, "observing"),
             preview_px=settings.outbox.preview_px,
-            background=read_background(Path(settings.state)) if settings.camera.kind != "recorded" else None,
+            background=None if plays else read_background(Path(settings.state)),
+            earlier=() if plays else self.log.latest_sequences(),
             single_thread_classifier=in_use.chosen.single_thread_classifier,
         )
 

@@ -18,6 +18,7 @@ from uncia_edge.clock import Reading
 from uncia_edge.delivery.link import MqttMessage, Received
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.observer import Observer
+from uncia_edge.scoring.records import EarlierSequence
 from uncia_edge.service import health
 from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
@@ -155,6 +156,18 @@ def test_a_torn_line_does_not_hide_the_others(tmp_path: Path) -> None:
     with log.path.open("a") as stream:
         stream.write('{"burst": "b2", "rea')
     assert [entry["burst"] for entry in log.read()] == ["b1"]
+
+
+def test_the_newest_sequences_are_known_after_a_start(tmp_path: Path) -> None:
+    """With their events and times; lines of other kinds, of release 0.1 and torn ones are passed over."""
+    log = DecisionLog(tmp_path)
+    assert log.latest_sequences() == []
+    record = make_record("s1", [b"x", b"y"])
+    log.write("b1", record, [])
+    log.write("b2", None, ["b.jpg: empty file"])
+    with log.path.open("a") as stream:
+        stream.write('{"id": "s0", "at": "2026-01-01T00:00:00+00:00"}\n[1]\n{"id": "s2", "eve')
+    assert log.latest_sequences() == [EarlierSequence(record.event, record.started_at, record.ended_at)]
 
 
 @pytest.mark.parametrize("abstract", [False, True])
