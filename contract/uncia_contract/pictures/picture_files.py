@@ -16,9 +16,10 @@ from pathlib import Path, PurePath, PurePosixPath
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 # What cameras and people call pictures.
 PICTURE_SUFFIXES = JPEG_SUFFIXES | {".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-# Deleted pictures and thumbnails, as systems, storage boxes and photo programs keep them.
+# Deleted pictures, thumbnails and pieces of files, as systems, storage boxes and photo programs keep them.
 _SKIPPED_FOLDERS = frozenset(
-    {"$recycle.bin", "recycler", "system volume information", "@eadir", "#recycle", "@recycle", "@recently-snapshot"}
+    {"$recycle.bin", "recycler", "system volume information", "lost+found"}
+    | {"@eadir", "#recycle", "@recycle", "@recently-snapshot"}
 )
 _SNAPSHOTS = frozenset({"@recently-snapshot", ".snapshot", ".snapshots", ".zfs"})
 

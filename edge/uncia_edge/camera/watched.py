@@ -194,6 +194,8 @@ class WatchedCamera:
             self._heartbeat()
             if path in known or (path not in keys and not is_gone(path)):
                 continue  # a picture that we have, or one that is being written into again
+            if path in keys and self._is_open(path, keys[path]):
+                continue
             try:
                 frame = self._missing_times.timed(read_frame(path, self._zone))
             except UnreadableError as error:
@@ -205,6 +207,7 @@ class WatchedCamera:
                 if path in keys:
                     self._keys[path] = [keys[path]]
                 frames.append(frame)
+                self._failures = [one for one in self._failures if one[0].file != path]  # its writer had paused
             if path in self._unreadable.files:
                 self._unreadable.was_read(path)
         return frames
@@ -225,7 +228,7 @@ class WatchedCamera:
         for path, key in keys.items():
             if path in suspects and (content := self._seen_content(path, key)) is not None:
                 done[path] = key, content
-            elif self._is_unstored(path, key) or self._is_open(path, key):
+            elif self._is_unstored(path, key):
                 waiting.add(path)
                 self._unreadable.files.pop(path, None)
         if done:
@@ -243,6 +246,8 @@ class WatchedCamera:
 
     def _is_open(self, path: Path, key: Key) -> bool:
         """Whether a file is a copy of an open frame; of one that was renamed or written anew the former is dropped."""
+        if self._times == "trap":
+            return False
         if self._unreadable.files:
             self._unreadable.forget_renamed(key)
         for other, (first, *_) in list(self._keys.items()):
@@ -251,6 +256,7 @@ class WatchedCamera:
                 del self._keys[other]
             elif first[1] == key[1] and self._is_copy(path, other, key[1]):
                 self._keys[other].append(key)
+                self._unreadable.files.pop(path, None)
                 return True
         return False
 

@@ -34,7 +34,7 @@ def test_jpegs_are_pictures() -> None:
     assert JPEG_SUFFIXES < PICTURE_SUFFIXES
 
 
-SKIPPED = (".Trashes", ".Trash-1000", "$RECYCLE.BIN", "$Recycle.Bin", ".dtrash", "@eaDir", ".thumbnails")
+SKIPPED = (".Trashes", ".Trash-1000", "$RECYCLE.BIN", "$Recycle.Bin", ".dtrash", "@eaDir", ".thumbnails", "lost+found")
 SKIPPED += ("System Volume Information", ".hidden", "#recycle")
 
 

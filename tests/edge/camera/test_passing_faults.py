@@ -195,6 +195,31 @@ def test_a_file_that_cannot_be_decoded_is_not_waited_for(night: Night) -> None:
     assert told(night.watch(20)) == [(["0"], ("IMG_0001.JPG",))]
 
 
+def test_a_frame_whose_writer_pauses_is_no_failure_once_it_is_whole(night: Night) -> None:
+    """An upload that broke off and goes on while its burst is open; the camera took the half for all."""
+    paths = [night.frame(n) for n in range(3)]
+    content, real = paths[1].read_bytes(), night.camera
+    paths[1].write_bytes(content[:500])
+
+    def camera() -> object:
+        eye = real()
+        due = eye._assembler.due
+
+        def go_on(*args: object) -> object:
+            if len(eye._assembler) == 2 and eye._failures:
+                if paths[1].stat().st_size == 500:
+                    paths[1].write_bytes(content)
+                return iter(())
+            return due(*args)  # type: ignore[arg-type]
+
+        eye._assembler.due = go_on  # type: ignore[assignment,method-assign]
+        return eye
+
+    night.camera = camera  # type: ignore[method-assign,assignment]
+    [(names, failures)] = told(night.watch(120))
+    assert (sorted(names), failures) == (["0", "1", "2"], ())
+
+
 @pytest.mark.heavy
 def test_a_card_full_of_unreadable_files_does_not_stop_the_trap(night: Night, refusing: Refusing) -> None:
     """A damaged card: a picture that comes meanwhile is decided in its time."""

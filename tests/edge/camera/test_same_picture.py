@@ -91,6 +91,14 @@ def test_it_changes_while_its_burst_is_open(night: Night, change: Change) -> Non
     assert frames(night, 60) == []
 
 
+def test_a_copy_that_comes_with_its_picture_is_none(night: Night) -> None:
+    """As on a card that a person put in order."""
+    for n in range(4):
+        copied(night.frame(n))
+    assert frames(night, 120) == [4]
+    assert frames(night, 60) == []
+
+
 @CHANGES
 def test_it_changes_while_it_is_scored(night: Night, change: Change) -> None:
     """What came of it is of these bytes."""
