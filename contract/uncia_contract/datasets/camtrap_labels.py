@@ -20,6 +20,7 @@ from uncia_contract.datasets.camtrap_events import (
     by_machine,
     deciding,
     is_of_medium,
+    is_time_lapse,
     split_events,
     tag_of,
 )
@@ -82,7 +83,7 @@ def _deployments(tables: CamtrapTables) -> dict[str, _Deployment]:
         if _value(line, "deploymentID") in found:
             raise DataError(f"{line.where}: id {line.row['deploymentID']!r} is there twice")
         found[line.row["deploymentID"]] = _Deployment(line.row)
-    media: set[str] = set()
+    media = {""}  # an observation of an event names none
     for line in tables.lines("media", ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")):
         _value(line, "filePath")
         if _value(line, "mediaID") in media:
@@ -90,7 +91,7 @@ def _deployments(tables: CamtrapTables) -> dict[str, _Deployment]:
         media.add(line.row["mediaID"])
         _of(line, found, tables).media.append(line.row)
     for line in tables.lines("observations", ("deploymentID", "mediaID", "eventID", "observationType")):
-        if line.row.get("mediaID", "") not in media | {""}:
+        if line.row.get("mediaID", "") not in media:
             raise DataError(f"{line.where}: mediaID {line.row['mediaID']!r} is not in {tables.where('media')}")
         _of(line, found, tables).observations.append(line.row)
     return found
@@ -129,7 +130,7 @@ class _Pictures:
             for event in (*events, loose):
                 name = "" if event is loose else _name(event)
                 sequence = f"{known} {name}" if names[name] > 1 else name  # ids are unique within a deployment alone
-                labelled |= {medium: (label, sequence) for medium, label in self._labelled(event)}
+                labelled |= {row["mediaID"]: (label, sequence or _alone(row)) for row, label in self._labelled(event)}
             found += [
                 self._picture(row, files[row["mediaID"]], deployments[known].row, *labelled[row["mediaID"]])
                 for row in deployments[known].media
@@ -139,7 +140,7 @@ class _Pictures:
         check_labels(((label, f"{where}: {known}") for label, known in self._labels.items()), self.positive)
         return found
 
-    def _labelled(self, event: CamtrapEvent) -> Iterator[tuple[str, str]]:
+    def _labelled(self, event: CamtrapEvent) -> Iterator[tuple[Row, str]]:
         """Each picture of the event with its label; what has none is counted."""
         own: dict[str, list[Row]] = {}
         for row in event.observations:
@@ -157,7 +158,7 @@ class _Pictures:
             else:
                 self.machines += by_machine(words[0])
                 self._labels |= {label: word.get("observationID", "") for label, word in said.items()}
-                yield row["mediaID"], strongest([*said], self.positive)
+                yield row, strongest([*said], self.positive)
 
     def _picture(self, row: Row, file: str, deployment: Row, label: str, sequence: str) -> LabelledPicture:
         if self.tables.files.zipped(file):
@@ -176,6 +177,11 @@ class _Pictures:
 def _name(event: CamtrapEvent) -> str:
     """The event's id, else its start and end."""
     return event.id or "/".join(event.whole[0].get(column, "") for column in ("eventStart", "eventEnd"))
+
+
+def _alone(row: Row) -> str:
+    """A sequence of its own for a picture that the clock took, which belongs to no visit; else none yet."""
+    return f"timeLapse {row['mediaID']}" if is_time_lapse(row) else ""
 
 
 def _label(row: Row, positive: Sequence[str]) -> str:

@@ -3,7 +3,9 @@
 import json
 import shutil
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -88,7 +90,7 @@ def test_time_lapse_is_no_picture_of_the_events_animal(read):
     """Taken by the clock during the visit: left out; with a word of its own it stays."""
     lapse = [medium("m2", "08:00:03", captureMethod="timeLapse"), medium("m3", "08:00:06", captureMethod="timeLapse")]
     found = read([medium("m1"), *lapse], [observation("a", eventID="1"), observation("b", mediaID="m3", **BLANK)])
-    assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "")]
+    assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "timeLapse m3")]
 
 
 TYPES = ["image/jpeg", "image/JPEG", "IMAGE/JPG", "image/pjpeg", "image/png", "image/tiff", "image/webp"]
@@ -145,6 +147,25 @@ def test_equal_file_names_at_two_addresses_are_two_files(read):
     found = read(media, said, [DEPLOYMENT, DEPLOYMENT | other])
     assert sorted(file for file, _, _ in found) == [
         "I1.JPG", "d1/I2.JPG", "d1/m4/file", "d1/m5/file", "d2/I2.JPG"]  # fmt: skip
+
+
+@pytest.mark.heavy
+def test_twenty_thousand_events_are_read_in_seconds(tmp_path):
+    """Three pictures each, which only their times place."""
+    start = datetime(2026, 1, 2, tzinfo=UTC)
+    begun = [f"{start + timedelta(minutes=10 * n):%Y-%m-%dT%H:%M:}" for n in range(20_000)]
+    media = [medium(f"m{n}-{second}", f"{time}0{second}Z") for n, time in enumerate(begun) for second in range(3)]
+    said = [
+        observation(f"o{n}", eventID=f"e{n}", eventStart=f"{time}00Z", eventEnd=f"{time}09Z")
+        for n, time in enumerate(begun)
+    ]
+    package = write_package(tmp_path / "many", media, said)
+    before = process_time()
+    found = read_camtrap_dp(package)
+    assert process_time() - before < 10
+    assert {(one.file[6:].partition("-")[0][1:], one.sequence[1:]) for one in found} == {
+        (str(n), str(n)) for n in range(20_000)
+    }
 
 
 ROWS = {
