@@ -119,7 +119,10 @@ class CamtrapTables:
             return text
         zone, how = self._zones.get(deployment), "taken with their deployment's"
         if zone is None:
-            zone, how = self._zone, "taken in the zone that was given" if self._zone else "taken as UTC"
+            zone, how = (
+                self._zone,
+                "taken in the zone that was given" if self._zone else "taken as UTC (--utc-offset tells another zone)",
+            )
         self._unzoned[how] += 1
         return text if zone is None else time.replace(tzinfo=zone).isoformat()
 

@@ -36,7 +36,7 @@ def refuse_detector_results(where: str, content: object) -> None:
     if layout:
         raise DataError(
             f"{where}: MegaDetector's results ({layout}): boxes of a detector, not labels of people; "
-            "give the data set that was labelled, such as a CSV of file,label"
+            "give the data set that was labelled (Camtrap DP, COCO Camera Traps, a CSV of file,label)"
         )
 
 

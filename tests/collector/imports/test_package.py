@@ -126,6 +126,21 @@ def test_the_sum_of_an_import_adds_up(package, tmp_path, capsys):
     assert told.err == f"{package}: times that name no offset: 1 taken with their deployment's\n"
 
 
+def test_what_is_our_own_is_in_the_sum(on_sqlite, sent, tmp_path, capsys):
+    """A station's own export, given to it: two pictures, none of them missing."""
+    table = tmp_path / "deployments.csv"
+    table.write_text(text_of([DEPLOYMENT | {"cameraID": "ridge"}]))
+    read_deployments(table, on_sqlite.database)
+    on_sqlite.commit(*sent.messages())
+    with on_sqlite.database.reading() as connection, (tmp_path / "own.zip").open("wb") as stream:
+        write_camtrap_dp(connection, stream, "Station", NOW)
+    assert main(["import", str(tmp_path / "own.zip"), "--data", str(on_sqlite.root)]) == 0
+    assert (
+        "2 media: 0 stored + 0 at an address + 0 not in the package + 0 no JPEG + 2 of our own"
+        in capsys.readouterr().out
+    )
+
+
 @pytest.mark.parametrize("top", ["", "survey/"])
 def test_zips_are_imported_alike(package, tmp_path, capsys, top):
     """Pictures inside the zip; or beside it, where it holds the tables alone."""

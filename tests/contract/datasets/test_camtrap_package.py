@@ -260,7 +260,8 @@ OFFSETS = {
                                        "2 taken with their deployment's"),
     "the zone that is given": ({"deploymentStart": "2026-01-01T00:00:00", "deploymentEnd": ""},
                                timezone(timedelta(hours=3)), "+03:00", "2 taken in the zone that was given"),
-    "none is known": ({"deploymentStart": "2026-01-01T00:00:00", "deploymentEnd": ""}, None, "", "2 taken as UTC"),
+    "none is known": ({"deploymentStart": "2026-01-01T00:00:00", "deploymentEnd": ""}, None, "",
+                      "2 taken as UTC (--utc-offset tells another zone)"),
 }  # fmt: skip
 
 
