@@ -1,23 +1,28 @@
 """Boxes that people or detectors drew around animals, for the pictures of a data set.
 
 Decides where they come from: a CSV with `file`, relative to it, and `left`, `top`, `right`, `bottom` in fractions of
-the upright frame, or COCO's `bbox`. Of several boxes of a picture the smallest one around all counts; of COCO's, those
-of the picture's own label where it has any.
+the upright frame, COCO's `bbox`, or Camtrap DP's `bboxX` to `bboxHeight`. Of several boxes of a picture the smallest
+one around all counts, of those of the picture's own label where it has any.
 """
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from uncia_contract.datasets.camtrap_labels import media_files
+from uncia_contract.datasets.camtrap_package import CamtrapTables
 from uncia_contract.datasets.coco_labels import CocoImage, coco_folder, read_coco_file
 from uncia_contract.datasets.csv_labels import table_rows
+from uncia_contract.datasets.package_files import is_camtrap_dp
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
 
 SIDES = ("left", "top", "right", "bottom")
+BBOX = ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
+MOST = 1.001
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in fractions of the frame
 
 
@@ -27,10 +32,8 @@ def with_boxes(pictures: Sequence[LabelledPicture], boxes: Path) -> list[Labelle
     Raises:
         DataError: not such a file, a box that is none, or no box of any of the pictures.
     """
-    if boxes.is_dir():
-        raise DataError(f"{boxes}: a folder; expected a CSV with file,{','.join(SIDES)}, or COCO Camera Traps JSON")
     found: dict[str, list[tuple[str, Box]]] = defaultdict(list)
-    for path, label, box in _coco_boxes(boxes) if boxes.suffix.lower() == ".json" else _csv_boxes(boxes):
+    for path, label, box in _drawn(boxes):
         found[_place(path)].append((label, box))
     boxed = [_boxed(picture, found.get(_place(picture.path), ())) for picture in pictures]
     if all(picture.box is None for picture in boxed):
@@ -38,12 +41,23 @@ def with_boxes(pictures: Sequence[LabelledPicture], boxes: Path) -> list[Labelle
     return boxed
 
 
+def _drawn(boxes: Path) -> Iterator[tuple[Path, str, Box]]:
+    """Each box: of which file, around what (as far as it is told), and where."""
+    if is_camtrap_dp(boxes):
+        return _camtrap_boxes(boxes)
+    if boxes.is_dir():
+        sides = ",".join(SIDES)
+        raise DataError(f"{boxes}: a folder; expected a CSV with file,{sides}, COCO Camera Traps JSON or Camtrap DP")
+    return _coco_boxes(boxes) if boxes.suffix.lower() == ".json" else _csv_boxes(boxes)
+
+
 def _place(path: Path) -> str:
     return os.path.normpath(Path.cwd() / path)
 
 
 def _boxed(picture: LabelledPicture, found: Sequence[tuple[str, Box]]) -> LabelledPicture:
-    own = [box for label, box in found if label == picture.label] or [box for _, box in found]
+    called = picture.label.replace("_", " ")  # as the names of Camtrap DP may be written
+    own = [box for label, box in found if label.replace("_", " ") == called] or [box for _, box in found]
     if not own:
         return picture
     lefts, tops, rights, bottoms = zip(*own, strict=True)
@@ -55,14 +69,38 @@ def _csv_boxes(path: Path) -> Iterator[tuple[Path, str, Box]]:
     for where, row in table_rows(path, ("file", *SIDES)):
         if not any(row[side] for side in SIDES):
             continue
-        try:
-            left, top, right, bottom = (float(row[side]) for side in SIDES)
-        except ValueError:
-            left = top = right = bottom = -1.0
-        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            got = ",".join(row[side] for side in SIDES)
-            raise DataError(f"{where}: {','.join(SIDES)} is {got}; expected fractions of the frame from 0 to 1")
-        yield path.parent / row["file"], "", (left, top, right, bottom)
+        left, top, right, bottom = _numbers(where, row, SIDES)
+        yield path.parent / row["file"], "", _inside(where, (left, top, right, bottom))
+
+
+def _camtrap_boxes(path: Path) -> Iterator[tuple[Path, str, Box]]:
+    with CamtrapTables(path) as tables:
+        files = media_files([line.row for line in tables.lines("media", ("mediaID", "deploymentID", "filePath"))])
+        for line in tables.lines("observations", ("mediaID",)):
+            if not any(column in line.row for column in BBOX) or line.row.get("mediaID") not in files:
+                continue
+            left, top, width, height = _numbers(line.where, line.row, BBOX)
+            box = _inside(line.where, (left, top, left + width, top + height))
+            yield tables.files.folder / files[line.row["mediaID"]], line.row.get("scientificName", ""), box
+
+
+def _numbers(where: str, row: Mapping[str, str], columns: Sequence[str]) -> list[float]:
+    try:
+        return [float(row.get(column, "")) for column in columns]
+    except ValueError as error:
+        raise _no_box(where, ",".join(row.get(column, "") for column in columns)) from error
+
+
+def _inside(where: str, box: Box) -> Box:
+    """The box, where it has an area within the frame; sums of rounded fractions may exceed 1 by little."""
+    left, top, right, bottom = box
+    if not (0 <= left < right <= MOST and 0 <= top < bottom <= MOST):
+        raise _no_box(where, ",".join(f"{side:g}" for side in box))
+    return left, top, min(right, 1.0), min(bottom, 1.0)
+
+
+def _no_box(where: str, got: str) -> DataError:
+    return DataError(f"{where}: a box of {got}; expected fractions of the frame from 0 to 1, and an area")
 
 
 def _coco_boxes(path: Path) -> Iterator[tuple[Path, str, Box]]:

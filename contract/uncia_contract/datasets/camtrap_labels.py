@@ -121,7 +121,7 @@ class _Pictures:
 
     def of(self, deployments: dict[str, _Deployment]) -> list[LabelledPicture]:
         """The pictures, deployment by deployment, in the order of the tables."""
-        files = _files([row for one in deployments.values() for row in one.media])
+        files = media_files([row for one in deployments.values() for row in one.media])
         split = {known: split_events(one.media, one.observations) for known, one in deployments.items()}
         names = Counter(name for events, _ in split.values() for name in {_name(event) for event in events})
         found = []
@@ -193,7 +193,7 @@ def _label(row: Row, positive: Sequence[str]) -> str:
     return ours or name or tag or ("" if kind == "unknown" else kind)
 
 
-def _files(media: Sequence[Row]) -> dict[str, str]:
+def media_files(media: Sequence[Row]) -> dict[str, str]:
     """Where each medium is expected, relative to the package; no two at an address in one place."""
     found = {row["mediaID"]: row["filePath"] for row in media}
     remote = {row["mediaID"]: row for row in media if "://" in row["filePath"]}

@@ -18,6 +18,11 @@ DATAPACKAGE = "datapackage.json"
 DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
+def is_camtrap_dp(path: Path) -> bool:
+    """Whether a path is taken for a package: a folder with its descriptor, that itself, or a zip."""
+    return (path / DATAPACKAGE).exists() or path.name == DATAPACKAGE or path.suffix.lower() == ".zip"
+
+
 class PackageFiles(Protocol):
     """Files by their names in the package.
 

@@ -13,7 +13,7 @@ from uncia_contract.datasets.boxes import with_boxes
 from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
 from uncia_contract.datasets.coco_labels import read_coco
 from uncia_contract.datasets.csv_labels import read_labels
-from uncia_contract.datasets.package_files import DATAPACKAGE
+from uncia_contract.datasets.package_files import is_camtrap_dp
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
 from uncia_contract.errors import DataError
@@ -49,10 +49,10 @@ def read_data(
 
 
 def _read(data: Path, positive: Sequence[str], zone: tzinfo) -> list[LabelledPicture]:
-    if data.is_dir() and not (data / DATAPACKAGE).exists():
-        return _read_folders(data)
-    if data.is_dir() or data.name == DATAPACKAGE or data.suffix.lower() == ".zip":
+    if is_camtrap_dp(data):
         return read_camtrap_dp(data, positive, zone)
+    if data.is_dir():
+        return _read_folders(data)
     return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)
 
 

@@ -7,7 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from support.camtrap import medium, observation, write_package
 from uncia_contract.bursts.regions import RegionRule, region_about
+from uncia_contract.datasets.boxes import BBOX
 from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.region import Region
@@ -69,7 +71,7 @@ def test_coco_boxes_are_those_of_the_pictures_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ("hill/a.jpg,10,20,110,220,day\n", "line 2: left,top,right,bottom is 10,20,110,220; expected fractions"),
+        ("hill/a.jpg,10,20,110,220,day\n", "line 2: a box of 10,20,110,220; expected fractions"),
         ("hill/a.jpg,0.5,0,0.25,1,day\n", "line 2: .*expected fractions"),
         ("hill/a.jpg,0.5,,,,day\n", "line 2: .*expected fractions"),
         ("peak/a.jpg,0,0,1,1,day\n", "none of its 1 pictures with a box is in the data set"),
@@ -86,6 +88,25 @@ def test_a_folder_has_no_boxes(tmp_path: Path) -> None:
     """Told with what is expected."""
     with pytest.raises(DataError, match=r"a folder; expected a CSV with file,left,top,right,bottom"):
         boxes_of(tmp_path, tmp_path)
+
+
+def test_camtrap_dps_boxes_are_those_of_observations(tmp_path: Path) -> None:
+    """Of single media, around what the picture's label says; one of a whole event has none."""
+    ibex = {"scientificName": "Capra sibirica"}
+    sides = [
+        dict(zip(BBOX, cells, strict=True)) for cells in (("0.5", "0.25", "0.5004", "0.5"), ("0", "0", "0.1", "0.1"))
+    ]
+    package = write_package(
+        tmp_path / "p",
+        [medium("m1"), medium("m2", "09:00:00")],
+        [observation("a", mediaID="m1", **sides[0]), observation("b", mediaID="m1", **ibex, **sides[1]),
+         observation("c", mediaID="m2")],
+    )  # fmt: skip
+    found = read_data(package, ["Panthera_uncia"], boxes=package)
+    assert [(one.file, one.box) for one in found] == [
+        ("media/m1.jpg", Region(0.5, 0.25, 0.5, 0.5)),
+        ("media/m2.jpg", None),
+    ]
 
 
 def test_a_region_about_a_box_is_widened_as_the_rule_says() -> None:

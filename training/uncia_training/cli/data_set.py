@@ -10,7 +10,9 @@ from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.runs.labels import LabelledPicture
 
 DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
-BOXES_HELP = "boxes around animals serve as regions: those in --data, or in FILE (CSV file,left,top,right,bottom; COCO)"
+BOXES_HELP = (
+    "boxes around animals serve as regions: those of --data, or of FILE (CSV file,left,top,right,bottom; COCO; DP)"
+)
 _IN_DATA = Path("in --data")
 
 
