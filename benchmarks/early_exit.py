@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from uncia_contract.bursts.decisions import DecisionRule, decide, decide_early, is_settled, scoring_order
+from support.early_exit import decide_early
+from uncia_contract.bursts.decisions import DecisionRule, decide, is_settled, scoring_order
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier

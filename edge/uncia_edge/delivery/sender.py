@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from uncia_contract.errors import BrokerError, MessageError, StorageError
 from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import Topics
+from uncia_edge.clock import read_clock
 from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError, TooLargeError
 from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Pipe, Received
 from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room, Window
 from uncia_edge.delivery.state_machine import ActiveTransfers
-from uncia_edge.outbox.day import Budget
+from uncia_edge.outbox.day import Budget, Day
 from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
 
 _log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Delivery:
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
-        budget: of bytes of frames a day; it may be changed while it runs.
+        budget: of bytes of frames a day (None for no limit); it may be changed while it runs.
         beat: called after each step: delivery is alive.
         clock: monotonic seconds.
     """
@@ -60,7 +61,7 @@ class Delivery:
         beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.budget, self._beat = budget or Budget(), beat
+        self.budget, self._beat = budget or Budget(None, Day(outbox, read_clock), outbox), beat
         self._outbox, self._link, self._clock = outbox, link, clock
         self._receipt_topic, self._command_topic = topics.receipt, topics.command
         self._pace = pace or Pace()

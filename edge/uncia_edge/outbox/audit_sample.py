@@ -15,7 +15,7 @@ import msgspec
 
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import SequenceRecord
-from uncia_edge.outbox.day import Days
+from uncia_edge.outbox.day import Day
 from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.store import Outbox
 
@@ -34,7 +34,7 @@ class Audits:
         preview_px: the longer side of the thumbnail that goes with a record; 0 for none.
     """
 
-    def __init__(self, outbox: Outbox, per_day: int, day: Days, preview_px: int = 0) -> None:
+    def __init__(self, outbox: Outbox, per_day: int, day: Day, preview_px: int = 0) -> None:
         self._outbox, self.per_day, self._day, self._preview_px = outbox, per_day, day, preview_px
 
     def consider(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> bool:

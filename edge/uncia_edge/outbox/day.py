@@ -8,36 +8,11 @@ before and after, and otherwise that time counts as none: a budget is then stret
 import hashlib
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from uncia_edge.clock import Reading
+from uncia_edge.outbox.store import Outbox
 
 DAY_S = 24 * 3600
-
-
-class Numbers(Protocol):
-    """Remembers numbers over restarts, as the outbox does."""
-
-    def remembered(self, name: str) -> int:
-        """A number; 0 when it was never noted."""
-
-    def remember(self, **numbers: int) -> None:
-        """Note numbers. Written with the next commit."""
-
-
-class MemoryNumbers:
-    """Numbers that are forgotten with the process."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, int] = {}
-
-    def remembered(self, name: str) -> int:
-        """A number; 0 when it was never noted."""
-        return self._values.get(name, 0)
-
-    def remember(self, **numbers: int) -> None:
-        """Note numbers."""
-        self._values.update(numbers)
 
 
 class Day:
@@ -50,7 +25,7 @@ class Day:
     """
 
     def __init__(
-        self, numbers: Numbers, read_clock: Callable[[], Reading], clock: Callable[[], float] = time.monotonic
+        self, numbers: Outbox, read_clock: Callable[[], Reading], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._numbers, self._read_clock, self._clock = numbers, read_clock, clock
         self._number, self._elapsed_ms = numbers.remembered("day_number"), numbers.remembered("day_elapsed_ms")
@@ -93,28 +68,12 @@ def _calendar_ms(now: Reading) -> int:
     return int(now.now.timestamp() * 1000) if now.synchronised else 0
 
 
-class Days(Protocol):
-    """Tells one day from the next."""
-
-    @property
-    def number(self) -> int:
-        """Which day it is."""
-
-
-class EndlessDay:
-    """A day without an end."""
-
-    number = 0
-
-
 class Budget:
     """Bytes of frames a day; None for no limit."""
 
-    def __init__(
-        self, bytes_per_day: int | None = None, day: Days | None = None, numbers: Numbers | None = None
-    ) -> None:
+    def __init__(self, bytes_per_day: int | None, day: Day, numbers: Outbox) -> None:
         self.limit(bytes_per_day)
-        self._day, self._numbers = day or EndlessDay(), numbers or MemoryNumbers()
+        self._day, self._numbers = day, numbers
         self._spent, self._spent_day = self._numbers.remembered("spent"), self._numbers.remembered("spent_day")
         self._unsaved = 0
 

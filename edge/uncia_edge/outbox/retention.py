@@ -15,7 +15,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from uncia_contract.errors import StorageError
 from uncia_contract.files import sync_folder
@@ -47,12 +46,7 @@ class Pressure:
     def __init__(self, outbox: Outbox, bounds: Bounds, free_bytes: Callable[[], int] | None = None) -> None:
         self._outbox, self._bounds = outbox, bounds
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(outbox.folder).free)
-        self._ballast = outbox.folder / BALLAST
-
-    @property
-    def ballast(self) -> Path:
-        """A file that only takes space."""
-        return self._ballast
+        self.ballast = outbox.folder / BALLAST  # a file that only takes space
 
     def relieve(self) -> int:
         """Make room if there is too little; the number of frames and sequences given up. Call it every minute."""
@@ -73,7 +67,7 @@ class Pressure:
     def give_up_ballast(self) -> bool:
         """Free the ballast's space, now; whether there was any."""
         try:
-            self._ballast.unlink()
+            self.ballast.unlink()
         except OSError:
             return False
         _log.warning("ballast given up")
@@ -85,10 +79,10 @@ class Pressure:
 
     def _keep_ballast(self) -> None:
         size = self._bounds.ballast_bytes
-        if self._ballast.exists() or not size or self._free_bytes() < self._bounds.floor_bytes + size:
+        if self.ballast.exists() or not size or self._free_bytes() < self._bounds.floor_bytes + size:
             return
         try:
-            with self._ballast.open("wb") as stream:
+            with self.ballast.open("wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, size)
             sync_folder(self._outbox.folder)
         except OSError as error:

@@ -6,7 +6,7 @@ Decides nothing itself: the rules are the contract's, the bundle's and the outbo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +23,8 @@ from uncia_edge.camera.cameras import ArrivedBurst, Failure
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.source_files import Original, Sign, open_original
+from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
-
-
-class RecordSink(Protocol):
-    """What the observer asks of the outbox."""
-
-    def next_sequence_id(self, trap: str) -> str:
-        """An id that was never given before and never will be again."""
-
-    def add(
-        self, record: SequenceRecord, files: Sequence[Path], *, owned: bool = False, signs: Sequence[Sign] = ()
-    ) -> None:
-        """Commits record and frames to disk before it returns."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +76,7 @@ class Observer:
         trap: str,
         classifier: FrameScorer,
         bundle: BundleIdentity,
-        outbox: RecordSink,
+        outbox: Outbox,
         clock: Callable[[], Reading],
         strips: Strips | None = None,
         heartbeat: Callable[[], None] = lambda: None,

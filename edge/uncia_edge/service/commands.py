@@ -7,7 +7,6 @@ the broker has been authenticated (mutual TLS), whose access list keeps others f
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
@@ -16,21 +15,12 @@ from uncia_contract.messages.records import ByteRange, Command, Reply, decode, e
 from uncia_contract.messages.topics import Topics
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.delivery.link import MqttMessage, Received
+from uncia_edge.delivery.sender import Delivery
 from uncia_edge.service.overrides import OverrideFile, Overrides
 
 _log = logging.getLogger(__name__)
 
 _HARMLESS = ("ping", "send_frames")
-
-
-class ReplySender(Protocol):
-    """What commands need of delivery."""
-
-    def publish(self, message: MqttMessage) -> None:
-        """Publish one message."""
-
-    def send_first(self, sequence: str) -> bool:
-        """Send a sequence before all others; whether it is still here."""
 
 
 class Commands:
@@ -56,7 +46,7 @@ class Commands:
         self._topics, self._overrides, self._apply = topics, overrides, apply
         self._restart, self._trusted, self._offers = restart, trusted, offers
 
-    def handle(self, message: Received, sender: ReplySender) -> None:
+    def handle(self, message: Received, sender: Delivery) -> None:
         """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
         try:
             reply = self._obey(decode(message.payload, Command), sender)
@@ -68,7 +58,7 @@ class Commands:
         # Replies go to our own topic only, whatever response topic was asked for: an access list guards no other.
         sender.publish(MqttMessage(self._topics.reply, encode(reply), correlation=message.correlation))
 
-    def _obey(self, command: Command, sender: ReplySender) -> Reply:
+    def _obey(self, command: Command, sender: Delivery) -> Reply:
         if command.name not in _HARMLESS and not self._trusted:
             return self._reply(False, f"{command.name}: refused, because the broker is not authenticated (mutual TLS)")
         match command.name:
@@ -102,7 +92,7 @@ class Commands:
         self._restart()
         return self._reply(True, f"{bundle.name} {bundle.version} proved itself here; restarting with it")
 
-    def _send_frames(self, command: Command, sender: ReplySender) -> Reply:
+    def _send_frames(self, command: Command, sender: Delivery) -> Reply:
         if command.sequence is None:
             return self._reply(False, "send_frames: expected a sequence")
         found = sender.send_first(command.sequence)

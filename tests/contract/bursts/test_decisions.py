@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.early_exit import decide_early
 from uncia_contract.bursts.decisions import (
     DecisionRule,
     EarlyExit,
     aggregate,
     decide,
-    decide_early,
     is_settled,
     scoring_order,
 )

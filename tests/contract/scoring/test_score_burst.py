@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from uncia_contract.bursts.decisions import DecisionRule, decide_early
+from support.early_exit import decide_early
+from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule, regions
 from uncia_contract.model.manifest import Backbone, Manifest

@@ -4,10 +4,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from uncia_edge.clock import Reading
-from uncia_edge.outbox.day import Budget, Day, MemoryNumbers
+from uncia_edge.outbox.day import Budget, Day
 from uncia_edge.outbox.store import Outbox
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+
+
+class MemoryNumbers:
+    """Remembers numbers as the outbox does, but not over restarts."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, int] = {}
+
+    def remembered(self, name: str) -> int:
+        return self._values.get(name, 0)
+
+    def remember(self, **numbers: int) -> None:
+        self._values.update(numbers)
 
 
 class Clocks:
