@@ -395,6 +395,30 @@ def test_a_stale_receipt_does_not_repeat_chunks_that_are_under_way(trial: Trial)
     assert trial.sequence_topics().count("s1/frame/1/0") == 1
 
 
+def test_a_receipt_that_frees_no_place_asks_the_outbox_nothing(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame has one: a burst of thirty would ask thirty times for what is not there."""
+    trial.add("s1", 10, 10)
+    trial.connect()
+    trial.exchange(lambda message: None if "/frame/" in message.topic else 0)
+    asked: list[object] = []
+    monkeypatch.setattr(trial.outbox, "next", lambda *arguments: asked.append(arguments) or [])
+    trial.pipe.receive(Receipt("s1", record_stored=True, frames_stored=(0,), missing=(MissingFrame(1),)))
+    trial.delivery.step(0)
+    assert asked == []
+
+
+def test_a_place_that_a_receipt_frees_is_taken_at_once(tmp_path: Path) -> None:
+    """By the next record, in the same step."""
+    trial = Trial(tmp_path, Pace(asking=1))
+    trial.add("s1", 10)
+    trial.add("s2", 10)
+    trial.connect()
+    (record,) = [one for one in trial.pipe.under_way.values() if "/sequence/" in one.topic]
+    trial.pipe.receive(trial.collector.take(record.topic, record.payload))
+    trial.delivery.step(0)
+    assert "s2" in trial.sequence_topics()
+
+
 def test_online_is_said_after_each_connect(trial: Trial) -> None:
     """Retained, so that the base station knows whom it can reach."""
     trial.connect()
