@@ -49,9 +49,7 @@ class FrameScorer(Protocol):
 class Classifier:
     """Scores model inputs as the trap does: int8 features, float32 head."""
 
-    def __init__(
-        self, bundle: Bundle, threads: int = 1, delegate: Any = None, model: str = MODEL, only: str | None = None
-    ) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1, delegate: Any = None, model: str = MODEL) -> None:
         """Loads the bundle's model.
 
         Args:
@@ -59,7 +57,6 @@ class Classifier:
             threads: of the CPU kernels; 0 for as many as serve this runtime on this machine.
             delegate: a loaded delegate in place of the CPU kernels.
             model: which member to run (`model.tflite` or `model_edgetpu.tflite`).
-            only: name of the one runtime to use, None for the first that is there.
 
         Raises:
             BundleError: the model cannot be loaded here, or does not fit manifest and head.
@@ -69,8 +66,8 @@ class Classifier:
         self._head = bundle.head
         self._packed_probes = bundle.members[PROBES]  # a megabyte or more when read
         self._positive = bundle.manifest.positive_columns
-        self._interpreter = Interpreter(bundle.members[model], threads, delegate, only)
-        self._features = _output(self._interpreter.outputs, self._head.features, "features")
+        self._interpreter = Interpreter(bundle.members[model], threads, delegate)
+        self._features = _features_output(self._interpreter.outputs, self._head.features)
         if self._interpreter.size != self.manifest.input_size:
             raise BundleError(
                 f"{model}: input of {self._interpreter.size} (width, height), "
@@ -131,9 +128,9 @@ def load_single_thread_classifier(bundle: Bundle, classifier: Classifier) -> Cla
     return Classifier(bundle) if light and classifier.info.threads > 1 else None
 
 
-def _output(outputs: tuple[Tensor, ...], width: int, name: str) -> Tensor:
+def _features_output(outputs: tuple[Tensor, ...], width: int) -> Tensor:
     """The output called `features`; converters rename tensors, so its place (first) and width count as well."""
-    named = [tensor for tensor in outputs if tensor.name.startswith(name)]
+    named = [tensor for tensor in outputs if tensor.name.startswith("features")]
     tensor = (named or list(outputs))[0]
     found = int(np.prod(tensor.shape[1:]))
     if found != width:

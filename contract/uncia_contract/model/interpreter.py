@@ -137,13 +137,13 @@ class Interpreter:
         return [tensor.real(self._interpreter.get_tensor(tensor.index)[0]) for tensor in outputs]
 
 
-def load_delegate(library: str, only: str | None = None) -> Any:
+def load_delegate(library: str) -> Any:
     """The delegate in a shared library, such as `libedgetpu.so.1`. A mismatched library may crash the process.
 
     Raises:
         BundleError: no such library, or no device behind it.
     """
-    _, module = _runtime(only)
+    _, module = _runtime()
     try:
         delegate = module.load_delegate(library)
     except (ValueError, OSError, AttributeError, RuntimeError) as error:
@@ -215,7 +215,7 @@ def _serving_threads(name: str) -> int:
     return min(4, len(os.sched_getaffinity(0))) if name == "ai_edge_litert" else 1
 
 
-def _runtime(only: str | None) -> tuple[str, Any]:
+def _runtime(only: str | None = None) -> tuple[str, Any]:
     for name, module in _RUNTIMES:
         if only in (None, name):
             try:

@@ -69,26 +69,17 @@ class FolderWatcher:
         clock: Callable[[], float] = time.monotonic,
         heartbeat: Callable[[], None] = lambda: None,
     ) -> None:
-        self._folder, self._seen, self._settle_s, self._clock, self._heartbeat = (
-            folder,
-            seen,
-            settle_s,
-            clock,
-            heartbeat,
-        )
+        self._folder, self._seen, self._settle_s = folder, seen, settle_s
+        self._clock, self._heartbeat = clock, heartbeat
         self._candidates: dict[Path, _Candidate] = {}
         self._handed: dict[Path, Key] = {}
         self._events: queue.SimpleQueue[tuple[Path, bool]] = queue.SimpleQueue()
         self._observer = None if mode == "polling" else _observe(folder, self._events, must=mode == "inotify")
+        self.by_inotify = self._observer is not None  # else only rescans find new files
         self.away: str | None = None  # why the folder could not be read the last time
         self._unreadable: set[Path] = set()  # folders in it that could not be read
         self._rescan_s = 60.0 if self._observer else settle_s
         self._next_scan_s = clock()
-
-    @property
-    def by_inotify(self) -> bool:
-        """Whether inotify reports new files; else only rescans find them."""
-        return self._observer is not None
 
     def ready(self, timeout_s: float) -> list[Path]:
         """The files that became complete, the oldest first, after waiting at most `timeout_s` for news."""

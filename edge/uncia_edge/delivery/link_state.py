@@ -163,16 +163,15 @@ class BackOff:
     Jitter keeps a valley of traps from knocking at the same second when the base station's power returns.
     """
 
-    def __init__(self, first_s: float = 1.0, most_s: float = 120.0, chance: random.Random | None = None) -> None:
+    def __init__(self, first_s: float = 1.0, most_s: float = 120.0) -> None:
         self._first_s, self._most_s = first_s, most_s
-        self._chance = chance or random.Random()
         self._failures = 0
 
     def wait_s(self) -> float:
         """How long to wait before the next attempt; counts a failure."""
         ceiling: float = min(self._most_s, self._first_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
-        return ceiling / 2 + self._chance.random() * ceiling / 2
+        return ceiling / 2 + random.random() * ceiling / 2
 
     def reset(self) -> None:
         """It worked."""

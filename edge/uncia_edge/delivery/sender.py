@@ -21,7 +21,8 @@ from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Even
 from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room, Window
 from uncia_edge.delivery.state_machine import ActiveTransfers
 from uncia_edge.outbox.day import Budget, Day
-from uncia_edge.outbox.store import BEST_FRAME, OTHER_FRAMES, RECORD, Outbox
+from uncia_edge.outbox.sequence_table import BEST_FRAME, OTHER_FRAMES, RECORD
+from uncia_edge.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
 

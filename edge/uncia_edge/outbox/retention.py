@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from uncia_contract.errors import StorageError
 from uncia_contract.files import sync_folder
-from uncia_edge.outbox.store import OTHER_FRAMES, RECORD, Outbox
+from uncia_edge.outbox.sequence_table import OTHER_FRAMES, RECORD
+from uncia_edge.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
 

@@ -37,7 +37,6 @@ from uncia_edge.outbox.source_files import Sign
 _log = logging.getLogger(__name__)
 
 REFUSED = "refused by the collector"
-__all__ = ["BEST_FRAME", "OTHER_FRAMES", "RECORD", "Depth", "Outbox"]
 # What became of a sequence by a receipt: `kept` still waits, `gone` is unknown or was given up.
 Applied = Literal["delivered", "kept", "parked", "gone"]
 REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such

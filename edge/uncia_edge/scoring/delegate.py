@@ -36,7 +36,7 @@ class ChosenClassifier:
     single_thread_classifier: Classifier | None = None
 
 
-def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: float = TIMEOUT_S) -> ChosenClassifier:
+def choose(path: Path, bundle: Bundle, threads: int, library: str) -> ChosenClassifier:
     """The bundle on the accelerator behind `library`, else on the CPU; its probes have been reproduced.
 
     Args:
@@ -44,12 +44,11 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, timeout_s: fl
         bundle: the same, read.
         threads: of the CPU kernels.
         library: a delegate such as `libedgetpu.so.1`; empty for the CPU.
-        timeout_s: patience with the child.
 
     Raises:
         BundleError: not even the CPU reproduces the probes.
     """
-    reason = probe_in_child(path, library, timeout_s) if library else None
+    reason = probe_in_child(path, library) if library else None
     if library and reason is None:
         try:
             model = accelerated_model(bundle, library)

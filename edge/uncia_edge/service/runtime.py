@@ -232,13 +232,13 @@ class Runtime:
         if not observation.unreadable:
             self._pressure.relieve()
 
-    def wait_delivered(self, timeout_s: float, stalled_s: float = 0.1) -> bool:
+    def wait_delivered(self, timeout_s: float) -> bool:
         """Whether the outbox is empty, after at most that time."""
         deadline = time.monotonic() + timeout_s
         while self.outbox.queries.waiting():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(stalled_s)
+            time.sleep(0.1)
         return True
 
     def _count(self, observation: Observation) -> None:
