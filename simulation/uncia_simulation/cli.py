@@ -1,7 +1,7 @@
 """`uncia-simulate`: reads the command line, replays, prints, exits.
 
-Exit codes: 0 done; 1 a positive sequence was not delivered, or a folder could not be listed; 2 a mistake in input
-or surroundings, told in one line.
+Exit codes: 0 done; 1 a positive sequence was not delivered, or a file or folder could not be read; 2 a mistake
+in input or surroundings, told in one line.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -19,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError, StorageError
+from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
 
@@ -105,7 +107,13 @@ def _simulate(arguments: argparse.Namespace) -> int:
         print(line, file=sys.stderr)
     for line in replay.pictures.lines():
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return 0 if result["totals"]["delivered"] == result["totals"]["positive"] and not result["unreadable"] else 1
+    return _exit_code(result)
+
+
+def _exit_code(result: dict[str, Any]) -> int:
+    delivered = result["totals"]["delivered"] == result["totals"]["positive"]
+    unread = result["unreadable"] or any(is_unreadable(failure["reason"]) for failure in result["failures"])
+    return 0 if delivered and not unread else 1
 
 
 def _rendered(folder: Path, console: Console) -> Path:

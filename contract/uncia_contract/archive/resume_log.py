@@ -1,6 +1,7 @@
 """A file from which an interrupted run goes on: a line a sequence, in the order in which they were done.
 
-Decides when an entry counts: as soon as its end of line is written. What an interruption left behind it is cut off.
+Decides when an entry counts: as soon as its end of line is written. What an interruption left behind it is cut off. A
+sequence with a picture that could not be read is done anew: the fault may have passed.
 """
 
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import msgspec
 
 from uncia_contract.errors import UNDECODABLE, StorageError
 from uncia_contract.files import storage_errors
+from uncia_contract.pictures.jpeg import UNREADABLE
 
 Value = TypeVar("Value")
+_UNREAD = f'"failure":"{UNREADABLE}'.encode()
 
 
 class SequenceLog(Generic[Value]):
@@ -85,6 +88,8 @@ class SequenceLog(Generic[Value]):
         end = 0
         for offset, line in self._lines():
             try:
+                if _UNREAD in line:
+                    continue
                 key = msgspec.json.decode(line, type=tuple[str, msgspec.Raw])[0]
                 self._offsets[bytes.fromhex(key)] = offset
             except (msgspec.DecodeError, ValueError):

@@ -65,6 +65,11 @@ def stream_of(picture: Picture) -> BinaryIO:
     return picture
 
 
+def is_unreadable(failure: str | None) -> bool:
+    """Whether a picture's failure is that it could not be read, which may pass, and not that it is none."""
+    return failure is not None and failure.startswith(UNREADABLE)
+
+
 def check_jpeg(picture: Picture) -> tuple[int, int]:
     """(width, height) in pixels as stored, after a cheap look at size and markers.
 

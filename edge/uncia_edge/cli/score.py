@@ -14,7 +14,7 @@ from uncia_contract.errors import DataError, StorageError
 from uncia_contract.files import write_durable
 from uncia_contract.model.activation import Explainer, overlay
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.pictures.jpeg import is_unreadable, open_jpeg
 from uncia_contract.pictures.picture_sum import PictureSum
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
@@ -69,7 +69,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     for line in card.unreadable:
         print(line, file=sys.stderr)
     print(*summed.lines(), sep="\n")
-    return 1 if card.unreadable else 0
+    return 1 if card.unreadable or any(is_unreadable(one.failure) for one in pictures) else 0
 
 
 def _sequences(card: Card, bundle: Bundle) -> list[CardSequence]:

@@ -193,6 +193,18 @@ def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> Non
         assert (log.read(first), log.read(third)) == (LINES[first], LINES[third])
 
 
+def test_what_could_not_be_read_is_done_anew(tmp_path: Path) -> None:
+    """The fault may have passed; what is no picture stays what it is."""
+    first, second, _ = LINES
+    with score_log(tmp_path / "log") as log:
+        log.add(first, (ScoredPicture("a.jpg", failure="cannot be read: Input/output error"),))
+        log.add(second, (ScoredPicture("b.jpg", failure="truncated"),))
+    with score_log(tmp_path / "log") as log:
+        assert (first in log, second in log) == (False, True)
+        log.add(first, LINES[first])
+        assert log.read(first) == LINES[first]
+
+
 def test_a_card_of_makers_notes_is_cut_by_their_events(tmp_path: Path) -> None:
     """Pictures that carry no standard time but a Reconyx note; one event waits 20 s between its pictures."""
     start = datetime(2012, 6, 14, 18, 38, 10)  # noqa: DTZ001 - as a camera tells it

@@ -13,6 +13,7 @@ from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
@@ -159,4 +160,5 @@ def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
     )
     print(f"  {out}")
     print(*count.sum_of(found.archive.left_out if found.archive else {}, found.untimed).lines(), sep="\n")
-    return 1 if unreadable else 0
+    unread = found.archive is not None and any(is_unreadable(failure.reason) for failure in count.failures)
+    return 1 if unreadable or unread else 0

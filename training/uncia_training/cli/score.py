@@ -16,6 +16,7 @@ from uncia_contract.archive.visits import Archive
 from uncia_contract.cli.arguments import ZONE_HELP, whole, zone
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import read_bundle
+from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_contract.scoring.score_burst import Strips
 from uncia_training.archive.archive_run import LocalScorer, ScoringRule
 from uncia_training.archive.score_results import FORMATS, PARQUET, write_results
@@ -54,10 +55,9 @@ def run_score(arguments: argparse.Namespace) -> int:
     engine = _local if arguments.engine == "local" else _spark
     try:
         with progress_bars() as progress:
-            engine(arguments, Run(archive, rule, formats, sorting, progress))
+            return engine(arguments, Run(archive, rule, formats, sorting, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")
-    return 1 if archive.unreadable else 0
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Run:
     sorting: Sorting | None
     progress: ReportProgress
 
-    def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> None:
-        """Writes results, sorts, tells."""
+    def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> int:
+        """Writes results, sorts, tells; the exit code."""
         seconds = time.monotonic() - begun
         counts = Counts()
         summed = sum_of(counts.watched(outcome), self.archive.left_out)
@@ -86,6 +86,7 @@ class Run:
         for file in files:
             print(f"  {file}")
         print(*summed.lines(), sep="\n")
+        return 1 if self.archive.unreadable or counts.unreadable else 0
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Counts:
     pictures: int = 0
     positive: int = 0
     failed: int = 0
+    unreadable: int = 0
     sequences: int = 0
     unzoned: int = 0
 
@@ -109,6 +111,7 @@ class Counts:
             last = picture.sequence
             if picture.failure is not None:
                 self.failed += 1
+                self.unreadable += is_unreadable(picture.failure)
                 print(f"{picture.file}: {picture.failure}", file=sys.stderr)
             yield picture
 
@@ -124,16 +127,16 @@ class Counts:
             print(told)
 
 
-def _local(arguments: argparse.Namespace, run: Run) -> None:
+def _local(arguments: argparse.Namespace, run: Run) -> int:
     begun = time.monotonic()
     workers = arguments.workers or len(os.sched_getaffinity(0))
     out = Path(arguments.out)
     with score_log(out / LOG) as log:
         outcome = LocalScorer(run.rule, workers).run(run.archive, log, partial(run.progress, "pictures"))
-        run.finish(out, outcome, outcome.scored, begun)
+        return run.finish(out, outcome, outcome.scored, begun)
 
 
-def _spark(arguments: argparse.Namespace, run: Run) -> None:
+def _spark(arguments: argparse.Namespace, run: Run) -> int:
     from uncia_training.spark.score import SparkScorer, SparkScores
     from uncia_training.spark.session import spark
 
@@ -147,7 +150,7 @@ def _spark(arguments: argparse.Namespace, run: Run) -> None:
         staged = STAGED_UNZONED if run.archive.zone is None else STAGED
         scored = scorer.run(run.archive, f"{out}/{staged}", parquet, told, arguments.round)
     others = replace(run, formats=[one for one in run.formats if one != "parquet"])
-    others.finish(Path(out), SparkScores(parquet), scored, begun)
+    return others.finish(Path(out), SparkScores(parquet), scored, begun)
 
 
 def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:
