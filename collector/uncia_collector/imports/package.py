@@ -21,16 +21,12 @@ from uncia_collector.catalogue.deployments import deployment_row, moment
 from uncia_collector.imports.event import ImportedEvent
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.datasets.camtrap_events import CamtrapEvent, is_time_lapse, split_events
-from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row
+from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row, check_medium
 from uncia_contract.errors import DataError
 
 _DEPLOYMENTS = ("deploymentID", "latitude", "longitude", "deploymentStart")
 _MEDIA = ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")
 _OBSERVATIONS = ("observationID", "deploymentID", "eventStart", "eventEnd", "observationLevel", "observationType")
-_KINDS = {
-    "observationLevel": {"media", "event"},
-    "observationType": {"animal", "human", "vehicle", "blank", "unknown", "unclassified"},
-}
 _STAGE = """
 CREATE TABLE media (id TEXT PRIMARY KEY, deployment TEXT, at TEXT, line INTEGER, content TEXT);
 CREATE TABLE observations (id TEXT PRIMARY KEY, deployment TEXT, media TEXT, line INTEGER, content TEXT);
@@ -110,16 +106,14 @@ class CamtrapPackage:
         return found
 
     def _read_observations(self) -> None:
-        there = "SELECT 1 FROM media WHERE id = ?"
+        query = "SELECT deployment FROM media WHERE id = ?"
         for number, line in enumerate(self._lines("observations", _OBSERVATIONS)):
             _moment(line, "eventStart")
             _moment(line, "eventEnd")
-            for column, known in _KINDS.items():
-                if line.row[column] not in known:
-                    raise DataError(f"{line.where}: {column} {line.row[column]!r}: expected one of {sorted(known)}")
             media = line.row.get("mediaID")
-            if media is not None and self._stage.execute(there, (media,)).fetchone() is None:
-                raise DataError(f"{line.where}: mediaID {media!r} is not in {self._tables.where('media')}")
+            if media is not None:
+                [deployment] = self._stage.execute(query, (media,)).fetchone() or [None]
+                check_medium(line, deployment, self._tables)
             self._keep("observations", line, line.row["observationID"], media, number)
 
     def _keep(self, table: str, line: Line, known: str, second: str | None, number: int) -> None:

@@ -24,13 +24,18 @@ from uncia_contract.datasets.camtrap_events import (
     split_events,
     tag_of,
 )
-from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row
+from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row, check_medium
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.other_formats import MEDIA_TYPES
 from uncia_contract.runs.labels import LabelledPicture
 
+_USED = frozenset({
+    "mediaID", "deploymentID", "captureMethod", "timestamp", "filePath", "fileName", "fileMediatype", "observationID",
+    "eventID", "eventStart", "eventEnd", "observationLevel", "observationType", "scientificName",
+    "classificationMethod", "classificationProbability", "observationTags",
+})  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -83,17 +88,17 @@ def _deployments(tables: CamtrapTables) -> dict[str, _Deployment]:
         if _value(line, "deploymentID") in found:
             raise DataError(f"{line.where}: id {line.row['deploymentID']!r} is there twice")
         found[line.row["deploymentID"]] = _Deployment(line.row)
-    media = {""}  # an observation of an event names none
+    media: dict[str, str] = {}
     for line in tables.lines("media", ("mediaID", "deploymentID", "timestamp", "filePath", "fileMediatype")):
         _value(line, "filePath")
         if _value(line, "mediaID") in media:
             raise DataError(f"{line.where}: id {line.row['mediaID']!r} is there twice")
-        media.add(line.row["mediaID"])
-        _of(line, found, tables).media.append(line.row)
+        _of(line, found, tables).media.append(_used(line.row))
+        media[line.row["mediaID"]] = line.row["deploymentID"]
     for line in tables.lines("observations", ("deploymentID", "mediaID", "eventID", "observationType")):
-        if line.row.get("mediaID", "") not in media:
-            raise DataError(f"{line.where}: mediaID {line.row['mediaID']!r} is not in {tables.where('media')}")
-        _of(line, found, tables).observations.append(line.row)
+        _of(line, found, tables).observations.append(_used(line.row))
+        if "mediaID" in line.row:
+            check_medium(line, media.get(line.row["mediaID"]), tables)
     return found
 
 
@@ -102,6 +107,11 @@ def _of(line: Line, deployments: dict[str, _Deployment], tables: CamtrapTables) 
     if known not in deployments:
         raise DataError(f"{line.where}: deploymentID {known!r} is not in {tables.where('deployments')}")
     return deployments[known]
+
+
+def _used(row: Row) -> Row:
+    """What a labelled picture is made of: a package's EXIF and comments need not wait in memory."""
+    return {name: value for name, value in row.items() if name in _USED}
 
 
 def _value(line: Line, column: str) -> str:
@@ -148,7 +158,7 @@ class _Pictures:
                 own.setdefault(row["mediaID"], []).append(row)
         whole = event.whole
         for row in event.media:
-            kind = row.get("fileMediatype", "unknown").lower()
+            kind = row.get("fileMediatype", "unknown").partition(";")[0].strip().lower()
             words = deciding(row, whole, own.get(row["mediaID"], ()))
             said = {label: word for word in words if (label := _label(word, self.positive))}
             if kind not in MEDIA_TYPES:

@@ -30,6 +30,10 @@ _TIMES = {
     "media": ("timestamp",),
     "observations": ("eventStart", "eventEnd"),
 }
+_WORDS = {
+    "observationLevel": {"media", "event"},
+    "observationType": {"animal", "human", "vehicle", "blank", "unknown", "unclassified"},
+}
 _MOST_LEVELS = 64  # of datapackage.json: whoever writes it again must get through it
 
 
@@ -92,7 +96,7 @@ class CamtrapTables:
         """The rows of a table; deployments must be read before the others (#4).
 
         Raises:
-            DataError: it cannot be read, or lacks a required column.
+            DataError: it cannot be read, lacks a required column, or holds a word that the standard does not know.
         """
         for path, number, cells in self._tables[table].rows(required):
             if "\0" in "".join(cells.values()):
@@ -103,7 +107,9 @@ class CamtrapTables:
             for column in _TIMES[table]:
                 if column in row:
                     row[column] = self._with_offset(row[column], row.get("deploymentID", ""))
-            yield Line(path, number, row)
+            line = Line(path, number, row)
+            _check_words(line)
+            yield line
 
     @property
     def zone_note(self) -> str | None:
@@ -159,6 +165,26 @@ class CamtrapTables:
         raise DataError(f"{self.files.path}: datapackage.json names no file for {name!r}")
 
 
+def check_medium(line: Line, deployment: str | None, tables: CamtrapTables) -> None:
+    """Nothing, where an observation's medium is known and of its deployment.
+
+    Args:
+        line: of an observation that names a medium.
+        deployment: of that medium; None where there is no such medium.
+        tables: the package.
+
+    Raises:
+        DataError: it is not.
+    """
+    if deployment is None:
+        raise DataError(f"{line.where}: mediaID {line.row['mediaID']!r} is not in {tables.where('media')}")
+    if deployment != line.row["deploymentID"]:
+        raise DataError(
+            f"{line.where}: deploymentID {line.row['deploymentID']!r}, but its medium {line.row['mediaID']!r} is of "
+            f"{deployment!r}"
+        )
+
+
 def moment_of(text: str) -> datetime | None:
     """A time of a table as an aware one; without an offset as UTC; None where it is none."""
     time = _time(text)
@@ -176,6 +202,12 @@ def _zone_of(deployment: Row) -> tzinfo | None:
     """The offset that its clock had."""
     times = (_time(deployment.get(column, "")) for column in _TIMES["deployments"])
     return next((time.tzinfo for time in times if time and time.tzinfo), None)
+
+
+def _check_words(line: Line) -> None:
+    for column, known in _WORDS.items():
+        if column in line.row and line.row[column] not in known:
+            raise DataError(f"{line.where}: {column} {line.row[column]!r}: expected one of {sorted(known)}")
 
 
 def _check_profile(where: str, profile: object) -> None:

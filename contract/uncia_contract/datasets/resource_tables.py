@@ -107,13 +107,7 @@ def resource_table(files: PackageFiles, resource: Mapping[str, Any], standard: S
         DataError: the resource names no file of the package, or a dialect or encoding that is none.
     """
     where = f"{files.path}: datapackage.json, table {resource.get('name')!r}"
-    paths = resource.get("path")
-    paths = [paths] if isinstance(paths, str) else paths
-    if not (isinstance(paths, list) and paths and all(isinstance(path, str) and path for path in paths)):
-        raise DataError(f"{where}: path {paths!r}; expected a file's name, or a list of them")
-    for path in paths:
-        if "://" in path:
-            raise DataError(f"{where}: {path} is an address; download it beside datapackage.json and name the file")
+    paths = _paths(resource, where)
     dialect = _dialect(files, resource, where)
     options = {name: dialect[key] for key, name in _OPTIONS.items() if key in dialect}
     if not options.get("quotechar", '"'):
@@ -127,9 +121,18 @@ def resource_table(files: PackageFiles, resource: Mapping[str, Any], standard: S
         raise DataError(f"{where}: {error}; expected a CSV dialect and an encoding") from error
     columns = None if dialect.get("header", True) else _columns(resource) or list(standard)
     comment = str(dialect.get("commentChar") or "")
-    return ResourceTable(
-        files, tuple(paths), "utf-8-sig" if encoding == "utf-8" else encoding, options, comment, columns
-    )
+    return ResourceTable(files, paths, "utf-8-sig" if encoding == "utf-8" else encoding, options, comment, columns)
+
+
+def _paths(resource: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    paths = resource.get("path")
+    paths = [paths] if isinstance(paths, str) else paths
+    if not (isinstance(paths, list) and paths and all(isinstance(path, str) and path for path in paths)):
+        raise DataError(f"{where}: path {paths!r}; expected a file's name, or a list of them")
+    for path in paths:
+        if "://" in path:
+            raise DataError(f"{where}: {path} is an address; download it beside datapackage.json and name the file")
+    return tuple(paths)
 
 
 def _dialect(files: PackageFiles, resource: Mapping[str, Any], where: str) -> dict[str, Any]:

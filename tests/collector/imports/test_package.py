@@ -15,6 +15,7 @@ from uncia_collector.cli.main import main
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
+from uncia_contract.errors import DataError
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
@@ -198,6 +199,15 @@ def test_what_a_station_exports_teaches(stored, sent, tmp_path):
         ("rejected", "snow_leopard"): {"not_snow_leopard"},
         ("rejected", "Panthera_uncia"): {"not_snow_leopard"},
     }
+
+
+def test_an_observation_of_another_deployments_medium_is_refused(tmp_path):
+    """As training refuses it."""
+    other = {"deploymentID": "d2"}
+    said = [observation("a", mediaID="m2")]
+    package = write_package(tmp_path / "p", [medium("m2", **other)], said, [DEPLOYMENT, DEPLOYMENT | other])
+    with pytest.raises(DataError, match="line 2: deploymentID 'd1', but its medium 'm2' is of 'd2'"):
+        CamtrapPackage(package)
 
 
 BROKEN = {

@@ -93,7 +93,16 @@ def test_time_lapse_is_no_picture_of_the_events_animal(read):
     assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "timeLapse m3")]
 
 
-TYPES = ["image/jpeg", "image/JPEG", "IMAGE/JPG", "image/pjpeg", "image/png", "image/tiff", "image/webp"]
+TYPES = [
+    "image/jpeg",
+    "image/JPEG",
+    "IMAGE/JPG",
+    "image/pjpeg",
+    "image/png",
+    "image/tiff",
+    "image/webp",
+    "image/jpeg; charset=binary",
+]
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -172,6 +181,10 @@ ROWS = {
     "a medium twice": ([medium("m1"), medium("m1")], [observation("a")], "line 3: id 'm1' is there twice"),
     "an unknown deployment": ([medium("m1", deploymentID="d9")], [observation("a")], "line 2: deploymentID 'd9'"),
     "an unknown medium": ([medium("m1")], [observation("a", mediaID="m9")], "2: mediaID 'm9' is not in .*media.csv"),
+    "a medium of another deployment": (
+        [medium("m1"), medium("m2", deploymentID="d2")], [observation("a"), observation("b", mediaID="m2")],
+        "line 3: deploymentID 'd1', but its medium 'm2' is of 'd2'"),
+    "a word of no standard": ([medium("m1")], [observation("a", observationType="cat")], "2: observationType 'cat'"),
     "no id": ([medium("")], [observation("a")], "line 2: mediaID is empty"),
     "a NUL": ([medium("m1", filePath="a\0.jpg")], [observation("a")], "line 2: a NUL in a text"),
     "no column": ([{"mediaID": "m1"}], [observation("a")], "line 1: no column 'deploymentID'"),
@@ -182,7 +195,7 @@ ROWS = {
 def test_rows_that_lead_nowhere_are_refused_by_line(read, media, observations, message):
     """As import refuses them."""
     with pytest.raises(DataError, match=message):
-        read(media, observations)
+        read(media, observations, [DEPLOYMENT, DEPLOYMENT | {"deploymentID": "d2"}])
 
 
 @pytest.fixture
