@@ -1,10 +1,9 @@
 """A Camtrap DP 1.0 package on its way into the catalogue, event by event.
 
-Decides what is refused before anything is taken in, and what becomes of media of no event; which media and observations
-are one event is for the contract to say (`camtrap_events`):
-#1 Media of no event, observed or not, are cut by the burst rule; those taken by the clock apart from the others.
-#2 A missing column or value, a time that is none, a NUL, an id that is not unique or leads nowhere: refused.
-#3 Files are read from inside the package, or beside its zip. What lies elsewhere (an address, a path that leads out) is
+Decides what is refused before anything is taken in; which media and observations are one event is for the contract to
+say (`camtrap_events`):
+#1 A missing column or value, a time that is none, a NUL, an id that is not unique or leads nowhere: refused.
+#2 Files are read from inside the package, or beside its zip. What lies elsewhere (an address, a path that leads out) is
 not fetched.
 
 The tables wait in a private database on disk, so that a survey of a million pictures needs the memory of a deployment.
@@ -19,8 +18,8 @@ from typing import Any
 
 from uncia_collector.catalogue.deployments import deployment_row, moment
 from uncia_collector.imports.event import ImportedEvent
-from uncia_contract.bursts.frames import BurstRule, Frame, bursts
-from uncia_contract.datasets.camtrap_events import CamtrapEvent, is_time_lapse, split_events
+from uncia_contract.bursts.frames import BurstRule
+from uncia_contract.datasets.camtrap_events import split_events
 from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row, check_medium
 from uncia_contract.errors import DataError
 
@@ -44,7 +43,7 @@ class CamtrapPackage:
             zone: of times that name no offset, where the deployment tells none; None where it is not known.
 
         Raises:
-            DataError: not such a package, or #2; the message names file, line and column.
+            DataError: not such a package, or #1; the message names file, line and column.
         """
         self._tables = CamtrapTables(path, zone)
         self.description = self._tables.description
@@ -78,14 +77,12 @@ class CamtrapPackage:
         """The events of one deployment, media in order of time."""
         media = [*self._staged("SELECT content FROM media WHERE deployment = ? ORDER BY at, id", deployment)]
         order = "SELECT content FROM observations WHERE deployment = ? ORDER BY line"
-        events, loose = split_events(media, [*self._staged(order, deployment)])
-        for event in events:
+        for event in split_events(media, [*self._staged(order, deployment)], BurstRule()):
             known = event.id or f"media {event.whole[0]['observationID']}"
             yield ImportedEvent(deployment, known, tuple(event.media), tuple(event.observations))
-        yield from _bursts(deployment, loose)
 
     def picture(self, file_path: str) -> bytes | None:
-        """A file of the package, empty where it is damaged or too large; None where it is not there (#3)."""
+        """A file of the package, empty where it is damaged or too large; None where it is not there (#2)."""
         return self._tables.files.read(file_path)
 
     def _read_deployments(self) -> None:
@@ -144,17 +141,3 @@ def _moment(line: Line, column: str) -> str:
         return moment(text).isoformat()
     except (ValueError, OverflowError) as error:
         raise DataError(f"{line.where}: {text[:40]!r} is no time: {error}") from error
-
-
-def _bursts(deployment: str, loose: CamtrapEvent) -> Iterator[ImportedEvent]:
-    """#1."""
-    said: dict[str, list[Row]] = {}
-    for row in loose.observations:
-        said.setdefault(row["mediaID"], []).append(row)
-    for by_clock in (False, True):
-        rows = {row["mediaID"]: row for row in loose.media if is_time_lapse(row) == by_clock}
-        seen = (Frame(known, Path(known), moment(row["timestamp"])) for known, row in rows.items())
-        for burst in bursts(seen, BurstRule()):
-            known = [frame.name for frame in burst.frames]
-            observations = tuple(row for name in known for row in said.get(name, ()))
-            yield ImportedEvent(deployment, f"media {known[0]}", tuple(rows[name] for name in known), observations)

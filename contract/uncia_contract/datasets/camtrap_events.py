@@ -12,12 +12,15 @@ nothing of what set the camera off.
 event. `unclassified` is nobody's word. `classificationMethod` says who classified; where it says nothing, a
 `classificationProbability` means a machine.
 #5 Of an event, a medium of the clock takes `blank` alone.
+#6 Media of no event, observed or not, are cut by the burst rule; those of the clock apart from the others.
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.datasets.camtrap_package import Row, moment_of
 
 BLANK, UNCLASSIFIED = "blank", "unclassified"
@@ -27,7 +30,10 @@ _Key = tuple[str, ...]
 
 @dataclass
 class CamtrapEvent:
-    """Rows of one deployment that belong together; `id` is the eventID, "" where there is none."""
+    """Rows of one deployment that belong together; `id` is the eventID, "" where there is none.
+
+    That of media of no event is `media` and the id of the first.
+    """
 
     id: str
     media: list[Row] = field(default_factory=list)
@@ -66,12 +72,13 @@ def tag_of(observation: Row) -> str | None:
     return next((tag.removeprefix(_TAG) for tag in tags if tag.startswith(_TAG)), None)
 
 
-def split_events(media: Sequence[Row], observations: Sequence[Row]) -> tuple[list[CamtrapEvent], CamtrapEvent]:
-    """The events of one deployment, and what belongs to none.
+def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstRule) -> list[CamtrapEvent]:
+    """The events of one deployment, those of the burst rule (#6) last.
 
     Args:
         media: the deployment's.
         observations: the deployment's, in the table's order.
+        rule: when a burst ends.
     """
     homes = _homes(media, observations)
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
@@ -85,7 +92,7 @@ def split_events(media: Sequence[Row], observations: Sequence[Row]) -> tuple[lis
     for row in media:
         at(homes[row["mediaID"]]).media.append(row)
     loose = events.pop(None)
-    return list(events.values()), loose
+    return [*events.values(), *_bursts(loose, rule)]
 
 
 def deciding(medium: Row, event: Iterable[Row], own: Iterable[Row]) -> list[Row]:
@@ -103,6 +110,20 @@ def deciding(medium: Row, event: Iterable[Row], own: Iterable[Row]) -> list[Row]
     ranked = ((alone, False), (whole, False), (alone, True), (whole, True))
     words = ([row for row in rows if by_machine(row) == machine] for rows, machine in ranked)
     return next((found for found in words if found), [])
+
+
+def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
+    """#6."""
+    said: dict[str, list[Row]] = {}
+    for row in loose.observations:
+        said.setdefault(row["mediaID"], []).append(row)
+    for by_clock in (False, True):
+        rows = {row["mediaID"]: row for row in loose.media if is_time_lapse(row) == by_clock}
+        seen = (Frame(known, Path(known), moment_of(row.get("timestamp", ""))) for known, row in rows.items())
+        for burst in bursts(seen, rule):
+            known = [frame.name for frame in burst.frames]
+            observations = [row for name in known for row in said.get(name, ())]
+            yield CamtrapEvent(f"media {known[0]}", [rows[name] for name in known], observations)
 
 
 def _key(row: Row) -> _Key | None:

@@ -1,10 +1,10 @@
 """Labelled pictures of a Camtrap DP package.
 
-Decides how its rows become them: an event is a sequence, a deployment's location (else the deployment) is the place.
-The label is the scientific name, else the label that an uncia wrote down as a tag, else the kind of the observation;
-who outranks whom is for `camtrap_events` to say. Left out, and counted: media that are no pictures, that nobody
-observed, or of which it is unknown what they show. Media at an address are expected beside the package under their
-`fileName`; under `deploymentID/` where several media have that name.
+Decides how its rows become them: an event, or a burst of media of none, is a sequence; a deployment's location (else
+the deployment) is the place. The label is the scientific name, else the label that an uncia wrote down as a tag, else
+the kind of the observation; who outranks whom is for `camtrap_events` to say. Left out, and counted: media that are no
+pictures, that nobody observed, or of which it is unknown what they show. Media at an address are expected beside the
+package under their `fileName`; under `deploymentID/` where several media have that name.
 """
 
 import logging
@@ -15,12 +15,12 @@ from datetime import UTC, tzinfo
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.camtrap_events import (
     CamtrapEvent,
     by_machine,
     deciding,
     is_of_medium,
-    is_time_lapse,
     split_events,
     tag_of,
 )
@@ -36,6 +36,7 @@ _USED = frozenset({
     "eventID", "eventStart", "eventEnd", "observationLevel", "observationType", "scientificName",
     "classificationMethod", "classificationProbability", "observationTags",
 })  # fmt: skip
+_RULE = BurstRule()
 _log = logging.getLogger(__name__)
 
 
@@ -46,7 +47,9 @@ class _Deployment:
     observations: list[Row] = field(default_factory=list)
 
 
-def read_camtrap_dp(path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC) -> list[LabelledPicture]:
+def read_camtrap_dp(
+    path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC, rule: BurstRule = _RULE
+) -> list[LabelledPicture]:
     """The labelled pictures of a package whose media lie in its folder, or beside its zip.
 
     A positive label may be written with an underscore for a space: `Panthera_uncia`. What was left out, and how times
@@ -56,6 +59,7 @@ def read_camtrap_dp(path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC
         path: the package's folder, its datapackage.json or a zip.
         positive: labels that win where a picture has several.
         zone: of times that name no offset, where the deployment tells none.
+        rule: when a burst of media of no event ends.
 
     Raises:
         DataError: not such a package; a row leads nowhere; the pictures lie inside the zip; none is observed; a label
@@ -64,7 +68,7 @@ def read_camtrap_dp(path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC
     with CamtrapTables(path, None if zone is UTC else zone) as tables:
         found = _Pictures(tables, positive)
         deployments = _deployments(tables)
-        pictures = found.of(deployments)
+        pictures = found.of(deployments, rule)
         if tables.zone_note:
             _log.warning("%s", tables.zone_note)
     total = sum(len(one.media) for one in deployments.values())
@@ -129,18 +133,18 @@ class _Pictures:
         self.machines = 0  # pictures whose label is a machine's
         self._labels: dict[str, str] = {}  # each that decides, and where it stands
 
-    def of(self, deployments: dict[str, _Deployment]) -> list[LabelledPicture]:
+    def of(self, deployments: dict[str, _Deployment], rule: BurstRule) -> list[LabelledPicture]:
         """The pictures, deployment by deployment, in the order of the tables."""
         files = media_files([row for one in deployments.values() for row in one.media])
-        split = {known: split_events(one.media, one.observations) for known, one in deployments.items()}
-        names = Counter(name for events, _ in split.values() for name in {_name(event) for event in events})
+        split = {known: split_events(one.media, one.observations, rule) for known, one in deployments.items()}
+        names = Counter(name for events in split.values() for name in {_name(event) for event in events})
         found = []
-        for known, (events, loose) in split.items():
+        for known, events in split.items():
             labelled: dict[str, tuple[str, str]] = {}
-            for event in (*events, loose):
-                name = "" if event is loose else _name(event)
+            for event in events:
+                name = _name(event)
                 sequence = f"{known} {name}" if names[name] > 1 else name  # ids are unique within a deployment alone
-                labelled |= {row["mediaID"]: (label, sequence or _alone(row)) for row, label in self._labelled(event)}
+                labelled |= {row["mediaID"]: (label, sequence) for row, label in self._labelled(event)}
             found += [
                 self._picture(row, files[row["mediaID"]], deployments[known].row, *labelled[row["mediaID"]])
                 for row in deployments[known].media
@@ -187,11 +191,6 @@ class _Pictures:
 def _name(event: CamtrapEvent) -> str:
     """The event's id, else its start and end."""
     return event.id or "/".join(event.whole[0].get(column, "") for column in ("eventStart", "eventEnd"))
-
-
-def _alone(row: Row) -> str:
-    """A sequence of its own for a picture that the clock took, which belongs to no visit; else none yet."""
-    return f"timeLapse {row['mediaID']}" if is_time_lapse(row) else ""
 
 
 def _label(row: Row, positive: Sequence[str]) -> str:

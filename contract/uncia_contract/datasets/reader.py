@@ -42,15 +42,15 @@ def read_data(
     Raises:
         DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
     """
-    pictures = _read(data, positive, zone)
+    pictures = _read(data, positive, rule, zone)
     check_labels(((picture.label, f"{data}: {picture.file}") for picture in pictures), positive)
     grouped = with_sequences(pictures, rule, zone)
     return grouped if boxes is None else with_boxes(grouped, boxes)
 
 
-def _read(data: Path, positive: Sequence[str], zone: tzinfo) -> list[LabelledPicture]:
+def _read(data: Path, positive: Sequence[str], rule: BurstRule, zone: tzinfo) -> list[LabelledPicture]:
     if is_camtrap_dp(data):
-        return read_camtrap_dp(data, positive, zone)
+        return read_camtrap_dp(data, positive, zone, rule)
     if data.is_dir():
         return _read_folders(data)
     return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)

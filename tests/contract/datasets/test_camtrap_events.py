@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.camtrap import BY_MACHINE, medium, observation
+from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.camtrap_events import by_machine, deciding, split_events
 
 BLANK = {"observationType": "blank", "scientificName": ""}
@@ -20,9 +21,11 @@ def rows(*given_rows: dict[str, str]) -> list[dict[str, str]]:
 
 def homes(media: list[dict[str, str]], *observations: dict[str, str]) -> dict[str, str]:
     """The first observation of each medium's event, "" for media of none."""
-    events, loose = split_events(rows(*media), rows(*observations))
-    found = {row["mediaID"]: event.whole[0]["observationID"] for event in events for row in event.media}
-    return found | {row["mediaID"]: "" for row in loose.media}
+    return {
+        row["mediaID"]: event.whole[0]["observationID"] if event.whole else ""
+        for event in split_events(rows(*media), rows(*observations), BurstRule())
+        for row in event.media
+    }
 
 
 def decides(row: dict[str, str], *observations: dict[str, str]) -> list[str]:
@@ -121,9 +124,23 @@ def test_an_observation_goes_with_its_medium():
         observation("o", mediaID="m3"),
     ]
     media = [medium("m1"), medium("m2", "08:00:05"), medium("m3", "09:00:00")]
-    [event], loose = split_events(rows(*media), rows(*observations))
+    event, loose = split_events(rows(*media), rows(*observations), BurstRule())
     assert [row["observationID"] for row in event.observations] == ["e", "m", "n"]
     assert [row["observationID"] for row in loose.observations] == ["o"]
+
+
+def test_media_of_no_event_are_cut_by_the_burst_rule():
+    """Observed or not; what the clock took stays apart from the visit, and a medium without a time alone."""
+    lapse = {"captureMethod": "timeLapse"}
+    media = [medium("m1"), medium("m2", "08:00:03"), medium("m3", "08:00:04", **lapse), medium("m4", "08:00:20")]
+    media.append(medium("m5", "T?"))
+    events = split_events(rows(*media), rows(observation("a", mediaID="m2")), BurstRule())
+    assert [(event.id, [row["mediaID"] for row in event.media], len(event.observations)) for event in events] == [
+        ("media m1", ["m1", "m2"], 1),
+        ("media m4", ["m4"], 0),
+        ("media m5", ["m5"], 0),
+        ("media m3", ["m3"], 0),
+    ]
 
 
 spans = st.tuples(st.integers(0, 20), st.integers(0, 6))
@@ -157,5 +174,5 @@ def test_twenty_thousand_events_take_seconds():
     told.append(observation("long", eventID="long", eventStart=at(1, 1, 0, 0, 0), eventEnd=at(12, 28, 0, 0, 0)))
     media = [medium(f"m{n}", moment[:-3] + f"{n % 60:02}Z") for n, moment in enumerate(moments)]
     began = time.process_time()
-    events, _ = split_events(rows(*media), rows(*told))
+    events = split_events(rows(*media), rows(*told), BurstRule())
     assert time.process_time() - began < 10 and sum(len(event.media) for event in events) == 20_000

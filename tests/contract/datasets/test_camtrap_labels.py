@@ -45,14 +45,29 @@ def test_event_ids_are_unique_within_a_deployment_alone(read):
 
 
 def test_events_without_ids_are_sequences(read):
-    """By start and end; media of no event have no sequence yet."""
+    """By start and end; media of no event by the burst rule."""
     found = read([*TWO, medium("m3", "09:00:00")], [observation("a"), observation("b", mediaID="m3", **IBEX)])
     span = "2026-05-01T08:00:00Z/2026-05-01T08:00:10Z"
     assert [(label, sequence) for _, label, sequence in found] == [
         ("Panthera_uncia", span),
         ("Panthera_uncia", span),
-        ("Capra sibirica", ""),
+        ("Capra sibirica", "media m3"),
     ]
+
+
+def test_two_cameras_at_one_place_are_not_one_burst(read):
+    """Paired cameras, no events: each camera's pictures of the visit are a sequence of its own."""
+    other = {"deploymentID": "d2"}
+    media = [
+        medium("m1"),
+        medium("m2", "08:00:01", **other),
+        medium("m3", "08:00:02"),
+        medium("m4", "08:00:03", **other),
+    ]
+    said = [observation(row["mediaID"], mediaID=row["mediaID"], deploymentID=row["deploymentID"]) for row in media]
+    found = read(media, said, [DEPLOYMENT, DEPLOYMENT | other])
+    assert {file[6:8]: sequence for file, _, sequence in found} == {
+        "m1": "media m1", "m3": "media m1", "m2": "media m2", "m4": "media m2"}  # fmt: skip
 
 
 def test_positive_wins_where_an_event_has_several(read):
@@ -90,7 +105,7 @@ def test_time_lapse_is_no_picture_of_the_events_animal(read):
     """Taken by the clock during the visit: left out; with a word of its own it stays."""
     lapse = [medium("m2", "08:00:03", captureMethod="timeLapse"), medium("m3", "08:00:06", captureMethod="timeLapse")]
     found = read([medium("m1"), *lapse], [observation("a", eventID="1"), observation("b", mediaID="m3", **BLANK)])
-    assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "timeLapse m3")]
+    assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "media m2")]
 
 
 TYPES = [
