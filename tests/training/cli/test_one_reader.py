@@ -238,6 +238,31 @@ def test_boxes_without_a_file_are_those_of_the_data(
     assert "labels.csv, line 1: no column left or top or right or bottom" in capsys.readouterr().err
 
 
+TOO_FEW = {
+    "one positive": (["5,snow_leopard,,"], "'snow_leopard' are held out together"),
+    "one sequence": (["5,snow_leopard,s,", "6,snow_leopard,s,"], "'snow_leopard' are held out together"),
+    "negatives of one other source": (["5,snow_leopard,,x", "6,snow_leopard,,x"], "'other' are held out together"),
+    "no readable positive": (["x,snow_leopard,,", "y,snow_leopard,,"], "pictures of 'snow_leopard' can be read"),
+}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("kind", TOO_FEW)
+def test_fit_refuses_a_class_that_one_fold_holds(
+    kind: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, one line: nothing of it would be left to learn from."""
+    rows, message = TOO_FEW[kind]
+    for n in range(7):
+        picture(tmp_path / str(n), seed=n)
+    (tmp_path / "l.csv").write_text(
+        "\n".join(["file,label,sequence,source", *(f"{n},ibex,," for n in range(5)), *rows])
+    )
+    code = run("fit", tmp_path / "l.csv", tmp_path, bundle, backbone)
+    said = capsys.readouterr().err
+    assert (code, said.count("\n"), message in said) == (2, 1, True)
+
+
 def test_an_archive_has_no_positives(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its pictures have no labels that one could win over."""
     command = ["features", "--archive", str(tmp_path), "--bundle", str(bundle), "--out", str(tmp_path / "f.parquet")]

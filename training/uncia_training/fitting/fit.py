@@ -82,6 +82,7 @@ def fit(
     found = list(crops_of(train, rule, workers))
     kept, samples, failures = _samples(found, network, workers, settings, progress)
     folds = assign_folds(samples.labels, samples.groups, samples.sources, seed=settings.seed)
+    _check_folds(samples.labels, folds, (NEGATIVE, *settings.positive))
     progress("choosing the penalty", 0, 0)
     trials = choose(samples, folds)
     best = trials[0]
@@ -131,6 +132,19 @@ def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str])
             raise DataError(f"no training picture is labelled {name!r}; the labels are {', '.join(sorted(labels))}")
     if not set(labels) - set(positive):
         raise DataError(f"all training pictures are labelled {', '.join(positive)}; negatives are needed as well")
+
+
+def _check_folds(labels: NDArray[np.intp], folds: NDArray[np.intp], names: Sequence[str]) -> None:
+    """Nothing, if every class is left to learn from whichever fold is held out."""
+    held_out_in = {name: len(set(folds[labels == number].tolist())) for number, name in enumerate(names)}
+    for name, count in sorted(held_out_in.items(), key=lambda item: item[1]):
+        if count == 0:
+            raise DataError(f"none of the training pictures of {name!r} can be read; bring them back, or leave it out")
+        if count == 1:
+            raise DataError(
+                f"all training pictures of {name!r} are held out together (one place, sequence or group of copies, or "
+                "a source without positives), so that none is left to learn from; add pictures of another"
+            )
 
 
 def _samples(
