@@ -4,6 +4,8 @@ Decides which reader takes a path: a folder with `datapackage.json` is Camtrap D
 for each label; `.json` is COCO Camera Traps or Camtrap DP's `datapackage.json`, `.zip` Camtrap DP; all else is our CSV.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -17,10 +19,12 @@ from uncia_contract.datasets.package_files import is_camtrap_dp
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
 from uncia_contract.errors import DataError
-from uncia_contract.pictures.picture_files import folders_below, is_picture
+from uncia_contract.pictures.picture_files import LeftOut, folders_below, is_picture
+from uncia_contract.pictures.picture_sum import in_words
 from uncia_contract.runs.labels import LabelledPicture
 
 _RULE = BurstRule()
+_log = logging.getLogger(__name__)
 
 
 def read_data(
@@ -57,15 +61,20 @@ def _read(data: Path, positive: Sequence[str], rule: BurstRule, zone: tzinfo) ->
 
 
 def _read_folders(data: Path) -> list[LabelledPicture]:
-    found = [
-        LabelledPicture(path.relative_to(data).as_posix(), path, path.relative_to(data).parts[0])
-        for path in sorted(
-            path for folder in folders_below(data, _refuse) if folder != data for path in folder.iterdir()
-        )
-        if is_picture(path) and path.is_file()
-    ]
+    """The pictures below a folder for each label, sorted by name; how many others there are, and why, is logged."""
+    left_out: Counter[LeftOut] = Counter()
+    folders = list(folders_below(data, _refuse, lambda path, reason: left_out.update([reason])))
+    paths = sorted(path for folder in folders for path in folder.iterdir() if is_picture(path) and path.is_file())
+    names = [path.relative_to(data) for path in paths]
+    found = [LabelledPicture(name.as_posix(), data / name, name.parts[0]) for name in names if len(name.parts) > 1]
+    loose = len(names) - len(found)
+    told = [f"{loose} in no folder of a label"] if loose else []
+    others = ", ".join([*told, *([in_words(left_out)] if left_out else [])])
     if not found:
-        raise DataError(f"{data}: no pictures; expected a folder for each label with pictures in it, or a CSV")
+        why = f" (left out: {others})" if others else ""
+        raise DataError(f"{data}: no pictures{why}; expected a folder for each label with pictures in it, or a CSV")
+    if others:
+        _log.warning("%s: %d labelled pictures; left out: %s", data, len(found), others)
     return found
 
 
