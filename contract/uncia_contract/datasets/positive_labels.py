@@ -47,9 +47,12 @@ def check_labels(found: Iterable[tuple[str, str]], positive: Sequence[str]) -> N
         DataError: a label differs from a positive one only in writing; both are named.
     """
     meant = {_meaning(label): label for label in positive}
+    known = set(positive)  # a million annotations have a few labels
     for label, where in found:
-        wanted = meant.get(_meaning(label), label)
-        if label != wanted and label not in positive:
+        if label in known:
+            continue
+        known.add(label)
+        if (wanted := meant.get(_meaning(label))) is not None:
             raise DataError(
                 f"{where}: label {label!r} differs from the positive label {wanted!r} only in writing (case, blanks, "
                 "underscores, a name's author); write both alike"
