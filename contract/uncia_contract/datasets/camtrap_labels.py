@@ -8,12 +8,13 @@ package under their `fileName`; under `deploymentID/` where several media have t
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.camtrap_events import (
@@ -217,4 +218,6 @@ def media_files(media: Sequence[Row]) -> dict[str, str]:
 
 
 def _last_part(address: str) -> str:
-    return unquote(PurePosixPath(urlsplit(address).path).name)
+    """The name at the end of an address's path; urllib's `urlsplit` refuses some addresses (`http://[::1`)."""
+    path = re.split("[?#]", address.partition("://")[2])[0].partition("/")[2]
+    return unquote(PurePosixPath(path).name)

@@ -268,3 +268,17 @@ def test_package_in_the_manner_of_trapper_and_the_r_packages(tmp_path):
         old.unlink()
     (package / "datapackage.json").write_text(json.dumps(described))
     assert [one.label for one in read_camtrap_dp(package, LEOPARD)] == ["Panthera_uncia"]
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://a.org/x/IMG%201.JPG?size=full#top", "IMG 1.JPG"),
+        ("s3://bucket/x/1.jpg", "1.jpg"),
+        ("http://[::1/1.jpg", "1.jpg"),
+    ],
+    ids=["with a query", "of a bucket", "of no host"],
+)
+def test_media_at_an_address_are_expected_under_the_name_at_its_end(read, address, name):
+    """Whatever the address says before it."""
+    assert read([medium("m1", filePath=address)], [observation("a")])[0][0] == name
