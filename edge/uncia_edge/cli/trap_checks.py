@@ -1,7 +1,7 @@
 """The checks of `uncia-trap doctor`: a line for each part of a trap.
 
-Decides when a line is a warning (the trap works, for now) and when a failure (it does not), and
-names a remedy for each. Looks only: it writes one temporary file in the state folder and opens one connection.
+Decides when a line is a warning (the trap works, for now) and when a failure (it does not), and names a remedy for
+each. Looks only: it writes one temporary file in the state folder and opens one connection.
 """
 
 import os
