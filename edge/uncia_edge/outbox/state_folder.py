@@ -63,7 +63,7 @@ def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) 
     Raises:
         StorageError: the configured folder cannot be written, and there is none in memory.
     """
-    memory = _in_memory(environment)
+    memory = folder_in_memory(environment)
     room_bytes = _waiting_bytes(memory) if memory else 0
     error = refusal(configured, room_bytes)
     if is_full(error):
@@ -105,9 +105,10 @@ def claimed(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def has_memory(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether there is a folder in memory."""
-    return _in_memory(environment) is not None
+def folder_in_memory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where systemd lets the trap keep its state in memory; None where it does not."""
+    runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return Path(runtime) / "state" if runtime else None
 
 
 def _lock(descriptor: int, folder: Path) -> None:
@@ -117,11 +118,6 @@ def _lock(descriptor: int, folder: Path) -> None:
         raise StorageError(f"state {folder}: another trap works on it; systemctl status uncia-trap") from error
     except OSError as error:  # a file system without locks
         _log.warning("state %s cannot be claimed: %s", folder, error)
-
-
-def _in_memory(environment: Mapping[str, str]) -> Path | None:
-    runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    return Path(runtime) / "state" if runtime else None
 
 
 def _waiting_bytes(memory: Path) -> int:

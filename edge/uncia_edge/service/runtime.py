@@ -32,7 +32,7 @@ from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.audit_sample import Audits
 from uncia_edge.outbox.day import Budget, Day
 from uncia_edge.outbox.retention import Bounds, Pressure
-from uncia_edge.outbox.state_folder import MEMORY_BYTES, OUTBOX, has_memory, is_full, refusal, state_folder
+from uncia_edge.outbox.state_folder import MEMORY_BYTES, OUTBOX, folder_in_memory, is_full, refusal, state_folder
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.background_file import read_background, write_background
 from uncia_edge.scoring.delegate import ChosenClassifier, choose, probe_in_child
@@ -308,7 +308,7 @@ class Runtime:
         if in_memory and problem is None:
             _log.info("the card can be written again; starting anew on it")
             self.stop()
-        elif not in_memory and self._refusals >= REFUSALS and has_memory():
+        elif not in_memory and self._refusals >= REFUSALS and folder_in_memory():
             _log.error("the card refuses for good (%s); starting anew in memory", problem)
             self.stop()
 
