@@ -55,6 +55,7 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
         confidence=verdict.decision.confidence,
         threshold=classifier.manifest.decision_rule.threshold,
         positive=verdict.decision.positive,
+        damaged=verdict.damaged.get(index),
     )
 
 

@@ -5,6 +5,7 @@ picture where there is none), our label's probability as its confidence and firs
 #1 A picture that early exit spared has no detections: its sequence could not become positive.
 #2 A picture that could not be read has `failure` and null detections.
 #3 `info` has the sum of what was found, as `pictures`, where it is known.
+#4 One that is damaged and was scored all the same says so in a field of ours, `damaged`.
 """
 
 import json
@@ -93,6 +94,8 @@ def _image(picture: ScoredPicture, numbers: dict[str, str]) -> dict[str, Any]:
     image: dict[str, Any] = {"file": picture.file, "detections": []}
     if picture.taken_at is not None:
         image["datetime"] = picture.taken_at.isoformat()
+    if picture.damaged is not None:  # #4
+        image["damaged"] = picture.damaged
     if picture.score is not None:  # else #1
         image["detections"].append(_detection(picture, float(picture.score), numbers))
     return image

@@ -14,7 +14,7 @@ from uncia_contract.archive.scored_picture import ScoredPicture
 COLUMNS = (
     *("file", "trap", "sequence", "datetime", "label", "score"),
     *("left", "top", "width", "height"),
-    *("confidence", "threshold", "positive", "failure"),
+    *("confidence", "threshold", "positive", "failure", "damaged"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -39,7 +39,7 @@ def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture], for_spr
 def _row(picture: ScoredPicture) -> list[object]:
     taken_at = None if picture.taken_at is None else picture.taken_at.isoformat()
     region = picture.region or (None,) * 4
-    decided = (picture.confidence, picture.threshold, picture.positive, picture.failure)
+    decided = (picture.confidence, picture.threshold, picture.positive, picture.failure, picture.damaged)
     return [picture.file, picture.trap, picture.sequence, taken_at, picture.label, picture.score, *region, *decided]
 
 

@@ -15,7 +15,8 @@ class ScoredPicture:
     `file` is a relative path with forward slashes. `score` is the probability of `label` in [0, 1], None where early
     exit spared the picture; `region` is (left, top, width, height) in fractions of the oriented picture, None for all
     of it. `taken_at` has no zone where none is known. `failure` names why it could not be scored at all. `confidence`
-    is its sequence's, the number that decided.
+    is its sequence's, the number that decided. `damaged` says what is wrong with a picture that was
+    scored all the same.
     """
 
     file: str
@@ -29,6 +30,7 @@ class ScoredPicture:
     confidence: float | None = None
     threshold: float | None = None
     positive: bool | None = None
+    damaged: str | None = None
 
 
 def sum_of(pictures: Iterable[ScoredPicture], left_out: Mapping[LeftOut, int]) -> PictureSum:

@@ -105,7 +105,7 @@ def _checked(stream: BinaryIO) -> tuple[int, int]:
 def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
     """Size and where the first scan begins, from the marker segments."""
     size: tuple[int, int] | None = None
-    for marker, at, _ in _segments(stream):
+    for marker, at, _ in segments(stream):
         if marker in _SIZES and len(sides := _read_at(stream, at + 5, 4)) == 4:
             height, width = struct.unpack(">HH", sides)
             size = (width, height)
@@ -114,7 +114,7 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
     raise FrameError("truncated: the file ends within its header")
 
 
-def _segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
+def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
     """The header's segments, to the start of the first scan: marker, where it is, and what length it claims."""
     at, marker, begin, block = 2, 0, 0, b""
     while marker != _SOS:
@@ -171,13 +171,20 @@ def open_jpeg(picture: Picture, enough: Size | None = None) -> Image.Image:
     return decode_jpeg(picture, enough).image
 
 
-def decode_jpeg(picture: Picture, enough: Size | None = None) -> DecodedJpeg:
+def _load(image: Image.Image) -> object:
+    return image.load()
+
+
+def decode_jpeg(
+    picture: Picture, enough: Size | None = None, load: Callable[[Image.Image], object] = _load
+) -> DecodedJpeg:
     """The oriented RGB picture, decoded.
 
     Args:
         picture: the JPEG.
         enough: (width, height) of the whole oriented picture that suffices; the decoder then halves up to three times
             (DCT scaling) while both sides stay at least that large. None decodes in full.
+        load: decodes the opened picture, as it is stored.
 
     Raises:
         FrameError: the bytes are no picture that Pillow can decode in full.
@@ -189,7 +196,7 @@ def decode_jpeg(picture: Picture, enough: Size | None = None) -> DecodedJpeg:
             full_size = oriented(image.size, turn)
             if enough is not None:
                 image.draft("RGB", oriented(enough, turn))
-            image.load()
+            load(image)
             return DecodedJpeg(upright(image, turn), full_size, dct_scale(full_size, enough or full_size))
     except PILLOW_ERRORS as error:
         raise undecodable(error) from error
@@ -284,7 +291,7 @@ def jpeg_taken(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> T
 def _app1(stream: BinaryIO) -> Iterator[bytes]:
     """The contents of a header's APP1 segments, as far as it is whole."""
     with suppress(FrameError):
-        for marker, at, length in _segments(stream):
+        for marker, at, length in segments(stream):
             if marker == _APP1:
                 yield _read_at(stream, at + 4, max(length - 2, 0))
 

@@ -27,6 +27,7 @@ from PIL import Image
 from uncia_contract.bursts.decisions import scoring_order
 from uncia_contract.bursts.regions import RegionRule, thumbnail
 from uncia_contract.errors import FrameError
+from uncia_contract.pictures.damaged_scan import decode_checked
 from uncia_contract.pictures.jpeg import DecodedJpeg, Picture, Size, decode_jpeg, open_jpeg
 from uncia_contract.pictures.preprocessing import WHOLE, decoded_input, enough_for, model_input
 from uncia_contract.pictures.region import Region
@@ -54,12 +55,13 @@ _USUAL_INPUT = (224, 224)
 class Thumbnails:
     """A burst's readable frames by index, small: grey uint8 (height, width), and uint8 (48, 64, 3) in colour.
 
-    `failures` says why the other frames cannot be read.
+    `failures` says why the other frames cannot be read, `damaged` what is wrong with frames that can.
     """
 
     grey: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     colour: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    damaged: dict[int, str] = field(default_factory=dict)
 
 
 class BurstDecoder:
@@ -89,6 +91,7 @@ class BurstDecoder:
         self._kept: dict[int, DecodedJpeg] = {}
         self._whole_inputs: dict[int, NDArray[np.uint8]] = {}
         self._prefetched: dict[tuple[int, Region], Future[NDArray[np.uint8]]] = {}
+        self._damaged: dict[int, str] = {}
         self._is_memory_short = False
 
     def __enter__(self) -> "BurstDecoder":
@@ -101,7 +104,7 @@ class BurstDecoder:
 
     def thumbnails(self) -> Thumbnails:
         """All thumbnails of the burst; each file is read once."""
-        found = Thumbnails()
+        found = Thumbnails(damaged=self._damaged)
         for index, seen in enumerate(self._pool.map(self._look, range(len(self._readers)))):
             if isinstance(seen, str):
                 found.failures[index] = seen
@@ -168,8 +171,12 @@ class BurstDecoder:
 
     def _decode(self, index: int) -> DecodedJpeg:
         with self._picture(index) as picture:
-            decoded = decode_jpeg(picture, self._thumbnail_enough)
-            read_bytes = len(picture) if isinstance(picture, bytes) else 0
+            if isinstance(picture, bytes):
+                (decoded, damage), read_bytes = decode_checked(picture, self._thumbnail_enough), len(picture)
+            else:
+                decoded, damage, read_bytes = decode_jpeg(picture, self._thumbnail_enough), "", 0
+        if damage:
+            self._damaged[index] = damage
         self._gate.record_size(read_bytes + _decoded_bytes(decoded))
         return decoded
 

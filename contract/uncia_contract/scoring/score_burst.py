@@ -6,7 +6,7 @@ what is decoded when, and on which thread.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +48,15 @@ class FrameResult:
 class SequenceVerdict:
     """The verdict on a burst, with a result for each frame, in the burst's order; `failures` names frames by index.
 
-    `background` is the trap's own view after this burst, where one was given.
+    `background` is the trap's own view after this burst, where one was given. `damaged` says what is wrong with frames
+    that were scored all the same, by index; of streams it is not asked.
     """
 
     decision: Decision
     frames: tuple[FrameResult, ...]
     failures: dict[int, str]
     background: Background | None = None
+    damaged: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def frames_scored(self) -> int:
@@ -101,7 +103,7 @@ def score_burst(
     results = [unread] * len(pictures)
     for index, choice in choices.items():
         results[index] = FrameResult(scores.get(index), choice.region, choice.reason)
-    return SequenceVerdict(decision, tuple(results), seen.failures, background)
+    return SequenceVerdict(decision, tuple(results), seen.failures, background, seen.damaged)
 
 
 def _expected_view(

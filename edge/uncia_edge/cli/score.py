@@ -118,6 +118,8 @@ def _print(scored: tuple[ScoredPicture, ...]) -> None:
     _on_terminal(_WIPED)
     for failed in (picture for picture in scored if picture.failure):
         print(f"{failed.file}: {failed.failure}", file=sys.stderr)
+    for damaged in (picture for picture in scored if picture.damaged):
+        print(f"{damaged.file}: damaged, scored all the same ({damaged.damaged})", file=sys.stderr)
     decided = next((picture for picture in scored if picture.confidence is not None), None)
     if decided is not None:
         print(_line(scored, decided), flush=True)
@@ -126,7 +128,10 @@ def _print(scored: tuple[ScoredPicture, ...]) -> None:
 def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
     verdict = "POSITIVE" if decided.positive else "negative"
     spared = any(picture.score is None and picture.failure is None for picture in scored)
-    return f"{scored[0].file}  {len(scored):3d} frames  {'<=' if spared else '  '}{decided.confidence:.3f}  {verdict}"
+    damaged = sum(picture.damaged is not None for picture in scored)
+    told = f"  {damaged} damaged" if damaged else ""
+    score = f"{'<=' if spared else '  '}{decided.confidence:.3f}"
+    return f"{scored[0].file}  {len(scored):3d} frames  {score}  {verdict}{told}"
 
 
 def _progress(done: int, total: int) -> None:

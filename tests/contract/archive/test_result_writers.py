@@ -52,7 +52,8 @@ def test_classifications_fall(score):
 def test_megadetector_utils_accepts_the_file():
     """PyPI's `megadetector-utils` has the last word on its format."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
-    pictures = [SCORED, ScoredPicture("2.jpg", "snow_leopard"), ScoredPicture("3.jpg", failure="empty file")]
+    pictures = [SCORED, ScoredPicture("2.jpg", "snow_leopard"), ScoredPicture("3.jpg", failure="empty file"),
+                ScoredPicture("4.jpg", "snow_leopard", 0.5, damaged="grey")]  # fmt: skip
 
     verdict = validator.validate_batch_results(megadetector_results(pictures, "d", AT))["validation_results"]
 
@@ -98,6 +99,16 @@ def test_names_are_exact(name: str) -> None:
     write_score_table(table, [ScoredPicture(name, trap=name, sequence=name)])
     [row] = csv.DictReader(table.getvalue().splitlines())
     assert {row["file"], row["trap"], row["sequence"]} == {name}
+
+
+def test_a_damaged_picture_is_scored_and_marked() -> None:
+    """In the table's last column, and in a field of ours that MegaDetector's format leaves room for (#4)."""
+    picture = ScoredPicture("1.jpg", "x", 0.5, damaged="grey where data end early")
+    table = io.StringIO(newline="")
+    write_score_table(table, [picture])
+    image = image_of(picture)
+    assert table.getvalue().splitlines()[1].endswith(",grey where data end early")
+    assert (image["damaged"], len(image["detections"])) == ("grey where data end early", 1)
 
 
 def test_a_spreadsheet_runs_no_field_as_a_formula() -> None:

@@ -87,6 +87,26 @@ def test_a_folder_that_cannot_be_listed_any_more_is_named_and_the_rest_is_done(
     assert capsys.readouterr().err.count(f"{folder}/ridge/DCIM/100MEDIA: cannot be read (Input/output error)") == 1
 
 
+def test_a_damaged_picture_is_scored_and_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By both commands: in all files, by name, and in the sum; the rest of its sequence is not."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = archive(tmp_path / "a", bursts=1)
+    broken = sorted((folder / "ridge").rglob("*.JPG"))[0]
+    content = broken.read_bytes()
+    broken.write_bytes(content[: len(content) * 3 // 4] + b"\x12\xff\xd9")
+    name = broken.relative_to(folder).as_posix()
+    assert main(arguments(folder, tmp_path / "out")) == 0
+    assert f"{name}: damaged, scored all the same (grey where data end early" in (told := capsys.readouterr()).err
+    assert "1 pictures are damaged and were scored all the same" in told.out
+    images = json.loads((tmp_path / "out/scores.json").read_text())["images"]
+    rows = parquet.read_table(tmp_path / "out/scores.parquet").to_pylist()
+    for marked in (table(tmp_path / "out"), images, rows):
+        assert [row["file"] for row in marked if row.get("damaged")] == [name]
+    assert [row["failure"] for row in table(tmp_path / "out") if row["file"] == name] == [""]
+    assert trap_main(["score", str(folder), "--bundle", str(STARTER), "--json", str(tmp_path / "t.json")]) == 0
+    assert (told := capsys.readouterr()).out.count("1 damaged") == 1 and f"{name}: damaged" in told.err
+
+
 def test_megadetectors_own_validator_accepts_the_file(tmp_path: Path) -> None:
     """So Timelapse opens it; every file that it names is there."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")

@@ -89,6 +89,7 @@ def score_schema(zoned: bool = True) -> Any:
             *numbers,
             ("positive", pa.bool_()),
             ("failure", pa.string()),
+            ("damaged", pa.string()),
         ]
     )
 
@@ -101,7 +102,7 @@ def score_row(picture: ScoredPicture, zoned: bool = True) -> dict[str, Any]:
         **{name: getattr(picture, name) for name in ("file", "trap", "sequence", "label", "score")},
         "datetime": taken_at if zoned or taken_at is None else taken_at.replace(tzinfo=None),
         **{"left": left, "top": top, "width": width, "height": height},
-        **{name: getattr(picture, name) for name in ("confidence", "threshold", "positive", "failure")},
+        **{name: getattr(picture, name) for name in ("confidence", "threshold", "positive", "failure", "damaged")},
     }
 
 
@@ -113,6 +114,7 @@ def picture_of_row(row: dict[str, Any]) -> ScoredPicture:
         region=None if row["left"] is None else region,
         taken_at=row["datetime"],
         **{name: row[name] for name in ("confidence", "threshold", "positive", "failure")},
+        damaged=row.get("damaged"),
     )
 
 

@@ -99,9 +99,10 @@ class Counts:
     unreadable: int = 0
     sequences: int = 0
     unzoned: int = 0
+    damaged: int = 0
 
     def watched(self, outcome: Iterable[ScoredPicture]) -> Iterator[ScoredPicture]:
-        """The same pictures, counted; those that failed are named."""
+        """The same pictures, counted; those that failed or are damaged are named."""
         last = ""
         for picture in outcome:
             self.pictures += 1
@@ -113,15 +114,20 @@ class Counts:
                 self.failed += 1
                 self.unreadable += is_unreadable(picture.failure)
                 print(f"{picture.file}: {picture.failure}", file=sys.stderr)
+            if picture.damaged is not None:
+                self.damaged += 1
+                print(f"{picture.file}: damaged, scored all the same ({picture.damaged})", file=sys.stderr)
             yield picture
 
     def print(self, scored: int, seconds: float) -> None:
-        """A line, and another one where the zone of times is not known."""
+        """A line, and more where pictures are damaged or the zone of times is not known."""
         rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
         print(
             f"{self.pictures} pictures in {self.sequences} sequences: {self.positive} in positive sequences, "
             f"{self.failed} unreadable; {scored} scored now in {seconds:.1f} s{rate}"
         )
+        if self.damaged:
+            print(f"{self.damaged} pictures are damaged and were scored all the same; see the column damaged")
         if self.unzoned:
             told = f"{self.unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it"
             print(told)
