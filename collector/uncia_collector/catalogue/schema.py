@@ -26,7 +26,6 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 LABEL_PATTERN = r"^\w[\w .'()/-]{0,79}$"  # what people may call an animal
-YEARS = range(2, 9999)  # of times that are taken: a zone or the noon before must not lead out of what a clock can show
 
 
 class UtcTime(TypeDecorator[datetime]):

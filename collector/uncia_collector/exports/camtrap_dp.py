@@ -9,7 +9,7 @@ model rejected is a blank, so that effort is known; #4 sequences outside every d
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection
 
 from uncia_collector.catalogue.regions import region_of
-from uncia_collector.catalogue.species import SPECIES
-from uncia_collector.exports.camtrap_tables import BASE, Row, resource, write_table
 from uncia_collector.exports.imported_surveys import ImportedSurveys
 from uncia_collector.exports.sequences import (
     COARSE_DEGREES,
@@ -30,6 +28,9 @@ from uncia_collector.exports.sequences import (
     places,
 )
 from uncia_collector.exports.strip_locations import strip_location
+from uncia_contract.archive.camtrap_tables import BASE, Row, bounds, box, machine_answer, resource, write_table
+from uncia_contract.archive.species import SPECIES
+from uncia_contract.datasets.camtrap_columns import COLUMNS
 from uncia_contract.errors import DataError, FrameError
 
 _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
@@ -61,14 +62,19 @@ def write_camtrap_dp(
         raise DataError("Camtrap DP: no deployments are known; add them with `uncia-collect deployments FILE.csv`")
     tables = _Tables(connection, exact)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
-        write_table(package, "media", tables.media())
-        write_table(package, "observations", tables.observations())
-        write_table(package, "deployments", (tables.deployment(place, now) for place in found))
+        _write(package, "media", tables.media())
+        _write(package, "observations", tables.observations())
+        _write(package, "deployments", (tables.deployment(place, now) for place in found))
         if pictures is not None:
             tables.write_pictures(package, pictures)
         description = _package(found, tables, station, now, exact)
         package.writestr("datapackage.json", json.dumps(description, indent=2))
     return tables.kept, tables.left_out
+
+
+def _write(package: zipfile.ZipFile, name: str, rows: Iterable[Row]) -> None:
+    with package.open(f"{name}.csv", "w") as member:
+        write_table(member, COLUMNS[name], rows)
 
 
 class _Tables:
@@ -153,14 +159,14 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
     row = item.row
     machine = {"classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}"}
     event, known = _event(item), {"observationID": f"{row.trap}:{row.id}:machine"}
-    observation = _classification(row.label, row.positive, row.confidence)  # #1, #3
+    observation = machine_answer(row.label, row.positive, row.confidence)  # #1, #3
     yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
     if item.opinion is not None:
         yield event | _human_observation(item)
     for frame in item.frames:
         if frame.score is not None:  # #2
             moment = _time(item.taken_at(frame))
-            yield event | machine | _classification(row.label, frame.score >= row.threshold, frame.score) | {
+            yield event | machine | machine_answer(row.label, frame.score >= row.threshold, frame.score) | {
                 "observationID": f"{media_id(frame)}:machine", "mediaID": media_id(frame), "eventStart": moment,
                 "eventEnd": moment, "observationLevel": "media", "classificationTimestamp": _time(row.received_at),
             } | (_box(frame) if frame.score >= row.threshold else {})  # fmt: skip
@@ -171,17 +177,6 @@ def _event(item: ExportedSequence) -> Row:
     return {
         "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
         "eventEnd": _time(max(row.started_at, row.ended_at)), "observationLevel": "event",
-    }  # fmt: skip
-
-
-def _classification(label: str, positive: bool, probability: float) -> Row:
-    if positive:
-        named = {"scientificName": SPECIES.get(label, ""), "observationTags": f"label:{label}"}
-        return {"observationType": "animal", "classificationProbability": round(probability, 4)} | named
-    return {
-        "observationType": "blank", "classificationProbability": round(1.0 - probability, 4),
-        "observationTags": f"label:not_{label}",
-        "observationComments": f"no {label} at the threshold; other animals were not looked for",
     }  # fmt: skip
 
 
@@ -210,13 +205,7 @@ def _scientific(label: str) -> str:
 
 def _box(frame: Any) -> Row:
     region = region_of(frame.region)
-    if region is None:
-        return {}
-    return {
-        "bboxX": region.left, "bboxY": region.top,
-        "bboxWidth": max(1e-6, min(region.width, 1 - region.left)),
-        "bboxHeight": max(1e-6, min(region.height, 1 - region.top)),
-    }  # fmt: skip
+    return {} if region is None else box(region.left, region.top, region.width, region.height)
 
 
 def _package(found: list[Place], tables: _Tables, station: str, now: datetime, exact: bool) -> dict[str, Any]:
@@ -236,17 +225,10 @@ def _package(found: list[Place], tables: _Tables, station: str, now: datetime, e
             "title": station, "samplingDesign": "opportunistic", "captureMethod": sorted(tables.methods),
             "individualAnimals": False, "observationLevel": ["media", "event"],
         },
-        "spatial": _bounds(found),
+        "spatial": bounds((place.latitude, place.longitude) for place in found),
         "temporal": {"start": f"{min(starts):%Y-%m-%d}", "end": f"{max(ends):%Y-%m-%d}"},
         "taxonomic": tables.surveys.taxa(tables.species - {""} | {"Panthera uncia"}),
     } | tables.surveys.credits() | coarse  # fmt: skip
-
-
-def _bounds(found: list[Place]) -> dict[str, Any]:
-    west, east = min(p.longitude for p in found), max(p.longitude for p in found)
-    south, north = min(p.latitude for p in found), max(p.latitude for p in found)
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
 
 
 def _deployment_id(item: ExportedSequence) -> str:

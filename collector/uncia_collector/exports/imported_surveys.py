@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import surveys
-from uncia_collector.exports.camtrap_tables import Row
 from uncia_collector.exports.sequences import ExportedSequence, Place
+from uncia_contract.archive.camtrap_tables import Row
 from uncia_contract.datasets.camtrap_columns import COLUMNS
 
 _TELLS_A_PLACE = {

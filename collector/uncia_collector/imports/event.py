@@ -16,9 +16,9 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from uncia_collector.catalogue.deployments import moment
 from uncia_collector.catalogue.regions import region_text
-from uncia_collector.catalogue.species import SPECIES
+from uncia_contract.archive.camtrap_deployments import moment
+from uncia_contract.archive.species import SPECIES
 from uncia_contract.datasets.camtrap_events import by_machine, tag_of
 from uncia_contract.datasets.camtrap_package import Row
 

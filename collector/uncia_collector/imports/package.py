@@ -16,8 +16,8 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from uncia_collector.catalogue.deployments import deployment_row, moment
 from uncia_collector.imports.event import ImportedEvent
+from uncia_contract.archive.camtrap_deployments import deployment_row, moment
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.datasets.camtrap_events import split_events
 from uncia_contract.datasets.camtrap_package import CamtrapTables, Line, Row, check_medium

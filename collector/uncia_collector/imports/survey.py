@@ -21,7 +21,6 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.deployments import moment
 from uncia_collector.catalogue.review import apply_newest_review
 from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
@@ -29,6 +28,7 @@ from uncia_collector.imports.event import HumanClassification, ImportedEvent, pa
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.store import picture_size
+from uncia_contract.archive.camtrap_deployments import moment
 from uncia_contract.datasets.camtrap_package import Row
 from uncia_contract.errors import DataError
 

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct
 
-from uncia_collector.catalogue.schema import YEARS
+from uncia_contract.archive.camtrap_deployments import YEARS
 from uncia_contract.errors import MessageError
 from uncia_contract.messages import topics
 from uncia_contract.messages.records import (

@@ -95,11 +95,12 @@ def flat(colour: object, mode: str = "RGB", **options: object) -> bytes:
 
 
 def striped() -> bytes:
-    """The scene with burnt-in strips, one of them shorter than the picture."""
+    """The scene with burnt-in strips, one of them with a step at the border of blocks."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(WHOLE)) as image:
         pen = ImageDraw.Draw(image)
-        pen.rectangle((0, 0, 1100, 31), "black")
+        pen.rectangle((0, 0, 1599, 47), "black")
+        pen.rectangle((0, 48, 799, 63), "black")
         pen.rectangle((0, 1152, 1599, 1199), "white")
         image.save(out, "JPEG", quality=85)
     return out.getvalue()
@@ -122,6 +123,7 @@ SOUND: dict[str, Callable[[], bytes]] = {
     "stored on its side": turned,
     "grey": lambda: flat(90, "L"),
     "the decoder's own grey": lambda: flat((128, 128, 128)),
+    "fill bytes behind that grey": lambda: flat((128, 128, 128))[:-2] + b"\xff\xff\xff\xd9",
     "grey of one channel": lambda: flat(128, "L"),
     "black": lambda: flat("black"),
     "one byte again and again": lambda: flat(90, "L", optimize=True),

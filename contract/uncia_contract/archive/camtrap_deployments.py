@@ -1,0 +1,77 @@
+"""Rows of Camtrap DP's deployments.csv: where and when a camera stood.
+
+Decides which columns count and which values are refused: `cameraID` names the trap; where it is empty, `deploymentID`
+does. Times without an offset are taken in UTC, or in the zone that is handed in.
+"""
+
+import csv
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+from uncia_contract.errors import DataError
+
+YEARS = range(2, 9999)  # of times that are taken: a zone or the noon before must not lead out of what a clock can show
+
+
+def read_deployment_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The lines of a `deployments.csv` with their numbers.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [*enumerate(csv.DictReader(file), start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    return [(number, {name: value or "" for name, value in line.items() if name}) for number, line in lines]
+
+
+def deployment_row(line: Mapping[str, str | None], number: int, path: Path, zone: tzinfo = UTC) -> dict[str, Any]:
+    """A line of the table, its values read; `zone` is that of times that name no offset.
+
+    Raises:
+        DataError: a column is missing or wrong.
+    """
+    try:
+        latitude, longitude = float(line["latitude"] or ""), float(line["longitude"] or "")
+        if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+            raise ValueError(f"({latitude}, {longitude}) is not on Earth")
+        return {
+            "id": (line["deploymentID"] or "")[:64],
+            "trap": (line.get("cameraID") or line["deploymentID"] or "")[:64],
+            "location_id": (line.get("locationID") or line["deploymentID"] or "")[:64],
+            "location_name": (line.get("locationName") or "")[:255],
+            "latitude": latitude,
+            "longitude": longitude,
+            "uncertainty_m": _meters(line.get("coordinateUncertainty")),
+            "started_at": moment(line["deploymentStart"], zone),
+            "ended_at": moment(line["deploymentEnd"], zone) if line.get("deploymentEnd") else None,
+            "setup_by": (line.get("setupBy") or "")[:255],
+            "camera_model": (line.get("cameraModel") or "")[:255],
+            "comments": (line.get("deploymentComments") or "")[:1000],
+        }
+    except (KeyError, ValueError, OverflowError) as error:
+        what = f"no column {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path}, line {number}: {what}; expected Camtrap DP's deployments.csv") from error
+
+
+def _meters(text: str | None) -> int | None:
+    value = int(text or 0)
+    if not 0 <= value <= 10_000_000:
+        raise ValueError(f"coordinateUncertainty {value} m: expected 1 to 10000000")
+    return value or None
+
+
+def moment(text: str | None, zone: tzinfo = UTC) -> datetime:
+    """A time in ISO 8601, as the standard writes it, as aware UTC; `zone` is that of one without an offset.
+
+    Raises:
+        ValueError: it is not a time, or its year is out of range.
+    """
+    time = datetime.fromisoformat(text or "")
+    if time.year not in YEARS:
+        raise ValueError(f"year {time.year}: expected {YEARS[0]} to {YEARS[-1]}")
+    return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
