@@ -19,6 +19,7 @@ from uncia_contract.model.bundle import read_bundle
 from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_contract.scoring.score_burst import Strips
 from uncia_training.archive.archive_run import LocalScorer, ScoringRule
+from uncia_training.archive.camtrap_package import CamtrapPackage, deployments_of, refuse_unzoned
 from uncia_training.archive.score_results import FORMATS, PARQUET, write_results
 from uncia_training.archive.sorting import Sorting
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
@@ -38,6 +39,8 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--write", default=",".join(FORMATS), metavar="LIST", help="of csv,json,parquet (all)")
     add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
     add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
+    add("--camtrap-dp", type=Path, metavar="DIR", help="leave a Camtrap DP package there, too; needs --deployments")
+    add("--deployments", type=Path, metavar="CSV", help="Camtrap DP's deployments.csv: where each folder's trap stood")
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
     add("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
@@ -51,11 +54,12 @@ def run_score(arguments: argparse.Namespace) -> int:
     _check_out(arguments, formats)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
     archive = archive_at(arguments.archive, arguments.utc_offset)
+    package = _package(arguments, archive, rule)
     sorting = _sorting(arguments, rule)
     engine = _local if arguments.engine == "local" else _spark
     try:
         with progress_bars() as progress:
-            return engine(arguments, Run(archive, rule, formats, sorting, progress))
+            return engine(arguments, Run(archive, rule, formats, sorting, package, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")
 
@@ -68,6 +72,7 @@ class Run:
     rule: ScoringRule
     formats: list[str]
     sorting: Sorting | None
+    package: CamtrapPackage | None
     progress: ReportProgress
 
     def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> int:
@@ -78,6 +83,8 @@ class Run:
         self.progress("writing results", 0, 0)
         zoned = self.archive.zone is not None
         files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats, zoned, summed)
+        if self.package is not None:
+            files.append(self.package.write(outcome, self.rule.bundle, datetime.now(UTC)))
         if self.sorting is not None:
             self.sorting.add(outcome)
         for line in self.archive.unreadable:
@@ -85,6 +92,8 @@ class Run:
         counts.print(scored, seconds)
         for file in files:
             print(f"  {file}")
+        for why, count in sorted(self.package.left_out.items()) if self.package else ():
+            print(f"{count} pictures {why}: not in the Camtrap DP package")
         print(*summed.lines(), sep="\n")
         return 1 if self.archive.unreadable or counts.unreadable else 0
 
@@ -164,6 +173,19 @@ def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:
         raise DataError(
             f"--out {arguments.out}: only --engine spark --write parquet writes to an address; give a folder"
         )
+
+
+def _package(arguments: argparse.Namespace, archive: Archive, rule: ScoringRule) -> CamtrapPackage | None:
+    folder, deployments = arguments.camtrap_dp, arguments.deployments
+    if folder is None and deployments is None:
+        return None
+    if folder is None or deployments is None:
+        raise DataError("--camtrap-dp DIR and --deployments CSV go together: the standard wants to know where and when")
+    if arguments.engine == "spark" and archive.zone is None:
+        raise DataError("--camtrap-dp with --engine spark: give --utc-offset, for Parquet keeps no offset of a picture")
+    known = deployments_of(archive, deployments)
+    refuse_unzoned(archive, rule.bundle.manifest.burst_rule, arguments.workers or len(os.sched_getaffinity(0)))
+    return CamtrapPackage(folder, archive, arguments.archive, known)
 
 
 def _sorting(arguments: argparse.Namespace, rule: ScoringRule) -> Sorting | None:
