@@ -3,7 +3,7 @@
 Decides the order: name, pictures, weights, quantization. What the folder holds is `uncia_backbones.folder`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from uncia_backbones.quantization.calibration import PICTURES, Calibration, choo
 from uncia_backbones.registry import backbone
 from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes, PictureSum
+from uncia_contract.runs.labels import LabelledPicture
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ def make_backbone(
     request: BackboneRequest,
     say: Callable[[str], None],
     progress: Progress = lambda step, done, total: None,
-) -> dict[str, object]:
-    """Quantizes a backbone into `request.out` and gives what `backbone.json` says.
+) -> tuple[dict[str, object], PictureSum]:
+    """Quantizes a backbone into `request.out` and gives what `backbone.json` says, and the sum of the pictures.
 
     Args:
         request: what to make.
@@ -47,19 +50,27 @@ def make_backbone(
     if request.layer not in LAYERS:
         raise DataError(f"no layer {request.layer!r}; expected {' or '.join(LAYERS)}")
     row = backbone(request.backbone)
-    labelled = read_data(request.calibration)
+    notes = PictureNotes()
+    labelled = read_data(request.calibration, notes=notes)
     clear(request.out)
     say(f"building {row.name}" + (f" up to {request.cut}" if request.cut else ""))
     network = row.load(request.weights, request.cut)
     calibration = choose(labelled, network.size, request.pictures)
+    for file, reason in calibration.failures:
+        say(f"{file}: {reason}")
     say(_calibration_line(calibration))
-    return write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, progress)
+    description = write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, progress)
+    return description, _summed(labelled, calibration, notes)
 
 
 def _calibration_line(calibration: Calibration) -> str:
     strata = ", ".join(f"{name} {count}" for name, count in calibration.strata().items())
-    line = f"calibrating with {len(calibration.candidates)} pictures: {strata}"
-    if calibration.failures:
-        file, reason = calibration.failures[0]
-        line += f"; {len(calibration.failures)} could not be used, the first: {file} ({reason})"
-    return line
+    return f"calibrating with {len(calibration.candidates)} pictures: {strata}"
+
+
+def _summed(labelled: Sequence[LabelledPicture], calibration: Calibration, notes: PictureNotes) -> PictureSum:
+    failed = {file for file, _ in calibration.failures}
+    test = {picture.file for picture in labelled if picture.never_learnt}
+    used = failed.union(test, (candidate.picture.file for candidate in calibration.candidates))
+    rest = [picture.file for picture in labelled if picture.file not in used]
+    return notes.sum_of(len(labelled), failed, {LeftOut.NEVER_LEARNT: test, LeftOut.NOT_NEEDED: rest})

@@ -89,9 +89,11 @@ def _backbone(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         pictures=arguments.pictures,
     )
-    description = make_backbone(request, _say, _counter())
+    description, summed = make_backbone(request, _say, _counter())
     size = (request.out / "backbone.tflite").stat().st_size
     _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
+    for line in summed.lines():
+        _say(line)
     return 0
 
 

@@ -19,12 +19,15 @@ ROW = "backbone --backbone efficientnet-lite0 --weights random:1"
 
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four noisy pictures and their CSV."""
+    """Four noisy pictures, a broken one, and their CSV."""
     folder = tmp_path_factory.mktemp("pictures")
     for index in range(4):
         noise = np.random.default_rng(index).integers(0, 256, (60, 80, 3), dtype=np.uint8)
         Image.fromarray(noise).save(folder / f"{index}.jpg")
-    (folder / "labels.csv").write_text("file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n3.jpg,cat,\n")
+    (folder / "labels.csv").write_text(
+        "file,label,split\n0.jpg,cat,\n1.jpg,blank,\n2.jpg,cat,test\n3.jpg,cat,\n4.jpg,dog,\n"
+    )
+    (folder / "4.jpg").write_bytes(b"no picture")
     (folder / "gone.csv").write_text("file,label\na.jpg,cat\nb.jpg,blank\n")
     (folder / "folders/cat").mkdir(parents=True)
     shutil.copy(folder / "0.jpg", folder / "folders/cat")
@@ -51,6 +54,14 @@ def test_it_says_how_far_it_is(made: Path) -> None:
     ]
     assert [said.count(f"uncia-convert: {end}") for end in ends] == [1, 1, 1]
     assert sum("correcting biases" in line for line in said) == 10
+
+
+def test_it_ends_with_the_sum_of_its_pictures(made: Path) -> None:
+    """Two of five rows were wanted, one may not be shown, one is broken."""
+    said = made.with_name("said").read_text()
+    told = "5 pictures found: 2 used (2 without a usable time), 1 failed (named above), 2 left out "
+    assert said.splitlines()[-1] == f"uncia-convert: {told}(1 of split test or tune, 1 not needed)"
+    assert said.count("uncia-convert: 4.jpg: not a JPEG") == 1
 
 
 def test_the_description_tells_what_was_made(made: Path) -> None:

@@ -30,6 +30,8 @@ from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.other_formats import MEDIA_TYPES
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture
 
 _USED = frozenset({
@@ -49,7 +51,11 @@ class _Deployment:
 
 
 def read_camtrap_dp(
-    path: Path, positive: Sequence[str] = (), zone: tzinfo = UTC, rule: BurstRule = _RULE
+    path: Path,
+    positive: Sequence[str] = (),
+    zone: tzinfo = UTC,
+    rule: BurstRule = _RULE,
+    notes: PictureNotes | None = None,
 ) -> list[LabelledPicture]:
     """The labelled pictures of a package whose media lie in its folder, or beside its zip.
 
@@ -61,13 +67,14 @@ def read_camtrap_dp(
         positive: labels that win where a picture has several.
         zone: of times that name no offset, where the deployment tells none.
         rule: when a burst of media of no event ends.
+        notes: takes what is left out.
 
     Raises:
         DataError: not such a package; a row leads nowhere; the pictures lie inside the zip; none is observed; a label
             differs from a positive one only in writing.
     """
     with CamtrapTables(path, None if zone is UTC else zone) as tables:
-        found = _Pictures(tables, positive)
+        found = _Pictures(tables, positive, notes or PictureNotes())
         deployments = _deployments(tables)
         pictures = found.of(deployments, rule)
         if tables.zone_note:
@@ -128,8 +135,8 @@ def _value(line: Line, column: str) -> str:
 class _Pictures:
     """Media on their way to labelled pictures, and what was counted on it."""
 
-    def __init__(self, tables: CamtrapTables, positive: Sequence[str]) -> None:
-        self.tables, self.positive = tables, positive
+    def __init__(self, tables: CamtrapTables, positive: Sequence[str], notes: PictureNotes) -> None:
+        self.tables, self.positive, self._notes = tables, positive, notes
         self.left_out: Counter[str] = Counter()
         self.machines = 0  # pictures whose label is a machine's
         self._labels: dict[str, str] = {}  # each that decides, and where it stands
@@ -168,7 +175,9 @@ class _Pictures:
             said = {label: word for word in words if (label := _label(word, self.positive))}
             if kind not in MEDIA_TYPES:
                 self.left_out[f"of type {kind}"] += 1
+                self._notes.left_out[_format(kind)] += 1
             elif not said:
+                self._notes.left_out[LeftOut.UNLABELLED] += 1
                 self.left_out["of which it is unknown what they show" if words else "that nobody classified"] += 1
             else:
                 self.machines += by_machine(words[0])
@@ -187,6 +196,13 @@ class _Pictures:
             datetime=row.get("timestamp", ""),
             source=self.tables.name,
         )
+
+
+def _format(media_type: str) -> LeftOut:
+    """Why a medium of this type is not read."""
+    kind, _, name = media_type.partition("/")
+    heic = any(part in name for part in ("hei", "avif"))
+    return LeftOut.VIDEO if kind == "video" else LeftOut.HEIC if heic else LeftOut.OTHER_FORMAT
 
 
 def _name(event: CamtrapEvent) -> str:

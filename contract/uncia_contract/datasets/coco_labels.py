@@ -4,12 +4,11 @@ Decides what an image's label is. #1 Of several annotations a positive label win
 annotation with `sequence_level_annotation` tells what its whole sequence shows, not what the image shows: an image with
 annotations of its own has those alone. #3 An image without takes what the sequence shows and no image of it has of its
 own; where images have all of that, it is blank.
-Pictures marked `corrupt`, and those of which nothing is said, are left out, and logged. `seq_id` (unique within a
+Pictures marked `corrupt`, and those of which nothing is said, are left out, and counted. `seq_id` (unique within a
 location), `frame_num`, `location` and `datetime` are taken over; pictures lie relative to the JSON, or to an `images`
 folder beside it.
 """
 
-import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,9 +21,9 @@ from uncia_contract.datasets.detector_results import refuse_detector_file
 from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.strongest_label import strongest
 from uncia_contract.errors import UNDECODABLE, DataError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture
-
-_log = logging.getLogger(__name__)
 
 
 class CocoImage(Struct, frozen=True):
@@ -65,8 +64,8 @@ class CocoFile(Struct, frozen=True):
     categories: list[CocoCategory]
 
 
-def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]:
-    """The labelled pictures of a file, in order of sequence and frame number.
+def read_coco(path: Path, positive: Sequence[str] = (), notes: PictureNotes | None = None) -> list[LabelledPicture]:
+    """The labelled pictures of a file, in order of sequence and frame number; `notes` takes what is left out.
 
     Raises:
         DataError: not such a file; an annotation of an unknown image or category; one that differs from a positive
@@ -77,14 +76,12 @@ def read_coco(path: Path, positive: Sequence[str] = ()) -> list[LabelledPicture]
     names = _labels(path, coco, positive)
     folder = coco_folder(path)
     usable = [image for image in coco.images if not image.corrupt and str(image.id) in names]
+    if notes is not None:
+        corrupt = sum(bool(image.corrupt) for image in coco.images)
+        notes.left_out[LeftOut.CORRUPT] += corrupt
+        notes.left_out[LeftOut.UNLABELLED] += len(coco.images) - corrupt - len(usable)
     if not usable:
         raise DataError(f"{path}: no picture that is annotated and not corrupt, of {len(coco.images)}")
-    corrupt = sum(bool(image.corrupt) for image in coco.images)
-    if len(usable) < len(coco.images):
-        silent = len(coco.images) - len(usable) - corrupt
-        _log.warning(
-            "%s: %d labelled pictures; left out: %d corrupt, %d without annotation", path, len(usable), corrupt, silent
-        )
     ordered = sorted(usable, key=_place)
     return [_picture(image, names[str(image.id)], folder, path.stem) for image in ordered]
 

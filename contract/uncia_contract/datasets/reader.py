@@ -4,8 +4,6 @@ Decides which reader takes a path: a folder with `datapackage.json` is Camtrap D
 for each label; `.json` is COCO Camera Traps or Camtrap DP's `datapackage.json`, `.zip` Camtrap DP; all else is our CSV.
 """
 
-import logging
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -20,11 +18,10 @@ from uncia_contract.datasets.positive_labels import check_labels
 from uncia_contract.datasets.timed_sequences import with_sequences
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.picture_files import LeftOut, folders_below, is_picture
-from uncia_contract.pictures.picture_sum import in_words
+from uncia_contract.pictures.picture_sum import PictureNotes, in_words
 from uncia_contract.runs.labels import LabelledPicture
 
 _RULE = BurstRule()
-_log = logging.getLogger(__name__)
 
 
 def read_data(
@@ -33,6 +30,7 @@ def read_data(
     rule: BurstRule = _RULE,
     zone: tzinfo = UTC,
     boxes: Path | None = None,
+    notes: PictureNotes | None = None,
 ) -> list[LabelledPicture]:
     """Labelled pictures of a data set; pictures without a sequence get one where their times show it.
 
@@ -42,39 +40,39 @@ def read_data(
         rule: when a burst ends.
         zone: of times that name no offset.
         boxes: a file with boxes that serve as regions, `data` itself where they are in it; None for none.
+        notes: takes what is left out, and which pictures without a sequence tell no usable time.
 
     Raises:
         DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
     """
-    pictures = _read(data, positive, rule, zone)
+    notes = notes or PictureNotes()
+    pictures = _read(data, positive, rule, zone, notes)
     check_labels(((picture.label, f"{data}: {picture.file}") for picture in pictures), positive)
-    grouped = with_sequences(pictures, rule, zone)
+    grouped = with_sequences(pictures, rule, zone, notes.untimed)
     return grouped if boxes is None else with_boxes(grouped, boxes)
 
 
-def _read(data: Path, positive: Sequence[str], rule: BurstRule, zone: tzinfo) -> list[LabelledPicture]:
+def _read(
+    data: Path, positive: Sequence[str], rule: BurstRule, zone: tzinfo, notes: PictureNotes
+) -> list[LabelledPicture]:
     if is_camtrap_dp(data):
-        return read_camtrap_dp(data, positive, zone, rule)
+        return read_camtrap_dp(data, positive, zone, rule, notes)
     if data.is_dir():
-        return _read_folders(data)
-    return read_coco(data, positive) if data.suffix.lower() == ".json" else read_labels(data)
+        return _read_folders(data, notes)
+    return read_coco(data, positive, notes) if data.suffix.lower() == ".json" else read_labels(data)
 
 
-def _read_folders(data: Path) -> list[LabelledPicture]:
-    """The pictures below a folder for each label, sorted by name; how many others there are, and why, is logged."""
-    left_out: Counter[LeftOut] = Counter()
-    folders = list(folders_below(data, _refuse, lambda path, reason: left_out.update([reason])))
+def _read_folders(data: Path, notes: PictureNotes) -> list[LabelledPicture]:
+    """The pictures below a folder for each label, sorted by name; those beside these folders have no label."""
+    folders = list(folders_below(data, _refuse, notes.leave_out))
     paths = sorted(path for folder in folders for path in folder.iterdir() if is_picture(path) and path.is_file())
     names = [path.relative_to(data) for path in paths]
     found = [LabelledPicture(name.as_posix(), data / name, name.parts[0]) for name in names if len(name.parts) > 1]
-    loose = len(names) - len(found)
-    told = [f"{loose} in no folder of a label"] if loose else []
-    others = ", ".join([*told, *([in_words(left_out)] if left_out else [])])
+    notes.left_out[LeftOut.UNLABELLED] += len(names) - len(found)
     if not found:
+        others = in_words(notes.left_out)
         why = f" (left out: {others})" if others else ""
         raise DataError(f"{data}: no pictures{why}; expected a folder for each label with pictures in it, or a CSV")
-    if others:
-        _log.warning("%s: %d labelled pictures; left out: %s", data, len(found), others)
     return found
 
 

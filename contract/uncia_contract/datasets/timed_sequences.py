@@ -18,18 +18,23 @@ from uncia_contract.pictures.other_formats import picture_taken
 from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
 
 
-def with_sequences(pictures: Sequence[LabelledPicture], rule: BurstRule, zone: tzinfo = UTC) -> list[LabelledPicture]:
+def with_sequences(
+    pictures: Sequence[LabelledPicture], rule: BurstRule, zone: tzinfo = UTC, untimed: set[str] | None = None
+) -> list[LabelledPicture]:
     """The pictures, those without a sequence given one where their times show that they belong together.
 
     EXIF's time (with sub-seconds and offset) counts, else the data set's, else the name's, in that zone where they tell
     none; pictures of one place, or of one folder where places are unknown, form bursts. A burst of one stays without a
-    sequence.
+    sequence. `untimed` takes the files of those that would need a time, and tell none.
     """
     alone: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     for index, picture in enumerate(pictures):
         if not picture.sequence:
             place = picture.location or picture.path.parent.as_posix()
-            alone[(picture.source, place)].append(_frame(str(index), picture, zone))
+            frame = _frame(str(index), picture, zone)
+            alone[(picture.source, place)].append(frame)
+            if untimed is not None and frame.taken_at is None:
+                untimed.add(picture.file)
     named = list(pictures)
     used = {sequence_key(picture) for picture in pictures if picture.sequence}
     for (_, place), frames in sorted(alone.items()):

@@ -33,6 +33,11 @@ class LeftOut(StrEnum):
     HEIC = "heic"
     OTHER_FORMAT = "other_format"
     BROKEN_LINK = "broken_link"
+    UNLABELLED = "unlabelled"
+    CORRUPT = "corrupt"
+    NEVER_LEARNT = "never_learnt"
+    COPY = "copy"
+    NOT_NEEDED = "not_needed"
     LINKED_FOLDER = "linked_folder"
     UNREADABLE_FOLDER = "unreadable_folder"
 

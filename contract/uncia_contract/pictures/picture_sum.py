@@ -3,8 +3,9 @@
 Decides the words and the JSON. Folders that were not looked into are told beside it: nobody knows what they hold.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from uncia_contract.pictures.picture_files import LeftOut
@@ -17,6 +18,11 @@ _WORDS = {
     LeftOut.HEIC: ("HEIC", "HEIC"),
     LeftOut.OTHER_FORMAT: ("in another format", "in other formats"),
     LeftOut.BROKEN_LINK: ("broken link", "broken links"),
+    LeftOut.UNLABELLED: ("without a label", "without a label"),
+    LeftOut.CORRUPT: ("marked corrupt", "marked corrupt"),
+    LeftOut.NEVER_LEARNT: ("of split test or tune", "of split test or tune"),
+    LeftOut.COPY: ("copy of a test picture", "copies of test pictures"),
+    LeftOut.NOT_NEEDED: ("not needed", "not needed"),
     LeftOut.LINKED_FOLDER: ("linked folder", "linked folders"),
     LeftOut.UNREADABLE_FOLDER: ("unreadable folder (named above)", "unreadable folders (named above)"),
 }
@@ -71,7 +77,35 @@ class PictureSum:
         }
 
 
+@dataclass
+class PictureNotes:
+    """What a reader of pictures tells besides them: what it left out, and which files tell no usable time."""
+
+    left_out: Counter[LeftOut] = field(default_factory=Counter)
+    untimed: set[str] = field(default_factory=set)
+
+    def leave_out(self, path: str, reason: LeftOut) -> None:
+        """Counts a file that is not among the pictures."""
+        self.left_out[reason] += 1
+
+    def sum_of(
+        self, pictures: int, failed: Iterable[str], left_out: Mapping[LeftOut, Iterable[str]] | None = None
+    ) -> PictureSum:
+        """The sum.
+
+        Args:
+            pictures: how many the reader gave.
+            failed: the files that could not be used.
+            left_out: those that a command did not use, by reason.
+        """
+        further = {reason: set(files) for reason, files in (left_out or {}).items()}
+        lost = set(failed)
+        unused = lost.union(*further.values())
+        counts = self.left_out + Counter({reason: len(files) for reason, files in further.items()})
+        return PictureSum(pictures - len(unused), len(lost), counts, len(self.untimed - unused))
+
+
 def in_words(counts: Mapping[LeftOut, int]) -> str:
     """What was left out, such as `4 videos, 2 HEIC`, most first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return ", ".join(f"{count} {_WORDS[one][count != 1]}" for one, count in ordered)
+    return ", ".join(f"{count} {_WORDS[one][count != 1]}" for one, count in ordered if count)

@@ -12,6 +12,7 @@ import pytest
 from support.camtrap import BY_MACHINE, DEPLOYMENT, medium, observation, write_package
 from uncia_contract.datasets.camtrap_labels import read_camtrap_dp
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_sum import PictureNotes
 
 LEOPARD = ("Panthera_uncia",)
 IBEX = {"scientificName": "Capra sibirica"}
@@ -68,6 +69,17 @@ def test_two_cameras_at_one_place_are_not_one_burst(read):
     found = read(media, said, [DEPLOYMENT, DEPLOYMENT | other])
     assert {file[6:8]: sequence for file, _, sequence in found} == {
         "m1": "media m1", "m3": "media m1", "m2": "media m2", "m4": "media m2"}  # fmt: skip
+
+
+def test_what_is_left_out_is_counted_by_reason(tmp_path):
+    """A video, a HEIC, a medium that nobody observed, and one of which it is unknown what it shows."""
+    kinds = {"v": "video/mp4", "h": "image/heic", "r": "image/x-canon-cr2"}
+    media = [*TWO, medium("m3", "09:00:00"), medium("m4", "10:00:00")]
+    media += [medium(name, "08:00:05", fileMediatype=kind) for name, kind in kinds.items()]
+    unknown = observation("b", mediaID="m4", observationType="unknown", scientificName="")
+    notes = PictureNotes()
+    found = read_camtrap_dp(write_package(tmp_path, media, [observation("a"), unknown]), LEOPARD, notes=notes)
+    assert (len(found), notes.left_out) == (2, {"video": 1, "heic": 1, "other_format": 1, "unlabelled": 2})
 
 
 def test_positive_wins_where_an_event_has_several(read):

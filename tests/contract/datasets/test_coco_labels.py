@@ -7,6 +7,7 @@ import pytest
 
 from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import sequences
 
 
@@ -31,11 +32,11 @@ def test_coco_camera_traps(tmp_path):
     assert found == [("c.jpg", "blank", "", ""), ("a.jpg", "snow_leopard", "s", "7"), ("b.jpg", "deer", "s", "7")]
 
 
-def test_what_coco_leaves_out_is_told(tmp_path, caplog):
-    """Corrupt pictures, and those of which nothing is said, in one line."""
-    read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1}, {"image_id": "i3", "category_id": 1}]))
-    [line] = caplog.messages
-    assert line.endswith("1 labelled pictures; left out: 1 corrupt, 2 without annotation")
+def test_what_is_left_out_is_counted(tmp_path):
+    """One image is corrupt, of two nothing is said."""
+    notes = PictureNotes()
+    found = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1}]), notes=notes)
+    assert (len(found), notes.left_out) == (1, {"corrupt": 1, "unlabelled": 2})
 
 
 def test_coco_annotation_of_an_unknown_image_is_named(tmp_path):

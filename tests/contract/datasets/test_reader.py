@@ -7,6 +7,7 @@ from PIL import Image
 
 from uncia_contract.datasets.reader import read_data
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_sum import PictureNotes
 
 
 def jpeg(path: Path) -> None:
@@ -36,15 +37,15 @@ def test_a_folder_of_a_label_may_hold_other_formats(tmp_path):
     ]
 
 
-def test_what_is_left_out_of_folders_is_told(tmp_path, caplog):
-    """Videos, raw pictures and HEIC by kind, pictures beside the labels' folders; in one line."""
+def test_what_is_left_out_of_folders_is_counted(tmp_path):
+    """Videos, raw pictures and HEIC by kind, pictures beside the labels' folders."""
     jpeg(tmp_path / "cat" / "1.jpg")
     jpeg(tmp_path / "loose.jpg")
     for name in ("cat/2.MP4", "cat/3.CR2", "cat/4.heic", "cat/5.heic"):
         (tmp_path / name).touch()
-    assert [one.file for one in read_data(tmp_path)] == ["cat/1.jpg"]
-    [line] = caplog.messages
-    assert line.endswith("1 labelled pictures; left out: 1 in no folder of a label, 2 HEIC, 1 video, 1 raw")
+    notes = PictureNotes()
+    assert [one.file for one in read_data(tmp_path, notes=notes)] == ["cat/1.jpg"]
+    assert notes.left_out == {"unlabelled": 1, "heic": 2, "video": 1, "raw": 1}
 
 
 def test_folders_without_one_picture_are_told_with_what_was_left_out(tmp_path):
@@ -52,7 +53,7 @@ def test_folders_without_one_picture_are_told_with_what_was_left_out(tmp_path):
     jpeg(tmp_path / "loose.jpg")
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/2.MP4").touch()
-    with pytest.raises(DataError, match=r"left out: 1 in no folder of a label, 1 video\)"):
+    with pytest.raises(DataError, match=r"left out: 1 video, 1 without a label\)"):
         read_data(tmp_path)
 
 

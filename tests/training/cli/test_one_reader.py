@@ -268,3 +268,74 @@ def test_an_archive_has_no_positives(tmp_path: Path, bundle: Path, capsys: pytes
     command = ["features", "--archive", str(tmp_path), "--bundle", str(bundle), "--out", str(tmp_path / "f.parquet")]
     assert main([*command, "--positive", "cat"]) == 2
     assert "--positive: the pictures of an archive have no labels" in capsys.readouterr().err
+
+
+def every_kind(folder: Path) -> Path:
+    """A folder per label: four pictures of each, one without a time, two that fail, and what is left out."""
+    for number in range(8):
+        label = ("snow_leopard", "ibex")[number % 2]
+        picture(folder / label / f"{number}.jpg", "" if number == 7 else f"10:0{number}:00", seed=number)
+    (folder / "ibex/8.jpg").write_bytes((folder / "ibex/7.jpg").read_bytes()[:200])
+    Image.open(folder / "ibex/7.jpg").save(folder / "ibex/9.gif")
+    for name in ("ibex/1.MOV", "ibex/1.heic", "ibex/1.dng", "ibex/@eaDir/1.jpg", "unsorted.jpg", "ibex/Thumbs.db"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"...")
+    (folder / "again").symlink_to(folder / "ibex")
+    return folder
+
+
+KINDS_SUM = [
+    "15 pictures found: 8 used (1 without a usable time), 2 failed (named above), 5 left out (1 hidden or in a system "
+    "folder, 1 video, 1 raw, 1 HEIC, 1 without a label)",
+    "not looked into: 1 linked folder",
+]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_person_would_count_adds_up(
+    command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found = used + failed + left out; each failure is named once; the reports have the same numbers."""
+    assert run(command, every_kind(tmp_path / "data"), tmp_path, bundle, backbone) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-2:] == KINDS_SUM, said
+    assert [(said.out + said.err).count(f"ibex/{name}: ") for name in ("8.jpg", "9.gif")] == [1, 1], said
+    for report in (tmp_path / "evaluated.json", tmp_path / "compare/report.json"):
+        if report.exists():
+            told = json.loads(report.read_text())["pictures"]
+            assert told["found"] == told["used"] + told["failed"] + sum(told["left_out"].values()) == 15
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (
+            "fit",
+            "11 pictures found: 8 used (8 without a usable time), 1 failed (named above), 2 left out (2 of split test "
+            "or tune)",
+        ),
+        (
+            "compare",
+            "11 pictures found: 9 used (9 without a usable time), 1 failed (named above), 1 left out (1 copy of a test "
+            "picture)",
+        ),
+        ("evaluate", "11 pictures found: 10 used (10 without a usable time), 1 failed (named above), 0 left out"),
+    ],
+    ids=["fit", "compare", "evaluate"],
+)
+def test_what_a_command_does_not_use_of_the_test_split_is_told(
+    command: str, told: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Test rows are never fitted; a training picture that is one of them, byte for byte, is not compared."""
+    rows = ["file,label,split"]
+    for number in range(9):
+        picture(tmp_path / f"{number}.jpg", seed=number)
+        rows.append(f"{number}.jpg,{('snow_leopard', 'ibex')[number % 2]},{'test' * (number == 8)}")
+    (tmp_path / "copy.jpg").write_bytes((tmp_path / "8.jpg").read_bytes())
+    rows += [f"copy.jpg,snow_leopard,{'test' * (command == 'fit')}", "gone.jpg,ibex,"]
+    (tmp_path / "l.csv").write_text("\n".join(rows) + "\n")
+    assert run(command, tmp_path / "l.csv", tmp_path, bundle, backbone) == 0
+    said = capsys.readouterr()
+    assert (said.out.splitlines()[-1], (said.out + said.err).count("gone.jpg: ")) == (told, 1), said

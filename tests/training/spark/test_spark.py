@@ -73,7 +73,7 @@ def features_by_spark(session: Any, folder: str, out: Path, **more: Any) -> tupl
     engine = SparkFeatures(session, network_of_bundle(STARTER), RULE, "test")
     found = engine.of_archive(archive_at(folder), folder)
     done = engine.run(found, str(out), more.pop("progress", lambda done: None), **more)
-    return done.pictures, in_order(parquet.read_table(out).to_pylist())
+    return done.computed, in_order(parquet.read_table(out).to_pylist())
 
 
 def features_here(folder: Path, out: Path) -> list[dict[str, Any]]:
@@ -123,9 +123,10 @@ def test_a_folder_that_a_worker_cannot_list_is_named_and_the_rest_is_done(
     engine, seen = SparkFeatures(session, network_of_bundle(STARTER), RULE, "test"), archive_of(pictures)
     found = engine.of_archive(seen, str(pictures))
     shutil.rmtree(pictures / "ridge")
-    engine.run(found, str(tmp_path / "f"), lambda done: None)
+    done = engine.run(found, str(tmp_path / "f"), lambda done: None)
     assert {row["location"] for row in parquet.read_table(tmp_path / "f").to_pylist()} == {"pass"}
     assert seen.unreadable == [f"{pictures}/ridge/DCIM/100MEDIA: cannot be read (No such file or directory)"]
+    assert (done.pictures, seen.left_out) == (7, {"unreadable_folder": 1})
 
 
 class StoppedError(Exception):

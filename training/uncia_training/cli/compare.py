@@ -6,13 +6,19 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes, PictureSum
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import interrupted, progress_bars
+
+if TYPE_CHECKING:
+    from uncia_training.comparison.compare import Comparison
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
@@ -66,19 +72,31 @@ def run_compare(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         prevalence=arguments.prevalence,
     )
-    pictures = read_data_set(arguments, settings.positive)
+    notes = PictureNotes()
+    pictures = read_data_set(arguments, settings.positive, notes)
     sources = read_sources(arguments.sources)
     try:
         with progress_bars() as progress:
             comparison = compare(pictures, settings, progress)
             progress("report", 0, 0)
             content = report(comparison, arguments.negatives_per_day)
+            summed = _summed(pictures, comparison, notes)
+            content["pictures"] = summed.as_json()
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
             left = leave_runs(arguments.out, comparison, content, sources, partial(progress, "heads for bundles"))
     except KeyboardInterrupt:
         return interrupted(f"the features and fits computed so far are kept in {settings.cache}")
     _print(content, arguments.out, left)
+    print(*summed.lines(), sep="\n")
     return 0
+
+
+def _summed(pictures: Sequence[LabelledPicture], comparison: "Comparison", notes: PictureNotes) -> PictureSum:
+    """The sum; a picture that was readable and is not compared is a copy of a test picture."""
+    failed = {failure.file for failure in comparison.failures}
+    kept = failed.union(picture.file for picture in comparison.inspection.pictures)
+    copies = [picture.file for picture in pictures if picture.file not in kept]
+    return notes.sum_of(len(pictures), failed, {LeftOut.COPY: copies})
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -102,13 +120,15 @@ def _write(folder: Path, content: str, html: str) -> None:
 
 
 def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
+    from uncia_training.comparison.compare import MISSING
     from uncia_training.comparison.systems import OURS
     from uncia_training.report.writer import line
 
     for warning in content["warnings"]:
         print(f"warning: {warning}", file=sys.stderr)
-    for failure in content["failures"]:
-        print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
+    warned = {warning.partition(MISSING)[0] for warning in content["warnings"]}
+    for failure in (failure for failure in content["failures"] if failure["file"] not in warned):
+        print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
     for system in content["systems"]:
         print(f"{system['name']}:")
         print(f"  frames     {line(system['frames'])}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.cli.arguments import ZONE_HELP, zone
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture
 
 DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
@@ -23,9 +24,9 @@ def add_reading(command: argparse.ArgumentParser) -> None:
 
 
 def read_data_set(
-    arguments: argparse.Namespace, positive: Sequence[str], rule: BurstRule | None = None
+    arguments: argparse.Namespace, positive: Sequence[str], notes: PictureNotes, rule: BurstRule | None = None
 ) -> list[LabelledPicture]:
-    """The pictures in `--data`, by that burst rule (the contract's where None).
+    """The pictures in `--data`, by that burst rule (the contract's where None); `notes` takes what is left out.
 
     Raises:
         DataError: not a data set, or without pictures; labels or boxes that cannot be meant.
@@ -33,4 +34,4 @@ def read_data_set(
     from uncia_contract.datasets.reader import read_data
 
     boxes = arguments.data if arguments.boxes is _IN_DATA else arguments.boxes
-    return read_data(arguments.data, positive, rule or BurstRule(), arguments.utc_offset, boxes)
+    return read_data(arguments.data, positive, rule or BurstRule(), arguments.utc_offset, boxes, notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import read_bundle
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
@@ -29,14 +30,18 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 
     bundle = read_bundle(arguments.bundle)
     evaluator, rules = Evaluator(bundle, os.cpu_count() or 1), bundle.manifest
-    pictures = read_data_set(arguments, rules.positive_labels, rules.burst_rule)
+    notes = PictureNotes()
+    pictures = read_data_set(arguments, rules.positive_labels, notes, rules.burst_rule)
     with progress_bars() as progress:
         report = evaluator.evaluate(pictures, progress)
+    summed = notes.sum_of(len(pictures), (failure["file"] for failure in report["failures"]))
+    report["pictures"] = summed.as_json()
     if arguments.json:
         with storage_errors(arguments.json):
             arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    for failure in report["failures"]:
+        print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
     for name in ("images", "sequences"):
         print(f"{name}: {figures_line(report[name])}")
-    for failure in report["failures"]:
-        print(f"{failure['file']}: {failure['reason']}; left out", file=sys.stderr)
+    print(*summed.lines(), sep="\n")
     return 0

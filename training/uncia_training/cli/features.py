@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from uncia_contract.archive.visits import Archive
@@ -14,6 +14,7 @@ from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import is_unreadable
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
@@ -68,13 +69,13 @@ def _check(arguments: argparse.Namespace) -> None:
 class Found:
     """What there is to compute: how many pictures, their sequences, and the archive where they are one's.
 
-    `untimed` names the pictures that tell no usable time, once the sequences are known.
+    `notes` names the pictures of an archive that tell no usable time once its sequences are known.
     """
 
     pictures: int
     sequences: Iterator[SequenceEntry]
+    notes: PictureNotes
     archive: Archive | None = None
-    untimed: list[str] = field(default_factory=list)
 
 
 def _local(arguments: argparse.Namespace, network: FeatureNetwork, progress: ReportProgress) -> int:
@@ -108,8 +109,8 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: Rep
         told = lambda done: progress("pictures", done, found.pictures)  # noqa: E731
         done = engine.run(sequences, arguments.out, told, arguments.round)
         failures = engine.failures(arguments.out)
-    found.untimed += done.untimed
-    count = FeatureCount(pictures=found.pictures, rows=done.rows, computed=done.pictures, failures=failures)
+    found.notes.untimed.update(done.untimed)
+    count = FeatureCount(pictures=done.pictures, rows=done.rows, computed=done.computed, failures=failures)
     count.require_readable()
     return _print(count, found, time.monotonic() - begun, arguments.out)
 
@@ -139,13 +140,15 @@ def _found(arguments: argparse.Namespace, made: str, workers: int) -> Found:
     from uncia_contract.datasets.positive_labels import positive_labels
 
     if arguments.archive is not None:
-        archive, untimed = archive_at(arguments.archive, arguments.utc_offset), list[str]()
+        archive = archive_at(arguments.archive, arguments.utc_offset)
+        notes = PictureNotes(archive.left_out)
         root = arguments.archive.rstrip("/")
-        sequences = archive_entries(archive, root, made, BurstRule(), workers, untimed.append)
-        return Found(archive.pictures, sequences, archive, untimed)
+        sequences = archive_entries(archive, root, made, BurstRule(), workers, notes.untimed.add)
+        return Found(archive.pictures, sequences, notes, archive)
     positive = positive_labels(arguments.positive or ())
-    pictures = read_data_set(arguments, positive)
-    return Found(len(pictures), dataset_entries(pictures, made))
+    notes = PictureNotes()
+    pictures = read_data_set(arguments, positive, notes)
+    return Found(len(pictures), dataset_entries(pictures, made), notes)
 
 
 def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
@@ -159,6 +162,6 @@ def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
         f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"
     )
     print(f"  {out}")
-    print(*count.sum_of(found.archive.left_out if found.archive else {}, found.untimed).lines(), sep="\n")
+    print(*found.notes.sum_of(count.pictures, (failure.file for failure in count.failures)).lines(), sep="\n")
     unread = found.archive is not None and any(is_unreadable(failure.reason) for failure in count.failures)
     return 1 if unreadable or unread else 0

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.progress import progress_bars
 
@@ -32,12 +34,13 @@ def run_fit(arguments: argparse.Namespace) -> int:
     if arguments.seed < 0:
         raise DataError(f"--seed {arguments.seed}: expected 0 or more")
     settings = FitSettings(positive_labels(arguments.positive), arguments.name, arguments.seed)
-    pictures = read_data_set(arguments, settings.positive)
+    notes = PictureNotes()
+    pictures = read_data_set(arguments, settings.positive, notes)
     sources = read_sources(arguments.sources)
     with progress_bars() as progress:
         fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, progress)
     for failure in fitted.failures:
-        print(f"{failure.file}: {failure.reason}; left out", file=sys.stderr)
+        print(f"{failure.file}: {failure.reason}", file=sys.stderr)
     print(
         f"penalty C = {fitted.run.training['penalty']['c']}; held-out figures (duplicates and sources kept together):"
     )
@@ -46,6 +49,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
     for note in fitted.run.notes:
         print(f"note: {note}")
     print(f"run: {arguments.out}; next: uncia-convert bundle {arguments.out} --out {settings.name}.uncia")
+    test = {LeftOut.NEVER_LEARNT: [picture.file for picture in pictures if picture.never_learnt]}
+    print(*notes.sum_of(len(pictures), (failure.file for failure in fitted.failures), test).lines(), sep="\n")
     return 0
 
 

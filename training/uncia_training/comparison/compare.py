@@ -34,6 +34,7 @@ from uncia_training.features.networks import FLOAT, INT8, PIXELS, NetworkChoice,
 from uncia_training.fitting.thresholds import UNKNOWN
 
 Progress = Callable[[str, int, int], None]
+MISSING = ": named in the annotations, but there is no such file"  # of a warning, behind the file's name
 KIND = {"pixels": PIXELS, "pooled": FLOAT, "map": FLOAT, "int8": INT8}
 
 
@@ -163,7 +164,7 @@ def _prepare(seen: Inspection, settings: CompareSettings, workers: int) -> tuple
 
 def _missing(failures: Sequence[PictureFailure]) -> list[str]:
     return [
-        f"{failure.file}: named in the annotations, but there is no such file; restore it or take its row out"
+        f"{failure.file}{MISSING}; restore it or take its row out"
         for failure in failures
         if "No such file" in failure.reason
     ]

@@ -4,7 +4,7 @@ Decides what is computed: what the store does not hold under the picture's conte
 files have not changed since (size and time) is not even read again.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,8 +14,6 @@ import numpy as np
 
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.bursts.regions import RegionRule
-from uncia_contract.pictures.picture_files import LeftOut
-from uncia_contract.pictures.picture_sum import PictureSum
 from uncia_training.datasets.pictures import PictureFailure, require_readable
 from uncia_training.features.feature_network import FeatureNetwork
 from uncia_training.features.feature_rows import FeatureRow, Found, SequenceEntry, features_of, in_groups
@@ -36,11 +34,6 @@ class FeatureCount:
     rows: int = 0
     computed: int = 0
     failures: list[PictureFailure] = field(default_factory=list)
-
-    def sum_of(self, left_out: Mapping[LeftOut, int], untimed: Iterable[str]) -> PictureSum:
-        """The sum of its pictures; `untimed` names those that tell no usable time."""
-        failed = {failure.file for failure in self.failures}
-        return PictureSum(self.pictures - len(failed), len(failed), left_out, len(set(untimed) - failed))
 
     def require_readable(self) -> None:
         """Nothing, if there is a row with features.

@@ -16,7 +16,7 @@ from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_training.datasets.pictures import PictureFailure
 from uncia_training.features.feature_network import FeatureNetwork
-from uncia_training.features.feature_rows import Found, PictureEntry, SequenceEntry, features_of, in_groups
+from uncia_training.features.feature_rows import WHOLE, Found, PictureEntry, SequenceEntry, features_of, in_groups
 from uncia_training.features.feature_table import feature_columns, feature_schema
 from uncia_training.spark.rounds import Indexing, archive_rows, given_rows, in_rounds, note_unlisted, sequence_of
 from uncia_training.spark.session import ROUND
@@ -101,7 +101,7 @@ class SparkFeatures:
             round_size: sequences that are committed together.
 
         Returns:
-            How many pictures this run computed, how many rows there are now, and which pictures tell no time.
+            How many pictures this run computed, what there is now, and which pictures tell no time.
         """
         from pyspark.sql import functions as f
 
@@ -117,7 +117,8 @@ class SparkFeatures:
         untimed = [row[0] for row in sequences.select(f.explode("untimed")).collect()]
         sequences.unpersist()
         self._note()
-        return Done(done, self._session.read.parquet(out).count(), untimed)
+        written = self._session.read.parquet(out)
+        return Done(done, written.where(f.col("view") == WHOLE).count(), written.count(), untimed)
 
     def failures(self, out: str) -> list[PictureFailure]:
         """The pictures without features, and why."""
@@ -127,8 +128,9 @@ class SparkFeatures:
 
 @dataclass(frozen=True)
 class Done:
-    """What a run did."""
+    """What a run did: pictures that it computed, and what the results hold by now."""
 
+    computed: int
     pictures: int
     rows: int
     untimed: list[str]
