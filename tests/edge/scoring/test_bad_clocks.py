@@ -25,7 +25,7 @@ def stamped(seconds: float) -> str:
 def show(post: Post, *stamps: str) -> list[Observation]:
     """One file for each EXIF time, written a second apart; what the trap makes of them."""
     for n, stamp in enumerate(stamps):
-        path = post.put(f"DCIM/100RECNX/RCNX{n:04d}.JPG", jpeg(SMALL, stamp))
+        path = post.put(f"DCIM/100RECNX/RCNX{n:04d}.JPG", jpeg(SMALL, stamp) + bytes([n]))  # no copy of another
         os.utime(path, (START.timestamp() + n, START.timestamp() + n))
     return post.observe()
 
