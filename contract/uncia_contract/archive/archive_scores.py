@@ -6,6 +6,7 @@ Decides what is known of each picture once its sequence is scored.
 from dataclasses import replace
 from pathlib import Path
 
+from uncia_contract.archive.neighbours import NeighbourThumbnails, NeighbourView
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.archive.visits import ArchiveSequence, Place, read_whole
@@ -18,12 +19,32 @@ from uncia_contract.scoring.score_burst import SequenceVerdict, Strips, score_bu
 Pictures = tuple[ScoredPicture, ...]
 
 
+def neighbour_thumbnails(place: Place, classifier: FrameScorer) -> NeighbourThumbnails:
+    """What an archive's sequences share: the small pictures that their backgrounds are made of."""
+    return NeighbourThumbnails(lambda name: read_whole(place, name), classifier.manifest.region_rule)
+
+
 def score_sequence(
-    sequence: ArchiveSequence, place: Place, classifier: FrameScorer, strips: Strips | None = None
+    sequence: ArchiveSequence,
+    place: Place,
+    classifier: FrameScorer,
+    strips: Strips | None = None,
+    thumbnails: NeighbourThumbnails | None = None,
 ) -> Pictures:
-    """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order."""
+    """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order.
+
+    Args:
+        sequence: to score.
+        place: where its pictures lie.
+        classifier: that scores them.
+        strips: the camera's burnt-in strips.
+        thumbnails: of the place, shared by its sequences, for the backgrounds of those with neighbours.
+    """
     readers = [lambda name=name: read_whole(place, name) for name in sequence.names]
-    verdict = score_burst(readers, classifier, strips, workers=1)
+    view = None
+    if sequence.neighbours and classifier.manifest.regions:
+        view = NeighbourView(thumbnails or neighbour_thumbnails(place, classifier), sequence.neighbours)
+    verdict = score_burst(readers, classifier, strips, view, workers=1)
     if verdict is None:
         return tuple(_unread(sequence, index, place, classifier) for index in range(len(sequence.names)))
     return tuple(_scored(sequence, index, verdict, classifier) for index in range(len(sequence.names)))

@@ -109,12 +109,16 @@ class Folder:
 
 @dataclass(frozen=True)
 class ArchiveSequence:
-    """Pictures that form a sequence, in order, by name and time; `key` names it (#4)."""
+    """Pictures that form a sequence, in order, by name and time; `key` names it (#4).
+
+    `neighbours` are the pictures that its background is made of (`neighbours` decides which).
+    """
 
     key: str
     trap: str
     names: tuple[str, ...]
     times: tuple[datetime | None, ...]
+    neighbours: tuple[str, ...] = ()
 
     @property
     def untimed(self) -> list[str]:

@@ -47,18 +47,21 @@ class Background:
         return Background(MappingProxyType({**self.medians, key: kept}))
 
     def seen(self, shape: tuple[int, ...], light: Light) -> Grey | None:
-        """What the trap sees in that light when nothing is there: uint8 of that shape; None while unknown.
-
-        Each burst is taken at the brightness of the newest, so that dusk does not pick one burst for the bright parts
-        and another for the dark ones.
-        """
+        """What the trap sees in that light when nothing is there: uint8 of that shape; None while unknown."""
         medians = self.medians.get((light, shape), ())
-        if len(medians) < KNOWN:
-            return None
-        level = np.float32(np.median(medians[-1]))
-        level_each = [median.astype(np.float32) - np.float32(np.median(median)) + level for median in medians]
-        seen: Grey = median_frame(np.stack(level_each)).clip(0, 255).astype(np.uint8)
-        return seen
+        return median_view(medians) if len(medians) >= KNOWN else None
+
+
+def median_view(views: Sequence[Grey]) -> Grey:
+    """The median of views of one shape: uint8 (height, width).
+
+    Each is taken at the brightness of the last, so that dusk does not pick one view for the bright parts and another
+    for the dark ones.
+    """
+    level = np.float32(np.median(views[-1]))
+    level_each = [view.astype(np.float32) - np.float32(np.median(view)) + level for view in views]
+    seen: Grey = median_frame(np.stack(level_each)).clip(0, 255).astype(np.uint8)
+    return seen
 
 
 def background_to_bytes(background: Background) -> bytes:

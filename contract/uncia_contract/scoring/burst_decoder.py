@@ -162,10 +162,9 @@ class BurstDecoder:
         try:
             with self._gate.turn():
                 decoded = self._decode(index)
-                grey = thumbnail(decoded.image, self._rule)
+                grey, colour = _small(decoded.image, self._rule)
                 self._keep(index, decoded, grey.size)
-                colour = decoded.image.resize(_COLOUR_SIZE, Image.Resampling.BOX, reducing_gap=2.0)
-                return grey, np.asarray(colour)
+                return grey, colour
         except (FrameError, OSError) as error:
             return str(error)
 
@@ -285,6 +284,20 @@ def picture_thumbnail(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
         FrameError: the picture cannot be decoded.
     """
     return thumbnail(open_jpeg(picture, enough_for_thumbnail(rule)), rule)
+
+
+def small_pictures(picture: Picture, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A JPEG's thumbnails as a burst's are: grey uint8 (height, width), and uint8 (48, 64, 3) in colour.
+
+    Raises:
+        FrameError: the picture cannot be decoded.
+    """
+    return _small(open_jpeg(picture, enough_for_thumbnail(rule)), rule)
+
+
+def _small(image: Image.Image, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    colour = image.resize(_COLOUR_SIZE, Image.Resampling.BOX, reducing_gap=2.0)
+    return thumbnail(image, rule), np.asarray(colour)
 
 
 def return_freed_memory() -> None:

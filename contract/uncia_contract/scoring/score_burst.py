@@ -7,6 +7,7 @@ what is decoded when, and on which thread.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,13 @@ class Strips:
         return Region(left=0.0, top=self.top, width=1.0, height=1.0 - self.top - self.bottom)
 
 
+class ExpectedView(Protocol):
+    """Knows what a camera sees when nothing is there: the trap's rolling background, or an archive's neighbours."""
+
+    def seen(self, shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
+        """Uint8 of that shape, in that light; None while unknown."""
+
+
 @dataclass(frozen=True)
 class FrameResult:
     """What became of one frame: its score (None where early exit spared it), the region, and why that region."""
@@ -48,8 +56,8 @@ class FrameResult:
 class SequenceVerdict:
     """The verdict on a burst, with a result for each frame, in the burst's order; `failures` names frames by index.
 
-    `background` is the trap's own view after this burst, where one was given. `damaged` says what is wrong with frames
-    that were scored all the same, by index; of streams it is not asked.
+    `background` is the trap's rolling background after this burst, where one was given. `damaged` says what is wrong
+    with frames that were scored all the same, by index; of streams it is not asked.
     """
 
     decision: Decision
@@ -68,7 +76,7 @@ def score_burst(
     pictures: Sequence[ReadPicture],
     classifier: FrameScorer,
     strips: Strips | None = None,
-    background: Background | None = None,
+    background: ExpectedView | None = None,
     use_regions: bool | None = None,
     every_frame: bool = False,
     workers: int | None = None,
@@ -81,8 +89,7 @@ def score_burst(
         pictures: each gives a JPEG when called, at most twice: bytes, or a stream, which is closed.
         classifier: whose manifest holds the rules.
         strips: the camera's burnt-in strips, None where not configured.
-        background: the trap's own view so far, for bursts of one or two frames; None where pictures of other places
-            may have come before.
+        background: the camera's view without an animal, for bursts of one or two frames; None where it is not known.
         use_regions: False scores whole frames; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
         workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
@@ -95,7 +102,7 @@ def score_burst(
         seen = decoder.thumbnails()
         if not seen.grey:
             return None
-        expected, background = _expected_view(seen, background)
+        expected, updated = _expected_view(seen, background)
         choices = _choose_regions(seen, classifier, strips, expected, use_regions, boxes or {})
         scorers = classifier, single_thread_classifier or classifier
         decision, scores = _score_frames(decoder, choices, manifest.decision_rule, every_frame, *scorers)
@@ -103,13 +110,14 @@ def score_burst(
     results = [unread] * len(pictures)
     for index, choice in choices.items():
         results[index] = FrameResult(scores.get(index), choice.region, choice.reason)
-    return SequenceVerdict(decision, tuple(results), seen.failures, background, seen.damaged)
+    return SequenceVerdict(decision, tuple(results), seen.failures, updated, seen.damaged)
 
 
 def _expected_view(
-    seen: Thumbnails, background: Background | None
+    seen: Thumbnails, background: ExpectedView | None
 ) -> tuple[NDArray[np.uint8] | None, Background | None]:
-    """What the trap sees in the burst's light (that of most frames) without an animal; the background with this burst.
+    """What the camera sees in the burst's light (that of most frames) without an animal; a rolling background with this
+    burst.
 
     Both are None where no background is given.
     """
@@ -118,7 +126,8 @@ def _expected_view(
     lights = {index: light_of(colour) for index, colour in seen.colour.items()}
     light: Light = max(sorted(set(lights.values())), key=list(lights.values()).count)
     alike = [grey for index, grey in seen.grey.items() if lights[index] == light]
-    return background.seen(alike[0].shape, light), background.updated(alike, light)
+    updated = background.updated(alike, light) if isinstance(background, Background) else None
+    return background.seen(alike[0].shape, light), updated
 
 
 def _choose_regions(

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
-from uncia_contract.archive.archive_scores import Pictures, score_log, score_sequence
+from uncia_contract.archive.archive_scores import Pictures, neighbour_thumbnails, score_log, score_sequence
+from uncia_contract.archive.neighbours import with_neighbours
 from uncia_contract.archive.visits import ArchiveSequence, Folder, PictureFile, archive_of, sequences_of, traps_of
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import Bundle
@@ -62,11 +64,11 @@ class Card:
             DataError: a folder has no pictures, or a place cannot be read.
         """
         rule, by = bundle.manifest.burst_rule, f"{bundle.sha256} {self._zone}"
-        return [
-            CardSequence(self.folder, sequence)
+        traps = (
+            sequences_of(self.folder, list(files.values()), rule, by, trap, self._zone, _cores())
             for trap, files in sorted(self._traps().items())
-            for sequence in sequences_of(self.folder, list(files.values()), rule, by, trap, self._zone, _cores())
-        ]
+        )
+        return [CardSequence(self.folder, sequence) for found in traps for sequence in with_neighbours(found)]
 
     def _traps(self) -> dict[str, dict[str, PictureFile]]:
         """Each trap's pictures by name, so that one that is named twice is one."""
@@ -97,6 +99,7 @@ class CardScorer:
         self._idle: SimpleQueue[Classifier] = SimpleQueue()
         first = Classifier(bundle)
         first.check_probes()
+        self._thumbnails = cache(lambda folder: neighbour_thumbnails(folder, first))
         for classifier in (first, *(Classifier(bundle) for _ in range(1, self._workers))):
             self._idle.put(classifier)
 
@@ -119,7 +122,7 @@ class CardScorer:
     def _one(self, one: CardSequence) -> Pictures:
         classifier = self._idle.get()
         try:
-            return score_sequence(one.sequence, one.folder, classifier)
+            return score_sequence(one.sequence, one.folder, classifier, None, self._thumbnails(one.folder))
         finally:
             self._idle.put(classifier)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.contract.archive.test_neighbours import ANIMAL, camera, view
 from tests.contract.pictures.render_card import LINES, SUM, card, close
 
 from uncia_contract.archive.visits import archive_of
@@ -134,10 +135,7 @@ class StoppedError(Exception):
 
 
 def test_a_stopped_job_goes_on_where_it_was(session: Any, tmp_path: Path) -> None:
-    """What earlier rounds wrote is not computed again, and the result is whole.
-
-    Keys, and so rounds, depend on the files' times: nine sequences in nine rounds are never all in one.
-    """
+    """What earlier rounds wrote is not computed again, and the result is whole."""
     pictures = archive(tmp_path / "a", bursts=4)
 
     def stop(done: int) -> None:
@@ -180,6 +178,18 @@ def test_the_sum_of_a_card_is_the_local_engines(
             assert capsys.readouterr().out.splitlines()[-2:] == LINES
     written = [json.loads((tmp_path / f"score-{engine}/scores.json").read_text()) for engine in ("local", "spark")]
     assert [one["info"]["pictures"] for one in written] == [SUM, SUM]
+
+
+def test_single_pictures_have_the_local_engines_backgrounds(commands: Callable[..., int], tmp_path: Path) -> None:
+    """In many rounds, in another order: the same table, byte for byte, with regions that neighbours found."""
+    folder = tmp_path / "a"
+    camera(folder, [view(None if number % 3 else ANIMAL) for number in range(14)])
+    command = ("score", folder, "--bundle", STARTER, "--write", "csv")
+    assert commands(*command, "--engine", "spark", "--round", "4", "--out", tmp_path / "spark") == 0
+    assert commands(*command, "--out", tmp_path / "local") == 0
+    tables = [(tmp_path / engine / "scores.csv").read_text() for engine in ("spark", "local")]
+    assert tables[0] == tables[1]
+    assert sum(row["width"] != "" for row in csv.DictReader(tables[0].splitlines())) == 5
 
 
 def made_up(path: Path, classes: int) -> list[str]:
@@ -257,10 +267,7 @@ def test_spark_submit_takes_the_program(pictures: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_ends_spark_and_a_rerun_goes_on(tmp_path: Path) -> None:
-    """A real SIGINT in the middle of the rounds: 130, one line, and the rest alone is scored by the rerun.
-
-    Keys, and so rounds, depend on the files' times: the first round is empty once in seven runs.
-    """
+    """A real SIGINT in the middle of the rounds: 130, one line, and the rest alone is scored by the rerun."""
     folder = archive(tmp_path / "a", bursts=10)
     command = [sys.executable, str(SUBMIT), "score", str(folder), "--bundle", str(STARTER), "--engine", "spark"]
     command += ["--master", "local[2]", "--out", str(tmp_path / "out")]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from uncia_contract.archive.archive_scores import Pictures, score_sequence
+from uncia_contract.archive.archive_scores import Pictures, neighbour_thumbnails, score_sequence
+from uncia_contract.archive.neighbours import with_neighbours
 from uncia_contract.archive.resume_log import SequenceLog
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.archive.visits import Archive, ArchiveSequence
@@ -57,11 +58,12 @@ class LocalScorer:
             log: takes each sequence as soon as it is scored.
             progress: told how many of how many pictures are done.
         """
+        thumbnails = neighbour_thumbnails(archive.place, self._classifier())
 
         def work(sequence: ArchiveSequence) -> tuple[ArchiveSequence, Pictures | None]:
             known = sequence.key in log
             return sequence, None if known else score_sequence(
-                sequence, archive.place, self._classifier(), self._rule.strips
+                sequence, archive.place, self._classifier(), self._rule.strips, thumbnails
             )
 
         keys, done, scored = [], 0, 0
@@ -76,7 +78,8 @@ class LocalScorer:
 
     def _sequences(self, archive: Archive) -> Iterator[ArchiveSequence]:
         rule, name = self._rule.bundle.manifest.burst_rule, self._rule.logged_by(archive)
-        return chain.from_iterable(archive.sequences(trap, rule, name, self._workers) for trap in archive.traps)
+        found = (archive.sequences(trap, rule, name, self._workers) for trap in archive.traps)
+        return chain.from_iterable(map(with_neighbours, found))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 Decides what is a sequence's row (`number`, `key`, the sequence as JSON, and which of its pictures tell no time), where
 results are staged (Parquet, appended round by round, each row with its sequence's key), and what is left out of a run:
 sequences whose key is staged. All rows of a sequence are written by one task into one file: after a kill they are there
-together or not at all.
+together or not at all. A task's sequences follow each other in the archive, because neighbours share what their
+backgrounds are made of.
 """
 
 import hashlib
@@ -32,7 +33,7 @@ class Indexing:
     """How an archive's sequences are found; sent to the workers.
 
     `encode` makes a sequence into JSON, `zone` is that of times that name none, `unlisted` an accumulator of folders
-    that a worker could not list, and why.
+    that a worker could not list, and why; `finish` adds to a trap's sequences what they take from each other.
     """
 
     place: Place
@@ -41,6 +42,7 @@ class Indexing:
     encode: Callable[[ArchiveSequence], bytes]
     zone: tzinfo | None = UTC
     unlisted: Any = None
+    finish: Callable[[list[ArchiveSequence]], list[ArchiveSequence]] = list
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Rows of sequences from rows of traps."""
@@ -53,7 +55,7 @@ class Indexing:
 
     def _rows(self, trap: str, folders: list[str], number: int) -> Iterator[tuple[int, int, str, str, list[str]]]:
         files = [file for folder in folders for file in self._files(folder)]
-        for found in sequences_of(self.place, files, self.rule, self.made_by, trap, self.zone):
+        for found in self.finish(sequences_of(self.place, files, self.rule, self.made_by, trap, self.zone)):
             yield number, len(found.names), found.key, self.encode(found).decode(), found.untimed
             number += len(found.names)
 
@@ -127,13 +129,15 @@ def in_rounds(
     from pyspark.sql import functions as f
 
     pending = sequences.join(staged_keys(session, staged, schema), "key", "left_anti").persist()
-    count, total = pending.agg(f.count("*"), f.coalesce(f.sum("pictures"), f.lit(0))).first()
+    numbers = (f.coalesce(most("number"), f.lit(0)) for most in (f.min, f.max))
+    count, total, first, last = pending.agg(f.count("*"), f.coalesce(f.sum("pictures"), f.lit(0)), *numbers).first()
     rounds = -(-count // round_size)
+    its_round = f.floor((f.col("number") - first) * rounds / (last - first + 1))
     done = session.sparkContext.accumulator(0)
     tasks = TASKS_A_CORE * session.sparkContext.defaultParallelism
     for number in range(rounds):
-        part = pending.where(f.pmod(f.xxhash64("key"), f.lit(rounds)) == number)
-        rows = part.repartition(tasks).mapInPandas(Counted(work, done), schema)
+        part = pending.where(its_round == number).repartitionByRange(tasks, "number").sortWithinPartitions("number")
+        rows = part.mapInPandas(Counted(work, done), schema)
         _watched(partial(_append, rows, staged), lambda: progress(done.value))
     pending.unpersist()
     progress(int(total))

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from uncia_contract.archive.archive_scores import score_sequence
+from uncia_contract.archive.archive_scores import neighbour_thumbnails, score_sequence
+from uncia_contract.archive.neighbours import with_neighbours
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.archive.visits import Archive, ArchiveSequence, Place
 from uncia_contract.bursts.frames import BurstRule
@@ -46,9 +47,11 @@ class ScoreWork:
         import pandas as pd
 
         classifier = _classifier(self.bundle.value)
+        thumbnails = neighbour_thumbnails(self.place, classifier)
         for batch in batches:
             for key, text in zip(batch["key"], batch["sequence"], strict=True):
-                scored = score_sequence(sequence_of(text, ArchiveSequence), self.place, classifier, self.strips)
+                sequence = sequence_of(text, ArchiveSequence)
+                scored = score_sequence(sequence, self.place, classifier, self.strips, thumbnails)
                 rows = [
                     {"key": key, "place": number, **score_row(one, self.zoned)} for number, one in enumerate(scored)
                 ]
@@ -79,7 +82,8 @@ class SparkScorer:
 
         zoned = archive.zone is not None
         schema = _staged_schema(zoned)
-        indexing = Indexing(archive.place, self._rule, self._name, msgspec.json.encode, archive.zone)
+        place, zone = archive.place, archive.zone
+        indexing = Indexing(place, self._rule, self._name, msgspec.json.encode, zone, finish=with_neighbours)
         found, unlisted = archive_rows(self._session, archive, indexing)
         sequences = found.persist()
         work = ScoreWork(self._bundle, archive.place, self._strips, zoned)
