@@ -19,7 +19,7 @@ from uncia_contract.scoring.score_burst import SequenceVerdict, Strips, score_bu
 Pictures = tuple[ScoredPicture, ...]
 
 
-def neighbour_thumbnails(place: Place, classifier: FrameScorer) -> NeighbourThumbnails:
+def neighbour_thumbnails(place: Place, classifier: FrameScorer) -> NeighbourThumbnails[str]:
     """What an archive's sequences share: the small pictures that their backgrounds are made of."""
     return NeighbourThumbnails(lambda name: read_whole(place, name), classifier.manifest.region_rule)
 
@@ -29,7 +29,7 @@ def score_sequence(
     place: Place,
     classifier: FrameScorer,
     strips: Strips | None = None,
-    thumbnails: NeighbourThumbnails | None = None,
+    thumbnails: NeighbourThumbnails[str] | None = None,
 ) -> Pictures:
     """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order.
 

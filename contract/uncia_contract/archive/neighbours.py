@@ -8,11 +8,11 @@ cannot be decoded is passed over. #5 The key of a sequence with neighbours names
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ KNOWN = 5
 ASKED = 24  # neighbours that are looked at until enough have the light
 CACHED = 128  # thumbnails, of 49 kB each; sequences that follow each other ask for the same ones
 Item = TypeVar("Item")
+Name = TypeVar("Name", bound=Hashable)
 
 
 def nearest(items: Sequence[Item], index: int) -> list[Item]:
@@ -64,32 +65,32 @@ def _with_neighbours(sequences: Sequence[ArchiveSequence], index: int) -> Archiv
     return replace(one, key=hashlib.sha256(content.encode()).hexdigest()[:32], neighbours=names)
 
 
-class NeighbourThumbnails:
+class NeighbourThumbnails(Generic[Name]):
     """Small pictures by name, of which the last ones asked for are kept. Safe to use from several threads."""
 
-    def __init__(self, read: Callable[[str], bytes], rule: RegionRule) -> None:
+    def __init__(self, read: Callable[[Name], bytes], rule: RegionRule) -> None:
         """`read` gives a picture's bytes, or raises FrameError; `rule` says how large thumbnails are."""
         self._read, self._rule = read, rule
         self._small = lru_cache(CACHED)(self._look)
 
-    def _look(self, name: str) -> tuple[NDArray[np.uint8], Light] | None:
+    def _look(self, name: Name) -> tuple[NDArray[np.uint8], Light] | None:
         try:
             grey, colour = small_pictures(self._read(name), self._rule)
         except FrameError:
             return None
         return grey, light_of(colour)
 
-    def median_of(self, names: Sequence[str], shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
+    def median_of(self, names: Sequence[Name], shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
         """The background of that light and shape, from the first pictures that have both; None where too few do."""
         small = filter(None, map(self._small, names))
         alike = list(islice((grey for grey, own in small if own == light and grey.shape == shape), KEPT))
         return median_view(alike[::-1]) if len(alike) >= KNOWN else None
 
 
-class NeighbourView:
+class NeighbourView(Generic[Name]):
     """One sequence's background, made when it is asked for."""
 
-    def __init__(self, thumbnails: NeighbourThumbnails, names: Sequence[str]) -> None:
+    def __init__(self, thumbnails: NeighbourThumbnails[Name], names: Sequence[Name]) -> None:
         self._thumbnails, self._names = thumbnails, names
 
     def seen(self, shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:

@@ -102,7 +102,7 @@ def score_burst(
         seen = decoder.thumbnails()
         if not seen.grey:
             return None
-        expected, updated = _expected_view(seen, background)
+        expected, updated = expected_view(seen, background)
         choices = _choose_regions(seen, classifier, strips, expected, use_regions, boxes or {})
         scorers = classifier, single_thread_classifier or classifier
         decision, scores = _score_frames(decoder, choices, manifest.decision_rule, every_frame, *scorers)
@@ -113,7 +113,7 @@ def score_burst(
     return SequenceVerdict(decision, tuple(results), seen.failures, updated, seen.damaged)
 
 
-def _expected_view(
+def expected_view(
     seen: Thumbnails, background: ExpectedView | None
 ) -> tuple[NDArray[np.uint8] | None, Background | None]:
     """What the camera sees in the burst's light (that of most frames) without an animal; a rolling background with this

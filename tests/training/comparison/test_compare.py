@@ -215,8 +215,8 @@ def test_all_but_one_system_look_at_the_regions_of_bursts():
 
 def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
     """A burst in which something moves: its frames are scored on their regions, a still as a whole."""
-    crops = [Crop(LabelledPicture(name, tmp_path, "cat"), region)
-             for name, region in (("a", None), ("a", Region(0, 0, 0.5, 0.5)), ("b", None))]  # fmt: skip
+    told = (("a", None, False), ("a", Region(0, 0, 0.5, 0.5), True), ("b", None, True))
+    crops = [Crop(LabelledPicture(name, tmp_path, "cat"), region, scored=scored) for name, region, scored in told]
     with FeatureStore(tmp_path / "s", 1, np.float32) as store:
         for key in "xyz":
             store.add(key * 64, np.zeros(1))

@@ -23,8 +23,9 @@ from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
 from uncia_contract.model.probes import Probes, probes_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_contract.scoring.score_burst import score_burst
+from uncia_contract.scoring.score_burst import ExpectedView, score_burst
 from uncia_training.datasets.pictures import boxes_of, read_picture
+from uncia_training.datasets.place_views import PlaceViews
 from uncia_training.features.backbone_folder import BackboneFolder
 
 Burst = Sequence[LabelledPicture]
@@ -68,16 +69,25 @@ class _AllClasses(Classifier):
         return NotedScore(positive_probability(row, self.manifest.positive_columns), row)
 
 
-def score_bursts(bundle: Bundle, bursts: Sequence[Burst]) -> list[NDArray[np.float64]]:
-    """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read."""
+def score_bursts(bundle: Bundle, bursts: Sequence[Burst], views: PlaceViews | None = None) -> list[NDArray[np.float64]]:
+    """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read.
+
+    Args:
+        bundle: that scores them.
+        bursts: whole sequences.
+        views: of their places, for sequences of one or two pictures; None where they have none.
+    """
     classifier = _AllClasses(bundle)
-    return [_score(classifier, burst) for burst in bursts]
+    return [
+        _score(classifier, burst, views.of(burst) if views and bundle.manifest.regions else None) for burst in bursts
+    ]
 
 
-def _score(classifier: _AllClasses, burst: Burst) -> NDArray[np.float64]:
+def _score(classifier: _AllClasses, burst: Burst, view: ExpectedView | None) -> NDArray[np.float64]:
     rows = np.full((len(burst), len(classifier.manifest.labels)), np.nan)
     readers = [partial(read_picture, picture) for picture in burst]
-    verdict = score_burst(readers, classifier, every_frame=True, workers=1, boxes=boxes_of(burst))
+    boxes = boxes_of(burst)
+    verdict = score_burst(readers, classifier, background=view, every_frame=True, workers=1, boxes=boxes)
     for index, frame in enumerate(verdict.frames if verdict else ()):
         if isinstance(frame.score, NotedScore):
             rows[index] = frame.score.note

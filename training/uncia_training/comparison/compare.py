@@ -24,6 +24,7 @@ from uncia_training.comparison.fold_fit import Rows
 from uncia_training.comparison.systems import FitKey, System, fits, systems
 from uncia_training.datasets.inspection import Inspection, inspect_pictures
 from uncia_training.datasets.pictures import PictureFailure, require_readable
+from uncia_training.datasets.place_views import PlaceViews
 from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
 from uncia_training.features.augmentation import Augmentation
@@ -98,7 +99,8 @@ class Result:
 
 @dataclass(eq=False)
 class Comparison:
-    """Everything the report is made of; `sequences` holds each sequence's number for every picture."""
+    """Everything the report is made of; `sequences` holds each sequence's number for every picture, `regions` the crop
+    that is scored in its place."""
 
     settings: CompareSettings
     inspection: Inspection
@@ -106,6 +108,7 @@ class Comparison:
     sequences: NDArray[np.intp]
     units: list[str]
     regions: dict[int, Crop]
+    views: PlaceViews | None = None
     backbone: BackboneFolder | None = None
     rows: dict[FitKey, Rows] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
@@ -147,7 +150,8 @@ def _prepare(seen: Inspection, settings: CompareSettings, workers: int) -> tuple
     order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
     grouping: Split = "location" if settings.split == "random" else settings.split
     units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping, settings.positive)
-    found = [crop for crop in crops_of(seen.pictures, RegionRule(), workers) if isinstance(crop, Crop)]
+    views = PlaceViews(seen.pictures, RegionRule())
+    found = [crop for crop in crops_of(seen.pictures, RegionRule(), workers, views) if isinstance(crop, Crop)]
     places = {picture.file: index for index, picture in enumerate(seen.pictures)}
     comparison = Comparison(
         settings=settings,
@@ -155,7 +159,8 @@ def _prepare(seen: Inspection, settings: CompareSettings, workers: int) -> tuple
         labels=np.array([number.get(picture.label, 0) for picture in seen.pictures], np.intp),
         sequences=np.array([order[key] for key in keys], np.intp),
         units=units,
-        regions={places[crop.picture.file]: crop for crop in found if crop.region is not None},
+        regions={places[crop.picture.file]: crop for crop in found if crop.scored and crop.region is not None},
+        views=views,
         warnings=[*_missing(seen.failures), *warnings, *joined],
         failures=list(seen.failures),
     )
@@ -236,8 +241,6 @@ def _rows(
     places = {picture.file: index for index, picture in enumerate(comparison.inspection.pictures)}
     used = [number for number, crop in enumerate(wanted) if system.regions or crop.region is None]
     picture = np.array([places[wanted[number].picture.file] for number in used], np.intp)
-    regional = np.array([wanted[number].region is not None for number in used])
-    having = np.isin(picture, picture[regional])
     chosen = [keys[number][augmentations.index(name)] for number in used for name in system.augmentations]
     return Rows(
         stored=store.rows(chosen),
@@ -247,7 +250,7 @@ def _rows(
         labels=comparison.labels[picture],
         units=np.asarray(comparison.units)[picture],
         picture=picture,
-        scored=regional | ~having,
+        scored=np.array([wanted[number].scored or not system.regions for number in used]),
     )
 
 
@@ -282,6 +285,7 @@ def _cross_validated(
         prior=settings.prior,
         backbone=comparison.backbone,
         cache=settings.cache,
+        views=comparison.views,
     )
     return cross_validate(comparison.rows, plan, progress)
 

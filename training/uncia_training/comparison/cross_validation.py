@@ -27,6 +27,7 @@ from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_ke
 from uncia_training.comparison.bundle_scores import pack, score_bursts
 from uncia_training.comparison.fold_fit import FoldScores, Recipe, Rows, fit_head, score_held_out
 from uncia_training.comparison.systems import FitKey
+from uncia_training.datasets.place_views import PlaceViews
 from uncia_training.features.backbone_folder import BackboneFolder
 from uncia_training.fitting.selection import assign_folds
 from uncia_training.parallel import parallel_map
@@ -52,6 +53,7 @@ class CrossValidation:
     prior: NDArray[np.float64] | None
     backbone: BackboneFolder | None
     cache: Path
+    views: PlaceViews | None = None
 
     def assign(self, repeat: int) -> NDArray[np.intp]:
         """The fold that holds each picture out; -1 for those that are never learnt from."""
@@ -139,7 +141,7 @@ def _combined(parts: Sequence[tuple[int, FoldScores]], plan: CrossValidation) ->
 
 def _fold_scores(key: FitKey, rows: Rows, learnt: NDArray[np.bool_], plan: CrossValidation) -> FoldScores:
     """One fit's outcome, from the cache or made and put there."""
-    train = rows.of(learnt[rows.picture])
+    train = rows.of(learnt[rows.picture] & rows.learnt)
     held_out = rows.of(~learnt[rows.picture] & rows.scored)
     path = plan.cache / "fits" / f"{_cache_name(key, train, held_out, plan)}.npz"
     if (found := _read(path)) is not None:
@@ -163,7 +165,7 @@ def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation, re
         bursts.setdefault(sequence_key(picture), []).append(number)
     wanted = dict.fromkeys(sequence_key(plan.pictures[number]) for number in held_out.picture)
     members = [bursts[name] for name in wanted]
-    scored = score_bursts(bundle, [[plan.pictures[number] for number in one] for one in members])
+    scored = score_bursts(bundle, [[plan.pictures[number] for number in one] for one in members], plan.views)
     place = {
         number: row for one, rows in zip(members, scored, strict=True) for number, row in zip(one, rows, strict=True)
     }

@@ -68,6 +68,11 @@ class Rows:
         )
 
     @property
+    def learnt(self) -> NDArray[np.bool_]:
+        """Whether a fit may learn from each crop."""
+        return np.array([crop.learnt for crop in self.crops])
+
+    @property
     def plain(self) -> StoredRows:
         """The plain picture of each crop."""
         return self.stored.take(np.arange(len(self.crops)) * self.augmentations)

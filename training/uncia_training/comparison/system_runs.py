@@ -74,7 +74,7 @@ def _heads(
 
     def fit(key: FitKey) -> tuple[Sequence[Crop], HeadFit]:
         rows = comparison.rows[key]
-        side = rows.of(learnt[rows.picture])
+        side = rows.of(learnt[rows.picture] & rows.learnt)
         return side.crops, fit_head(side, recipe)
 
     made = {}
