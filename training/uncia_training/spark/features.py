@@ -79,7 +79,7 @@ class SparkFeatures:
 
     def of_archive(self, archive: Archive, root: str) -> Any:
         """The sequences of an archive."""
-        indexing = Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root))
+        indexing = Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root), archive.zone)
         found, unlisted = archive_rows(self._session, archive, indexing)
         self._note = partial(note_unlisted, archive, unlisted)
         return found

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from functools import partial
 from typing import Any
 
@@ -40,7 +40,7 @@ class Indexing:
     rule: BurstRule
     made_by: str
     encode: Callable[[ArchiveSequence], bytes]
-    zone: tzinfo | None = UTC
+    zone: tzinfo | None
     unlisted: Any = None
     finish: Callable[[list[ArchiveSequence]], list[ArchiveSequence]] = list
 
