@@ -37,7 +37,8 @@ def scores(frames: list[float]) -> SystemScores:
     means = np.array([alone[number == SEQUENCES].mean() for number in range(3)])
     probabilities = np.stack([1 - means[SEQUENCES], means[SEQUENCES]], axis=1)
     truth = np.array([True, False, True])
-    return SystemScores(LabelledScores(probabilities, LABELS, SEQUENCES, means, truth, alone), (), (), 0.5, False, {})
+    one = LabelledScores(probabilities, LABELS, SEQUENCES, means, truth, alone, SEQUENCES)
+    return SystemScores(one, (one,), (one,), (), (), 0.5, False, {})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""The report's first sentences: what is found at how many false alarms, and which differences can be shown."""
+"""The report's first sentences: what is found at how many false alarms, how systems rank, and which are told apart."""
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -7,11 +8,17 @@ import pytest
 from uncia_training.report.summary import summary
 
 
-def system(name: str, spread: tuple[float, float] | None = None) -> dict[str, Any]:
-    """Finds nine of ten, takes one of twenty others; `spread` is of our accuracy less its own."""
+def system(name: str) -> dict[str, Any]:
+    """Finds nine of ten, takes one of twenty others."""
     figures = {"n": 30, "positives": 10, "recall": 0.9, "false_positive_rate": 0.05, "false_alarms_per_day": 1.0}
-    exceeded = {"uncia_exceeds_by": {"sequences": {"accuracy_interval": spread}}} if spread else {}
-    return {"name": name, "sequences": figures, "sources": {"web": source(30, 10)}, **exceeded}
+    return {"name": name, "sequences": figures, "sources": {"web": source(30, 10)}}
+
+
+def ranked(told_apart: set[tuple[str, str]], *names: str) -> dict[str, Any]:
+    """What a report says of systems in this order."""
+    pairs = [{"one": one, "other": other, "told_apart": (one, other) in told_apart}
+             for one, other in combinations(names, 2)]  # fmt: skip
+    return {"systems": [{"name": name, "value": 0.9, "value_interval": (0.8, 0.95)} for name in names], "pairs": pairs}
 
 
 def source(n: int, positives: int) -> dict[str, Any]:
@@ -20,7 +27,11 @@ def source(n: int, positives: int) -> dict[str, Any]:
 
 
 CONTENT = {
-    "systems": [system("L120", (0.1, 0.3)), system("RN1", (-0.01, 0.01)), system("RN2", (-0.3, -0.1)), system("uncia")],
+    "systems": [system("L120"), system("RN1"), system("uncia")],
+    "ranking": {
+        "recall_at_1_percent_false_positives": ranked({("RN1", "L120"), ("uncia", "L120")}, "RN1", "uncia", "L120"),
+        "average_precision": ranked(set(), "uncia", "RN1", "L120"),
+    },
     "settings": {"negatives_per_day": 20.0},
     "never_learnt_from": None,
 }
@@ -33,15 +44,27 @@ def test_it_says_what_is_found_and_at_how_many_false_alarms() -> None:
     assert "takes 1 of 20 others for it: 1.00 false alarms a day where a trap records 20 other sequences" in said
 
 
-def test_a_difference_is_one_only_where_its_interval_leaves_out_nothing() -> None:
-    """Better, worse, or no difference that these pictures can show."""
+def test_it_ranks_by_recall_at_a_stated_rate_and_by_average_precision() -> None:
+    """With intervals, the best first; the rate in sequences as well."""
     said = summary(CONTENT, "uncia")
-    assert "better than L120; worse than RN2; no difference that these pictures can show to RN1." in said
+    assert (
+        "By recall of sequences at 1 % false alarms (at most 0 of 20): RN1 0.900 (0.800 to 0.950), uncia 0.900 ("
+        in said
+    )
+    assert "By average precision of sequences: uncia 0.900" in said
 
 
-def test_without_ours_no_difference_is_told() -> None:
+def test_it_says_which_systems_the_data_cannot_tell_apart() -> None:
+    """Those whose difference may be none; by the other figure none of them."""
+    said = summary(CONTENT, "uncia")
+    assert "The data cannot tell RN1 from uncia.</li>" in said
+    assert "The data cannot tell any two of them apart.</li>" in said
+
+
+def test_one_system_is_not_ranked() -> None:
     """The best of the others is shown, which need not run on a trap."""
-    said = summary({**CONTENT, "systems": [system("L120")]}, "L120")
+    alone = ranked(set(), "L120")
+    said = summary({**CONTENT, "systems": [system("L120")], "ranking": {"average_precision": alone}}, "L120")
     assert said.count("<li>") == 1
     assert "int8" not in said
 

@@ -1,7 +1,7 @@
 """`uncia-train compare`: all systems on one data set, on the same splits, with everything the report needs.
 
 Decides the order: inspect the pictures, find regions, compute features (kept in the cache as they come), then fit and
-score every system on every fold. Figures are of pictures that the fit did not see; repeats are averaged.
+score every system on every fold. Figures are of pictures that the fit did not see; they are means over the repeats.
 """
 
 import os
@@ -64,17 +64,26 @@ class CompareSettings:
             return None
         return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
 
+    @property
+    def positive_share(self) -> float:
+        """The share of positives that probabilities are for."""
+        return self.prevalence or len(self.positive) / len(self.classes)
+
 
 @dataclass(frozen=True, eq=False)
 class SystemScores:
-    """Held-out scores averaged over repeats, those of each repeat, what was chosen on the way, and the threshold.
+    """Held-out scores of each repeat, what was chosen on the way, and the threshold.
 
-    `threshold` is the mean of those that the folds' training sides chose; `chosen` says whether they could. `heads`
-    hold the head that scored each picture in the first repeat, where a bundle carried it.
+    `scored` are means over the repeats: for what is told of single pictures, not for figures. `singly` are of each fit,
+    for pictures that are never learnt from. `folds` (pictures,) of each repeat are -1 for these. `threshold` is the
+    mean of those that the folds' training sides chose; `chosen` says whether they could. `heads` hold the head that
+    scored each picture in the first repeat, where a bundle carried it.
     """
 
     scored: LabelledScores
     repeats: tuple[LabelledScores, ...]
+    singly: tuple[LabelledScores, ...]
+    folds: tuple[NDArray[np.intp], ...]
     penalties: tuple[float, ...]
     threshold: float
     chosen: bool
@@ -119,6 +128,16 @@ class Comparison:
     def truth(self) -> NDArray[np.bool_]:
         """Whether each sequence shows what is looked for."""
         return np.array([shows(burst, self.settings.positive) for burst in sequences(self.inspection.pictures)])
+
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which pictures no fit learnt from (pictures,)."""
+        return np.array([picture.never_learnt for picture in self.inspection.pictures], bool)
+
+    @property
+    def unseen_sequences(self) -> NDArray[np.bool_]:
+        """Which sequences hold such a picture (sequences,)."""
+        return np.bincount(self.sequences, self.unseen) > 0
 
 
 def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, progress: Progress) -> Comparison:
@@ -261,10 +280,13 @@ def _run(comparison: Comparison, chosen: Sequence[System], progress: Progress) -
     if settings.split == "random":
         alone, _ = split_units(comparison.inspection.pictures, (), (), "random")
         leaky = _cross_validated(comparison, alone, partial(progress, "fits on random splits"))
+    numbers, single = np.unique(comparison.units, return_inverse=True)[1], np.arange(len(comparison.units))
     for system in chosen:
-        on_trap = _scores(grouped[system.on_trap.fit], system, comparison) if system.features == "pooled" else None
-        random = _scores(leaky[system.fit], system, comparison) if leaky else None
-        own = _scores(grouped[system.fit], system, comparison)
+        on_trap = None
+        if system.features == "pooled":
+            on_trap = _scores(grouped[system.on_trap.fit], system, comparison, numbers)
+        random = _scores(leaky[system.fit], system, comparison, single) if leaky else None
+        own = _scores(grouped[system.fit], system, comparison, numbers)
         comparison.results.append(Result(system, own, on_trap, random))
 
 
@@ -290,14 +312,18 @@ def _cross_validated(
     return cross_validate(comparison.rows, plan, progress)
 
 
-def _scores(validated: CrossValidatedScores, system: System, comparison: Comparison) -> SystemScores:
+def _scores(
+    validated: CrossValidatedScores, system: System, comparison: Comparison, units: NDArray[np.intp]
+) -> SystemScores:
     """Frames and sequences as the system scores them, and the threshold that its training sides chose."""
     named = [pair[0 if system.ensemble else 1] for pair in validated.thresholds]
     known = [value for value in named if value is not None]
     chosen = len(known) == len(named)
     return SystemScores(
-        scored=_scored(np.mean(validated.probabilities, axis=0), system, comparison),
-        repeats=tuple(_scored(one, system, comparison) for one in validated.probabilities),
+        scored=_scored(np.mean(validated.probabilities, axis=0), system, comparison, units),
+        repeats=tuple(_scored(one, system, comparison, units) for one in validated.probabilities),
+        singly=tuple(_scored(one, system, comparison, units) for one in validated.singly),
+        folds=tuple(validated.folds),
         penalties=tuple(validated.penalties),
         threshold=float(np.mean(known)) if chosen else UNKNOWN,
         chosen=chosen,
@@ -305,7 +331,9 @@ def _scores(validated: CrossValidatedScores, system: System, comparison: Compari
     )
 
 
-def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comparison) -> LabelledScores:
+def _scored(
+    probabilities: NDArray[np.float64], system: System, comparison: Comparison, units: NDArray[np.intp]
+) -> LabelledScores:
     numbers = comparison.sequences
     counts = np.bincount(numbers)
     positive = 1 - probabilities[:, 0]
@@ -316,4 +344,4 @@ def _scored(probabilities: NDArray[np.float64], system: System, comparison: Comp
     else:
         scores = np.zeros(len(counts))
         np.maximum.at(scores, numbers, positive)
-    return LabelledScores(probabilities, comparison.labels, numbers, scores, comparison.truth, alone=positive)
+    return LabelledScores(probabilities, comparison.labels, numbers, scores, comparison.truth, positive, units)

@@ -83,10 +83,14 @@ class CrossValidation:
 class CrossValidatedScores:
     """Of one fit: probabilities (pictures, classes) of each repeat, and the penalties and thresholds that were chosen.
 
-    `heads` are those that scored each picture in the first repeat, where heads are kept.
+    `heads` are those that scored each picture in the first repeat, where heads are kept. `singly` are the probabilities
+    of `probabilities` with each single fit's own of the pictures that all fits of a repeat score, those that are never
+    learnt from; one a fit. `folds` (pictures,) of each repeat are -1 for such pictures.
     """
 
     probabilities: list[NDArray[np.float64]]
+    singly: list[NDArray[np.float64]]
+    folds: list[NDArray[np.intp]]
     penalties: list[float]
     thresholds: list[tuple[float | None, float | None]]
     heads: dict[int, LogisticHead]
@@ -112,7 +116,7 @@ def cross_validate(
         for done, (key, repeat, scores) in enumerate(outcomes, start=1):
             gathered[key].append((repeat, scores))
             progress(done, len(jobs))
-    return {key: _combined(one, plan) for key, one in gathered.items()}
+    return {key: _combined(one, plan, assigned) for key, one in gathered.items()}
 
 
 @contextmanager
@@ -125,7 +129,9 @@ def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator
         yield results
 
 
-def _combined(parts: Sequence[tuple[int, FoldScores]], plan: CrossValidation) -> CrossValidatedScores:
+def _combined(
+    parts: Sequence[tuple[int, FoldScores]], plan: CrossValidation, assigned: list[NDArray[np.intp]]
+) -> CrossValidatedScores:
     sums = np.zeros((plan.repeats, len(plan.labels), len(plan.positive) + 1))
     times = np.zeros((plan.repeats, len(plan.labels), 1))
     heads: dict[int, LogisticHead] = {}
@@ -134,9 +140,22 @@ def _combined(parts: Sequence[tuple[int, FoldScores]], plan: CrossValidation) ->
         times[repeat, scores.pictures] += 1
         if repeat == 0 and scores.head is not None:
             heads |= dict.fromkeys(scores.pictures.tolist(), scores.head)
+    means = list(sums / times)
     return CrossValidatedScores(
-        list(sums / times), [scores.c for _, scores in parts], [scores.thresholds for _, scores in parts], heads
+        probabilities=means,
+        singly=[_single(means[repeat], scores, assigned[repeat]) for repeat, scores in parts],
+        folds=assigned,
+        penalties=[scores.c for _, scores in parts],
+        thresholds=[scores.thresholds for _, scores in parts],
+        heads=heads,
     )
+
+
+def _single(means: NDArray[np.float64], scores: FoldScores, folds: NDArray[np.intp]) -> NDArray[np.float64]:
+    unseen = folds[scores.pictures] < 0
+    own = means.copy()
+    own[scores.pictures[unseen]] = scores.probabilities[unseen]
+    return own
 
 
 def _fold_scores(key: FitKey, rows: Rows, learnt: NDArray[np.bool_], plan: CrossValidation) -> FoldScores:

@@ -1,41 +1,32 @@
 """All figures of one system in the comparison: overall, for sequences, by light, by place, and how calibrated it is.
 
-Decides what the report counts. Frame figures count pictures, sequence figures count sequences; all intervals draw
-whole sequences.
+Decides what the report counts: pictures that a fold held out, and their sequences; figures are means over the deals.
+Intervals draw units of the split; where the pictures of a class are one unit (such as within a place), sequences.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
 
-from uncia_training.fitting.metrics import (
-    AT_1_PERCENT,
-    BINS,
-    FALSE_POSITIVE_RATE,
-    as_dict,
-    bin_numbers,
-    bootstrap,
-    intervals,
-    measure,
-    middle,
-)
+from uncia_training.fitting.metrics import Figures, figures
+from uncia_training.fitting.reliability import bins, reliability
+from uncia_training.fitting.resampling import AT_1_PERCENT, Dealt
 
 Values = NDArray[np.float64]
-COMPARED = ("accuracy", "roc_auc", "average_precision")
-INTERVALS = (*COMPARED, "recall", "false_positive_rate", AT_1_PERCENT)
+Part = NDArray[np.bool_] | NDArray[np.intp]
+COMPARED = ("accuracy", "roc_auc", "average_precision", AT_1_PERCENT)
 PLACE_DRAWS = 200  # there may be many places
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledScores:
-    """Held-out scores of one system, with the labels.
+    """Held-out scores of one system in one deal, with the labels.
 
     `probabilities` are (pictures, classes), `sequence_scores` (sequences,); `alone` (pictures,) is what each picture
-    scores by itself, before an ensemble takes the mean of its sequence.
+    scores by itself, before an ensemble takes the mean of its sequence; `units` (pictures,) are held out as a whole.
     """
 
     probabilities: Values
@@ -44,6 +35,7 @@ class LabelledScores:
     sequence_scores: Values
     sequence_truth: NDArray[np.bool_]
     alone: Values
+    units: NDArray[np.intp]
 
     @property
     def scores(self) -> Values:
@@ -58,117 +50,89 @@ class LabelledScores:
         return result
 
 
-def recall_at(truth: NDArray[np.bool_], scores: Values, rate: float = FALSE_POSITIVE_RATE) -> float | None:
-    """The recall at the threshold at which at most this share of negatives is called positive."""
-    if not truth.any() or truth.all():
-        return None
-    false_alarms, recall, _ = roc_curve(truth, scores, drop_intermediate=False)
-    return float(recall[false_alarms <= rate].max())
+def frames(deals: Sequence[LabelledScores], part: Part) -> Dealt:
+    """Some pictures, as they were scored in each deal."""
+    one = deals[0]
+    dealt = Dealt(one.truth, np.stack([deal.scores for deal in deals]), one.units)
+    return _spread(dealt.part(part), one.sequences[part])
 
 
-def frame_figures(scored: LabelledScores, threshold: float, part: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """Accuracy, ROC AUC, average precision, recall and recall at 1 % false positives, with intervals."""
-    chosen = np.ones(len(scored.labels), bool) if part is None else part
-    return _figures(scored.truth[chosen], scored.scores[chosen], scored.sequences[chosen], threshold)
+def sequences(deals: Sequence[LabelledScores], part: Part) -> Dealt:
+    """Some sequences, as they were scored in each deal."""
+    one = deals[0]
+    first = np.unique(one.sequences, return_index=True)[1]
+    dealt = Dealt(one.sequence_truth, np.stack([deal.sequence_scores for deal in deals]), one.units[first])
+    return _spread(dealt.part(part), np.arange(len(first))[part])
 
 
-def sequence_figures(
-    scored: LabelledScores, threshold: float, negatives_per_day: float, part: NDArray[np.intp] | None = None
-) -> dict[str, Any]:
-    """The same over sequences (those numbered in `part`), with false alarms a day at so many negative ones a day."""
-    chosen = np.arange(len(scored.sequence_truth)) if part is None else part
-    figures = _figures(scored.sequence_truth[chosen], scored.sequence_scores[chosen], chosen, threshold)
-    rate, spread = figures["false_positive_rate"], figures["false_positive_rate_interval"]
-    figures["false_alarms_per_day"] = (rate or 0.0) * negatives_per_day
-    figures["false_alarms_per_day_interval"] = [end * negatives_per_day for end in spread] if spread else None
-    return figures
+def _spread(dealt: Dealt, finer: NDArray[np.intp]) -> Dealt:
+    """The same; drawn by sequences where a class is one unit, which shows no spread."""
+    if 1 in (dealt.positive_units, dealt.negative_units):
+        return replace(dealt, units=finer)
+    return dealt
 
 
-def _figures(truth: NDArray[np.bool_], scores: Values, groups: NDArray[np.intp], threshold: float) -> dict[str, Any]:
-    figures: dict[str, Any] = as_dict(measure(truth.tolist(), scores.tolist(), threshold))
-    called = scores >= threshold
-    figures |= {
-        "positives": int(truth.sum()),
-        "recall": float(called[truth].mean()) if truth.any() else None,
-        "false_positive_rate": float(called[~truth].mean()) if (~truth).any() else None,
-        AT_1_PERCENT: recall_at(truth, scores),
-    }
-    drawn = bootstrap(truth.tolist(), scores.tolist(), groups.astype(str).tolist(), threshold) if len(truth) else {}
-    for name in INTERVALS:
-        figures[f"{name}_interval"] = middle(drawn[name]) if name in drawn else None
-    return figures
+def frame_figures(deals: Sequence[LabelledScores], threshold: float, part: Part) -> dict[str, Any]:
+    """The figures of some pictures, with intervals."""
+    return figures(frames(deals, part), threshold).as_dict()
 
 
-def differences(one: LabelledScores, other: LabelledScores, thresholds: tuple[float, float]) -> dict[str, Any]:
-    """By how much `one` exceeds `other`, frames and sequences, with intervals of draws that both share."""
-    levels = {
-        "frames": [(part.truth, part.scores, part.sequences) for part in (one, other)],
-        "sequences": [
-            (part.sequence_truth, part.sequence_scores, np.arange(len(part.sequence_truth))) for part in (one, other)
-        ],
-    }
-    return {level: _difference(pair, thresholds) for level, pair in levels.items()}
+def sequence_figures(found: Figures, negatives_per_day: float) -> dict[str, Any]:
+    """The figures of sequences, with false alarms a day at so many negative ones a day."""
+    content = found.as_dict()
+    rate, spread = content["false_positive_rate"], content["false_positive_rate_interval"]
+    content["false_alarms_per_day"] = (rate or 0.0) * negatives_per_day
+    content["false_alarms_per_day_interval"] = [end * negatives_per_day for end in spread] if spread else None
+    return content
 
 
-def _difference(pair: Sequence[tuple[NDArray[Any], Values, NDArray[Any]]], at: tuple[float, float]) -> dict[str, Any]:
-    drawn, plain = [], []
-    for (truth, scores, groups), threshold in zip(pair, at, strict=True):
-        drawn.append(bootstrap(truth.tolist(), scores.tolist(), groups.astype(str).tolist(), threshold))
-        plain.append(as_dict(measure(truth.tolist(), scores.tolist(), threshold)))
-    names = [name for name in COMPARED if all(one[name] is not None for one in plain)]
-    return {
-        key: value
-        for name in names
-        for key, value in (
-            (name, float(str(plain[0][name])) - float(str(plain[1][name]))),
-            (f"{name}_interval", middle(drawn[0][name] - drawn[1][name])),
-        )
-    }
+def difference(one: Figures, other: Figures) -> dict[str, Any]:
+    """By how much `one` exceeds `other`, with intervals of draws that both share."""
+    content: dict[str, Any] = {}
+    for name in COMPARED:
+        if (gap := one.exceeds(other, name)) is not None:
+            content[name], content[f"{name}_interval"] = gap
+    return content
 
 
-def calibration(scored: LabelledScores) -> dict[str, Any]:
-    """Of ten equal bins of probability: how many pictures, what was said and what was true; and the mean gap."""
-    numbers = bin_numbers(scored.scores)
-    bins = []
-    for number in range(BINS):
-        inside = numbers == number
-        if inside.any():
-            said, true = float(scored.scores[inside].mean()), float(scored.truth[inside].mean())
-            bins.append({"from": number / BINS, "n": int(inside.sum()), "said": said, "true": true})
-    gap = sum(one["n"] * abs(one["said"] - one["true"]) for one in bins) / max(len(scored.scores), 1)
-    names = scored.sequences.astype(str).tolist()
-    spread = middle(bootstrap(scored.truth.tolist(), scored.scores.tolist(), names)["expected_calibration_error"])
-    return {"bins": bins, "expected_calibration_error": gap, "expected_calibration_error_interval": spread}
+def calibration(dealt: Dealt, prior: float) -> dict[str, Any]:
+    """Of ten equal bins of probability: how many pictures, what was said and what was true; and the gap beyond chance.
+
+    `prior` is the share of positives that the probabilities are for; pictures are weighed to it.
+    """
+    return {"bins": bins(dealt, prior), **reliability(dealt, prior)}
 
 
-def confusion(scored: LabelledScores, threshold: float) -> list[list[int]]:
-    """Counts, a row for each true class and a column for each given one, in the order of the classes.
+def confusion(deals: Sequence[LabelledScores], threshold: float, part: Part) -> list[list[float]]:
+    """Mean counts of the deals, a row for each true class and a column for each given one, in the order of the classes.
 
     A picture is given its likeliest positive class where the positives together reach the threshold, else class 0.
     """
-    given = np.where(scored.scores >= threshold, 1 + scored.probabilities[:, 1:].argmax(axis=1), 0)
-    count = scored.probabilities.shape[1]
-    return np.bincount(scored.labels * count + given, minlength=count * count).reshape(count, count).tolist()
+    count = deals[0].probabilities.shape[1]
+    total = np.zeros(count * count)
+    for scored in deals:
+        given = np.where(scored.scores >= threshold, 1 + scored.probabilities[:, 1:].argmax(axis=1), 0)
+        total += np.bincount((scored.labels * count + given)[part], minlength=count * count)
+    counts: list[list[float]] = (total / len(deals)).reshape(count, count).tolist()
+    return counts
 
 
-def by_name(scored: LabelledScores, names: Sequence[str], threshold: float) -> dict[str, dict[str, Any]]:
+def by_name(
+    deals: Sequence[LabelledScores], names: Sequence[str], threshold: float, part: NDArray[np.bool_]
+) -> dict[str, dict[str, Any]]:
     """For each name (a place, a source): pictures, positives, found, false alarms, accuracy and ROC AUC."""
     table: dict[str, dict[str, Any]] = {}
     named = np.asarray(names)
-    positive = scored.scores >= threshold
-    for name in sorted(set(names)):
-        part = named == name
-        truth, given = scored.truth[part], positive[part]
-        groups = scored.sequences[part].astype(str).tolist()
-        spread = intervals(truth.tolist(), scored.scores[part].tolist(), groups, threshold, PLACE_DRAWS)
+    for name in np.unique(named[part]).tolist():
+        one = frames(deals, part & (named == name))
+        found = figures(one, threshold, PLACE_DRAWS)
+        positives = int(one.truth.sum())
         table[name] = {
-            "n": int(part.sum()),
-            "positives": int(truth.sum()),
-            "found": int((truth & given).sum()),
-            "false_alarms": int((~truth & given).sum()),
-            "accuracy": float((truth == given).mean()),
-            "accuracy_interval": spread.accuracy,
-            "roc_auc": measure(truth.tolist(), scored.scores[part].tolist()).roc_auc,
-            "roc_auc_interval": spread.roc_auc,
+            "n": len(one.truth),
+            "positives": positives,
+            "found": (found.values["recall"] or 0.0) * positives,
+            "false_alarms": (found.values["false_positive_rate"] or 0.0) * (len(one.truth) - positives),
+            **{key: found.values[key] for key in ("accuracy", "roc_auc")},
+            **{f"{key}_interval": found.interval(key) for key in ("accuracy", "roc_auc")},
         }
     return table

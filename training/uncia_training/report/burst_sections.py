@@ -3,7 +3,7 @@
 Decides the words and tables; what is told is `burst_table`.
 """
 
-from uncia_training.report.tables import Content, table, text
+from uncia_training.report.tables import Content, count, table, text
 from uncia_training.report.writer import figure
 
 MOST_BURSTS, MOST_FRAMES = 40, 12
@@ -14,13 +14,13 @@ def regions(content: Content) -> str:
     found = content["regions"]
     if found is None:
         return ""
-    right, count = found["right"], found["sequences"]
+    right, bursts = found["right"], found["sequences"]
     return (
         "<h2>What regions bring</h2>"
         f"<p>A burst finds its own animal: what changes between its frames. Regions were found in {found['pictures']} "
-        f"pictures of {count} bursts; all other pictures are scored as a whole either way. On these {count} bursts "
-        f"uncia is right in {right['with']} with regions and in {right['without']} without. Regions change the "
-        f"scores of {_change(found['positives'], 'with what is looked for')} and of "
+        f"pictures of {bursts} bursts; all other pictures are scored as a whole either way. On these {bursts} bursts "
+        f"uncia is right in {count(right['with'])} with regions and in {count(right['without'])} without. Regions "
+        f"change the scores of {_change(found['positives'], 'with what is looked for')} and of "
         f"{_change(found['negatives'], 'without it')}; the first should rise, the second should not.</p>"
         + _bursts_with_regions(found["bursts"])
     )
@@ -28,10 +28,10 @@ def regions(content: Content) -> str:
 
 def _change(gain: Content, what: str) -> str:
     shown = {"by": gain["raised_by"], "by_interval": gain["raised_by_interval"]}
-    count = gain["sequences"]
-    if not count:
+    bursts = gain["sequences"]
+    if not bursts:
         return f"no burst {what}"
-    return f"{count} burst{'s' * (count > 1)} {what} by {figure(shown, 'by', 3, True)}"
+    return f"{bursts} burst{'s' * (bursts > 1)} {what} by {figure(shown, 'by', 3, True)}"
 
 
 def _bursts_with_regions(bursts: list[Content]) -> str:
@@ -76,17 +76,17 @@ def never_learnt_from(content: Content) -> str:
         "<h2>Never learnt from</h2>"
         f"<p>{found['pictures']} pictures of split <i>test</i>, in {found['sequences']} "
         f"{'sequence' if found['sequences'] == 1 else 'sequences'}: in no fold did a fit, a penalty or a threshold see "
-        "them. Their scores are means over the fits of all folds.</p>"
+        "them. Figures are means over the fits of all folds, and so are the scores of the single bursts.</p>"
         + table(["system", "found", "false alarms", "found", "false alarms"], rows, over)
         + shown
     )
 
 
 def _counts(figures: Content) -> list[str]:
-    """Such as `3 of 4` positives found, and how many of the negatives were."""
+    """Such as `3 of 4` positives found, and how many of the negatives were; means over the fits."""
     positives, negatives = figures["positives"], figures["n"] - figures["positives"]
     shares = ((figures["recall"], positives), (figures["false_positive_rate"], negatives))
-    return [f"{round(share * count)} of {count}" if count else "\N{EN DASH}" for share, count in shares]
+    return [f"{count(share * many)} of {many}" if many else "\N{EN DASH}" for share, many in shares]
 
 
 def _burst(burst: Content) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_training.comparison.compare import Comparison, SystemScores
-from uncia_training.comparison.figures import frame_figures, sequence_figures
+from uncia_training.comparison.figures import frame_figures, sequence_figures, sequences
 from uncia_training.comparison.systems import OURS, OURS_ON_WHOLE_FRAMES
-from uncia_training.fitting.metrics import middle
-
-DRAWS = 1000
+from uncia_training.fitting.intervals import of_difference
+from uncia_training.fitting.metrics import figures
+from uncia_training.fitting.resampling import DRAWS, Dealt, weights_of_draws
 
 
 def regions(comparison: Comparison) -> dict[str, Any] | None:
@@ -26,13 +26,14 @@ def regions(comparison: Comparison) -> dict[str, Any] | None:
         return None
     scores = {name: one.scored.sequence_scores[found] for name, one in own.items()}
     truth = own[OURS].scored.sequence_truth[found]
-    right = {name: int(((scores[name] >= one.threshold) == truth).sum()) for name, one in own.items()}
+    right = {name: _right(one, found) for name, one in own.items()}
+    units = sequences(own[OURS].repeats, np.array(found)).units
     return {
         "pictures": len(comparison.regions),
         "sequences": len(found),
         "right": {"with": right[OURS], "without": right[OURS_ON_WHOLE_FRAMES]},
-        "positives": _gain(scores, truth),
-        "negatives": _gain(scores, ~truth),
+        "positives": _gain(scores, truth, units),
+        "negatives": _gain(scores, ~truth, units),
         "bursts": [
             {
                 **_burst(comparison, number),
@@ -44,13 +45,20 @@ def regions(comparison: Comparison) -> dict[str, Any] | None:
     }
 
 
-def _gain(scores: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_]) -> dict[str, Any]:
-    """By how much regions raise the bursts' scores on average, with a 95 % interval over bursts."""
+def _right(scores: SystemScores, found: Sequence[int]) -> float:
+    """How many of these bursts are decided rightly, mean of the deals."""
+    deals = [(one.sequence_scores[found] >= scores.threshold) == one.sequence_truth[found] for one in scores.repeats]
+    return float(np.mean([right.sum() for right in deals]))
+
+
+def _gain(scores: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_], units: NDArray[np.intp]) -> dict[str, Any]:
+    """By how much regions raise the bursts' scores on average, with a 95 % interval over units of the split."""
     gains = (scores[OURS] - scores[OURS_ON_WHOLE_FRAMES])[chosen]
-    spread = None
-    if len(gains) > 1:
-        spread = middle(np.random.default_rng(0).choice(gains, (DRAWS, len(gains))).mean(axis=1))
-    raised = float(gains.mean()) if len(gains) else None
+    raised, spread = float(gains.mean()) if len(gains) else None, None
+    if raised is not None:
+        none = Dealt(np.zeros(len(gains), bool), gains[np.newaxis], units[chosen])
+        weights = weights_of_draws(none, DRAWS, np.random.default_rng(0))
+        spread = of_difference(raised, weights @ gains / weights.sum(axis=1), none.negative_units)
     return {"sequences": len(gains), "raised_by": raised, "raised_by_interval": spread}
 
 
@@ -69,10 +77,10 @@ def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
 
 def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[str, Any] | None:
     """What every system says of the sequences of split `test`; None where there are none."""
-    test = np.array([picture.never_learnt for picture in comparison.inspection.pictures])
+    test = comparison.unseen
     if not test.any():
         return None
-    numbers = np.unique(comparison.sequences[test])
+    numbers = np.flatnonzero(comparison.unseen_sequences)
     rows = list(_rows(comparison))
     return {
         "pictures": int(test.sum()),
@@ -80,8 +88,10 @@ def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[
         "systems": [
             {
                 "name": name,
-                "frames": frame_figures(one.scored, one.threshold, test),
-                "sequences": sequence_figures(one.scored, one.threshold, negatives_per_day, numbers),
+                "frames": frame_figures(one.singly, one.threshold, test),
+                "sequences": sequence_figures(
+                    figures(sequences(one.singly, numbers), one.threshold), negatives_per_day
+                ),
             }
             for name, one in rows
         ],

@@ -6,13 +6,14 @@ Decides the words and tables of each section; pictures and plots are made elsewh
 from collections.abc import Iterable, Sequence
 
 from uncia_training.comparison.systems import OURS
-from uncia_training.report.tables import Content, cell, table, text
+from uncia_training.fitting.resampling import AT_1_PERCENT
+from uncia_training.report.tables import Content, cell, count, table, text
 
 MEASURES = (
     ("accuracy", "accuracy"),
     ("roc_auc", "ROC AUC"),
     ("average_precision", "average precision"),
-    ("recall_at_1_percent_false_positives", "recall at 1 % false positives"),
+    (AT_1_PERCENT, "recall at 1 % false positives"),
 )
 MOST_WARNINGS, MOST_PLACES = 20, 60
 
@@ -32,9 +33,9 @@ def introduction(content: Content) -> str:
         f"Network: {text(network)}{weights}.</p>"
         f"<p>Every figure is of pictures that the fit did not see: {_times(settings['repeats'])} the data were dealt "
         f"into folds by {text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
-        f"scored by a fit on the others, its penalty chosen by grouped cross-validation among them.{test} Figures in "
-        "parentheses are 95 % intervals from 1,000 draws of whole sequences; one that ends where it begins says only "
-        "that no error was seen: of n sequences without an error, as many as 3/n may still be wrong.</p>"
+        f"scored by a fit on the others, its penalty chosen by grouped cross-validation among them.{test} A figure is "
+        "the mean of the deals' figures. In parentheses are 95 % intervals: they hold the spread between these units "
+        "and between deals; where no error was seen they are exact (Clopper and Pearson), a trial a unit.</p>"
     )
 
 
@@ -58,7 +59,19 @@ def warnings(content: Content) -> str:
 def systems(content: Content) -> str:
     """The table of the systems."""
     rows = [(_named(one), one) for one in content["systems"]]
-    return figures_table(rows, [one["name"] == OURS for one in content["systems"]])
+    named = "<b>always no</b><small>what accuracy is worth here</small>"
+    always_no = [(named, _always_no(content["systems"][0]))]
+    return figures_table(always_no + rows, [False, *[one["name"] == OURS for one in content["systems"]]])
+
+
+def _always_no(system: Content) -> Content:
+    """What a system would reach that never raises an alarm, on the same pictures."""
+    parts = {}
+    for part in ("frames", "sequences"):
+        share = system[part]["prevalence"]
+        ranked = {"roc_auc": 0.5, "average_precision": share, AT_1_PERCENT: 0.0}
+        parts[part] = {"accuracy": system[part]["always_no_accuracy"], **ranked, "false_alarms_per_day": 0.0}
+    return parts
 
 
 def _named(system: Content) -> str:
@@ -83,15 +96,16 @@ def explained(content: Content) -> str:
     """What the table's figures mean."""
     settings = content["settings"]
     prior = f"{settings['prevalence']:.0%} positives" if settings["prevalence"] else "equal classes"
+    shares = [f"{content['systems'][0][part]['prevalence']:.1%} of the {part}" for part in ("frames", "sequences")]
     origins = {(round(one["threshold"], 3), one["threshold_from"]) for one in content["systems"]}
     shown = "; ".join(f"{value} ({text(origin)})" for value, origin in sorted(origins))
     return (
-        f'<p class="note">Thresholds: {shown}. Probabilities are for {prior}. A system without +E raises an alarm for '
-        "a sequence as soon as one frame does; +E and uncia by the mean of its frames. Pictures of bursts are learnt "
-        "and scored on their regions, stills as a whole or, held out, where they differ from their location's others; "
-        "uncia-no-regions scores whole frames. uncia's figures are of "
-        "int8 bundles, one for each fold, run by the trap's own code. False alarms a day at "
-        f"{settings['negatives_per_day']:.3g} negative sequences a day and trap "
+        f'<p class="note">{" and ".join(shares)} show what is looked for: always saying no is right in all others, and '
+        f"that share is the average precision of a random order. Thresholds: {shown}. Probabilities are for {prior}. "
+        "A system without +E raises an alarm for a sequence as soon as one frame does; +E and uncia by the mean of its "
+        "frames. Pictures of bursts are learnt and scored on their regions, stills as a whole or, held out, "
+        "where they differ from their location's others; uncia-no-regions scores whole frames. uncia's figures are of int8 bundles, one for each fold, run by the trap's own code. "
+        f"False alarms a day at {settings['negatives_per_day']:.3g} negative sequences a day and trap "
         f"({text(settings['negatives_per_day_from'])}).</p>"
     )
 
@@ -115,16 +129,16 @@ def differences(content: Content) -> str:
     for name, one in [*named, *[(f"{name}, int8", one["int8"]) for name, one in named if "int8" in one]]:
         gap = one.get("uncia_exceeds_by")
         if gap:
-            cells = [cell(gap[part], key, signed=True) for part in ("frames", "sequences") for key, _ in MEASURES[:3]]
+            cells = [cell(gap[part], key, signed=True) for part in ("frames", "sequences") for key, _ in MEASURES]
             rows.append([text(name), *cells])
     if not rows:
         return ""
-    over = '<tr class="over"><th></th><th colspan="3">frames</th><th colspan="3">sequences</th></tr>'
+    over = '<tr class="over"><th></th><th colspan="4">frames</th><th colspan="4">sequences</th></tr>'
     return (
         "<h3>By how much uncia exceeds each</h3>"
-        + table(["system", *[title for _, title in MEASURES[:3]] * 2], rows, over)
-        + '<p class="note">Both are drawn with the same sequences. An interval that holds 0 is no difference that '
-        "these pictures can show.</p>"
+        + table(["system", *[title for _, title in MEASURES] * 2], rows, over)
+        + '<p class="note">Both are drawn with the same units and deals. An interval that holds 0 is no difference '
+        "that these pictures can show.</p>"
     )
 
 
@@ -156,17 +170,22 @@ def calibrations(content: Content, name: str) -> str:
     system = _system(content, name)
     classes = system["confusion"]["classes"]
     rows = [
-        [f"is {text(label)}", *[str(count) for count in counts]]
+        [f"is {text(label)}", *[count(many) for many in counts]]
         for label, counts in zip(classes, system["confusion"]["counts"], strict=True)
     ]
-    gaps = [[text(one["name"]), cell(one["calibration"], "expected_calibration_error")] for one in content["systems"]]
+    keys = ("expected_calibration_error", "brier")
+    gaps = [[text(one["name"]), *[cell(one["calibration"], key) for key in keys]] for one in content["systems"]]
+    prior = system["calibration"]["prior"]
     return (
         '<div class="beside">'
         f'<div style="flex:1 1 460px">{calibration_plot(content["systems"])}</div><div>'
         f"<h3>Confusion of {text(name)}, frames</h3>"
         f"{table(['', *[f'called {text(label)}' for label in classes]], rows)}"
-        f"<h3>Mean gap between said and true</h3>{table(['system', 'gap'], gaps)}</div></div>"
-        '<p class="note">The more pictures in its tenth, the larger a dot; a line through small ones says little.</p>'
+        f"<h3>Gap between said and true</h3>{table(['system', 'gap beyond chance', 'Brier score'], gaps)}</div></div>"
+        f'<p class="note">Judged where {prior:.0%} are positive, for which all these probabilities are made; counts '
+        "are means of the deals. The gap is the root of the mean square over tenths of probability, less what chance "
+        "adds: true probabilities get about 0, and as often less as more. The more pictures in its tenth, the larger a "
+        "dot; a line through small ones says little.</p>"
     )
 
 
@@ -185,7 +204,10 @@ def places(content: Content, name: str) -> str:
     """By source and by location."""
     system = _system(content, name)
     titles = ["frames", "positive", "found", "false alarms", "accuracy", "ROC AUC"]
-    parts = [f"<p>Of {text(name)}. A ROC AUC needs both classes in one place.</p>"]
+    parts = [
+        f"<p>Of {text(name)}. A ROC AUC needs both classes in one place. Intervals within one unit of the split draw "
+        "its sequences: they hold for that place.</p>"
+    ]
     for title, found in (("source", system["sources"]), ("place", system["locations"])):
         if title == "source" or len(found) > 1:
             parts.append(table([title, *titles], _place_rows(found)))
@@ -198,7 +220,7 @@ def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
     """The largest places, in the order of their names, and a line that tells how many more there are."""
     largest = sorted(found, key=lambda name: -int(found[name]["n"]))[:MOST_PLACES]
     for name in sorted(largest):
-        counts = [str(found[name][key]) for key in ("n", "positives", "found", "false_alarms")]
+        counts = [count(found[name][key]) for key in ("n", "positives", "found", "false_alarms")]
         yield [text(name), *counts, cell(found[name], "accuracy"), cell(found[name], "roc_auc")]
     if len(found) > MOST_PLACES:
         yield [f"and {len(found) - MOST_PLACES} more in report.json", *[""] * 6]

@@ -1,30 +1,33 @@
 """The report in a few sentences, for who reads no further.
 
-Decides what is said first: how many of what is looked for are found, at how many false alarms; and which differences
-between systems these pictures can show; and that sources may have been told apart in place of animals.
+Decides what is said first: how many of what is looked for are found, at how many false alarms; how systems rank, and
+which of them these data cannot tell apart; and that sources may have been told apart in place of animals.
 """
 
 from uncia_training.comparison.systems import OURS
-from uncia_training.report.tables import Content, text
+from uncia_training.fitting.resampling import AT_1_PERCENT, FALSE_POSITIVE_RATE
+from uncia_training.report.tables import Content, count, text
 from uncia_training.report.writer import figure
 
-COMPARED = (("accuracy", "accuracy"), ("roc_auc", "ROC AUC"))
-BETTER, WORSE, EQUAL = "better than", "worse than", "no difference that these pictures can show to"
+TITLES = {
+    AT_1_PERCENT: "recall of sequences at 1 % false alarms",
+    "average_precision": "average precision of sequences",
+}
 NEARLY_ALL = 0.9  # of the positives in one source: then a source tells the class
 
 
 def summary(content: Content, name: str) -> str:
     """Of the system that is shown, as a list."""
     shown = next(one for one in content["systems"] if one["name"] == name)
-    lines = [_found(shown, content), *_rivals(content), *_one_source(shown), *_unseen(content, name)]
+    lines = [_found(shown, content), *_ranks(content, shown), *_one_source(shown), *_unseen(content, name)]
     return '<ul class="short">' + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
 
 def _found(shown: Content, content: Content) -> str:
     figures, rate = shown["sequences"], content["settings"]["negatives_per_day"]
     positives, negatives = figures["positives"], figures["n"] - figures["positives"]
-    found = round((figures["recall"] or 0.0) * positives)
-    alarms = round((figures["false_positive_rate"] or 0.0) * negatives)
+    found = count((figures["recall"] or 0.0) * positives)
+    alarms = count((figures["false_positive_rate"] or 0.0) * negatives)
     int8 = ", in int8 as on the trap," if shown["name"] == OURS else ""
     return (
         f"<b>{text(shown['name'])}</b>{int8} finds {found} of {positives} sequences with what is looked for, and takes "
@@ -33,19 +36,32 @@ def _found(shown: Content, content: Content) -> str:
     )
 
 
-def _rivals(content: Content) -> list[str]:
-    """By sequences, each system sorted by whether the interval of its difference to ours leaves 0 out."""
+def _ranks(content: Content, shown: Content) -> list[str]:
+    """By each figure the systems from the best on, and which pairs of them the data cannot tell apart."""
+    figures = shown["sequences"]
+    negatives = figures["n"] - figures["positives"]
     lines = []
-    for key, title in COMPARED:
-        sides: dict[str, list[str]] = {BETTER: [], WORSE: [], EQUAL: []}
-        for one in content["systems"]:
-            spread = one.get("uncia_exceeds_by", {}).get("sequences", {}).get(f"{key}_interval")
-            if spread is not None:
-                sides[BETTER if spread[0] > 0 else WORSE if spread[1] < 0 else EQUAL].append(text(one["name"]))
-        told = "; ".join(f"{said} {', '.join(names)}" for said, names in sides.items() if names)
-        if told:
-            lines.append(f"{OURS} by {title} of sequences: {told}.")
+    for key, found in content["ranking"].items():
+        if len(found["systems"]) < 2:
+            continue
+        order = ", ".join(f"{text(one['name'])} {figure(one, 'value')}" for one in found["systems"])
+        most = f" (at most {int(FALSE_POSITIVE_RATE * negatives)} of {negatives})" if key == AT_1_PERCENT else ""
+        lines.append(f"By {TITLES[key]}{most}: {order}. {_told(found['systems'], found['pairs'])}")
     return lines
+
+
+def _told(systems: list[Content], pairs: list[Content]) -> str:
+    """Of each system, those below it that the data cannot tell it from."""
+    if all(one["told_apart"] for one in pairs):
+        return "The data tell all of them apart."
+    if not any(one["told_apart"] for one in pairs):
+        return "The data cannot tell any two of them apart."
+    equal = {
+        system["name"]: [one["other"] for one in pairs if one["one"] == system["name"] and not one["told_apart"]]
+        for system in systems
+    }
+    parts = [f"{text(name)} from {text(', '.join(others))}" for name, others in equal.items() if others]
+    return f"The data cannot tell {'; nor '.join(parts)}."
 
 
 def _one_source(shown: Content) -> list[str]:
@@ -73,7 +89,7 @@ def _unseen(content: Content, name: str) -> list[str]:
     positives, negatives = figures["positives"], figures["n"] - figures["positives"]
     parts = []
     if positives:
-        parts.append(f"finds {round(figures['recall'] * positives)} of {positives} with what is looked for")
+        parts.append(f"finds {count(figures['recall'] * positives)} of {positives} with what is looked for")
     if negatives:
-        parts.append(f"takes {round(figures['false_positive_rate'] * negatives)} of {negatives} others for it")
+        parts.append(f"takes {count(figures['false_positive_rate'] * negatives)} of {negatives} others for it")
     return [f"Of the sequences that nothing learnt from, {text(name)} {' and '.join(parts)}."]

@@ -37,6 +37,11 @@ def table(
     return f'<div class="wide"><table><thead>{over}<tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def count(value: float) -> str:
+    """How many, mean of the deals: `12` or `12.5`."""
+    return f"{round(value, 1):g}"
+
+
 def text(value: object) -> str:
     """Anything as text that HTML shows as it is."""
     return html.escape(str(value))

@@ -5,6 +5,7 @@ Decides which figures are reported and what they are called. The page for people
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +18,18 @@ from uncia_training.comparison.figures import (
     by_name,
     calibration,
     confusion,
-    differences,
+    difference,
     frame_figures,
+    frames,
     sequence_figures,
+    sequences,
 )
 from uncia_training.comparison.systems import OURS
-from uncia_training.fitting.metrics import measure
+from uncia_training.fitting.metrics import Figures, figures, measure, values
+from uncia_training.fitting.resampling import Dealt
 from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 from uncia_training.report.burst_table import never_learnt_from, regions
+from uncia_training.report.ranking import ranking
 from uncia_training.run_folder import surroundings
 
 SCHEMA = "uncia.comparison/1"
@@ -33,10 +38,38 @@ CONFIDENT = 0.9
 LABEL_ERRORS = 30
 
 
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A system's figures over pictures that folds held out, and over their sequences."""
+
+    frames: Figures
+    sequences: Figures
+
+    def as_dict(self, negatives_per_day: float) -> dict[str, Any]:
+        """Under their documented names."""
+        return {"frames": self.frames.as_dict(), "sequences": sequence_figures(self.sequences, negatives_per_day)}
+
+    def exceeds(self, other: "Judged") -> dict[str, Any]:
+        """By how much, in draws that both share."""
+        return {
+            "frames": difference(self.frames, other.frames),
+            "sequences": difference(self.sequences, other.sequences),
+        }
+
+
+def judge(scores: SystemScores, comparison: Comparison) -> Judged:
+    """The figures of one system, each the mean of the deals' figures."""
+    return Judged(
+        figures(frames(scores.repeats, ~comparison.unseen), scores.threshold),
+        figures(sequences(scores.repeats, ~comparison.unseen_sequences), scores.threshold),
+    )
+
+
 def report(comparison: Comparison, negatives_per_day: float | None = None) -> dict[str, Any]:
     """The content of `report.json`."""
     rate, origin = _negatives_per_day(comparison, negatives_per_day)
     settings = comparison.settings
+    judged = {one.system.name: judge(one.own, comparison) for one in comparison.results}
     return {
         "schema": SCHEMA,
         "settings": {
@@ -53,7 +86,8 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
             "negatives_per_day_from": origin,
         },
         "data": _data(comparison),
-        "systems": [_system(result, comparison, rate) for result in comparison.results],
+        "systems": [_system(result, comparison, rate, judged) for result in comparison.results],
+        "ranking": ranking({name: one.sequences for name, one in judged.items()}),
         "regions": regions(comparison),
         "never_learnt_from": never_learnt_from(comparison, rate),
         "label_errors": label_errors(comparison),
@@ -78,47 +112,61 @@ def _data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _system(result: Result, comparison: Comparison, negatives_per_day: float) -> dict[str, Any]:
-    seen, own = comparison.inspection, result.own
-    scored, threshold = own.scored, own.threshold
-    lights = np.asarray(seen.lights)
+def _system(
+    result: Result, comparison: Comparison, negatives_per_day: float, judged: dict[str, Judged]
+) -> dict[str, Any]:
+    own, ours = judged[result.system.name], judged.get(OURS)
     content = {
         "name": result.system.name,
         "text": result.system.text,
-        **_figures(own, negatives_per_day),
-        "threshold": threshold,
-        "threshold_from": _threshold_origin(own),
-        "light": {light: frame_figures(scored, threshold, lights == light) for light in sorted(set(seen.lights))},
-        "locations": by_name(scored, [picture.location or "(no location)" for picture in seen.pictures], threshold),
-        "sources": by_name(scored, [picture.source or "(no source)" for picture in seen.pictures], threshold),
-        "calibration": calibration(scored),
-        "confusion": {"classes": comparison.settings.classes, "counts": confusion(scored, threshold)},
-        "penalties": sorted(Counter(own.penalties).items()),
-        "repeats": [
-            msgspec.to_builtins(measure(one.truth.tolist(), one.scores.tolist(), threshold)) for one in own.repeats
-        ],
+        **own.as_dict(negatives_per_day),
+        "threshold": result.own.threshold,
+        "threshold_from": _threshold_origin(result.own),
+        **_parts(result.own, comparison),
+        "calibration": calibration(own.frames.dealt, comparison.settings.positive_share),
+        "penalties": sorted(Counter(result.own.penalties).items()),
+        "repeats": _repeats(own, result.own.threshold),
     }
-    if result.on_trap is not None:
-        content["int8"] = _figures(result.on_trap, negatives_per_day)
     if result.random is not None:
-        content["random_split"] = _figures(result.random, negatives_per_day)
-    ours = next((one.own for one in comparison.results if one.system.name == OURS), None)
+        content["random_split"] = judge(result.random, comparison).as_dict(negatives_per_day)
     if ours is not None and ours is not own:
-        content["uncia_exceeds_by"] = _differences(ours, own)
-        if result.on_trap is not None:
-            content["int8"]["uncia_exceeds_by"] = _differences(ours, result.on_trap)
+        content["uncia_exceeds_by"] = ours.exceeds(own)
+    if result.on_trap is not None:
+        on_trap = judge(result.on_trap, comparison)
+        content["int8"] = on_trap.as_dict(negatives_per_day)
+        if ours is not None and ours is not own:
+            content["int8"]["uncia_exceeds_by"] = ours.exceeds(on_trap)
     return content
 
 
-def _differences(ours: SystemScores, other: SystemScores) -> dict[str, Any]:
-    return differences(ours.scored, other.scored, (ours.threshold, other.threshold))
-
-
-def _figures(scores: SystemScores, negatives_per_day: float) -> dict[str, Any]:
+def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
+    """Figures of frames by light, place and source, and the confusion of classes."""
+    seen, deals, threshold = comparison.inspection, scores.repeats, scores.threshold
+    held_out, lights = ~comparison.unseen, np.asarray(seen.lights)
+    places = [picture.location or "(no location)" for picture in seen.pictures]
+    sources = [picture.source or "(no source)" for picture in seen.pictures]
     return {
-        "frames": frame_figures(scores.scored, scores.threshold),
-        "sequences": sequence_figures(scores.scored, scores.threshold, negatives_per_day),
+        "light": {
+            light: frame_figures(deals, threshold, held_out & (lights == light))
+            for light in np.unique(lights[held_out]).tolist()
+        },
+        "locations": by_name(deals, places, threshold, held_out),
+        "sources": by_name(deals, sources, threshold, held_out),
+        "confusion": {"classes": comparison.settings.classes, "counts": confusion(deals, threshold, held_out)},
     }
+
+
+def _repeats(judged: Judged, threshold: float) -> list[dict[str, Any]]:
+    """The figures of each deal: of frames, and below `sequences` of sequences."""
+
+    def deal(found: Figures, number: int) -> dict[str, Any]:
+        one = Dealt(found.dealt.truth, found.dealt.scores[number : number + 1], found.dealt.units)
+        return {"n": len(one.truth), **values(one, threshold)}
+
+    return [
+        {**deal(judged.frames, number), "sequences": deal(judged.sequences, number)}
+        for number in range(len(judged.frames.dealt.scores))
+    ]
 
 
 def _threshold_origin(scores: SystemScores) -> str:
@@ -194,8 +242,9 @@ def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[flo
 
 
 def line(figures: dict[str, Any], names: Sequence[str] = ("accuracy", "roc_auc", "average_precision")) -> str:
-    """Figures with their intervals, for a terminal."""
-    return ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
+    """Figures with their intervals, for a terminal; beside accuracy what always saying no would reach."""
+    told = ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
+    return f"{told}; always no {figure(figures, 'always_no_accuracy')}"
 
 
 def figure(figures: dict[str, Any], name: str, digits: int = 3, signed: bool = False) -> str:
