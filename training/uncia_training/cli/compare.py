@@ -37,7 +37,7 @@ def add_compare(command: argparse.ArgumentParser) -> None:
         help="for the integer network (%(default)s)",
     )
     add("--system", action="append", metavar="NAME", help="all (default) or a system's name; repeatable")
-    add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html and report.json are left")
+    add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html, report.json and scores are left")
     add("--split", choices=("location", "source", "sequence", "random"), default="location",
         help="what is never torn (location; source: negatives of a source too); random prints beside it what leakage "
         "would claim")  # fmt: skip
@@ -58,6 +58,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     from uncia_training.comparison.system_runs import leave_runs
     from uncia_training.features.networks import NetworkChoice
     from uncia_training.report.page import page
+    from uncia_training.report.score_files import write_scores
     from uncia_training.report.writer import report
     from uncia_training.run_folder import read_sources
 
@@ -83,6 +84,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
             summed = _summed(pictures, comparison, notes)
             content["pictures"] = summed.as_json()
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
+            write_scores(arguments.out, comparison)
             left = leave_runs(arguments.out, comparison, content, sources, partial(progress, "heads for bundles"))
     except KeyboardInterrupt:
         return interrupted(f"the features and fits computed so far are kept in {settings.cache}")
