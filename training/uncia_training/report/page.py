@@ -69,7 +69,7 @@ def page(content: dict[str, Any], comparison: Comparison) -> str:
         leaks(content),
         regions(content),
         never_learnt_from(content),
-        f'<h2>Curves of frames</h2><div class="wide plot">{curves(comparison.results)}</div>',
+        f'<h2>Curves of sequences</h2><div class="wide plot">{curves(comparison)}</div>',
         "<h2>Calibration and confusion</h2>" + calibrations(content, name),
         "<h2>Day and infrared</h2>" + lights(content),
         "<h2>By source and place</h2>" + places(content, name),

@@ -1,69 +1,112 @@
-"""The report's plots, as SVG text that stands in the page."""
+"""The report's plots, as SVG text that stands in the page.
+
+Decides that each system has a panel of its own in which the others are grey: curves of good systems lie on each other.
+"""
 
 import io
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from uncia_training.comparison.compare import Result
+from uncia_training.comparison.compare import Comparison, Result
+from uncia_training.comparison.figures import sequences
+from uncia_training.fitting.resampling import FALSE_POSITIVE_RATE, Dealt
 
-# Okabe and Ito's colours, told apart by colour-blind readers as well; dashes tell the sixth and following apart.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-ROC_AXES = ("share of negatives called positive", "share of positives found (recall)")
-PRECISION_AXES = ("share of positives found (recall)", "share of alarms that are true")
-Span = tuple[float, float]
+OWN, OTHERS, COLUMNS = "#0072B2", "#c4c4c4", 5
+POINTS = 120  # of a curve: a step function on a grid, however many pictures there are
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 LEAST_IN_BIN = 5  # fewer pictures say nothing about a share
-STYLES = {"svg.fonttype": "none", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+STYLES = {"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
           "svg.hashsalt": "uncia", "font.family": "sans-serif"}  # fmt: skip
 
 
-def curves(results: Sequence[Result]) -> str:
-    """ROC and precision-recall curves of all systems' frames on one plot; below, the corners where good ones differ."""
+def curves(comparison: Comparison) -> str:
+    """For each system the recall of its sequences against false alarms, and below precision against recall; a line a
+    deal, the other systems in grey."""
+    dealt = {one.system.name: _held_out(one, comparison) for one in comparison.results}
+    rows = ceil(len(dealt) / COLUMNS)
     with mpl.rc_context(STYLES):
-        figure = Figure(figsize=(11, 8.6), layout="constrained")
-        (roc, precise), (roc_corner, precise_corner) = figure.subplots(2, 2)
-        for index, result in enumerate(results):
-            truth, scores = result.own.scored.truth, result.own.scored.scores
-            style = {"color": COLOURS[index % len(COLOURS)], "linestyle": ("-", "--", ":")[index % 3], "linewidth": 1.8}
-            false_alarms, recall, _ = roc_curve(truth, scores)
-            for axes in (roc, roc_corner):
-                axes.plot(false_alarms, recall, label=result.system.name, **style)
-            precision, recall, _ = precision_recall_curve(truth, scores)
-            for axes in (precise, precise_corner):
-                axes.plot(recall, precision, **style)
-        roc.plot([0, 1], [0, 1], color="#999", linewidth=0.8)
-        _label(roc, "ROC", *ROC_AXES)
-        _label(precise, "Precision and recall", *PRECISION_AXES)
-        _label(roc_corner, "ROC, upper left corner", *ROC_AXES, (-0.002, 0.1), (0.9, 1.002))
-        _label(precise_corner, "Precision and recall, upper right corner", *PRECISION_AXES, (0.8, 1.004), (0.8, 1.004))
-        figure.legend(*roc.get_legend_handles_labels(), loc="outside upper center", ncols=7, frameon=False)
+        figure = Figure(figsize=(11, 4.6 * rows + 0.4), layout="constrained")
+        above, below = figure.subfigures(2, 1, squeeze=False).flat
+        least = 0.5 / max(1, *(int((~one.truth).sum()) for one in dealt.values()))
+        alarms = {name: _recalls(one, np.geomspace(least, 1, POINTS)) for name, one in dealt.items()}
+        _panels(above, alarms, "Recall at each share of false alarms (dotted: 1 %)", "false alarms", "recall")
+        for axes in above.axes:
+            axes.set(xscale="log", xlim=(least, 1))
+            axes.set_xticks([rate for rate in (0.001, 0.01, 0.1, 1) if rate >= least])
+            axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:.3g}")
+            axes.minorticks_off()
+            axes.axvline(FALSE_POSITIVE_RATE, color="#666", linewidth=0.8, linestyle=":")
+        precise = {name: _precisions(one) for name, one in dealt.items()}
+        _panels(below, precise, "Precision at each recall", "recall", "true alarms")
         return _svg(figure)
+
+
+def _held_out(result: Result, comparison: Comparison) -> Dealt:
+    return sequences(result.own.repeats, ~comparison.unseen_sequences)
+
+
+def _recalls(dealt: Dealt, rates: NDArray[np.float64]) -> list[Curve]:
+    """In each deal the highest recall at no more than each share of false alarms."""
+    found = []
+    for scores in dealt.scores:
+        alarms, recall, _ = roc_curve(dealt.truth, scores, drop_intermediate=False)
+        found.append((rates, recall[np.searchsorted(alarms, rates, side="right") - 1]))
+    return found
+
+
+def _precisions(dealt: Dealt) -> list[Curve]:
+    """In each deal the precision at the highest threshold that reaches each recall."""
+    wanted = np.linspace(1 / POINTS, 1, POINTS)
+    found = []
+    for scores in dealt.scores:
+        precision, recall, _ = precision_recall_curve(dealt.truth, scores)
+        precision, recall = precision[-2::-1], recall[-2::-1]  # from the highest threshold on
+        found.append((wanted, precision[np.minimum(np.searchsorted(recall, wanted - 1e-12), len(recall) - 1)]))
+    return found
 
 
 def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
-    """What was said against what was true, a line a system, dots sized by their pictures; bins under five left out."""
+    """What was said against what was true, a panel a system, dots sized by their pictures; bins under five left out."""
+    bins = {one["name"]: [some for some in one["calibration"]["bins"] if some["n"] >= LEAST_IN_BIN] for one in systems}
+    lines = {
+        name: [(np.array([one["said"] for one in own]), np.array([one["true"] for one in own]))]
+        for name, own in bins.items()
+    }
     with mpl.rc_context(STYLES):
-        figure = Figure(figsize=(5.4, 4.6), layout="constrained")
-        axes = figure.subplots()
-        axes.plot([0, 1], [0, 1], color="#999", linewidth=0.8)
-        for index, system in enumerate(systems):
-            bins = [one for one in system["calibration"]["bins"] if one["n"] >= LEAST_IN_BIN]
-            said, true = [one["said"] for one in bins], [one["true"] for one in bins]
-            colour = COLOURS[index % len(COLOURS)]
-            axes.plot(said, true, color=colour, linestyle=("-", "--", ":")[index % 3], label=system["name"])
-            axes.scatter(said, true, color=colour, s=[4 + 3 * one["n"] ** 0.5 for one in bins])
-        _label(axes, "Calibration", "probability that was given", "share that was positive")
-        axes.legend(loc="upper left", frameon=False, fontsize=8)
+        figure = Figure(figsize=(11, 2.4 * ceil(len(lines) / COLUMNS) + 0.4), layout="constrained")
+        _panels(figure, lines, "Share that was positive at each probability that was given", "given", "positive")
+        for axes, (name, own) in zip(figure.axes, bins.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color="#666", linewidth=0.8, linestyle=":")
+            axes.scatter(*lines[name][0], color=OWN, s=[4 + 3 * one["n"] ** 0.5 for one in own])
         return _svg(figure)
 
 
-def _label(axes: Any, title: str, x: str, y: str, across: Span = (-0.02, 1.02), up: Span = (-0.02, 1.02)) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y, xlim=across, ylim=up)
-    axes.grid(color="#eee")
-    axes.set_axisbelow(True)
+def _panels(figure: Any, curves: dict[str, list[Curve]], title: str, x: str, y: str) -> None:
+    """A panel a system: its own deals in colour over the first deal of all others."""
+    figure.suptitle(title, fontsize=11)
+    grid = figure.subplots(ceil(len(curves) / COLUMNS), COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(curves) :]:
+        axes.remove()
+    for axes, (name, own) in zip(grid.flat, curves.items(), strict=False):
+        for other, deals in curves.items():
+            if other != name:
+                axes.plot(*deals[0], color=OTHERS, linewidth=0.7)
+        for deal in own:
+            axes.plot(*deal, color=OWN, linewidth=1.5, alpha=0.8)
+        axes.set_title(name, fontsize=10, fontweight="bold")
+        axes.set(xlabel=x, ylim=(-0.02, 1.02))
+        axes.tick_params(labelbottom=True)
+        axes.grid(color="#eee")
+        axes.set_axisbelow(True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(y)
 
 
 def _svg(figure: Figure) -> str:

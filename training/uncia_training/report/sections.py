@@ -177,11 +177,11 @@ def calibrations(content: Content, name: str) -> str:
     gaps = [[text(one["name"]), *[cell(one["calibration"], key) for key in keys]] for one in content["systems"]]
     prior = system["calibration"]["prior"]
     return (
-        '<div class="beside">'
-        f'<div style="flex:1 1 460px">{calibration_plot(content["systems"])}</div><div>'
+        f'<div class="wide plot">{calibration_plot(content["systems"])}</div><div class="beside"><div>'
         f"<h3>Confusion of {text(name)}, frames</h3>"
         f"{table(['', *[f'called {text(label)}' for label in classes]], rows)}"
-        f"<h3>Gap between said and true</h3>{table(['system', 'gap beyond chance', 'Brier score'], gaps)}</div></div>"
+        "</div><div><h3>Gap between said and true</h3>"
+        f"{table(['system', 'gap beyond chance', 'Brier score'], gaps)}</div></div>"
         f'<p class="note">Judged where {prior:.0%} are positive, for which all these probabilities are made; counts '
         "are means of the deals. The gap is the root of the mean square over tenths of probability, less what chance "
         "adds: true probabilities get about 0, and as often less as more. The more pictures in its tenth, the larger a "
