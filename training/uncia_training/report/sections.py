@@ -104,7 +104,8 @@ def explained(content: Content) -> str:
         f"that share is the average precision of a random order. Thresholds: {shown}. Probabilities are for {prior}. "
         "A system without +E raises an alarm for a sequence as soon as one frame does; +E and uncia by the mean of its "
         "frames. Pictures of bursts are learnt and scored on their regions, stills as a whole or, held out, "
-        "where they differ from their location's others; uncia-no-regions scores whole frames. uncia's figures are of int8 bundles, one for each fold, run by the trap's own code. "
+        "where they differ from their location's others; uncia-no-regions scores whole frames. uncia's figures are of "
+        "int8 bundles, one for each fold, run by the trap's own code. "
         f"False alarms a day at {settings['negatives_per_day']:.3g} negative sequences a day and trap "
         f"({text(settings['negatives_per_day_from'])}).</p>"
     )
