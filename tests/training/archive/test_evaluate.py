@@ -46,12 +46,24 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Pa
 def test_the_report_has_the_documented_keys(report: tuple[dict[str, Any], Path]) -> None:
     """Other tools rely on these names."""
     wanted = {"n", "accuracy", "roc_auc", "average_precision"}
-    assert all(set(report[0][part]) == wanted for part in ("images", "sequences"))
+    assert all(set(report[0][part]) >= wanted for part in ("images", "sequences"))
 
 
 def test_sequences_count_once(report: tuple[dict[str, Any], Path]) -> None:
     """Six pictures, of which three are one sequence, are four."""
     assert (report[0]["images"]["n"], report[0]["sequences"]["n"]) == (6, 4)
+
+
+def test_figures_are_told_by_light_and_label_and_of_each_sequence(report: tuple[dict[str, Any], Path]) -> None:
+    """What was said of each sequence adds up to the figures."""
+    content = report[0]
+    rows = content["per_sequence"]
+    assert rows[1]["files"] == ["p/1.jpg", "p/3.jpg", "p/5.jpg"]
+    assert {label: one["n"] for label, one in content["labels"].items()} == {"fox": 3, "snow_leopard": 1}
+    assert sum(one["n"] for one in content["light"].values()) == len(rows) == 4
+    alarms = [one for one in rows if one["called_positive"] and not one["positive"]]
+    assert content["sequences"]["false_alarms"] == len(alarms)
+    assert content["sequences"]["recall_interval"] is not None
 
 
 def test_files_and_labels_are_repeated_as_written(report: tuple[dict[str, Any], Path]) -> None:

@@ -12,14 +12,16 @@ import msgspec
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.classifier import Classifier
+from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
+from uncia_training.archive.evaluate_figures import Said, by_label, by_light, label_of, said_figures
 from uncia_training.datasets.pictures import PictureFailure, boxes_of, read_picture, require_readable
-from uncia_training.fitting.metrics import as_dict, measure
 from uncia_training.parallel import PerThread, parallel_map
 
 Progress = Callable[[str, int, int], None]
+IMAGE_THRESHOLD = 0.5
 
 
 class Evaluator:
@@ -31,31 +33,53 @@ class Evaluator:
         self._classifier()  # a bundle that does not run here is refused at once
 
     def evaluate(self, pictures: Sequence[LabelledPicture], progress: Progress) -> dict[str, Any]:
-        """The documented report: images, sequences, per_image, failures.
+        """The documented report: figures of images and sequences, by light and label, and what was said of each.
 
         Raises:
             DataError: no picture can be read.
         """
-        positive = set(self._bundle.manifest.positive_labels)
-        bursts = sequences(pictures)
+        rules = self._bundle.manifest
+        positive, threshold = rules.positive_labels, rules.decision_rule.threshold
         scored = self._all(self._picture, pictures, partial(progress, "pictures"))
         failures = [score for score in scored if isinstance(score, PictureFailure)]
         require_readable(len(scored) - len(failures), failures)
-        verdicts = self._all(self.score_sequence, bursts, partial(progress, "sequences"))
-        images = [(picture, score) for picture, score in zip(pictures, scored, strict=True) if isinstance(score, float)]
-        decided = [(burst, mean) for burst, mean in zip(bursts, verdicts, strict=True) if mean is not None]
+        images = [one for one in scored if isinstance(one, Said)]
+        decided = self._decided(pictures, images, partial(progress, "sequences"))
         return {
-            "images": as_dict(measure([one.label in positive for one, _ in images], [score for _, score in images])),
-            "sequences": as_dict(
-                measure(
-                    [shows(burst, positive) for burst, _ in decided],
-                    [mean for _, mean in decided],
-                    self._bundle.manifest.decision_rule.threshold,
-                )
-            ),
-            "per_image": [{"file": one.file, "label": one.label, "probability": score} for one, score in images],
+            "images": said_figures(images, positive, IMAGE_THRESHOLD),
+            "sequences": said_figures(decided, positive, threshold),
+            "light": by_light(decided, positive, threshold),
+            "labels": by_label(decided, positive, threshold),
+            "per_image": [
+                {"file": one.burst[0].file, "label": one.burst[0].label, "probability": one.probability}
+                for one in images
+            ],
+            "per_sequence": [
+                {
+                    "files": [picture.file for picture in one.burst],
+                    "label": label_of(one.burst, positive),
+                    "positive": shows(one.burst, positive),
+                    "confidence": one.probability,
+                    "called_positive": one.probability >= threshold,
+                    "light": one.light,
+                }
+                for one in decided
+            ],
             "failures": msgspec.to_builtins(failures),
         }
+
+    def _decided(
+        self, pictures: Sequence[LabelledPicture], images: Sequence[Said], progress: Callable[[int, int], None]
+    ) -> list[Said]:
+        """The verdict on each sequence that has a frame, by the light of most of its frames."""
+        lights = {one.burst[0].file: one.light for one in images}
+        bursts = sequences(pictures)
+        verdicts = self._all(self.score_sequence, bursts, progress)
+        return [
+            Said(burst, mean, _most([lights[one.file] for one in burst if one.file in lights]))
+            for burst, mean in zip(bursts, verdicts, strict=True)
+            if mean is not None
+        ]
 
     def _all(
         self, function: Callable[[Any], Any], items: Sequence[Any], progress: Callable[[int, int], None]
@@ -66,15 +90,20 @@ class Evaluator:
             progress(len(results), len(items))
         return results
 
-    def _picture(self, picture: LabelledPicture) -> float | PictureFailure:
+    def _picture(self, picture: LabelledPicture) -> Said | PictureFailure:
         try:
             image = model_input(read_picture(picture), self._bundle.manifest.input_size)
         except FrameError as error:
             return PictureFailure(picture.file, str(error))
-        return self._classifier().score(image)
+        return Said((picture,), self._classifier().score(image), light_of(image))
 
     def score_sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
         """The confidence of a sequence's verdict, as the trap gives it; None where no frame can be read."""
         readers = [partial(read_picture, picture) for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True, boxes=boxes_of(burst))
         return None if verdict is None else verdict.decision.confidence
+
+
+def _most(lights: Sequence[Light]) -> Light:
+    """The light of most frames; of the first in the alphabet where as many are of either, as `score_burst` has it."""
+    return max(sorted(set(lights)), key=lights.count, default="day")

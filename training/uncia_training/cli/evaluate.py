@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import read_bundle
@@ -12,6 +13,7 @@ from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
+from uncia_training.report.tables import figure
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
@@ -43,5 +45,23 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
     for name in ("images", "sequences"):
         print(f"{name}: {figures_line(report[name])}")
+    _print_sequences(report)
     print(*summed.lines(), sep="\n")
     return 0
+
+
+def _print_sequences(report: dict[str, Any]) -> None:
+    """What is found and what is taken for it, beside what always saying no would reach; by light and by label."""
+    whole = report["sequences"]
+    print(
+        f"  recall {figure(whole, 'recall')}, false alarms {whole['false_alarms']} of "
+        f"{whole['n'] - whole['positives']} ({figure(whole, 'false_positive_rate')}) at {whole['threshold']}; "
+        f"always no is right in {figure(whole, 'always_no_accuracy')}"
+    )
+    for light, one in report["light"].items():
+        print(
+            f"  {light}: n {one['n']}, recall {figure(one, 'recall')}, false alarms {one['false_alarms']} of "
+            f"{one['n'] - one['positives']}"
+        )
+    for label, one in report["labels"].items():
+        print(f"  {label}: {one['called_positive']} of {one['n']} called positive ({figure(one, 'share')})")

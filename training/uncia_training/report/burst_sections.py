@@ -3,8 +3,7 @@
 Decides the words and tables; what is told is `burst_table`.
 """
 
-from uncia_training.report.tables import Content, count, table, text
-from uncia_training.report.writer import figure
+from uncia_training.report.tables import Content, count, figure, table, text
 
 MOST_BURSTS, MOST_FRAMES = 40, 12
 

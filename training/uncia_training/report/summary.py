@@ -6,8 +6,7 @@ which of them these data cannot tell apart; and that sources may have been told 
 
 from uncia_training.comparison.systems import OURS
 from uncia_training.fitting.resampling import AT_1_PERCENT, FALSE_POSITIVE_RATE
-from uncia_training.report.tables import Content, count, text
-from uncia_training.report.writer import figure
+from uncia_training.report.tables import Content, count, figure, text
 
 TITLES = {
     AT_1_PERCENT: "recall of sequences at 1 % false alarms",

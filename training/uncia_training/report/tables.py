@@ -4,8 +4,6 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from uncia_training.report.writer import figure
-
 Content = dict[str, Any]
 
 
@@ -45,3 +43,17 @@ def count(value: float) -> str:
 def text(value: object) -> str:
     """Anything as text that HTML shows as it is."""
     return html.escape(str(value))
+
+
+def figure(figures: Content, name: str, digits: int = 3, signed: bool = False) -> str:
+    """One figure with its interval, or a dash; `signed` shows which way a difference goes."""
+    value, spread = figures.get(name), figures.get(f"{name}_interval")
+    if value is None:
+        return "–"
+    ends = f" ({_number(spread[0], digits, signed)} to {_number(spread[1], digits, signed)})" if spread else ""
+    return _number(value, digits, signed) + ends
+
+
+def _number(value: float, digits: int, signed: bool) -> str:
+    rounded = round(value, digits) + 0.0  # no minus before a zero
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -30,6 +30,7 @@ from uncia_training.fitting.resampling import Dealt
 from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 from uncia_training.report.burst_table import never_learnt_from, regions
 from uncia_training.report.ranking import ranking
+from uncia_training.report.tables import figure
 from uncia_training.run_folder import surroundings
 
 SCHEMA = "uncia.comparison/1"
@@ -245,17 +246,3 @@ def line(figures: dict[str, Any], names: Sequence[str] = ("accuracy", "roc_auc",
     """Figures with their intervals, for a terminal; beside accuracy what always saying no would reach."""
     told = ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
     return f"{told}; always no {figure(figures, 'always_no_accuracy')}"
-
-
-def figure(figures: dict[str, Any], name: str, digits: int = 3, signed: bool = False) -> str:
-    """One figure with its interval, or a dash; `signed` shows which way a difference goes."""
-    value, spread = figures.get(name), figures.get(f"{name}_interval")
-    if value is None:
-        return "–"
-    ends = f" ({_number(spread[0], digits, signed)} to {_number(spread[1], digits, signed)})" if spread else ""
-    return _number(value, digits, signed) + ends
-
-
-def _number(value: float, digits: int, signed: bool) -> str:
-    rounded = round(value, digits) + 0.0  # no minus before a zero
-    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,0 +1,89 @@
+"""Figures of what a bundle said of labelled pictures and sequences: overall, by light, and by label.
+
+Decides what is counted, and that intervals draw whole places where the data name them, else sequences.
+"""
+
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from uncia_contract.pictures.light import Light
+from uncia_contract.runs.labels import LabelledPicture, sequence_key, shows
+from uncia_training.fitting.intervals import of_share
+from uncia_training.fitting.metrics import figures
+from uncia_training.fitting.resampling import Dealt, bootstrap
+
+Burst = Sequence[LabelledPicture]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the bundle said of one picture or one sequence, and by which light it was taken."""
+
+    burst: Burst
+    probability: float
+    light: Light
+
+
+def label_of(burst: Burst, positive: Collection[str]) -> str:
+    """The first positive label that a frame shows, else that of the first frame."""
+    return next((one.label for one in burst if one.label in positive), burst[0].label)
+
+
+def said_figures(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
+    """The figures of all, with the number of false alarms."""
+    found = figures(_dealt(said, positive), threshold).as_dict()
+    negatives = found["n"] - found["positives"]
+    alarms = round((found["false_positive_rate"] or 0.0) * negatives)
+    return {**found, "threshold": threshold, "accuracy": found["accuracy"] or 0.0, "false_alarms": alarms}
+
+
+def by_light(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
+    """The figures of each light."""
+    return {
+        light: said_figures([one for one in said if one.light == light], positive, threshold)
+        for light in sorted({one.light for one in said})
+    }
+
+
+def by_label(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
+    """Of each label how many were called positive: what is found of a positive one, false alarms of any other."""
+    return {
+        label: _called([one for one in said if label_of(one.burst, positive) == label], label in positive, threshold)
+        for label in sorted({label_of(one.burst, positive) for one in said})
+    }
+
+
+def _called(said: Sequence[Said], is_positive: bool, threshold: float) -> dict[str, Any]:
+    called = np.array([one.probability >= threshold for one in said])
+    dealt = _dealt(said, ())
+    everywhere = Dealt(np.zeros(len(said), bool), dealt.scores, dealt.units)
+    drawn = bootstrap(everywhere, threshold)["false_positive_rate"]
+    return {
+        "n": len(said),
+        "positive": is_positive,
+        "called_positive": int(called.sum()),
+        "share": float(called.mean()),
+        "share_interval": of_share(float(called.mean()), drawn, len(said), everywhere.negative_units),
+    }
+
+
+def _dealt(said: Sequence[Said], positive: Collection[str]) -> Dealt:
+    """Once, for a bundle is one fit; by places, or by sequences where the items of a class are of one place."""
+    truth = np.array([shows(one.burst, positive) for one in said], bool)
+    scores = np.array([[one.probability for one in said]], np.float64)
+    places = Dealt(truth, scores, _numbers([_place(one.burst[0]) for one in said]))
+    if 1 not in (places.positive_units, places.negative_units):
+        return places
+    return Dealt(truth, scores, _numbers([sequence_key(one.burst[0]) for one in said]))
+
+
+def _place(picture: LabelledPicture) -> Hashable:
+    return ("place", picture.source, picture.location) if picture.location else sequence_key(picture)
+
+
+def _numbers(names: Sequence[Hashable]) -> Any:
+    first = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([first[name] for name in names], np.intp)
