@@ -124,6 +124,7 @@ def _write(folder: Path, content: str, html: str) -> None:
 def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
     from uncia_training.comparison.compare import MISSING
     from uncia_training.comparison.systems import OURS
+    from uncia_training.report.ranking import ranking_lines
     from uncia_training.report.writer import line
 
     for warning in content["warnings"]:
@@ -142,6 +143,8 @@ def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
             print(f"  on int8    {line(system['int8']['frames'])} (as a bundle on the trap)")
         if "random_split" in system:
             print(f"  leaking    {line(system['random_split']['frames'])} (random split: what leakage would claim)")
+    for sentence in ranking_lines(content):
+        print(sentence)
     print(f"report: {out / 'report.html'}")
     if left:
         print(f"next: uncia-convert bundle {out} --system {left[-1] if OURS not in left else OURS} --out FILE")

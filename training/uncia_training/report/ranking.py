@@ -9,9 +9,10 @@ from itertools import combinations
 from typing import Any
 
 from uncia_training.fitting.metrics import Figures
-from uncia_training.fitting.resampling import AT_1_PERCENT
+from uncia_training.fitting.resampling import AT_1_PERCENT, FALSE_POSITIVE_RATE
+from uncia_training.report.tables import Content, figure
 
-BY = (AT_1_PERCENT, "average_precision")
+BY = {AT_1_PERCENT: "recall of sequences at 1 % false alarms", "average_precision": "average precision of sequences"}
 
 
 def ranking(systems: Mapping[str, Figures]) -> dict[str, Any]:
@@ -41,3 +42,31 @@ def _pair(name: str, one: str, other: str, systems: Mapping[str, Figures]) -> di
         "exceeds_by_interval": spread,
         "told_apart": spread is not None and (spread[0] > 0 or spread[1] < 0),
     }
+
+
+def ranking_lines(content: Content) -> list[str]:
+    """Sentences of a report: by each figure the systems from the best on, and which the data cannot tell apart."""
+    sequences = content["systems"][0]["sequences"]
+    negatives = sequences["n"] - sequences["positives"]
+    lines = []
+    for name, found in content["ranking"].items():
+        if len(found["systems"]) < 2:
+            continue
+        order = ", ".join(f"{one['name']} {figure(one, 'value')}" for one in found["systems"])
+        most = f" (at most {int(FALSE_POSITIVE_RATE * negatives)} of {negatives})" if name == AT_1_PERCENT else ""
+        lines.append(f"By {BY[name]}{most}: {order}. {_told(found['systems'], found['pairs'])}")
+    return lines
+
+
+def _told(systems: list[Content], pairs: list[Content]) -> str:
+    """Of each system, those below it that the data cannot tell it from."""
+    if all(one["told_apart"] for one in pairs):
+        return "The data tell all of them apart."
+    if not any(one["told_apart"] for one in pairs):
+        return "The data cannot tell any two of them apart."
+    equal = {
+        system["name"]: [one["other"] for one in pairs if one["one"] == system["name"] and not one["told_apart"]]
+        for system in systems
+    }
+    parts = [f"{name} from {', '.join(others)}" for name, others in equal.items() if others]
+    return f"The data cannot tell {'; nor '.join(parts)}."

@@ -5,20 +5,16 @@ which of them these data cannot tell apart; and that sources may have been told 
 """
 
 from uncia_training.comparison.systems import OURS
-from uncia_training.fitting.resampling import AT_1_PERCENT, FALSE_POSITIVE_RATE
+from uncia_training.report.ranking import ranking_lines
 from uncia_training.report.tables import Content, count, figure, text
 
-TITLES = {
-    AT_1_PERCENT: "recall of sequences at 1 % false alarms",
-    "average_precision": "average precision of sequences",
-}
 NEARLY_ALL = 0.9  # of the positives in one source: then a source tells the class
 
 
 def summary(content: Content, name: str) -> str:
     """Of the system that is shown, as a list."""
     shown = next(one for one in content["systems"] if one["name"] == name)
-    lines = [_found(shown, content), *_ranks(content, shown), *_one_source(shown), *_unseen(content, name)]
+    lines = [_found(shown, content), *map(text, ranking_lines(content)), *_one_source(shown), *_unseen(content, name)]
     return '<ul class="short">' + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
 
 
@@ -33,34 +29,6 @@ def _found(shown: Content, content: Content) -> str:
         f"{alarms} of {negatives} others for it: {figures['false_alarms_per_day']:.2f} false alarms a day where a trap "
         f"records {rate:.3g} other sequences a day."
     )
-
-
-def _ranks(content: Content, shown: Content) -> list[str]:
-    """By each figure the systems from the best on, and which pairs of them the data cannot tell apart."""
-    figures = shown["sequences"]
-    negatives = figures["n"] - figures["positives"]
-    lines = []
-    for key, found in content["ranking"].items():
-        if len(found["systems"]) < 2:
-            continue
-        order = ", ".join(f"{text(one['name'])} {figure(one, 'value')}" for one in found["systems"])
-        most = f" (at most {int(FALSE_POSITIVE_RATE * negatives)} of {negatives})" if key == AT_1_PERCENT else ""
-        lines.append(f"By {TITLES[key]}{most}: {order}. {_told(found['systems'], found['pairs'])}")
-    return lines
-
-
-def _told(systems: list[Content], pairs: list[Content]) -> str:
-    """Of each system, those below it that the data cannot tell it from."""
-    if all(one["told_apart"] for one in pairs):
-        return "The data tell all of them apart."
-    if not any(one["told_apart"] for one in pairs):
-        return "The data cannot tell any two of them apart."
-    equal = {
-        system["name"]: [one["other"] for one in pairs if one["one"] == system["name"] and not one["told_apart"]]
-        for system in systems
-    }
-    parts = [f"{text(name)} from {text(', '.join(others))}" for name, others in equal.items() if others]
-    return f"The data cannot tell {'; nor '.join(parts)}."
 
 
 def _one_source(shown: Content) -> list[str]:
