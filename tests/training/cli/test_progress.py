@@ -1,50 +1,63 @@
 """What a long command tells where there is no terminal: a line a minute, with rate and time left."""
 
-import itertools
+import threading
 
 import pytest
 
-from uncia_training.cli.progress import line_reporter, progress_bars
+from uncia_training.cli import progress
+from uncia_training.cli.progress import ProgressLines, _tell_until, progress_bars
 
 
-def told(capsys: pytest.CaptureFixture[str], step_s: float, counts: list[int], total: int) -> list[str]:
-    """The lines after each count of pictures, so many seconds between them."""
-    seconds = itertools.count()
-    report = line_reporter(lambda: next(seconds) * step_s)
-    for done in counts:
-        report("pictures", done, total)
+def lines_of(reports: dict[int, tuple[str, int, int]], until_s: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines of so many seconds, in which something is reported at some of them."""
+    now = 0
+    lines = ProgressLines(lambda: now)
+
+    def ended(seconds: float) -> bool:
+        nonlocal now
+        for _ in range(int(seconds)):
+            now += 1
+            if now in reports:
+                lines.report(*reports[now])
+        return now > until_s
+
+    _tell_until(lines, ended)
     return capsys.readouterr().err.splitlines()
 
 
 def test_a_line_a_minute_tells_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
     """Ten a second: six lines in six minutes, though there is something to tell every second."""
-    lines = told(capsys, 1.0, [10 * second for second in range(361)], 7200)
+    lines = lines_of({second: ("pictures", 10 * (second - 1), 7200) for second in range(1, 361)}, 360, capsys)
     assert len(lines) == 6
     assert lines[0] == "uncia-train: pictures: 590 of 7200, 10.0/s, about 11 min left"
 
 
+def test_a_step_that_has_nothing_new_to_tell_is_not_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    """One fit that takes three minutes, of unknown length."""
+    assert lines_of({1: ("choosing the penalty", 0, 0)}, 200, capsys) == ["uncia-train: choosing the penalty"] * 3
+
+
 def test_a_short_command_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Under a minute."""
-    assert told(capsys, 1.0, list(range(50)), 50) == []
+    assert lines_of({1: ("pictures", 1, 50)}, 50, capsys) == []
 
 
 def test_what_an_earlier_run_left_is_not_counted_as_speed(capsys: pytest.CaptureFixture[str]) -> None:
     """A command that goes on begins with what is done."""
-    assert told(capsys, 40.0, [5000, 5600], 6200) == ["uncia-train: pictures: 5600 of 6200, 15.0/s, about 1 min left"]
-
-
-def test_a_step_of_unknown_length_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a count there is no rate."""
-    assert told(capsys, 61.0, [0], 0) == ["uncia-train: pictures"]
+    lines = lines_of({20: ("pictures", 5000, 6200), 60: ("pictures", 5600, 6200)}, 110, capsys)
+    assert lines == ["uncia-train: pictures: 5600 of 6200, 15.0/s, about 1 min left"]
 
 
 def test_lines_stand_in_for_bars_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the block that every command uses."""
-    seconds = itertools.count()
-    monkeypatch.setattr("uncia_training.cli.progress.line_reporter.__defaults__", (lambda: next(seconds) * 61.0,))
+    """Through the block that every command uses; its thread ends with it."""
+    told = threading.Event()
+    monkeypatch.setattr(progress, "EVERY_S", 0.001)
+    monkeypatch.setattr(progress, "_line", lambda *of: told.set() or f"{of[0]} {of[1]}")
+    before = threading.active_count()
     with progress_bars() as report:
-        report("features", 0, 10)
         report("features", 5, 10)
-    assert capsys.readouterr().err.splitlines()[-1].startswith("uncia-train: features: 5 of 10")
+        assert told.wait(30)
+    assert threading.active_count() == before
+    assert "uncia-train: features 5" in capsys.readouterr().err

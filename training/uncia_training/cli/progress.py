@@ -1,6 +1,7 @@
 """What every long command of `uncia-train` shows: bars on a terminal, elsewhere a line a minute; its interruption."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,27 +30,46 @@ def progress_bars() -> Iterator[ReportProgress]:
     A bar a step on a terminal; else a line a minute, for logs and batch systems.
     """
     with make_bars() as bars:
-        yield line_reporter() if bars.disable else reporter(bars)
+        if not bars.disable:
+            yield reporter(bars)
+            return
+        lines, ended = ProgressLines(), threading.Event()
+        thread = threading.Thread(target=_tell_until, args=(lines, ended.wait), daemon=True)
+        thread.start()
+        try:
+            yield lines.report
+        finally:
+            ended.set()
+            thread.join()
 
 
-def line_reporter(clock: Callable[[], float] = time.monotonic) -> ReportProgress:
-    """The function that prints where the work stands, at most once a minute."""
-    begun: dict[str, tuple[float, int]] = {}
-    told = clock()
+class ProgressLines:
+    """Where the work stands, as a line."""
 
-    def report(step: str, done: int, total: int) -> None:
-        nonlocal told
-        now = clock()
-        since, had = begun.setdefault(step, (now, done))
-        if now - told >= EVERY_S:
-            told = now
-            print(
-                f"uncia-train: {_line(step, done, total, (done - had) / max(now - since, 1e-9))}",
-                file=sys.stderr,
-                flush=True,
-            )
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._now: tuple[str, int, int] | None = None
 
-    return report
+    def report(self, step: str, done: int, total: int) -> None:
+        """Notes how many parts of a step are done, of how many (0: unknown)."""
+        self._begun.setdefault(step, (self._clock(), done))
+        self._now = step, done, total
+
+    def line(self) -> str | None:
+        """The step that was told of last, with its rate; None before there is one."""
+        if self._now is None:
+            return None
+        step, done, total = self._now
+        since, had = self._begun[step]
+        return _line(step, done, total, (done - had) / max(self._clock() - since, 1e-9))
+
+
+def _tell_until(lines: ProgressLines, ended: Callable[[float], bool]) -> None:
+    """Prints a line a minute until it is ended, also while a step has nothing new to tell."""
+    while not ended(EVERY_S):
+        if (line := lines.line()) is not None:
+            print(f"uncia-train: {line}", file=sys.stderr, flush=True)
 
 
 def _line(step: str, done: int, total: int, rate: float) -> str:
