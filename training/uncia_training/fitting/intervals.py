@@ -41,10 +41,13 @@ def of_share(share: float, drawn: Numbers, items: int, units: int) -> Interval |
 def of_ranking(value: float, drawn: Numbers, units: int) -> Interval | None:
     """Of a figure of a ranking; `units` is the smaller number of those with and those without positives.
 
-    A perfect ranking orders as many disjoint pairs of units right: the exact interval of that many trials.
+    A perfect ranking orders as many disjoint pairs of units right: the exact interval of that many trials, and of what
+    draws reach (recall of 0 at a rate of false alarms may be due to a single negative).
     """
     if value in (0.0, 1.0):
-        return exact(value * units, units)
+        low, high = exact(value * units, units)
+        reached = np.nanpercentile(drawn, [100 * OUTSIDE, 100 * (1 - OUTSIDE)]).tolist()
+        return min(low, *reached), max(high, *reached)
     spread = float(np.nanstd(drawn, ddof=1))
     if units < 2 or np.isnan(spread):
         return None
