@@ -37,6 +37,12 @@ def test_a_step_that_has_nothing_new_to_tell_is_not_silent(capsys: pytest.Captur
     assert lines_of({1: ("choosing the penalty", 0, 0)}, 200, capsys) == ["uncia-train: choosing the penalty"] * 3
 
 
+def test_a_slow_step_is_told_by_the_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two fits in the first minute."""
+    lines = lines_of({1: ("fits", 0, 10), 50: ("fits", 2, 10)}, 70, capsys)
+    assert lines == ["uncia-train: fits: 2 of 10, 2.0/min, about 4 min left"]
+
+
 def test_a_short_command_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """Under a minute."""
     assert lines_of({1: ("pictures", 1, 50)}, 50, capsys) == []

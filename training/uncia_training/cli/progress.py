@@ -75,7 +75,7 @@ def _tell_until(lines: ProgressLines, ended: Callable[[float], bool]) -> None:
 def _line(step: str, done: int, total: int, rate: float) -> str:
     """Such as `pictures: 350 of 875, 5.8/s, about 2 min left`."""
     counted = f": {done}" + (f" of {total}" if total else "") if done else ""
-    speed = f", {rate:.1f}/s" if rate else ""
+    speed = f", {rate:.1f}/s" if rate >= 1 else f", {rate * 60:.1f}/min" if rate else ""
     left = f", about {(total - done) / rate / 60:.0f} min left" if total and rate else ""
     return f"{step}{counted}{speed}{left}"
 
