@@ -383,6 +383,7 @@ CELLS = [
 CELLS += ["../../etc/passwd", "https://x", "é", "99999999999999999999", "label:x|label:", "animal", "machine", "event"]
 
 
+@pytest.mark.heavy
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(table=st.sampled_from(TABLES), line=st.integers(0, 5), column=st.integers(0, 12), cell=st.sampled_from(CELLS))
 def test_whatever_a_cell_holds_is_taken_or_refused(stored, small, table, line, column, cell):

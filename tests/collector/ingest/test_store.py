@@ -169,6 +169,7 @@ def test_listing_paths_lead_to_the_files(stored, sent):
     assert hashes == [file["sha256"] for file in row["files"]] and json.dumps(row)
 
 
+@pytest.mark.heavy
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_any_batches_and_repeats_end_the_same(stored, make_sequence, make_jpeg, data):

@@ -201,6 +201,7 @@ def test_a_changed_file_is_a_new_file(place: Place) -> None:
     assert names(place.bursts(1)) == [["A1.JPG"]]
 
 
+@pytest.mark.heavy
 def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand pictures at once: the first bursts go before the last file is read, none is torn, each file beats."""
     for n in range(200):

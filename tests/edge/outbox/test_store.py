@@ -240,6 +240,7 @@ Step = st.tuples(
 )
 
 
+@pytest.mark.heavy
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(Step, max_size=20))
 def test_whatever_happens_the_depth_and_the_files_agree_with_the_table(

@@ -86,6 +86,7 @@ def cover(survey: Survey, times: int, draws: int, seed: int) -> tuple[dict, dict
     return held(found), held(by_sequence), float(np.mean(told))
 
 
+@pytest.mark.heavy
 def test_intervals_hold_the_truth_where_places_are_held_out() -> None:
     """Of 200 surveys of 24 places that show one class each."""
     covered, by_sequence, told_apart = cover(Survey(24, 8, 2.0, 0.7, mixed=False), times=200, draws=400, seed=1)

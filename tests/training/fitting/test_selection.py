@@ -44,6 +44,7 @@ def test_every_fold_holds_out_positives() -> None:
     assert {int(fold) for fold, label in zip(folds, one.labels, strict=True) if label} == {0, 1, 2, 3, 4}
 
 
+@pytest.mark.heavy
 def test_the_strongest_penalty_that_cannot_be_told_from_the_best_is_chosen() -> None:
     """Breiman's rule, against a table made by hand from the trials themselves."""
     one = samples()
