@@ -12,14 +12,14 @@ from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.model.manifest import Backbone, Manifest
 
 
-def make_manifest(threshold: float = 0.5) -> Manifest:
+def make_manifest(threshold: float = 0.5, positive: tuple[str, ...] = ("snow_leopard",)) -> Manifest:
     """Of a tiny model with the rules as they are by default."""
     return Manifest(
         name="told",
         version=1,
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        labels=("other", "snow_leopard"),
-        positive_labels=("snow_leopard",),
+        labels=("other", *positive),
+        positive_labels=positive,
         input_size=(32, 32),
         backbone=Backbone("told", "pooled", 2),
         burst_rule=BurstRule(),

@@ -70,13 +70,14 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
     region = frame.region
     return replace(
         _taken(sequence, index),
-        label=classifier.manifest.positive_labels[0],
+        label=verdict.label,
         score=frame.score,
         region=(region.left, region.top, region.width, region.height) if region else None,
         confidence=verdict.decision.confidence,
         threshold=classifier.manifest.decision_rule.threshold,
         positive=verdict.decision.positive,
         damaged=verdict.damaged.get(index),
+        probabilities=verdict.probabilities or None,
     )
 
 

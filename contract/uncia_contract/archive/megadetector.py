@@ -6,6 +6,8 @@ picture where there is none), our label's probability as its confidence and firs
 #2 A picture that could not be read has `failure` and null detections.
 #3 `info` has the sum of what was found, as `pictures`, where it is known.
 #4 One that is damaged and was scored all the same says so in a field of ours, `damaged`.
+#5 Of a bundle with several positive labels the confidence is the picture's, for all of them together; the
+classifications are each label's mean over the sequence.
 """
 
 import json
@@ -102,9 +104,9 @@ def _image(picture: ScoredPicture, numbers: dict[str, str]) -> dict[str, Any]:
 
 
 def _detection(picture: ScoredPicture, score: float, numbers: dict[str, str]) -> dict[str, Any]:
-    number = numbers.setdefault(picture.label or "positive", str(len(numbers)))
-    classes: list[list[Any]] = sorted(
-        [[number, round(score, 6)], ["0", round(1.0 - score, 6)]], key=lambda pair: -float(pair[1])
-    )
+    of_each = picture.probabilities or {picture.label or "positive": score}  # #5
+    known = {numbers.setdefault(label, str(len(numbers))): one for label, one in of_each.items()}
+    pairs = [*known.items(), ("0", max(0.0, 1.0 - sum(known.values())))]
+    classes = [[number, round(one, 6)] for number, one in sorted(pairs, key=lambda pair: -round(pair[1], 6))]
     box = [round(part, 6) for part in picture.region or WHOLE]
     return {"category": "1", "conf": round(score, 6), "bbox": box, "classifications": classes}

@@ -1,12 +1,14 @@
 """Writes scores as CSV: one line a picture, for programs that join tables, and on request for spreadsheets.
 
 Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
-known; boxes are fractions. Texts are exact: a name is the name that the file has. Only a table for spreadsheets guards
+known; boxes are fractions; `probabilities` is a JSON object, each positive label's mean over the sequence, empty where
+there is one label. Texts are exact: a name is the name that the file has. Only a table for spreadsheets guards
 them (#1): a text that a spreadsheet would run as a formula gets an apostrophe in front.
 """
 
 import csv
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from uncia_contract.archive.scored_picture import ScoredPicture
@@ -14,7 +16,7 @@ from uncia_contract.archive.scored_picture import ScoredPicture
 COLUMNS = (
     *("file", "trap", "sequence", "datetime", "label", "score"),
     *("left", "top", "width", "height"),
-    *("confidence", "threshold", "positive", "failure", "damaged"),
+    *("confidence", "threshold", "positive", "failure", "damaged", "probabilities"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -40,7 +42,17 @@ def _row(picture: ScoredPicture) -> list[object]:
     taken_at = None if picture.taken_at is None else picture.taken_at.isoformat()
     region = picture.region or (None,) * 4
     decided = (picture.confidence, picture.threshold, picture.positive, picture.failure, picture.damaged)
-    return [picture.file, picture.trap, picture.sequence, taken_at, picture.label, picture.score, *region, *decided]
+    of_each = label_text(picture.probabilities)
+    named = (picture.file, picture.trap, picture.sequence, taken_at, picture.label, picture.score)
+    return [*named, *region, *decided, of_each]
+
+
+def label_text(probabilities: Mapping[str, float] | None) -> str | None:
+    """Each label's probability as a JSON object, the likeliest first; None where there is none."""
+    if not probabilities:
+        return None
+    likeliest_first = sorted(probabilities, key=probabilities.__getitem__, reverse=True)
+    return json.dumps({label: round(probabilities[label], 6) for label in likeliest_first}, ensure_ascii=False)
 
 
 def _field(value: object) -> object:

@@ -12,8 +12,10 @@ from uncia_contract.pictures.picture_sum import PictureSum
 class ScoredPicture:
     """A picture and what was thought of it.
 
-    `file` is a relative path with forward slashes. `score` is the probability of `label` in [0, 1], None where early
-    exit spared the picture; `region` is (left, top, width, height) in fractions of the oriented picture, None for all
+    `file` is a relative path with forward slashes. `label` is its sequence's likeliest positive label. `score` is the
+    picture's probability in [0, 1] of that label, of all positive labels together where there are several; None where
+    early exit spared the picture. `probabilities` holds each positive label's mean over the sequence, None where there
+    is one label. `region` is (left, top, width, height) in fractions of the oriented picture, None for all
     of it. `taken_at` has no zone where none is known. `failure` names why it could not be scored at all. `confidence`
     is its sequence's, the number that decided. `damaged` says what is wrong with a picture that was
     scored all the same.
@@ -31,6 +33,7 @@ class ScoredPicture:
     threshold: float | None = None
     positive: bool | None = None
     damaged: str | None = None
+    probabilities: dict[str, float] | None = None
 
 
 def sum_of(pictures: Iterable[ScoredPicture], left_out: Mapping[LeftOut, int]) -> PictureSum:

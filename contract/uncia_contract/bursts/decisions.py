@@ -1,11 +1,12 @@
 """From frame scores to a verdict on the sequence (DESIGN 3): the mean decides, and negatives may stop early.
 
 Decides positive or not, which frames are scored in which order, and when scoring the rest cannot change the verdict.
-The published confidence is the number that decided.
+The published confidence is the number that decided. Of several positive labels the sum decides; the label with the
+highest mean names the sequence.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Annotated, Literal
@@ -75,6 +76,11 @@ def decide(scores: Sequence[float], rule: DecisionRule, frames: int | None = Non
     if confidence >= rule.threshold:
         raise ValueError(f"{frames - len(scores)} of {frames} frames are not scored and could still decide")
     return Decision(confidence, positive=False, upper_bound=True)
+
+
+def label_means(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each label's probabilities over the frames that were scored, in the labels' order."""
+    return {label: math.fsum(score[label] for score in scores) / len(scores) for label in (scores[0] if scores else ())}
 
 
 class EarlyExit:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from uncia_contract.errors import UNDECODABLE, MessageError
 
@@ -19,6 +19,7 @@ MAX_RECORD_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 MAX_PREVIEW_BYTES = 64 * 1024
 MAX_PIECE_BYTES = 64 * 1024
+MAX_LABELS = 1000
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -83,6 +84,8 @@ class SequenceRecord(Struct, frozen=True):
 
     `confidence` is the number that decided: the mean of the frames' probabilities. For a negative that was
     settled early it is the upper bound that could not reach the threshold, and `upper_bound` is True.
+    `label` is the likeliest positive label. Where the bundle has several, `probabilities` holds the mean of each over
+    the scored frames, and their sum decided; where it has one, the field is left out.
     `audit` marks a rejected sequence that was sent for estimating the miss rate. `event` ties together the
     sequences that a never-ending burst was cut into. `preview` shows the best frame until its original has arrived; it
     is left out where the link is too thin for it.
@@ -106,6 +109,7 @@ class SequenceRecord(Struct, frozen=True):
     audit: bool = False
     historical: bool = False
     preview: Preview | None = None
+    probabilities: Annotated[dict[Name, Probability], Meta(max_length=MAX_LABELS)] | UnsetType = UNSET
     schema: Literal["uncia.sequence/1"] = "uncia.sequence/1"
 
 

@@ -32,6 +32,18 @@ class NotedScore(float):
         return noted
 
 
+class LabelledScore(float):
+    """The probability of several positive labels together; `labels` holds that of each, in the manifest's order."""
+
+    labels: dict[str, float]
+
+    def __new__(cls, score: float, labels: dict[str, float]) -> "LabelledScore":
+        """Equal to the score."""
+        labelled = super().__new__(cls, score)
+        labelled.labels = labels
+        return labelled
+
+
 class FrameScorer(Protocol):
     """What scoring needs of a classifier; a test may stand in with less than a bundle.
 
@@ -43,7 +55,10 @@ class FrameScorer(Protocol):
         """The rules, and which labels are positive."""
 
     def score(self, image: NDArray[np.uint8]) -> float:
-        """Probability of the positive labels together for one uint8 (height, width, 3) model input."""
+        """Probability of the positive labels together for one uint8 (height, width, 3) model input.
+
+        A `LabelledScore` where it knows the probability of each of several.
+        """
 
 
 class Classifier:
@@ -66,6 +81,7 @@ class Classifier:
         self._head = bundle.head
         self._packed_probes = bundle.members[PROBES]  # a megabyte or more when read
         self._positive = bundle.manifest.positive_columns
+        self._labels = {label: bundle.manifest.labels.index(label) for label in bundle.manifest.positive_labels}
         self._interpreter = Interpreter(bundle.members[model], threads, delegate)
         self._features = _features_output(self._interpreter.outputs, self._head.features)
         if self._interpreter.size != self.manifest.input_size:
@@ -91,8 +107,15 @@ class Classifier:
         return row
 
     def score(self, image: NDArray[np.uint8]) -> float:
-        """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input."""
-        return positive_probability(self.probabilities(image), self._positive)
+        """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input.
+
+        A `LabelledScore` where the bundle has several.
+        """
+        row = self.probabilities(image)
+        score = positive_probability(row, self._positive)
+        if len(self._labels) == 1:
+            return score
+        return LabelledScore(score, {label: float(row[column]) for label, column in self._labels.items()})
 
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.bursts.backgrounds import Background
-from uncia_contract.bursts.decisions import Decision, DecisionRule, EarlyExit
+from uncia_contract.bursts.decisions import Decision, DecisionRule, EarlyExit, label_means
 from uncia_contract.bursts.regions import RegionChoice, region_about, regions
-from uncia_contract.model.classifier import FrameScorer
+from uncia_contract.model.classifier import FrameScorer, LabelledScore
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring.burst_decoder import BurstDecoder, ReadPicture, Thumbnails
@@ -56,11 +56,15 @@ class FrameResult:
 class SequenceVerdict:
     """The verdict on a burst, with a result for each frame, in the burst's order; `failures` names frames by index.
 
+    `label` is the likeliest positive label. `probabilities` holds the mean of each over the scored frames, in the
+    manifest's order; it is empty where the bundle has one positive label.
     `background` is the trap's rolling background after this burst, where one was given. `damaged` says what is wrong
     with frames that were scored all the same, by index; of streams it is not asked.
     """
 
     decision: Decision
+    label: str
+    probabilities: dict[str, float]
     frames: tuple[FrameResult, ...]
     failures: dict[int, str]
     background: Background | None = None
@@ -109,8 +113,15 @@ def score_burst(
     unread = FrameResult(None, None, "unreadable")
     results = [unread] * len(pictures)
     for index, choice in choices.items():
-        results[index] = FrameResult(scores.get(index), choice.region, choice.reason)
-    return SequenceVerdict(decision, tuple(results), seen.failures, updated, seen.damaged)
+        results[index] = FrameResult(_plain(scores.get(index)), choice.region, choice.reason)
+    means = label_means([score.labels for score in scores.values() if isinstance(score, LabelledScore)])
+    label = max(means, key=means.__getitem__, default=manifest.positive_labels[0])
+    return SequenceVerdict(decision, label, means, tuple(results), seen.failures, updated, seen.damaged)
+
+
+def _plain(score: float | None) -> float | None:
+    """Without its labels, of which the verdict holds the means."""
+    return float(score) if isinstance(score, LabelledScore) else score
 
 
 def expected_view(

@@ -129,7 +129,8 @@ def _line(scored: tuple[ScoredPicture, ...], decided: ScoredPicture) -> str:
     verdict = "POSITIVE" if decided.positive else "negative"
     spared = any(picture.score is None and picture.failure is None for picture in scored)
     damaged = sum(picture.damaged is not None for picture in scored)
-    told = f"  {damaged} damaged" if damaged else ""
+    told = f"  {decided.label}" if decided.positive and decided.probabilities else ""
+    told += f"  {damaged} damaged" if damaged else ""
     score = f"{'<=' if spared else '  '}{decided.confidence:.3f}"
     return f"{scored[0].file}  {len(scored):3d} frames  {score}  {verdict}{told}"
 

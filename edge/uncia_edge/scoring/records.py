@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import UNSET
+
 from uncia_contract.bursts.frames import Frame
 from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord
 from uncia_contract.model.manifest import Manifest
@@ -102,9 +104,10 @@ def make_record(
         upper_bound=verdict.decision.upper_bound,
         threshold=manifest.decision_rule.threshold,
         positive=verdict.decision.positive,
-        label=manifest.positive_labels[0],
+        label=verdict.label,
         bundle=bundle,
         failures=shortened(failed),
+        probabilities=verdict.probabilities or UNSET,
     )
 
 

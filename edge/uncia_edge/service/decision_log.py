@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import UnsetType
+
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import SequenceRecord
 from uncia_edge.scoring.records import EarlierSequence
@@ -81,6 +83,7 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
         return {"burst": burst, "reason": "no frame could be used", "failures": list(failures)}
     bound = "at most " if record.upper_bound else ""
     relation = "reaches" if record.positive else "stays below"
+    of_each = {} if isinstance(record.probabilities, UnsetType) else record.probabilities
     return {
         "id": record.id,
         "event": record.event,
@@ -97,4 +100,4 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
         "bundle": f"{record.bundle.name} {record.bundle.version}",
         "clock": record.clock.source if record.clock.synchronised else f"{record.clock.source}, not synchronised",
         "failures": list(failures),
-    }
+    } | ({"label": record.label, "probabilities": {k: round(v, 4) for k, v in of_each.items()}} if of_each else {})

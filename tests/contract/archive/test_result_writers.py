@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -102,12 +103,12 @@ def test_names_are_exact(name: str) -> None:
 
 
 def test_a_damaged_picture_is_scored_and_marked() -> None:
-    """In the table's last column, and in a field of ours that MegaDetector's format leaves room for (#4)."""
+    """In a column of the table, and in a field of ours that MegaDetector's format leaves room for (#4)."""
     picture = ScoredPicture("1.jpg", "x", 0.5, damaged="grey where data end early")
     table = io.StringIO(newline="")
     write_score_table(table, [picture])
     image = image_of(picture)
-    assert table.getvalue().splitlines()[1].endswith(",grey where data end early")
+    assert next(csv.DictReader(table.getvalue().splitlines()))["damaged"] == "grey where data end early"
     assert (image["damaged"], len(image["detections"])) == ("grey where data end early", 1)
 
 
@@ -116,6 +117,26 @@ def test_a_spreadsheet_runs_no_field_as_a_formula() -> None:
     table = io.StringIO(newline="")
     write_score_table(table, [ScoredPicture("=1+1", region=(-0.0, 0.0, 1.0, 1.0))], for_spreadsheets=True)
     assert table.getvalue().splitlines()[1].startswith("'=1+1,,,,,,-0,")
+
+
+TWO = {"snow_leopard": 0.125, "prey": 0.75}
+
+
+def test_several_labels_are_columns_and_classifications_of_their_own() -> None:
+    """The picture's confidence is for all of them together; which one it is, the sequence's means say."""
+    told = replace(SCORED, label="prey", probabilities=TWO)
+    table = io.StringIO(newline="")
+    write_score_table(table, [told, SCORED])
+    results = megadetector_results([told], "d", AT)
+    [found], named = results["images"][0]["detections"], results["classification_categories"]
+    rows = [row["probabilities"] for row in csv.DictReader(table.getvalue().splitlines())]
+    assert rows == ['{"prey": 0.75, "snow_leopard": 0.125}', ""]
+    assert [(named[n], p) for n, p in found["classifications"]] == [
+        ("prey", 0.75),
+        ("snow_leopard", 0.125),
+        ("other", 0.125),
+    ]
+    assert found["conf"] == 0.9
 
 
 def test_a_time_of_unknown_zone_is_written_without_one() -> None:

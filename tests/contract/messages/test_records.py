@@ -127,3 +127,16 @@ def test_a_missing_field_is_refused_by_name() -> None:
 def test_only_a_receipt_without_gaps_means_delivered() -> None:
     """A stored record with a missing frame is not delivered."""
     assert [Receipt("a", True).complete, Receipt("a", True, missing=(MissingFrame(0),)).complete] == [True, False]
+
+
+def test_a_record_of_one_label_is_what_it_was_before_labels_were_told_apart() -> None:
+    """No field more: what an older collector reads, byte for byte."""
+    assert "probabilities" not in _fields()
+
+
+def test_each_labels_probability_survives_the_round_trip() -> None:
+    """Of several positive labels; one out of bounds is refused."""
+    fields = _fields() | {"probabilities": {"prey": 0.25, "snow_leopard": 0.5}}
+    assert decode(msgspec.json.encode(fields), SequenceRecord).probabilities == {"prey": 0.25, "snow_leopard": 0.5}
+    with pytest.raises(MessageError, match="probabilities"):
+        decode(msgspec.json.encode(fields | {"probabilities": {"prey": 1.5}}), SequenceRecord)

@@ -12,7 +12,7 @@ import pytest
 
 from uncia_contract.errors import BundleError, RuntimeMissingError
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
+from uncia_contract.model.classifier import Classifier, LabelledScore, load_single_thread_classifier
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import MODEL, PROBES
 from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
@@ -133,3 +133,11 @@ def test_only_a_light_model_on_several_threads_is_loaded_twice(
     padding = b"\0" * int(megabytes * 1024 * 1024)
     bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes() + padding})
     assert (load_single_thread_classifier(bundle, Classifier(bundle, threads=threads)) is not None) == copied
+
+
+def test_several_positive_labels_are_scored_together_and_each(make_bundle: Callable[..., Bundle]) -> None:
+    """The sum is what decides; each label's part of it goes with it, in the manifest's order of positive labels."""
+    described = msgspec.structs.replace(make_bundle().manifest, positive_labels=("snow_leopard", "other"))
+    score = Classifier(make_bundle(described=described)).score(np.zeros((8, 8, 3), np.uint8))
+    assert isinstance(score, LabelledScore) and list(score.labels) == ["snow_leopard", "other"]
+    assert score == pytest.approx(sum(score.labels.values()))

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from support.early_exit import decide_early
+from support.fixed_scores import make_manifest
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule, regions
+from uncia_contract.model.classifier import LabelledScore
 from uncia_contract.model.manifest import Backbone, Manifest
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region
@@ -195,3 +197,47 @@ def test_one_thread_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) 
     expected = score_burst(pictures, Bright(), every_frame=True, workers=1)
     assert (len(single.seen), len(several.seen)) == (4, 1)
     assert verdict == expected
+
+
+class OfTwoLabels:
+    """Gives each frame the next pair of probabilities: of snow leopard and of prey."""
+
+    def __init__(self, *pairs: tuple[float, float]) -> None:
+        self.manifest = make_manifest(positive=("snow_leopard", "prey"))
+        self._pairs = iter(pairs)
+
+    def score(self, image: NDArray[np.uint8]) -> LabelledScore:
+        leopard, prey = next(self._pairs)
+        return LabelledScore(leopard + prey, {"snow_leopard": leopard, "prey": prey})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "label", "positive"),
+    [
+        ([(0.75, 0.0), (0.0, 0.5), (0.25, 0.0)], "snow_leopard", True),
+        ([(0.25, 0.75), (0.0, 0.25), (0.25, 0.0)], "prey", True),
+        ([(0.25, 0.25), (0.25, 0.25), (0.25, 0.25)], "snow_leopard", True),
+        ([(0.0, 0.25), (0.0, 0.0), (0.0, 0.0)], "prey", False),
+    ],
+    ids=["leopard in the mean", "prey in the mean", "neither reaches the threshold, their sum does", "nothing"],
+)
+def test_the_sum_decides_and_the_highest_mean_names_it(
+    pairs: list[tuple[float, float]], label: str, positive: bool
+) -> None:
+    """Of several positive labels; equal ones are called by the manifest's first."""
+    verdict = score_burst([Reader(jpeg((64, 48), seed)) for seed in range(3)], OfTwoLabels(*pairs), every_frame=True)
+    assert verdict is not None and (verdict.label, verdict.decision.positive) == (label, positive)
+    assert sum(verdict.probabilities.values()) == verdict.decision.confidence
+
+
+def test_means_of_a_burst_that_stopped_early_are_those_of_the_scored_frames() -> None:
+    """The upper bound decided; the means say what was seen."""
+    verdict = score_burst([Reader(jpeg((64, 48), seed)) for seed in range(4)], OfTwoLabels(*[(0.0, 0.125)] * 4))
+    assert verdict is not None and verdict.decision.upper_bound
+    assert verdict.probabilities == {"snow_leopard": 0.0, "prey": 0.125}
+
+
+def test_one_positive_label_has_no_probabilities_of_its_own() -> None:
+    """The confidence says it already; the record stays as it was."""
+    verdict = score_burst([Reader(jpeg((64, 48)))], Bright())
+    assert verdict is not None and (verdict.label, verdict.probabilities) == ("snow_leopard", {})

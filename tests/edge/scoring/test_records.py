@@ -1,15 +1,22 @@
-"""Which event a burst belongs to."""
+"""Which event a burst belongs to, and which label its record carries."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
 from tests.edge.scene import START
 
+from support.fixed_scores import make_manifest
+from uncia_contract.bursts.decisions import Decision
 from uncia_contract.bursts.frames import Frame
+from uncia_contract.messages.records import BundleIdentity
 from uncia_contract.pictures.exif import Taken
+from uncia_contract.scoring.score_burst import FrameResult, SequenceVerdict
 from uncia_edge.camera.cameras import ArrivedBurst
-from uncia_edge.scoring.records import EarlierSequence, Events
+from uncia_edge.clock import Reading
+from uncia_edge.outbox.source_files import Original, Sign
+from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
 
 EARLIER = [EarlierSequence(f"s{n}", START + timedelta(hours=n), START + timedelta(hours=n, seconds=5)) for n in (0, 1)]
 
@@ -42,3 +49,15 @@ def test_a_clock_that_was_reset_joins_nothing_of_before() -> None:
     """Two visits may begin at the same moment of it."""
     reset = Taken(clock=datetime(1970, 1, 1))  # noqa: DTZ001 - as a camera tells it
     assert Events(EARLIER).event_of(burst(3, reset), "s9", 10.0) == "s9"
+
+
+@pytest.mark.parametrize("means", [{"snow_leopard": 0.25, "prey": 0.5}, {}], ids=["two labels", "one label"])
+def test_the_record_says_the_likeliest_label_and_of_several_each(means: dict[str, float]) -> None:
+    """Of one label the record has no field more than before."""
+    label = "prey" if means else "snow_leopard"
+    verdict = SequenceVerdict(Decision(0.75, True), label, means, (FrameResult(0.75, None, "off"),), {})
+    rules = make_manifest(positive=tuple(means) or ("snow_leopard",))
+    ids, clock = SequenceIds("s1", "s1"), Reading(START, 1.0, "boot", synchronised=True)
+    original = Original("0" * 64, 10, Sign(0, 0, 10, 0, 0, settled=True))
+    record = make_record(burst(0), verdict, rules, BundleIdentity("b", 1, "0" * 64), ids, "t", clock, {0: original})
+    assert (record.label, record.probabilities) == (label, means or UNSET)

@@ -318,6 +318,7 @@ def test_a_row_is_the_picture_again(tmp_path: Path) -> None:
     """Parquet keeps all that is known of a picture."""
     parquet = pytest.importorskip("pyarrow.parquet")
     pictures = [ScoredPicture("1.jpg", "x", 0.5, (0.1, 0.2, 0.3, 0.4), positive=True), ScoredPicture("2.jpg")]
+    pictures += [ScoredPicture("3.jpg", "prey", 0.75, probabilities={"prey": 0.5, "snow_leopard": 0.25})]
     write_parquet(tmp_path / "p", pictures)
     assert [picture_of_row(row) for row in parquet.read_table(tmp_path / "p").to_pylist()] == pictures
     assert score_row(pictures[0])["left"] == 0.1

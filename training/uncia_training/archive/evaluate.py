@@ -95,7 +95,7 @@ class Evaluator:
             image = model_input(read_picture(picture), self._bundle.manifest.input_size)
         except FrameError as error:
             return PictureFailure(picture.file, str(error))
-        return Said((picture,), self._classifier().score(image), light_of(image))
+        return Said((picture,), float(self._classifier().score(image)), light_of(image))
 
     def score_sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
         """The confidence of a sequence's verdict, as the trap gives it; None where no frame can be read."""

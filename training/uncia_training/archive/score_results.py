@@ -4,6 +4,7 @@ Decides the files' names and Parquet's columns; CSV and JSON are the contract's.
 is whole.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from io import TextIOWrapper
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from uncia_contract.archive.megadetector import write_megadetector
-from uncia_contract.archive.score_table import write_score_table
+from uncia_contract.archive.score_table import label_text, write_score_table
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.files import replacing, storage_errors
 from uncia_contract.model.bundle import Bundle
@@ -90,6 +91,7 @@ def score_schema(zoned: bool = True) -> Any:
             ("positive", pa.bool_()),
             ("failure", pa.string()),
             ("damaged", pa.string()),
+            ("probabilities", pa.string()),
         ]
     )
 
@@ -103,6 +105,7 @@ def score_row(picture: ScoredPicture, zoned: bool = True) -> dict[str, Any]:
         "datetime": taken_at if zoned or taken_at is None else taken_at.replace(tzinfo=None),
         **{"left": left, "top": top, "width": width, "height": height},
         **{name: getattr(picture, name) for name in ("confidence", "threshold", "positive", "failure", "damaged")},
+        "probabilities": label_text(picture.probabilities),
     }
 
 
@@ -115,6 +118,7 @@ def picture_of_row(row: dict[str, Any]) -> ScoredPicture:
         taken_at=row["datetime"],
         **{name: row[name] for name in ("confidence", "threshold", "positive", "failure")},
         damaged=row.get("damaged"),
+        probabilities=json.loads(row["probabilities"]) if row.get("probabilities") else None,
     )
 
 
