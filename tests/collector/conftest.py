@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from argon2 import PasswordHasher
+from msgspec import UNSET
 from PIL import Image
 from sqlalchemy import text
 
@@ -83,6 +84,8 @@ class SentSequence:
     bundle: BundleIdentity = field(default_factory=lambda: BundleIdentity("starter", 1, "0" * 64))
     preview: Preview | None = None
     region: tuple[float, float, float, float] = (0.1, 0.2, 0.5, 0.5)
+    label: str = "snow_leopard"
+    probabilities: dict[str, float] | None = None
 
     @property
     def record(self) -> SequenceRecord:
@@ -112,10 +115,11 @@ class SentSequence:
             upper_bound=False,
             threshold=0.5,
             positive=self.positive,
-            label="snow_leopard",
+            label=self.label,
             bundle=self.bundle,
             audit=self.audit,
             preview=self.preview,
+            probabilities=self.probabilities or UNSET,
         )
 
     def record_message(self) -> RawMessage:

@@ -54,6 +54,8 @@ def _listed(row: Any, files: list[Any]) -> dict[str, Any]:
         "confidence": row.confidence,
         "threshold": row.threshold,
         "positive": row.positive,
+        "label": row.label,
+        "probabilities": row.probabilities,
         "complete": row.completed_at is not None,
         "files": [{name: getattr(file, name) for name in ("n", "name", "sha256", "size", "path")} for file in files],
     }

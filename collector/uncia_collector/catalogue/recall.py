@@ -13,6 +13,7 @@ from math import exp, lgamma, log, log1p
 
 from sqlalchemy import Connection, Integer, ScalarSelect, case, cast, func, select
 
+from uncia_collector.catalogue.review import NAMED_ANEW
 from uncia_collector.catalogue.schema import deployments, sequences
 
 ENOUGH = 30
@@ -54,6 +55,7 @@ def miss_rates(connection: Connection) -> list[MissRate]:
     missed = case(
         (sequences.c.review == "confirmed", 1),
         ((sequences.c.review == "relabelled") & (sequences.c.review_label == sequences.c.label), 1),
+        (NAMED_ANEW, 1),
         else_=0,
     )
     site = func.coalesce(_location(), sequences.c.trap + " (no place known)").label("site")

@@ -1,19 +1,26 @@
 """Reviews of sequences: confirm, reject, relabel, undo.
 
 Decides that nothing is overwritten: each opinion is a row, and the newest that was not undone is the sequence's state.
-An opinion from here counts before one of an imported survey. A label equal to the model's confirms the sequence.
+An opinion from here counts before one of an imported survey. A label equal to the model's confirms the sequence;
+another positive label of the same bundle (`NAMED_ANEW`) corrects the name of a sighting that stays one.
 """
 
 import re
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Text, func, insert, select, type_coerce, update
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import LABEL_PATTERN, reviews, sequences
 from uncia_contract.errors import DataError
 
 VERDICTS = ("confirmed", "rejected", "relabelled")
+
+# Relabelled by another positive label of the bundle. `probabilities` holds `"label":`; replaced by nothing, it changes.
+_TEXT = type_coerce(sequences.c.probabilities, Text)
+NAMED_ANEW = (sequences.c.standing == "relabelled") & (
+    func.replace(_TEXT, '"' + sequences.c.review_label + '":', "") != _TEXT
+)
 
 Key = tuple[str, str]
 

@@ -7,6 +7,7 @@ A sequence is known by (trap, id): a trap may only speak under its own name. Tim
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -41,6 +43,23 @@ class UtcTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Aware UTC for Python."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class LabelProbabilities(TypeDecorator[dict[str, float]]):
+    """The probability of each positive label, the likeliest first; kept as a JSON object."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, float] | None, dialect: Dialect) -> str | None:
+        """JSON for the database."""
+        if value is None:
+            return None
+        return msgspec.json.encode(dict(sorted(value.items(), key=lambda item: -item[1]))).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, float] | None:
+        """A dict for Python."""
+        return None if value is None else msgspec.json.decode(value, type=dict[str, float])
 
 
 # What the gallery's filters ask for, worked out by the database itself from the columns that say it.
@@ -75,7 +94,8 @@ sequences = Table(
     Column("upper_bound", Boolean, nullable=False),
     Column("threshold", Float, nullable=False),
     Column("positive", Boolean, nullable=False),
-    Column("label", String(255), nullable=False),
+    Column("label", String(255), nullable=False),  # the likeliest positive one
+    Column("probabilities", LabelProbabilities),  # only where the bundle has several positive labels
     Column("audit", Boolean, nullable=False),
     Column("historical", Boolean, nullable=False),
     Column("clock_synchronised", Boolean, nullable=False),

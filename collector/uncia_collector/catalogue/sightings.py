@@ -1,17 +1,20 @@
 """Counts of sightings by hour, week and place, made by the database.
 
 Decides what counts as a sighting: a positive sequence that nobody rejected or renamed, or a rejected one of an audit
-that somebody confirmed: what stands as `open` or `confirmed`, which an index answers.
+that somebody confirmed: what stands as `open` or `confirmed`, which an index answers. Where a bundle tells several
+labels apart, one that was renamed to another of them is a sighting of that one.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import product
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, func, select, true
 
+from uncia_collector.catalogue.review import NAMED_ANEW
 from uncia_collector.catalogue.schema import deployments, sequences, traps
 from uncia_contract.messages.records import TrapState, decode
 
@@ -36,23 +39,34 @@ class Sightings:
 
 
 def count_sightings(
-    connection: Connection, since: datetime, zone: tzinfo, trap: str = "", until: datetime | None = None
+    connection: Connection,
+    since: datetime,
+    zone: tzinfo,
+    trap: str = "",
+    until: datetime | None = None,
+    label: str = "",
 ) -> Sightings:
-    """The sightings since a moment, of one trap or of all."""
+    """The sightings since a moment, of one trap or of all, of one label or of all."""
     until = until or datetime.now(UTC) + timedelta(days=2)
-    known = sequences.c.standing.in_(SIGHTING) & (sequences.c.trap == trap if trap else true())
+    known = [counts & (sequences.c.trap == trap if trap else true()) for counts in _sightings(label)]
     by_hour, by_week, by_trap = [0] * 24, Counter[tuple[str, date]](), Counter[str]()
     minute, count = _minute(connection), func.count()
-    for start, end, offset in _offsets(since, until, zone):
-        query = select(minute, count).where(known, *_between(start, end)).group_by(minute)
+    for counts, (start, end, offset) in product(known, _offsets(since, until, zone)):
+        query = select(minute, count).where(counts, *_between(start, end)).group_by(minute)
         for text, total in connection.execute(query):
             by_hour[(int(text[:2]) * 60 + int(text[3:]) + offset // timedelta(minutes=1)) % 1440 // 60] += total
-    for monday, start, end in _weeks(since, until, zone):
-        query = select(sequences.c.trap, count).where(known, *_between(start, end)).group_by(sequences.c.trap)
+    for counts, (monday, start, end) in product(known, _weeks(since, until, zone)):
+        query = select(sequences.c.trap, count).where(counts, *_between(start, end)).group_by(sequences.c.trap)
         for name, total in connection.execute(query):
             by_week[name, monday] += total
             by_trap[name] += total
     return Sightings(by_hour, by_week, by_trap)
+
+
+def _sightings(label: str) -> list[ColumnElement[bool]]:
+    """What counts, of one label where one is given: conditions that exclude each other, each answered by an index."""
+    kinds = sequences.c.standing.in_(SIGHTING), NAMED_ANEW
+    return [kind & (sequences.c.called == label if label else true()) for kind in kinds]
 
 
 def _between(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
@@ -138,12 +152,12 @@ def reported_places(connection: Connection, placed: Sequence[Any]) -> list[Repor
     ]
 
 
-def count_by_place(connection: Connection, found: Sequence[Any], since: datetime) -> dict[str, int]:
+def count_by_place(connection: Connection, found: Sequence[Any], since: datetime, label: str = "") -> dict[str, int]:
     """The sightings of each deployment, by its id: of a trap that was moved, those of its time at each place."""
     counts = {}
     for place in found:
         until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
-        seen = sequences.c.standing.in_(SIGHTING), sequences.c.trap == place.trap
-        query = select(func.count()).where(*seen, *_between(max(since, place.started_at), until))
-        counts[place.id] = connection.execute(query).scalar_one()
+        there = sequences.c.trap == place.trap, *_between(max(since, place.started_at), until)
+        queries = [select(func.count()).where(kind, *there) for kind in _sightings(label)]
+        counts[place.id] = sum(connection.execute(query).scalar_one() for query in queries)
     return counts

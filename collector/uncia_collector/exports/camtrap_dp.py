@@ -159,17 +159,17 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
     row = item.row
     machine = {"classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}"}
     event, known = _event(item), {"observationID": f"{row.trap}:{row.id}:machine"}
-    observation = machine_answer(row.label, row.positive, row.confidence)  # #1, #3
+    observation = machine_answer(row.label, row.positive, row.confidence, row.probabilities)  # #1, #3
     yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
     if item.opinion is not None:
         yield event | _human_observation(item)
     for frame in item.frames:
         if frame.score is not None:  # #2
-            moment = _time(item.taken_at(frame))
-            yield event | machine | machine_answer(row.label, frame.score >= row.threshold, frame.score) | {
+            moment, positive = _time(item.taken_at(frame)), frame.score >= row.threshold
+            yield event | machine | machine_answer(row.label, positive, frame.score, row.probabilities) | {
                 "observationID": f"{media_id(frame)}:machine", "mediaID": media_id(frame), "eventStart": moment,
                 "eventEnd": moment, "observationLevel": "media", "classificationTimestamp": _time(row.received_at),
-            } | (_box(frame) if frame.score >= row.threshold else {})  # fmt: skip
+            } | (_box(frame) if positive else {})  # fmt: skip
 
 
 def _event(item: ExportedSequence) -> Row:

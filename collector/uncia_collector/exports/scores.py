@@ -30,4 +30,5 @@ def _picture(item: ExportedSequence, frame: Any) -> ScoredPicture:
         confidence=item.row.confidence,
         threshold=item.row.threshold,
         positive=item.row.positive,
+        probabilities=item.row.probabilities,
     )

@@ -1,7 +1,8 @@
 """Writes reviewed sequences as `uncia-train`'s CSV, so that review ends in a better model.
 
 Decides which frames teach what: #1 of a confirmed sequence the frames that scored at least a half, or its best one (the
-others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might; #3 a frame that
+others may be empty); #2 of a rejected or relabelled one every frame: they fooled the model, or might; #2a of one that
+was relabelled by another positive label of its bundle the frames of #1: the model named it wrongly; #3 a frame that
 people called something by itself (in an imported survey) teaches just that.
 """
 
@@ -40,7 +41,7 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
 
 
 def _teaching(item: ExportedSequence) -> list[Any]:
-    if item.row.review != "confirmed":  # #2
+    if item.row.review != "confirmed" and item.label not in (item.row.probabilities or ()):  # #2
         return item.frames
-    sure = {item.row.best_frame, *item.labels}  # #1, #3
+    sure = {item.row.best_frame, *item.labels}  # #1, #2a, #3
     return [frame for frame in item.frames if frame.n in sure or (frame.score or 0.0) >= 0.5]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from msgspec import UnsetType
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from uncia_collector.catalogue.database import Database
@@ -352,6 +353,7 @@ def _sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
         "frames": len(record.frames),
         "frames_stored": 0,
         "best_frame": best_frame(record),
+        "probabilities": None if isinstance(record.probabilities, UnsetType) else record.probabilities,
         "clock_synchronised": record.clock.synchronised,
         "clock_source": record.clock.source,
         "bundle": record.bundle.name,

@@ -19,7 +19,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, insert, select, tuple_
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import alerts, sequences
@@ -70,8 +70,10 @@ class Alerts:
             last = _last_digest(connection, channel.name) or day - timedelta(days=1)
             if last >= day:
                 return 0
-            seen = _seen_between(connection, self._digest_at(max(last, day - DIGESTED)), until)
+            since = self._digest_at(max(last, day - DIGESTED))
+            seen, labels = (_seen_between(connection, by, since, until) for by in (sequences.c.trap, sequences.c.label))
         content = {"kind": "digest", "station": self.station, "day": day.isoformat(), "sightings": seen}
+        content |= {"labels": labels}
         return self._send(channel, "digest", day.isoformat(), content, now) if seen else 0  # #3
 
     def _digest_at(self, day: date) -> datetime:
@@ -81,11 +83,13 @@ class Alerts:
         return {
             "kind": "sighting", "station": self.station, "trap": row.trap, "sequence": row.id, "label": row.label,
             "started_at": row.started_at.isoformat(), "confidence": round(row.confidence, 3),
-        }  # fmt: skip
+        } | ({"probabilities": _rounded(row.probabilities)} if row.probabilities else {})  # fmt: skip
 
     def _send(self, channel: Channel, kind: str, subject: str, content: dict[str, Any], now: datetime) -> int:
+        label = " ".join(content.get("label", "").split())  # a mail's subject is one line
+        what = f"{kind} of {label}" if label else kind
         try:
-            channel.send(f"{self.station}: {kind} {subject}", content)
+            channel.send(f"{self.station}: {what} {subject}", content)
         except Exception as error:  # noqa: BLE001 - #4: whatever a server answers, or a setting holds
             log.warning("alert not sent, trying again", channel=channel.name, error=str(error)[:200])
             return 0
@@ -131,13 +135,15 @@ def _last_digest(connection: Connection, channel: str) -> date | None:
     return None if day is None else date.fromisoformat(day)
 
 
-def _seen_between(connection: Connection, since: datetime, until: datetime) -> dict[str, int]:
-    """How many positive sequences of each trap came."""
+def _seen_between(connection: Connection, by: ColumnElement[str], since: datetime, until: datetime) -> dict[str, int]:
+    """How many positive sequences of each trap, or of each label, came."""
     came = sequences.c.received_at > since, sequences.c.received_at <= until
-    counted = select(sequences.c.trap, func.count()).where(
-        sequences.c.positive.is_(True), *came, sequences.c.origin == ""
-    )
-    return {str(trap): int(count) for trap, count in connection.execute(counted.group_by(sequences.c.trap))}
+    counted = select(by, func.count()).where(sequences.c.positive.is_(True), *came, sequences.c.origin == "")
+    return {str(name): int(count) for name, count in connection.execute(counted.group_by(by).order_by(by))}
+
+
+def _rounded(probabilities: dict[str, float]) -> dict[str, float]:
+    return {label: round(one, 3) for label, one in probabilities.items()}
 
 
 def _key(row: Any) -> str:

@@ -40,6 +40,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         request, person, "gallery.html", nights=nights, shown=shown, filters=filters,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer), states=STATES, known=known,
+        labels=sorted({row.called for row in page.rows} | {*context.settings.labels}),
     )  # fmt: skip
 
 
@@ -61,7 +62,7 @@ def show_sequence(request: Request, person: Person) -> Response:
         request, person, "sequence.html", row=row, frames=frames, opinions=opinions, filters=filters,
         plot=score_plot(frames, row.threshold, row.confidence), record=record, preview=record and record.preview,
         survey=survey, query=urlencode(filters.query()), newer=newer, older=older, night=_night(context, row),
-        labels=context.settings.labels, activation=request.query_params.get("activation") == "1",
+        labels=_other_labels(context, row), activation=request.query_params.get("activation") == "1",
         no_activation=activations.trouble(row.bundle_sha256),
     )  # fmt: skip
 
@@ -96,6 +97,12 @@ def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, s
         _, older = gallery.neighbours(connection, row, filters, context.zone)
     query = f"?{urlencode(filters.query())}" if filters.query() else ""
     return f"/{query}" if older is None else f"/sequences/{older.trap}/{older.id}{query}"
+
+
+def _other_labels(context: PageContext, row: Any) -> list[str]:
+    """What a person may call it with one key instead: the bundle's other positive labels first, nine at most."""
+    told_apart = [label for label in row.probabilities or () if label != row.label]
+    return [*dict.fromkeys([*told_apart, *context.settings.labels])][:9]
 
 
 def _night(context: PageContext, row: Any) -> date:

@@ -35,12 +35,12 @@ def show_traps(request: Request, person: Person) -> Response:
 def show_map(request: Request, person: Person) -> Response:
     """Where the traps stand and how often the animal passed."""
     context: PageContext = request.app.state.context
-    days, survey = _days(request), request.query_params.get("survey", "")[:64]
+    days, survey, label = _days(request), request.query_params.get("survey", "")[:64], _label(request)
     since = _since(days)
     with context.database.reading() as connection:
         found = places(connection, since, survey)
         found += [] if survey else reported_places(connection, found)
-        station = station_map(found, count_by_place(connection, found, since))
+        station = station_map(found, count_by_place(connection, found, since, label))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
     return context.render(
         request,
@@ -52,6 +52,7 @@ def show_map(request: Request, person: Person) -> Response:
         days=days,
         periods=PERIODS_DAYS,
         survey=survey,
+        label=label,
         surveys=known,
     )
 
@@ -59,9 +60,9 @@ def show_map(request: Request, person: Person) -> Response:
 def show_activity(request: Request, person: Person) -> Response:
     """Sightings by hour of the day, and by trap and week."""
     context: PageContext = request.app.state.context
-    days, trap = _days(request), request.query_params.get("trap", "")[:32]
+    days, trap, label = _days(request), request.query_params.get("trap", "")[:32], _label(request)
     with context.database.reading() as connection:
-        found = count_sightings(connection, _since(days), context.zone, trap)
+        found = count_sightings(connection, _since(days), context.zone, trap, label=label)
     return context.render(
         request,
         person,
@@ -71,6 +72,7 @@ def show_activity(request: Request, person: Person) -> Response:
         days=days,
         periods=PERIODS_DAYS,
         trap=trap,
+        label=label,
         weeks=found.weeks[-26:],
         most=max([1, *found.by_week.values()]),
     )
@@ -114,6 +116,10 @@ def _trap(row: Any, now: datetime) -> dict[str, Any]:
 def _days(request: Request) -> int:
     text = request.query_params.get("days", "90")
     return int(text) if text.isdigit() and 0 < int(text) <= 3650 else 90
+
+
+def _label(request: Request) -> str:
+    return request.query_params.get("label", "")[:80]
 
 
 def _since(days: int) -> datetime:

@@ -1,12 +1,12 @@
 """The three tables of Camtrap DP 1.0 as every writer of packages needs them.
 
 Decides what datapackage.json says of them and of the places, how a table is written, and what a machine's answer for
-one label becomes: the animal, or a blank.
+its labels becomes: the animal, or a blank.
 """
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from uncia_contract.archive.species import SPECIES
@@ -32,15 +32,29 @@ def write_table(stream: IO[bytes], columns: Sequence[str], rows: Iterable[Row]) 
     text.detach()
 
 
-def machine_answer(label: str, positive: bool, probability: float) -> Row:
-    """What a machine says of a picture or an event that looks for one label only."""
+def machine_answer(
+    label: str, positive: bool, probability: float, probabilities: Mapping[str, float] | None = None
+) -> Row:
+    """What a machine says of a picture or an event that looks for its positive labels only.
+
+    Args:
+        label: the likeliest of them.
+        positive: whether the threshold was reached.
+        probability: of all of them together.
+        probabilities: the mean of each over the sequence, where there are several.
+    """
+    looked_for = " or ".join(probabilities or [label])
     if positive:
-        named = {"scientificName": SPECIES.get(label, ""), "observationTags": f"label:{label}"}
+        named: Row = {"scientificName": SPECIES.get(label, ""), "observationTags": f"label:{label}"}
+        if probabilities:
+            of_each = ", ".join(f"{name} {one:.3f}" for name, one in probabilities.items())
+            named["observationComments"] = f"{looked_for}: {probability:.3f} together; over the sequence {of_each}"
+            probability = probabilities[label]
         return {"observationType": "animal", "classificationProbability": round(probability, 4)} | named
     return {
         "observationType": "blank", "classificationProbability": round(1.0 - probability, 4),
         "observationTags": f"label:not_{label}",
-        "observationComments": f"no {label} at the threshold; other animals were not looked for",
+        "observationComments": f"no {looked_for} at the threshold; other animals were not looked for",
     }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ MOMENT = datetime.fromisoformat("2026-01-01T00:00:00")
 BY_TYPE = {
     "VARCHAR": "x", "INTEGER": 1, "BIGINT": 1, "DATETIME": MOMENT, "TIMESTAMP": MOMENT,
     "FLOAT": 0.7, "DOUBLE_PRECISION": 0.7, "DOUBLE PRECISION": 0.7, "BOOLEAN": False, "BLOB": b"x", "BYTEA": b"x",
+    "TEXT": "{}",
 }  # fmt: skip
 FOUND = {
     "positive": True,

@@ -254,7 +254,6 @@ class CamtrapPackage:
         ends = [one.told["ended_at"] or max(one.told["started_at"], last[one.id]) for one in used]
         title = Path(self.place).name or "archive"
         left = ", ".join(f"{count} pictures {why}" for why, count in sorted(self.left_out.items())) or "nothing"
-        label = bundle.manifest.positive_labels[0]
         return {
             "profile": BASE + "camtrap-dp-profile.json",
             "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in title.lower()),
@@ -270,7 +269,7 @@ class CamtrapPackage:
             },
             "spatial": bounds((one.told["latitude"], one.told["longitude"]) for one in used),
             "temporal": {"start": f"{min(starts):%Y-%m-%d}", "end": f"{max(ends):%Y-%m-%d}"},
-            "taxonomic": [{"scientificName": SPECIES.get(label, label)}],
+            "taxonomic": [{"scientificName": SPECIES.get(one, one)} for one in bundle.manifest.positive_labels],
         }  # fmt: skip
 
 
@@ -279,5 +278,5 @@ def _answer(picture: ScoredPicture) -> Row:
         told = "not scored: its sequence could no longer become positive"
         return {"observationType": "unclassified", "observationComments": told}
     positive = picture.score >= picture.threshold
-    answer = machine_answer(picture.label, positive, picture.score)
+    answer = machine_answer(picture.label, positive, picture.score, picture.probabilities)
     return answer | (box(*picture.region) if positive and picture.region else {})
