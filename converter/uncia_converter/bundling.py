@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.files import storage_errors, write_atomic
@@ -57,7 +58,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """Which run becomes which file; `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU."""
+    """Which run becomes which file.
+
+    `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU, `threshold` decides in place of the
+    run's.
+    """
 
     run: Path
     out: Path
@@ -65,6 +70,19 @@ class BundleRequest:
     licence: str = "not stated; see sources"
     created_at: datetime | None = None
     edgetpu: bool = False
+    threshold: float | None = None
+    threshold_reason: str = ""
+
+    def decided(self, run: Run) -> DecisionRule:
+        """The run's rule, with the threshold that a person chose where one is given."""
+        return run.decision_rule if self.threshold is None else DecisionRule(self.threshold)
+
+    def notes(self, run: Run) -> tuple[str, ...]:
+        """The run's notes, and why the threshold is another than the run's."""
+        if self.threshold is None:
+            return run.notes
+        reason = self.threshold_reason or "no reason stated (--threshold-reason)"
+        return (*run.notes, f"Threshold {self.threshold:g} in place of {run.decision_rule.threshold:g}: {reason}")
 
 
 def make_bundle(
@@ -187,7 +205,7 @@ def _stated(request: BundleRequest, run: Run, described: dict[str, Any]) -> Mani
         ),
         burst_rule=run.burst_rule,
         region_rule=run.region_rule,
-        decision_rule=run.decision_rule,
+        decision_rule=request.decided(run),
         licence=request.licence,
         sha256={},
         calibration_prior=run.calibration_prior,
@@ -195,5 +213,5 @@ def _stated(request: BundleRequest, run: Run, described: dict[str, Any]) -> Mani
         metrics=run.metrics,
         training=run.training,
         sources=tuple(sorted(run.sources, key=lambda source: source.name)),
-        notes=run.notes,
+        notes=request.notes(run),
     )

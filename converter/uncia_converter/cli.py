@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.cli.arguments import whole
+from uncia_contract.cli.arguments import share, whole
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.runs.run_folder import run_of
@@ -25,7 +25,8 @@ BACKBONE_EXAMPLE = """example:
 writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in float) and backbone.json"""
 BUNDLE_EXAMPLE = """example:
   uncia-convert bundle runs/head --out my-leopards-1.uncia
-  uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia"""
+  uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia
+  uncia-convert bundle runs/head --out my-leopards-2.uncia --threshold 0.7 --threshold-reason 'two alarms a day'"""
 SIGN_EXAMPLE = """example:
   openssl genpkey -algorithm ed25519 -out maker.key && openssl pkey -in maker.key -pubout -out maker.pem
   uncia-convert sign my-leopards-1.uncia --key maker.key
@@ -112,6 +113,10 @@ def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--edgetpu", action="store_true", help="add a model for the Edge TPU (needs edgetpu_compiler on the PATH)"
     )
+    command.add_argument(
+        "--threshold", type=share, metavar="T", help="decides in place of the run's (see evaluate's table)"
+    )
+    command.add_argument("--threshold-reason", default="", metavar="TEXT", help="why, for the manifest's notes")
     command.set_defaults(run=_bundle)
 
 
@@ -119,6 +124,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
     from uncia_converter.bundling import PARITY, BundleRequest, created_from_environment, make_bundle
     from uncia_converter.parity import ParityError
 
+    if arguments.threshold_reason and arguments.threshold is None:
+        raise DataError("--threshold-reason without --threshold: give the threshold, too")
     request = BundleRequest(
         run=run_of(arguments.run_dir, arguments.system) if arguments.system else arguments.run_dir,
         out=arguments.out,
@@ -126,6 +133,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
         licence=arguments.licence,
         created_at=created_from_environment(),
         edgetpu=arguments.edgetpu,
+        threshold=arguments.threshold,
+        threshold_reason=arguments.threshold_reason,
     )
     try:
         manifest = make_bundle(request, _counter(), _say)

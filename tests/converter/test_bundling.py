@@ -37,6 +37,7 @@ from uncia_contract.runs.run_folder import (
     RUN_MODEL,
     RUN_PICTURES,
     Run,
+    read_run,
 )
 from uncia_converter.cli import main
 
@@ -128,6 +129,33 @@ def test_the_same_run_gives_the_same_bytes(make_run: Callable[..., Path], tmp_pa
     for out, seed in zip(outs, ("1", "2"), strict=True):
         convert(folder, out, PYTHONHASHSEED=seed)
     assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["--threshold-reason", "two false alarms a day"], "two false alarms a day"),
+        ([], "no reason stated (--threshold-reason)"),
+    ],
+    ids=["a reason", "none"],
+)
+def test_a_threshold_that_a_person_chose_decides_and_its_reason_is_noted(
+    make_run: Callable[..., Path], tmp_path: Path, given: list[str], reason: str
+) -> None:
+    """In place of the run's, whose value the note keeps; the run stays as it is."""
+    folder, out = make_run(), tmp_path / "small-1.uncia"
+    assert main(["bundle", str(folder), "--out", str(out), "--threshold", "0.75", *given]) == 0
+    manifest = read_bundle(out).manifest
+    assert (manifest.decision_rule.threshold, manifest.notes) == (0.75, (f"Threshold 0.75 in place of 0.2: {reason}",))
+    assert read_run(folder) == run()
+
+
+def test_a_reason_without_a_threshold_is_refused(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be the reason of a number that the run chose."""
+    wanted = ["bundle", str(make_run()), "--out", str(tmp_path / "x.uncia"), "--threshold-reason", "two a day"]
+    assert (main(wanted), capsys.readouterr().err.count("--threshold")) == (2, 2)
 
 
 def test_a_model_that_fails_the_gate_does_not_become_a_bundle(

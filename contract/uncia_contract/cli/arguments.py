@@ -33,6 +33,17 @@ def amount(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """Reads a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
+    return number
+
+
 ZONE_HELP = "zone of camera times that name none: hours, such as 5.5, or a name, such as Asia/Dushanbe (unknown)"
 
 

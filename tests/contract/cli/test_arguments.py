@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from uncia_contract.cli.arguments import amount, whole, zone
+from uncia_contract.cli.arguments import amount, share, whole, zone
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "1.5", "x", "", "nan"])
@@ -13,6 +13,13 @@ def test_no_whole_number_is_refused(text: str) -> None:
     """Told with what was given."""
     with pytest.raises(argparse.ArgumentTypeError, match=f"^{text}: expected a whole number, 1 or more$"):
         whole(1)(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.01", "nan", "half"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    """Below 0, above 1, and what is no number."""
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a number from 0 to 1"):
+        share(text)
 
 
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "x"])
@@ -24,7 +31,7 @@ def test_no_amount_is_refused(text: str) -> None:
 
 def test_numbers_are_read() -> None:
     """From the least on."""
-    assert (whole(1)("1"), whole(0)("0"), amount("2.5"), amount("0")) == (1, 0, 2.5, 0.0)
+    assert (whole(1)("1"), whole(0)("0"), amount("2.5"), amount("0"), share("1")) == (1, 0, 2.5, 0.0, 1.0)
 
 
 @pytest.mark.parametrize(
