@@ -2,7 +2,8 @@
 
 Decides what such a file may look like and names the line that does not. Columns `file` and `label` are required;
 `sequence`, `location`, `datetime`, `source` and `split` are optional and empty where absent; others are ignored. `file`
-is relative to the CSV. Rows with split `test` or `tune` are for evaluation only.
+is relative to the CSV. Rows with split `test` or `tune` are for evaluation only. Rows without a label (of a survey that
+is labelled bit by bit) are left out, and counted.
 """
 
 import codecs
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from uncia_contract.errors import DataError
 from uncia_contract.files import storage_errors
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture
 
 Row = dict[str, str]
@@ -31,24 +34,30 @@ _NO_TABLES = {
 }
 
 
-def read_labels(labels_csv: Path) -> list[LabelledPicture]:
-    """The rows of a CSV, in its order, test rows included.
+def read_labels(labels_csv: Path, notes: PictureNotes | None = None) -> list[LabelledPicture]:
+    """The labelled rows of a CSV, in its order, test rows included; `notes` counts the others.
 
     Raises:
-        DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has no file or label, more cells
-            than the header, or a file that an earlier line has.
+        DataError: the file is missing, empty, not UTF-8, lacks a column or all labels, or a line has no file, more
+            cells than the header, or a file that an earlier line has.
     """
     pictures = list(_pictures(labels_csv))
     if not pictures:
         raise DataError(f"{labels_csv}: no rows; expected one line per picture below the header file,label")
-    return pictures
+    labelled = [picture for picture in pictures if picture.label]
+    if not labelled:
+        raise DataError(f"{labels_csv}: label is empty in each of {len(pictures)} rows; fill it in")
+    if notes is not None:
+        notes.left_out[LeftOut.UNLABELLED] += len(pictures) - len(labelled)
+    return labelled
 
 
 def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
     """Each line of a CSV, with where it stands; `columns` must be there.
 
     Raises:
-        DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has more cells than the header.
+        DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has more cells than the header or
+            ends before a column that must be there.
     """
     try:
         with path.open("rb") as stream:
@@ -57,7 +66,7 @@ def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
             rows = csv.DictReader(text, strict=True)
             _check_header(path, list(rows.fieldnames or []), columns)
             for row in rows:
-                yield f"{path}, line {rows.line_num}", _cells(row, f"{path}, line {rows.line_num}")
+                yield f"{path}, line {rows.line_num}", _cells(row, f"{path}, line {rows.line_num}", columns)
     except FileNotFoundError as error:
         raise DataError(
             f"{path}: no such file; expected a CSV with columns {','.join(columns)}, a folder for each label, COCO "
@@ -126,17 +135,18 @@ def _separator_hint(columns: list[str]) -> str:
     return ""
 
 
-def _cells(row: dict[str | None, str | list[str] | None], where: str) -> Row:
+def _cells(row: dict[str | None, str | list[str] | None], where: str, columns: Sequence[str]) -> Row:
     if None in row:
         raise DataError(f"{where}: more cells than the header has columns; put commas inside a cell in double quotes")
+    if missing := next((name for name in columns if row[name] is None), None):
+        raise DataError(f"{where}: ends before column {missing}; complete it or delete the line")
     return {name: value.strip() if isinstance(value, str) else "" for name, value in row.items() if name is not None}
 
 
 def _picture(folder: Path, row: Row, where: str) -> LabelledPicture:
     cells = {name: row.get(name, "") for name in (*REQUIRED, *OPTIONAL)}
-    for name in REQUIRED:
-        if not cells[name]:
-            raise DataError(f"{where}: {name} is empty; fill it in or delete the line")
+    if not cells["file"]:
+        raise DataError(f"{where}: file is empty; fill it in or delete the line")
     if "\0" in cells["file"]:
         raise DataError(f"{where}: file holds a NUL character; write a path relative to the CSV")
     file, label, sequence, location, datetime, source, split = cells.values()

@@ -59,7 +59,7 @@ def _read(
         return read_camtrap_dp(data, positive, zone, rule, notes)
     if data.is_dir():
         return _read_folders(data, notes)
-    return read_coco(data, positive, notes) if data.suffix.lower() == ".json" else read_labels(data)
+    return read_coco(data, positive, notes) if data.suffix.lower() == ".json" else read_labels(data, notes)
 
 
 def _read_folders(data: Path, notes: PictureNotes) -> list[LabelledPicture]:

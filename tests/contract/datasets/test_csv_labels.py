@@ -7,6 +7,8 @@ import pytest
 
 from uncia_contract.datasets.csv_labels import read_labels, write_labels
 from uncia_contract.errors import DataError
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture
 
 
@@ -46,9 +48,9 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
         ("Datei;Art\na;b\n", "line 1: no column file or label.*by semicolons"),
         ("file,label,label\na,b,c\n", "line 1: column label appears twice"),
         ("file,label\n", "no rows"),
-        ("file,label\na,b\nc,\n", "line 3: label is empty"),
+        ("file,label\na,\nb, \n", "label is empty in each of 2 rows; fill it in"),
         ("file,label\na,b\n,x\n", "line 3: file is empty"),
-        ("file,label\na,b\nc\n", "line 3: label is empty"),
+        ("file,label\na,b\nc\n", "line 3: ends before column label"),
         ("file,label\na,b,c\n", "line 2: more cells than the header"),
         ("file,label\na,b\nc,d\na,b\n", "line 4: a was already named in line 2"),
         ("file,label\na,b\n./a,b\n", "line 3: ./a was already named in line 2"),
@@ -62,7 +64,7 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
         "semicolons and names of its own",
         "doubled column",
         "header only",
-        "empty label",
+        "no label at all",
         "empty file cell",
         "short line",
         "long line",
@@ -75,6 +77,13 @@ def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
     """Every refusal says where and what to do."""
     with pytest.raises(DataError, match=message):
         read_labels(write(tmp_path, text))
+
+
+def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
+    """A survey is labelled bit by bit."""
+    notes = PictureNotes()
+    pictures = read_labels(write(tmp_path, "file,label,sequence\na,fox,1\nb,,1\nc, ,2\nd,blank,2\n"), notes)
+    assert ([picture.file for picture in pictures], notes.left_out[LeftOut.UNLABELLED]) == (["a", "d"], 2)
 
 
 @pytest.mark.parametrize(
