@@ -22,7 +22,9 @@ from uncia_training.archive.archive_run import LocalScorer, ScoringRule
 from uncia_training.archive.camtrap_package import CamtrapPackage, deployments_of, refuse_unzoned
 from uncia_training.archive.score_results import FORMATS, PARQUET, write_results
 from uncia_training.archive.sorting import Sorting
+from uncia_training.archive.suggestions import Suggestions
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
+from uncia_training.cli.suggest import add_suggest, suggestions_of
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.spark.session import add_spark
 
@@ -44,6 +46,7 @@ def add_score(command: argparse.ArgumentParser) -> None:
     add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
     add("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    add_suggest(command)
     add_spark(command)
     command.set_defaults(run=run_score)
 
@@ -59,7 +62,8 @@ def run_score(arguments: argparse.Namespace) -> int:
     engine = _local if arguments.engine == "local" else _spark
     try:
         with progress_bars() as progress:
-            return engine(arguments, Run(archive, rule, formats, sorting, package, progress))
+            suggestions = suggestions_of(arguments, rule.bundle, progress)
+            return engine(arguments, Run(archive, rule, formats, sorting, package, suggestions, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")
 
@@ -73,6 +77,7 @@ class Run:
     formats: list[str]
     sorting: Sorting | None
     package: CamtrapPackage | None
+    suggestions: Suggestions | None
     progress: ReportProgress
 
     def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> int:
@@ -87,6 +92,7 @@ class Run:
             files.append(self.package.write(outcome, self.rule.bundle, datetime.now(UTC)))
         if self.sorting is not None:
             self.sorting.add(outcome)
+        told = [self.suggestions.write(out, outcome)] if self.suggestions is not None else []
         for line in self.archive.unreadable:
             print(line, file=sys.stderr)
         counts.print(scored, seconds)
@@ -94,7 +100,7 @@ class Run:
             print(f"  {file}")
         for why, count in sorted(self.package.left_out.items()) if self.package else ():
             print(f"{count} pictures {why}: not in the Camtrap DP package")
-        print(*summed.lines(), sep="\n")
+        print(*told, *summed.lines(), sep="\n")
         return 1 if self.archive.unreadable or counts.unreadable else 0
 
 

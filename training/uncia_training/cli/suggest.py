@@ -1,0 +1,38 @@
+"""`uncia-train score --suggest`: its arguments."""
+
+import argparse
+from pathlib import Path
+
+from uncia_contract.cli.arguments import whole
+from uncia_contract.errors import DataError
+from uncia_contract.model.bundle import Bundle
+from uncia_training.archive.suggestions import SUGGESTIONS, Progress, Suggestions, check_unlabelled
+from uncia_training.cli.data_set import DATA_HELP
+from uncia_training.datasets.storage import is_address
+
+
+def add_suggest(command: argparse.ArgumentParser) -> None:
+    """Adds the arguments."""
+    add = command.add_argument
+    add("--suggest", type=whole(1), metavar="N", help=f"leave {SUGGESTIONS}: the N sequences to label first")
+    add("--known", type=Path, metavar="PATH", help=f"{DATA_HELP}; what is there need not be suggested")
+
+
+def suggestions_of(arguments: argparse.Namespace, bundle: Bundle, progress: Progress) -> Suggestions | None:
+    """What was asked for; None where nothing was.
+
+    Raises:
+        DataError: it cannot be done, or would overwrite labels.
+    """
+    from uncia_contract.datasets.reader import read_data
+
+    if arguments.suggest is None:
+        if arguments.known is not None:
+            raise DataError("--known without --suggest: give how many sequences to suggest, too")
+        return None
+    for address in (arguments.archive, arguments.out):
+        if is_address(address):
+            raise DataError(f"--suggest: {address} is an address; expected a folder of this machine")
+    check_unlabelled(Path(arguments.out) / SUGGESTIONS)
+    known = read_data(arguments.known) if arguments.known else []
+    return Suggestions(Path(arguments.archive).resolve(), bundle, arguments.suggest, known, progress)
