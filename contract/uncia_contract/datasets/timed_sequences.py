@@ -7,7 +7,7 @@ rule, the trap's own.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import count
 from pathlib import Path
 
@@ -62,7 +62,12 @@ def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> 
     return found
 
 
-def _frame(name: str, picture: LabelledPicture, zone: tzinfo) -> Frame:
+def taken_at(picture: LabelledPicture, zone: tzinfo | None) -> datetime | None:
+    """The picture's time as `with_sequences` takes it; without a zone where none is known."""
+    return _frame(picture.file, picture, zone).taken_at
+
+
+def _frame(name: str, picture: LabelledPicture, zone: tzinfo | None) -> Frame:
     told = picture_taken(picture.path, zone)  # unreadable pictures are recorded when they are decoded
     at = told.at
     if told.clock is None:

@@ -34,7 +34,12 @@ LOG, STAGED, STAGED_UNZONED = "scored.jsonl", "scored", "scored-without-zone"
 def add_score(command: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
     add = command.add_argument
-    add("archive", metavar="ARCHIVE", help="folder (for Spark also an address) with pictures; only ever read")
+    add(
+        "archive",
+        metavar="ARCHIVE",
+        help="folder (for Spark also an address) with pictures, or a data set: CSV, COCO "
+        "Camera Traps or Camtrap DP; only ever read",
+    )
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that decides")
     add("--out", required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
     add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
@@ -56,7 +61,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     formats = _formats(arguments.write)
     _check_out(arguments, formats)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
-    archive = archive_at(arguments.archive, arguments.utc_offset)
+    archive = _archive(arguments, rule)
     package = _package(arguments, archive, rule)
     sorting = _sorting(arguments, rule)
     engine = _local if arguments.engine == "local" else _spark
@@ -179,6 +184,22 @@ def _check_out(arguments: argparse.Namespace, formats: list[str]) -> None:
         raise DataError(
             f"--out {arguments.out}: only --engine spark --write parquet writes to an address; give a folder"
         )
+
+
+def _archive(arguments: argparse.Namespace, rule: ScoringRule) -> Archive:
+    from uncia_training.datasets.data_set_archive import data_set_archive, is_data_set
+
+    if not is_data_set(arguments.archive):
+        return archive_at(arguments.archive, arguments.utc_offset)
+    asked = {
+        "--engine spark": arguments.engine == "spark",
+        "--sort-into": arguments.sort_into,
+        "--camtrap-dp": arguments.camtrap_dp,
+        "--suggest": arguments.suggest,
+    }
+    if wrong := [name for name, value in asked.items() if value]:
+        raise DataError(f"{arguments.archive}: a data set; {', '.join(wrong)} takes a folder of pictures only")
+    return data_set_archive(Path(arguments.archive), rule.bundle.manifest, arguments.utc_offset)
 
 
 def _package(arguments: argparse.Namespace, archive: Archive, rule: ScoringRule) -> CamtrapPackage | None:
