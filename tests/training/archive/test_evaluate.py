@@ -66,6 +66,34 @@ def test_figures_are_told_by_light_and_label_and_of_each_sequence(report: tuple[
     assert content["sequences"]["recall_interval"] is not None
 
 
+def test_the_threshold_table_agrees_with_the_figures(report: tuple[dict[str, Any], Path]) -> None:
+    """At the bundle's threshold; without places nobody knows how many alarms a day."""
+    content = report[0]
+    [row] = [one for one in content["thresholds"] if one["in_use"]]
+    whole = content["sequences"]
+    called = [len(one["files"]) for one in content["per_sequence"] if one["called_positive"]]
+    assert [row[name] for name in ("threshold", "recall", "false_alarms", "pictures_to_look_at")] == [
+        whole["threshold"], whole["recall"], whole["false_alarms"], sum(called)
+    ]  # fmt: skip
+    assert (content["trap_days"], row["false_alarms_per_day"]) == (None, None)
+
+
+def test_false_alarms_a_day_are_told_where_places_and_times_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two quiet days between two pictures count."""
+    for seed in range(2):
+        write_picture(tmp_path / f"{seed}.jpg", seed)
+    rows = [f"{day}.jpg,fox,pass,2026-03-0{1 + 3 * day}T10:00:00" for day in range(2)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,location,datetime", *rows]) + "\n")
+    out = tmp_path / "report.json"
+    assert main(["evaluate", "--bundle", str(STARTER), "--data", str(tmp_path / "labels.csv"), "--json", str(out)]) == 0
+    content = json.loads(out.read_text())
+    row = content["thresholds"][0]
+    assert (content["trap_days"], row["false_alarms_per_day"]) == (4, row["false_alarms"] / 4)
+    assert "pictures to look at" in capsys.readouterr().out
+
+
 def test_files_and_labels_are_repeated_as_written(report: tuple[dict[str, Any], Path]) -> None:
     """So that a row can be joined with its CSV."""
     assert [(row["file"], row["label"]) for row in report[0]["per_image"][:2]] == [

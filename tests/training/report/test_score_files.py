@@ -137,3 +137,13 @@ def test_each_picture_is_scored_once_a_deal_by_a_fold_that_its_place_is_not_torn
     for row in rows:
         folds[row["deal"], known[row["picture"]]["unit"]].add(row["fold"])
     assert {len(one) for one in folds.values()} == {1}
+
+
+def test_the_threshold_table_agrees_with_the_figures(run: Path) -> None:
+    """At the threshold in use; the page shows it."""
+    [system] = json.loads((run / "report.json").read_text())["systems"]
+    [row] = [one for one in system["thresholds"] if one["in_use"]]
+    names = ("recall", "false_positive_rate", "false_alarms_per_day")
+    assert [row[name] for name in names] == pytest.approx([system["sequences"][name] for name in names])
+    assert row["pictures_to_look_at"] == pytest.approx(row["share_to_look_at"] * 90)
+    assert "<h2>Thresholds</h2>" in (run / "report.html").read_text()

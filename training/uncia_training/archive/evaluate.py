@@ -16,8 +16,9 @@ from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.archive.evaluate_figures import Said, by_label, by_light, label_of, said_figures
+from uncia_training.archive.evaluate_figures import Said, by_label, by_light, label_of, said_figures, thresholds
 from uncia_training.datasets.pictures import PictureFailure, boxes_of, read_picture, require_readable
+from uncia_training.datasets.trap_days import trap_days
 from uncia_training.parallel import PerThread, parallel_map
 
 Progress = Callable[[str, int, int], None]
@@ -45,11 +46,14 @@ class Evaluator:
         require_readable(len(scored) - len(failures), failures)
         images = [one for one in scored if isinstance(one, Said)]
         decided = self._decided(pictures, images, partial(progress, "sequences"))
+        days = trap_days(pictures)
         return {
             "images": said_figures(images, positive, IMAGE_THRESHOLD),
             "sequences": said_figures(decided, positive, threshold),
             "light": by_light(decided, positive, threshold),
             "labels": by_label(decided, positive, threshold),
+            "thresholds": thresholds(decided, positive, threshold, days),
+            "trap_days": days,
             "per_image": [
                 {"file": one.burst[0].file, "label": one.burst[0].label, "probability": one.probability}
                 for one in images

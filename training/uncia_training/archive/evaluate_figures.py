@@ -14,6 +14,7 @@ from uncia_contract.runs.labels import LabelledPicture, sequence_key, shows
 from uncia_training.fitting.intervals import of_share
 from uncia_training.fitting.metrics import figures
 from uncia_training.fitting.resampling import Dealt, bootstrap
+from uncia_training.fitting.threshold_table import threshold_table
 
 Burst = Sequence[LabelledPicture]
 
@@ -25,6 +26,16 @@ class Said:
     burst: Burst
     probability: float
     light: Light
+
+
+def thresholds(
+    said: Sequence[Said], positive: Collection[str], in_use: float, days: int | None
+) -> list[dict[str, Any]]:
+    """What each threshold would mean for these sequences, of so many days of traps."""
+    truth = np.array([shows(one.burst, positive) for one in said], bool)
+    scores = np.array([[one.probability for one in said]], np.float64)
+    per_day = None if days is None else int((~truth).sum()) / days
+    return threshold_table(truth, scores, np.array([len(one.burst) for one in said], np.intp), per_day, in_use)
 
 
 def label_of(burst: Burst, positive: Collection[str]) -> str:

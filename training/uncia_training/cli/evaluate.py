@@ -13,6 +13,7 @@ from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
+from uncia_training.fitting.threshold_table import table_lines
 from uncia_training.report.tables import figure
 
 
@@ -46,6 +47,9 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     for name in ("images", "sequences"):
         print(f"{name}: {figures_line(report[name])}")
     _print_sequences(report)
+    print(*table_lines(report["thresholds"]), sep="\n")
+    if report["trap_days"] is None:
+        print("false alarms a day are not known: not every picture names its location, or a location has no times")
     print(*summed.lines(), sep="\n")
     return 0
 

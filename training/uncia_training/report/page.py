@@ -22,6 +22,7 @@ from uncia_training.report.sections import (
     on_trap,
     places,
     systems,
+    thresholds,
     warnings,
 )
 from uncia_training.report.summary import summary
@@ -70,6 +71,7 @@ def page(content: dict[str, Any], comparison: Comparison) -> str:
         regions(content),
         never_learnt_from(content),
         f'<h2>Curves of sequences</h2><div class="wide plot">{curves(comparison)}</div>',
+        "<h2>Thresholds</h2>" + thresholds(content, name),
         "<h2>Calibration and confusion</h2>" + calibrations(content, name),
         "<h2>Day and infrared</h2>" + lights(content),
         "<h2>By source and place</h2>" + places(content, name),

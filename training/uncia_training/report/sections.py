@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from uncia_training.comparison.systems import OURS
 from uncia_training.fitting.resampling import AT_1_PERCENT
-from uncia_training.report.tables import Content, cell, count, table, text
+from uncia_training.report.tables import Content, cell, count, figure, table, text
 
 MEASURES = (
     ("accuracy", "accuracy"),
@@ -225,6 +225,27 @@ def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
         yield [text(name), *counts, cell(found[name], "accuracy"), cell(found[name], "roc_auc")]
     if len(found) > MOST_PLACES:
         yield [f"and {len(found) - MOST_PLACES} more in report.json", *[""] * 6]
+
+
+def thresholds(content: Content, name: str) -> str:
+    """What each threshold would mean for the sequences."""
+    titles = ["threshold", "recall", "false alarm rate", "false alarms a day", "pictures to look at", "share"]
+    system = _system(content, name)
+    rows = [
+        [
+            f"{one['threshold']:.3g}",
+            *(figure(one, key) for key in ("recall", "false_positive_rate")),
+            figure(one, "false_alarms_per_day", 2),
+            count(one["pictures_to_look_at"]),
+            f"{one['share_to_look_at']:.1%}",
+        ]
+        for one in system["thresholds"]
+    ]
+    note = (
+        f"<p>Of {text(name)}'s sequences, held out; the marked row is the threshold in use. Pictures to look at "
+        "are those of sequences called positive. Another one: <code>uncia-convert bundle --threshold</code>.</p>"
+    )
+    return note + table(titles, rows, ours=[one["in_use"] for one in system["thresholds"]])
 
 
 def label_errors(content: Content, name: str) -> str:

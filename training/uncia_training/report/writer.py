@@ -27,6 +27,7 @@ from uncia_training.comparison.figures import (
 from uncia_training.comparison.systems import OURS
 from uncia_training.fitting.metrics import Figures, figures, measure, values
 from uncia_training.fitting.resampling import Dealt
+from uncia_training.fitting.threshold_table import threshold_table
 from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 from uncia_training.report.burst_table import never_learnt_from, regions
 from uncia_training.report.ranking import ranking
@@ -123,6 +124,7 @@ def _system(
         **own.as_dict(negatives_per_day),
         "threshold": result.own.threshold,
         "threshold_from": _threshold_origin(result.own),
+        "thresholds": _thresholds(own, result.own.threshold, comparison, negatives_per_day),
         **_parts(result.own, comparison),
         "calibration": calibration(own.frames.dealt, comparison.settings.positive_share),
         "penalties": sorted(Counter(result.own.penalties).items()),
@@ -138,6 +140,13 @@ def _system(
         if ours is not None and ours is not own:
             content["int8"]["uncia_exceeds_by"] = ours.exceeds(on_trap)
     return content
+
+
+def _thresholds(own: Judged, in_use: float, comparison: Comparison, negatives_per_day: float) -> list[dict[str, Any]]:
+    """What each threshold would mean, of the sequences that the figures are of."""
+    pictures = np.bincount(comparison.sequences)[~comparison.unseen_sequences]
+    dealt = own.sequences.dealt
+    return threshold_table(dealt.truth, dealt.scores, pictures, negatives_per_day, in_use)
 
 
 def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
