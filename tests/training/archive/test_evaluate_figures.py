@@ -11,13 +11,15 @@ from uncia_training.fitting.intervals import exact
 POSITIVE = ("leopard",)
 
 
-def said(label: str, probability: float, number: int, light: str = "day", place: str = "") -> Said:
+def said(
+    label: str, probability: float, number: int, light: str = "day", place: str = "", called: str = "leopard"
+) -> Said:
     """Of a sequence of two frames; where it is a leopard the second alone shows it."""
     frames = [
         LabelledPicture(f"{number}-{frame}", Path(), shown, f"s{number}", place)
         for frame, shown in enumerate(("blank" if label in POSITIVE else label, label))
     ]
-    return Said(frames, probability, light)
+    return Said(frames, probability, light, called)
 
 
 SAID = [
@@ -48,7 +50,7 @@ def test_each_label_tells_how_many_were_called_positive() -> None:
     """Which animal the false alarms are; exact where all or none are."""
     found = by_label(SAID, POSITIVE, 0.5)
     told = {"n": 3, "positive": False, "called_positive": 3, "share": 1.0, "share_interval": exact(3, 3)}
-    assert found["lynx"] == told
+    assert found["lynx"] == told | {"called": {"none": 0, "leopard": 3}}
     assert (found["fox"]["share"], found["fox"]["share_interval"]) == (0.0, exact(0, 20))
     assert (found["leopard"]["positive"], found["leopard"]["called_positive"]) == (True, 8)
 
@@ -58,3 +60,17 @@ def test_sequences_of_one_place_count_as_one() -> None:
     few = [said("fox", 0.1, number, place=f"p{number % 2}") for number in range(20)]
     found = said_figures([*few, *SAID[:10]], POSITIVE, 0.5)
     assert found["false_positive_rate_interval"] == exact(0, 2)
+
+
+def test_a_lynx_called_fox_is_an_error_of_both() -> None:
+    """Each label of the data is a row, each positive one and none a column; both labels have figures of their own."""
+    lynxes = [said("lynx", 0.9, number, called="fox" if number < 2 else "lynx") for number in range(8)]
+    foxes = [said("fox", 0.8 if number < 14 else 0.1, number, called="fox") for number in range(8, 16)]
+    found = by_label([*lynxes, *foxes, said("dog", 0.7, 20, called="lynx")], ("lynx", "fox"), 0.5)
+    assert {label: one["called"] for label, one in found.items()} == {
+        "lynx": {"none": 0, "lynx": 6, "fox": 2}, "fox": {"none": 2, "lynx": 0, "fox": 6},
+        "dog": {"none": 0, "lynx": 1, "fox": 0},
+    }  # fmt: skip
+    assert (found["lynx"]["recall"], found["lynx"]["precision"]) == (6 / 8, 6 / 7)
+    assert (found["fox"]["recall"], found["fox"]["precision"]) == (6 / 8, 6 / 8)
+    assert "precision" not in found["dog"] and found["lynx"]["share"] == 1.0

@@ -108,10 +108,17 @@ def test_random_split_is_printed_beside(data, tmp_path):
     assert "accuracy" in content["systems"][0]["random_split"]["frames"]
 
 
-def test_several_positive_labels_take_the_same_path(data, tmp_path):
-    """Three classes: a row and a column for each in the confusion."""
+def test_several_positive_labels_take_the_same_path(data, tmp_path, capsys):
+    """Three classes: a row and a column for each in the confusion; each positive one has figures, printed as well."""
     content = run(data, tmp_path / "run", "--positive", "dog")
-    assert np.array(content["systems"][0]["confusion"]["counts"]).shape == (3, 3)
+    system, printed = content["systems"][0], capsys.readouterr().out
+    for part in ("confusion", "sequence_confusion"):
+        assert np.array(system[part]["counts"]).shape == (3, 3)
+    counts = np.array(system["sequence_confusion"]["counts"])
+    found = system["labels"]["cat"]["sequences"]
+    assert found["recall"] == pytest.approx(counts[1, 1] / counts[1].sum()) and found["n"] == counts[1].sum()
+    assert "  cat: precision " in printed and "  dog: precision " in printed
+    assert "<h3>Each label</h3>" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):

@@ -11,12 +11,12 @@ import msgspec
 
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import Bundle
-from uncia_contract.model.classifier import Classifier
+from uncia_contract.model.classifier import Classifier, LabelledScore
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.scoring.score_burst import score_burst
-from uncia_training.archive.evaluate_figures import Said, by_label, by_light, label_of, said_figures, thresholds
+from uncia_training.archive.evaluate_figures import NONE, Said, by_label, by_light, label_of, said_figures, thresholds
 from uncia_training.datasets.pictures import PictureFailure, boxes_of, read_picture, require_readable
 from uncia_training.datasets.trap_days import trap_days
 from uncia_training.parallel import PerThread, parallel_map
@@ -55,7 +55,12 @@ class Evaluator:
             "thresholds": thresholds(decided, positive, threshold, days),
             "trap_days": days,
             "per_image": [
-                {"file": one.burst[0].file, "label": one.burst[0].label, "probability": one.probability}
+                {
+                    "file": one.burst[0].file,
+                    "label": one.burst[0].label,
+                    "probability": one.probability,
+                    "called": one.label if one.probability >= IMAGE_THRESHOLD else NONE,
+                }
                 for one in images
             ],
             "per_sequence": [
@@ -65,6 +70,7 @@ class Evaluator:
                     "positive": shows(one.burst, positive),
                     "confidence": one.probability,
                     "called_positive": one.probability >= threshold,
+                    "called": one.label if one.probability >= threshold else NONE,
                     "light": one.light,
                 }
                 for one in decided
@@ -80,9 +86,9 @@ class Evaluator:
         bursts = sequences(pictures)
         verdicts = self._all(self.score_sequence, bursts, progress)
         return [
-            Said(burst, mean, _most([lights[one.file] for one in burst if one.file in lights]))
-            for burst, mean in zip(bursts, verdicts, strict=True)
-            if mean is not None
+            Said(burst, found[0], _most([lights[one.file] for one in burst if one.file in lights]), found[1])
+            for burst, found in zip(bursts, verdicts, strict=True)
+            if found is not None
         ]
 
     def _all(
@@ -99,13 +105,17 @@ class Evaluator:
             image = model_input(read_picture(picture), self._bundle.manifest.input_size)
         except FrameError as error:
             return PictureFailure(picture.file, str(error))
-        return Said((picture,), float(self._classifier().score(image)), light_of(image))
+        score = self._classifier().score(image)
+        label = self._bundle.manifest.positive_labels[0]
+        if isinstance(score, LabelledScore):
+            label = max(score.labels, key=score.labels.__getitem__)
+        return Said((picture,), float(score), light_of(image), label)
 
-    def score_sequence(self, burst: Sequence[LabelledPicture]) -> float | None:
-        """The confidence of a sequence's verdict, as the trap gives it; None where no frame can be read."""
+    def score_sequence(self, burst: Sequence[LabelledPicture]) -> tuple[float, str] | None:
+        """Confidence and label of a sequence's verdict, as the trap gives them; None where no frame can be read."""
         readers = [partial(read_picture, picture) for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True, boxes=boxes_of(burst))
-        return None if verdict is None else verdict.decision.confidence
+        return None if verdict is None else (verdict.decision.confidence, verdict.label)
 
 
 def _most(lights: Sequence[Light]) -> Light:

@@ -3,6 +3,7 @@
 Decides what is counted, and that intervals draw whole places where the data name them, else sequences.
 """
 
+from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,20 +13,26 @@ import numpy as np
 from uncia_contract.pictures.light import Light
 from uncia_contract.runs.labels import LabelledPicture, sequence_key, shows
 from uncia_training.fitting.intervals import of_share
+from uncia_training.fitting.label_figures import Called, label_figures
 from uncia_training.fitting.metrics import figures
 from uncia_training.fitting.resampling import Dealt, bootstrap
 from uncia_training.fitting.threshold_table import threshold_table
 
 Burst = Sequence[LabelledPicture]
+NONE = "none"  # of the positive labels
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the bundle said of one picture or one sequence, and by which light it was taken."""
+    """What the bundle said of one picture or one sequence, and by which light it was taken.
+
+    `label` is the likeliest positive label, whether or not the threshold is reached.
+    """
 
     burst: Burst
     probability: float
     light: Light
+    label: str
 
 
 def thresholds(
@@ -60,21 +67,36 @@ def by_light(said: Sequence[Said], positive: Collection[str], threshold: float) 
 
 
 def by_label(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
-    """Of each label how many were called positive: what is found of a positive one, false alarms of any other."""
+    """Of each label how many were called positive, and how: what is found of a positive one, false alarms of any other.
+
+    A positive one has its own precision and recall: called another, it is not found.
+    """
+    classes = [NONE, *positive]
+    truth = [label_of(one.burst, positive) for one in said]
+    called = [one.label if one.probability >= threshold else NONE for one in said]
+    number = {label: place for place, label in enumerate(classes)}
+    named = Called(
+        np.array([number.get(label, 0) for label in truth], np.intp),
+        np.array([[number[label] for label in called]], np.intp),
+        _dealt(said, positive).units,
+    )
+    pairs = Counter(zip(truth, called, strict=True))
     return {
-        label: _called([one for one in said if label_of(one.burst, positive) == label], label in positive, threshold)
-        for label in sorted({label_of(one.burst, positive) for one in said})
+        label: _called([one for one, shown in zip(said, truth, strict=True) if shown == label], positive, threshold)
+        | {"called": {name: pairs[label, name] for name in classes}}
+        | (label_figures(named, number[label]) if label in positive else {})
+        for label in sorted(set(truth))
     }
 
 
-def _called(said: Sequence[Said], is_positive: bool, threshold: float) -> dict[str, Any]:
+def _called(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
     called = np.array([one.probability >= threshold for one in said])
     dealt = _dealt(said, ())
     everywhere = Dealt(np.zeros(len(said), bool), dealt.scores, dealt.units)
     drawn = bootstrap(everywhere, threshold)["false_positive_rate"]
     return {
         "n": len(said),
-        "positive": is_positive,
+        "positive": label_of(said[0].burst, positive) in positive,
         "called_positive": int(called.sum()),
         "share": float(called.mean()),
         "share_interval": of_share(float(called.mean()), drawn, len(said), everywhere.negative_units),

@@ -125,6 +125,7 @@ def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
     from uncia_training.comparison.compare import MISSING
     from uncia_training.comparison.systems import OURS
     from uncia_training.report.ranking import ranking_lines
+    from uncia_training.report.tables import figure
     from uncia_training.report.writer import line
 
     for warning in content["warnings"]:
@@ -139,6 +140,9 @@ def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
             f"  sequences  {line(system['sequences'])}, "
             f"false alarms a day {system['sequences']['false_alarms_per_day']:.2f}"
         )
+        for label, found in system["labels"].items() if len(system["labels"]) > 1 else ():
+            named = found["sequences"]
+            print(f"  {label}: precision {figure(named, 'precision')}, recall {figure(named, 'recall')} (sequences)")
         if "int8" in system:
             print(f"  on int8    {line(system['int8']['frames'])} (as a bundle on the trap)")
         if "random_split" in system:

@@ -68,4 +68,15 @@ def _print_sequences(report: dict[str, Any]) -> None:
             f"{one['n'] - one['positives']}"
         )
     for label, one in report["labels"].items():
-        print(f"  {label}: {one['called_positive']} of {one['n']} called positive ({figure(one, 'share')})")
+        print(
+            f"  {label}: {one['called_positive']} of {one['n']} called positive ({figure(one, 'share')}){_named(one)}"
+        )
+
+
+def _named(one: dict[str, Any]) -> str:
+    """What a label was called, where there are several positive ones, and of a positive one how well it is told."""
+    if len(one["called"]) == 2:
+        return ""
+    told = ", ".join(f"{label} {count}" for label, count in one["called"].items() if count)
+    figures = f"; precision {figure(one, 'precision')}, recall {figure(one, 'recall')}" if one["positive"] else ""
+    return f": {told}{figures}"

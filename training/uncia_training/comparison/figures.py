@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_training.fitting.label_figures import Called, called_class
 from uncia_training.fitting.metrics import Figures, figures
 from uncia_training.fitting.reliability import bins, reliability
 from uncia_training.fitting.resampling import AT_1_PERCENT, Dealt
@@ -103,18 +104,28 @@ def calibration(dealt: Dealt, prior: float) -> dict[str, Any]:
     return {"bins": bins(dealt, prior), **reliability(dealt, prior)}
 
 
-def confusion(deals: Sequence[LabelledScores], threshold: float, part: Part) -> list[list[float]]:
-    """Mean counts of the deals, a row for each true class and a column for each given one, in the order of the classes.
+def frame_labels(deals: Sequence[LabelledScores], threshold: float, part: Part) -> Called:
+    """What some pictures show, and what each deal calls them."""
+    called = [called_class(deal.probabilities, deal.scores, threshold)[part] for deal in deals]
+    return Called(deals[0].labels[part], np.stack(called), frames(deals, part).units)
 
-    A picture is given its likeliest positive class where the positives together reach the threshold, else class 0.
+
+def sequence_labels(deals: Sequence[LabelledScores], threshold: float, part: Part) -> Called:
+    """What some sequences show, by the first frame with a positive label, and what each deal calls them.
+
+    A sequence's likeliest label is that of its pictures' mean.
     """
-    count = deals[0].probabilities.shape[1]
-    total = np.zeros(count * count)
-    for scored in deals:
-        given = np.where(scored.scores >= threshold, 1 + scored.probabilities[:, 1:].argmax(axis=1), 0)
-        total += np.bincount((scored.labels * count + given)[part], minlength=count * count)
-    counts: list[list[float]] = (total / len(deals)).reshape(count, count).tolist()
-    return counts
+    one = deals[0]
+    truth = np.zeros(len(one.sequence_truth), np.intp)
+    shows = np.flatnonzero(one.truth)
+    named, first = np.unique(one.sequences[shows], return_index=True)
+    truth[named] = one.labels[shows[first]]
+    called = []
+    for deal in deals:
+        total = np.zeros((len(truth), deal.probabilities.shape[1]))
+        np.add.at(total, deal.sequences, deal.probabilities)
+        called.append(called_class(total, deal.sequence_scores, threshold)[part])
+    return Called(truth[part], np.stack(called), sequences(deals, part).units)
 
 
 def by_name(

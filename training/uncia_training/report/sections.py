@@ -169,18 +169,13 @@ def calibrations(content: Content, name: str) -> str:
     from uncia_training.report.plots import calibration_plot
 
     system = _system(content, name)
-    classes = system["confusion"]["classes"]
-    rows = [
-        [f"is {text(label)}", *[count(many) for many in counts]]
-        for label, counts in zip(classes, system["confusion"]["counts"], strict=True)
-    ]
     keys = ("expected_calibration_error", "brier")
     gaps = [[text(one["name"]), *[cell(one["calibration"], key) for key in keys]] for one in content["systems"]]
     prior = system["calibration"]["prior"]
     return (
         f'<div class="wide plot">{calibration_plot(content["systems"])}</div><div class="beside"><div>'
-        f"<h3>Confusion of {text(name)}, frames</h3>"
-        f"{table(['', *[f'called {text(label)}' for label in classes]], rows)}"
+        f"<h3>Confusion of {text(name)}, frames</h3>{_confusion(system['confusion'])}"
+        f"<h3>Sequences</h3>{_confusion(system['sequence_confusion'])}{_labels(content)}"
         "</div><div><h3>Gap between said and true</h3>"
         f"{table(['system', 'gap beyond chance', 'Brier score'], gaps)}</div></div>"
         f'<p class="note">Judged where {prior:.0%} are positive, for which all these probabilities are made; counts '
@@ -188,6 +183,27 @@ def calibrations(content: Content, name: str) -> str:
         "adds: true probabilities get about 0, and as often less as more. The more pictures in its tenth, the larger a "
         "dot; a line through small ones says little.</p>"
     )
+
+
+def _confusion(found: Content) -> str:
+    rows = [
+        [f"is {text(label)}", *[count(many) for many in counts]]
+        for label, counts in zip(found["classes"], found["counts"], strict=True)
+    ]
+    return table(["", *[f"called {text(label)}" for label in found["classes"]]], rows)
+
+
+def _labels(content: Content) -> str:
+    """Of several positive labels, how well each system tells each."""
+    if len(content["settings"]["positive"]) == 1:
+        return ""
+    rows = [
+        [text(one["name"]), text(label), str(found["n"]), cell(found, "precision"), cell(found, "recall")]
+        for one in content["systems"]
+        for label, found in ((label, parts["sequences"]) for label, parts in one["labels"].items())
+    ]
+    titles = ["system", "label", "sequences", "precision", "recall"]
+    return "<h3>Each label</h3>" + table(titles, rows) + '<p class="note">One called another is an error of both.</p>'
 
 
 def lights(content: Content) -> str:

@@ -17,14 +17,16 @@ from uncia_training.comparison.compare import Comparison, Result, SystemScores
 from uncia_training.comparison.figures import (
     by_name,
     calibration,
-    confusion,
     difference,
     frame_figures,
+    frame_labels,
     frames,
     sequence_figures,
+    sequence_labels,
     sequences,
 )
 from uncia_training.comparison.systems import OURS
+from uncia_training.fitting.label_figures import confusion, label_figures
 from uncia_training.fitting.metrics import Figures, figures, measure, values
 from uncia_training.fitting.resampling import Dealt
 from uncia_training.fitting.threshold_table import threshold_table
@@ -150,7 +152,7 @@ def _thresholds(own: Judged, in_use: float, comparison: Comparison, negatives_pe
 
 
 def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
-    """Figures of frames by light, place and source, and the confusion of classes."""
+    """Figures of frames by light, place and source; of each positive label, and what was called what."""
     seen, deals, threshold = comparison.inspection, scores.repeats, scores.threshold
     held_out, lights = ~comparison.unseen, np.asarray(seen.lights)
     places = [picture.location or "(no location)" for picture in seen.pictures]
@@ -162,7 +164,23 @@ def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
         },
         "locations": by_name(deals, places, threshold, held_out),
         "sources": by_name(deals, sources, threshold, held_out),
-        "confusion": {"classes": comparison.settings.classes, "counts": confusion(deals, threshold, held_out)},
+        **_named(scores, comparison),
+    }
+
+
+def _named(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
+    """Precision and recall of each positive label, and what was called what; of frames and of sequences."""
+    classes, deals, threshold = comparison.settings.classes, scores.repeats, scores.threshold
+    of_frames = frame_labels(deals, threshold, ~comparison.unseen)
+    of_sequences = sequence_labels(deals, threshold, ~comparison.unseen_sequences)
+    return {
+        "confusion": {"classes": classes, "counts": confusion(of_frames, len(classes))},
+        "sequence_confusion": {"classes": classes, "counts": confusion(of_sequences, len(classes))},
+        "labels": {
+            label: {"frames": label_figures(of_frames, number), "sequences": label_figures(of_sequences, number)}
+            for number, label in enumerate(classes)
+            if number
+        },
     }
 
 
