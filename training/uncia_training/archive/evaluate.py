@@ -84,12 +84,18 @@ class Evaluator:
         """The verdict on each sequence that has a frame, by the light of most of its frames."""
         lights = {one.burst[0].file: one.light for one in images}
         bursts = sequences(pictures)
-        verdicts = self._all(self.score_sequence, bursts, progress)
+        verdicts = self.score_sequences(bursts, progress)
         return [
             Said(burst, found[0], _most([lights[one.file] for one in burst if one.file in lights]), found[1])
             for burst, found in zip(bursts, verdicts, strict=True)
             if found is not None
         ]
+
+    def score_sequences(
+        self, bursts: Sequence[Sequence[LabelledPicture]], progress: Callable[[int, int], None]
+    ) -> list[float | None]:
+        """What `score_sequence` says of each."""
+        return self._all(self.score_sequence, bursts, progress)
 
     def _all(
         self, function: Callable[[Any], Any], items: Sequence[Any], progress: Callable[[int, int], None]

@@ -103,14 +103,18 @@ def _called(said: Sequence[Said], positive: Collection[str], threshold: float) -
     }
 
 
-def _dealt(said: Sequence[Said], positive: Collection[str]) -> Dealt:
+def dealt_of(bursts: Sequence[Burst], probabilities: Sequence[float], positive: Collection[str]) -> Dealt:
     """Once, for a bundle is one fit; by places, or by sequences where the items of a class are of one place."""
-    truth = np.array([shows(one.burst, positive) for one in said], bool)
-    scores = np.array([[one.probability for one in said]], np.float64)
-    places = Dealt(truth, scores, _numbers([_place(one.burst[0]) for one in said]))
+    truth = np.array([shows(burst, positive) for burst in bursts], bool)
+    scores = np.array([probabilities], np.float64)
+    places = Dealt(truth, scores, _numbers([_place(burst[0]) for burst in bursts]))
     if 1 not in (places.positive_units, places.negative_units):
         return places
-    return Dealt(truth, scores, _numbers([sequence_key(one.burst[0]) for one in said]))
+    return Dealt(truth, scores, _numbers([sequence_key(burst[0]) for burst in bursts]))
+
+
+def _dealt(said: Sequence[Said], positive: Collection[str]) -> Dealt:
+    return dealt_of([one.burst for one in said], [one.probability for one in said], positive)
 
 
 def _place(picture: LabelledPicture) -> Hashable:

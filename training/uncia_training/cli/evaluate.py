@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia_contract.files import storage_errors
-from uncia_contract.model.bundle import read_bundle
+from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
 from uncia_training.cli.fit import figures_line
@@ -23,6 +23,12 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
     add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
     add_reading(command)
+    add(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="another bundle: how much better it is on the same sequences, paired",
+    )
     add("--json", type=Path, metavar="FILE", help="write the whole report there")
     command.set_defaults(run=run_evaluate)
 
@@ -32,6 +38,8 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     from uncia_training.archive.evaluate import Evaluator
 
     bundle = read_bundle(arguments.bundle)
+    if arguments.against is not None:
+        return _compare(arguments, bundle)
     evaluator, rules = Evaluator(bundle, os.cpu_count() or 1), bundle.manifest
     notes = PictureNotes()
     pictures = read_data_set(arguments, rules.positive_labels, notes, rules.burst_rule)
@@ -39,9 +47,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
         report = evaluator.evaluate(pictures, progress)
     summed = notes.sum_of(len(pictures), (failure["file"] for failure in report["failures"]))
     report["pictures"] = summed.as_json()
-    if arguments.json:
-        with storage_errors(arguments.json):
-            arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    _write(arguments.json, report)
     for failure in report["failures"]:
         print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
     for name in ("images", "sequences"):
@@ -51,6 +57,38 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     if report["trap_days"] is None:
         print("false alarms a day are not known: not every picture names its location, or a location has no times")
     print(*summed.lines(), sep="\n")
+    return 0
+
+
+def _write(path: Path | None, report: dict[str, Any]) -> None:
+    if path is not None:
+        with storage_errors(path):
+            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _compare(arguments: argparse.Namespace, old: Bundle) -> int:
+    """The bundle and the one in `--against`, on the same sequences."""
+    from uncia_training.archive.bundle_pair import NEW, OLD, compare_bundles
+
+    new, notes = read_bundle(arguments.against), PictureNotes()
+    pictures = read_data_set(arguments, old.manifest.positive_labels, notes, old.manifest.burst_rule)
+    with progress_bars() as progress:
+        report = compare_bundles(pictures, old, new, os.cpu_count() or 1, progress)
+    _write(arguments.json, report)
+    if not report["never_learnt_from"]:
+        print("no row is of split test or tune: whether a bundle learnt from these pictures is not known")
+    print(f"{report['sequences']} sequences by both bundles, {report['unreadable']} that cannot be read")
+    shown = ("recall", "false_positive_rate", "roc_auc", "average_precision")
+    for name, path in ((OLD, arguments.bundle), (NEW, arguments.against)):
+        one = report[name]
+        told = ", ".join(f"{key.replace('_', ' ')} {figure(one, key)}" for key in shown)
+        print(f"{name} ({path.name}, at {one['threshold']:g}): {told}")
+    differences = report["new_exceeds_by"]
+    told = ", ".join(f"{key.replace('_', ' ')} {figure(differences, key, signed=True)}" for key in shown)
+    print(f"new exceeds old by: {told}")
+    for one in report["changed"]:
+        shows = "shows it" if one["positive"] else "shows something else"
+        print(f"  changed: {one['files'][0]} ({shows}): {one[OLD]:.3f} to {one[NEW]:.3f}")
     return 0
 
 
