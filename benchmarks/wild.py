@@ -1,0 +1,178 @@
+"""Wild snow leopards by rule: what is found, what is a false alarm, what it costs (issue 21).
+
+    python benchmarks/wild.py --data ../shared/data [--bundle BUNDLE] [--cache DIR]
+
+Scores the bursts of tune.csv, which tune rules and are never learnt from. For each variant: found of the leopards'
+bursts of three frames and more and of one or two; false alarms among other bursts, single cats, five half-size crops
+of each cat and the other bursts' pictures taken one by one, with exact 95 % intervals; the highest confidence of
+another burst; invocations of the model with early exit (mean of other bursts, of leopards' bursts of three and more, of
+one or two; the most of a single frame). `left out` counts each station with the parameters chosen on the other seven:
+most found with no more false alarms of any kind than what the family starts from, then the fewest invocations.
+Scores of crops are kept in the cache, so that a second run takes a minute.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+from archive_background import STARTER, share
+from wild_bursts import Burst, Scores, wild_bursts
+from wild_rules import ARCHIVE, LIVE, TODAY, WHOLE_FRAMES, Outcome, Variant, families, outcome, proposed
+
+Results = list[tuple[Burst, Outcome]]
+ALARMS = ("other", "cat", "crop", "alone")
+
+
+class Study:
+    """Applies variants to all bursts."""
+
+    def __init__(self, bursts: Sequence[Burst], scores: Scores) -> None:
+        self.bursts, self._scores = bursts, scores
+
+    def apply(self, variant: Variant) -> Results:
+        """Each burst's outcome."""
+        return [(burst, outcome(burst, variant, self._scores)) for burst in self.bursts]
+
+
+def of(results: Results, test: Callable[[Burst], bool]) -> list[Outcome]:
+    """The outcomes of some bursts."""
+    return [found for burst, found in results if test(burst)]
+
+
+def long_leopard(burst: Burst) -> bool:
+    """A leopard's burst of three frames and more."""
+    return burst.kind == "leopard" and not burst.few
+
+
+def few_leopard(burst: Burst) -> bool:
+    """A leopard's burst of one or two frames."""
+    return burst.kind == "leopard" and burst.few
+
+
+def line(name: str, results: Results) -> str:
+    """A row of the table."""
+    told = [positives(of(results, test)) for test in (long_leopard, few_leopard)]
+    told += [positives(of(results, lambda burst, kind=kind: burst.kind == kind)) for kind in ALARMS]
+    blank = of(results, lambda burst: burst.kind == "other")
+    single = [n.invocations for n in of(results, lambda burst: burst.kind == "leopard" and len(burst.files) == 1)]
+    groups = (blank, of(results, long_leopard), of(results, few_leopard))
+    cost = " ".join(f"{fmean(one.invocations for one in group):.1f}" for group in groups)
+    highest = max(one.confidence for one in blank)
+    return f"| {name} | " + " | ".join(told) + f" | {highest:.2f} | {cost}, {max(single)} |"
+
+
+def positives(outcomes: Iterable[Outcome]) -> str:
+    """How many are positive, with an interval."""
+    return share([one.positive for one in outcomes])
+
+
+def parts(results: Results) -> str:
+    """What is found by light, by length and by station."""
+    leopards = [(burst, one) for burst, one in results if burst.kind == "leopard"]
+    ways: dict[str, Callable[[Burst], str]] = {
+        "light": lambda burst: burst.light + (", one or two" if burst.few else ", three and more"),
+        "frames": lambda burst: next(f"{low}-" for low in (10, 5, 3, 2, 1) if len(burst.files) >= low),
+        "station": lambda burst: burst.station,
+    }
+    told = []
+    for way, group_of in ways.items():
+        groups = sorted({group_of(burst) for burst, _ in leopards})
+        counts = [f"{g} {positives(one for burst, one in leopards if group_of(burst) == g)}" for g in groups]
+        told.append(f"  by {way}: " + "; ".join(counts))
+    return "\n".join(told)
+
+
+def misses(results: Results) -> str:
+    """Each leopard that is missed and each false alarm, frame by frame."""
+    told = []
+    for burst, one in results:
+        if one.positive != (burst.kind == "leopard"):
+            frames = ", ".join(
+                f"{'-' if score is None else f'{score:.3f}'} {choice.reason}"
+                + (f" {choice.region.height:.2f}" if choice.region else "")
+                for score, choice in zip(one.scores, one.choices, strict=True)
+            )
+            told.append(f"  {burst.kind} {burst.name} {burst.station} {burst.light} {one.confidence:.3f}: {frames}")
+    return "\n".join(told)
+
+
+def best(tried: Sequence[tuple[Variant, Results]], counts: Callable[[Burst], bool]) -> int:
+    """Which variant finds most of the leopards that count, with no alarm more than the first; then the cheapest."""
+    allowed = [alarms(tried[0][1], kind) for kind in ALARMS]
+
+    def merit(n: int) -> tuple[int, float, int]:
+        results = tried[n][1]
+        found = sum(one.positive for burst, one in results if burst.kind == "leopard" and counts(burst))
+        return found, -fmean(one.invocations for _, one in results), -n
+
+    fit = [
+        n
+        for n, (_, results) in enumerate(tried)
+        if all(alarms(results, kind) <= most for kind, most in zip(ALARMS, allowed, strict=True))
+    ]
+    return max(fit, key=merit)
+
+
+def alarms(results: Results, kind: str) -> int:
+    """How many bursts of that kind are positive."""
+    return sum(one.positive for burst, one in results if burst.kind == kind)
+
+
+def left_out(tried: Sequence[tuple[Variant, Results]]) -> tuple[int, int]:
+    """Found of three frames and more, and of one or two, each station by what was chosen on the others."""
+    stations = {burst.station for burst, _ in tried[0][1] if burst.kind == "leopard"}
+    long = few = 0
+    for station in sorted(stations):
+        results = tried[best(tried, lambda burst, station=station: burst.station != station)][1]
+        here = [(burst, one) for burst, one in results if burst.station == station and one.positive]
+        long += sum(long_leopard(burst) for burst, _ in here)
+        few += sum(few_leopard(burst) for burst, _ in here)
+    return long, few
+
+
+def differences(variant: Variant) -> str:
+    """What a variant has other than the release."""
+    fields = [n for n in TODAY.__dataclass_fields__ if n != "name" and getattr(variant, n) != getattr(TODAY, n)]
+    told: dict[str, object] = {n: getattr(variant, n) for n in fields}
+    for name in TODAY.rule.__struct_fields__ if "rule" in told else ():
+        if (value := getattr(variant.rule, name)) != getattr(TODAY.rule, name):
+            told["rule"] = f"{name} {value}"
+    return ", ".join(f"{n} {value}" for n, value in told.items()) or "release"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path, default=STARTER)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "uncia-wild")
+    parser.add_argument("--only", default="", help="families whose name holds this")
+    parser.add_argument("--all", action="store_true", help="print each variant that was tried, not only the chosen one")
+    arguments = parser.parse_args()
+    scores = Scores(arguments.data, arguments.bundle, arguments.cache)
+    study = Study(wild_bursts(arguments.data, scores, arguments.cache), scores)
+    columns = "rule, three and more, one or two, others, cats, crops of cats, others alone, highest other, invocations"
+    print("| " + columns.replace(", ", " | ") + " |\n" + "|---" * 9 + "|")
+    shown = (TODAY, WHOLE_FRAMES, ARCHIVE, LIVE, proposed(TODAY), proposed(ARCHIVE), proposed(LIVE))
+    shown += (replace(proposed(LIVE), name="the same, second looks whether a frame was seen or not", sighted=0.0),)
+    fixed = {one.name: study.apply(one) for one in shown}
+    for name, results in fixed.items():
+        print(line(name, results), flush=True)
+    for name, variants in families().items():
+        if arguments.only not in name:
+            continue
+        tried = [(one, study.apply(one)) for one in variants]
+        chosen, (long, few) = best(tried, lambda _: True), left_out(tried)
+        print(line(f"{name}: {differences(tried[chosen][0])}; left out {long} + {few}", tried[chosen][1]), flush=True)
+        for variant, results in tried[1:] if arguments.all else []:
+            found = [sum(one.positive for one in of(results, t)) for t in (long_leopard, few_leopard)]
+            print("   ", *found, *(alarms(results, kind) for kind in ALARMS), differences(variant), flush=True)
+    for name, results in fixed.items():
+        print(f"\n{name}\n{parts(results)}\n{misses(results)}")
+
+
+if __name__ == "__main__":
+    main()
