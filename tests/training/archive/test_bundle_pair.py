@@ -55,8 +55,9 @@ def compared(monkeypatch: pytest.MonkeyPatch, starter: Bundle) -> Callable[..., 
             def __init__(self, bundle: Bundle, workers: int) -> None:
                 self.scores = next(said)
 
-            def score_sequences(self, bursts: list[Any], progress: Any) -> list[float | None]:
-                return [self.scores[int(burst[0].file.split(".")[0])] for burst in bursts]
+            def score_sequences(self, bursts: list[Any], progress: Any) -> list[tuple[float, str] | None]:
+                scores = [self.scores[int(burst[0].file.split(".")[0])] for burst in bursts]
+                return [None if one is None else (one, "snow_leopard") for one in scores]
 
         monkeypatch.setattr(bundle_pair, "Evaluator", Stand)
         return compare_bundles(pictures, starter, starter, 1, lambda step, done, total: None)

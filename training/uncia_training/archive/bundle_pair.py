@@ -58,7 +58,8 @@ def _scores(
     bundle: Bundle, bursts: Sequence[Sequence[LabelledPicture]], workers: int, name: str, progress: Progress
 ) -> list[float | None]:
     step = f"sequences by the {name} bundle"
-    return Evaluator(bundle, workers).score_sequences(bursts, lambda done, total: progress(step, done, total))
+    found = Evaluator(bundle, workers).score_sequences(bursts, lambda done, total: progress(step, done, total))
+    return [None if one is None else one[0] for one in found]
 
 
 def _differences(one: Figures, other: Figures) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Evaluator:
 
     def score_sequences(
         self, bursts: Sequence[Sequence[LabelledPicture]], progress: Callable[[int, int], None]
-    ) -> list[float | None]:
+    ) -> list[tuple[float, str] | None]:
         """What `score_sequence` says of each."""
         return self._all(self.score_sequence, bursts, progress)
 
