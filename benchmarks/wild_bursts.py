@@ -25,6 +25,7 @@ from uncia_contract.pictures.preprocessing import WHOLE, model_input
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.burst_decoder import small_pictures
+from uncia_contract.scoring.score_burst import score_burst
 
 FIVE_CROPS = tuple(Region(x, y, 0.5, 0.5) for x, y in ((0.25, 0.25), (0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)))
 
@@ -76,6 +77,12 @@ class Scores:
             self._keep(key, self._classifier.score(self._input(file, region)))
         return float(self._known[key])
 
+    def verdict(self, burst: "Burst", every_frame: bool) -> tuple[float, int]:
+        """Confidence and number of frames scored by the contract's own rules, without a background."""
+        pictures = [(self._data / file).read_bytes for file in burst.files]
+        found = score_burst(pictures, self._classifier, every_frame=every_frame, workers=1)
+        return (found.decision.confidence, found.frames_scored) if found else (-1.0, 0)
+
     def peak(self, file: str, region: Region) -> tuple[float, float]:
         """Where (across, down; fractions of the region) the activation map of this part is highest."""
         key = f"peak {file} {_key(region)}"
@@ -112,9 +119,9 @@ def within(region: Region | None, base: Region) -> Region:
     )
 
 
-def wild_bursts(data: Path, scores: Scores, cache: Path) -> list[Burst]:
+def wild_bursts(data: Path, scores: Scores, cache: Path, flash_apart: bool = False) -> list[Burst]:
     """All bursts of tune.csv; single cats also as five crops each (kind `crop`), pictures of the others
-    also one by one (`alone`)."""
+    also one by one (`alone`). `flash_apart` gives pictures by white flash a background of their own."""
     small = _thumbnails(data, scores, cache)
     lights = _lights(data)
     stations: dict[tuple[str, str], list[list[LabelledPicture]]] = defaultdict(list)
@@ -123,7 +130,7 @@ def wild_bursts(data: Path, scores: Scores, cache: Path) -> list[Burst]:
     found: list[Burst] = []
     for station in stations.values():
         ordered = sorted(station, key=lambda one: (not one[0].datetime, one[0].datetime))
-        found += _with_backgrounds([_burst(pictures, small, lights) for pictures in ordered])
+        found += _with_backgrounds([_burst(pictures, small, lights, flash_apart) for pictures in ordered])
     runs = [burst for burst in found if burst.kind == "other"]
     alone = [one for run in runs for one in _with_backgrounds(_pictures_alone(run, small))]
     crops = [
@@ -154,7 +161,10 @@ def _lights(data: Path) -> dict[str, str]:
 
 
 def _burst(
-    pictures: Sequence[LabelledPicture], small: dict[str, tuple[np.ndarray, str]], lights: dict[str, str]
+    pictures: Sequence[LabelledPicture],
+    small: dict[str, tuple[np.ndarray, str]],
+    lights: dict[str, str],
+    flash_apart: bool,
 ) -> Burst:
     first = pictures[0]
     kind = "leopard" if first.label == "snow_leopard" else "cat" if first.source == "cats" else "other"
@@ -162,7 +172,7 @@ def _burst(
     named = [lights[file] for file in files if file in lights]
     light = max(sorted(set(named)), key=named.count) if named else "-"
     own = [small[file][1] for file in files]
-    seen_as = max(sorted(set(own)), key=own.count)
+    seen_as = light if flash_apart and light == "flash" else max(sorted(set(own)), key=own.count)
     return Burst(
         first.sequence or first.file,
         kind,

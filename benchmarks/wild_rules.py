@@ -56,6 +56,7 @@ class Variant:
     second: tuple[float, float, float, float] | None = None  # side below, score from, to, logits taken off a maximum
     second_grow: float = 0.0  # the second look: 0 at the whole frame, else at the region widened so much
     sighted: float = 0.0  # bursts of three and more: second looks only once a frame has scored this much
+    capped: bool = False  # ... and while they cost no more invocations than the burst has frames
     windows: Windows = "none"  # of bursts of one or two frames
     long_windows: Windows = "none"  # of frames without a region in longer bursts
     doubt: tuple[float, float] = (0.02, 0.5)  # scores of the first look after which windows are looked at
@@ -98,7 +99,8 @@ def outcome(burst: Burst, variant: Variant, scores: Scores) -> Outcome:
 
     for n in order:
         first = look(n, choices[n].region)
-        sighted = burst.few or max([first, *given.values()]) >= variant.sighted
+        room = not variant.capped or len(looks) - len(given) - 1 + len(LED) <= len(voters)
+        sighted = burst.few or (room and max([first, *given.values()]) >= variant.sighted)
         again = looked_again(burst, n, choices[n], first, variant, partial(look, n), scores) if sighted else first
         given[n] = max(first, again)
         highest = aggregated([*given.values(), *[1.0] * (len(voters) - len(given))], variant)
@@ -271,7 +273,14 @@ LIVE = replace(TODAY, name="live order: rolling background", few_view="live", lo
 def proposed(base: Variant) -> Variant:
     """What decision 0013 proposes, on top of a background for bursts of one or two frames."""
     long = replace(
-        base, grow=1.5, grow_below=0.4, second=(1.1, 0.0, 0.5, 0.0), sighted=0.5, long_windows="led", long_off=1.0
+        base,
+        grow=1.5,
+        grow_below=0.4,
+        second=(1.1, 0.0, 0.5, 0.0),
+        sighted=0.5,
+        long_windows="led",
+        long_off=1.0,
+        capped=True,
     )
     return replace(long, name=f"proposed; {base.name}", windows="led", best=2, least=True, windows_off=2.5)
 
