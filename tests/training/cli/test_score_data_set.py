@@ -149,6 +149,15 @@ def test_a_second_run_goes_on_and_scores_what_the_data_set_tells_anew(
     assert "; 1 scored now" in capsys.readouterr().out
 
 
+def test_a_time_that_the_data_set_tells_otherwise_is_told_otherwise(tmp_path: Path) -> None:
+    """What was scored before keeps no old time."""
+    Image.new("RGB", (320, 240)).save(tmp_path / "a.jpg")
+    for day in ("01", "02"):
+        (tmp_path / "labels.csv").write_text(f"file,label,datetime\na.jpg,fox,2026-03-{day}T10:00:00\n")
+        assert score(tmp_path / "labels.csv", tmp_path / "out", "--write", "csv") == 0
+    assert [row["datetime"] for row in table(tmp_path / "out")] == ["2026-03-02T10:00:00"]
+
+
 def test_what_fails_and_what_has_no_label_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file that is not there, as in an archive, is an error by name."""
     folder = pictures(tmp_path / "survey")
