@@ -29,8 +29,9 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_converter.agreement import roc_auc
 from uncia_converter.graph import attach_head
+from uncia_training.datasets.splits import FOLDS, split_units
 from uncia_training.fitting.logistic import calibrate, fit_linear, to_head
-from uncia_training.fitting.selection import Samples, assign_folds, group_names
+from uncia_training.fitting.selection import Samples, assign_folds
 from uncia_training.fitting.selection import choose as choose_penalty
 
 Image8 = NDArray[np.uint8]
@@ -117,9 +118,8 @@ class Problem:
 
     def __init__(self, pictures: Sequence[LabelledPicture], positive: str, features: Features) -> None:
         self.labels = np.array([int(picture.label == positive) for picture in pictures], np.intp)
-        self.groups = group_names(pictures, range(len(pictures)))
-        self.sources = [picture.source for picture in pictures]
-        self.folds = assign_folds(self.labels, self.groups, self.sources)
+        self.groups, _ = split_units(pictures, range(len(pictures)), range(len(pictures)), "location")
+        self.folds = assign_folds(self.labels, self.groups, FOLDS)
         self.float_features = features
         self.float_scores = self.scores(features)[0]
 
@@ -156,7 +156,7 @@ class Problem:
 
     def head_in_graph(self, model: bytes, features: Features, images: Sequence[Image8]) -> dict[str, Any]:
         """The head in int8 within the graph against the same head in float32 on the same features."""
-        samples = Samples(features[:, np.newaxis], self.labels, self.groups, self.sources, np.ones(1))
+        samples = Samples(features[:, np.newaxis], self.labels, self.groups, np.ones(1))
         calibration = choose_penalty(samples, self.folds, (C,))[0].calibration
         head: LogisticHead = to_head(fit_linear(features, self.labels, C), calibration)
         weights, bias = head.folded()

@@ -6,7 +6,7 @@ Decides which files a run leaves and what `run.json` says; the converter reads t
 import hashlib
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -60,12 +60,14 @@ def write_run(
         raise StorageError(f"{folder}: the run cannot be written ({error.strerror})") from error
 
 
-def fingerprint(pictures: Sequence[LabelledPicture]) -> str:
-    """sha256 over every picture's name, label, sequence and bytes: equal for equal data, wherever it lies."""
+def fingerprint(pictures: Sequence[LabelledPicture], contents: Mapping[str, str]) -> str:
+    """sha256 over every picture's name, label, sequence and bytes: equal for equal data, wherever it lies.
+
+    `contents` are the sha256 of the files, by the pictures' names.
+    """
     whole = hashlib.sha256()
     for picture in sorted(pictures, key=lambda picture: picture.file):
-        content = picture.path.read_bytes() if picture.path.exists() else b""
-        row = (picture.file, picture.label, picture.sequence, hashlib.sha256(content).hexdigest())
+        row = (picture.file, picture.label, picture.sequence, contents[picture.file])
         whole.update("\0".join(row).encode() + b"\n")
     return whole.hexdigest()
 

@@ -162,7 +162,7 @@ class BurstDecoder:
         try:
             with self._gate.turn():
                 decoded = self._decode(index)
-                grey, colour = _small(decoded.image, self._rule)
+                grey, colour = thumbnails_of(decoded.image, self._rule)
                 self._keep(index, decoded, grey.size)
                 return grey, colour
         except (FrameError, OSError) as error:
@@ -292,10 +292,11 @@ def small_pictures(picture: Picture, rule: RegionRule) -> tuple[NDArray[np.uint8
     Raises:
         FrameError: the picture cannot be decoded.
     """
-    return _small(open_jpeg(picture, enough_for_thumbnail(rule)), rule)
+    return thumbnails_of(open_jpeg(picture, enough_for_thumbnail(rule)), rule)
 
 
-def _small(image: Image.Image, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def thumbnails_of(image: Image.Image, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The thumbnails of a decoded picture."""
     colour = image.resize(_COLOUR_SIZE, Image.Resampling.BOX, reducing_gap=2.0)
     return thumbnail(image, rule), np.asarray(colour)
 

@@ -37,7 +37,7 @@ def test_the_head_that_is_left_is_the_fit(tmp_path: Path, capsys: pytest.Capture
     assert main(arguments(path, tmp_path / "runs/head.npz", "--c", "0.5")) == 0
     head, (fitted, _) = (
         head_from_bytes((tmp_path / "runs/head.npz").read_bytes()),
-        fit_parquet(path, ["snow_leopard"], 0.5),
+        fit_parquet(str(path), ["snow_leopard"], 0.5),
     )
     assert np.allclose(head.weights, fitted.weights, atol=1e-6)
     assert "other, snow_leopard: fitted on 80 rows of 6 features" in capsys.readouterr().out

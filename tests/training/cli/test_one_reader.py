@@ -18,8 +18,8 @@ from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.manifest import MODEL
 from uncia_training.archive.evaluate import Evaluator
 from uncia_training.cli.main import main
-from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.features.backbone_folder import BackboneDescription
+from uncia_training.features.data_pass import pass_over
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
 COMMANDS = ("fit", "compare", "evaluate", "features")
@@ -222,9 +222,9 @@ def test_features_of_a_box_are_a_row_of_their_own(tmp_path: Path, bundle: Path) 
 
 
 def test_fit_and_compare_learn_from_boxes(tmp_path: Path) -> None:
-    """They take the crops of this function."""
+    """They take the crops of this pass."""
     pictures = read_data(boxed(tmp_path), boxes=tmp_path / "b.csv")
-    crops = [crop for crop in crops_of(pictures, RegionRule(), 1) if isinstance(crop, Crop)]
+    _, crops = pass_over(pictures, RegionRule(), [], lambda picture: True, 1)
     assert [(crop.picture.file, crop.region is not None) for crop in crops] == [
         ("0.jpg", False), ("0.jpg", True), ("1.jpg", False)]  # fmt: skip
 
@@ -239,16 +239,16 @@ def test_boxes_without_a_file_are_those_of_the_data(
 
 
 TOO_FEW = {
-    "one positive": (["5,snow_leopard,,"], "'snow_leopard' are held out together"),
-    "one sequence": (["5,snow_leopard,s,", "6,snow_leopard,s,"], "'snow_leopard' are held out together"),
-    "negatives of one other source": (["5,snow_leopard,,x", "6,snow_leopard,,x"], "'other' are held out together"),
-    "no readable positive": (["x,snow_leopard,,", "y,snow_leopard,,"], "pictures of 'snow_leopard' can be read"),
+    "one positive": (["5,snow_leopard,,"], "'snow_leopard' has 1 sequence"),
+    "one sequence": (["5,snow_leopard,s,", "6,snow_leopard,s,"], "'snow_leopard' has 1 sequence"),
+    "negatives of one other source": (["5,snow_leopard,,x", "6,snow_leopard,,x"], "pictures of 'other' are one unit"),
+    "no readable positive": (["x,snow_leopard,,", "y,snow_leopard,,"], "(2 pictures cannot be read)"),
 }
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", TOO_FEW)
-def test_fit_refuses_a_class_that_one_fold_holds(
+def test_fit_refuses_a_class_that_one_unit_holds(
     kind: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2, one line: nothing of it would be left to learn from."""
@@ -258,7 +258,7 @@ def test_fit_refuses_a_class_that_one_fold_holds(
     (tmp_path / "l.csv").write_text(
         "\n".join(["file,label,sequence,source", *(f"{n},ibex,," for n in range(5)), *rows])
     )
-    code = run("fit", tmp_path / "l.csv", tmp_path, bundle, backbone)
+    code = run("fit", tmp_path / "l.csv", tmp_path, bundle, backbone, "--split", "source")
     said = capsys.readouterr().err
     assert (code, said.count("\n"), message in said) == (2, 1, True)
 

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,12 +14,13 @@ from uncia_contract.errors import DataError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.cli.main import main
-from uncia_training.comparison.compare import _rows
 from uncia_training.comparison.systems import systems
 from uncia_training.datasets.inspection import Inspection
 from uncia_training.datasets.region_crops import Crop
 from uncia_training.features import extract, networks
-from uncia_training.features.feature_store import FeatureStore
+from uncia_training.features.data_pass import WantedFeatures, opened_stores
+from uncia_training.features.extract import row_key
+from uncia_training.fitting.learning_set import LearningSet, rows_of
 from uncia_training.fitting.logistic import Calibration
 from uncia_training.fitting.selection import Samples, fit_all, probabilities
 
@@ -208,7 +208,7 @@ def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
     points = np.stack([chance.normal(labels, 1 + 2 * labels), chance.normal(0.8 * labels, 1)], axis=1)
     made = {}
     for name, prior in (("equal", None), ("field", np.array([0.95, 0.05]))):
-        one = Samples(points[:, None].astype(np.float32), labels, [""] * 200, [""] * 200, np.ones(1), prior=prior)
+        one = Samples(points[:, None].astype(np.float32), labels, [""] * 200, np.ones(1), prior=prior)
         weights = fit_all(one, 1.0).weights
         made[name] = np.diff(weights, axis=0)[0] / np.linalg.norm(np.diff(weights, axis=0))
     assert made["equal"] @ made["field"] < 0.999
@@ -224,15 +224,17 @@ def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
     """A burst in which something moves: its frames are scored on their regions, a still as a whole."""
     told = (("a", None, False), ("a", Region(0, 0, 0.5, 0.5), True), ("b", None, True))
     crops = [Crop(LabelledPicture(name, tmp_path, "cat"), region, scored=scored) for name, region, scored in told]
-    with FeatureStore(tmp_path / "s", 1, np.float32) as store:
-        for key in "xyz":
-            store.add(key * 64, np.zeros(1))
+    key = systems(["L120"], None)[0].fit
+    with opened_stores(tmp_path, extract.Pixels()) as stores:
+        wanted = WantedFeatures(extract.Pixels(), key.augmentations, True, stores)
+        for crop, content in zip(crops, (b"1", b"1", b"2"), strict=True):
+            name = row_key(wanted.extractor, content.ljust(32), crop.region, "plain")
+            stores["pixels"].add(name, np.zeros(120 * 120 * 3))
         pictures = tuple(crop.picture for crop in (crops[0], crops[2]))
-        seen = Inspection(pictures, ("1", "2"), (0, 1), ("day", "day"), ())
-        comparison = SimpleNamespace(inspection=seen, labels=np.array([1, 1]), units=["a", "b"])
-        keys = {number: (key * 64,) for number, key in enumerate("xyz")}
-        rows = _rows(systems(["L120"], None)[0], crops, keys, ("plain",), store, comparison)
-    assert rows.scored.tolist() == [False, True, True]
+        contents = tuple(content.ljust(32).hex() for content in (b"1", b"2"))
+        seen = Inspection(pictures, contents, (0, 1), ("day", "day"), ())
+        learning = LearningSet(None, seen, np.array([1, 1]), np.array([0, 1]), ["a", "b"], {})
+        assert rows_of(learning, key, crops, wanted).scored.tolist() == [False, True, True]
 
 
 def test_the_standards_own_example_is_compared(shared, tmp_path):

@@ -12,7 +12,8 @@ from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_training.datasets.place_views import PlaceViews
-from uncia_training.datasets.region_crops import Crop, crops_of
+from uncia_training.datasets.region_crops import Crop
+from uncia_training.features.data_pass import pass_over
 
 RULE = RegionRule()
 
@@ -30,8 +31,8 @@ def season(folder: Path, **about: str) -> list[LabelledPicture]:
 
 def crops(pictures: list[LabelledPicture], file: str = "4.jpg") -> list[Crop]:
     """Of one picture."""
-    found = crops_of(pictures, RULE, 1, PlaceViews(pictures, RULE))
-    return [crop for crop in found if isinstance(crop, Crop) and crop.picture.file == file]
+    found = pass_over(pictures, RULE, [], lambda picture: True, 1, views=PlaceViews(pictures, RULE))[1]
+    return [crop for crop in found if crop.picture.file == file]
 
 
 def test_a_single_picture_is_scored_on_its_region_and_learnt_whole(tmp_path: Path) -> None:

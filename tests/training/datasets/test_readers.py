@@ -4,8 +4,9 @@ import csv
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.datasets.reader import read_data
-from uncia_training.datasets.inspection import inspect_pictures
+from uncia_training.features.data_pass import pass_over
 
 
 def table(path: Path, rows: list[dict]) -> None:
@@ -44,7 +45,7 @@ def test_the_standards_own_example_is_read(shared):
     duck = next(one for one in found if one.file == "20200709093328-RCNX0001.JPG")
     assert (duck.label, duck.sequence, duck.location, duck.datetime) == (
         "Anas_platyrhynchos", "4bb69c45", "e254a13c", "2020-05-30T04:57:37+02:00")  # fmt: skip
-    failures = inspect_pictures(found, 1).failures
+    failures = pass_over(found, RegionRule(), [], lambda picture: True, 1)[0].failures
     assert [failure.file for failure in failures] == [one.file for one in found]
     assert all("No such file" in failure.reason for failure in failures)
     with (folder / "observations.csv").open(newline="") as text:

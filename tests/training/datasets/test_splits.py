@@ -83,7 +83,7 @@ def test_no_fold_tears_what_belongs_together(survey, split, seed):
     pictures, contents = survey
     units, _ = split_units(pictures, range(len(pictures)), contents, split, ["cat"])
     labels = np.array([one.label == "cat" for one in pictures], np.intp)
-    folds = assign_folds(labels, units, ["one"] * len(units), 3, seed)
+    folds = assign_folds(labels, units, 3, seed)
     kept = [contents, [sequence_key(one) for one in pictures]]
     if split == "location":
         kept.append([one.location or f"none {number}" for number, one in enumerate(pictures)])

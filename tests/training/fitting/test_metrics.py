@@ -5,36 +5,41 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from uncia_training.fitting.intervals import exact
-from uncia_training.fitting.metrics import figures, intervals, measure, values
+from uncia_training.fitting.metrics import figures, values
 from uncia_training.fitting.resampling import AT_1_PERCENT, Dealt, ranked
+
+
+def dealt(truth: list[bool], scores: list[float], units: list[int] | None = None) -> Dealt:
+    """One deal."""
+    numbers = np.arange(len(truth)) if units is None else np.array(units)
+    return Dealt(np.array(truth), np.array([scores]), numbers)
 
 
 def test_figures_of_a_small_set_are_right() -> None:
     """Three of four right; three of four pairs ranked right."""
-    figures = measure([False, False, True, True], [0.1, 0.6, 0.55, 0.9])
-    assert (figures.n, figures.accuracy, figures.roc_auc) == (4, 0.75, 0.75)
+    found = values(dealt([False, False, True, True], [0.1, 0.6, 0.55, 0.9]), 0.5)
+    assert (found["accuracy"], found["roc_auc"]) == (0.75, 0.75)
 
 
 def test_one_class_alone_is_not_ranked() -> None:
     """No figure is better than a false one."""
-    assert measure([True, True], [0.9, 0.2]).roc_auc is None
+    assert values(dealt([True, True], [0.9, 0.2]), 0.5)["roc_auc"] is None
 
 
 def test_frames_of_one_sequence_count_as_one_observation() -> None:
     """Copies of every frame do not narrow the interval."""
-    truth, scores = [False, True] * 20, [((7 * i) % 40) / 40 for i in range(40)]
-    groups = [str(i) for i in range(40)]
-    once = intervals(truth, scores, groups, draws=200)
-    thrice = intervals(truth * 3, scores * 3, groups * 3, draws=200)
-    assert thrice.roc_auc == pytest.approx(once.roc_auc)
-    assert np.diff(thrice.accuracy) >= np.diff(once.accuracy)
+    truth, scores, units = [False, True] * 20, [((7 * i) % 40) / 40 for i in range(40)], list(range(40))
+    once = figures(dealt(truth, scores, units), 0.5, draws=200)
+    thrice = figures(dealt(truth * 3, scores * 3, units * 3), 0.5, draws=200)
+    assert thrice.interval("roc_auc") == pytest.approx(once.interval("roc_auc"))
+    assert np.diff(thrice.interval("accuracy")) >= np.diff(once.interval("accuracy"))
 
 
 def test_an_interval_holds_its_figure() -> None:
     """Seeded, so that a report says the same twice."""
-    truth, scores = [False, True] * 30, [(i % 7) / 7 for i in range(60)]
-    low, high = intervals(truth, scores, [str(i) for i in range(60)], draws=300).accuracy
-    assert low <= measure(truth, scores).accuracy <= high
+    found = figures(dealt([False, True] * 30, [(i % 7) / 7 for i in range(60)]), 0.5, draws=300)
+    low, high = found.interval("accuracy")
+    assert low <= found.values["accuracy"] <= high
 
 
 def test_each_draw_is_what_scikit_learn_says_of_it():

@@ -10,37 +10,27 @@ from uncia_training.fitting.selection import Samples, assign_folds, choose, prob
 
 
 def samples(count: int = 200, features: int = 12, seed: int = 0) -> Samples:
-    """Two classes that overlap; half of the negatives come from two sources without positives."""
+    """Two classes that overlap, two crops a group."""
     chance = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     points = chance.normal(size=(count, 1, features)) + labels[:, None, None] * 0.8
-    sources = ["mixed" if label or index % 4 == 0 else f"empty-{index % 8}" for index, label in enumerate(labels)]
-    return Samples(points.astype(np.float32), labels.astype(np.intp), [f"g{i // 2}" for i in range(count)], sources,
-                   np.ones(1))  # fmt: skip
-
-
-def test_a_source_without_positives_is_held_out_whole() -> None:
-    """Rule #1: the trap will stand where no picture came from."""
-    one = samples()
-    folds = assign_folds(one.labels, one.groups, one.sources)
-    spread = {
-        source: len({f for f, s in zip(folds, one.sources, strict=True) if s == source}) for source in one.sources
-    }
-    assert [spread[name] for name in sorted(spread) if name != "mixed"] == [1] * (len(spread) - 1)
+    groups = [f"g{number // 2}" for number in range(count)]
+    return Samples(points.astype(np.float32), labels.astype(np.intp), groups, np.ones(1))
 
 
 def test_a_group_is_held_out_whole() -> None:
-    """Rule #2: near-duplicates and sequences never face themselves."""
+    """Near-duplicates and sequences never face themselves."""
     one = samples()
-    mixed = [i for i, source in enumerate(one.sources) if source == "mixed"]
-    folds = assign_folds(one.labels, one.groups, one.sources)
-    assert all(len({folds[i] for i in mixed if one.groups[i] == group}) <= 1 for group in one.groups)
+    folds = assign_folds(one.labels, one.groups, 5)
+    assert all(
+        len({fold for fold, own in zip(folds, one.groups, strict=True) if own == group}) == 1 for group in one.groups
+    )
 
 
 def test_every_fold_holds_out_positives() -> None:
     """A fold without them could not be scored."""
     one = samples()
-    folds = assign_folds(one.labels, one.groups, one.sources)
+    folds = assign_folds(one.labels, one.groups, 5)
     assert {int(fold) for fold, label in zip(folds, one.labels, strict=True) if label} == {0, 1, 2, 3, 4}
 
 
@@ -48,7 +38,7 @@ def test_every_fold_holds_out_positives() -> None:
 def test_the_strongest_penalty_that_cannot_be_told_from_the_best_is_chosen() -> None:
     """Breiman's rule, against a table made by hand from the trials themselves."""
     one = samples()
-    trials = choose(one, assign_folds(one.labels, one.groups, one.sources), (0.0001, 0.001, 0.01, 0.1))
+    trials = choose(one, assign_folds(one.labels, one.groups, 5), (0.0001, 0.001, 0.01, 0.1))
     least = min(trials, key=lambda trial: trial.loss)
     within = [trial.c for trial in trials if trial.loss - least.loss <= trial.error]
     assert trials[0].c == min(within)

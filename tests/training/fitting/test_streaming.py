@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from uncia_training.comparison.coordinates import coordinates
 from uncia_training.features.feature_store import FeatureStore, StoredRows
-from uncia_training.fitting.coordinates import coordinates
 from uncia_training.fitting.logistic import fit_linear
 
 WIDE, NARROW, PICTURES = 200, 12, 60

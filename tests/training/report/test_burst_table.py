@@ -48,10 +48,13 @@ def comparison() -> Comparison:
     given = [[0.2, 0.7, 0.1, 0.1, 0.9], [0.8, 0.6, 0.2, 0.2, 0.9], [0.3, 0.1, 0.1, 0.1, 0.9]]
     looked = {number: Crop(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
     seen = Inspection(PICTURES, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())
-    settings = CompareSettings(("cat",), NetworkChoice("efficientnet-lite0"), Path("cache"))
+    settings = CompareSettings(positive=("cat",), network=NetworkChoice("efficientnet-lite0"), cache=Path("cache"))
     results = [Result(row, scores(frames)) for row, frames in zip(rows, given, strict=True)]
     results[0] = Result(rows[0], scores(given[0]), on_trap=scores([0.1, 0.2, 0.1, 0.1, 0.9]))
-    return Comparison(settings, seen, LABELS, SEQUENCES, ["u"] * 5, looked, results=results)
+    return Comparison(
+        settings=settings, inspection=seen, labels=LABELS, sequences=SEQUENCES, units=["u"] * 5, regions=looked,
+        results=results,
+    )  # fmt: skip
 
 
 def test_what_regions_bring_is_told_on_the_bursts_that_have_them(comparison: Comparison) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,19 @@ from typing import TYPE_CHECKING, Any
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
-from uncia_contract.pictures.picture_files import LeftOut
-from uncia_contract.pictures.picture_sum import PictureNotes, PictureSum
-from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
+from uncia_contract.pictures.picture_sum import PictureNotes
+from uncia_training.cli.data_set import (
+    DATA_HELP,
+    add_reading,
+    add_trainer,
+    check_trainer,
+    print_warnings,
+    read_data_set,
+)
 from uncia_training.cli.progress import interrupted, progress_bars
 
 if TYPE_CHECKING:
-    from uncia_training.comparison.compare import Comparison
+    pass
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
@@ -42,12 +46,10 @@ def add_compare(command: argparse.ArgumentParser) -> None:
         help="what is never torn (location; source: negatives of a source too); random prints beside it what leakage "
         "would claim")  # fmt: skip
     add("--repeats", type=int, default=2, metavar="N", help="how often the data are dealt into folds anew (2)")
-    add("--seed", type=int, default=0, help="of the first split (0)")
-    add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
+    add_trainer(command)
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
     add_reading(command)
-    add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
     command.set_defaults(run=run_compare)
 
 
@@ -81,7 +83,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
             comparison = compare(pictures, settings, progress)
             progress("report", 0, 0)
             content = report(comparison, arguments.negatives_per_day)
-            summed = _summed(pictures, comparison, notes)
+            summed = notes.sum_of(len(pictures), comparison.failed, comparison.left_out(pictures))
             content["pictures"] = summed.as_json()
             _write(arguments.out, json.dumps(content, indent=1) + "\n", page(content, comparison))
             write_scores(arguments.out, comparison)
@@ -93,23 +95,12 @@ def run_compare(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _summed(pictures: Sequence[LabelledPicture], comparison: "Comparison", notes: PictureNotes) -> PictureSum:
-    """The sum; a picture that was readable and is not compared is a copy of a test picture."""
-    failed = {failure.file for failure in comparison.failures}
-    kept = failed.union(picture.file for picture in comparison.inspection.pictures)
-    copies = [picture.file for picture in pictures if picture.file not in kept]
-    return notes.sum_of(len(pictures), failed, {LeftOut.COPY: copies})
-
-
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.repeats < 1:
         raise DataError(f"--repeats {arguments.repeats}: expected 1 or more")
-    if arguments.seed < 0:
-        raise DataError(f"--seed {arguments.seed}: expected 0 or more")
+    check_trainer(arguments)
     if arguments.negatives_per_day is not None and not arguments.negatives_per_day >= 0:
         raise DataError(f"--negatives-per-day {arguments.negatives_per_day}: expected 0 or more")
-    if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
-        raise DataError(f"--prevalence {arguments.prevalence}: expected a share between 0 and 1, such as 0.05")
 
 
 def _write(folder: Path, content: str, html: str) -> None:
@@ -122,17 +113,12 @@ def _write(folder: Path, content: str, html: str) -> None:
 
 
 def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
-    from uncia_training.comparison.compare import MISSING
     from uncia_training.comparison.systems import OURS
     from uncia_training.report.ranking import ranking_lines
     from uncia_training.report.tables import figure
     from uncia_training.report.writer import line
 
-    for warning in content["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
-    warned = {warning.partition(MISSING)[0] for warning in content["warnings"]}
-    for failure in (failure for failure in content["failures"] if failure["file"] not in warned):
-        print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
+    print_warnings(content["warnings"], [(failure["file"], failure["reason"]) for failure in content["failures"]])
     for system in content["systems"]:
         print(f"{system['name']}:")
         print(f"  frames     {line(system['frames'])}")

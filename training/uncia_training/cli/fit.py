@@ -1,14 +1,19 @@
 """`uncia-train fit`: its arguments, and what it prints and leaves."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from uncia_contract.errors import DataError
-from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.pictures.picture_sum import PictureNotes
-from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
-from uncia_training.cli.progress import progress_bars
+from uncia_contract.runs.run_folder import Run
+from uncia_training.cli.data_set import (
+    DATA_HELP,
+    add_reading,
+    add_trainer,
+    check_trainer,
+    print_warnings,
+    read_data_set,
+)
+from uncia_training.cli.progress import interrupted, progress_bars
 
 
 def add_fit(command: argparse.ArgumentParser) -> None:
@@ -18,8 +23,10 @@ def add_fit(command: argparse.ArgumentParser) -> None:
     add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
     add("--backbone-dir", type=Path, required=True, metavar="DIR", help="of uncia-convert backbone")
     add("--out", type=Path, required=True, metavar="RUN_DIR", help="where the run is left")
-    add("--name", default="snow-leopard", help="of the bundle to be (snow-leopard)")
-    add("--seed", type=int, default=0, help="of folds and training views (0)")
+    add("--name", help="of the bundle to be (made of the labels)")
+    add("--split", choices=("location", "source", "sequence"), default="location",
+        help="what is never torn when the penalty is chosen (location; source: negatives of a source too)")  # fmt: skip
+    add_trainer(command)
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source")
     add_reading(command)
     command.set_defaults(run=run_fit)
@@ -31,27 +38,37 @@ def run_fit(arguments: argparse.Namespace) -> int:
     from uncia_training.fitting.fit import FitSettings, fit_to_folder
     from uncia_training.run_folder import read_sources
 
-    if arguments.seed < 0:
-        raise DataError(f"--seed {arguments.seed}: expected 0 or more")
-    settings = FitSettings(positive_labels(arguments.positive), arguments.name, arguments.seed)
+    check_trainer(arguments)
+    settings = FitSettings(
+        positive=positive_labels(arguments.positive),
+        cache=arguments.cache or arguments.out.parent / "cache",
+        split=arguments.split,
+        seed=arguments.seed,
+        prevalence=arguments.prevalence,
+        name=arguments.name,
+    )
     notes = PictureNotes()
     pictures = read_data_set(arguments, settings.positive, notes)
     sources = read_sources(arguments.sources)
-    with progress_bars() as progress:
-        fitted = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, progress)
-    for failure in fitted.failures:
-        print(f"{failure.file}: {failure.reason}", file=sys.stderr)
-    print(
-        f"penalty C = {fitted.run.training['penalty']['c']}; held-out figures (duplicates and sources kept together):"
-    )
-    for name, figures in fitted.run.metrics.items():
-        print(f"  {name}: {figures_line(figures)}")
-    for note in fitted.run.notes:
-        print(f"note: {note}")
-    print(f"run: {arguments.out}; next: uncia-convert bundle {arguments.out} --out {settings.name}.uncia")
-    test = {LeftOut.NEVER_LEARNT: [picture.file for picture in pictures if picture.never_learnt]}
-    print(*notes.sum_of(len(pictures), (failure.file for failure in fitted.failures), test).lines(), sep="\n")
+    try:
+        with progress_bars() as progress:
+            run, learning = fit_to_folder(pictures, arguments.backbone_dir, settings, arguments.out, sources, progress)
+    except KeyboardInterrupt:
+        return interrupted(f"the features computed so far are kept in {settings.cache}")
+    print_warnings(learning.warnings, [(failure.file, failure.reason) for failure in learning.failures])
+    print_run(run, arguments.out)
+    print(*notes.sum_of(len(pictures), learning.failed, learning.left_out(pictures, learning=True)).lines(), sep="\n")
     return 0
+
+
+def print_run(run: Run, out: Path) -> None:
+    """Penalty and held-out figures of a run, and what comes next."""
+    print(f"penalty C = {run.training['penalty']['c']:.3g}; figures are {run.training['figures']}:")
+    for name, figures in run.metrics.items():
+        print(f"  {name}: {figures_line(figures)}")
+    for note in run.notes:
+        print(f"note: {note}")
+    print(f"run: {out}; next: uncia-convert bundle {out} --out {run.name}.uncia")
 
 
 def figures_line(figures: dict[str, object]) -> str:

@@ -2,11 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.model.heads import head_to_bytes
+from uncia_contract.pictures.picture_sum import PictureNotes
+from uncia_training.cli.data_set import add_reading, read_data_set
+from uncia_training.cli.fit import print_run
 from uncia_training.spark.session import add_spark
 
 
@@ -17,7 +21,11 @@ def add_fit_parquet(command: argparse.ArgumentParser) -> None:
     add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
     add("--c", type=float, default=0.01, metavar="C", help="inverse strength of the penalty (0.01)")
     add("--engine", choices=("local", "spark"), default="local", help="scikit-learn, or Spark ML (local)")
-    add("--out", type=Path, required=True, metavar="NPZ", help="where the head is left, not calibrated")
+    add("--out", type=Path, required=True, metavar="PATH", help="where the head is left, not calibrated; or a run")
+    add("--backbone-dir", type=Path, metavar="DIR", help="the features' network: leaves a run, as fit does")
+    add("--data", type=Path, metavar="PATH", help="the features' pictures, for a run")
+    add("--name", help="of the bundle to be (made of the labels)")
+    add_reading(command)
     add_spark(command)
     command.set_defaults(run=run_fit_parquet)
 
@@ -30,15 +38,19 @@ def run_fit_parquet(arguments: argparse.Namespace) -> int:
 
     if not arguments.c > 0:
         raise DataError(f"--c {arguments.c}: expected more than 0")
+    if (arguments.backbone_dir is None) != (arguments.data is None):
+        raise DataError("--backbone-dir and --data: a run wants both; without them a head alone is left")
     positive = positive_labels(arguments.positive)
     if arguments.engine == "local":
-        linear, rows = fit_parquet(Path(arguments.features), positive, arguments.c)
+        linear, rows = fit_parquet(arguments.features, positive, arguments.c)
     else:
         from uncia_training.spark.fit import fit_spark
         from uncia_training.spark.session import spark
 
         with spark(arguments.master) as session:
             linear, rows = fit_spark(session, arguments.features, positive, arguments.c)
+    if arguments.data is not None:
+        return _leave_run(arguments, positive, linear)
     classes = classes_of(positive)
     head = to_head(linear, Calibration(1.0, np.zeros(len(classes))))
     try:
@@ -48,4 +60,15 @@ def run_fit_parquet(arguments: argparse.Namespace) -> int:
         raise StorageError(f"{arguments.out}: cannot be written ({error.strerror})") from error
     print(f"{', '.join(classes)}: fitted on {rows} rows of {head.features} features; not calibrated")
     print(f"  {arguments.out}")
+    return 0
+
+
+def _leave_run(arguments: argparse.Namespace, positive: tuple[str, ...], linear: Any) -> int:
+    from uncia_training.fitting.fit import FitSettings
+    from uncia_training.fitting.parquet_fit import fit_parquet_to_folder
+
+    settings = FitSettings(positive=positive, cache=arguments.out, name=arguments.name)
+    pictures = read_data_set(arguments, positive, PictureNotes())
+    features, folder, c, out = arguments.features, arguments.backbone_dir, arguments.c, arguments.out
+    print_run(fit_parquet_to_folder(features, pictures, folder, settings, c, out, linear), out)
     return 0

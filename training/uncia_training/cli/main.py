@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   uncia-train compare --data labels.csv --positive snow_leopard --backbone efficientnet-lite0 --out runs/compare
   uncia-train features --data labels.csv --backbone-dir runs/backbone --out runs/features.parquet
   uncia-train fit-parquet runs/features.parquet --positive snow_leopard --c 0.01 --out runs/head.npz
+  uncia-train fit-parquet f.parquet --positive fox --data labels.csv --backbone-dir runs/backbone --out runs/head
   uncia-train score survey2026 --bundle my.uncia --out runs/survey2026
   uncia-train evaluate --bundle my.uncia --data labels.csv --json figures.json
 """

@@ -5,62 +5,50 @@ labels, units, recipe, networks and versions. Whatever would change the outcome 
 """
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
-from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.model.heads import LogisticHead, head_from_bytes, head_to_bytes
 from uncia_contract.npz import read_arrays, write_arrays
-from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_key
+from uncia_contract.runs.labels import SequenceKey, sequence_key
 from uncia_training.comparison.bundle_scores import pack, score_bursts
-from uncia_training.comparison.fold_fit import FoldScores, Recipe, Rows, fit_head, score_held_out
-from uncia_training.comparison.systems import FitKey
-from uncia_training.datasets.place_views import PlaceViews
+from uncia_training.comparison.fold_fit import FoldScores, score_held_out
 from uncia_training.features.backbone_folder import BackboneFolder
+from uncia_training.fitting.head_fit import FitKey, Recipe, Rows, fit_head, parallel_fits
+from uncia_training.fitting.learning_set import LearningSet
 from uncia_training.fitting.selection import assign_folds
-from uncia_training.parallel import parallel_map
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
 FORMAT = "held/3"  # part of the names in the cache
 LEAST_TO_LEARN = 2  # pictures of a class: one to fit on while the other tells how well
-J = TypeVar("J")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What is cross-validated, and how: the pictures, the number of repeats and folds, and the settings."""
+    """What is cross-validated, and how: `units` of the pictures, the number of repeats and folds, and the recipe."""
 
-    pictures: Sequence[LabelledPicture]
-    labels: NDArray[np.intp]
+    learning: LearningSet
     units: NDArray[np.str_]
-    positive: tuple[str, ...]
     repeats: int
     folds: int
-    seed: int
-    prior: NDArray[np.float64] | None
+    recipe: Recipe
     backbone: BackboneFolder | None
-    cache: Path
-    views: PlaceViews | None = None
 
     def assign(self, repeat: int) -> NDArray[np.intp]:
         """The fold that holds each picture out; -1 for those that are never learnt from."""
-        learnt = np.array([not picture.never_learnt for picture in self.pictures])
-        folds = np.full(len(self.labels), -1, np.intp)
+        learnt, labels = ~self.learning.unseen, self.learning.labels
+        folds = np.full(len(labels), -1, np.intp)
         names = self.units[learnt].tolist()
-        folds[learnt] = assign_folds(self.labels[learnt], names, ["one"] * len(names), self.folds, self.seed + repeat)
+        folds[learnt] = assign_folds(labels[learnt], names, self.folds, self.recipe.seed + repeat)
         return folds
 
     def check(self, assigned: NDArray[np.intp]) -> None:
@@ -69,10 +57,10 @@ class CrossValidation:
         Raises:
             DataError: some side has one only, or none.
         """
-        for fold, (label, name) in product(range(self.folds), enumerate((NEGATIVE, *self.positive))):
-            left = np.flatnonzero((assigned != fold) & (assigned >= 0) & (self.labels == label))
+        for fold, (label, name) in product(range(self.folds), enumerate(self.learning.settings.classes)):
+            left = np.flatnonzero((assigned != fold) & (assigned >= 0) & (self.learning.labels == label))
             if len(left) < LEAST_TO_LEARN:
-                files = ", ".join(self.pictures[int(number)].file for number in left) or "none"
+                files = ", ".join(self.learning.inspection.pictures[int(number)].file for number in left) or "none"
                 raise DataError(
                     f"{name!r}: one side of the split would learn from {len(left)} picture ({files}); at least "
                     f"{LEAST_TO_LEARN} are needed; add pictures"
@@ -97,20 +85,21 @@ class CrossValidatedScores:
 
 
 def cross_validate(
-    rows: dict[FitKey, Rows], plan: CrossValidation, progress: Callable[[int, int], None] = lambda done, total: None
+    plan: CrossValidation, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[FitKey, CrossValidatedScores]:
     """Fits and scores every fit on every fold of every repeat; what the cache has is taken from there."""
     assigned = [plan.assign(repeat) for repeat in range(plan.repeats)]
     for folds in assigned:
         plan.check(folds)
-    own = {key: replace(one, units=plan.units[one.picture]) for key, one in rows.items()}
+    own = {key: replace(one, units=plan.units[one.picture]) for key, one in plan.learning.rows.items()}
     jobs = list(product(own, range(plan.repeats), range(plan.folds)))
     gathered: dict[FitKey, list[tuple[int, FoldScores]]] = {key: [] for key in own}
 
     def run(job: tuple[FitKey, int, int]) -> tuple[FitKey, int, FoldScores]:
         key, repeat, fold = job
         learnt = (assigned[repeat] != fold) & (assigned[repeat] >= 0)
-        return key, repeat, _fold_scores(key, own[key], learnt, replace(plan, seed=plan.seed + repeat))
+        recipe = replace(plan.recipe, seed=plan.recipe.seed + repeat)
+        return key, repeat, _fold_scores(key, own[key], learnt, replace(plan, recipe=recipe))
 
     with parallel_fits(run, jobs) as outcomes:
         for done, (key, repeat, scores) in enumerate(outcomes, start=1):
@@ -119,21 +108,11 @@ def cross_validate(
     return {key: _combined(one, plan, assigned) for key, one in gathered.items()}
 
 
-@contextmanager
-def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator[R]]:
-    """The results of several fits at a time, in the order of the jobs; leaving the block cancels waiting fits.
-
-    Each fit has one thread: its matrices are small, and BLAS threads that wait for each other would keep a core busy.
-    """
-    with threadpool_limits(1), closing(parallel_map(fit, jobs, os.cpu_count() or 1)) as results:
-        yield results
-
-
 def _combined(
     parts: Sequence[tuple[int, FoldScores]], plan: CrossValidation, assigned: list[NDArray[np.intp]]
 ) -> CrossValidatedScores:
-    sums = np.zeros((plan.repeats, len(plan.labels), len(plan.positive) + 1))
-    times = np.zeros((plan.repeats, len(plan.labels), 1))
+    sums = np.zeros((plan.repeats, len(plan.units), len(plan.learning.settings.classes)))
+    times = np.zeros((plan.repeats, len(plan.units), 1))
     heads: dict[int, LogisticHead] = {}
     for repeat, scores in parts:
         sums[repeat, scores.pictures] += scores.probabilities
@@ -162,29 +141,28 @@ def _fold_scores(key: FitKey, rows: Rows, learnt: NDArray[np.bool_], plan: Cross
     """One fit's outcome, from the cache or made and put there."""
     train = rows.of(learnt[rows.picture] & rows.learnt)
     held_out = rows.of(~learnt[rows.picture] & rows.scored)
-    path = plan.cache / "fits" / f"{_cache_name(key, train, held_out, plan)}.npz"
+    path = plan.learning.settings.cache / "fits" / f"{_cache_name(key, train, held_out, plan)}.npz"
     if (found := _read(path)) is not None:
         return found
-    recipe = Recipe(plan.seed, plan.prior)
-    scores = (
-        _on_trap(key, train, held_out, plan, recipe) if key[0] == "int8" else score_held_out(train, held_out, recipe)
-    )
+    on_trap = key.features == "int8"
+    scores = _on_trap(key, train, held_out, plan) if on_trap else score_held_out(train, held_out, plan.recipe)
     _write(path, scores)
     return scores
 
 
-def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation, recipe: Recipe) -> FoldScores:
+def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation) -> FoldScores:
     """Fits a head, packs it, and lets the trap's code score the held-out pictures, each within its whole sequence."""
     if plan.backbone is None:
         raise BundleError("int8 features without their network")
-    fitted = fit_head(train, recipe)
-    bundle = pack(fitted.head, plan.backbone, plan.positive, regions=key[2])
+    learning, pictures = plan.learning, plan.learning.inspection.pictures
+    fitted = fit_head(train, plan.recipe)
+    bundle = pack(fitted.head, plan.backbone, learning.settings.positive, regions=key.regions)
     bursts: dict[SequenceKey, list[int]] = {}
-    for number, picture in enumerate(plan.pictures):
+    for number, picture in enumerate(pictures):
         bursts.setdefault(sequence_key(picture), []).append(number)
-    wanted = dict.fromkeys(sequence_key(plan.pictures[number]) for number in held_out.picture)
+    wanted = dict.fromkeys(sequence_key(pictures[number]) for number in held_out.picture)
     members = [bursts[name] for name in wanted]
-    scored = score_bursts(bundle, [[plan.pictures[number] for number in one] for one in members], plan.views)
+    scored = score_bursts(bundle, [[pictures[number] for number in one] for one in members], learning.views)
     place = {
         number: row for one, rows in zip(members, scored, strict=True) for number, row in zip(one, rows, strict=True)
     }
@@ -195,10 +173,10 @@ def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation, re
 
 def _cache_name(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation) -> str:
     whole = hashlib.sha256(FORMAT.encode())
-    recipe = Recipe(plan.seed, plan.prior)
+    recipe = plan.recipe
     versions = [f"{name} {metadata.version(name)}" for name in VERSIONS]
     prior = None if recipe.prior is None else recipe.prior.tolist()
-    settings = (key, train.stored.name, plan.positive, recipe.seed, recipe.strengths, prior, versions)
+    settings = (key, train.stored.name, plan.learning.settings.positive, recipe.seed, recipe.strengths, prior, versions)
     whole.update(repr(settings).encode())
     for rows in (train, held_out):
         files = [f"{crop.picture.sequence}|{crop.region}" for crop in rows.crops]

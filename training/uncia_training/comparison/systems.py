@@ -12,9 +12,9 @@ from typing import Literal
 
 from uncia_contract.errors import DataError
 from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation
+from uncia_training.fitting.head_fit import FitKey
 
 Features = Literal["pixels", "pooled", "map", "int8"]
-FitKey = tuple[Features, tuple[Augmentation, ...], bool]
 
 PLAIN: tuple[Augmentation, ...] = ("plain",)
 MIRRORED: tuple[Augmentation, ...] = ("plain", "mirror")
@@ -41,7 +41,7 @@ class System:
     @property
     def fit(self) -> FitKey:
         """Systems with equal ones share one fit."""
-        return self.features, self.augmentations, self.regions
+        return FitKey(self.features, self.augmentations, self.regions)
 
     @property
     def packs(self) -> bool:
@@ -86,7 +86,7 @@ def systems(names: Iterable[str], cut: str | None) -> tuple[System, ...]:
     return tuple(row for row in fitting if row.name in wanted)
 
 
-def fits(chosen: Iterable[System]) -> tuple[System, ...]:
-    """A system for each fit that these need, in float and on the trap."""
+def fits(chosen: Iterable[System]) -> tuple[FitKey, ...]:
+    """The fits that these need, in float and on the trap."""
     needed = [one for row in chosen for one in ((row, row.on_trap) if row.packs else (row,))]
-    return tuple({one.fit: one for one in needed}.values())
+    return tuple(dict.fromkeys(one.fit for one in needed))

@@ -1,22 +1,10 @@
 """What must be known of every picture before anything is learnt: its content, near-duplicates, and light."""
 
-import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from uncia_contract.errors import FrameError
-from uncia_contract.pictures.light import Light, light_of
-from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.pictures.light import Light
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.datasets.duplicates import duplicate_groups
-from uncia_training.datasets.pictures import PictureFailure, read_picture
-from uncia_training.datasets.similar_hashes import miniature
-from uncia_training.parallel import parallel_map
-
-SIZE = (224, 224)
+from uncia_training.datasets.pictures import PictureFailure
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,35 +17,22 @@ class Inspection:
     lights: tuple[Light, ...]
     failures: tuple[PictureFailure, ...]
 
-
-def inspect_pictures(
-    pictures: Sequence[LabelledPicture], workers: int, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Inspection:
-    """Reads every picture once."""
-    readable: list[LabelledPicture] = []
-    seen: list[tuple[str, NDArray[np.uint8], Light]] = []
-    failures: list[PictureFailure] = []
-    results = parallel_map(_inspect, pictures, workers)
-    for done, (picture, result) in enumerate(zip(pictures, results, strict=True), start=1):
-        if isinstance(result, PictureFailure):
-            failures.append(result)
-        else:
-            readable.append(picture)
-            seen.append(result)
-        progress(done, len(pictures))
-    return Inspection(
-        pictures=tuple(readable),
-        contents=tuple(content for content, _, _ in seen),
-        duplicates=tuple(duplicate_groups([small for _, small, _ in seen])),
-        lights=tuple(light for _, _, light in seen),
-        failures=tuple(failures),
-    )
-
-
-def _inspect(picture: LabelledPicture) -> tuple[str, NDArray[np.uint8], Light] | PictureFailure:
-    try:
-        content = read_picture(picture)
-        image = model_input(content, SIZE)
-    except FrameError as error:
-        return PictureFailure(picture.file, str(error))
-    return hashlib.sha256(content).hexdigest(), miniature(image), light_of(image)
+    def without_leaks(self) -> tuple["Inspection", list[str]]:
+        """Without training pictures that the test split has as well, byte for byte; and a warning for each."""
+        read = list(zip(self.contents, self.pictures, strict=True))
+        test = {content: picture.file for content, picture in read if picture.never_learnt}
+        leaked = [index for index, (content, one) in enumerate(read) if content in test and not one.never_learnt]
+        warnings = [
+            f"{self.pictures[index].file}: the same bytes as the test picture {test[self.contents[index]]}; not learnt "
+            "from; delete one of them"
+            for index in leaked
+        ]
+        keep = sorted(set(range(len(read))) - set(leaked))
+        kept = Inspection(
+            tuple(self.pictures[index] for index in keep),
+            tuple(self.contents[index] for index in keep),
+            tuple(self.duplicates[index] for index in keep),
+            tuple(self.lights[index] for index in keep),
+            self.failures,
+        )
+        return kept, warnings

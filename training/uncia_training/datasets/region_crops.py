@@ -5,19 +5,14 @@ that training sees what the trap will see. Backgrounds of places count for scori
 crops with and without them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from uncia_contract.bursts.regions import RegionRule, region_about, regions
-from uncia_contract.errors import FrameError
 from uncia_contract.pictures.region import Region
-from uncia_contract.runs.labels import LabelledPicture, sequences
-from uncia_contract.scoring.burst_decoder import Thumbnails, small_pictures
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_contract.scoring.burst_decoder import Thumbnails
 from uncia_contract.scoring.score_burst import ExpectedView, expected_view
-from uncia_training.datasets.pictures import PictureFailure, read_picture
-from uncia_training.datasets.place_views import PlaceViews
-from uncia_training.parallel import parallel_map
 
 
 @dataclass(frozen=True)
@@ -30,43 +25,20 @@ class Crop:
     scored: bool = True
 
 
-def crops_of(
-    pictures: Sequence[LabelledPicture], rule: RegionRule, workers: int, views: PlaceViews | None = None
-) -> Iterator[Crop | PictureFailure]:
-    """The crops, sequence by sequence; a frame with a region gives two, the whole frame and the region.
+def burst_regions(
+    seen: Thumbnails, boxes: Sequence[Region | None], rule: RegionRule, view: ExpectedView | None = None
+) -> dict[int, tuple[Region | None, Region | None]]:
+    """The region that is learnt from and the one that is scored, of each readable frame of a burst.
 
-    Args:
-        pictures: of the data set.
-        rule: of regions.
-        workers: threads.
-        views: of the pictures' places, for scoring; None where single pictures are scored whole.
+    Both are about the frame's box where it has one, else what moved; scored is what differs from the view of the place.
     """
-
-    def work(burst: Sequence[LabelledPicture]) -> list[Crop | PictureFailure]:
-        return _crops_of_burst(burst, rule, views.of(burst) if views else None)
-
-    return chain.from_iterable(parallel_map(work, sequences(pictures), workers))
-
-
-def _crops_of_burst(
-    burst: Sequence[LabelledPicture], rule: RegionRule, view: ExpectedView | None
-) -> list[Crop | PictureFailure]:
-    found: list[Crop | PictureFailure] = []
-    seen = Thumbnails()
-    for index, picture in enumerate(burst):
-        try:
-            seen.grey[index], seen.colour[index] = small_pictures(read_picture(picture), rule)
-        except FrameError as error:
-            found.append(PictureFailure(picture.file, str(error)))
-    learnt = scored = regions(list(seen.grey.values()), rule)
-    if view is not None and seen.grey:
-        scored = regions(list(seen.grey.values()), rule, expected_view(seen, view)[0])
-    whole, parts = [], list[Crop]()
+    small = list(seen.grey.values())
+    learnt = scored = regions(small, rule) if small else []
+    if view is not None and small:
+        scored = regions(small, rule, expected_view(seen, view)[0])
+    found = {}
     for index, choice, compared in zip(seen.grey, learnt, scored, strict=True):
-        box = burst[index].box
+        box = boxes[index]
         given = None if box is None else region_about(box, seen.grey[index].shape[::-1], rule)
-        one, other = (given or choice).region, (given or compared).region
-        whole.append(Crop(burst[index], None, scored=other is None))
-        regional = dict.fromkeys(region for region in (one, other) if region is not None)
-        parts += [Crop(burst[index], region, region == one, region == other) for region in regional]
-    return [*found, *whole, *parts]
+        found[index] = ((given or choice).region, (given or compared).region)
+    return found

@@ -93,8 +93,8 @@ def _joined(names: list[str], keys: Sequence[Hashable]) -> tuple[list[str], list
     return names, joins
 
 
-def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) -> None:
-    """Nothing, if every class can be learnt and held out.
+def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str], unreadable: int = 0) -> None:
+    """Nothing, if every class can be learnt and held out; `unreadable` pictures are not among these.
 
     Raises:
         DataError: a class without pictures, or with fewer than two sequences; everything or nothing is test.
@@ -109,7 +109,8 @@ def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) 
         own.setdefault(sequence_key(picture), picture.file)
     for name in (*positive, "other"):
         if not seen[name]:
-            raise DataError(f"no training picture shows {name!r}; the labels are {', '.join(sorted(labels))}")
+            told = f" ({unreadable} pictures cannot be read)" if unreadable else ""
+            raise DataError(f"no training picture shows {name!r}; the labels are {', '.join(sorted(labels))}{told}")
         if len(seen[name]) < 2:
             raise DataError(
                 f"{name!r} has 1 sequence, that of {next(iter(seen[name].values()))}; at least 2 are needed, one to "

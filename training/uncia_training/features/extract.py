@@ -5,21 +5,17 @@ one pass), the int8 network as the trap runs it, and the plain pixels of L120.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_contract.errors import FrameError
 from uncia_contract.model.interpreter import Interpreter
-from uncia_contract.pictures.preprocessing import model_input
-from uncia_training.datasets.pictures import PictureFailure, read_picture
-from uncia_training.datasets.region_crops import Crop
-from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation, augmented
-from uncia_training.features.feature_store import FeatureStore, content_key
-from uncia_training.parallel import PerThread, parallel_map
+from uncia_contract.pictures.region import Region
+from uncia_training.features.augmentation import Augmentation
+from uncia_training.features.feature_store import part_key
+from uncia_training.parallel import PerThread
 
 Image8 = NDArray[np.uint8]
 Layers = dict[str, NDArray[Any]]
@@ -35,6 +31,11 @@ class Extractor(Protocol):
 
     def __call__(self, image: Image8) -> Layers:
         """Each layer's values, flat."""
+
+
+def row_key(extractor: Extractor, content: bytes, region: Region | None, augmentation: Augmentation) -> str:
+    """Names a row in a store of this extractor: of the picture whose sha256 that is (32 bytes)."""
+    return part_key(content, region, f"{extractor.size} {augmentation}")
 
 
 class Pixels:
@@ -97,114 +98,3 @@ class Int8Network:
         """`pooled`, float32 as the integers stand for."""
         runner = self._runner()
         return {"pooled": runner.run(image, runner.outputs[:1])[0].reshape(-1)}
-
-
-@dataclass(frozen=True, eq=False)
-class Computed:
-    """The outcome for one crop: a key for each augmentation, and the layers of those that were not stored yet."""
-
-    number: int
-    keys: tuple[str, ...]
-    new: dict[str, Layers]
-    failure: PictureFailure | None = None
-
-
-def extract(
-    crops: Sequence[Crop],
-    extractor: Extractor,
-    augmentations: Sequence[Augmentation],
-    stores: dict[str, FeatureStore],
-    workers: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[dict[int, tuple[str, ...]], list[PictureFailure]]:
-    """Computes what the stores lack, in several threads: decoding one picture overlaps another's forward pass.
-
-    Args:
-        crops: of readable pictures.
-        extractor: the network.
-        augmentations: names in `AUGMENTATIONS`; the infrared one's chance depends on the picture's content alone.
-        stores: one for each layer of the extractor.
-        workers: threads.
-        progress: told how many of how many crops are done.
-
-    Returns:
-        The keys of each usable crop's augmentations, by the crop's number, and what failed.
-    """
-    keys: dict[int, tuple[str, ...]] = {}
-    failures: list[PictureFailure] = []
-
-    def compute(pair: tuple[int, Crop]) -> Computed:
-        return _compute(pair[0], pair[1], extractor, augmentations, stores)
-
-    for done, result in enumerate(parallel_map(compute, enumerate(crops), workers), start=1):
-        if result.failure:
-            failures.append(result.failure)
-        else:
-            keys[result.number] = result.keys
-        for key, layers in result.new.items():
-            for layer, values in layers.items():
-                stores[layer].add(key, values)
-        progress(done, len(crops))
-    return keys, failures
-
-
-def _compute(
-    number: int,
-    crop: Crop,
-    extractor: Extractor,
-    augmentations: Sequence[Augmentation],
-    stores: dict[str, FeatureStore],
-) -> Computed:
-    try:
-        picture = read_picture(crop.picture)
-        keys = {name: content_key(picture, crop.region, f"{extractor.size} {name}") for name in augmentations}
-        missing = [name for name, key in keys.items() if any(key not in store for store in stores.values())]
-        if not missing:
-            return Computed(number, tuple(keys.values()), {})
-        image = model_input(picture, extractor.size, crop.region)
-    except FrameError as error:
-        return Computed(number, (), {}, PictureFailure(crop.picture.file, str(error)))
-    seed = int(hashlib.sha256(picture).hexdigest()[:8], 16)
-    new = {keys[name]: extractor(one) for name, one in zip(missing, augmented(image, missing, seed), strict=True)}
-    return Computed(number, tuple(keys.values()), new)
-
-
-def extract_augmented(
-    crops: Sequence[Crop],
-    network: Int8Network,
-    seed: int,
-    workers: int,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[NDArray[np.float32], list[int], list[PictureFailure]]:
-    """Computes the features of every augmentation of every crop, without a store.
-
-    Args:
-        crops: of readable pictures.
-        network: the int8 network.
-        seed: the infrared augmentation of crop number n has the seed `seed + n`.
-        workers: threads.
-        progress: told how many of how many crops are done.
-
-    Returns:
-        float32 (crops that could be used, augmentations, features), their numbers, and what failed.
-    """
-
-    def compute(pair: tuple[int, Crop]) -> NDArray[np.float32] | PictureFailure:
-        number, crop = pair
-        try:
-            image = model_input(read_picture(crop.picture), network.size, crop.region)
-        except FrameError as error:
-            return PictureFailure(crop.picture.file, str(error))
-        return np.stack([network(one)["pooled"] for one in augmented(image, AUGMENTATIONS, seed + number)])
-
-    rows: list[NDArray[np.float32]] = []
-    numbers: list[int] = []
-    failures: list[PictureFailure] = []
-    for number, result in enumerate(parallel_map(compute, enumerate(crops), workers)):
-        if isinstance(result, PictureFailure):
-            failures.append(result)
-        else:
-            rows.append(result)
-            numbers.append(number)
-        progress(number + 1, len(crops))
-    return (np.stack(rows) if rows else np.empty((0, 0, 0), np.float32)), numbers, failures

@@ -4,8 +4,8 @@ Decides which rows there are: each picture as a whole, and its region besides wh
 rule); a picture that cannot be read is a row with its failure and no features.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from uncia_contract.archive.visits import Archive, sequence_key
 from uncia_contract.bursts.frames import BurstRule
-from uncia_contract.bursts.regions import RegionRule, region_about, regions
-from uncia_contract.errors import FrameError
-from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.pictures.jpeg import Size
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture, sequences
-from uncia_contract.scoring.burst_decoder import BurstDecoder
 from uncia_training.datasets.storage import known_of, read_at
-from uncia_training.features.extract import Extractor
-from uncia_training.features.feature_store import part_key
+from uncia_training.features.burst_pass import look_at
+from uncia_training.features.extract import Extractor, row_key
 
 WHOLE, REGION = "whole", "region"
 GROUP = 16  # pictures that are decoded before their forward passes begin
@@ -141,63 +139,18 @@ def features_of(
 def _decoded(
     sequence: SequenceEntry, extractor: Extractor, rule: RegionRule | None, known: Callable[[str], bool]
 ) -> list[tuple[FeatureRow, NDArray[np.uint8] | None]]:
-    inputs = (
-        _burst_inputs(sequence, extractor, rule)
-        if rule and (len(sequence.pictures) > 1 or sequence.pictures[0].box)
-        else _still_inputs(sequence, extractor)
-    )
+    def wanted(index: int, content: bytes, region: Region | None) -> list[Size]:
+        return [] if known(row_key(extractor, content, region, "plain")) else [extractor.size]
+
+    readers = [partial(read_at, picture.path) for picture in sequence.pictures]
+    looks = look_at(readers, [picture.box for picture in sequence.pictures], rule, wanted)
     found: list[tuple[FeatureRow, NDArray[np.uint8] | None]] = []
-    for row, image in inputs:
-        try:
-            found.append((row, image() if row.failure is None and not known(row.key) else None))
-        except (FrameError, OSError) as error:
-            found.append((FeatureRow(row.number, row.picture, row.view, failure=str(error)), None))
-    return found
-
-
-LazyInput = tuple[FeatureRow, Callable[[], NDArray[np.uint8]]]
-
-
-def _still_inputs(sequence: SequenceEntry, extractor: Extractor) -> Iterator[LazyInput]:
-    for number, picture in enumerate(sequence.pictures, start=sequence.number):
-        try:
-            data = read_at(picture.path)
-        except FrameError as error:
-            yield FeatureRow(number, picture, failure=str(error)), _nothing
+    for number, (picture, look) in enumerate(zip(sequence.pictures, looks, strict=True), start=sequence.number):
+        if isinstance(look, str):
+            found.append((FeatureRow(number, picture, failure=look), None))
             continue
-        row = _row(number, picture, hashlib.sha256(data), extractor, None)
-        yield row, lambda data=data: model_input(data, extractor.size)  # type: ignore[misc]
-
-
-def _burst_inputs(sequence: SequenceEntry, extractor: Extractor, rule: RegionRule) -> Iterator[LazyInput]:
-    contents: dict[int, Any] = {}
-
-    def read(index: int) -> bytes:
-        data = read_at(sequence.pictures[index].path)
-        if index not in contents:
-            contents[index] = hashlib.sha256(data)
-        return data
-
-    readers = [lambda index=index: read(index) for index in range(len(sequence.pictures))]
-    with BurstDecoder(readers, rule, extractor.size, workers=1) as decoded:
-        seen = decoded.thumbnails()
-        thumbnails, failures = seen.grey, seen.failures
-        choices = dict(zip(thumbnails, regions(list(thumbnails.values()), rule), strict=True)) if thumbnails else {}
-        for index, picture in enumerate(sequence.pictures):
-            number = sequence.number + index
-            if index in failures:
-                yield FeatureRow(number, picture, failure=failures[index]), _nothing
-                continue
-            box = picture.box and region_about(picture.box, thumbnails[index].shape[::-1], rule)
-            for region in dict.fromkeys((None, (box or choices[index]).region)):
-                row = _row(number, picture, contents[index], extractor, region)
-                yield row, lambda i=index, r=region: decoded.model_input(i, r)  # type: ignore[misc]
-
-
-def _row(number: int, picture: PictureEntry, content: Any, extractor: Extractor, region: Region | None) -> FeatureRow:
-    key = part_key(content.digest(), region, f"{extractor.size} plain")
-    return FeatureRow(number, picture, REGION if region else WHOLE, region, content.hexdigest(), key)
-
-
-def _nothing() -> NDArray[np.uint8]:
-    raise FrameError("a failed row has no picture")
+        for part in look.parts:
+            key, view = row_key(extractor, look.content, part.region, "plain"), REGION if part.region else WHOLE
+            row = FeatureRow(number, picture, view, part.region, look.content.hex(), key)
+            found.append((row, part.inputs.get(extractor.size)))
+    return found

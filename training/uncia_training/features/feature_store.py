@@ -10,6 +10,7 @@ store is opened again.
 import fcntl
 import hashlib
 import mmap
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -83,6 +84,7 @@ class FeatureStore:
         except OSError as error:
             raise StorageError(f"{folder}: cannot be written ({error.strerror}); give another --cache DIR") from error
         self._numbers = {key: number for number, key in enumerate(self._whole_keys())}
+        self._adding = threading.Lock()
 
     def __enter__(self) -> "FeatureStore":
         return self
@@ -102,20 +104,21 @@ class FeatureStore:
         return len(self._numbers)
 
     def add(self, key: str, row: NDArray[Any]) -> None:
-        """Appends one row (width,); a key that is there already keeps its row.
+        """Appends one row (width,); a key that is there already keeps its row. For several threads at a time.
 
         Numbers beyond what halves can hold (65,504; random weights give such) are kept as the largest that they can.
         """
-        if key in self._numbers:
-            return
         if np.issubdtype(self._dtype, np.floating):
             most = np.finfo(self._dtype).max
             row = np.clip(row, -most, most)
-        self._rows_file.write(np.ascontiguousarray(row, self._dtype).tobytes())
-        self._rows_file.flush()
-        self._keys_file.write(key.encode() + b"\n")
-        self._keys_file.flush()
-        self._numbers[key] = len(self._numbers)
+        with self._adding:
+            if key in self._numbers:
+                return
+            self._rows_file.write(np.ascontiguousarray(row, self._dtype).tobytes())
+            self._rows_file.flush()
+            self._keys_file.write(key.encode() + b"\n")
+            self._keys_file.flush()
+            self._numbers[key] = len(self._numbers)
 
     def rows(self, keys: Sequence[str]) -> "StoredRows":
         """The rows of these keys, in this order, without reading them yet."""

@@ -1,110 +1,141 @@
-"""`uncia-train fit`: from labelled pictures and a quantized backbone to a calibrated head, and the figures it earned.
+"""`uncia-train fit`: from labelled pictures and a quantized backbone to the run that `uncia-convert bundle` packs.
 
-Decides the order of the steps; each step's rules live in its own module.
+Decides the order of the steps, and what a run says of its head, whichever command left it: the figures that it bears
+are of other heads, each fitted without the pictures that it scored. `compare` leaves the same head of `uncia`.
 """
 
 import os
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
-from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.errors import DataError
-from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.manifest import Source
-from uncia_contract.pictures.preprocessing import model_input
-from uncia_contract.runs.held_out import HeldOut
+from uncia_contract.runs.held_out import NO_FOLD, HeldOut
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import Run
-from uncia_training.datasets.duplicates import duplicate_groups
-from uncia_training.datasets.pictures import PictureFailure, read_picture, require_readable
-from uncia_training.datasets.region_crops import Crop, crops_of
-from uncia_training.datasets.similar_hashes import miniature
-from uncia_training.datasets.splits import NOTHING_TO_LEARN
-from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
-from uncia_training.features.extract import Int8Network, extract_augmented
-from uncia_training.fitting.fold_heads import fold_heads
+from uncia_training.features.feature_network import network_of_backbone
+from uncia_training.features.networks import INT8
+from uncia_training.fitting.head_fit import TRAPS_FIT, FitKey, HeadFit, Rows, fit_head
+from uncia_training.fitting.learning_set import LearningSet, LearningSettings, Progress, prepare
 from uncia_training.fitting.logistic import to_head
-from uncia_training.fitting.metrics import as_dict, intervals, measure
-from uncia_training.fitting.selection import Choice, Samples, assign_folds, choose, fit_all, group_names, probabilities
-from uncia_training.fitting.thresholds import choose_threshold
+from uncia_training.fitting.metrics import figures
+from uncia_training.fitting.resampling import Dealt
+from uncia_training.fitting.selection import Choice, probabilities
 from uncia_training.run_folder import fingerprint, newest, sources_of, surroundings, write_run
 
-Progress = Callable[[str, int, int], None]
+MOST_LETTERS = 63
+FIGURES_OF = "cross-validated: of heads that did not learn from what they score, not of the one that learnt from all"
 
 
 @dataclass(frozen=True)
-class FitSettings:
-    """What a person may choose; the strength of the penalty is not among it."""
+class About:
+    """What a command says of its head: name, figures, facts of the training, notes, and sources that are known."""
 
-    positive: tuple[str, ...]
-    name: str = "snow-leopard"
-    seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A run's outcome: what `run.json` says, the head, those for the gate, and the pictures that could not be used."""
-
-    run: Run
-    head: LogisticHead
-    held_out: HeldOut
-    failures: tuple[PictureFailure, ...]
+    name: str
+    metrics: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    sources: Sequence[Source] = ()
 
 
-def fit(
-    pictures: Sequence[LabelledPicture],
-    backbone: BackboneFolder,
-    settings: FitSettings,
-    sources: Sequence[Source] = (),
-    progress: Progress = lambda step, done, total: None,
-) -> Fitted:
-    """Fits and calibrates a head on the int8 backbone's own features.
+def learnt_rows(learning: LearningSet, key: FitKey) -> Rows:
+    """The rows of a fit that are learnt from."""
+    rows = learning.rows[key]
+    return rows.of(~learning.unseen[rows.picture] & rows.learnt)
+
+
+def leave_run(
+    out: Path, learning: LearningSet, key: FitKey, fitted: HeadFit, backbone: BackboneFolder, about: About
+) -> Run:
+    """Leaves the run of this head in `out`.
 
     Raises:
-        DataError: a class is missing, or has too few groups to hold any out.
+        StorageError: the folder cannot be written.
     """
-    train = [picture for picture in pictures if not picture.never_learnt]
-    _check_classes(train, settings.positive)
-    rule = RegionRule()
-    network, workers = Int8Network(backbone.description.backbone, backbone.model), os.cpu_count() or 1
-    found = list(crops_of(train, rule, workers))
-    kept, samples, failures = _samples(found, network, workers, settings, progress)
-    folds = assign_folds(samples.labels, samples.groups, samples.sources, seed=settings.seed)
-    _check_folds(samples.labels, folds, (NEGATIVE, *settings.positive))
-    progress("choosing the penalty", 0, 0)
-    trials = choose(samples, folds)
-    best = trials[0]
-    linear = fit_all(samples, best.c)
-    head = to_head(linear, best.calibration)
-    threshold = choose_threshold(kept, _held_out_probabilities(best).tolist(), (samples.labels > 0).tolist())
+    pictures, settings, threshold = learning.learnt_pictures, learning.settings, fitted.thresholds[0]
     run = Run(
-        name=settings.name,
-        created_at=newest(train),
-        labels=(NEGATIVE, *settings.positive),
+        name=about.name,
+        created_at=newest(pictures),
+        labels=settings.classes,
         positive_labels=settings.positive,
         burst_rule=BurstRule(),
-        region_rule=rule,
+        region_rule=RegionRule(),
         decision_rule=DecisionRule(threshold.value),
-        metrics=_figures(samples, best),
-        training=_training_facts(train, trials, settings, failures) | {"threshold": asdict(threshold)},
+        metrics=about.metrics,
+        training=_training_facts(learning, fitted) | about.training,
         surroundings=surroundings(),
-        sources=sources_of(train, sources),
-        logit_range=_logit_range(head, samples),
-        notes=(threshold.note,) if threshold.note else (),
+        sources=sources_of(pictures, about.sources),
+        logit_range=fitted.logit_range,
+        regions=key.regions,
+        calibration_prior=settings.prevalence or 0.5,
+        notes=tuple(note for note in (threshold.note, *about.notes) if note),
     )
-    return Fitted(run, head, fold_heads(train, [crop.picture for crop in kept], best), tuple(failures))
+    crops = learnt_rows(learning, key).crops
+    write_run(
+        out, run, fitted.head, backbone, pictures, fold_heads(pictures, [c.picture for c in crops], fitted.trials[0])
+    )
+    return run
+
+
+def _training_facts(learning: LearningSet, fitted: HeadFit) -> dict[str, Any]:
+    pictures, best = learning.learnt_pictures, fitted.trials[0]
+    contents = dict(zip((one.file for one in learning.inspection.pictures), learning.inspection.contents, strict=True))
+    return {
+        "fingerprint": fingerprint(pictures, contents),
+        "pictures": dict(sorted(Counter(picture.label for picture in pictures).items())),
+        "seed": learning.settings.seed,
+        "split": learning.settings.split,
+        "figures": FIGURES_OF,
+        "penalty": {"c": best.c, "tried": {str(one.c): [one.loss, one.error] for one in fitted.trials}},
+        "threshold": msgspec.to_builtins(fitted.thresholds[0]),
+        "failures": msgspec.to_builtins(learning.failures),
+    }
+
+
+def fold_heads(pictures: Sequence[LabelledPicture], fitted_on: Sequence[LabelledPicture], choice: Choice) -> HeldOut:
+    """For the converter's gate: the fold of each picture, and the head of each fold, which never saw it.
+
+    Folds, fits and calibration are those that chose the penalty (docs/decisions/0004-quantization.md).
+
+    Args:
+        pictures: of the run, in their order.
+        fitted_on: the picture of each crop that was fitted on.
+        choice: the penalty, with the folds of those crops.
+    """
+    fold_of = {picture.file: int(fold) for picture, fold in zip(fitted_on, choice.folds, strict=True)}
+    folds = np.array([fold_of.get(picture.file, NO_FOLD) for picture in pictures], np.intp)
+    return HeldOut(folds, [to_head(model, choice.calibration) for model in choice.models])
+
+
+def bundle_name(positive: Sequence[str], *more: str) -> str:
+    """Such as `snow-leopard-rn3-a-e`: small letters, digits and hyphens, as a manifest asks for.
+
+    Raises:
+        DataError: nothing is left of the labels.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", "-".join((*positive, *more)).lower()).strip("-")[:MOST_LETTERS].strip("-")
+    if not name:
+        raise DataError(f"no name for a bundle can be made of {', '.join(positive)}; use letters or digits")
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(LearningSettings):
+    """What a person may choose; the strength of the penalty is not among it. `name` is the label's where None."""
+
+    name: str | None = None
 
 
 def fit_to_folder(
@@ -114,104 +145,34 @@ def fit_to_folder(
     out: Path,
     sources: Sequence[Source] = (),
     progress: Progress = lambda step, done, total: None,
-) -> Fitted:
-    """Fits and leaves the run in `out`."""
+) -> tuple[Run, LearningSet]:
+    """Fits and calibrates a head on the int8 backbone's own features, and leaves the run in `out`.
+
+    Raises:
+        DataError: a class is missing, or has too few units to hold any out.
+    """
     backbone = read_backbone(backbone_folder)
-    fitted = fit(pictures, backbone, settings, sources, progress)
-    train = [picture for picture in pictures if not picture.never_learnt]
-    write_run(out, fitted.run, fitted.head, backbone, train, fitted.held_out)
-    return fitted
+    name = settings.name or bundle_name(settings.positive)
+    network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
+    learning = prepare(pictures, settings, {INT8: network}, [TRAPS_FIT], progress, scoring=False)
+    learning.folds(learning.units)
+    train = learnt_rows(learning, TRAPS_FIT)
+    progress("choosing the penalty", 0, 0)
+    with threadpool_limits(1):
+        fitted = fit_head(train, replace(settings.recipe, workers=os.cpu_count() or 1))
+    about = About(name, held_out_figures(train, fitted), sources=sources)
+    return leave_run(out, learning, TRAPS_FIT, fitted, backbone, about), learning
 
 
-def _check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str]) -> None:
-    if not pictures:
-        raise DataError(NOTHING_TO_LEARN)
-    labels = Counter(picture.label for picture in pictures)
-    for name in positive:
-        if labels[name] == 0:
-            raise DataError(f"no training picture is labelled {name!r}; the labels are {', '.join(sorted(labels))}")
-    if not set(labels) - set(positive):
-        raise DataError(f"all training pictures are labelled {', '.join(positive)}; negatives are needed as well")
-
-
-def _check_folds(labels: NDArray[np.intp], folds: NDArray[np.intp], names: Sequence[str]) -> None:
-    """Nothing, if every class is left to learn from whichever fold is held out."""
-    held_out_in = {name: len(set(folds[labels == number].tolist())) for number, name in enumerate(names)}
-    for name, count in sorted(held_out_in.items(), key=lambda item: item[1]):
-        if count == 0:
-            raise DataError(f"none of the training pictures of {name!r} can be read; bring them back, or leave it out")
-        if count == 1:
-            raise DataError(
-                f"all training pictures of {name!r} are held out together (one place, sequence or group of copies, or "
-                "a source without positives), so that none is left to learn from; add pictures of another"
-            )
-
-
-def _samples(
-    found: Sequence[Crop | PictureFailure],
-    network: Int8Network,
-    workers: int,
-    settings: FitSettings,
-    progress: Progress,
-) -> tuple[list[Crop], Samples, list[PictureFailure]]:
-    wanted = [crop for crop in found if isinstance(crop, Crop)]
-    features, used, failures = extract_augmented(wanted, network, settings.seed, workers, partial(progress, "features"))
-    kept = [wanted[number] for number in used]
-    failures += [failure for failure in found if isinstance(failure, PictureFailure)]
-    require_readable(len(kept), failures)
-    pictures = [crop.picture for crop in kept]
-    hashes = [miniature(model_input(read_picture(crop.picture), network.size, crop.region)) for crop in kept]
-    numbers = {name: index + 1 for index, name in enumerate(settings.positive)}
-    samples = Samples(
-        features=features,
-        labels=np.array([numbers.get(picture.label, 0) for picture in pictures], np.intp),
-        groups=group_names(pictures, duplicate_groups(hashes)),
-        sources=[picture.source for picture in pictures],
-        augmentation_weights=np.full(len(AUGMENTATIONS), 1 / len(AUGMENTATIONS)),
-    )
-    return kept, samples, failures
-
-
-def _held_out_probabilities(best: Choice) -> NDArray[np.float64]:
-    """Held-out probability of the positive labels together, of each crop's plain picture."""
-    chances: NDArray[np.float64] = 1 - probabilities(best.logits, best.calibration)[:, 0]
-    return chances
-
-
-def _figures(samples: Samples, best: Choice) -> dict[str, Any]:
+def held_out_figures(train: Rows, fitted: HeadFit) -> dict[str, Any]:
     """Held-out figures over all crops, and within each source that has both classes (the honest comparison)."""
-    chances = _held_out_probabilities(best)
-    truth = samples.labels > 0
-    sources = np.asarray(samples.sources)
-    mixed = [source for source in np.unique(sources) if 0 < truth[sources == source].sum() < (sources == source).sum()]
+    best, threshold = fitted.trials[0], fitted.thresholds[0].value
+    chances = 1 - probabilities(best.logits, best.calibration)[:, 0]
+    truth, units = train.labels > 0, np.unique(train.units, return_inverse=True)[1]
+    sources = np.array([crop.picture.source for crop in train.crops])
+    mixed = [source for source in np.unique(sources) if len(set(truth[sources == source].tolist())) == 2]
     parts = {"all": np.ones(len(truth), bool)} | {f"within {name}": sources == name for name in mixed}
-    groups = np.asarray(samples.groups)
     return {
-        name: as_dict(
-            measure(truth[part].tolist(), chances[part].tolist()),
-            intervals(truth[part].tolist(), chances[part].tolist(), groups[part].tolist()),
-        )
+        name: figures(Dealt(truth, chances[np.newaxis], units).part(part), threshold).as_dict()
         for name, part in parts.items()
     }
-
-
-def _training_facts(
-    train: Sequence[LabelledPicture],
-    trials: Sequence[Choice],
-    settings: FitSettings,
-    failures: Sequence[PictureFailure],
-) -> dict[str, Any]:
-    return {
-        "fingerprint": fingerprint(train),
-        "pictures": dict(sorted(Counter(picture.label for picture in train).items())),
-        "seed": settings.seed,
-        "penalty": {"c": trials[0].c, "tried": {str(trial.c): [trial.loss, trial.error] for trial in trials}},
-        "failures": [msgspec.to_builtins(failure) for failure in failures],
-    }
-
-
-def _logit_range(head: LogisticHead, samples: Samples) -> tuple[float, float]:
-    weights, bias = head.folded()
-    flat = samples.features.reshape(-1, samples.features.shape[2])
-    logits = flat @ weights.T + bias
-    return float(logits.min()), float(logits.max())

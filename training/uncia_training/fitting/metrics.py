@@ -4,13 +4,10 @@ Decides what is counted, and that a figure of several deals is the mean of the d
 scores would be that of an ensemble that nobody runs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Struct
 
 from uncia_training.fitting.intervals import Interval, of_difference, of_ranking, of_share
 from uncia_training.fitting.resampling import (
@@ -25,23 +22,6 @@ from uncia_training.fitting.resampling import (
 SHARES = ("accuracy", "recall", "false_positive_rate")
 RANKED = ("roc_auc", "average_precision", AT_1_PERCENT)
 NAMES = (*SHARES, *RANKED)
-
-
-class Metrics(Struct, frozen=True):
-    """Figures of one set of scores; None where there is only one class, so that nothing can be ranked."""
-
-    n: int
-    accuracy: float
-    roc_auc: float | None
-    average_precision: float | None
-
-
-class Intervals(Struct, frozen=True):
-    """95 % intervals over groups; None where the figure has none."""
-
-    accuracy: Interval | None
-    roc_auc: Interval | None
-    average_precision: Interval | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,33 +82,3 @@ def values(dealt: Dealt, threshold: float) -> dict[str, float | None]:
     once = np.ones((1, len(dealt.truth)))
     each = [figures_of_draws(dealt.truth, scores, threshold, once) for scores in dealt.scores]
     return {name: float(np.mean([one[name] for one in each])) if name in each[0] else None for name in NAMES}
-
-
-def measure(truth: Sequence[bool], scores: Sequence[float], threshold: float = 0.5) -> Metrics:
-    """The figures of probabilities in [0, 1] against the truth."""
-    actual, given = np.asarray(truth, bool), np.asarray(scores, np.float64)
-    found = values(Dealt(actual, given[np.newaxis], np.arange(len(actual))), threshold)
-    return Metrics(len(actual), found["accuracy"] or 0.0, found["roc_auc"], found["average_precision"])
-
-
-def intervals(
-    truth: Sequence[bool],
-    scores: Sequence[float],
-    groups: Sequence[str],
-    threshold: float = 0.5,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Intervals:
-    """95 % intervals of the figures of one deal over draws of whole groups."""
-    units = np.unique(np.asarray(groups), return_inverse=True)[1]
-    one = Dealt(np.asarray(truth, bool), np.asarray(scores, np.float64)[np.newaxis], units)
-    found = figures(one, threshold, draws, seed)
-    return Intervals(*[found.interval(name) for name in ("accuracy", "roc_auc", "average_precision")])
-
-
-def as_dict(metrics: Metrics, spread: Intervals | None = None) -> dict[str, object]:
-    """The figures under their documented names, with `*_interval` beside each where there are any."""
-    content: dict[str, object] = msgspec.to_builtins(metrics)
-    if spread is not None:
-        content |= {f"{name}_interval": value for name, value in msgspec.to_builtins(spread).items()}
-    return content

@@ -1,19 +1,38 @@
-"""A head fitted on features in Parquet: which rows are learnt from, and what their classes are.
+"""A head fitted on features in Parquet: which rows are learnt from, what their classes are, and the run it becomes.
 
 Decides that rows of splits `test` and `tune`, without label or without features are left out, and that class 0 is
 everything that is not asked for. scikit-learn fits here, Spark ML in `spark_fit`: the same penalty, the same balance of
-classes.
+classes. A run wants the pictures and their network besides: its threshold, calibration and gate are `fit`'s own.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from uncia_contract.datasets.positive_labels import NEGATIVE, check_labels
 from uncia_contract.errors import DataError
-from uncia_contract.runs.labels import NEVER_LEARNT
+from uncia_contract.pictures.preprocessing import model_input
+from uncia_contract.pictures.region import Region
+from uncia_contract.runs.labels import NEVER_LEARNT, LabelledPicture
+from uncia_contract.runs.run_folder import Run
+from uncia_training.datasets.inspection import Inspection
+from uncia_training.datasets.pictures import read_picture
+from uncia_training.datasets.region_crops import Crop
+from uncia_training.features.backbone_folder import read_backbone
+from uncia_training.features.data_pass import WantedFeatures, opened_stores
+from uncia_training.features.extract import Extractor, row_key
+from uncia_training.features.feature_network import network_of_backbone
+from uncia_training.features.feature_table import BOX, TEXTS
+from uncia_training.fitting.fit import About, FitSettings, bundle_name, held_out_figures, learnt_rows, leave_run
+from uncia_training.fitting.head_fit import REFERENCE_FEATURES, FitKey, fit_head
+from uncia_training.fitting.learning_set import learning_set, rows_of
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
+
+OTHER_NETWORK = 0.05  # of the features' mean size; integer kernels of two processors differ by a thousandth
 
 
 def classes_of(positive: Sequence[str]) -> tuple[str, ...]:
@@ -21,19 +40,19 @@ def classes_of(positive: Sequence[str]) -> tuple[str, ...]:
     return (NEGATIVE, *positive)
 
 
-def fit_parquet(path: Path, positive: Sequence[str], c: float) -> tuple[Linear, int]:
+def fit_parquet(path: str, positive: Sequence[str], c: float) -> tuple[Linear, int]:
     """scikit-learn's fit on all rows, in memory; and how many rows that were.
 
     Raises:
         DataError: not such a file, or a class without rows.
     """
-    features, labels = read_rows(path, positive)
-    check_classes(np.bincount(labels, minlength=len(positive) + 1).tolist(), positive, str(path))
+    features, labels, _ = read_rows(path, positive)
+    check_classes(np.bincount(labels, minlength=len(positive) + 1).tolist(), positive, path)
     return fit_linear(features, labels, c), len(labels)
 
 
-def read_rows(path: Path, positive: Sequence[str]) -> tuple[Features, Labels]:
-    """float32 (rows, features) and the class of each, of what is learnt from.
+def read_rows(path: str, positive: Sequence[str]) -> tuple[Features, Labels, list[dict[str, Any]]]:
+    """float32 (rows, features), the class of each, and its other columns, of what is learnt from.
 
     Raises:
         DataError: not a Parquet file of `uncia-train features`; a label that differs from a positive one only in
@@ -43,21 +62,21 @@ def read_rows(path: Path, positive: Sequence[str]) -> tuple[Features, Labels]:
     import pyarrow.compute as pc
     import pyarrow.dataset as ds
 
-    columns = ["features", "label"]
     try:
         data = ds.dataset(path, format="parquet")
         learnt = ~pc.utf8_lower(ds.field("split")).isin(NEVER_LEARNT)
         chosen = ds.field("failure").is_null() & learnt & (ds.field("label") != "")
-        table = data.to_table(columns=columns, filter=chosen).combine_chunks()
+        table = data.to_table(columns=[*TEXTS, *BOX, "content", "features"], filter=chosen).combine_chunks()
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: no features ({reason}); make them with uncia-train features") from error
     lists = table["features"].combine_chunks() if table.num_rows else pa.array([], pa.list_(pa.float32()))
     numbers = {name: index for index, name in enumerate(classes_of(positive))}
-    check_labels(((label, str(path)) for label in table["label"].unique().to_pylist()), positive)
+    check_labels(((label, path) for label in table["label"].unique().to_pylist()), positive)
     labels = np.array([numbers.get(label, 0) for label in table["label"].to_pylist()], np.intp)
     flat = lists.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(labels), -1) if len(labels) else np.empty((0, 0), np.float32), labels
+    features = flat.reshape(len(labels), -1) if len(labels) else np.empty((0, 0), np.float32)
+    return features, labels, table.drop_columns("features").to_pylist()
 
 
 def check_classes(counts: Sequence[int], positive: Sequence[str], where: str) -> None:
@@ -69,3 +88,73 @@ def check_classes(counts: Sequence[int], positive: Sequence[str], where: str) ->
     empty = [name for name, count in zip(classes_of(positive), counts, strict=True) if not count]
     if empty:
         raise DataError(f"{where}: no rows of {', '.join(empty)} to learn from")
+
+
+def fit_parquet_to_folder(
+    path: str,
+    pictures: Sequence[LabelledPicture],
+    backbone_folder: Path,
+    settings: FitSettings,
+    c: float,
+    out: Path,
+    final: Linear | None = None,
+) -> Run:
+    """Leaves the run of a head with that penalty, as `fit` leaves one.
+
+    Args:
+        path: of the features.
+        pictures: where each of their pictures lies.
+        backbone_folder: the network that the features are of.
+        settings: as of `fit`.
+        c: the penalty.
+        out: the run's folder.
+        final: the fit on all rows, where Spark made it.
+
+    Raises:
+        DataError: the features are of other pictures, or of another network.
+    """
+    backbone = read_backbone(backbone_folder)
+    network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
+    features, _, columns = read_rows(path, settings.positive)
+    crops, contents = _crops(path, columns, pictures)
+    _check_network(path, network, crops, features)
+    key = FitKey("int8", ("plain",), any(crop.region for crop in crops))
+    with TemporaryDirectory() as folder, opened_stores(Path(folder), network) as stores:
+        for crop, values in zip(crops, features, strict=True):
+            content = bytes.fromhex(contents[crop.picture.file])
+            stores["pooled"].add(row_key(network, content, crop.region, "plain"), values)
+        read = {crop.picture.file: crop.picture for crop in crops}
+        seen = Inspection(tuple(read.values()), tuple(contents.values()), tuple(range(len(read))), (), ())
+        learning = learning_set(seen, crops, settings)
+        learning.rows[key] = rows_of(learning, key, crops, WantedFeatures(network, ("plain",), True, stores))
+        strengths = (c * features.shape[1] / REFERENCE_FEATURES,)
+        train = learnt_rows(learning, key)
+        fitted = fit_head(train, replace(settings.recipe, strengths=strengths), final)
+    about = About(settings.name or bundle_name(settings.positive), held_out_figures(train, fitted))
+    return leave_run(out, learning, key, fitted, backbone, about)
+
+
+def _crops(
+    path: str, columns: Sequence[dict[str, Any]], pictures: Sequence[LabelledPicture]
+) -> tuple[list[Crop], dict[str, str]]:
+    """The crop of each row, and each picture's sha256."""
+    paths = {picture.file: picture.path for picture in pictures}
+    crops, contents = [], {}
+    for row in columns:
+        if row["file"] not in paths:
+            raise DataError(f"{path}: has {row['file']}, which --data lacks; give the data that the features are of")
+        texts = {name: row[name] for name in TEXTS}
+        region = None if row["left"] is None else Region(*(row[side] for side in BOX))
+        crops.append(Crop(LabelledPicture(path=paths[row["file"]], **texts), region))
+        contents[row["file"]] = row["content"]
+    return crops, contents
+
+
+def _check_network(path: str, network: Extractor, crops: Sequence[Crop], features: Features) -> None:
+    """Refuses features that the network does not give of the first picture."""
+    if not crops:
+        return
+    given, first = features[0], crops[0]
+    own = network(model_input(read_picture(first.picture), network.size, first.region))["pooled"]
+    if own.shape != given.shape or np.abs(own - given).mean() > OTHER_NETWORK * max(np.abs(own).mean(), 1e-6):
+        raise DataError(f"{path}: features of {first.picture.file} are of another network or file; make them anew")

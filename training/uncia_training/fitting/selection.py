@@ -1,8 +1,6 @@
-"""How strong the penalty should be: chosen on pictures, duplicates and whole sources that the fit did not see.
+"""How strong the penalty should be: chosen on groups of pictures that the fit did not see.
 
-Decides the folds and the choice of C. Negatives of a source without positives are left out as a whole, for the trap
-will stand where no picture came from; pictures of a source that has both are split, near-duplicates and sequences
-together.
+Decides the folds and the choice of C; which groups are held out whole is handed in (`datasets.splits`).
 """
 
 from collections.abc import Sequence
@@ -11,27 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.features.feature_store import StoredRows
 from uncia_training.fitting.logistic import Calibration, Features, Labels, Linear, calibrate, class_weights, fit_linear
-
-STRENGTHS = (0.0003, 0.001, 0.003, 0.01)
-FOLDS = 5
+from uncia_training.parallel import parallel_map
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
     """What the fit sees: a row a crop (a picture, or its region).
 
-    `features` are float32 (crops, augmentations, features); `groups` number what must stay together, `sources` name
-    where a crop came from; `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the
-    classes have in the field, None for equal ones.
+    `features` are float32 (crops, augmentations, features); `groups` name what must stay together;
+    `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the classes have in the
+    field, None for equal ones.
     """
 
     features: Features
     labels: Labels
     groups: Sequence[str]
-    sources: Sequence[str]
     augmentation_weights: NDArray[np.float64]
     scale_features: bool = True
     prior: NDArray[np.float64] | None = None
@@ -83,44 +77,28 @@ class Choice:
     error: float = 0.0
 
 
-def group_names(pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
-    """What must stay on one side: the location where there is one, else the sequence, else the near-duplicates."""
-    return [
-        f"location {picture.source} {picture.location}"
-        if picture.location
-        else f"sequence {picture.source} {picture.sequence}"
-        if picture.sequence
-        else f"duplicates {number}"
-        for picture, number in zip(pictures, duplicates, strict=True)
-    ]
-
-
-def assign_folds(
-    labels: Labels, groups: Sequence[str], sources: Sequence[str], folds: int = FOLDS, seed: int = 0
-) -> NDArray[np.intp]:
-    """The fold in which each crop is held out.
-
-    #1 A source without positives (label 0 only) is held out whole. #2 Elsewhere groups are held out whole, each class
-    spread over all folds.
-    """
-    mixed = {source for source, label in zip(sources, labels, strict=True) if label > 0}
-    units = [group if source in mixed else f"source {source}" for group, source in zip(groups, sources, strict=True)]
+def assign_folds(labels: Labels, groups: Sequence[str], folds: int, seed: int = 0) -> NDArray[np.intp]:
+    """The fold in which each crop is held out: groups whole, each class spread over all folds."""
     chance = np.random.default_rng(seed)
     fold = np.zeros(len(labels), np.intp)
     seen: set[str] = set()
     for label in sorted(set(labels.tolist()), reverse=True):
-        names = sorted({unit for unit, own in zip(units, labels, strict=True) if own == label} - seen)
+        names = sorted({group for group, own in zip(groups, labels, strict=True) if own == label} - seen)
         seen |= set(names)
         place = {name: index % folds for index, name in enumerate(chance.permutation(names))}
-        for index, unit in enumerate(units):
-            fold[index] = place.get(unit, fold[index])
+        for index, group in enumerate(groups):
+            fold[index] = place.get(group, fold[index])
     return fold
 
 
 def choose(
-    samples: Samples, folds: NDArray[np.intp], strengths: Sequence[float] = STRENGTHS, patience: int | None = None
+    samples: Samples,
+    folds: NDArray[np.intp],
+    strengths: Sequence[float],
+    patience: int | None = None,
+    workers: int = 1,
 ) -> tuple[Choice, ...]:
-    """A trial for each strength, the chosen one first.
+    """A trial for each strength, the chosen one first; `workers` folds are fitted at a time.
 
     With `patience`, penalties are weakened only until so many in a row have lost more than the least: weak ones take
     longest to fit, and only a stronger one than the least is ever chosen.
@@ -131,7 +109,7 @@ def choose(
     """
     trials: list[Choice] = []
     for c in sorted(strengths):
-        trials.append(_try(samples, folds, c))
+        trials.append(_try(samples, folds, c, workers))
         least = min(range(len(trials)), key=lambda number: trials[number].loss)
         if patience is not None and len(trials) - 1 - least >= patience:
             break
@@ -153,17 +131,19 @@ def fit_all(samples: Samples, c: float) -> Linear:
     return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
 
 
-def _try(samples: Samples, folds: NDArray[np.intp], c: float) -> Choice:
+def _try(samples: Samples, folds: NDArray[np.intp], c: float, workers: int) -> Choice:
     classes = int(samples.labels.max()) + 1
     augmentations = samples.augmentations
     logits = np.zeros((len(samples.labels), augmentations, classes))
-    models = []
     names, folds = np.unique(folds, return_inverse=True)
-    for fold in range(len(names)):
+
+    def fit(fold: int) -> Linear:
+        features, labels, weights = samples.rows(folds != fold)
+        return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
+
+    models = list(parallel_map(fit, range(len(names)), workers))
+    for fold, model in enumerate(models):
         held_out = folds == fold
-        features, labels, weights = samples.rows(~held_out)
-        model = fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
-        models.append(model)
         logits[held_out] = model.logits(samples.rows(held_out)[0]).reshape(int(held_out.sum()), augmentations, classes)
     flat, labels = logits.reshape(-1, classes), np.repeat(samples.labels, augmentations)
     calibration = calibrate(flat, labels).at(samples.prior)

@@ -101,7 +101,8 @@ def explained(content: Content) -> str:
     shown = "; ".join(f"{value} ({text(origin)})" for value, origin in sorted(origins))
     return (
         f'<p class="note">{" and ".join(shares)} show what is looked for: always saying no is right in all others, and '
-        f"that share is the average precision of a random order. Thresholds: {shown}. Probabilities are for {prior}. "
+        f"that share is the average precision of a random order. Figures are {text(settings['figures'])}. "
+        f"Thresholds: {shown}. Probabilities are for {prior}. "
         "A system without +E raises an alarm for a sequence as soon as one frame does; +E and uncia by the mean of its "
         "frames. Pictures of bursts are learnt and scored on their regions, stills as a whole or, held out, "
         "where they differ from their location's others; uncia-no-regions scores whole frames. uncia's figures are of "

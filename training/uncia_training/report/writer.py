@@ -26,8 +26,9 @@ from uncia_training.comparison.figures import (
     sequences,
 )
 from uncia_training.comparison.systems import OURS
+from uncia_training.fitting.fit import FIGURES_OF
 from uncia_training.fitting.label_figures import confusion, label_figures
-from uncia_training.fitting.metrics import Figures, figures, measure, values
+from uncia_training.fitting.metrics import Figures, figures, values
 from uncia_training.fitting.resampling import Dealt
 from uncia_training.fitting.threshold_table import threshold_table
 from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
@@ -86,6 +87,7 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
             "repeats": settings.repeats,
             "seed": settings.seed,
             "prevalence": settings.prevalence,
+            "figures": FIGURES_OF,
             "negatives_per_day": rate,
             "negatives_per_day_from": origin,
         },
@@ -209,7 +211,7 @@ def speaker(comparison: Comparison) -> Result:
         comparison.results,
         key=lambda one: (
             one.system.name == OURS,
-            measure(one.own.scored.truth.tolist(), one.own.scored.scores.tolist()).roc_auc or 0.0,
+            values(frames([one.own.scored], comparison.labels >= 0), 0.5)["roc_auc"] or 0.0,
         ),
     )
 

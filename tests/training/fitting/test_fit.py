@@ -7,7 +7,7 @@ import pytest
 
 from uncia_contract.runs.held_out import NO_FOLD
 from uncia_contract.runs.labels import LabelledPicture
-from uncia_training.fitting.fold_heads import fold_heads
+from uncia_training.fitting.fit import fold_heads
 from uncia_training.fitting.logistic import fit_linear, to_head
 from uncia_training.fitting.selection import Choice, Samples, assign_folds, choose
 
@@ -23,8 +23,8 @@ def fitted() -> tuple[Samples, Choice]:
     labels = (np.arange(PICTURES) // 4 % 2).astype(np.intp)
     features = np.random.default_rng(4).standard_normal((PICTURES, 1, 3)).astype(np.float32) + labels[:, None, None]
     groups = [picture(number).sequence for number in range(PICTURES)]
-    samples = Samples(features, labels, groups, ["web"] * PICTURES, np.ones(1))
-    return samples, choose(samples, assign_folds(labels, groups, samples.sources), (0.01,))[0]
+    samples = Samples(features, labels, groups, np.ones(1))
+    return samples, choose(samples, assign_folds(labels, groups, 5), (0.01,))[0]
 
 
 def test_a_head_was_fitted_without_the_pictures_it_reads(fitted: tuple[Samples, Choice]) -> None:

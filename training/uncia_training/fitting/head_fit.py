@@ -1,0 +1,190 @@
+"""The one trainer of heads: `uncia-train fit`, the systems of `compare` and `fit-parquet` all fit by this recipe.
+
+Decides the grid of penalties, how one is chosen, and what a fit learns from; which rows those are is handed in. The
+penalty is chosen within the rows by grouped cross-validation (`selection.choose`). Why this grid and these folds:
+docs/decisions/0012-one-trainer.md.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from uncia_contract.errors import DataError
+from uncia_contract.model.heads import LogisticHead
+from uncia_contract.runs.labels import sequence_key
+from uncia_training.datasets.region_crops import Crop
+from uncia_training.features.augmentation import AUGMENTATIONS, Augmentation
+from uncia_training.features.feature_store import StoredRows
+from uncia_training.fitting.logistic import Linear, to_head
+from uncia_training.fitting.selection import (
+    Choice,
+    Samples,
+    assign_folds,
+    choose,
+    fit_all,
+    probabilities,
+)
+from uncia_training.fitting.thresholds import Threshold, choose_threshold
+from uncia_training.parallel import parallel_map
+
+# For 1,280 features; the strength is scaled by the number of features, so that logits keep their size.
+STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+PATIENCE = 1
+REFERENCE_FEATURES = 1280
+INNER_FOLDS = 3
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+class FitKey(NamedTuple):
+    """What a fit learns from: the layer, the augmentations (the plain one is scored), and regions besides wholes."""
+
+    features: str
+    augmentations: tuple[Augmentation, ...]
+    regions: bool
+
+
+TRAPS_FIT = FitKey("int8", AUGMENTATIONS, True)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What a fit learns from: `stored` (crops * augmentations, features), of each crop the plain picture first.
+
+    `keys` name the stored rows by content; `labels`, `units` are those of the crops; `picture` is the number of the
+    picture that a crop is of; `scored` marks the one crop of each picture that counts.
+    """
+
+    stored: StoredRows
+    keys: tuple[str, ...]
+    augmentations: int
+    crops: tuple[Crop, ...]
+    labels: NDArray[np.intp]
+    units: NDArray[np.str_]
+    picture: NDArray[np.intp]
+    scored: NDArray[np.bool_]
+
+    def of(self, crops: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
+        """Some of the crops, by mask or number, with all their augmentations."""
+        chosen = np.flatnonzero(crops) if crops.dtype == bool else crops
+        places = (chosen[:, np.newaxis] * self.augmentations + np.arange(self.augmentations)).reshape(-1)
+        return replace(
+            self,
+            stored=self.stored.take(places),
+            keys=tuple(self.keys[place] for place in places),
+            crops=tuple(self.crops[number] for number in chosen),
+            labels=self.labels[chosen],
+            units=self.units[chosen],
+            picture=self.picture[chosen],
+            scored=self.scored[chosen],
+        )
+
+    @property
+    def learnt(self) -> NDArray[np.bool_]:
+        """Whether a fit may learn from each crop."""
+        return np.array([crop.learnt for crop in self.crops])
+
+    @property
+    def plain(self) -> StoredRows:
+        """The plain picture of each crop."""
+        return self.stored.take(np.arange(len(self.crops)) * self.augmentations)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a fit is made: the seed of its folds, and the shares of the classes in the field (None: equal).
+
+    `strengths` are those of the penalties to choose from; `workers` folds are fitted at a time.
+    """
+
+    seed: int
+    prior: NDArray[np.float64] | None = None
+    strengths: Sequence[float] = STRENGTHS
+    workers: int = 1
+
+    def choose(self, samples: Samples, rows: Rows) -> tuple[Choice, ...]:
+        """A trial for each penalty that was tried, the chosen one first."""
+        folds = self.folds(rows)
+        scaled = [strength * REFERENCE_FEATURES / rows.stored.shape[1] for strength in self.strengths]
+        return choose(samples, folds, scaled, PATIENCE, self.workers)
+
+    def folds(self, rows: Rows) -> NDArray[np.intp]:
+        """Where each crop is held out: by units; where one fold would hold all of a class, by sequences; else pictures.
+
+        Raises:
+            DataError: a class of one picture.
+        """
+        pictures = [str(number) for number in rows.picture]
+        sequences = ["\0".join(sequence_key(crop.picture)) for crop in rows.crops]
+        for names in (rows.units.tolist(), sequences, pictures):
+            folds = assign_folds(rows.labels, names, INNER_FOLDS, self.seed)
+            spread = {label: len(set(folds[rows.labels == label].tolist())) for label in set(rows.labels.tolist())}
+            if min(spread.values()) > 1:
+                return folds
+        one = rows.crops[int(np.flatnonzero(rows.labels == min(spread, key=lambda label: spread[label]))[0])].picture
+        raise DataError(f"{one.file}: the only picture of its class, so that none is left to learn from; add pictures")
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFit:
+    """A head for bundles, and how it came about."""
+
+    head: LogisticHead
+    trials: tuple[Choice, ...]
+    thresholds: tuple[Threshold, Threshold]
+    logit_range: tuple[float, float]
+
+
+def fit_head(train: Rows, recipe: Recipe, final: Linear | None = None) -> HeadFit:
+    """Fits a head on features as they are, so that a bundle can carry it.
+
+    Args:
+        train: what is learnt from.
+        recipe: how.
+        final: the fit on everything, where it was made elsewhere.
+    """
+    features = train.stored.load().reshape(len(train.labels), train.augmentations, -1)
+    samples = samples_of(train, features, recipe, scale_features=True)
+    trials = recipe.choose(samples, train)
+    head = to_head(final or fit_all(samples, trials[0].c), trials[0].calibration)
+    weights, bias = head.folded()
+    logits = features.reshape(-1, features.shape[2]) @ weights.T + bias
+    return HeadFit(head, trials, thresholds(train, trials[0]), (float(logits.min()), float(logits.max())))
+
+
+@contextmanager
+def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator[R]]:
+    """The results of several fits at a time, in the order of the jobs; leaving the block cancels waiting fits.
+
+    Each fit has one thread: its matrices are small, and BLAS threads that wait for each other would keep a core busy.
+    """
+    with threadpool_limits(1), closing(parallel_map(fit, jobs, os.cpu_count() or 1)) as results:
+        yield results
+
+
+def thresholds(train: Rows, best: Choice) -> tuple[Threshold, Threshold]:
+    """The thresholds that the training side's own held-out crops choose: for means, and for highest frames."""
+    chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
+    truth = (train.labels > 0).tolist()
+    return (
+        choose_threshold(train.crops, chances, truth, how="mean"),
+        choose_threshold(train.crops, chances, truth, how="max"),
+    )
+
+
+def samples_of(train: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
+    """The rows with these features, for the recipe's fits."""
+    return Samples(
+        features=features,
+        labels=train.labels,
+        groups=train.units.tolist(),
+        augmentation_weights=np.full(train.augmentations, 1 / train.augmentations),
+        scale_features=scale_features,
+        prior=recipe.prior,
+    )

@@ -1,0 +1,229 @@
+"""What a data set gives to learn from: its pictures after one pass, what is never torn, and the rows of each fit.
+
+Decides the order for every command that trains: check the classes, pass over the pictures (features are kept in the
+cache as they come), leave out what the test split has as well, name the units.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.datasets.positive_labels import NEGATIVE
+from uncia_contract.pictures.picture_files import LeftOut
+from uncia_contract.runs.labels import LabelledPicture, sequence_key, sequences, shows
+from uncia_training.datasets.inspection import Inspection
+from uncia_training.datasets.pictures import PictureFailure, require_readable
+from uncia_training.datasets.place_views import PlaceViews
+from uncia_training.datasets.region_crops import Crop
+from uncia_training.datasets.splits import Split, check_classes, check_units, split_units
+from uncia_training.features.data_pass import WantedFeatures, opened_stores, pass_over
+from uncia_training.features.extract import Extractor, row_key
+from uncia_training.features.feature_store import FeatureStore
+from uncia_training.features.networks import FLOAT, INT8, PIXELS
+from uncia_training.fitting.head_fit import FitKey, Recipe, Rows
+
+Progress = Callable[[str, int, int], None]
+MISSING = ": named in the annotations, but there is no such file"  # of a warning, behind the file's name
+KIND = {"pixels": PIXELS, "pooled": FLOAT, "map": FLOAT, "int8": INT8}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningSettings:
+    """What a person may choose. `prevalence` is the share of positives that fits and probabilities are made for."""
+
+    positive: tuple[str, ...]
+    cache: Path
+    split: Split = "location"
+    seed: int = 0
+    prevalence: float | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The negative one, then the positive labels."""
+        return (NEGATIVE, *self.positive)
+
+    @property
+    def prior(self) -> NDArray[np.float64] | None:
+        """The share of each class in the field; None where no prevalence is given: equal ones."""
+        if self.prevalence is None:
+            return None
+        return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
+
+    @property
+    def recipe(self) -> Recipe:
+        """How heads are fitted."""
+        return Recipe(self.seed, self.prior)
+
+
+@dataclass(eq=False)
+class LearningSet:
+    """Readable pictures and all that fits take from them; `sequences` holds each sequence's number for every picture,
+    `regions` the crop that is scored in a picture's place."""
+
+    settings: LearningSettings
+    inspection: Inspection
+    labels: NDArray[np.intp]
+    sequences: NDArray[np.intp]
+    units: list[str]
+    regions: dict[int, Crop]
+    views: PlaceViews | None = None
+    rows: dict[FitKey, Rows] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    failures: list[PictureFailure] = field(default_factory=list)
+
+    @cached_property
+    def truth(self) -> NDArray[np.bool_]:
+        """Whether each sequence shows what is looked for."""
+        return np.array([shows(burst, self.settings.positive) for burst in sequences(self.inspection.pictures)])
+
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which pictures no fit learns from (pictures,)."""
+        return np.array([picture.never_learnt for picture in self.inspection.pictures], bool)
+
+    @property
+    def unseen_sequences(self) -> NDArray[np.bool_]:
+        """Which sequences hold such a picture (sequences,)."""
+        return np.bincount(self.sequences, self.unseen) > 0
+
+    @property
+    def learnt_pictures(self) -> list[LabelledPicture]:
+        """Those pictures."""
+        return [picture for picture in self.inspection.pictures if not picture.never_learnt]
+
+    @property
+    def failed(self) -> set[str]:
+        """The files that cannot be used."""
+        return {failure.file for failure in self.failures}
+
+    def left_out(self, pictures: Iterable[LabelledPicture], learning: bool = False) -> dict[LeftOut, list[str]]:
+        """The files of these that are not used though they can be read: copies of test pictures; where only `learning`
+        counts, those that are never learnt from besides."""
+        read = [picture for picture in pictures if picture.file not in self.failed]
+        kept = {picture.file for picture in self.inspection.pictures}
+        unseen = {LeftOut.NEVER_LEARNT: [picture.file for picture in read if picture.never_learnt]}
+        return {LeftOut.COPY: [one.file for one in read if one.file not in kept]} | (unseen if learning else {})
+
+    def folds(self, units: Sequence[str]) -> int:
+        """How many folds these units allow.
+
+        Raises:
+            DataError: all pictures of a class are one unit.
+        """
+        learnt, files = ~self.unseen, [picture.file for picture in self.learnt_pictures]
+        own = np.asarray(units)[learnt].tolist()
+        return check_units(self.labels[learnt], own, files, self.settings.classes, self.settings.split)
+
+
+def prepare(
+    pictures: Sequence[LabelledPicture],
+    settings: LearningSettings,
+    extractors: Mapping[str, Extractor],
+    needed: Sequence[FitKey],
+    progress: Progress,
+    scoring: bool = True,
+) -> LearningSet:
+    """One pass over the pictures, and the rows of each fit that is needed.
+
+    Args:
+        pictures: of the data set.
+        settings: what a person chose.
+        extractors: the networks, by kind.
+        needed: the fits.
+        progress: told the name of a step, and how many of how many parts of it are done.
+        scoring: whether pictures are scored as well; else features and rows are of what is learnt from alone.
+
+    Raises:
+        DataError: a class that cannot be learnt and held out, or not one readable picture.
+    """
+
+    def featured(picture: LabelledPicture) -> bool:
+        return scoring or not picture.never_learnt
+
+    check_classes(pictures, settings.positive)
+    views = PlaceViews(pictures, RegionRule()) if scoring else None
+    told, workers = partial(progress, "pictures"), os.cpu_count() or 1
+    with ExitStack() as stack:
+        wanted = {
+            kind: _wanted(one, [key for key in needed if KIND[key.features] == kind], settings.cache, stack)
+            for kind, one in extractors.items()
+        }
+        seen, crops = pass_over(pictures, RegionRule(), list(wanted.values()), featured, workers, told, views)
+    require_readable(len(seen.pictures), seen.failures)
+    seen, leaks = seen.without_leaks()
+    learning = learning_set(seen, crops, settings, leaks)
+    learning.views = views
+    crops = [crop for crop in crops if featured(crop.picture)]
+    learning.rows = {key: rows_of(learning, key, crops, wanted[KIND[key.features]]) for key in needed}
+    return learning
+
+
+def _wanted(extractor: Extractor, keys: Sequence[FitKey], cache: Path, stack: ExitStack) -> WantedFeatures:
+    augmentations = max((key.augmentations for key in keys), key=len)
+    stores = stack.enter_context(opened_stores(cache, extractor))
+    return WantedFeatures(extractor, augmentations, any(key.regions for key in keys), stores)
+
+
+def learning_set(
+    seen: Inspection, crops: Sequence[Crop], settings: LearningSettings, warnings: Sequence[str] = ()
+) -> LearningSet:
+    """The learning set of these pictures and crops, without rows yet."""
+    check_classes(seen.pictures, settings.positive, len(seen.failures))
+    number = {name: index for index, name in enumerate(settings.classes)}
+    keys = [sequence_key(picture) for picture in seen.pictures]
+    order = {key: index for index, key in enumerate(dict.fromkeys(keys))}
+    grouping: Split = "location" if settings.split == "random" else settings.split
+    units, joined = split_units(seen.pictures, seen.duplicates, seen.contents, grouping, settings.positive)
+    regional = {one.picture.file: one for one in crops if one.region is not None and one.scored}
+    return LearningSet(
+        settings=settings,
+        inspection=seen,
+        labels=np.array([number.get(picture.label, 0) for picture in seen.pictures], np.intp),
+        sequences=np.array([order[key] for key in keys], np.intp),
+        units=units,
+        regions={n: regional[one.file] for n, one in enumerate(seen.pictures) if one.file in regional},
+        warnings=[*_missing(seen.failures), *warnings, *joined],
+        failures=list(seen.failures),
+    )
+
+
+def _missing(failures: Sequence[PictureFailure]) -> list[str]:
+    return [
+        f"{failure.file}{MISSING}; restore it or take its row out"
+        for failure in failures
+        if "No such file" in failure.reason
+    ]
+
+
+def rows_of(learning: LearningSet, key: FitKey, crops: Sequence[Crop], wanted: WantedFeatures) -> Rows:
+    """The stored rows of a fit, of these crops."""
+    places = {picture.file: index for index, picture in enumerate(learning.inspection.pictures)}
+    contents = [bytes.fromhex(content) for content in learning.inspection.contents]
+    used = [crop for crop in crops if crop.picture.file in places and (key.regions or crop.region is None)]
+    picture = np.array([places[crop.picture.file] for crop in used], np.intp)
+    names = [
+        row_key(wanted.extractor, contents[place], crop.region, name)
+        for place, crop in zip(picture, used, strict=True)
+        for name in key.augmentations
+    ]
+    return Rows(
+        stored=_store(key, wanted.stores).rows(names),
+        keys=tuple(names),
+        augmentations=len(key.augmentations),
+        crops=tuple(used),
+        labels=learning.labels[picture],
+        units=np.asarray(learning.units)[picture],
+        picture=picture,
+        scored=np.array([crop.scored or not key.regions for crop in used], bool),
+    )
+
+
+def _store(key: FitKey, stores: Mapping[str, FeatureStore]) -> FeatureStore:
+    return stores["pooled" if key.features == "int8" else key.features]
