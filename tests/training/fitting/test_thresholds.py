@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
+from uncia_contract.errors import DataError
 from uncia_contract.pictures.region import Region
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.datasets.region_crops import Crop
-from uncia_training.fitting.thresholds import choose_threshold
+from uncia_training.fitting.fit import FitSettings
+from uncia_training.fitting.thresholds import Aim, choose_threshold
 
 REGION = Region(left=0.1, top=0.1, width=0.5, height=0.5)
 
@@ -45,3 +49,52 @@ def test_pictures_without_a_sequence_do_not_count() -> None:
     """Portraits from the web are no sequences."""
     stills = [Crop(LabelledPicture(f"{n}.jpg", Path(), "x"), None) for n in range(50)]
     assert choose_threshold(stills, [0.9] * 50, [True] * 50).positive_sequences == 0
+
+
+ROW = [*[True] * 5, *[False] * 40]
+SCORES = [0.9, 0.9, 0.9, 0.45, 0.1, *[(n + 1) / 100 for n in range(40)]]
+
+
+@pytest.mark.parametrize(
+    ("rate", "value", "recall", "alarms"),
+    [(0.0, 0.426, 0.8, 0.0), (0.1, 0.366, 0.8, 0.1), (0.12, 0.366, 0.8, 0.1), (2.0, 0.006, 1.0, 1.0)],
+    ids=["none", "four of forty", "four and not five", "all"],
+)
+def test_false_alarms_stay_within_their_bound(rate: float, value: float, recall: float, alarms: float) -> None:
+    """As low as that allows, in the middle of a gap; recall is what is then left."""
+    chosen = choose_threshold([crop(n) for n in range(45)], SCORES, ROW, Aim(false_alarm_rate=rate))
+    assert (chosen.value, chosen.recall, chosen.false_alarms) == (value, recall, alarms)
+
+
+def test_a_higher_recall_lowers_the_threshold() -> None:
+    """All forty positives in place of thirty-eight."""
+    scores, shows = [*[(n + 1) / 100 for n in range(40)], 0.0299], [*[True] * 40, False]
+    assert choose_threshold([crop(n) for n in range(41)], scores, shows, Aim(1.0)).recall == 1.0
+
+
+def test_too_few_negative_sequences_bound_no_false_alarms() -> None:
+    """A person asked for them: that is an error, not a guess."""
+    with pytest.raises(DataError, match="29 named negative sequences, at least 30"):
+        choose_threshold([crop(n) for n in range(29)], [0.1] * 29, [False] * 29, Aim(false_alarm_rate=0.1))
+
+
+def survey(times: bool = True) -> list[LabelledPicture]:
+    """Ten days of a trap, four foxes and a leopard a day."""
+    labels = ["fox", "fox", "fox", "fox", "leopard"]
+    return [
+        LabelledPicture(f"{day}-{n}.jpg", Path("absent"), label, f"{day}-{n}", "pass",
+                        f"2026-03-{1 + day:02}T10:0{n}:00" if times else "")
+        for day in range(10) for n, label in enumerate(labels)
+    ]  # fmt: skip
+
+
+def test_alarms_a_day_become_a_share_of_the_negative_sequences(tmp_path: Path) -> None:
+    """One a day of four is a quarter."""
+    settings = FitSettings(positive=("leopard",), cache=tmp_path, false_alarms_per_day=1.0)
+    assert settings.aim(survey()) == Aim(false_alarm_rate=0.25)
+
+
+def test_without_times_no_alarms_a_day_can_be_bounded(tmp_path: Path) -> None:
+    """Nobody knows for how long the trap stood."""
+    with pytest.raises(DataError, match="a location has no times"):
+        FitSettings(positive=("leopard",), cache=tmp_path, false_alarms_per_day=1.0).aim(survey(times=False))

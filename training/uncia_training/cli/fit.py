@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from uncia_contract.cli.arguments import amount, share
 from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.run_folder import Run
 from uncia_training.cli.data_set import (
@@ -27,6 +28,9 @@ def add_fit(command: argparse.ArgumentParser) -> None:
     add("--split", choices=("location", "source", "sequence"), default="location",
         help="what is never torn when the penalty is chosen (location; source: negatives of a source too)")  # fmt: skip
     add_trainer(command)
+    aim = command.add_mutually_exclusive_group()
+    aim.add_argument("--target-recall", type=share, metavar="R", help="of sequences, at the threshold (0.95)")
+    aim.add_argument("--max-false-alarms-per-day", type=amount, metavar="F", help="of a trap, at the threshold")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source")
     add_reading(command)
     command.set_defaults(run=run_fit)
@@ -36,6 +40,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
     """Fits, writes, prints the held-out figures; the exit code."""
     from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_training.fitting.fit import FitSettings, fit_to_folder
+    from uncia_training.fitting.thresholds import TARGET_RECALL
     from uncia_training.run_folder import read_sources
 
     check_trainer(arguments)
@@ -46,6 +51,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         prevalence=arguments.prevalence,
         name=arguments.name,
+        target_recall=TARGET_RECALL if arguments.target_recall is None else arguments.target_recall,
+        false_alarms_per_day=arguments.max_false_alarms_per_day,
     )
     notes = PictureNotes()
     pictures = read_data_set(arguments, settings.positive, notes)

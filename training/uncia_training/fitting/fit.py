@@ -22,8 +22,9 @@ from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.errors import DataError
 from uncia_contract.model.manifest import Source
 from uncia_contract.runs.held_out import NO_FOLD, HeldOut
-from uncia_contract.runs.labels import LabelledPicture
+from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 from uncia_contract.runs.run_folder import Run
+from uncia_training.datasets.trap_days import trap_days
 from uncia_training.features.backbone_folder import BackboneFolder, read_backbone
 from uncia_training.features.feature_network import network_of_backbone
 from uncia_training.features.networks import INT8
@@ -33,6 +34,7 @@ from uncia_training.fitting.logistic import to_head
 from uncia_training.fitting.metrics import figures
 from uncia_training.fitting.resampling import Dealt
 from uncia_training.fitting.selection import Choice, probabilities
+from uncia_training.fitting.thresholds import TARGET_RECALL, Aim
 from uncia_training.run_folder import fingerprint, newest, sources_of, surroundings, write_run
 
 MOST_LETTERS = 63
@@ -133,9 +135,30 @@ def bundle_name(positive: Sequence[str], *more: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings(LearningSettings):
-    """What a person may choose; the strength of the penalty is not among it. `name` is the label's where None."""
+    """What a person may choose; the strength of the penalty is not among it. `name` is the label's where None.
+
+    The threshold reaches `target_recall` of sequences, or gives no more than `false_alarms_per_day` (of each trap).
+    """
 
     name: str | None = None
+    target_recall: float = TARGET_RECALL
+    false_alarms_per_day: float | None = None
+
+    def aim(self, pictures: Sequence[LabelledPicture]) -> Aim:
+        """That of the threshold, on these pictures.
+
+        Raises:
+            DataError: false alarms are to be bounded, and days or negative sequences are not known.
+        """
+        if self.false_alarms_per_day is None:
+            return Aim(self.target_recall)
+        days, negatives = trap_days(pictures), sum(not shows(burst, self.positive) for burst in sequences(pictures))
+        if days is None or not negatives:
+            raise DataError(
+                "false alarms a day cannot be bounded: a picture names no location, a location has no times, or there "
+                "are no negative sequences; give --target-recall"
+            )
+        return Aim(false_alarm_rate=self.false_alarms_per_day * days / negatives)
 
 
 def fit_to_folder(
@@ -151,7 +174,7 @@ def fit_to_folder(
     Raises:
         DataError: a class is missing, or has too few units to hold any out.
     """
-    backbone = read_backbone(backbone_folder)
+    backbone, aim = read_backbone(backbone_folder), settings.aim([one for one in pictures if not one.never_learnt])
     name = settings.name or bundle_name(settings.positive)
     network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
     learning = prepare(pictures, settings, {INT8: network}, [TRAPS_FIT], progress, scoring=False)
@@ -159,8 +182,9 @@ def fit_to_folder(
     train = learnt_rows(learning, TRAPS_FIT)
     progress("choosing the penalty", 0, 0)
     with threadpool_limits(1):
-        fitted = fit_head(train, replace(settings.recipe, workers=os.cpu_count() or 1))
-    about = About(name, held_out_figures(train, fitted), sources=sources)
+        fitted = fit_head(train, replace(settings.recipe, workers=os.cpu_count() or 1, aim=aim))
+    asked = {"target_recall": settings.target_recall, "false_alarms_per_day": settings.false_alarms_per_day}
+    about = About(name, held_out_figures(train, fitted), {"threshold_aim": asked}, sources=sources)
     return leave_run(out, learning, TRAPS_FIT, fitted, backbone, about), learning
 
 

@@ -30,7 +30,7 @@ from uncia_training.fitting.selection import (
     fit_all,
     probabilities,
 )
-from uncia_training.fitting.thresholds import Threshold, choose_threshold
+from uncia_training.fitting.thresholds import USUAL, Aim, Threshold, choose_threshold
 from uncia_training.parallel import parallel_map
 
 # For 1,280 features; the strength is scaled by the number of features, so that logits keep their size.
@@ -100,13 +100,15 @@ class Rows:
 class Recipe:
     """How a fit is made: the seed of its folds, and the shares of the classes in the field (None: equal).
 
-    `strengths` are those of the penalties to choose from; `workers` folds are fitted at a time.
+    `strengths` are those of the penalties to choose from; `workers` folds are fitted at a time; `aim` is that of
+    the threshold.
     """
 
     seed: int
     prior: NDArray[np.float64] | None = None
     strengths: Sequence[float] = STRENGTHS
     workers: int = 1
+    aim: Aim = USUAL
 
     def choose(self, samples: Samples, rows: Rows) -> tuple[Choice, ...]:
         """A trial for each penalty that was tried, the chosen one first."""
@@ -155,7 +157,7 @@ def fit_head(train: Rows, recipe: Recipe, final: Linear | None = None) -> HeadFi
     head = to_head(final or fit_all(samples, trials[0].c), trials[0].calibration)
     weights, bias = head.folded()
     logits = features.reshape(-1, features.shape[2]) @ weights.T + bias
-    return HeadFit(head, trials, thresholds(train, trials[0]), (float(logits.min()), float(logits.max())))
+    return HeadFit(head, trials, thresholds(train, trials[0], recipe.aim), (float(logits.min()), float(logits.max())))
 
 
 @contextmanager
@@ -168,13 +170,13 @@ def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator
         yield results
 
 
-def thresholds(train: Rows, best: Choice) -> tuple[Threshold, Threshold]:
+def thresholds(train: Rows, best: Choice, aim: Aim = USUAL) -> tuple[Threshold, Threshold]:
     """The thresholds that the training side's own held-out crops choose: for means, and for highest frames."""
     chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
     truth = (train.labels > 0).tolist()
     return (
-        choose_threshold(train.crops, chances, truth, how="mean"),
-        choose_threshold(train.crops, chances, truth, how="max"),
+        choose_threshold(train.crops, chances, truth, aim, how="mean"),
+        choose_threshold(train.crops, chances, truth, aim, how="max"),
     )
 
 
