@@ -212,7 +212,7 @@ def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
     monkeypatch.setattr(gpiozero.Device, "pin_factory", MockFactory())
-    camera = CameraSettings(kind="picamera2", before=1, after=3, interval_s=0.05, quiet_s=2.0, settle_s=0.1)
+    camera = CameraSettings(kind="picamera2", before=1, after=3, interval_s=0.05, quiet_s=0.5, settle_s=0.5)
     with Runtime(base.trap(eager_bundle, camera)) as trap:
         running = threading.Thread(target=trap.run)
         running.start()
