@@ -58,6 +58,8 @@ def make_backbone(
     calibration = choose(labelled, network.size, request.pictures)
     for file, reason in calibration.failures:
         say(f"{file}: {reason}")
+    for line in notes.unreadable:
+        say(line)
     say(_calibration_line(calibration))
     description = write_folder(request.out, network, (row.name, request.cut), request.layer, calibration, progress)
     return description, _summed(labelled, calibration, notes)

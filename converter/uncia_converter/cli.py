@@ -10,6 +10,7 @@ from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.cli.arguments import share, whole
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
+from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.runs.run_folder import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
 
@@ -95,7 +96,7 @@ def _backbone(arguments: argparse.Namespace) -> int:
     _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
     for line in summed.lines():
         _say(line)
-    return 0
+    return 1 if summed.left_out.get(LeftOut.UNREADABLE_FOLDER) else 0
 
 
 def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:

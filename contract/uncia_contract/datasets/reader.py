@@ -64,7 +64,7 @@ def _read(
 
 def _read_folders(data: Path, notes: PictureNotes) -> list[LabelledPicture]:
     """The pictures below a folder for each label, sorted by name; those beside these folders have no label."""
-    folders = list(folders_below(data, _refuse, notes.leave_out))
+    folders = list(folders_below(data, notes.cannot_list, notes.leave_out))
     paths = sorted(path for folder in folders for path in folder.iterdir() if is_picture(path) and path.is_file())
     names = [path.relative_to(data) for path in paths]
     found = [LabelledPicture(name.as_posix(), data / name, name.parts[0]) for name in names if len(name.parts) > 1]
@@ -72,9 +72,6 @@ def _read_folders(data: Path, notes: PictureNotes) -> list[LabelledPicture]:
     if not found:
         others = in_words(notes.left_out)
         why = f" (left out: {others})" if others else ""
-        raise DataError(f"{data}: no pictures{why}; expected a folder for each label with pictures in it, or a CSV")
+        told = "; ".join([f"{data}: no pictures{why}", *notes.unreadable])
+        raise DataError(f"{told}; expected a folder for each label with pictures in it, or a CSV")
     return found
-
-
-def _refuse(folder: Path, error: OSError) -> None:
-    raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from error

@@ -79,14 +79,23 @@ class PictureSum:
 
 @dataclass
 class PictureNotes:
-    """What a reader of pictures tells besides them: what it left out, and which files tell no usable time."""
+    """What a reader of pictures tells besides them: what it left out, and which files tell no usable time.
+
+    `unreadable` has a line for each folder that could not be listed; the others were read.
+    """
 
     left_out: Counter[LeftOut] = field(default_factory=Counter)
     untimed: set[str] = field(default_factory=set)
+    unreadable: list[str] = field(default_factory=list)
 
     def leave_out(self, path: str, reason: LeftOut) -> None:
         """Counts a file that is not among the pictures."""
         self.left_out[reason] += 1
+
+    def cannot_list(self, folder: object, error: OSError) -> None:
+        """Counts and names a folder that cannot be listed."""
+        self.left_out[LeftOut.UNREADABLE_FOLDER] += 1
+        self.unreadable.append(f"{folder}: cannot be read ({error.strerror or error})")
 
     def sum_of(
         self, pictures: int, failed: Iterable[str], left_out: Mapping[LeftOut, Iterable[str]] | None = None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from support.root_rights import obeying_rights
 from uncia_backbones.folder import DESCRIPTION, INT8
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.regions import RegionRule
@@ -339,3 +340,22 @@ def test_what_a_command_does_not_use_of_the_test_split_is_told(
     assert run(command, tmp_path / "l.csv", tmp_path, bundle, backbone) == 0
     said = capsys.readouterr()
     assert (said.out.splitlines()[-1], (said.out + said.err).count("gone.jpg: ")) == (told, 1), said
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_label_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
+    tmp_path: Path, bundle: Path, backbone: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real `chmod 000`: the command ends with 1, its sum counts the folder, and its results are there."""
+    for n in range(12):
+        picture(tmp_path / "data" / ("snow_leopard" if n % 2 else "ibex") / f"{n}.jpg", seed=n)
+    locked = tmp_path / "data/ibex/later"
+    locked.mkdir()
+    locked.chmod(0)
+    with obeying_rights():
+        assert run(command, tmp_path / "data", tmp_path, bundle, backbone) == 1
+    said = capsys.readouterr()
+    assert f"{locked}: cannot be read (Permission denied)" in said.err
+    assert "12 pictures found: 12 used" in said.out and "1 unreadable folder" in said.out
+    locked.chmod(0o755)

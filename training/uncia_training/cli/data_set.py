@@ -52,6 +52,13 @@ def print_warnings(warnings: Sequence[str], failures: Sequence[tuple[str, str]])
         print(line, file=sys.stderr)
 
 
+def exit_code(notes: PictureNotes) -> int:
+    """1 where folders could not be listed, which are named, else 0."""
+    for line in notes.unreadable:
+        print(line, file=sys.stderr)
+    return 1 if notes.unreadable else 0
+
+
 def read_data_set(
     arguments: argparse.Namespace, positive: Sequence[str], notes: PictureNotes, rule: BurstRule | None = None
 ) -> list[LabelledPicture]:

@@ -152,7 +152,7 @@ def _found(arguments: argparse.Namespace, made: str, workers: int) -> Found:
 
 
 def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
-    unreadable = found.archive.unreadable if found.archive else []
+    unreadable = found.archive.unreadable if found.archive else found.notes.unreadable
     for failure in count.failures:
         print(f"{failure.file}: {failure.reason}; no features", file=sys.stderr)
     for line in unreadable:

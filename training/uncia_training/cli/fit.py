@@ -11,6 +11,7 @@ from uncia_training.cli.data_set import (
     add_reading,
     add_trainer,
     check_trainer,
+    exit_code,
     print_warnings,
     read_data_set,
 )
@@ -65,7 +66,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
     print_warnings(learning.warnings, [(failure.file, failure.reason) for failure in learning.failures])
     print_run(run, arguments.out)
     print(*notes.sum_of(len(pictures), learning.failed, learning.left_out(pictures, learning=True)).lines(), sep="\n")
-    return 0
+    return exit_code(notes)
 
 
 def print_run(run: Run, out: Path) -> None:
