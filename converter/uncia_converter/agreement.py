@@ -59,6 +59,10 @@ class SequenceParity(Struct, frozen=True):
         """By how much the integer model's confidence is off."""
         return abs(self.float_confidence - self.int8_confidence)
 
+    def was_right(self, threshold: float) -> bool:
+        """Whether the float model's verdict is right."""
+        return self.positive == (self.float_confidence >= threshold)
+
 
 class Agreement(Struct, frozen=True):
     """How far both models are apart for one choice of heads. AUCs are None for one class.
@@ -90,7 +94,7 @@ class Agreement(Struct, frozen=True):
     def _kind(self, one: SequenceParity, threshold: float) -> str:
         if abs(one.float_confidence - threshold) <= self.noise:
             return f"within the noise of {self.noise:.3f}"
-        return "wrong in int8" if one.positive == (one.float_confidence >= threshold) else "right in int8"
+        return "wrong in int8" if one.was_right(threshold) else "right in int8"
 
 
 def agreement(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> Agreement:
@@ -100,7 +104,7 @@ def agreement(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> 
     mean, aucs, most = float(differences.mean()), _aucs(groups), _most_auc(groups)
     noise, changed = _verdicts(groups, rule)
     far = [one for one in changed if abs(one.float_confidence - rule.threshold) > noise]
-    worse = sum(one.positive == (one.float_confidence >= rule.threshold) for one in far)
+    worse = sum(one.was_right(rule.threshold) for one in far)
     return Agreement(
         mean_difference=round(mean, 6),
         largest_difference=round(float(differences.max()), 6),

@@ -11,8 +11,7 @@ how pictures become inputs: whatever changes one of them makes it another sequen
 
 import hashlib
 import os
-import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,16 +22,15 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from uncia_contract.bursts.frames import BurstRule, Frame, bursts
+from uncia_contract.bursts.frames import DCF_FOLDER, BurstRule, Frame, bursts
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.exif import Taken
 from uncia_contract.pictures.jpeg import jpeg_taken, picture_bytes
-from uncia_contract.pictures.picture_files import LeftOut, TellLeftOut, folders_below, is_file, is_picture, printable
-from uncia_contract.pictures.picture_sum import in_words
+from uncia_contract.pictures.picture_files import TellLeftOut, folders_below, is_file, is_picture, printable
+from uncia_contract.pictures.picture_sum import PictureNotes, in_words
 from uncia_contract.pictures.preprocessing import RULE
 
 HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
-_DCF = re.compile(r"[1-9]\d\d[A-Z0-9_]{5}", re.IGNORECASE)
 _DCIM = "DCIM"
 
 
@@ -144,24 +142,23 @@ class Archive:
         self._traps: dict[str, list[str]] = defaultdict(list)
         self._called = called
         self._counts: dict[str, int] = {}  # pictures of each folder
-        self.unreadable: list[str] = []  # a line for each folder that could not be listed; the others are read
-        self.left_out: Counter[LeftOut] = Counter()
+        self.notes = PictureNotes()
         first: dict[str, str] = {}
         for folder in self._folders():
             if files := self.files_in(folder):
                 first[folder] = files[0].name
                 self._counts[folder] = len(files)
         if not self.pictures:
-            if self.unreadable:
-                raise DataError("; ".join(self.unreadable))
-            others = f" (left out: {in_words(self.left_out)})" if self.left_out else ""
+            if self.notes.unreadable:
+                raise DataError("; ".join(self.notes.unreadable))
+            others = f" (left out: {in_words(self.notes.left_out)})" if self.notes.left_out else ""
             raise DataError(f"{called}: no pictures; expected JPEGs or folders with JPEGs{others}")
         for folder, trap in traps_of(place, first).items():
             self._traps[trap].append(folder)
 
     def _folders(self) -> list[str]:
         try:
-            return self.place.folders(self.note, self._leave_out)
+            return self.place.folders(self.note, self.notes.leave_out)
         except OSError as error:
             raise DataError(f"{self._called}: cannot be read ({error.strerror or error})") from error
 
@@ -174,13 +171,7 @@ class Archive:
         """A folder could not be listed."""
         self._counts.pop(folder, None)
         told = f"{self._called.rstrip('/')}/{folder}".rstrip("/")
-        line = f"{printable(told)}: cannot be read ({error.strerror or error})"
-        if line not in self.unreadable:
-            self.unreadable.append(line)
-            self.left_out[LeftOut.UNREADABLE_FOLDER] += 1
-
-    def _leave_out(self, path: str, reason: LeftOut) -> None:
-        self.left_out[reason] += 1
+        self.notes.cannot_list(printable(told), error)
 
     @property
     def traps(self) -> list[str]:
@@ -231,7 +222,7 @@ def traps_of(place: Place, pictures: Mapping[str, str]) -> dict[str, str]:
     for folder in sorted(pictures):
         trap = traps[folder] = trap_of(folder, in_dcim)
         above, _, name = trap.rpartition("/")
-        if _DCF.fullmatch(name) and (told := _taken(place, pictures[folder], None)).serial:
+        if DCF_FOLDER.fullmatch(name) and (told := _taken(place, pictures[folder], None)).serial:
             traps[folder] = first.setdefault((above, told.camera), trap)
     return traps
 
@@ -247,7 +238,7 @@ def trap_of(folder: str, in_dcim: bool = False) -> str:
     for part in folder.split("/"):
         if part.upper() == _DCIM:
             in_dcim = True
-        elif not (in_dcim and _DCF.fullmatch(part)):
+        elif not (in_dcim and DCF_FOLDER.fullmatch(part)):
             kept.append(part)
     return "/".join(kept)
 

@@ -21,7 +21,7 @@ from uncia_contract.pictures.exif import Taken
 _LAST = 9999
 # Four characters of the maker's choice, or Bushnell's month and day, before the number.
 _NAME = re.compile(r"((?=.{0,3}[A-Z_])[A-Z0-9_]{4}|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(\d{4})", re.IGNORECASE)
-_FOLDER = re.compile(r"([1-9]\d\d)[A-Z0-9_]{5}", re.IGNORECASE)
+DCF_FOLDER = re.compile(r"([1-9]\d\d)[A-Z0-9_]{5}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def file_number(path: PurePosixPath) -> FileNumber | None:
     if found is None:
         return None
     letters = "" if found[1].isdigit() else found[1].upper()
-    folder = _FOLDER.fullmatch(path.parent.name)
+    folder = DCF_FOLDER.fullmatch(path.parent.name)
     place = path.parent.parent if folder else path.parent
     return FileNumber(f"{place}/{letters}", int(folder[1]) if folder else 0, int(found[2]))
 

@@ -93,9 +93,11 @@ class PictureNotes:
         self.left_out[reason] += 1
 
     def cannot_list(self, folder: object, error: OSError) -> None:
-        """Counts and names a folder that cannot be listed."""
-        self.left_out[LeftOut.UNREADABLE_FOLDER] += 1
-        self.unreadable.append(f"{folder}: cannot be read ({error.strerror or error})")
+        """Counts and names a folder that cannot be listed, once."""
+        line = f"{folder}: cannot be read ({error.strerror or error})"
+        if line not in self.unreadable:
+            self.unreadable.append(line)
+            self.left_out[LeftOut.UNREADABLE_FOLDER] += 1
 
     def sum_of(
         self, pictures: int, failed: Iterable[str], left_out: Mapping[LeftOut, Iterable[str]] | None = None

@@ -63,12 +63,12 @@ class RecordedCamera:
     @property
     def unreadable(self) -> list[str]:
         """A line for each folder that could not be listed; the others play."""
-        return self._archive.unreadable
+        return self._archive.notes.unreadable
 
     @property
     def left_out(self) -> Mapping[LeftOut, int]:
         """How many pictures below the folder do not play, by reason."""
-        return self._archive.left_out
+        return self._archive.notes.left_out
 
     @property
     def total(self) -> int | None:

@@ -85,9 +85,9 @@ class Card:
         if not place.is_dir():
             return [self.folder.file(place)]
         archive, below = archive_of(place), place.relative_to(self.folder.path)
-        self.unreadable += archive.unreadable
-        self.left_out += archive.left_out
-        files = (file for trap in archive.traps for file in archive.files(trap))
+        files = [file for trap in archive.traps for file in archive.files(trap)]
+        self.unreadable += archive.notes.unreadable
+        self.left_out += archive.notes.left_out
         return [replace(file, name=(below / file.name).as_posix()) for file in files]
 
 

@@ -56,7 +56,7 @@ def test_a_walk_tells_of_all_that_it_passes_over(tmp_path: Path) -> None:
 def test_a_link_that_leads_to_itself_does_not_close_its_folder(tmp_path: Path) -> None:
     """The pictures beside it are read."""
     archive = archive_of(card(tmp_path))
-    assert (archive.unreadable, archive.pictures) == ([], 9)
+    assert (archive.notes.unreadable, archive.pictures) == ([], 9)
 
 
 def test_a_folder_of_videos_alone_is_told_as_such(tmp_path: Path) -> None:

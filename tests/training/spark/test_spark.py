@@ -126,8 +126,8 @@ def test_a_folder_that_a_worker_cannot_list_is_named_and_the_rest_is_done(
     shutil.rmtree(pictures / "ridge")
     done = engine.run(found, str(tmp_path / "f"), lambda done: None)
     assert {row["location"] for row in parquet.read_table(tmp_path / "f").to_pylist()} == {"pass"}
-    assert seen.unreadable == [f"{pictures}/ridge/DCIM/100MEDIA: cannot be read (No such file or directory)"]
-    assert (done.pictures, seen.left_out) == (7, {"unreadable_folder": 1})
+    assert seen.notes.unreadable == [f"{pictures}/ridge/DCIM/100MEDIA: cannot be read (No such file or directory)"]
+    assert (done.pictures, seen.notes.left_out) == (7, {"unreadable_folder": 1})
 
 
 class StoppedError(Exception):

@@ -16,7 +16,7 @@ from uncia_training.cli.data_set import (
     add_reading,
     add_trainer,
     check_trainer,
-    exit_code,
+    print_sum,
     print_warnings,
     read_data_set,
 )
@@ -92,8 +92,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return interrupted(f"the features and fits computed so far are kept in {settings.cache}")
     _print(content, arguments.out, left)
-    print(*summed.lines(), sep="\n")
-    return exit_code(notes)
+    return print_sum(summed, notes)
 
 
 def _check(arguments: argparse.Namespace) -> None:

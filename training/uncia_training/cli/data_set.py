@@ -9,7 +9,7 @@ from pathlib import Path
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.errors import DataError
-from uncia_contract.pictures.picture_sum import PictureNotes
+from uncia_contract.pictures.picture_sum import PictureNotes, PictureSum
 from uncia_contract.runs.labels import LabelledPicture
 
 DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
@@ -52,11 +52,18 @@ def print_warnings(warnings: Sequence[str], failures: Sequence[tuple[str, str]])
         print(line, file=sys.stderr)
 
 
-def exit_code(notes: PictureNotes) -> int:
-    """1 where folders could not be listed, which are named, else 0."""
+def name_folders(notes: PictureNotes) -> int:
+    """Names the folders that could not be listed; the exit code, 1 where there are any."""
     for line in notes.unreadable:
         print(line, file=sys.stderr)
     return 1 if notes.unreadable else 0
+
+
+def print_sum(summed: PictureSum, notes: PictureNotes) -> int:
+    """Names the folders that could not be listed, then prints the sum; the exit code."""
+    code = name_folders(notes)
+    print(*summed.lines(), sep="\n")
+    return code
 
 
 def read_data_set(

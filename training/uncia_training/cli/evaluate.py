@@ -10,7 +10,7 @@ from typing import Any
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.pictures.picture_sum import PictureNotes
-from uncia_training.cli.data_set import DATA_HELP, add_reading, exit_code, read_data_set
+from uncia_training.cli.data_set import DATA_HELP, add_reading, name_folders, print_sum, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
 from uncia_training.fitting.threshold_table import table_lines
@@ -56,8 +56,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     print(*table_lines(report["thresholds"]), sep="\n")
     if report["trap_days"] is None:
         print("false alarms a day are not known: not every picture names its location, or a location has no times")
-    print(*summed.lines(), sep="\n")
-    return exit_code(notes)
+    return print_sum(summed, notes)
 
 
 def _write(path: Path | None, report: dict[str, Any]) -> None:
@@ -89,7 +88,7 @@ def _compare(arguments: argparse.Namespace, old: Bundle) -> int:
     for one in report["changed"]:
         shows = "shows it" if one["positive"] else "shows something else"
         print(f"  changed: {one['files'][0]} ({shows}): {one[OLD]:.3f} to {one[NEW]:.3f}")
-    return exit_code(notes)
+    return name_folders(notes)
 
 
 def _print_sequences(report: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_contract.pictures.picture_sum import PictureNotes
-from uncia_training.cli.data_set import DATA_HELP, add_reading, read_data_set
+from uncia_training.cli.data_set import DATA_HELP, add_reading, print_sum, read_data_set
 from uncia_training.cli.progress import ReportProgress, interrupted, progress_bars
 from uncia_training.datasets.storage import archive_at, is_address
 from uncia_training.features.feature_network import FeatureNetwork, network_of_backbone, network_of_bundle
@@ -141,10 +141,9 @@ def _found(arguments: argparse.Namespace, made: str, workers: int) -> Found:
 
     if arguments.archive is not None:
         archive = archive_at(arguments.archive, arguments.utc_offset)
-        notes = PictureNotes(archive.left_out)
         root = arguments.archive.rstrip("/")
-        sequences = archive_entries(archive, root, made, BurstRule(), workers, notes.untimed.add)
-        return Found(archive.pictures, sequences, notes, archive)
+        sequences = archive_entries(archive, root, made, BurstRule(), workers, archive.notes.untimed.add)
+        return Found(archive.pictures, sequences, archive.notes, archive)
     positive = positive_labels(arguments.positive or ())
     notes = PictureNotes()
     pictures = read_data_set(arguments, positive, notes)
@@ -152,16 +151,13 @@ def _found(arguments: argparse.Namespace, made: str, workers: int) -> Found:
 
 
 def _print(count: FeatureCount, found: Found, seconds: float, out: str) -> int:
-    unreadable = found.archive.unreadable if found.archive else found.notes.unreadable
     for failure in count.failures:
         print(f"{failure.file}: {failure.reason}; no features", file=sys.stderr)
-    for line in unreadable:
-        print(line, file=sys.stderr)
     print(
         f"{count.rows} rows of {count.pictures} pictures, {len(count.failures)} unreadable; {count.computed} computed "
         f"now in {seconds:.1f} s, {count.pictures / seconds:.1f} pictures/s"
     )
     print(f"  {out}")
-    print(*found.notes.sum_of(count.pictures, (failure.file for failure in count.failures)).lines(), sep="\n")
+    code = print_sum(found.notes.sum_of(count.pictures, (failure.file for failure in count.failures)), found.notes)
     unread = found.archive is not None and any(is_unreadable(failure.reason) for failure in count.failures)
-    return 1 if unreadable or unread else 0
+    return 1 if unread else code

@@ -11,7 +11,7 @@ from uncia_training.cli.data_set import (
     add_reading,
     add_trainer,
     check_trainer,
-    exit_code,
+    print_sum,
     print_warnings,
     read_data_set,
 )
@@ -65,8 +65,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
         return interrupted(f"the features computed so far are kept in {settings.cache}")
     print_warnings(learning.warnings, [(failure.file, failure.reason) for failure in learning.failures])
     print_run(run, arguments.out)
-    print(*notes.sum_of(len(pictures), learning.failed, learning.left_out(pictures, learning=True)).lines(), sep="\n")
-    return exit_code(notes)
+    summed = notes.sum_of(len(pictures), learning.failed, learning.left_out(pictures, learning=True))
+    return print_sum(summed, notes)
 
 
 def print_run(run: Run, out: Path) -> None:

@@ -89,7 +89,7 @@ class Run:
         """Writes results, sorts, tells; the exit code."""
         seconds = time.monotonic() - begun
         counts = Counts()
-        summed = sum_of(counts.watched(outcome), self.archive.left_out)
+        summed = sum_of(counts.watched(outcome), self.archive.notes.left_out)
         self.progress("writing results", 0, 0)
         zoned = self.archive.zone is not None
         files = write_results(out, outcome, self.rule.bundle, datetime.now(UTC), self.formats, zoned, summed)
@@ -98,7 +98,7 @@ class Run:
         if self.sorting is not None:
             self.sorting.add(outcome)
         told = [self.suggestions.write(out, outcome)] if self.suggestions is not None else []
-        for line in self.archive.unreadable:
+        for line in self.archive.notes.unreadable:
             print(line, file=sys.stderr)
         counts.print(scored, seconds)
         for file in files:
@@ -106,7 +106,7 @@ class Run:
         for why, count in sorted(self.package.left_out.items()) if self.package else ():
             print(f"{count} pictures {why}: not in the Camtrap DP package")
         print(*told, *summed.lines(), sep="\n")
-        return 1 if self.archive.unreadable or counts.unreadable else 0
+        return 1 if self.archive.notes.unreadable or counts.unreadable else 0
 
 
 @dataclass

@@ -69,7 +69,7 @@ class DataSetArchive(Archive):
         super().__init__(place, called, zone)
         self._labelled = place
         self._traps = {trap: [trap] for trap in place.traps}
-        self.left_out.update(notes.left_out)
+        self.notes = notes
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
         """One location's sequences, in order of time; those without any come last."""
