@@ -1,6 +1,7 @@
 """Arrays as bytes that never vary: npz files with fixed timestamps, read without pickles."""
 
 import io
+import math
 import threading
 import tokenize
 import zipfile
@@ -42,24 +43,46 @@ def write_arrays(arrays: Mapping[str, NDArray[Any] | np.generic], compress: bool
     return out.getvalue()
 
 
-def read_arrays(data: bytes, what: str, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    data: bytes, what: str, names: tuple[str, ...] | None = None, limit: int = MAX_ARRAY_BYTES
+) -> dict[str, NDArray[Any]]:
     """The named arrays of an npz file's bytes; all of them where none are named.
 
+    Args:
+        data: of the file.
+        what: its name, for messages.
+        names: of the arrays; None for all.
+        limit: how many bytes they may take unpacked. No more memory is taken, whatever the file claims.
+
     Raises:
-        BundleError: `what` is not such a file, is larger than 256 MiB unpacked, or lacks an array.
+        BundleError: `what` is not such a file, is larger than `limit` unpacked, or lacks an array.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
             unpacked = sum(info.file_size for info in archive.infolist())
-            if unpacked > MAX_ARRAY_BYTES:
-                raise BundleError(f"{what}: {unpacked} bytes unpacked, expected at most {MAX_ARRAY_BYTES}")
-        with _one_reader, np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            names = tuple(arrays.files) if names is None else names
-            missing = [name for name in names if name not in arrays]
+            if unpacked > limit:
+                raise BundleError(f"{what}: {unpacked} bytes unpacked, expected at most {limit}")
+            names = tuple(sizes) if names is None else names
+            missing = [name for name in names if name not in sizes]
             if missing:
-                raise BundleError(f"{what}: lacks {', '.join(missing)}; it has {', '.join(arrays.files) or 'nothing'}")
-            return {name: arrays[name] for name in names}
+                raise BundleError(f"{what}: lacks {', '.join(missing)}; it has {', '.join(sizes) or 'nothing'}")
+            return {name: _array(archive.read(f"{name}.npy")) for name in names}
     except BundleError:
         raise
     except _DAMAGED as error:
         raise BundleError(f"{what}: not a file of arrays ({error})") from error
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """The array in a .npy file; its shape is believed only where the bytes for it are there."""
+    stream = io.BytesIO(content)
+    with _one_reader:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    stated, there = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
+    if dtype.hasobject or stated != there:
+        raise ValueError(f"{dtype} {shape} in {there} bytes")
+    array = np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape, order="F" if fortran else "C")
+    return array.copy(order="K")

@@ -2,14 +2,19 @@
 
 A zip with stored members and fixed timestamps: equal inputs give equal bytes. Decides what a whole, undamaged bundle
 is; whether its model runs here is the classifier's to find out, whether its signature is trusted the trap's.
+
+A bundle may come from an enemy. So it is read in this order: the zip's directory (a few entries), the bytes of manifest
+and signature, the caller's judgement of them (`vouch`), the sha256 of each member, the head (as large as the manifest
+says). Probes and model are read by the classifier.
 """
 
 import hashlib
 import io
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -21,7 +26,10 @@ from uncia_contract.model.manifest import HEAD, MEMBERS, MODEL, PROBES, Manifest
 from uncia_contract.npz import member
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-MAX_BUNDLE_BYTES = 512 * 1024 * 1024
+MAX_BUNDLE_BYTES = 64 * 1024 * 1024  # the unit of a trap has 600 MB, and a bundle is held twice while it is taken
+MAX_MANIFEST_BYTES = 1024 * 1024
+_SIGNATURE_BYTES = 64
+_END, _ZIP64_LOCATOR = struct.Struct("<4s4H2LH"), 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +49,27 @@ class Bundle:
         return BundleIdentity(self.manifest.name, self.manifest.version, self.sha256)
 
 
+@dataclass(frozen=True)
+class Seal:
+    """What a bundle says of itself, before anything else of it is read."""
+
+    manifest_bytes: bytes
+    signature: bytes | None
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """Raises: BundleError: no manifest."""
+        return manifest_from_bytes(self.manifest_bytes)
+
+
+# Raises BundleError where a bundle of this seal is not to be read further.
+Vouch = Callable[[Seal], object]
+
+
+def _anybody(seal: Seal) -> None:
+    """Vouches for every bundle."""
+
+
 def write_bundle(manifest: Manifest, members: Mapping[str, bytes], signature: bytes | None = None) -> bytes:
     """A bundle's bytes; the manifest's sha256 of each member is filled in here.
 
@@ -51,12 +80,12 @@ def write_bundle(manifest: Manifest, members: Mapping[str, bytes], signature: by
     manifest_bytes = manifest_to_bytes(msgspec.structs.replace(manifest, sha256=hashes))
     parts = {MANIFEST: manifest_bytes, **({SIGNATURE: signature} if signature else {})}
     data = _zip({**parts, **{name: members[name] for name in MEMBERS if name in members}})
-    _assemble(manifest_bytes, dict(members), signature, data)
+    _assemble(Seal(manifest_bytes, signature), dict(members), data)
     return data
 
 
-def read_bundle(path: Path) -> Bundle:
-    """The bundle in a file.
+def read_bundle(path: Path, vouch: Vouch = _anybody) -> Bundle:
+    """The bundle in a file; `vouch` sees its seal before the rest is read.
 
     Raises:
         BundleError: there is no such file, it is not a bundle, is damaged, or its parts do not fit together.
@@ -69,22 +98,25 @@ def read_bundle(path: Path) -> Bundle:
     except OSError as error:
         raise BundleError(f"{path}: cannot be read ({error.strerror}); expected a .uncia bundle") from error
     try:
-        return bundle_from_bytes(data)
+        return bundle_from_bytes(data, vouch)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
 
 
-def bundle_from_bytes(data: bytes) -> Bundle:
-    """The bundle in these bytes.
+def bundle_from_bytes(data: bytes, vouch: Vouch = _anybody) -> Bundle:
+    """The bundle in these bytes; `vouch` sees its seal before the rest is read.
 
     Raises:
-        BundleError: not a bundle, damaged, or its parts do not fit together.
+        BundleError: not a bundle, damaged, or its parts do not fit together; or what `vouch` raises.
     """
     parts = _unzip(data)
     manifest_bytes = parts.pop(MANIFEST, None)
     if manifest_bytes is None:
         raise BundleError("not a bundle, or truncated: it has no manifest.json; make one with uncia-convert bundle")
-    return _assemble(manifest_bytes, parts, parts.pop(SIGNATURE, None), data)
+    seal = Seal(manifest_bytes, parts.pop(SIGNATURE, None))
+    _check_sizes(seal)
+    vouch(seal)
+    return _assemble(seal, parts, data)
 
 
 def bundle_offer(bundle: Bundle, data: bytes) -> BundleOffer:
@@ -102,16 +134,25 @@ def _content_start(data: bytes, header: int) -> int:
     return header + 30 + int(name_length) + int(extra_length)
 
 
-def _assemble(manifest_bytes: bytes, members: dict[str, bytes], signature: bytes | None, data: bytes) -> Bundle:
-    manifest = manifest_from_bytes(manifest_bytes)
+def _check_sizes(seal: Seal) -> None:
+    for name, content, most in (
+        (MANIFEST, seal.manifest_bytes, MAX_MANIFEST_BYTES),
+        (SIGNATURE, seal.signature or b"", _SIGNATURE_BYTES),
+    ):
+        if len(content) > most:
+            raise BundleError(f"{name}: {len(content)} bytes, expected at most {most}")
+
+
+def _assemble(seal: Seal, members: dict[str, bytes], data: bytes) -> Bundle:
+    manifest = seal.manifest
     _check_members(manifest, members)
-    head = head_from_bytes(members[HEAD])
+    head = head_from_bytes(members[HEAD], len(manifest.labels), manifest.backbone.features)
     if (head.classes, head.features) != (len(manifest.labels), manifest.backbone.features):
         raise BundleError(
             f"head.npz: {head.classes} classes of {head.features} features; expected {len(manifest.labels)} labels "
             f"and the {manifest.backbone.features} features of {manifest.backbone.name}"
         )
-    return Bundle(manifest, head, members, _sha256(data), manifest_bytes, signature)
+    return Bundle(manifest, head, members, _sha256(data), seal.manifest_bytes, seal.signature)
 
 
 def _check_members(manifest: Manifest, members: Mapping[str, bytes]) -> None:
@@ -135,16 +176,29 @@ def _zip(parts: Mapping[str, bytes]) -> bytes:
 
 def _unzip(data: bytes) -> dict[str, bytes]:
     try:
+        _check_directory(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
             names = [info.filename for info in infos]
             if len(set(names)) != len(names) or any(info.compress_type != zipfile.ZIP_STORED for info in infos):
                 raise BundleError("not a bundle, or truncated: expected members once each, stored and not deflated")
-            return {info.filename: archive.read(info) for info in infos if info.file_size <= len(data)}
+            if sum(info.file_size for info in infos) > len(data):
+                raise BundleError("not a bundle, or truncated: its members claim more bytes than it has")
+            return {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, BundleError):
             raise
         raise BundleError(f"not a bundle, or truncated ({error}); expected a .uncia file") from error
+
+
+def _check_directory(data: bytes) -> None:
+    """Raises BundleError where the zip's directory is larger than that of a bundle: it is read as a whole."""
+    most = len(MEMBERS) + 2
+    end = data[-_END.size :]
+    entries = _END.unpack(end)[4] if len(end) == _END.size and end[:4] == b"PK\x05\x06" else None
+    zip64 = data[-_END.size - _ZIP64_LOCATOR :][:4] == b"PK\x06\x07"
+    if entries is None or entries > most or zip64:
+        raise BundleError(f"not a bundle, or truncated: expected a zip of at most {most} members, without a comment")
 
 
 def _sha256(data: bytes) -> str:

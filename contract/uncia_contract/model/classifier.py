@@ -89,7 +89,7 @@ class Classifier:
                 f"{model}: input of {self._interpreter.size} (width, height), "
                 f"its manifest says {self.manifest.input_size}"
             )
-        _check_probe_inputs(probes_from_bytes(self._packed_probes).inputs, self._interpreter.size)
+        _check_probe_inputs(probes_from_bytes(self._packed_probes, self.manifest).inputs, self._interpreter.size)
 
     @property
     def info(self) -> RuntimeInfo:
@@ -119,7 +119,7 @@ class Classifier:
 
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""
-        probes = probes_from_bytes(self._packed_probes)
+        probes = probes_from_bytes(self._packed_probes, self.manifest)
         features = np.stack([self.features(image) for image in probes.inputs])
         return difference(probes, features, self._head.probabilities(features))
 

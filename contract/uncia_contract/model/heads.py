@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.errors import BundleError
-from uncia_contract.npz import read_arrays, write_arrays
+from uncia_contract.npz import MAX_ARRAY_BYTES, read_arrays, write_arrays
+
+_BYTES_A_NUMBER, _HEADERS = 8, 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +85,16 @@ def head_to_bytes(head: LogisticHead) -> bytes:
     )
 
 
-def head_from_bytes(data: bytes) -> LogisticHead:
-    """The head in a `head.npz`.
+def head_from_bytes(data: bytes, classes: int | None = None, features: int | None = None) -> LogisticHead:
+    """The head in a `head.npz`; where its size is known, no more memory is taken for it.
 
     Raises:
         BundleError: not such a file, or its parts do not fit together.
     """
-    arrays = read_arrays(data, "head.npz", ("weights", "bias", "slope", "offset"))
+    limit = MAX_ARRAY_BYTES
+    if classes is not None and features is not None:
+        limit = min(limit, _BYTES_A_NUMBER * (classes * (features + 2) + 1) + _HEADERS)
+    arrays = read_arrays(data, "head.npz", ("weights", "bias", "slope", "offset"), limit)
     return LogisticHead(
         weights=arrays["weights"].astype(np.float32),
         bias=arrays["bias"].astype(np.float32),

@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.errors import BundleError
-from uncia_contract.model.manifest import PROBES
-from uncia_contract.npz import read_arrays, write_arrays
+from uncia_contract.model.manifest import PROBES, Manifest
+from uncia_contract.npz import MAX_ARRAY_BYTES, read_arrays, write_arrays
+
+_MOST_FIELDS, _MOST_A_LABEL = 16, 8  # the converter makes a few fields, and for each label as many as it has targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +53,29 @@ def probes_to_bytes(probes: Probes) -> bytes:
     return write_arrays(arrays, compress=True)
 
 
-def probes_from_bytes(data: bytes) -> Probes:
+def probes_from_bytes(data: bytes, manifest: Manifest | None = None) -> Probes:
     """The probes in a `probes.npz`.
+
+    Where `manifest` is given, no more memory is taken than the probes of a bundle with so many labels need.
 
     Raises:
         BundleError: not such a file, no probe in it, or its parts do not fit together.
     """
-    arrays = read_arrays(data, PROBES, ("inputs", "features", "probabilities"))
+    limit = MAX_ARRAY_BYTES if manifest is None else _most_bytes(manifest)
+    arrays = read_arrays(data, PROBES, ("inputs", "features", "probabilities"), limit)
     probes = Probes(**arrays)
     counts = {len(array) if array.ndim else 0 for array in arrays.values()}
     if len(counts) != 1 or 0 in counts or (probes.inputs.ndim, probes.features.ndim) != (4, 2):
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise BundleError(f"{PROBES}: {shapes}; expected one row a probe in each, and one probe at least")
     return probes
+
+
+def _most_bytes(manifest: Manifest) -> int:
+    width, height = manifest.input_size
+    answers = 8 * (manifest.backbone.features + len(manifest.labels))
+    most = _MOST_FIELDS + _MOST_A_LABEL * len(manifest.labels)
+    return min(MAX_ARRAY_BYTES, most * (width * height * 3 + answers) + 4096)
 
 
 def difference(probes: Probes, features: NDArray[np.float32], probabilities: NDArray[np.float32]) -> ProbeDifference:
