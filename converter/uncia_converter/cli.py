@@ -10,6 +10,7 @@ from uncia_backbones.registry import BACKBONES, LAYERS
 from uncia_contract.cli.arguments import share, whole
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
+from uncia_contract.messages.records import KeyStatement
 from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.runs.run_folder import run_of
 from uncia_converter.backbone import BackboneRequest, make_backbone
@@ -33,6 +34,11 @@ SIGN_EXAMPLE = """example:
   uncia-convert sign my-leopards-1.uncia --key maker.key
 
 a trap whose trap.toml says `bundle_key = "maker.pem"` then takes nothing unsigned, tampered or older"""
+KEYS_EXAMPLE = """example:
+  uncia-convert keys --key maker.key --serial 1 --active new.pem --spare spare.pem --out traps.keys
+  uncia-collect ask ridge-01 replace-keys traps.keys --config collector.toml
+
+the traps then trust the two new keys in place of those in trap.toml; the next statement has serial 2"""
 EDGETPU_EXAMPLE = """example:
   uncia-convert edgetpu runs/backbone/backbone.tflite
 
@@ -52,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_backbone(add)
     _add_bundle(add)
     _add_sign(add)
+    _add_keys(add)
     _add_edgetpu(add)
     return parser
 
@@ -169,6 +176,31 @@ def _sign(arguments: argparse.Namespace) -> int:
     out = arguments.out or arguments.bundle
     sign_bundle(arguments.bundle, arguments.key, out)
     _say(f"{out}: signed")
+    return 0
+
+
+def _add_keys(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add(
+        "keys",
+        "name the keys that traps shall trust from now on",
+        KEYS_EXAMPLE,
+        "Writes a statement about keys, signed by a key that the traps trust now.",
+    )
+    command.add_argument("--key", required=True, type=Path, metavar="PEM", help="the private key that signs")
+    command.add_argument("--serial", required=True, type=whole(1), metavar="N", help="one more than the last statement")
+    command.add_argument("--active", required=True, type=Path, metavar="PEM", help="the public half that signs bundles")
+    command.add_argument("--spare", type=Path, metavar="PEM", help="the public half of a key that is kept in a safe")
+    command.add_argument("--out", required=True, type=Path, metavar="FILE")
+    command.set_defaults(run=_keys)
+
+
+def _keys(arguments: argparse.Namespace) -> int:
+    from uncia_converter.signing import public_key_text, sign_keys
+
+    spare = public_key_text(arguments.spare) if arguments.spare else ""
+    stated = KeyStatement(arguments.serial, public_key_text(arguments.active), spare)
+    sign_keys(stated, arguments.key, arguments.out)
+    _say(f"{arguments.out}: statement {arguments.serial}")
     return 0
 
 

@@ -99,8 +99,9 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `state` is the folder of the outbox and of the last good bundle; `threads` are those of the model (0: the cores on
     ai-edge-litert, one on tflite-runtime); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for
-    the CPU; `bundle_key` is a PEM file: only bundles signed by its owner are taken then; `health_s` is how often the
-    state is told; it names `latitude` and `longitude` (degrees) where they are given.
+    the CPU; `bundle_key` is a PEM file: only bundles signed by its owner, or the owner of `bundle_key_spare`, are taken
+    then, and only of `bundle_names` (by default the name that was used first); `health_s` is how often the state is
+    told; it names `latitude` and `longitude` (degrees) where they are given.
     """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
@@ -110,6 +111,8 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     threads: Annotated[int, Meta(ge=0, le=16)] = 0
     delegate: str = ""
     bundle_key: str = ""
+    bundle_key_spare: str = ""
+    bundle_names: tuple[str, ...] = ()
     health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
@@ -143,6 +146,7 @@ def _anchored(settings: TrapSettings, folder: Path) -> TrapSettings:
         bundle=absolute(settings.bundle),
         state=absolute(settings.state),
         bundle_key=absolute(settings.bundle_key),
+        bundle_key_spare=absolute(settings.bundle_key_spare),
         camera=msgspec.structs.replace(camera, folder=absolute(camera.folder)),
         broker=msgspec.structs.replace(
             broker, ca=absolute(broker.ca), certificate=absolute(broker.certificate), key=absolute(broker.key)

@@ -30,7 +30,9 @@ def offer(root: Path, version: int) -> bool:
     folder, content = root / "state" / "bundle", bundle_bytes(version, bytes([version]) * 2500)
     installed = InstalledBundle(folder, root / "configured.uncia")
     bundle = bundle_from_bytes(content)
-    offers = Offers(folder, BundleIdentity("told", version - 1, "0" * 64), folder / "none", installed, lambda _: None)
+    offers = Offers(
+        folder, BundleIdentity("told", version - 1, "0" * 64), folder / "none", installed, id, lambda _: None
+    )
     make_folder(folder.parent)
     missing = offers.begin(bundle_offer(bundle, content))
     while missing:

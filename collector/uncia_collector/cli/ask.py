@@ -3,20 +3,24 @@
 import argparse
 from pathlib import Path
 
+import msgspec
+
 from uncia_collector.settings import read_settings
 from uncia_collector.station.trap_commands import CommandClient, offer_bundle
-from uncia_contract.errors import BrokerError, DataError
-from uncia_contract.messages.records import Command, Reply
+from uncia_contract.errors import UNDECODABLE, BrokerError, DataError
+from uncia_contract.messages.records import Command, Reply, SignedKeys
 from uncia_contract.messages.topics import Topics
 
-QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1}
+QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1, "replace-keys": 1}
 
 
 def add_ask(command: argparse.ArgumentParser) -> None:
     """The arguments of `ask`."""
     command.add_argument("trap", help="the trap's id")
     command.add_argument("question", choices=list(QUESTIONS))
-    command.add_argument("words", nargs="*", metavar="WORD", help="SEQUENCE, KEY VALUE, or the bundle's FILE")
+    command.add_argument(
+        "words", nargs="*", metavar="WORD", help="SEQUENCE, KEY VALUE, or the FILE of a bundle or of keys"
+    )
     command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
     command.add_argument("--wait-s", type=float, default=60.0, metavar="S", help="patience with each answer (60)")
     command.set_defaults(run=_run_ask)
@@ -44,9 +48,18 @@ def _ask(client: CommandClient, question: str, words: list[str]) -> Reply:
             return client.request(Command("set", key=words[0], value=_number(words[1])))
         case "offer-bundle":
             return offer_bundle(client, Path(words[0]))
+        case "replace-keys":
+            return client.request(Command("replace_keys", keys=_signed_keys(Path(words[0]))))
         case "restart":
             return client.request(Command("restart"))
     return client.request(Command("ping"))
+
+
+def _signed_keys(path: Path) -> SignedKeys:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SignedKeys)
+    except (OSError, *UNDECODABLE) as error:
+        raise DataError(f"{path}: {error}; expected a file of uncia-convert keys") from error
 
 
 def _number(text: str) -> float | int:

@@ -213,19 +213,36 @@ class BundlePiece(Struct, frozen=True):
     content: Annotated[bytes, Meta(min_length=1, max_length=MAX_PIECE_BYTES)]
 
 
+class KeyStatement(Struct, frozen=True):
+    """Which keys a trap shall trust from now on: PEM texts of public halves; `serial` counts from 1 on."""
+
+    serial: Annotated[int, Meta(ge=1)]
+    active: Annotated[str, Meta(max_length=1000)]
+    spare: Annotated[str, Meta(max_length=1000)] = ""
+    schema: Literal["uncia.keys/1"] = "uncia.keys/1"
+
+
+class SignedKeys(Struct, frozen=True):
+    """The bytes of a `KeyStatement`, and an Ed25519 signature of them by a key that holds (base64 in JSON)."""
+
+    statement: Annotated[bytes, Meta(max_length=4096)]
+    signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+
+
 class Command(Struct, frozen=True):
     """A request to a trap, answered on `reply` under the same correlation data.
 
     `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle` (offer), answered with
-    what is missing of it, then `bundle_piece` (piece) until nothing is; `restart`.
+    what is missing of it, then `bundle_piece` (piece) until nothing is; `replace_keys` (keys); `restart`.
     """
 
-    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "restart"]
+    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "replace_keys", "restart"]
     sequence: SequenceId | None = None
     key: Name | None = None
     value: float | int | str | None = None
     offer: BundleOffer | None = None
     piece: BundlePiece | None = None
+    keys: SignedKeys | None = None
     schema: Literal["uncia.command/1"] = "uncia.command/1"
 
 

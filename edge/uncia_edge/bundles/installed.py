@@ -1,8 +1,7 @@
 """The bundle that an offer from the base station put in place of the configured one.
 
 Decides how long it stands: as long as the configured file is the one that it replaced (a bundle that somebody puts
-there by hand wins), and until it is withdrawn. A bundle that has not yet proved itself in the running trap is tried
-twice at most: one that ends the process while it is loaded must not end it for ever.
+there by hand wins), and until it is withdrawn.
 
 A note names the file in force; files are written before the note, and removed after it, so that a power cut leaves the
 old one or the new one.
@@ -15,20 +14,19 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from uncia_contract.errors import UNDECODABLE, BundleError
+from uncia_contract.errors import UNDECODABLE
 from uncia_contract.files import make_folder, sync_folder, write_durable
 
 _log = logging.getLogger(__name__)
 
-TRIALS = 2
+# In the state folder: where bundles are, the one that proved itself last, and the one before it.
+FOLDER, LAST_GOOD, EARLIER_GOOD = "bundle", "last-good.uncia", "earlier-good.uncia"
 _NOTE = "installed.json"
 
 
 class _Note(Struct, frozen=True):
     file: str
     instead_of: str
-    trials: int = 0
-    proved: bool = False
 
 
 class InstalledBundle:
@@ -41,7 +39,7 @@ class InstalledBundle:
     def path(self) -> Path | None:
         """The bundle in force; None where the configured one is."""
         note = self._note()
-        if note is None or note.instead_of != _sha256_of(self._configured):
+        if note is None or note.instead_of != sha256_of_file(self._configured):
             return None
         path = self._folder / note.file
         return path if path.is_file() else None
@@ -55,29 +53,10 @@ class InstalledBundle:
         name = f"installed-{hashlib.sha256(content).hexdigest()[:16]}.uncia"
         make_folder(self._folder)
         write_durable(self._folder / name, content)
-        self._write(_Note(name, _sha256_of(self._configured)))
+        self._write(_Note(name, sha256_of_file(self._configured)))
         for path in self._folder.glob("installed-*.uncia"):
             if path.name != name:
                 path.unlink()
-
-    def begin_trial(self) -> None:
-        """It is about to be loaded.
-
-        Raises:
-            BundleError: it has been before, and never came out of it.
-        """
-        note = self._note()
-        if note is None or note.proved:
-            return
-        if note.trials >= TRIALS:
-            raise BundleError(f"{note.file}: ended the trap {note.trials} times while it was loaded")
-        self._try_to_write(msgspec.structs.replace(note, trials=note.trials + 1))
-
-    def prove(self) -> None:
-        """It runs."""
-        note = self._note()
-        if note is not None and not note.proved:
-            self._try_to_write(msgspec.structs.replace(note, proved=True))
 
     def withdraw(self) -> None:
         """The configured bundle holds again."""
@@ -96,14 +75,8 @@ class InstalledBundle:
     def _write(self, note: _Note) -> None:
         write_durable(self._folder / _NOTE, msgspec.json.encode(note))
 
-    def _try_to_write(self, note: _Note) -> None:
-        try:
-            self._write(note)
-        except OSError as error:  # a card that became read-only: what is on it is used all the same
-            _log.error("trial of the installed bundle cannot be noted: %s", error)
 
-
-def _sha256_of(path: Path) -> str:
+def sha256_of_file(path: Path) -> str:
     """Empty where there is no such file."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()

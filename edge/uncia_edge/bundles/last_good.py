@@ -1,7 +1,7 @@
-"""The last good bundle: kept in the state folder, used when the configured one is refused.
+"""Which bundle runs: the one from afar, else the configured one, else one that has worked before.
 
-Decides which bundle runs. A bundle is good once this machine has reproduced its probes; a refused one never stops a
-trap that has worked before.
+Decides that a refused or denied bundle never stops a trap that has worked. A bundle is good once this machine has
+reproduced its probes. The good one and the one that it replaced are kept in the state folder.
 """
 
 import logging
@@ -11,15 +11,16 @@ from pathlib import Path
 
 from uncia_contract.errors import BundleError
 from uncia_contract.files import make_folder, write_durable
-from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_edge.bundles.installed import InstalledBundle
+from uncia_contract.model.bundle import Bundle, Vouch, read_bundle
+from uncia_edge.bundles.installed import EARLIER_GOOD, LAST_GOOD, InstalledBundle, sha256_of_file
+from uncia_edge.bundles.loads import DeniedError, Loads
+from uncia_edge.bundles.trust import Trust
 from uncia_edge.scoring.delegate import ChosenClassifier
 
 _log = logging.getLogger(__name__)
 
 # Returns the classifier of a bundle that reproduced its probes here; raises BundleError else.
 Prove = Callable[[Path, Bundle], ChosenClassifier]
-FOLDER, LAST_GOOD = "bundle", "last-good.uncia"
 
 
 @dataclass(frozen=True)
@@ -31,66 +32,84 @@ class BundleInUse:
     refused: str | None = None
 
 
-def select_bundle(configured: Path, state: Path, prove: Prove) -> BundleInUse:
-    """The bundle that was installed from afar, else the configured one, else the last good one; each proves itself.
+def select_bundle(configured: Path, folder: Path, prove: Prove, trust: Trust) -> BundleInUse:
+    """The bundle that was installed from afar, else the configured one, else a good one; each proves itself.
+
+    Args:
+        configured: the file that trap.toml names.
+        folder: of installed and good bundles.
+        prove: loads a bundle here.
+        trust: which bundles may be read.
 
     Raises:
-        BundleError: the configured bundle is refused and there is no last good one.
+        BundleError: the configured bundle is refused and there is no good one.
     """
-    kept = state / FOLDER / LAST_GOOD
-    installed = InstalledBundle(state / FOLDER, configured)
-    if (path := installed.path) is not None:
+    return _Selection(configured, folder, prove, trust).select()
+
+
+class _Selection:
+    def __init__(self, configured: Path, folder: Path, prove: Prove, trust: Trust) -> None:
+        self._configured, self._prove, self._trust = configured, prove, trust
+        self._installed, self._loads = InstalledBundle(folder, configured), Loads(folder)
+        self._good, self._earlier = folder / LAST_GOOD, folder / EARLIER_GOOD
+
+    def select(self) -> BundleInUse:
+        if (path := self._installed.path) is not None:
+            try:
+                return self._new(path)
+            except BundleError as error:
+                self._installed.withdraw()
+                _log.error("%s; the bundle that was installed from afar is withdrawn", error)
+                return replace(self._without_installed(), refused=f"bundle refused: {error}"[:200])
+        return self._without_installed()
+
+    def _without_installed(self) -> BundleInUse:
         try:
-            return _tried(installed, path, kept, prove)
+            return self._new(self._configured)
         except BundleError as error:
-            installed.withdraw()
-            _log.error("%s; the bundle that was installed from afar is withdrawn", error)
-            return replace(_configured(configured, kept, prove), refused=f"bundle refused: {error}"[:200])
-    return _configured(configured, kept, prove)
+            return self._fall_back(error)
 
+    def _new(self, path: Path) -> BundleInUse:
+        in_use = self._proved(path, self._trust.vouch)
+        self._trust.note(in_use.bundle)
+        self._keep(path, in_use.bundle)
+        return in_use
 
-def _tried(installed: InstalledBundle, path: Path, kept: Path, prove: Prove) -> BundleInUse:
-    installed.begin_trial()
-    bundle, chosen = _proved(path, prove)
-    installed.prove()
-    _keep(path, bundle, kept)
-    return BundleInUse(bundle, chosen)
+    def _fall_back(self, error: BundleError) -> BundleInUse:
+        reasons = [str(error)]
+        for path in filter(Path.exists, (self._good, self._earlier)):
+            try:
+                in_use = self._proved(path, self._trust.vouch_again)
+            except BundleError as second:
+                reasons.append(f"the last good bundle: {second}")
+                continue
+            manifest = in_use.bundle.manifest
+            _log.error("%s; %s version %d, the last good bundle, stays in use", error, manifest.name, manifest.version)
+            return replace(in_use, refused=f"bundle refused: {error}"[:200])
+        if isinstance(error, DeniedError):  # a trap without another bundle goes on trying
+            _log.error("%s; used all the same, because there is no other", error)
+            bundle = read_bundle(self._configured, self._trust.vouch)
+            return BundleInUse(bundle, self._prove(self._configured, bundle), f"bundle denied: {error}"[:200])
+        raise BundleError("; and ".join(reasons)) from error
 
+    def _proved(self, path: Path, vouch: Vouch) -> BundleInUse:
+        bundle = read_bundle(path, vouch)
+        self._loads.begin(bundle.sha256)
+        try:
+            chosen = self._prove(path, bundle)
+        except BundleError as error:
+            self._loads.refuse(bundle.sha256)
+            raise BundleError(f"{path}: {error}") from error
+        self._loads.prove(bundle.sha256)
+        return BundleInUse(bundle, chosen)
 
-def _configured(configured: Path, kept: Path, prove: Prove) -> BundleInUse:
-    try:
-        bundle, chosen = _proved(configured, prove)
-    except BundleError as error:
-        return _fall_back(kept, error, prove)
-    _keep(configured, bundle, kept)
-    return BundleInUse(bundle, chosen)
-
-
-def _proved(path: Path, prove: Prove) -> tuple[Bundle, ChosenClassifier]:
-    bundle = read_bundle(path)
-    try:
-        return bundle, prove(path, bundle)
-    except BundleError as error:
-        raise BundleError(f"{path}: {error}") from error
-
-
-def _fall_back(kept: Path, error: BundleError, prove: Prove) -> BundleInUse:
-    if not kept.exists():
-        raise error
-    try:
-        bundle, chosen = _proved(kept, prove)
-    except BundleError as second:
-        raise BundleError(f"{error}; and the last good bundle: {second}") from error
-    _log.error(
-        "%s; %s version %d, the last good bundle, stays in use", error, bundle.manifest.name, bundle.manifest.version
-    )
-    return BundleInUse(bundle, chosen, f"bundle refused: {error}"[:200])
-
-
-def _keep(configured: Path, bundle: Bundle, kept: Path) -> None:
-    try:
-        if not kept.exists() or read_bundle(kept).sha256 != bundle.sha256:
-            make_folder(kept.parent)
-            write_durable(kept, configured.read_bytes())
-    except (OSError, BundleError) as error:
-        _log.warning("%s: the last good bundle could not be kept (%s)", kept, error)
+    def _keep(self, path: Path, bundle: Bundle) -> None:
+        try:
+            if self._good.exists():
+                if sha256_of_file(self._good) == bundle.sha256:
+                    return
+                write_durable(self._earlier, self._good.read_bytes())
+            make_folder(self._good.parent)
+            write_durable(self._good, path.read_bytes())
+        except OSError as error:
+            _log.warning("%s: the last good bundle could not be kept (%s)", self._good, error)

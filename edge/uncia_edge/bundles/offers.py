@@ -1,9 +1,9 @@
 """A bundle that the base station offers: taken in pieces, put together, proved, installed.
 
-Decides what is taken: a bundle that is newer than the one in use, for which there is room. Members that the bundle in
-use has as well are not sent again, so that a new head alone costs a few kilobytes. What has come is kept over restarts
-and power cuts: pieces are appended in the order in which they are missing, each fsynced, so that the length of the file
-says how far it is. Whatever a power cut made of its end, the sha256 of the whole decides.
+Decides what is taken: a bundle that is newer than the one in use, vouched for and not denied, for which there is room.
+Members that the bundle in use has as well are not sent again, so that a new head alone costs a few kilobytes. What has
+come is kept over restarts and power cuts: pieces are appended in the order in which they are missing, each fsynced, so
+that the length of the file says how far it is. Whatever a power cut made of its end, the sha256 of the whole decides.
 """
 
 import hashlib
@@ -19,8 +19,9 @@ from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.files import make_folder, sync_folder, write_durable
 from uncia_contract.messages.byte_ranges import missing, without_first
 from uncia_contract.messages.records import BundleIdentity, BundleOffer, BundlePiece, ByteRange
-from uncia_contract.model.bundle import bundle_from_bytes, read_bundle
+from uncia_contract.model.bundle import MAX_BUNDLE_BYTES, Vouch, bundle_from_bytes, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
+from uncia_edge.bundles.loads import Loads
 
 _NOTE, _PIECES, _CANDIDATE = "offered.json", "offered.part", "candidate.uncia"
 _SPARE_BYTES = 16 * 1024**2
@@ -41,6 +42,7 @@ class Offers:
         in_use: the bundle that decides now.
         in_use_file: a copy of it, for members that stay the same.
         installed: where a proved one goes.
+        vouch: whether a bundle may be read.
         prove: why the bundle in a file does not run here; None when it does.
     """
 
@@ -50,10 +52,11 @@ class Offers:
         in_use: BundleIdentity,
         in_use_file: Path,
         installed: InstalledBundle,
+        vouch: Vouch,
         prove: Callable[[Path], str | None],
     ) -> None:
         self._folder, self._in_use, self._in_use_file = folder, in_use, in_use_file
-        self._installed, self._prove = installed, prove
+        self._installed, self._vouch, self._prove = installed, vouch, prove
 
     def is_in_use(self, sha256: str) -> bool:
         """Whether that bundle decides already."""
@@ -108,7 +111,7 @@ class Offers:
             raise BundleError("no bundle was offered")
         try:
             content = self._assembled(receiving)
-            identity = bundle_from_bytes(content).identity
+            identity = bundle_from_bytes(content, self._vouch).identity
             self._check(msgspec.structs.replace(receiving.offer, bundle=identity))
             self._try(content)
         except BundleError:
@@ -120,6 +123,9 @@ class Offers:
 
     def _check(self, offer: BundleOffer) -> None:
         ours, theirs = self._in_use, offer.bundle
+        Loads(self._folder).check(theirs.sha256)
+        if offer.size > MAX_BUNDLE_BYTES:
+            raise BundleError(f"{offer.size} bytes, expected at most {MAX_BUNDLE_BYTES}")
         if theirs.name == ours.name and theirs.version <= ours.version:
             raise BundleError(f"{theirs.name} {theirs.version} is not newer than {ours.version}, which is in use")
         free = shutil.disk_usage(self._folder.parent if not self._folder.exists() else self._folder).free

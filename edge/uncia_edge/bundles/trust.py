@@ -1,81 +1,89 @@
-"""Whose bundles a trap takes, where it was given a key (DESIGN 4: nothing unsigned, tampered or older).
+"""Which bundles a trap takes, where it was given a key (DESIGN 4: nothing unsigned, tampered or older).
 
-Decides by an Ed25519 signature over the manifest's bytes; the manifest holds the sha256 of every member. Without a
-key every whole bundle is taken, and what is put there by hand may be older.
+Decides by an Ed25519 signature over the manifest's bytes, before anything else of a bundle is read; the manifest holds
+the sha256 of every member. Without a key every whole bundle is taken, and what is put there by hand may be older.
 """
 
-# `cryptography` is imported where a key is configured: it costs a trap 5 MB.
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from uncia_contract.errors import BundleError, ConfigurationError
-from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_edge.bundles.last_good import FOLDER, LAST_GOOD
+from uncia_contract.errors import BundleError
+from uncia_contract.messages.records import SignedKeys
+from uncia_contract.model.bundle import Bundle, Seal
+from uncia_edge.bundles.installed import FOLDER, LAST_GOOD
+from uncia_edge.bundles.keys import KEYS, TrustedKeys
+from uncia_edge.bundles.releases import RELEASES, Releases
+from uncia_edge.settings import TrapSettings
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+_log = logging.getLogger(__name__)
 
 
 class Trust:
-    """In the holder of one key.
+    """In the holders of some keys, and in bundles of some names.
 
     Args:
-        key: a PEM file with its public half; None to trust everybody.
-        last_good: the bundle that proved itself last.
-
-    Raises:
-        ConfigurationError: the file is missing, or holds no Ed25519 key.
+        keys: that hold; None to trust everybody.
+        releases: what has run here.
+        names: of bundles that are expected; where there are none, the name that was used first.
     """
 
-    def __init__(self, key: Path | None, last_good: Path) -> None:
-        self._key, self._last_good = None if key is None else _public_key(key), last_good
-        self._name = "" if key is None else key.name
+    def __init__(self, keys: TrustedKeys | None, releases: Releases, names: tuple[str, ...] = ()) -> None:
+        self._keys, self._releases, self._names = keys, releases, names
 
-    def check(self, bundle: Bundle) -> None:
-        """Return when the bundle may be tried.
+    def vouch(self, seal: Seal) -> None:
+        """Return when the bundle of this seal may be read and tried.
 
         Raises:
-            BundleError: it is unsigned, signed by somebody else, or older than the one that proved itself last.
+            BundleError: it is unsigned, signed by somebody else, of another name, or older than one that has run here.
         """
-        if self._key is None:
-            return
-        from cryptography.exceptions import InvalidSignature
+        if self._keys is not None:
+            self._releases.check(seal.manifest, _signer(self._keys, seal), self._names)
+        elif self._names and seal.manifest.name not in self._names:
+            raise BundleError(f"named {seal.manifest.name}, expected {' or '.join(self._names)} (bundle_names)")
 
-        if bundle.signature is None:
-            raise BundleError(f"unsigned: expected a signature by the key of {self._name} (uncia-convert sign)")
-        try:
-            self._key.verify(bundle.signature, bundle.manifest_bytes)
-        except InvalidSignature as error:
-            raise BundleError(f"its signature is not by the key of {self._name}") from error
-        self._check_age(bundle)
+    def vouch_again(self, seal: Seal) -> None:
+        """The same for a bundle that has proved itself here before, and is fallen back on: it may be older.
 
-    def _check_age(self, bundle: Bundle) -> None:
-        try:
-            last = read_bundle(self._last_good).manifest
-        except BundleError:
-            return
-        ours = bundle.manifest
-        if ours.name == last.name and ours.version < last.version:
-            raise BundleError(f"{ours.name} {ours.version} is older than {last.version}, which proved itself here")
+        Raises:
+            BundleError: it is unsigned, or signed by somebody else.
+        """
+        if self._keys is not None:
+            _signer(self._keys, seal)
+
+    def note(self, bundle: Bundle) -> None:
+        """The bundle has proved itself: nothing older of its signer is taken from now on."""
+        if self._keys is not None:
+            self._releases.note(bundle.manifest, _signer(self._keys, Seal(bundle.manifest_bytes, bundle.signature)))
+
+    def replace_keys(self, signed: SignedKeys) -> int:
+        """Trust other keys from now on; the serial of the statement that names them.
+
+        Raises:
+            BundleError: this trap has no key, or the statement is not to be believed.
+            OSError: the card cannot be written.
+        """
+        if self._keys is None:
+            raise BundleError("this trap takes every bundle: its trap.toml has no bundle_key to replace")
+        earlier = self._keys.fingerprints
+        self._keys.replace(signed)
+        self._releases.inherit(self._keys.fingerprints, earlier)
+        _log.warning("keys %s hold now, by statement %d", ", ".join(self._keys.fingerprints), self._keys.serial)
+        return self._keys.serial
 
 
-def trust_of(key: str, state: Path) -> Trust:
-    """As it is configured: the key's file (empty for none), and the folder that keeps what proved itself.
+def _signer(keys: TrustedKeys, seal: Seal) -> str:
+    if seal.signature is None:
+        raise BundleError("unsigned: expected a signature by a trusted key (uncia-convert sign)")
+    return keys.signer(seal.signature, seal.manifest_bytes)
+
+
+def trust_of(settings: TrapSettings) -> Trust:
+    """As it is configured.
 
     Raises:
         ConfigurationError: there is no such key.
     """
-    return Trust(Path(key) if key else None, state / FOLDER / LAST_GOOD)
-
-
-def _public_key(path: Path) -> "Ed25519PublicKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"bundle_key {path}: {error}; expected a PEM file with a public key") from error
-    if not isinstance(key, Ed25519PublicKey):
-        raise ConfigurationError(f"bundle_key {path}: expected an Ed25519 key, got {type(key).__name__.lstrip('_')}")
-    return key
+    folder = Path(settings.state) / FOLDER
+    configured = tuple(Path(path) for path in (settings.bundle_key, settings.bundle_key_spare) if path)
+    keys = TrustedKeys(configured, folder / KEYS) if configured else None
+    return Trust(keys, Releases(folder / RELEASES, folder / LAST_GOOD), settings.bundle_names)

@@ -22,8 +22,7 @@ from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import MODEL
-from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import FOLDER
+from uncia_edge.bundles.installed import FOLDER, InstalledBundle
 from uncia_edge.bundles.trust import trust_of
 from uncia_edge.clock import Reading
 from uncia_edge.scoring.delegate import probe_in_child
@@ -116,8 +115,7 @@ def bundle_line(settings: TrapSettings) -> Line:
     """Whether the bundle is of a maker that is trusted, and this machine reproduces its probes."""
     remedy = "copy the bundle anew, or make (and sign) it with this version of uncia-convert"
     try:
-        bundle = read_bundle(bundle_file(settings))
-        trust_of(settings.bundle_key, Path(settings.state)).check(bundle)
+        bundle = read_bundle(bundle_file(settings), trust_of(settings).vouch)
         found = Classifier(bundle, settings.threads).check_probes()
     except UnciaError as failure:
         return Line("bundle", "failed", str(failure), remedy)

@@ -5,6 +5,7 @@ wrong scores or no device: the trap stays with the CPU, says so once, and names 
 """
 
 import logging
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 _REFUSED = 3
+_CHILD_BYTES = 350 * 1024 * 1024  # of a unit's 600 MB: a model that asks for more ends the child, and not the trap
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,14 @@ def probe_in_child(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> st
 
 def _try(path: Path, library: str) -> int:
     """The child: 0 when the probes come out right, else the reason on standard output."""
+    resource.setrlimit(resource.RLIMIT_DATA, (_CHILD_BYTES, _CHILD_BYTES))
     try:
         bundle = read_bundle(path)
         model = accelerated_model(bundle, library)
         delegate: Any = load_delegate(library) if library else None
         Classifier(bundle, 1, delegate, model).check_probes()
-    except (BundleError, RuntimeMissingError, RuntimeError) as error:
-        print(error)
+    except (BundleError, RuntimeMissingError, RuntimeError, MemoryError) as error:
+        print(error or f"it needs more than {_CHILD_BYTES} bytes of memory")
         return _REFUSED
     return 0
 

@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from uncia_contract.errors import BundleError, ConfigurationError, MessageError
-from uncia_contract.messages.records import ByteRange, Command, Reply, decode, encode
+from uncia_contract.messages.records import ByteRange, Command, Reply, SignedKeys, decode, encode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.delivery.link import MqttMessage, Received
@@ -32,6 +32,7 @@ class Commands:
         restart: asks the service to end, so that systemd starts it anew.
         trusted: whether the broker is authenticated.
         offers: takes bundles.
+        replace_keys: trusts the keys of a signed statement; gives its serial.
     """
 
     def __init__(
@@ -42,9 +43,11 @@ class Commands:
         restart: Callable[[], None],
         trusted: bool,
         offers: Offers,
+        replace_keys: Callable[[SignedKeys], int],
     ) -> None:
         self._topics, self._overrides, self._apply = topics, overrides, apply
         self._restart, self._trusted, self._offers = restart, trusted, offers
+        self._replace_keys = replace_keys
 
     def handle(self, message: Received, sender: Delivery) -> None:
         """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
@@ -72,14 +75,16 @@ class Commands:
             case "restart":
                 self._restart()
                 return self._reply(True, "restarting")
-        return self._take_bundle(command)
+        return self._take(command)
 
-    def _take_bundle(self, command: Command) -> Reply:
+    def _take(self, command: Command) -> Reply:
         if command.offer is not None:
             return self._missing(command.offer.bundle.sha256, partial(self._offers.begin, command.offer))
         if command.piece is not None:
             return self._missing(command.piece.sha256, partial(self._offers.take, command.piece))
-        return self._reply(False, f"{command.name}: expected an offer or a piece of a bundle")
+        if command.keys is not None:
+            return self._reply(True, f"the keys of statement {self._replace_keys(command.keys)} hold now")
+        return self._reply(False, f"{command.name}: expected an offer, a piece of a bundle or keys")
 
     def _missing(self, sha256: str, receive: Callable[[], tuple[ByteRange, ...]]) -> Reply:
         """What is missing of an offered bundle; nothing more, and it is proved and installed."""

@@ -14,13 +14,14 @@ from types import TracebackType
 
 import msgspec
 
-from uncia_contract.errors import BundleError, StorageError
+from uncia_contract.errors import BundleError, StorageError, UnciaError
 from uncia_contract.messages.records import encode
 from uncia_contract.messages.tls import tls_of
 from uncia_contract.messages.topics import Topics
-from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import FOLDER, LAST_GOOD, select_bundle
+from uncia_contract.model.bundle import Bundle
+from uncia_edge.bundles.installed import FOLDER, LAST_GOOD, InstalledBundle
+from uncia_edge.bundles.last_good import select_bundle
+from uncia_edge.bundles.loads import SETTLED_S, Loads
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.bundles.trust import trust_of
 from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
@@ -79,8 +80,9 @@ class Runtime:
         self._state_folder = state_folder(self._configured)
         settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
-        self._trust = trust_of(settings.bundle_key, Path(settings.state))
-        in_use = select_bundle(Path(settings.bundle), Path(settings.state), self._prove)
+        folder = Path(settings.state) / FOLDER
+        self._trust, self._loads = trust_of(settings), Loads(folder)
+        in_use = select_bundle(Path(settings.bundle), folder, self._prove, self._trust)
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
         problems = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
         self._degraded = tuple(reason for reason in problems if reason)
@@ -97,7 +99,8 @@ class Runtime:
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._commands = Commands(
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
-            self._make_offers(Path(settings.state) / FOLDER),
+            self._make_offers(folder),
+            self._trust.replace_keys,
         )
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
@@ -129,22 +132,18 @@ class Runtime:
 
     def _make_offers(self, folder: Path) -> Offers:
         installed = InstalledBundle(folder, Path(self.settings.bundle))
-        return Offers(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._prove_offer)
+        return Offers(
+            *(folder, self.bundle.identity, folder / LAST_GOOD, installed, self._trust.vouch),
+            lambda path: probe_in_child(path, "", PROOF_S),
+        )
 
     def _prove(self, path: Path, bundle: Bundle) -> ChosenClassifier:
-        self._trust.check(bundle)
+        if not self._loads.has_proved(bundle.sha256) and (reason := probe_in_child(path, "", PROOF_S)):
+            raise BundleError(reason)
         chosen = choose(path, bundle, self.settings.threads, self.settings.delegate)
         manifest, info = bundle.manifest, chosen.classifier.info
         _log.info("bundle %s version %d on %s, probes reproduced", manifest.name, manifest.version, info)
         return chosen
-
-    def _prove_offer(self, path: Path) -> str | None:
-        """Why an offered bundle cannot be taken; None where it can."""
-        try:
-            self._trust.check(read_bundle(path))
-        except BundleError as error:
-            return str(error)
-        return probe_in_child(path, "", PROOF_S)
 
     def _bounds(self) -> Bounds:
         if self._state_folder.trouble is not None:
@@ -154,6 +153,7 @@ class Runtime:
 
     def __enter__(self) -> "Runtime":
         """Starts delivery."""
+        self._loads.use(self.bundle.sha256)
         self.delivery.start()
         for thread in self._threads:
             thread.start()
@@ -164,6 +164,8 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends delivery and closes the outbox; what is not delivered waits on disk."""
+        if error is None or isinstance(error, UnciaError):
+            self._loads.settle(self.bundle.sha256)
         if self.asleep_until is None:
             notify("STOPPING=1")
         for thread in self._threads:
@@ -294,7 +296,12 @@ class Runtime:
             Chore("audits", 60.0, self._audits.end_day_if_over),
             Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
             Chore("the card", CARD_LOOK_S, self._look_at_card),
+            Chore("the bundle", CARD_LOOK_S, self._settle_bundle),
         ]
+
+    def _settle_bundle(self) -> None:
+        if time.monotonic() - self._began_s >= SETTLED_S:
+            self._loads.settle(self.bundle.sha256)
 
     def _look_at_card(self) -> None:
         """Start anew where that mends: with a damaged table; in memory when the card became read-only, and back."""

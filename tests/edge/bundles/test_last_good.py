@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support.bundles import select
 from uncia_contract.errors import BundleError
 from uncia_contract.model.bundle import Bundle, read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, manifest_to_bytes
 from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
 from uncia_contract.npz import write_arrays
-from uncia_edge.bundles.last_good import select_bundle
 from uncia_edge.cli.main import main
 from uncia_edge.scoring.delegate import ChosenClassifier, choose
 
@@ -56,7 +56,7 @@ def refuse(path: Path, bundle: Bundle) -> ChosenClassifier:
 
 def test_a_good_bundle_is_kept(tmp_path: Path) -> None:
     """Its bytes, in the state folder."""
-    select_bundle(STARTER, tmp_path, prove)
+    select(STARTER, tmp_path, prove)
     assert (tmp_path / "bundle" / "last-good.uncia").read_bytes() == STARTER.read_bytes()
 
 
@@ -65,12 +65,12 @@ def test_a_refused_bundle_leaves_the_last_good_one_in_use(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Loudly, and with the reason for the state message."""
-    good = select_bundle(STARTER, tmp_path, prove).bundle
+    good = select(STARTER, tmp_path, prove).bundle
     configured = tmp_path / "new.uncia"
     if damage == "truncated":
         configured.write_bytes(STARTER.read_bytes()[:100_000])
     with caplog.at_level(logging.ERROR):
-        in_use = select_bundle(configured, tmp_path, prove)
+        in_use = select(configured, tmp_path, prove)
     assert (in_use.bundle.sha256, "new.uncia" in str(in_use.refused)) == (good.sha256, True)
     assert "stays in use" in caplog.text
 
@@ -122,10 +122,10 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """With expected and got, in the log; the file that was good is not touched."""
-    good = select_bundle(STARTER, tmp_path, prove).bundle
+    good = select(STARTER, tmp_path, prove).bundle
     packed(tmp_path / "new.uncia", changed(), **described)
     with caplog.at_level(logging.ERROR):
-        in_use = select_bundle(tmp_path / "new.uncia", tmp_path, prove)
+        in_use = select(tmp_path / "new.uncia", tmp_path, prove)
     assert (in_use.bundle.sha256, bool(in_use.refused)) == (good.sha256, True)
     assert re.search(reason, caplog.text)
 
@@ -164,11 +164,11 @@ def test_a_trap_that_is_given_a_bad_bundle_goes_on_deciding(
 def test_without_a_last_good_bundle_the_refusal_stands(tmp_path: Path) -> None:
     """There is nothing to observe with."""
     with pytest.raises(BundleError, match="probes differ"):
-        select_bundle(STARTER, tmp_path, refuse)
+        select(STARTER, tmp_path, refuse)
 
 
 def test_a_refused_bundle_does_not_replace_the_last_good_one(tmp_path: Path) -> None:
     """What is kept has proven itself here."""
     with pytest.raises(BundleError):
-        select_bundle(STARTER, tmp_path, refuse)
-    assert not (tmp_path / "bundle").exists()
+        select(STARTER, tmp_path, refuse)
+    assert not (tmp_path / "bundle" / "last-good.uncia").exists()

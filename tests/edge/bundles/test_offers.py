@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.bundles import bundle_bytes
+from support.bundles import bundle_bytes, select
 from uncia_contract.errors import BundleError
 from uncia_contract.messages.records import BundlePiece
 from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer, read_bundle
 from uncia_edge.bundles.installed import InstalledBundle
-from uncia_edge.bundles.last_good import select_bundle
+from uncia_edge.bundles.loads import Loads
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.scoring.delegate import ChosenClassifier
 
@@ -25,12 +26,12 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.configured.exists():
             self.configured.write_bytes(bundle_bytes(1))
-        self.in_use = select_bundle(self.configured, self.state, accept)
+        self.in_use = select(self.configured, self.state, accept)
         self.refuse, self.tried, self.sent = refuse, 0, 0
         self.installed = InstalledBundle(self.state / "bundle", self.configured)
         self.offers = Offers(
             *(self.state / "bundle", self.in_use.bundle.identity, self.state / "bundle" / "last-good.uncia"),
-            *(self.installed, self.prove),
+            *(self.installed, lambda seal: None, self.prove),
         )
 
     def prove(self, path: Path) -> str | None:
@@ -71,7 +72,7 @@ def test_an_offered_bundle_decides_after_the_next_start(tmp_path: Path) -> None:
     assert again.in_use.bundle.identity == bundle_from_bytes(content).identity
     assert (again.state / "bundle" / "last-good.uncia").read_bytes() == content
     assert sorted(path.name.split("-")[0] for path in (again.state / "bundle").iterdir()) == [
-        "installed", "installed.json", "last",
+        "earlier", "installed", "installed.json", "last", "loads.json",
     ]  # fmt: skip
 
 
@@ -202,7 +203,7 @@ def installed(folder: Path) -> World:
 def test_an_installed_bundle_that_is_refused_later_is_withdrawn(tmp_path: Path) -> None:
     """Another runtime after an update: the configured bundle decides, and the state says why."""
     world = installed(tmp_path)
-    in_use = select_bundle(
+    in_use = select(
         world.configured, world.state, lambda path, b: (refuse if "installed" in path.name else accept)(path, b)
     )
     assert (in_use.bundle.manifest.version, "its probes differ" in str(in_use.refused)) == (1, True)
@@ -214,21 +215,65 @@ def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path
     world = installed(tmp_path)
     for _ in range(2):
         with pytest.raises(SystemExit):
-            select_bundle(world.configured, world.state, crash)
-    in_use = select_bundle(
+            select(world.configured, world.state, crash)
+    in_use = select(
         world.configured, world.state, lambda path, b: (crash if "installed" in path.name else accept)(path, b)
     )
     assert (in_use.bundle.manifest.version, "ended the trap 2 times" in str(in_use.refused)) == (1, True)
 
 
-def test_a_proved_bundle_is_no_longer_counted(tmp_path: Path) -> None:
-    """Power cuts at each start, for years."""
+def test_an_innocent_bundle_survives_power_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At each start, for years: another boot each time."""
     world = installed(tmp_path)
-    select_bundle(world.configured, world.state, accept)
-    for _ in range(4):
-        with pytest.raises(SystemExit):
-            select_bundle(world.configured, world.state, crash)
-    assert select_bundle(world.configured, world.state, accept).bundle.manifest.version == 2
+    loads = Loads(world.state / "bundle")
+    for boot in range(20):
+        monkeypatch.setattr("uncia_edge.bundles.loads.read_clock", lambda boot=boot: SimpleNamespace(boot_id=str(boot)))
+        in_use = select(world.configured, world.state, accept)
+        assert in_use.bundle.manifest.version == 2
+        loads.use(in_use.bundle.sha256)
+
+
+def test_a_bundle_that_ends_the_trap_while_it_scores_is_rolled_back(tmp_path: Path) -> None:
+    """Five times within the same boot; then it is denied, from afar and by hand, whatever comes in between."""
+    world = installed(tmp_path)
+    loads = Loads(world.state / "bundle")
+    for _ in range(5):
+        in_use = select(world.configured, world.state, accept)
+        assert in_use.bundle.manifest.version == 2
+        loads.use(in_use.bundle.sha256)  # and the process ends
+    for _ in range(3):
+        in_use = select(world.configured, world.state, accept)
+        assert in_use.bundle.manifest.version == 1
+        loads.use(in_use.bundle.sha256)
+        loads.settle(in_use.bundle.sha256)
+    again = World(tmp_path)
+    with pytest.raises(BundleError, match=r"ended the trap 5 times after it was loaded; denied until .*loads\.json"):
+        again.send(bundle_bytes(2, b"another"))
+    world.configured.write_bytes(bundle_bytes(2, b"another"))
+    in_use = select(world.configured, world.state, accept)
+    assert (in_use.bundle.manifest.version, "denied" in str(in_use.refused)) == (1, True)
+    assert again.send(bundle_bytes(3, b"mended"))
+
+
+def test_a_configured_bundle_that_ends_the_trap_is_rolled_back(tmp_path: Path) -> None:
+    """To the one that was good before it, which is kept beside it."""
+    world = World(tmp_path)
+    world.configured.write_bytes(bundle_bytes(2, b"by hand"))
+    loads = Loads(world.state / "bundle")
+    for _ in range(5):
+        loads.use(select(world.configured, world.state, accept).bundle.sha256)
+    in_use = select(world.configured, world.state, accept)
+    assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
+
+
+def test_a_trap_without_another_bundle_goes_on_trying(tmp_path: Path) -> None:
+    """It is better than no trap."""
+    world = World(tmp_path)
+    loads = Loads(world.state / "bundle")
+    for _ in range(8):
+        in_use = select(world.configured, world.state, accept)
+        loads.use(in_use.bundle.sha256)
+    assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
 
 
 def test_a_bundle_that_somebody_puts_there_by_hand_wins(tmp_path: Path) -> None:

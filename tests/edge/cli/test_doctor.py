@@ -200,7 +200,7 @@ def test_a_bundle_that_the_trap_would_not_take_has_failed(trap: TrapSettings, tm
     public = Ed25519PrivateKey.generate().public_key()
     (tmp_path / "maker.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     status, detail, remedy = the("bundle", replace(trap, bundle_key=str(tmp_path / "maker.pem")))
-    assert (status, detail.startswith("unsigned: expected a signature"), remedy) == ("failed", True, True)
+    assert (status, "unsigned: expected a signature" in detail, remedy) == ("failed", True, True)
 
 
 def test_a_bundle_that_came_from_afar_is_the_one_that_is_examined(trap: TrapSettings) -> None:

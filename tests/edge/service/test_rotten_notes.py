@@ -38,6 +38,6 @@ def test_a_half_received_bundle_is_forgotten(tmp_path: Path, rot: bytes) -> None
     """The base station offers it again."""
     world, content = World(tmp_path), bundle_bytes(2)
     world.send(content, most=1)
-    [note] = world.installed._folder.glob("*.json")
+    note = world.installed._folder / "offered.json"
     note.write_bytes(rot)
     assert world.send(content)

@@ -39,8 +39,8 @@ class Desk:
         self.applied: list[Overrides] = []
         self.restarts = 0
         self.file = OverrideFile(folder / "overrides.json")
-        offers = Offers(folder / "bundle", BUNDLE, folder / "none", InstalledBundle(folder, folder / "none"), str)
-        self.commands = Commands(TOPICS, self.file, self.applied.append, self.restart, trusted, offers)
+        offers = Offers(folder / "bundle", BUNDLE, folder / "none", InstalledBundle(folder, folder / "none"), id, str)
+        self.commands = Commands(TOPICS, self.file, self.applied.append, self.restart, trusted, offers, lambda keys: 1)
 
     def restart(self) -> None:
         self.restarts += 1

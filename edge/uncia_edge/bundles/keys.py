@@ -1,0 +1,134 @@
+"""Whose signature a trap trusts: an active and a spare key, and the statements that replaced them.
+
+Decides which keys hold. The configured ones hold first. A statement signed by a key that holds names the next two; its
+serial is one more than the last. Statements are kept in the order in which they came, and checked from the configured
+keys on at every start: other keys in trap.toml end an old chain.
+"""
+
+# `cryptography` is imported where a key is configured: it costs a trap 5 MB.
+import hashlib
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from uncia_contract.errors import UNDECODABLE, BundleError, ConfigurationError
+from uncia_contract.files import make_folder, write_durable
+from uncia_contract.messages.records import KeyStatement, SignedKeys
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+_log = logging.getLogger(__name__)
+
+KEYS = "keys.json"
+
+
+class TrustedKeys:
+    """The keys that hold now.
+
+    Args:
+        configured: PEM files with the public halves: the active key, and the spare one where there is one.
+        kept: the file of the statements that replaced them.
+
+    Raises:
+        ConfigurationError: a file is missing, or holds no Ed25519 key.
+    """
+
+    def __init__(self, configured: tuple[Path, ...], kept: Path) -> None:
+        self._kept, self._statements, self.serial = kept, list[SignedKeys](), 0
+        self._names = ", ".join(path.name for path in configured)
+        self._keys = _by_fingerprint([_configured_key(path) for path in configured])
+        for signed in _read_statements(kept):
+            try:
+                self._follow(signed)
+            except BundleError as error:
+                _log.warning("%s: a statement about keys does not follow from bundle_key (%s); ignored", kept, error)
+                break
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the keys that hold, the active one first: 16 hexadecimal digits of the sha256 of each."""
+        return tuple(self._keys)
+
+    def signer(self, signature: bytes, content: bytes) -> str:
+        """The fingerprint of the key that signed the content.
+
+        Raises:
+            BundleError: none that holds.
+        """
+        from cryptography.exceptions import InvalidSignature
+
+        for fingerprint, key in self._keys.items():
+            try:
+                key.verify(signature, content)
+            except InvalidSignature:
+                continue
+            return fingerprint
+        expected = self._names if not self.serial else f"statement {self.serial}"
+        raise BundleError(f"the signature is not by the key of {expected}")
+
+    def replace(self, signed: SignedKeys) -> None:
+        """Trust the keys of a statement in place of these, from now on.
+
+        Raises:
+            BundleError: not signed by a key that holds, no such keys, or not the next serial.
+            OSError: the card cannot be written; nothing has changed.
+        """
+        statements = [*self._statements, signed]
+        before = (self._keys, self._statements, self.serial)
+        self._follow(signed)
+        try:
+            make_folder(self._kept.parent)
+            write_durable(self._kept, msgspec.json.encode(statements))
+        except OSError:
+            self._keys, self._statements, self.serial = before
+            raise
+
+    def _follow(self, signed: SignedKeys) -> None:
+        self.signer(signed.signature, signed.statement)
+        try:
+            stated = msgspec.json.decode(signed.statement, type=KeyStatement)
+        except UNDECODABLE as error:
+            raise BundleError(f"statement about keys: {error}") from error
+        if stated.serial != self.serial + 1:
+            raise BundleError(f"statement about keys {stated.serial}: expected the next one, {self.serial + 1}")
+        keys = [_public_key(pem.encode(), "statement about keys") for pem in (stated.active, stated.spare) if pem]
+        self._keys, self.serial = _by_fingerprint(keys), stated.serial
+        self._statements = [*self._statements, signed]
+
+
+def _read_statements(path: Path) -> list[SignedKeys]:
+    if not path.exists():
+        return []
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[SignedKeys])
+    except (OSError, *UNDECODABLE) as error:
+        _log.error("%s: cannot be read (%s); the configured keys hold until the statements are sent again", path, error)
+        return []
+
+
+def _by_fingerprint(keys: "list[Ed25519PublicKey]") -> "dict[str, Ed25519PublicKey]":
+    return {hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]: key for key in keys}
+
+
+def _configured_key(path: Path) -> "Ed25519PublicKey":
+    try:
+        return _public_key(path.read_bytes(), str(path))
+    except (OSError, BundleError) as error:
+        raise ConfigurationError(f"bundle_key {path}: {error}; expected a PEM file with a public key") from error
+
+
+def _public_key(pem: bytes, what: str) -> "Ed25519PublicKey":
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise BundleError(f"{what}: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise BundleError(f"{what}: expected an Ed25519 key, got {type(key).__name__.lstrip('_')}")
+    return key
