@@ -5,6 +5,7 @@ Decides the order: name, pictures, weights, quantization. What the folder holds 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from uncia_backbones.folder import Progress, clear, write_folder
@@ -20,7 +21,8 @@ from uncia_contract.runs.labels import LabelledPicture
 
 @dataclass(frozen=True)
 class BackboneRequest:
-    """What to quantize: a row of the table, cut and layer, its weights, and how many calibration pictures there are."""
+    """What to quantize: a row of the table, cut and layer, its weights, how many calibration pictures,
+    and the zone of their times that name none."""
 
     backbone: str
     calibration: Path
@@ -29,6 +31,7 @@ class BackboneRequest:
     cut: str | None = None
     weights: str | None = None
     pictures: int = PICTURES
+    zone: tzinfo = UTC
 
 
 def make_backbone(
@@ -51,7 +54,7 @@ def make_backbone(
         raise DataError(f"no layer {request.layer!r}; expected {' or '.join(LAYERS)}")
     row = backbone(request.backbone)
     notes = PictureNotes()
-    labelled = read_data(request.calibration, notes=notes)
+    labelled = read_data(request.calibration, zone=request.zone, notes=notes)
     clear(request.out)
     say(f"building {row.name}" + (f" up to {request.cut}" if request.cut else ""))
     network = row.load(request.weights, request.cut)

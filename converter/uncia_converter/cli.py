@@ -3,11 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from pathlib import Path
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_backbones.registry import BACKBONES, LAYERS
-from uncia_contract.cli.arguments import share, whole
+from uncia_contract.cli.arguments import ZONE_HELP, share, whole, zone
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.messages.records import KeyStatement
@@ -81,6 +82,7 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"
     )
+    command.add_argument("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     command.add_argument("--weights", metavar="W", help="a file of weights, or random:SEED; default: the network's own")
     command.add_argument("--cut", help="end after this stage, such as stage3, where the network has such a cut")
@@ -97,6 +99,7 @@ def _backbone(arguments: argparse.Namespace) -> int:
         cut=arguments.cut,
         weights=arguments.weights,
         pictures=arguments.pictures,
+        zone=arguments.utc_offset,
     )
     description, summed = make_backbone(request, _say, _counter())
     size = (request.out / "backbone.tflite").stat().st_size

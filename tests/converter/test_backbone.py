@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.runs.labels import sequences
+from uncia_converter import backbone
 from uncia_converter.cli import main
 
 ROW = "backbone --backbone efficientnet-lite0 --weights random:1"
@@ -95,6 +97,24 @@ def test_the_contract_loads_the_model(made: Path) -> None:
     interpreter = Interpreter((made / "backbone.tflite").read_bytes())
     [features] = interpreter.run(np.zeros((224, 224, 3), np.uint8), interpreter.outputs)
     assert (interpreter.size, features.shape) == ((224, 224), (1280,))
+
+
+@pytest.mark.parametrize(("zone", "bursts"), [("5", 1), ("0", 2)], ids=["the cameras'", "another"])
+def test_calibration_pictures_are_grouped_in_the_zone_that_is_given(
+    zone: str, bursts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time with an offset and one without, five seconds apart where cameras stand."""
+    for number, time in enumerate(("2026-03-01T10:00:00+05:00", "2026-03-01T10:00:05")):
+        Image.new("RGB", (80, 60)).save(tmp_path / f"{number}.jpg")
+        with (tmp_path / "l.csv").open("a") as rows:
+            rows.write("file,label,location,datetime\n" * (number == 0) + f"{number}.jpg,cat,pass,{time}\n")
+    found: list[int] = []
+    monkeypatch.setattr(backbone, "choose", lambda pictures, *rest: found.append(len(sequences(pictures))))
+    with pytest.raises(AttributeError):  # nothing was chosen
+        main(
+            [*ROW.split(), "--calibration", str(tmp_path / "l.csv"), "--out", str(tmp_path / "x"), "--utc-offset", zone]
+        )
+    assert found == [bursts]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from uncia_contract.model.manifest import Manifest
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.archive import bundle_pair
 from uncia_training.archive.bundle_pair import compare_bundles
+from uncia_training.archive.evaluate import SequenceScore
 from uncia_training.cli.main import main
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
@@ -55,9 +56,9 @@ def compared(monkeypatch: pytest.MonkeyPatch, starter: Bundle) -> Callable[..., 
             def __init__(self, bundle: Bundle, workers: int) -> None:
                 self.scores = next(said)
 
-            def score_sequences(self, bursts: list[Any], progress: Any) -> list[tuple[float, str] | None]:
+            def score_sequences(self, bursts: list[Any], progress: Any) -> list[SequenceScore]:
                 scores = [self.scores[int(burst[0].file.split(".")[0])] for burst in bursts]
-                return [None if one is None else (one, "snow_leopard") for one in scores]
+                return [SequenceScore(one, "snow_leopard") for one in scores]
 
         monkeypatch.setattr(bundle_pair, "Evaluator", Stand)
         return compare_bundles(pictures, starter, starter, 1, lambda step, done, total: None)
@@ -98,6 +99,14 @@ def test_bundles_for_different_animals_are_refused(starter: Bundle) -> None:
     other = replaced(starter, msgspec.structs.replace(starter.manifest, **names))
     with pytest.raises(DataError, match="different labels: snow_leopard and fox"):
         compare_bundles(survey(), starter, other, 1, lambda step, done, total: None)
+
+
+def test_a_frame_that_cannot_be_read_fails_and_its_sequence_counts(tmp_path: Path, starter: Bundle) -> None:
+    """Named once, though both bundles meet it."""
+    Image.new("RGB", (320, 240)).save(tmp_path / "0.jpg")
+    burst = [LabelledPicture(f"{n}.jpg", tmp_path / f"{n}.jpg", "fox", "s") for n in range(2)]
+    report = compare_bundles(burst, starter, starter, 1, lambda step, done, total: None)
+    assert (report["sequences"], [one["file"] for one in report["failures"]]) == (1, ["1.jpg"])
 
 
 @pytest.mark.heavy

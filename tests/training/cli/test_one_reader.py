@@ -23,7 +23,8 @@ from uncia_training.features.backbone_folder import BackboneDescription
 from uncia_training.features.data_pass import pass_over
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
-COMMANDS = ("fit", "compare", "evaluate", "features")
+AGAINST = "evaluate --against"
+COMMANDS = ("fit", "compare", "evaluate", AGAINST, "features")
 
 
 def picture(path: Path, time: str = "", offset: str = "", seed: int = 0) -> None:
@@ -69,9 +70,10 @@ def run(command: str, data: Path, out: Path, bundle: Path, backbone: Path, *more
         "fit": ["--positive", "snow_leopard", "--backbone-dir", str(backbone), "--out", str(out / "run")],
         "compare": ["--positive", "snow_leopard", "--system", "L120", "--repeats", "1", "--out", str(out / "compare")],
         "evaluate": ["--bundle", str(bundle), "--json", str(out / "evaluated.json")],
+        AGAINST: ["--bundle", str(bundle), "--against", str(bundle), "--json", str(out / "evaluated.json")],
         "features": ["--positive", "snow_leopard", "--bundle", str(bundle), "--out", str(out / "f.parquet")],
     }
-    return main([command, "--data", str(data), *own[command], *more])
+    return main([command.split(maxsplit=1)[0], "--data", str(data), *own[command], *more])
 
 
 def evaluated(data: Path, out: Path, bundle: Path, *more: str) -> dict[str, Any]:
@@ -323,8 +325,12 @@ def test_what_a_person_would_count_adds_up(
             "picture)",
         ),
         ("evaluate", "11 pictures found: 10 used (10 without a usable time), 1 failed (named above), 0 left out"),
+        (
+            AGAINST,
+            "11 pictures found: 1 used (1 without a usable time), 1 failed (named above), 9 left out (9 not needed)",
+        ),
     ],
-    ids=["fit", "compare", "evaluate"],
+    ids=["fit", "compare", "evaluate", AGAINST],
 )
 def test_what_a_command_does_not_use_of_the_test_split_is_told(
     command: str, told: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
@@ -335,7 +341,7 @@ def test_what_a_command_does_not_use_of_the_test_split_is_told(
         picture(tmp_path / f"{number}.jpg", seed=number)
         rows.append(f"{number}.jpg,{('snow_leopard', 'ibex')[number % 2]},{'test' * (number == 8)}")
     (tmp_path / "copy.jpg").write_bytes((tmp_path / "8.jpg").read_bytes())
-    rows += [f"copy.jpg,snow_leopard,{'test' * (command == 'fit')}", "gone.jpg,ibex,"]
+    rows += [f"copy.jpg,snow_leopard,{'test' * (command == 'fit')}", f"gone.jpg,ibex,{'tune' * (command == AGAINST)}"]
     (tmp_path / "l.csv").write_text("\n".join(rows) + "\n")
     assert run(command, tmp_path / "l.csv", tmp_path, bundle, backbone) == 0
     said = capsys.readouterr()

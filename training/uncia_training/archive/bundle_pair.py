@@ -7,11 +7,14 @@ else all; of these the ones that both bundles could read. Differences are paired
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
-from uncia_training.archive.evaluate import Evaluator
+from uncia_training.archive.evaluate import Evaluator, SequenceScore
 from uncia_training.archive.evaluate_figures import dealt_of
+from uncia_training.datasets.pictures import require_readable
 from uncia_training.fitting.metrics import NAMES, Figures, figures
 
 Progress = Callable[[str, int, int], None]
@@ -30,20 +33,20 @@ def compare_bundles(
     if set(positive) != set(new.manifest.positive_labels):
         named = [", ".join(one.manifest.positive_labels) for one in (old, new)]
         raise DataError(f"the bundles look for different labels: {named[0]} and {named[1]}; expected the same")
-    held_out = [picture for picture in pictures if picture.never_learnt]
-    bursts = sequences(held_out or pictures)
+    bursts = sequences(compared(pictures))
     both = {name: _scores(bundle, bursts, workers, name, progress) for name, bundle in ((OLD, old), (NEW, new))}
-    read = [number for number in range(len(bursts)) if None not in (both[OLD][number], both[NEW][number])]
-    if not read:
-        raise DataError(f"none of {len(bursts)} sequences can be read")
+    failures = {one.file: one for said in both.values() for score in said for one in score.failures}
+    read = [number for number, pair in enumerate(zip(*both.values(), strict=True)) if _is_read(pair)]
+    require_readable(len(read), list(failures.values()))
     kept = [bursts[number] for number in read]
-    scores = {name: [float(found[number] or 0.0) for number in read] for name, found in both.items()}
+    scores = {name: [said[number].confidence or 0.0 for number in read] for name, said in both.items()}
     thresholds = {OLD: old.manifest.decision_rule.threshold, NEW: new.manifest.decision_rule.threshold}
     found = {name: figures(dealt_of(kept, scores[name], positive), thresholds[name]) for name in scores}
     return {
         "sequences": len(kept),
         "unreadable": len(bursts) - len(kept),
-        "never_learnt_from": bool(held_out),
+        "never_learnt_from": all(picture.never_learnt for burst in bursts for picture in burst),
+        "failures": msgspec.to_builtins(list(failures.values())),
         **{name: {"threshold": thresholds[name], **found[name].as_dict()} for name in found},
         "new_exceeds_by": _differences(found[NEW], found[OLD]),
         "changed": [
@@ -54,12 +57,20 @@ def compare_bundles(
     }
 
 
+def compared(pictures: Sequence[LabelledPicture]) -> Sequence[LabelledPicture]:
+    """Those of split `test` and `tune` where there are any, else all."""
+    return [picture for picture in pictures if picture.never_learnt] or pictures
+
+
 def _scores(
     bundle: Bundle, bursts: Sequence[Sequence[LabelledPicture]], workers: int, name: str, progress: Progress
-) -> list[float | None]:
+) -> list[SequenceScore]:
     step = f"sequences by the {name} bundle"
-    found = Evaluator(bundle, workers).score_sequences(bursts, lambda done, total: progress(step, done, total))
-    return [None if one is None else one[0] for one in found]
+    return Evaluator(bundle, workers).score_sequences(bursts, lambda done, total: progress(step, done, total))
+
+
+def _is_read(pair: Sequence[SequenceScore]) -> bool:
+    return all(one.confidence is not None for one in pair)
 
 
 def _differences(one: Figures, other: Figures) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Decides what is counted: pictures as a whole (no regions, no bursts), and sequen
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,18 @@ from uncia_training.parallel import PerThread, parallel_map
 
 Progress = Callable[[str, int, int], None]
 IMAGE_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class SequenceScore:
+    """Confidence and label of a sequence's verdict, as the trap gives them, and the frames that could not be used.
+
+    `confidence` is None where no frame could.
+    """
+
+    confidence: float | None
+    label: str
+    failures: tuple[PictureFailure, ...] = ()
 
 
 class Evaluator:
@@ -86,14 +99,14 @@ class Evaluator:
         bursts = sequences(pictures)
         verdicts = self.score_sequences(bursts, progress)
         return [
-            Said(burst, found[0], _most([lights[one.file] for one in burst if one.file in lights]), found[1])
+            Said(burst, found.confidence, _most([lights[one.file] for one in burst if one.file in lights]), found.label)
             for burst, found in zip(bursts, verdicts, strict=True)
-            if found is not None
+            if found.confidence is not None
         ]
 
     def score_sequences(
         self, bursts: Sequence[Sequence[LabelledPicture]], progress: Callable[[int, int], None]
-    ) -> list[tuple[float, str] | None]:
+    ) -> list[SequenceScore]:
         """What `score_sequence` says of each."""
         return self._all(self.score_sequence, bursts, progress)
 
@@ -117,11 +130,15 @@ class Evaluator:
             label = max(score.labels, key=score.labels.__getitem__)
         return Said((picture,), float(score), light_of(image), label)
 
-    def score_sequence(self, burst: Sequence[LabelledPicture]) -> tuple[float, str] | None:
-        """Confidence and label of a sequence's verdict, as the trap gives them; None where no frame can be read."""
+    def score_sequence(self, burst: Sequence[LabelledPicture]) -> SequenceScore:
+        """What the trap would say of a sequence, every frame scored."""
         readers = [partial(read_picture, picture) for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True, boxes=boxes_of(burst))
-        return None if verdict is None else (verdict.decision.confidence, verdict.label)
+        if verdict is None:
+            unread = (self._picture(picture) for picture in burst)
+            return SequenceScore(None, "", tuple(one for one in unread if isinstance(one, PictureFailure)))
+        failures = (PictureFailure(burst[index].file, reason) for index, reason in verdict.failures.items())
+        return SequenceScore(verdict.decision.confidence, verdict.label, tuple(failures))
 
 
 def _most(lights: Sequence[Light]) -> Light:

@@ -52,18 +52,12 @@ def print_warnings(warnings: Sequence[str], failures: Sequence[tuple[str, str]])
         print(line, file=sys.stderr)
 
 
-def name_folders(notes: PictureNotes) -> int:
-    """Names the folders that could not be listed; the exit code, 1 where there are any."""
+def print_sum(summed: PictureSum, notes: PictureNotes) -> int:
+    """Names the folders that could not be listed, then prints the sum; the exit code, 1 where there are such."""
     for line in notes.unreadable:
         print(line, file=sys.stderr)
-    return 1 if notes.unreadable else 0
-
-
-def print_sum(summed: PictureSum, notes: PictureNotes) -> int:
-    """Names the folders that could not be listed, then prints the sum; the exit code."""
-    code = name_folders(notes)
     print(*summed.lines(), sep="\n")
-    return code
+    return 1 if notes.unreadable else 0
 
 
 def read_data_set(

@@ -9,8 +9,9 @@ from typing import Any
 
 from uncia_contract.files import storage_errors
 from uncia_contract.model.bundle import Bundle, read_bundle
+from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.pictures.picture_sum import PictureNotes
-from uncia_training.cli.data_set import DATA_HELP, add_reading, name_folders, print_sum, read_data_set
+from uncia_training.cli.data_set import DATA_HELP, add_reading, print_sum, read_data_set
 from uncia_training.cli.fit import figures_line
 from uncia_training.cli.progress import progress_bars
 from uncia_training.fitting.threshold_table import table_lines
@@ -48,8 +49,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     summed = notes.sum_of(len(pictures), (failure["file"] for failure in report["failures"]))
     report["pictures"] = summed.as_json()
     _write(arguments.json, report)
-    for failure in report["failures"]:
-        print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
+    _name_failures(report)
     for name in ("images", "sequences"):
         print(f"{name}: {figures_line(report[name])}")
     _print_sequences(report)
@@ -57,6 +57,11 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     if report["trap_days"] is None:
         print("false alarms a day are not known: not every picture names its location, or a location has no times")
     return print_sum(summed, notes)
+
+
+def _name_failures(report: dict[str, Any]) -> None:
+    for failure in report["failures"]:
+        print(f"{failure['file']}: {failure['reason']}", file=sys.stderr)
 
 
 def _write(path: Path | None, report: dict[str, Any]) -> None:
@@ -67,13 +72,25 @@ def _write(path: Path | None, report: dict[str, Any]) -> None:
 
 def _compare(arguments: argparse.Namespace, old: Bundle) -> int:
     """The bundle and the one in `--against`, on the same sequences."""
-    from uncia_training.archive.bundle_pair import NEW, OLD, compare_bundles
+    from uncia_training.archive.bundle_pair import compare_bundles, compared
 
     new, notes = read_bundle(arguments.against), PictureNotes()
     pictures = read_data_set(arguments, old.manifest.positive_labels, notes, old.manifest.burst_rule)
     with progress_bars() as progress:
         report = compare_bundles(pictures, old, new, os.cpu_count() or 1, progress)
+    used = {picture.file for picture in compared(pictures)}
+    unused = {LeftOut.NOT_NEEDED: [picture.file for picture in pictures if picture.file not in used]}
+    summed = notes.sum_of(len(pictures), (failure["file"] for failure in report["failures"]), unused)
+    report["pictures"] = summed.as_json()
     _write(arguments.json, report)
+    _name_failures(report)
+    _print_pair(arguments, report)
+    return print_sum(summed, notes)
+
+
+def _print_pair(arguments: argparse.Namespace, report: dict[str, Any]) -> None:
+    from uncia_training.archive.bundle_pair import NEW, OLD
+
     if not report["never_learnt_from"]:
         print("no row is of split test or tune: whether a bundle learnt from these pictures is not known")
     print(f"{report['sequences']} sequences by both bundles, {report['unreadable']} that cannot be read")
@@ -88,7 +105,6 @@ def _compare(arguments: argparse.Namespace, old: Bundle) -> int:
     for one in report["changed"]:
         shows = "shows it" if one["positive"] else "shows something else"
         print(f"  changed: {one['files'][0]} ({shows}): {one[OLD]:.3f} to {one[NEW]:.3f}")
-    return name_folders(notes)
 
 
 def _print_sequences(report: dict[str, Any]) -> None:

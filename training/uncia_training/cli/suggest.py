@@ -1,6 +1,7 @@
 """`uncia-train score --suggest`: its arguments."""
 
 import argparse
+from datetime import UTC
 from pathlib import Path
 
 from uncia_contract.cli.arguments import whole
@@ -34,5 +35,6 @@ def suggestions_of(arguments: argparse.Namespace, bundle: Bundle, progress: Prog
         if is_address(address):
             raise DataError(f"--suggest: {address} is an address; expected a folder of this machine")
     check_unlabelled(Path(arguments.out) / SUGGESTIONS)
-    known = read_data(arguments.known) if arguments.known else []
+    zone = arguments.utc_offset or UTC
+    known = read_data(arguments.known, zone=zone) if arguments.known else []
     return Suggestions(Path(arguments.archive).resolve(), bundle, arguments.suggest, known, progress)
