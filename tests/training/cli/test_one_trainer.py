@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,42 @@ def test_the_comparisons_report_says_whose_figures_it_holds(
     assert told.startswith("cross-validated: of heads that did not learn from what they score")
     assert told in (tmp_path / "run" / "report.html").read_text()
     assert read_run(tmp_path / "run" / "systems" / "uncia").training["figures"] == told
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten days of four traps: a goat a day each, every other day a cat or a lynx besides."""
+    folder = tmp_path_factory.mktemp("season")
+    lines = ["file,label,sequence,location,datetime"]
+    for day, trap in product(range(10), range(4)):
+        for kind in ("goat", "cat")[: 1 + (day + trap) % 2]:
+            name = f"{trap}-{day}-{kind}.jpg"
+            Image.fromarray(frame(kind, day % 3, 10 * trap + day)).save(folder / name)
+            label = kind if kind == "goat" or day % 3 else "lynx"
+            lines.append(f"{name},{label},{name},p{trap},2026-03-{day + 1:02}T1{kind == 'cat':d}:00:00")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_fit_keeps_to_the_false_alarms_a_day_that_it_is_given(season: Path, backbone: Path, tmp_path: Path) -> None:
+    """None at all, and one a day of each trap, which allows all: every trap sees one goat a day."""
+    options = ["--positive", "lynx", "--cache", str(tmp_path / "cache"), "--max-false-alarms-per-day"]
+    strict, lax = (
+        read_run(fitted(season, backbone, tmp_path / rate, *options, rate)).training["threshold"] for rate in ("0", "1")
+    )
+    assert (strict["false_alarms"], lax["false_alarms"], lax["recall"]) == (0.0, 1.0, 1.0)
+    assert lax["value"] < strict["value"]
+
+
+def test_a_run_states_the_share_of_positives_that_its_probabilities_are_for(
+    season: Path, backbone: Path, tmp_path: Path
+) -> None:
+    """Of equal classes, two of three are positive; else what was asked for."""
+    options = ["--positive", "lynx", "--cache", str(tmp_path / "cache")]
+    runs = [
+        fitted(season, backbone, tmp_path / str(len(more)), *options, *more) for more in ([], ["--prevalence", "0.1"])
+    ]
+    assert [read_run(one).calibration_prior for one in runs] == [2 / 3, 0.1]
 
 
 def test_each_picture_is_read_and_decoded_once(

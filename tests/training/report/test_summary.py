@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from uncia_training.report.ranking import ranking_lines
 from uncia_training.report.summary import summary
 
 
@@ -52,6 +53,22 @@ def test_it_ranks_by_recall_at_a_stated_rate_and_by_average_precision() -> None:
         in said
     )
     assert "By average precision of sequences: uncia 0.900" in said
+
+
+@pytest.mark.parametrize(
+    ("told_apart", "said"),
+    [
+        ({("a", "b"), ("a", "c")}, "The data tell a from all others."),
+        ({("b", "c")}, "The data cannot tell a from any other."),
+        ({("a", "c"), ("b", "c")}, "The data cannot tell a from b."),
+    ],
+    ids=["the first from all", "the first from none", "the first from one"],
+)
+def test_only_what_is_as_good_as_the_first_is_named(told_apart: set[tuple[str, str]], said: str) -> None:
+    """Of seven systems every pair would fill a page; it is in report.json."""
+    by = ranked(told_apart, "a", "b", "c")
+    content = {**CONTENT, "systems": [system("a"), system("b"), system("c")], "ranking": {"average_precision": by}}
+    assert ranking_lines(content)[0].endswith(said)
 
 
 def test_it_says_which_systems_the_data_cannot_tell_apart() -> None:

@@ -32,11 +32,6 @@ class CompareSettings(LearningSettings):
     systems: tuple[str, ...] = ("all",)
     repeats: int = 2
 
-    @property
-    def positive_share(self) -> float:
-        """The share of positives that probabilities are for."""
-        return self.prevalence or len(self.positive) / len(self.classes)
-
 
 @dataclass(frozen=True, eq=False)
 class SystemScores:

@@ -81,7 +81,7 @@ def leave_run(
         sources=sources_of(pictures, about.sources),
         logit_range=fitted.logit_range,
         regions=key.regions,
-        calibration_prior=settings.prevalence or 0.5,
+        calibration_prior=settings.positive_share,
         notes=tuple(note for note in (threshold.note, *about.notes) if note),
     )
     crops = learnt_rows(learning, key).crops

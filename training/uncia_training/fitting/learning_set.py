@@ -57,6 +57,11 @@ class LearningSettings:
         return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
 
     @property
+    def positive_share(self) -> float:
+        """The share of positives that probabilities are for: without a prevalence, that of equal classes."""
+        return self.prevalence or len(self.positive) / len(self.classes)
+
+    @property
     def recipe(self) -> Recipe:
         """How heads are fitted."""
         return Recipe(self.seed, self.prior)

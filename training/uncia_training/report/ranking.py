@@ -45,7 +45,7 @@ def _pair(name: str, one: str, other: str, systems: Mapping[str, Figures]) -> di
 
 
 def ranking_lines(content: Content) -> list[str]:
-    """Sentences of a report: by each figure the systems from the best on, and which the data cannot tell apart."""
+    """Sentences of a report: by each figure the systems from the best on, and which may be as good as the best."""
     sequences = content["systems"][0]["sequences"]
     negatives = sequences["n"] - sequences["positives"]
     lines = []
@@ -59,14 +59,12 @@ def ranking_lines(content: Content) -> list[str]:
 
 
 def _told(systems: list[Content], pairs: list[Content]) -> str:
-    """Of each system, those below it that the data cannot tell it from."""
-    if all(one["told_apart"] for one in pairs):
-        return "The data tell all of them apart."
+    """From which others the data cannot tell the first system; every pair is in the JSON."""
+    first = systems[0]["name"]
+    equal = [one["other"] for one in pairs if one["one"] == first and not one["told_apart"]]
     if not any(one["told_apart"] for one in pairs):
         return "The data cannot tell any two of them apart."
-    equal = {
-        system["name"]: [one["other"] for one in pairs if one["one"] == system["name"] and not one["told_apart"]]
-        for system in systems
-    }
-    parts = [f"{name} from {', '.join(others)}" for name, others in equal.items() if others]
-    return f"The data cannot tell {'; nor '.join(parts)}."
+    if not equal:
+        return f"The data tell {first} from all others."
+    others = "any other" if len(equal) == len(systems) - 1 else ", ".join(equal)
+    return f"The data cannot tell {first} from {others}."
