@@ -198,6 +198,28 @@ def parquet_run(data: Path, backbone: Path, run: Path, tmp_path_factory: pytest.
     return folder / "run"
 
 
+def test_fit_parquet_ends_with_the_sum_of_its_pictures(
+    data: Path, backbone: Path, run: Path, parquet_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two test bursts are not learnt from, and a picture that is new since has no features."""
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    rows = (data / "labels.csv").read_text().splitlines()
+    more = [rows[0], *(f"{data}/{row}" for row in rows[1:]), "broken.jpg,goat,,,,"]
+    (tmp_path / "labels.csv").write_text("\n".join([*more, f"{data / 'new.jpg'},goat,,,,"]) + "\n")
+    source = ["--backbone-dir", str(backbone), "--positive", "cat"]
+    (tmp_path / "first.csv").write_text("\n".join(more) + "\n")
+    table = str(tmp_path / "f.parquet")
+    assert main(["features", *source, "--data", str(tmp_path / "first.csv"), "--out", table]) == 0
+    capsys.readouterr()
+    given = ["--data", str(tmp_path / "labels.csv"), "--c", "0.01", "--out", str(tmp_path / "run")]
+    assert main(["fit-parquet", table, *source, *given]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == (
+        "38 pictures found: 30 used, 1 failed (named above), 7 left out (6 of split test or tune, 1 not needed)"
+    )
+    assert said.err.count("broken.jpg: ") == 1
+
+
 def scores(bundle: Path, data: Path) -> list[float]:
     """Of the test burst's and one more burst's frames, by the trap's classifier."""
     classifier = Classifier(read_bundle(bundle))

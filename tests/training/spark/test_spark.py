@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.contract.archive.test_neighbours import ANIMAL, camera, view
 from tests.contract.pictures.render_card import LINES, SUM, card, close
 
@@ -25,6 +26,7 @@ from uncia_contract.archive.visits import archive_of
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.model.heads import head_from_bytes
+from uncia_contract.runs.run_folder import read_run
 from uncia_training.cli.main import main
 from uncia_training.datasets.storage import archive_at
 from uncia_training.features.feature_network import network_of_bundle
@@ -233,6 +235,27 @@ def test_both_engines_heads_from_the_command_line_agree(commands: Callable[..., 
     features = read_rows(tmp_path / "f.parquet", [positive])[0]
     ours, theirs = (head.probabilities(features) for head in heads)
     assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(ours[:, 1])
+
+
+def test_fit_parquet_by_spark_leaves_a_run(commands: Callable[..., int], tmp_path: Path) -> None:
+    """With the local engine's head, to Spark ML's tolerance; its figures and all else are the trainer's own."""
+    backbone = Path(__file__).parents[2] / "fixtures" / "release-0.1" / "workstation" / "backbone"
+    for number, kind in enumerate(("cat", "goat") * 8):
+        cells = np.random.default_rng(number).integers(0, 160, (6, 8, 3), dtype=np.uint8)
+        cells[:, :, 0] += 90 * (kind == "cat")
+        (tmp_path / "data" / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(cells).resize((160, 120)).save(tmp_path / "data" / kind / f"{number}.jpg")
+    given = ("--data", tmp_path / "data", "--positive", "cat", "--backbone-dir", backbone)
+    assert commands("features", *given, "--out", tmp_path / "f.parquet") == 0
+    runs = []
+    for engine in ("local", "spark"):
+        out = tmp_path / engine
+        assert commands("fit-parquet", tmp_path / "f.parquet", *given, "--engine", engine, "--out", out) == 0
+        runs.append((read_run(out), head_from_bytes((out / "head.npz").read_bytes())))
+    features = read_rows(str(tmp_path / "f.parquet"), ["cat"])[0]
+    ours, theirs = (head.probabilities(features) for _, head in runs)
+    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(ours[:, 1])
+    assert runs[0][0].metrics == runs[1][0].metrics
 
 
 def test_without_java_one_line_says_what_to_install(

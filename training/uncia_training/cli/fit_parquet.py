@@ -1,17 +1,23 @@
 """`uncia-train fit-parquet`: its arguments, and what it prints and leaves."""
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.model.heads import head_to_bytes
+from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.pictures.picture_sum import PictureNotes
-from uncia_training.cli.data_set import add_reading, read_data_set
+from uncia_contract.runs.labels import LabelledPicture
+from uncia_training.cli.data_set import add_reading, print_sum, print_warnings, read_data_set
 from uncia_training.cli.fit import print_run
 from uncia_training.spark.session import add_spark
+
+if TYPE_CHECKING:
+    from uncia_training.fitting.learning_set import LearningSet
 
 
 def add_fit_parquet(command: argparse.ArgumentParser) -> None:
@@ -65,10 +71,26 @@ def run_fit_parquet(arguments: argparse.Namespace) -> int:
 
 def _leave_run(arguments: argparse.Namespace, positive: tuple[str, ...], linear: Any) -> int:
     from uncia_training.fitting.fit import FitSettings
-    from uncia_training.fitting.parquet_fit import fit_parquet_to_folder
+    from uncia_training.fitting.parquet_fit import fit_parquet_to_folder, without_features
 
     settings = FitSettings(positive=positive, cache=arguments.out, name=arguments.name)
-    pictures = read_data_set(arguments, positive, PictureNotes())
+    notes = PictureNotes()
+    pictures = read_data_set(arguments, positive, notes)
     features, folder, c, out = arguments.features, arguments.backbone_dir, arguments.c, arguments.out
-    print_run(fit_parquet_to_folder(features, pictures, folder, settings, c, out, linear), out)
-    return 0
+    run, learning = fit_parquet_to_folder(features, pictures, folder, settings, c, out, linear)
+    failed = without_features(features)
+    print_warnings((), list(failed.items()))
+    print_run(run, out)
+    return print_sum(notes.sum_of(len(pictures), *_unused(pictures, learning, failed)), notes)
+
+
+def _unused(
+    pictures: Sequence[LabelledPicture], learning: "LearningSet", failed: Mapping[str, str]
+) -> tuple[set[str], dict[LeftOut, list[str]]]:
+    """Files of these without features for a failure, and those that are left out."""
+    used = {picture.file for picture in learning.inspection.pictures}
+    rest = [picture for picture in pictures if picture.file not in used | failed.keys()]
+    return {picture.file for picture in pictures if picture.file in failed}, {
+        LeftOut.NEVER_LEARNT: [picture.file for picture in rest if picture.never_learnt],
+        LeftOut.NOT_NEEDED: [picture.file for picture in rest if not picture.never_learnt],
+    }

@@ -29,7 +29,7 @@ from uncia_training.features.feature_network import network_of_backbone
 from uncia_training.features.feature_table import BOX, TEXTS
 from uncia_training.fitting.fit import About, FitSettings, bundle_name, held_out_figures, learnt_rows, leave_run
 from uncia_training.fitting.head_fit import REFERENCE_FEATURES, FitKey, fit_head
-from uncia_training.fitting.learning_set import learning_set, rows_of
+from uncia_training.fitting.learning_set import LearningSet, learning_set, rows_of
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
 
 OTHER_NETWORK = 0.05  # of the features' mean size; integer kernels of two processors differ by a thousandth
@@ -98,7 +98,7 @@ def fit_parquet_to_folder(
     c: float,
     out: Path,
     final: Linear | None = None,
-) -> Run:
+) -> tuple[Run, LearningSet]:
     """Leaves the run of a head with that penalty, as `fit` leaves one.
 
     Args:
@@ -131,7 +131,15 @@ def fit_parquet_to_folder(
         train = learnt_rows(learning, key)
         fitted = fit_head(train, replace(settings.recipe, strengths=strengths), final)
     about = About(settings.name or bundle_name(settings.positive), held_out_figures(train, fitted))
-    return leave_run(out, learning, key, fitted, backbone, about)
+    return leave_run(out, learning, key, fitted, backbone, about), learning
+
+
+def without_features(path: str) -> dict[str, str]:
+    """The pictures that `uncia-train features` could not use, and why."""
+    import pyarrow.dataset as ds
+
+    failed = ds.dataset(path, format="parquet").to_table(["file", "failure"], filter=~ds.field("failure").is_null())
+    return dict(zip(failed["file"].to_pylist(), failed["failure"].to_pylist(), strict=True))
 
 
 def _crops(
