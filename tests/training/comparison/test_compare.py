@@ -101,6 +101,24 @@ def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monk
     assert len(seen) == 1
 
 
+def test_pictures_of_never_learnt_are_scored_and_not_learnt_from(data, tmp_path, capsys):
+    """Figures and penalties are as without them; the study and the sum have them."""
+    more = tmp_path / "more"
+    more.mkdir()
+    rows = ["file,label,sequence,split"]
+    for number, label in enumerate(("cat", "cat", "dog", "dog")):
+        shutil.copy(data / f"{label}{number}.jpg", more / f"new{number}.jpg")
+        Image.open(more / f"new{number}.jpg").transpose(Image.Transpose.ROTATE_180).save(more / f"new{number}.jpg")
+        rows.append(f"new{number}.jpg,{label},new {label},train")
+    (more / "tune.csv").write_text("\n".join(rows))
+    alone = run(data, tmp_path / "alone")
+    content = run(data, tmp_path / "run", "--never-learnt", str(more / "tune.csv"))
+    kept = ("frames", "sequences", "penalties", "locations")
+    assert [content["systems"][0][name] for name in kept] == [alone["systems"][0][name] for name in kept]
+    assert (content["study"]["sequences"], content["study"]["positives"], alone["study"]) == (2, 1, None)
+    assert "30 pictures found: 28 used" in capsys.readouterr().out
+
+
 def test_random_split_is_printed_beside(data, tmp_path):
     """What leakage would have claimed stands beside the honest figure."""
     content = run(data, tmp_path / "run", "--split", "random")

@@ -38,7 +38,7 @@ def recall_at(rate: float, scores: np.ndarray) -> float:
 def test_a_curve_has_the_recall_of_the_table_at_its_rate() -> None:
     """At 1 and at 10 % false alarms, in both deals."""
     one = dealt(1)
-    for (_, recall), scores in zip(plots._recalls(one, np.array([0.01, 0.1])), one.scores, strict=True):
+    for (_, recall), scores in zip(plots.recalls(one, np.array([0.01, 0.1])), one.scores, strict=True):
         assert recall.tolist() == [recall_at(rate, scores) for rate in (0.01, 0.1)]
 
 

@@ -11,6 +11,7 @@ from uncia_backbones.quantization.calibration import PICTURES
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.pictures.picture_sum import PictureNotes
+from uncia_contract.runs.labels import LabelledPicture
 from uncia_training.cli.data_set import (
     DATA_HELP,
     add_reading,
@@ -50,6 +51,8 @@ def add_compare(command: argparse.ArgumentParser) -> None:
     add_trainer(command)
     add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
+    add("--never-learnt", type=Path, action="append", metavar="PATH",
+        help="pictures that no head learns from: frames are set against sequences on them; repeatable")  # fmt: skip
     add_reading(command)
     command.set_defaults(run=run_compare)
 
@@ -77,7 +80,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
         prevalence=arguments.prevalence,
     )
     notes = PictureNotes()
-    pictures = read_data_set(arguments, settings.positive, notes)
+    pictures = _pictures(arguments, settings.positive, notes)
     sources = read_sources(arguments.sources)
     try:
         with progress_bars() as progress:
@@ -93,6 +96,17 @@ def run_compare(arguments: argparse.Namespace) -> int:
         return interrupted(f"the features and fits computed so far are kept in {settings.cache}")
     _print(content, arguments.out, left)
     return print_sum(summed, notes)
+
+
+def _pictures(arguments: argparse.Namespace, positive: Sequence[str], notes: PictureNotes) -> list[LabelledPicture]:
+    """Those of `--data`, and those of `--never-learnt`."""
+    from uncia_contract.datasets.reader import read_data
+    from uncia_training.datasets.never_learnt import beside
+
+    pictures = read_data_set(arguments, positive, notes)
+    for path in arguments.never_learnt or ():
+        pictures = beside(pictures, read_data(path, positive, zone=arguments.utc_offset, notes=notes))
+    return pictures
 
 
 def _check(arguments: argparse.Namespace) -> None:

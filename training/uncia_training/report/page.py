@@ -25,6 +25,7 @@ from uncia_training.report.sections import (
     thresholds,
     warnings,
 )
+from uncia_training.report.sequence_sections import sequence_study
 from uncia_training.report.summary import summary
 from uncia_training.report.writer import speaker
 
@@ -69,6 +70,7 @@ def page(content: dict[str, Any], comparison: Comparison) -> str:
         differences(content),
         leaks(content),
         regions(content),
+        sequence_study(content),
         never_learnt_from(content),
         f'<h2>Curves of sequences</h2><div class="wide plot">{curves(comparison)}</div>',
         "<h2>Thresholds</h2>" + thresholds(content, name),

@@ -20,6 +20,7 @@ from uncia_training.fitting.resampling import FALSE_POSITIVE_RATE, Dealt
 
 OWN, OTHERS, COLUMNS = "#0072B2", "#c4c4c4", 5
 POINTS = 120  # of a curve: a step function on a grid, however many pictures there are
+READ = {"frames": ("#999999", "-"), "maximum": ("#D55E00", "--"), "mean": (OWN, "-")}
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 LEAST_IN_BIN = 5  # fewer pictures say nothing about a share
 STYLES = {"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
@@ -35,7 +36,7 @@ def curves(comparison: Comparison) -> str:
         figure = Figure(figsize=(11, 4.6 * rows + 0.4), layout="constrained")
         above, below = figure.subfigures(2, 1, squeeze=False).flat
         least = 0.5 / max(1, *(int((~one.truth).sum()) for one in dealt.values()))
-        alarms = {name: _recalls(one, np.geomspace(least, 1, POINTS)) for name, one in dealt.items()}
+        alarms = {name: recalls(one, np.geomspace(least, 1, POINTS)) for name, one in dealt.items()}
         _panels(above, alarms, "Recall at each share of false alarms (dotted: 1 %)", "false alarms", "recall")
         for axes in above.axes:
             axes.set(xscale="log", xlim=(least, 1))
@@ -52,13 +53,42 @@ def _held_out(result: Result, comparison: Comparison) -> Dealt:
     return sequences(result.own.repeats, ~comparison.unseen_sequences)
 
 
-def _recalls(dealt: Dealt, rates: NDArray[np.float64]) -> list[Curve]:
+def recalls(dealt: Dealt, rates: NDArray[np.float64]) -> list[Curve]:
     """In each deal the highest recall at no more than each share of false alarms."""
     found = []
     for scores in dealt.scores:
         alarms, recall, _ = roc_curve(dealt.truth, scores, drop_intermediate=False)
         found.append((rates, recall[np.searchsorted(alarms, rates, side="right") - 1]))
     return found
+
+
+def sequence_curves(systems: Sequence[dict[str, Any]]) -> str:
+    """For each system of a study (`sequence_study`) the recall of frames, of highest frames and of means."""
+    with mpl.rc_context(STYLES):
+        return _svg(sequence_figure(systems))
+
+
+def sequence_figure(systems: Sequence[dict[str, Any]]) -> Figure:
+    """The same as a figure: a panel a system, on one pair of axes."""
+    columns = min(4, len(systems))
+    figure = Figure(figsize=(2.75 * columns, 2.6 * ceil(len(systems) / columns) + 0.7), layout="constrained")
+    grid = figure.subplots(ceil(len(systems) / columns), columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(systems) :]:
+        axes.remove()
+    for axes, one in zip(grid.flat, systems, strict=False):
+        for name, (colour, style) in READ.items():
+            curve = one[name]["curve"]
+            axes.plot(curve["false_alarms"], curve["recall"], style, color=colour, linewidth=1.6, label=name)
+        axes.set_title(one["name"], fontsize=10, fontweight="bold")
+        axes.set(xscale="log", ylim=(-0.02, 1.02), xlabel="false alarms")
+        axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:.3g}")
+        axes.tick_params(labelbottom=True)
+        axes.grid(color="#eee")
+        axes.set_axisbelow(True)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("recall")
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    return figure
 
 
 def _precisions(dealt: Dealt) -> list[Curve]:

@@ -34,6 +34,7 @@ from uncia_training.fitting.threshold_table import threshold_table
 from uncia_training.fitting.thresholds import MIN_POSITIVE_SEQUENCES, TARGET_RECALL
 from uncia_training.report.burst_table import never_learnt_from, regions
 from uncia_training.report.ranking import ranking
+from uncia_training.report.sequence_study import sequence_study
 from uncia_training.report.tables import figure
 from uncia_training.run_folder import surroundings
 
@@ -96,6 +97,7 @@ def report(comparison: Comparison, negatives_per_day: float | None = None) -> di
         "ranking": ranking({name: one.sequences for name, one in judged.items()}),
         "regions": regions(comparison),
         "never_learnt_from": never_learnt_from(comparison, rate),
+        "study": sequence_study(comparison),
         "label_errors": label_errors(comparison),
         "warnings": comparison.warnings,
         "failures": msgspec.to_builtins(comparison.failures),
