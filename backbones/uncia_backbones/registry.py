@@ -1,6 +1,7 @@
 """The table of backbones: a new one is one module and one row.
 
-A row's module has `load(weights, cut) -> Network`. It is imported when the row is used, because it brings TensorFlow.
+A row's module has a function `load(weights, cut) -> Network`, or of the name that the row gives. It is imported when
+the row is used, because it brings TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -12,12 +13,13 @@ from uncia_contract.errors import DataError
 
 @dataclass(frozen=True)
 class Backbone:
-    """A row: `module` builds it, `cuts` are the stages after which it may end, `licence` is that of its weights."""
+    """A row: `module.function` builds it, `cuts` are the stages after which it may end, `licence` is of its weights."""
 
     name: str
     module: str
     cuts: tuple[str, ...]
     licence: str
+    function: str = "load"
 
     def load(self, weights: str | None = None, cut: str | None = None) -> Network:
         """The network with its weights.
@@ -31,16 +33,20 @@ class Backbone:
         """
         if cut is not None and cut not in self.cuts:
             raise DataError(f"{self.name}: no cut {cut!r}; expected {' or '.join(self.cuts) or 'none'}")
-        network: Network = import_module(self.module).load(weights, cut)
+        network: Network = getattr(import_module(self.module), self.function)(weights, cut)
         return network
 
 
 _ROWS = (
-    Backbone(
-        name="efficientnet-lite0",
-        module="uncia_backbones.efficientnet_lite0",
-        cuts=(),
-        licence="Apache-2.0 (weights from TensorFlow's TPU models)",
+    *(
+        Backbone(
+            name=f"efficientnet-lite{number}",
+            module="uncia_backbones.efficientnet_lite",
+            cuts=(),
+            licence="Apache-2.0 (weights from TensorFlow's TPU models)",
+            function=f"load_lite{number}",
+        )
+        for number in range(3)
     ),
     Backbone(
         name="resnet50",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from uncia_backbones.efficientnet_lite0 import load
+from uncia_backbones.efficientnet_lite import load_lite0
 from uncia_backbones.flatbuffer import unpack
 from uncia_backbones.quantization.float_runner import FloatRunner
 from uncia_backbones.quantization.linear_equalization import linear_equalized, streams
@@ -23,7 +23,7 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def network(pictures: list[np.ndarray]) -> bytes:
     """Real weights: with random ones all channels are alike."""
-    return calibrated(load().model, "pooled", pictures)
+    return calibrated(load_lite0().model, "pooled", pictures)
 
 
 def spans(model: bytes, tensors: list[int], picture: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uncia_backbones.efficientnet_lite0 import load
+from uncia_backbones.efficientnet_lite import load_lite0
 from uncia_backbones.flatbuffer import operator_name, unpack
 from uncia_backbones.frameworks import keras
 from uncia_backbones.quantization.float_runner import FloatRunner
@@ -22,7 +22,7 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def network(pictures: list[np.ndarray]) -> bytes:
     """Real weights: with random ones all channels are alike."""
-    return calibrated(load().model, "pooled", pictures)
+    return calibrated(load_lite0().model, "pooled", pictures)
 
 
 def highest(model: bytes, picture: np.ndarray) -> np.ndarray:

