@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES) tests))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-arm64 test-faults check format starter demo-bundle bench clean
+.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-resolve test-arm64 test-faults check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -57,6 +57,9 @@ compare-runtimes: $(VENV)/.dev .venv-tflite/.ready ## whether ai-edge-litert and
 	$(BIN)/python scripts/score_runtime.py models/snow-leopard-starter-1.uncia $(DATA)/labels.csv runs/runtimes/litert.npz
 	.venv-tflite/bin/python scripts/score_runtime.py models/snow-leopard-starter-1.uncia $(DATA)/labels.csv runs/runtimes/tflite.npz
 	$(BIN)/python scripts/compare_runtimes.py runs/runtimes/litert.npz runs/runtimes/tflite.npz
+
+test-resolve: $(BIN)/python ## whether the wheel's requirements resolve for aarch64, Python 3.11 to 3.13, from wheels alone (asks the index)
+	$(BIN)/python scripts/resolve_wheels.py
 
 test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in an emulated arm64 userland (root, under 14 minutes)
 	scripts/test-arm64.sh

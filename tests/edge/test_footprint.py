@@ -17,6 +17,15 @@ heavy |= {name for name in sys.modules if name.startswith(("uncia_contract.datas
 print(json.dumps([sorted(heavy), int(status["VmHWM"].split()[0])]))
 """
 
+EVERY_MODULE = """
+import importlib, json, pkgutil
+import numpy, uncia_edge
+found = [name for _, name, _ in pkgutil.walk_packages(uncia_edge.__path__, "uncia_edge.")]
+for name in found:
+    importlib.import_module(name)
+print(json.dumps([len(found), numpy.__version__]))
+"""
+
 
 @pytest.fixture(scope="module")
 def footprint() -> tuple[list[str], int]:
@@ -29,6 +38,16 @@ def footprint() -> tuple[list[str], int]:
 def test_the_trap_imports_nothing_of_the_workstation(footprint: tuple[list[str], int]) -> None:
     """No TensorFlow, Keras, scikit-learn or torch, no reader of data sets, however indirectly."""
     assert footprint[0] == []
+
+
+def test_all_of_the_trap_imports_on_numpy_2() -> None:
+    """Debian 13 has no other; what numpy 2 warns of would be an error."""
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", EVERY_MODULE], capture_output=True, text=True, check=False
+    )
+    assert (told.stderr, told.returncode) == ("", 0)
+    modules, numpy = json.loads(told.stdout)
+    assert (modules > 60, numpy.split(".")[0]) == (True, "2")
 
 
 def test_the_trap_is_small_before_its_first_frame(footprint: tuple[list[str], int]) -> None:
