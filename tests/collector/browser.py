@@ -39,11 +39,13 @@ class Browser:
         driver.set_script_timeout(PATIENCE_S)
 
     def open(self, address: str) -> None:
-        """Go there."""
+        """Go there, and wait until the page and its pictures are there."""
         self.driver.get(address)
+        self.until(lambda: self.run("return document.readyState === 'complete'"))
 
     def follow(self, act: Callable[[], object]) -> None:
-        """Do what leads to another page, and wait until that page and its scripts are there."""
+        """Do what leads to another page once answers count, and wait until that page and its scripts are there."""
+        self.until(lambda: self.run("return document.documentElement.classList.contains('ready')"))
         self.run("document.isTheOldPage = true")
         act()
         self.until(lambda: self.run("return document.readyState === 'complete' && !document.isTheOldPage"))
@@ -118,7 +120,7 @@ def browser():
     options = webdriver.ChromeOptions()
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
-    options.binary_location = CHROMIUM
+    options.binary_location, options.page_load_strategy = CHROMIUM, "eager"  # some tests look while pictures come
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
     yield Browser(driver)
     driver.quit()

@@ -7,8 +7,9 @@ another positive label of the same bundle (`NAMED_ANEW`) corrects the name of a 
 
 import re
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Text, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, Text, func, insert, select, type_coerce, update
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import LABEL_PATTERN, reviews, sequences
@@ -47,21 +48,33 @@ def review(database: Database, key: Key, verdict: str, reviewer: str, now: datet
             raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
 
 
-def undo(database: Database, reviewer: str) -> Key | None:
-    """Take back the reviewer's newest opinion; whose sequence it was, None when there is nothing to take back."""
+def newest_of(connection: Connection, reviewer: str) -> Any:
+    """The reviewer's newest opinion that stands, with its sequence's `started_at`; None without one."""
+    query = (
+        select(reviews, sequences.c.started_at)
+        .join(sequences, (sequences.c.trap == reviews.c.trap) & (sequences.c.id == reviews.c.sequence))
+        .where(*_own(reviewer), reviews.c.undone.is_(False))
+    )
+    return connection.execute(query.order_by(reviews.c.key.desc()).limit(1)).one_or_none()
+
+
+def undo(database: Database, reviewer: str, named: int | None = None) -> Key | None:
+    """Take back the reviewer's opinion with the key `named`, or the newest; the sequence it was of, None without one.
+
+    Two presses of one button name the same opinion: the second takes back nothing more.
+    """
     with database.writing() as connection:
-        newest = (
-            select(reviews.c.key, reviews.c.trap, reviews.c.sequence)
-            .where(reviews.c.reviewer == reviewer, reviews.c.undone.is_(False), reviews.c.observation.is_(None))
-            .order_by(reviews.c.key.desc())
-            .limit(1)
-        )
-        row = connection.execute(newest).one_or_none()
+        opinion = select(reviews).where(*_own(reviewer), reviews.c.key == named)
+        row = newest_of(connection, reviewer) if named is None else connection.execute(opinion).one_or_none()
         if row is None:
             return None
         connection.execute(update(reviews).where(reviews.c.key == row.key).values(undone=True))
         apply_newest_review(connection, (row.trap, row.sequence))
         return row.trap, row.sequence
+
+
+def _own(reviewer: str) -> tuple[ColumnElement[bool], ...]:
+    return reviews.c.reviewer == reviewer, reviews.c.observation.is_(None)
 
 
 def apply_newest_review(connection: Connection, key: Key) -> bool:

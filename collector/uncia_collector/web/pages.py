@@ -15,7 +15,7 @@ from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
 from uncia_collector.catalogue.people import Person
-from uncia_collector.catalogue.review import review, undo
+from uncia_collector.catalogue.review import newest_of, review, undo
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.web.activations import Activations
 from uncia_collector.web.rendering import PageContext
@@ -35,11 +35,12 @@ def show_gallery(request: Request, person: Person) -> Response:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
         known = connection.execute(select(traps.c.trap).order_by(traps.c.trap).limit(MOST_NAMES)).scalars().all()
+        last = newest_of(connection, person.name)
     nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(context, row))]
     return context.render(
         request, person, "gallery.html", nights=nights, shown=shown, filters=filters,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
-        newer=_address(filters, "after", page.newer), states=STATES, known=known,
+        newer=_address(filters, "after", page.newer), states=STATES, known=known, last=last,
         labels=sorted({row.called for row in page.rows} | {*context.settings.labels}),
     )  # fmt: skip
 
@@ -56,10 +57,11 @@ def show_sequence(request: Request, person: Person) -> Response:
         newer, older = gallery.neighbours(connection, row, filters, context.zone)
         opinions = gallery.opinions_of(connection, key)
         survey = gallery.survey_of(connection, row)
+        last = newest_of(connection, person.name)
     record = None if survey else decode(row.record, SequenceRecord)
     activations: Activations = request.app.state.activations
     return context.render(
-        request, person, "sequence.html", row=row, frames=frames, opinions=opinions, filters=filters,
+        request, person, "sequence.html", row=row, frames=frames, opinions=opinions, filters=filters, last=last,
         plot=score_plot(frames, row.threshold, row.confidence), record=record, preview=record and record.preview,
         survey=survey, query=urlencode(filters.query()), newer=newer, older=older, night=_night(context, row),
         labels=_other_labels(context, row), activation=request.query_params.get("activation") == "1",
@@ -79,9 +81,10 @@ def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Re
 
 
 def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Take the last opinion back and show its sequence."""
+    """Take the opinion back that the button named, and show its sequence."""
     context: PageContext = request.app.state.context
-    key = undo(context.database, person.name)
+    named = form.get("opinion", "")
+    key = undo(context.database, person.name, int(named) if named.isdecimal() else None)
     query = _clean_query(form.get("query", ""))
     return RedirectResponse("/" if key is None else f"/sequences/{key[0]}/{key[1]}{query}", 303)
 

@@ -1,6 +1,6 @@
 """What every page shares: database, templates, the station's name and clock."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ class PageContext:
         self._templates = Environment(
             loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True
         )
-        self._templates.filters |= {"clock": self.clock, "day": self.day, "bytes": human_bytes, "span": human_span}
+        self._templates.filters |= {
+            "clock": self.clock,
+            "day": self.day,
+            "minute": self.minute,
+            "bytes": human_bytes,
+            "span": human_span,
+        }
 
     def render(
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
@@ -41,6 +47,11 @@ class PageContext:
     def day(self, moment: datetime) -> str:
         """Time of day at the station."""
         return f"{moment.astimezone(self.zone):%H:%M:%S}"
+
+    def minute(self, moment: datetime) -> str:
+        """Hour and minute at the station; with the date where it was not within the last day."""
+        form = "%H:%M" if abs(datetime.now(UTC) - moment) < timedelta(days=1) else "%Y-%m-%d %H:%M"
+        return f"{moment.astimezone(self.zone):{form}}"
 
     def file(self, path: str) -> Path:
         """A file of the data folder."""

@@ -1,43 +1,95 @@
-// Keys for review and for walking through sequences; every key has a button, so nothing here is needed to work.
+// What every page does: no answer falls on what nobody saw, nothing comes back after a log-out, keys press buttons.
+// Every key has a button, so nothing here is needed to work. Loaded in the head, so that it hears the first press.
 "use strict";
+const byId = (id) => document.getElementById(id);
+
+// #1 After a log-out, and after an answer, Back shows the page as it is now: what the browser kept is never shown.
+addEventListener("pagehide", (event) => { document.documentElement.hidden = event.persisted; });
+addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+// #2 An answer counts when its press began half a second after the picture was there (or cannot come) and half a
+// second after any earlier press that came too soon: a key held down and a second tap wait for ever. One answer a page.
+const SETTLE_MS = 500;
+let openAt = Infinity, pressedAt = null, sent = false, timer;
+document.documentElement.classList.add("scripted");
+addEventListener("pointerdown", (event) => { pressedAt = event.timeStamp; }, true);
+addEventListener("keydown", (event) => {
+  if (!event.repeat) pressedAt = event.timeStamp;
+  else if (event.key === "Enter" || (event.key === " " && !isTyping(event.target))) event.preventDefault();
+}, true);
+
+function settle(from) {
+  openAt = from + SETTLE_MS;
+  document.documentElement.classList.remove("ready");
+  clearTimeout(timer);
+  timer = setTimeout(() => document.documentElement.classList.add("ready"), openAt - performance.now());
+}
+
+addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-answer]")) return;
+  const at = pressedAt ?? event.timeStamp;
+  pressedAt = null;
+  if (!sent && at >= openAt) {
+    sent = true;
+    return;
+  }
+  event.preventDefault();
+  if (sent) return;
+  if (openAt < Infinity) settle(at);
+  const notice = document.querySelector(".wait");
+  if (notice) notice.hidden = false;
+}, true);
+
+addEventListener("DOMContentLoaded", () => {
+  document.querySelector("nav a[aria-current]")?.scrollIntoView({inline: "center", block: "nearest"});
+  const picture = document.querySelector(".frame img");
+  const seen = () => settle(performance.now());
+  if (picture) picture.decode().then(seen, seen);  // one that cannot be shown says so by its text
+  else seen();
+});
+
+// #3 Keys: a Latin letter by what it says (so that Y is Y on a German keyboard), on other layouts by its place.
 const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation"};
-const cards = () => [...document.querySelectorAll(".card")];
-const another = document.getElementById("another");
-document.querySelector("nav a[aria-current]")?.scrollIntoView({inline: "center", block: "nearest"});
+const isTyping = (one) => /^(INPUT|SELECT|TEXTAREA)$/.test(one.tagName);
+
+function keyOf(event) {
+  const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (letter <= "~" || !/^(Key|Digit)/.test(event.code)) return letter;
+  return event.code.replace(/^(Key|Digit)/, "").toLowerCase();
+}
 
 function walk(step) {
-  const all = cards();
-  if (!all.length) return;
+  const all = [...document.querySelectorAll(".card")];
   const at = all.indexOf(document.activeElement);
-  all[Math.max(0, Math.min(all.length - 1, at + step))].focus();
+  all[Math.max(0, Math.min(all.length - 1, at + step))]?.focus();
 }
 
 // While the labels are open, a digit takes one, unless somebody is typing a name.
-function labelled(event, typed) {
-  const button = another?.open && !typed && another.querySelectorAll("[name=label][value]")[event.key - 1];
+function labelled(key, typed) {
+  const another = byId("another");
+  const button = another?.open && !typed && another.querySelectorAll("[name=label][value]")[key - 1];
   if (button) button.click();
   return Boolean(button);
 }
 
-document.addEventListener("keydown", (event) => {
+function act(key, again) {
+  const step = {ArrowRight: 1, j: 1, ArrowLeft: -1, k: -1}[key];
+  if (document.querySelector(".card") && step) walk(step);
+  else if (again) return false;
+  else if (key === "r" && byId("another")) {
+    byId("another").open = true;
+    byId("label").focus();
+  } else if (byId(byKey[key])) {
+    byId(byKey[key]).click();
+  } else return false;
+  return true;
+}
+
+addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
-  if (event.key === "Escape") {
+  const key = keyOf(event), typing = isTyping(event.target);
+  if (key === "Escape") {
     if (typing) event.target.blur();
-    if (another) another.open = false;
-  } else if (labelled(event, typing && event.target.value)) {
-    event.preventDefault();
-  } else if (typing) {
-    return;
-  } else if (event.key === "r" && another) {
-    event.preventDefault();
-    another.open = true;
-    document.getElementById("label").focus();
-  } else if (document.getElementById(byKey[event.key])) {
-    event.preventDefault();
-    document.getElementById(byKey[event.key]).click();
-  } else if (cards().length && ["ArrowRight", "j", "ArrowLeft", "k"].includes(event.key)) {
-    event.preventDefault();
-    walk(["ArrowRight", "j"].includes(event.key) ? 1 : -1);
-  }
+    if (byId("another")) byId("another").open = false;
+  } else if ((!event.repeat && labelled(key, typing && event.target.value)) || (!typing && act(key, event.repeat))) event.preventDefault();
 });
