@@ -14,6 +14,9 @@ from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import COOKIE, set_cookie, small_form
 from uncia_contract.errors import ConfigurationError
 
+# Browsers obey it over HTTPS only; over HTTP the pages reload themselves when Back shows them (static/uncia.js #1).
+CLEARED = {"clear-site-data": '"cache", "cookies", "storage"'}
+
 
 def show_login(request: Request) -> Response:
     """The form."""
@@ -45,7 +48,7 @@ def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> 
     """Log somebody out."""
     people: People = request.app.state.people
     people.log_out(request.cookies.get(COOKIE, ""))
-    response = RedirectResponse("/login", 303)
+    response = RedirectResponse("/login", 303, CLEARED)
     response.delete_cookie(COOKIE)
     return response
 

@@ -142,13 +142,13 @@ def test_password_is_kept_as_argon2id_only(as_role, stored):
 
 
 def test_logging_out_ends_the_session(as_role):
-    """A stolen cookie is worth nothing afterwards."""
+    """A stolen cookie is worth nothing afterwards, and the browser is told to forget what it keeps."""
     client = as_role("viewer")
     token = client.cookies["uncia"]
-    client.post("/logout", data={"csrf": csrf_of(client)})
+    answer = client.post("/logout", data={"csrf": csrf_of(client)})
     client.cookies.set("uncia", token)
 
-    assert client.get("/").status_code == 303
+    assert client.get("/").status_code == 303 and '"cache"' in answer.headers["clear-site-data"]
 
 
 def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, as_role):
