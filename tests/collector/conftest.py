@@ -86,6 +86,7 @@ class SentSequence:
     region: tuple[float, float, float, float] = (0.1, 0.2, 0.5, 0.5)
     label: str = "snow_leopard"
     probabilities: dict[str, float] | None = None
+    test: bool = False
 
     @property
     def record(self) -> SequenceRecord:
@@ -120,6 +121,7 @@ class SentSequence:
             audit=self.audit,
             preview=self.preview,
             probabilities=self.probabilities or UNSET,
+            test=self.test,
         )
 
     def record_message(self) -> RawMessage:

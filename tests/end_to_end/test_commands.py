@@ -91,6 +91,15 @@ def test_a_trap_is_asked_and_answers(base: Base, trap: Runtime, capsys: pytest.C
     assert "nothing is not here any more" in told
 
 
+def test_a_test_sighting_is_asked_for_from_the_base_station(
+    base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The trap says what it will do; `tests/end_to_end/test_trial.py` shows that it does."""
+    assert base.ask("try") == 0
+    assert "the next burst is sent as a test, whatever its verdict" in capsys.readouterr().out
+    assert trap._trial.is_wanted
+
+
 def test_frames_that_the_budget_holds_back_can_be_asked_for(base: Base, trap: Runtime) -> None:
     """They are next in line."""
     trap.outbox.add(make_record("s1", [b"x" * 9]), write_frames(base.folder / "spool", [b"x" * 9]))

@@ -3,7 +3,7 @@
 Decides the filters and their *walks*: sets of conditions that exclude each other, each answered by walking one index
 in the order of time. Their rows merged are the page. So a filter that few of a million sequences pass costs what a
 common one does (`benchmarks/collector_gallery.py`):
-#1 one trap, audits and unfinished ones are few: one walk, the other filters tested on the index's own columns;
+#1 one trap, audits, tests and unfinished ones are few: one walk, the other filters tested on the index's own columns;
 #2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
 #3 a lower score lets most pass: tested during the walk.
 """
@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func
 from uncia_collector.catalogue.schema import BANDS, STANDINGS, sequences
 from uncia_contract.errors import DataError
 
-STATES = ("", "open", "doubtful", "confirmed", "rejected", "relabelled", "audit", "incomplete")
+STATES = ("", "open", "doubtful", "confirmed", "rejected", "relabelled", "audit", "test", "incomplete")
 DOUBTFUL = (0.35, 0.75)
 MOST_WALKS = 60
 _STANDINGS = {"open": ("open",), "doubtful": ("open", "passed")} | {s: (s,) for s in STANDINGS[2:]}
@@ -64,7 +64,7 @@ class Filters:
     def walks(self, zone: tzinfo) -> list[Walk]:
         """Conditions of each walk, as SQL; days begin at noon, so that a night is one day."""
         window = self._window(zone)
-        if self.trap or self.state in {"audit", "incomplete"}:
+        if self.trap or self.state in {"audit", "test", "incomplete"}:
             return [[*window, *self._few(), *self._tried()]]  # #1
         standings = _STANDINGS.get(self.state)
         bands = self._bands()
@@ -84,10 +84,12 @@ class Filters:
         return found
 
     def _few(self) -> Walk:
-        """One trap's, or audits or unfinished ones, whichever are fewer; the trap is then tested on their index."""
+        """One trap's, or audits, tests or unfinished ones, whichever are fewer; the trap is tested on it."""
         flags: dict[str, ColumnElement[bool]] = {
-            "audit": sequences.c.audit.is_(True), "incomplete": sequences.c.completed_at.is_(None),
-        }  # fmt: skip
+            "audit": sequences.c.audit.is_(True),
+            "test": sequences.c.test.is_(True),
+            "incomplete": sequences.c.completed_at.is_(None),
+        }
         if self.state not in flags:
             return [sequences.c.trap == self.trap]
         return [flags[self.state]] + ([func.coalesce(sequences.c.trap, "") == self.trap] if self.trap else [])

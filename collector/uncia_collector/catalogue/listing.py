@@ -56,6 +56,7 @@ def _listed(row: Any, files: list[Any]) -> dict[str, Any]:
         "positive": row.positive,
         "label": row.label,
         "probabilities": row.probabilities,
+        "test": row.test,
         "complete": row.completed_at is not None,
         "files": [{name: getattr(file, name) for name in ("n", "name", "sha256", "size", "path")} for file in files],
     }

@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 from sqlalchemy.types import TypeDecorator
@@ -93,10 +94,11 @@ sequences = Table(
     Column("confidence", Float, nullable=False),
     Column("upper_bound", Boolean, nullable=False),
     Column("threshold", Float, nullable=False),
-    Column("positive", Boolean, nullable=False),
+    Column("positive", Boolean, nullable=False),  # a sighting; a test is none until a person says so
     Column("label", String(255), nullable=False),  # the likeliest positive one
     Column("probabilities", LabelProbabilities),  # only where the bundle has several positive labels
     Column("audit", Boolean, nullable=False),
+    Column("test", Boolean, nullable=False, default=False, server_default=false()),  # asked for by somebody
     Column("historical", Boolean, nullable=False),
     Column("clock_synchronised", Boolean, nullable=False),
     Column("clock_source", String(8), nullable=False),
@@ -120,6 +122,7 @@ sequences = Table(
     Index(
         "sequences_audit", *_IN_TIME, *_TRIED, sqlite_where=text("audit IS 1"), postgresql_where=text("audit IS true")
     ),
+    Index("sequences_test", *_IN_TIME, *_TRIED, sqlite_where=text("test IS 1"), postgresql_where=text("test IS true")),
     Index("sequences_incomplete", *_IN_TIME, *_TRIED, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
 )
 

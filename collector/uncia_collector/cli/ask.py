@@ -11,7 +11,7 @@ from uncia_contract.errors import UNDECODABLE, BrokerError, DataError
 from uncia_contract.messages.records import Command, Reply, SignedKeys
 from uncia_contract.messages.topics import Topics
 
-QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1, "replace-keys": 1}
+QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1, "replace-keys": 1, "try": 0}
 
 
 def add_ask(command: argparse.ArgumentParser) -> None:
@@ -52,6 +52,8 @@ def _ask(client: CommandClient, question: str, words: list[str]) -> Reply:
             return client.request(Command("replace_keys", keys=_signed_keys(Path(words[0]))))
         case "restart":
             return client.request(Command("restart"))
+        case "try":
+            return client.request(Command("try"))
     return client.request(Command("ping"))
 
 

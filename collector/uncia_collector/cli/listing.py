@@ -29,7 +29,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _line(row: dict[str, object]) -> str:
-    verdict = "positive" if row["positive"] else "negative"
+    verdict = "test" if row["test"] else "positive" if row["positive"] else "negative"
     complete = "" if row["complete"] else f"  ({len(list(row['files']))} of {row['frames']} frames here)"  # type: ignore[call-overload]
     return (
         f"{str(row['started_at'])[:19]:20} {row['trap']!s:16} {row['id']!s:24} {row['frames']!s:>6} "

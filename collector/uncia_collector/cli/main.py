@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   uncia-collect user add anara --role reviewer --config collector.toml
   uncia-collect deployments deployments.csv --config collector.toml
   uncia-collect ask ridge-01 ping --config collector.toml    is it there?
+  uncia-collect ask ridge-01 try --config collector.toml     the next burst is sent as a test
   uncia-collect ask ridge-01 send-frames SEQUENCE --config collector.toml    now, past its budget
   uncia-collect ask ridge-01 set threshold 0.8 --config collector.toml    or budget_bytes
   uncia-collect ask ridge-01 offer-bundle better-2.uncia --config collector.toml
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add_export(add("export", "write the catalogue for other programs"))
     add_user(add("user", "who may log in to the page"))
     add_deployments(add("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
-    add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle"))
+    add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, try"))
     add_import(add("import", "take in a survey of others (Camtrap DP package)"))
     return parser
 

@@ -3,6 +3,7 @@
 Decides how our words become the standard's: #1 each sequence is one event with a machine's and, once reviewed, a
 person's observation; #2 each scored frame is a media observation whose box is the region that was scored; #3 what the
 model rejected is a blank, so that effort is known; #4 sequences outside every deployment are left out and counted;
+#6 a test sighting is the setting up of the camera and, until a person says otherwise, unclassified;
 #5 of an imported survey its own rows are written again, and what people here said of them.
 """
 
@@ -159,11 +160,14 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
     row = item.row
     machine = {"classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}"}
     event, known = _event(item), {"observationID": f"{row.trap}:{row.id}:machine"}
-    observation = machine_answer(row.label, row.positive, row.confidence, row.probabilities)  # #1, #3
-    yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
+    if row.test:  # #6
+        yield event | known | {"observationType": "unclassified", "cameraSetupType": "setup", "observationTags": "test"}
+    else:
+        observation = machine_answer(row.label, row.positive, row.confidence, row.probabilities)  # #1, #3
+        yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
     if item.opinion is not None:
         yield event | _human_observation(item)
-    for frame in item.frames:
+    for frame in () if row.test else item.frames:
         if frame.score is not None:  # #2
             moment, positive = _time(item.taken_at(frame)), frame.score >= row.threshold
             yield event | machine | machine_answer(row.label, positive, frame.score, row.probabilities) | {
@@ -186,7 +190,7 @@ def _human_observation(item: ExportedSequence) -> Row:
     observation: Row = {
         "observationID": f"{row.trap}:{row.id}:human:{opinion.key}", "classificationMethod": "human",
         "classifiedBy": opinion.reviewer, "classificationTimestamp": _time(opinion.at),
-        "observationTags": f"label:{item.label}",
+        "observationTags": f"label:{item.label}" + (" | test" if row.test else ""),
     }  # fmt: skip
     if opinion.verdict == "rejected":
         return observation | {"observationType": "unknown", "observationComments": f"not {row.label}"}

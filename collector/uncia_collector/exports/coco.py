@@ -2,6 +2,7 @@
 (of single images where an imported survey said so).
 
 Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
+A picture of a test sighting has `test` (true), a field of ours.
 """
 
 import json
@@ -51,4 +52,5 @@ def _image(item: ExportedSequence, frame: Any) -> dict[str, Any]:
         "location": item.location,
         "corrupt": False,
     }
+    image |= {"test": True} if item.row.test else {}
     return image | ({"width": frame.width, "height": frame.height} if frame.width else {})

@@ -31,4 +31,5 @@ def _picture(item: ExportedSequence, frame: Any) -> ScoredPicture:
         threshold=item.row.threshold,
         positive=item.row.positive,
         probabilities=item.row.probabilities,
+        test=item.row.test,
     )

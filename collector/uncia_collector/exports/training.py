@@ -34,8 +34,9 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
         for frame in _teaching(item):
             file = os.path.relpath((root / frame.path).absolute(), beside.absolute())
             moment = item.taken_at(frame).isoformat()
+            source = "test" if item.row.test else "review"
             sequence = f"{item.row.trap}:{item.row.id}"
-            writer.writerow([file, item.labels.get(frame.n, item.label), sequence, item.location, moment, "review", ""])
+            writer.writerow([file, item.labels.get(frame.n, item.label), sequence, item.location, moment, source, ""])
             count += 1
     return count
 

@@ -314,7 +314,7 @@ class _Batch:
 
 _COPIED = (
     *("trap", "id", "event", "started_at", "ended_at", "frames_scored", "confidence", "upper_bound"),
-    *("threshold", "positive", "label", "audit", "historical"),
+    *("threshold", "label", "audit", "historical", "test"),
 )
 _SEQUENCE_COLUMNS = ("fingerprint", "started_at", "frames_stored")
 _UPDATE_FRAME = (
@@ -353,6 +353,7 @@ def _sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
         "frames": len(record.frames),
         "frames_stored": 0,
         "best_frame": best_frame(record),
+        "positive": record.positive and not record.test,
         "probabilities": None if isinstance(record.probabilities, UnsetType) else record.probabilities,
         "clock_synchronised": record.clock.synchronised,
         "clock_source": record.clock.source,

@@ -8,6 +8,7 @@ picture where there is none), our label's probability as its confidence and firs
 #4 One that is damaged and was scored all the same says so in a field of ours, `damaged`.
 #5 Of a bundle with several positive labels the confidence is the picture's, for all of them together; the
 classifications are each label's mean over the sequence.
+#6 A picture of a test sighting says so in a field of ours, `test`.
 """
 
 import json
@@ -98,6 +99,8 @@ def _image(picture: ScoredPicture, numbers: dict[str, str]) -> dict[str, Any]:
         image["datetime"] = picture.taken_at.isoformat()
     if picture.damaged is not None:  # #4
         image["damaged"] = picture.damaged
+    if picture.test:  # #6
+        image["test"] = True
     if picture.score is not None:  # else #1
         image["detections"].append(_detection(picture, float(picture.score), numbers))
     return image

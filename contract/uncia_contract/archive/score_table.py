@@ -2,8 +2,9 @@
 
 Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
 known; boxes are fractions; `probabilities` is a JSON object, each positive label's mean over the sequence, empty where
-there is one label. Texts are exact: a name is the name that the file has. Only a table for spreadsheets guards
-them (#1): a text that a spreadsheet would run as a formula gets an apostrophe in front.
+there is one label; `test` is true for a test sighting, else empty. Texts are exact: a name is the name that the file
+has. Only a table for spreadsheets guards them (#1): a text that a spreadsheet would run as a formula gets an apostrophe
+in front.
 """
 
 import csv
@@ -16,7 +17,7 @@ from uncia_contract.archive.scored_picture import ScoredPicture
 COLUMNS = (
     *("file", "trap", "sequence", "datetime", "label", "score"),
     *("left", "top", "width", "height"),
-    *("confidence", "threshold", "positive", "failure", "damaged", "probabilities"),
+    *("confidence", "threshold", "positive", "failure", "damaged", "probabilities", "test"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -44,7 +45,7 @@ def _row(picture: ScoredPicture) -> list[object]:
     decided = (picture.confidence, picture.threshold, picture.positive, picture.failure, picture.damaged)
     of_each = label_text(picture.probabilities)
     named = (picture.file, picture.trap, picture.sequence, taken_at, picture.label, picture.score)
-    return [*named, *region, *decided, of_each]
+    return [*named, *region, *decided, of_each, True if picture.test else None]
 
 
 def label_text(probabilities: Mapping[str, float] | None) -> str | None:

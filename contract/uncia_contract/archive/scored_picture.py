@@ -18,7 +18,7 @@ class ScoredPicture:
     is one label. `region` is (left, top, width, height) in fractions of the oriented picture, None for all
     of it. `taken_at` has no zone where none is known. `failure` names why it could not be scored at all. `confidence`
     is its sequence's, the number that decided. `damaged` says what is wrong with a picture that was
-    scored all the same.
+    scored all the same. `test` marks a picture of a test sighting.
     """
 
     file: str
@@ -34,6 +34,7 @@ class ScoredPicture:
     positive: bool | None = None
     damaged: str | None = None
     probabilities: dict[str, float] | None = None
+    test: bool = False
 
 
 def sum_of(pictures: Iterable[ScoredPicture], left_out: Mapping[LeftOut, int]) -> PictureSum:

@@ -88,7 +88,7 @@ class SequenceRecord(Struct, frozen=True):
     the scored frames, and their sum decided; where it has one, the field is left out.
     `audit` marks a rejected sequence that was sent for estimating the miss rate. `event` ties together the
     sequences that a never-ending burst was cut into. `preview` shows the best frame until its original has arrived; it
-    is left out where the link is too thin for it.
+    is left out where the link is too thin for it. `test` marks the one that somebody asked for, whatever its verdict.
     """
 
     id: SequenceId
@@ -110,6 +110,7 @@ class SequenceRecord(Struct, frozen=True):
     historical: bool = False
     preview: Preview | None = None
     probabilities: Annotated[dict[Name, Probability], Meta(max_length=MAX_LABELS)] | UnsetType = UNSET
+    test: bool = False
     schema: Literal["uncia.sequence/1"] = "uncia.sequence/1"
 
 
@@ -233,10 +234,11 @@ class Command(Struct, frozen=True):
     """A request to a trap, answered on `reply` under the same correlation data.
 
     `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle` (offer), answered with
-    what is missing of it, then `bundle_piece` (piece) until nothing is; `replace_keys` (keys); `restart`.
+    what is missing of it, then `bundle_piece` (piece) until nothing is; `replace_keys` (keys); `restart`; `try`: the
+    next burst is sent as a test, whatever its verdict.
     """
 
-    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "replace_keys", "restart"]
+    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "replace_keys", "restart", "try"]
     sequence: SequenceId | None = None
     key: Name | None = None
     value: float | int | str | None = None

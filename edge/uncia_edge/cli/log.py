@@ -33,7 +33,7 @@ def print_log(arguments: argparse.Namespace) -> int:
 
 
 def _explained(entry: dict[str, Any]) -> str:
-    verdict = "POSITIVE" if entry.get("positive") else "negative"
+    verdict = ("POSITIVE" if entry.get("positive") else "negative") + ("  TEST" if entry.get("test") else "")
     scores = " ".join("-" if score is None else f"{score:.2f}" for score in entry.get("scores", []))
     failures = f"; failures: {', '.join(entry['failures'])}" if entry.get("failures") else ""
     who = f"{entry.get('at', '?')}  {entry.get('id', entry['burst'])}"

@@ -14,11 +14,13 @@ from uncia_edge.cli.doctor import add_doctor
 from uncia_edge.cli.log import add_log
 from uncia_edge.cli.run import add_run
 from uncia_edge.cli.score import add_score
+from uncia_edge.cli.trial import add_try
 
 EXAMPLES = """examples:
   uncia-trap doctor --config trap.toml            whether this trap can be left alone
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
+  uncia-trap try --config trap.toml               the next burst is sent whatever its verdict: to aim the camera
   uncia-trap log --config trap.toml --last 50     why each burst was kept or not
   uncia-trap bench B.uncia                        what a frame costs on this machine
   uncia-trap score /media/card --bundle B.uncia --json card.json --csv card.csv
@@ -40,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add_run(add("run", "observe, decide, deliver"))
+    add_try(add("try", "have the next burst sent as a test, whatever its verdict"))
     add_log(add("log", "why each burst was kept or not"))
     add_score(add("score", "score a whole card, folders or files"))
     add_doctor(add("doctor", "whether this trap can be left alone; exit code 1 where a part failed"))

@@ -71,4 +71,6 @@ def _print(observation: Observation) -> None:
     if record is not None:
         verdict = "POSITIVE" if record.positive else "negative"
         bound = "<=" if record.upper_bound else "  "
-        print(f"{record.id}  {len(record.frames):3d} frames  {bound}{record.confidence:.3f}  {verdict}", flush=True)
+        test = "  TEST" if record.test else ""
+        score = f"{bound}{record.confidence:.3f}"
+        print(f"{record.id}  {len(record.frames):3d} frames  {score}  {verdict}{test}", flush=True)

@@ -105,6 +105,17 @@ def claimed(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a trap works on this state now."""
+    if not folder.is_dir():
+        return False
+    try:
+        with claimed(folder):
+            return False
+    except StorageError:
+        return True
+
+
 def folder_in_memory(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where systemd lets the trap keep its state in memory; None where it does not."""
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]

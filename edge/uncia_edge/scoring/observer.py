@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.source_files import Original, Sign, open_original
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
+
+FIRST = -1  # priority: before all others and past the budget
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,11 @@ class Observer:
         self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
         self._events, self._unnumbered = Events(earlier), 0
 
-    def observe(self, burst: ArrivedBurst) -> Observation:
-        """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False."""
+    def observe(self, burst: ArrivedBurst, test: bool = False) -> Observation:
+        """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False.
+
+        So is a `test`, whatever its verdict.
+        """
         originals: dict[int, Original] = {}
         unread: dict[int, str] = {}
         readers = [self._reader(index, frame, originals, unread) for index, frame in enumerate(burst.frames)]
@@ -128,9 +134,10 @@ class Observer:
         ids, problem = self._next_ids(burst)
         rules = self._classifier.manifest
         record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
-        if record.positive:
+        record = msgspec.structs.replace(record, test=test)
+        if sent := record.positive or test:
             problem = problem or self._store(record, frames, burst.owned, signs)
-        safe = not (record.positive and problem)
+        safe = not (sent and problem)
         if safe:  # a burst that comes again must not meet itself
             self.background = verdict.background
         return Observation(burst, record, frames, failures, problem, safe, again)
@@ -153,7 +160,8 @@ class Observer:
         """What the card said against it; None when record and frames are safe."""
         try:
             files = [frame.path for frame in frames]
-            self._outbox.add(with_preview(record, files, self._preview_px), files, owned=owned, signs=signs)
+            shown, priority = with_preview(record, files, self._preview_px), FIRST if record.test else 0
+            self._outbox.add(shown, files, priority, owned, signs=signs)
         except StorageError as error:
             return str(error)
         return None

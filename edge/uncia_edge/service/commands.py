@@ -33,6 +33,7 @@ class Commands:
         trusted: whether the broker is authenticated.
         offers: takes bundles.
         replace_keys: trusts the keys of a signed statement; gives its serial.
+        ask_trial: asks for a test sighting.
     """
 
     def __init__(
@@ -44,10 +45,15 @@ class Commands:
         trusted: bool,
         offers: Offers,
         replace_keys: Callable[[SignedKeys], int],
+        ask_trial: Callable[[], None],
     ) -> None:
         self._topics, self._overrides, self._apply = topics, overrides, apply
         self._restart, self._trusted, self._offers = restart, trusted, offers
         self._replace_keys = replace_keys
+        self._simple = {
+            "restart": (restart, "restarting"),
+            "try": (ask_trial, "the next burst is sent as a test, whatever its verdict"),
+        }
 
     def handle(self, message: Received, sender: Delivery) -> None:
         """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
@@ -72,9 +78,10 @@ class Commands:
             case "set":
                 self._apply(self._overrides.set(command.key or "", command.value))
                 return self._reply(True, f"{command.key} = {command.value}")
-            case "restart":
-                self._restart()
-                return self._reply(True, "restarting")
+            case "restart" | "try":
+                act, said = self._simple[command.name]
+                act()
+                return self._reply(True, said)
         return self._take(command)
 
     def _take(self, command: Command) -> Reply:

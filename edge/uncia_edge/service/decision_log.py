@@ -84,20 +84,24 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
     bound = "at most " if record.upper_bound else ""
     relation = "reaches" if record.positive else "stays below"
     of_each = {} if isinstance(record.probabilities, UnsetType) else record.probabilities
-    return {
-        "id": record.id,
-        "event": record.event,
-        "burst": burst,
-        "at": record.started_at.isoformat(),
-        "until": record.ended_at.isoformat(),
-        "positive": record.positive,
-        "confidence": round(record.confidence, 4),
-        "threshold": record.threshold,
-        "reason": f"mean {bound}{record.confidence:.3f} {relation} {record.threshold:g}",
-        "scores": [None if entry.score is None else round(entry.score, 3) for entry in record.frames],
-        "regions": sum(entry.region is not None for entry in record.frames),
-        "looks": [entry.why for entry in record.frames],
-        "bundle": f"{record.bundle.name} {record.bundle.version}",
-        "clock": record.clock.source if record.clock.synchronised else f"{record.clock.source}, not synchronised",
-        "failures": list(failures),
-    } | ({"label": record.label, "probabilities": {k: round(v, 4) for k, v in of_each.items()}} if of_each else {})
+    return (
+        {
+            "id": record.id,
+            "event": record.event,
+            "burst": burst,
+            "at": record.started_at.isoformat(),
+            "until": record.ended_at.isoformat(),
+            "positive": record.positive,
+            "confidence": round(record.confidence, 4),
+            "threshold": record.threshold,
+            "reason": f"mean {bound}{record.confidence:.3f} {relation} {record.threshold:g}",
+            "scores": [None if entry.score is None else round(entry.score, 3) for entry in record.frames],
+            "regions": sum(entry.region is not None for entry in record.frames),
+            "looks": [entry.why for entry in record.frames],
+            "bundle": f"{record.bundle.name} {record.bundle.version}",
+            "clock": record.clock.source if record.clock.synchronised else f"{record.clock.source}, not synchronised",
+            "failures": list(failures),
+        }
+        | ({"test": True} if record.test else {})
+        | ({"label": record.label, "probabilities": {k: round(v, 4) for k, v in of_each.items()}} if of_each else {})
+    )

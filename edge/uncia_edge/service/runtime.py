@@ -47,6 +47,7 @@ from uncia_edge.service.health import trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.overrides import OverrideFile, Overrides
 from uncia_edge.service.sleep import GRACE_S, asleep_until
+from uncia_edge.service.trial import Trial
 from uncia_edge.service.watchdog import Watchdog, notify
 from uncia_edge.settings import BrokerSettings, TrapSettings
 
@@ -97,10 +98,10 @@ class Runtime:
         self._pressure = Pressure(self.outbox, self._bounds())
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
+        self._trial = Trial(Path(settings.state))
         self._commands = Commands(
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
-            self._make_offers(folder),
-            self._trust.replace_keys,
+            *(self._make_offers(folder), self._trust.replace_keys, self._trial.ask),
         )
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
@@ -204,7 +205,7 @@ class Runtime:
         Raises:
             StorageError: the card refused, and the camera is a recording that can be played again.
         """
-        observation = self._observer.observe(burst)
+        observation = self._observer.observe(burst, self._trial.is_wanted)
         if not observation.unreadable:  # the camera names files that cannot be read
             self._note_card(observation.problem)
         if not observation.safe:
@@ -214,9 +215,12 @@ class Runtime:
             self.camera.decided(observation.contents, observation.unreadable)
         self._count(observation)
         failures = shortened([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
-        self.log.write(burst.name, observation.record, failures)
-        if observation.record is not None and not observation.record.positive and observation.problem is None:
-            self._audits.consider(observation.record, [frame.path for frame in observation.frames], burst.owned)
+        record = observation.record
+        self.log.write(burst.name, record, failures)
+        if record is not None and record.test:
+            self._trial.done()
+        elif record is not None and not record.positive and observation.problem is None:
+            self._audits.consider(record, [frame.path for frame in observation.frames], burst.owned)
         return observation
 
     def _note_card(self, problem: str | None) -> None:

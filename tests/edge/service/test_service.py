@@ -25,6 +25,7 @@ from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import outbox_age_s, trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.overrides import OverrideFile, Overrides
+from uncia_edge.service.trial import Trial
 from uncia_edge.service.watchdog import Watchdog, notify
 
 TOPICS = Topics("ridge-01")
@@ -40,7 +41,9 @@ class Desk:
         self.restarts = 0
         self.file = OverrideFile(folder / "overrides.json")
         offers = Offers(folder / "bundle", BUNDLE, folder / "none", InstalledBundle(folder, folder / "none"), id, str)
-        self.commands = Commands(TOPICS, self.file, self.applied.append, self.restart, trusted, offers, lambda keys: 1)
+        self.trial = Trial(folder)
+        parts = (TOPICS, self.file, self.applied.append, self.restart, trusted, offers, lambda keys: 1, self.trial.ask)
+        self.commands = Commands(*parts)
 
     def restart(self) -> None:
         self.restarts += 1
@@ -98,7 +101,8 @@ def test_without_an_authenticated_broker_behaviour_cannot_be_changed(tmp_path: P
     assert not desk.ask(encode(Command("set", key="threshold", value=0.7))).ok
     assert not desk.ask(encode(Command("restart"))).ok
     assert not desk.ask(encode(Command("offer_bundle"))).ok
-    assert (desk.applied, desk.restarts) == ([], 0)
+    assert not desk.ask(encode(Command("try"))).ok
+    assert (desk.applied, desk.restarts, desk.trial.is_wanted) == ([], 0, False)
 
 
 def test_an_offer_of_nothing_is_answered(desk: Desk) -> None:
