@@ -17,13 +17,16 @@ from uncia_contract.messages.topics import ROOT
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Part = TypeVar("Part", bound=Struct)
+_WHOSE = ("", "check_", "ask_")  # pairs of certificate and key in [broker]
+_PAIRS = tuple(whose + file for whose in _WHOSE for file in ("certificate", "key"))
 
 
 class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the broker listens and who we are to it.
 
     `ca`, `certificate` and `key` are PEM files; with `ca` the connection is TLS, with all three mutual TLS.
-    `group` names a shared subscription: collectors of one group and one database share the work.
+    `check_` and `ask_` are those of `uncia-collect check` and `ask`: a broker ends a session whose certificate is shown
+    again. `group` names a shared subscription: collectors of one group and one database share the work.
     """
 
     host: str = "127.0.0.1"
@@ -33,6 +36,10 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ca: str = ""
     certificate: str = ""
     key: str = ""
+    check_certificate: str = ""
+    check_key: str = ""
+    ask_certificate: str = ""
+    ask_key: str = ""
     username: str = ""
     password_file: str = ""
     keepalive_s: Annotated[int, Meta(ge=5, le=3600)] = 60
@@ -117,9 +124,11 @@ def read_settings(path: Path) -> CollectorSettings:
         ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
     """
     settings = read_toml(path, CollectorSettings)
-    for table, part in (("broker", settings.broker), ("http", settings.http or HttpSettings())):
-        if bool(part.certificate) != bool(part.key):
-            raise ConfigurationError(f"{path}: [{table}] certificate and key belong together, got only one of them")
+    http = settings.http or HttpSettings()
+    for table, part, whose in (*(("broker", settings.broker, whose) for whose in _WHOSE), ("http", http, "")):
+        if bool(getattr(part, f"{whose}certificate")) != bool(getattr(part, f"{whose}key")):
+            keys = f"{whose}certificate and {whose}key"
+            raise ConfigurationError(f"{path}: [{table}] {keys} belong together, got only one of them")
     try:
         _ = settings.zone
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -133,7 +142,7 @@ def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
         settings,
         data=str(folder / settings.data),
         bundles=str(folder / settings.bundles),
-        broker=_absolute(settings.broker, folder, "ca", "certificate", "key", "password_file"),
+        broker=_absolute(settings.broker, folder, "ca", "password_file", *_PAIRS),
         http=None if settings.http is None else _absolute(settings.http, folder, "certificate", "key"),
         alerts=_absolute(settings.alerts, folder, "smtp_ca", "smtp_password_file"),
     )

@@ -30,11 +30,12 @@ class Base:
     def __init__(self, folder: Path, station: Any) -> None:
         broker, authority = station
         self.folder = folder
-        collector, trap = authority.issue("Collector"), authority.issue("ridge-01")
+        collector, ask, trap = map(authority.issue, ("Collector", "Ask", "ridge-01"))
         self.toml = folder / "collector.toml"
         self.toml.write_text(
             f'data = "data"\n[broker]\nhost = "localhost"\nport = {broker.port}\nca = "{authority.path}"\n'
             f'certificate = "{collector.certificate}"\nkey = "{collector.key}"\n'
+            f'ask_certificate = "{ask.certificate}"\nask_key = "{ask.key}"\n'
         )
         (folder / "DCIM").mkdir()
         self.trap = TrapSettings(

@@ -5,17 +5,13 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from tests.conftest import Mosquitto
+from tests.conftest import MOSQUITTO
 
+from support.shipped_broker import Authority, ShippedBroker, shipped_broker
 from uncia_collector.ingest import subscriber
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
@@ -119,56 +115,13 @@ def test_the_udev_rules_know_a_coral_before_and_after_its_firmware() -> None:
     assert ids == [("1a6e", "089a"), ("18d1", "9302")]
 
 
-class Authority:
-    """A certificate authority for one test."""
-
-    def __init__(self, folder: Path, name: str = "test authority") -> None:
-        self.folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.certificate = self._sign(self._name, self._key, authority=True)
-        self.path = folder / "ca.pem"
-        self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, name: str) -> Tls:
-        """Certificate and key of one client or broker."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key)
-        tls = Tls(self.path, self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        assert tls.certificate and tls.key
-        tls.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        tls.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, plain))
-        return tls
-
-    def _sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, authority: bool = False) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder().subject_name(name).issuer_name(self._name).public_key(key.public_key())
-        builder = builder.serial_number(x509.random_serial_number())
-        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=2))
-        builder = builder.add_extension(x509.BasicConstraints(authority, None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        return builder.sign(self._key, hashes.SHA256())
-
-
 @pytest.fixture
-def station(tmp_path: Path) -> Iterator[tuple[Mosquitto, Authority]]:
-    """A Mosquitto on the shipped configuration, with only its paths and its port changed."""
-    if not shutil.which("mosquitto") and not Path("/usr/sbin/mosquitto").exists():
+def station(tmp_path: Path) -> Iterator[tuple[ShippedBroker, Authority]]:
+    """A Mosquitto on the shipped configuration."""
+    if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`")
-    authority, folder = Authority(tmp_path), tmp_path / "broker"
-    folder.mkdir()
-    authority.issue("broker")
-    broker = Mosquitto(folder)
-    text = (
-        (HERE / "mosquitto.conf").read_text().replace("listener 8883", f"user root\nlistener {broker.port} 127.0.0.1")
-    )
-    text = text.replace("/etc/mosquitto/certs/", f"{tmp_path}/").replace("/var/lib/mosquitto/", f"{folder}/")
-    (folder / "uncia.acl").write_text((HERE / "mosquitto.acl").read_text())
-    (folder / "uncia.acl").chmod(0o600)
-    broker.configuration.write_text(text.replace("/etc/mosquitto/uncia.acl", str(folder / "uncia.acl")))
-    broker.start()
-    yield broker, authority
-    broker.stop()
+    with shipped_broker(tmp_path) as broker:
+        yield broker, broker.authority
 
 
 def connected(station: Any, name: str) -> Link:
@@ -219,11 +172,26 @@ HOME = "homeassistant/device/uncia_ridge-01/config"
 
 
 @pytest.mark.parametrize(
-    ("topic", "allowed"), [(OWN.receipt, True), (OWN.command, True), (OWN.record("s1"), False), (HOME, True)]
+    ("who", "topic", "allowed"),
+    [
+        ("Collector", OWN.receipt, True),
+        ("Collector", OWN.command, False),
+        ("Collector", OWN.record("s1"), False),
+        ("Collector", HOME, True),
+        ("Collector-north", OWN.receipt, True),
+        ("Collector-north", OWN.record("s1"), False),
+        ("Ask", OWN.command, True),
+        ("Ask", OWN.receipt, False),
+        ("Check", OWN.command, False),
+        ("Check", OWN.receipt, False),
+    ],
 )
-def test_the_collector_answers_and_makes_no_records(station: Any, topic: str, allowed: bool) -> None:
-    """Its own identity, its own rights."""
-    link = connected(station, "Collector")
+def test_each_program_of_the_station_writes_what_it_must(station: Any, who: str, topic: str, allowed: bool) -> None:
+    """An identity and rights of its own for each; a member of a group has the collector's."""
+    station[1].issue(who)
+    station[0].stop()
+    station[0].start()
+    link = connected(station, who)
     assert (code_of(link, topic) != 0x87) is allowed
     link.close()
 
@@ -240,7 +208,6 @@ def test_without_a_certificate_nobody_connects(station: Any) -> None:
 def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: Path) -> None:
     """And a broker of another authority is refused by us."""
     broker, _ = station
-    (tmp_path / "foreign").mkdir()
     foreign = Authority(tmp_path / "foreign")
     link = Link(Broker("localhost", broker.port, tls=foreign.issue("ridge-01")), OWN)
     link.open()
@@ -264,8 +231,7 @@ def test_the_doctor_sees_whether_broker_and_trap_believe_each_other(
 ) -> None:
     """Before the engineer leaves, and without a word that could throw out the running trap."""
     broker, authority = station
-    (tmp_path / "foreign").mkdir()
-    foreign = Authority(tmp_path / "foreign", "another authority")
+    foreign = Authority(tmp_path / "foreign")
     tls = (foreign if whose in ("foreign", "mixed") else authority).issue("ridge-01")
     ca = authority.path if whose == "mixed" else tls.authority
     key = tmp_path / "nowhere" if whose == "nobody" else tls.key

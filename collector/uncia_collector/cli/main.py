@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from uncia_collector.cli.ask import add_ask
+from uncia_collector.cli.certificates import add_certificates
 from uncia_collector.cli.deployments import add_deployments
 from uncia_collector.cli.export import add_export
 from uncia_collector.cli.import_survey import add_import
@@ -26,6 +27,9 @@ EXAMPLES = """examples:
   uncia-collect ask ridge-01 send-frames SEQUENCE --config collector.toml    now, past its budget
   uncia-collect ask ridge-01 set threshold 0.8 --config collector.toml    or budget_bytes
   uncia-collect ask ridge-01 offer-bundle better-2.uncia --config collector.toml
+  uncia-collect certificates init /root/certificates base.local 192.168.7.1    authority, broker, collector
+  uncia-collect certificates issue /root/certificates ridge-01
+  uncia-collect certificates revoke /root/certificates ridge-01    a stolen trap: shut out now
   uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
   uncia-collect export camtrap-dp --out survey.zip --config collector.toml
   uncia-collect list --data uncia-data            what is there, as a table
@@ -46,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     add_export(add("export", "write the catalogue for other programs"))
     add_user(add("user", "who may log in to the page"))
     add_deployments(add("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
-    add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, try"))
+    add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, replace-keys, try"))
+    add_certificates(add("certificates", "who may connect to the broker: init, issue, renew, revoke, list"))
     add_import(add("import", "take in a survey of others (Camtrap DP package)"))
     return parser
 

@@ -3,8 +3,10 @@
 Decides the identity (name, password or certificate) and the topics; `subscriber` decides what happens to messages.
 """
 
+import os
 import queue
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from paho.mqtt import client as mqtt
@@ -31,6 +33,24 @@ def broker_client(settings: BrokerSettings) -> mqtt.Client:
     if tls := tls_of(settings.ca, settings.certificate, settings.key):
         client.tls_set_context(tls.context())
     return client
+
+
+def identity_of(settings: BrokerSettings, program: Literal["check", "ask"]) -> BrokerSettings:
+    """The same broker for another program of the station: its own client id and, with mutual TLS, certificate.
+
+    Under the collector's own the broker would end the collector's session.
+
+    Raises:
+        ConfigurationError: mutual TLS, and no certificate for that program.
+    """
+    certificate, key = getattr(settings, f"{program}_certificate"), getattr(settings, f"{program}_key")
+    if settings.certificate and not certificate:
+        raise ConfigurationError(
+            f"[broker] {program}_certificate and {program}_key are missing: `uncia-collect certificates init` makes "
+            f"{program}.pem and {program}.key"
+        )
+    client_id = f"{settings.client_id}-{program}-{os.urandom(3).hex()}"
+    return msgspec.structs.replace(settings, client_id=client_id, certificate=certificate, key=key)
 
 
 def connect(client: mqtt.Client, settings: BrokerSettings) -> None:
@@ -67,7 +87,7 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
         BrokerError: nobody listens there, or it refuses us; the message says which.
     """
     answers: queue.Queue[str] = queue.Queue()
-    client = broker_client(_as_check(settings))
+    client = broker_client(identity_of(settings, "check"))
     client.on_connect = lambda _c, _d, _f, reason, _p: (
         answers.put(str(reason)) if reason.is_failure else _listen_in(client, root)
     )
@@ -83,11 +103,6 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
         client.loop_stop()
     if refusal:
         raise BrokerError(f"broker {settings.host}:{settings.port}: {refusal}")
-
-
-def _as_check(settings: BrokerSettings) -> BrokerSettings:
-    """The same settings under a name of its own, so that a check never throws out a running collector."""
-    return msgspec.structs.replace(settings, client_id=f"{settings.client_id}-check")
 
 
 def _listen_in(client: mqtt.Client, root: str) -> None:

@@ -1,25 +1,25 @@
 """Commands to a trap: a message on its topic, the reply under the same correlation data (MQTT 5 request and response).
 
 Decides how long to retry. A command is repeated until the time is over, because a broker keeps none for a trap that is
-away; only `restart` is sent once. The connection is separate from the collector's.
+away; only `restart` is sent once. The connection has an identity of its own (`Ask`), one program at a time.
 """
 
+import fcntl
 import os
 import queue
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
-import msgspec
 from paho.mqtt import client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from uncia_collector.ingest.broker import broker_client, connect
+from uncia_collector.ingest.broker import broker_client, connect, identity_of
 from uncia_collector.settings import BrokerSettings
-from uncia_contract.errors import BrokerError, DataError, MessageError
+from uncia_contract.errors import BrokerError, ConfigurationError, DataError, MessageError
 from uncia_contract.messages.records import BundlePiece, Command, Reply, decode, encode
 from uncia_contract.messages.topics import Topics
 from uncia_contract.model.bundle import bundle_from_bytes, bundle_offer
@@ -41,11 +41,12 @@ class CommandClient:
     def __init__(
         self, broker: BrokerSettings, topics: Topics, timeout_s: float = 60.0, retry_s: float = RETRY_S
     ) -> None:
-        self._broker = msgspec.structs.replace(broker, client_id=f"{broker.client_id}-ask-{os.urandom(3).hex()}")
+        self._broker = identity_of(broker, "ask")
         self._topics, self._timeout_s, self._retry_s = topics, timeout_s, retry_s
         self._replies: queue.SimpleQueue[tuple[bytes, bytes]] = queue.SimpleQueue()
         self._client = broker_client(self._broker)
         self._subscribed = threading.Event()
+        self._turn: BinaryIO | None = None
         self._client.on_connect = lambda client, *_: client.subscribe(topics.reply, qos=0)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_disconnect = lambda *_: self._subscribed.clear()
@@ -55,9 +56,14 @@ class CommandClient:
         """Connects.
 
         Raises:
-            BrokerError: nobody listens there.
+            BrokerError: nobody listens there, or another `ask` goes on for too long.
         """
-        connect(self._client, self._broker)
+        self._turn = _turn(self._broker.key, self._timeout_s)
+        try:
+            connect(self._client, self._broker)
+        except BrokerError:
+            self._end_turn()
+            raise
         self._client.loop_start()
         return self
 
@@ -67,6 +73,7 @@ class CommandClient:
         """Disconnects."""
         self._client.disconnect()
         self._client.loop_stop()
+        self._end_turn()
 
     def request(self, command: Command) -> Reply:
         """The trap's reply.
@@ -83,6 +90,10 @@ class CommandClient:
             if reply is not None:
                 return reply
         raise BrokerError(f"{self._topics.trap}: no answer within {self._timeout_s:g} s; is it there?")
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
 
     def _publish(self, command: Command, correlation: bytes) -> None:
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
@@ -104,6 +115,25 @@ class CommandClient:
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self._replies.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
+
+
+def _turn(key: str, timeout_s: float) -> BinaryIO | None:
+    """The key's file, locked: of two programs with one certificate the broker would end the other's session."""
+    if not key:
+        return None
+    try:
+        file, until_s = Path(key).open("rb"), time.monotonic() + timeout_s  # noqa: SIM115 - held until we end
+    except OSError as error:
+        raise ConfigurationError(f"[broker] ask_key {key}: {error.strerror}") from error
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() > until_s:
+                raise BrokerError(f"another `uncia-collect ask` has not ended within {timeout_s:g} s") from error
+            time.sleep(0.1)
+        else:
+            return file
 
 
 def offer_bundle(client: CommandClient, path: Path) -> Reply:

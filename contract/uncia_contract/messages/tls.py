@@ -1,6 +1,6 @@
 """Whom a machine believes that it talks to, and how it shows who it is: mutual TLS with the base station's authority.
 
-Decides what a connection to the broker must fulfil; certificates come from scripts/certificates.sh.
+Decides what a connection to the broker must fulfil; certificates come from `uncia-collect certificates`.
 """
 
 import ssl

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -15,12 +16,12 @@ from tests.collector.station.test_alerts import state_of
 
 from support.fake_broker import WITHHOLD, FakeBroker
 from uncia_collector.catalogue.listing import listing
-from uncia_collector.ingest.broker import check_broker
+from uncia_collector.ingest.broker import check_broker, identity_of
 from uncia_collector.ingest.subscriber import Ingest
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings
-from uncia_contract.errors import BrokerError, StorageError
+from uncia_contract.errors import BrokerError, ConfigurationError, StorageError
 from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import ROOT, Topics
 
@@ -266,3 +267,14 @@ def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeyp
     ending.start()
     ending.join(30)
     assert not ending.is_alive()
+
+
+@pytest.mark.parametrize("program", ["check", "ask"])
+def test_each_program_wants_a_certificate_of_its_own_where_the_collector_has_one(program: str) -> None:
+    """Under the collector's the broker would end its session. A configuration of release 0.1 is told what to do."""
+    own = {f"{program}_certificate": "own.pem", f"{program}_key": "own.key"}
+    mutual = BrokerSettings(ca="ca.pem", certificate="collector.pem", key="collector.key")
+    with pytest.raises(ConfigurationError, match=f"{program}_certificate and {program}_key are missing.*init` makes"):
+        identity_of(mutual, program)
+    assert identity_of(msgspec.structs.replace(mutual, **own), program).certificate == "own.pem"
+    assert identity_of(BrokerSettings(), program).certificate == ""

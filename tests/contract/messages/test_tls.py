@@ -1,23 +1,21 @@
 """What a TLS connection needs: files that are there and fit, and nothing older than TLS 1.2."""
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from support.shipped_broker import Authority
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.tls import Tls, tls_of
-
-SCRIPT = Path(__file__).parents[3] / "scripts" / "certificates.sh"
 
 
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificates of a base station and two traps."""
     folder = tmp_path_factory.mktemp("certificates")
-    for who in (["broker", "localhost"], ["trap", "ridge-01", "valley-02"]):
-        subprocess.run([SCRIPT, folder, *who], check=True, capture_output=True)
+    for name in ("ridge-01", "valley-02"):
+        Authority(folder).issue(name)
     return folder
 
 

@@ -1,0 +1,1 @@
+"""The station's authority: who may connect to the broker as whom, and who no longer."""

@@ -1,0 +1,122 @@
+"""Certificates and their revocation list as X.509: what they say and how long they hold.
+
+Decides dates. All hold from 1970 on, so that a machine whose clock was lost with its power still gets through, for 30
+years from now. A list never expires before the authority, because a broker with an expired one lets nobody in; the
+later of two is the one with the later beginning, which counts seconds from 1970 on.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from uncia_contract.errors import ConfigurationError
+
+FROM = datetime(1970, 1, 1, tzinfo=UTC)
+YEARS = 30
+EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # a station's clock that says less was lost
+AUTHORITY = "uncia base station"
+_KEY_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate as PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key as PEM, not encrypted."""
+        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self.key.private_bytes(serialization.Encoding.PEM, form, plain)
+
+
+def check_clock(now: datetime) -> datetime:
+    """The time itself.
+
+    Raises:
+        ConfigurationError: the machine's clock was lost.
+    """
+    if now < EARLIEST:
+        raise ConfigurationError(f"this machine's clock says {now:%Y-%m-%d}; set it, then issue certificates")
+    return now
+
+
+def last_day(now: datetime) -> datetime:
+    """Until when what is issued now holds."""
+    return datetime(now.year + YEARS, 1, 1, tzinfo=UTC)
+
+
+def new_authority(now: datetime) -> Pair:
+    """An authority that signs itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name(AUTHORITY)
+    builder = _builder(name, name, key, last_day(now))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+    return Pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def issue(authority: Pair, name: str, until: datetime, names: tuple[x509.GeneralName, ...] = ()) -> Pair:
+    """A client's certificate; with `names` a broker's that is called by them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
+    builder = _builder(authority.certificate.subject, _name(name), key, until)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_usage("digital_signature"), critical=True)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def revocation_list(authority: Pair, serials: dict[int, datetime], number: int) -> bytes:
+    """The PEM of the `number`th list, which names these serials and when each was revoked."""
+    builder = x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
+    builder = builder.last_update(FROM + timedelta(seconds=number))
+    builder = builder.next_update(authority.certificate.not_valid_after_utc)
+    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    builder = builder.add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
+    )
+    for serial, at in serials.items():
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Whom a certificate names."""
+    return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _builder(
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime
+) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder().issuer_name(issuer).subject_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(FROM).not_valid_after(until)
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+
+
+def _usage(*used: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in used for usage in _KEY_USAGES})

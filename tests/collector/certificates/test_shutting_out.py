@@ -1,0 +1,168 @@
+"""Attacks with a trap's own certificate, on real Mosquitto as shipped, with mutual TLS; and the thief shut out."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from tests.conftest import MOSQUITTO
+
+from support.shipped_broker import ShippedBroker, shipped_broker
+from uncia_collector.cli.main import main
+
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[ShippedBroker]:
+    if MOSQUITTO is None:
+        pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; the attacks were not tried")
+    with shipped_broker(tmp_path) as broker:
+        yield broker
+
+
+class Client:
+    """Whoever holds a certificate: connects, again and again, and counts."""
+
+    def __init__(self, broker: ShippedBroker, name: str, client_id: str = "", session_s: int = 0) -> None:
+        self.connects, self.heard = list[bool](), list[str]()  # of each connection: was a session there?
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id or name, protocol=mqtt.MQTTv5)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.tls_set_context(broker.authority.issue(name).context())
+        self.client.on_connect = lambda _c, _d, flags, *_: self.connects.append(flags.session_present)
+        self.client.on_message = lambda _c, _d, message: self.heard.append(message.topic)
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = session_s
+        self.client.connect("localhost", broker.port, clean_start=not session_s, properties=session)
+        self.client.loop_start()
+        wait(self.client.is_connected)
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+def wait(condition: Callable[[], object], within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "too late"
+        time.sleep(0.02)
+
+
+def certificates(broker: ShippedBroker, what: str, *words: str) -> int:
+    place = ["--port", str(broker.port), "--crl", str(broker.folder / "crl.pem"), "--reload", broker.reload]
+    return main(["certificates", what, str(broker.authority.folder.path), *words, *place])
+
+
+def test_a_trap_under_the_collectors_client_id_throws_nobody_out(broker: ShippedBroker) -> None:
+    """Attack: the ids of the station's programs with a trap's certificate; its id is the certificate's."""
+    collector = Client(broker, "Collector", session_s=600)
+    thieves = [Client(broker, "ridge-01", claimed) for claimed in ("uncia-collector", "Collector", "Ask", "Check")]
+    time.sleep(1.5)  # what would be thrown out would be back by now, and counted
+    assert (collector.connects, collector.client.is_connected()) == ([False], True)
+    for one in (*thieves, collector):
+        one.close()
+
+
+def test_a_thief_who_is_connected_is_shut_out_by_one_command(
+    broker: ShippedBroker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its live session ends, it does not come back; the collector and another trap do not lose their connection."""
+    thief, others = (
+        Client(broker, "ridge-01", session_s=600),
+        [Client(broker, name) for name in ("valley-02", "Collector")],
+    )
+    began_s = time.monotonic()
+    assert certificates(broker, "revoke", "ridge-01") == 0
+    assert time.monotonic() - began_s < 60
+    assert "1 revoked, refused by the broker, sessions ended" in capsys.readouterr().out
+    wait(lambda: not thief.client.is_connected())
+    time.sleep(2.5)  # it tries every second
+    assert (thief.connects, thief.client.is_connected()) == ([False], False)
+    assert all(one.connects == [False] and one.client.is_connected() for one in others)
+    for one in (thief, *others):
+        one.close()
+
+
+def test_a_second_thief_is_shut_out_after_the_first(broker: ShippedBroker) -> None:
+    """The broker heeds the later of two lists."""
+    thieves = [Client(broker, name) for name in ("ridge-01", "valley-02")]
+    for name in ("ridge-01", "valley-02"):
+        assert certificates(broker, "revoke", name) == 0
+    time.sleep(2.5)
+    assert [thief.client.is_connected() for thief in thieves] == [False, False]
+    for thief in thieves:
+        thief.close()
+
+
+def test_reading_the_list_anew_alone_would_leave_the_thief_in(broker: ShippedBroker) -> None:
+    """Why the session is ended as well: Mosquitto looks at the list when somebody connects."""
+    thief = Client(broker, "ridge-01")
+    folder = broker.authority.folder
+    folder.revoke(["ridge-01"])
+    folder.write_lists()
+    broker.install()
+    broker.process.send_signal(1)
+    time.sleep(1.5)
+    assert thief.client.is_connected()
+    thief.close()
+
+
+def test_after_a_renewal_both_certificates_let_in_until_the_older_is_revoked(
+    broker: ShippedBroker, tmp_path: Path
+) -> None:
+    """The trap that shows the new one is then let in, the one with the old one is not."""
+    old = Client(broker, "ridge-01")
+    assert main(["certificates", "renew", str(broker.authority.folder.path), "ridge-01"]) == 0
+    new = Client(broker, "ridge-01")
+    wait(lambda: len(old.connects) > 1)  # both let in; one name is one session
+    assert certificates(broker, "revoke", "--older", "ridge-01") == 0
+    wait(new.client.is_connected)
+    time.sleep(2.5)
+    assert (new.client.is_connected(), old.client.is_connected()) == (True, False)
+    old.close()
+    new.close()
+
+
+def test_an_upgrade_removes_the_durable_session_of_release_0_1(broker: ShippedBroker) -> None:
+    """It was kept under `uncia-collector`, which no certificate names; till then everything would be queued for it."""
+    text = broker.configuration.read_text()
+    broker.stop()
+    broker.configuration.write_text(text.replace("use_username_as_clientid true\n", ""))
+    broker.start()
+    Client(broker, "Collector", "uncia-collector", session_s=600).close()
+    broker.stop()
+    broker.configuration.write_text(text)
+    broker.start()
+    assert certificates(broker, "end-session", "uncia-collector") == 0
+    broker.stop()
+    broker.configuration.write_text(text.replace("use_username_as_clientid true\n", ""))
+    broker.start()
+    after = Client(broker, "Collector", "uncia-collector", session_s=600)
+    assert after.connects == [False]
+    after.close()
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (["--reload", "false"], "'false' left with 1"),
+        (["--crl", "nowhere.pem"], "nowhere.pem: No such file"),
+        (["--port", "1"], "the certificates are revoked, but whether the broker knows is not"),
+    ],
+    ids=["no reload", "another file", "no broker"],
+)
+def test_what_keeps_a_thief_in_is_said_in_one_line(
+    broker: ShippedBroker, capsys: pytest.CaptureFixture[str], place: list[str], says: str
+) -> None:
+    """And exit code 2: nobody may believe that it is done. The same again, mended, does it."""
+    broker.authority.issue("ridge-01")
+    arguments = ["--port", str(broker.port), "--crl", str(broker.folder / "crl.pem"), "--reload", broker.reload, *place]
+    code = main(["certificates", "revoke", str(broker.authority.folder.path), "ridge-01", *arguments])
+    error = capsys.readouterr().err
+    assert (code, says in error, error.count("\n")) == (2, True, 1), error
+    assert certificates(broker, "revoke", "ridge-01") == 0
