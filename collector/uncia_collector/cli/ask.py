@@ -12,6 +12,7 @@ from uncia_contract.messages.records import Command, Reply, SignedKeys
 from uncia_contract.messages.topics import Topics
 
 QUESTIONS = {"ping": 0, "send-frames": 1, "set": 2, "restart": 0, "offer-bundle": 1, "replace-keys": 1, "try": 0}
+_SIMPLE = {"ping": Command("ping"), "restart": Command("restart"), "try": Command("try")}
 
 
 def add_ask(command: argparse.ArgumentParser) -> None:
@@ -50,11 +51,7 @@ def _ask(client: CommandClient, question: str, words: list[str]) -> Reply:
             return offer_bundle(client, Path(words[0]))
         case "replace-keys":
             return client.request(Command("replace_keys", keys=_signed_keys(Path(words[0]))))
-        case "restart":
-            return client.request(Command("restart"))
-        case "try":
-            return client.request(Command("try"))
-    return client.request(Command("ping"))
+    return client.request(_SIMPLE[question])
 
 
 def _signed_keys(path: Path) -> SignedKeys:
