@@ -1,12 +1,14 @@
 """Which sequences of an archive are suggested for labelling, and the CSV in which a person labels them."""
 
 import csv
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from support.root_rights import obeying_rights
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.datasets.reader import read_data
 from uncia_training.archive.suggestion_choice import Candidate, candidates, suggested
@@ -126,6 +128,21 @@ def test_suggestions_are_labelled_in_a_spreadsheet_and_read_as_a_data_set(
     assert score(folder, out, "--suggest", "9", "--known", str(filled)) == 0
     again = {row["sequence"] for row in rows(out / SUGGESTIONS)}
     assert (len(again), named[0]["sequence"] in again) == (5, False)
+
+
+@pytest.mark.heavy
+def test_a_folder_of_known_pictures_that_cannot_be_listed_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rest is done; the exit code is 1."""
+    folder, known = archive(tmp_path / "a", 1), tmp_path / "known"
+    shutil.copytree(folder, known / "fox")
+    (known / "fox/locked").mkdir(mode=0)
+    with obeying_rights():
+        assert score(folder, tmp_path / "out", "--suggest", "1", "--known", str(known)) == 1
+    assert f"{known / 'fox/locked'}: cannot be read (Permission denied)" in capsys.readouterr().err
+    assert (tmp_path / "out" / SUGGESTIONS).exists()
+    (known / "fox/locked").chmod(0o755)
 
 
 @pytest.mark.heavy

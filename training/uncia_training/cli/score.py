@@ -67,7 +67,7 @@ def run_score(arguments: argparse.Namespace) -> int:
     engine = _local if arguments.engine == "local" else _spark
     try:
         with progress_bars() as progress:
-            suggestions = suggestions_of(arguments, rule.bundle, progress)
+            suggestions = suggestions_of(arguments, rule.bundle, progress, archive.notes.unreadable)
             return engine(arguments, Run(archive, rule, formats, sorting, package, suggestions, progress))
     except KeyboardInterrupt:
         return interrupted(f"what was scored is kept in {arguments.out}")

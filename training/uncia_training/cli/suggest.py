@@ -7,6 +7,7 @@ from pathlib import Path
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import DataError
 from uncia_contract.model.bundle import Bundle
+from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_training.archive.suggestions import SUGGESTIONS, Progress, Suggestions, check_unlabelled
 from uncia_training.cli.data_set import DATA_HELP
 from uncia_training.datasets.storage import is_address
@@ -19,8 +20,10 @@ def add_suggest(command: argparse.ArgumentParser) -> None:
     add("--known", type=Path, metavar="PATH", help=f"{DATA_HELP}; what is there need not be suggested")
 
 
-def suggestions_of(arguments: argparse.Namespace, bundle: Bundle, progress: Progress) -> Suggestions | None:
-    """What was asked for; None where nothing was.
+def suggestions_of(
+    arguments: argparse.Namespace, bundle: Bundle, progress: Progress, unreadable: list[str]
+) -> Suggestions | None:
+    """What was asked for; None where nothing was. `unreadable` takes the folders of `--known` that cannot be listed.
 
     Raises:
         DataError: it cannot be done, or would overwrite labels.
@@ -36,5 +39,7 @@ def suggestions_of(arguments: argparse.Namespace, bundle: Bundle, progress: Prog
             raise DataError(f"--suggest: {address} is an address; expected a folder of this machine")
     check_unlabelled(Path(arguments.out) / SUGGESTIONS)
     zone = arguments.utc_offset or UTC
-    known = read_data(arguments.known, zone=zone) if arguments.known else []
+    notes = PictureNotes()
+    known = read_data(arguments.known, zone=zone, notes=notes) if arguments.known else []
+    unreadable += notes.unreadable
     return Suggestions(Path(arguments.archive).resolve(), bundle, arguments.suggest, known, progress)
