@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.ingest import chunks
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
@@ -49,6 +50,7 @@ class Collector:
         self.database.migrate()
         self.folder.sweep()
         with self.database.writing() as connection:
+            set_independence(connection, self.settings.event_minutes)
             chunks.delete_older(connection, datetime.now(UTC) - STRAYS_KEPT)
         if self.settings.http is not None:
             self.page = _page(self.settings, self.settings.http, self.database, self.ingest)

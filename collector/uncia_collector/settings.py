@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta, Struct
 
+from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES
 from uncia_collector.catalogue.schema import LABEL_PATTERN
 from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
@@ -79,7 +80,8 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of a collector. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
 
     `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing. `labels` are the
-    buttons, with the keys 1 to 9, for a sequence that shows another animal.
+    buttons, with the keys 1 to 9, for a sequence that shows another animal. `event_minutes` is the independence
+    interval: sequences of one trap that show the same and are nearer than that are one event.
     """
 
     data: str = "uncia-data"
@@ -91,6 +93,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL_PATTERN)], ...], Meta(max_length=9)] = (
         *("wolf", "fox", "ibex", "marmot", "livestock", "dog", "person", "bird", "empty"),
     )
+    event_minutes: Annotated[int, Meta(ge=0, le=1440)] = INDEPENDENCE_MINUTES
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()

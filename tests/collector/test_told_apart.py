@@ -32,13 +32,14 @@ LEOPARD = {"snow_leopard": 0.5, "prey": 0.25}
 @pytest.fixture
 def told(stored, make_sequence, tmp_path):
     """Prey, a leopard, and nothing that was sent for audit; a place for the trap."""
-    for known, label, each, score in (
-        ("prey", "prey", PREY, 0.875), ("leopard", "snow_leopard", LEOPARD, 0.75),
-        ("audit", "snow_leopard", {"snow_leopard": 0.0625, "prey": 0.03125}, 0.09375),
+    for hours, known, label, each, score in (
+        (3, "prey", "prey", PREY, 0.875), (2, "leopard", "snow_leopard", LEOPARD, 0.75),
+        (1, "audit", "snow_leopard", {"snow_leopard": 0.0625, "prey": 0.03125}, 0.09375),
     ):  # fmt: skip
         sent = make_sequence(
-            id=known, label=label, probabilities=each, score=score, positive=score > 0.5, audit=score < 0.5
-        )
+            id=known, label=label, probabilities=each, score=score, positive=score > 0.5, audit=score < 0.5,
+            started_at=NOW - timedelta(hours=hours),
+        )  # fmt: skip
         stored.commit(*sent.messages())
     table = tmp_path / "places.csv"
     table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")

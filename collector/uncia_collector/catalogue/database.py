@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
+from uncia_collector.catalogue.events.settling import settle
 from uncia_contract.errors import ConfigurationError, StorageError
 
 MIGRATION_LOCK = 0x756E636961  # "uncia", as PostgreSQL's advisory lock wants a number
@@ -36,7 +37,13 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write: committed at the end, rolled back on any error."""
+        """A transaction that may write: events settled and committed at the end, rolled back on any error."""
+        with self._transaction() as connection:
+            yield connection
+            settle(connection)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         with self.engine.connect() as raw:
             connection = raw.execution_options(uncia_writes=True)
             with connection.begin():
@@ -68,9 +75,11 @@ class Database:
         configuration = Config()
         configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         try:
-            with self._alone(), self.writing() as connection:
+            with self._alone(), self._transaction() as connection:
                 configuration.attributes["connection"] = connection
                 command.upgrade(configuration, revision)
+                if revision == "head":
+                    settle(connection)
         except OperationalError as error:
             raise StorageError(f"database {self.described}: {_first_line(error)}") from error
         except Exception as error:

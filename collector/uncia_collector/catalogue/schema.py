@@ -126,6 +126,39 @@ sequences = Table(
     Index("sequences_incomplete", *_IN_TIME, *_TRIED, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
 )
 
+# Made of the sequences at each commit (`catalogue.events`): runs of one trap that show the same.
+events = Table(
+    "events",
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("first", String(64), primary_key=True),  # the id of its first sequence
+    Column("label", String(255), primary_key=True),  # what it shows, empty for nothing
+    Column("sighting", Boolean, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime, nullable=False),
+    Column("sequences", Integer, nullable=False),
+    Index("events_ended", "trap", "ended_at", "started_at"),
+    Index("events_sightings", "sighting", "started_at", "trap", "label"),
+    Index("events_of_trap", "trap", "sighting", "started_at", "label"),
+    Index("events_of_label", "trap", "label", "sighting", "started_at"),
+)
+
+unsettled = Table(
+    "unsettled",  # written by triggers: sequences between these times came, went, moved or were judged
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("trap", String(32), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("until", UtcTime, nullable=False),
+)
+
+facts = Table(
+    "facts",  # what holds for the whole catalogue
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(255), nullable=False),
+)
+
 frames = Table(
     "frames",
     metadata,

@@ -1,24 +1,18 @@
-"""Counts of sightings by hour, week and place, made by the database.
+"""Counts of sightings by hour, week, place and label, made by the database.
 
-Decides what counts as a sighting: a positive sequence that nobody rejected or renamed, or a rejected one of an audit
-that somebody confirmed: what stands as `open` or `confirmed`, which an index answers. Where a bundle tells several
-labels apart, one that was renamed to another of them is a sighting of that one.
+What a sighting is says `catalogue.events.grouping`: an event, never a sequence. It counts where and when it began.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from itertools import product
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, func, select, true
 
-from uncia_collector.catalogue.review import NAMED_ANEW
-from uncia_collector.catalogue.schema import deployments, sequences, traps
+from uncia_collector.catalogue.schema import deployments, events, traps
 from uncia_contract.messages.records import TrapState, decode
-
-SIGHTING = ("open", "confirmed")
 
 
 @dataclass(frozen=True)
@@ -37,6 +31,10 @@ class Sightings:
             return []
         return [seen[0] + timedelta(weeks=n) for n in range((seen[-1] - seen[0]).days // 7 + 1)]
 
+    def count_of(self, weeks: Sequence[date]) -> int:
+        """All sightings of these weeks."""
+        return sum(count for (_, week), count in self.by_week.items() if week in weeks)
+
 
 def count_sightings(
     connection: Connection,
@@ -48,36 +46,42 @@ def count_sightings(
 ) -> Sightings:
     """The sightings since a moment, of one trap or of all, of one label or of all."""
     until = until or datetime.now(UTC) + timedelta(days=2)
-    known = [counts & (sequences.c.trap == trap if trap else true()) for counts in _sightings(label)]
+    counts = _sighting(label) & (events.c.trap == trap if trap else true())
     by_hour, by_week, by_trap = [0] * 24, Counter[tuple[str, date]](), Counter[str]()
     minute, count = _minute(connection), func.count()
-    for counts, (start, end, offset) in product(known, _offsets(since, until, zone)):
+    for start, end, offset in _offsets(since, until, zone):
         query = select(minute, count).where(counts, *_between(start, end)).group_by(minute)
         for text, total in connection.execute(query):
             by_hour[(int(text[:2]) * 60 + int(text[3:]) + offset // timedelta(minutes=1)) % 1440 // 60] += total
-    for counts, (monday, start, end) in product(known, _weeks(since, until, zone)):
-        query = select(sequences.c.trap, count).where(counts, *_between(start, end)).group_by(sequences.c.trap)
+    for monday, start, end in _weeks(since, until, zone):
+        query = select(events.c.trap, count).where(counts, *_between(start, end)).group_by(events.c.trap)
         for name, total in connection.execute(query):
             by_week[name, monday] += total
             by_trap[name] += total
     return Sightings(by_hour, by_week, by_trap)
 
 
-def _sightings(label: str) -> list[ColumnElement[bool]]:
-    """What counts, of one label where one is given: conditions that exclude each other, each answered by an index."""
-    kinds = sequences.c.standing.in_(SIGHTING), NAMED_ANEW
-    return [kind & (sequences.c.called == label if label else true()) for kind in kinds]
+def count_by_label(connection: Connection) -> dict[tuple[str, str], int]:
+    """All sightings since the beginning, by (trap, label)."""
+    query = (
+        select(events.c.trap, events.c.label, func.count()).where(_sighting()).group_by(events.c.trap, events.c.label)
+    )
+    return {(trap, label): count for trap, label, count in connection.execute(query)}
+
+
+def _sighting(label: str = "") -> ColumnElement[bool]:
+    return events.c.sighting.is_(True) & (events.c.label == label if label else true())
 
 
 def _between(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return sequences.c.started_at >= start, sequences.c.started_at < end
+    return events.c.started_at >= start, events.c.started_at < end
 
 
 def _minute(connection: Connection) -> ColumnElement[str]:
     """The minute of the day in UTC as `HH:MM`, the cheapest way that the database has."""
     if connection.dialect.name == "postgresql":
-        return func.to_char(sequences.c.started_at, "HH24:MI", type_=String)
-    return func.substr(sequences.c.started_at, 12, 5, type_=String)
+        return func.to_char(events.c.started_at, "HH24:MI", type_=String)
+    return func.substr(events.c.started_at, 12, 5, type_=String)
 
 
 def _weeks(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[date, datetime, datetime]]:
@@ -157,7 +161,6 @@ def count_by_place(connection: Connection, found: Sequence[Any], since: datetime
     counts = {}
     for place in found:
         until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
-        there = sequences.c.trap == place.trap, *_between(max(since, place.started_at), until)
-        queries = [select(func.count()).where(kind, *there) for kind in _sightings(label)]
-        counts[place.id] = sum(connection.execute(query).scalar_one() for query in queries)
+        there = events.c.trap == place.trap, *_between(max(since, place.started_at), until)
+        counts[place.id] = connection.execute(select(func.count()).where(_sighting(label), *there)).scalar_one()
     return counts

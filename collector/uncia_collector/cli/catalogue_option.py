@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.settings import read_settings, sqlite_url
 from uncia_contract.errors import DataError
 
@@ -19,22 +20,24 @@ def add_catalogue(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Iterator[Database]:
-    """The catalogue that the options name, migrated; closed at the end.
+    """The catalogue that the options name, migrated, its events by the configuration's interval; closed at the end.
 
     Raises:
         DataError: no option names one, or the data folder holds none and `create` is False.
     """
-    database = Database(_url(arguments, create))
+    settings = read_settings(arguments.config) if arguments.config else None
+    database = Database(settings.database_url if settings else _url(arguments, create))
     database.migrate()
     try:
+        if settings:
+            with database.writing() as connection:
+                set_independence(connection, settings.event_minutes)
         yield database
     finally:
         database.close()
 
 
 def _url(arguments: argparse.Namespace, create: bool) -> str:
-    if arguments.config:
-        return read_settings(arguments.config).database_url
     if not (arguments.data or arguments.database):
         raise DataError("which catalogue? expected --config TOML, --data DIR or --database URL")
     if not create and not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():

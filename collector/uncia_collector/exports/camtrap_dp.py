@@ -1,9 +1,9 @@
 """Writes a Camtrap DP 1.0 package (https://camtrap-dp.tdwg.org) as a zip.
 
-Decides how our words become the standard's: #1 each sequence is one event with a machine's and, once reviewed, a
-person's observation; #2 each scored frame is a media observation whose box is the region that was scored; #3 what the
-model rejected is a blank, so that effort is known; #4 sequences outside every deployment are left out and counted;
-#6 a test sighting is the setting up of the camera and, until a person says otherwise, unclassified;
+Decides how our words become the standard's: #1 each sequence has a machine's and, once reviewed, a person's observation
+of its event (`catalogue.events`); #2 each scored frame is a media observation whose box is the region that was scored;
+#3 what the model rejected is a blank, so that effort is known; #4 sequences outside every deployment are left out and
+counted; #6 a test sighting is the setting up of the camera and, until a person says otherwise, unclassified;
 #5 of an imported survey its own rows are written again, and what people here said of them.
 """
 
@@ -11,12 +11,13 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
+from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.regions import region_of
 from uncia_collector.exports.imported_surveys import ImportedSurveys
 from uncia_collector.exports.sequences import (
@@ -85,6 +86,7 @@ class _Tables:
         self.connection, self.exact = connection, exact
         self.kept = self.left_out = self.unreadable = 0
         self.surveys = ImportedSurveys(connection, exact)
+        self.independence = independence(connection) // timedelta(minutes=1)
         self.species: set[str] = set()
         self.methods = {"activityDetection"}
         self.unsure: set[str] = set()  # deployments some of whose clocks were not synchronised
@@ -128,7 +130,7 @@ class _Tables:
         """#5."""
         yield from self.surveys.observations(item)
         if item.opinion is not None and item.opinion.observation is None:
-            yield _event(item) | {"eventID": self.surveys.event(item)} | _human_observation(item)
+            yield _event(item) | self.surveys.event(item) | _human_observation(item)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
@@ -177,10 +179,9 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
 
 
 def _event(item: ExportedSequence) -> Row:
-    row = item.row
     return {
-        "deploymentID": _deployment_id(item), "eventID": f"{row.trap}:{row.event}", "eventStart": _time(row.started_at),
-        "eventEnd": _time(max(row.started_at, row.ended_at)), "observationLevel": "event",
+        "deploymentID": _deployment_id(item), "eventID": item.event_id, "eventStart": _time(item.group.started_at),
+        "eventEnd": _time(item.group.ended_at), "observationLevel": "event",
     }  # fmt: skip
 
 
@@ -220,7 +221,8 @@ def _package(found: list[Place], tables: _Tables, station: str, now: datetime, e
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": f"Events are bursts of a trap. Left out: {tables.left_out} sequences outside every deployment"
+        "description": f"Events are sequences of one trap that show the same, less than {tables.independence} minutes "
+        f"apart. Left out: {tables.left_out} sequences outside every deployment"
         f"{f', {tables.unreadable} pictures that cannot be read' if tables.unreadable else ''}.",
         "created": _time(now),
         "contributors": [{"title": station, "role": "contact"}],

@@ -48,11 +48,11 @@ class ImportedSurveys:
         for row in item.event.observations:
             yield self._columns("observations", row) | self._ids(item, row)
 
-    def event(self, item: ExportedSequence) -> str:
-        """The eventID of what is said here of an imported event."""
+    def event(self, item: ExportedSequence) -> Row:
+        """The eventID of what is said here of an imported event, and its end."""
         assert item.event is not None  # noqa: S101 - the caller looked
         known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
-        return self._before(item) + known
+        return {"eventID": self._before(item) + known, "eventEnd": f"{item.row.ended_at:%Y-%m-%dT%H:%M:%SZ}"}
 
     def taxa(self, names: set[str]) -> list[dict[str, Any]]:
         """The package's `taxonomic`: what a survey knew of a name, else the name alone."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from uncia_collector.catalogue.events.finding import event_of
 from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
 from uncia_collector.catalogue.schema import deployments, reviews, sequences
 from uncia_collector.catalogue.sql import of_sequences
@@ -52,6 +53,7 @@ class ExportedSequence:
     opinion: Any | None
     place: Place | None
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
+    group: Any = None  # the event of `catalogue.events` that it belongs to
 
     @property
     def label(self) -> str:
@@ -66,6 +68,11 @@ class ExportedSequence:
         if self.event is not None:
             return self.event.machine_label
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
+
+    @property
+    def event_id(self) -> str:
+        """The id of its event in exports: the same for all sequences of one."""
+        return f"{self.row.trap}:{self.group.first}"
 
     @property
     def location(self) -> str:
@@ -93,12 +100,12 @@ def exported_sequences(
     for rows in pages_of_sequences(connection, *([sequences.c.review != "open"] if reviewed_only else [])):
         keys = [(row.trap, row.id) for row in rows]
         of_frames, of_opinions = stored_frames(connection, keys), _opinions(connection, keys)
-        events = _events(connection, rows)
+        events, groups = _events(connection, rows), event_of(connection, rows)
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
             place = _place_of(found, row) if event is None else by_id.get(event.deployment)
-            yield ExportedSequence(row, of_frames.get(key, []), of_opinions.get(key), place, event)
+            yield ExportedSequence(row, of_frames.get(key, []), of_opinions.get(key), place, event, groups[key])
 
 
 def media_id(frame: Any) -> str:

@@ -1,6 +1,7 @@
 """Sends alerts of sightings by webhook and e-mail, limited in number, and a digest a day.
 
-Decides when: #1 a complete positive sequence that is not historical, once; #2 at most `per_hour` a channel, the rest
+Decides when: #1 a sighting (an event, however many sequences) by its first complete positive sequence that is not
+historical, once; #2 at most `per_hour` a channel, the rest
 waits; #3 a digest a day, at `digest_hour`, of what came since the one before, if anything did. Neither holds
 coordinates. Off unless configured. A channel that fails (#4) is logged, tried again with the next round, and keeps no
 other from its own.
@@ -10,7 +11,8 @@ import json
 import smtplib
 import ssl
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -19,9 +21,10 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, tuple_
+from sqlalchemy import Connection, func, insert, select, tuple_
 
 from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.events.finding import event_of, sightings_between
 from uncia_collector.catalogue.schema import alerts, sequences
 from uncia_collector.logs import logger
 from uncia_collector.settings import AlertSettings, CollectorSettings
@@ -71,7 +74,8 @@ class Alerts:
             if last >= day:
                 return 0
             since = self._digest_at(max(last, day - DIGESTED))
-            seen, labels = (_seen_between(connection, by, since, until) for by in (sequences.c.trap, sequences.c.label))
+            found = sightings_between(connection, since, until)
+        seen, labels = (_counted(getattr(event, by) for event in found) for by in ("trap", "label"))
         content = {"kind": "digest", "station": self.station, "day": day.isoformat(), "sightings": seen}
         content |= {"labels": labels}
         return self._send(channel, "digest", day.isoformat(), content, now) if seen else 0  # #3
@@ -110,7 +114,7 @@ def channels(settings: AlertSettings) -> list[Channel]:
 
 
 def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
-    """#1: complete, positive, recent, and not yet sent on this channel; oldest first."""
+    """#1: the first complete sequence of each recent sighting that was not yet told on this channel; oldest first."""
     query = (
         select(sequences)
         .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
@@ -119,7 +123,11 @@ def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
     )
     sent = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
     known = set(connection.execute(sent).scalars())
-    return [row for row in connection.execute(query) if _key(row) not in known]
+    rows = connection.execute(query).all()
+    event = {key: (found.trap, found.first, found.sighting) for key, found in event_of(connection, rows).items()}
+    told = {event[row.trap, row.id] for row in rows if _key(row) in known}
+    first = {event[row.trap, row.id]: row for row in reversed(rows)}
+    return [row for known, row in reversed(first.items()) if known not in told and known[2]]
 
 
 def _sent_since(connection: Connection, channel: str, since: datetime) -> int:
@@ -135,11 +143,8 @@ def _last_digest(connection: Connection, channel: str) -> date | None:
     return None if day is None else date.fromisoformat(day)
 
 
-def _seen_between(connection: Connection, by: ColumnElement[str], since: datetime, until: datetime) -> dict[str, int]:
-    """How many positive sequences of each trap, or of each label, came."""
-    came = sequences.c.received_at > since, sequences.c.received_at <= until
-    counted = select(by, func.count()).where(sequences.c.positive.is_(True), *came, sequences.c.origin == "")
-    return {str(name): int(count) for name, count in connection.execute(counted.group_by(by).order_by(by))}
+def _counted(names: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(names).items()))
 
 
 def _rounded(probabilities: dict[str, float]) -> dict[str, float]:

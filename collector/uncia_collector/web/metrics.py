@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.schema import chunks, tallies, traps
+from uncia_collector.catalogue.sightings import count_by_label
 
 
 class IngestHealth(Protocol):
@@ -27,7 +28,7 @@ class IngestHealth(Protocol):
 
 
 class CatalogueMetrics(Source):
-    """Tallies by trap, waiting chunks, each trap's silence, the ingest's health."""
+    """Tallies and sightings by trap, waiting chunks, each trap's silence, the ingest's health."""
 
     def __init__(self, database: Database, ingest: IngestHealth | None) -> None:
         self.database, self.ingest = database, ingest
@@ -39,10 +40,15 @@ class CatalogueMetrics(Source):
             counted = connection.execute(select(tallies)).all()
             seen = connection.execute(select(*(column for column in traps.c if column.name != "state"))).all()
             waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
+            sighted = count_by_label(connection)
         events = CounterMetricFamily("uncia_events", "What arrived, by kind and trap", labels=["kind", "trap"])
         for row in counted:
             events.add_metric([row.name, row.trap], row._mapping["count"])
         yield events
+        sightings = GaugeMetricFamily("uncia_sightings", "Events that show the animal", labels=["trap", "label"])
+        for (trap, label), count in sorted(sighted.items()):
+            sightings.add_metric([trap, label], count)
+        yield sightings
         yield GaugeMetricFamily("uncia_chunks_waiting", "Chunks of unfinished frames", waiting)
         silent = GaugeMetricFamily("uncia_trap_silence_seconds", "Since a trap was heard", labels=["trap"])
         overdue = GaugeMetricFamily("uncia_trap_overdue", "1 when silent beyond its rhythm", labels=["trap"])

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
@@ -17,6 +19,7 @@ from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, statio
 from uncia_contract.messages.records import TrapState, decode
 
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
+WEEKS = 26  # of the table by trap and week, unless all are asked for
 
 
 def show_traps(request: Request, person: Person) -> Response:
@@ -40,6 +43,7 @@ def show_map(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         found = places(connection, since, survey)
         found += [] if survey else reported_places(connection, found)
+        apart = independence(connection)
         station = station_map(found, count_by_place(connection, found, since, label))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
     return context.render(
@@ -54,6 +58,7 @@ def show_map(request: Request, person: Person) -> Response:
         survey=survey,
         label=label,
         surveys=known,
+        apart=apart,
     )
 
 
@@ -61,8 +66,10 @@ def show_activity(request: Request, person: Person) -> Response:
     """Sightings by hour of the day, and by trap and week."""
     context: PageContext = request.app.state.context
     days, trap, label = _days(request), request.query_params.get("trap", "")[:32], _label(request)
+    every = request.query_params.get("weeks") == "all"
     with context.database.reading() as connection:
         found = count_sightings(connection, _since(days), context.zone, trap, label=label)
+        apart = independence(connection)
     return context.render(
         request,
         person,
@@ -73,8 +80,11 @@ def show_activity(request: Request, person: Person) -> Response:
         periods=PERIODS_DAYS,
         trap=trap,
         label=label,
-        weeks=found.weeks[-26:],
+        weeks=found.weeks if every else found.weeks[-WEEKS:],
+        earlier=0 if every else found.count_of(found.weeks[:-WEEKS]),
+        every=f"?{urlencode([*request.query_params.items(), ('weeks', 'all')])}",
         most=max([1, *found.by_week.values()]),
+        apart=apart,
     )
 
 

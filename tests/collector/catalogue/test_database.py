@@ -26,6 +26,7 @@ def test_migrations_lead_to_the_schema(stored):
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+DERIVED = {"alembic_version", "events", "unsettled"}  # made of the others, or not ours
 REVISIONS = [r.revision for r in ScriptDirectory(str(Path(migrations.__file__).parent)).walk_revisions()]
 MOMENT = datetime.fromisoformat("2026-01-01T00:00:00")
 BY_TYPE = {
@@ -56,9 +57,10 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
     url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
     old, tables = Database(url), MetaData()
     old.migrate(revision)
-    with old.writing() as connection:
+    with old.engine.begin() as connection:
         tables.reflect(connection)
-        tables.remove(tables.tables["alembic_version"])
+        for name in DERIVED & set(tables.tables):
+            tables.remove(tables.tables[name])
         rows = {table: example(table, encode(sent.record)) for table in tables.sorted_tables}
         for table, row in rows.items():
             connection.execute(table.insert(), [row])

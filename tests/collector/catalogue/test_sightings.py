@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import insert, select, text
 
+from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.catalogue.review import review
-from uncia_collector.catalogue.schema import sequences
+from uncia_collector.catalogue.schema import events, sequences
 from uncia_collector.catalogue.sightings import count_sightings
 
 SINCE = datetime(2026, 1, 1, 10, 17, 31, tzinfo=UTC)
@@ -21,7 +22,10 @@ def fill(stored, sent, times: list[datetime]) -> None:
     with stored.database.writing() as connection:
         kept = [column for column in sequences.c if not column.computed]
         row = dict(connection.execute(select(*kept)).mappings().one())
-        rows = [row | {"id": f"s{n}", "trap": f"trap{n % 2}", "started_at": time} for n, time in enumerate(times)]
+        rows = [
+            row | {"id": f"s{n}", "trap": f"trap{n % 2}", "started_at": time, "ended_at": time}
+            for n, time in enumerate(times)
+        ]
         connection.execute(sequences.delete())
         connection.execute(insert(sequences), rows)
 
@@ -34,6 +38,8 @@ def test_database_counts_what_a_clock_on_the_wall_says(stored, sent, name):
     times += [datetime(2026, 3, 29, 0, 59, 59, tzinfo=UTC) + timedelta(seconds=n) for n in range(3)]
     times += [datetime(2026, 10, 25, 0, 30, tzinfo=UTC) + timedelta(minutes=15 * n) for n in range(12)]
     fill(stored, sent, times)
+    with stored.database.writing() as connection:
+        set_independence(connection, 0)  # each sequence is an event of its own
     with stored.database.reading() as connection:
         found = count_sightings(connection, SINCE, zone, until=datetime(2026, 12, 1, tzinfo=UTC))
 
@@ -60,7 +66,10 @@ def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
     now = datetime(2026, 11, 23, 6, tzinfo=UTC)
     for number, verdict in enumerate(("", "confirmed", "rejected", "relabelled")):
         for positive in (True, False):
-            sequence = make_sequence(id=f"{number}{positive}", positive=positive, audit=not positive)
+            started_at = now - timedelta(hours=2 * number + positive)
+            sequence = make_sequence(
+                id=f"{number}{positive}", positive=positive, audit=not positive, started_at=started_at
+            )
             stored.commit(sequence.record_message())
             if verdict:
                 review(stored.database, ("ridge", sequence.id), verdict, "a", now, "wolf")
@@ -74,14 +83,12 @@ def test_only_what_nobody_rejected_is_a_sighting(stored, make_sequence):
 def test_no_limit_cuts_the_counts(on_sqlite, sent):
     """More than two hundred thousand sightings (where counting once stopped, silently) are all counted."""
     fill(on_sqlite, sent, [SINCE])
-    names = [column.name for column in sequences.c if not column.computed]
-    copied = ", ".join("'c' || i" if name == "id" else name for name in names)
+    names = [column.name for column in events.c]
+    copied = ", ".join("'c' || i" if name == "first" else name for name in names)
     with on_sqlite.database.writing() as connection:
-        for index in sequences.indexes:  # they answer faster, and take seconds to fill
-            index.drop(connection)
         connection.execute(text(
-            f"INSERT INTO sequences ({', '.join(names)}) WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
-            f"FROM numbers WHERE i < 200000) SELECT {copied} FROM sequences, numbers"
+            f"INSERT INTO events ({', '.join(names)}) WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+            f"FROM numbers WHERE i < 200000) SELECT {copied} FROM events, numbers"
         ))  # fmt: skip
         found = count_sightings(connection, SINCE, UTC)
 

@@ -109,6 +109,20 @@ def test_sighting_is_told_once(stored, sent, inbox):
     assert [alerts.send_due(NOW), alerts.send_due(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
 
 
+def test_an_animal_that_stays_is_told_once(stored, make_sequence, inbox):
+    """#1, #3: six sequences in two hours are one sighting, in the alert and in the digests of two days."""
+    alerts = alerts_of(stored, **inbox.settings)
+    for number in range(6):
+        at = NOW - timedelta(hours=2) + timedelta(minutes=20 * number)
+        stored.commit(*make_sequence(id=str(number), started_at=at).messages(), now=at)
+        assert alerts.send_due(at) == (number == 0)
+    assert alerts.send_due(NOW + timedelta(hours=1)) == 1 and says(inbox, 1)
+    late = make_sequence(id="late", started_at=NOW - timedelta(minutes=5))
+    stored.commit(*late.messages(), now=NOW + timedelta(hours=3))
+
+    assert alerts.send_due(NOW + timedelta(days=1, hours=2)) == 0
+
+
 def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
     """#1: only what was seen and is whole."""
     stored.commit(sent.record_message(), *make_sequence(id="2", positive=False).messages())
@@ -119,7 +133,7 @@ def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_seque
 def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
     """#2, #3: at most so many an hour; the digest tells the number, once a day."""
     for number in range(5):
-        stored.commit(*make_sequence(id=str(number)).messages())
+        stored.commit(*make_sequence(id=str(number), started_at=NOW - timedelta(hours=number)).messages())
     alerts = alerts_of(stored, per_hour=2, **inbox.settings)
 
     assert [alerts.send_due(NOW), alerts.send_due(NOW + timedelta(hours=1))] == [2, 3]
@@ -146,7 +160,7 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
     broken = "_mail" if "webhook" in inbox.settings else "_post"
     monkeypatch.setattr(f"uncia_collector.station.alerts.{broken}", lambda *_: tried.append(1) or 1 / 0)
     for number in range(3):
-        stored.commit(*make_sequence(id=str(number)).messages())
+        stored.commit(*make_sequence(id=str(number), started_at=NOW - timedelta(hours=number)).messages())
 
     assert alerts_of(stored, **both).send_due(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
 
@@ -156,10 +170,11 @@ def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence,
     alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
     stored.commit(*make_sequence(id="1").messages(), now=NOW)
     assert alerts.send_due(NOW + hour) == 1
-    stored.commit(*make_sequence(id="2").messages(), now=NOW + 2 * hour)
+    stored.commit(*make_sequence(id="2", started_at=NOW).messages(), now=NOW + 2 * hour)
     assert alerts.send_due(NOW + 3 * hour) == 0
     for days, number in ((1, "3"), (3, "4")):
-        stored.commit(*make_sequence(id=number).messages(), now=NOW + timedelta(days=days))
+        at = NOW + timedelta(days=days)
+        stored.commit(*make_sequence(id=number, started_at=at).messages(), now=at)
 
     assert alerts.send_due(NOW + timedelta(days=3, hours=12)) == 1 and says(inbox, 3)
 
@@ -182,7 +197,7 @@ def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, in
 
     assert [alerts.send_due(NOW + timedelta(minutes=minutes)) for minutes in (0, 31, 32, 24 * 60 - 60)] == [0, 1, 0, 0]
     assert "digest" in str(inbox.received) and says(inbox, 1)
-    stored.commit(*replace(sent, id="2").messages(), now=NOW + timedelta(hours=20))
+    stored.commit(*replace(sent, id="2", started_at=NOW).messages(), now=NOW + timedelta(hours=20))
     assert alerts.send_due(NOW + timedelta(days=1, hours=1)) == 1
 
 

@@ -1,0 +1,64 @@
+"""Finds the events of sequences that a page shows or an export writes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, select, true
+
+from uncia_collector.catalogue.events.grouping import shown
+from uncia_collector.catalogue.schema import events, sequences
+
+Key = tuple[str, str]
+_COLUMNS = tuple(column for column in sequences.c if column.name != "record")
+
+
+def event_of(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
+    """The row of `events` that each of these sequences belongs to, by (trap, id).
+
+    The rows have the columns that `grouping.shown` reads, and `trap`.
+    """
+    if not rows:
+        return {}
+    starts = [row.started_at for row in rows]
+    nearby: dict[tuple[str, str, bool], list[Any]] = {}
+    for event in connection.execute(_between(min(starts), max(starts), {row.trap for row in rows})):
+        nearby.setdefault((event.trap, event.label, event.sighting), []).append(event)
+    found = {}
+    for row in rows:
+        what = shown(row)
+        kind = (row.trap, what.label, what.sighting)
+        begun = [event for event in nearby.get(kind, ()) if event.started_at <= row.started_at]
+        if not begun:
+            earlier = connection.execute(_last_before(kind, row.started_at)).one()
+            nearby.setdefault(kind, []).insert(0, earlier)
+            begun = [earlier]
+        found[row.trap, row.id] = begun[-1]
+    return found
+
+
+def sightings_between(connection: Connection, since: datetime, until: datetime) -> list[Any]:
+    """The sightings of traps whose first news came between: no sequence of theirs had come before."""
+    traps_own = sequences.c.origin == "", sequences.c.received_at <= until
+    came = connection.execute(select(*_COLUMNS).where(*traps_own, sequences.c.received_at > since)).all()
+    found = {(event.trap, event.first, event.label): event for event in event_of(connection, came).values()}
+    return [event for event in found.values() if event.sighting and not _known(connection, event, since)]
+
+
+def _known(connection: Connection, event: Any, since: datetime) -> bool:
+    """Whether a sequence of the event had come by then."""
+    there = sequences.c.trap == event.trap, sequences.c.started_at.between(event.started_at, event.ended_at)
+    came = connection.execute(select(*_COLUMNS).where(*there, sequences.c.received_at <= since))
+    return any((one.label, one.sighting) == (event.label, event.sighting) for one in map(shown, came))
+
+
+def _between(since: datetime, until: datetime, traps: set[str]) -> Select[Any]:
+    known = events.c.trap == next(iter(traps)) if len(traps) == 1 else true()
+    there = events.c.started_at >= since, events.c.started_at <= until
+    return select(events).where(events.c.sighting.in_((True, False)), *there, known).order_by(events.c.started_at)
+
+
+def _last_before(kind: tuple[str, str, bool], moment: datetime) -> Select[Any]:
+    trap, label, sighting = kind
+    this = events.c.trap == trap, events.c.label == label, events.c.sighting.is_(sighting)
+    return select(events).where(*this, events.c.started_at <= moment).order_by(events.c.started_at.desc()).limit(1)

@@ -1,0 +1,108 @@
+"""Keeps the table of events true at every commit.
+
+The database itself notes in `unsettled` whose sequences came, went, moved or were judged (triggers of revision 0011),
+whoever wrote them. `Database.writing` calls `settle` before each commit: it groups the sequences around each note anew,
+and no others. Traps are locked in order of their names, so that two collectors neither miss each other's sequences nor
+deadlock.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import Connection, delete, func, insert, select, text
+
+from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES, Event, Shown, events_of, shown
+from uncia_collector.catalogue.schema import events, facts, sequences, unsettled
+from uncia_collector.catalogue.sql import upsert
+
+_INTERVAL = "independence_minutes"
+_ROWS_AT_ONCE = 5000
+
+Span = tuple[datetime, datetime]
+
+
+def independence(connection: Connection) -> timedelta:
+    """The independence interval that this catalogue's events were made with."""
+    known = connection.execute(select(facts.c.value).where(facts.c.name == _INTERVAL)).scalar_one_or_none()
+    return timedelta(minutes=INDEPENDENCE_MINUTES if known is None else int(known))
+
+
+def set_independence(connection: Connection, minutes: int) -> bool:
+    """Group all sequences by another interval; False where it is the one in force."""
+    if independence(connection) == timedelta(minutes=minutes):
+        return False
+    connection.execute(upsert(connection, facts, {"name": _INTERVAL, "value": str(minutes)}, ["name"], ["value"]))
+    connection.execute(delete(events))
+    everything = select(sequences.c.trap, func.min(sequences.c.started_at), func.max(sequences.c.started_at))
+    notes = insert(unsettled).from_select(["trap", "since", "until"], everything.group_by(sequences.c.trap))
+    connection.execute(notes)
+    return True
+
+
+def settle(connection: Connection) -> None:
+    """Bring the events up to date with the sequences that this transaction wrote."""
+    notes = connection.execute(
+        select(unsettled.c.trap, unsettled.c.since, unsettled.c.until).order_by(unsettled.c.trap, unsettled.c.since)
+    ).all()
+    if not notes:
+        return
+    interval = independence(connection)
+    for trap, rows in groupby(notes, lambda row: str(row.trap)):
+        _lock(connection, trap)
+        near = _merged(((row.since, row.until) for row in rows), interval)
+        whole = sorted(_whole_events(connection, trap, (since - interval, until + interval)) for since, until in near)
+        _regroup(connection, trap, [*_merged(whole, timedelta(0))], interval)
+    connection.execute(delete(unsettled))
+
+
+def _lock(connection: Connection, trap: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": f"events of {trap}"}
+        )
+
+
+def _merged(spans: Iterable[Span], interval: timedelta) -> Iterator[Span]:
+    """Spans that are nearer than the interval as one; they come in the order of their starts."""
+    merged: Span | None = None
+    for since, until in spans:
+        if merged is not None and since - merged[1] > interval:
+            yield merged
+            merged = None
+        merged = (since, until) if merged is None else (merged[0], max(merged[1], until))
+    if merged is not None:
+        yield merged
+
+
+def _regroup(connection: Connection, trap: str, spans: list[Span], interval: timedelta) -> None:
+    """Make the events of these spans anew, none of which lies partly in one; a sequence may have moved between them."""
+    for since, until in spans:
+        connection.execute(delete(events).where(events.c.trap == trap, events.c.started_at.between(since, until)))
+    for since, until in spans:
+        rows = [_row(trap, event) for event in events_of(_shown(connection, trap, since, until), interval)]
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            connection.execute(insert(events), rows[start : start + _ROWS_AT_ONCE])
+
+
+def _whole_events(connection: Connection, trap: str, span: Span) -> Span:
+    """The span, grown until no known event lies partly in it."""
+    query = select(func.min(events.c.started_at), func.max(events.c.ended_at)).where(events.c.trap == trap)
+    while True:
+        overlapping = query.where(events.c.ended_at >= span[0], events.c.started_at <= span[1])
+        first, last = connection.execute(overlapping).one()
+        grown = (min(span[0], first), max(span[1], last)) if first is not None else span
+        if grown == span:
+            return span
+        span = grown
+
+
+def _shown(connection: Connection, trap: str, since: datetime, until: datetime) -> Iterator[Shown]:
+    names = ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin")
+    there = sequences.c.trap == trap, sequences.c.started_at.between(since, until)
+    query = select(*(sequences.c[name] for name in names)).where(*there)
+    return map(shown, connection.execute(query.order_by(sequences.c.started_at, sequences.c.id)))
+
+
+def _row(trap: str, event: Event) -> dict[str, object]:
+    return {"trap": trap} | vars(event)
