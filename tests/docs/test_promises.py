@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs" / "promises").glob("*.md"))
+PAGES = [*sorted((ROOT / "docs" / "promises").glob("*.md")), ROOT / "docs" / "threat-model.md"]
 TARGETS = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 TESTS = re.compile(r"(tests/[\w/]+\.py)(?:::(\w+))?")
 

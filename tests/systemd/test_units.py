@@ -176,12 +176,14 @@ HOME = "homeassistant/device/uncia_ridge-01/config"
     [
         ("Collector", OWN.receipt, True),
         ("Collector", OWN.command, False),
-        ("Collector", OWN.record("s1"), False),
+        ("Collector", OWN.record("s1"), True),  # clears what was retained
+        ("Collector", OWN.state, False),
         ("Collector", HOME, True),
         ("Collector-north", OWN.receipt, True),
-        ("Collector-north", OWN.record("s1"), False),
+        ("Collector-north", OWN.command, False),
         ("Ask", OWN.command, True),
         ("Ask", OWN.receipt, False),
+        ("Ask", OWN.record("s1"), False),
         ("Check", OWN.command, False),
         ("Check", OWN.receipt, False),
     ],

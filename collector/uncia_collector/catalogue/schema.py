@@ -261,6 +261,24 @@ logins = Table(
     Column("expires_at", UtcTime, nullable=False),
 )
 
+accesses = Table(
+    "accesses",
+    metadata,
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("what", String(24), nullable=False),  # see catalogue.people
+    Column("detail", String(200), nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(64), nullable=False),
+)
+
 deployments = Table(
     "deployments",
     metadata,

@@ -33,6 +33,7 @@ from uncia_collector.ingest.wire_messages import (
     Message,
     RecordMessage,
     RefusedMessage,
+    RetainedMessage,
     StateMessage,
 )
 from uncia_contract.errors import FrameError
@@ -145,6 +146,8 @@ class _Batch:
                 self.counts["states", message.state.trap] += 1
             case AvailabilityMessage():
                 self._update_of(message.trap).add(message)
+            case RetainedMessage():
+                self.counts["retained", message.trap] += message.kept
             case RefusedMessage():
                 self._refuse(message, "garbage")
 

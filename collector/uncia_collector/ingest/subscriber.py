@@ -21,6 +21,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from uncia_collector.ingest.broker import broker_client, heard_topics
+from uncia_collector.ingest.group import shared_name
 from uncia_collector.ingest.quarantine import KEPT_BYTES
 from uncia_collector.ingest.store import AddressedReceipt, Store
 from uncia_collector.ingest.wire_messages import (
@@ -29,6 +30,7 @@ from uncia_collector.ingest.wire_messages import (
     RawMessage,
     RecordMessage,
     RefusedMessage,
+    RetainedMessage,
     StateMessage,
     parse_message,
 )
@@ -79,7 +81,7 @@ class Ingest:
         self.refusals = 0  # batches that could not be stored when they came
         self._arrived: queue.Queue[RawMessage | None] = queue.Queue(maxsize=4 * RECEIVE_MAXIMUM)
         self._stopping, self._subscribed = threading.Event(), threading.Event()
-        self._connection = 0
+        self._connection, self._group = 0, ""
         self._batch_since_s: float | None = None
         self._client = broker_client(settings)
         self._client.on_connect = self._on_connect
@@ -91,6 +93,7 @@ class Ingest:
 
     def start(self) -> None:
         """Begin; a broker that is not there yet is waited for."""
+        self._group = shared_name(self.store.database, self.settings.group)
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         # Of a group, a member that died must not have messages queued for it: the traps send them to the others.
         alone = not self.settings.group
@@ -146,8 +149,11 @@ class Ingest:
         self._subscribe()
 
     def _subscribe(self) -> None:
-        topics = heard_topics(self.root, self.settings.group)
-        self._client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in topics])
+        # What is retained of a sequence says so, live too (see RetainedMessage); a state is retained by right.
+        topics = heard_topics(self.root, self._group)
+        self._client.subscribe(
+            [(topic, SubscribeOptions(qos=1, retainAsPublished=topic.endswith("/#"))) for topic in topics]
+        )
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
         log.warning("broker not reachable, trying again", broker=self._broker)
@@ -209,6 +215,8 @@ class Ingest:
     def _answer(self, batch: Batch, receipts: list[AddressedReceipt]) -> None:
         for raw, _ in batch:
             self._acknowledge(raw)
+        for topic in {message.topic for _, message in batch if isinstance(message, RetainedMessage) and message.kept}:
+            self._client.publish(topic, b"", qos=1, retain=True)
         for receipt in receipts:
             self._send(receipt)
         self._announce([message.state for _, message in batch if isinstance(message, StateMessage)])

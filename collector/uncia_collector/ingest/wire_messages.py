@@ -100,7 +100,19 @@ class RefusedMessage:
     size: int = 0
 
 
-Message = RecordMessage | ChunkMessage | StateMessage | AvailabilityMessage | RefusedMessage
+@dataclass(frozen=True)
+class RetainedMessage:
+    """Of a sequence, and retained: no trap of ours does that, and the broker would send it again and again.
+
+    It is not taken in; `kept` says that the broker has it, and an empty one that it has no longer.
+    """
+
+    topic: str
+    trap: str
+    kept: bool
+
+
+Message = RecordMessage | ChunkMessage | StateMessage | AvailabilityMessage | RefusedMessage | RetainedMessage
 
 
 def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
@@ -108,20 +120,31 @@ def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
     try:
         address = topics.parse(raw.topic, root)
     except MessageError as error:
-        return RefusedMessage(raw.topic, raw.payload, str(error), size=raw.size)
+        refused = RefusedMessage(raw.topic, raw.payload, str(error), size=raw.size)
+        return _stray(raw, "") if raw.retained else refused
+    if raw.retained and not isinstance(address, topics.TrapAddress):
+        return _stray(raw, address.trap)
     try:
-        if raw.size:
-            raise MessageError(f"message of {raw.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
-        match address:
-            case topics.RecordAddress():
-                return _record(raw, address)
-            case topics.ChunkAddress():
-                return _chunk(raw, address)
-            case topics.TrapAddress():
-                return _about_trap(raw, address)
+        return _parsed(raw, address)
     except MessageError as error:
         sequence = "" if isinstance(address, topics.TrapAddress) else address.sequence
         return RefusedMessage(raw.topic, raw.payload, str(error), address.trap, sequence, raw.size)
+
+
+def _parsed(raw: RawMessage, address: topics.RecordAddress | topics.ChunkAddress | topics.TrapAddress) -> Message:
+    if raw.size:
+        raise MessageError(f"message of {raw.size} bytes, expected at most {MAX_MESSAGE_BYTES}")
+    match address:
+        case topics.RecordAddress():
+            return _record(raw, address)
+        case topics.ChunkAddress():
+            return _chunk(raw, address)
+        case topics.TrapAddress():
+            return _about_trap(raw, address)
+
+
+def _stray(raw: RawMessage, trap: str) -> RetainedMessage:
+    return RetainedMessage(raw.topic, trap, kept=bool(raw.payload))
 
 
 def _record(raw: RawMessage, address: topics.RecordAddress) -> RecordMessage:

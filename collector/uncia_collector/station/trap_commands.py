@@ -114,6 +114,9 @@ class CommandClient:
         return None
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.retain:  # no trap of ours does that; the broker would send it for ever
+            self._client.publish(message.topic, b"", retain=True)
+            return
         self._replies.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
 
 

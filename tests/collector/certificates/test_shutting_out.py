@@ -1,8 +1,11 @@
 """Attacks with a trap's own certificate, on real Mosquitto as shipped, with mutual TLS; and the thief shut out."""
 
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from paho.mqtt import client as mqtt
@@ -97,6 +100,28 @@ def test_a_second_thief_is_shut_out_after_the_first(broker: ShippedBroker) -> No
     assert [thief.client.is_connected() for thief in thieves] == [False, False]
     for thief in thieves:
         thief.close()
+
+
+def test_a_ticket_from_before_the_revocation_is_refused(broker: ShippedBroker) -> None:
+    """A resumed TLS session shows no certificate; Mosquitto looks at the list all the same (TLS 1.2 and 1.3)."""
+    context = broker.authority.issue("ridge-01").context()
+    saved = [handshake(broker, context, version) for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)]
+    assert [session.has_ticket for session in saved] == [True, True]
+    assert certificates(broker, "revoke", "ridge-01") == 0
+    for session, version in zip(saved, (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3), strict=True):
+        with pytest.raises(OSError, match=r"REVOKED|EOF|reset|hung up"):
+            handshake(broker, context, version, session)
+
+
+def handshake(broker: ShippedBroker, context: ssl.SSLContext, version: ssl.TLSVersion, session: Any = None) -> Any:
+    """A connection's TLS session, after the broker answered an MQTT CONNECT on it."""
+    context.maximum_version = version
+    plain = socket.create_connection(("localhost", broker.port), 10)
+    with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+        secure.sendall(b"\x10\x12\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x05raw-x")
+        if not secure.recv(10):
+            raise ConnectionError("hung up")
+        return secure.session
 
 
 def test_reading_the_list_anew_alone_would_leave_the_thief_in(broker: ShippedBroker) -> None:

@@ -1,0 +1,25 @@
+"""Secrets that the collectors of one catalogue share; who did what on the page."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "secrets",
+        sa.Column("name", sa.String(40), primary_key=True),
+        sa.Column("value", sa.String(64), nullable=False),
+    )
+    op.create_table(
+        "accesses",
+        sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("address", sa.String(64), nullable=False),
+        sa.Column("what", sa.String(24), nullable=False),
+        sa.Column("detail", sa.String(200), nullable=False),
+    )
