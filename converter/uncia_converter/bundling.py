@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.second_look import SecondLook
 from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.files import storage_errors, write_atomic
@@ -28,6 +29,7 @@ from uncia_contract.model.manifest import (
     HEAD,
     MODEL,
     PROBES,
+    SCHEMA_2,
     Backbone,
     Manifest,
     manifest_from_bytes,
@@ -46,7 +48,7 @@ from uncia_contract.runs.run_folder import (
     read_run,
 )
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
-from uncia_converter.graph import attach_head
+from uncia_converter.graph import attach_head, has_map
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.parity_models import ModelPair
 from uncia_converter.probes import make_probes
@@ -61,7 +63,8 @@ class BundleRequest:
     """Which run becomes which file.
 
     `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU, `threshold` decides in place of the
-    run's.
+    run's. `second_look` False leaves the second look out, True demands it, None takes it where the run has regions and
+    its backbone pools a map.
     """
 
     run: Path
@@ -72,6 +75,21 @@ class BundleRequest:
     edgetpu: bool = False
     threshold: float | None = None
     threshold_reason: str = ""
+    second_look: bool | None = None
+
+    def looks_again(self, run: Run, backbone: bytes) -> bool:
+        """Whether the bundle looks at frames a second time.
+
+        Raises:
+            DataError: it is demanded, and cannot be.
+        """
+        possible = run.regions and has_map(backbone)
+        if self.second_look and not possible:
+            raise DataError(
+                f"{self.run}: --second-look needs regions and a backbone that pools a map (--layer pooled); "
+                "leave it out, or train anew"
+            )
+        return possible and self.second_look is not False
 
     def decided(self, run: Run) -> DecisionRule:
         """The run's rule, with the threshold that a person chose where one is given."""
@@ -105,11 +123,12 @@ def make_bundle(
         raise StorageError(f"{request.out}: is a folder; expected the name of a file, such as mine-1.uncia")
     run = read_run(request.run)
     described, models, head = _parts(request.run, run)
+    looks_again = request.looks_again(run, models.int8)
     members = {
-        MODEL: attach_head(models.int8, *head.folded(), run.logit_range),
+        MODEL: attach_head(models.int8, *head.folded(), run.logit_range, looks_again),
         HEAD: _read(request.run / RUN_HEAD),
     }
-    manifest = _manifest(request, run, described)
+    manifest = _manifest(request, run, described, looks_again)
     if request.edgetpu:  # first: it takes seconds, and what it refuses need not be compared
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
         manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
@@ -172,7 +191,7 @@ def _read(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror}); make the run anew with uncia-train fit") from error
 
 
-def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
+def _manifest(request: BundleRequest, run: Run, described: dict[str, Any], looks_again: bool) -> Manifest:
     """What can be said before anything is compared.
 
     Raises:
@@ -183,6 +202,8 @@ def _manifest(request: BundleRequest, run: Run, described: dict[str, Any]) -> Ma
         manifest = _stated(request, run, described)
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(f"{request.run / RUN_BACKBONE}: lacks {error}; make the run anew") from error
+    if looks_again:
+        manifest = msgspec.structs.replace(manifest, looks_again=SecondLook(), schema=SCHEMA_2)
     manifest_from_bytes(manifest_to_bytes(manifest))
     return manifest
 

@@ -128,6 +128,12 @@ def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--threshold", type=share, metavar="T", help="decides in place of the run's (see evaluate's table)"
     )
     command.add_argument("--threshold-reason", default="", metavar="TEXT", help="why, for the manifest's notes")
+    command.add_argument(
+        "--second-look",
+        action=argparse.BooleanOptionalAction,
+        help="frames in doubt are looked at again: schema uncia.bundle/2, which traps of release 0.1 refuse "
+        "(default: where the run has regions and its backbone pools a map)",
+    )
     command.set_defaults(run=_bundle)
 
 
@@ -146,6 +152,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         edgetpu=arguments.edgetpu,
         threshold=arguments.threshold,
         threshold_reason=arguments.threshold_reason,
+        second_look=arguments.second_look,
     )
     try:
         manifest = make_bundle(request, _counter(), _say)
@@ -154,7 +161,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         return 1
     size = arguments.out.stat().st_size
     _say(
-        f"{arguments.out}: {manifest.name} version {manifest.version}, {size / 1e6:.1f} MB, "
+        f"{arguments.out}: {manifest.name} version {manifest.version} ({manifest.schema}), {size / 1e6:.1f} MB, "
         f"probes proven, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
     )
     return 0

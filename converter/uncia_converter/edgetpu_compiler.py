@@ -1,6 +1,7 @@
 """Coral's own compiler, where it is installed: run, and believed only as far as its report goes.
 
-Decides what counts as compiled: exit code 0, every operator mapped, a model that holds the Edge TPU's custom operator.
+Decides what counts as compiled: exit code 0, every operator mapped, a model that holds the Edge TPU's custom operator
+and gives the map that the other gives.
 """
 
 import re
@@ -10,6 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from uncia_backbones.flatbuffer import unpack
 from uncia_contract.errors import BundleError, UnciaError
 from uncia_converter.edgetpu import is_compiled, objections
 
@@ -71,7 +73,16 @@ def _compile(compiler: str, model: bytes, folder: Path) -> tuple[bytes, Compiler
     compiled = made.read_bytes()
     if not is_compiled(compiled):
         raise BundleError(f"{COMPILER}: left a model without an operator for the Edge TPU")
+    if lost := [shape for shape in _maps(model) if shape not in _maps(compiled)]:
+        raise BundleError(f"{COMPILER}: left a model that does not give the map {lost[0]}, which a second look needs")
     return compiled, report
+
+
+def _maps(model: bytes) -> list[list[int]]:
+    """The shapes of those outputs that are maps."""
+    graph = unpack(model).subgraphs[0]
+    shapes = [[int(side) for side in graph.tensors[index].shape] for index in graph.outputs]
+    return [shape for shape in shapes if len(shape) == 4]
 
 
 def _run(command: list[str]) -> str:

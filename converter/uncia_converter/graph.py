@@ -11,7 +11,8 @@ no conversion runs again, so none can change them.
 4. Logits saturate outside `logit_range`; the softmax has scale 1/256 and zero point -128, as its kernel demands. Two
    opposite logits (a head of two classes) saturate at 3.2 already, where its steps show no more: all of an int8's
    values are left for what it can show.
-5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature.
+5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature. Where the map is
+   asked for, `map` stands between them: the tensor whose mean the features are. No operation is added for it.
 """
 
 import math
@@ -23,10 +24,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from uncia_backbones.flatbuffer import buffer_of, pack, signature, type_name, unpack
+from uncia_backbones.flatbuffer import buffer_of, operator_name, pack, signature, type_name, unpack
 from uncia_contract.errors import BundleError
 
-FEATURES, PROBABILITIES = "features", "probabilities"
+FEATURES, MAP, PROBABILITIES = "features", "map", "probabilities"
 PROBABILITY_SCALE, PROBABILITY_ZERO = 1 / 256, -128
 OPPOSITE_MOST = 3.2  # a probability of 0.9983, beyond the softmax's last step
 _LEVELS, _FEATURE_SPAN, _INT32_MAX = 127, 255, 2**31 - 1
@@ -42,7 +43,11 @@ class Scale:
 
 
 def attach_head(
-    backbone: bytes, weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]
+    backbone: bytes,
+    weights: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    logit_range: tuple[float, float],
+    with_map: bool = False,
 ) -> bytes:
     """The backbone with two outputs: `features` as before, and `probabilities` int8 (1, classes), (q + 128) / 256.
 
@@ -51,26 +56,64 @@ def attach_head(
         weights: float32 (classes, features), calibration folded in.
         bias: float32 (classes,).
         logit_range: smallest and largest logit to be expected; beyond it they saturate.
+        with_map: give the map whose mean the features are, int8 (1, rows, columns, features), as a second output.
 
     Raises:
-        BundleError: the backbone is no such model, has another number of features than the weights, or the head is not
-            made of finite numbers.
+        BundleError: the backbone is no such model, has another number of features than the weights, has no such map,
+            or the head is not made of finite numbers.
     """
     _check_head(weights, bias, logit_range)
-    try:
-        builder = _GraphBuilder(unpack(backbone))
-    except BundleError as error:
-        raise BundleError(f"backbone.tflite: {error}") from error
+    builder = _GraphBuilder(_unpacked(backbone))
     features = _only_output(builder.graph, weights.shape[1])
     channels = int(builder.graph.tensors[features].shape[-1])
     flat = _flattened(builder, features, weights.shape[1])
     logits = _dense(builder, flat, weights, bias, shown_range(weights, bias, logit_range), channels)
     probabilities = _softmax(builder, logits, len(weights))
-    builder.graph.tensors[features].name = FEATURES
-    builder.graph.outputs = np.array([features, probabilities], np.int32)
+    outputs = {FEATURES: features, **_map(builder, features, with_map), PROBABILITIES: probabilities}
+    for name, index in outputs.items():
+        builder.graph.tensors[index].name = name
+    builder.graph.outputs = np.array([*outputs.values()], np.int32)
     inputs = {_name(builder.graph.tensors[index]): index for index in builder.graph.inputs}
-    builder.model.signatureDefs = [signature(inputs, {FEATURES: features, PROBABILITIES: probabilities})]
+    builder.model.signatureDefs = [signature(inputs, outputs)]
     return pack(builder.model)
+
+
+def _unpacked(backbone: bytes) -> Any:
+    try:
+        return unpack(backbone)
+    except BundleError as error:
+        raise BundleError(f"backbone.tflite: {error}") from error
+
+
+def has_map(backbone: bytes) -> bool:
+    """Whether the only output of a backbone is the mean of a map.
+
+    Raises:
+        BundleError: not a TFLite model.
+    """
+    model = _unpacked(backbone)
+    return pooled_from(model, int(model.subgraphs[0].outputs[0])) is not None
+
+
+def pooled_from(model: Any, tensor: int) -> int | None:
+    """Number of the tensor whose mean over rows and columns a tensor is; None where it is no such mean."""
+    graph = model.subgraphs[0]
+    for operator in graph.operators:
+        if tensor in operator.outputs:
+            name, found = operator_name(model, operator), int(operator.inputs[0])
+            if name == "RESHAPE":
+                return pooled_from(model, found)
+            return found if name in ("MEAN", "AVERAGE_POOL_2D") and len(graph.tensors[found].shape) == 4 else None
+    return None
+
+
+def _map(builder: "_GraphBuilder", features: int, wanted: bool) -> dict[str, int]:
+    if not wanted:
+        return {}
+    found = pooled_from(builder.model, features)
+    if found is None:
+        raise BundleError("backbone.tflite: its features are no mean of a map; a second look needs one")
+    return {MAP: found}
 
 
 def _check_head(weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]) -> None:

@@ -1,7 +1,8 @@
 """Whether the integer model decides worse than the float model: measured before a model becomes a bundle.
 
-Both models see the same pictures through the same preprocessing, regions and burst rule, and the same head reads their
-features; what differs is the arithmetic alone. What is worse beyond chance, `agreement` says. It is asked twice:
+Both models see the same pictures through the same preprocessing, regions, second looks and burst rule, and the same
+head reads their features; what differs is the arithmetic alone. What is worse beyond chance, `agreement` says. It is
+asked twice:
 
 1. for the validation split: each picture is read by a head that learnt neither from it nor from anything that belongs
    to it (its sequence, its copies, its source where that has no positives), as the run's folds say; a head knows its
@@ -30,7 +31,6 @@ from msgspec import Struct
 
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.errors import DataError, UnciaError
-from uncia_contract.model.classifier import NotedScore
 from uncia_contract.model.heads import LogisticHead
 from uncia_contract.model.manifest import Manifest
 from uncia_contract.pictures.other_formats import read_as_jpeg
@@ -38,7 +38,7 @@ from uncia_contract.runs.held_out import NO_FOLD, HeldOut
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.score_burst import score_burst
 from uncia_converter.agreement import Agreement, PictureParity, agreement
-from uncia_converter.parity_models import HeadProbabilities, ModelPair, ParityScorer
+from uncia_converter.parity_models import HeadProbabilities, ModelPair, ParityScore, ParityScorer
 
 MOST_HEAD_AUC = 0.05
 
@@ -195,7 +195,7 @@ def _score(
     return [
         _row(name(picture), picture.label in positive, *frame.score.note)
         for picture, frame in zip(group, verdict.frames, strict=True)
-        if isinstance(frame.score, NotedScore)
+        if isinstance(frame.score, ParityScore)
     ]
 
 

@@ -2,7 +2,9 @@
 
 Decides what of both is compared: for one head, its probability on the float model's features, on the integer model's
 features in float32 (what the trap computes), and the one that the integer graph gives when the head is inside it (its
-second output, for other TFLite tools).
+output `probabilities`, for other TFLite tools). Where the bundle looks at frames a second time, the integer model with
+the bundle's head leads, as on the trap: the float model sees the same parts of the picture, so that the arithmetic
+alone differs.
 """
 
 import os
@@ -13,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.bursts.frame_scores import NotedScore, lowered
 from uncia_contract.errors import BundleError
-from uncia_contract.model.classifier import NotedScore
+from uncia_contract.model.activation import activation_map, highest_place
 from uncia_contract.model.heads import LogisticHead, positive_probability
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import Manifest
@@ -23,6 +26,7 @@ from uncia_converter.graph import attach_head
 
 Image8 = NDArray[np.uint8]
 Features = NDArray[np.float32]
+Peak = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,22 @@ class HeadProbabilities:
     in_int8: float
     in_graph: float
 
+    def lowered(self, logits: float) -> "HeadProbabilities":
+        """With so many logits taken off each, as of a window that counted (a second look)."""
+        return HeadProbabilities(*(lowered(one, logits) for one in (self.in_float, self.in_int8, self.in_graph)))
+
+
+class ParityScore(NotedScore):
+    """The trap's score; its note holds the `HeadProbabilities` by the held-out head, and by the bundle's."""
+
+    note: tuple[HeadProbabilities, HeadProbabilities]
+
+    def lowered(self, logits: float) -> "ParityScore":
+        """With so many logits taken off the note's probabilities, too."""
+        unseen, own = self.note
+        noted = unseen.lowered(logits), own.lowered(logits)
+        return ParityScore(noted[1].in_int8, noted).at(self.peak)
+
 
 class ParityScorer:
     """Scores with the integer model and notes what both models give; `fold` chooses the held-out head."""
@@ -57,30 +77,33 @@ class ParityScorer:
         """
         self.manifest, self.fold = manifest, 0
         self._float32 = float_features(models.float32)
-        self._own, *self._held_out = (_HeadReader(head, models, manifest.positive_columns) for head in (own, *held_out))
+        self._own, *self._held_out = (_HeadReader(head, models, manifest) for head in (own, *held_out))
 
-    def score(self, image: Image8) -> NotedScore:
-        """The trap's score of one model input with the bundle's head.
-
-        Its note holds the `HeadProbabilities` by the held-out head, and by the bundle's.
-        """
+    def score(self, image: Image8) -> ParityScore:
+        """The trap's score of one model input with the bundle's head, and its peak where there is a second look."""
         features = self._float32(image)
-        unseen, own = (reader.answers(image, features) for reader in (self._held_out[self.fold], self._own))
-        return NotedScore(own.in_int8, (unseen, own))
+        (unseen, _), (own, peak) = (reader.answers(image, features) for reader in self._readers())
+        return ParityScore(own.in_int8, (unseen, own)).at(peak)
+
+    def _readers(self) -> "tuple[_HeadReader, _HeadReader]":
+        return self._held_out[self.fold], self._own
 
 
 class _HeadReader:
     """A head, and the integer model with that head in its graph."""
 
-    def __init__(self, head: LogisticHead, models: ModelPair, positive: list[int]) -> None:
-        self._head, self._positive = head, positive
-        model = attach_head(models.int8, *head.folded(), models.logit_range)
+    def __init__(self, head: LogisticHead, models: ModelPair, manifest: Manifest) -> None:
+        self._head, self._positive = head, manifest.positive_columns
+        model = attach_head(models.int8, *head.folded(), models.logit_range, manifest.second_look is not None)
         self._whole = Interpreter(model, threads=os.cpu_count() or 1)
 
-    def answers(self, image: Image8, float_features: Features) -> HeadProbabilities:
-        int8_features, in_graph = self._whole.run(image, self._whole.outputs)
+    def answers(self, image: Image8, float_features: Features) -> tuple[HeadProbabilities, Peak | None]:
+        """By this head; the peak of its activation map where the model gives one."""
+        int8_features, *maps, in_graph = self._whole.run(image, self._whole.outputs)
         by_graph = positive_probability(in_graph, self._positive)
-        return HeadProbabilities(self._read(float_features), self._read(int8_features), by_graph)
+        found = HeadProbabilities(self._read(float_features), self._read(int8_features), by_graph)
+        peaks = [highest_place(activation_map(places, self._head, self._positive)) for places in maps]
+        return found, peaks[0] if peaks else None
 
     def _read(self, features: Features) -> float:
         return positive_probability(self._head.probabilities(features.reshape(1, -1))[0], self._positive)

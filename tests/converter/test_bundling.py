@@ -25,7 +25,8 @@ from uncia_contract.datasets.csv_labels import write_labels
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
-from uncia_contract.model.manifest import EDGETPU
+from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.manifest import EDGETPU, MODEL
 from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import (
@@ -272,12 +273,62 @@ def test_a_model_for_the_edge_tpu_is_added_with_the_compilers_report(
     compiled = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes()
     compiler(compiler_says(), compiled)
     out = tmp_path / "small-1.uncia"
-    assert main(["bundle", str(make_run()), "--out", str(out), "--edgetpu"]) == 0
+    assert main(["bundle", str(make_run()), "--out", str(out), "--edgetpu", "--no-second-look"]) == 0
     bundle = read_bundle(out)
     assert bundle.members[EDGETPU] == compiled
     assert bundle.manifest.notes == (
         "Edge TPU: all 5 operators mapped, parameters 4.12MiB on chip, 1.50KiB streamed from off chip.",
     )
+
+
+def test_a_model_for_the_edge_tpu_must_give_the_map_of_a_second_look(
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    compiler: Callable[..., None],
+    compiler_says: Callable[..., str],
+    shared: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Else the Edge TPU could not say where to look again."""
+    compiler(compiler_says(), (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes())
+    assert main(["bundle", str(make_run()), "--out", str(tmp_path / "small-1.uncia"), "--edgetpu"]) == 2
+    assert "does not give the map [1, 16, 16, 8], which a second look needs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "schema", "outputs"),
+    [([], "uncia.bundle/2", 3), (["--second-look"], "uncia.bundle/2", 3), (["--no-second-look"], "uncia.bundle/1", 2)],
+    ids=["by default", "asked for", "left out"],
+)
+def test_a_bundle_looks_again_where_its_backbone_pools_a_map(
+    make_run: Callable[..., Path], tmp_path: Path, given: list[str], schema: str, outputs: int
+) -> None:
+    """Then it says schema 2, and its model gives the map between features and probabilities."""
+    out = tmp_path / "small-1.uncia"
+    assert main(["bundle", str(make_run()), "--out", str(out), *given]) == 0
+    bundle = read_bundle(out)
+    given_outputs = Interpreter(bundle.members[MODEL]).outputs
+    assert (bundle.manifest.schema, len(given_outputs)) == (schema, outputs)
+    assert (bundle.manifest.second_look is None) == (outputs == 2)
+
+
+@pytest.mark.parametrize(("given", "code"), [([], 0), (["--second-look"], 2)], ids=["by default", "asked for"])
+def test_whole_frames_are_looked_at_once(
+    make_run: Callable[..., Path],
+    tmp_path: Path,
+    given: list[str],
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run without regions gives a bundle of schema 1; a second look that is asked for is refused in one line."""
+    folder, out = make_run(), tmp_path / "small-1.uncia"
+    (folder / RUN).write_bytes(msgspec.json.encode(msgspec.structs.replace(run(), regions=False)))
+    assert main(["bundle", str(folder), "--out", str(out), *given]) == code
+    said = capsys.readouterr().err
+    assert said.count("\n") == bool(code) and (
+        not code or "--second-look needs regions and a backbone that pools" in said
+    )
+    assert code or read_bundle(out).manifest.schema == "uncia.bundle/1"
 
 
 @pytest.mark.parametrize("missing", [True, False], ids=["no compiler", "an operator left on the CPU"])

@@ -42,6 +42,13 @@ def test_our_models_may_go(model: bytes) -> None:
     assert objections(model) == []
 
 
+def test_our_models_may_go_with_their_map() -> None:
+    """It is a tensor that is there anyway; as an output it is one more to copy."""
+    weights, backbone = np.ones((2, 8), np.float32), int8_model(network(), "features", PIXELS)
+    mapped = attach_head(backbone, weights, np.zeros(2, np.float32), (-4.0, 4.0), with_map=True)
+    assert (len(unpack(mapped).subgraphs[0].outputs), objections(mapped)) == (3, [])
+
+
 def test_a_model_that_compiles_has_no_objections(shared: Path) -> None:
     """Coral's own test model."""
     golden = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant.tflite").read_bytes()

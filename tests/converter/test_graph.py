@@ -13,7 +13,7 @@ from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.errors import BundleError
 from uncia_contract.model.heads import softmax
 from uncia_contract.model.interpreter import Interpreter
-from uncia_converter.graph import attach_head, logit_scale, quantized_head, shown_range
+from uncia_converter.graph import attach_head, has_map, logit_scale, quantized_head, shown_range
 
 SIDE, CHANNELS = 12, 16
 COUNT = {"pooled": CHANNELS, "map": 6 * 6 * CHANNELS}
@@ -199,3 +199,23 @@ def test_logits_cover_their_range_and_zero(logit_range: tuple[float, float], low
     scale = logit_scale(logit_range)
     ends = np.array([-128, 127]) - scale.zero_point
     np.testing.assert_allclose(ends * scale.scale, [low, high], atol=scale.scale)
+
+
+def test_the_map_is_the_second_output_and_its_mean_the_features(backbone: bytes, layer: str) -> None:
+    """Not an operation more, and the other outputs are the same to the bit."""
+    if layer == "map":
+        with pytest.raises(BundleError, match="no mean of a map"):
+            attach_head(backbone, *head(layer), (-10.0, 10.0), with_map=True)
+        return
+    plain, mapped = (attach_head(backbone, *head(layer), (-10.0, 10.0), wanted) for wanted in (False, True))
+    features, places, probabilities = outputs(mapped)
+    assert places.shape[1:] == (6, 6, CHANNELS)
+    np.testing.assert_allclose(places.mean(axis=(1, 2)), features, atol=0.05)
+    for one, expected in zip((features, probabilities), outputs(plain), strict=True):
+        np.testing.assert_array_equal(one, expected)
+    assert len(unpack(mapped).subgraphs[0].operators) == len(unpack(plain).subgraphs[0].operators)
+
+
+def test_whether_a_backbone_has_a_map_is_read_from_its_graph(backbone: bytes, layer: str) -> None:
+    """Features that are the mean of a map have one, those that are the map have no second."""
+    assert has_map(backbone) == (layer == "pooled")

@@ -16,11 +16,13 @@ from uncia_backbones.layers import TORCH_NAMES, Graph, normalised
 from uncia_backbones.quantization.quantize import float_model, int8_model
 from uncia_backbones.weights.tensors import SeededTensors
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frame_scores import lowered
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.bursts.second_look import SecondLook
 from uncia_contract.errors import BundleError, DataError
 from uncia_contract.model.heads import LogisticHead
-from uncia_contract.model.manifest import Backbone, Manifest
+from uncia_contract.model.manifest import SCHEMA_2, Backbone, Manifest
 from uncia_contract.runs.held_out import NO_FOLD, HeldOut, held_out_from_bytes, held_out_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_converter.parity import (
@@ -29,7 +31,7 @@ from uncia_converter.parity import (
     measure_parity,
     require_parity,
 )
-from uncia_converter.parity_models import ModelPair
+from uncia_converter.parity_models import HeadProbabilities, ModelPair, ParityScore
 
 SIDE = 32
 
@@ -223,6 +225,27 @@ def test_frames_of_a_burst_keep_their_own_scores(
     alone = [dataclasses.replace(picture, sequence="") for picture in pictures[:3]]
     apart = {row.file: row for row in measure(alone, models(2, 1), whole).bundled_head.worst}
     assert together == apart
+
+
+def test_both_models_look_again_where_the_bundle_does(
+    models: Callable[..., ModelPair], pictures: list[LabelledPicture]
+) -> None:
+    """Pictures of one frame in doubt: what counts is a window's score, of both models, by the bundle's head."""
+    rule, singly = SecondLook(sighted=1.0, few_from=0.0, few_off=0.0), pictures[6:]
+    again = msgspec.structs.replace(manifest(), looks_again=rule, schema=SCHEMA_2)
+    once, twice = (measure(singly, models(1, 1), one).bundled_head.worst for one in (manifest(), again))
+    first = {row.file: row for row in once}
+    assert all(row.int8_probability >= first[row.file].int8_probability for row in twice)
+    higher = [row for row in twice if row.int8_probability > first[row.file].int8_probability]
+    assert higher and all(row.float_probability != first[row.file].float_probability for row in higher)
+
+
+def test_logits_taken_off_a_score_are_taken_off_what_both_models_gave() -> None:
+    """In float, in integers and in the graph, by either head."""
+    unseen, own = HeadProbabilities(0.7, 0.6, 0.5), HeadProbabilities(0.9, 0.8, 0.7)
+    low = ParityScore(own.in_int8, (unseen, own)).lowered(1.0)
+    assert low.note == (HeadProbabilities(*(lowered(n, 1.0) for n in (0.7, 0.6, 0.5))), own.lowered(1.0))
+    assert float(low) == lowered(0.8, 1.0)
 
 
 def test_a_verdict_may_change_at_the_threshold(

@@ -19,8 +19,9 @@ from uncia_collector.catalogue.people import People
 from uncia_collector.settings import CollectorSettings, sqlite_url
 from uncia_collector.web.app import make_app
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frame_scores import NotedScore
 from uncia_contract.model.bundle import Bundle, read_bundle, write_bundle
-from uncia_contract.model.classifier import Classifier, NotedScore
+from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES
 from uncia_contract.model.probes import Probes, probes_from_bytes, probes_to_bytes

@@ -1,8 +1,11 @@
 """Where a score comes from: class activation maps at no extra model (Zhou et al., 2016).
 
 For features that are the mean of a feature map, the head's weights applied to each place of that map say how much the
-place speaks for the positive labels. Used by `uncia-trap score --explain` and by the report of training.
+place speaks for the positive labels. The map's highest place leads a second look; drawn, it is used by
+`uncia-trap score --explain`, the collector's page and the report of training.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from PIL import Image
 from uncia_contract.errors import BundleError
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.heads import LogisticHead
-from uncia_contract.model.interpreter import Interpreter
+from uncia_contract.model.interpreter import Interpreter, Tensor
 from uncia_contract.model.manifest import MODEL
 from uncia_contract.pictures.jpeg import pixel_box
 from uncia_contract.pictures.preprocessing import WHOLE
@@ -22,7 +25,10 @@ _FULL, _FULL_PERCENTILE = 8.0, 95
 
 
 class Explainer:
-    """Makes activation maps of one bundle; several times slower than scoring, for it keeps every tensor."""
+    """Makes activation maps of one bundle.
+
+    Several times slower than scoring where the model does not give the map itself: every tensor is kept then.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         """Loads the bundle's model.
@@ -30,20 +36,37 @@ class Explainer:
         Raises:
             BundleError: the features are no mean over a feature map.
         """
-        self._interpreter = Interpreter(bundle.members[MODEL], keep_all=True)
         self._head = bundle.head
         self._positive = bundle.manifest.positive_columns
+        self._interpreter = Interpreter(bundle.members[MODEL])
+        self._map = map_output(self._interpreter.outputs, self._head.features) or self._inner_map(bundle)
+
+    def _inner_map(self, bundle: Bundle) -> Tensor:
+        self._interpreter = Interpreter(bundle.members[MODEL], keep_all=True)
         width = bundle.head.features
         pooled = [one for one in self._interpreter.outputs if int(np.prod(one.shape[1:])) == width]
         if bundle.manifest.backbone.layer != "pooled" or not pooled:
             raise BundleError(
                 f"{bundle.manifest.name}: features are not pooled; expected pooled ones for an activation map"
             )
-        self._map = self._interpreter.before_mean(pooled[0])
+        return self._interpreter.before_mean(pooled[0])
 
     def activation(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (rows, columns) logits for one uint8 (height, width, 3) model input; see `activation_map`."""
         return activation_map(self._interpreter.run(image, [self._map])[0], self._head, self._positive)
+
+
+def map_output(outputs: Sequence[Tensor], features: int) -> Tensor | None:
+    """The output (1, rows, columns, features) whose mean the features are; None where the model does not give it."""
+    maps = [one for one in outputs if len(one.shape) == 4 and one.shape[-1] == features]
+    return next((one for one in maps if one.shape[1] * one.shape[2] > 1), None)
+
+
+def highest_place(activation: NDArray[np.float32]) -> tuple[float, float]:
+    """The middle (across, down) of the highest place of a map (rows, columns), as fractions of its width and height."""
+    rows, columns = activation.shape
+    row, column = np.unravel_index(int(np.argmax(activation)), activation.shape)
+    return (int(column) + 0.5) / columns, (int(row) + 0.5) / rows
 
 
 def activation_map(features: NDArray[np.float32], head: LogisticHead, positive: list[int]) -> NDArray[np.float32]:

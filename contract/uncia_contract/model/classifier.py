@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia_contract.bursts.frame_scores import FrameScore, LabelledScore
 from uncia_contract.errors import BundleError
+from uncia_contract.model.activation import activation_map, highest_place, map_output
 from uncia_contract.model.bundle import Bundle
 from uncia_contract.model.heads import positive_probability
 from uncia_contract.model.interpreter import Interpreter, RuntimeInfo, Tensor
@@ -18,30 +20,6 @@ from uncia_contract.model.probes import ProbeDifference, difference, probes_from
 
 # Measured with ResNet-50 to its third stage (9 MB): bursts as fast without a second copy, which takes 18 MB.
 _LIGHT_MODEL_BYTES = 6 * 1024 * 1024
-
-
-class NotedScore(float):
-    """A score that keeps what else was found of its picture, for whoever asked for more than the verdict."""
-
-    note: Any
-
-    def __new__(cls, score: float, note: Any) -> "NotedScore":
-        """Equal to the score."""
-        noted = super().__new__(cls, score)
-        noted.note = note
-        return noted
-
-
-class LabelledScore(float):
-    """The probability of several positive labels together; `labels` holds that of each, in the manifest's order."""
-
-    labels: dict[str, float]
-
-    def __new__(cls, score: float, labels: dict[str, float]) -> "LabelledScore":
-        """Equal to the score."""
-        labelled = super().__new__(cls, score)
-        labelled.labels = labels
-        return labelled
 
 
 class FrameScorer(Protocol):
@@ -57,7 +35,8 @@ class FrameScorer(Protocol):
     def score(self, image: NDArray[np.uint8]) -> float:
         """Probability of the positive labels together for one uint8 (height, width, 3) model input.
 
-        A `LabelledScore` where it knows the probability of each of several.
+        A `LabelledScore` where it knows the probability of each of several; a `FrameScore` with its peak where the
+        manifest has a second look.
         """
 
 
@@ -84,6 +63,12 @@ class Classifier:
         self._labels = {label: bundle.manifest.labels.index(label) for label in bundle.manifest.positive_labels}
         self._interpreter = Interpreter(bundle.members[model], threads, delegate)
         self._features = _features_output(self._interpreter.outputs, self._head.features)
+        self._map = map_output(self._interpreter.outputs, self._head.features)
+        if self.manifest.second_look and self._map is None:
+            raise BundleError(
+                f"{model}: gives no feature map, which a second look needs; expected it as an output "
+                "(make the bundle with uncia-convert bundle)"
+            )
         if self._interpreter.size != self.manifest.input_size:
             raise BundleError(
                 f"{model}: input of {self._interpreter.size} (width, height), "
@@ -96,32 +81,46 @@ class Classifier:
         """Which runtime and delegate run the model."""
         return self._interpreter.info
 
+    def outputs(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """What the model gives for one uint8 (height, width, 3) model input: its features, then its map if it has one.
+
+        float32 (features,) and (rows, columns, features).
+        """
+        features, *rest = self._interpreter.run(image, [self._features, *([self._map] if self._map else [])])
+        return [features.reshape(-1), *rest]
+
     def features(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 (features,) of one uint8 (height, width, 3) model input."""
-        features: NDArray[np.float32] = self._interpreter.run(image, [self._features])[0].reshape(-1)
-        return features
+        return self.outputs(image)[0]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Calibrated float32 (classes,) of one uint8 (height, width, 3) model input, in the order of the labels."""
-        row: NDArray[np.float32] = self._head.probabilities(self.features(image)[np.newaxis])[0]
-        return row
+        return self._read(self.features(image))
 
-    def score(self, image: NDArray[np.uint8]) -> float:
+    def score(self, image: NDArray[np.uint8]) -> FrameScore:
         """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input.
 
-        A `LabelledScore` where the bundle has several.
+        With its peak where the model gives a map; a `LabelledScore` where the bundle has several positive labels.
         """
-        row = self.probabilities(image)
-        score = positive_probability(row, self._positive)
-        if len(self._labels) == 1:
-            return score
-        return LabelledScore(score, {label: float(row[column]) for label, column in self._labels.items()})
+        features, *maps = self.outputs(image)
+        row = self._read(features)
+        score = FrameScore(positive_probability(row, self._positive))
+        if len(self._labels) > 1:
+            score = LabelledScore(score, {label: float(row[column]) for label, column in self._labels.items()})
+        peaks = [highest_place(activation_map(places, self._head, self._positive)) for places in maps]
+        return score.at(peaks[0] if peaks else None)
 
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""
         probes = probes_from_bytes(self._packed_probes, self.manifest)
-        features = np.stack([self.features(image) for image in probes.inputs])
-        return difference(probes, features, self._head.probabilities(features))
+        answers = [self.outputs(image) for image in probes.inputs]
+        features = np.stack([answer[0] for answer in answers])
+        means = np.stack([answer[-1].reshape(-1, self._head.features).mean(axis=0) for answer in answers])
+        return difference(probes, features, self._head.probabilities(features), means)
+
+    def _read(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        row: NDArray[np.float32] = self._head.probabilities(features[np.newaxis])[0]
+        return row
 
     def check_probes(self) -> ProbeDifference:
         """The probes' difference, when it is within the bundle's tolerance for this runtime.

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
+from uncia_contract.bursts.second_look import SecondLook
 from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.json_text import indented_json
 
@@ -20,6 +21,9 @@ MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_
 # (docs/decisions/0004-quantization.md); features as `uncia_contract.model.probes` measures them.
 TOLERANCE = {"ai_edge_litert": 0.03, "tflite_runtime": 0.03}
 FEATURE_TOLERANCE = {"ai_edge_litert": 0.2, "tflite_runtime": 0.2}
+# A bundle with a rule that readers of schema 1 do not know says schema 2: they ignore unknown fields, and would decide
+# by other rules than the bundle's. They refuse schema 2 in one line.
+SCHEMA_1, SCHEMA_2 = "uncia.bundle/1", "uncia.bundle/2"
 MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
 
 
@@ -48,7 +52,7 @@ class Manifest(Struct, frozen=True):
 
     `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` holds, for
     each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle;
-    `feature_tolerance` the same for its features.
+    `feature_tolerance` the same for its features. `second_look` (here `looks_again`) is in `uncia.bundle/2` only.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -72,7 +76,13 @@ class Manifest(Struct, frozen=True):
     training: dict[str, Any] = {}
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
-    schema: Literal["uncia.bundle/1"] = "uncia.bundle/1"
+    looks_again: SecondLook | UnsetType = field(default=UNSET, name="second_look")
+    schema: Literal["uncia.bundle/1", "uncia.bundle/2"] = "uncia.bundle/1"
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """The rule of a second look; None where each frame is looked at once."""
+        return self.looks_again or None
 
     def tolerated(self, runtime: str) -> tuple[float, float]:
         """What that runtime's probes may differ by, in probability and in features; an unknown one gets the least."""
@@ -108,4 +118,8 @@ def manifest_from_bytes(data: bytes) -> Manifest:
             f"manifest.json: labels {list(manifest.labels)} and positive labels {list(manifest.positive_labels)}: "
             "expected distinct labels, the positive ones among them"
         )
+    if manifest.second_look and manifest.schema != SCHEMA_2:
+        raise BundleError(f"manifest.json: second_look in schema {manifest.schema}; expected it in {SCHEMA_2} only")
+    if manifest.second_look and not (manifest.regions and manifest.backbone.layer == "pooled"):
+        raise BundleError("manifest.json: second_look; expected regions and pooled features with it")
     return manifest

@@ -6,6 +6,8 @@ Decides how far a runtime is from reproducing them. Which inputs they are is the
 2. The difference of features is the mean one over a probe's features, in the probe where it is largest, as a share of
    what tells the probes apart (the mean distance of their features from those features' mean): 0 is the same answer
    and 1 is as good as none. A model that gives every input one answer is 1 or more, whatever its head makes of it.
+3. Where the model gives the map whose mean the features are, the map's mean is measured as the features are, and the
+   larger difference counts.
 """
 
 from dataclasses import dataclass
@@ -78,8 +80,13 @@ def _most_bytes(manifest: Manifest) -> int:
     return min(MAX_ARRAY_BYTES, most * (width * height * 3 + answers) + 4096)
 
 
-def difference(probes: Probes, features: NDArray[np.float32], probabilities: NDArray[np.float32]) -> ProbeDifference:
-    """Of these answers, in the probes' order, from the stated ones.
+def difference(
+    probes: Probes,
+    features: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    map_means: NDArray[np.float32] | None = None,
+) -> ProbeDifference:
+    """Of these answers, in the probes' order, from the stated ones; `map_means` are features, too (#3).
 
     Raises:
         BundleError: there are other numbers of features or labels than stated.
@@ -90,9 +97,11 @@ def difference(probes: Probes, features: NDArray[np.float32], probabilities: NDA
     ):
         if given.shape != stated.shape:
             raise BundleError(f"{PROBES}: {what} {stated.shape}, the model gives {given.shape}")
+    spread = feature_spread(probes.features)
+    given_features = [features] if map_means is None else [features, map_means]
     return ProbeDifference(
         float(np.abs(probabilities - probes.probabilities).max()),
-        feature_difference(features, probes.features, feature_spread(probes.features)),
+        max(feature_difference(one, probes.features, spread) for one in given_features),
     )
 
 

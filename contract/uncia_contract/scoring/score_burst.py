@@ -1,21 +1,24 @@
 """From a burst's pictures to the verdict on it: the one path that trap, evaluation and archive scoring all take.
 
-Decides the order of things: look at every frame small, find regions, score from the middle outwards, stop when the
-verdict is settled. The rules themselves live in `regions`, `preprocessing` and `decisions`; `burst_decoder` decides
-what is decoded when, and on which thread.
+Decides the order of things: look at every frame small, find regions, score from the middle outwards, look again where
+the bundle says so, stop when the verdict is settled. The rules themselves live in `regions`, `preprocessing`,
+`second_look` and `decisions`; `burst_decoder` decides what is decoded when, and on which thread.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.bursts.backgrounds import Background
-from uncia_contract.bursts.decisions import Decision, DecisionRule, EarlyExit, label_means
+from uncia_contract.bursts.decisions import Decision, EarlyExit, label_means
+from uncia_contract.bursts.frame_scores import FrameScore, LabelledScore, NotedScore
 from uncia_contract.bursts.regions import RegionChoice, region_about, regions
-from uncia_contract.model.classifier import FrameScorer, LabelledScore
+from uncia_contract.bursts.second_look import SecondLooks, Seen
+from uncia_contract.model.classifier import FrameScorer
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.region import Region
 from uncia_contract.scoring.burst_decoder import BurstDecoder, ReadPicture, Thumbnails
@@ -45,7 +48,10 @@ class ExpectedView(Protocol):
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one frame: its score (None where early exit spared it), the region, and why that region."""
+    """What became of one frame: its score (None where early exit spared it), the region, and why that region.
+
+    Of a frame that was looked at more than once, the look that counted.
+    """
 
     score: float | None
     region: Region | None
@@ -90,11 +96,11 @@ def score_burst(
     """The verdict on one burst; None where not a single picture can be decoded.
 
     Args:
-        pictures: each gives a JPEG when called, at most twice: bytes, or a stream, which is closed.
+        pictures: each gives a JPEG whenever it is called: bytes, or a stream, which is closed.
         classifier: whose manifest holds the rules.
         strips: the camera's burnt-in strips, None where not configured.
         background: the camera's view without an animal, for bursts of one or two frames; None where it is not known.
-        use_regions: False scores whole frames; None does what the bundle says.
+        use_regions: False scores whole frames, each once; None does what the bundle says.
         every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
         workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
         single_thread_classifier: scores in the classifier's place, and as it does, while other threads decode.
@@ -107,21 +113,28 @@ def score_burst(
         if not seen.grey:
             return None
         expected, updated = expected_view(seen, background)
-        choices = _choose_regions(seen, classifier, strips, expected, use_regions, boxes or {})
-        scorers = classifier, single_thread_classifier or classifier
-        decision, scores = _score_frames(decoder, choices, manifest.decision_rule, every_frame, *scorers)
+        by_regions = manifest.regions if use_regions is None else use_regions
+        second_look = manifest.second_look if by_regions else None
+        choices = _choose_regions(seen, classifier, strips, expected, by_regions, boxes or {})
+        burst = _Burst(decoder, choices, seen, classifier, single_thread_classifier or classifier)
+        early_exit = EarlyExit(list(choices), manifest.decision_rule, every_frame)
+        looks = SecondLooks(second_look, len(choices), whole) if second_look else None
+        scored = _score_frames(burst, early_exit, looks)
     unread = FrameResult(None, None, "unreadable")
     results = [unread] * len(pictures)
     for index, choice in choices.items():
-        results[index] = FrameResult(_plain(scores.get(index)), choice.region, choice.reason)
-    means = label_means([score.labels for score in scores.values() if isinstance(score, LabelledScore)])
+        results[index] = _result(scored.get(index), choice)
+    means = label_means([one.score.labels for one in scored.values() if isinstance(one.score, LabelledScore)])
     label = max(means, key=means.__getitem__, default=manifest.positive_labels[0])
-    return SequenceVerdict(decision, label, means, tuple(results), seen.failures, updated, seen.damaged)
+    return SequenceVerdict(early_exit.decide(), label, means, tuple(results), seen.failures, updated, seen.damaged)
 
 
-def _plain(score: float | None) -> float | None:
-    """Without its labels, of which the verdict holds the means."""
-    return float(score) if isinstance(score, LabelledScore) else score
+def _result(seen: Seen | None, choice: RegionChoice) -> FrameResult:
+    """Without labels, of which the verdict holds the means, but with a note."""
+    if seen is None:
+        return FrameResult(None, choice.region, choice.reason)
+    score = seen.score if isinstance(seen.score, NotedScore) else float(seen.score)
+    return FrameResult(score, seen.choice.region, seen.choice.reason)
 
 
 def expected_view(
@@ -146,36 +159,64 @@ def _choose_regions(
     classifier: FrameScorer,
     strips: Strips | None,
     expected: NDArray[np.uint8] | None,
-    use_regions: bool | None,
+    by_regions: bool,
     boxes: Mapping[int, Region],
 ) -> dict[int, RegionChoice]:
     """What to score of each readable frame, by its index in the burst."""
-    if not (classifier.manifest.regions if use_regions is None else use_regions):
+    if not by_regions:
         return dict.fromkeys(seen.grey, RegionChoice(region=None, reason="off"))
     edges = (strips.top, strips.bottom) if strips else None
     rule = classifier.manifest.region_rule
-    chosen = dict(zip(seen.grey, regions(list(seen.grey.values()), rule, expected, edges), strict=True))
+    found = regions(list(seen.grey.values()), rule, expected, edges)
+    if second_look := classifier.manifest.second_look:
+        found = [second_look.first_choice(choice, len(found)) for choice in found]
+    chosen = dict(zip(seen.grey, found, strict=True))
     for index, box in boxes.items():
         if index in chosen:
             chosen[index] = region_about(box, seen.grey[index].shape[::-1], rule)
     return chosen
 
 
-def _score_frames(
-    decoder: BurstDecoder,
-    choices: Mapping[int, RegionChoice],
-    rule: DecisionRule,
-    every_frame: bool,
-    classifier: FrameScorer,
-    single_thread_classifier: FrameScorer,
-) -> tuple[Decision, dict[int, float]]:
-    """The verdict and the scores it rests on. While a frame is scored, other threads decode the next ones."""
-    wanted = {index: choice.region for index, choice in choices.items()}
-    early_exit = EarlyExit(list(choices), rule, every_frame)
+@dataclass(frozen=True)
+class _Burst:
+    """A burst's frames before the model: `choices` and thumbnails by index, and what scores them."""
+
+    decoder: BurstDecoder
+    choices: Mapping[int, RegionChoice]
+    thumbnails: Thumbnails
+    classifier: FrameScorer
+    single_thread_classifier: FrameScorer
+
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """While a frame is scored, other threads decode the next ones."""
+        self.decoder.prefetch(indices, {index: self.choices[index].region for index in indices})
+
+    def look(self, index: int, places: Sequence[Region | None]) -> list[FrameScore]:
+        """The scores of parts of one frame (None for the whole)."""
+        for place in places[1:]:
+            self.decoder.prefetch([index], {index: place})
+        return [self._score(index, place) for place in places]
+
+    def _score(self, index: int, place: Region | None) -> FrameScore:
+        image = self.decoder.model_input(index, place)
+        scorer = self.single_thread_classifier if self.decoder.is_prefetching else self.classifier
+        score = scorer.score(image)
+        return score if isinstance(score, FrameScore) else FrameScore(score)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """(width, height) of a frame's thumbnail."""
+        height, width = self.thumbnails.grey[index].shape
+        return width, height
+
+
+def _score_frames(burst: _Burst, early_exit: EarlyExit, looks: SecondLooks | None) -> dict[int, Seen]:
+    """What was seen of each frame that was scored; `early_exit` has the scores."""
+    scored: dict[int, Seen] = {}
     while certain := early_exit.certain():
-        decoder.prefetch(certain, wanted)
+        burst.prefetch(certain)
         index = certain[0]
-        image = decoder.model_input(index, wanted[index])
-        scorer = single_thread_classifier if decoder.is_prefetching else classifier
-        early_exit.scores[index] = scorer.score(image)
-    return early_exit.decide(), early_exit.scores
+        choice = burst.choices[index]
+        seen = Seen(burst.look(index, [choice.region])[0], choice)
+        scored[index] = looks.final(seen, burst.size(index), partial(burst.look, index)) if looks else seen
+        early_exit.scores[index] = float(scored[index].score)
+    return scored

@@ -39,16 +39,16 @@ class AcceleratedClassifier(Classifier):
         """Of what runs the model now."""
         return self._interpreter.info if self._cpu is None else self._cpu.info
 
-    def features(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 (features,) of one uint8 (height, width, 3) model input, from whichever still works."""
+    def outputs(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Features, and the map if there is one, of one model input, from whichever still works."""
         if self._cpu is None:
             try:
-                return super().features(image)
+                return super().outputs(image)
             except RuntimeError as error:
                 if not self._proven:
                     raise
                 self._cpu = self._fall_back(error)
-        return self._cpu.features(image)
+        return self._cpu.outputs(image)
 
     def _fall_back(self, error: RuntimeError) -> Classifier:
         self.problem = f"delegate {self._interpreter.info.delegate} failed: {str(error).strip()[:150]}"

@@ -10,11 +10,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from uncia_contract.bursts.frame_scores import LabelledScore
+from uncia_contract.bursts.second_look import SecondLook
 from uncia_contract.errors import BundleError, RuntimeMissingError
+from uncia_contract.model.activation import Explainer, activation_map, highest_place
 from uncia_contract.model.bundle import Bundle, read_bundle
-from uncia_contract.model.classifier import Classifier, LabelledScore, load_single_thread_classifier
+from uncia_contract.model.classifier import Classifier, load_single_thread_classifier
 from uncia_contract.model.interpreter import Interpreter
-from uncia_contract.model.manifest import MODEL, PROBES
+from uncia_contract.model.manifest import MODEL, PROBES, SCHEMA_2
 from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
 from uncia_contract.model.tflite_check import check_model
 
@@ -141,3 +144,69 @@ def test_several_positive_labels_are_scored_together_and_each(make_bundle: Calla
     score = Classifier(make_bundle(described=described)).score(np.zeros((8, 8, 3), np.uint8))
     assert isinstance(score, LabelledScore) and list(score.labels) == ["snow_leopard", "other"]
     assert score == pytest.approx(sum(score.labels.values()))
+
+
+@pytest.fixture(scope="module")
+def looking_again(make_bundle: Callable[..., Bundle]) -> Bundle:
+    """The tiny bundle with its map as the model's second output, and a second look."""
+    manifest = msgspec.structs.replace(make_bundle().manifest, looks_again=SecondLook(), schema=SCHEMA_2)
+    return make_bundle({MODEL: (MODELS / "map.tflite").read_bytes()}, manifest)
+
+
+def test_a_model_with_its_map_says_where_it_looks_like_the_animal(looking_again: Bundle) -> None:
+    """The highest place of the activation map, which the plain kernels give, too."""
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[5:, 1:3] = 255
+    score, tiny = (
+        Classifier(looking_again).score(image),
+        Interpreter((MODELS / "tiny.tflite").read_bytes(), keep_all=True),
+    )
+    places = tiny.run(image, [tiny.before_mean(tiny.outputs[0])])[0]
+    expected = highest_place(activation_map(places, looking_again.head, [1]))
+    assert (score.peak, float(score)) == (expected, float(Classifier(looking_again).probabilities(image)[1]))
+
+
+def test_a_map_changes_no_score(looking_again: Bundle, make_bundle: Callable[..., Bundle]) -> None:
+    """Features and probabilities are those of the model without it; that has no peak."""
+    image = np.random.default_rng(5).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    plain = Classifier(make_bundle()).score(image)
+    assert (Classifier(looking_again).score(image), plain.peak) == (plain, None)
+
+
+def test_a_second_look_without_a_map_is_refused(looking_again: Bundle, make_bundle: Callable[..., Bundle]) -> None:
+    """Before it decides anything."""
+    with pytest.raises(BundleError, match="no feature map, which a second look needs"):
+        Classifier(make_bundle(described=looking_again.manifest))
+
+
+def test_an_explainer_reads_the_map_that_a_model_gives(
+    looking_again: Bundle, make_bundle: Callable[..., Bundle]
+) -> None:
+    """With the fast kernels; what it draws is what the plain ones give of a model without."""
+    image = np.random.default_rng(6).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    plain, own = Explainer(make_bundle()), Explainer(looking_again)
+    assert own.activation(image) == pytest.approx(plain.activation(image), abs=0.05)
+    assert (own._interpreter.info.delegate, plain._interpreter.info.delegate) == ("XNNPACK", "none")
+
+
+def test_a_map_that_is_not_that_of_the_features_fails_the_probes(
+    looking_again: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features and probabilities are right; a kernel that gives another map would lead second looks astray."""
+    classifier = Classifier(looking_again)
+    assert classifier.check_probes().features <= 0.2
+    outputs = Classifier.outputs
+    monkeypatch.setattr(Classifier, "outputs", lambda self, image: [(o := outputs(self, image))[0], 0 * o[1]])
+    with pytest.raises(BundleError, match="probes differ"):
+        classifier.check_probes()
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((2, 3), (5 / 6, 0.75)), ((1, 1), (0.5, 0.5)), ((7, 7), (13 / 14, 13 / 14))],
+    ids=["wide", "one place", "square"],
+)
+def test_the_highest_place_is_the_middle_of_its_cell(shape: tuple[int, int], expected: tuple[float, float]) -> None:
+    """Across, then down."""
+    places = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
+    assert highest_place(places) == pytest.approx(expected)

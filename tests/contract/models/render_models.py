@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from uncia_converter.graph import attach_head
+
 HERE = Path(__file__).parent
 
 
@@ -30,8 +32,15 @@ def converted(batch: int | None, integers: bool) -> bytes:
     return converter.convert()
 
 
+def with_map(tiny: bytes) -> bytes:
+    """The head of `conftest.py` attached, and the map before the mean as the second output."""
+    weights = np.array([[0.0, 0.0], [4.0, 0.0]], np.float32)
+    return attach_head(tiny, weights, np.zeros(2, np.float32), (-8.0, 8.0), with_map=True)
+
+
 def main() -> None:
-    """Writes tiny.tflite, float.tflite and dynamic.tflite."""
+    """Writes tiny.tflite, float.tflite, dynamic.tflite, and map.tflite: tiny.tflite as a bundle with a map has it."""
+    (HERE / "map.tflite").write_bytes(with_map((HERE / "tiny.tflite").read_bytes()))
     (HERE / "tiny.tflite").write_bytes(converted(1, True))
     (HERE / "float.tflite").write_bytes(converted(1, False))
     (HERE / "dynamic.tflite").write_bytes(converted(None, True))

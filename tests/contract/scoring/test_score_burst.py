@@ -17,9 +17,9 @@ from PIL import Image
 from support.early_exit import decide_early
 from support.fixed_scores import make_manifest
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frame_scores import LabelledScore
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule, regions
-from uncia_contract.model.classifier import LabelledScore
 from uncia_contract.model.manifest import Backbone, Manifest
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.pictures.region import Region

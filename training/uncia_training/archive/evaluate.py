@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from uncia_contract.bursts.frame_scores import LabelledScore
 from uncia_contract.errors import FrameError
 from uncia_contract.model.bundle import Bundle
-from uncia_contract.model.classifier import Classifier, LabelledScore
+from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows

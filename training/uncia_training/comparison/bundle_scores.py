@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_contract.bursts.decisions import DecisionRule
+from uncia_contract.bursts.frame_scores import NotedScore
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.datasets.positive_labels import NEGATIVE
 from uncia_contract.model.bundle import Bundle, bundle_from_bytes, write_bundle
-from uncia_contract.model.classifier import Classifier, NotedScore
+from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_to_bytes, positive_probability
 from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES, Backbone, Manifest
