@@ -24,7 +24,7 @@ from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.runs.labels import LabelledPicture, sequences
 
-STARTER = Path(__file__).parent.parent / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parent.parent / "models" / "snow-leopard-starter-2.uncia"
 RUN = 4
 Burst = list[LabelledPicture]
 

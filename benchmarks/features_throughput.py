@@ -33,7 +33,7 @@ from uncia_training.features.feature_network import FeatureNetwork, network_of_b
 from uncia_training.features.feature_rows import archive_entries
 from uncia_training.features.feature_run import LocalFeatures
 
-BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
+BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-2.uncia"
 PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main import main; sys.exit(main())"]
 PICTURES = 1000  # a round; what is paid once (imports, the last row group) counts less with more, as in a real run
 TICK = os.sysconf("SC_CLK_TCK")

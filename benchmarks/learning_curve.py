@@ -31,7 +31,7 @@ from uncia_training.datasets.region_crops import Crop, crops_of
 from uncia_training.parallel import PerThread, parallel_map
 
 NUMBERS = (0, 5, 10, 20, 40, 80, 160, 320)
-STARTER = Path(__file__).parents[1] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[1] / "models" / "snow-leopard-starter-2.uncia"
 
 
 class Survey:

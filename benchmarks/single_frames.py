@@ -21,7 +21,7 @@ from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 
-STARTER = Path(__file__).parent.parent / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parent.parent / "models" / "snow-leopard-starter-2.uncia"
 Box = tuple[int, int, int, int] | None
 
 

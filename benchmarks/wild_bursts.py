@@ -7,7 +7,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,8 +16,9 @@ import numpy as np
 
 from uncia_contract.archive.neighbours import KEPT, KNOWN, middle, nearest
 from uncia_contract.bursts.backgrounds import Background, median_view
+from uncia_contract.bursts.frame_scores import FrameScore
 from uncia_contract.datasets.csv_labels import read_labels
-from uncia_contract.model.activation import Explainer
+from uncia_contract.model.activation import Explainer, highest_place
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.light import light_of
@@ -63,7 +64,7 @@ class Scores:
         content = bundle.read_bytes()
         self._data, self._bundle = data, read_bundle(bundle)
         self.manifest = self._bundle.manifest
-        self._classifier = Classifier(self._bundle)
+        self.classifier = Classifier(self._bundle)
         self._explainer: Explainer | None = None
         cache.mkdir(parents=True, exist_ok=True)
         self._log = cache / f"scores-{hashlib.sha256(content).hexdigest()[:16]}.jsonl"
@@ -74,13 +75,24 @@ class Scores:
         """The probability that the bundle gives for this part of a picture."""
         key = f"{file} {_key(region)}"
         if key not in self._known:
-            self._keep(key, self._classifier.score(self._input(file, region)))
+            found = self.classifier.score(self._input(file, region))
+            self._keep(key, float(found))
+            if found.peak is not None:
+                self._keep(f"peak {key}", found.peak)
         return float(self._known[key])
+
+    def seen(self, file: str, region: Region, led: bool) -> FrameScore:
+        """That probability, with its peak where that may lead."""
+        return FrameScore(self.of(file, region)).at(self.peak(file, region) if led else None)
+
+    def reader(self, file: str) -> Callable[[], bytes]:
+        """Reads the picture."""
+        return (self._data / file).read_bytes
 
     def verdict(self, burst: "Burst", every_frame: bool) -> tuple[float, int]:
         """Confidence and number of frames scored by the contract's own rules, without a background."""
-        pictures = [(self._data / file).read_bytes for file in burst.files]
-        found = score_burst(pictures, self._classifier, every_frame=every_frame, workers=1)
+        pictures = [self.reader(file) for file in burst.files]
+        found = score_burst(pictures, self.classifier, every_frame=every_frame, workers=1)
         return (found.decision.confidence, found.frames_scored) if found else (-1.0, 0)
 
     def peak(self, file: str, region: Region) -> tuple[float, float]:
@@ -89,8 +101,7 @@ class Scores:
         if key not in self._known:
             self._explainer = self._explainer or Explainer(self._bundle)
             found = self._explainer.activation(self._input(file, region))
-            row, column = np.unravel_index(int(np.argmax(found)), found.shape)
-            self._keep(key, [(int(column) + 0.5) / found.shape[1], (int(row) + 0.5) / found.shape[0]])
+            self._keep(key, highest_place(found))
         across, down = self._known[key]
         return across, down
 

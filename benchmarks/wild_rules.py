@@ -129,8 +129,8 @@ def chosen(burst: Burst, variant: Variant) -> list[RegionChoice]:
 
 def _found(burst: Burst, variant: Variant) -> list[RegionChoice]:
     if burst.few:
-        return regions(burst.greys, variant.rule, _view(burst, variant.few_view))
-    view = _view(burst, variant.long_view)
+        return regions(burst.greys, variant.rule, view_of(burst, variant.few_view))
+    view = view_of(burst, variant.long_view)
     own = regions(burst.greys, variant.rule, view)
     if view is None or variant.long_from == "still":
         return own
@@ -143,7 +143,8 @@ def _found(burst: Burst, variant: Variant) -> list[RegionChoice]:
     ]
 
 
-def _view(burst: Burst, which: View) -> np.ndarray | None:
+def view_of(burst: Burst, which: View) -> np.ndarray | None:
+    """What a burst is compared with."""
     return {"none": None, "archive": burst.archive, "live": burst.live}[which]
 
 
