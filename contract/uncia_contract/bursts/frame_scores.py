@@ -67,5 +67,10 @@ class LabelledScore(FrameScore):
 
 def lowered(score: float, logits: float) -> float:
     """A probability with so many logits taken off; probabilities within 1e-6 of 0 and 1 count as that far off."""
+    return 1 / (1 + exp(logits - logit(score)))
+
+
+def logit(score: float) -> float:
+    """Of a probability; those within 1e-6 of 0 and 1 count as that far off."""
     clipped = min(max(score, _LEAST), 1 - _LEAST)
-    return 1 / (1 + exp(-(log(clipped / (1 - clipped)) - logits)))
+    return log(clipped / (1 - clipped))

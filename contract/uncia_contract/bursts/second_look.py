@@ -7,10 +7,11 @@ docs/decisions/0013-wild.md. A burst of one or two frames has no median of its o
 2. Three frames and more: once a frame has scored `sighted`, each later frame (in the order of scoring) that scores less
    is looked at again: one with a region as the whole frame, and the higher score counts; one without a region in
    windows about the highest place of its activation map (#4), less `long_off` logits.
-3. One or two frames: a first look from `few_from` to `sighted` is followed by the windows, less `few_off` logits.
-4. A window is a square of each of `sides` (fractions of the height); the second best of their scores counts, where it
-   is higher than the first look's after the logits were taken off. Where the first look was a region, the whole frame
-   is looked at for its map.
+3. One or two frames: a first look from `few_from` to `sighted` is followed by the whole frame, where it was a region,
+   and by the windows. What counts of them is the mean of two logits, the window's and that of the higher look before,
+   less `few_off`: fur alone that fills a window is not enough, nor is a doubtful frame.
+4. A window is a square of each of `sides` (fractions of the height); the second best of their scores is the windows'.
+   A second look counts where it is higher than those before.
 5. Second looks by #2 cost a burst at most as many invocations of the model as it has frames.
 6. A frame's final score depends on its own looks and on frames before it in the order of scoring, never on later ones.
    It is in [0, 1] and final before the next frame is looked at. So the bound of early exit holds unchanged: a frame
@@ -23,7 +24,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from uncia_contract.bursts.frame_scores import FrameScore
+from uncia_contract.bursts.frame_scores import FrameScore, logit
 from uncia_contract.bursts.regions import RegionChoice
 from uncia_contract.errors import BundleError
 from uncia_contract.pictures.preprocessing import WHOLE
@@ -43,8 +44,9 @@ class SecondLook(Struct, frozen=True, forbid_unknown_fields=True):
 
     Three frames and more: a region lower than `widen_below` of the frame is widened `widen` times; once a frame has
     scored `sighted`, later ones below it are looked at again, those without a region in windows less `long_off` logits.
-    One or two frames: a score from `few_from` to `sighted` is followed by windows, less `few_off` logits. `sides` are
-    the windows' heights as fractions of the frame's; ten at most, so that a frame costs twelve invocations at most.
+    One or two frames: a score from `few_from` to `sighted` is followed by windows; the mean of both logits counts, less
+    `few_off`. `sides` are the windows' heights as fractions of the frame's; ten at most, so that a frame costs twelve
+    invocations at most.
     """
 
     sighted: Probability = 0.5
@@ -52,7 +54,7 @@ class SecondLook(Struct, frozen=True, forbid_unknown_fields=True):
     widen: Annotated[float, Meta(ge=1.0, le=10.0)] = 1.5
     sides: Annotated[tuple[Side, ...], Meta(min_length=2, max_length=10)] = (0.3, 0.45, 0.65)
     few_from: Probability = 0.02
-    few_off: Logits = 2.5
+    few_off: Logits = 1.0
     long_off: Logits = 1.0
 
     def first_choice(self, choice: RegionChoice, frames: int) -> RegionChoice:
@@ -98,7 +100,7 @@ class SecondLooks:
         """
         if self._few:
             doubtful = self._rule.few_from <= first.score < self._rule.sighted
-            return self._by_windows(first, size, look, self._rule.few_off) if doubtful else first
+            return self._few_looks(first, size, look) if doubtful else first
         if first.score >= self._rule.sighted:
             self._is_sighted = True
             return first
@@ -108,17 +110,25 @@ class SecondLooks:
             self._left -= 1
             return _higher(first, look([None])[0], None)
         self._left -= len(self._rule.sides)
-        return self._by_windows(first, size, look, self._rule.long_off)
+        score, place = self._windows(first.score, size, look)
+        return _higher(first, score.lowered(self._rule.long_off), place)
 
-    def _by_windows(self, first: Seen, size: tuple[int, int], look: Look, off: float) -> Seen:
-        """#4."""
+    def _few_looks(self, first: Seen, size: tuple[int, int], look: Look) -> Seen:
+        """#3."""
         whole = first.score if first.choice.region is None else look([None])[0]
+        best = _higher(first, whole, None)
+        score, place = self._windows(whole, size, look)
+        above = logit(score) - logit(best.score)
+        return _higher(best, score.lowered(self._rule.few_off + above / 2), place)
+
+    def _windows(self, whole: FrameScore, size: tuple[int, int], look: Look) -> tuple[FrameScore, Region]:
+        """The score of the windows about the peak of the whole frame, and whose it is (#4)."""
         if whole.peak is None:
             raise BundleError("the model gives no activation map; expected one of a bundle with a second look")
         places = [window(whole.peak, side, size, self._whole) for side in self._rule.sides]
         scores = look(places)
         second = sorted(range(len(scores)), key=lambda n: -scores[n])[1]
-        return _higher(first, scores[second].lowered(off), places[second])
+        return scores[second], places[second]
 
 
 def _higher(first: Seen, score: FrameScore, region: Region | None) -> Seen:

@@ -1,5 +1,6 @@
 """A second look: which frames get one, what it costs, and that early exit stays exact with it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -137,9 +138,27 @@ def test_a_doubtful_single_frame_is_searched_about_the_peak_of_the_whole_frame(r
     frame = Pictured(0.02, windows=(0.9, 0.99, 0.95), region=region)
     expected = [None, *(window((0.5, 0.5), side, (640, 480)) for side in RULE.sides)]
     assert (scored([frame])[1], frame.looks) == (
-        {0: lowered(0.95, RULE.few_off)},
+        {0: between(0.95, 0.02, RULE.few_off)},
         [region, *expected] if region else expected,
     )
+
+
+def between(one: float, other: float, off: float) -> float:
+    """The mean of two logits, less some, as a probability."""
+    return pytest.approx(1 / (1 + math.exp(off - (math.log(one / (1 - one)) + math.log(other / (1 - other))) / 2)))
+
+
+def test_a_doubtful_region_counts_as_the_whole_frame_where_that_scores_more() -> None:
+    """The mean is then that of the whole frame and the windows; alone, it is the whole frame's."""
+    searched = Pictured(0.02, whole=0.4, windows=(0.95, 0.95, 0.0), region=SMALL)
+    alone = Pictured(0.02, whole=0.4, windows=(0.1, 0.1, 0.1), region=SMALL)
+    assert scored([searched])[1] == {0: between(0.95, 0.4, RULE.few_off)}
+    assert scored([alone])[1] == {0: 0.4}
+
+
+def test_fur_that_fills_a_window_is_not_enough() -> None:
+    """A window of 0.97 beside a whole frame of 0.05: the mean of the logits, less one, stays below a half."""
+    assert scored([Pictured(0.05, windows=(0.97, 0.97, 0.97))])[1][0] < 0.5
 
 
 def test_what_counted_is_named() -> None:
