@@ -56,6 +56,18 @@ def test_a_unit_says_nothing_that_systemd_does_not_know(root: Path, unit: str) -
 
 
 @needs_systemd
+def test_the_drop_in_of_the_broker_says_nothing_that_systemd_does_not_know(root: Path) -> None:
+    """Beside a unit like Debian's, where the script is installed."""
+    units, script = root / "usr/lib/systemd/system", root / "usr/local/sbin/uncia-broker-database"
+    script.parent.mkdir()
+    shutil.copy(HERE / script.name, script)
+    (units / "mosquitto.service.d").mkdir()
+    shutil.copy(HERE / "mosquitto-uncia.conf", units / "mosquitto.service.d" / "uncia.conf")
+    (units / "mosquitto.service").write_text("[Service]\nType=notify\nExecStart=/usr/local/bin/uncia-trap\n")
+    assert verify(root, "mosquitto.service") == ""
+
+
+@needs_systemd
 def test_a_misspelt_key_would_be_found(root: Path) -> None:
     """The check above can fail."""
     path = root / "usr/lib/systemd/system" / UNITS[0]
