@@ -1,22 +1,48 @@
-"""Reads where the traps stand from Camtrap DP's deployments.csv into the catalogue."""
+"""Where the traps stand: read from Camtrap DP's deployments.csv into the catalogue.
 
+Decides what a station refuses: a camera that is no trap's id, an end before the start.
+"""
+
+import re
 from pathlib import Path
+from typing import Any
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import deployments
 from uncia_collector.catalogue.sql import upsert
 from uncia_contract.archive.camtrap_deployments import deployment_row, read_deployment_rows
+from uncia_contract.errors import DataError
+from uncia_contract.messages.records import TRAP_ID
 
 
 def read_deployments(path: Path, database: Database) -> int:
     """Store the deployments of a Camtrap DP `deployments.csv` (or of the folder that holds one); how many.
 
     Raises:
-        DataError: not such a table; the line and column are named.
+        DataError: not such a table, an impossible trap or time; line and column are named, and nothing is stored.
     """
     path = path / "deployments.csv" if path.is_dir() else path
-    rows = [deployment_row(line, number, path) for number, line in read_deployment_rows(path)]
+    rows = [
+        _checked(deployment_row(line, number, path), f"{path}, line {number}")
+        for number, line in read_deployment_rows(path)
+    ]
     with database.writing() as connection:
         for row in rows:
             connection.execute(upsert(connection, deployments, row, ["id"], [name for name in row if name != "id"]))
     return len(rows)
+
+
+def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
+    if not row["id"]:
+        raise DataError(f"{where}: deploymentID is empty; expected a name of its own")
+    if not re.fullmatch(TRAP_ID, row["trap"]):
+        raise DataError(
+            f"{where}: cameraID {row['trap']!r} is no trap's id; expected that of its trap.toml: "
+            "1 to 32 of a-z, 0-9, _ and -"
+        )
+    if row["ended_at"] is not None and row["ended_at"] < row["started_at"]:
+        raise DataError(
+            f"{where}: deploymentEnd {row['ended_at']:%Y-%m-%d %H:%M} UTC is before deploymentStart "
+            f"{row['started_at']:%Y-%m-%d %H:%M} UTC; correct one of them"
+        )
+    return row

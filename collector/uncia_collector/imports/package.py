@@ -140,4 +140,4 @@ def _moment(line: Line, column: str) -> str:
     try:
         return moment(text).isoformat()
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{line.where}: {text[:40]!r} is no time: {error}") from error
+        raise DataError(f"{line.where}: {error}") from error

@@ -1,16 +1,20 @@
 """Rows of Camtrap DP's deployments.csv: where and when a camera stood.
 
 Decides which columns count and which values are refused: `cameraID` names the trap; where it is empty, `deploymentID`
-does. Times without an offset are taken in UTC, or in the zone that is handed in.
+does. Times without an offset are taken in UTC, or in the zone that is handed in. `01.09.2026` is the first of
+September; `01/09/2026` is refused, for it means another day elsewhere.
 """
 
 import csv
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
 from uncia_contract.errors import DataError
+
+_DOTTED = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})(?:[ ,T]+(?P<time>\d.*))?", re.DOTALL)
 
 YEARS = range(2, 9999)  # of times that are taken: a zone or the noon before must not lead out of what a clock can show
 
@@ -66,12 +70,25 @@ def _meters(text: str | None) -> int | None:
 
 
 def moment(text: str | None, zone: tzinfo = UTC) -> datetime:
-    """A time in ISO 8601, as the standard writes it, as aware UTC; `zone` is that of one without an offset.
+    """A time in ISO 8601, as the standard writes it, or as `01.09.2026 14:30`, as aware UTC.
+
+    `zone` is that of one without an offset.
 
     Raises:
         ValueError: it is not a time, or its year is out of range.
     """
-    time = datetime.fromisoformat(text or "")
+    try:
+        time = datetime.fromisoformat(_DOTTED.sub(_as_iso, (text or "").strip()))
+    except ValueError as error:
+        raise ValueError(
+            f"{(text or '')[:40]!r}: expected a time such as 2026-09-01T14:30:00+05:00, 2026-09-01 or 01.09.2026 14:30"
+        ) from error
     if time.year not in YEARS:
         raise ValueError(f"year {time.year}: expected {YEARS[0]} to {YEARS[-1]}")
     return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _as_iso(match: re.Match[str]) -> str:
+    date = f"{match['year']}-{match['month']:0>2}-{match['day']:0>2}"
+    time = match["time"] or ""
+    return f"{date}T{'0' if time[1:2] == ':' else ''}{time}" if time else date

@@ -24,7 +24,8 @@ MAX_LABELS = 1000
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-TrapId = Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
+TRAP_ID = "^[a-z0-9_-]{1,32}$"
+TrapId = Annotated[str, Meta(pattern=TRAP_ID)]
 SequenceId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(max_length=255)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
