@@ -7,6 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import delete, select
+
+from uncia_collector.catalogue.clocks.correction import correct, own_deployment
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import deployments
 from uncia_collector.catalogue.sql import upsert
@@ -27,9 +30,25 @@ def read_deployments(path: Path, database: Database) -> int:
         for number, line in read_deployment_rows(path)
     ]
     with database.writing() as connection:
+        before = select(deployments.c.trap).where(deployments.c.id.in_([row["id"] for row in rows]))
+        traps = {row["trap"] for row in rows} | set(connection.execute(before).scalars())
         for row in rows:
             connection.execute(upsert(connection, deployments, row, ["id"], [name for name in row if name != "id"]))
+        for trap in sorted(traps):
+            correct(connection, trap)
     return len(rows)
+
+
+def remove_deployment(database: Database, deployment: str) -> None:
+    """Forget a deployment; the trap's sequences stay, and have the trap's own times again.
+
+    Raises:
+        DataError: there is none of that name, or it came with a survey.
+    """
+    with database.writing() as connection:
+        place = own_deployment(connection, deployment)
+        connection.execute(delete(deployments).where(deployments.c.id == deployment))
+        correct(connection, place.trap)
 
 
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:

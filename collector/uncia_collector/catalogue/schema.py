@@ -110,6 +110,7 @@ sequences = Table(
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
     Column("origin", String(64), nullable=False, default="", server_default=""),  # the survey it was imported with
+    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # its times less its record's
     Column("standing", String(12), Computed(STANDING)),
     Column("called", String(255), Computed(CALLED)),
     Column("score_band", Integer, Computed(SCORE_BAND)),
@@ -295,6 +296,7 @@ deployments = Table(
     Column("camera_model", String(255), nullable=False, default=""),
     Column("comments", String(1000), nullable=False, default=""),
     Column("origin", String(64), nullable=False, default="", server_default=""),
+    Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # what its trap's clock lacked
     Column("standard", LargeBinary),  # of an imported survey: the row as it came, as JSON
     Index("deployments_of", "trap", "started_at"),
 )

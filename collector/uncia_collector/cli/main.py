@@ -22,6 +22,7 @@ EXAMPLES = """examples:
   uncia-collect check --config collector.toml     would it run? catalogue, broker, mail server; 2 if not
   uncia-collect user add anara --role reviewer --config collector.toml
   uncia-collect deployments deployments.csv --config collector.toml
+  uncia-collect deployments shift ridge-2026 --by 2h --config collector.toml    its clock was two hours behind
   uncia-collect ask ridge-01 ping --config collector.toml    is it there?
   uncia-collect ask ridge-01 try --config collector.toml     the next burst is sent as a test
   uncia-collect ask ridge-01 send-frames SEQUENCE --config collector.toml    now, past its budget
@@ -49,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     add_list(add("list", "list the catalogue"))
     add_export(add("export", "write the catalogue for other programs"))
     add_user(add("user", "who may log in to the page"))
-    add_deployments(add("deployments", "take in where the traps stand (Camtrap DP deployments.csv)"))
+    add_deployments(add("deployments", "where the traps stand (Camtrap DP deployments.csv), and their clocks"))
     add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, replace-keys, try"))
     add_certificates(add("certificates", "who may connect to the broker: init, issue, renew, revoke, list"))
     add_import(add("import", "take in a survey of others (Camtrap DP package)"))

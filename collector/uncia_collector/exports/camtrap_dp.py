@@ -139,7 +139,7 @@ def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
         "latitude": place.latitude, "longitude": place.longitude, "coordinateUncertainty": place.uncertainty_m,
         "deploymentStart": _time(place.started_at), "deploymentEnd": _time(_end(place, now)),
         "setupBy": place.setup_by, "cameraModel": place.camera_model,
-        "timestampIssues": _flag(place.id in unsure),
+        "timestampIssues": _flag(place.id in unsure and not place.clock_shift_s),
         "deploymentComments": place.comments,
     } | ({} if place.standard else {"cameraID": place.trap})  # fmt: skip
 

@@ -41,6 +41,7 @@ class Place:
     camera_model: str
     comments: str
     origin: str = ""
+    clock_shift_s: float = 0.0
     standard: bytes | None = None  # the row as an imported survey had it
 
 
@@ -125,6 +126,7 @@ def _coarse(place: Place) -> Place:
         **{name: getattr(place, name) for name in ("id", "trap", "location_id", "started_at", "ended_at", "setup_by")},
         camera_model=place.camera_model,
         origin=place.origin,
+        clock_shift_s=place.clock_shift_s,
         standard=place.standard,
         location_name="",
         comments="",

@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import UnsetType
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from uncia_collector.catalogue.clocks.correction import correct_new
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.schema import frames, sequences, tallies
@@ -221,6 +222,7 @@ class _Batch:
             self.connection.execute(insert(sequences), rows)
             entries = [row for message in self.new_records for row in _frame_rows(message.record)]
             self.connection.execute(insert(frames), entries)
+            correct_new(self.connection, [(message.record.trap, message.record.id) for message in self.new_records])
 
     def _finish_frames(self) -> None:
         """Store each frame that is whole now, keep the chunks of the others."""

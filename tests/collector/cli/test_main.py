@@ -145,6 +145,31 @@ def test_commands_work_on_postgresql(postgresql, tmp_path, sent, capsys):
     assert [row["id"] for row in json.loads(capsys.readouterr().out)] == [sent.id]
 
 
+def test_deployments_are_listed_corrected_and_removed(on_sqlite, sent, tmp_path, capsys):
+    """`deployments shift` by a difference or a picture, `list`, `remove`; a mistake is one line and exit code 2."""
+    on_sqlite.commit(*sent.messages())
+    places, where = tmp_path / "places.csv", ["--data", str(on_sqlite.root)]
+    places.write_text(
+        "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd,1,2,2026-01-01,,ridge\n"
+    )
+    shift = ["deployments", "shift", "d", *where]
+    assert main(["deployments", str(places), *where]) == 0
+    assert main([*shift, "--by=-2h"]) == 0
+    assert main([*shift, "--picture", sent.id, "--taken-at", "23.11.2026 05:00"]) == 0
+    assert main(["deployments", "list", *where]) == 0
+    told = capsys.readouterr().out
+    assert "clock corrected by -2h; 1 sequences, 1 of them moved now" in told and told.rstrip().endswith("+2h")
+    assert main(["deployments", "remove", "d", *where]) == 0
+    wrong = (
+        ["deployments", "remove", "d"],
+        ["deployments", "shift", "d"],
+        ["deployments", "a", "b", "c"],
+        [*shift[:3], "--by", "x"],
+    )
+    assert [main([*words, *where]) for words in wrong] == [2, 2, 2, 2]
+    assert capsys.readouterr().err.count("\n") == 4
+
+
 def test_check_says_ready(mosquitto, tmp_path, capsys):
     """Configuration, catalogue and broker in order: exit 0."""
     config = tmp_path / "collector.toml"

@@ -1,0 +1,222 @@
+"""Corrects the times of a deployment whose clock was wrong.
+
+Decides which sequences a correction moves, and by how much:
+#1 The record of a trap is never changed; `clock_shift_s` of a sequence says how far its times lie from those.
+#2 A sequence belongs to the deployment of its trap in whose time its corrected time lies, and which had begun when it
+came; to the latest-begun where there are several. One that belongs to none keeps the trap's time.
+#3 The difference replaces an earlier one, so that saying the same twice changes nothing; 0 takes it back.
+#4 What comes later from the trap is corrected as it is stored. The times of an imported survey are the survey's.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, select, true, update
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import deployments, frames, sequences
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_contract.errors import DataError
+
+Key = tuple[str, str]
+_PARTS = ("days", "hours", "minutes", "seconds")
+_DIFFERENCE = re.compile(r"(?P<sign>[+-]?)(?=\d)" + "".join(rf"(?:(?P<{part}>\d+){part[0]})?" for part in _PARTS))
+MOST = timedelta(days=100 * 366)
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What a correction did: sequences of the deployment, and those of its trap whose time it changed."""
+
+    shift: timedelta
+    belong: int
+    moved: int
+
+    @property
+    def summary(self) -> str:
+        """In one line."""
+        return f"clock corrected by {words_of(self.shift)}; {self.belong} sequences, {self.moved} of them moved now"
+
+
+def difference(text: str) -> timedelta:
+    """A difference such as `+2h`, `-1d3h30m`, `45s` or `0s`.
+
+    Raises:
+        DataError: it is none.
+    """
+    match = _DIFFERENCE.fullmatch(text.replace(" ", ""))
+    if match is None:
+        raise DataError(
+            f"difference {text[:40]!r}: expected such as +2h, -1d3h30m or 45s (what the trap's clock lacks)"
+        )
+    parts = {part: int((match[part] or "0")[:12]) for part in _PARTS}
+    if max(parts.values()) > MOST.total_seconds() or (size := timedelta(**parts)) > MOST:
+        raise DataError(f"difference {text[:40]!r}: expected at most a hundred years")
+    return -size if match["sign"] == "-" else size
+
+
+def words_of(shift: timedelta) -> str:
+    """A difference as `difference` reads it."""
+    seconds = round(abs(shift.total_seconds()))
+    parts = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60, seconds % 60
+    text = "".join(f"{part}{name[0]}" for part, name in zip(parts, _PARTS, strict=True) if part)
+    return f"{'-' if shift < timedelta(0) else '+'}{text}" if text else "0s"
+
+
+def shift_clock(database: Database, deployment: str, shift: timedelta) -> Corrected:
+    """Say that a deployment's clock was behind by `shift`.
+
+    Raises:
+        DataError: no such deployment, or one of an imported survey.
+    """
+    with database.writing() as connection:
+        place = own_deployment(connection, deployment)
+        changed = {"clock_shift_s": shift.total_seconds()}
+        connection.execute(update(deployments).where(deployments.c.id == deployment).values(changed))
+        moved = correct(connection, place.trap)
+        return Corrected(shift, len(_belonging(connection, place)), moved)
+
+
+def shift_by_picture(database: Database, deployment: str, sequence: str, taken_at: datetime) -> Corrected:
+    """Say when one sequence of a deployment really began.
+
+    Raises:
+        DataError: no such deployment, no such sequence of its trap, or a time outside of the deployment.
+    """
+    with database.reading() as connection:
+        place = own_deployment(connection, deployment)
+        query = select(sequences.c.started_at, sequences.c.clock_shift_s)
+        known = sequences.c.trap == place.trap, sequences.c.id == sequence
+        row = connection.execute(query.where(*known)).one_or_none()
+    if row is None:
+        raise DataError(f"sequence {sequence[:64]!r}: {place.trap}, the trap of {deployment}, sent none of that name")
+    if taken_at < place.started_at or (place.ended_at is not None and taken_at > place.ended_at):
+        raise DataError(f"{taken_at:%Y-%m-%d %H:%M} UTC is outside of the deployment {deployment}: correct one of them")
+    return shift_clock(database, deployment, taken_at - _original(row))
+
+
+def own_deployment(connection: Connection, deployment: str) -> Any:
+    """The row of a deployment of the station's own.
+
+    Raises:
+        DataError: there is none, or it came with a survey.
+    """
+    place = connection.execute(select(deployments).where(deployments.c.id == deployment)).one_or_none()
+    if place is None:
+        raise DataError(f"deployment {deployment[:64]!r}: there is none of that name; `deployments list` shows all")
+    if place.origin:
+        raise DataError(
+            f"deployment {deployment!r} came with the survey {place.origin!r}: correct it there and import it again"
+        )
+    return place
+
+
+def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None) -> int:
+    """Give the sequences of a trap (or those of `keys`) the times that its deployments say; how many changed."""
+    places = _places(connection, [trap])
+    chosen = true() if keys is None else of_sequences(sequences.c.trap, sequences.c.id, keys)
+    if not any(place.clock_shift_s for place in places):  # as nearly always: only what was moved before
+        chosen = chosen & (sequences.c.clock_shift_s != 0)
+    moves = []
+    for row in connection.execute(_sequences_of(trap, chosen)).all():
+        shift_s = _shift_s(places, row)
+        if shift_s != row.clock_shift_s:
+            moves.append((row, timedelta(seconds=shift_s - row.clock_shift_s), shift_s))
+    _move(connection, trap, moves)
+    return len(moves)
+
+
+def correct_new(connection: Connection, keys: Sequence[Key]) -> None:
+    """Correct sequences that were just stored (#4), where their trap has a deployment whose clock is wrong."""
+    shifted = select(deployments.c.trap).distinct().where(deployments.c.clock_shift_s != 0, deployments.c.origin == "")
+    wrong = set(connection.execute(shifted).scalars())
+    for trap in sorted({trap for trap, _ in keys} & wrong):
+        correct(connection, trap, [key for key in keys if key[0] == trap])
+
+
+def _places(connection: Connection, traps: Sequence[str]) -> list[Any]:
+    query = select(deployments).where(deployments.c.trap.in_(traps), deployments.c.origin == "")
+    return [*connection.execute(query.order_by(deployments.c.started_at))]
+
+
+def _sequences_of(trap: str, chosen: ColumnElement[bool]) -> Any:
+    names = ("id", "started_at", "ended_at", "received_at", "clock_shift_s")
+    return select(*(sequences.c[name] for name in names)).where(
+        sequences.c.trap == trap, sequences.c.origin == "", chosen
+    )
+
+
+def _original(row: Any) -> datetime:
+    """When the trap's own clock says that it began (#1)."""
+    started_at: datetime = row.started_at - timedelta(seconds=row.clock_shift_s)
+    return started_at
+
+
+def _place_of(places: Sequence[Any], row: Any) -> Any | None:
+    """#2; the places come in the order of their starts."""
+    told = _original(row)
+    return next((place for place in reversed(places) if _holds(place, told, row.received_at)), None)
+
+
+def _holds(place: Any, told: datetime, received_at: datetime) -> bool:
+    if received_at < place.started_at and place.clock_shift_s:
+        return False
+    # In seconds since 1970: a wrong clock may be so wrong that its corrected time is no date.
+    at = told.timestamp() + place.clock_shift_s
+    return place.started_at.timestamp() <= at and (place.ended_at is None or at <= place.ended_at.timestamp())
+
+
+def _shift_s(places: Sequence[Any], row: Any) -> float:
+    place = _place_of(places, row)
+    return 0.0 if place is None else float(place.clock_shift_s)
+
+
+def _belonging(connection: Connection, place: Any) -> list[Any]:
+    places = _places(connection, [place.trap])
+    rows = connection.execute(_sequences_of(place.trap, true())).all()
+    return [row for row in rows if (found := _place_of(places, row)) is not None and found.id == place.id]
+
+
+def _move(connection: Connection, trap: str, moves: Sequence[tuple[Any, timedelta, float]]) -> None:
+    if not moves:
+        return
+    by_id = {row.id: by for row, by, _ in moves}
+    changes = [
+        {"k_id": row.id, "start": _later(row.started_at, by), "end": _later(row.ended_at, by), "shift": shift_s}
+        for row, by, shift_s in moves
+    ]
+    connection.execute(_MOVE_SEQUENCE.where(sequences.c.trap == trap), changes)
+    keys = [(trap, known) for known in by_id]
+    query = select(frames.c.sequence, frames.c.n, frames.c.taken_at).where(frames.c.taken_at.is_not(None))
+    for start in range(0, len(keys), _AT_ONCE):
+        some = of_sequences(frames.c.trap, frames.c.sequence, keys[start : start + _AT_ONCE])
+        pictures = [
+            {"k_sequence": row.sequence, "k_n": row.n, "at": _later(row.taken_at, by_id[row.sequence])}
+            for row in connection.execute(query.where(some)).all()
+        ]
+        if pictures:
+            connection.execute(_MOVE_FRAME.where(frames.c.trap == trap), pictures)
+
+
+def _later(moment: datetime, by: timedelta) -> datetime:
+    """The moment moved; as it is where that leads out of what a date can be, for no message may stop the store."""
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
+
+
+_AT_ONCE = 500
+_MOVE_SEQUENCE = (
+    update(sequences)
+    .where(sequences.c.id == bindparam("k_id"))
+    .values(started_at=bindparam("start"), ended_at=bindparam("end"), clock_shift_s=bindparam("shift"))
+)
+_MOVE_FRAME = (
+    update(frames)
+    .where(frames.c.sequence == bindparam("k_sequence"), frames.c.n == bindparam("k_n"))
+    .values(taken_at=bindparam("at"))
+)

@@ -1,0 +1,1 @@
+"""Pages about the work in the field: where traps stand and how their clocks went, how long they worked."""

@@ -1,0 +1,75 @@
+"""The page of deployments: what is known of each, its clock put right, a wrong one removed."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection, func, select
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from uncia_collector.catalogue.clocks.correction import difference, shift_by_picture, shift_clock, words_of
+from uncia_collector.catalogue.deployments import remove_deployment
+from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.schema import deployments, sequences
+from uncia_collector.web.rendering import PageContext
+from uncia_contract.archive.camtrap_deployments import moment
+from uncia_contract.errors import DataError
+
+
+def show_deployments(request: Request, person: Person) -> Response:
+    """The station's deployments; the form is filled in by what the address names."""
+    context: PageContext = request.app.state.context
+    asked = {name: request.query_params.get(name, "")[:64] for name in ("deployment", "sequence", "trap")}
+    with context.database.reading() as connection:
+        query = select(deployments).where(deployments.c.origin == "")
+        rows = connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at)).all()
+        corrected = {row.id: _corrected(connection, row) for row in rows if row.clock_shift_s}
+    chosen = asked["deployment"] or next((row.id for row in reversed(rows) if row.trap == asked["trap"]), "")
+    shifts = {row.id: words_of(timedelta(seconds=row.clock_shift_s)) for row in rows if row.clock_shift_s}
+    return context.render(
+        request, person, "deployments.html", rows=rows, corrected=corrected, shifts=shifts, chosen=chosen, asked=asked
+    )
+
+
+def send_clock(request: Request, _person: Person, form: Mapping[str, str]) -> Response:
+    """Correct a deployment's clock, by a difference or by one sequence whose time is known."""
+    context: PageContext = request.app.state.context
+    known, by, sequence = form.get("deployment", ""), form.get("by", "").strip(), form.get("sequence", "").strip()
+    try:
+        if by and not sequence:
+            shift_clock(context.database, known, difference(by))
+        elif sequence and not by:
+            shift_by_picture(context.database, known, sequence, _local(form.get("taken_at", ""), context))
+        else:
+            raise DataError("Give either a difference, or a sequence and when it really began.")
+    except DataError as error:
+        raise HTTPException(400, str(error)) from error
+    return RedirectResponse("/deployments?" + urlencode({"deployment": known}), 303)
+
+
+def send_removal(request: Request, _person: Person, form: Mapping[str, str]) -> Response:
+    """Remove a deployment."""
+    context: PageContext = request.app.state.context
+    try:
+        remove_deployment(context.database, form.get("deployment", ""))
+    except DataError as error:
+        raise HTTPException(400, str(error)) from error
+    return RedirectResponse("/deployments", 303)
+
+
+def _corrected(connection: Connection, row: Any) -> int:
+    """How many sequences have this deployment's correction."""
+    there = sequences.c.trap == row.trap, sequences.c.started_at >= row.started_at
+    same = sequences.c.clock_shift_s == row.clock_shift_s
+    ended = () if row.ended_at is None else (sequences.c.started_at <= row.ended_at,)
+    return int(connection.execute(select(func.count()).where(*there, same, *ended)).scalar_one())
+
+
+def _local(text: str, context: PageContext) -> datetime:
+    try:
+        return moment(text, context.zone)
+    except ValueError as error:
+        raise DataError(str(error)) from error
