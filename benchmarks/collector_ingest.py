@@ -28,7 +28,7 @@ from tests.collector.conftest import PostgreSQL, SentSequence, jpeg, postgresql_
 from tests.conftest import Mosquitto
 
 from uncia_collector.runtime import Collector
-from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_collector.settings import BrokerSettings, BudgetSettings, CollectorSettings
 from uncia_contract.messages.records import Receipt, decode
 
 IN_FLIGHT = 200
@@ -103,8 +103,9 @@ def main() -> None:
         )
         broker.start()
         settings = CollectorSettings(
-            data=f"{name}/data", database=database, broker=BrokerSettings(port=broker.port), http=None
-        )
+            data=f"{name}/data", database=database, broker=BrokerSettings(port=broker.port), http=None,
+            budgets=BudgetSettings(mb_per_minute=1e6, messages_per_minute=1e9, mb_per_day=1e9),  # kept, never reached
+        )  # fmt: skip
         collector = Collector(settings)
         collector.start()
         collector.wait_ready()

@@ -1,12 +1,13 @@
 """One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.ingest import chunks
+from uncia_collector.ingest.budgets import Budgets
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
 from uncia_collector.ingest.subscriber import Ingest
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 ALERTS_EVERY_S = 20
 log = logger("station")
-STRAYS_KEPT = timedelta(days=30)
+TIDY_EVERY_S = 600
 
 
 class Collector:
@@ -31,13 +32,14 @@ class Collector:
         self.settings = settings
         self.database = Database(settings.database_url)
         self.folder = FrameFolder(settings.folder, settings.min_free_bytes)
-        self.store = Store(self.database, self.folder)
-        self.ingest = Ingest(settings.broker, settings.root, self.store)
+        self.store = Store(self.database, self.folder, settings.budgets.waiting_mb)
+        self.ingest = Ingest(settings.broker, settings.root, self.store, budgets=Budgets(settings.budgets))
         if settings.alerts.home_assistant:
             self.ingest.announce = lambda state: announcement(state, settings.root)
         self.alerts = Alerts(settings, self.database)
         self.page: PageServer | None = None
         self._stopping = threading.Event()
+        self._upkeep = threading.Thread(target=self._tidy_now_and_then, name="uncia-upkeep", daemon=True)
         self._alert_thread = threading.Thread(target=self._send_alerts, name="uncia-alerts", daemon=True)
 
     def start(self) -> None:
@@ -51,7 +53,8 @@ class Collector:
         self.folder.sweep()
         with self.database.writing() as connection:
             set_independence(connection, self.settings.event_minutes)
-            chunks.delete_older(connection, datetime.now(UTC) - STRAYS_KEPT)
+        self._tidy()
+        self._upkeep.start()
         if self.settings.http is not None:
             self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
             self.page.start()
@@ -73,9 +76,23 @@ class Collector:
         self.ingest.stop()
         if self._alert_thread.is_alive():
             self._alert_thread.join(20)
+        if self._upkeep.is_alive():
+            self._upkeep.join(20)
         if self.page is not None:
             self.page.stop()
         self.database.close()
+
+    def _tidy(self) -> None:
+        with self.database.writing() as connection:
+            chunks.delete_old(connection, datetime.now(UTC))
+        self.database.give_space_back()
+
+    def _tidy_now_and_then(self) -> None:
+        while not self._stopping.wait(TIDY_EVERY_S):
+            try:
+                self._tidy()
+            except Exception as error:  # noqa: BLE001 - a full disk or a locked database: the next time
+                log.error("tidying", error=repr(error)[:300])
 
     def _send_alerts(self) -> None:
         while not self._stopping.wait(ALERTS_EVERY_S):

@@ -76,6 +76,19 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
     home_assistant: bool = False
 
 
+class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one trap may send and have waiting; 0 is no limit.
+
+    A budget grows evenly and holds at most one minute's or day's worth. `waiting_mb` are chunks in the catalogue whose
+    frame is not whole; the oldest go first.
+    """
+
+    mb_per_minute: Annotated[float, Meta(ge=0)] = 300
+    messages_per_minute: Annotated[float, Meta(ge=0)] = 12_000
+    mb_per_day: Annotated[float, Meta(ge=0)] = 10_000
+    waiting_mb: Annotated[float, Meta(ge=0)] = 128
+
+
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of a collector. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
 
@@ -98,6 +111,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()
     alerts: AlertSettings = AlertSettings()
+    budgets: BudgetSettings = BudgetSettings()
 
     @property
     def folder(self) -> Path:

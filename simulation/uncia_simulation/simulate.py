@@ -13,7 +13,7 @@ from pathlib import Path
 
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings as CollectorBroker
-from uncia_collector.settings import CollectorSettings
+from uncia_collector.settings import BudgetSettings, CollectorSettings
 from uncia_contract.errors import BrokerError
 from uncia_contract.pictures.picture_files import LeftOut
 from uncia_contract.pictures.picture_sum import PictureSum
@@ -116,7 +116,10 @@ def _broker(plan: Plan) -> Iterator[tuple[str, int]]:
 @contextmanager
 def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
     settings = CollectorSettings(
-        data=str(plan.out / CATALOGUE), broker=CollectorBroker(host=host, port=port), http=None
+        data=str(plan.out / CATALOGUE),
+        broker=CollectorBroker(host=host, port=port),
+        http=None,
+        budgets=BudgetSettings(0, 0, 0, 0),  # a desk is faster than any trap
     )
     collector = Collector(settings)
     collector.start()

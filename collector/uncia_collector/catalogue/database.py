@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 from uncia_collector.catalogue.events.settling import settle
 from uncia_contract.errors import ConfigurationError, StorageError
 
+KEPT_PAGES = 4096  # 16 MB that the next rows use again
 MIGRATION_LOCK = 0x756E636961  # "uncia", as PostgreSQL's advisory lock wants a number
 
 
@@ -87,6 +88,21 @@ class Database:
                 raise StorageError(f"database {self.described}: written by a newer uncia; update this one") from error
             raise
 
+    def give_space_back(self) -> None:
+        """Return pages that deleted rows left free to the file system, a few megabytes at a time (SQLite).
+
+        PostgreSQL does so by itself. A catalogue of release 0.1 uses them again instead: its file does not shrink.
+        """
+        if self.is_postgresql:
+            return
+        for _ in range(1000):
+            with self.writing() as connection:
+                free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+                if free <= KEPT_PAGES or not connection.exec_driver_sql("PRAGMA auto_vacuum").scalar_one():
+                    return
+                raw: Any = connection.connection.driver_connection
+                raw.execute("PRAGMA incremental_vacuum(1000)").fetchall()  # a page a row
+
     @property
     def described(self) -> str:
         """The URL without its password."""
@@ -134,7 +150,13 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, see `_begin_sqlite`
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
+    for pragma in (
+        "busy_timeout=30000",
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "temp_store=MEMORY",
+    ):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -1,18 +1,18 @@
 """Chunks that wait in the database: for their record, or for the rest of their frame.
 
-Decides what is kept and for how long. Because they wait in the database, not in
+Decides what is kept, how much of each trap, and for how long. Because they wait in the database, not in
 memory, a restart or another collector of the group can finish a frame.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, case, delete, func, insert, select
 
-from uncia_collector.catalogue.schema import chunks
+from uncia_collector.catalogue.schema import chunks, sequences
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.ingest.wire_messages import ChunkMessage
 from uncia_contract.messages.byte_ranges import joined, missing
@@ -21,8 +21,9 @@ from uncia_contract.messages.records import ByteRange
 Key = tuple[str, str]  # (trap, sequence id)
 FrameKey = tuple[str, str, int]
 
-# A trap may have this much waiting for records that never came; beyond it, its strays are not kept.
-MAX_STRAY_BYTES = 64 * 1024 * 1024
+ROW_BYTES = 4096  # a chunk costs at least this much: a trap that sends single bytes must not have millions of rows
+STRAYS_KEPT = timedelta(days=1)  # chunks whose record never came
+WAITING_KEPT = timedelta(days=30)  # chunks of frames whose rest never came
 
 
 @dataclass
@@ -87,15 +88,37 @@ def delete_frames(connection: Connection, keys: Iterable[FrameKey]) -> None:
         connection.execute(delete(chunks).where(_of(key)))
 
 
-def delete_older(connection: Connection, before: datetime) -> int:
-    """Delete chunks that came before a time and still wait; how many they were."""
-    return connection.execute(delete(chunks).where(chunks.c.received_at < before)).rowcount
+def delete_old(connection: Connection, now: datetime) -> int:
+    """Delete chunks that waited for too long; how many they were."""
+    known = select(sequences.c.id).where(sequences.c.trap == chunks.c.trap, sequences.c.id == chunks.c.sequence)
+    stray = (chunks.c.received_at < now - STRAYS_KEPT) & ~known.exists()
+    return connection.execute(delete(chunks).where(stray | (chunks.c.received_at < now - WAITING_KEPT))).rowcount
 
 
-def waiting_bytes(connection: Connection, trap: str) -> int:
-    """How many bytes of a trap wait."""
-    total = select(func.coalesce(func.sum(chunks.c.end - chunks.c.start), 0)).where(chunks.c.trap == trap)
-    return int(connection.execute(total).scalar_one())
+def cost_of(partial: PartialFrame) -> int:
+    """What its new chunks add to what its trap has waiting."""
+    return sum(max(ROW_BYTES, len(content)) for content in partial.new.values())
+
+
+def make_room(connection: Connection, trap: str, cost: int, most: int, kept: set[FrameKey]) -> int | None:
+    """Delete a trap's oldest unfinished frames, except `kept`, until `cost` fits into `most`; how many chunks went.
+
+    None where it does not fit even then.
+    """
+    length = chunks.c.end - chunks.c.start
+    size = func.sum(case((length < ROW_BYTES, ROW_BYTES), else_=length))
+    by_frame = (chunks.c.sequence, chunks.c.n)
+    query = select(*by_frame, func.count(), size, func.max(chunks.c.received_at)).where(chunks.c.trap == trap)
+    waiting = connection.execute(query.group_by(*by_frame)).all()
+    too_much = cost + sum(int(row[3]) for row in waiting) - most
+    if too_much <= 0:
+        return 0
+    gone = 0
+    for sequence, n, count, freed, _ in sorted(waiting, key=lambda row: row[4]):
+        if too_much > 0 and (trap, sequence, n) not in kept:
+            delete_frames(connection, [(trap, sequence, n)])
+            gone, too_much = gone + count, too_much - int(freed)
+    return gone if too_much <= 0 else None
 
 
 def _ranges(chunks_by_start: dict[int, bytes]) -> list[ByteRange]:

@@ -7,9 +7,11 @@ Decides what counts as stored, what conflicts, and what each receipt says (DESIG
 #3a Bytes with another sha256 are dropped, and asked for again.
 #3b Bytes with the right sha256 that are no JPEG are kept apart: nothing is lost, nothing broken is shown.
 #4  A chunk before its record waits; a chunk of a stored frame is ignored, and answered.
+#5  What waits for the rest of its frame is bounded for each trap; the oldest goes, and is asked for again.
 """
 
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,6 +34,7 @@ from uncia_collector.ingest.wire_messages import (
     AvailabilityMessage,
     ChunkMessage,
     Message,
+    OverBudgetMessage,
     RecordMessage,
     RefusedMessage,
     RetainedMessage,
@@ -53,8 +56,9 @@ class AddressedReceipt:
 class Store:
     """Commits batches. One thread at a time; other collectors may work on the same database and folder."""
 
-    def __init__(self, database: Database, folder: FrameFolder) -> None:
+    def __init__(self, database: Database, folder: FrameFolder, waiting_mb: float = 128) -> None:
         self.database, self.folder = database, folder
+        self.waiting_bytes = int(waiting_mb * 1e6) or sys.maxsize
 
     def commit(self, messages: Sequence[Message], now: datetime) -> list[AddressedReceipt]:
         """Commit a batch; the receipts to send now that it is committed.
@@ -64,7 +68,7 @@ class Store:
             sqlalchemy.exc.DBAPIError: the database cannot be written; nothing of the batch is committed.
         """
         with self.database.writing() as connection:
-            batch = _Batch(connection, self.folder, now)
+            batch = _Batch(connection, self.folder, now, self.waiting_bytes)
             self.database.lock_sequences(connection, _keys(messages))
             batch.load(_keys(messages))
             for message in messages:
@@ -106,8 +110,8 @@ class _Sequence:
 class _Batch:
     """One transaction's work: `load` what is known, `add` each message, `write` it all."""
 
-    def __init__(self, connection: Connection, folder: FrameFolder, now: datetime) -> None:
-        self.connection, self.folder, self.now = connection, folder, now
+    def __init__(self, connection: Connection, folder: FrameFolder, now: datetime, waiting_bytes: int) -> None:
+        self.connection, self.folder, self.now, self.waiting_bytes = connection, folder, now, waiting_bytes
         self.known: dict[Key, _Sequence] = {}
         self.waiting: chunks.Waiting = {}
         self.new_records: list[RecordMessage] = []
@@ -119,6 +123,7 @@ class _Batch:
         self.files: dict[str, bytes] = {}
         self.frame_changes: list[dict[str, Any]] = []
         self.finished: set[FrameKey] = set()
+        self.unfinished: list[tuple[FrameKey, PartialFrame]] = []
 
     def load(self, keys: list[Key]) -> None:
         """Read what the catalogue has of these sequences."""
@@ -149,6 +154,8 @@ class _Batch:
                 self._update_of(message.trap).add(message)
             case RetainedMessage():
                 self.counts["retained", message.trap] += message.kept
+            case OverBudgetMessage():
+                self.counts["over_budget", message.trap] += message.count
             case RefusedMessage():
                 self._refuse(message, "garbage")
 
@@ -157,10 +164,13 @@ class _Batch:
         self._write_records()
         self._finish_frames()
         self._write_frames()
+        self._save_waiting()
         if self.quarantined:
             quarantine.add(self.connection, self.quarantined, self.now)
         trap_status.write(self.connection, self.trap_updates.values(), self.now)
         for (name, trap), count in sorted(self.counts.items()):
+            if not count:
+                continue
             row = {"name": name, "trap": trap, "count": count}
             self.connection.execute(upsert(self.connection, tallies, row, ["name", "trap"], added=["count"]))
         return [self._receipt(key) for key in sorted(self.due_receipts | self.refusals.keys())]
@@ -226,12 +236,11 @@ class _Batch:
 
     def _finish_frames(self) -> None:
         """Store each frame that is whole now, keep the chunks of the others."""
-        strays: Counter[str] = Counter()
         for key, versions in self.waiting.items():
             known = self.known.get(key[:2])
             for partial in versions.values():
                 if known is None:
-                    self._keep_stray(key, partial, strays)
+                    self.unfinished.append((key, partial))
                 elif (frame := known.frames.get(key[2])) is not None and frame.sha256 == partial.sha256:
                     self._finish_frame(key, partial, known)
                 else:
@@ -239,8 +248,7 @@ class _Batch:
 
     def _finish_frame(self, key: FrameKey, partial: PartialFrame, known: _Sequence) -> None:
         if partial.missing():
-            if partial.new:
-                chunks.save(self.connection, key, partial, self.now)
+            self.unfinished.append((key, partial))
             return
         self.finished.add(key)
         self.due_receipts.add(key[:2])
@@ -269,17 +277,21 @@ class _Batch:
             | {"status": status, "path": path, "width": width, "height": height}
         )
 
-    def _keep_stray(self, key: FrameKey, partial: PartialFrame, strays: Counter[str]) -> None:
-        if not partial.new:
-            return
-        trap = key[0]
-        if trap not in strays:
-            strays[trap] = chunks.waiting_bytes(self.connection, trap)
-        strays[trap] += sum(map(len, partial.new.values()))
-        if strays[trap] > chunks.MAX_STRAY_BYTES:
-            self.counts["strays_dropped", trap] += len(partial.new)
-        else:
-            chunks.save(self.connection, key, partial, self.now)
+    def _save_waiting(self) -> None:
+        """Keep the new chunks of frames that are not whole; #5: of a trap that has too much waiting, the oldest go."""
+        by_trap: dict[str, list[tuple[FrameKey, PartialFrame]]] = {}
+        for key, partial in self.unfinished:
+            if partial.new:
+                by_trap.setdefault(key[0], []).append((key, partial))
+        for trap, waiting in sorted(by_trap.items()):
+            new = sum(map(chunks.cost_of, (partial for _, partial in waiting)))
+            dropped = chunks.make_room(self.connection, trap, new, self.waiting_bytes, {key for key, _ in waiting})
+            if dropped is None:
+                dropped = sum(len(partial.new) for _, partial in waiting)
+            else:
+                for key, partial in waiting:
+                    chunks.save(self.connection, key, partial, self.now)
+            self.counts["waiting_dropped", trap] += dropped
 
     def _write_frames(self) -> None:
         stored = [key for key in self.finished if any(partial.stored for partial in self.waiting[key].values())]

@@ -21,12 +21,14 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from uncia_collector.ingest.broker import broker_client, heard_topics
+from uncia_collector.ingest.budgets import Budgets
 from uncia_collector.ingest.group import shared_name
 from uncia_collector.ingest.quarantine import KEPT_BYTES
 from uncia_collector.ingest.store import AddressedReceipt, Store
 from uncia_collector.ingest.wire_messages import (
     MAX_MESSAGE_BYTES,
     Message,
+    OverBudgetMessage,
     RawMessage,
     RecordMessage,
     RefusedMessage,
@@ -35,7 +37,7 @@ from uncia_collector.ingest.wire_messages import (
     parse_message,
 )
 from uncia_collector.logs import logger
-from uncia_collector.settings import BrokerSettings
+from uncia_collector.settings import BrokerSettings, BudgetSettings
 from uncia_contract.errors import BrokerError, StorageError
 from uncia_contract.messages.records import TrapState, encode
 from uncia_contract.messages.topics import Topics
@@ -73,8 +75,10 @@ class Ingest:
         root: str,
         store: Store,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        budgets: Budgets | None = None,
     ) -> None:
         self.settings, self.root, self.store, self.now = settings, root, store, now
+        self.budgets = budgets or Budgets(BudgetSettings())
         self.announce: Callable[[TrapState], list[tuple[str, bytes]]] | None = None  # told of every trap's state
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
@@ -186,6 +190,9 @@ class Ingest:
         properties = getattr(message.properties, "UserProperty", ())
         token = _Token(self._connection, message.mid, message.qos)
         payload, size = bytes(message.payload), 0
+        if not self.budgets.allows(_sender(topic, self.root), len(topic) + len(payload)):
+            self._acknowledge(RawMessage(topic, b"", token=token))
+            return
         if len(payload) > MAX_MESSAGE_BYTES:
             payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of these must not fill the memory
         try:
@@ -201,7 +208,8 @@ class Ingest:
 
     def _work(self) -> None:
         while (first := self._arrived.get()) is not None and not self._stopping.is_set():
-            batch = [(raw, parse_message(raw, self.root)) for raw in self._batch_from(first)]
+            batch: Batch = [(raw, parse_message(raw, self.root)) for raw in self._batch_from(first)]
+            batch += [(RawMessage("", b""), message) for message in self._over_budget()]
             self._batch_since_s = time.monotonic()
             receipts = self._store(batch)
             if receipts is None:
@@ -211,6 +219,12 @@ class Ingest:
             except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
                 log.error("batch not answered", messages=len(batch), error=repr(error)[:300])
             self._batch_since_s = None
+
+    def _over_budget(self) -> list[OverBudgetMessage]:
+        dropped = [OverBudgetMessage(trap, count) for trap, count in self.budgets.take_dropped().items()]
+        for one in dropped:
+            log.warning("over its budget, dropped", trap=one.trap, messages=one.count)
+        return dropped
 
     def _answer(self, batch: Batch, receipts: list[AddressedReceipt]) -> None:
         for raw, _ in batch:
@@ -295,3 +309,8 @@ class Ingest:
         if self._client.is_connected():
             topic = Topics(addressed.trap, self.root).receipt
             self._client.publish(topic, encode(addressed.receipt), qos=1)
+
+
+def _sender(topic: str, root: str) -> str:
+    """The trap that a topic names, unchecked; all topics that name none are one."""
+    return topic[len(root) + 1 :].split("/", 1)[0][:40] if topic.startswith(root + "/") else ""

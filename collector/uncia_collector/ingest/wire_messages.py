@@ -19,6 +19,7 @@ from uncia_contract.messages.records import (
     MAX_FRAME_BYTES,
     MAX_FRAMES,
     MAX_RECORD_BYTES,
+    MAX_SEQUENCE_BYTES,
     SequenceRecord,
     TrapState,
     decode,
@@ -112,7 +113,23 @@ class RetainedMessage:
     kept: bool
 
 
-Message = RecordMessage | ChunkMessage | StateMessage | AvailabilityMessage | RefusedMessage | RetainedMessage
+@dataclass(frozen=True)
+class OverBudgetMessage:
+    """So many messages of a trap were over its budget, and dropped before they were parsed."""
+
+    trap: str
+    count: int
+
+
+Message = (
+    RecordMessage
+    | ChunkMessage
+    | StateMessage
+    | AvailabilityMessage
+    | RefusedMessage
+    | RetainedMessage
+    | OverBudgetMessage
+)
 
 
 def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
@@ -153,6 +170,8 @@ def _record(raw: RawMessage, address: topics.RecordAddress) -> RecordMessage:
         raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
     if record.id != address.sequence:
         raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
+    if (size := sum(frame.size for frame in record.frames)) > MAX_SEQUENCE_BYTES:
+        raise MessageError(f"record of frames of {size} bytes in all, expected at most {MAX_SEQUENCE_BYTES}")
     _refuse_strange(record)
     return RecordMessage(record, raw.payload)
 

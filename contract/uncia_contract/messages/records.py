@@ -17,6 +17,7 @@ from uncia_contract.errors import UNDECODABLE, MessageError
 MAX_FRAMES = 1000
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+MAX_SEQUENCE_BYTES = 4 * 1024**3  # the frames of one burst together
 MAX_PREVIEW_BYTES = 64 * 1024
 MAX_PIECE_BYTES = 64 * 1024
 MAX_LABELS = 1000

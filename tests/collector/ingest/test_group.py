@@ -91,6 +91,7 @@ def start_member(tmp_path, broker, postgresql):
         config.write_text(
             f"data = 'data'\ndatabase = '{url}'\nmin_free_bytes = 0\n"
             f"[broker]\nport = {broker.port}\ngroup = 'all'\nclient_id = '{name}'\n[http]\nport = 0\n"
+            "[budgets]\nmb_per_minute = 0\nmessages_per_minute = 0\n"
         )
         command = [sys.executable, "-m", "uncia_collector.cli.main", "serve", "--config", str(config)]
         member = subprocess.Popen(command, stderr=subprocess.PIPE)

@@ -20,7 +20,7 @@ from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.schema import tallies
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.runtime import Collector
-from uncia_collector.settings import BrokerSettings, CollectorSettings
+from uncia_collector.settings import BrokerSettings, BudgetSettings, CollectorSettings
 from uncia_contract.messages.topics import Topics
 
 pytestmark = pytest.mark.heavy
@@ -157,3 +157,41 @@ def test_two_collectors_of_one_group_share_its_secret_and_another_group_has_its_
     names.append(station.collector(group="ridge").ingest._group)
     assert names[0] == names[1] and names[0].startswith("valley-") and len(names[0]) == len("valley-") + 32
     assert names[2].split("-")[1] != names[0].split("-")[1]
+
+
+def flood(trap: Trap, seconds: float) -> int:
+    """Chunks of frames that a record promised and that never become whole, as fast as the broker takes them; bytes."""
+    pictures = [bytes([n]) * 2_000_000 for n in range(60)]
+    sequence, sent = SentSequence(id="endless", trap=trap.name, pictures=pictures), 0
+    trap.send(sequence.record_message())
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        for n in range(len(pictures)):
+            info = None
+            for message in sequence.chunk_messages(n)[:-1]:
+                properties = Properties(PacketTypes.PUBLISH)
+                properties.UserProperty = list(message.properties)
+                info = trap.client.publish(message.topic, message.payload, qos=1, properties=properties)
+                sent += len(message.payload)
+            if info is not None:
+                info.wait_for_publish(30)
+    return sent
+
+
+def test_a_trap_that_floods_keeps_nobody_from_storing_and_fills_no_catalogue(station: Station) -> None:
+    """Attack: chunks without end. Another's sequence is stored meanwhile, and the flood takes what one trap may."""
+    collector = station.collector(budgets=BudgetSettings(mb_per_minute=60, waiting_mb=20))
+    thief, ridge = station.trap("thief"), station.trap("ridge")
+    flooding = threading.Thread(target=flood, args=(thief, 12))
+    flooding.start()
+    waited = []
+    for number in range(4):
+        time.sleep(2)
+        ridge.send(*SentSequence(id=f"{number}").messages())
+        began_s = time.monotonic()
+        wait(lambda number=number: str(number) in stored(collector), within_s=60)
+        waited.append(time.monotonic() - began_s)
+    flooding.join()
+    wait(lambda: counted(collector).get(("over_budget", "thief"), 0) > 100)
+    assert max(waited) < 60  # measured: 0.2 s
+    assert sum(path.stat().st_size for path in (station.folder / "data").glob("catalogue.sqlite*")) < 100e6

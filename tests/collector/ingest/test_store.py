@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from tests.collector.conftest import NOW
 
 from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.schema import chunks, quarantine, tallies
+from uncia_collector.ingest.chunks import delete_old
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_contract.errors import StorageError
 from uncia_contract.messages.records import ByteRange, MissingFrame
@@ -126,13 +130,70 @@ def test_frame_that_is_no_jpeg_is_kept_apart_and_receipted(stored, make_sequence
     assert (receipt.complete, kept, stored.files()) == (True, sent.pictures, {})
 
 
-def test_strays_of_one_trap_are_bounded(stored, sent, monkeypatch):
-    """A trap that sends frames without records cannot fill the disk."""
-    monkeypatch.setattr("uncia_collector.ingest.chunks.MAX_STRAY_BYTES", 1000)
+@pytest.mark.parametrize("promised", [False, True], ids=["without records", "of promised frames"])
+def test_what_waits_of_one_trap_is_bounded_and_the_oldest_goes(stored, make_sequence, promised):
+    """A trap that never finishes its frames cannot fill the catalogue, neither without records nor with them."""
+    stored.store.waiting_bytes = 3 * 4096
+    for number in range(8):
+        sequence = make_sequence(id=f"{number:06d}")
+        chunk = sequence.chunk_messages(0, step=500)[0]
+        stored.commit(*([sequence.record_message()] if promised else []), chunk, now=NOW + timedelta(seconds=number))
 
-    stored.commit(*sent.chunk_messages(0, step=500))
+    with stored.database.reading() as connection:
+        assert connection.execute(select(chunks.c.sequence).order_by(chunks.c.sequence)).scalars().all() == [
+            "000005", "000006", "000007",
+        ]  # fmt: skip
+    assert tally(stored, "waiting_dropped") == 5
 
-    assert count(stored, chunks) == 0
+
+def test_more_at_once_than_may_wait_is_not_kept(stored, sent):
+    """In one batch; another trap's chunks stay."""
+    stored.commit(replace(sent, trap="valley").chunk_messages(0, step=500)[0])
+    stored.store.waiting_bytes = 2 * 4096
+    stored.commit(*sent.chunk_messages(0, step=500)[:-1])
+
+    with stored.database.reading() as connection:
+        assert set(connection.execute(select(chunks.c.trap)).scalars()) == {"valley"}
+
+
+def test_strays_go_after_a_day_and_unfinished_frames_after_thirty(stored, sent, make_sequence):
+    """While the collector runs; an unfinished frame's rest may still come, a stray's record will not."""
+    stored.commit(sent.record_message(), sent.chunk_messages(0, step=500)[0])
+    stored.commit(make_sequence(id="stray").chunk_messages(0, step=500)[0])
+    left = []
+    for days in (0.9, 1.1, 31):
+        with stored.database.writing() as connection:
+            delete_old(connection, NOW + timedelta(days=days))
+        left.append(count(stored, chunks))
+
+    assert left == [2, 1, 0]
+
+
+def test_space_of_what_was_deleted_is_given_back(on_sqlite, make_sequence, monkeypatch):
+    """The file of a catalogue shrinks while the collector runs."""
+    monkeypatch.setattr("uncia_collector.catalogue.database.KEPT_PAGES", 50)
+    picture = bytes(1_000_000)
+    for number in range(4):
+        on_sqlite.commit(*make_sequence(id=f"{number}", pictures=[picture]).chunk_messages(0)[:-1])
+    full = file_size(on_sqlite)
+    with on_sqlite.database.writing() as connection:
+        delete_old(connection, NOW + timedelta(days=2))
+    on_sqlite.database.give_space_back()
+
+    assert full > 3_000_000 > 1_000_000 > file_size(on_sqlite)
+
+
+def file_size(stored) -> int:
+    """Of the catalogue, with what is in its log brought in."""
+    with stored.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    return (stored.root / "catalogue.sqlite").stat().st_size
+
+
+def tally(stored, name: str) -> int:
+    with stored.database.reading() as connection:
+        query = select(func.sum(tallies.c["count"])).where(tallies.c.name == name)
+        return int(connection.execute(query).scalar_one() or 0)
 
 
 def test_failed_write_leaves_nothing_committed(stored, sent, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +75,13 @@ def test_time_that_no_clock_shows_is_garbage(sent, year):
 
     assert isinstance(found, RefusedMessage) and found.sequence == sent.id
     assert "has no year of 2 to 9998" in found.reason
+
+
+def test_a_record_that_promises_more_than_a_burst_can_hold_is_garbage(sent):
+    """Each frame within its bounds, 65 of 64 MiB together."""
+    frame = sent.record.frames[0]
+    frames = tuple(msgspec.structs.replace(frame, n=n, size=64 * 1024 * 1024) for n in range(65))
+    for record, refused in ((frames, True), (frames[:64], False)):
+        payload = encode(msgspec.structs.replace(sent.record, frames=record))
+        found = parse_message(RawMessage("uncia/v1/ridge/sequence/000001", payload))
+        assert isinstance(found, RefusedMessage) is refused
