@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from uncia_contract.json_text import indented_json
-from uncia_contract.messages.records import Command, Receipt, Reply, SequenceRecord, TrapState
+from uncia_contract.messages.records import Command, DoctorQuestion, Receipt, Reply, SequenceRecord, TrapState
 from uncia_contract.model.manifest import Manifest
 
 FOLDER = Path(__file__).parent.parent / "docs" / "schemas"
 KINDS = {
     "sequence": SequenceRecord, "receipt": Receipt, "state": TrapState, "command": Command, "reply": Reply,
-    "manifest": Manifest,
+    "doctor": DoctorQuestion, "manifest": Manifest,
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Base:
 
     def __init__(self, folder: Path, station: Any) -> None:
         broker, authority = station
-        self.folder = folder
+        self.folder, self.stop_broker = folder, broker.stop
         collector, ask, trap = map(authority.issue, ("Collector", "Ask", "ridge-01"))
         self.toml = folder / "collector.toml"
         self.toml.write_text(

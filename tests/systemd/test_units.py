@@ -15,7 +15,7 @@ from support.shipped_broker import Authority, ShippedBroker, shipped_broker
 from uncia_collector.ingest import subscriber
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
-from uncia_edge.cli.trap_checks import broker_line
+from uncia_edge.cli.broker_checks import broker_line
 from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, MqttMessage, Received
 from uncia_edge.service import runtime
 from uncia_edge.settings import BrokerSettings, TrapSettings
@@ -165,6 +165,7 @@ OTHER = Topics("valley-02")
         (OWN.record("s1"), True),
         (OWN.chunk("s1", 0, 0), True),
         (OWN.reply, True),
+        (OWN.doctor, True),
         (OWN.receipt, False),
         (OWN.command, False),
         (OTHER.record("s1"), False),

@@ -206,6 +206,8 @@ traps = Table(
     Column("state_at", UtcTime),
     Column("gaps_s", String(2000), nullable=False, default=""),  # the last silences between contacts, newest last
     Column("sleeps_s", String(2000), nullable=False, default="", server_default=""),  # those it had announced
+    Column("boots", String(600), nullable=False, default="", server_default=""),  # BOOT=UPTIME,..., the latest last
+    Column("doubled_at", UtcTime),  # when two machines last spoke under this id in turn
 )
 
 quarantine = Table(

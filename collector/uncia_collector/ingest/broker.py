@@ -75,9 +75,12 @@ def _password(file: str) -> str | None:
 
 
 def heard_topics(root: str, group: str = "") -> list[str]:
-    """What a collector hears; members of a group share the sequences."""
+    """What a collector hears; members of a group share sequences and questions."""
     shared = f"$share/{group}/" if group else ""
-    return [f"{root}/+/availability", f"{root}/+/state", f"{shared}{root}/+/sequence/#"]
+    return [
+        *(f"{root}/+/availability", f"{root}/+/state"),
+        *(f"{shared}{root}/+/sequence/#", f"{shared}{root}/+/doctor"),
+    ]
 
 
 def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) -> None:

@@ -33,6 +33,7 @@ from uncia_collector.ingest.trap_status import TrapUpdate
 from uncia_collector.ingest.wire_messages import (
     AvailabilityMessage,
     ChunkMessage,
+    DoctorMessage,
     Message,
     OverBudgetMessage,
     RecordMessage,
@@ -156,6 +157,8 @@ class _Batch:
                 self.counts["retained", message.trap] += message.kept
             case OverBudgetMessage():
                 self.counts["over_budget", message.trap] += message.count
+            case DoctorMessage():
+                self.due_receipts.add((message.trap, message.id))
             case RefusedMessage():
                 self._refuse(message, "garbage")
 

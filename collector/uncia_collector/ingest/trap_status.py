@@ -1,7 +1,8 @@
 """Each trap's row: when it was last seen, whether it is online, its latest state.
 
 Decides when a trap counts as seen: a message the broker had retained is not a sign of life. Only the
-latest state is kept.
+latest state is kept. Decides as well when two machines speak under one id: a boot that had ended for another one
+speaks again. A message that comes twice has no later uptime, and tells nothing.
 """
 
 from collections.abc import Iterable
@@ -14,9 +15,11 @@ from sqlalchemy import Connection, select, update
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.catalogue.sql import upsert
 from uncia_collector.ingest.wire_messages import AvailabilityMessage, StateMessage
+from uncia_contract.messages.records import TrapState
 
 CONTACT_GAP_S = 60  # messages closer than this belong to one contact
 KEPT_GAPS = 60
+KEPT_BOOTS = 8
 
 
 @dataclass
@@ -53,7 +56,7 @@ def write(connection: Connection, updates: Iterable[TrapUpdate], now: datetime) 
 
 
 def _known(names: list[str]) -> Any:
-    columns = (traps.c.trap, traps.c.last_seen_at, traps.c.availability, traps.c.gaps_s, traps.c.sleeps_s)
+    columns = (traps.c[name] for name in ("trap", "last_seen_at", "availability", "gaps_s", "sleeps_s", "boots"))
     return select(*columns).where(traps.c.trap.in_(names))
 
 
@@ -67,6 +70,21 @@ def _changes(new: TrapUpdate, row: Any, now: datetime) -> dict[str, Any]:
             changes[name] = ",".join([*getattr(row, name).split(","), f"{gap_s:.0f}"][-KEPT_GAPS:]).strip(",")
     if new.state is not None:
         changes |= {"state": new.state.payload, "state_at": new.state.state.sent_at}
+        changes |= _boots("" if row is None else row.boots, new.state.state, now)
     if new.availability is not None:
         changes |= {"availability": new.availability, "availability_at": now}
     return changes
+
+
+def _boots(known: str, state: TrapState, now: datetime) -> dict[str, Any]:
+    """The latest boots with this state's, and the time where an earlier one than the last speaks again."""
+    uptimes = {boot: float(uptime) for boot, _, uptime in (part.partition("=") for part in known.split(",")) if boot}
+    boot = state.boot_id[:40].replace(",", "").replace("=", "")
+    if boot in ("", "unknown") or state.uptime_s <= uptimes.get(boot, -1.0):
+        return {}
+    doubled = boot in uptimes and boot != [*uptimes][-1]
+    uptimes.pop(boot, None)
+    latest = [*uptimes.items(), (boot, state.uptime_s)][-KEPT_BOOTS:]
+    return {"boots": ",".join(f"{name}={uptime:.1f}" for name, uptime in latest)} | (
+        {"doubled_at": now} if doubled else {}
+    )

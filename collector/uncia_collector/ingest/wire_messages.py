@@ -20,6 +20,7 @@ from uncia_contract.messages.records import (
     MAX_FRAMES,
     MAX_RECORD_BYTES,
     MAX_SEQUENCE_BYTES,
+    DoctorQuestion,
     SequenceRecord,
     TrapState,
     decode,
@@ -90,6 +91,14 @@ class AvailabilityMessage:
 
 
 @dataclass(frozen=True)
+class DoctorMessage:
+    """Somebody at the trap wants to know whether we hear it."""
+
+    trap: str
+    id: str
+
+
+@dataclass(frozen=True)
 class RefusedMessage:
     """What cannot be used, and why; `trap` and `sequence` as far as its topic told them, `size` the whole message's."""
 
@@ -126,6 +135,7 @@ Message = (
     | ChunkMessage
     | StateMessage
     | AvailabilityMessage
+    | DoctorMessage
     | RefusedMessage
     | RetainedMessage
     | OverBudgetMessage
@@ -194,12 +204,14 @@ def _chunk(raw: RawMessage, address: topics.ChunkAddress) -> ChunkMessage:
     return chunk
 
 
-def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | AvailabilityMessage:
+def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | AvailabilityMessage | DoctorMessage:
     if address.kind == "availability":
         text = raw.payload[:20].decode("ascii", "replace")
         if text not in AVAILABILITIES:
             raise MessageError(f"availability {text!r}: expected one of {', '.join(AVAILABILITIES)}")
         return AvailabilityMessage(address.trap, text, raw.retained)
+    if address.kind == "doctor":
+        return DoctorMessage(address.trap, decode(raw.payload, DoctorQuestion).id)
     if address.kind != "state":
         raise MessageError(f"{address.kind}: nobody asked")
     state = decode(raw.payload, TrapState)

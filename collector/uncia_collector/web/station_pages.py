@@ -18,6 +18,7 @@ from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_contract.messages.records import TrapState, decode
 
+DOUBLED_FOR = timedelta(days=1)  # how long the page tells of two machines under one id
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
 WEEKS = 26  # of the table by trap and week, unless all are asked for
 
@@ -118,6 +119,7 @@ def _trap(row: Any, now: datetime) -> dict[str, Any]:
         "availability": row.availability or "unknown",
         "last_seen_at": row.last_seen_at,
         "silence": silence(row, now),
+        "doubled": row.doubled_at is not None and now - row.doubled_at < DOUBLED_FOR,
         "state": None if row.state is None else decode(row.state, TrapState),
         "state_at": row.state_at,
     }

@@ -192,6 +192,16 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
     schema: Literal["uncia.state/1"] = "uncia.state/1"
 
 
+class DoctorQuestion(Struct, frozen=True):
+    """From `uncia-trap doctor`, never retained: does the collector hear this trap? Answered by a receipt of this `id`.
+
+    It is no sign of life, and nothing of it is stored.
+    """
+
+    id: SequenceId
+    schema: Literal["uncia.doctor/1"] = "uncia.doctor/1"
+
+
 class BundlePart(Struct, frozen=True, array_like=True):
     """Bytes `start` up to `end` of a bundle's file, and their sha256: who has such bytes need not be sent them."""
 
@@ -267,7 +277,7 @@ Message = TypeVar("Message", bound=Struct)
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[type[Struct], msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(kind) for kind in (SequenceRecord, Receipt, TrapState, Command, Reply)
+    kind: msgspec.json.Decoder(kind) for kind in (SequenceRecord, Receipt, TrapState, DoctorQuestion, Command, Reply)
 }
 
 

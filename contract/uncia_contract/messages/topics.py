@@ -67,6 +67,11 @@ class Topics:
         return f"{self.base}/state"
 
     @property
+    def doctor(self) -> str:
+        """A question whether the collector hears the trap."""
+        return f"{self.base}/doctor"
+
+    @property
     def receipt(self) -> str:
         """From the collector, after its commit."""
         return f"{self.base}/receipt"
@@ -114,7 +119,7 @@ class ChunkAddress:
 
 @dataclass(frozen=True)
 class TrapAddress:
-    """What a topic of one level below the trap says; `kind` is availability, state or reply."""
+    """What a topic of one level below the trap says; `kind` is availability, state, doctor or reply."""
 
     trap: str
     kind: str
@@ -132,7 +137,7 @@ def parse(topic: str, root: str = ROOT) -> RecordAddress | ChunkAddress | TrapAd
     trap, *rest = topic[len(prefix) :].split("/")
     check_trap_id(trap)
     match rest:
-        case ["availability" | "state" | "reply" as kind]:
+        case ["availability" | "state" | "doctor" | "reply" as kind]:
             return TrapAddress(trap, kind)
         case ["sequence", sequence]:
             return RecordAddress(trap, check_sequence_id(sequence))

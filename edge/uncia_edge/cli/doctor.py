@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from uncia_edge.cli import trap_checks
+from uncia_edge.cli import broker_checks, certificate_checks, trap_checks
 from uncia_edge.cli.trap_checks import Line
 from uncia_edge.clock import Reading, read_clock
 from uncia_edge.settings import TrapSettings, read_settings
@@ -36,13 +36,8 @@ def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> 
     yield trap_checks.delegate_line(settings)
     yield from trap_checks.disk_lines(settings)
     yield trap_checks.clock_line(now())
-    yield trap_checks.broker_line(settings)
-    for name in ("ca", "certificate"):
-        path = getattr(settings.broker, name)
-        if path:
-            yield trap_checks.certificate_line(name, Path(path), now().now)
-    if settings.broker.key:
-        yield trap_checks.key_line(Path(settings.broker.key), Path(settings.broker.certificate))
+    yield from certificate_checks.lines(settings, now().now)
+    yield from broker_checks.lines(settings)
 
 
 def exit_code(lines: list[Line]) -> int:

@@ -1,23 +1,18 @@
 """The checks of `uncia-trap doctor`: a line for each part of a trap.
 
 Decides when a line is a warning (the trap works, for now) and when a failure (it does not), and names a remedy for
-each. Looks only: it writes one temporary file in the state folder and opens one connection.
+each. Looks only: it writes one temporary file in the state folder. `broker_checks` has those of the connection.
 """
 
 import os
 import shutil
-import socket
-import ssl
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from uncia_contract.errors import ConfigurationError, UnciaError
-from uncia_contract.messages.tls import Tls, tls_of
+from uncia_contract.errors import UnciaError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.interpreter import Interpreter
@@ -32,10 +27,7 @@ Status = Literal["ok", "warning", "failed"]
 _MB = 1_000_000
 _WRITE_BYTES = 16 * _MB
 _SLOW_MB_S = 2.0  # a burst of thirty 5 MB files would take more than a minute
-_SOON_DAYS = 60
-_REFUSAL_S = 1.0  # how long a broker may take to say that it does not want our certificate
 _EARLIEST_YEAR = 2026
-_FROM_BASE = "copy it anew from the base station"
 
 
 @dataclass(frozen=True)
@@ -192,83 +184,3 @@ def clock_line(reading: Reading) -> Line:
             "timedatectl set-ntp true, or an RTC; records say that their times are not to be trusted",
         )
     return Line("clock", "ok", f"{when}, synchronised")
-
-
-def broker_line(settings: TrapSettings) -> Line:
-    """Whether the broker is there and, with TLS, whether it and the trap believe each other; it is asked nothing."""
-    where = f"{settings.broker.host}:{settings.broker.port}"
-    try:
-        with socket.create_connection((settings.broker.host, settings.broker.port), 5) as wire:
-            tls = tls_of(settings.broker.ca, settings.broker.certificate, settings.broker.key)
-            if tls is not None:
-                _shake_hands(wire, tls, settings.broker.host)
-    except (ssl.SSLError, ConfigurationError) as error:
-        return Line(
-            "broker",
-            "failed",
-            f"{where}: {error}",
-            "compare [broker] host with the names in the broker's certificate, and both ends' ca; check the clock",
-        )
-    except OSError as error:
-        return Line(
-            "broker",
-            "warning",
-            f"{where}: {error.strerror or error}",
-            "sequences wait on disk; check antenna, address and that the broker runs",
-        )
-    return Line("broker", "ok", f"{where} {'and the trap believe each other' if tls else 'accepts connections'}")
-
-
-def _shake_hands(wire: socket.socket, tls: Tls, host: str) -> None:
-    """Raises the reason where one end does not believe the other."""
-    with tls.context().wrap_socket(wire, server_hostname=host) as secure:
-        secure.settimeout(_REFUSAL_S)
-        with suppress(TimeoutError):
-            secure.recv(1)  # with TLS 1.3 a refused certificate is told only here
-
-
-def certificate_line(name: str, path: Path, now: datetime) -> Line:
-    """Whether a PEM certificate holds now and for a while."""
-    from cryptography import x509  # 8 MB that the running trap has no use for
-
-    part = f"certificate ({name})"
-    try:
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as error:
-        return _unreadable(part, path, "PEM certificate", error)
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    days = (ends - now).days
-    if not begins <= now <= ends:
-        return Line(
-            part,
-            "failed",
-            f"{path.name}: holds from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}",
-            "check the clock first; then renew the certificate",
-        )
-    soon = days < _SOON_DAYS
-    return Line(
-        part, "warning" if soon else "ok", f"{path.name}: {days} days left", "renew it before you leave" if soon else ""
-    )
-
-
-def key_line(key: Path, certificate: Path) -> Line:
-    """Whether the trap's private key is there, and the one of its certificate."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        public = load_pem_private_key(key.read_bytes(), None).public_key()
-    except (OSError, ValueError, TypeError) as error:
-        return _unreadable("key", key, "PEM private key without a password", error)
-    try:
-        belongs = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key() == public
-    except (OSError, ValueError):
-        belongs = False
-    if not belongs:
-        return Line("key", "failed", f"{key.name} is not the key of {certificate.name}", _FROM_BASE)
-    return Line("key", "ok", f"{key.name} belongs to {certificate.name}")
-
-
-def _unreadable(part: str, path: Path, expected: str, error: Exception) -> Line:
-    why = error.strerror if isinstance(error, OSError) else f"no {expected}"
-    return Line(part, "failed", f"{path}: {why}", _FROM_BASE)

@@ -10,6 +10,7 @@ Packet Size are read here, because paho does not read them; a PUBACK's reason co
 
 import logging
 import queue
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,14 +24,21 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from uncia_contract.errors import BrokerError
-from uncia_contract.messages.tls import Tls
+from uncia_contract.messages.tls import Tls, tls_of
 from uncia_contract.messages.topics import Topics
+from uncia_edge.settings import BrokerSettings
 
 _log = logging.getLogger(__name__)
 
 # MQTT 5 defaults, where CONNACK is silent (sections 3.2.2.3.3 and 3.2.2.3.6 of the standard).
 _RECEIVE_MAXIMUM = 65_535
 _PACKET_MAXIMUM = 268_435_455
+NOBODY_LISTENS = 0x10
+NOT_AUTHORISED = 0x87
+TAKEN_OVER = 0x8E  # another client connected under the same id
+_UNSPECIFIED = 0x80
+_CLOSED = "the broker closed the connection"
+_OPENSSL = re.compile(r"^\[SSL[^]]*\] | \(_ssl\.c:\d+\)$")  # around what OpenSSL says
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,15 @@ class Connected:
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The connection is gone or never came; all that was not acknowledged is uncertain."""
+    """The connection is gone or never came; all that was not acknowledged is uncertain.
+
+    `taken_over` says that another client connected under the same id, as far as can be known: Mosquitto 2.0.11 closes
+    the connection without a word then.
+    """
 
     reason: str
     code: int | None = None
+    taken_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,15 +97,25 @@ class Broker:
     tls: Tls | None = None
 
 
+def broker_of(settings: BrokerSettings) -> Broker:
+    """The broker as it is configured."""
+    tls = tls_of(settings.ca, settings.certificate, settings.key)
+    return Broker(settings.host, settings.port, settings.keepalive_s, tls=tls)
+
+
 @dataclass(frozen=True)
 class MqttMessage:
-    """One QoS 1 message; `properties` are user properties."""
+    """One QoS 1 message; `properties` are user properties.
+
+    After `expires_s` a broker no longer hands it on; None for never.
+    """
 
     topic: str
     payload: bytes
     retain: bool = False
     correlation: bytes | None = None
     properties: Mapping[str, str] | None = None
+    expires_s: int | None = None
 
 
 class Pipe(Protocol):
@@ -121,12 +144,13 @@ class Link:
         broker: where, and with which credentials.
         topics: the trap's topics: availability is the last will, receipt and command are subscribed to.
         client_id: defaults to the trap's id; two programs with one id throw each other out.
+        last_will: whether the broker says `offline` for a connection that was cut.
     """
 
-    def __init__(self, broker: Broker, topics: Topics, client_id: str | None = None) -> None:
+    def __init__(self, broker: Broker, topics: Topics, client_id: str | None = None, last_will: bool = True) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._broker, self._topics = broker, topics
-        self._client_id = client_id or topics.trap
+        self._client_id, self._last_will = client_id or topics.trap, last_will
         self._tls = broker.tls.context() if broker.tls else None
         self._connection: _Connection | None = None
 
@@ -151,7 +175,7 @@ class Link:
         client = self._connection.client if self._connection else None
         if client is None or not client.is_connected():
             raise BrokerError("not connected to the broker")
-        properties = _publish_properties(message.properties, message.correlation)
+        properties = _publish_properties(message)
         info = client.publish(message.topic, message.payload, qos=1, retain=message.retain, properties=properties)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise BrokerError(f"publish refused by the client library: {mqtt.error_string(info.rc)}")
@@ -163,7 +187,8 @@ class Link:
         )
         client.max_inflight_messages_set(0)  # the window is delivery's
         client.connect_timeout = self._broker.connect_timeout_s
-        client.will_set(self._topics.availability, "offline", qos=1, retain=True)
+        if self._last_will:
+            client.will_set(self._topics.availability, "offline", qos=1, retain=True)
         if self._broker.username is not None:
             client.username_pw_set(self._broker.username, self._broker.password)
         if self._tls is not None:
@@ -181,10 +206,12 @@ class _Connection:
         self._code: int | None = None
         self._limits = Connected()
         self._ended = False
+        self._is_answered, self._socket_error = False, ""
         self._thread = threading.Thread(target=self._run, name="uncia-link", daemon=True)
         client.on_connect, client.on_disconnect = self._on_connect, self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_publish, client.on_message = self._on_publish, self._on_message
+        client.enable_logger(self._make_logger())
         # With this set, publish() from another thread only queues and wakes our loop instead of writing itself.
         client.on_socket_register_write = _do_nothing
 
@@ -209,12 +236,13 @@ class _Connection:
             self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
         self.client.drop_out_messages()
         self._drop_callbacks()
-        self._put(Disconnected(self._reason, self._code))
+        self._put(Disconnected(self._reason, self._code, self._code == TAKEN_OVER or self._reason == _CLOSED))
 
     def _drop_callbacks(self) -> None:
         """Without these the client, and the sockets by which it wakes itself, would live until a garbage collection."""
         client = self.client
         client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = client.on_message = None
+        client.disable_logger()
 
     def _put(self, event: Event) -> None:
         if not self._ended:
@@ -223,6 +251,7 @@ class _Connection:
     def _on_connect(
         self, client: mqtt.Client, _: Any, __: Any, code: ReasonCode, properties: Properties | None
     ) -> None:
+        self._is_answered = True
         if code.is_failure:
             self._note_end(code)
             return
@@ -250,6 +279,21 @@ class _Connection:
     def _on_disconnect(self, _: mqtt.Client, __: Any, ___: Any, code: ReasonCode, ____: Properties | None) -> None:
         if self._code is None:
             self._note_end(code)
+            if self._code == TAKEN_OVER:
+                self._reason += f": another program connected as {self._topics.trap}"
+            elif self._code == _UNSPECIFIED:  # paho's word for any connection that ended without the broker's
+                self._reason = self._socket_error or _CLOSED + ("" if self._is_answered else " and answered nothing")
+
+    def _make_logger(self) -> logging.Logger:
+        """For paho, which tells only its log what a socket failed of, such as a certificate that was refused."""
+        logger, handler = logging.Logger("uncia-link", logging.ERROR), logging.Handler()
+        handler.emit = self._note_error  # type: ignore[method-assign]
+        logger.addHandler(handler)
+        return logger
+
+    def _note_error(self, record: logging.LogRecord) -> None:
+        what, _, why = record.getMessage().partition(" on socket: ")
+        self._socket_error = _OPENSSL.sub("", why) or what
 
     def _on_publish(self, _: mqtt.Client, __: Any, mid: int, code: ReasonCode, ___: Properties | None) -> None:
         self._put(Acknowledged(mid, int(code.value)))
@@ -277,10 +321,12 @@ def _publish_farewell(client: mqtt.Client, topic: str, farewell: str) -> None:
         _log.info("farewell not sent: %s", error)
 
 
-def _publish_properties(user: Mapping[str, str] | None, correlation: bytes | None) -> Properties:
+def _publish_properties(message: MqttMessage) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if user:
-        properties.UserProperty = list(user.items())
-    if correlation is not None:
-        properties.CorrelationData = correlation
+    if message.properties:
+        properties.UserProperty = list(message.properties.items())
+    if message.correlation is not None:
+        properties.CorrelationData = message.correlation
+    if message.expires_s is not None:
+        properties.MessageExpiryInterval = message.expires_s
     return properties

@@ -17,7 +17,16 @@ from uncia_contract.messages.records import Receipt, decode
 from uncia_contract.messages.topics import Topics
 from uncia_edge.clock import read_clock
 from uncia_edge.delivery.chunk_reader import ChunkReader, FrameLostError, TooLargeError
-from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, MqttMessage, Pipe, Received
+from uncia_edge.delivery.link import (
+    NOBODY_LISTENS,
+    Acknowledged,
+    Connected,
+    Disconnected,
+    Event,
+    MqttMessage,
+    Pipe,
+    Received,
+)
 from uncia_edge.delivery.link_state import InFlight, LinkState, Pace, Piece, Room, Window
 from uncia_edge.delivery.state_machine import ActiveTransfers
 from uncia_edge.outbox.day import Budget, Day
@@ -26,7 +35,6 @@ from uncia_edge.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
 
-NOBODY_LISTENS = 0x10
 _TAKEN = frozenset(range(0x80)) - {NOBODY_LISTENS}
 # The broker is in trouble, the message is not: unspecified, implementation specific, quota exceeded.
 _RETRY = frozenset({0x80, 0x83, 0x97})
@@ -42,6 +50,7 @@ class Delivery:
         pace: timeouts and windows.
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
+        on_event: called with each event but an accepted PUBACK.
         greetings: asked after each connect for what to publish first (availability, birth certificate).
         budget: of bytes of frames a day (None for no limit); it may be changed while it runs.
         beat: called after each step: delivery is alive.
@@ -57,6 +66,7 @@ class Delivery:
         pace: Pace | None = None,
         on_delivered: Callable[[str], None] | None = None,
         on_command: Callable[[Received], None] | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
         greetings: Callable[[], Iterable[MqttMessage]] | None = None,
         budget: Budget | None = None,
         beat: Callable[[], None] = lambda: None,
@@ -66,7 +76,7 @@ class Delivery:
         self._outbox, self._link, self._clock = outbox, link, clock
         self._receipt_topic, self._command_topic = topics.receipt, topics.command
         self._pace = pace or Pace()
-        self._on_delivered, self._on_command = on_delivered, on_command
+        self._on_delivered, self._on_command, self._on_event = on_delivered, on_command, on_event
         self._greetings = greetings or (lambda: [MqttMessage(topics.availability, b"online", retain=True)])
         self._reader = ChunkReader(outbox, topics)
         self._window = Window(self._pace.limits)
@@ -199,6 +209,7 @@ class Delivery:
 
     def _handle(self, event: Event) -> None:
         is_receipt = isinstance(event, Received) and event.topic == self._receipt_topic
+        self._on_event(event)
         self._outbox_may_have_more |= not is_receipt  # a receipt says itself whether a place is free
         match event:
             case Connected():

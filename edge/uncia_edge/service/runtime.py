@@ -16,7 +16,6 @@ import msgspec
 
 from uncia_contract.errors import BundleError, StorageError, UnciaError
 from uncia_contract.messages.records import encode
-from uncia_contract.messages.tls import tls_of
 from uncia_contract.messages.topics import Topics
 from uncia_contract.model.bundle import Bundle
 from uncia_edge.bundles.installed import FOLDER, LAST_GOOD, InstalledBundle
@@ -28,7 +27,7 @@ from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.camera.factory import open_camera
 from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.clock import read_clock
-from uncia_edge.delivery.link import Broker, Link, MqttMessage
+from uncia_edge.delivery.link import Link, MqttMessage, broker_of
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.audit_sample import Audits
 from uncia_edge.outbox.day import Budget, Day
@@ -45,11 +44,12 @@ from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
+from uncia_edge.service.link_report import LinkReport
 from uncia_edge.service.overrides import OverrideFile, Overrides
 from uncia_edge.service.sleep import GRACE_S, asleep_until
 from uncia_edge.service.trial import Trial
 from uncia_edge.service.watchdog import Watchdog, notify
-from uncia_edge.settings import BrokerSettings, TrapSettings
+from uncia_edge.settings import TrapSettings
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +103,7 @@ class Runtime:
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
             *(self._make_offers(folder), self._trust.replace_keys, self._trial.ask),
         )
+        self._link_report = LinkReport(Path(settings.state), settings.trap)
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
         # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
@@ -122,10 +123,11 @@ class Runtime:
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
         return Delivery(
             self.outbox,
-            Link(_broker(self.settings.broker), self._topics),
+            Link(broker_of(self.settings.broker), self._topics),
             self._topics,
             on_delivered=on_delivered,
             on_command=lambda message: self._commands.handle(message, self.delivery),
+            on_event=self._link_report.note,
             greetings=self._greetings,
             budget=budget,
             beat=partial(self.watchdog.beat, "delivery"),
@@ -290,6 +292,8 @@ class Runtime:
         yield from (f"no progress of {part}" for part in self.watchdog.overdue())
         if self._card_problem is not None:
             yield f"the card refuses: {self._card_problem}"
+        if self._link_report.problem is not None:
+            yield self._link_report.problem
         if isinstance(self.camera, LiveCamera):
             yield from self.camera.problems
 
@@ -331,8 +335,3 @@ class Runtime:
             _log.info("planned sleep until %s", until.isoformat())
             self.asleep_until = until
             self.stop()
-
-
-def _broker(settings: BrokerSettings) -> Broker:
-    tls = tls_of(settings.ca, settings.certificate, settings.key)
-    return Broker(settings.host, settings.port, settings.keepalive_s, tls=tls)

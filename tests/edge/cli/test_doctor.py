@@ -20,16 +20,11 @@ from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.interpreter import Interpreter
 from uncia_edge.bundles.installed import InstalledBundle
 from uncia_edge.cli.bench import watt_hours_a_day
+from uncia_edge.cli.broker_checks import broker_line
+from uncia_edge.cli.certificate_checks import certificate_line, key_line
 from uncia_edge.cli.doctor import examine, exit_code
 from uncia_edge.cli.main import main
-from uncia_edge.cli.trap_checks import (
-    Line,
-    broker_line,
-    certificate_line,
-    clock_line,
-    disk_lines,
-    key_line,
-)
+from uncia_edge.cli.trap_checks import Line, clock_line, disk_lines
 from uncia_edge.clock import Reading
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 

@@ -1,0 +1,13 @@
+"""Whether two machines speak under one trap's id: the latest boots of each trap."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = ("0011", "0012")
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.add_column("traps", sa.Column("boots", sa.String(600), nullable=False, server_default=""))
+    op.add_column("traps", sa.Column("doubled_at", sa.DateTime(), nullable=True))
