@@ -118,7 +118,13 @@ def browser():
     if not (CHROMIUM and DRIVER):
         pytest.skip("NO CHROMIUM: install chromium and chromium-driver; the page was not seen")
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+    ):
         options.add_argument(argument)
     options.binary_location, options.page_load_strategy = CHROMIUM, "eager"  # some tests look while pictures come
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))

@@ -94,8 +94,8 @@ def test_the_page_names_it_and_shows_each_probability(told):
     client.post("/login", data={"name": "anara", "password": "snow and rocks"})
     cards, page = client.get("/").text, client.get("/sequences/ridge/leopard").text
     assert "<span>prey</span>" in cards and "<span>snow_leopard</span>" in cards
-    assert "snow_leopard 0.500, prey 0.250; their sum decides." in page
-    assert "Yes, snow_leopard" in page and "None of them" in page and "prey <kbd>1</kbd>" in page
+    assert "Snow leopard 50, Prey 25; their sum decides." in page
+    assert "Yes, Snow leopard" in page and "None of them" in page and "prey <kbd>1</kbd>" in page
 
 
 def test_an_alert_names_it(told):

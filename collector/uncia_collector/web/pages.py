@@ -1,6 +1,7 @@
 """The gallery, the page of one sequence, and review."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
@@ -15,6 +16,7 @@ from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
 from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.review import newest_of, review, undo
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.web.activations import Activations
@@ -22,6 +24,7 @@ from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import score_plot
 from uncia_contract.errors import DataError
 from uncia_contract.messages.records import SequenceRecord, decode
+from uncia_contract.pictures.region import Region
 
 MOST_NAMES = 200  # of traps, offered while one types
 
@@ -60,13 +63,52 @@ def show_sequence(request: Request, person: Person) -> Response:
         last = newest_of(connection, person.name)
     record = None if survey else decode(row.record, SequenceRecord)
     activations: Activations = request.app.state.activations
+    no_activation = activations.trouble(row.bundle_sha256)
+    activation = request.query_params.get("activation") == "1" and not no_activation
+    views = [(frame, _view(row, frame, record, activation=activation)) for frame in frames]
     return context.render(
-        request, person, "sequence.html", row=row, frames=frames, opinions=opinions, filters=filters, last=last,
-        plot=score_plot(frames, row.threshold, row.confidence), record=record, preview=record and record.preview,
-        survey=survey, query=urlencode(filters.query()), newer=newer, older=older, night=_night(context, row),
-        labels=_other_labels(context, row), activation=request.query_params.get("activation") == "1",
-        no_activation=activations.trouble(row.bundle_sha256),
+        request, person, "sequence.html", row=row, opinions=opinions, filters=filters, last=last, views=views,
+        opened=_opened(row, views), plot=score_plot(frames, row.threshold, row.confidence), record=record,
+        survey=survey, query=urlencode(filters.query()), newer=newer, older=older,
+        labels=_other_labels(context, row), activation=activation, no_activation=no_activation,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """How the page shows one frame: `small` first, `full` once it stands still; `box` as attributes of a rectangle."""
+
+    small: str
+    full: str
+    alt: str
+    width: int
+    height: int
+    box: tuple[tuple[str, float], ...]
+
+
+def _view(row: Any, frame: Any, record: SequenceRecord | None, *, activation: bool) -> FrameView | None:
+    """None where there is no picture of the frame: neither itself nor the preview that came with the record."""
+    one = f"/sequences/{row.trap}/{row.id}/{frame.n}"
+    preview = record.preview if record else None
+    stored = frame.status == "stored"
+    if not stored and (preview is None or preview.n != frame.n):
+        return None
+    width, height = (frame.width, frame.height) if stored else (preview and preview.width, preview and preview.height)
+    size = (width or 4, height or 3)
+    region = region_of(frame.region) or (Region(0.0, 0.0, 1.0, 1.0) if frame.score is not None else None)
+    sides = () if region is None else (region.left, region.top, region.width, region.height)
+    box = zip(("x", "y", "width", "height"), (side * size[k % 2] for k, side in enumerate(sides)), strict=False)
+    small = f"{one}.{'activation' if activation and stored and frame.score is not None else 'thumbnail'}.jpg"
+    alt = f"Frame {frame.n + 1} of {row.frames}"
+    return FrameView(
+        small, f"{one}.jpg" if stored else "", alt, *size, tuple((name, round(side, 4)) for name, side in box)
+    )
+
+
+def _opened(row: Any, views: list[tuple[Any, FrameView | None]]) -> FrameView | None:
+    """The best frame, else the first that can be shown."""
+    shown = sorted((frame.n != row.best_frame, frame.n, view) for frame, view in views if view is not None)
+    return shown[0][2] if shown else None
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:

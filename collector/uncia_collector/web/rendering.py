@@ -29,6 +29,8 @@ class PageContext:
             "minute": self.minute,
             "bytes": human_bytes,
             "span": human_span,
+            "hundred": hundred,
+            "spoken": spoken,
         }
 
     def render(
@@ -56,6 +58,18 @@ class PageContext:
     def file(self, path: str) -> Path:
         """A file of the data folder."""
         return self.root / path
+
+
+def hundred(probability: float) -> int:
+    """How sure, of 100: 0 and 100 only where nothing is left to doubt."""
+    nearest = round(100 * probability)
+    return nearest if probability in (0.0, 1.0) else min(99, max(1, nearest))
+
+
+def spoken(label: str) -> str:
+    """A label as people write it: `Snow leopard` for `snow_leopard`."""
+    words = label.replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def human_bytes(count: float) -> str:

@@ -40,7 +40,8 @@ def test_sequence_page_tells_how_it_was_decided(as_role):
     """Frames, their scores, threshold line, clock, bundle and its version, and the zone of every time."""
     text = as_role("viewer").get(ONE).text
 
-    assert text.count('<a class="frame"') == text.count("<circle") == text.count("<rect") == 2
+    assert text.count('<a class="frame"') == text.count("<circle") == 2 and text.count("<rect") == 1
+    assert '<b class="asked">Snow leopard?</b> Sure: <span class="score over">90</span> of 100' in text
     assert 'line class="threshold"' in text and "at threshold 0.50" in text
     assert "<dd>synchronised; times from the trap&#39;s clock</dd>" in text
     assert "<dd>starter version 1 " in text and "Times are those of UTC." in text
@@ -191,9 +192,9 @@ def test_preview_has_its_box_until_the_frame_comes(as_role, stored, make_sequenc
     stored.commit(make_sequence(id="p", preview=preview, region=(0.1, 0.2, 0.25, 0.5)).record_message())
     text = as_role("viewer").get("/sequences/ridge/p").text
 
-    box = re.search(r'<span class="frame"><img src="(\S+)".*?<rect ([^/]+)/>', text, re.DOTALL)
-    assert box[1].endswith("/p/1.thumbnail.jpg")
-    assert [float(number) for number in re.findall(r'"([\d.]+)"', box[2])] == [0.1, 0.2, 0.25, 0.5]
+    box = re.search(r'<img id="picture" src="(\S+)".*?<rect ([^/]+)/>', text, re.DOTALL)
+    assert box[1].endswith("/p/1.thumbnail.jpg") and '<span class="frame">' in text
+    assert [float(number) for number in re.findall(r'"([\d.]+)"', box[2])] == [6.4, 9.6, 16.0, 24.0]
     assert text.count("<rect") == 1 and text.count(">under way<") == 1
 
 

@@ -42,15 +42,20 @@ addEventListener("submit", (event) => {
 
 addEventListener("DOMContentLoaded", () => {
   document.querySelector("nav a[aria-current]")?.scrollIntoView({inline: "center", block: "nearest"});
-  const picture = document.querySelector(".frame img");
-  const seen = () => settle(performance.now());
-  if (picture) picture.decode().then(seen, seen);  // one that cannot be shown says so by its text
-  else seen();
+  const picture = byId("picture"), seen = () => settle(performance.now());
+  const broken = () => { byId("broken").hidden = false; seen(); };
+  if (!picture || (picture.complete && picture.naturalWidth)) seen();
+  else if (picture.complete) broken();
+  else {
+    picture.addEventListener("load", seen, {once: true});
+    picture.addEventListener("error", broken, {once: true});
+  }
 });
 
 // #3 Keys: a Latin letter by what it says (so that Y is Y on a German keyboard), on other layouts by its place.
-const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation"};
-const isTyping = (one) => /^(INPUT|SELECT|TEXTAREA)$/.test(one.tagName);
+const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation",
+  h: "previous", l: "next", p: "play", z: "size", b: "box", i: "infrared"};
+const isTyping = (one) => /^(INPUT|SELECT|TEXTAREA)$/.test(one.tagName) && one.type !== "range" && one.type !== "checkbox";
 
 function keyOf(event) {
   const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -88,6 +93,7 @@ function act(key, again) {
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const key = keyOf(event), typing = isTyping(event.target);
+  if (event.target.type === "range" && key.startsWith("Arrow")) return;
   if (key === "Escape") {
     if (typing) event.target.blur();
     if (byId("another")) byId("another").open = false;
