@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
+from uncia_collector.catalogue.review import apply_checklist
 from uncia_collector.ingest import chunks
 from uncia_collector.ingest.budgets import Budgets
 from uncia_collector.ingest.frame_folder import FrameFolder
@@ -50,6 +51,9 @@ class Collector:
             ConfigurationError: the page's port is taken.
         """
         self.database.migrate()
+        apply_checklist(self.database, self.settings.checklist())
+        for warning in self.settings.unknown_labels():
+            log.warning(warning)
         self.folder.sweep()
         with self.database.writing() as connection:
             set_independence(connection, self.settings.event_minutes)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES
-from uncia_collector.catalogue.schema import LABEL_PATTERN
+from uncia_collector.observations.checklist import LABEL, Checklist, read_checklist, shipped_checklist
 from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.topics import ROOT
@@ -93,8 +93,9 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of a collector. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
 
     `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing. `labels` are the
-    buttons, with the keys 1 to 9, for a sequence that shows another animal. `event_minutes` is the independence
-    interval: sequences of one trap that show the same and are nearer than that are one event.
+    buttons, with the keys 1 to 9, for a sequence that shows another animal. `species` is the station's own species.csv,
+    which adds to the shipped checklist. `event_minutes` is the independence interval: sequences of one trap that show
+    the same and are nearer than that are one event.
     """
 
     data: str = "uncia-data"
@@ -103,9 +104,10 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     root: str = ROOT
     station: Annotated[str, Meta(max_length=80)] = "Base station"
     time_zone: str = "UTC"
-    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL_PATTERN)], ...], Meta(max_length=9)] = (
+    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL)], ...], Meta(max_length=9)] = (
         *("wolf", "fox", "ibex", "marmot", "livestock", "dog", "person", "bird", "empty"),
     )
+    species: str = ""
     event_minutes: Annotated[int, Meta(ge=0, le=1440)] = INDEPENDENCE_MINUTES
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
@@ -122,6 +124,25 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     def zone(self) -> ZoneInfo:
         """The station's time zone: where nights begin and end."""
         return ZoneInfo(self.time_zone)
+
+    def checklist(self) -> Checklist:
+        """The taxa that people may name here.
+
+        Raises:
+            DataError: `species` is no such table.
+        """
+        return read_checklist(Path(self.species)) if self.species else shipped_checklist()
+
+    def unknown_labels(self) -> list[str]:
+        """A warning for each of `labels` that is not in the checklist.
+
+        Raises:
+            DataError: `species` is no such table.
+        """
+        remedy = (
+            "name it as there, or add it to a species.csv of your own (`species`); exports will not know what it is"
+        )
+        return [f"labels: {name!r} is not in the checklist; {remedy}" for name in self.checklist().unknown(self.labels)]
 
     @property
     def database_url(self) -> str:
@@ -159,6 +180,7 @@ def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
         settings,
         data=str(folder / settings.data),
         bundles=str(folder / settings.bundles),
+        species=str(folder / settings.species) if settings.species else "",
         broker=_absolute(settings.broker, folder, "ca", "password_file", *_PAIRS),
         http=None if settings.http is None else _absolute(settings.http, folder, "certificate", "key"),
         alerts=_absolute(settings.alerts, folder, "smtp_ca", "smtp_password_file"),

@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.people import People
+from uncia_collector.catalogue.review import apply_checklist, review
+from uncia_collector.catalogue.schema import observations, sequences
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
 from uncia_collector.ingest.wire_messages import parse_message
+from uncia_collector.observations.checklist import shipped_checklist
 from uncia_collector.settings import sqlite_url
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
@@ -44,6 +48,21 @@ def test_every_sequence_is_listed_as_it_was(catalogue: Database) -> None:
         ("spring", "000001"): (True, 1),
         ("spring", "000002"): (True, 1),
     }
+
+
+def test_every_review_is_an_observation(catalogue: Database) -> None:
+    """By whom, when, what was said; the label that was typed is the checklist's taxon, its words are kept."""
+    apply_checklist(catalogue, shipped_checklist())
+    with catalogue.reading() as connection:
+        rows = connection.execute(select(observations).order_by(observations.c.key)).all()
+        states = connection.execute(select(sequences.c.review, sequences.c.review_label, sequences.c.trap)).all()
+    assert [(row.trap, row.sequence, row.reviewer, row.verdict, row.taxon, row.said, row.undone) for row in rows] == [
+        ("ridge", "000001", "anara", "confirmed", "snow_leopard", None, False),
+        ("spring", "000001", "anara", "rejected", None, None, False),
+        ("spring", "000001", "anara", "relabelled", "fox", "red fox", False),
+    ]
+    assert f"{rows[2].at:%Y-%m-%d %H:%M}" == "2026-11-23 06:01" and ("relabelled", "fox", "spring") in states
+    review(catalogue, ("ridge", "000002"), "rejected", "anara", NOW)  # the next key is free
 
 
 def test_a_person_still_logs_in(catalogue: Database) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
 
 from uncia_collector.catalogue.filters import Filters, Walk
-from uncia_collector.catalogue.schema import frames, reviews, sequences, surveys
+from uncia_collector.catalogue.schema import frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_contract.messages.records import Preview, SequenceRecord, decode
 
@@ -71,8 +71,8 @@ def frames_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
 
 def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
     """What people said about it, newest first."""
-    where = (reviews.c.trap == key[0], reviews.c.sequence == key[1])
-    return [*connection.execute(select(reviews).where(*where).order_by(reviews.c.key.desc()).limit(20))]
+    where = (observations.c.trap == key[0], observations.c.sequence == key[1])
+    return [*connection.execute(select(observations).where(*where).order_by(observations.c.key.desc()).limit(50))]
 
 
 def survey_of(connection: Connection, row: Any) -> str:

@@ -1,18 +1,22 @@
-"""Reviews of sequences: confirm, reject, relabel, undo.
+"""Answers of people to what a sequence shows: stored, taken back, and what stands of them.
 
-Decides that nothing is overwritten: each opinion is a row, and the newest that was not undone is the sequence's state.
-An opinion from here counts before one of an imported survey. A label equal to the model's confirms the sequence;
-another positive label of the same bundle (`NAMED_ANEW`) corrects the name of a sighting that stays one.
+Decides that nothing is overwritten: each observation is a row. Which answer stands is `observations.standing`'s to say.
+A name of the model's own taxon confirms the sequence; another positive label of the same bundle (`NAMED_ANEW`) corrects
+the name of a sighting that stays one.
 """
 
-import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, func, insert, select, type_coerce, update
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.schema import LABEL_PATTERN, reviews, sequences
+from uncia_collector.catalogue.schema import observations, sequences
+from uncia_collector.catalogue.sql import of_sequences
+from uncia_collector.observations.answer import Observation, checked_answer
+from uncia_collector.observations.checklist import Checklist, shipped_checklist
+from uncia_collector.observations.standing import standing, state
 from uncia_contract.errors import DataError
 
 VERDICTS = ("confirmed", "rejected", "relabelled")
@@ -26,66 +30,191 @@ NAMED_ANEW = (sequences.c.standing == "relabelled") & (
 Key = tuple[str, str]
 
 
+class AnsweredMeanwhileError(DataError):
+    """Somebody else answered after the page was opened; `rows` are what stands now. Nothing was stored."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        super().__init__(f"{rows[0].reviewer if rows else 'somebody'} has answered since you opened this page")
+        self.rows = rows
+
+
 def review(database: Database, key: Key, verdict: str, reviewer: str, now: datetime, label: str | None = None) -> None:
-    """Store an opinion.
+    """Store an answer of one observation: a verdict, and for `relabelled` a label.
 
     Raises:
         DataError: no such sequence, an unknown verdict, a relabelling without a usable label.
     """
+    give_answer(database, key, [observation_of(verdict, label)], reviewer, now, verdict=verdict)
+
+
+def observation_of(verdict: str, label: str | None = None) -> Observation:
+    """What a verdict says.
+
+    Raises:
+        DataError: an unknown verdict, a relabelling without a label.
+    """
     if verdict not in VERDICTS:
         raise DataError(f"verdict {verdict[:20]!r}: expected one of {', '.join(VERDICTS)}")
-    if verdict == "relabelled" and not re.fullmatch(LABEL_PATTERN, label or ""):
-        raise DataError(f"label {(label or '')[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
-    row = {"trap": key[0], "sequence": key[1], "reviewer": reviewer, "at": now, "undone": False}
+    return Observation((label or "").strip() if verdict == "relabelled" else None)
+
+
+def give_answer(
+    database: Database,
+    key: Key,
+    said: Sequence[Observation],
+    reviewer: str,
+    now: datetime,
+    verdict: str = "relabelled",
+    seen: int | None = None,
+    checklist: Checklist | None = None,
+) -> int:
+    """Store an answer; its number.
+
+    Args:
+        database: the catalogue.
+        key: the sequence.
+        said: the observations.
+        reviewer: by whom.
+        now: when.
+        verdict: of an observation without a name: `confirmed` (what the model says), else `rejected`.
+        seen: the number of the answer that stood when the page was opened, 0 for none; None does not ask.
+        checklist: in place of the shipped one.
+
+    Raises:
+        AnsweredMeanwhileError: another answer stands than `seen`, and it is not the reviewer's own.
+        DataError: no such sequence, an impossible observation.
+    """
+    said, checklist = checked_answer(said), checklist or shipped_checklist()
     with database.writing() as connection:
-        model_label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
-        if verdict != "relabelled":
-            label = None
-        elif label == connection.execute(model_label).scalar_one_or_none():
-            verdict, label = "confirmed", None
-        connection.execute(insert(reviews), [row | {"verdict": verdict, "label": label}])
-        if not apply_newest_review(connection, key):
+        database.lock_sequences(connection, [key])
+        query = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        model = connection.execute(query).scalar_one_or_none()
+        if model is None:
             raise DataError(f"sequence {key[1]} of {key[0]}: not in the catalogue")
+        now_standing = standing_of(connection, key)
+        if (
+            seen is not None
+            and number_of(now_standing) != seen
+            and {row.reviewer for row in now_standing} != {reviewer}
+        ):
+            raise AnsweredMeanwhileError(now_standing)
+        number = next_answer(connection, key)
+        known = {"trap": key[0], "sequence": key[1], "answer": number, "reviewer": reviewer, "at": now, "undone": False}
+        connection.execute(insert(observations), [known | _columns(one, verdict, model, checklist) for one in said])
+        apply_standing(connection, key, checklist)
+        return number
 
 
 def newest_of(connection: Connection, reviewer: str) -> Any:
-    """The reviewer's newest opinion that stands, with its sequence's `started_at`; None without one."""
+    """The newest observation of the reviewer's that stands, with its sequence's `started_at`; None without one."""
+    o = observations.c
     query = (
-        select(reviews, sequences.c.started_at)
-        .join(sequences, (sequences.c.trap == reviews.c.trap) & (sequences.c.id == reviews.c.sequence))
-        .where(*_own(reviewer), reviews.c.undone.is_(False))
+        select(observations, o.said.label("label"), sequences.c.started_at)
+        .join(sequences, (sequences.c.trap == o.trap) & (sequences.c.id == o.sequence))
+        .where(*_own(reviewer), o.undone.is_(False))
     )
-    return connection.execute(query.order_by(reviews.c.key.desc()).limit(1)).one_or_none()
+    return connection.execute(query.order_by(o.key.desc()).limit(1)).one_or_none()
 
 
-def undo(database: Database, reviewer: str, named: int | None = None) -> Key | None:
-    """Take back the reviewer's opinion with the key `named`, or the newest; the sequence it was of, None without one.
+def undo(database: Database, reviewer: str, named: int | None = None, checklist: Checklist | None = None) -> Key | None:
+    """Take back the reviewer's answer with the observation `named`, or the newest; its sequence, None without one.
 
-    Two presses of one button name the same opinion: the second takes back nothing more.
+    Two presses of one button name the same answer: the second takes back nothing more.
     """
+    o = observations.c
     with database.writing() as connection:
-        opinion = select(reviews).where(*_own(reviewer), reviews.c.key == named)
-        row = newest_of(connection, reviewer) if named is None else connection.execute(opinion).one_or_none()
+        one = select(observations).where(*_own(reviewer), o.key == named)
+        row = newest_of(connection, reviewer) if named is None else connection.execute(one).one_or_none()
         if row is None:
             return None
-        connection.execute(update(reviews).where(reviews.c.key == row.key).values(undone=True))
-        apply_newest_review(connection, (row.trap, row.sequence))
+        of_it = o.trap == row.trap, o.sequence == row.sequence, o.answer == row.answer, o.observation.is_(None)
+        connection.execute(update(observations).where(*of_it).values(undone=True))
+        apply_standing(connection, (row.trap, row.sequence), checklist)
         return row.trap, row.sequence
 
 
 def _own(reviewer: str) -> tuple[ColumnElement[bool], ...]:
-    return reviews.c.reviewer == reviewer, reviews.c.observation.is_(None)
+    return observations.c.reviewer == reviewer, observations.c.observation.is_(None)
 
 
-def apply_newest_review(connection: Connection, key: Key) -> bool:
-    """Set the sequence's state to the newest opinion that was not undone; whether there is such a sequence."""
-    standing = (
-        select(reviews.c.verdict, reviews.c.label)
-        .where(reviews.c.trap == key[0], reviews.c.sequence == key[1], reviews.c.undone.is_(False))
-        .order_by(reviews.c.observation.is_not(None), reviews.c.key.desc())
-        .limit(1)
-    )
-    row = connection.execute(standing).one_or_none()
-    verdict, label = ("open", None) if row is None else row
+def observations_of(connection: Connection, keys: Iterable[Key]) -> dict[Key, list[Any]]:
+    """All that was said of each of these sequences of which anything was, in its order."""
+    query = select(observations).where(of_sequences(observations.c.trap, observations.c.sequence, keys))
+    found: dict[Key, list[Any]] = {}
+    for row in connection.execute(query.order_by(observations.c.key)):
+        found.setdefault((row.trap, row.sequence), []).append(row)
+    return found
+
+
+def standing_of(connection: Connection, key: Key) -> list[Any]:
+    """The observations of one sequence that stand."""
+    return standing(observations_of(connection, [key]).get(key, ()))
+
+
+def number_of(rows: Sequence[Any]) -> int:
+    """The number of the answer that these rows are; 0 where there are none."""
+    return int(rows[0].answer) if rows else 0
+
+
+def apply_standing(connection: Connection, key: Key, checklist: Checklist | None = None) -> None:
+    """Set a sequence's state to what stands; a bundle's own label for the taxon before the checklist's."""
     where = (sequences.c.trap == key[0], sequences.c.id == key[1])
-    return connection.execute(update(sequences).where(*where).values(review=verdict, review_label=label)).rowcount == 1
+    verdict, taxon = state(standing_of(connection, key))
+    if taxon is not None:
+        checklist = checklist or shipped_checklist()
+        labels = connection.execute(select(sequences.c.probabilities).where(*where)).scalar_one_or_none() or ()
+        taxon = next((label for label in labels if checklist.same(label, taxon)), taxon)
+    connection.execute(update(sequences).where(*where).values(review=verdict, review_label=taxon))
+
+
+def apply_checklist(database: Database, checklist: Checklist) -> int:
+    """Bring the taxa and verdicts of all that people named up to a checklist; of how many sequences.
+
+    So a name that was free text becomes a taxon once the list knows it.
+    """
+    o, changed = observations.c, 0
+    query = select(o.said, o.taxon, o.verdict, o.observation.is_not(None).label("survey"), sequences.c.label).distinct()
+    query = query.join(sequences, (o.trap == sequences.c.trap) & (o.sequence == sequences.c.id))
+    with database.reading() as connection:
+        named = connection.execute(query.where(o.said.is_not(None), o.verdict != "rejected")).all()
+    for row in named:
+        now_meant = meant(row.said, row.label, checklist, survey=row.survey)
+        if now_meant == (row.taxon, row.verdict):
+            continue
+        with database.writing() as connection:
+            same = (o.said == row.said, o.taxon == row.taxon, o.verdict == row.verdict)
+            found = select(o.key, o.trap, o.sequence).where(*same, o.observation.is_not(None) == row.survey)
+            found = found.join(sequences, (o.trap == sequences.c.trap) & (o.sequence == sequences.c.id))
+            rows = connection.execute(found.where(sequences.c.label == row.label)).all()
+            for one in rows:
+                changing = update(observations).where(o.key == one.key)
+                connection.execute(changing.values(taxon=now_meant[0], verdict=now_meant[1]))
+            for key in {(one.trap, one.sequence) for one in rows}:
+                apply_standing(connection, key, checklist)
+                changed += 1
+    return changed
+
+
+def meant(name: str, model: str, checklist: Checklist | None = None, *, survey: bool = False) -> tuple[str, str]:
+    """(taxon, verdict) of a name; a survey's own name that the list does not know stays as it is written."""
+    checklist = checklist or shipped_checklist()
+    taxon = checklist.find(name)
+    label = taxon.label if taxon else name if survey else checklist.label_of(name)
+    return label, "confirmed" if checklist.same(name, model) else "relabelled"
+
+
+def _columns(one: Observation, verdict: str, model: str, checklist: Checklist) -> dict[str, Any]:
+    told = {name: getattr(one, name) for name in ("count", "sex", "life_stage", "certainty", "note")}
+    if one.name is not None:
+        taxon, verdict = meant(one.name, model, checklist)
+        return told | {"verdict": verdict, "taxon": taxon, "said": one.name}
+    if verdict == "confirmed":
+        return told | {"verdict": verdict, "taxon": checklist.label_of(model), "said": None}
+    return told | {"verdict": "rejected", "taxon": None, "said": None}
+
+
+def next_answer(connection: Connection, key: Key) -> int:
+    """The number of the sequence's next answer."""
+    o = observations.c
+    newest = select(func.max(o.answer)).where(o.trap == key[0], o.sequence == key[1])
+    return int(connection.execute(newest).scalar_one() or 0) + 1

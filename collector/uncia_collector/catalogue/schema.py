@@ -28,8 +28,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-LABEL_PATTERN = r"^\w[\w .'()/-]{0,79}$"  # what people may call an animal
-
 
 class UtcTime(TypeDecorator[datetime]):
     """An aware UTC datetime, kept without its zone (SQLite knows none)."""
@@ -230,20 +228,27 @@ tallies = Table(
     Column("count", BigInteger, nullable=False),
 )
 
-reviews = Table(
-    "reviews",
+observations = Table(
+    "observations",
     metadata,
     Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("trap", String(32), nullable=False),
     Column("sequence", String(64), nullable=False),
+    Column("answer", BigInteger, nullable=False),  # of the sequence: what was said together has one number
     Column("reviewer", String(64), nullable=False),
     Column("at", UtcTime, nullable=False),
-    Column("verdict", String(12), nullable=False),  # confirmed, rejected, relabelled
-    Column("label", String(255)),
+    Column("verdict", String(12), nullable=False),  # on what the model says: confirmed, rejected, relabelled
+    Column("taxon", String(255)),  # its label in the checklist, or the person's word; null: only "not what it says"
+    Column("said", String(255)),  # the person's own word, where there was one
+    Column("count", Integer),
+    Column("sex", String(12), nullable=False, default=""),
+    Column("life_stage", String(12), nullable=False, default=""),
+    Column("certainty", String(12), nullable=False, default=""),
+    Column("note", String(1000), nullable=False, default=""),
     Column("undone", Boolean, nullable=False, default=False),
     Column("observation", String(255)),  # of an imported survey: the row that says so
-    Index("reviews_of", "trap", "sequence", "key"),
-    Index("reviews_by", "reviewer", "key"),
+    Index("observations_of", "trap", "sequence", "key"),
+    Index("observations_by", "reviewer", "key"),
 )
 
 users = Table(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
-from uncia_collector.settings import read_settings, sqlite_url
+from uncia_collector.catalogue.review import apply_checklist
+from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
 from uncia_contract.errors import DataError
 
 
@@ -20,7 +21,7 @@ def add_catalogue(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Iterator[Database]:
-    """The catalogue that the options name, migrated, its events by the configuration's interval; closed at the end.
+    """The catalogue that the options name, migrated, its events and taxa by the configuration; closed at the end.
 
     Raises:
         DataError: no option names one, or the data folder holds none and `create` is False.
@@ -29,6 +30,7 @@ def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Itera
     database = Database(settings.database_url if settings else _url(arguments, create))
     database.migrate()
     try:
+        apply_checklist(database, (settings or CollectorSettings()).checklist())
         if settings:
             with database.writing() as connection:
                 set_independence(connection, settings.event_minutes)

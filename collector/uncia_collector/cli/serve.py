@@ -2,6 +2,7 @@
 
 import argparse
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,8 @@ def _check(arguments: argparse.Namespace) -> int:
     database = Database(settings.database_url)
     database.migrate()
     database.close()
+    for warning in settings.unknown_labels():
+        print(f"warning: {warning}", file=sys.stderr)
     check_broker(settings.broker, settings.root)
     check_mail(settings.alerts)
     print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}: ready")

@@ -129,8 +129,8 @@ class _Tables:
     def _imported(self, item: ExportedSequence) -> Iterator[Row]:
         """#5."""
         yield from self.surveys.observations(item)
-        if item.opinion is not None and item.opinion.observation is None:
-            yield _event(item) | self.surveys.event(item) | _human_observation(item)
+        for said in item.said_here:
+            yield _event(item) | self.surveys.event(item) | _human_observation(item, said)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
@@ -167,8 +167,8 @@ def _observations(item: ExportedSequence) -> Iterator[Row]:
     else:
         observation = machine_answer(row.label, row.positive, row.confidence, row.probabilities)  # #1, #3
         yield event | machine | known | observation | {"classificationTimestamp": _time(row.received_at)}
-    if item.opinion is not None:
-        yield event | _human_observation(item)
+    for said in item.observations:
+        yield event | _human_observation(item, said)
     for frame in () if row.test else item.frames:
         if frame.score is not None:  # #2
             moment, positive = _time(item.taken_at(frame)), frame.score >= row.threshold
@@ -185,15 +185,14 @@ def _event(item: ExportedSequence) -> Row:
     }  # fmt: skip
 
 
-def _human_observation(item: ExportedSequence) -> Row:
-    opinion, row = item.opinion, item.row
-    assert opinion is not None  # noqa: S101 - the caller asked
+def _human_observation(item: ExportedSequence, said: Any) -> Row:
+    row = item.row
     observation: Row = {
-        "observationID": f"{row.trap}:{row.id}:human:{opinion.key}", "classificationMethod": "human",
-        "classifiedBy": opinion.reviewer, "classificationTimestamp": _time(opinion.at),
+        "observationID": f"{row.trap}:{row.id}:human:{said.key}", "classificationMethod": "human",
+        "classifiedBy": said.reviewer, "classificationTimestamp": _time(said.at),
         "observationTags": f"label:{item.label}" + (" | test" if row.test else ""),
     }  # fmt: skip
-    if opinion.verdict == "rejected":
+    if said.verdict == "rejected":
         return observation | {"observationType": "unknown", "observationComments": f"not {row.label}"}
     label = item.label.lower().replace(" ", "_")
     kinds = {"person": "human", "human": "human", "vehicle": "vehicle"} | dict.fromkeys(EMPTY_LABELS, "blank")

@@ -15,9 +15,11 @@ from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.events.finding import event_of
 from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
-from uncia_collector.catalogue.schema import deployments, reviews, sequences
+from uncia_collector.catalogue.review import observations_of
+from uncia_collector.catalogue.schema import deployments, sequences
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.imports.event import ImportedEvent, unpack
+from uncia_collector.observations.standing import standing
 
 COARSE_DEGREES = 0.1
 _HALF_DIAGONAL_M = COARSE_DEGREES / 2 * 111_320 * 2**0.5
@@ -47,11 +49,11 @@ class Place:
 
 @dataclass(frozen=True)
 class ExportedSequence:
-    """One sequence: its row, its stored frames in order, its standing review, its place."""
+    """One sequence: its row, its stored frames in order, the observations that stand, its place."""
 
     row: Any
     frames: list[Any]
-    opinion: Any | None
+    observations: list[Any]
     place: Place | None
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
     group: Any = None  # the event of `catalogue.events` that it belongs to
@@ -88,8 +90,12 @@ class ExportedSequence:
     @cached_property
     def labels(self) -> dict[int, str]:
         """What people said of single frames: of an imported survey, unless somebody here said otherwise of it all."""
-        here = self.opinion is not None and self.opinion.observation is None
-        return {} if self.event is None or here else self.event.labels()
+        return {} if self.event is None or self.said_here else self.event.labels()
+
+    @property
+    def said_here(self) -> list[Any]:
+        """The observations that stand and did not come with a survey."""
+        return [row for row in self.observations if row.observation is None]
 
 
 def exported_sequences(
@@ -100,13 +106,14 @@ def exported_sequences(
     by_id = {place.id: place for place in found}
     for rows in pages_of_sequences(connection, *([sequences.c.review != "open"] if reviewed_only else [])):
         keys = [(row.trap, row.id) for row in rows]
-        of_frames, of_opinions = stored_frames(connection, keys), _opinions(connection, keys)
+        of_frames, told = stored_frames(connection, keys), observations_of(connection, keys)
         events, groups = _events(connection, rows), event_of(connection, rows)
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
             place = _place_of(found, row) if event is None else by_id.get(event.deployment)
-            yield ExportedSequence(row, of_frames.get(key, []), of_opinions.get(key), place, event, groups[key])
+            stands = standing(told.get(key, ()))
+            yield ExportedSequence(row, of_frames.get(key, []), stands, place, event, groups[key])
 
 
 def media_id(frame: Any) -> str:
@@ -154,9 +161,3 @@ def _events(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], Im
     query = select(sequences.c.trap, sequences.c.id, sequences.c.record)
     found = connection.execute(query.where(of_sequences(sequences.c.trap, sequences.c.id, keys)))
     return {(row.trap, row.id): unpack(row.record) for row in found}
-
-
-def _opinions(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Any]:
-    query = select(reviews).where(of_sequences(reviews.c.trap, reviews.c.sequence, keys), reviews.c.undone.is_(False))
-    found = connection.execute(query.order_by(reviews.c.observation.is_(None), reviews.c.key))  # the last one stands
-    return {(row.trap, row.sequence): row for row in found}

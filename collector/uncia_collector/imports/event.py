@@ -4,7 +4,7 @@ Decides: #1 the machine's classification is the event's machine observation, els
 #2 `positive` is what a machine took for the animal: `snow_leopard`, or the label that an uncia wrote down; #3 people's
 classification is the event's human observations, else what most of its media's human observations say; #4 their verdict
 is `confirmed` where it agrees with the machine (or, without a machine, names the animal), `rejected` where it says
-`not_<label>`, else `relabelled`.
+`not_<label>`, else `relabelled`; several observations of the event are one answer.
 The rows themselves are kept as they came: an export writes them again.
 """
 
@@ -12,18 +12,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from uncia_collector.catalogue.regions import region_text
+from uncia_collector.observations.answer import CERTAINTIES, LIFE_STAGES, LONGEST_NOTE, MOST_COUNTED, SEXES
+from uncia_collector.observations.checklist import shipped_checklist
 from uncia_contract.archive.camtrap_deployments import moment
-from uncia_contract.archive.species import SPECIES
 from uncia_contract.datasets.camtrap_events import by_machine, tag_of
 from uncia_contract.datasets.camtrap_package import Row
 
 THE_ANIMAL, UNCLASSIFIED = "snow_leopard", "unclassified"
-_LABELS = {name: label for label, name in SPECIES.items()}
 _OTHERS = {"human": "person", "vehicle": "vehicle", "blank": "blank", "unknown": "unknown", "animal": "animal"}
 
 
@@ -43,10 +44,11 @@ class MachineClassification:
 
 @dataclass(frozen=True)
 class HumanClassification:
-    """How a person classified it; `observation` is the row that says so."""
+    """How a person classified it; `observation` is the row that says so, `label` None: not what the machine says."""
 
     verdict: str
     label: str | None
+    told: dict[str, Any]  # count, sex, life_stage, certainty, note
     person: str
     at: datetime
     observation: str
@@ -142,7 +144,8 @@ def label_of(row: Row) -> str | None:
         return tag[:80]
     kind, name = row["observationType"], row.get("scientificName", "")
     if kind == "animal" and name:
-        return _LABELS.get(name, name)[:80]
+        taxon = shipped_checklist().find(name)
+        return taxon.label if taxon else name[:80]
     return _OTHERS.get(kind)
 
 
@@ -169,9 +172,24 @@ def _human_classification(
     classified_at = row.get("classificationTimestamp")
     expected = THE_ANIMAL if machine is None else machine.label
     verdict = "confirmed" if label == expected else "rejected" if label == f"not_{expected}" else "relabelled"
-    named = label if verdict == "relabelled" else None
+    named = None if verdict == "rejected" else label
     at = moment(classified_at) if classified_at else ended_at
-    return HumanClassification(verdict, named, row.get("classifiedBy", "(survey)")[:64], at, row["observationID"][:255])
+    person, known = row.get("classifiedBy", "(survey)")[:64], row["observationID"][:255]
+    return HumanClassification(verdict, named, _told(row), person, at, known)
+
+
+def _told(row: Row) -> dict[str, Any]:
+    """What an observation says besides its label, in the catalogue's words; what is none of them is left out."""
+    number, sex, stage = (row.get(name, "") for name in ("count", "sex", "lifeStage"))
+    certainty = tag_of(row, "certainty:") or ""
+    counted = number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MOST_COUNTED
+    return {
+        "count": int(number) if counted else None,
+        "sex": sex if sex in SEXES else "",
+        "life_stage": stage if stage in LIFE_STAGES else "",
+        "certainty": certainty if certainty in CERTAINTIES else "",
+        "note": row.get("observationComments", "")[:LONGEST_NOTE],
+    }
 
 
 def _score(row: Row) -> float | None:

@@ -21,8 +21,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.review import apply_newest_review
-from uncia_collector.catalogue.schema import deployments, frames, reviews, sequences, surveys
+from uncia_collector.catalogue.review import apply_standing, meant, next_answer
+from uncia_collector.catalogue.schema import deployments, frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.imports.event import HumanClassification, ImportedEvent, pack
 from uncia_collector.imports.package import CamtrapPackage
@@ -204,15 +204,12 @@ class SurveyImport:
         trap, known = sequence.key
         connection.execute(delete(sequences).where(sequences.c.trap == trap, sequences.c.id == known))
         connection.execute(delete(frames).where(frames.c.trap == trap, frames.c.sequence == known))
-        said = (reviews.c.trap == trap, reviews.c.sequence == known, reviews.c.observation.is_not(None))
-        connection.execute(delete(reviews).where(*said))
+        of_it = (observations.c.trap == trap, observations.c.sequence == known)
+        connection.execute(delete(observations).where(*of_it, observations.c.observation.is_not(None)))
         connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
-        opinions = [_opinion(person, sequence) for person in sequence.event.people()]
-        if opinions:
-            connection.execute(insert(reviews), opinions)
-        apply_newest_review(connection, sequence.key)
+        _take_opinions(connection, sequence.key, sequence.event.people(), sequence.event.label)
 
 
 def trap_of(camera: str) -> str:
@@ -268,8 +265,18 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
     }  # fmt: skip
 
 
-def _opinion(person: HumanClassification, sequence: _Sequence) -> dict[str, Any]:
-    return {
-        "trap": sequence.trap, "sequence": sequence.id, "reviewer": person.person, "at": person.at,
-        "verdict": person.verdict, "label": person.label, "undone": False, "observation": person.observation,
+def _take_opinions(connection: Connection, key: tuple[str, str], people: list[HumanClassification], model: str) -> None:
+    """What people of the survey said of a sequence, as one answer."""
+    if people:
+        answer = next_answer(connection, key)
+        known = {"trap": key[0], "sequence": key[1], "answer": answer, "undone": False}
+        connection.execute(insert(observations), [known | _opinion(person, model) for person in people])
+    apply_standing(connection, key)
+
+
+def _opinion(person: HumanClassification, model: str) -> dict[str, Any]:
+    taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, survey=True)
+    return person.told | {
+        "reviewer": person.person, "at": person.at, "verdict": verdict, "taxon": taxon, "said": person.label,
+        "observation": person.observation,
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """The gallery, the page of one sequence, and review."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
@@ -17,8 +17,17 @@ from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.regions import region_of
-from uncia_collector.catalogue.review import newest_of, review, undo
+from uncia_collector.catalogue.review import (
+    AnsweredMeanwhileError,
+    give_answer,
+    newest_of,
+    number_of,
+    observation_of,
+    standing_of,
+    undo,
+)
 from uncia_collector.catalogue.schema import traps
+from uncia_collector.observations.answer import CERTAINTIES, LIFE_STAGES, SEXES, Observation, answer_of_form
 from uncia_collector.web.activations import Activations
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import score_plot
@@ -58,7 +67,7 @@ def show_sequence(request: Request, person: Person) -> Response:
             raise HTTPException(404, "There is no such sequence.")
         frames = gallery.frames_of(connection, key)
         newer, older = gallery.neighbours(connection, row, filters, context.zone)
-        opinions = gallery.opinions_of(connection, key)
+        opinions, seen = gallery.opinions_of(connection, key), number_of(standing_of(connection, key))
         survey = gallery.survey_of(connection, row)
         last = newest_of(connection, person.name)
     record = None if survey else decode(row.record, SequenceRecord)
@@ -70,7 +79,8 @@ def show_sequence(request: Request, person: Person) -> Response:
         request, person, "sequence.html", row=row, opinions=opinions, filters=filters, last=last, views=views,
         opened=_opened(row, views), plot=score_plot(frames, row.threshold, row.confidence), record=record,
         survey=survey, query=urlencode(filters.query()), newer=newer, older=older,
-        labels=_other_labels(context, row), activation=activation, no_activation=no_activation,
+        labels=_other_labels(context, row), activation=activation, no_activation=no_activation, seen=seen,
+        taxa=context.checklist, choices={"sex": SEXES, "life_stage": LIFE_STAGES, "certainty": CERTAINTIES},
     )  # fmt: skip
 
 
@@ -112,14 +122,31 @@ def _opened(row: Any, views: list[tuple[Any, FrameView | None]]) -> FrameView | 
 
 
 def send_review(request: Request, person: Person, form: Mapping[str, str]) -> Response:
-    """Store an opinion and go on to the next sequence."""
+    """Store an answer and go on to the next sequence; say so where somebody else has answered meanwhile.
+
+    `seen` is the number of the answer that stood when the page was opened, 0 for none.
+    """
     context: PageContext = request.app.state.context
-    key = _key(request)
+    key, verdict, seen = _key(request), form.get("verdict", ""), form.get("seen", "0")
     try:
-        review(context.database, key, form.get("verdict", ""), person.name, datetime.now(UTC), form.get("label"))
+        said = _said(verdict, form)
+        seen_number = int(seen) if seen.isascii() and seen.isdigit() else 0
+        now, taxa = datetime.now(UTC), context.checklist
+        give_answer(context.database, key, said, person.name, now, verdict, seen_number, taxa)
+    except AnsweredMeanwhileError as error:
+        kept = {name: value for name, value in form.items() if name not in ("csrf", "seen")}
+        values = {"key": key, "theirs": error.rows, "said": said, "kept": kept, "seen": number_of(error.rows)}
+        return context.render(request, person, "answered.html", 409, **values)
     except DataError as error:
         raise HTTPException(400, str(error)) from error
     return RedirectResponse(_next_after(context, key, form), 303)
+
+
+def _said(verdict: str, form: Mapping[str, str]) -> list[Observation]:
+    """The observations of a form: of a bare verdict one, else those that it names."""
+    if verdict == "relabelled":
+        return answer_of_form(form)
+    return [replace(Observation.from_form(None, form), name=observation_of(verdict).name)]
 
 
 def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:

@@ -19,7 +19,7 @@ class PageContext:
 
     def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
         self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder
-        self.ingest = ingest
+        self.ingest, self.checklist = ingest, settings.checklist()
         self._templates = Environment(
             loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True
         )
@@ -27,6 +27,7 @@ class PageContext:
             "clock": self.clock,
             "day": self.day,
             "minute": self.minute,
+            "observed": observed,
             "bytes": human_bytes,
             "span": human_span,
             "hundred": hundred,
@@ -70,6 +71,13 @@ def spoken(label: str) -> str:
     """A label as people write it: `Snow leopard` for `snow_leopard`."""
     words = label.replace("_", " ")
     return words[:1].upper() + words[1:]
+
+
+def observed(row: Any) -> str:
+    """What an observation says, such as `fox (2, juvenile, probable): by the spring`; of a row or of an answer."""
+    name = str(getattr(row, "said", None) or getattr(row, "name", None) or getattr(row, "verdict", ""))
+    told = [str(value) for value in (row.count, row.sex, row.life_stage, row.certainty) if value]
+    return name + (f" ({', '.join(told)})" if told else "") + (f": {row.note}" if row.note else "")
 
 
 def human_bytes(count: float) -> str:

@@ -66,10 +66,10 @@ def is_time_lapse(medium: Row) -> bool:
     return medium.get("captureMethod", "").strip().lower() == "timelapse"
 
 
-def tag_of(observation: Row) -> str | None:
-    """The label that an uncia wrote down as a tag."""
+def tag_of(observation: Row, tag: str = _TAG) -> str | None:
+    """The label, or another value, that an uncia wrote down as a tag."""
     tags = (part.strip() for part in observation.get("observationTags", "").split("|"))
-    return next((tag.removeprefix(_TAG) for tag in tags if tag.startswith(_TAG)), None)
+    return next((one.removeprefix(tag) for one in tags if one.startswith(tag)), None)
 
 
 def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstRule) -> list[CamtrapEvent]:

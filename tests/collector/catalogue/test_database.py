@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 from uncia_collector.catalogue import gallery, migrations
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.filters import Filters
-from uncia_collector.catalogue.schema import frames, metadata
+from uncia_collector.catalogue.schema import frames, metadata, observations
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.settings import sqlite_url
 from uncia_contract.errors import StorageError
@@ -71,6 +71,11 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
     with new.reading() as connection:
         for table, row in rows.items():
             if table.name == "states":  # nothing read them
+                continue
+            if table.name == "reviews":  # each is an answer of one observation
+                [kept] = connection.execute(select(observations)).all()
+                was = {"said" if name == "label" else name: value for name, value in row.items()} | {"at": kept.at}
+                assert kept._asdict() | was == kept._asdict() and kept.answer == was["key"]
                 continue
             [kept] = connection.execute(select(*(table.c[name] for name in row))).all()
             assert kept._asdict() == row, table.name

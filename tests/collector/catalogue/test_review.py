@@ -5,7 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from uncia_collector.catalogue import gallery
-from uncia_collector.catalogue.review import review, undo
+from uncia_collector.catalogue.review import (
+    AnsweredMeanwhileError,
+    apply_checklist,
+    give_answer,
+    observations_of,
+    review,
+    standing_of,
+    undo,
+)
+from uncia_collector.observations.answer import Observation
+from uncia_collector.observations.checklist import Taxon, shipped_checklist
 from uncia_contract.errors import DataError
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -63,3 +73,89 @@ def test_impossible_opinion_is_refused(stored, sent, key, verdict, label):
         review(stored.database, key, verdict, "anara", NOW, label)
 
     assert state(stored) == ("open", None)
+
+
+@pytest.mark.parametrize("name", ["Snow leopard", "Panthera uncia", "снежный барс", "snow_leopard "], ids=str)
+def test_the_animal_by_any_of_its_names_confirms(stored, sent, name):
+    """It once taught the next model a negative."""
+    stored.commit(sent.record_message())
+    review(stored.database, KEY, "relabelled", "anara", NOW, name)
+
+    assert state(stored) == ("confirmed", None)
+
+
+def told(stored) -> list[tuple]:
+    """(answer, taxon, said, count, whether it was taken back) of all that was said, in its order."""
+    with stored.database.reading() as connection:
+        rows = observations_of(connection, [KEY])[KEY]
+    return [(row.answer, row.taxon, row.said, row.count, row.undone) for row in rows]
+
+
+def test_several_observations_in_one_answer_stand_and_go_together(stored, sent):
+    """A leopard and what it hunts; undo takes the whole answer back, history is kept."""
+    stored.commit(sent.record_message())
+    review(stored.database, KEY, "relabelled", "anara", NOW, "Fox ")
+    give_answer(stored.database, KEY, [Observation("Snow leopard", 1), Observation("ibex", 5)], "anara", NOW)
+    assert state(stored) == ("confirmed", None)
+
+    undo(stored.database, "anara")
+    assert state(stored) == ("relabelled", "fox")
+    assert told(stored) == [
+        (1, "fox", "Fox", None, False), (2, "snow_leopard", "Snow leopard", 1, True), (2, "ibex", "ibex", 5, True),
+    ]  # fmt: skip
+
+
+def test_nobody_is_overwritten_unseen(stored, sent):
+    """Who saw no answer, or another than now stands, is told; nothing is stored, and the second time it is."""
+    stored.commit(sent.record_message())
+    first = give_answer(stored.database, KEY, [Observation("wolf")], "anara", NOW, seen=0)
+    with pytest.raises(AnsweredMeanwhileError, match="anara has answered since") as caught:
+        give_answer(stored.database, KEY, [Observation("fox")], "bek", NOW, seen=0)
+    assert [row.taxon for row in caught.value.rows] == ["wolf"] and len(told(stored)) == 1
+
+    give_answer(stored.database, KEY, [Observation("fox")], "bek", NOW, seen=first)
+    assert state(stored) == ("relabelled", "fox") and len(told(stored)) == 2
+
+
+def test_ones_own_answer_is_no_surprise(stored, sent):
+    """From a page that was opened before it."""
+    stored.commit(sent.record_message())
+    for name in ("wolf", "fox"):
+        give_answer(stored.database, KEY, [Observation(name)], "anara", NOW, seen=0)
+
+    assert state(stored) == ("relabelled", "fox")
+
+
+def test_what_was_taken_back_meanwhile_is_told(stored, sent):
+    """The answer that one saw stands no longer."""
+    stored.commit(sent.record_message())
+    seen = give_answer(stored.database, KEY, [Observation("wolf")], "anara", NOW, seen=0)
+    undo(stored.database, "anara")
+    with pytest.raises(AnsweredMeanwhileError):
+        give_answer(stored.database, KEY, [Observation("fox")], "bek", NOW, seen=seen)
+
+
+def test_a_list_that_learns_a_name_finds_it_in_what_was_said(stored, sent):
+    """Free text becomes the taxon, the animal's own name a confirmation; what people wrote stays."""
+    stored.commit(sent.record_message())
+    for name in ("Wawa", "Ghost"):
+        review(stored.database, KEY, "relabelled", "anara", NOW, name)
+    assert state(stored) == ("relabelled", "ghost")
+    own = [
+        Taxon("wawa", "animal", names={"en": "Wawa"}),
+        Taxon("snow_leopard", "animal", "Panthera uncia", {"en": "Ghost"}),
+    ]
+    assert apply_checklist(stored.database, shipped_checklist().with_own(own)) == 1
+
+    assert state(stored) == ("confirmed", None) and [row[2] for row in told(stored)] == ["Wawa", "Ghost"]
+    assert apply_checklist(stored.database, shipped_checklist().with_own(own)) == 0
+    with stored.database.reading() as connection:
+        assert standing_of(connection, KEY)[0].taxon == "snow_leopard"
+
+
+def test_a_bundles_own_word_names_the_sequence(stored, make_sequence):
+    """`review_label` is the bundle's label of the taxon, so that a sighting that was renamed stays one."""
+    stored.commit(make_sequence(probabilities={"snow_leopard": 0.6, "red_fox": 0.3}).record_message())
+    review(stored.database, KEY, "relabelled", "anara", NOW, "Fox")
+
+    assert state(stored) == ("relabelled", "red_fox")

@@ -15,6 +15,7 @@ from uncia_collector.exports.kinds import KINDS
 from uncia_collector.ingest.frame_folder import FrameFolder
 from uncia_collector.ingest.store import Store
 from uncia_collector.ingest.wire_messages import parse_message
+from uncia_collector.runtime import Collector
 from uncia_collector.settings import read_settings
 
 
@@ -95,6 +96,26 @@ def test_password_may_come_through_a_pipe(on_sqlite, capfd, monkeypatch):
     assert main(["user", "add", "anara", "--role", "viewer", "--data", str(on_sqlite.root)]) == 0
     assert People(on_sqlite.database).log_in("anara", "snow and rocks", datetime.now(UTC))
     assert "password" not in "".join(capfd.readouterr())
+
+
+def test_labels_that_the_checklist_does_not_know_are_warned_of(mosquitto, tmp_path, capsys, caplog):
+    """By `check`, and by the station's log when it starts; the station's own species.csv teaches it the name."""
+    config, own = tmp_path / "collector.toml", tmp_path / "own.csv"
+    text = f"data = 'data'\nlabels = ['wolf', 'Wawa', 'Red fox']\nhttp.port = 0\n[broker]\nport = {mosquitto.port}\n"
+    config.write_text(text)
+    assert main(["check", "--config", str(config)]) == 0
+    warned = capsys.readouterr().err
+    assert warned.startswith("warning: labels: 'Wawa' is not in the checklist; name it") and warned.count("\n") == 1
+    collector = Collector(read_settings(config))
+    collector.start()
+    collector.stop()
+    assert [warned.strip()[9:] in logged for logged in caplog.messages if "labels" in logged] == [True]
+
+    own.write_text("label,kind,en\nwawa,animal,Wawa\n")
+    config.write_text(f"species = 'own.csv'\n{text}")
+    assert main(["check", "--config", str(config)]) == 0 and capsys.readouterr().err == ""
+    own.write_text("kind\nplant\n")
+    assert main(["check", "--config", str(config)]) == 2 and "own.csv, line 2: kind 'plant'" in capsys.readouterr().err
 
 
 def test_relative_paths_begin_at_the_configuration(tmp_path):

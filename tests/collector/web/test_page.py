@@ -121,6 +121,26 @@ def test_viewer_cannot_review(as_role):
     assert client.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(client)}).status_code == 403
 
 
+def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
+    """409: what stands, what one said, and a form that holds all of it; sent again, it is stored beside the other's."""
+    first, second = as_role("administrator"), as_role("reviewer")
+    form = {"verdict": "relabelled", "label": "wolf", "count": "2", "note": "at the <pass>", "query": "trap=ridge"}
+    proof = csrf_of(second)
+    assert (
+        first.post(f"{ONE}/review", data={"verdict": "confirmed", "seen": "0", "csrf": csrf_of(first)}).status_code
+        == 303
+    )
+    told = second.post(f"{ONE}/review", data=form | {"seen": "0", "csrf": proof})
+    assert told.status_code == 409 and "administrator: confirmed" in told.text
+    assert "wolf (2): at the &lt;pass&gt;" in told.text
+    kept = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', told.text.split("<main")[1]))
+    assert kept | {"note": form["note"]} == form | {"seen": "1", "csrf": proof}
+
+    assert second.post(f"{ONE}/review", data=kept).status_code == 303
+    page = second.get(ONE).text
+    assert "reviewer: wolf (2)" in page and "administrator: confirmed" in page and 'name="seen" value="2"' in page
+
+
 @pytest.mark.heavy
 def test_guessing_passwords_is_slow(station):
     """The eleventh attempt in a row waits."""

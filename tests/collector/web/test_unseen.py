@@ -9,7 +9,7 @@ from sqlalchemy import select
 from tests.collector.browser import IDENTITY, browser, empty_station, station
 
 from uncia_collector.catalogue.review import review
-from uncia_collector.catalogue.schema import reviews
+from uncia_collector.catalogue.schema import observations
 from uncia_collector.web import pictures
 
 pytestmark = pytest.mark.heavy
@@ -28,7 +28,7 @@ def opinions(station) -> list[tuple[str, str]]:
 
 def rows_of(station) -> list:
     """The opinions that stand."""
-    query = select(reviews).where(reviews.c.undone.is_(False)).order_by(reviews.c.key)
+    query = select(observations).where(observations.c.undone.is_(False)).order_by(observations.c.key)
     with station.stored.database.reading() as connection:
         return [*connection.execute(query)]
 
