@@ -80,9 +80,10 @@ def in_camtrap_dp(stored) -> int:
         export("camtrap-dp", Request(connection, "Station", stored.root, NOW), stream)
     with zipfile.ZipFile(stream) as package:
         rows = [*csv.DictReader(io.TextIOWrapper(package.open("observations.csv"), "utf-8"))]
-    leopards = [row for row in rows if row["scientificName"] == "Panthera uncia" and row["observationLevel"] == "event"]
-    judged = {row["eventID"] for row in rows if row["observationType"] == "unknown"}
-    judged |= {row["eventID"] for row in rows if row["scientificName"] == "Canis lupus"}
+    said = [row for row in rows if row["observationLevel"] == "event"]
+    positive = [row for row in rows if "verdict:positive" in row["observationTags"].split("|")]  # the model's word
+    leopards = [row for row in said + positive if row["scientificName"] == "Panthera uncia"]
+    judged = {row["eventID"] for row in said if row["scientificName"] != "Panthera uncia"}
     return len({row["eventID"] for row in leopards} - judged)
 
 

@@ -10,17 +10,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
 
 from uncia_collector.catalogue.events.settling import settle
+from uncia_collector.catalogue.schema import facts
+from uncia_collector.catalogue.sql import upsert
 from uncia_contract.errors import ConfigurationError, StorageError
 
 KEPT_PAGES = 4096  # 16 MB that the next rows use again
+CATALOGUE_ID = "catalogue_id"
 MIGRATION_LOCK = 0x756E636961  # "uncia", as PostgreSQL's advisory lock wants a number
 
 
@@ -81,6 +85,9 @@ class Database:
                 command.upgrade(configuration, revision)
                 if revision == "head":
                     settle(connection)
+                    if not catalogue_id(connection):
+                        new = {"name": CATALOGUE_ID, "value": str(uuid4())}
+                        connection.execute(upsert(connection, facts, new, ["name"]))
         except OperationalError as error:
             raise StorageError(f"database {self.described}: {_first_line(error)}") from error
         except Exception as error:
@@ -129,6 +136,11 @@ class Database:
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def catalogue_id(connection: Connection) -> str:
+    """What tells this catalogue from all others; it stays when the catalogue is moved."""
+    return str(connection.execute(select(facts.c.value).where(facts.c.name == CATALOGUE_ID)).scalar() or "")
 
 
 def _first_line(error: Exception) -> str:

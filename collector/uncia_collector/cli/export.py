@@ -1,11 +1,12 @@
 """`uncia-collect export`: the catalogue as a file for other programs."""
 
 import argparse
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
-from uncia_collector.exports.kinds import KINDS, Request, export
+from uncia_collector.exports.kinds import KINDS, Request, export, foreseen
 from uncia_collector.settings import CollectorSettings, read_settings
 from uncia_contract.errors import DataError, StorageError
 from uncia_contract.files import replacing
@@ -32,10 +33,12 @@ def _export(arguments: argparse.Namespace) -> int:
             with database.reading() as connection, replacing(out) as stream:
                 request = Request(
                     connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
-                    arguments.pictures,
+                    arguments.pictures, settings.checklist(),
                 )  # fmt: skip
-                export(arguments.kind, request, stream)
+                if (coming := foreseen(arguments.kind, request)) is not None:
+                    print(f"{arguments.kind}: will hold {coming.summary}", file=sys.stderr)
+                told = export(arguments.kind, request, stream)
         except OSError as error:
             raise StorageError(f"{out}: {error.strerror}") from error
-    print(f"{out}: {out.stat().st_size} bytes")
+    print(f"{out}: {out.stat().st_size} bytes{told and ': '}{told}")
     return 0

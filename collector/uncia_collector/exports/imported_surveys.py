@@ -2,7 +2,8 @@
 
 Decides: #1 ids stay as they were; with more than one survey each one's name goes before its ids of media, observations
 and events; #2 a picture that is stored here is named by its path here; #3 unless exact places are asked for, what of a
-deployment describes the place, and a picture's EXIF, are left out.
+deployment describes the place, and a picture's EXIF, are left out; #4 of the rows of a whole event those are left out
+that somebody here has answered; a machine's where a person says what it is, and an uncia's of release 0.1.
 """
 
 import json
@@ -13,9 +14,12 @@ from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import surveys
 from uncia_collector.exports.sequences import ExportedSequence, Place
+from uncia_collector.observations.checklist import Checklist
 from uncia_contract.archive.camtrap_tables import Row
 from uncia_contract.datasets.camtrap_columns import COLUMNS
+from uncia_contract.datasets.camtrap_events import by_machine, is_of_medium, is_told, tag_of
 
+_ISO_639_3 = {"en": "eng", "ru": "rus", "tg": "tgk", "ky": "kir", "kk": "kaz", "mn": "mon", "zh": "zho", "ne": "nep"}
 _TELLS_A_PLACE = {
     "deployments": frozenset({"locationName", "habitat", "deploymentGroups", "deploymentTags", "deploymentComments"}),
     "media": frozenset({"exifData", "mediaComments"}),
@@ -45,7 +49,7 @@ class ImportedSurveys:
     def observations(self, item: ExportedSequence) -> Iterator[Row]:
         """The rows of an event's observations."""
         assert item.event is not None  # noqa: S101 - the caller looked
-        for row in item.event.observations:
+        for row in _believed(item):
             yield self._columns("observations", row) | self._ids(item, row)
 
     def event(self, item: ExportedSequence) -> Row:
@@ -54,15 +58,15 @@ class ImportedSurveys:
         known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
         return {"eventID": self._before(item) + known, "eventEnd": f"{item.row.ended_at:%Y-%m-%dT%H:%M:%SZ}"}
 
-    def taxa(self, names: set[str]) -> list[dict[str, Any]]:
-        """The package's `taxonomic`: what a survey knew of a name, else the name alone."""
+    def taxa(self, names: set[str], checklist: Checklist) -> list[dict[str, Any]]:
+        """The package's `taxonomic`: what a survey knew of a name, else its names in the checklist, else itself."""
         known = {
             taxon["scientificName"]: taxon
             for described in self._described.values()
             for taxon in described.get("taxonomic") or ()
             if isinstance(taxon, dict) and "scientificName" in taxon
         }
-        return [known.get(name, {"scientificName": name}) for name in sorted(names)]
+        return [known.get(name) or _named(name, checklist) for name in sorted(names)]
 
     def credits(self) -> dict[str, Any]:
         """Whose work is in the package, besides the station's."""
@@ -85,3 +89,22 @@ class ImportedSurveys:
 
     def _before(self, item: ExportedSequence) -> str:
         return f"{item.row.origin}:" if len(self._described) > 1 else ""
+
+
+def _named(name: str, checklist: Checklist) -> dict[str, Any]:
+    taxon = checklist.find(name)
+    names = {} if taxon is None else {_ISO_639_3.get(code, code): text for code, text in taxon.names.items()}
+    spoken = {code: text for code, text in names.items() if len(code) == 3}
+    return {"scientificName": name} | ({"vernacularNames": spoken} if spoken else {})
+
+
+def _believed(item: ExportedSequence) -> Iterator[dict[str, str]]:
+    """#4."""
+    assert item.event is not None  # noqa: S101 - the caller looked
+    rows = item.event.observations
+    person = any(not by_machine(row) for row in rows if is_told(row))
+    media = any(is_of_medium(row) for row in rows)
+    for row in rows:
+        outdone = by_machine(row) and (person or (media and tag_of(row) is not None))
+        if is_of_medium(row) or not (item.said_here or outdone):
+            yield row

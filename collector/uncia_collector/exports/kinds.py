@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -12,8 +12,10 @@ from sqlalchemy import Connection
 
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.coco import write_coco_camera_traps
+from uncia_collector.exports.left_out import LeftOut, what_is_left_out
 from uncia_collector.exports.scores import scored_pictures
 from uncia_collector.exports.training import write_training_table
+from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.megadetector import write_megadetector
 from uncia_contract.archive.score_table import write_score_table
 from uncia_contract.errors import DataError
@@ -33,6 +35,7 @@ class Request:
     exact: bool = False
     beside: Path | None = None
     pictures: bool = False
+    checklist: Checklist = field(default_factory=shipped_checklist)
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,13 @@ class Kind:
     media_type: str
     title: str
     text: str
-    write: Callable[[Request, BinaryIO], object]
+    write: Callable[[Request, BinaryIO], str | None]
+    foresee: Callable[[Request], LeftOut] | None = None  # what it would leave out
 
 
-def _camtrap_dp(request: Request, stream: BinaryIO) -> None:
-    write_camtrap_dp(request.connection, stream, request.station, request.now, request.exact, _pictures(request))
-
-
-def _pictures(request: Request) -> Path | None:
-    return request.root if request.pictures else None
+def _camtrap_dp(request: Request, stream: BinaryIO) -> str:
+    told = request.station, request.now, request.exact, request.pictures, request.root, request.checklist
+    return write_camtrap_dp(request.connection, stream, *told).summary
 
 
 def _megadetector(request: Request, stream: BinaryIO) -> None:
@@ -86,7 +87,8 @@ def _as_text(stream: BinaryIO) -> Iterator[TextIO]:
 KINDS = {
     "camtrap-dp": Kind(
         "camtrap-dp.zip", "application/zip", "Camtrap DP 1.0",
-        "For GBIF, Agouti and R: deployments, media and observations, blanks included.", _camtrap_dp,
+        "For GBIF, Agouti and R: deployments, media, what people decided, what the model says of each picture.",
+        _camtrap_dp, lambda request: what_is_left_out(request.connection, request.root),
     ),
     "megadetector": Kind(
         "megadetector.json", "application/json", "MegaDetector JSON 1.6",
@@ -102,12 +104,18 @@ KINDS = {
 }  # fmt: skip
 
 
-def export(kind: str, request: Request, stream: BinaryIO) -> None:
-    """Write the file of that kind as the catalogue is read, in bounded memory.
+def export(kind: str, request: Request, stream: BinaryIO) -> str:
+    """Write the file of that kind as the catalogue is read, in bounded memory; what it says of what it holds.
 
     Raises:
         DataError: no such kind, or what it needs is not known.
     """
     if kind not in KINDS:
         raise DataError(f"export {kind[:20]!r}: expected one of {', '.join(KINDS)}")
-    KINDS[kind].write(request, stream)
+    return KINDS[kind].write(request, stream) or ""
+
+
+def foreseen(kind: str, request: Request) -> LeftOut | None:
+    """What an export of that kind would hold and leave out now; None of a kind that leaves nothing out."""
+    foresee = KINDS[kind].foresee
+    return None if foresee is None else foresee(request)

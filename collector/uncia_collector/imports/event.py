@@ -48,6 +48,7 @@ class HumanClassification:
 
     verdict: str
     label: str | None
+    denied: str  # what it is not, where the verdict is `rejected`
     told: dict[str, Any]  # count, sex, life_stage, certainty, note
     person: str
     at: datetime
@@ -55,12 +56,16 @@ class HumanClassification:
 
 
 class ImportedEvent(Struct, frozen=True):
-    """Rows of the standard's tables, empty values left out. `event` is the eventID, or made of a media's id."""
+    """Rows of the standard's tables, empty values left out. `event` is the eventID, or made of a media's id.
+
+    `sequence` is CATALOGUE/ID, where an uncia wrote the rows.
+    """
 
     deployment: str
     event: str
     media: tuple[Row, ...]
     observations: tuple[Row, ...]
+    sequence: str = ""
 
     @property
     def started_at(self) -> datetime:
@@ -73,7 +78,9 @@ class ImportedEvent(Struct, frozen=True):
         return max(self._moments("eventEnd"))
 
     def _moments(self, column: str) -> list[datetime]:
-        times = [row[column] for row in self.observations] + [row["timestamp"] for row in self.media]
+        times = [row["timestamp"] for row in self.media]
+        if not (self.sequence and times):  # of an uncia: rows of the whole event have the event's times
+            times += [row[column] for row in self.observations]
         return [moment(time) for time in times]
 
     def machine(self) -> MachineClassification | None:
@@ -83,6 +90,8 @@ class ImportedEvent(Struct, frozen=True):
             return None
         best = max(rows, key=lambda row: (row["observationType"] == "animal", probability(row) or 0.0))
         label, known = label_of(best) or UNCLASSIFIED, probability(best)
+        if (told := _of_sequence(best, label)) is not None:
+            return told
         sure, model = 1.0 if known is None else known, best.get("classifiedBy", "")[:255]
         if label.startswith("not_"):
             return MachineClassification(label, label.removeprefix("not_"), 1.0 - sure, False, model)
@@ -101,13 +110,22 @@ class ImportedEvent(Struct, frozen=True):
         """What the catalogue says that was looked for: the machine's label, else the animal where people saw it."""
         if (machine := self.machine()) is not None:
             return machine.label
-        return THE_ANIMAL if any(person.verdict == "confirmed" for person in self.people()) else UNCLASSIFIED
+        people = self.people()
+        if any(person.verdict == "confirmed" for person in people):
+            return THE_ANIMAL
+        denied = (person.denied for person in people if person.denied)
+        return next(denied, UNCLASSIFIED)
 
     @property
     def machine_label(self) -> str:
         """What it shows before anybody here has reviewed it: the machine's full label."""
         machine = self.machine()
         return UNCLASSIFIED if machine is None else machine.full_label
+
+    def scientific_names(self) -> dict[str, str]:
+        """The scientific name that its rows give each label."""
+        named = [row for row in self.observations if row["observationType"] == "animal" and "scientificName" in row]
+        return {label: row["scientificName"] for row in named if (label := label_of(row)) is not None}
 
     def labels(self) -> dict[int, str]:
         """What people said of single pictures, by their number in `media`."""
@@ -171,11 +189,23 @@ def _human_classification(
 ) -> HumanClassification:
     classified_at = row.get("classificationTimestamp")
     expected = THE_ANIMAL if machine is None else machine.label
-    verdict = "confirmed" if label == expected else "rejected" if label == f"not_{expected}" else "relabelled"
-    named = None if verdict == "rejected" else label
+    denied = label.removeprefix("not_") if label.startswith("not_") and machine is None else ""
+    rejected = denied or label == f"not_{expected}"
+    verdict = "confirmed" if label == expected else "rejected" if rejected else "relabelled"
+    named = None if rejected else label
+    denied = (denied or expected) if rejected else ""
     at = moment(classified_at) if classified_at else ended_at
     person, known = row.get("classifiedBy", "(survey)")[:64], row["observationID"][:255]
-    return HumanClassification(verdict, named, _told(row), person, at, known)
+    return HumanClassification(verdict, named, denied, _told(row), person, at, known)
+
+
+def _of_sequence(row: Row, label: str) -> MachineClassification | None:
+    """What an uncia tagged a medium's row with: the score and the verdict of its sequence."""
+    verdict, score = tag_of(row, "verdict:"), probability({"classificationProbability": tag_of(row, "score:") or ""})
+    if verdict is None or score is None:
+        return None
+    name, positive, model = label.removeprefix("not_"), verdict == "positive", row.get("classifiedBy", "")[:255]
+    return MachineClassification(name if positive else f"not_{name}", name, score, positive, model)
 
 
 def _told(row: Row) -> dict[str, Any]:

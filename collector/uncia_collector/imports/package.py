@@ -78,8 +78,8 @@ class CamtrapPackage:
         media = [*self._staged("SELECT content FROM media WHERE deployment = ? ORDER BY at, id", deployment)]
         order = "SELECT content FROM observations WHERE deployment = ? ORDER BY line"
         for event in split_events(media, [*self._staged(order, deployment)], BurstRule()):
-            known = event.id or f"media {event.whole[0]['observationID']}"
-            yield ImportedEvent(deployment, known, tuple(event.media), tuple(event.observations))
+            known = event.id or f"media {(event.whole or event.observations)[0]['observationID']}"
+            yield ImportedEvent(deployment, known, tuple(event.media), tuple(event.observations), event.sequence)
 
     def picture(self, file_path: str) -> bytes | None:
         """A file of the package, empty where it is damaged or too large; None where it is not there (#2)."""

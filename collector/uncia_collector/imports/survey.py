@@ -5,7 +5,8 @@ Decides how it joins what is there:
    package again changes nothing. A package that has changed replaces what it said before, never what people here said.
 #2 A deployment that this station knows keeps what the station says of it; one of another camera is refused.
 #3 A picture inside the package is stored like a trap's; one elsewhere, or no JPEG, is counted and keeps its address.
-#4 What this very catalogue once exported is known already, and is not taken in twice.
+#4 What this very catalogue once exported is known already, and is not taken in twice; what people elsewhere said of it
+   since is.
 Nothing of it is an alert, an audit, or a sign of life of a trap.
 """
 
@@ -20,11 +21,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.review import apply_standing, meant, next_answer
+from uncia_collector.catalogue.database import Database, catalogue_id
 from uncia_collector.catalogue.schema import deployments, frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
-from uncia_collector.imports.event import HumanClassification, ImportedEvent, pack
+from uncia_collector.imports.event import ImportedEvent, pack
+from uncia_collector.imports.opinions import own_key, take_words, take_words_of_others
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.store import picture_size
@@ -46,6 +47,7 @@ class ImportCounts:
     sequences: int = 0
     unchanged: int = 0  # of the sequences
     ours: int = 0  # events that this catalogue exported itself: not taken in
+    answers: int = 0  # ... but new observations of people elsewhere
     found: int = 0
     media_ours: int = 0
     media: int = 0
@@ -60,7 +62,8 @@ class ImportCounts:
         """The counts in one line."""
         return (
             f"{self.deployments} deployments, {self.observations} observations, "
-            f"{self.sequences} sequences ({self.unchanged} known before; {self.ours} of our own left out), "
+            f"{self.sequences} sequences ({self.unchanged} known before; {self.ours} of our own left out"
+            f"{f', with {self.answers} new observations of others' if self.answers else ''}), "
             f"{self.found} media: {self.media_stored} stored + {self.media_elsewhere} at an address + "
             f"{self.media_missing} not in the package + {self.media_unusable} no JPEG + {self.media_ours} of our own"
         )
@@ -143,7 +146,8 @@ class SurveyImport:
 
     def _take(self, events: list[ImportedEvent], trap: str, certain: bool) -> None:
         with self.database.reading() as connection:
-            events = [event for event in events if not self._is_ours(connection, event)]
+            own = [(event, key) for event in events if (key := self._own(connection, event)) is not None]
+            events = [event for event in events if all(event is not known for known, _ in own)]
             ids = [(trap, sequence_of(self.package.name, event)) for event in events]
             stored = _stored(connection, ids)
         coming = [
@@ -153,15 +157,20 @@ class SurveyImport:
         self.folder.put(file for sequence in coming for file in self._files(sequence, stored))
         with self.database.writing() as connection:
             self._write(connection, coming)
+            for event, key in own:
+                self.counts.answers += take_words_of_others(connection, key, event)
 
-    def _is_ours(self, connection: Connection, event: ImportedEvent) -> bool:
-        """#4: its first picture's id is that of a frame which a trap sent."""
-        trap, _, rest = event.media[0]["mediaID"].partition(":") if event.media else ("", "", "")
-        query = select(sequences.c.id).where(sequences.c.trap == trap, sequences.c.origin == "")
-        ours = connection.execute(query.where(sequences.c.id == rest.rpartition(":")[0])).first() is not None
-        self.counts.ours += ours
-        self.counts.media_ours += len(event.media) * ours
-        return ours
+    def _own(self, connection: Connection, event: ImportedEvent) -> tuple[str, str] | None:
+        """#4: the sequence of one of our traps that it is; None where it is none."""
+        key = own_key(event, catalogue_id(connection))
+        if key is None:
+            return None
+        query = select(sequences.c.id).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+        if connection.execute(query.where(sequences.c.origin == "")).first() is None:
+            return None
+        self.counts.ours += 1
+        self.counts.media_ours += len(event.media)
+        return key
 
     def _files(self, sequence: _Sequence, stored: dict[tuple[str, str, int], str]) -> Iterator[tuple[str, bytes]]:
         """The pictures to write; on the way each frame's row learns what became of it (#3)."""
@@ -209,7 +218,7 @@ class SurveyImport:
         connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
-        _take_opinions(connection, sequence.key, sequence.event.people(), sequence.event.label)
+        take_words(connection, sequence.key, sequence.event)
 
 
 def trap_of(camera: str) -> str:
@@ -222,7 +231,8 @@ def trap_of(camera: str) -> str:
 
 def sequence_of(survey: str, event: ImportedEvent) -> str:
     """#1."""
-    mark = hashlib.sha256(json.dumps([survey, event.deployment, event.event]).encode()).hexdigest()[:12]
+    parts = [survey, event.deployment, event.event, *([event.sequence] if event.sequence else [])]
+    mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     return f"{re.sub('[^A-Za-z0-9_-]+', '-', event.event)[:50]}-{mark}"
 
 
@@ -262,21 +272,4 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
         "clock_synchronised": sequence.certain, "clock_source": "exif", "bundle": machine.model if machine else "",
         "bundle_version": 0, "bundle_sha256": "", "fingerprint": sequence.fingerprint, "record": sequence.record,
         "review": "open", "origin": survey,
-    }  # fmt: skip
-
-
-def _take_opinions(connection: Connection, key: tuple[str, str], people: list[HumanClassification], model: str) -> None:
-    """What people of the survey said of a sequence, as one answer."""
-    if people:
-        answer = next_answer(connection, key)
-        known = {"trap": key[0], "sequence": key[1], "answer": answer, "undone": False}
-        connection.execute(insert(observations), [known | _opinion(person, model) for person in people])
-    apply_standing(connection, key)
-
-
-def _opinion(person: HumanClassification, model: str) -> dict[str, Any]:
-    taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, survey=True)
-    return person.told | {
-        "reviewer": person.person, "at": person.at, "verdict": verdict, "taxon": taxon, "said": person.label,
-        "observation": person.observation,
     }  # fmt: skip

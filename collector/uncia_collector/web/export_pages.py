@@ -5,18 +5,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from uncia_collector.catalogue.people import Person
-from uncia_collector.catalogue.schema import deployments, surveys
+from uncia_collector.catalogue.schema import deployments, sequences, surveys
 from uncia_collector.exports import kinds
+from uncia_collector.exports.left_out import LeftOut
 from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024
+FEW = 5000  # sequences: under half a second
 
 
 def show_exports(request: Request, person: Person) -> Response:
@@ -28,10 +30,27 @@ def show_exports(request: Request, person: Person) -> Response:
         for origin, trap in connection.execute(placed.order_by(deployments.c.trap)):
             cameras.setdefault(origin, []).append(trap)
         imported = connection.execute(select(surveys).order_by(surveys.c.imported_at)).all()
+        count = request.query_params.get("count") == "1" or _are_few(connection)
+        coming = _foreseen(context, connection) if count else {}
     listed = [(name, kind.title, kind.text) for name, kind in kinds.KINDS.items()]
+    found = [(row, cameras.get(row.name, [])) for row in imported]
+    done = [*request.app.state.exports]
     return context.render(
-        request, person, "export.html", kinds=listed, surveys=[(row, cameras.get(row.name, [])) for row in imported]
+        request, person, "export.html", kinds=listed, surveys=found, coming=coming, counted=count, done=done
     )
+
+
+def _are_few(connection: Connection) -> bool:
+    """Whether the sequences are few enough to look at each while a page is made."""
+    first = select(sequences.c.id).limit(FEW + 1).subquery()
+    return int(connection.execute(select(func.count()).select_from(first)).scalar_one()) <= FEW
+
+
+def _foreseen(context: PageContext, connection: Connection) -> dict[str, LeftOut]:
+    """What each kind would leave out."""
+    wanted = kinds.Request(connection, context.settings.station, context.root, datetime.now(UTC))
+    found = {name: kinds.foreseen(name, wanted) for name in kinds.KINDS}
+    return {name: coming for name, coming in found.items() if coming is not None}
 
 
 def send_export(request: Request, person: Person) -> Response:
@@ -42,8 +61,9 @@ def send_export(request: Request, person: Person) -> Response:
     content = tempfile.TemporaryFile(dir=context.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
     try:
         with context.database.reading() as connection:
-            wanted = kinds.Request(connection, context.settings.station, context.root, datetime.now(UTC), exact)
-            kinds.export(name, wanted, content)
+            now, station = datetime.now(UTC), context.settings.station
+            wanted = kinds.Request(connection, station, context.root, now, exact, checklist=context.checklist)
+            told = kinds.export(name, wanted, content)
     except DataError as error:
         content.close()
         raise HTTPException(404, str(error)) from error
@@ -51,6 +71,8 @@ def send_export(request: Request, person: Person) -> Response:
         content.close()
         raise HTTPException(507, f"The station's disk cannot take the file: {error.strerror}.") from error
     kind, size = kinds.KINDS[name], content.tell()
+    if told:
+        request.app.state.exports.appendleft((now, person.name, kind.title, told))
     headers = {"content-disposition": f'attachment; filename="{kind.file}"', "content-length": str(size)}
     return StreamingResponse(_pieces(content), media_type=kind.media_type, headers=headers)
 

@@ -2,7 +2,8 @@
 
 Decides:
 #1 An event is named by `eventID`, which is unique only within its deployment; without one, by the start and end of an
-event observation. An observation of a medium goes with its medium.
+event observation. An observation of a medium goes with its medium. #1a An uncia tags rows with their sequence; each
+sequence of an event is one by itself.
 #2 A medium belongs to the event that a person's observation of it names; else to the one that a machine's names, if a
 person said what it shows; else to the person's event whose time holds it, the latest that began; else to the one that a
 machine's names; else to the machine's event whose time holds it.
@@ -24,7 +25,7 @@ from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.datasets.camtrap_package import Row, moment_of
 
 BLANK, UNCLASSIFIED = "blank", "unclassified"
-_TAG = "label:"
+_TAG, SEQUENCE_TAG = "label:", "sequence:"
 _Key = tuple[str, ...]
 
 
@@ -32,12 +33,13 @@ _Key = tuple[str, ...]
 class CamtrapEvent:
     """Rows of one deployment that belong together; `id` is the eventID, "" where there is none.
 
-    That of media of no event is `media` and the id of the first.
+    That of media of no event is `media` and the id of the first. `sequence` is an uncia's tag (#1a), else "".
     """
 
     id: str
     media: list[Row] = field(default_factory=list)
     observations: list[Row] = field(default_factory=list)
+    sequence: str = ""
 
     @property
     def whole(self) -> list[Row]:
@@ -84,7 +86,8 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
 
     def at(key: _Key | None) -> CamtrapEvent:
-        return events.setdefault(key, CamtrapEvent(key[0] if key and len(key) == 1 else ""))
+        named = key is not None and len(key) != len(("start", "end"))
+        return events.setdefault(key, CamtrapEvent(key[0] if key and named else "", sequence=_sequence(key)))
 
     for row in observations:
         own = is_of_medium(row) and row["mediaID"] in homes
@@ -129,8 +132,14 @@ def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
 def _key(row: Row) -> _Key | None:
     """What names an observation's event (#1); None where nothing does."""
     if "eventID" in row:
-        return (row["eventID"],)
+        sequence = tag_of(row, SEQUENCE_TAG)
+        return (row["eventID"],) if sequence is None else (row["eventID"], SEQUENCE_TAG, sequence)  # #1a
     return None if is_of_medium(row) else (row.get("eventStart", ""), row.get("eventEnd", ""))
+
+
+def _sequence(key: _Key | None) -> str:
+    """The sequence that a key names (#1a); "" where it names none."""
+    return key[2] if key is not None and len(key) == 3 else ""
 
 
 def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key | None]:
@@ -152,6 +161,8 @@ def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key 
         person, machine, time = named[False].get(medium), named[True].get(medium), held.get(medium)
         if person is not None or machine is None:
             return person or time
+        if _sequence(machine):
+            return machine
         return time if machine not in spoken and time in spoken else machine
 
     return {row["mediaID"]: home(row["mediaID"]) for row in media}

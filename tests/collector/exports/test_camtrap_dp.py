@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from uncia_collector.catalogue.deployments import read_deployments
-from uncia_collector.catalogue.review import review
+from uncia_collector.catalogue.review import give_answer, review
+from uncia_collector.catalogue.schema import frames
+from uncia_collector.cli.main import main
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.sequences import places
+from uncia_collector.observations.answer import Observation
 from uncia_contract.errors import DataError
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
@@ -28,7 +32,7 @@ needs_standard = pytest.mark.skipif(
 
 @pytest.fixture
 def survey(stored, sent, make_sequence, make_jpeg, tmp_path):
-    """A catalogue with a place, a confirmed sighting, a blank, a relabelled one, and one outside every deployment."""
+    """A catalogue with a place, a confirmed sighting, a rejected, a relabelled one, one outside every deployment."""
     table = tmp_path / "deployments.csv"
     table.write_text(DEPLOYMENTS)
     read_deployments(table, stored.database)
@@ -47,7 +51,7 @@ def package_of(survey, exact: bool = False) -> zipfile.ZipFile:
     stream = io.BytesIO()
     with survey.database.reading() as connection:
         counts = write_camtrap_dp(connection, stream, "Zorkul station", NOW, exact)
-    assert counts == (3, 1)
+    assert (counts.kept, counts.lines()) == (3, ["sequences outside every deployment: 1 (ridge 1)"])
     return zipfile.ZipFile(stream)
 
 
@@ -61,6 +65,8 @@ def rows_of(package: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
 def test_frictionless_finds_nothing_wrong(survey, tmp_path):
     """Every table against the standard's own schema, foreign keys included."""
     frictionless = pytest.importorskip("frictionless")
+    said = [Observation("Snow leopard", 2, "female", "adult", "probable", "by the | spring"), Observation("Yeti", 1)]
+    give_answer(survey.database, ("ridge", "2"), said, "Bek", NOW)
     package_of(survey).extractall(tmp_path / "package")
     described = json.loads((tmp_path / "package" / "datapackage.json").read_text())
     for resource in described["resources"]:
@@ -114,17 +120,140 @@ def test_administrator_may_ask_for_exact_coordinates(survey):
     assert (row["latitude"], row["longitude"], row["coordinateUncertainty"]) == ("36.9123", "73.0456", "30")
 
 
-def test_machine_and_people_are_told_apart(survey):
-    """Each event has the machine's observation and, once reviewed, the person's."""
-    rows = [row for row in rows_of(package_of(survey), "observations") if row["observationLevel"] == "event"]
+def test_people_speak_of_events_and_machines_of_media(survey):
+    """What people believe stands at event level alone; what the model says has its probability, box and name."""
+    rows = rows_of(package_of(survey), "observations")
 
-    said = {(row["classificationMethod"], row["observationType"], row["scientificName"]) for row in rows}
-    assert said == {
-        ("machine", "animal", "Panthera uncia"),
-        ("machine", "blank", ""),
-        ("human", "animal", "Panthera uncia"),
-        ("human", "animal", "Canis lupus"),
+    events = [row for row in rows if row["observationLevel"] == "event"]
+    said = [(row["classificationMethod"], row["classifiedBy"], row["scientificName"]) for row in events]
+    assert said == [("human", "Anara", "Panthera uncia"), ("human", "Anara", "Canis lupus")]
+    media = {row["mediaID"]: row for row in rows if row["observationLevel"] == "media"}
+    leopard, other = media["ridge:000001:0"], media["ridge:2:0"]
+    assert (leopard["observationType"], leopard["classificationProbability"], leopard["bboxX"]) == (
+        "animal",
+        "0.9",
+        "0.1",
+    )
+    assert (other["observationType"], other["classificationProbability"], other["scientificName"]) == (
+        "unknown",
+        "0.9",
+        "",
+    )
+    assert {row["classifiedBy"] for row in media.values()} == {"starter 1"}
+
+
+SIX = {
+    "confirmed": ("confirmed", None), "rejected": ("rejected", None), "named": ("relabelled", "Snow leopard"),
+    "renamed": ("relabelled", "Red fox"), "herder": ("relabelled", "Herder"), "open": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def six(stored, make_sequence, make_jpeg, tmp_path):
+    """The six positives of a real station, and an audit that nobody has looked at."""
+    (tmp_path / "deployments.csv").write_text(DEPLOYMENTS)
+    read_deployments(tmp_path / "deployments.csv", stored.database)
+    for n, (name, told) in enumerate(SIX.items()):
+        stored.commit(*make_sequence(id=name, pictures=[make_jpeg(n)]).messages())
+        if told is not None:
+            review(stored.database, ("ridge", name), told[0], "Anara", NOW, told[1])
+    audit = make_sequence(id="audit", score=0.1, positive=False, audit=True, pictures=[make_jpeg(9)])
+    stored.commit(*audit.messages())
+    return stored
+
+
+def exported(stored, **changed) -> zipfile.ZipFile:
+    """The package of a catalogue."""
+    stream = io.BytesIO()
+    with stored.database.reading() as connection:
+        write_camtrap_dp(connection, stream, "Station", NOW, **changed)
+    return zipfile.ZipFile(stream)
+
+
+def events_of(package: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
+    """(type, scientific name) of each event-level row, by the sequence that its tag names."""
+    rows = [row for row in rows_of(package, "observations") if row["observationLevel"] == "event"]
+    found = {row["observationTags"].split("/")[1].split("|")[0]: row for row in rows}
+    assert len(found) == len(rows)
+    return {name: (row["observationType"], row["scientificName"]) for name, row in found.items()}
+
+
+def test_a_filter_on_event_level_animals_gives_what_people_believe_once(six):
+    """One row for each answer that stands: two leopards, a fox, a person; what nobody has answered has none."""
+    assert events_of(exported(six)) == {
+        "confirmed": ("animal", "Panthera uncia"), "named": ("animal", "Panthera uncia"),
+        "renamed": ("animal", "Vulpes vulpes"), "herder": ("human", ""), "rejected": ("unknown", ""),
+    }  # fmt: skip
+
+
+def test_an_audit_that_nobody_has_looked_at_is_not_blank(six):
+    """The model did not look for other animals; people alone say that nothing was there."""
+    rows = rows_of(exported(six), "observations")
+    assert [row["observationType"] for row in rows if row["mediaID"] == "ridge:audit:0"] == ["unknown"]
+    assert "blank" not in {row["observationType"] for row in rows}
+
+    review(six.database, ("ridge", "audit"), "relabelled", "Anara", NOW, "nothing")
+    assert events_of(exported(six))["audit"] == ("blank", "")
+
+
+WORDS = {
+    "Horse": ("animal", "Equus caballus"), "Canis lupus": ("animal", "Canis lupus"), "car": ("vehicle", ""),
+    "Чабан": ("human", ""), "Yeti": ("unknown", ""), "Martes bigfootensis": ("unknown", ""),
+    "livestock": ("animal", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("word", "expected"), WORDS.items(), ids=str)
+def test_only_the_checklist_gives_a_scientific_name(six, word, expected):
+    """A word that it does not know is a comment, however much it looks like a name."""
+    review(six.database, ("ridge", "open"), "relabelled", "Anara", NOW, word)
+    package = exported(six)
+    assert events_of(package)["open"] == expected
+    comments = {
+        row["observationComments"] for row in rows_of(package, "observations") if "open" in row["observationID"]
     }
+    assert (word in comments) == (expected[0] == "unknown")
+    named = {taxon["scientificName"] for taxon in json.load(package.open("datapackage.json"))["taxonomic"]}
+    assert named == {"Panthera uncia", "Vulpes vulpes", expected[1]} - {""}
+
+
+def test_all_that_was_said_is_in_its_columns(six):
+    """Two observations in one answer: count, sex, life stage, certainty, note, by whom and when."""
+    said = [Observation("Snow leopard", 1, "female", "adult", "probable", "at the spring"), Observation("ibex", 5)]
+    give_answer(six.database, ("ridge", "open"), said, "Bek", NOW)
+    rows = [row for row in rows_of(exported(six), "observations") if row["classifiedBy"] == "Bek"]
+    names = ("scientificName", "count", "sex", "lifeStage", "classificationProbability", "observationComments")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("Panthera uncia", "1", "female", "adult", "0.8", "at the spring"), ("Capra sibirica", "5", "", "", "", ""),
+    ]  # fmt: skip
+    assert {(row["classificationMethod"], row["classificationTimestamp"]) for row in rows} == {
+        ("human", "2026-11-23T06:00:00Z")
+    }
+
+
+def test_what_is_left_out_is_said_before_and_after(six, make_sequence, make_jpeg, tmp_path, capsys):
+    """How many, which traps, why: by the command on both sides of its work, and in the package's description."""
+    six.commit(*make_sequence(id="far", trap="unplaced", pictures=[make_jpeg(20)]).messages())
+    six.commit(make_sequence(id="silent").record_message())
+    with six.database.reading() as connection:
+        [path] = connection.execute(select(frames.c.path).where(frames.c.sequence == "confirmed")).scalars()
+    (six.root / path).unlink()
+    url = six.database.engine.url.render_as_string(hide_password=False)
+    command = ["export", "camtrap-dp", "--out", str(tmp_path / "out.zip"), "--data", str(six.root), "--database", url]
+    assert main([*command, "--pictures"]) == 0
+    said = capsys.readouterr()
+    lines = [
+        "pictures that have not arrived, or are no JPEG: 2 (ridge 2)",
+        "pictures whose file is missing on the disk: 1 (ridge 1)",
+        "sequences outside every deployment: 1 (unplaced 1)",
+        "sequences without a picture here and without an answer: 1 (ridge 1)",
+    ]
+    assert f"will hold sequences: 7; left out: {'; '.join(lines)}" in said.err
+    assert f"bytes: sequences: 7; left out: {'; '.join(lines)}" in said.out
+    with zipfile.ZipFile(tmp_path / "out.zip") as package:
+        described = json.load(package.open("datapackage.json"))["description"]
+        assert "; ".join(lines) in described
+        assert len(rows_of(package, "media")) == 6 and events_of(package)["confirmed"] == ("animal", "Panthera uncia")
 
 
 def test_without_deployments_there_is_no_package(stored):

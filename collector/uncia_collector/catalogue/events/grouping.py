@@ -26,7 +26,7 @@ class Shown:
     ended_at: datetime
     label: str
     sighting: bool
-    imported: bool
+    event: str = ""  # as an imported survey names it
 
 
 def shown(row: Any) -> Shown:
@@ -34,7 +34,7 @@ def shown(row: Any) -> Shown:
     renamed = row.standing == "relabelled" and row.called in (row.probabilities or ())
     sighting = row.standing in {"open", "confirmed"} or renamed
     label = row.called if sighting or row.standing == "relabelled" else ""
-    return Shown(row.id, row.started_at, row.ended_at, label, sighting, bool(row.origin))
+    return Shown(row.id, row.started_at, row.ended_at, label, sighting, row.event if row.origin else "")
 
 
 @dataclass
@@ -52,15 +52,14 @@ class Event:
 def events_of(rows: Iterable[Shown], interval: timedelta) -> list[Event]:
     """The events of one trap's sequences, which come in the order of their starts."""
     found: list[Event] = []
-    newest: dict[tuple[str, bool], Event] = {}
+    newest: dict[tuple[str, bool, str], Event] = {}
     for row in rows:
         end = min(max(row.started_at, row.ended_at), row.started_at + interval)  # a wrong clock must not join months
-        event = newest.get((row.label, row.sighting))
-        if event is not None and not row.imported and row.started_at - event.ended_at < interval:
+        event = newest.get((row.label, row.sighting, row.event))
+        if event is not None and (row.event or row.started_at - event.ended_at < interval):
             event.ended_at = max(event.ended_at, end)
             event.sequences += 1
             continue
         found.append(Event(row.label, row.sighting, row.id, row.started_at, end))
-        if not row.imported:  # #4
-            newest[row.label, row.sighting] = found[-1]
+        newest[row.label, row.sighting, row.event] = found[-1]  # #4
     return found

@@ -98,7 +98,7 @@ def _whole_events(connection: Connection, trap: str, span: Span) -> Span:
 
 
 def _shown(connection: Connection, trap: str, since: datetime, until: datetime) -> Iterator[Shown]:
-    names = ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin")
+    names = ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event")
     there = sequences.c.trap == trap, sequences.c.started_at.between(since, until)
     query = select(*(sequences.c[name] for name in names)).where(*there)
     return map(shown, connection.execute(query.order_by(sequences.c.started_at, sequences.c.id)))

@@ -1,0 +1,131 @@
+"""Rows of Camtrap DP's media and observations from a sequence of a trap.
+
+Decides how our words become the standard's:
+#1 What people believe is at event level: one row for each observation that stands, and none besides. #1a Only the
+checklist gives type and scientific name; a word that it does not know is `unknown` with the word as a comment, as is
+"not what the model says".
+#2 What the machine says is at media level: `animal` with its probability where the frame reached the threshold, else
+`unknown`, because other animals were not looked for. A frame that was not scored is `unclassified`.
+#3 Every row is tagged `sequence:CATALOGUE/ID`, the machine's also with the sequence's score and verdict, so that an
+event of several sequences comes back as several. Start and end of a person's row are the event's (`catalogue.events`).
+#4 A test sighting is the setting up of the camera, and until a person says otherwise `unclassified`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from uncia_collector.catalogue.regions import region_of
+from uncia_collector.exports.sequences import ExportedSequence, media_id
+from uncia_collector.observations.checklist import Checklist
+from uncia_contract.archive.camtrap_tables import Row, box, machine_answer
+
+CERTAIN = {"certain": 1.0, "probable": 0.8, "possible": 0.5}  # the standard wants a number, if only an approximate one
+
+
+@dataclass(frozen=True)
+class CamtrapRows:
+    """The rows of one catalogue's sequences; `catalogue` is its mark in tags."""
+
+    checklist: Checklist
+    catalogue: str = ""
+
+    def media(self, item: ExportedSequence) -> Iterator[Row]:
+        """One for each frame."""
+        for frame in item.frames:
+            yield {
+                "mediaID": media_id(frame), "deploymentID": deployment_id(item), "captureMethod": "activityDetection",
+                "timestamp": utc(item.taken_at(frame)), "filePath": frame.path, "filePublic": "false",
+                "fileName": frame.name, "fileMediatype": "image/jpeg",
+                "favorite": str(item.row.review == "confirmed").lower(),
+            }  # fmt: skip
+
+    def observations(self, item: ExportedSequence) -> Iterator[Row]:
+        """#1, #2."""
+        group: Row = {"eventStart": utc(item.group.started_at), "eventEnd": utc(item.group.ended_at)}
+        yield from self.of_people(item, {"eventID": item.event_id} | group)
+        for frame in item.frames:
+            yield self._of_frame(item, frame)
+
+    def of_people(self, item: ExportedSequence, event: Row) -> Iterator[Row]:
+        """One for each observation that stands (#1); of an imported sequence, that was made here."""
+        row = item.row
+        for said in item.observations if item.event is None else item.said_here:
+            yield {
+                "observationID": said.observation or f"{row.trap}:{row.id}:human:{said.key}",
+                "deploymentID": deployment_id(item),
+                "eventStart": utc(row.started_at), "eventEnd": utc(max(row.started_at, row.ended_at)),
+                "observationLevel": "event", "count": said.count, "lifeStage": said.life_stage, "sex": said.sex,
+                "classificationMethod": "human", "classifiedBy": said.reviewer,
+                "classificationTimestamp": utc(said.at), "classificationProbability": CERTAIN.get(said.certainty),
+                "observationComments": said.note,
+            } | event | self._taxon(item, said)  # fmt: skip
+
+    def _taxon(self, item: ExportedSequence, said: Any) -> Row:
+        """What an observation says that it is (#1a)."""
+        label = {"confirmed": item.row.label, "rejected": f"not_{item.row.label}"}.get(said.verdict, said.taxon)
+        tags = [f"label:{label}", self._sequence(item), f"certainty:{said.certainty}" if said.certainty else ""]
+        known = self.checklist.find(said.taxon)
+        named = "" if item.event is None else item.event.scientific_names().get(str(said.taxon), "")
+        if known is None and not named:
+            word = f"not {item.row.label}" if said.taxon is None else str(said.said or said.taxon)
+            comment = f"{word}: {said.note}" if said.note else word
+            return {"observationType": "unknown", "observationComments": comment, "observationTags": _joined(tags)}
+        kind, name = ("animal", named) if known is None else (known.kind, known.scientific_name)
+        return {"observationType": kind, "scientificName": name, "observationTags": _joined(tags)}
+
+    def _of_frame(self, item: ExportedSequence, frame: Any) -> Row:
+        """#2."""
+        row, moment = item.row, utc(item.taken_at(frame))
+        known: Row = {
+            "observationID": f"{media_id(frame)}:machine", "deploymentID": deployment_id(item),
+            "mediaID": media_id(frame), "eventID": item.event_id, "eventStart": moment, "eventEnd": moment,
+            "observationLevel": "media",
+        }  # fmt: skip
+        if frame.score is None or row.test:  # #4
+            setup = {"cameraSetupType": "setup"} if row.test else {}
+            return known | setup | {"observationType": "unclassified", "observationTags": self._sequence(item)}
+        positive = frame.score >= row.threshold
+        answer = machine_answer(row.label, positive, frame.score, row.probabilities)
+        verdict = "positive" if row.positive else "negative"
+        tags = [
+            str(answer["observationTags"]),
+            self._sequence(item),
+            f"score:{row.confidence:.6f}",
+            f"verdict:{verdict}",
+        ]
+        answer["observationTags"] = _joined(tags)
+        if positive:
+            taxon = self.checklist.find(row.label)
+            answer |= {"scientificName": taxon.scientific_name if taxon else ""} | _box(frame)
+        else:
+            answer["observationType"] = "unknown"
+        return known | answer | {
+            "classificationMethod": "machine", "classifiedBy": f"{row.bundle} {row.bundle_version}",
+            "classificationTimestamp": utc(row.received_at),
+        }  # fmt: skip
+
+    def _sequence(self, item: ExportedSequence) -> str:
+        """#3; an imported sequence keeps the tag that it came with."""
+        known = f"{self.catalogue}/{item.row.id}" if item.event is None else item.event.sequence
+        return _joined([f"sequence:{known}" if known else "", "test" if item.row.test else ""])
+
+
+def _joined(tags: list[str]) -> str:
+    return "|".join(filter(None, tags))
+
+
+def utc(moment: datetime) -> str:
+    """As the standard writes times."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def deployment_id(item: ExportedSequence) -> str:
+    """The id of its place."""
+    return "" if item.place is None else item.place.id
+
+
+def _box(frame: Any) -> Row:
+    region = region_of(frame.region)
+    return {} if region is None else box(region.left, region.top, region.width, region.height)

@@ -1,0 +1,84 @@
+"""What a Camtrap DP package leaves out: told before it is written and after.
+
+Decides: left out are #1 sequences outside every deployment (the standard wants to know where); #2 sequences of which
+neither a picture is here nor anybody's word; #3 pictures that are not here, or whose file is missing on the disk.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
+
+OUTSIDE = "sequences outside every deployment"
+SILENT = "sequences without a picture here and without an answer"
+NOT_HERE = "pictures that have not arrived, or are no JPEG"
+MISSING = "pictures whose file is missing on the disk"
+UNREADABLE = "pictures that cannot be read"
+_MOST_TRAPS = 12  # named in one line
+
+
+@dataclass
+class LeftOut:
+    """`kept` sequences; `counts` of what is left out by reason, and then by trap."""
+
+    kept: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences are left out."""
+        return sum(self.counts.get(reason, Counter[str]()).total() for reason in (OUTSIDE, SILENT))
+
+    def add(self, reason: str, trap: str, count: int = 1) -> None:
+        """So many more."""
+        if count:
+            self.counts.setdefault(reason, Counter())[trap] += count
+
+    def lines(self) -> list[str]:
+        """One for each reason, such as `pictures whose file is missing on the disk: 12 (ridge-01 10, ridge-02 2)`."""
+        return [f"{reason}: {by_trap.total()} ({_by_trap(by_trap)})" for reason, by_trap in sorted(self.counts.items())]
+
+    @property
+    def summary(self) -> str:
+        """All in one line."""
+        return f"sequences: {self.kept}; left out: {'; '.join(self.lines()) or 'nothing'}"
+
+
+def selected(item: ExportedSequence, root: Path | None, left: LeftOut) -> ExportedSequence | None:
+    """The sequence as far as the package takes it, None where it does not; `left` counts.
+
+    Args:
+        item: the sequence.
+        root: the data folder, to look for the pictures' files; None does not look.
+        left: what is counted on the way.
+    """
+    trap = item.row.trap
+    if item.place is None:  # #1
+        left.add(OUTSIDE, trap)
+        return None
+    here = [frame for frame in item.frames if root is None or (root / frame.path).is_file()]
+    if item.event is None:
+        left.add(MISSING, trap, len(item.frames) - len(here))  # #3
+        left.add(NOT_HERE, trap, item.row.frames - len(item.frames))
+        if not here and not item.observations:  # #2
+            left.add(SILENT, trap)
+            return None
+    left.kept += 1
+    return item if item.event is not None else replace(item, frames=here)
+
+
+def what_is_left_out(connection: Connection, root: Path | None) -> LeftOut:
+    """What a package that is written now would leave out."""
+    left = LeftOut()
+    for item in exported_sequences(connection):
+        selected(item, root, left)
+    return left
+
+
+def _by_trap(counts: Counter[str]) -> str:
+    named = [f"{trap} {count}" for trap, count in counts.most_common(_MOST_TRAPS)]
+    more = len(counts) - len(named)
+    return ", ".join(named) + (f" and {more} more traps" if more else "")

@@ -1,0 +1,59 @@
+"""What people of a package said, as observations of the catalogue.
+
+Decides: #1 all that a package says of a sequence is one answer; #2 of a sequence that this catalogue exported itself,
+the words that are not its own are taken in, each once; #3 by the tag `sequence:CATALOGUE/ID` a sequence is known
+wherever it went; without one (packages of release 0.1) by the id of its first picture.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from uncia_collector.catalogue.review import Key, apply_standing, meant, next_answer
+from uncia_collector.catalogue.schema import observations, sequences
+from uncia_collector.imports.event import HumanClassification, ImportedEvent
+
+
+def take_words(connection: Connection, key: Key, event: ImportedEvent) -> None:
+    """Store what people said of an imported sequence, as one answer (#1)."""
+    _store(connection, key, event.people(), event.label)
+    apply_standing(connection, key)
+
+
+def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent) -> int:
+    """Store what people elsewhere said of a sequence of our own; how many observations were new (#2)."""
+    o = observations.c
+    known = {*connection.execute(select(o.observation).where(o.trap == key[0], o.sequence == key[1])).scalars()}
+    own = f"{key[0]}:{key[1]}:human:"
+    people = [one for one in event.people() if own not in one.observation and one.observation not in known]
+    label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
+    _store(connection, key, people, connection.execute(label).scalar_one())
+    apply_standing(connection, key)
+    return len(people)
+
+
+def own_key(event: ImportedEvent, catalogue: str) -> Key | None:
+    """Which sequence of this catalogue's traps an event may be (#3); None where it is none."""
+    mark, _, sequence = event.sequence.partition("/")
+    ids = [row["mediaID"] for row in event.media] + [row["observationID"] for row in event.observations]
+    if not mark:
+        trap, _, rest = ids[0].partition(":") if event.media else ("", "", "")
+        return trap, rest.rpartition(":")[0]
+    if not catalogue.startswith(mark):
+        return None
+    traps = [before.rpartition(":")[2] for known in ids if (before := known.partition(f":{sequence}:")[0]) != known]
+    return (traps[0], sequence) if traps else None
+
+
+def _store(connection: Connection, key: Key, people: list[HumanClassification], model: str) -> None:
+    if people:
+        known = {"trap": key[0], "sequence": key[1], "answer": next_answer(connection, key), "undone": False}
+        connection.execute(insert(observations), [known | _columns(person, model) for person in people])
+
+
+def _columns(person: HumanClassification, model: str) -> dict[str, Any]:
+    taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, survey=True)
+    return person.told | {
+        "reviewer": person.person, "at": person.at, "verdict": verdict, "taxon": taxon, "said": person.label,
+        "observation": person.observation,
+    }  # fmt: skip

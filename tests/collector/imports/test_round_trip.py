@@ -1,0 +1,198 @@
+"""What one station exports is what others take in: sequences, verdicts and all that was said, of two stations, too."""
+
+import io
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+from sqlalchemy import select
+
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.review import give_answer, observations_of, review, undo
+from uncia_collector.catalogue.schema import sequences, surveys
+from uncia_collector.exports.camtrap_dp import write_camtrap_dp
+from uncia_collector.imports.package import CamtrapPackage
+from uncia_collector.imports.survey import SurveyImport
+from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.ingest.store import Store
+from uncia_collector.ingest.wire_messages import RawMessage, parse_message
+from uncia_collector.observations.answer import Observation
+from uncia_collector.observations.standing import standing
+from uncia_collector.settings import sqlite_url
+from uncia_contract.messages.records import encode
+from uncia_contract.messages.topics import Topics
+
+NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
+PLACES = (
+    "deploymentID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\nd1,36.9,73.0,2026-01-01T00:00:00Z,,ridge\n"
+)
+VISIT = {
+    "1": [Observation("Snow leopard", 2, "female", "adult", "certain", "with a cub"), Observation("ibex", 5)],
+    "2": None,  # nobody has answered
+    "3": [Observation("fox")],
+    "4": [Observation()],  # not what the model says
+    "5": [Observation("Yeti")],
+}  # fmt: skip
+
+
+class Station:
+    """A catalogue and its folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = Database(sqlite_url(root))
+        self.database.migrate()
+        self.folder = FrameFolder(root)
+
+    def receive(self, sent, event: str) -> None:
+        """A sequence as a trap sends it, of an event of several."""
+        frames = (*sent.record.frames[:-1], structs.replace(sent.record.frames[-1], score=None, region=None))
+        record = structs.replace(sent.record, event=event, frames=frames, frames_scored=len(frames) - 1)
+        messages = [RawMessage(Topics(sent.trap).record(sent.id), encode(record)), *sent.messages()[1:]]
+        Store(self.database, self.folder).commit([parse_message(message) for message in messages], NOW)
+
+    def export(self) -> Path:
+        """Its package, with the pictures."""
+        stream = io.BytesIO()
+        with self.database.reading() as connection:
+            write_camtrap_dp(connection, stream, "Base station", NOW, pictures=True, root=self.root)
+        (self.root / "out.zip").write_bytes(stream.getvalue())
+        return self.root / "out.zip"
+
+    def take(self, package: Path):
+        """What an import counts."""
+        with CamtrapPackage(package) as read:
+            return SurveyImport(read, self.database, self.folder, NOW).run()
+
+    def told(self) -> list[tuple]:
+        """Each sequence, whosever it is: event, times, the model's word, state, and what stands of it."""
+        with self.database.reading() as connection:
+            rows = connection.execute(select(sequences).order_by(sequences.c.started_at, sequences.c.id)).all()
+            said = observations_of(connection, [(row.trap, row.id) for row in rows])
+        return [
+            (row.trap, row.event.rpartition(":")[2], row.started_at, row.ended_at, row.frames, row.label, row.positive,
+             round(row.confidence, 6), row.review, row.review_label,
+             [(one.reviewer, one.taxon, one.count, one.sex, one.life_stage, one.certainty)
+              for one in standing(said.get((row.trap, row.id), ()))])
+            for row in rows
+        ]  # fmt: skip
+
+    def notes(self) -> set[str]:
+        """All notes that stand."""
+        with self.database.reading() as connection:
+            keys = [tuple(row) for row in connection.execute(select(sequences.c.trap, sequences.c.id))]
+            return {row.note for rows in observations_of(connection, keys).values() for row in rows} - {""}
+
+
+@pytest.fixture
+def make_station(tmp_path, make_sequence, make_jpeg):
+    """A station where an animal stayed for five sequences of one event, the last frame of each not scored."""
+
+    def make(name: str, visit=VISIT, first: int = 0) -> Station:
+        (tmp_path / name).mkdir()
+        station = Station(tmp_path / name)
+        (station.root / "places.csv").write_text(PLACES)
+        read_deployments(station.root / "places.csv", station.database)
+        for n, (known, said) in enumerate(visit.items()):
+            started, pictures = (
+                NOW - timedelta(hours=5) + timedelta(seconds=10 * n),
+                [make_jpeg(first + n), make_jpeg(first + 90 + n)],
+            )
+            score = 0.9 if n % 2 == 0 else 0.55
+            station.receive(make_sequence(id=known, started_at=started, score=score, pictures=pictures), "visit")
+            if said is not None:
+                give_answer(station.database, ("ridge", known), said, f"anara of {name}", NOW, verdict="rejected")
+        return station
+
+    return make
+
+
+@pytest.fixture
+def make_empty(tmp_path):
+    """A station without anything."""
+
+    def make(name: str) -> Station:
+        (tmp_path / name).mkdir()
+        return Station(tmp_path / name)
+
+    return make
+
+
+def test_an_event_of_several_sequences_comes_back_as_several(make_station, make_empty):
+    """Each with its pictures, times, score, verdict and all that was said of it."""
+    field, office = make_station("field"), make_empty("office")
+    counts = office.take(field.export())
+
+    assert (counts.sequences, counts.media_stored, counts.observations) == (5, 10, 15)
+    assert office.told() == field.told() and len(office.told()) == 5
+    assert office.notes() >= field.notes()
+
+
+def test_what_went_through_a_second_catalogue_is_the_same(make_station, make_empty):
+    """Out of the office again, into a third."""
+    field, office, third = make_station("field"), make_empty("office"), make_empty("third")
+    office.take(field.export())
+    third.take(office.export())
+    assert third.told() == field.told()
+
+
+def test_two_stations_that_number_alike_are_merged_without_loss(make_station, make_empty):
+    """The same trap, ids, times and title: ten sequences, each with its own people's words; twice is once."""
+    other = {
+        "1": [Observation("wolf", 3)],
+        "2": [Observation("Snow leopard")],
+        "3": None,
+        "4": [Observation("car")],
+        "5": [Observation("nothing")],
+    }
+    north, south, office = make_station("north"), make_station("south", other, 40), make_empty("office")
+    for package in (north.export(), south.export(), north.export()):
+        office.take(package)
+
+    assert sorted(map(str, office.told())) == sorted(map(str, [*north.told(), *south.told()]))
+    with office.database.reading() as connection:
+        assert len(connection.execute(select(surveys.c.name)).all()) == 2
+    assert north.take(south.export()).sequences == 5 and len(north.told()) == 10
+
+
+def test_what_the_office_says_of_ours_comes_home(make_station, make_empty):
+    """Nothing is taken in twice; its word stands where nobody here has spoken, and is kept beside ours elsewhere."""
+    field, office = make_station("field"), make_empty("office")
+    office.take(field.export())
+    with office.database.reading() as connection:
+        keys = [
+            tuple(row)
+            for row in connection.execute(select(sequences.c.trap, sequences.c.id).order_by(sequences.c.started_at))
+        ]
+    for key in keys[1:3]:
+        review(office.database, key, "relabelled", "bek of the office", NOW, "wolf")
+    back = office.export()
+    counts = field.take(back)
+    assert (counts.ours, counts.sequences, counts.answers) == (5, 0, 2)
+    assert field.take(back).answers == 0
+
+    stands = [row[8:10] for row in field.told()]
+    assert stands[1:3] == [("relabelled", "wolf"), ("relabelled", "fox")]
+    undo(field.database, "anara of field")
+    undo(field.database, "anara of field")
+    undo(field.database, "anara of field")
+    assert field.told()[2][8:10] == ("relabelled", "wolf")
+
+
+def test_a_filter_on_event_level_animals_holds_after_a_merge(make_station, make_empty):
+    """Nobody's row is written twice, the machine's never at event level; who spoke last here stands alone."""
+    field, office = make_station("field"), make_empty("office")
+    office.take(field.export())
+    with office.database.reading() as connection:
+        key = tuple(
+            connection.execute(select(sequences.c.trap, sequences.c.id).order_by(sequences.c.started_at)).first()
+        )
+    review(office.database, key, "relabelled", "bek", NOW, "manul")
+    with zipfile.ZipFile(office.export()) as package:
+        lines = package.read("observations.csv").decode().splitlines()
+    animals = [line for line in lines if ",event,animal," in line]
+    assert sorted(line.split(",")[9] for line in animals) == ["Otocolobus manul", "Vulpes vulpes"]
+    assert not [line for line in lines if ",event," in line and ",machine," in line]
