@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0012"
+down_revision = "0014"
 
 _MOVE = """
 INSERT INTO observations (key, trap, sequence, answer, reviewer, at, verdict, taxon, said, sex, life_stage, certainty,
