@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table, select, text
+from sqlalchemy import MetaData, Table, select, text, true
 from sqlalchemy.dialects import sqlite
 
 from uncia_collector.catalogue import gallery, migrations
@@ -77,7 +77,10 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
                 was = {"said" if name == "label" else name: value for name, value in row.items()} | {"at": kept.at}
                 assert kept._asdict() | was == kept._asdict() and kept.answer == was["key"]
                 continue
-            [kept] = connection.execute(select(*(table.c[name] for name in row))).all()
+            ours = (
+                table.c.name == row["name"] if table.name == "facts" else true()
+            )  # a new catalogue has facts of its own
+            [kept] = connection.execute(select(*(table.c[name] for name in row)).where(ours)).all()
             assert kept._asdict() == row, table.name
         page = gallery.page(connection, Filters(state="open", min_score=0.7, label="snow_leopard"), UTC)
         assert [found.id for found in page.rows] == ["x"]

@@ -113,10 +113,12 @@ def test_every_walk_follows_its_index_in_the_order_of_time(on_sqlite, filters, i
 def test_bands_of_python_and_sql_agree(on_sqlite, score):
     """The band that the database works out is the one that the filters ask for."""
     columns = {column.name: "x" for column in sequences.c if not column.computed and not column.nullable}
-    numbers = dict.fromkeys(("frames", "frames_stored", "frames_scored", "best_frame", "bundle_version"), 1)
+    numbers = dict.fromkeys(
+        ("frames", "frames_stored", "frames_scored", "best_frame", "bundle_version", "clock_shift_s"), 1
+    )
     flags = dict.fromkeys(("upper_bound", "positive", "audit", "test", "historical", "clock_synchronised"), True)
     times = dict.fromkeys(("started_at", "ended_at", "received_at"), NIGHT)
-    row = columns | numbers | flags | times | {"confidence": score, "threshold": 0.5, "record": b""}
+    row = columns | numbers | flags | times | {"confidence": score, "threshold": 0.5, "record": b"", "clock_shift_s": 0}
     with on_sqlite.database.writing() as connection:
         connection.execute(insert(sequences), [row])
         assert connection.execute(select(sequences.c.score_band)).scalar_one() == band_of(score)
