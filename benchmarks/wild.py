@@ -83,7 +83,7 @@ def positives(outcomes: Iterable[Outcome]) -> str:
 
 
 def parts(results: Results) -> str:
-    """What is found by light, by length and by station."""
+    """What is found by light, by length and by station; false alarms by what is shown."""
     leopards = [(burst, one) for burst, one in results if burst.kind == "leopard"]
     ways: dict[str, Callable[[Burst], str]] = {
         "light": lambda burst: burst.light + (", one or two" if burst.few else ", three and more"),
@@ -95,6 +95,11 @@ def parts(results: Results) -> str:
         groups = sorted({group_of(burst) for burst, _ in leopards})
         counts = [f"{g} {positives(one for burst, one in leopards if group_of(burst) == g)}" for g in groups]
         told.append(f"  by {way}: " + "; ".join(counts))
+    others = [(burst, one) for burst, one in results if burst.kind != "leopard"]
+    for kind in ALARMS:
+        animals = sorted({burst.animal for burst, _ in others if burst.kind == kind})
+        counts = [f"{a} {positives(o for b, o in others if (b.kind, b.animal) == (kind, a))}" for a in animals]
+        told.append(f"  false alarms, {kind}: " + "; ".join(counts))
     return "\n".join(told)
 
 

@@ -35,14 +35,16 @@ FIVE_CROPS = tuple(Region(x, y, 0.5, 0.5) for x, y in ((0.25, 0.25), (0.0, 0.0),
 class Burst:
     """One trigger of a camera.
 
-    `light` is what a person called it (day, ir, flash), `seen_as` what the trap calls it. `archive` is the view that
-    the neighbours in time give (decision 0011), `live` the trap's rolling background before this burst; None where
-    unknown. `base` is the part of the pictures that counts as the frame.
+    `animal` is what it shows, of a single cat with where the picture is from. `light` is what a person called it (day,
+    ir, flash), `seen_as` what the trap calls it. `archive` is the view that the neighbours in time give (decision
+    0011), `live` the trap's rolling background before this burst; None where unknown. `base` is the part of the
+    pictures that counts as the frame.
     """
 
     name: str
     kind: str
     station: str
+    animal: str
     light: str
     files: tuple[str, ...]
     greys: tuple[np.ndarray, ...]
@@ -134,14 +136,14 @@ def wild_bursts(data: Path, scores: Scores, cache: Path, flash_apart: bool = Fal
     """All bursts of tune.csv; single cats also as five crops each (kind `crop`), pictures of the others
     also one by one (`alone`). `flash_apart` gives pictures by white flash a background of their own."""
     small = _thumbnails(data, scores, cache)
-    lights = _lights(data)
+    lights, animals = _column(data / "boxes.csv", "light"), _column(data / "tune.csv", "species")
     stations: dict[tuple[str, str], list[list[LabelledPicture]]] = defaultdict(list)
     for pictures in sequences(read_labels(data / "tune.csv")):
         stations[pictures[0].source, pictures[0].location].append(pictures)
     found: list[Burst] = []
     for station in stations.values():
         ordered = sorted(station, key=lambda one: (not one[0].datetime, one[0].datetime))
-        found += _with_backgrounds([_burst(pictures, small, lights, flash_apart) for pictures in ordered])
+        found += _with_backgrounds([_burst(pictures, small, lights, animals, flash_apart) for pictures in ordered])
     runs = [burst for burst in found if burst.kind == "other"]
     alone = [one for run in runs for one in _with_backgrounds(_pictures_alone(run, small))]
     crops = [
@@ -166,15 +168,16 @@ def _thumbnails(data: Path, scores: Scores, cache: Path) -> dict[str, tuple[np.n
         return {name.split(" ", 1)[1]: (arrays[name], name.split(" ", 1)[0]) for name in arrays.files}
 
 
-def _lights(data: Path) -> dict[str, str]:
-    with (data / "boxes.csv").open(newline="") as rows:
-        return {row["file"]: row["light"] for row in csv.DictReader(rows)}
+def _column(table: Path, name: str) -> dict[str, str]:
+    with table.open(newline="") as rows:
+        return {row["file"]: row[name] for row in csv.DictReader(rows)}
 
 
 def _burst(
     pictures: Sequence[LabelledPicture],
     small: dict[str, tuple[np.ndarray, str]],
     lights: dict[str, str],
+    animals: dict[str, str],
     flash_apart: bool,
 ) -> Burst:
     first = pictures[0]
@@ -188,6 +191,7 @@ def _burst(
         first.sequence or first.file,
         kind,
         first.location,
+        first.location if kind == "cat" else animals[first.file],
         light,
         files,
         tuple(small[file][0] for file in files),

@@ -1,4 +1,4 @@
-"""Fills the figures of models/snow-leopard-starter-1.md from the run and a replay: `model_card.py RUN_JSON
+"""Fills the figures of models/snow-leopard-starter-2.md from the run and a replay: `model_card.py RUN_JSON
 REPLAY_JSON`.
 
 Prints the parts that change with a new training, for a person to paste and to read.

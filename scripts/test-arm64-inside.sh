@@ -2,7 +2,7 @@
 # What scripts/test-arm64.sh runs in the emulated userland: the starter's probes, then the tests of the named folders and
 # files, every other file in a process of its own: emulation takes a core for each.
 set -e
-python3.11 scripts/check_probes.py models/snow-leopard-starter-1.uncia
+python3.11 scripts/check_probes.py models/snow-leopard-starter-2.uncia
 running="" failed=0
 for half in 1 2; do
     log=/tmp/half-$half.log

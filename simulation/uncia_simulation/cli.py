@@ -25,10 +25,10 @@ from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter-1.uncia"
+DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter-2.uncia"
 EXAMPLES = """examples:
   uncia-simulate                                          rendered bursts, demonstration bundle
-  uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-1.uncia --json out.json
+  uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-2.uncia --json out.json
                                                           your own: every folder of pictures in DIR is a burst; what
                                                           lies below DCIM is a card, cut by its times
   uncia-simulate render --out DIR                         only render the bursts, to look at them
@@ -99,7 +99,7 @@ def _simulate(arguments: argparse.Namespace) -> int:
         console.print(
             "These were rendered scenes and a demonstration bundle trained on such. "
             "Real bursts, with the starter bundle:\n"
-            "  .venv/bin/uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-1.uncia",
+            "  .venv/bin/uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-2.uncia",
             highlight=False,
             soft_wrap=True,
         )

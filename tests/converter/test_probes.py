@@ -16,7 +16,7 @@ from uncia_contract.model.probes import probes_from_bytes
 from uncia_converter.probe_images import FIELDS, MOST_TRIES, Image8, search_probe_images
 from uncia_converter.probes import TwoKernelModel
 
-STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-2.uncia"
 SIZE = (40, 32)
 
 

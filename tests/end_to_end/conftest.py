@@ -12,7 +12,7 @@ from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.model.bundle import read_bundle, write_bundle
 
 MODELS = Path(__file__).parents[2] / "models"
-STARTER = MODELS / "snow-leopard-starter-1.uncia"
+STARTER = MODELS / "snow-leopard-starter-2.uncia"
 
 
 def jpeg(seed: int, size: tuple[int, int] = (320, 240)) -> bytes:

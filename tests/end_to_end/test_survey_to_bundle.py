@@ -17,7 +17,7 @@ from uncia_converter.cli import main as convert
 from uncia_simulation import scenes
 from uncia_training.cli.main import main as train
 
-STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[2] / "models" / "snow-leopard-starter-2.uncia"
 VISITS = ("ibex", "fox", "ibex", None)  # of each place, a day apart
 PLACES, HELD_OUT = 5, 2
 

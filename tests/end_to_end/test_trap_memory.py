@@ -43,7 +43,7 @@ def thirty_frames(tmp_path: Path) -> Path:
     for number in range(30):
         (burst / f"{number:02d}.jpg").write_bytes(walking[number % 3])
     shutil.copytree(burst, tmp_path / "in" / "next burst")
-    bundle = MODELS / "snow-leopard-starter-1.uncia"
+    bundle = MODELS / "snow-leopard-starter-2.uncia"
     (tmp_path / "trap.toml").write_text(
         f'trap = "ridge-1"\nbundle = "{bundle}"\n[camera]\nfolder = "in"\n[broker]\nport = 1\n'
     )

@@ -85,7 +85,7 @@ def station(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Ite
         for section in (2, 3, 5):
             station.do(steps(section))
         (machine.shared / "eager.uncia").write_bytes(eager_bundle.read_bytes())
-        station.do("cp /srv/eager.uncia /etc/uncia/snow-leopard-starter-1.uncia\nsystemctl restart uncia-trap")
+        station.do("cp /srv/eager.uncia /etc/uncia/snow-leopard-starter-2.uncia\nsystemctl restart uncia-trap")
         yield station
     finally:
         machine.close()

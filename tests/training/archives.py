@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-STARTER = ROOT / "models" / "snow-leopard-starter-1.uncia"
+STARTER = ROOT / "models" / "snow-leopard-starter-2.uncia"
 
 
 def picture(path: Path, minute: int, second: int, seed: int = 0) -> None:

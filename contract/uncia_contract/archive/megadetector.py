@@ -37,7 +37,7 @@ def megadetector_results(
 
     Args:
         pictures: in the order in which they shall be listed.
-        detector: names the bundle, such as `snow-leopard-starter-1`.
+        detector: names the bundle, such as `snow-leopard-starter-2`.
         completed_at: when the scoring was done.
         threshold: what the bundle recommends, in [0, 1].
         summed: of these pictures (#3).

@@ -17,7 +17,7 @@ from uncia_contract.model.bundle import Bundle, bundle_from_bytes, read_bundle, 
 from uncia_contract.model.manifest import HEAD, MODEL, PROBES
 from uncia_contract.npz import write_arrays
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 def rezipped(data: bytes, change: Callable[[str, bytes], bytes | None], compression: int = zipfile.ZIP_STORED) -> bytes:

@@ -22,7 +22,7 @@ from uncia_contract.model.probes import probes_from_bytes, probes_to_bytes
 from uncia_contract.model.tflite_check import check_model
 
 MODELS = Path(__file__).parents[1] / "models"
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from uncia_contract.model.probes import Probes, difference, probes_from_bytes, p
 from uncia_contract.npz import write_arrays
 
 MODELS = Path(__file__).parents[3] / "models"
-BUNDLES = [MODELS / "snow-leopard-starter-1.uncia", MODELS / "rendered-demo-1.uncia"]
+BUNDLES = [MODELS / "snow-leopard-starter-2.uncia", MODELS / "rendered-demo-1.uncia"]
 
 
 @pytest.fixture(scope="module", params=BUNDLES, ids=["starter", "demo"])

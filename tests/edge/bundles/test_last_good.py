@@ -24,7 +24,7 @@ from uncia_edge.cli.main import main
 from uncia_edge.scoring.delegate import ChosenClassifier, choose
 
 CONTRACT_MODELS = Path(__file__).parents[2] / "contract" / "models"
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 CONFIGURATION = """
@@ -138,7 +138,7 @@ def test_the_log_names_bundle_runtime_and_delegate(tmp_path: Path, caplog: pytes
     with caplog.at_level(logging.INFO):
         assert main(["run", "--config", str(tmp_path / "trap.toml")]) == 0
     info = Classifier(read_bundle(STARTER), threads=0).info
-    assert f"bundle snow-leopard-starter version 1 on {info}, probes reproduced" in caplog.text
+    assert f"bundle snow-leopard-starter version 2 on {info}, probes reproduced" in caplog.text
     assert f"{info.name} {info.version} (XNNPACK)" in str(info)
 
 

@@ -25,7 +25,7 @@ from uncia_contract.pictures.region import Region
 from uncia_edge.cli import card
 from uncia_edge.cli.main import main
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 @pytest.fixture

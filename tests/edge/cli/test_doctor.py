@@ -28,7 +28,7 @@ from uncia_edge.cli.trap_checks import Line, clock_line, disk_lines
 from uncia_edge.clock import Reading
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 

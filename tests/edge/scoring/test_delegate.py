@@ -19,7 +19,7 @@ from uncia_contract.model.probes import probes_from_bytes
 from uncia_edge.scoring import delegate
 from uncia_edge.scoring.delegate import accelerated_model, choose, probe_in_child
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 # What a delegate's library exports; `create` is what the stub does when it is loaded.
 STUB = """
 #include <stdlib.h>

@@ -20,7 +20,7 @@ from uncia_training.archive.bundle_pair import compare_bundles
 from uncia_training.archive.evaluate import SequenceScore
 from uncia_training.cli.main import main
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 def survey(split: str = "") -> list[LabelledPicture]:

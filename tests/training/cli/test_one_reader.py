@@ -22,7 +22,7 @@ from uncia_training.cli.main import main
 from uncia_training.features.backbone_folder import BackboneDescription
 from uncia_training.features.data_pass import pass_over
 
-STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-1.uncia"
+STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 AGAINST = "evaluate --against"
 COMMANDS = ("fit", "compare", "evaluate", AGAINST, "features")
 
