@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.catalogue.review import apply_checklist
+from uncia_collector.effort.hours import hour_of, note_listening
 from uncia_collector.ingest import chunks
 from uncia_collector.ingest.budgets import Budgets
 from uncia_collector.ingest.frame_folder import FrameFolder
@@ -20,7 +21,7 @@ from uncia_collector.station.home_assistant import announcement
 if TYPE_CHECKING:
     from uncia_collector.web.server import PageServer
 
-ALERTS_EVERY_S = 20
+CHORES_EVERY_S = 20
 log = logger("station")
 TIDY_EVERY_S = 600
 
@@ -41,7 +42,8 @@ class Collector:
         self.page: PageServer | None = None
         self._stopping = threading.Event()
         self._upkeep = threading.Thread(target=self._tidy_now_and_then, name="uncia-upkeep", daemon=True)
-        self._alert_thread = threading.Thread(target=self._send_alerts, name="uncia-alerts", daemon=True)
+        self._listened: datetime | None = None  # the last hour that was noted
+        self._chores = threading.Thread(target=self._do_chores, name="uncia-chores", daemon=True)
 
     def start(self) -> None:
         """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
@@ -63,8 +65,7 @@ class Collector:
             self.page = _page(self.settings, self.settings.http, self.database, self.ingest)
             self.page.start()
         self.ingest.start()
-        if self.alerts.channels:
-            self._alert_thread.start()
+        self._chores.start()
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
         """Return once the broker has our subscription.
@@ -78,10 +79,9 @@ class Collector:
         """End in order; what is not committed comes again."""
         self._stopping.set()
         self.ingest.stop()
-        if self._alert_thread.is_alive():
-            self._alert_thread.join(20)
-        if self._upkeep.is_alive():
-            self._upkeep.join(20)
+        for thread in (self._chores, self._upkeep):
+            if thread.is_alive():
+                thread.join(20)
         if self.page is not None:
             self.page.stop()
         self.database.close()
@@ -98,12 +98,21 @@ class Collector:
             except Exception as error:  # noqa: BLE001 - a full disk or a locked database: the next time
                 log.error("tidying", error=repr(error)[:300])
 
-    def _send_alerts(self) -> None:
-        while not self._stopping.wait(ALERTS_EVERY_S):
-            try:
-                self.alerts.send_due(datetime.now(UTC))
-            except Exception as error:  # noqa: BLE001 - alerts must never stop the collector
-                log.error("alerts", error=repr(error)[:300])
+    def _do_chores(self) -> None:
+        while not self._stopping.wait(CHORES_EVERY_S):
+            for chore in (self._note_listening, self.alerts.send_due):
+                try:
+                    chore(datetime.now(UTC))
+                except Exception as error:  # noqa: BLE001 - neither may stop the collector, nor the other
+                    log.error("chore failed", chore=chore.__name__.strip("_"), error=repr(error)[:300])
+
+    def _note_listening(self, now: datetime) -> None:
+        """Once an hour: a trap that is not heard while we listen is silent, else its hour is unknown."""
+        hour = hour_of(now)
+        if self.ingest.connected and not self.ingest.trouble and hour != self._listened:
+            with self.database.writing() as connection:
+                note_listening(connection, now)
+            self._listened = hour
 
 
 def _page(settings: CollectorSettings, http: HttpSettings, database: Database, ingest: Ingest) -> "PageServer":

@@ -19,7 +19,7 @@ def modules(folder: Path) -> list[str]:
 
 
 def test_no_folder_holds_more_modules_than_a_reader_keeps_in_mind() -> None:
-    """At most fourteen; migrations are a sequence that only grows, and are not read as a whole."""
+    """At most fourteen; migrations are a sequence that is not read as a whole and never changed, and do not count."""
     read = [folder for folder in FOLDERS if folder.name != "versions"]
     crowded = {str(folder.relative_to(ROOT)): len(modules(folder)) for folder in read}
     assert {name: count for name, count in crowded.items() if count > MOST} == {}

@@ -208,6 +208,17 @@ traps = Table(
     Column("doubled_at", UtcTime),  # when two machines last spoke under this id in turn
 )
 
+health = Table(
+    "health",  # by the hour, of the last two years; `effort.hours` decides
+    metadata,
+    Column("trap", String(32), primary_key=True),  # "" for the station itself
+    Column("hour", UtcTime, primary_key=True),
+    Column("kind", String(8), nullable=False),  # awake, blind, ran, asleep
+    Column("battery_v", Float),
+    Column("temperature_c", Float),
+    Column("outbox_sequences", Integer),
+)
+
 quarantine = Table(
     "quarantine",
     metadata,

@@ -21,12 +21,12 @@ def of_sequences(trap: Any, sequence: Any, keys: Iterable[tuple[str, str]]) -> C
 def upsert(
     connection: Connection,
     table: Table,
-    row: dict[str, Any],
+    row: dict[str, Any] | list[dict[str, Any]],
     key: Sequence[str],
     replaced: Sequence[str] = (),
     added: Sequence[str] = (),
 ) -> Executable:
-    """INSERT ... ON CONFLICT on `key`: `replaced` columns take the new value, `added` ones grow by it."""
+    """INSERT rows, ON CONFLICT on `key`: `replaced` columns take the new value, `added` ones grow by it."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(row)
     changes = {name: statement.excluded[name] for name in replaced}

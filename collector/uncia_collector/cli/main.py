@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from uncia_collector.cli.ask import add_ask
 from uncia_collector.cli.certificates import add_certificates
 from uncia_collector.cli.deployments import add_deployments
+from uncia_collector.cli.effort import add_effort
 from uncia_collector.cli.export import add_export
 from uncia_collector.cli.import_survey import add_import
 from uncia_collector.cli.listing import add_list
@@ -33,6 +34,7 @@ EXAMPLES = """examples:
   uncia-collect certificates revoke /root/certificates ridge-01    a stolen trap: shut out now
   uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
   uncia-collect export camtrap-dp --out survey.zip --config collector.toml
+  uncia-collect effort detections --days 7 --out detections.csv --config collector.toml    also summary, nights, ...
   uncia-collect list --data uncia-data            what is there, as a table
   uncia-collect list --data uncia-data --json     the same for other programs
 """
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     add_deployments(add("deployments", "where the traps stand (Camtrap DP deployments.csv), and their clocks"))
     add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, replace-keys, try"))
     add_certificates(add("certificates", "who may connect to the broker: init, issue, renew, revoke, list"))
+    add_effort(add("effort", "how long traps worked, and detection histories, as CSV"))
     add_import(add("import", "take in a survey of others (Camtrap DP package)"))
     return parser
 

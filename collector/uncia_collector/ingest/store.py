@@ -26,6 +26,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.schema import frames, sequences, tallies
 from uncia_collector.catalogue.sql import of_sequences, upsert
+from uncia_collector.effort.hours import note_worked
 from uncia_collector.ingest import chunks, quarantine, trap_status
 from uncia_collector.ingest.chunks import FrameKey, Key, PartialFrame
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
@@ -235,7 +236,10 @@ class _Batch:
             self.connection.execute(insert(sequences), rows)
             entries = [row for message in self.new_records for row in _frame_rows(message.record)]
             self.connection.execute(insert(frames), entries)
-            correct_new(self.connection, [(message.record.trap, message.record.id) for message in self.new_records])
+            records = [message.record for message in self.new_records]
+            correct_new(self.connection, [(record.trap, record.id) for record in records])
+            right = [(record.trap, record.started_at) for record in records if record.clock.synchronised]
+            note_worked(self.connection, right, self.now)
 
     def _finish_frames(self) -> None:
         """Store each frame that is whole now, keep the chunks of the others."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.catalogue.sql import upsert
+from uncia_collector.effort import hours
 from uncia_collector.ingest.wire_messages import AvailabilityMessage, StateMessage
 from uncia_contract.messages.records import TrapState
 
@@ -50,6 +51,7 @@ def write(connection: Connection, updates: Iterable[TrapUpdate], now: datetime) 
         if row is None:
             first = {"trap": new.trap, "first_seen_at": now, "last_seen_at": now, "gaps_s": ""}
             connection.execute(upsert(connection, traps, first, ["trap"]))
+        _note_health(connection, new, row, now)
         changes = _changes(new, row, now)
         if changes:
             connection.execute(update(traps).where(traps.c.trap == new.trap).values(changes))
@@ -58,6 +60,15 @@ def write(connection: Connection, updates: Iterable[TrapUpdate], now: datetime) 
 def _known(names: list[str]) -> Any:
     columns = (traps.c[name] for name in ("trap", "last_seen_at", "availability", "gaps_s", "sleeps_s", "boots"))
     return select(*columns).where(traps.c.trap.in_(names))
+
+
+def _note_health(connection: Connection, new: TrapUpdate, row: Any, now: datetime) -> None:
+    if not new.alive:
+        return
+    if row is not None and row.availability == "sleeping":
+        hours.note_slept(connection, new.trap, row.last_seen_at, now)
+    state = None if new.state is None or new.state.retained else new.state.state
+    hours.note_heard(connection, new.trap, now, new.availability == "sleeping", state)
 
 
 def _changes(new: TrapUpdate, row: Any, now: datetime) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from uncia_collector.catalogue.people import People, Person
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web import export_pages, login, pages, pictures, station_pages
 from uncia_collector.web.activations import Activations
-from uncia_collector.web.fieldwork import deployment_pages
+from uncia_collector.web.fieldwork import deployment_pages, effort_pages
 from uncia_collector.web.metrics import IngestHealth, exposition
 from uncia_collector.web.rate_limit import RateLimit
 from uncia_collector.web.rendering import PageContext
@@ -86,6 +86,8 @@ def _station_routes() -> list[Route]:
         Route("/deployments", page_view(deployment_pages.show_deployments, _places)),
         Route("/deployments/clock", form_view(deployment_pages.send_clock, _administers), methods=["POST"]),
         Route("/deployments/remove", form_view(deployment_pages.send_removal, _administers), methods=["POST"]),
+        Route("/effort", page_view(effort_pages.show_effort)),
+        Route("/effort/{kind}.csv", page_view(effort_pages.send_effort, _places)),
         Route("/activity", page_view(station_pages.show_activity)),
         Route("/recall", page_view(station_pages.show_recall)),
         Route("/quarantine", page_view(station_pages.show_quarantine, _reviews)),

@@ -77,10 +77,8 @@ def test_older_catalogue_is_brought_up_to_date(request, tmp_path, sent, on, revi
                 was = {"said" if name == "label" else name: value for name, value in row.items()} | {"at": kept.at}
                 assert kept._asdict() | was == kept._asdict() and kept.answer == was["key"]
                 continue
-            ours = (
-                table.c.name == row["name"] if table.name == "facts" else true()
-            )  # a new catalogue has facts of its own
-            [kept] = connection.execute(select(*(table.c[name] for name in row)).where(ours)).all()
+            its_own = (column == row[column.name] for column in table.primary_key)
+            [kept] = connection.execute(select(*(table.c[name] for name in row)).where(*its_own)).all()
             assert kept._asdict() == row, table.name
         page = gallery.page(connection, Filters(state="open", min_score=0.7, label="snow_leopard"), UTC)
         assert [found.id for found in page.rows] == ["x"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, true
+from sqlalchemy import ColumnElement, Connection, Select, select, true
 
 from uncia_collector.catalogue.events.grouping import shown
 from uncia_collector.catalogue.schema import events, sequences
@@ -62,3 +62,8 @@ def _last_before(kind: tuple[str, str, bool], moment: datetime) -> Select[Any]:
     trap, label, sighting = kind
     this = events.c.trap == trap, events.c.label == label, events.c.sighting.is_(sighting)
     return select(events).where(*this, events.c.started_at <= moment).order_by(events.c.started_at.desc()).limit(1)
+
+
+def called(label: str = "") -> ColumnElement[bool]:
+    """Of the events: the sightings; of those and others, what people called `label`, where one is given."""
+    return events.c.label == label if label else events.c.sighting.is_(True)

@@ -1,0 +1,1 @@
+"""How long traps worked: an hourly history of their health, nights, rates and detection histories."""

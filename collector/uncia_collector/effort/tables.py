@@ -1,0 +1,132 @@
+"""Effort as CSV tables, for spreadsheets and R.
+
+`summary`: a line a trap. `nights`: a line a site and night. `records`: a line a sighting (an event). `detections` and
+`effort`: sites by occasions of some nights, of the same shape: 1, 0 or NA where the site worked in no night of the
+occasion; and the number of nights in which it worked. A last occasion that would be shorter is left out.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+from sqlalchemy import Connection, select
+
+from uncia_collector.catalogue.events.finding import called
+from uncia_collector.catalogue.filters import night_of, noon
+from uncia_collector.catalogue.schema import events
+from uncia_collector.effort.nights import DAY, KINDS
+from uncia_collector.effort.rates import FieldEffort, effort
+from uncia_contract.errors import DataError
+
+Row = list[object]
+NA = "NA"
+MOST_NIGHTS = 10_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which nights, whose sightings (of a label or all), and how many nights make an occasion."""
+
+    first: date
+    last: date
+    zone: tzinfo
+    label: str = ""
+    days: int = 7
+
+
+def effort_csv(connection: Connection, kind: str, wanted: Wanted, now: datetime) -> str:
+    """The table of that kind.
+
+    Raises:
+        DataError: no such kind, or impossible nights.
+    """
+    if kind not in TABLES:
+        raise DataError(f"effort {kind[:20]!r}: expected one of {', '.join(TABLES)}")
+    if not 1 <= wanted.days <= 366 or not 0 <= (wanted.last - wanted.first).days < MOST_NIGHTS:
+        raise DataError(
+            f"effort from {wanted.first} to {wanted.last} by {wanted.days} nights: expected 1 to {MOST_NIGHTS} nights, "
+            "by 1 to 366"
+        )
+    found = effort(connection, wanted.first, wanted.last, now, wanted.zone, wanted.label)
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows(TABLES[kind](connection, found, wanted))
+    return stream.getvalue()
+
+
+def _summary(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Iterator[Row]:
+    """Of each trap the nights of each kind, sightings, and sightings in 100 worked nights with the 95 % interval."""
+    yield [
+        "trap",
+        *(f"nights_{kind}" for kind in KINDS),
+        "sightings",
+        "per_100_nights",
+        "low_95",
+        "high_95",
+        "sightings_in_other_nights",
+    ]
+    for one in found.by_trap():
+        low, high = one.interval or (NA, NA)
+        kinds = [one.nights[kind] for kind in KINDS]
+        yield [one.trap or "all", *kinds, one.sightings, _short(one.rate), _short(low), _short(high), one.outside]
+
+
+def _nights(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Iterator[Row]:
+    """What became of each night, named by the day on which it began."""
+    yield ["site", "trap", "night", "kind", "sightings"]
+    for (site, night), kind in found.nights.items():
+        yield [site.id, site.trap, night, kind, found.seen.get((site.trap, night), 0)]
+
+
+def _occasions(found: FieldEffort, wanted: Wanted) -> dict[str, list[tuple[int, bool]]]:
+    """Of each site and occasion the nights in which it worked, and whether a sighting began in one of them."""
+    cells: dict[str, list[list[int]]] = {}
+    for (site, night), kind in found.nights.items():
+        row = cells.setdefault(site.id, [[0, 0] for _ in _starts(wanted)])
+        at = (night - wanted.first).days // wanted.days
+        if kind == "worked" and at < len(row):
+            row[at][0] += 1
+            row[at][1] += found.seen.get((site.trap, night), 0)
+    return {site: [(worked, bool(seen)) for worked, seen in row] for site, row in sorted(cells.items())}
+
+
+def _starts(wanted: Wanted) -> list[date]:
+    whole = ((wanted.last - wanted.first).days + 1) // wanted.days
+    return [wanted.first + n * wanted.days * DAY for n in range(whole)]
+
+
+def _detections(_connection: Connection, found: FieldEffort, wanted: Wanted) -> Iterator[Row]:
+    yield ["site", *_starts(wanted)]
+    for site, cells in _occasions(found, wanted).items():
+        yield [site, *(int(seen) if worked else NA for worked, seen in cells)]
+
+
+def _effort(_connection: Connection, found: FieldEffort, wanted: Wanted) -> Iterator[Row]:
+    yield ["site", *_starts(wanted)]
+    for site, cells in _occasions(found, wanted).items():
+        yield [site, *(worked or NA for worked, _ in cells)]
+
+
+def _records(connection: Connection, found: FieldEffort, wanted: Wanted) -> Iterator[Row]:
+    """Each event with its site and its beginning at the station's clock, in the words of camtrapR."""
+    yield ["Station", "Trap", "Species", "DateTimeOriginal"]
+    places = {(site.trap, night): site.id for site, night in found.nights}
+    there = (
+        events.c.started_at >= noon(wanted.first, wanted.zone),
+        events.c.started_at < noon(wanted.last + DAY, wanted.zone),
+    )
+    query = select(events.c.trap, events.c.label, events.c.started_at).where(called(wanted.label), *there)
+    for trap, name, started_at in connection.execute(query.order_by(events.c.started_at, events.c.trap)):
+        site = places.get((trap, night_of(started_at, wanted.zone)))
+        if site is not None:
+            yield [site, trap, name, f"{started_at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S}"]
+
+
+def _short(value: object) -> object:
+    return f"{value:.2f}" if isinstance(value, float) else (NA if value is None else value)
+
+
+TABLES: dict[str, Callable[[Connection, FieldEffort, Wanted], Iterator[Row]]] = {
+    "summary": _summary, "nights": _nights, "records": _records, "detections": _detections, "effort": _effort,
+}  # fmt: skip
