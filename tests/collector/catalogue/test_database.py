@@ -7,7 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table, select, text, true
+from sqlalchemy import MetaData, Table, select, text
 from sqlalchemy.dialects import sqlite
 
 from uncia_collector.catalogue import gallery, migrations

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.review import give_answer, observations_of, review, undo
-from uncia_collector.catalogue.schema import sequences, surveys
+from uncia_collector.catalogue.schema import events, sequences, surveys
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
@@ -68,17 +68,24 @@ class Station:
             return SurveyImport(read, self.database, self.folder, NOW).run()
 
     def told(self) -> list[tuple]:
-        """Each sequence, whosever it is: event, times, the model's word, state, and what stands of it."""
+        """Each sequence, whosever it is: times, the model's word, state, and what stands of it."""
         with self.database.reading() as connection:
             rows = connection.execute(select(sequences).order_by(sequences.c.started_at, sequences.c.id)).all()
             said = observations_of(connection, [(row.trap, row.id) for row in rows])
         return [
-            (row.trap, row.event.rpartition(":")[2], row.started_at, row.ended_at, row.frames, row.label, row.positive,
+            (row.trap, row.started_at, row.ended_at, row.frames, row.label, row.positive,
              round(row.confidence, 6), row.review, row.review_label,
              [(one.reviewer, one.taxon, one.count, one.sex, one.life_stage, one.certainty)
               for one in standing(said.get((row.trap, row.id), ()))])
             for row in rows
         ]  # fmt: skip
+
+    def events(self) -> list[tuple]:
+        """What each event shows, whether it is a sighting, when it was, and of how many sequences it is."""
+        e = events.c
+        with self.database.reading() as connection:
+            rows = connection.execute(select(e.started_at, e.ended_at, e.label, e.sighting, e.sequences)).all()
+        return sorted(map(tuple, rows))
 
     def notes(self) -> set[str]:
         """All notes that stand."""
@@ -128,6 +135,7 @@ def test_an_event_of_several_sequences_comes_back_as_several(make_station, make_
 
     assert (counts.sequences, counts.media_stored, counts.observations) == (5, 10, 15)
     assert office.told() == field.told() and len(office.told()) == 5
+    assert office.events() == field.events() and len(field.events()) == 4
     assert office.notes() >= field.notes()
 
 
@@ -136,7 +144,7 @@ def test_what_went_through_a_second_catalogue_is_the_same(make_station, make_emp
     field, office, third = make_station("field"), make_empty("office"), make_empty("third")
     office.take(field.export())
     third.take(office.export())
-    assert third.told() == field.told()
+    assert (third.told(), third.events()) == (field.told(), field.events())
 
 
 def test_two_stations_that_number_alike_are_merged_without_loss(make_station, make_empty):
@@ -174,12 +182,12 @@ def test_what_the_office_says_of_ours_comes_home(make_station, make_empty):
     assert (counts.ours, counts.sequences, counts.answers) == (5, 0, 2)
     assert field.take(back).answers == 0
 
-    stands = [row[8:10] for row in field.told()]
+    stands = [row[7:9] for row in field.told()]
     assert stands[1:3] == [("relabelled", "wolf"), ("relabelled", "fox")]
     undo(field.database, "anara of field")
     undo(field.database, "anara of field")
     undo(field.database, "anara of field")
-    assert field.told()[2][8:10] == ("relabelled", "wolf")
+    assert field.told()[2][7:9] == ("relabelled", "wolf")
 
 
 def test_a_filter_on_event_level_animals_holds_after_a_merge(make_station, make_empty):
