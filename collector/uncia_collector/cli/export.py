@@ -33,7 +33,7 @@ def _export(arguments: argparse.Namespace) -> int:
             with database.reading() as connection, replacing(out) as stream:
                 request = Request(
                     connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
-                    arguments.pictures, settings.checklist(),
+                    arguments.pictures, settings.checklist(), settings.zone,
                 )  # fmt: skip
                 if (coming := foreseen(arguments.kind, request)) is not None:
                     print(f"{arguments.kind}: will hold {coming.summary}", file=sys.stderr)

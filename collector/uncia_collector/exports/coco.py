@@ -2,11 +2,13 @@
 (of single images where an imported survey said so).
 
 Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
-A picture of a test sighting has `test` (true), a field of ours.
+`datetime` states its offset from UTC, which the format leaves open. A picture of a test sighting has `test` (true), a
+field of ours.
 """
 
 import json
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any, TextIO
 
 from sqlalchemy import Connection
@@ -45,7 +47,7 @@ def _image(item: ExportedSequence, frame: Any) -> dict[str, Any]:
     image = {
         "id": media_id(frame),
         "file_name": frame.path,
-        "datetime": f"{item.taken_at(frame):%Y-%m-%d %H:%M:%S}",
+        "datetime": f"{item.taken_at(frame).astimezone(UTC):%Y-%m-%d %H:%M:%S}+00:00",
         "seq_id": f"{frame.trap}:{frame.sequence}",
         "seq_num_frames": item.row.frames,
         "frame_num": frame.n,

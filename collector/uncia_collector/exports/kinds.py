@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.coco import write_coco_camera_traps
 from uncia_collector.exports.left_out import LeftOut, what_is_left_out
+from uncia_collector.exports.observations_table import write_observations_table
 from uncia_collector.exports.scores import scored_pictures
 from uncia_collector.exports.training import write_training_table
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
@@ -36,6 +37,7 @@ class Request:
     beside: Path | None = None
     pictures: bool = False
     checklist: Checklist = field(default_factory=shipped_checklist)
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,12 @@ def _coco(request: Request, stream: BinaryIO) -> None:
 
 def _scores(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_score_table(text, scored_pictures(request.connection), for_spreadsheets=True)
+        write_score_table(text, scored_pictures(request.connection))
+
+
+def _observations(request: Request, stream: BinaryIO) -> None:
+    with _as_text(stream) as text:
+        write_observations_table(request.connection, text, request.zone, request.checklist, request.exact)
 
 
 def _training(request: Request, stream: BinaryIO) -> None:
@@ -95,7 +102,11 @@ KINDS = {
         "For Timelapse and other tools that read MegaDetector's results.", _megadetector,
     ),
     "coco": Kind("coco.json", "application/json", "COCO Camera Traps", "For data sets in LILA's format.", _coco),
-    "scores": Kind("scores.csv", "text/csv", "Scores (CSV)", "One line a frame, for a spreadsheet.", _scores),
+    "scores": Kind("scores.csv", "text/csv", "Scores (CSV)", "One line a frame, for programs.", _scores),
+    "observations": Kind(
+        "observations.csv", "text/csv", "Observations (CSV)",
+        "For a spreadsheet: what people said, one line an observation; sequences that wait, too.", _observations,
+    ),
     "training": Kind(
         "training.csv", "text/csv", "Training data (CSV)",
         "What was reviewed, for uncia-train; rejects teach it what not to report. Save it in the data folder.",

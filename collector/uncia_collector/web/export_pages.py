@@ -61,8 +61,8 @@ def send_export(request: Request, person: Person) -> Response:
     content = tempfile.TemporaryFile(dir=context.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
     try:
         with context.database.reading() as connection:
-            now, station = datetime.now(UTC), context.settings.station
-            wanted = kinds.Request(connection, station, context.root, now, exact, checklist=context.checklist)
+            now, station, taxa = datetime.now(UTC), context.settings.station, context.checklist
+            wanted = kinds.Request(connection, station, context.root, now, exact, checklist=taxa, zone=context.zone)
             told = kinds.export(name, wanted, content)
     except DataError as error:
         content.close()

@@ -1,10 +1,9 @@
-"""Writes scores as CSV: one line a picture, for programs that join tables, and on request for spreadsheets.
+"""Writes scores as CSV: one line a picture, for programs that join tables.
 
 Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
 known; boxes are fractions; `probabilities` is a JSON object, each positive label's mean over the sequence, empty where
 there is one label; `test` is true for a test sighting, else empty. Texts are exact: a name is the name that the file
-has. Only a table for spreadsheets guards them (#1): a text that a spreadsheet would run as a formula gets an apostrophe
-in front.
+has.
 """
 
 import csv
@@ -19,23 +18,20 @@ COLUMNS = (
     *("left", "top", "width", "height"),
     *("confidence", "threshold", "positive", "failure", "damaged", "probabilities", "test"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture], for_spreadsheets: bool = False) -> int:
+def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture]) -> int:
     """Write the table; how many pictures it has.
 
     Args:
         stream: wants `newline=""`.
         pictures: in the order of the lines.
-        for_spreadsheets: whether texts are guarded (#1).
     """
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     count = 0
     for count, picture in enumerate(pictures, start=1):  # noqa: B007
-        row = _row(picture)
-        writer.writerow(map(_field, map(_guarded, row) if for_spreadsheets else row))
+        writer.writerow(map(_field, _row(picture)))
     return count
 
 
@@ -60,8 +56,3 @@ def _field(value: object) -> object:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else value
-
-
-def _guarded(value: object) -> object:
-    """#1."""
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -70,13 +70,12 @@ def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
     assert all((stored.root / row["file"]).is_file() for row in rows)
 
 
-def test_the_scores_are_for_spreadsheets(stored, make_sequence):
-    """A name that a spreadsheet would run as a formula gets an apostrophe; it came from a trap."""
-    stored.commit(*make_sequence(id="-1").messages())
-    stream = io.BytesIO()
-    with stored.database.reading() as connection:
-        export("scores", Request(connection, "Station", stored.root, NOW), stream)
-    assert {row["sequence"] for row in csv.DictReader(stream.getvalue().decode().splitlines())} == {"'-1"}
+def test_times_state_their_zone(exported):
+    """Every time of every format ends in its offset, or stands in a column that names it."""
+    assert {image["datetime"][-6:] for image in json.loads(exported("coco"))["images"]} == {"+00:00"}
+    assert {image["datetime"][-6:] for image in json.loads(exported("megadetector"))["images"]} == {"+00:00"}
+    for kind in ("scores", "training"):
+        assert {row["datetime"][-6:] for row in csv.DictReader(exported(kind).decode().splitlines())} == {"+00:00"}
 
 
 def test_every_kind_is_written_by_the_command(on_sqlite, sent, tmp_path, capsys):

@@ -141,6 +141,23 @@ def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
     assert "reviewer: wolf (2)" in page and "administrator: confirmed" in page and 'name="seen" value="2"' in page
 
 
+def test_the_export_page_says_what_is_left_out_before_and_after(as_role, stored, make_sequence):
+    """How many, which traps, why; afterwards who wrote what."""
+    stored.commit(*make_sequence(id="far", trap="unplaced").messages())
+    client, left = as_role("reviewer"), "sequences outside every deployment: 1 (unplaced 1)"
+    assert f"Sequences: 1. Left out: {left}." in client.get("/export").text
+    assert client.get("/export/camtrap-dp").status_code == 200
+    assert f"reviewer: Camtrap DP 1.0, sequences: 1; left out: {left}." in client.get("/export").text
+
+
+def test_a_large_catalogue_is_counted_only_when_somebody_asks(as_role, stored, make_sequence, monkeypatch):
+    """The page itself must be quick."""
+    monkeypatch.setattr("uncia_collector.web.export_pages.FEW", 0)
+    client = as_role("reviewer")
+    assert "Sequences: 1." not in client.get("/export").text and 'href="/export?count=1"' in client.get("/export").text
+    assert "Sequences: 1. Nothing is left out." in client.get("/export?count=1").text
+
+
 @pytest.mark.heavy
 def test_guessing_passwords_is_slow(station):
     """The eleventh attempt in a row waits."""

@@ -112,13 +112,6 @@ def test_a_damaged_picture_is_scored_and_marked() -> None:
     assert (image["damaged"], len(image["detections"])) == ("grey where data end early", 1)
 
 
-def test_a_spreadsheet_runs_no_field_as_a_formula() -> None:
-    """In a table for spreadsheets a file named `=1+1` stays a name, and a number a number."""
-    table = io.StringIO(newline="")
-    write_score_table(table, [ScoredPicture("=1+1", region=(-0.0, 0.0, 1.0, 1.0))], for_spreadsheets=True)
-    assert table.getvalue().splitlines()[1].startswith("'=1+1,,,,,,-0,")
-
-
 TWO = {"snow_leopard": 0.125, "prey": 0.75}
 
 
