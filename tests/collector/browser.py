@@ -153,7 +153,7 @@ def station(browser, empty_station, make_sequence, make_jpeg, tmp_path):
     """The same with three sequences to review and two places."""
     for n in range(3):
         sequence = make_sequence(
-            id=str(n), started_at=datetime(2026, 11, 22, 20, tzinfo=UTC) + timedelta(minutes=n),
+            id=str(n), started_at=datetime(2026, 11, 22, 20, tzinfo=UTC) + timedelta(minutes=40 * n),
             pictures=[make_jpeg(10 * n + k, (320, 240)) for k in range(3)], score=0.6 + n / 10, bundle=IDENTITY,
         )  # fmt: skip
         empty_station.stored.commit(*sequence.messages())

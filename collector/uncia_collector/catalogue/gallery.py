@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
 from uncia_collector.catalogue.filters import Filters, Walk
 from uncia_collector.catalogue.schema import frames, observations, sequences, surveys
@@ -19,6 +19,8 @@ from uncia_collector.catalogue.sql import of_sequences
 from uncia_contract.messages.records import Preview, SequenceRecord, decode
 
 PAGE = 48
+MOST_NAMES = 100
+MOST_COUNTED = 1000  # for the navigation, on every page
 ORDER = (sequences.c.started_at, sequences.c.trap, sequences.c.id)
 SHOWN = tuple(column for column in sequences.c if column.name != "record")
 
@@ -67,6 +69,23 @@ def frames_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
     """Its frames in order."""
     query = select(frames).where(frames.c.trap == key[0], frames.c.sequence == key[1]).order_by(frames.c.n)
     return [*connection.execute(query)]
+
+
+def waiting(connection: Connection) -> int:
+    """How many sequences nobody has reviewed that the traps found positive; `MOST_COUNTED` where there are more."""
+    some = select(sequences.c.id).where(sequences.c.standing == "open").limit(MOST_COUNTED).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def names(connection: Connection, column: str) -> list[str]:
+    """The values of an indexed column of names, at most `MOST_NAMES`: found one by one, each by a look at the index."""
+    values, found = sequences.c[column], [""]
+    while len(found) <= MOST_NAMES:
+        following = connection.execute(select(func.min(values)).where(values > found[-1])).scalar_one_or_none()
+        if following is None:
+            break
+        found.append(str(following))
+    return found[1:]
 
 
 def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:

@@ -19,6 +19,7 @@ from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_collector.observations.standing import standing, state
 from uncia_contract.errors import DataError
 
+MOST_AT_ONCE = 1000
 VERDICTS = ("confirmed", "rejected", "relabelled")
 
 # Relabelled by another positive label of the bundle. `probabilities` holds `"label":`; replaced by nothing, it changes.
@@ -114,6 +115,15 @@ def newest_of(connection: Connection, reviewer: str) -> Any:
         .where(*_own(reviewer), o.undone.is_(False))
     )
     return connection.execute(query.order_by(o.key.desc()).limit(1)).one_or_none()
+
+
+def given_with(connection: Connection, row: Any) -> list[int]:
+    """The keys of what its reviewer answered at once with `row`: one of each sequence's observations."""
+    o = observations.c
+    near = o.key.between(row.key - MOST_AT_ONCE, row.key)  # looked up in the index, however many there are
+    same = (*_own(row.reviewer), near, o.at == row.at, o.undone.is_(False))
+    query = select(func.max(o.key)).where(*same).group_by(o.trap, o.sequence, o.answer)
+    return sorted(connection.execute(query).scalars())
 
 
 def undo(database: Database, reviewer: str, named: int | None = None, checklist: Checklist | None = None) -> Key | None:

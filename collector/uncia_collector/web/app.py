@@ -72,9 +72,11 @@ def _sequence_routes() -> list[Route]:
         Route("/", page_view(pages.show_gallery)),
         Route(one, page_view(pages.show_sequence)),
         Route(f"{one}/review", form_view(pages.send_review, _reviews), methods=["POST"]),
+        Route("/review", form_view(pages.send_reviews, _reviews), methods=["POST"]),
         Route("/undo", form_view(pages.send_undo, _reviews), methods=["POST"]),
         Route(f"{one}/{{n:int}}.jpg", page_view(pictures.show_picture)),
         Route(f"{one}/{{n:int}}.thumbnail.jpg", page_view(pictures.show_thumbnail)),
+        Route(f"{one}/{{n:int}}.card.jpg", page_view(pictures.show_card)),
         Route(f"{one}/{{n:int}}.activation.jpg", page_view(pictures.show_activation)),
     ]
 

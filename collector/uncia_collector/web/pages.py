@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
-from sqlalchemy import select
+from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
 from uncia_collector.catalogue.people import Person
@@ -20,22 +21,21 @@ from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.review import (
     AnsweredMeanwhileError,
     give_answer,
+    given_with,
     newest_of,
     number_of,
     observation_of,
     standing_of,
     undo,
 )
-from uncia_collector.catalogue.schema import traps
 from uncia_collector.observations.answer import CERTAINTIES, LIFE_STAGES, SEXES, Observation, answer_of_form
 from uncia_collector.web.activations import Activations
+from uncia_collector.web.cards import cards
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.svg_geometry import score_plot
 from uncia_contract.errors import DataError
 from uncia_contract.messages.records import SequenceRecord, decode
 from uncia_contract.pictures.region import Region
-
-MOST_NAMES = 200  # of traps, offered while one types
 
 
 def show_gallery(request: Request, person: Person) -> Response:
@@ -46,14 +46,17 @@ def show_gallery(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
-        known = connection.execute(select(traps.c.trap).order_by(traps.c.trap).limit(MOST_NAMES)).scalars().all()
-        last = newest_of(connection, person.name)
-    nights = [(night, [*rows]) for night, rows in groupby(page.rows, lambda row: _night(context, row))]
+        known, called = gallery.names(connection, "trap"), gallery.names(connection, "called")
+        saved, apart = _saved(connection, person), independence(connection)
+    nights = [
+        (night, cards(rows, apart, shown)) for night, rows in groupby(page.rows, lambda row: _night(context, row))
+    ]
     return context.render(
         request, person, "gallery.html", nights=nights, shown=shown, filters=filters,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
-        newer=_address(filters, "after", page.newer), states=STATES, known=known, last=last,
-        labels=sorted({row.called for row in page.rows} | {*context.settings.labels}),
+        newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
+        known=sorted({*known, filters.trap} - {""}),
+        labels=sorted({*called, *context.settings.labels, filters.label} - {""}),
     )  # fmt: skip
 
 
@@ -69,14 +72,14 @@ def show_sequence(request: Request, person: Person) -> Response:
         newer, older = gallery.neighbours(connection, row, filters, context.zone)
         opinions, seen = gallery.opinions_of(connection, key), number_of(standing_of(connection, key))
         survey = gallery.survey_of(connection, row)
-        last = newest_of(connection, person.name)
+        saved = _saved(connection, person)
     record = None if survey else decode(row.record, SequenceRecord)
     activations: Activations = request.app.state.activations
     no_activation = activations.trouble(row.bundle_sha256)
     activation = request.query_params.get("activation") == "1" and not no_activation
     views = [(frame, _view(row, frame, record, activation=activation)) for frame in frames]
     return context.render(
-        request, person, "sequence.html", row=row, opinions=opinions, filters=filters, last=last, views=views,
+        request, person, "sequence.html", row=row, opinions=opinions, filters=filters, saved=saved, views=views,
         opened=_opened(row, views), plot=score_plot(frames, row.threshold, row.confidence), record=record,
         survey=survey, query=urlencode(filters.query()), newer=newer, older=older,
         labels=_other_labels(context, row), activation=activation, no_activation=no_activation, seen=seen,
@@ -149,13 +152,39 @@ def _said(verdict: str, form: Mapping[str, str]) -> list[Observation]:
     return [replace(Observation.from_form(None, form), name=observation_of(verdict).name)]
 
 
+def send_reviews(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Store one answer for each sequence that was selected in the gallery, and show its page again.
+
+    What somebody else has answered meanwhile keeps that answer, and the page says so.
+    """
+    context: PageContext = request.app.state.context
+    now, verdict, late = datetime.now(UTC), form.get("verdict", ""), 0
+    picked = [pair.split("/") for name, value in form.items() if name.startswith("pick-") for pair in value.split()]
+    try:
+        said = [observation_of(verdict, form.get("label"))]
+        for trap, known, seen in picked:
+            key = unquote(trap), unquote(known)
+            try:
+                number = 0 if seen == "open" else None
+                give_answer(context.database, key, said, person.name, now, verdict, number, context.checklist)
+            except AnsweredMeanwhileError:
+                late += 1
+    except (DataError, ValueError) as error:
+        raise HTTPException(400, str(error)) from error
+    if late:
+        message = f"Somebody else had answered {late} of {len(picked)} since you opened the page: theirs stand."
+        raise HTTPException(409, message)
+    return RedirectResponse(f"/{_clean_query(form.get('query', ''))}", 303)
+
+
 def send_undo(request: Request, person: Person, form: Mapping[str, str]) -> Response:
     """Take the opinion back that the button named, and show its sequence."""
     context: PageContext = request.app.state.context
-    named = form.get("opinion", "")
-    key = undo(context.database, person.name, int(named) if named.isdecimal() else None)
+    named: list[int | None] = [int(key) for key in form.get("opinion", "").split(",") if key.isdecimal()]
+    keys = [undo(context.database, person.name, key) for key in named or [None]]
     query = _clean_query(form.get("query", ""))
-    return RedirectResponse("/" if key is None else f"/sequences/{key[0]}/{key[1]}{query}", 303)
+    alone = keys[0] if len(keys) == 1 else None
+    return RedirectResponse(f"/{query}" if alone is None else f"/sequences/{alone[0]}/{alone[1]}{query}", 303)
 
 
 def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, str]) -> str:
@@ -169,6 +198,12 @@ def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, s
         _, older = gallery.neighbours(connection, row, filters, context.zone)
     query = f"?{urlencode(filters.query())}" if filters.query() else ""
     return f"/{query}" if older is None else f"/sequences/{older.trap}/{older.id}{query}"
+
+
+def _saved(connection: Connection, person: Person) -> tuple[Any, list[int]]:
+    """The person's newest answer, and the keys of all that were given with it."""
+    last = newest_of(connection, person.name)
+    return last, [] if last is None else given_with(connection, last)
 
 
 def _other_labels(context: PageContext, row: Any) -> list[str]:

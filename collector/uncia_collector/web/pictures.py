@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,8 +26,10 @@ from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError, FrameError
 from uncia_contract.files import write_atomic
 from uncia_contract.pictures.jpeg import open_jpeg
+from uncia_contract.pictures.region import Region
 
 THUMBNAIL_SIZE = (480, 480)
+CARD_SOURCE = (960, 960)  # a card shows half of a picture's width or more
 log = logger("pictures")
 # By login: on a shared tablet the next person must not see what was cached for the one before.
 CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie"}
@@ -56,6 +59,17 @@ def show_thumbnail(request: Request, _person: Person) -> Response:
         return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
     return _cached(
         context, frame.path, "thumbnails", lambda: _thumbnail(_stored_file(context, frame.path).read_bytes())
+    )
+
+
+def show_card(request: Request, _person: Person) -> Response:
+    """The part of a frame that its region and what surrounds it take, for a card; without EXIF."""
+    context: PageContext = request.app.state.context
+    frame = _frame(request)
+    if frame.status != "stored":
+        return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
+    return _cached(
+        context, frame.path, "cards", lambda: _card(_stored_file(context, frame.path).read_bytes(), frame.region)
     )
 
 
@@ -125,11 +139,38 @@ def _preview(request: Request) -> bytes:
     raise HTTPException(404, "This frame is not here (yet).")
 
 
+def card_window(region: Region | None, width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what a card shows of a picture: whole without a region.
+
+    With one it holds the region and half as much again around it (a head moves less than a tail), and at least half
+    of the picture's width; of the picture's own shape, so that nothing more is cut.
+    """
+    if region is None:
+        return 0, 0, width, height
+    share = min(1.0, max(0.5, 1.5 * region.width, 1.5 * region.height))
+    left = min(max(0.0, region.left + (region.width - share) / 2), 1.0 - share)
+    top = min(max(0.0, region.top + (region.height - share) / 2), 1.0 - share)
+    sides = (left * width, top * height, (left + share) * width, (top + share) * height)
+    return round(sides[0]), round(sides[1]), round(sides[2]), round(sides[3])
+
+
+def _card(content: bytes, region: str | None) -> bytes:
+    image = _opened(content, CARD_SOURCE)
+    return _small(image.crop(card_window(region_of(region), *image.size)))
+
+
 def _thumbnail(content: bytes) -> bytes:
+    return _small(_opened(content, THUMBNAIL_SIZE))
+
+
+def _opened(content: bytes, enough: tuple[int, int]) -> Image.Image:
     try:
-        image = open_jpeg(content, enough=THUMBNAIL_SIZE)
+        return open_jpeg(content, enough=enough)
     except FrameError as error:
         raise HTTPException(404, f"This frame cannot be shown: {error}") from error
+
+
+def _small(image: Image.Image) -> bytes:
     image.thumbnail(THUMBNAIL_SIZE)
     image.info.clear()  # else Pillow writes the file's comment again
     buffer = io.BytesIO()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.gallery import waiting
 from uncia_collector.catalogue.people import Person
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.metrics import IngestHealth
@@ -41,6 +42,9 @@ class PageContext:
         trouble = "" if self.ingest is None or person is None else self.ingest.trouble
         values |= {"trouble": trouble, "person": person, "station": self.settings.station, "path": request.url.path}
         values |= {"zone": self.zone, "here": f"{request.url.path}?{request.url.query}".rstrip("?")}
+        if person is not None and person.may_review:
+            with self.database.reading() as connection:
+                values["waiting"] = waiting(connection)
         return HTMLResponse(self._templates.get_template(template).render(values), status)
 
     def clock(self, moment: datetime | None) -> str:

@@ -94,7 +94,7 @@ def test_preview_is_shown_until_the_frame_has_come(viewer, stored, make_sequence
     sequence = make_sequence(preview=Preview(n=1, width=32, height=24, jpeg=make_jpeg(9, (32, 24))))
     stored.commit(sequence.record_message())
     thumbnail = f"{ONE}/1.thumbnail.jpg"
-    assert thumbnail in viewer.get("/").text and thumbnail in viewer.get(ONE).text
+    assert f"{ONE}/1.card.jpg" in viewer.get("/").text and thumbnail in viewer.get(ONE).text
     assert picture(viewer.get(thumbnail).content).shape == (24, 32, 3)
 
     stored.commit(*sequence.messages())

@@ -33,7 +33,7 @@ def test_gallery_card_tells_night_trap_score_and_best_frame(as_role):
 
     assert "Night of Sunday 22 November 2026" in text or "Night of Monday 23 November 2026" in text
     assert "<strong>ridge</strong>" in text and ">0.90</span>" in text
-    assert re.search(rf'<img loading="lazy"[^>]*src="{ONE}/0.thumbnail.jpg"', text)
+    assert re.search(rf'<img loading="lazy"[^>]*src="{ONE}/0.card.jpg"', text)
 
 
 def test_sequence_page_tells_how_it_was_decided(as_role):

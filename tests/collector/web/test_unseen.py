@@ -135,12 +135,12 @@ def test_strip_says_what_was_saved_and_undo_takes_that_back(browser, station):
     browser.open(f"{station.address}sequences/ridge/2")
     for key in "yn":
         browser.press(key)
-    assert browser.one(".saved").text.split() == ["Saved:", "No,", "ridge", "2026-11-22", "20:01.", "Undo", "u"]
+    assert browser.one(".saved").text.split() == ["Saved:", "No,", "ridge", "2026-11-22", "20:40.", "Undo", "u"]
 
     form = "return [...document.querySelectorAll('.saved input')].map(one => [one.name, one.value])"
     told = dict(browser.run(form))
     browser.press("u")
-    assert browser.one(".saved span").text == "Saved: Yes, ridge 2026-11-22 20:02."
+    assert browser.one(".saved span").text == "Saved: Yes, ridge 2026-11-22 21:20."
     again = "return fetch('/undo', {method: 'POST', body: new URLSearchParams(arguments[0])}).then(one => one.status)"
     browser.run(again, told)
     assert opinions(station) == [("2", "confirmed")]

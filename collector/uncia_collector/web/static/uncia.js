@@ -25,11 +25,14 @@ function settle(from) {
   timer = setTimeout(() => document.documentElement.classList.add("ready"), openAt - performance.now());
 }
 
+// Of cards that are selected: all their pictures.
+const picturesThere = () => [...document.querySelectorAll("li:has(:checked) img")].every((one) => one.complete && one.naturalWidth);
+
 addEventListener("submit", (event) => {
   if (!event.target.matches("[data-answer]")) return;
   const at = pressedAt ?? event.timeStamp;
   pressedAt = null;
-  if (!sent && at >= openAt) {
+  if (!sent && at >= openAt && picturesThere()) {
     sent = true;
     return;
   }
@@ -51,6 +54,15 @@ addEventListener("DOMContentLoaded", () => {
     picture.addEventListener("error", broken, {once: true});
   }
 });
+
+// Cards that are selected: how many, and none once the page is left and shown again.
+function count() {
+  const boxes = [...document.querySelectorAll(".pick :checked")];
+  const many = boxes.reduce((sum, one) => sum + one.value.trim().split(" ").length, 0);
+  if (byId("selected")) byId("selected").textContent = many || "";
+}
+addEventListener("change", count);
+addEventListener("reset", () => setTimeout(count));
 
 // #3 Keys: a Latin letter by what it says (so that Y is Y on a German keyboard), on other layouts by its place.
 const byKey = {y: "confirm", n: "reject", u: "undo", ArrowLeft: "newer", ArrowRight: "older", j: "older", k: "newer", g: "up", a: "activation",
@@ -84,7 +96,9 @@ function act(key, again) {
   else if (key === "r" && byId("another")) {
     byId("another").open = true;
     byId("label").focus();
-  } else if (byId(byKey[key])) {
+  } else if (key === "x" && document.activeElement.matches(".card")) {
+    document.activeElement.parentElement.querySelector(".pick input")?.click();
+  } else if (byId(byKey[key])?.getClientRects().length) {
     byId(byKey[key]).click();
   } else return false;
   return true;
@@ -97,5 +111,6 @@ addEventListener("keydown", (event) => {
   if (key === "Escape") {
     if (typing) event.target.blur();
     if (byId("another")) byId("another").open = false;
+    document.querySelector(".many")?.reset();
   } else if ((!event.repeat && labelled(key, typing && event.target.value)) || (!typing && act(key, event.repeat))) event.preventDefault();
 });
