@@ -21,7 +21,7 @@ from uncia_collector.station.home_assistant import announcement
 if TYPE_CHECKING:
     from uncia_collector.web.server import PageServer
 
-CHORES_EVERY_S = 20
+CHORES_EVERY_S = 10
 log = logger("station")
 TIDY_EVERY_S = 600
 
@@ -38,7 +38,7 @@ class Collector:
         self.ingest = Ingest(settings.broker, settings.root, self.store, budgets=Budgets(settings.budgets))
         if settings.alerts.home_assistant:
             self.ingest.announce = lambda state: announcement(state, settings.root)
-        self.alerts = Alerts(settings, self.database)
+        self.alerts = Alerts(settings, self.database, self.ingest.publish)
         self.page: PageServer | None = None
         self._stopping = threading.Event()
         self._upkeep = threading.Thread(target=self._tidy_now_and_then, name="uncia-upkeep", daemon=True)

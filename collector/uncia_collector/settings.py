@@ -4,7 +4,7 @@ Decides names, defaults and bounds; relative paths are taken from the file's own
 """
 
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -16,6 +16,7 @@ from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.topics import ROOT
 
+Hours = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]  # 22:00-06:00
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Part = TypeVar("Part", bound=Struct)
 _WHOSE = ("", "check_", "ask_")  # pairs of certificate and key in [broker]
@@ -55,6 +56,21 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""
 
 
+class AlertRule(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sightings are told on which channels; what is empty does not limit. Hours are the station's.
+
+    `confirmed`: "yes" once somebody said so, "no" while nobody said anything.
+    """
+
+    labels: tuple[str, ...] = ()
+    traps: tuple[str, ...] = ()
+    hours: Hours = ""
+    min_score: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    confirmed: Literal["any", "yes", "no"] = "any"
+    quiet: Hours = ""
+    channels: tuple[Literal["webhook", "mail", "home_assistant", "command"], ...] = ()
+
+
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where alerts are sent; everything is off while it is empty.
 
@@ -74,6 +90,17 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
     per_hour: Annotated[int, Meta(ge=0, le=1000)] = 6
     digest_hour: Annotated[int, Meta(ge=0, le=23)] = 7
     home_assistant: bool = False
+    command: tuple[str, ...] = ()
+    rules: tuple[AlertRule, ...] = ()
+
+    @property
+    def channels(self) -> list[str]:
+        """The names of the channels that are configured."""
+        asked = {
+            "webhook": self.webhook, "mail": self.smtp_host and self.mail_to,
+            "home_assistant": self.home_assistant, "command": self.command,
+        }  # fmt: skip
+        return [name for name, wanted in asked.items() if wanted]
 
 
 class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,6 +189,8 @@ def read_settings(path: Path) -> CollectorSettings:
         ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
     """
     settings = read_toml(path, CollectorSettings)
+    if unknown := {name for rule in settings.alerts.rules for name in rule.channels} - {*settings.alerts.channels}:
+        raise ConfigurationError(f"{path}: [[alerts.rules]] channel {min(unknown)} is not configured in [alerts]")
     http = settings.http or HttpSettings()
     for table, part, whose in (*(("broker", settings.broker, whose) for whose in _WHOSE), ("http", http, "")):
         if bool(getattr(part, f"{whose}certificate")) != bool(getattr(part, f"{whose}key")):

@@ -5,14 +5,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.ingest.broker import check_broker
+from uncia_collector.ingest.broker import check_broker, publish_once
 from uncia_collector.logs import configure_logs, logger
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import read_settings
-from uncia_collector.station.alerts import check_mail
+from uncia_collector.station.alert_channels import channels, check_channels, send_test
 from uncia_collector.systemd_notify import serve_until
 
 
@@ -24,6 +25,7 @@ def add_serve(command: argparse.ArgumentParser) -> None:
 def add_check(command: argparse.ArgumentParser) -> None:
     """The arguments of `check`."""
     _add(command, _check)
+    command.add_argument("--send-test", action="store_true", help="send a test message on each alert channel as well")
 
 
 def _add(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
@@ -53,6 +55,10 @@ def _check(arguments: argparse.Namespace) -> int:
     for warning in settings.unknown_labels():
         print(f"warning: {warning}", file=sys.stderr)
     check_broker(settings.broker, settings.root)
-    check_mail(settings.alerts)
-    print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}: ready")
+    check_channels(settings.alerts)
+    for channel in channels(settings.alerts, partial(publish_once, settings.broker)):
+        if arguments.send_test or channel.name == "home_assistant":  # nobody's device: only the access list is tried
+            send_test(channel, settings.station)
+    told = f", alerts by {' and '.join(settings.alerts.channels)}" if settings.alerts.channels else ""
+    print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}{told}: ready")
     return 0

@@ -108,6 +108,33 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
         raise BrokerError(f"broker {settings.host}:{settings.port}: {refusal}")
 
 
+def publish_once(settings: BrokerSettings, topic: str, payload: bytes, timeout_s: float = 5.0) -> None:
+    """Publish a message under the identity of `check`.
+
+    Raises:
+        BrokerError: nobody listens there, or it refuses the message.
+    """
+    answers: queue.Queue[ReasonCode] = queue.Queue()
+    client = broker_client(identity_of(settings, "check"))
+
+    def send(_client: mqtt.Client, _data: object, _flags: object, _reason: ReasonCode, _more: object) -> None:
+        client.publish(topic, payload, qos=1)
+
+    client.on_connect = send
+    client.on_publish = lambda _c, _d, _m, reason, _p: answers.put(reason)
+    connect(client, settings)
+    client.loop_start()
+    try:
+        reason = answers.get(timeout=timeout_s)
+    except queue.Empty as error:
+        raise BrokerError(f"broker {settings.host}:{settings.port}: no answer within {timeout_s:g} s") from error
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    if reason.is_failure:
+        raise BrokerError(f"broker {settings.host}:{settings.port}: {topic}: {reason}; is its access list right?")
+
+
 def _listen_in(client: mqtt.Client, root: str) -> None:
     """Not as a member of a group: that would take messages from the others."""
     only_news = SubscribeOptions(qos=0, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)

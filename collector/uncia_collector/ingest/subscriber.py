@@ -47,6 +47,7 @@ MAX_PACKET_BYTES = 16 * 1024 * 1024  # so that what is far too large is refused 
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BATCH_MESSAGES = 256
 BATCH_BYTES = 8 * 1024 * 1024
+PUBLISH_S = 10.0
 HANGS_S = 60.0  # a batch takes milliseconds
 RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -130,6 +131,19 @@ class Ingest:
         since_s = self._batch_since_s
         hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
         return self._worker.is_alive() and not hangs
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a message; returns once the broker has it.
+
+        Raises:
+            BrokerError: there is no connection, or no answer.
+        """
+        if not self._client.is_connected():
+            raise BrokerError(f"broker {self._broker}: no connection")
+        sent = self._client.publish(topic, payload, qos=1)
+        sent.wait_for_publish(PUBLISH_S)
+        if not sent.is_published():
+            raise BrokerError(f"broker {self._broker}: no answer within {PUBLISH_S:g} s")
 
     def stop(self) -> None:
         """End: what was received and not committed stays unacknowledged, and comes again."""

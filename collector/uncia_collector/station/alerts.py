@@ -1,73 +1,74 @@
-"""Sends alerts of sightings by webhook and e-mail, limited in number, and a digest a day.
+"""Sends alerts of sightings on the channels that are configured, limited in number, and a digest a day.
 
 Decides when: #1 a sighting (an event, however many sequences) by its first complete positive sequence that is not
-historical, once; #2 at most `per_hour` a channel, the rest
-waits; #3 a digest a day, at `digest_hour`, of what came since the one before, if anything did. Neither holds
-coordinates. Off unless configured. A channel that fails (#4) is logged, tried again with the next round, and keeps no
-other from its own.
+historical and that the rules want told (`alert_rules`), once a channel; #2 at most `per_hour` of a trap on a channel,
+the newest first, traps in turn: so a trap that sees without end, or lies, keeps no other's from being told (a round
+sends one of each trap and looks again); #3 a digest a day, at `digest_hour`, of what came since the one before.
+Neither holds coordinates. Off unless configured. A channel that fails (#4) is logged, tried again with the next round,
+and keeps no other from its own.
 """
 
-import json
-import smtplib
-import ssl
-import urllib.request
+import time as clock
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from email.message import EmailMessage
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, tuple_
+from sqlalchemy import Connection, Select, func, insert, or_, select
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.finding import event_of, sightings_between
 from uncia_collector.catalogue.schema import alerts, sequences
+from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.logs import logger
-from uncia_collector.settings import AlertSettings, CollectorSettings
-from uncia_contract.errors import ConfigurationError
+from uncia_collector.settings import CollectorSettings
+from uncia_collector.station.alert_channels import Channel, Publish, channels
+from uncia_collector.station.alert_rules import told_now
 
 FRESH = timedelta(days=2)
 DIGESTED = timedelta(days=7)  # the longest time that a digest looks back
-TIMEOUT_S = 15
+NEWEST = 200  # sequences of each trap that a round looks at
+ROUND_S = 20.0  # after so long a round looks for what came meanwhile
 log = logger("alerts")
-
-Send = Callable[[str, dict[str, Any]], None]  # (subject, content)
-
-
-@dataclass(frozen=True)
-class Channel:
-    """A way to send alerts."""
-
-    name: str
-    send: Send
 
 
 class Alerts:
     """Sends what is new in the catalogue; `send_due` is called every so often."""
 
-    def __init__(self, settings: CollectorSettings, database: Database) -> None:
+    def __init__(self, settings: CollectorSettings, database: Database, publish: Publish | None = None) -> None:
         self.settings, self.database = settings.alerts, database
         self.station, self.zone = settings.station, settings.zone
-        self.channels = channels(settings.alerts)
+        self.channels = channels(settings.alerts, publish)
 
     def send_due(self, now: datetime) -> int:
         """Send what is due; how many messages went out."""
         return sum(self._sightings(channel, now) + self._digest(channel, now) for channel in self.channels)
 
     def _sightings(self, channel: Channel, now: datetime) -> int:
+        until_s, count = clock.monotonic() + ROUND_S, 0
+        while rows := self._due(channel, now):
+            for row in rows:  # one of each trap
+                if not self._send(channel, "sighting", _key(row), self._sighting(row), now):
+                    return count  # #4: not once for each of many that wait
+                count += 1
+            if clock.monotonic() > until_s:
+                break
+        return count
+
+    def _due(self, channel: Channel, now: datetime) -> list[Any]:
+        """#2: of each trap that may still be told of, the newest; first those of which least was told."""
         with self.database.reading() as connection:
-            left = self.settings.per_hour - _sent_since(connection, channel.name, now - timedelta(hours=1))  # #2
-            rows = _unsent(connection, channel.name, now)[: max(0, left)] if left > 0 else []
-        sent = (self._send(channel, "sighting", _key(row), self._sighting(row), now) for row in rows)
-        return sum(takewhile(bool, sent))  # #4: not once for each of many that wait
+            told = _told_since(connection, channel.name, now - timedelta(hours=1))
+            newest: dict[str, Any] = {}
+            for row in _unsent(connection, channel.name, now):
+                wanted = told_now(self.settings.rules, channel.name, row, now, self.zone)
+                if wanted and told[row.trap] < self.settings.per_hour:
+                    newest.setdefault(row.trap, row)
+        return sorted(newest.values(), key=lambda row: told[row.trap])
 
     def _digest(self, channel: Channel, now: datetime) -> int:
         day = now.astimezone(self.zone).date()
-        if now < (until := self._digest_at(day)):
+        if now < (until := self._digest_at(day)) or not channel.digests:
             return 0
         with self.database.reading() as connection:
             last = _last_digest(connection, channel.name) or day - timedelta(days=1)
@@ -103,38 +104,40 @@ class Alerts:
         return 1
 
 
-def channels(settings: AlertSettings) -> list[Channel]:
-    """The channels that are configured."""
-    found = []
-    if settings.webhook:
-        found.append(Channel("webhook", lambda _subject, content: _post(settings.webhook, content)))
-    if settings.smtp_host and settings.mail_to:
-        found.append(Channel("mail", lambda subject, content: _mail(settings, subject, content)))
-    return found
-
-
 def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
-    """#1: the first complete sequence of each recent sighting that was not yet told on this channel; oldest first."""
-    query = (
-        select(sequences)
-        .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
-        .where(sequences.c.completed_at.is_not(None), sequences.c.started_at > now - FRESH)
-        .order_by(sequences.c.started_at)
-    )
+    """#1: the first complete sequence of each recent sighting that was not yet told on this channel; newest first."""
     sent = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
-    known = set(connection.execute(sent).scalars())
-    rows = connection.execute(query).all()
+    known = set(connection.execute(sent.where(alerts.c.kind == "sighting")).scalars())
+    rows = connection.execute(_recent(now, known)).all()
     event = {key: (found.trap, found.first, found.sighting) for key, found in event_of(connection, rows).items()}
     told = {event[row.trap, row.id] for row in rows if _key(row) in known}
     first = {event[row.trap, row.id]: row for row in reversed(rows)}
-    return [row for known, row in reversed(first.items()) if known not in told and known[2]]
+    unsent = [row for known, row in first.items() if known not in told and known[2]]
+    return sorted(unsent, key=lambda row: row.started_at, reverse=True)
 
 
-def _sent_since(connection: Connection, channel: str, since: datetime) -> int:
-    query = select(func.count()).where(
-        tuple_(alerts.c.channel, alerts.c.kind) == tuple_(channel, "sighting"), alerts.c.at > since
+def _recent(now: datetime, known: set[str]) -> Select[Any]:
+    """Newest first; of each trap so many, and what was told already."""
+    place = func.row_number().over(partition_by=sequences.c.trap, order_by=sequences.c.started_at.desc())
+    fresh = (
+        select(sequences.c.trap, sequences.c.id, place.label("place"))
+        .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
+        .where(sequences.c.completed_at.is_not(None), sequences.c.started_at > now - FRESH)
+        .subquery()
     )
-    return int(connection.execute(query).scalar_one())
+    keys = [(trap, sequence) for trap, _, sequence in (subject.partition("/") for subject in known)]
+    wanted = or_(fresh.c.place <= NEWEST, of_sequences(fresh.c.trap, fresh.c.id, keys))
+    columns = (column for column in sequences.c if column.name != "record")
+    same = (sequences.c.trap == fresh.c.trap) & (sequences.c.id == fresh.c.id)
+    return select(*columns).join(fresh, same).where(wanted).order_by(sequences.c.started_at.desc())
+
+
+def _told_since(connection: Connection, channel: str, since: datetime) -> Counter[str]:
+    """How many sightings of each trap."""
+    query = select(alerts.c.subject).where(
+        alerts.c.channel == channel, alerts.c.kind == "sighting", alerts.c.at > since
+    )
+    return Counter(subject.partition("/")[0] for subject in connection.execute(query).scalars())
 
 
 def _last_digest(connection: Connection, channel: str) -> date | None:
@@ -153,48 +156,3 @@ def _rounded(probabilities: dict[str, float]) -> dict[str, float]:
 
 def _key(row: Any) -> str:
     return f"{row.trap}/{row.id}"
-
-
-def _post(url: str, content: dict[str, Any]) -> None:
-    request = urllib.request.Request(url, json.dumps(content).encode(), {"content-type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310 - http(s) only, see AlertSettings
-        pass
-
-
-def _as_text(value: Any) -> str:
-    return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
-
-
-def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> None:
-    message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = subject, settings.mail_from, ", ".join(settings.mail_to)
-    message.set_content("\n".join(f"{name}: {_as_text(value)}" for name, value in content.items()))
-    with _mail_server(settings) as server:
-        server.send_message(message)
-
-
-@contextmanager
-def _mail_server(settings: AlertSettings) -> Iterator[smtplib.SMTP]:
-    """A session with the mail server, logged in; with TLS its certificate is checked before a password is sent."""
-    with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
-        if settings.smtp_starttls:
-            server.starttls(context=ssl.create_default_context(cafile=settings.smtp_ca or None))
-        if settings.smtp_user:
-            server.login(settings.smtp_user, Path(settings.smtp_password_file).read_text(encoding="utf-8").strip())
-        yield server
-
-
-def check_mail(settings: AlertSettings) -> None:
-    """Return when mail could be sent, or when none is configured; nothing is sent.
-
-    Raises:
-        ConfigurationError: the mail server is not there, does not prove who it is, or does not let us in.
-    """
-    if not (settings.smtp_host and settings.mail_to):
-        return
-    try:
-        with _mail_server(settings):
-            pass
-    except (OSError, UnicodeDecodeError, smtplib.SMTPException) as error:
-        where = f"[alerts] mail server {settings.smtp_host}:{settings.smtp_port}"
-        raise ConfigurationError(f"{where}: {error}") from error

@@ -1,12 +1,13 @@
 """Home Assistant's MQTT device discovery: each trap as a device with its sensors. Off by default.
 
 Decides what is announced (https://www.home-assistant.io/integrations/mqtt): presence from the trap's own topic; outbox,
-battery, bundle and sightings from a message of ours beside the announcement. So whoever reads these topics needs no
+battery, bundle and sightings from messages of ours beside the announcement. So whoever reads these topics needs no
 access to the trap's state, which may hold where it stands.
 """
 
 import json
 
+from uncia_collector.station.alert_channels import home_topic
 from uncia_contract.messages.records import TrapState
 from uncia_contract.messages.topics import Topics
 
@@ -42,5 +43,12 @@ def _discovery(topics: Topics, state_topic: str) -> dict[str, object]:
             "battery": sensor("battery", device_class="voltage", unit_of_measurement="V"),
             "bundle": sensor("bundle"),
             "positives": sensor("positives", state_class="total_increasing"),
+            "sighting": {
+                "platform": "event",
+                "name": "sighting",
+                "unique_id": f"uncia_{topics.trap}_sighting",
+                "event_types": ["sighting"],
+                "state_topic": home_topic(topics.trap),
+            },
         },
     }

@@ -1,8 +1,10 @@
 """What a trap with a good certificate can do to the others: attacks on the collector, through Mosquitto as shipped."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from uncia_collector.catalogue.listing import listing
 from uncia_collector.catalogue.schema import tallies
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.runtime import Collector
-from uncia_collector.settings import BrokerSettings, BudgetSettings, CollectorSettings
+from uncia_collector.settings import AlertSettings, BrokerSettings, BudgetSettings, CollectorSettings
 from uncia_contract.messages.topics import Topics
 
 pytestmark = pytest.mark.heavy
@@ -195,3 +197,19 @@ def test_a_trap_that_floods_keeps_nobody_from_storing_and_fills_no_catalogue(sta
     wait(lambda: counted(collector).get(("over_budget", "thief"), 0) > 100)
     assert max(waited) < 60  # measured: 0.2 s
     assert sum(path.stat().st_size for path in (station.folder / "data").glob("catalogue.sqlite*")) < 100e6
+
+
+def test_a_trap_that_lies_delays_anothers_alert_by_less_than_a_minute(station: Station) -> None:
+    """Attack: sightings without end, each another event, newer than anybody's; before, the other waited 47 hours."""
+    heard = station.folder / "heard.txt"
+    program = (sys.executable, "-c", f"import sys; open({str(heard)!r}, 'a').write(sys.stdin.readline())")
+    station.collector(alerts=AlertSettings(command=program))
+    thief, ridge, now = station.trap("thief"), station.trap("ridge"), datetime.now(UTC)
+    for number in range(300):
+        thief.send(*SentSequence(id=f"{number}", trap="thief", started_at=now, label=f"lie {number}").messages())
+    time.sleep(3)
+    began_s = time.monotonic()
+    ridge.send(*SentSequence(id="true", started_at=now - timedelta(hours=2)).messages())
+    wait(lambda: heard.exists() and "ridge/true" in heard.read_text(), within_s=60)
+    assert time.monotonic() - began_s < 60  # measured: 10 s, the pause between two rounds
+    assert heard.read_text().count("thief/") <= 6

@@ -158,7 +158,7 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
         "mail_to": ("anara@example.org",),
     } | inbox.settings
     broken = "_mail" if "webhook" in inbox.settings else "_post"
-    monkeypatch.setattr(f"uncia_collector.station.alerts.{broken}", lambda *_: tried.append(1) or 1 / 0)
+    monkeypatch.setattr(f"uncia_collector.station.alert_channels.{broken}", lambda *_: tried.append(1) or 1 / 0)
     for number in range(3):
         stored.commit(*make_sequence(id=str(number), started_at=NOW - timedelta(hours=number)).messages())
 
@@ -244,6 +244,7 @@ def test_home_assistant_gets_what_it_requires():
     assert topic == "homeassistant/device/uncia_ridge/config"
     assert told["device"]["identifiers"] and told["origin"]["name"]
     assert all({"platform", "unique_id"} <= set(component) for component in components.values())
+    assert components.pop("sighting")["state_topic"] == "homeassistant/device/uncia_ridge/sighting"
     assert {component["state_topic"] for component in components.values()} == {state_topic}
     assert {f"{{{{ value_json.{key} }}}}" for key in json.loads(state)} == {
         c["value_template"] for c in components.values()

@@ -15,7 +15,7 @@ from tests.collector.station.test_alerts import Inbox, alerts_of, smtp_handler
 
 from uncia_collector.catalogue.people import People
 from uncia_collector.settings import AlertSettings, CollectorSettings, HttpSettings
-from uncia_collector.station.alerts import check_mail
+from uncia_collector.station.alert_channels import check_channels
 from uncia_collector.web.app import make_app
 from uncia_collector.web.server import PageServer
 from uncia_contract.errors import ConfigurationError
@@ -75,7 +75,7 @@ def test_a_server_that_proves_nothing_hears_nothing(on_sqlite, sent, mail):
 
     assert alerts_of(on_sqlite, **mail.settings).send_due(NOW) == 0 and mail.received == []
     with pytest.raises(ConfigurationError, match=r"mail server 127\.0\.0\.1.*certificate verify failed"):
-        check_mail(AlertSettings(**mail.settings))
+        check_channels(AlertSettings(**mail.settings))
 
 
 @pytest.mark.heavy
