@@ -33,6 +33,7 @@ from uncia_contract.messages.records import SequenceRecord, TrapState, decode
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_edge.camera import cameras
 from uncia_edge.cli.main import main
+from uncia_edge.clock import Clock
 from uncia_edge.outbox import state_folder
 from uncia_edge.service import runtime
 from uncia_edge.service.decision_log import DecisionLog
@@ -308,8 +309,11 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     told: list[datetime] = []
     monkeypatch.setattr(signal, "signal", lambda number, act: handlers.append(act))
 
-    def rest(seconds: float, wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
-        assert 2 * 3600 < seconds <= 3 * 3600
+    (base.folder / "state").mkdir()
+    Clock(base.folder / "state").is_right()  # an untrusted one puts nobody to sleep
+
+    def rest(is_asleep: Callable[[], bool], wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
+        assert is_asleep()
         wait(lambda: base.availability() == "sleeping")
         wait(lambda: (state := base.state()) is not None and state.sent_at not in told)
         state = base.state()

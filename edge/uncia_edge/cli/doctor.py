@@ -7,22 +7,32 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from uncia_contract.errors import StorageError
 from uncia_edge.cli import broker_checks, certificate_checks, trap_checks
 from uncia_edge.cli.trap_checks import Line
-from uncia_edge.clock import Reading, read_clock
+from uncia_edge.clock import Clock, Reading, read_clock
 from uncia_edge.settings import TrapSettings, read_settings
 
 
 def add_doctor(doctor: argparse.ArgumentParser) -> None:
     """The arguments of `doctor`."""
     doctor.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
+    doctor.add_argument(
+        "--clock-is-right",
+        action="store_true",
+        help="you have compared this machine's clock with your own: trust it, and an RTC that tells the same",
+    )
     doctor.set_defaults(run=run_doctor)
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
     """Prints a line a part; 1 where one failed."""
     lines = []
-    for line in examine(read_settings(arguments.config)):
+    settings = read_settings(arguments.config)
+    clock = Clock(Path(settings.state))
+    if arguments.clock_is_right:
+        _note_clock(clock, settings.state)
+    for line in examine(settings, clock.read):
         print(line, flush=True)
         lines.append(line)
     return exit_code(lines)
@@ -38,6 +48,13 @@ def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> 
     yield trap_checks.clock_line(now())
     yield from certificate_checks.lines(settings, now().now)
     yield from broker_checks.lines(settings)
+
+
+def _note_clock(clock: Clock, state: str) -> None:
+    try:
+        clock.is_right()
+    except OSError as error:
+        raise StorageError(f"state {state}: {error.strerror}; start the trap once, and ask as root") from error
 
 
 def exit_code(lines: list[Line]) -> int:

@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from uncia_contract.errors import BrokerError, DataError
@@ -29,11 +28,10 @@ def add_run(run: argparse.ArgumentParser) -> None:
 def run_trap(arguments: argparse.Namespace) -> int:
     """Observes and sleeps as planned; 0 when the recording or the service has ended."""
     settings = read_settings(arguments.config)
-    while (until := _watch_once(settings, arguments.wait_s)) is not None:
-        notify(f"STATUS=planned sleep until {until:%Y-%m-%d %H:%M} UTC")
+    while (is_asleep := _watch_once(settings, arguments.wait_s)) is not None:
         ended = threading.Event()
         _on_termination(ended.set)
-        nap((until - datetime.now(UTC)).total_seconds(), ended.wait, lambda: notify("WATCHDOG=1"))
+        nap(is_asleep, ended.wait, lambda: notify("WATCHDOG=1"))
         if ended.is_set():
             break
     return 0
@@ -44,13 +42,16 @@ def _on_termination(act: Callable[[], object]) -> None:
         signal.signal(signal.SIGTERM, lambda *_: act())
 
 
-def _watch_once(settings: TrapSettings, wait_s: float) -> datetime | None:
-    """Observe until the recording, the service or the day's watch ends; when to watch again, None for never."""
+def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | None:
+    """Observe until the recording, the service or the day's watch ends; says how long to sleep, None for good."""
     with claimed(Path(settings.state)), Runtime(settings) as runtime:
         _on_termination(runtime.stop)
         runtime.run(_print)
         if runtime.stopped:
-            return runtime.asleep_until
+            if runtime.asleep_until is None:
+                return None
+            notify(f"STATUS=planned sleep until {runtime.asleep_until:%Y-%m-%d %H:%M} UTC")
+            return runtime.is_asleep
         if not runtime.wait_delivered(wait_s):
             waiting = len(runtime.outbox.queries.waiting())
             where = f"{settings.broker.host}:{settings.broker.port}"

@@ -181,6 +181,8 @@ def clock_line(reading: Reading) -> Line:
             "clock",
             "warning",
             f"{when}, not synchronised",
-            "timedatectl set-ntp true, or an RTC; records say that their times are not to be trusted",
+            "wait for a time server (timesyncd, chrony) or GPS; without either compare it with your own, set it by"
+            " timedatectl set-time, and add --clock-is-right; else records say that it is not to be trusted, and the"
+            " trap never sleeps",
         )
     return Line("clock", "ok", f"{when}, synchronised")

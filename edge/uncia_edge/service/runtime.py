@@ -26,7 +26,7 @@ from uncia_edge.bundles.trust import trust_of
 from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
 from uncia_edge.camera.factory import open_camera
 from uncia_edge.camera.recorded import RecordedCamera
-from uncia_edge.clock import read_clock
+from uncia_edge.clock import Clock
 from uncia_edge.delivery.link import Link, MqttMessage, broker_of
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.outbox.audit_sample import Audits
@@ -93,7 +93,8 @@ class Runtime:
         self.watchdog = Watchdog(dict.fromkeys(parts, DEADLINE_S))
         self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.watchdog.beat)
         self._card_problem: str | None = None
-        day = Day(self.outbox, read_clock)
+        self._clock = Clock(Path(settings.state))
+        day = Day(self.outbox, self._clock.read)
         self._audits = Audits(self.outbox, settings.outbox.audit_per_day, day, settings.outbox.preview_px)
         self._pressure = Pressure(self.outbox, self._bounds())
         self._topics = Topics(settings.trap, settings.root)
@@ -112,7 +113,14 @@ class Runtime:
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         plays = settings.camera.kind == "recorded"
         self._observer = Observer(
-            *(settings.trap, self.classifier, self.bundle.identity, self.outbox, read_clock, settings.camera.strips),
+            *(
+                settings.trap,
+                self.classifier,
+                self.bundle.identity,
+                self.outbox,
+                self._clock.read,
+                settings.camera.strips,
+            ),
             heartbeat=partial(self.watchdog.beat, "observing"),
             preview_px=settings.outbox.preview_px,
             background=None if plays else read_background(Path(settings.state)),
@@ -278,7 +286,7 @@ class Runtime:
             f"{info.name} {info.version}",
             info.delegate,
             self.outbox,
-            read_clock(),
+            self._clock.read(),
             self._overrides.current.revision,
             tuple(self._problems()),
             (self.settings.latitude, self.settings.longitude),
@@ -302,6 +310,7 @@ class Runtime:
             Chore("state", self.settings.health_s, lambda: self.delivery.publish(self._state())),
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
+            Chore("clock", 60.0, self._clock.remember),
             Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
             Chore("the card", CARD_LOOK_S, self._look_at_card),
             Chore("the bundle", CARD_LOOK_S, self._settle_bundle),
@@ -330,8 +339,14 @@ class Runtime:
     def _sleep_if_due(self) -> None:
         if self.settings.camera.kind == "recorded" or time.monotonic() - self._began_s < GRACE_S:
             return
-        until = asleep_until(read_clock().now, self.settings.sleep, self.bundle.manifest.created_at)
-        if until is not None:
+        if (until := self._asleep_until()) is not None:
             _log.info("planned sleep until %s", until.isoformat())
             self.asleep_until = until
             self.stop()
+
+    def _asleep_until(self) -> datetime | None:
+        return asleep_until(self._clock.read(), self.settings.sleep, self.bundle.manifest.created_at)
+
+    def is_asleep(self) -> bool:
+        """Whether a planned sleep goes on; can be asked when the runtime has ended."""
+        return self._asleep_until() is not None

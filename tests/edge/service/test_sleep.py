@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from uncia_edge.clock import Reading
 from uncia_edge.service.sleep import asleep_until, nap
 from uncia_edge.settings import SleepSettings
 
@@ -13,6 +14,10 @@ DAY, NIGHT = SleepSettings("09:00", "16:30"), SleepSettings("22:00", "04:00")
 
 def at(hour: int, minute: int = 0) -> datetime:
     return datetime(2026, 6, 1, hour, minute, 40, tzinfo=UTC)
+
+
+def reading(now: datetime, synchronised: bool = True, earlier: bool = False) -> Reading:
+    return Reading(now, 100.0, "boot", synchronised, earlier)
 
 
 @pytest.mark.parametrize(
@@ -32,28 +37,51 @@ def at(hour: int, minute: int = 0) -> datetime:
 )
 def test_sleep_begins_and_ends_when_it_is_planned(rule: SleepSettings, now: datetime, end: datetime | None) -> None:
     """Over midnight too, and in the trap's own zone."""
-    assert asleep_until(now, rule, MADE) == (end.replace(second=0) if end else None)
+    assert asleep_until(reading(now), rule, MADE) == (end.replace(second=0) if end else None)
 
 
 def test_a_trap_in_1970_never_sleeps() -> None:
     """Its clock is before its own bundle was made: it cannot tell day from night."""
-    assert asleep_until(at(12).replace(year=1970), DAY, MADE) is None
+    assert asleep_until(reading(at(12).replace(year=1970)), DAY, MADE) is None
+
+
+@pytest.mark.parametrize(
+    ("synchronised", "earlier", "sleeps"),
+    [(True, False, True), (False, True, True), (False, False, False)],
+    ids=["synchronised", "earlier in this boot", "never"],
+)
+def test_only_a_trusted_clock_puts_a_trap_to_sleep(synchronised: bool, earlier: bool, sleeps: bool) -> None:
+    """A plausible time may still be another one; awake it misses nothing."""
+    assert (asleep_until(reading(at(12), synchronised, earlier), DAY, MADE) is not None) == sleeps
 
 
 def test_the_watchdog_is_fed_while_asleep() -> None:
-    """An hour of sleep: fed at least every five seconds, and ended by nothing but its time."""
+    """An hour of sleep: fed every five seconds, and ended by nothing but its time."""
     now_s, fed = [0.0], []
 
     def wait(seconds: float) -> bool:
         now_s[0] += seconds
         return False
 
-    nap(3600.0, wait, lambda: fed.append(now_s[0]), lambda: now_s[0])
+    nap(lambda: now_s[0] < 3600, wait, lambda: fed.append(now_s[0]))
     assert (now_s[0], len(fed)) == (3600.0, 720)
+
+
+def test_a_clock_that_is_put_right_ends_the_sleep() -> None:
+    """At noon by a wrong clock, which a time server sets to 23:00 after a minute: awake at once."""
+    now, waited = [at(12)], []
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        now[0] = now[0] + timedelta(seconds=seconds) if len(waited) < 12 else at(23)
+        return False
+
+    nap(lambda: asleep_until(reading(now[0]), DAY, MADE) is not None, wait, lambda: None)
+    assert sum(waited) == 60
 
 
 def test_a_service_that_is_stopped_wakes_at_once() -> None:
     """SIGTERM."""
     waited: list[float] = []
-    nap(3600.0, lambda seconds: bool(waited.append(seconds) or True), lambda: None)
+    nap(lambda: True, lambda seconds: bool(waited.append(seconds) or True), lambda: None)
     assert waited == [5.0]
