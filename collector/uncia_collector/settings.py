@@ -19,6 +19,8 @@ from uncia_contract.messages.topics import ROOT
 Hours = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]  # 22:00-06:00
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Part = TypeVar("Part", bound=Struct)
+_LABEL = "up to 80 letters, digits, blanks and . ' ( ) / -, a letter or digit first"
+_GROUP, _ADDRESS = "up to 64 letters, digits, _ and -", "an address that begins with http:// or https://"
 _WHOSE = ("", "check_", "ask_")  # pairs of certificate and key in [broker]
 _PAIRS = tuple(whose + file for whose in _WHOSE for file in ("certificate", "key"))
 
@@ -34,7 +36,7 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: Port = 1883
     client_id: str = "uncia-collector"
-    group: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$")] = ""
+    group: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,64}$", description=_GROUP)] = ""
     ca: str = ""
     certificate: str = ""
     key: str = ""
@@ -78,7 +80,7 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
     or of `smtp_ca` (a PEM file).
     """
 
-    webhook: Annotated[str, Meta(pattern="^(https?://.*)?$")] = ""
+    webhook: Annotated[str, Meta(pattern="^(https?://.*)?$", description=_ADDRESS)] = ""
     smtp_host: str = ""
     smtp_port: Port = 25
     smtp_starttls: bool = False
@@ -131,7 +133,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     root: str = ROOT
     station: Annotated[str, Meta(max_length=80)] = "Base station"
     time_zone: str = "UTC"
-    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL)], ...], Meta(max_length=9)] = (
+    labels: Annotated[tuple[Annotated[str, Meta(pattern=LABEL, description=_LABEL)], ...], Meta(max_length=9)] = (
         *("wolf", "fox", "ibex", "marmot", "livestock", "dog", "person", "bird", "empty"),
     )
     species: str = ""

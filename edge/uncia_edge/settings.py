@@ -83,7 +83,9 @@ class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
     log_mb: Annotated[int, Meta(ge=1, le=10_000)] = 8
 
 
-ClockTime = Annotated[str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$")]
+ClockTime = Annotated[
+    str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description='a time from "00:00" to "23:59"')
+]
 
 
 class SleepSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +106,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     told; it names `latitude` and `longitude` (degrees) where they are given.
     """
 
-    trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$")]
+    trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$", description="1 to 32 of a-z, 0-9, _ and -")]
     bundle: str
     state: str = "state"
     root: str = ROOT
@@ -126,11 +128,14 @@ def read_settings(path: Path) -> TrapSettings:
     """The settings in a TOML file, its relative paths taken from the file's folder.
 
     Raises:
-        ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
+        ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key,
+            a sleep without its end.
     """
     settings = read_toml(path, TrapSettings)
     if bool(settings.broker.certificate) != bool(settings.broker.key):
         raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
+    if bool(settings.sleep.start) != bool(settings.sleep.end):
+        raise ConfigurationError(f"{path}: [sleep] start and end belong together, got only one of them")
     return _anchored(settings, path.absolute().parent)
 
 

@@ -86,6 +86,10 @@ def test_a_trap_is_asked_and_answers(base: Base, trap: Runtime, capsys: pytest.C
     assert base.ask("set", "budget_bytes", "1000000") == 0
     assert trap.delivery.budget.bytes_per_day == 1_000_000
     assert decode(trap._state().payload, TrapState).configuration_revision == 2
+    assert base.ask("set", "budget_bytes", "0") == 0
+    assert (trap.delivery.budget.is_limited, trap.delivery.budget.left()) == (True, 0)
+    assert base.ask("set", "budget_bytes", "default") == 0
+    assert not trap.delivery.budget.is_limited
     assert [base.ask("set", "threshold", "7"), base.ask("send-frames", "nothing")] == [2, 2]
     told = capsys.readouterr().err
     assert "ridge-01 refused: threshold = 7" in told

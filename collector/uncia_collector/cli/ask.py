@@ -46,7 +46,8 @@ def _ask(client: CommandClient, question: str, words: list[str]) -> Reply:
         case "send-frames":
             return client.request(Command("send_frames", sequence=words[0]))
         case "set":
-            return client.request(Command("set", key=words[0], value=_number(words[1])))
+            value = words[1] if words[1] == "default" else _number(words[1])
+            return client.request(Command("set", key=words[0], value=value))
         case "offer-bundle":
             return offer_bundle(client, Path(words[0]))
         case "replace-keys":
@@ -69,4 +70,4 @@ def _number(text: str) -> float | int:
     try:
         return float(text)
     except ValueError as error:
-        raise DataError(f"{text!r}: expected a number") from error
+        raise DataError(f"{text!r}: expected a number, or default") from error

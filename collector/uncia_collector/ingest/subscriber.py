@@ -6,6 +6,7 @@ nothing acknowledged; a message that alone makes the store fail is quarantined. 
 """
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -174,7 +175,9 @@ class Ingest:
         )
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
-        log.warning("broker not reachable, trying again", broker=self._broker)
+        error = sys.exception()  # paho calls this while it handles one
+        reason = getattr(error, "strerror", None) or str(error or "unknown")
+        log.warning("broker not reachable, trying again", broker=self._broker, reason=reason)
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _more: object

@@ -1,22 +1,26 @@
 """Reads a program's configuration: one TOML file into one frozen struct (STYLE 13).
 
-Decides how mistakes are told: an unknown key names its nearest neighbours, a wrong value names its place. What
-keys there are is each program's own struct (msgspec, `forbid_unknown_fields=True`).
+Decides how mistakes are told: an unknown key names its nearest neighbours, a wrong value its place and the valid
+ones. What keys there are is each program's own struct (msgspec, `forbid_unknown_fields=True`).
 """
 
 import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from uncia_contract.errors import ConfigurationError
 
 Settings = TypeVar("Settings", bound=Struct)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`(?: - at `\$(?P<place>[^`]*)`)?")
+
+_MISSING = re.compile(r"missing required field `(?P<key>[^`]*)`(?: - at `\$(?P<place>[^`]*)`)?")
+_PLACE = re.compile(r" - at `\$\.(?P<place>[^`]*)`")
+_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def read_toml(path: Path, kind: type[Settings]) -> Settings:
@@ -26,7 +30,7 @@ def read_toml(path: Path, kind: type[Settings]) -> Settings:
         ConfigurationError: no such file, not TOML, an unknown key (its neighbours are named), an impossible value.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad writes a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     return from_toml(text, kind, str(path))
@@ -38,23 +42,76 @@ def from_toml(text: str, kind: type[Settings], source: str = "configuration") ->
     Raises:
         ConfigurationError: see `read_toml`.
     """
+    given: dict[str, Any] = {}
     try:
-        return msgspec.convert(tomllib.loads(text), kind)
+        given = tomllib.loads(text)
+        return msgspec.convert(given, kind)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{source}: not TOML: {error}") from error
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{source}: {_explain(str(error), kind)}") from error
+        raise ConfigurationError(f"{source}: {_explain(str(error), kind, given)}") from error
 
 
-def _explain(message: str, kind: type[Struct]) -> str:
-    unknown = _UNKNOWN.search(message)
-    if unknown is None:
+def _explain(message: str, kind: type[Struct], given: dict[str, Any]) -> str:
+    """What msgspec says of a configuration, in words: which key, what was expected, what was given."""
+    if unknown := _UNKNOWN.search(message):
+        place = (unknown["place"] or "").lstrip(".")
+        keys = _keys_at(kind, place)
+        near = difflib.get_close_matches(unknown["key"], keys, n=3, cutoff=0.5) or keys
+        return f"unknown key {unknown['key']!r}{_inside(place)}; did you mean {', '.join(sorted(near))}?"
+    if missing := _MISSING.search(message):
+        return f"missing key {missing['key']!r}{_inside((missing['place'] or '').lstrip('.'))}"
+    found = _PLACE.search(message)
+    if found is None:
         return message
-    place = (unknown["place"] or "").lstrip(".")
-    keys = _keys_at(kind, place)
-    near = difflib.get_close_matches(unknown["key"], keys, n=3, cutoff=0.5) or keys
-    where = f" in [{place}]" if place else ""
-    return f"unknown key {unknown['key']!r}{where}; did you mean {', '.join(sorted(near))}?"
+    *tables, key = re.sub(r"\[[^]]*\]", "", found["place"]).strip(".").split(".")
+    value: Any = given
+    for table in (*tables, key):
+        value = value[table]
+    return f"{_table(tables)}{key}: expected {_in_words(_hint_at(kind, tables, key))}, got {value!r}"
+
+
+def _inside(place: str) -> str:
+    return f" in [{place}]" if place else ""
+
+
+def _table(tables: list[str]) -> str:
+    return f"[{'.'.join(tables)}] " if tables else ""
+
+
+def _in_words(hint: Any) -> str:
+    """What values a key may have; a type's own description (`Meta`) where its pattern says nothing to people."""
+    bounds = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meta)]
+    told = next((part.description for part in bounds if part.description), None)
+    origin, parts = get_origin(hint), get_args(hint)
+    if told or not parts:
+        return told or _NAMES.get(hint, "a table")
+    if origin is Annotated:
+        return _in_words(parts[0]) + "".join(map(_bounds, bounds))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, parts))}"
+    if origin in (tuple, list):
+        return f"a list, each of it {_in_words(parts[0])}"
+    return _in_words(next(part for part in parts if part is not type(None)))
+
+
+def _bounds(meta: Meta) -> str:
+    """Such as ` from 1 to 65535`."""
+    named = (
+        ("from", meta.ge),
+        ("above", meta.gt),
+        ("to", meta.le),
+        ("below", meta.lt),
+        ("of at most", meta.max_length),
+    )
+    told = "".join(f" {word} {bound:g}" for word, bound in named if bound is not None)
+    return told + (" items or characters" if meta.max_length is not None else "")
+
+
+def _hint_at(kind: type[Struct], tables: list[str], key: str) -> Any:
+    for table in tables:
+        kind = _struct_in(get_type_hints(kind)[table])
+    return get_type_hints(kind, include_extras=True)[key]
 
 
 def _keys_at(kind: type[Struct], place: str) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from uncia_contract.errors import UnciaError
+from uncia_contract.errors import BundleError, UnciaError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.interpreter import Interpreter
@@ -85,8 +85,10 @@ def runtime_line(settings: TrapSettings) -> Line:
     """Which TFLite runtime runs the bundle's model, with which kernels."""
     try:
         info = Interpreter(read_bundle(bundle_file(settings)).members[MODEL], settings.threads).info
+    except BundleError as error:
+        return Line("runtime", "failed", f"not tried: {error}", "see the bundle below")
     except UnciaError as error:
-        return Line("runtime", "failed", str(error), "pip install 'uncia[edge]', and check the bundle below")
+        return Line("runtime", "failed", str(error), "install a runtime: pip install 'uncia[edge]'")
     if info.delegate == "none":
         return Line(
             "runtime",

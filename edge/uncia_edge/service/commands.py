@@ -16,11 +16,16 @@ from uncia_contract.messages.topics import Topics
 from uncia_edge.bundles.offers import Offers
 from uncia_edge.delivery.link import MqttMessage, Received
 from uncia_edge.delivery.sender import Delivery
-from uncia_edge.service.overrides import OverrideFile, Overrides
+from uncia_edge.service.overrides import DEFAULT, OverrideFile, Overrides
 
 _log = logging.getLogger(__name__)
 
 _HARMLESS = ("ping", "send_frames")
+_MEANING: dict[tuple[str | None, object], str] = {
+    ("budget_bytes", 0): ": no frames, records and their thumbnails only",
+    ("budget_bytes", DEFAULT): ": as trap.toml says",
+    ("threshold", DEFAULT): ": as the bundle says",
+}
 
 
 class Commands:
@@ -77,7 +82,9 @@ class Commands:
                 return self._send_frames(command, sender)
             case "set":
                 self._apply(self._overrides.set(command.key or "", command.value))
-                return self._reply(True, f"{command.key} = {command.value}")
+                return self._reply(
+                    True, f"{command.key} = {command.value}{_MEANING.get((command.key, command.value), '')}"
+                )
             case "restart" | "try":
                 act, said = self._simple[command.name]
                 act()

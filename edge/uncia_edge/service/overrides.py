@@ -18,7 +18,9 @@ _log = logging.getLogger(__name__)
 
 
 class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
-    """`threshold` in place of the bundle's, `budget_bytes` of frames a day; None where nothing was set."""
+    """`threshold` in place of the bundle's, `budget_bytes` of frames a day (0: records only); None where nothing was
+    set.
+    """
 
     revision: Annotated[int, Meta(ge=0)] = 0
     threshold: Annotated[float, Meta(ge=0.05, le=0.99)] | None = None
@@ -26,6 +28,10 @@ class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SETTABLE = ("threshold", "budget_bytes")
+DEFAULT = "default"  # as a value: what the bundle or trap.toml says
+
+
+_BOUNDS = {"threshold": "a number from 0.05 to 0.99", "budget_bytes": "a whole number from 0 to 10**12"}
 
 
 class OverrideFile:
@@ -44,11 +50,13 @@ class OverrideFile:
         """
         if key not in SETTABLE:
             raise ConfigurationError(f"{key!r} cannot be set from afar; expected one of {', '.join(SETTABLE)}")
+        value = None if value == DEFAULT else value
         wanted = {**msgspec.structs.asdict(self.current), key: value, "revision": self.current.revision + 1}
         try:
             changed = msgspec.convert(wanted, Overrides)
         except msgspec.ValidationError as error:
-            raise ConfigurationError(f"{key} = {value!r}: {error}") from error
+            told = f"{key} = {value!r}: expected {_BOUNDS[key]}, or {DEFAULT}"
+            raise ConfigurationError(told) from error
         make_folder(self._path.parent)
         if self.current.revision:
             write_durable(self._previous, msgspec.json.encode(self.current))

@@ -270,8 +270,8 @@ class Runtime:
             rule = msgspec.structs.replace(manifest.decision_rule, threshold=overrides.threshold)
             manifest = msgspec.structs.replace(manifest, decision_rule=rule)
         self.classifier.manifest = manifest
-        daily = overrides.budget_bytes if overrides.budget_bytes is not None else self.settings.outbox.daily_mb * _MB
-        self.delivery.budget.limit(daily or None)
+        configured = self.settings.outbox.daily_mb * _MB or None
+        self.delivery.budget.limit(configured if overrides.budget_bytes is None else overrides.budget_bytes)
 
     def _greetings(self) -> Iterator[MqttMessage]:
         """One by one: a card that cannot tell the state keeps nobody from saying that he is there."""

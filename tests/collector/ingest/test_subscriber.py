@@ -90,6 +90,17 @@ def trap(mosquitto):
     client.close()
 
 
+def test_why_the_broker_cannot_be_reached_is_logged(on_sqlite, caplog):
+    """Nobody listens on the port: the log says so, and not only that there is no connection."""
+    ingest = Ingest(BrokerSettings(port=1), ROOT, on_sqlite.store)
+    ingest.start()
+    deadline_s = time.monotonic() + 20
+    while not any("Connection refused" in message for message in caplog.messages):
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+    ingest.stop()
+
+
 def test_receipt_comes_when_all_is_committed(collector, trap, sent):
     """When a receipt says complete, the catalogue has the sequence."""
     trap.send(*sent.messages(step=700))

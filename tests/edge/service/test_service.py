@@ -95,6 +95,14 @@ def test_values_out_of_bounds_change_nothing(desk: Desk, key: str, value: object
     assert (reply.ok, reply.configuration_revision, desk.applied) == (False, 0, [])
 
 
+def test_a_budget_of_nothing_and_the_default_are_what_they_say(desk: Desk) -> None:
+    """0 sends no frames; `default` takes back what was set."""
+    said = desk.ask(encode(Command("set", key="budget_bytes", value=0))).detail
+    assert (desk.applied[-1].budget_bytes, "no frames" in said) == (0, True)
+    said = desk.ask(encode(Command("set", key="budget_bytes", value="default"))).detail
+    assert (desk.applied[-1].budget_bytes, "as trap.toml says" in said) == (None, True)
+
+
 def test_without_an_authenticated_broker_behaviour_cannot_be_changed(tmp_path: Path) -> None:
     """Anybody could have said it."""
     desk = Desk(tmp_path, trusted=False)
@@ -129,7 +137,9 @@ def test_damaged_overrides_fall_back_to_the_last_good_ones(tmp_path: Path, damag
 
 def test_a_bound_is_told(tmp_path: Path) -> None:
     """The error names key, value and bound."""
-    with pytest.raises(ConfigurationError, match=r"threshold = 2\.0.*0\.99"):
+    with pytest.raises(
+        ConfigurationError, match=r"threshold = 2\.0: expected a number from 0\.05 to 0\.99, or default"
+    ):
         OverrideFile(tmp_path / "o.json").set("threshold", 2.0)
 
 
