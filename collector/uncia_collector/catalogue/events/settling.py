@@ -51,7 +51,9 @@ def settle(connection: Connection) -> None:
     for trap, rows in groupby(notes, lambda row: str(row.trap)):
         _lock(connection, trap)
         near = _merged(((row.since, row.until) for row in rows), interval)
-        whole = sorted(_whole_events(connection, trap, (since - interval, until + interval)) for since, until in near)
+        # A sequence that began at `until` may last an interval, and one that begins an interval later joins it.
+        spans = ((since - interval, until + 2 * interval) for since, until in near)
+        whole = sorted(_whole_events(connection, trap, span) for span in spans)
         _regroup(connection, trap, [*_merged(whole, timedelta(0))], interval)
     connection.execute(delete(unsettled))
 
