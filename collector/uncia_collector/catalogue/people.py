@@ -7,6 +7,7 @@ administrator also exports exact coordinates and keeps users), how passwords are
 import hashlib
 import re
 import secrets
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +25,7 @@ LOGIN_LASTS = timedelta(days=14)
 MIN_PASSWORD, MAX_PASSWORD = 8, 200
 _NAME = re.compile(r"[\w][\w .@-]{0,63}")
 _HASHER = PasswordHasher()
+_ONE_AT_A_TIME = threading.Lock()  # argon2 takes 64 MiB; fifty logins at once took more than the unit has
 _NOBODY = _HASHER.hash("nobody")  # checked for unknown names, so that both answers take as long
 
 
@@ -71,7 +73,7 @@ class People:
             raise ConfigurationError(
                 f"password of {len(password)} characters: expected {MIN_PASSWORD} to {MAX_PASSWORD}"
             )
-        row = {"name": name, "password": _HASHER.hash(password), "role": role, "created_at": now}
+        row = {"name": name, "password": _hashed(password), "role": role, "created_at": now}
         with self.database.writing() as connection:
             connection.execute(upsert(connection, users, row, ["name"], ["password", "role"]))
             connection.execute(delete(logins).where(logins.c.name == name))
@@ -96,11 +98,8 @@ class People:
         """A token for a cookie; None for a wrong name or password."""
         with self.database.reading() as connection:
             row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
-        try:
-            _HASHER.verify(_NOBODY if row is None else row.password, password)
-        except (VerificationError, InvalidHashError):
-            return None
-        if row is None:
+        right = _is_right(_NOBODY if row is None else row.password, password)
+        if row is None or not right:
             return None
         token = secrets.token_urlsafe(32)
         entry = {"token_sha256": _sha256(token), "name": name, "csrf": secrets.token_urlsafe(24)}
@@ -124,6 +123,19 @@ class People:
         """End a login."""
         with self.database.writing() as connection:
             connection.execute(delete(logins).where(logins.c.token_sha256 == _sha256(token)))
+
+
+def _hashed(password: str) -> str:
+    with _ONE_AT_A_TIME:
+        return _HASHER.hash(password)
+
+
+def _is_right(hashed: str, password: str) -> bool:
+    with _ONE_AT_A_TIME:
+        try:
+            return _HASHER.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
 
 def _sha256(token: str) -> str:

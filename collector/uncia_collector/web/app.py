@@ -49,7 +49,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     )
     app.state.context = PageContext(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
-    app.state.people = People(database)
+    app.state.people, app.state.entering = People(database), 0
     app.state.exports = deque[tuple[datetime, str, str, str]](maxlen=8)  # the last ones: when, who, what, what it held
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
     app.state.database, app.state.ingest = database, ingest

@@ -17,6 +17,8 @@ from uncia_contract.errors import ConfigurationError
 # Browsers obey it over HTTPS only; over HTTP the pages reload themselves when Back shows them (static/uncia.js #1).
 CLEARED = {"clear-site-data": '"cache", "cookies", "storage"'}
 
+ENTERING = 8  # logins under way; they are checked one at a time, each in a thread that a page could use
+
 
 def show_login(request: Request) -> Response:
     """The form."""
@@ -33,9 +35,15 @@ async def send_login(request: Request) -> Response:
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
-    token = await run_in_threadpool(
-        people.log_in, name, form.get("password", "")[: MAX_PASSWORD + 1], datetime.now(UTC)
-    )
+    if request.app.state.entering >= ENTERING:
+        return _login_page(request, "Many are logging in at once. Try again in a few seconds.", 503, target)
+    request.app.state.entering += 1
+    try:
+        token = await run_in_threadpool(
+            people.log_in, name, form.get("password", "")[: MAX_PASSWORD + 1], datetime.now(UTC)
+        )
+    finally:
+        request.app.state.entering -= 1
     if token is None:
         return _login_page(request, "Name or password is wrong.", 401, target)
     safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

@@ -8,6 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from uncia_collector.settings import HttpSettings
+from uncia_collector.web.connections import MOST, BoundedListener, PatientProtocol
 from uncia_contract.errors import ConfigurationError
 
 
@@ -22,7 +23,8 @@ class PageServer:
         """
         self.settings = settings
         config = uvicorn.Config(
-            app, log_config=None, log_level="warning", access_log=False, lifespan="off", server_header=False,
+            app, log_config=None, log_level="error", access_log=False, lifespan="off", server_header=False,
+            http=PatientProtocol, ws="none", limit_concurrency=MOST + 1, timeout_keep_alive=5,
             proxy_headers=False,  # else a program on this machine could choose by which address it is counted (#4)
             ssl_certfile=settings.certificate or None, ssl_keyfile=settings.key or None,
         )  # fmt: skip
@@ -32,9 +34,10 @@ class PageServer:
             names = f"{settings.certificate}, {settings.key}"
             raise ConfigurationError(f"[http] certificate {names}: {error.strerror or error}") from error
         try:
-            self._socket = socket.create_server((settings.host, settings.port), backlog=256)
+            self._socket: socket.socket = socket.create_server((settings.host, settings.port), backlog=256)
         except OSError as error:
             raise ConfigurationError(f"[http] {settings.host}:{settings.port}: {error.strerror or error}") from error
+        self._socket = BoundedListener(fileno=self._socket.detach())
         # asyncio does this for sockets that name TCP as their protocol; `create_server` names none, and each page then
         # waits 40 ms for the browser's delayed acknowledgement.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
