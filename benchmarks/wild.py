@@ -137,9 +137,12 @@ def check(release: Results, scores: Scores) -> str:
     return f"{same} of {len(bursts)} bursts as `score_burst` has them (confidence, frames before early exit)"
 
 
-def best(tried: Sequence[tuple[Variant, Results]], counts: Callable[[Burst], bool]) -> int:
-    """Which variant finds most of the leopards that count, with no alarm more than the first; then the cheapest."""
-    allowed = [alarms(tried[0][1], kind) for kind in ALARMS]
+def best(tried: Sequence[tuple[Variant, Results]], counts: Callable[[Burst], bool], crops: int = 0) -> int:
+    """Which variant finds most of the leopards that count, with no alarm more than the first; then the cheapest.
+
+    So many `crops` are allowed where the first fires on fewer.
+    """
+    allowed = [max(alarms(tried[0][1], kind), crops if kind == "crop" else 0) for kind in ALARMS]
 
     def merit(n: int) -> tuple[int, float, int]:
         results = tried[n][1]
@@ -159,12 +162,12 @@ def alarms(results: Results, kind: str) -> int:
     return sum(one.positive for burst, one in results if burst.kind == kind)
 
 
-def left_out(tried: Sequence[tuple[Variant, Results]]) -> tuple[int, int]:
+def left_out(tried: Sequence[tuple[Variant, Results]], crops: int = 0) -> tuple[int, int]:
     """Found of three frames and more, and of one or two, each station by what was chosen on the others."""
     stations = {burst.station for burst, _ in tried[0][1] if burst.kind == "leopard"}
     long = few = 0
     for station in sorted(stations):
-        results = tried[best(tried, lambda burst, station=station: burst.station != station)][1]
+        results = tried[best(tried, lambda burst, station=station: burst.station != station, crops)][1]
         here = [(burst, one) for burst, one in results if burst.station == station and one.positive]
         long += sum(long_leopard(burst) for burst, _ in here)
         few += sum(few_leopard(burst) for burst, _ in here)
@@ -189,6 +192,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "uncia-wild")
     parser.add_argument("--only", default="", help="families whose name holds this")
     parser.add_argument("--all", action="store_true", help="print each variant that was tried, not only the chosen one")
+    parser.add_argument(
+        "--crops", type=int, default=0, help="crops of cats that may fire where the family's first fires on fewer"
+    )
     parser.add_argument("--flash-apart", action="store_true", help="a background of its own for white flash")
     parser.add_argument("--check", action="store_true", help="compare the rows of what ships with score_burst")
     parser.add_argument("--ships", action="store_true", help="only the rows of what ships and of release 0.1")
@@ -215,7 +221,7 @@ def main() -> None:
         if arguments.only not in name or arguments.ships:
             continue
         tried = [(one, study.apply(one)) for one in variants]
-        chosen, (long, few) = best(tried, lambda _: True), left_out(tried)
+        chosen, (long, few) = best(tried, lambda _: True, arguments.crops), left_out(tried, arguments.crops)
         print(line(f"{name}: {differences(tried[chosen][0])}; left out {long} + {few}", tried[chosen][1]), flush=True)
         for variant, results in tried[1:] if arguments.all else []:
             found = [sum(one.positive for one in of(results, t)) for t in (long_leopard, few_leopard)]

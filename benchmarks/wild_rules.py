@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from math import exp, fsum, log
+from math import fsum
 from typing import Literal
 from unittest import mock
 
@@ -16,6 +16,7 @@ import numpy as np
 
 import uncia_contract.bursts.regions as regions_module
 from uncia_contract.bursts.decisions import scoring_order
+from uncia_contract.bursts.frame_scores import logit, lowered
 from uncia_contract.bursts.regions import RegionChoice, RegionRule, regions
 from uncia_contract.bursts.scene_changes import ReferenceFrame, camera_moved
 from uncia_contract.pictures.region import Region
@@ -62,6 +63,7 @@ class Variant:
     doubt: tuple[float, float] = (0.02, 0.5)  # scores of the first look after which windows are looked at
     best: int = 3  # windows whose mean counts
     least: bool = False  # ... or the least of which counts
+    joined: bool = False  # ... or, of one or two frames, the mean of its logit and that of the higher look before
     windows_off: float = 0.0  # logits taken off that in bursts of one or two frames
     long_off: float = 0.0  # ... in longer bursts
     upper: float = 1.0  # the mean of this share of the highest scores counts
@@ -226,6 +228,9 @@ def looked_again(
         return first
     highest = sorted(map(look, _windows(search, burst, n, look, scores)), reverse=True)
     counted = highest[variant.best - 1] if variant.least else fsum(highest[: variant.best]) / variant.best
+    if burst.few and variant.joined:
+        first = max(first, look(None))
+        return max(first, shifted(counted, (logit(first) - logit(counted)) / 2 - off))
     return shifted(counted, -off)
 
 
@@ -245,8 +250,7 @@ def _about(peak: tuple[float, float], side: float, burst: Burst) -> Region:
 
 def shifted(score: float, logits: float) -> float:
     """A probability with so many logits added."""
-    score = min(max(score, 1e-6), 1 - 1e-6)
-    return 1 / (1 + exp(-(log(score / (1 - score)) + logits)))
+    return lowered(score, -logits)
 
 
 # What they come to.
@@ -350,6 +354,8 @@ def _few_families() -> dict[str, list[Variant]]:
     for base in (TODAY, ARCHIVE, LIVE):
         for kind in ("four", "eleven", "led"):
             found[f"windows: {kind}; {base.name}"] = grid(base, windows=[kind], **windows, **off)
+        joined: dict[str, Sequence[object]] = {"windows": ["led"], "joined": [True], "best": [2], "least": [True]}
+        found[f"windows: led, joined; {base.name}"] = grid(base, **joined, windows_off=[0.25 * n for n in range(11)])
         if base is not TODAY:
             found[f"second look: one or two frames; {base.name}"] = grid(base, **looks)
     return found
