@@ -24,6 +24,7 @@ from uncia_simulation.scenes import render_bursts
 pytestmark = pytest.mark.heavy
 
 BUNDLE = Path(__file__).parents[3] / "models" / "rendered-demo-1.uncia"
+STARTER = BUNDLE.with_name("snow-leopard-starter-2.uncia")  # looks at frames in doubt a second time
 IDENTITY = BundleIdentity("rendered-demo", 1, hashlib.sha256(BUNDLE.read_bytes()).hexdigest())
 ONE = "/sequences/ridge/000001"
 
@@ -51,11 +52,15 @@ def picture(content: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), dtype=np.float32)
 
 
-def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, scene, tmp_path):
-    """Red or blue inside the region that the record names, the picture itself outside; drawn once, then kept."""
+@pytest.mark.parametrize("bundle", [BUNDLE, STARTER], ids=["a map from within", "a map that the model gives"])
+def test_map_lies_over_the_scored_region_only(viewer, stored, make_sequence, scene, tmp_path, bundle):
+    """Red or blue inside the region that the record names, the picture itself outside; drawn once, then kept.
+
+    Where a frame was looked at twice, the record names the look that counted.
+    """
     (tmp_path / "bundles").mkdir()
-    shutil.copy(BUNDLE, tmp_path / "bundles")
-    stored.commit(*make_sequence(pictures=[scene], bundle=IDENTITY).messages())
+    shutil.copy(bundle, tmp_path / "bundles")
+    stored.commit(*make_sequence(pictures=[scene], bundle=read_bundle(bundle).identity).messages())
 
     drawn = picture(viewer.get(f"{ONE}/0.activation.jpg").content)
     height, width = drawn.shape[:2]
