@@ -12,14 +12,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, func, insert, select, type_coerce, update
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.schema import observations, sequences
-from uncia_collector.catalogue.sql import of_sequences
+from uncia_collector.catalogue.schema import facts, observations, sequences
+from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.observations.answer import Observation, checked_answer
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_collector.observations.standing import standing, state
 from uncia_contract.errors import DataError
 
 MOST_AT_ONCE = 1000
+_APPLIED = "checklist"
 VERDICTS = ("confirmed", "rejected", "relabelled")
 
 # Relabelled by another positive label of the bundle. `probabilities` holds `"label":`; replaced by nothing, it changes.
@@ -166,6 +167,11 @@ def number_of(rows: Sequence[Any]) -> int:
     return int(rows[0].answer) if rows else 0
 
 
+def answer_numbers(connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
+    """The number of the answer that stands of each of these sequences of which one does."""
+    return {key: number_of(standing(rows)) for key, rows in observations_of(connection, keys).items()}
+
+
 def apply_standing(connection: Connection, key: Key, checklist: Checklist | None = None) -> None:
     """Set a sequence's state to what stands; a bundle's own label for the taxon before the checklist's."""
     where = (sequences.c.trap == key[0], sequences.c.id == key[1])
@@ -180,8 +186,25 @@ def apply_standing(connection: Connection, key: Key, checklist: Checklist | None
 def apply_checklist(database: Database, checklist: Checklist) -> int:
     """Bring the taxa and verdicts of all that people named up to a checklist; of how many sequences.
 
-    So a name that was free text becomes a taxon once the list knows it.
+    So a name that was free text becomes a taxon once the list knows it. A list that was applied last is not again.
     """
+    if applied_checklist(database) == checklist.fingerprint:
+        return 0
+    changed = _name_anew(database, checklist)
+    fact = {"name": _APPLIED, "value": checklist.fingerprint}
+    with database.writing() as connection:
+        connection.execute(upsert(connection, facts, fact, ["name"], ["value"]))
+    return changed
+
+
+def applied_checklist(database: Database) -> str:
+    """The fingerprint of the checklist that was applied last; "" where none was."""
+    with database.reading() as connection:
+        query = select(facts.c.value).where(facts.c.name == _APPLIED)
+        return str(connection.execute(query).scalar() or "")
+
+
+def _name_anew(database: Database, checklist: Checklist) -> int:
     o, changed = observations.c, 0
     query = select(o.said, o.taxon, o.verdict, o.observation.is_not(None).label("survey"), sequences.c.label).distinct()
     query = query.join(sequences, (o.trap == sequences.c.trap) & (o.sequence == sequences.c.id))
@@ -205,9 +228,8 @@ def apply_checklist(database: Database, checklist: Checklist) -> int:
     return changed
 
 
-def meant(name: str, model: str, checklist: Checklist | None = None, *, survey: bool = False) -> tuple[str, str]:
+def meant(name: str, model: str, checklist: Checklist, *, survey: bool = False) -> tuple[str, str]:
     """(taxon, verdict) of a name; a survey's own name that the list does not know stays as it is written."""
-    checklist = checklist or shipped_checklist()
     taxon = checklist.find(name)
     label = taxon.label if taxon else name if survey else checklist.label_of(name)
     return label, "confirmed" if checklist.same(name, model) else "relabelled"

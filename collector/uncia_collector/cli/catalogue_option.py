@@ -7,7 +7,7 @@ from pathlib import Path
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
-from uncia_collector.catalogue.review import apply_checklist
+from uncia_collector.catalogue.review import applied_checklist, apply_checklist
 from uncia_collector.settings import CollectorSettings, read_settings, sqlite_url
 from uncia_contract.errors import DataError
 
@@ -30,7 +30,8 @@ def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Itera
     database = Database(settings.database_url if settings else _url(arguments, create))
     database.migrate()
     try:
-        apply_checklist(database, (settings or CollectorSettings()).checklist())
+        if settings or not applied_checklist(database):  # without a configuration a station's own list is not known
+            apply_checklist(database, (settings or CollectorSettings()).checklist())
         if settings:
             with database.writing() as connection:
                 set_independence(connection, settings.event_minutes)

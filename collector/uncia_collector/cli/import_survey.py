@@ -9,7 +9,7 @@ from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
 from uncia_collector.ingest.frame_folder import FrameFolder
-from uncia_collector.settings import read_settings
+from uncia_collector.settings import CollectorSettings, read_settings
 from uncia_contract.cli.arguments import ZONE_HELP, zone
 from uncia_contract.errors import DataError
 
@@ -34,6 +34,7 @@ def _import(arguments: argparse.Namespace) -> int:
     ):
         if package.zone_note:
             print(package.zone_note, file=sys.stderr)
-        counts = SurveyImport(package, database, folder, datetime.now(UTC)).run()
+        taxa = (settings or CollectorSettings()).checklist()
+        counts = SurveyImport(package, database, folder, datetime.now(UTC), taxa).run()
         print(f"{package.title}: {counts.summary}")
     return 0

@@ -12,23 +12,24 @@ from sqlalchemy import Connection, insert, select
 from uncia_collector.catalogue.review import Key, apply_standing, meant, next_answer
 from uncia_collector.catalogue.schema import observations, sequences
 from uncia_collector.imports.event import HumanClassification, ImportedEvent
+from uncia_collector.observations.checklist import Checklist
 
 
-def take_words(connection: Connection, key: Key, event: ImportedEvent) -> None:
+def take_words(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> None:
     """Store what people said of an imported sequence, as one answer (#1)."""
-    _store(connection, key, event.people(), event.label)
-    apply_standing(connection, key)
+    _store(connection, key, event.people(), event.label, checklist)
+    apply_standing(connection, key, checklist)
 
 
-def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent) -> int:
+def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> int:
     """Store what people elsewhere said of a sequence of our own; how many observations were new (#2)."""
     o = observations.c
     known = {*connection.execute(select(o.observation).where(o.trap == key[0], o.sequence == key[1])).scalars()}
     own = f"{key[0]}:{key[1]}:human:"
     people = [one for one in event.people() if own not in one.observation and one.observation not in known]
     label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
-    _store(connection, key, people, connection.execute(label).scalar_one())
-    apply_standing(connection, key)
+    _store(connection, key, people, connection.execute(label).scalar_one(), checklist)
+    apply_standing(connection, key, checklist)
     return len(people)
 
 
@@ -45,14 +46,16 @@ def own_key(event: ImportedEvent, catalogue: str) -> Key | None:
     return (traps[0], sequence) if traps else None
 
 
-def _store(connection: Connection, key: Key, people: list[HumanClassification], model: str) -> None:
+def _store(
+    connection: Connection, key: Key, people: list[HumanClassification], model: str, checklist: Checklist
+) -> None:
     if people:
         known = {"trap": key[0], "sequence": key[1], "answer": next_answer(connection, key), "undone": False}
-        connection.execute(insert(observations), [known | _columns(person, model) for person in people])
+        connection.execute(insert(observations), [known | _columns(person, model, checklist) for person in people])
 
 
-def _columns(person: HumanClassification, model: str) -> dict[str, Any]:
-    taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, survey=True)
+def _columns(person: HumanClassification, model: str, checklist: Checklist) -> dict[str, Any]:
+    taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, checklist, survey=True)
     return person.told | {
         "reviewer": person.person, "at": person.at, "verdict": verdict, "taxon": taxon, "said": person.label,
         "observation": person.observation,

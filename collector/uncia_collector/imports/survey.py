@@ -29,6 +29,7 @@ from uncia_collector.imports.opinions import own_key, take_words, take_words_of_
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.store import picture_size
+from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.camtrap_deployments import moment
 from uncia_contract.datasets.camtrap_package import Row
 from uncia_contract.errors import DataError
@@ -94,8 +95,17 @@ class _Sequence:
 class SurveyImport:
     """One package on its way into one catalogue."""
 
-    def __init__(self, package: CamtrapPackage, database: Database, folder: FrameFolder, now: datetime) -> None:
+    def __init__(
+        self,
+        package: CamtrapPackage,
+        database: Database,
+        folder: FrameFolder,
+        now: datetime,
+        checklist: Checklist | None = None,
+    ) -> None:
+        """Take them; `checklist` is in place of the shipped one."""
         self.package, self.database, self.folder, self.now = package, database, folder, now
+        self.checklist = checklist or shipped_checklist()
         self.counts = ImportCounts(found=package.media)
 
     def run(self) -> ImportCounts:
@@ -158,7 +168,7 @@ class SurveyImport:
         with self.database.writing() as connection:
             self._write(connection, coming)
             for event, key in own:
-                self.counts.answers += take_words_of_others(connection, key, event)
+                self.counts.answers += take_words_of_others(connection, key, event, self.checklist)
 
     def _own(self, connection: Connection, event: ImportedEvent) -> tuple[str, str] | None:
         """#4: the sequence of one of our traps that it is; None where it is none."""
@@ -218,7 +228,7 @@ class SurveyImport:
         connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
-        take_words(connection, sequence.key, sequence.event)
+        take_words(connection, sequence.key, sequence.event, self.checklist)
 
 
 def trap_of(camera: str) -> str:

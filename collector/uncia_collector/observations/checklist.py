@@ -6,6 +6,7 @@ replaces those with its labels and names; #3 only a row of a list gives a scient
 """
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -53,6 +54,12 @@ class Checklist:
 
     def __iter__(self) -> Iterator[Taxon]:
         return iter(self._taxa)
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for lists that know the same names."""
+        names = sorted((name, taxon.label) for name, taxon in self._by_name.items())
+        return hashlib.sha256(repr(names).encode()).hexdigest()
 
     def find(self, name: str | None) -> Taxon | None:
         """The taxon of that name (#1); None where the list knows none."""

@@ -20,6 +20,7 @@ from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.review import (
     AnsweredMeanwhileError,
+    answer_numbers,
     give_answer,
     given_with,
     newest_of,
@@ -48,11 +49,12 @@ def show_gallery(request: Request, person: Person) -> Response:
         shown = gallery.first_shown(connection, page.rows)
         known, called = gallery.names(connection, "trap"), gallery.names(connection, "called")
         saved, apart = _saved(connection, person), independence(connection)
+        answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
     nights = [
         (night, cards(rows, apart, shown)) for night, rows in groupby(page.rows, lambda row: _night(context, row))
     ]
     return context.render(
-        request, person, "gallery.html", nights=nights, shown=shown, filters=filters,
+        request, person, "gallery.html", nights=nights, shown=shown, filters=filters, answers=answers,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
         known=sorted({*known, filters.trap} - {""}),
@@ -165,8 +167,7 @@ def send_reviews(request: Request, person: Person, form: Mapping[str, str]) -> R
         for trap, known, seen in picked:
             key = unquote(trap), unquote(known)
             try:
-                number = 0 if seen == "open" else None
-                give_answer(context.database, key, said, person.name, now, verdict, number, context.checklist)
+                give_answer(context.database, key, said, person.name, now, verdict, int(seen), context.checklist)
             except AnsweredMeanwhileError:
                 late += 1
     except (DataError, ValueError) as error:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from tests.collector.conftest import NOW
 
+from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import ROLES, People
+from uncia_collector.catalogue.review import review
 from uncia_collector.cli.main import main
 from uncia_collector.exports.kinds import KINDS
 from uncia_collector.ingest.frame_folder import FrameFolder
@@ -111,11 +113,26 @@ def test_labels_that_the_checklist_does_not_know_are_warned_of(mosquitto, tmp_pa
     collector.stop()
     assert [warned.strip()[9:] in logged for logged in caplog.messages if "labels" in logged] == [True]
 
+    capsys.readouterr()
     own.write_text("label,kind,en\nwawa,animal,Wawa\n")
     config.write_text(f"species = 'own.csv'\n{text}")
     assert main(["check", "--config", str(config)]) == 0 and capsys.readouterr().err == ""
     own.write_text("kind\nplant\n")
     assert main(["check", "--config", str(config)]) == 2 and "own.csv, line 2: kind 'plant'" in capsys.readouterr().err
+
+
+def test_a_command_without_the_configuration_leaves_the_stations_own_taxa(on_sqlite, sent, tmp_path):
+    """What `serve` named by the station's list, `list --data` does not take for free text."""
+    (tmp_path / "own.csv").write_text("label,kind,en\nsnow_leopard,animal,Ghost\n")
+    (tmp_path / "collector.toml").write_text(f"data = '{on_sqlite.root}'\nspecies = 'own.csv'\n")
+    on_sqlite.commit(sent.record_message())
+    review(on_sqlite.database, ("ridge", sent.id), "relabelled", "anara", NOW, "Ghost")
+    states = []
+    for where in (["--data", str(on_sqlite.root)], ["--config", str(tmp_path / "collector.toml")]) * 2:
+        assert main(["list", *where]) == 0
+        with on_sqlite.database.reading() as connection:
+            states.append(gallery.sequence(connection, ("ridge", sent.id)).review)
+    assert states == ["relabelled", "confirmed", "confirmed", "confirmed"]
 
 
 def test_relative_paths_begin_at_the_configuration(tmp_path):

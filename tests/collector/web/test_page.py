@@ -141,6 +141,21 @@ def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
     assert "reviewer: wolf (2)" in page and "administrator: confirmed" in page and 'name="seen" value="2"' in page
 
 
+def test_a_selection_overwrites_no_answer_that_was_not_seen(as_role, stored):
+    """An answer that the gallery showed may be replaced; one that came since may not."""
+    first, second = as_role("administrator"), as_role("reviewer")
+    first.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(first)})
+    picked = re.search(r'name="(pick-[^"]+)" value="([^"]+)"', second.get("/").text)
+    assert picked[2].split() == ["ridge/000001/1"]
+    form = {picked[1]: picked[2], "verdict": "rejected", "csrf": csrf_of(second)}
+    first.post(f"{ONE}/review", data={"verdict": "relabelled", "label": "wolf", "csrf": csrf_of(first)})
+
+    assert second.post("/review", data=form).status_code == 409
+    with stored.database.reading() as connection:
+        assert gallery.sequence(connection, ("ridge", "000001")).review_label == "wolf"
+    assert second.post("/review", data=form | {picked[1]: "ridge/000001/2"}).status_code == 303
+
+
 def test_the_export_page_says_what_is_left_out_before_and_after(as_role, stored, make_sequence):
     """How many, which traps, why; afterwards who wrote what."""
     stored.commit(*make_sequence(id="far", trap="unplaced").messages())
