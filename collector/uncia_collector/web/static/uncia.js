@@ -110,7 +110,7 @@ addEventListener("keydown", (event) => {
   if (event.target.type === "range" && key.startsWith("Arrow")) return;
   if (key === "Escape") {
     if (typing) event.target.blur();
-    if (byId("another")) byId("another").open = false;
+    for (const panel of ["another", "more"].map(byId)) if (panel) panel.open = false;
     document.querySelector(".many")?.reset();
   } else if ((!event.repeat && labelled(key, typing && event.target.value)) || (!typing && act(key, event.repeat))) event.preventDefault();
 });
