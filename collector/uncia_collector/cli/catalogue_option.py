@@ -27,7 +27,7 @@ def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Itera
         DataError: no option names one, or the data folder holds none and `create` is False.
     """
     settings = read_settings(arguments.config) if arguments.config else None
-    database = Database(settings.database_url if settings else _url(arguments, create))
+    database = Database(catalogue_url(arguments, create))
     database.migrate()
     try:
         if settings or not applied_checklist(database):  # without a configuration a station's own list is not known
@@ -40,9 +40,16 @@ def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Itera
         database.close()
 
 
-def _url(arguments: argparse.Namespace, create: bool) -> str:
+def catalogue_url(arguments: argparse.Namespace, create: bool = False) -> str:
+    """Where the catalogue is that the options name.
+
+    Raises:
+        DataError: as `open_catalogue`.
+    """
+    if arguments.config:
+        return read_settings(arguments.config).database_url
     if not (arguments.data or arguments.database):
         raise DataError("which catalogue? expected --config TOML, --data DIR or --database URL")
     if not create and not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():
         raise DataError(f"{arguments.data}: holds no catalogue.sqlite; is it a collector's data folder?")
-    return arguments.database or sqlite_url(arguments.data)
+    return str(arguments.database or sqlite_url(arguments.data))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from uncia_collector.cli.ask import add_ask
+from uncia_collector.cli.backup import add_backup, add_restore
 from uncia_collector.cli.certificates import add_certificates
 from uncia_collector.cli.deployments import add_deployments
 from uncia_collector.cli.effort import add_effort
@@ -35,6 +36,8 @@ EXAMPLES = """examples:
   uncia-collect import survey/ --config collector.toml   a Camtrap DP package of others, folder or zip
   uncia-collect export camtrap-dp --out survey.zip --config collector.toml
   uncia-collect effort detections --days 7 --out detections.csv --config collector.toml    also summary, nights, ...
+  uncia-collect backup /media/usb/uncia --config collector.toml    again and again: only what is new
+  uncia-collect restore /media/usb/uncia --config collector.toml   a new station of it
   uncia-collect list --data uncia-data            what is there, as a table
   uncia-collect list --data uncia-data --json     the same for other programs
 """
@@ -56,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     add_ask(add("ask", "ask a trap something: ping, send-frames, set, restart, offer-bundle, replace-keys, try"))
     add_certificates(add("certificates", "who may connect to the broker: init, issue, renew, revoke, list"))
     add_effort(add("effort", "how long traps worked, and detection histories, as CSV"))
+    add_backup(add("backup", "copy catalogue and pictures to another disk, while the station runs; only what is new"))
+    add_restore(add("restore", "make a station of a backup"))
     add_import(add("import", "take in a survey of others (Camtrap DP package)"))
     return parser
 

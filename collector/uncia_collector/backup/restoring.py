@@ -1,0 +1,88 @@
+"""Makes a station of a backup.
+
+Decides: #1 only into a place that holds no catalogue; nothing is ever overwritten. #2 Pictures first, each compared
+with its sha256, the catalogue last: an interrupted restore is no station, and is begun anew by the same command. #3 A
+backup of an older uncia is brought up to date.
+"""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from uncia_collector.backup.saving import CATALOGUE, Copied, pictures_of
+from uncia_collector.backup.snapshot import load_catalogue
+from uncia_collector.catalogue.database import Database
+from uncia_collector.catalogue.schema import sequences, traps, users
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.files import sync_folder
+
+
+def restore(folder: Path, database: Database, root: Path) -> Copied:
+    """Make a catalogue and its data folder of the backup in `folder`; `database` is that of the new station.
+
+    Raises:
+        DataError: no whole backup, or there is a catalogue already.
+        StorageError: the new station cannot be written.
+    """
+    saved = folder / CATALOGUE
+    _check(saved)
+    _check_empty(database)
+    done = Copied()
+    for path, sha256, _, _ in pictures_of(saved):
+        done.pictures += 1
+        done.add(folder, root, path, sha256)
+    target = root / CATALOGUE if database.is_postgresql else Path(str(database.engine.url.database))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = target.with_name(f"{CATALOGUE}.restoring")
+        shutil.copyfile(saved, copy)
+        _bring_up_to_date(copy)
+        os.sync()
+        if database.is_postgresql:
+            load_catalogue(copy, database)
+            copy.unlink()
+        else:
+            copy.replace(target)
+            sync_folder(target.parent)
+    except OSError as error:
+        raise StorageError(f"{target}: {error.strerror}") from error
+    return done
+
+
+def _bring_up_to_date(copy: Path) -> None:
+    """#3; what SQLite leaves beside it is removed."""
+    database = Database(f"sqlite:///{copy.absolute()}")
+    database.migrate()
+    database.close()
+    for beside in ("-wal", "-shm", ".lock"):
+        Path(f"{copy}{beside}").unlink(missing_ok=True)
+
+
+def _check(saved: Path) -> None:
+    if not saved.is_file():
+        raise DataError(f"{saved.parent}: holds no backup; expected {CATALOGUE} and frames, as `backup` leaves them")
+    try:
+        with closing(sqlite3.connect(f"file:{saved.absolute()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("PRAGMA quick_check").fetchone()[0]
+    except sqlite3.Error as error:
+        raise DataError(f"{saved}: is damaged: {error}") from error
+    if found != "ok":
+        raise DataError(f"{saved}: is damaged: {str(found).splitlines()[0]}")
+
+
+def _check_empty(database: Database) -> None:
+    """#1."""
+    if not database.is_postgresql:
+        if Path(str(database.engine.url.database)).exists():
+            raise DataError(f"{database.described}: holds a catalogue already; move it away, or restore elsewhere")
+        return
+    database.migrate()
+    with database.reading() as connection:
+        counted = {table.name: select(func.count()).select_from(table) for table in (sequences, traps, users)}
+        held = [name for name, query in counted.items() if connection.execute(query).scalar_one()]
+    if held:
+        raise DataError(f"{database.described}: holds {' and '.join(held)} already; restore into an empty database")

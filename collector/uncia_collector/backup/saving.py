@@ -1,0 +1,140 @@
+"""Makes a backup: the catalogue as of one moment, and every picture that it names.
+
+Decides: #1 the catalogue is taken first; each picture that it names was safe in the folder before it was committed, so
+the copy is whole while the station goes on. #2 Of the pictures only those are read that the backup does not have:
+those that its catalogue does not name with the same sha256, or whose file has another size. #3 The catalogue of the
+backup is replaced last, once everything is on the disk: an interrupted backup leaves the former one as it was. #4 A
+picture that is missing or differs from its sha256 is named each time, and the rest is done.
+"""
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from sqlalchemy.exc import DBAPIError
+
+from uncia_collector.backup.snapshot import save_catalogue
+from uncia_collector.catalogue.database import Database
+from uncia_contract.errors import DataError, StorageError
+from uncia_contract.files import sync_folder, write_atomic
+
+CATALOGUE = "catalogue.sqlite"
+_PICTURES = """
+SELECT new.path, new.sha256, new.size, {known} FROM frames AS new {former}
+WHERE new.status IN ('stored', 'quarantined') AND new.path IS NOT NULL ORDER BY new.trap, new.sequence, new.n
+"""
+_FORMER = (
+    "LEFT JOIN former.frames AS old ON old.trap = new.trap AND old.sequence = new.sequence AND old.n = new.n "
+    "AND old.path = new.path AND old.sha256 = new.sha256"
+)
+
+
+@dataclass
+class Copied:
+    """What became of a backup's or a restore's pictures."""
+
+    pictures: int = 0
+    copied: int = 0
+    copied_bytes: int = 0
+    trouble: list[str] = field(default_factory=list)  # missing or damaged: path and why
+
+    def add(self, source: Path, target: Path, path: str, sha256: str) -> None:
+        """Copy one picture (#4).
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        try:
+            content = (source / path).read_bytes()
+        except OSError as error:
+            self.trouble.append(f"{path}: {error.strerror}")
+            return
+        if hashlib.sha256(content).hexdigest() != sha256:
+            self.trouble.append(f"{path}: other bytes than the catalogue says (sha256); kept as {path}.damaged")
+            path += ".damaged"
+        try:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(target / path, content)
+        except OSError as error:
+            raise StorageError(f"{target / path}: {error.strerror}") from error
+        self.copied += 1
+        self.copied_bytes += len(content)
+
+
+def save(database: Database, root: Path, folder: Path) -> Copied:
+    """Bring the backup in `folder` up to date with a catalogue and its data folder.
+
+    Raises:
+        DataError: another backup is being made there, or the folder is the data folder.
+        StorageError: it cannot be written.
+    """
+    if folder.exists() and root.exists() and folder.samefile(root):
+        raise DataError(f"{folder}: is the data folder itself; expected another, on another disk")
+    with _alone(folder):
+        new = folder / f"{CATALOGUE}.new"
+        new.unlink(missing_ok=True)
+        _save_catalogue(database, new)  # #1
+        done = Copied()
+        for path, sha256, size, known in pictures_of(new, folder / CATALOGUE):
+            done.pictures += 1
+            if not known or not _has_size(folder / path, size):  # #2
+                done.add(root, folder, path, sha256)
+        os.sync()
+        new.replace(folder / CATALOGUE)  # #3
+        sync_folder(folder)
+    return done
+
+
+def _save_catalogue(database: Database, new: Path) -> None:
+    try:
+        save_catalogue(database, new)
+    except (sqlite3.Error, DBAPIError, OSError) as error:
+        new.unlink(missing_ok=True)
+        raise StorageError(f"{new}: the catalogue cannot be saved: {str(error).splitlines()[0]}") from error
+
+
+def pictures_of(catalogue: Path, former: Path | None = None) -> Iterator[tuple[str, str, int, bool]]:
+    """Path, sha256 and size of each picture that a saved catalogue names, and whether the former one named it, too.
+
+    Raises:
+        DataError: it is no catalogue, or names a file outside of its folder.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{catalogue.absolute()}?mode=ro", uri=True)) as connection:
+            known, joined = "0", ""
+            if former is not None and former.is_file():
+                connection.execute("ATTACH ? AS former", (f"file:{former.absolute()}?mode=ro",))
+                known, joined = "old.n IS NOT NULL", _FORMER
+            for path, sha256, size, had in connection.execute(_PICTURES.format(known=known, former=joined)):
+                if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+                    raise DataError(f"{catalogue}: names {path[:80]!r}, a file outside of its folder; it was changed")
+                yield path, sha256, size, bool(had)
+    except sqlite3.Error as error:
+        raise DataError(f"{catalogue}: is no catalogue of a backup: {error}") from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise StorageError(f"{folder}: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DataError(f"{folder}: another backup is being made there; wait for its end") from error
+        yield
+
+
+def _has_size(file: Path, size: int) -> bool:
+    try:
+        return file.stat().st_size == size
+    except OSError:
+        return False
