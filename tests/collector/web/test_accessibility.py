@@ -10,8 +10,8 @@ pytestmark = pytest.mark.heavy
 
 __all__ = ["browser", "empty_station", "station"]
 ONE = "sequences/ridge/2"
-SEEN_BY_ALL = ["", "?trap=ridge&min_score=0.9", "traps", "activity", "recall", ONE, f"{ONE}?activation=1"]
-PAGES = [*SEEN_BY_ALL, "?state=open", "map", "quarantine", "export", "users"]
+SEEN_BY_ALL = ["", "?trap=ridge&min_score=0.9", "traps", "effort", "activity", "recall", ONE, f"{ONE}?activation=1"]
+PAGES = [*SEEN_BY_ALL, "?state=open", "map", "deployments", "quarantine", "export", "users"]
 ERRORS = {"?since=yesterday": 400, "map": 403, "nothing-here": 404, "sequences/ridge/none": 404}
 SIZES = {"desktop": (1920, 1080), "tablet": (1024, 768), "upright": (768, 1024), "phone": (390, 844)}
 SMALL = """return [...document.querySelectorAll('button, .button, input, select, summary, nav a, h2 a')]
@@ -91,7 +91,9 @@ def test_pages_without_a_station_behind_them_are_accessible(browser, station, wr
     assert browser.run("return getComputedStyle(document.querySelector('header')).display") == "flex"
 
 
-@pytest.mark.parametrize("page", ["", "?state=open", "traps", "map", "activity", "recall", "quarantine", "export"])
+@pytest.mark.parametrize(
+    "page", ["", "?state=open", "traps", "effort", "deployments", "map", "activity", "recall", "quarantine", "export"]
+)
 def test_an_empty_stations_pages_say_what_to_do(browser, empty_station, axe, page):
     """Before the first trap has spoken: advice instead of emptiness, without a violation."""
     browser.open(empty_station.address + page)
