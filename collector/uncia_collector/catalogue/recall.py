@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import exp, lgamma, log, log1p
 
-from sqlalchemy import Connection, Integer, ScalarSelect, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, ScalarSelect, case, cast, func, select
 
 from uncia_collector.catalogue.review import NAMED_ANEW
 from uncia_collector.catalogue.schema import deployments, sequences
@@ -46,10 +46,11 @@ class MissRate:
         return self.reviewed >= ENOUGH
 
 
-def miss_rates(connection: Connection) -> list[MissRate]:
+def miss_rates(connection: Connection, by_name: bool = False) -> list[MissRate]:
     """One for each bundle (#2) and site that sent audits, and after a bundle's sites, under the name "", one for all.
 
-    A site is the deployment's location; a trap that no deployment places counts as a site of its own.
+    A site is the deployment's location, told by its id, or `by_name` to whom may know where it is; a trap that no
+    deployment places counts as a site of its own.
     """
     reviewed = case((sequences.c.review == "open", 0), else_=1)
     missed = case(
@@ -58,7 +59,10 @@ def miss_rates(connection: Connection) -> list[MissRate]:
         (NAMED_ANEW, 1),
         else_=0,
     )
-    site = func.coalesce(_location(), sequences.c.trap + " (no place known)").label("site")
+    known = func.coalesce(func.nullif(deployments.c.location_name, ""), deployments.c.location_id)
+    site = func.coalesce(
+        _location(known if by_name else deployments.c.location_id), sequences.c.trap + " (no place known)"
+    ).label("site")
     by = (sequences.c.bundle, sequences.c.bundle_version, site)
     counted = (func.count(), cast(func.sum(reviewed), Integer), cast(func.sum(missed), Integer))
     query = select(*by, *counted).where(sequences.c.audit.is_(True)).group_by(*by)
@@ -75,10 +79,10 @@ def _rate(bundle: tuple[str, int], site: str, audits: int, reviewed: int, missed
     return MissRate(*bundle, site, audits - reviewed, reviewed, missed, *interval(missed, reviewed))
 
 
-def _location() -> ScalarSelect[str]:
+def _location(told: ColumnElement[str]) -> ScalarSelect[str]:
     """Where the trap stood when the sequence began; the later of two deployments that overlap."""
     return (
-        select(deployments.c.location_id)
+        select(told)
         .where(deployments.c.trap == sequences.c.trap, deployments.c.started_at <= sequences.c.started_at)
         .where(deployments.c.ended_at.is_(None) | (sequences.c.started_at <= deployments.c.ended_at))
         .order_by(deployments.c.started_at.desc())

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from uncia_collector.catalogue.events.settling import independence
+from uncia_collector.catalogue.needs import NEEDS, needs
 from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
@@ -32,7 +33,7 @@ def show_traps(request: Request, person: Person) -> Response:
         deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
         unheard = sorted({*connection.execute(deployed).scalars()} - {row.trap for row in rows})
     known = [_trap(row, now) for row in rows]
-    known.sort(key=lambda trap: (not trap["silence"].is_overdue, trap["name"]))
+    known.sort(key=lambda trap: ([NEEDS.index(what) for what, _ in trap["needs"]] or [len(NEEDS)], trap["name"]))
     return context.render(request, person, "traps.html", traps=known, unheard=unheard)
 
 
@@ -93,7 +94,7 @@ def show_recall(request: Request, person: Person) -> Response:
     """What the audits allow to say about missed animals."""
     context: PageContext = request.app.state.context
     with context.database.reading() as connection:
-        rates = miss_rates(connection)
+        rates = miss_rates(connection, by_name=person.may_see_places)
     return context.render(request, person, "recall.html", rates=rates, enough=ENOUGH)
 
 
@@ -114,13 +115,15 @@ def show_quarantine(request: Request, person: Person) -> Response:
 
 
 def _trap(row: Any, now: datetime) -> dict[str, Any]:
+    silent, state = silence(row, now), None if row.state is None else decode(row.state, TrapState)
+    doubled = row.doubled_at is not None and now - row.doubled_at < DOUBLED_FOR
     return {
         "name": row.trap,
         "availability": row.availability or "unknown",
         "last_seen_at": row.last_seen_at,
-        "silence": silence(row, now),
-        "doubled": row.doubled_at is not None and now - row.doubled_at < DOUBLED_FOR,
-        "state": None if row.state is None else decode(row.state, TrapState),
+        "silence": silent,
+        "needs": needs(silent, state, doubled),
+        "state": state,
         "state_at": row.state_at,
     }
 
