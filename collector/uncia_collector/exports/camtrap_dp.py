@@ -19,7 +19,15 @@ from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.exports.camtrap_rows import CamtrapRows, utc
 from uncia_collector.exports.imported_surveys import ImportedSurveys
 from uncia_collector.exports.left_out import UNREADABLE, LeftOut, selected
-from uncia_collector.exports.sequences import COARSE_DEGREES, ExportedSequence, Place, exported_sequences, places
+from uncia_collector.exports.sequences import (
+    COARSE_DEGREES,
+    EVERYTHING,
+    ExportedSequence,
+    Place,
+    Selection,
+    exported_sequences,
+    places,
+)
 from uncia_collector.exports.strip_locations import strip_location
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.camtrap_tables import BASE, Row, bounds, resource, write_table
@@ -38,6 +46,7 @@ def write_camtrap_dp(
     pictures: bool = False,
     root: Path | None = None,
     checklist: Checklist | None = None,
+    only: Selection = EVERYTHING,
 ) -> LeftOut:
     """Write the package; what is in it, and what was left out (#3).
 
@@ -50,14 +59,15 @@ def write_camtrap_dp(
         pictures: whether the pictures are wanted inside the package; they are read from `root`.
         root: the data folder, to leave out pictures whose file is missing; None does not look.
         checklist: in place of the shipped one.
+        only: of which sequences, and of which deployments.
 
     Raises:
         DataError: no deployments are known: the standard wants to know where and how long.
     """
-    found = places(connection, exact)
+    found = [place for place in places(connection, exact) if only.takes(place)]
     if not found:
         raise DataError("Camtrap DP: no deployments are known; add them with `uncia-collect deployments FILE.csv`")
-    tables = _Tables(connection, exact, root, checklist or shipped_checklist())
+    tables = _Tables(connection, exact, root, checklist or shipped_checklist(), only)
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as package:
         _write(package, "media", tables.media())
         _write(package, "observations", tables.observations())
@@ -77,7 +87,10 @@ def _write(package: zipfile.ZipFile, name: str, rows: Iterable[Row]) -> None:
 class _Tables:
     """The package's tables, each one pass over the catalogue; what the description needs is counted on the way."""
 
-    def __init__(self, connection: Connection, exact: bool, root: Path | None, checklist: Checklist) -> None:
+    def __init__(
+        self, connection: Connection, exact: bool, root: Path | None, checklist: Checklist, only: Selection
+    ) -> None:
+        self.only = only
         self.connection, self.exact, self.root, self.checklist = connection, exact, root, checklist
         self.rows = CamtrapRows(checklist, catalogue_id(connection)[:MARK])
         self.surveys, self.left = ImportedSurveys(connection, exact), LeftOut()
@@ -116,7 +129,7 @@ class _Tables:
                 package.writestr(frame.path, shown, zipfile.ZIP_STORED)
 
     def _selected(self, left: LeftOut) -> Iterator[ExportedSequence]:
-        for item in exported_sequences(self.connection, self.exact):
+        for item in exported_sequences(self.connection, self.exact, self.only):
             if (taken := selected(item, self.root, left)) is not None:
                 yield taken
 

@@ -13,11 +13,18 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.sequences import EMPTY_LABELS, ExportedSequence, exported_sequences, media_id
+from uncia_collector.exports.sequences import (
+    EMPTY_LABELS,
+    EVERYTHING,
+    ExportedSequence,
+    Selection,
+    exported_sequences,
+    media_id,
+)
 from uncia_contract.archive.json_array import write_json_array
 
 
-def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str) -> None:
+def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str, only: Selection = EVERYTHING) -> None:
     """Write the file as the catalogue is read, once for the images and once for the labels.
 
     `file_name` is relative to the data folder; `location` is a name, coordinates are left out.
@@ -25,15 +32,16 @@ def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str
     categories = {"empty": 0}
     info = {"version": "1.0", "description": station, "contributor": station}
     stream.write('{"info": ' + json.dumps(info) + ', "images": ')
-    write_json_array(stream, (_image(item, frame) for item in exported_sequences(connection) for frame in item.frames))
+    found = exported_sequences(connection, only=only)
+    write_json_array(stream, (_image(item, frame) for item in found for frame in item.frames))
     stream.write(', "annotations": ')
-    write_json_array(stream, _annotations(connection, categories))
+    write_json_array(stream, _annotations(connection, categories, only))
     named = [{"id": number, "name": name} for name, number in categories.items()]
     stream.write(', "categories": ' + json.dumps(named) + "}\n")
 
 
-def _annotations(connection: Connection, categories: dict[str, int]) -> Iterator[dict[str, Any]]:
-    for item in exported_sequences(connection):
+def _annotations(connection: Connection, categories: dict[str, int], only: Selection) -> Iterator[dict[str, Any]]:
+    for item in exported_sequences(connection, only=only):
         for frame in item.frames:
             label, known = item.labels.get(frame.n, item.label), media_id(frame)
             label = "empty" if label in EMPTY_LABELS else label

@@ -15,6 +15,7 @@ from uncia_collector.exports.coco import write_coco_camera_traps
 from uncia_collector.exports.left_out import LeftOut, what_is_left_out
 from uncia_collector.exports.observations_table import write_observations_table
 from uncia_collector.exports.scores import scored_pictures
+from uncia_collector.exports.sequences import EVERYTHING, Selection
 from uncia_collector.exports.training import write_training_table
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.megadetector import write_megadetector
@@ -38,6 +39,7 @@ class Request:
     pictures: bool = False
     checklist: Checklist = field(default_factory=shipped_checklist)
     zone: tzinfo = UTC
+    only: Selection = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -53,33 +55,34 @@ class Kind:
 
 
 def _camtrap_dp(request: Request, stream: BinaryIO) -> str:
-    told = request.station, request.now, request.exact, request.pictures, request.root, request.checklist
+    told = request.station, request.now, request.exact, request.pictures, request.root, request.checklist, request.only
     return write_camtrap_dp(request.connection, stream, *told).summary
 
 
 def _megadetector(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_megadetector(text, scored_pictures(request.connection), "uncia", request.now)
+        write_megadetector(text, scored_pictures(request.connection, request.only), "uncia", request.now)
 
 
 def _coco(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_coco_camera_traps(request.connection, text, request.station)
+        write_coco_camera_traps(request.connection, text, request.station, request.only)
 
 
 def _scores(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_score_table(text, scored_pictures(request.connection))
+        write_score_table(text, scored_pictures(request.connection, request.only))
 
 
 def _observations(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_observations_table(request.connection, text, request.zone, request.checklist, request.exact)
+        told = request.zone, request.checklist, request.exact, request.only
+        write_observations_table(request.connection, text, *told)
 
 
 def _training(request: Request, stream: BinaryIO) -> None:
     with _as_text(stream) as text:
-        write_training_table(request.connection, text, request.root, request.beside or request.root)
+        write_training_table(request.connection, text, request.root, request.beside or request.root, request.only)
 
 
 @contextmanager
@@ -95,7 +98,7 @@ KINDS = {
     "camtrap-dp": Kind(
         "camtrap-dp.zip", "application/zip", "Camtrap DP 1.0",
         "For GBIF, Agouti and R: deployments, media, what people decided, what the model says of each picture.",
-        _camtrap_dp, lambda request: what_is_left_out(request.connection, request.root),
+        _camtrap_dp, lambda request: what_is_left_out(request.connection, request.root, request.only),
     ),
     "megadetector": Kind(
         "megadetector.json", "application/json", "MegaDetector JSON 1.6",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
+from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Selection, exported_sequences
 
 OUTSIDE = "sequences outside every deployment"
 SILENT = "sequences without a picture here and without an answer"
@@ -70,10 +70,10 @@ def selected(item: ExportedSequence, root: Path | None, left: LeftOut) -> Export
     return item if item.event is not None else replace(item, frames=here)
 
 
-def what_is_left_out(connection: Connection, root: Path | None) -> LeftOut:
+def what_is_left_out(connection: Connection, root: Path | None, only: Selection = EVERYTHING) -> LeftOut:
     """What a package that is written now would leave out."""
     left = LeftOut()
-    for item in exported_sequences(connection):
+    for item in exported_sequences(connection, only=only):
         selected(item, root, left)
     return left
 

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
+from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Selection, exported_sequences
 from uncia_collector.observations.checklist import Checklist
 
 COLUMNS = (
@@ -48,7 +48,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_observations_table(
-    connection: Connection, stream: TextIO, zone: tzinfo, checklist: Checklist, exact: bool = False
+    connection: Connection,
+    stream: TextIO,
+    zone: tzinfo,
+    checklist: Checklist,
+    exact: bool = False,
+    only: Selection = EVERYTHING,
 ) -> int:
     """Write the table; how many lines it has.
 
@@ -63,7 +68,7 @@ def write_observations_table(
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
     count = 0
-    for item in exported_sequences(connection, exact):
+    for item in exported_sequences(connection, exact, only):
         for row in _lines(item, zone, checklist):
             writer.writerow(map(_guarded, row))
             count += 1

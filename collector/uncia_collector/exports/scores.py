@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from uncia_collector.catalogue.regions import region_of
-from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
+from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Selection, exported_sequences
 from uncia_contract.archive.scored_picture import ScoredPicture
 
 
-def scored_pictures(connection: Connection) -> Iterator[ScoredPicture]:
+def scored_pictures(connection: Connection, only: Selection = EVERYTHING) -> Iterator[ScoredPicture]:
     """Every stored frame; `file` is relative to the data folder."""
-    for item in exported_sequences(connection):
+    for item in exported_sequences(connection, only=only):
         for frame in item.frames:
             yield _picture(item, frame)
 

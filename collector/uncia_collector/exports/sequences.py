@@ -11,7 +11,7 @@ from functools import cached_property
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from uncia_collector.catalogue.events.finding import event_of
 from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
@@ -98,13 +98,40 @@ class ExportedSequence:
         return [row for row in self.observations if row.observation is None]
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which sequences are exported; an empty field leaves none out. `reviewed`: only those, or only the others."""
+
+    traps: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None  # this moment is not among them
+    reviewed: bool | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        found: list[ColumnElement[bool]] = [sequences.c.trap.in_(self.traps)] if self.traps else []
+        found += [] if self.since is None else [sequences.c.started_at >= self.since]
+        found += [] if self.until is None else [sequences.c.started_at < self.until]
+        open_ = sequences.c.review == "open"
+        return found + ([] if self.reviewed is None else [~open_ if self.reviewed else open_])
+
+    def takes(self, place: Place) -> bool:
+        """Whether sequences of a deployment may be among them."""
+        begun = self.until is None or place.started_at < self.until
+        ended = self.since is not None and place.ended_at is not None and place.ended_at < self.since
+        return begun and not ended and (not self.traps or place.trap in self.traps)
+
+
+EVERYTHING = Selection()
+
+
 def exported_sequences(
-    connection: Connection, exact: bool = False, reviewed_only: bool = False
+    connection: Connection, exact: bool = False, only: Selection = EVERYTHING
 ) -> Iterator[ExportedSequence]:
-    """Every sequence, oldest first."""
+    """The sequences of a selection, oldest first."""
     found = places(connection, exact)
     by_id = {place.id: place for place in found}
-    for rows in pages_of_sequences(connection, *([sequences.c.review != "open"] if reviewed_only else [])):
+    for rows in pages_of_sequences(connection, *only.where()):
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(connection, keys), observations_of(connection, keys)
         events, groups = _events(connection, rows), event_of(connection, rows)

@@ -8,17 +8,20 @@ people called something by itself (in an imported survey) teaches just that.
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from sqlalchemy import Connection
 
-from uncia_collector.exports.sequences import ExportedSequence, exported_sequences
+from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Selection, exported_sequences
 
 COLUMNS = ("file", "label", "sequence", "location", "datetime", "source", "split")
 
 
-def write_training_table(connection: Connection, stream: TextIO, root: Path, beside: Path) -> int:
+def write_training_table(
+    connection: Connection, stream: TextIO, root: Path, beside: Path, only: Selection = EVERYTHING
+) -> int:
     """Write the table; how many frames it names.
 
     Args:
@@ -26,11 +29,12 @@ def write_training_table(connection: Connection, stream: TextIO, root: Path, bes
         stream: opened with `newline=""`.
         root: the data folder.
         beside: the folder in which the table will lie: `file` is relative to it.
+        only: of which sequences; those that nobody reviewed teach nothing.
     """
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     count = 0
-    for item in exported_sequences(connection, reviewed_only=True):
+    for item in exported_sequences(connection, only=replace(only, reviewed=True)):
         for frame in _teaching(item):
             file = os.path.relpath((root / frame.path).absolute(), beside.absolute())
             moment = item.taken_at(frame).isoformat()

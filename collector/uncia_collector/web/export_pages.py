@@ -1,19 +1,24 @@
 """Downloads for other programs."""
 
-import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import BinaryIO
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from itertools import chain
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, func, select
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.filters import noon
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.schema import deployments, sequences, surveys
 from uncia_collector.exports import kinds
 from uncia_collector.exports.left_out import LeftOut
+from uncia_collector.exports.sequences import Selection
 from uncia_collector.web.rendering import PageContext
 from uncia_contract.errors import DataError
 
@@ -32,12 +37,14 @@ def show_exports(request: Request, person: Person) -> Response:
         imported = connection.execute(select(surveys).order_by(surveys.c.imported_at)).all()
         count = request.query_params.get("count") == "1" or _are_few(connection)
         coming = _foreseen(context, connection) if count else {}
+        known = gallery.names(connection, "trap")
     listed = [(name, kind.title, kind.text) for name, kind in kinds.KINDS.items()]
     found = [(row, cameras.get(row.name, [])) for row in imported]
     done = [*request.app.state.exports]
     return context.render(
-        request, person, "export.html", kinds=listed, surveys=found, coming=coming, counted=count, done=done
-    )
+        request, person, "export.html", kinds=listed, surveys=found, coming=coming, counted=count, done=done,
+        known=known,
+    )  # fmt: skip
 
 
 def _are_few(connection: Connection) -> bool:
@@ -54,31 +61,55 @@ def _foreseen(context: PageContext, connection: Connection) -> dict[str, LeftOut
 
 
 def send_export(request: Request, person: Person) -> Response:
-    """One file; exact coordinates for administrators who ask."""
+    """One file of what was asked for, as the catalogue is read; exact coordinates for administrators who ask."""
     context: PageContext = request.app.state.context
-    name = request.path_params["kind"]
-    exact = person.is_administrator and request.query_params.get("exact") == "1"
-    content = tempfile.TemporaryFile(dir=context.root)  # noqa: SIM115 - on disk, nameless; `_pieces` closes it
-    try:
+    asked, now = request.query_params, datetime.now(UTC)
+    name = request.path_params["kind"] if "kind" not in asked else asked["kind"]
+    exact, pictures = person.is_administrator and asked.get("exact") == "1", asked.get("pictures") == "1"
+    told: dict[str, Any] = {"exact": exact, "checklist": context.checklist, "zone": context.zone, "pictures": pictures}
+    only = _selection(request, context.zone)
+
+    def write(stream: BinaryIO) -> None:
         with context.database.reading() as connection:
-            now, station, taxa = datetime.now(UTC), context.settings.station, context.checklist
-            wanted = kinds.Request(connection, station, context.root, now, exact, checklist=taxa, zone=context.zone)
-            told = kinds.export(name, wanted, content)
+            wanted = kinds.Request(connection, context.settings.station, context.root, now, only=only, **told)
+            if held := kinds.export(name, wanted, stream):
+                request.app.state.exports.appendleft((now, person.name, kinds.KINDS[name].title, held))
+
+    pieces = _written(write)
+    try:
+        first = next(pieces, b"")  # what cannot be exported says so before anything is sent
     except DataError as error:
-        content.close()
         raise HTTPException(404, str(error)) from error
-    except OSError as error:
-        content.close()
-        raise HTTPException(507, f"The station's disk cannot take the file: {error.strerror}.") from error
-    kind, size = kinds.KINDS[name], content.tell()
-    if told:
-        request.app.state.exports.appendleft((now, person.name, kind.title, told))
-    headers = {"content-disposition": f'attachment; filename="{kind.file}"', "content-length": str(size)}
-    return StreamingResponse(_pieces(content), media_type=kind.media_type, headers=headers)
+    kind = kinds.KINDS[name]
+    headers = {"content-disposition": f'attachment; filename="{kind.file}"'}
+    return StreamingResponse(chain([first], pieces), media_type=kind.media_type, headers=headers)
 
 
-def _pieces(content: BinaryIO) -> Iterator[bytes]:
-    with content:
-        content.seek(0)
-        while piece := content.read(PIECE):
+def _selection(request: Request, zone: tzinfo) -> Selection:
+    """Nights from noon to noon, as everywhere."""
+    asked = request.query_params
+    try:
+        since, until = (date.fromisoformat(asked[name]) if asked.get(name) else None for name in ("since", "until"))
+    except ValueError as error:
+        raise HTTPException(400, f"{error}: expected a date such as 2026-11-30.") from error
+    return Selection(
+        traps=tuple(name for name in asked.getlist("trap") if name),
+        since=None if since is None else noon(since, zone),
+        until=None if until is None else noon(until + timedelta(days=1), zone),
+        reviewed={"yes": True, "no": False}.get(asked.get("reviewed", "")),
+    )
+
+
+def _written(write: Callable[[BinaryIO], None]) -> Iterator[bytes]:
+    """What `write` writes, while it does; its error, too. Ends it where nobody reads on."""
+    reading, writing = os.pipe()
+
+    def work() -> None:
+        with open(writing, "wb") as stream:  # noqa: PTH123 - a file descriptor
+            write(stream)
+
+    with ThreadPoolExecutor(1, "export") as pool, open(reading, "rb", 0) as stream:  # noqa: PTH123
+        written = pool.submit(work)
+        while piece := stream.read(PIECE):
             yield piece
+        written.result()

@@ -15,6 +15,7 @@ PAGES = [*SEEN_BY_ALL, "?state=open", "map", "deployments", "quarantine", "expor
 ERRORS = {"?since=yesterday": 400, "map": 403, "nothing-here": 404, "sequences/ridge/none": 404}
 SIZES = {"desktop": (1920, 1080), "tablet": (1024, 768), "upright": (768, 1024), "phone": (390, 844)}
 SMALL = """return [...document.querySelectorAll('button, .button, input, select, summary, nav a, h2 a')]
+  .map(one => one.matches('[type=radio], [type=checkbox]') ? one.closest('label') : one)
   .filter(one => one.offsetHeight && one.offsetHeight < 44).map(one => one.outerHTML.slice(0, 90))"""
 LOADED = "return performance.getEntriesByType('resource').map(entry => entry.name)"
 STATUS = "return performance.getEntriesByType('navigation')[0].responseStatus"
