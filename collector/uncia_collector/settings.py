@@ -50,12 +50,16 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the web page listens; port 0 takes a free one. With `certificate` and `key` (PEM files) it is HTTPS."""
+    """Where the web page listens; port 0 takes a free one. With `certificate` and `key` (PEM files) it is HTTPS.
+
+    `hosts` are names with a dot that browsers may call it by; addresses and names of the local network always may.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
     certificate: str = ""
     key: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 class AlertRule(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,8 @@
 """Users, passwords, logins, and what each role may see and do.
 
 Decides roles (#1 a viewer sees pictures, but no coordinates; #2 a reviewer also reviews and sees where; #3 an
-administrator also exports exact coordinates and keeps users), how passwords are kept (argon2id), how long one stays in.
+administrator also exports exact coordinates and keeps users; #4 one administrator stays), how passwords are kept
+(argon2id, one at a time), how long one stays in.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import logins, users
@@ -63,24 +64,43 @@ class People:
         """Add a user, or change password and role; earlier logins end.
 
         Raises:
-            ConfigurationError: an impossible name, an unknown role, a password too short or too long.
+            ConfigurationError: an impossible name, an unknown role, a password too short or too long; it would take
+                the role of the last administrator (#4).
         """
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"user {name[:70]!r}: expected 1 to 64 letters, digits, space and . @ -")
         if role not in ROLES:
             raise ConfigurationError(f"role {role!r}: expected one of {', '.join(ROLES)}")
-        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise ConfigurationError(
-                f"password of {len(password)} characters: expected {MIN_PASSWORD} to {MAX_PASSWORD}"
-            )
         row = {"name": name, "password": _hashed(password), "role": role, "created_at": now}
         with self.database.writing() as connection:
+            if role != "administrator":
+                _keep_an_administrator(connection, name)
             connection.execute(upsert(connection, users, row, ["name"], ["password", "role"]))
             connection.execute(delete(logins).where(logins.c.name == name))
 
-    def remove_user(self, name: str) -> bool:
-        """Remove a user and their logins; whether there was one."""
+    def change_password(self, name: str, old: str, new: str) -> None:
+        """Change one's own password; all logins under the name end.
+
+        Raises:
+            ConfigurationError: the old one is wrong, the new one too short or too long.
+        """
+        with self.database.reading() as connection:
+            known = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
+        if known is None or not _is_right(known, old):
+            raise ConfigurationError("The password that you have now is another one.")
+        hashed = _hashed(new)
         with self.database.writing() as connection:
+            connection.execute(update(users).where(users.c.name == name).values(password=hashed))
+            connection.execute(delete(logins).where(logins.c.name == name))
+
+    def remove_user(self, name: str) -> bool:
+        """Remove a user and their logins; whether there was one.
+
+        Raises:
+            ConfigurationError: it is the last administrator (#4).
+        """
+        with self.database.writing() as connection:
+            _keep_an_administrator(connection, name)
             connection.execute(delete(logins).where(logins.c.name == name))
             return connection.execute(delete(users).where(users.c.name == name)).rowcount > 0
 
@@ -104,6 +124,10 @@ class People:
         token = secrets.token_urlsafe(32)
         entry = {"token_sha256": _sha256(token), "name": name, "csrf": secrets.token_urlsafe(24)}
         with self.database.writing() as connection:
+            # A password that was changed meanwhile ends this login, too.
+            now_is = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
+            if now_is != row.password:
+                return None
             connection.execute(delete(logins).where(logins.c.expires_at < now))
             connection.execute(insert(logins), [entry | {"expires_at": now + LOGIN_LASTS}])
         return token
@@ -125,7 +149,16 @@ class People:
             connection.execute(delete(logins).where(logins.c.token_sha256 == _sha256(token)))
 
 
+def _keep_an_administrator(connection: Connection, but: str) -> None:
+    """#4: a page without an administrator could be mended on the command line only."""
+    of_role = select(users.c.name).where(users.c.role == "administrator")
+    if connection.execute(of_role).scalars().all() == [but]:
+        raise ConfigurationError(f"{but} is the last administrator: make somebody else one first")
+
+
 def _hashed(password: str) -> str:
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise ConfigurationError(f"password of {len(password)} characters: expected {MIN_PASSWORD} to {MAX_PASSWORD}")
     with _ONE_AT_A_TIME:
         return _HASHER.hash(password)
 

@@ -1,10 +1,12 @@
 """`uncia-collect export`: the catalogue as a file for other programs."""
 
 import argparse
+import getpass
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uncia_collector.catalogue.access import log
 from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
 from uncia_collector.exports.kinds import KINDS, Request, export, foreseen
 from uncia_collector.settings import CollectorSettings, read_settings
@@ -40,5 +42,8 @@ def _export(arguments: argparse.Namespace) -> int:
                 told = export(arguments.kind, request, stream)
         except OSError as error:
             raise StorageError(f"{out}: {error.strerror}") from error
+        if arguments.exact:
+            now, user = datetime.now(UTC), getpass.getuser()
+            log.record(database, "exact export", user, log.COMMAND_LINE, now, f"{arguments.kind}: {out}")
     print(f"{out}: {out.stat().st_size} bytes{told and ': '}{told}")
     return 0

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.people import ROLES, People
 from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
 from uncia_contract.errors import ConfigurationError, DataError
@@ -29,10 +30,13 @@ def _user(arguments: argparse.Namespace) -> int:
         elif arguments.action == "remove":
             if not people.remove_user(arguments.name):
                 raise DataError(f"user {arguments.name!r}: there is none of that name")
+            log.record(database, "removed", getpass.getuser(), log.COMMAND_LINE, datetime.now(UTC), arguments.name)
         else:
             password = _password(arguments.password_file)
             people.set_user(arguments.name, password, arguments.role, datetime.now(UTC))
-            print(f"{arguments.name}: {arguments.role}")
+            told = f"{arguments.name}: {arguments.role}"
+            log.record(database, "user", getpass.getuser(), log.COMMAND_LINE, datetime.now(UTC), told)
+            print(told)
     return 0
 
 

@@ -37,9 +37,10 @@ ERROR_TEXTS = {
 def make_app(settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> Starlette:
     """The page of one collector."""
     requests = RateLimit(burst=600, per_s=60)
+    hosts = settings.http.hosts if settings.http else ()
     app = Starlette(
         routes=[*_open_routes(), *_sequence_routes(), *_station_routes()],
-        middleware=[Middleware(Guard, requests=requests, refuse=_too_many_requests)],
+        middleware=[Middleware(Guard, requests=requests, refuse=_too_many_requests, hosts=hosts)],
         exception_handlers={
             HTTPException: _error_page,
             DataError: _bad_request,
@@ -52,6 +53,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app.state.people, app.state.entering = People(database), 0
     app.state.exports = deque[tuple[datetime, str, str, str]](maxlen=8)  # the last ones: when, who, what, what it held
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
+    app.state.names = RateLimit(burst=30, per_s=30 / 300)
     app.state.database, app.state.ingest = database, ingest
     return app
 
@@ -95,6 +97,9 @@ def _station_routes() -> list[Route]:
         Route("/quarantine", page_view(station_pages.show_quarantine, _reviews)),
         Route("/export", page_view(export_pages.show_exports, _reviews)),
         Route("/export/{kind}", page_view(export_pages.send_export, _reviews)),
+        Route("/password", page_view(login.show_password)),
+        Route("/password", form_view(login.send_password), methods=["POST"]),
+        Route("/accesses", page_view(login.show_accesses, _administers)),
         Route("/users", page_view(login.show_users, _administers)),
         Route("/users", form_view(login.send_user, _administers), methods=["POST"]),
         Route("/logout", form_view(login.send_logout), methods=["POST"]),

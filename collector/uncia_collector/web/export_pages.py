@@ -20,6 +20,7 @@ from uncia_collector.exports import kinds
 from uncia_collector.exports.left_out import LeftOut
 from uncia_collector.exports.sequences import Selection
 from uncia_collector.web.rendering import PageContext
+from uncia_collector.web.security import log_access
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024
@@ -66,6 +67,8 @@ def send_export(request: Request, person: Person) -> Response:
     asked, now = request.query_params, datetime.now(UTC)
     name = request.path_params["kind"] if "kind" not in asked else asked["kind"]
     exact, pictures = person.is_administrator and asked.get("exact") == "1", asked.get("pictures") == "1"
+    if exact:
+        log_access(request, person, "exact export", name)
     told: dict[str, Any] = {"exact": exact, "checklist": context.checklist, "zone": context.zone, "pictures": pictures}
     only = _selection(request, context.zone)
 

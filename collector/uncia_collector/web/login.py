@@ -1,4 +1,4 @@
-"""Login, logout, and the administrator's list of users."""
+"""Login, logout, one's own password, and the administrator's lists of users and accesses."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,15 +8,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from uncia_collector.catalogue.access import log
+from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import MAX_PASSWORD, ROLES, People, Person
 from uncia_collector.web.rate_limit import RateLimit
 from uncia_collector.web.rendering import PageContext
-from uncia_collector.web.security import COOKIE, set_cookie, small_form
+from uncia_collector.web.security import COOKIE, log_access, set_cookie, small_form
 from uncia_contract.errors import ConfigurationError
 
 # Browsers obey it over HTTPS only; over HTTP the pages reload themselves when Back shows them (static/uncia.js #1).
 CLEARED = {"clear-site-data": '"cache", "cookies", "storage"'}
 
+SHOWN = 1000  # entries of the access log
 ENTERING = 8  # logins under way; they are checked one at a time, each in a thread that a page could use
 
 
@@ -26,12 +29,17 @@ def show_login(request: Request) -> Response:
 
 
 async def send_login(request: Request) -> Response:
-    """Log somebody in; ten attempts in five minutes for each address and each name."""
+    """Log somebody in; ten attempts in five minutes for each address, thirty for a name from addresses unknown to it.
+
+    Who logged in under the name from the same address before is not kept out by others who try it.
+    """
     form = await small_form(request)
     name, target = form.get("name", "")[:64], form.get("next", "/")
     limits: RateLimit = request.app.state.logins
     address = request.client.host if request.client else ""
-    if not limits.allows(f"address {address}") or not limits.allows(f"name {name}"):
+    database: Database = request.app.state.database
+    known = await run_in_threadpool(log.is_known, database, name, address)
+    if not limits.allows(f"address {address}") or not (known or request.app.state.names.allows(name)):
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
@@ -44,6 +52,8 @@ async def send_login(request: Request) -> Response:
         )
     finally:
         request.app.state.entering -= 1
+    what: log.What = "refused" if token is None else "login"
+    await run_in_threadpool(log.record, database, what, name, address, datetime.now(UTC))
     if token is None:
         return _login_page(request, "Name or password is wrong.", 401, target)
     safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
@@ -61,6 +71,33 @@ def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> 
     return response
 
 
+def show_password(request: Request, person: Person) -> Response:
+    """The form for one's own password."""
+    return _password_page(request, person, "", 200)
+
+
+def send_password(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Change one's own password; a login begins anew."""
+    people: People = request.app.state.people
+    if not request.app.state.logins.allows(f"password {person.name}"):
+        return _password_page(request, person, "Too many attempts. Wait five minutes.", 429)
+    try:
+        people.change_password(person.name, form.get("old", "")[: MAX_PASSWORD + 1], form.get("new", ""))
+    except ConfigurationError as error:
+        return _password_page(request, person, str(error), 400)
+    log_access(request, person, "password")
+    response = RedirectResponse("/login", 303)
+    response.delete_cookie(COOKIE)
+    return response
+
+
+def show_accesses(request: Request, person: Person) -> Response:
+    """Who did what."""
+    context: PageContext = request.app.state.context
+    entries = log.newest(context.database, SHOWN)
+    return context.render(request, person, "accesses.html", entries=entries, most=SHOWN)
+
+
 def show_users(request: Request, person: Person) -> Response:
     """Who there is."""
     context: PageContext = request.app.state.context
@@ -71,15 +108,19 @@ def send_user(request: Request, person: Person, form: Mapping[str, str]) -> Resp
     """Add, change or remove a user; nobody removes themselves."""
     people: People = request.app.state.people
     name = form.get("name", "")
-    if form.get("remove"):
-        if name == person.name:
-            raise HTTPException(400, "You cannot remove yourself.")
-        people.remove_user(name)
-    else:
-        try:
+    if form.get("remove") and name == person.name:
+        raise HTTPException(400, "You cannot remove yourself.")
+    try:
+        if form.get("remove"):
+            people.remove_user(name)
+        else:
             people.set_user(name, form.get("password", ""), form.get("role", ""), datetime.now(UTC))
-        except ConfigurationError as error:
-            raise HTTPException(400, str(error)) from error
+    except ConfigurationError as error:
+        raise HTTPException(400, str(error)) from error
+    if form.get("remove"):
+        log_access(request, person, "removed", name)
+    else:
+        log_access(request, person, "user", f"{name}: {form.get('role', '')}")
     return RedirectResponse("/users", 303)
 
 
@@ -88,6 +129,11 @@ def _refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None and origin.split("//", 1)[-1] != request.headers.get("host"):
         raise HTTPException(403, "This form comes from elsewhere.")
+
+
+def _password_page(request: Request, person: Person, message: str, status: int) -> Response:
+    context: PageContext = request.app.state.context
+    return context.render(request, person, "password.html", status, message=message)
 
 
 def _login_page(request: Request, message: str, status: int, target: str) -> Response:

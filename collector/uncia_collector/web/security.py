@@ -1,25 +1,31 @@
 """Who gets a page: cookies, roles, CSRF, rate limits, headers.
 
 Decides that #1 every page but login, static files, health and metrics requires a login; #2 every form carries its CSRF
-token; #3 no content from other sites runs on our pages; #4 requests are limited by address.
+token; #3 no content from other sites runs on our pages; #4 requests are limited by address; #5 a request is for a name
+of ours: a page of elsewhere whose name leads here (DNS rebinding) could otherwise read what the browser may.
 """
 
 import hmac
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from urllib.parse import quote
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.people import People, Person
 from uncia_collector.web.rate_limit import RateLimit
 
 COOKIE = "uncia"
+UNREADABLE = "."  # no name of ours
+UNKNOWN_HOST = "This station does not know that name; its administrator can add it to [http] hosts."
 MAX_FORM_BYTES = 256 * 1024
 HEADERS = {
     "content-security-policy": (
@@ -90,6 +96,12 @@ def person_of(request: Request) -> Person | None:
     return people.person_of_token(token, datetime.now(UTC)) if token else None
 
 
+def log_access(request: Request, person: Person, what: log.What, detail: str = "") -> None:
+    """Enter into the access log what somebody did."""
+    address = request.client.host if request.client else ""
+    log.record(request.app.state.database, what, person.name, address, datetime.now(UTC), detail)
+
+
 def set_cookie(request: Request, response: Response, token: str) -> None:
     """Hand a login's token to the browser, for our own pages only."""
     secure = request.url.scheme == "https"
@@ -99,14 +111,16 @@ def set_cookie(request: Request, response: Response, token: str) -> None:
 class Guard:
     """ASGI middleware: rate limits (#4) and headers (#3)."""
 
-    def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal) -> None:
-        self.app, self.requests, self.refuse = app, requests, refuse
+    def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal, hosts: tuple[str, ...] = ()) -> None:
+        self.app, self.requests, self.refuse, self.hosts = app, requests, refuse, {*hosts, *_own_names()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with headers on its way back."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+
+        is_static = scope["path"].startswith("/static/")  # the same for all; a refusal is to be readable, too
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -116,8 +130,32 @@ class Guard:
                 message["headers"] = [*message["headers"], *own]
             await send(message)
 
-        is_static = scope["path"].startswith("/static/")  # the same for all; a refusal is to be readable, too
+        if not _is_ours(_host(scope), self.hosts):
+            await PlainTextResponse(UNKNOWN_HOST, 421)(scope, receive, send_with_headers)
+            return
         client = scope.get("client") or ("", 0)
         allowed = is_static or self.requests.allows(client[0])
         app: ASGIApp = self.app if allowed else self.refuse(Request(scope))
         await app(scope, receive, send_with_headers)
+
+
+def _host(scope: Scope) -> str:
+    """The name that a request is for, without its port."""
+    given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    try:
+        return (urlsplit(f"//{given}").hostname or "") if given.isprintable() else UNREADABLE
+    except ValueError:
+        return UNREADABLE
+
+
+def _is_ours(host: str, hosts: set[str]) -> bool:
+    """#5: an address, a name without a dot or of the local network, or one that is ours: nobody elsewhere has it."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")) or host in hosts
+    return True
+
+
+def _own_names() -> set[str]:
+    return {socket.gethostname().lower(), socket.getfqdn().lower()}

@@ -16,6 +16,7 @@ from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
 from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places, reported_places
 from uncia_collector.web.rendering import PageContext
+from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_contract.messages.records import TrapState, decode
 
@@ -39,6 +40,7 @@ def show_traps(request: Request, person: Person) -> Response:
 
 def show_map(request: Request, person: Person) -> Response:
     """Where the traps stand and how often the animal passed."""
+    log_access(request, person, "exact map")
     context: PageContext = request.app.state.context
     days, survey, label = _days(request), request.query_params.get("survey", "")[:64], _label(request)
     since = _since(days)

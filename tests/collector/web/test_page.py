@@ -220,6 +220,7 @@ def test_nobody_raises_their_own_role(as_role, role):
 def test_changed_role_ends_earlier_logins(station, as_role):
     """A tablet that is still logged in cannot go on with what was taken away."""
     client = as_role("administrator")
+    station.state.people.set_user("another", PASSWORD, "administrator", datetime.now(UTC))
     station.state.people.set_user("administrator", PASSWORD, "viewer", datetime.now(UTC))
 
     assert client.get("/users").status_code == 303

@@ -1,0 +1,1 @@
+"""Who did what at the station, for its administrators."""
