@@ -22,8 +22,8 @@ from uncia_collector.settings import CollectorSettings
 from uncia_collector.web import export_pages, login, pages, pictures, station_pages
 from uncia_collector.web.activations import Activations
 from uncia_collector.web.fieldwork import deployment_pages, effort_pages
+from uncia_collector.web.limits.rate_limit import RateLimit
 from uncia_collector.web.metrics import IngestHealth, exposition
-from uncia_collector.web.rate_limit import RateLimit
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import HEADERS, Guard, form_view, page_view, person_of
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import MAX_PASSWORD, ROLES, People, Person
-from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.limits.rate_limit import RateLimit
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import COOKIE, log_access, set_cookie, small_form
 from uncia_contract.errors import ConfigurationError

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.people import People, Person
-from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.limits.rate_limit import RateLimit
 
 COOKIE = "uncia"
 UNREADABLE = "."  # no name of ours

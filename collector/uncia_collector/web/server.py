@@ -8,7 +8,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from uncia_collector.settings import HttpSettings
-from uncia_collector.web.connections import MOST, BoundedListener, PatientProtocol
+from uncia_collector.web.limits.connections import MOST, BoundedListener, PatientProtocol
 from uncia_contract.errors import ConfigurationError
 
 

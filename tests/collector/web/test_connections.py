@@ -19,7 +19,7 @@ from uncia_collector.runtime import Collector
 from uncia_collector.settings import BrokerSettings, CollectorSettings, HttpSettings
 from uncia_collector.web import login
 from uncia_collector.web.app import make_app
-from uncia_collector.web.connections import BoundedListener, PatientProtocol
+from uncia_collector.web.limits.connections import BoundedListener, PatientProtocol
 from uncia_collector.web.server import PageServer
 
 
@@ -42,11 +42,13 @@ def connect(page: tuple[str, int], source: str = "127.0.0.1") -> socket.socket:
 def closed(one: socket.socket, within_s: float) -> bool:
     one.settimeout(within_s)
     try:
-        return one.recv(1000) == b""
+        while one.recv(1000):
+            pass
     except TimeoutError:
         return False
     except OSError:
-        return True
+        pass
+    return True
 
 
 def status(page: tuple[str, int], source: str = "127.0.0.1") -> int:

@@ -15,7 +15,7 @@ from uncia_collector.catalogue.people import People
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
-from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.limits.rate_limit import RateLimit
 from uncia_collector.web.server import PageServer
 from uncia_contract.messages.records import BundleIdentity, Counters, TrapState, encode
 

@@ -19,7 +19,7 @@ from uncia_collector.catalogue.schema import traps, users
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
-from uncia_collector.web.rate_limit import RateLimit
+from uncia_collector.web.limits.rate_limit import RateLimit
 from uncia_collector.web.security import Guard
 from uncia_contract.messages.records import Preview, TrapState, decode, encode
 

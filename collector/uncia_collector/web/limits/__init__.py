@@ -1,0 +1,1 @@
+"""What one stranger may take of the page: requests, connections, time."""
