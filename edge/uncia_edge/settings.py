@@ -96,6 +96,13 @@ class SleepSettings(Struct, frozen=True, forbid_unknown_fields=True):
     utc_offset_h: Annotated[float, Meta(ge=-14, le=14)] = 0.0
 
 
+class PassSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Of `uncia-trap pass`: it takes at most `for_s`; the next one begins `every_s` after it, 0 where nobody knows."""
+
+    for_s: Annotated[float, Meta(ge=1, le=86400)] = 600.0
+    every_s: Annotated[float, Meta(ge=0, le=30 * 86400)] = 0.0
+
+
 class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """All that a trap can be told.
 
@@ -121,6 +128,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     sleep: SleepSettings = SleepSettings()
     outbox: OutboxSettings = OutboxSettings()
     camera: CameraSettings = CameraSettings()
+    passes: PassSettings = PassSettings()
     broker: BrokerSettings = BrokerSettings()
 
 

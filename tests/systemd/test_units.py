@@ -16,9 +16,10 @@ from uncia_collector.ingest import subscriber
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
 from uncia_edge.cli.broker_checks import broker_line
+from uncia_edge.cli.one_pass import NO_LINK, NOT_DECIDED, NOT_DELIVERED
 from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Link, MqttMessage, Received
 from uncia_edge.service import runtime
-from uncia_edge.settings import BrokerSettings, TrapSettings
+from uncia_edge.settings import BrokerSettings, PassSettings, TrapSettings
 
 HERE = Path(__file__).parents[2] / "systemd"
 UNITS = ["uncia-trap.service", "uncia-collector.service"]
@@ -34,7 +35,7 @@ def root(tmp_path: Path) -> Path:
     for name in ("uncia-trap", "uncia-collect"):
         (commands / name).write_text("#!/bin/sh\n")
         (commands / name).chmod(0o755)
-    for name in ("sysinit", "basic", "network", "time-sync", "multi-user", "shutdown"):
+    for name in ("sysinit", "basic", "network", "time-sync", "timers", "multi-user", "shutdown"):
         (units / f"{name}.target").write_text(f"[Unit]\nDescription={name}\n")
     (units / "system.slice").write_text("[Unit]\nDescription=system\n")
     (units / "-.mount").write_text("[Unit]\nDescription=root\n[Mount]\nWhat=/dev/root\nWhere=/\n")
@@ -65,6 +66,30 @@ def test_the_drop_in_of_the_broker_says_nothing_that_systemd_does_not_know(root:
     shutil.copy(HERE / "mosquitto-uncia.conf", units / "mosquitto.service.d" / "uncia.conf")
     (units / "mosquitto.service").write_text("[Service]\nType=notify\nExecStart=/usr/local/bin/uncia-trap\n")
     assert verify(root, "mosquitto.service") == ""
+
+
+@needs_systemd
+def test_the_units_of_passes_say_nothing_that_systemd_does_not_know(root: Path) -> None:
+    """The trap's unit with both drop-ins, the timer that starts it, and the power that goes after it."""
+    units = root / "usr/lib/systemd/system"
+    (units / "uncia-trap.service.d").mkdir()
+    for name in ("pass", "poweroff"):
+        shutil.copy(HERE / f"uncia-trap-{name}.conf", units / f"uncia-trap.service.d/{name}.conf")
+    for name in ("uncia-pass.timer", "uncia-poweroff.service"):
+        shutil.copy(HERE / name, units / name)
+    (root / "usr/bin").mkdir()
+    (root / "usr/bin/systemctl").write_text("#!/bin/sh\n")
+    (root / "usr/bin/systemctl").chmod(0o755)
+    assert [verify(root, unit) for unit in ("uncia-trap.service", "uncia-pass.timer", "uncia-poweroff.service")] == [
+        ""
+    ] * 3
+
+
+def test_a_pass_ends_before_its_unit_is_ended(root: Path) -> None:
+    """The unit waits longer than a pass takes by default, and its exit codes are no failures."""
+    text = (HERE / "uncia-trap-pass.conf").read_text()
+    assert int(text.split("TimeoutStartSec=")[1]) > PassSettings().for_s + 60
+    assert f"SuccessExitStatus={NO_LINK} {NOT_DELIVERED} {NOT_DECIDED}\n" in text
 
 
 @needs_systemd

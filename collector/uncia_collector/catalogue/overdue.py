@@ -2,13 +2,16 @@
 
 Decides overdue: #1 silent for more than twice the 90th percentile of its own last silences, and more than an hour;
 #2 with fewer than five known silences, for more than 26 hours; #3 planned sleeps, which a trap announces, are silences
-of their own: a trap that sleeps by day is not overdue by day, and one that sleeps too long is.
+of their own: a trap that sleeps by day is not overdue by day, and one that sleeps too long is; #4 a trap that is
+powered for single passes and tells when the next one is, once it has missed that one and the one after.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from uncia_contract.messages.records import TrapState, decode
 
 FIRST_LIMIT_S = 26 * 3600.0
 LEAST_LIMIT_S = 3600.0
@@ -40,4 +43,14 @@ def silence(row: Any, now: datetime) -> Silence:
     """The silence of a trap, from its row of the catalogue."""
     known = row.sleeps_s if row.availability == "sleeping" else row.gaps_s  # #3
     gaps_s = [float(part) for part in known.split(",") if part]
-    return Silence(max(0.0, (now - row.last_seen_at).total_seconds()), limit_s(gaps_s))
+    usual_s = _two_passes_s(row) if row.availability == "sleeping" else None
+    silent_s = max(0.0, (now - row.last_seen_at).total_seconds())
+    return Silence(silent_s, limit_s(gaps_s) if usual_s is None else max(LEAST_LIMIT_S, usual_s))
+
+
+def _two_passes_s(row: Any) -> float | None:
+    """#4, by the trap's own clock, whatever it says."""
+    state = None if row.state is None else decode(row.state, TrapState)
+    if state is None or state.next_pass_at is None:
+        return None
+    return 2.0 * (state.next_pass_at - state.sent_at).total_seconds()

@@ -38,7 +38,7 @@ class CatalogueMetrics(Source):
         now = datetime.now(UTC)
         with self.database.reading() as connection:
             counted = connection.execute(select(tallies)).all()
-            seen = connection.execute(select(*(column for column in traps.c if column.name != "state"))).all()
+            seen = connection.execute(select(traps)).all()
             waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
             sighted = count_by_label(connection)
         events = CounterMetricFamily("uncia_events", "What arrived, by kind and trap", labels=["kind", "trap"])

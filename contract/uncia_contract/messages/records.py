@@ -166,7 +166,8 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
     """Birth certificate and health, retained: who the trap is and how it fares.
 
     `temperature_c` in degrees Celsius, `battery_v` in volts, where the machine knows them. `outbox_age_s` is the
-    age of the oldest undelivered sequence.
+    age of the oldest undelivered sequence. `next_pass_at` is when a trap that is powered for single passes
+    comes back, by the clock that says `sent_at`.
     """
 
     trap: TrapId
@@ -189,6 +190,7 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     degraded: tuple[Name, ...] = ()
+    next_pass_at: UtcTime | None = None
     schema: Literal["uncia.state/1"] = "uncia.state/1"
 
 

@@ -116,6 +116,11 @@ class WaitingCamera:
         if self._camera is not None and not self._closing.is_set():
             yield from self._camera.bursts()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that a watched folder has is left to be decided."""
+        return bool(getattr(self._camera, "is_idle", False))
+
     def retry_later(self, unreadable: Collection[Path] = ()) -> None:
         """See `LiveCamera`."""
         if self._camera is not None:

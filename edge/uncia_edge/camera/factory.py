@@ -15,9 +15,12 @@ from uncia_edge.outbox.store import Outbox
 from uncia_edge.settings import CameraSettings, TrapSettings
 
 
-def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbeat: Callable[[str], None]) -> Camera:
+def open_camera(
+    settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbeat: Callable[[str], None], once: bool = False
+) -> Camera:
     """The configured camera; a live one that is absent is waited for.
 
+    With `once` a watched folder is looked through and not watched.
     A live one calls `heartbeat("observing")` while it works, the Pi's own `heartbeat("camera")` too.
 
     Raises:
@@ -33,7 +36,7 @@ def open_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbe
     observing = partial(heartbeat, "observing")
     if camera.kind == "recorded":
         return RecordedCamera(Path(camera.folder), zone, rule, camera.group, camera.pace, observing)
-    return WaitingCamera(lambda: _watched_camera(settings, rule, outbox, zone, observing), observing)
+    return WaitingCamera(lambda: _watched_camera(settings, rule, outbox, zone, observing, once), observing)
 
 
 def _zone(camera: CameraSettings) -> tzinfo:
@@ -48,10 +51,10 @@ def _zone(camera: CameraSettings) -> tzinfo:
 
 
 def _watched_camera(
-    settings: TrapSettings, rule: BurstRule, outbox: Outbox, zone: tzinfo, heartbeat: Callable[[], None]
+    settings: TrapSettings, rule: BurstRule, outbox: Outbox, zone: tzinfo, heartbeat: Callable[[], None], once: bool
 ) -> LiveCamera:
     folder, seen = Path(settings.camera.folder), Path(settings.state) / "watched.jsonl"
-    return WatchedCamera(folder, seen, rule, outbox.queries.has_taken, zone, _watch(settings), heartbeat)
+    return WatchedCamera(folder, seen, rule, outbox.queries.has_taken, zone, _watch(settings, once), heartbeat)
 
 
 def _both(heartbeat: Callable[[str], None]) -> None:
@@ -73,5 +76,6 @@ def _pi_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbea
     )
 
 
-def _watch(settings: TrapSettings) -> WatchSettings:
-    return WatchSettings(settings.camera.watch, settings.camera.settle_s, settings.camera.quiet_s)
+def _watch(settings: TrapSettings, once: bool = False) -> WatchSettings:
+    mode = "polling" if once else settings.camera.watch
+    return WatchSettings(mode, settings.camera.settle_s, settings.camera.quiet_s, once)

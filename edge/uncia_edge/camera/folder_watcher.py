@@ -58,6 +58,7 @@ class FolderWatcher:
         settle_s: how long a file must stay the same when nobody told that it was closed.
         clock: monotonic seconds.
         heartbeat: called while files are looked at: a share may take minutes over a full card.
+        once: of a pass, which cannot watch a file: one that nobody touched for `settle_s` counts as closed.
     """
 
     def __init__(
@@ -68,8 +69,9 @@ class FolderWatcher:
         settle_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
         heartbeat: Callable[[], None] = lambda: None,
+        once: bool = False,
     ) -> None:
-        self._folder, self._seen, self._settle_s = folder, seen, settle_s
+        self._folder, self._seen, self._settle_s, self._once = folder, seen, settle_s, once
         self._clock, self._heartbeat = clock, heartbeat
         self._candidates: dict[Path, _Candidate] = {}
         self._handed: dict[Path, Key] = {}
@@ -79,6 +81,7 @@ class FolderWatcher:
         self.away: str | None = None  # why the folder could not be read the last time
         self._unreadable: set[Path] = set()  # folders in it that could not be read
         self._rescan_s = 60.0 if self._observer else settle_s
+        self.has_looked = False  # at the whole folder
         self._next_scan_s = clock()
 
     def ready(self, timeout_s: float) -> list[Path]:
@@ -91,6 +94,7 @@ class FolderWatcher:
             while some := dict.fromkeys(islice(pictures, FILES_A_HEARTBEAT), False):
                 self._consider(some)
             # A scan of a hundred thousand files takes seconds, on a share minutes: the pause is four times as long.
+            self.has_looked = self.away is None
             self._next_scan_s = now_s + max(self._rescan_s, 5 * (self._clock() - now_s))
         complete = []
         for number, path in enumerate(list(self._candidates), start=1):
@@ -113,6 +117,16 @@ class FolderWatcher:
         for key in keys:
             if self._handed.get(path := self._folder / key[0]) == key:
                 del self._handed[path]
+
+    def age_s(self, path: Path) -> float:
+        """In a pass, how long nobody has touched a file, by its change time; 0 in a folder that is watched.
+
+        The clock may have been another one then: a time in the future is as old as one in the past.
+        """
+        try:
+            return abs(time.time() - path.stat().st_ctime) if self._once else 0.0
+        except OSError:
+            return 0.0
 
     def is_waiting(self) -> bool:
         """Whether there are files that are not complete."""
@@ -190,7 +204,8 @@ class FolderWatcher:
         for path in self._seen.new(found):
             known = self._candidates.get(path)
             if known is None or known.key != found[path]:
-                self._candidates[path] = _Candidate(found[path], self._clock(), closed[path])
+                is_closed = closed[path] or self.age_s(path) >= self._settle_s
+                self._candidates[path] = _Candidate(found[path], self._clock(), is_closed)
             else:
                 known.closed = known.closed or closed[path]
 

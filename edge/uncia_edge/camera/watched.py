@@ -38,11 +38,12 @@ _READ_TOGETHER = 8  # files; bursts that have ended go between them
 
 
 class WatchSettings(msgspec.Struct, frozen=True):
-    """How a folder is watched: `mode` as in `FolderWatcher`, `settle_s` for growing files, `quiet_s` to end a burst."""
+    """`mode` as in `FolderWatcher`, `settle_s` for growing files, `quiet_s` to end a burst; `once` for one look."""
 
     mode: Mode = "auto"
     settle_s: float = 2.0
     quiet_s: float | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class WatchedCamera:
         self._folder, self._zone, self._heartbeat, self._times, self._clock = folder, zone, heartbeat, times, clock
         self._seen, self._taken = SeenFiles(seen, folder, heartbeat), taken
         self._settle_offered()
-        self._watcher = FolderWatcher(folder, self._seen, watch.mode, watch.settle_s, clock, heartbeat)
+        self._once = watch.once
+        self._watcher = FolderWatcher(folder, self._seen, watch.mode, watch.settle_s, clock, heartbeat, watch.once)
         self._news_s = min(0.5, watch.settle_s)  # how long one wait for new files may take
         self._assembler = BurstAssembler(rule, watch.quiet_s)
         self._missing_times = MissingTimes(rule.gap_s)
@@ -119,6 +121,11 @@ class WatchedCamera:
         self._contents, self._unread = contents, unreadable
 
     @property
+    def is_idle(self) -> bool:
+        """Whether all that lies in the folder was handed over, but for what waits to be tried again."""
+        return self._watcher.has_looked and not (self._watcher.is_waiting() or self._assembler or self._failures)
+
+    @property
     def unstored(self) -> int:
         """How many bursts wait to be handed over again."""
         return len(self._unstored)
@@ -135,7 +142,7 @@ class WatchedCamera:
     def bursts(self) -> Iterator[ArrivedBurst]:
         """Each burst once it has ended. A burst counts as handed over when the next one is asked for."""
         try:
-            while not self._closing.is_set():
+            while not self._closing.is_set() and not (self._once and self.is_idle):
                 self._heartbeat()
                 for pending in self._read_complete():
                     yield from self._hand_over(pending)
@@ -158,7 +165,8 @@ class WatchedCamera:
         for start in range(0, len(complete), _READ_TOGETHER):
             if self._closing.is_set():
                 return
-            self._assembler.add(self._frames(complete[start : start + _READ_TOGETHER]), self._clock())
+            for frame in self._frames(complete[start : start + _READ_TOGETHER]):
+                self._assembler.add([frame], self._clock() - self._watcher.age_s(frame.path))
             while not self._closing.is_set() and (burst := self._assembler.surplus(self._waits)) is not None:
                 yield self._arrived(burst)
 

@@ -1,7 +1,7 @@
 """`uncia-trap`: reads the command line and runs one command, a module each.
 
 Exit codes: 0 done; 1 `score` could not list a folder, the rest is done; 2 a mistake in input, configuration or
-surroundings, told in one line.
+surroundings, told in one line; 3 to 5 why a `pass` is not done (`one_pass`).
 """
 
 import argparse
@@ -12,6 +12,7 @@ from uncia_contract.cli.command_line import program, run_command
 from uncia_edge.cli.bench import add_bench
 from uncia_edge.cli.doctor import add_doctor
 from uncia_edge.cli.log import add_log
+from uncia_edge.cli.one_pass import add_pass
 from uncia_edge.cli.run import add_run
 from uncia_edge.cli.score import add_score
 from uncia_edge.cli.trial import add_try
@@ -20,6 +21,7 @@ EXAMPLES = """examples:
   uncia-trap doctor --config trap.toml            whether this trap can be left alone
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
+  uncia-trap pass --config trap.toml --for-s 300  one pass over the watched folder, for a timer that powers the Pi
   uncia-trap try --config trap.toml               the next burst is sent whatever its verdict: to aim the camera
   uncia-trap log --config trap.toml --last 50     why each burst was kept or not
   uncia-trap bench B.uncia                        what a frame costs on this machine
@@ -42,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         EXAMPLES,
     )
     add_run(add("run", "observe, decide, deliver"))
+    add_pass(add("pass", "decide what lies there, deliver it, and leave: for a Pi that is powered for minutes"))
     add_try(add("try", "have the next burst sent as a test, whatever its verdict"))
     add_log(add("log", "why each burst was kept or not"))
     add_score(add("score", "score a whole card, folders or files"))

@@ -30,14 +30,15 @@ def run_trap(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config)
     while (is_asleep := _watch_once(settings, arguments.wait_s)) is not None:
         ended = threading.Event()
-        _on_termination(ended.set)
+        on_termination(ended.set)
         nap(is_asleep, ended.wait, lambda: notify("WATCHDOG=1"))
         if ended.is_set():
             break
     return 0
 
 
-def _on_termination(act: Callable[[], object]) -> None:
+def on_termination(act: Callable[[], object]) -> None:
+    """Have SIGTERM do that."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: act())
 
@@ -45,8 +46,8 @@ def _on_termination(act: Callable[[], object]) -> None:
 def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | None:
     """Observe until the recording, the service or the day's watch ends; says how long to sleep, None for good."""
     with claimed(Path(settings.state)), Runtime(settings) as runtime:
-        _on_termination(runtime.stop)
-        runtime.run(_print)
+        on_termination(runtime.stop)
+        runtime.run(print_observation)
         if runtime.stopped:
             if runtime.asleep_until is None:
                 return None
@@ -65,7 +66,8 @@ def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | N
     return None
 
 
-def _print(observation: Observation) -> None:
+def print_observation(observation: Observation) -> None:
+    """A line for a sequence, and one for each file that failed."""
     for failure in observation.failures:
         print(f"{failure.file}: {failure.reason}", file=sys.stderr)
     record = observation.record

@@ -116,6 +116,11 @@ class Delivery:
         return self._link_state.is_connected
 
     @property
+    def is_idle(self) -> bool:
+        """Whether the broker has acknowledged all that was published."""
+        return self._messages.empty() and self._window.room().oldest_s is None
+
+    @property
     def goodput(self) -> float | None:
         """Acknowledged bytes a second while sending; None before the first measurement."""
         return self._window.goodput
@@ -228,9 +233,8 @@ class Delivery:
         self._window.connected(event.receive_maximum, event.max_packet_bytes, event.keepalive_s)
         self._transfers.connected()
         self._messages = queue.SimpleQueue()  # what the last connection did not take is old news
-        _log.info(
-            "connected; receive maximum %d, packets up to %d bytes", event.receive_maximum, event.max_packet_bytes
-        )
+        limits = event.receive_maximum, event.max_packet_bytes
+        _log.info("connected; receive maximum %d, packets up to %d bytes", *limits)
         if self._waited_before or outage_s >= self._pace.historical_after_s:
             self._mark_historical()
         for message in self._greetings():
@@ -253,8 +257,8 @@ class Delivery:
     def _handle_taken(self, mids: Sequence[int]) -> None:
         """The broker took these messages. Touches no disk: a failing card must not leave some of them unnoted."""
         now_s = self._clock()
-        messages = [message for mid in mids if (message := self._window.acknowledged(mid, now_s)) is not None]
-        taken_bytes = self._transfers.acknowledged(messages, now_s)
+        found = (self._window.acknowledged(mid, now_s) for mid in mids)
+        taken_bytes = self._transfers.acknowledged([one for one in found if one is not None], now_s)
         self._uncounted_bytes += taken_bytes
         if taken_bytes:
             self._link_state.working()

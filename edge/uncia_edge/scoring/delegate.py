@@ -38,7 +38,7 @@ class ChosenClassifier:
     single_thread_classifier: Classifier | None = None
 
 
-def choose(path: Path, bundle: Bundle, threads: int, library: str) -> ChosenClassifier:
+def choose(path: Path, bundle: Bundle, threads: int, library: str, proved: bool = False) -> ChosenClassifier:
     """The bundle on the accelerator behind `library`, else on the CPU; its probes have been reproduced.
 
     Args:
@@ -46,11 +46,12 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str) -> ChosenClas
         bundle: the same, read.
         threads: of the CPU kernels.
         library: a delegate such as `libedgetpu.so.1`; empty for the CPU.
+        proved: the probes were reproduced on this very machine before, and are not run.
 
     Raises:
         BundleError: not even the CPU reproduces the probes.
     """
-    reason = probe_in_child(path, library) if library else None
+    reason = probe_in_child(path, library) if library and not proved else None
     if library and reason is None:
         try:
             model = accelerated_model(bundle, library)
@@ -61,7 +62,7 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str) -> ChosenClas
         _log.error("delegate %s is not used: %s; the CPU takes over", library, reason)
     classifier = Classifier(bundle, threads)
     single = load_single_thread_classifier(bundle, classifier)
-    for one in filter(None, (classifier, single)):
+    for one in () if proved else filter(None, (classifier, single)):
         one.check_probes()
     return ChosenClassifier(classifier, None if reason is None else f"delegate {library}: {reason}", single)
 

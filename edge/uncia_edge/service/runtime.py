@@ -22,8 +22,9 @@ from uncia_edge.bundles.installed import FOLDER, LAST_GOOD, InstalledBundle
 from uncia_edge.bundles.last_good import select_bundle
 from uncia_edge.bundles.loads import SETTLED_S, Loads
 from uncia_edge.bundles.offers import Offers
+from uncia_edge.bundles.proofs import Proofs
 from uncia_edge.bundles.trust import trust_of
-from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera
+from uncia_edge.camera.cameras import ArrivedBurst, LiveCamera, WaitingCamera
 from uncia_edge.camera.factory import open_camera
 from uncia_edge.camera.recorded import RecordedCamera
 from uncia_edge.clock import Clock
@@ -67,8 +68,15 @@ PROOF_S = 45.0  # of an offered bundle in a child process, while delivery waits
 class Runtime:
     """A trap that is ready: bundle proven, outbox open, delivery under way. Use it as a context manager."""
 
-    def __init__(self, settings: TrapSettings, on_delivered: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: TrapSettings,
+        on_delivered: Callable[[str], None] | None = None,
+        passes_every_s: float | None = None,
+    ) -> None:
         """Loads and proves the bundle, opens the camera and the outbox; nothing is sent before `start`.
+
+        `passes_every_s` makes it one pass over what is there; a bundle that has proved itself here is believed then.
 
         Raises:
             BundleError: no usable bundle, or one whose probes this machine does not reproduce.
@@ -83,6 +91,7 @@ class Runtime:
         self.settings, self._began_s = settings, time.monotonic()
         folder = Path(settings.state) / FOLDER
         self._trust, self._loads = trust_of(settings), Loads(folder)
+        self._passes_every_s, self._proofs = passes_every_s, Proofs(Path(settings.state))
         in_use = select_bundle(Path(settings.bundle), folder, self._prove, self._trust)
         self.bundle, self.classifier = in_use.bundle, in_use.chosen.classifier
         problems = (self._state_folder.trouble, in_use.refused, in_use.chosen.fallback)
@@ -91,7 +100,8 @@ class Runtime:
         self.log = DecisionLog(Path(settings.state), settings.outbox.log_mb * _MB)
         parts = ("observing", "delivery", *(("camera",) if settings.camera.kind == "picamera2" else ()))
         self.watchdog = Watchdog(dict.fromkeys(parts, DEADLINE_S))
-        self.camera = open_camera(settings, self.bundle.manifest.burst_rule, self.outbox, self.watchdog.beat)
+        rule, is_pass = self.bundle.manifest.burst_rule, passes_every_s is not None
+        self.camera = open_camera(settings, rule, self.outbox, self.watchdog.beat, once=is_pass)
         self._card_problem: str | None = None
         self._clock = Clock(Path(settings.state))
         day = Day(self.outbox, self._clock.read)
@@ -149,11 +159,16 @@ class Runtime:
         )
 
     def _prove(self, path: Path, bundle: Bundle) -> ChosenClassifier:
+        delegate = self.settings.delegate
+        proved = self._passes_every_s is not None and self._proofs.holds(bundle.sha256, delegate)
         if not self._loads.has_proved(bundle.sha256) and (reason := probe_in_child(path, "", PROOF_S)):
             raise BundleError(reason)
-        chosen = choose(path, bundle, self.settings.threads, self.settings.delegate)
+        chosen = choose(path, bundle, self.settings.threads, delegate, proved)
+        if self._passes_every_s is not None and chosen.fallback is None:
+            self._proofs.note(bundle.sha256, delegate)
         manifest, info = bundle.manifest, chosen.classifier.info
-        _log.info("bundle %s version %d on %s, probes reproduced", manifest.name, manifest.version, info)
+        how = "proved before" if proved else "probes reproduced"
+        _log.info("bundle %s version %d on %s, %s", manifest.name, manifest.version, info, how)
         return chosen
 
     def _bounds(self) -> Bounds:
@@ -183,7 +198,8 @@ class Runtime:
             thread.stop()
         if self._observer.background is not None:
             write_background(Path(self.settings.state), self._observer.background)
-        self.delivery.stop("offline" if self.asleep_until is None else "sleeping")
+        rests = self.asleep_until is not None or self._passes_every_s is not None
+        self.delivery.stop("sleeping" if rests else "offline")
         self.outbox.close()
 
     @property
@@ -257,6 +273,15 @@ class Runtime:
             time.sleep(0.1)
         return True
 
+    @property
+    def camera_is_idle(self) -> bool:
+        """Whether nothing that the camera has is left to be decided."""
+        return isinstance(self.camera, WaitingCamera) and self.camera.is_idle and not self.camera.problems
+
+    def tell_state(self) -> None:
+        """Publish the state now."""
+        self.delivery.publish(self._state())
+
     def _count(self, observation: Observation) -> None:
         positive = observation.record is not None and observation.record.positive
         self.outbox.count(
@@ -290,6 +315,7 @@ class Runtime:
             self._overrides.current.revision,
             tuple(self._problems()),
             (self.settings.latitude, self.settings.longitude),
+            self._passes_every_s,
         )
         return MqttMessage(self._topics.state, encode(state), retain=True)
 
@@ -337,7 +363,11 @@ class Runtime:
             self.stop()
 
     def _sleep_if_due(self) -> None:
-        if self.settings.camera.kind == "recorded" or time.monotonic() - self._began_s < GRACE_S:
+        if (
+            self.settings.camera.kind == "recorded"
+            or self._passes_every_s is not None
+            or time.monotonic() - self._began_s < GRACE_S
+        ):
             return
         if (until := self._asleep_until()) is not None:
             _log.info("planned sleep until %s", until.isoformat())

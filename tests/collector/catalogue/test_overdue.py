@@ -8,6 +8,7 @@ from sqlalchemy import select
 from uncia_collector.catalogue.overdue import FIRST_LIMIT_S, limit_s, silence
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.ingest.wire_messages import RawMessage
+from uncia_contract.messages.records import BundleIdentity, Counters, TrapState, encode
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 AVAILABILITY = "uncia/v1/ridge/availability"
@@ -54,3 +55,31 @@ def test_trap_that_falls_silent_without_a_word_is_overdue_soon(nightly):
         row = connection.execute(select(traps)).one()
 
     assert silence(row, asleep + timedelta(hours=13, minutes=5)).is_overdue
+
+
+def pass_state(every_s: float | None) -> RawMessage:
+    """A state as a pass leaves it; its clock is a year behind."""
+    sent_at = NOON - timedelta(days=365)
+    state = TrapState(
+        trap="ridge", bundle=BundleIdentity("b", 1, "0" * 64), runtime="r", delegate="d", software="s", boot_id="x",
+        uptime_s=1.0, sent_at=sent_at, clock_synchronised=False, disk_free_bytes=1, outbox_sequences=0, outbox_bytes=0,
+        outbox_age_s=0.0, counters=Counters(),
+        next_pass_at=None if every_s is None else sent_at + timedelta(seconds=every_s),
+    )  # fmt: skip
+    return RawMessage("uncia/v1/ridge/state", encode(state))
+
+
+@pytest.mark.parametrize(
+    ("every_h", "silent_h", "overdue"),
+    [(6, 11, False), (6, 13, True), (0.1, 0.9, False), (0.1, 1.1, True), (None, 20, False), (None, 30, True)],
+    ids=["one missed", "two missed", "often", "often, gone", "no plan told", "no plan told, gone"],
+)
+def test_trap_of_single_passes_is_overdue_by_its_own_plan(stored, every_h, silent_h, overdue):
+    """#4: from the first pass on, without five silences to learn from, and whatever its clock says."""
+    stored.commit(
+        pass_state(None if every_h is None else 3600 * every_h), RawMessage(AVAILABILITY, b"sleeping"), now=NOON
+    )
+    with stored.database.reading() as connection:
+        row = connection.execute(select(traps)).one()
+
+    assert silence(row, NOON + timedelta(hours=silent_h)).is_overdue == overdue
