@@ -3,17 +3,11 @@
 Decides the words and tables; what is told is `sequence_study`.
 """
 
-from uncia_training.fitting.resampling import AT_1_PERCENT
 from uncia_training.report.plots import sequence_curves
 from uncia_training.report.sequence_study import READINGS
-from uncia_training.report.tables import Content, cell, count, figure, table, text
+from uncia_training.report.tables import Content, cell, count, table, text
 
-SHOWN = (
-    ("roc_auc", "ROC AUC"),
-    ("recall", "recall"),
-    ("false_positive_rate", "false alarms"),
-    (AT_1_PERCENT, "at 1 %"),
-)
+SHOWN = (("roc_auc", "ROC AUC"), ("recall", "recall"), ("false_positive_rate", "false alarms"))
 
 
 def sequence_study(content: Content) -> str:
@@ -50,7 +44,7 @@ def _stations(study: Content) -> str:
         [
             text(one["station"]),
             str(one["sequences"]),
-            *[figure(one["systems"][name]["mean"], "recall", 2).replace(" (", "<small>(") for name in names],
+            *[cell(one["systems"][name]["mean"], "recall", 2) for name in names],
         ]
         for one in study["stations"]
     ]
@@ -64,8 +58,7 @@ def _kinds(study: Content) -> str:
     rows = [[_named(one), _size(one), *[_fooled(one, name) for name in names]] for one in study["kinds"]]
     return table(["source and label", "pictures", *map(text, names)], rows) + (
         '<p class="note">How many are taken for what is looked for: frames / sequences by their highest frame / by '
-        "their mean. Single pictures are sequences of one: all three are the same. Of what heads learnt from, "
-        "held-out folds speak.</p>"
+        "their mean; of single pictures one number. Of what heads learnt from, held-out folds speak.</p>"
     )
 
 
@@ -81,4 +74,5 @@ def _size(kind: Content) -> str:
 
 
 def _fooled(kind: Content, name: str) -> str:
-    return " / ".join(count(kind["systems"][name][reading]) for reading in READINGS)
+    counts = [count(kind["systems"][name][reading]) for reading in READINGS]
+    return " / ".join(counts) if kind["bursts"] else counts[0]
