@@ -18,6 +18,7 @@ from uncia_training.cli.score import add_score
 EXAMPLES = """examples:
   uncia-train fit --data labels.csv --positive snow_leopard --backbone-dir runs/backbone --out runs/head
   uncia-train compare --data labels.csv --positive snow_leopard --backbone efficientnet-lite0 --out runs/compare
+  uncia-train compare --data labels.csv --positive fox --never-learnt survey.csv --out runs/study
   uncia-train features --data labels.csv --backbone-dir runs/backbone --out runs/features.parquet
   uncia-train fit-parquet runs/features.parquet --positive snow_leopard --c 0.01 --out runs/head.npz
   uncia-train fit-parquet f.parquet --positive fox --data labels.csv --backbone-dir runs/backbone --out runs/head
