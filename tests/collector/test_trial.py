@@ -71,6 +71,12 @@ def test_each_picture_says_so(tried, kind):
     assert [image["test"] for image in json.loads(exported(tried, kind))["images"]] == [True, True]
 
 
+def test_the_table_for_spreadsheets_says_so(tried):
+    """In its last column."""
+    [row] = csv.DictReader(exported(tried, "observations").decode("utf-8-sig").splitlines())
+    assert (row["test"], row["verdict"]) == ("true", "not reviewed")
+
+
 def test_tables_say_so(tried):
     """Scores in a column, training data by their source, the listing in a field."""
     assert [row["test"] for row in csv.DictReader(exported(tried, "scores").decode().splitlines())] == ["true"] * 2

@@ -16,33 +16,13 @@ from sqlalchemy import Connection
 from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Selection, exported_sequences
 from uncia_collector.observations.checklist import Checklist
 
-COLUMNS = (
-    *(
-        "local_time",
-        "time_zone",
-        "utc_time",
-        "place",
-        "trap",
-        "scientific_name",
-        "name_en",
-        "name_ru",
-        "kind",
-        "count",
-        "sex",
-    ),
-    *(
-        "life_stage",
-        "certainty",
-        "note",
-        "verdict",
-        "reviewer",
-        "reviewed_at",
-        "model_says",
-        "score",
-        "sequence",
-        "event",
-    ),
-)
+COLUMNS = [
+    "local_time", "time_zone", "utc_time", "place", "trap",
+    "scientific_name", "name_en", "name_ru", "kind",
+    "count", "sex", "life_stage", "certainty", "note",
+    "verdict", "reviewer", "reviewed_at",
+    "model_says", "score", "sequence", "event", "test",
+]  # fmt: skip
 BYTE_ORDER_MARK = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -81,6 +61,7 @@ def _lines(item: ExportedSequence, zone: tzinfo, checklist: Checklist) -> Iterat
     where = item.location if place is None else place.location_name or place.location_id
     known = [_clock(row.started_at, zone), _offset(row.started_at, zone), _clock(row.started_at, UTC), where, row.trap]
     model = [row.label if row.positive else f"not_{row.label}", round(row.confidence, 4), row.id, item.event_id]
+    model.append("true" if row.test else "")
     for said in item.observations:
         told = [said.count, said.sex, said.life_stage, said.certainty, said.note]
         by = [said.verdict, said.reviewer, _clock(said.at, zone)]

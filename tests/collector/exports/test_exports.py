@@ -70,6 +70,14 @@ def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
     assert all((stored.root / row["file"]).is_file() for row in rows)
 
 
+def test_the_animal_by_another_of_its_names_teaches_the_animal(exported, stored):
+    """It once taught the next model a negative."""
+    review(stored.database, ("ridge", "000001"), "relabelled", "anara", NOW, "Snow leopard")
+    review(stored.database, ("ridge", "2"), "relabelled", "anara", NOW, "Fox ")
+    rows = csv.DictReader(exported("training").decode().splitlines())
+    assert {row["sequence"]: row["label"] for row in rows} == {"ridge:000001": "snow_leopard", "ridge:2": "fox"}
+
+
 def test_times_state_their_zone(exported):
     """Every time of every format ends in its offset, or stands in a column that names it."""
     assert {image["datetime"][-6:] for image in json.loads(exported("coco"))["images"]} == {"+00:00"}
