@@ -24,7 +24,7 @@ from uncia_collector.web.security import log_access
 from uncia_contract.errors import DataError
 
 PIECE = 256 * 1024
-FEW = 5000  # sequences: under half a second
+FEW = 2000  # sequences: under half a second
 
 
 def show_exports(request: Request, person: Person) -> Response:

@@ -1,5 +1,6 @@
 """Finds the events of sequences that a page shows or an export writes."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -28,12 +29,12 @@ def event_of(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
     for row in rows:
         what = shown(row)
         kind = (row.trap, what.label, what.sighting)
-        begun = [event for event in nearby.get(kind, ()) if event.started_at <= row.started_at]
+        known = nearby.setdefault(kind, [])
+        begun = bisect_right(known, row.started_at, key=lambda event: event.started_at)
         if not begun:
-            earlier = connection.execute(_last_before(kind, row.started_at)).one()
-            nearby.setdefault(kind, []).insert(0, earlier)
-            begun = [earlier]
-        found[row.trap, row.id] = begun[-1]
+            known.insert(0, connection.execute(_last_before(kind, row.started_at)).one())
+            begun = 1
+        found[row.trap, row.id] = known[begun - 1]
     return found
 
 
