@@ -5,8 +5,8 @@
 Fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and asks for the gallery
 as a browser would: ten pages into the past, and every combination of trap, state, score, month and label, those that
 nothing passes included. Prints p50, p95, p99 and the slowest in milliseconds over HTTP, and the process's memory after
-each round of all addresses; and how long the plots of ten years take. `--keep` leaves the catalogue there for the next
-run; `--postgresql` starts a private server for it.
+each round of all addresses; and how long each page takes that counts sightings or nights. `--keep` leaves the
+catalogue there for the next run; `--postgresql` starts a private server for it.
 """
 
 import argparse
@@ -16,12 +16,12 @@ import random
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.collector.conftest import PostgreSQL, postgresql_programs
@@ -29,7 +29,7 @@ from tests.collector.conftest import PostgreSQL, postgresql_programs
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.filters import STATES
 from uncia_collector.catalogue.people import People
-from uncia_collector.catalogue.schema import sequences
+from uncia_collector.catalogue.schema import health_days, sequences
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.limits.rate_limit import RateLimit
@@ -59,6 +59,22 @@ INSERT INTO frames (trap, sequence, n, name, sha256, size, score, status, path, 
 SELECT trap, id, n, 'IMG_0001.JPG', '{zeros}', 20000, confidence, 'stored', 'frames/x.jpg', '0.1,0.1,0.5,0.5'
 FROM sequences, (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) AS three"""
 
+# What traps were in each hour of the last two years: effort counts it. One trap in ten sleeps by day.
+HOURS = {"": "a" * 24, "0": "s" * 10 + "a" * 14}
+
+
+def fill_hours(database: Database) -> None:
+    """Each UTC day of the last two years; nothing that counts reads the single hours."""
+    with database.writing() as connection:
+        traps = connection.execute(select(sequences.c.trap).distinct()).scalars().all()
+        days = [(datetime.now(UTC) - timedelta(days=n)).strftime("%Y-%m-%d") for n in range(730)]
+        rows = [
+            {"trap": trap, "day": day, "hours": HOURS["0" if trap.endswith("0") else ""]}
+            for trap in ["", *traps]
+            for day in days
+        ]
+        connection.execute(insert(health_days), rows)
+
 
 def fill(database: Database, count: int) -> None:
     """Make the catalogue, unless it is there."""
@@ -73,6 +89,7 @@ def fill(database: Database, count: int) -> None:
     with database.writing() as connection:
         for statement in (SEQUENCES, FRAMES):
             connection.execute(text(statement.format(**words)))
+    fill_hours(database)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # What PostgreSQL does by itself a minute after so many inserts; its indexes alone answer only then.
         connection.execute(text("VACUUM ANALYZE" if database.is_postgresql else "ANALYZE"))
@@ -148,9 +165,10 @@ def measure(browser: Browser, requests: int) -> dict[str, object]:
     }
 
 
-def plots(browser: Browser) -> dict[str, float]:
-    """Milliseconds of the pages that count sightings, the median of five."""
-    asked = ("/activity?days=90", "/activity?days=3650", "/map?days=3650")
+def counting(browser: Browser) -> dict[str, float]:
+    """Milliseconds of the pages that count, the median of five."""
+    asked = [f"/{page}?days={days}" for page in ("activity", "map", "effort") for days in (90, 730, 3650)]
+    asked += ["/activity?days=3650&weeks=all", "/activity?days=3650&trap=trap-03", "/recall", "/traps", "/metrics"]
     return {address: round(sorted(browser.get(address)[1] for _ in range(5))[2], 1) for address in asked}
 
 
@@ -180,7 +198,7 @@ def main() -> None:
         figures = {"sequences": arguments.sequences, "database": database.engine.dialect.name} | measure(
             browser, arguments.requests
         )
-        figures["plots_ms"] = plots(browser)
+        figures["counting_ms"] = counting(browser)
         server.stop()
         database.close()
     if own is not None:

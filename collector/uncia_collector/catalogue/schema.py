@@ -142,6 +142,16 @@ events = Table(
     Index("events_of_label", "trap", "label", "sighting", "started_at"),
 )
 
+event_months = Table(
+    "event_months",  # the same packed (`catalogue.events.starts`), to count years at once; without what shows nothing
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("label", String(255), primary_key=True),
+    Column("sighting", Boolean, primary_key=True),
+    Column("month", String(7), primary_key=True),
+    Column("starts", LargeBinary, nullable=False),
+)
+
 unsettled = Table(
     "unsettled",  # written by triggers: sequences between these times came, went, moved or were judged
     metadata,
@@ -217,6 +227,14 @@ health = Table(
     Column("battery_v", Float),
     Column("temperature_c", Float),
     Column("outbox_sequences", Integer),
+)
+
+health_days = Table(
+    "health_days",  # the kinds of `health` again: a letter an hour of a UTC day, a dot where nothing is known
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("hours", String(24), nullable=False),
 )
 
 quarantine = Table(

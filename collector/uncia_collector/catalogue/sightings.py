@@ -1,4 +1,4 @@
-"""Counts of sightings by hour, week, place and label, made by the database.
+"""Counts of sightings by hour, week, place and label.
 
 What a sighting is says `catalogue.events.grouping`: an event, never a sequence. It counts where and when it began.
 """
@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, String, func, select, true
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
+from uncia_collector.catalogue.events.starts import micros, starts
 from uncia_collector.catalogue.schema import deployments, events, traps
 from uncia_contract.messages.records import TrapState, decode
+
+_TICK = timedelta(microseconds=1)
+_HOUR = timedelta(hours=1) // _TICK
 
 
 @dataclass(frozen=True)
@@ -46,27 +51,26 @@ def count_sightings(
 ) -> Sightings:
     """The sightings since a moment, of one trap or of all, of one label or of all."""
     until = until or datetime.now(UTC) + timedelta(days=2)
-    counts = _sighting(label) & (events.c.trap == trap if trap else true())
-    by_hour, by_week, by_trap = [0] * 24, Counter[tuple[str, date]](), Counter[str]()
-    minute, count = _minute(connection), func.count()
+    found = starts(connection, since, until, label, trap)
+    by_hour, by_week, by_trap = np.zeros(24, int), Counter[tuple[str, date]](), Counter[str]()
     for start, end, offset in _offsets(since, until, zone):
-        query = select(minute, count).where(counts, *_between(start, end)).group_by(minute)
-        for text, total in connection.execute(query):
-            by_hour[(int(text[:2]) * 60 + int(text[3:]) + offset // timedelta(minutes=1)) % 1440 // 60] += total
-    for monday, start, end in _weeks(since, until, zone):
-        query = select(events.c.trap, count).where(counts, *_between(start, end)).group_by(events.c.trap)
-        for name, total in connection.execute(query):
-            by_week[name, monday] += total
-            by_trap[name] += total
-    return Sightings(by_hour, by_week, by_trap)
+        for part in found.values():
+            there = part[np.searchsorted(part, micros(start)) : np.searchsorted(part, micros(end))]
+            by_hour += np.bincount((there + offset // _TICK) // _HOUR % 24, minlength=24)
+    weeks = [*_weeks(since, until, zone)]
+    edges = [micros(start) for _, start, _ in weeks] + [micros(until)]
+    for (name, _), part in found.items():
+        by_trap[name] += len(part)
+        for (monday, _, _), count in zip(weeks, np.diff(np.searchsorted(part, edges)).tolist(), strict=True):
+            if count:
+                by_week[name, monday] += count
+    return Sightings(by_hour.tolist(), by_week, +by_trap)
 
 
 def count_by_label(connection: Connection) -> dict[tuple[str, str], int]:
     """All sightings since the beginning, by (trap, label)."""
-    query = (
-        select(events.c.trap, events.c.label, func.count()).where(_sighting()).group_by(events.c.trap, events.c.label)
-    )
-    return {(trap, label): count for trap, label, count in connection.execute(query)}
+    found = starts(connection, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    return {key: len(part) for key, part in found.items()}
 
 
 def _sighting(label: str = "") -> ColumnElement[bool]:
@@ -75,13 +79,6 @@ def _sighting(label: str = "") -> ColumnElement[bool]:
 
 def _between(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return events.c.started_at >= start, events.c.started_at < end
-
-
-def _minute(connection: Connection) -> ColumnElement[str]:
-    """The minute of the day in UTC as `HH:MM`, the cheapest way that the database has."""
-    if connection.dialect.name == "postgresql":
-        return func.to_char(events.c.started_at, "HH24:MI", type_=String)
-    return func.substr(events.c.started_at, 12, 5, type_=String)
 
 
 def _weeks(since: datetime, until: datetime, zone: tzinfo) -> Iterator[tuple[date, datetime, datetime]]:

@@ -10,11 +10,10 @@ is written of hours before the first of these.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 
-from uncia_collector.catalogue.schema import health
+from uncia_collector.catalogue.schema import health, health_days
 from uncia_collector.catalogue.sql import upsert
 from uncia_contract.messages.records import TrapState
 
@@ -23,7 +22,9 @@ KEPT = timedelta(days=731)
 LONGEST_SLEEP = timedelta(days=1)
 STATION = ""
 MOST_COUNTED = 2**31 - 1  # whatever a trap may say of itself
-KINDS = ("awake", "blind", "ran", "asleep")
+LETTERS = {"awake": "a", "blind": "b", "ran": "r", "asleep": "s"}
+KINDS = tuple(LETTERS)
+UNKNOWN = "."
 BLIND = "no camera"  # how a trap begins to say so, among what of it is degraded
 
 
@@ -38,10 +39,12 @@ def note_heard(connection: Connection, trap: str, now: datetime, asleep: bool, s
     known = connection.execute(select(health.c.kind).where(health.c.trap == trap, health.c.hour == hour)).scalar()
     best = kind if known is None else min(kind, known, key=KINDS.index)
     if known is None:
-        connection.execute(delete(health).where(health.c.trap == trap, health.c.hour < hour - KEPT))
+        _forget(connection, trap, hour - KEPT)
     if known != best or told:
         row = {"trap": trap, "hour": hour, "kind": best} | told
         connection.execute(upsert(connection, health, row, ["trap", "hour"], ["kind", *told]))
+    if known != best:
+        _keep_days(connection, trap, hour, hour)
     if state is not None:
         _fill(connection, trap, now - timedelta(seconds=min(state.uptime_s, KEPT.total_seconds())), now, "ran")
 
@@ -58,14 +61,14 @@ def note_worked(connection: Connection, moments: Iterable[tuple[str, datetime]],
         return
     for trap, hour in sorted({(trap, hour_of(moment)) for trap, moment in moments}):
         if first <= hour < hour_of(now):
-            connection.execute(upsert(connection, health, _row(trap, hour, "ran"), ["trap", "hour"]))
+            _keep(connection, trap, [hour], "ran")
 
 
 def note_listening(connection: Connection, now: datetime) -> None:
     """The station listens (#5)."""
     hour = hour_of(now)
-    connection.execute(upsert(connection, health, _row(STATION, hour, "awake"), ["trap", "hour"]))
-    connection.execute(delete(health).where(health.c.trap == STATION, health.c.hour < hour - KEPT))
+    _keep(connection, STATION, [hour], "awake")
+    _forget(connection, STATION, hour - KEPT)
 
 
 def history_began(connection: Connection) -> datetime | None:
@@ -91,9 +94,28 @@ def _fill(connection: Connection, trap: str, since: datetime, until: datetime, k
     start = max(first, hour_of(since) + HOUR, *([last + HOUR] if last else []))
     count = max(0, (hour_of(until) - start) // HOUR)
     for at in range(0, count, 1000):
-        rows = [_row(trap, start + n * HOUR, kind) for n in range(at, min(at + 1000, count))]
-        connection.execute(upsert(connection, health, rows, ["trap", "hour"]))
+        _keep(connection, trap, [start + n * HOUR for n in range(at, min(at + 1000, count))], kind)
 
 
-def _row(trap: str, hour: datetime, kind: str) -> dict[str, Any]:
-    return {"trap": trap, "hour": hour, "kind": kind}
+def _keep(connection: Connection, trap: str, hours: list[datetime], kind: str) -> None:
+    """Write these hours, which come in order, where nothing is known of them."""
+    rows = [{"trap": trap, "hour": hour, "kind": kind} for hour in hours]
+    connection.execute(upsert(connection, health, rows, ["trap", "hour"]))
+    _keep_days(connection, trap, hours[0], hours[-1])
+
+
+def _keep_days(connection: Connection, trap: str, first: datetime, last: datetime) -> None:
+    """Bring the days from one hour's to the other's up to date with the hours."""
+    start, end = first.replace(hour=0), last.replace(hour=23)
+    query = select(health.c.hour, health.c.kind).where(health.c.trap == trap, health.c.hour.between(start, end))
+    days: dict[str, list[str]] = {}
+    for hour, kind in connection.execute(query):
+        days.setdefault(f"{hour:%Y-%m-%d}", [UNKNOWN] * 24)[hour.hour] = LETTERS[kind]
+    rows = [{"trap": trap, "day": day, "hours": "".join(letters)} for day, letters in days.items()]
+    connection.execute(upsert(connection, health_days, rows, ["trap", "day"], ["hours"]))
+
+
+def _forget(connection: Connection, trap: str, before: datetime) -> None:
+    connection.execute(delete(health).where(health.c.trap == trap, health.c.hour < before))
+    days = health_days.c.trap == trap, health_days.c.day < f"{before:%Y-%m-%d}"
+    connection.execute(delete(health_days).where(*days))

@@ -7,19 +7,24 @@ where nobody knows of more than half of the hours, `worked` where the trap looke
 known, and `silent` where it did not: it was not heard, or said that it had no camera.
 """
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from sqlalchemy import ColumnElement, Connection, String, func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.filters import night_of, noon
-from uncia_collector.catalogue.schema import deployments, health, traps
-from uncia_collector.effort.hours import STATION, history_began
+from uncia_collector.catalogue.schema import deployments, health_days, traps
+from uncia_collector.effort.hours import HOUR, LETTERS, STATION, UNKNOWN, history_began, hour_of
 
 KINDS = ("worked", "asleep", "silent", "unknown")
 DAY = timedelta(days=1)
+
+_AWAKE, _BLIND, _RAN, _NOTHING = (ord(LETTERS.get(kind, UNKNOWN)) for kind in ("awake", "blind", "ran", ""))
+
+Hours = NDArray[np.int64]
+Letters = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,11 @@ class Site:
         return [start + n * DAY for n in range((end - start).days + 1)]
 
 
-def kind_of(hours: Counter[str]) -> str:
-    """#3, #4: of a night with so many hours of each kind (those of `effort.hours`, `silent` and `unknown`)."""
-    looked, not_looked = hours["awake"] + hours["ran"], hours["blind"] + hours["silent"]
-    waking = looked + not_looked + hours["unknown"]
-    if not waking:
-        return "asleep"
-    if 2 * hours["unknown"] > waking:
-        return "unknown"
-    return "worked" if looked >= not_looked else "silent"
+def kind_of(looked: Hours, not_looked: Hours, unknown: Hours) -> NDArray[np.str_]:
+    """#3, #4: of nights with so many hours in which the trap looked, did not, or nobody knows; the others it slept."""
+    known = np.where(looked >= not_looked, "worked", "silent")
+    waking = looked + not_looked + unknown
+    return np.where(waking == 0, "asleep", np.where(2 * unknown > waking, "unknown", known))
 
 
 def sites(connection: Connection, trap: str = "") -> list[Site]:
@@ -64,73 +65,52 @@ def sites(connection: Connection, trap: str = "") -> list[Site]:
 
 def nights_of(
     connection: Connection, known: list[Site], first: date, last: date, now: datetime, zone: tzinfo
-) -> dict[tuple[Site, date], str]:
+) -> dict[Site, dict[date, str]]:
     """The kind of each night from `first` to `last` of these sites (#1)."""
     last = min(last, night_of(now, zone) - DAY)
     began = history_began(connection)
-    hours = _hours(connection, first, last, zone)
-    found = {}
-    for site in known:
-        for night in site.nights(first, last, zone):
-            start, end = noon(night, zone), noon(night + DAY, zone)
-            if began is None or start < began:  # #2
-                found[site, night] = "unknown"
-                continue
-            found[site, night] = kind_of(_whole(hours, site.trap, night, round((end - start) / timedelta(hours=1))))
-    return found
+    if last < first or began is None:
+        return {site: dict.fromkeys(site.nights(first, last, zone), "unknown") for site in known}
+    noons = [noon(first + n * DAY, zone) for n in range((last - first).days + 2)]
+    base = hour_of(noons[0]) - DAY
+    edges = np.array([-((base - at) // HOUR) for at in noons])  # the first hour that begins at noon or later
+    letters = _letters(connection, base, noons[-1] + DAY)
+    before = np.array([at < began for at in noons[:-1]])  # #2
+    nothing = np.full(edges[-1] + 1, _NOTHING, np.uint8)
+    station = letters.get(STATION, nothing)
+    kinds = {
+        trap: np.where(before, "unknown", _kinds(letters.get(trap, nothing), station, edges)).tolist()
+        for trap in {site.trap for site in known}
+    }
+    return {
+        site: {night: kinds[site.trap][(night - first).days] for night in site.nights(first, last, zone)}
+        for site in known
+    }
 
 
-def _whole(hours: dict[tuple[str, date], Counter[str]], trap: str, night: date, length: int) -> Counter[str]:
-    """The hours of a trap's night, those of which nothing was written told apart by whether the station listened."""
-    known = hours.get((trap, night), Counter())
-    kinds = Counter({kind: known[kind] for kind in ("awake", "blind", "ran", "asleep")})
-    listened = hours.get((STATION, night), Counter())["awake"]
-    kinds["silent"] = max(0, listened - known["listened"])
-    kinds["unknown"] = max(0, length - sum(kinds.values()))
-    return kinds
+def _kinds(trap: Letters, station: Letters, edges: Hours) -> NDArray[np.str_]:
+    """Of each night between two edges; an hour of which nothing is known was silent where the station listened."""
+    trap, station = trap[: edges[-1]], station[: edges[-1]]
+    nothing = trap == _NOTHING
+    listened = station == _AWAKE
+    hours = (
+        (trap == _AWAKE) | (trap == _RAN),
+        (trap == _BLIND) | (nothing & listened),
+        nothing & ~listened,
+    )
+    sums = (np.concatenate([[0], np.cumsum(which)])[edges] for which in hours)
+    return kind_of(*(np.diff(total) for total in sums))
 
 
-def _hours(connection: Connection, first: date, last: date, zone: tzinfo) -> dict[tuple[str, date], Counter[str]]:
-    """How many hours of each kind every trap's nights have; `listened` are those in which the station was on, too."""
-    found: dict[tuple[str, date], Counter[str]] = {}
-    station = health.alias("station")
-    for start, end, final, added in _spans(first, last, zone):
-        heard = health.c.hour == station.c.hour, station.c.trap == STATION
-        begins = _night(connection, health.c.hour, added)
-        query = (
-            select(health.c.trap, begins, health.c.kind, func.count(), func.count(station.c.hour))
-            .outerjoin_from(health, station, heard[0] & heard[1])
-            .where(health.c.hour >= start, health.c.hour < end)
-            .group_by(health.c.trap, begins, health.c.kind)
-        )
-        for trap, day, kind, count, listened in connection.execute(query):
-            hours = found.setdefault((trap, min(final, date.fromisoformat(day))), Counter())
-            hours[kind] += count
-            hours["listened"] += listened
-    return found
-
-
-def _spans(first: date, last: date, zone: tzinfo) -> Iterator[tuple[datetime, datetime, date, timedelta]]:
-    """The time between, cut where noon moves against UTC.
-
-    Start, end, the last night (it may have 25 hours), and what to add to a moment in UTC to get its night.
-    """
-    day, start = first, first
-    while day <= last:
-        if day == last or _offset(day + DAY, zone) != _offset(day, zone):
-            yield noon(start, zone), noon(day + DAY, zone), day, _offset(start, zone)
-            start = day + DAY
-        day += DAY
-
-
-def _offset(night: date, zone: tzinfo) -> timedelta:
-    began = noon(night, zone)
-    return datetime.combine(night, datetime.min.time(), began.tzinfo) - began
-
-
-def _night(connection: Connection, hour: ColumnElement[datetime], added: timedelta) -> ColumnElement[str]:
-    """The night (ISO date) in which an hour begins."""
-    seconds = int(added.total_seconds())
-    if connection.dialect.name == "postgresql":
-        return func.to_char(hour + func.make_interval(0, 0, 0, 0, 0, 0, seconds), "YYYY-MM-DD", type_=String)
-    return func.date(hour, f"{seconds:+d} seconds", type_=String)
+def _letters(connection: Connection, base: datetime, end: datetime) -> dict[str, Letters]:
+    """The kinds of the hours from `base` on, by trap; past `end` for whole days."""
+    first, days = base.date(), (end.date() - base.date()).days + 2
+    query = select(health_days.c.trap, health_days.c.day, health_days.c.hours)
+    query = query.where(health_days.c.day.between(f"{first}", f"{first + days * DAY}"))
+    found: dict[str, Letters] = {}
+    for trap, day, hours in connection.execute(query):
+        at = (date.fromisoformat(day) - first).days * 24
+        if trap not in found:
+            found[trap] = np.full((days + 1) * 24, _NOTHING, np.uint8)
+        found[trap][at : at + 24] = np.frombuffer(hours.encode(), np.uint8)
+    return {trap: hours[base.hour :] for trap, hours in found.items()}

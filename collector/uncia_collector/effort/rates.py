@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from math import exp, lgamma, log
 
-from sqlalchemy import Connection, select
+import numpy as np
+from sqlalchemy import Connection
 
-from uncia_collector.catalogue.events.finding import called
-from uncia_collector.catalogue.filters import night_of, noon
-from uncia_collector.catalogue.schema import events
-from uncia_collector.effort.nights import DAY, KINDS, Site, nights_of, sites
+from uncia_collector.catalogue.events.starts import micros, starts
+from uncia_collector.catalogue.filters import noon
+from uncia_collector.effort.nights import DAY, Site, nights_of, sites
 
 CONFIDENCE = 0.95
 
@@ -47,25 +47,22 @@ class TrapEffort:
 class FieldEffort:
     """Nights of sites, and the nights in which sightings of one label, or of all, began."""
 
-    nights: dict[tuple[Site, date], str]
-    seen: dict[tuple[str, date], int]
+    nights: dict[Site, dict[date, str]]
+    seen: dict[str, dict[date, int]]  # by trap
 
     def by_trap(self) -> list[TrapEffort]:
         """Each trap's, and their sum."""
-        kinds: dict[str, dict[date, str]] = {}
-        for (site, night), kind in self.nights.items():
-            kinds.setdefault(site.trap, {})[night] = kind
-        for trap, _ in self.seen:
-            kinds.setdefault(trap, {})
+        kinds: dict[str, dict[date, str]] = {trap: {} for trap in self.seen}
+        for site, nights in self.nights.items():
+            kinds.setdefault(site.trap, {}).update(nights)
         found = [self._of(trap, nights) for trap, nights in sorted(kinds.items())]
         total = sum((effort.nights for effort in found), Counter[str]())
         return [*found, TrapEffort("", total, sum(e.sightings for e in found), sum(e.outside for e in found))]
 
     def _of(self, trap: str, nights: dict[date, str]) -> TrapEffort:
-        seen = {night: count for (name, night), count in self.seen.items() if name == trap}
+        seen = self.seen.get(trap, {})
         worked = sum(count for night, count in seen.items() if nights.get(night) == "worked")
-        kinds = Counter(dict.fromkeys(KINDS, 0)) + Counter(nights.values())
-        return TrapEffort(trap, kinds, worked, sum(seen.values()) - worked)
+        return TrapEffort(trap, Counter(nights.values()), worked, sum(seen.values()) - worked)
 
 
 def effort(
@@ -73,12 +70,14 @@ def effort(
 ) -> FieldEffort:
     """What is known of the nights from `first` to `last`."""
     nights = nights_of(connection, sites(connection, trap), first, last, now, zone)
-    there = events.c.started_at >= noon(first, zone), events.c.started_at < noon(last + DAY, zone)
-    query = select(events.c.trap, events.c.started_at).where(called(label), *there)
-    seen: Counter[tuple[str, date]] = Counter()
-    for name, started_at in connection.execute(query.where(events.c.trap == trap) if trap else query):
-        seen[name, night_of(started_at, zone)] += 1
-    return FieldEffort(nights, dict(seen))
+    noons = [micros(noon(first + n * DAY, zone)) for n in range((last - first).days + 2)]
+    seen: dict[str, dict[date, int]] = {}
+    for (name, _), part in starts(connection, noon(first, zone), noon(last + DAY, zone), label, trap).items():
+        counts = np.diff(np.searchsorted(part, noons))
+        of_trap = seen.setdefault(name, {})
+        for n in np.flatnonzero(counts).tolist():
+            of_trap[first + n * DAY] = of_trap.get(first + n * DAY, 0) + int(counts[n])
+    return FieldEffort(nights, {name: of_trap for name, of_trap in seen.items() if of_trap})
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -75,19 +75,23 @@ def _summary(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> It
 def _nights(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Iterator[Row]:
     """What became of each night, named by the day on which it began."""
     yield ["site", "trap", "night", "kind", "sightings"]
-    for (site, night), kind in found.nights.items():
-        yield [site.id, site.trap, night, kind, found.seen.get((site.trap, night), 0)]
+    for site, kinds in found.nights.items():
+        seen = found.seen.get(site.trap, {})
+        for night, kind in kinds.items():
+            yield [site.id, site.trap, night, kind, seen.get(night, 0)]
 
 
 def _occasions(found: FieldEffort, wanted: Wanted) -> dict[str, list[tuple[int, bool]]]:
     """Of each site and occasion the nights in which it worked, and whether a sighting began in one of them."""
     cells: dict[str, list[list[int]]] = {}
-    for (site, night), kind in found.nights.items():
+    for site, kinds in found.nights.items():
+        seen = found.seen.get(site.trap, {})
         row = cells.setdefault(site.id, [[0, 0] for _ in _starts(wanted)])
-        at = (night - wanted.first).days // wanted.days
-        if kind == "worked" and at < len(row):
-            row[at][0] += 1
-            row[at][1] += found.seen.get((site.trap, night), 0)
+        for night, kind in kinds.items():
+            at = (night - wanted.first).days // wanted.days
+            if kind == "worked" and at < len(row):
+                row[at][0] += 1
+                row[at][1] += seen.get(night, 0)
     return {site: [(worked, bool(seen)) for worked, seen in row] for site, row in sorted(cells.items())}
 
 
@@ -111,7 +115,7 @@ def _effort(_connection: Connection, found: FieldEffort, wanted: Wanted) -> Iter
 def _records(connection: Connection, found: FieldEffort, wanted: Wanted) -> Iterator[Row]:
     """Each event with its site and its beginning at the station's clock, in the words of camtrapR."""
     yield ["Station", "Trap", "Species", "DateTimeOriginal"]
-    places = {(site.trap, night): site.id for site, night in found.nights}
+    places = {(site.trap, night): site.id for site, nights in found.nights.items() for night in nights}
     there = (
         events.c.started_at >= noon(wanted.first, wanted.zone),
         events.c.started_at < noon(wanted.last + DAY, wanted.zone),

@@ -11,6 +11,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.finding import event_of
 from uncia_collector.catalogue.events.grouping import events_of, shown
 from uncia_collector.catalogue.events.settling import independence, set_independence
+from uncia_collector.catalogue.events.starts import micros, starts
 from uncia_collector.catalogue.review import review, undo
 from uncia_collector.catalogue.schema import events, sequences
 from uncia_collector.ingest.frame_folder import FrameFolder
@@ -27,6 +28,22 @@ def minutes(number: float) -> timedelta:
 def told(connection) -> list[tuple]:
     """All events as the table has them."""
     return sorted(tuple(row) for row in connection.execute(select(events)))
+
+
+def packed(connection) -> dict[tuple[str, str], list[int]]:
+    """When sightings and wolves began, as the packed months have it."""
+    ever = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
+    found = starts(connection, *ever) | starts(connection, *ever, "wolf")
+    return {key: part.tolist() for key, part in found.items() if len(part)}
+
+
+def unpacked(connection) -> dict[tuple[str, str], list[int]]:
+    """The same from the events themselves."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for event in sorted(connection.execute(select(events)), key=lambda event: event.started_at):
+        if event.sighting or event.label == "wolf":
+            found.setdefault((event.trap, event.label), []).append(micros(event.started_at))
+    return found
 
 
 def grouped(connection) -> list[tuple]:
@@ -85,7 +102,7 @@ def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, see
     ids = [f"s{n}" for n in range(40)]
     for known in dice.sample(ids, 40):
         fields = {"positive": dice.random() < 0.7, "label": dice.choice(["snow_leopard", "prey"])}
-        at, trap = NOW + minutes(dice.randrange(600)), dice.choice(["ridge", "valley"])
+        at, trap = NOW + timedelta(days=7.5) + minutes(dice.randrange(600)), dice.choice(["ridge", "valley"])
         stored.commit(make_sequence(id=known, trap=trap, started_at=at, **fields).record_message())
         with stored.database.reading() as connection:
             one = connection.execute(select(sequences.c.trap, sequences.c.id)).all()
@@ -98,7 +115,7 @@ def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, see
             case 2:
                 undo(stored.database, "a")
             case 3:
-                moved = {"started_at": NOW + minutes(dice.randrange(600))}
+                moved = {"started_at": NOW + timedelta(days=7.5) + minutes(dice.randrange(600))}
                 where = sequences.c.trap == key[0], sequences.c.id == key[1]
                 with stored.database.writing() as connection:
                     connection.execute(update(sequences).where(*where).values(moved))
@@ -107,6 +124,7 @@ def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, see
                     connection.execute(delete(sequences).where(sequences.c.trap == key[0], sequences.c.id == key[1]))
         with stored.database.reading() as connection:
             assert told(connection) == grouped(connection)
+            assert packed(connection) == unpacked(connection)
 
 
 def test_another_interval_groups_all_anew(stored, make_sequence):
@@ -118,6 +136,7 @@ def test_another_interval_groups_all_anew(stored, make_sequence):
             changed = set_independence(connection, interval)
         with stored.database.reading() as connection:
             assert told(connection) == grouped(connection)
+            assert packed(connection) == unpacked(connection)
             counts.append((changed, len(told(connection))))
     assert counts == [(False, 1), (True, 3), (True, 3), (True, 1)]
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from uncia_collector.catalogue.events.settling import set_independence
+from uncia_collector.catalogue.events.starts import pack
 from uncia_collector.catalogue.review import review
 from uncia_collector.catalogue.schema import events, sequences
 from uncia_collector.catalogue.sightings import count_sightings
@@ -90,6 +91,7 @@ def test_no_limit_cuts_the_counts(on_sqlite, sent):
             f"INSERT INTO events ({', '.join(names)}) WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
             f"FROM numbers WHERE i < 200000) SELECT {copied} FROM events, numbers"
         ))  # fmt: skip
+        pack(connection, "trap0", SINCE, SINCE)
         found = count_sightings(connection, SINCE, UTC)
 
     assert (sum(found.by_hour), found.by_trap["trap0"]) == (200_001, 200_001)

@@ -4,11 +4,12 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, insert, select
 
-from uncia_collector.catalogue.schema import deployments, health, traps
+from uncia_collector.catalogue.schema import deployments, health, health_days, traps
 from uncia_collector.effort.hours import KEPT, note_listening
 from uncia_collector.effort.nights import KINDS, Site, kind_of, nights_of
 from uncia_collector.effort.rates import effort
@@ -47,7 +48,7 @@ def kinds(stored, first: date = NIGHT - DAY, last: date = NIGHT + 5 * DAY, zone=
     site = Site("ridge", "ridge", datetime(2026, 1, 1, tzinfo=UTC), None)
     with stored.database.reading() as connection:
         found = nights_of(connection, [site], first, last, now, zone)
-    return "".join(kind[0] for _, kind in sorted((night, kind) for (_, night), kind in found.items()))
+    return "".join(kind[0] for _, kind in sorted(found[site].items()))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,9 @@ def kinds(stored, first: date = NIGHT - DAY, last: date = NIGHT + 5 * DAY, zone=
 )  # fmt: skip
 def test_a_nights_kind_is_that_of_its_hours(hours, kind):
     """#3, #4."""
-    assert kind_of(Counter(hours)) == kind
+    counted = Counter(hours)
+    looked, not_looked = counted["awake"] + counted["ran"], counted["blind"] + counted["silent"]
+    assert kind_of(*(np.array([count]) for count in (looked, not_looked, counted["unknown"]))).tolist() == [kind]
 
 
 def test_heard_silent_and_not_listened(stored):
@@ -161,6 +164,8 @@ def test_the_history_is_bounded(stored):
             hear(stored, at)
     with stored.database.reading() as connection:
         rows = connection.execute(select(health.c.trap, health.c.hour)).all()
+        days = connection.execute(select(health_days.c.day)).scalars().all()
+    assert min(days) >= f"{BEGAN + 3 * 365 * DAY - KEPT:%Y-%m-%d}" and len(days) == 6
     assert len(rows) == len(set(rows)) == 2 * 2 * 3 and min(row.hour for row in rows) >= BEGAN + 3 * 365 * DAY - KEPT
 
 

@@ -12,6 +12,7 @@ from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.review import review
 from uncia_collector.catalogue.schema import health
 from uncia_collector.cli.main import main
+from uncia_collector.effort.hours import _keep_days
 from uncia_collector.effort.tables import TABLES, Wanted, effort_csv
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
@@ -33,6 +34,8 @@ def worked(stored, make_sequence, tmp_path):
     rows += [{"trap": "west", "hour": hour, "kind": "awake"} for hour in hours]
     with stored.database.writing() as connection:
         connection.execute(health.insert(), rows)
+        for trap in ("", "ridge", "east", "west"):
+            _keep_days(connection, trap, hours[0], hours[-1])
     (tmp_path / "places.csv").write_text(
         "deploymentID,locationID,latitude,longitude,deploymentStart,deploymentEnd,cameraID\n"
         "d1,site1,36.9,73.0,2026-10-01,,ridge\nd2,site2,36.8,73.1,2026-10-01,,east\n"

@@ -8,12 +8,12 @@ deadlock.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES, Event, Shown, events_of, shown
-from uncia_collector.catalogue.schema import events, facts, sequences, unsettled
+from uncia_collector.catalogue.events.starts import pack
+from uncia_collector.catalogue.schema import event_months, events, facts, sequences, unsettled
 from uncia_collector.catalogue.sql import upsert
 
 _INTERVAL = "independence_minutes"
@@ -34,6 +34,7 @@ def set_independence(connection: Connection, minutes: int) -> bool:
         return False
     connection.execute(upsert(connection, facts, {"name": _INTERVAL, "value": str(minutes)}, ["name"], ["value"]))
     connection.execute(delete(events))
+    connection.execute(delete(event_months))
     everything = select(sequences.c.trap, func.min(sequences.c.started_at), func.max(sequences.c.started_at))
     notes = insert(unsettled).from_select(["trap", "since", "until"], everything.group_by(sequences.c.trap))
     connection.execute(notes)
@@ -42,19 +43,22 @@ def set_independence(connection: Connection, minutes: int) -> bool:
 
 def settle(connection: Connection) -> None:
     """Bring the events up to date with the sequences that this transaction wrote."""
-    notes = connection.execute(
-        select(unsettled.c.trap, unsettled.c.since, unsettled.c.until).order_by(unsettled.c.trap, unsettled.c.since)
-    ).all()
-    if not notes:
+    traps = connection.execute(select(unsettled.c.trap).distinct().order_by(unsettled.c.trap)).scalars().all()
+    if not traps:
         return
     interval = independence(connection)
-    for trap, rows in groupby(notes, lambda row: str(row.trap)):
+    for trap in traps:
         _lock(connection, trap)
-        near = _merged(((row.since, row.until) for row in rows), interval)
+        notes = select(unsettled.c.since, unsettled.c.until).where(unsettled.c.trap == trap)
+        rows = connection.execute(notes.order_by(unsettled.c.since))
+        near = [*_merged(((row.since, row.until) for row in rows), interval)]
         # A sequence that began at `until` may last an interval, and one that begins an interval later joins it.
-        spans = ((since - interval, until + 2 * interval) for since, until in near)
-        whole = sorted(_whole_events(connection, trap, span) for span in spans)
-        _regroup(connection, trap, [*_merged(whole, timedelta(0))], interval)
+        reached = ((since - interval, until + 2 * interval) for since, until in near)
+        whole = sorted(_whole_events(connection, trap, span) for span in reached)
+        spans = [*_merged(whole, timedelta(0))]
+        _regroup(connection, trap, spans, interval)
+        for since, until in spans:
+            pack(connection, trap, since, until)
     connection.execute(delete(unsettled))
 
 
