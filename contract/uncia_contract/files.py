@@ -83,6 +83,16 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
+def private_files() -> Iterator[None]:
+    """What the process creates within the block is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
 def storage_errors(place: Path, advice: str = "") -> Iterator[None]:
     """Raise an OSError of the block as a StorageError that names `place`; `advice` ends its message."""
     try:

@@ -110,7 +110,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ai-edge-litert, one on tflite-runtime); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for
     the CPU; `bundle_key` is a PEM file: only bundles signed by its owner, or the owner of `bundle_key_spare`, are taken
     then, and only of `bundle_names` (by default the name that was used first); `health_s` is how often the state is
-    told; it names `latitude` and `longitude` (degrees) where they are given.
+    told. `latitude` and `longitude` of release 0.1 are taken and ignored: where a trap stands is not on its card.
     """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$", description="1 to 32 of a-z, 0-9, _ and -")]

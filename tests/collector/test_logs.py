@@ -122,12 +122,12 @@ def test_prometheus_reads_the_metrics(stored, sent):
 
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     events = {(s.labels["kind"], s.labels["trap"]): s.value for s in families["uncia_events"].samples}
-    assert (events["sequences", "ridge"], events["frames", "ridge"], events["garbage", "ridge"]) == (1, 2, 1)
+    assert (events["sequences", ""], events["frames", ""], events["garbage", "ridge"]) == (1, 2, 1)
     types = {name: family.type for name, family in families.items()}
     assert types == {
         "uncia_events": "counter", "uncia_chunks_waiting": "gauge", "uncia_trap_silence_seconds": "gauge",
         "uncia_trap_overdue": "gauge", "uncia_broker_connected": "gauge", "uncia_storing": "gauge",
-        "uncia_storage_refusals": "counter", "uncia_dropped": "counter",
+        "uncia_storage_refusals": "counter", "uncia_dropped": "counter", "uncia_sightings": "gauge",
     }  # fmt: skip
     values = {name: family.samples[0].value for name, family in families.items() if len(family.samples) == 1}
     assert (values["uncia_storing"], values["uncia_dropped"], values["uncia_storage_refusals"]) == (0, 2, 5)

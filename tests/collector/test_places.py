@@ -122,6 +122,14 @@ def test_lists_metrics_and_health_tell_no_place(placed):
     assert [tells_of(text) for text in (*told, json.dumps([*listing(placed.database)]).encode())] == [[]] * 3
 
 
+def test_metrics_tell_no_traps_sightings(placed):
+    """They are read without a login: what would tell them is of all traps together, faults are each trap's."""
+    text = TestClient(make_app(CollectorSettings(data=str(placed.root)), placed.database)).get("/metrics").text
+    lines = [line for line in text.splitlines() if "ridge" in line]
+    assert lines and all(line.startswith("uncia_trap_") or 'kind="states"' in line for line in lines)
+    assert 'uncia_sightings{label="' in text
+
+
 def test_a_download_tells_the_place_only_to_an_administrator_who_asks(placed):
     """`?exact=1` of a reviewer is not heard."""
     people, told = People(placed.database), {}

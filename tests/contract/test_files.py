@@ -9,7 +9,7 @@ import pytest
 
 from support.full_disk import fill_disk
 from uncia_contract.errors import StorageError
-from uncia_contract.files import make_folder, replacing, storage_errors, write_atomic, write_durable
+from uncia_contract.files import make_folder, private_files, replacing, storage_errors, write_atomic, write_durable
 
 WRITERS = pytest.mark.parametrize("write", [write_atomic, write_durable])
 
@@ -123,3 +123,14 @@ def test_a_storage_error_names_place_reason_and_advice() -> None:
     with pytest.raises(StorageError) as caught, storage_errors(Path("x.csv"), "; give another --out"):
         full_disk(0)
     assert str(caught.value) == "x.csv: cannot be written (No space left on device); give another --out"
+
+
+def test_files_are_private_within_the_block(tmp_path: Path) -> None:
+    """And as before after it."""
+    before = os.umask(0)
+    with private_files():
+        (tmp_path / "private").touch()
+        (tmp_path / "folder").mkdir()
+    (tmp_path / "open").touch()
+    os.umask(before)
+    assert [(tmp_path / name).stat().st_mode & 0o077 for name in ("private", "folder", "open")] == [0, 0, 0o066]

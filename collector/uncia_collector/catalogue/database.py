@@ -5,6 +5,7 @@ writers wait for each other; it does not decide what is written.
 """
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -129,7 +130,9 @@ class Database:
             return
         path = Path(f"{self.engine.url.database}.lock")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # For its owner alone, where it is created now; SQLite gives its log the same rights.
+            os.close(os.open(path.with_suffix(""), os.O_CREAT | os.O_RDONLY, 0o600))
             lock = path.open("w")
         except OSError as error:
             raise StorageError(f"data folder {path.parent}: {error.strerror}") from error

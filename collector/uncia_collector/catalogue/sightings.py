@@ -13,8 +13,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from uncia_collector.catalogue.events.starts import micros, starts
-from uncia_collector.catalogue.schema import deployments, events, traps
-from uncia_contract.messages.records import TrapState, decode
+from uncia_collector.catalogue.schema import deployments, events
 
 _TICK = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1) // _TICK
@@ -118,39 +117,6 @@ def places(connection: Connection, since: datetime, origin: str = "") -> list[An
     there = deployments.c.ended_at.is_(None) | (deployments.c.ended_at >= since)
     query = select(deployments).where(deployments.c.origin == origin, there)
     return [*connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at))]
-
-
-@dataclass(frozen=True)
-class ReportedPlace:
-    """Where a trap without a deployment says that it stands, whenever the sighting was."""
-
-    trap: str
-    latitude: float
-    longitude: float
-    location_name: str = "told by the trap"
-    ended_at: datetime | None = None
-
-    @property
-    def id(self) -> str:
-        """Its own among the deployments'."""
-        return f"{self.trap} itself"
-
-    @property
-    def started_at(self) -> datetime:
-        """Before everything."""
-        return datetime.min.replace(tzinfo=UTC)
-
-
-def reported_places(connection: Connection, placed: Sequence[Any]) -> list[ReportedPlace]:
-    """The places of traps that have coordinates in their state, and no deployment among `placed`."""
-    known = {place.trap for place in placed}
-    query = select(traps.c.state).where(traps.c.state.is_not(None), traps.c.trap.not_in(known)).order_by(traps.c.trap)
-    states = [decode(payload, TrapState) for payload in connection.execute(query).scalars()]
-    return [
-        ReportedPlace(state.trap, state.latitude, state.longitude)
-        for state in states
-        if state.latitude is not None and state.longitude is not None
-    ]
 
 
 def count_by_place(connection: Connection, found: Sequence[Any], since: datetime, label: str = "") -> dict[str, int]:

@@ -15,6 +15,7 @@ from uncia_collector.runtime import Collector
 from uncia_collector.settings import read_settings
 from uncia_collector.station.alert_channels import channels, check_channels, send_test
 from uncia_collector.systemd_notify import serve_until
+from uncia_contract.files import private_files
 
 
 def add_serve(command: argparse.ArgumentParser) -> None:
@@ -39,11 +40,12 @@ def _serve(arguments: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    collector.start()
-    if collector.page is not None:
-        logger("station").info("the page is at", address=collector.page.address)
-    serve_until(stop, collector.ingest.alive)
-    collector.stop()
+    with private_files():
+        collector.start()
+        if collector.page is not None:
+            logger("station").info("the page is at", address=collector.page.address)
+        serve_until(stop, collector.ingest.alive)
+        collector.stop()
     return 0
 
 

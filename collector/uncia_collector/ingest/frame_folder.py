@@ -56,7 +56,7 @@ class FrameFolder:
 
     def _check_free(self) -> None:
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             free = shutil.disk_usage(self.root).free
         except OSError as error:
             raise StorageError(f"data folder {self.root}: {error.strerror}") from error

@@ -24,6 +24,7 @@ from uncia_contract.messages.records import (
     SequenceRecord,
     TrapState,
     decode,
+    encode,
 )
 
 MAX_MESSAGE_BYTES = MAX_RECORD_BYTES  # no message of ours is larger
@@ -218,7 +219,10 @@ def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | 
     if state.trap != address.trap:
         raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
     _refuse_strange(state)
-    return StateMessage(state, raw.payload, raw.retained)
+    if state.latitude is None and state.longitude is None:
+        return StateMessage(state, raw.payload, raw.retained)
+    state = msgspec.structs.replace(state, latitude=None, longitude=None)  # of release 0.1: kept nowhere
+    return StateMessage(state, encode(state), raw.retained)
 
 
 def _refuse_strange(message: Struct) -> None:

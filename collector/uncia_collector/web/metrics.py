@@ -1,8 +1,9 @@
 """Metrics for Prometheus, read from the catalogue and the ingest at each scrape."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,6 +14,10 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.schema import chunks, tallies, traps
 from uncia_collector.catalogue.sightings import count_by_label
+
+FAULTS = frozenset(
+    {"states", "garbage", "conflicts", "mismatches", "not_jpeg", "retained", "over_budget", "waiting_dropped"}
+)
 
 
 class IngestHealth(Protocol):
@@ -28,7 +33,10 @@ class IngestHealth(Protocol):
 
 
 class CatalogueMetrics(Source):
-    """Tallies and sightings by trap, waiting chunks, each trap's silence, the ingest's health."""
+    """Tallies, sightings, waiting chunks, each trap's silence and faults, the ingest's health.
+
+    It is read without a login: no trap's sightings are in it.
+    """
 
     def __init__(self, database: Database, ingest: IngestHealth | None) -> None:
         self.database, self.ingest = database, ingest
@@ -41,13 +49,13 @@ class CatalogueMetrics(Source):
             seen = connection.execute(select(traps)).all()
             waiting = connection.execute(select(func.count()).select_from(chunks)).scalar_one()
             sighted = count_by_label(connection)
-        events = CounterMetricFamily("uncia_events", "What arrived, by kind and trap", labels=["kind", "trap"])
-        for row in counted:
-            events.add_metric([row.name, row.trap], row._mapping["count"])
+        events = CounterMetricFamily("uncia_events", "What arrived, by kind; faults by trap", labels=["kind", "trap"])
+        for (kind, trap), count in sorted(_told(counted).items()):
+            events.add_metric([kind, trap], count)
         yield events
-        sightings = GaugeMetricFamily("uncia_sightings", "Events that show the animal", labels=["trap", "label"])
-        for (trap, label), count in sorted(sighted.items()):
-            sightings.add_metric([trap, label], count)
+        sightings = GaugeMetricFamily("uncia_sightings", "Events that show the animal", labels=["label"])
+        for label, count in sorted(_by_label(sighted).items()):
+            sightings.add_metric([label], count)
         yield sightings
         yield GaugeMetricFamily("uncia_chunks_waiting", "Chunks of unfinished frames", waiting)
         silent = GaugeMetricFamily("uncia_trap_silence_seconds", "Since a trap was heard", labels=["trap"])
@@ -63,6 +71,21 @@ class CatalogueMetrics(Source):
             yield GaugeMetricFamily("uncia_storing", "0 while nothing can be stored", float(not self.ingest.trouble))
             yield CounterMetricFamily("uncia_storage_refusals", "Batches not stored at once", self.ingest.refusals)
             yield CounterMetricFamily("uncia_dropped", "Messages not taken in, unacknowledged", self.ingest.dropped)
+
+
+def _told(counted: Sequence[Any]) -> Counter[tuple[str, str]]:
+    """Faults of each trap; what would tell its sightings, of all traps together."""
+    told: Counter[tuple[str, str]] = Counter()
+    for row in counted:
+        told[row.name, row.trap if row.name in FAULTS else ""] += row._mapping["count"]
+    return told
+
+
+def _by_label(sighted: Mapping[tuple[str, str], int]) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for (_, label), count in sighted.items():
+        found[label] += count
+    return found
 
 
 def exposition(database: Database, ingest: IngestHealth | None) -> bytes:

@@ -14,7 +14,7 @@ from uncia_collector.catalogue.overdue import silence
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
-from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places, reported_places
+from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
@@ -46,7 +46,6 @@ def show_map(request: Request, person: Person) -> Response:
     since = _since(days)
     with context.database.reading() as connection:
         found = places(connection, since, survey)
-        found += [] if survey else reported_places(connection, found)
         apart = independence(connection)
         station = station_map(found, count_by_place(connection, found, since, label))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]

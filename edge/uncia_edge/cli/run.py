@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uncia_contract.errors import BrokerError, DataError
+from uncia_contract.files import private_files
 from uncia_edge.outbox.state_folder import claimed
 from uncia_edge.scoring.observer import Observation
 from uncia_edge.service.runtime import Runtime
@@ -45,7 +46,7 @@ def on_termination(act: Callable[[], object]) -> None:
 
 def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | None:
     """Observe until the recording, the service or the day's watch ends; says how long to sleep, None for good."""
-    with claimed(Path(settings.state)), Runtime(settings) as runtime:
+    with private_files(), claimed(Path(settings.state)), Runtime(settings) as runtime:
         on_termination(runtime.stop)
         runtime.run(print_observation)
         if runtime.stopped:

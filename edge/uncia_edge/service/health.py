@@ -26,13 +26,12 @@ def trap_state(
     clock: Reading,
     revision: int = 0,
     degraded: tuple[str, ...] = (),
-    place: tuple[float | None, float | None] = (None, None),
     next_pass_s: float | None = None,
 ) -> TrapState:
     """Birth certificate and health of a trap, now.
 
-    `degraded` names what does not work as it should, `place` is (latitude, longitude),
-    `next_pass_s` how long after this pass the next one begins (0 where nobody knows).
+    `degraded` names what does not work as it should, `next_pass_s` how long after this pass the next one begins (0
+    where nobody knows). Where the trap stands no message says.
     """
     depth = outbox.depth()
     if outbox.set_aside is not None:
@@ -57,8 +56,6 @@ def trap_state(
         configuration_revision=revision,
         temperature_c=_temperature_c(),
         battery_v=_battery_v(),
-        latitude=place[0],
-        longitude=place[1],
         next_pass_at=clock.now.astimezone(UTC) + timedelta(seconds=next_pass_s) if next_pass_s else None,
         degraded=tuple(message_text(reason[:255]) for reason in degraded),
     )

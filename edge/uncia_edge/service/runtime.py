@@ -53,6 +53,7 @@ from uncia_edge.service.watchdog import Watchdog, notify
 from uncia_edge.settings import TrapSettings
 
 _log = logging.getLogger(__name__)
+IGNORED_PLACE = "latitude and longitude are ignored: take them off the card; deployments say where a trap stands"
 
 SLEEP_LOOK_S = 15.0
 CARD_LOOK_S = 60.0
@@ -169,6 +170,8 @@ class Runtime:
         manifest, info = bundle.manifest, chosen.classifier.info
         how = "proved before" if proved else "probes reproduced"
         _log.info("bundle %s version %d on %s, %s", manifest.name, manifest.version, info, how)
+        if self.settings.latitude is not None or self.settings.longitude is not None:
+            _log.warning(IGNORED_PLACE)
         return chosen
 
     def _bounds(self) -> Bounds:
@@ -314,7 +317,6 @@ class Runtime:
             self._clock.read(),
             self._overrides.current.revision,
             tuple(self._problems()),
-            (self.settings.latitude, self.settings.longitude),
             self._passes_every_s,
         )
         return MqttMessage(self._topics.state, encode(state), retain=True)

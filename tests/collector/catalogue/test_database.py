@@ -1,5 +1,6 @@
 """The catalogue's database: migrations and durability."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 from uncia_collector.catalogue import gallery, migrations
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.filters import Filters
-from uncia_collector.catalogue.schema import frames, metadata, observations
+from uncia_collector.catalogue.schema import frames, metadata, observations, traps
 from uncia_collector.catalogue.sql import of_sequences
 from uncia_collector.settings import sqlite_url
 from uncia_contract.errors import StorageError
@@ -122,3 +123,36 @@ def test_sequences_are_found_by_index(on_sqlite):
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {plan_of}").all()
 
     assert not [step for *_, step in plan if step.startswith("SCAN frames")]
+
+
+@pytest.mark.parametrize("on", ["sqlite", "postgresql"])
+def test_places_that_traps_told_are_erased(request, tmp_path, on):
+    """Of a catalogue of release 0.1; the rest of a state stays."""
+    url = sqlite_url(tmp_path) if on == "sqlite" else request.getfixturevalue("postgresql").new_database()
+    database = Database(url)
+    database.migrate("0009")
+    told = b'{"trap":"ridge","latitude":36.9123,"longitude":73.0456,"software":"0.1.0"}'
+    row = {"trap": "ridge", "first_seen_at": MOMENT, "last_seen_at": MOMENT, "state": told}
+    with database.engine.begin() as connection:
+        insert = "INSERT INTO traps (trap, first_seen_at, last_seen_at, gaps_s, state) VALUES"
+        connection.execute(text(f"{insert} (:trap, :first_seen_at, :last_seen_at, '', :state)"), row)
+    database.migrate()
+    with database.reading() as connection:
+        kept = connection.execute(select(traps.c.state)).scalar_one()
+    database.close()
+    assert b"36.9" not in kept and b"73.0" not in kept and b'"software":"0.1.0"' in kept
+
+
+def test_a_catalogue_is_created_for_its_owner_alone(tmp_path):
+    """Its folder and its log too, whatever the process's mask is."""
+    before = os.umask(0)
+    database = Database(sqlite_url(tmp_path / "data"))
+    database.migrate()
+    with database.writing() as connection:
+        connection.execute(text("CREATE TABLE x (y INTEGER)"))
+        modes = {path.name: path.stat().st_mode & 0o077 for path in (tmp_path / "data").glob("catalogue.sqlite*")}
+    os.umask(before)
+    database.close()
+    modes.pop("catalogue.sqlite.lock")
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+    assert set(modes) >= {"catalogue.sqlite", "catalogue.sqlite-wal"} and set(modes.values()) == {0}

@@ -8,14 +8,17 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from starlette.testclient import TestClient
+from tests.collector.conftest import LATITUDE, LONGITUDE, tells_of
 from tests.collector.imports.test_survey import NOW, small, take
 from tests.collector.station.test_alerts import state_of
 from tests.collector.web.test_page import PASSWORD
 
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
-from uncia_collector.catalogue.sightings import count_by_place, places, reported_places
+from uncia_collector.catalogue.schema import traps
+from uncia_collector.catalogue.sightings import count_by_place, places
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.app import make_app
@@ -99,22 +102,14 @@ def test_imported_survey_has_a_map_of_its_own(stored, small, tmp_path):
     assert "36.91230" in theirs and "-41.30000" not in theirs
 
 
-def test_trap_that_no_deployment_places_stands_where_it_says(stored, make_sequence, tmp_path):
-    """`latitude` and `longitude` of trap.toml; a deployment knows better; who says nothing is not there."""
-    table = tmp_path / "deployments.csv"
-    table.write_text("deploymentID,latitude,longitude,deploymentStart,cameraID\nd1,36.9,73.0,2026-01-01,ridge\n")
-    read_deployments(table, stored.database)
-    for trap, place in (("ridge", (1.0, 2.0)), ("gully", (36.8, 73.1)), ("mute", (None, None))):
-        state = msgspec.structs.replace(decode(state_of(trap), TrapState), latitude=place[0], longitude=place[1])
-        stored.commit(*make_sequence(trap=trap).messages(), RawMessage(f"uncia/v1/{trap}/state", encode(state)))
+def test_what_a_trap_says_of_its_place_is_not_kept(stored, make_sequence):
+    """Of release 0.1; places come from deployments alone."""
+    state = msgspec.structs.replace(decode(state_of("ridge"), TrapState), latitude=LATITUDE, longitude=LONGITUDE)
+    stored.commit(*make_sequence().messages(), RawMessage("uncia/v1/ridge/state", encode(state)))
     with stored.database.reading() as connection:
-        found = places(connection, NOW - timedelta(days=9000))
-        found += reported_places(connection, found)
-        counted = count_by_place(connection, found, NOW - timedelta(days=9000))
-
-    assert [(place.trap, place.latitude, counted[place.id]) for place in found] == [
-        ("ridge", 36.9, 1), ("gully", 36.8, 1),
-    ]  # fmt: skip
+        kept = connection.execute(select(traps.c.state)).scalar_one()
+        assert places(connection, NOW - timedelta(days=9000)) == []
+    assert (decode(kept, TrapState).trap, tells_of(kept)) == ("ridge", [])
 
 
 def test_name_apart_from_its_circle_is_led_to_it():

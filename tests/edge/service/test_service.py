@@ -277,8 +277,8 @@ def test_a_part_whose_work_is_done_is_not_waited_for() -> None:
     assert watchdog.overdue() == []
 
 
-def test_a_battery_and_a_place_are_told_where_they_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Volts from the kernel; coordinates from the configuration; reasons as long as a message may hold."""
+def test_a_battery_is_told_where_it_is_known_and_a_place_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Volts from the kernel; reasons as long as a message may hold."""
     supply = tmp_path / "supplies" / "BAT0"
     supply.mkdir(parents=True)
     (supply / "type").write_text("Battery\n")
@@ -286,6 +286,6 @@ def test_a_battery_and_a_place_are_told_where_they_are_known(tmp_path: Path, mon
     monkeypatch.setattr(health, "_SUPPLIES", supply.parent)
     clock, identity = Reading(datetime(2026, 1, 1, tzinfo=UTC), 5.0, "boot", True), BundleIdentity("demo", 1, "0" * 64)
     outbox = Outbox(tmp_path / "o")
-    state = trap_state("t", identity, "r", "d", outbox, clock, 0, ("x" * 500,), (43.2, 77.0))
-    assert (state.battery_v, state.latitude, state.longitude) == (12.34, 43.2, 77.0)
+    state = trap_state("t", identity, "r", "d", outbox, clock, 0, ("x" * 500,))
+    assert (state.battery_v, state.latitude, state.longitude) == (12.34, None, None)
     assert decode(encode(state), TrapState) == state

@@ -1,4 +1,6 @@
-"""Secrets that the collectors of one catalogue share; who did what on the page."""
+"""Secrets that the collectors of one catalogue share; who did what on the page; no place of a trap's own telling."""
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,3 +25,18 @@ def upgrade() -> None:
         sa.Column("what", sa.String(24), nullable=False),
         sa.Column("detail", sa.String(200), nullable=False),
     )
+    _erase_places()
+
+
+def _erase_places() -> None:
+    traps = sa.table("traps", sa.column("trap"), sa.column("state"))
+    connection = op.get_bind()
+    for trap, state in connection.execute(sa.select(traps.c.trap, traps.c.state).where(traps.c.state.is_not(None))):
+        try:
+            told = json.loads(state)
+        except ValueError:
+            continue
+        if told.get("latitude") is not None or told.get("longitude") is not None:
+            told |= {"latitude": None, "longitude": None}
+            erased = json.dumps(told, separators=(",", ":")).encode()
+            connection.execute(sa.update(traps).where(traps.c.trap == trap).values(state=erased))
