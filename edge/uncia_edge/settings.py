@@ -111,6 +111,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     the CPU; `bundle_key` is a PEM file: only bundles signed by its owner, or the owner of `bundle_key_spare`, are taken
     then, and only of `bundle_names` (by default the name that was used first); `health_s` is how often the state is
     told. `latitude` and `longitude` of release 0.1 are taken and ignored: where a trap stands is not on its card.
+    Sequences that the bundle calls by a label of `veto` are not sent, or (`veto_sends`) with grey pictures.
     """
 
     trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$", description="1 to 32 of a-z, 0-9, _ and -")]
@@ -123,6 +124,8 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     bundle_key_spare: str = ""
     bundle_names: tuple[str, ...] = ()
     health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
+    veto: tuple[str, ...] = ()
+    veto_sends: Literal["nothing", "record"] = "nothing"
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     sleep: SleepSettings = SleepSettings()

@@ -160,6 +160,7 @@ class Counters(Struct, frozen=True):
     drops: Count = 0
     parked: Count = 0
     bytes_sent: Count = 0
+    vetoed: Count = 0
 
 
 class TrapState(Struct, frozen=True, omit_defaults=True):

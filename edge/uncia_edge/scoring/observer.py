@@ -26,6 +26,7 @@ from uncia_edge.outbox.preview import with_preview
 from uncia_edge.outbox.source_files import Original, Sign, open_original
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
+from uncia_edge.scoring.veto import Veto, withheld
 
 FIRST = -1  # priority: before all others and past the budget
 
@@ -35,7 +36,8 @@ class Observation:
     """What became of one burst: its record (None where no file could be used) and the files that failed.
 
     `frames` are those of the record, in its order; `problem` is what the card refused; `safe` says whether the burst
-    may be forgotten all the same; `unreadable` are the files that could not be read, and may be later.
+    may be forgotten all the same; `unreadable` are the files that could not be read, and may be later. `vetoed`: its
+    pictures do not leave the trap.
     """
 
     burst: ArrivedBurst
@@ -45,6 +47,7 @@ class Observation:
     problem: str | None = None
     safe: bool = True
     unreadable: tuple[Path, ...] = ()
+    vetoed: bool = False
 
     @property
     def contents(self) -> dict[Path, str]:
@@ -87,12 +90,13 @@ class Observer:
         background: Background | None = None,
         single_thread_classifier: FrameScorer | None = None,
         earlier: Sequence[EarlierSequence] = (),
+        veto: Veto | None = None,
     ) -> None:
         """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
         `background` is the trap's own view so far; None where bursts come from many places. `single_thread_classifier`
         scores while other cores decode, where that is not the classifier itself. `earlier` are sequences of before this
-        start.
+        start. `veto` says whose pictures do not leave the trap.
         """
         self._trap = trap
         self._classifier = HeartbeatClassifier(classifier, heartbeat)
@@ -102,7 +106,7 @@ class Observer:
         self._clock = clock
         self._strips = strips
         self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
-        self._events, self._unnumbered = Events(earlier), 0
+        self._events, self._unnumbered, self._veto = Events(earlier), 0, veto or Veto()
 
     def observe(self, burst: ArrivedBurst, test: bool = False) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False.
@@ -135,12 +139,15 @@ class Observer:
         rules = self._classifier.manifest
         record = make_record(burst, verdict, rules, self._bundle, ids, self._trap, self._clock(), originals)
         record = msgspec.structs.replace(record, test=test)
-        if sent := record.positive or test:
-            problem = problem or self._store(record, frames, burst.owned, signs)
+        vetoed = self._veto.holds(record)
+        if sent := (record.positive or test) and not (vetoed and self._veto.sends == "nothing"):
+            problem = problem or (
+                self._store_withheld(record) if vetoed else self._store(record, frames, burst.owned, signs)
+            )
         safe = not (sent and problem)
         if safe:  # a burst that comes again must not meet itself
             self.background = verdict.background
-        return Observation(burst, record, frames, failures, problem, safe, again)
+        return Observation(burst, record, frames, failures, problem, safe, again, vetoed)
 
     def _reader(
         self, index: int, frame: Frame, originals: dict[int, Original], unread: dict[int, str]
@@ -163,6 +170,13 @@ class Observer:
             shown, priority = with_preview(record, files, self._preview_px), FIRST if record.test else 0
             self._outbox.add(shown, files, priority, owned, signs=signs)
         except StorageError as error:
+            return str(error)
+        return None
+
+    def _store_withheld(self, record: SequenceRecord) -> str | None:
+        try:
+            self._outbox.add(*withheld(record, self._outbox.folder))
+        except OSError as error:  # a StorageError is one too
             return str(error)
         return None
 

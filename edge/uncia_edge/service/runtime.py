@@ -41,6 +41,7 @@ from uncia_edge.scoring.edgetpu_fallback import AcceleratedClassifier
 from uncia_edge.scoring.memory import return_large_blocks
 from uncia_edge.scoring.observer import Observation, Observer
 from uncia_edge.scoring.records import shortened
+from uncia_edge.scoring.veto import Veto
 from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import trap_state
@@ -123,6 +124,7 @@ class Runtime:
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
         plays = settings.camera.kind == "recorded"
+        self._veto = Veto(settings.veto, settings.veto_sends)
         self._observer = Observer(
             *(
                 settings.trap,
@@ -137,6 +139,7 @@ class Runtime:
             background=None if plays else read_background(Path(settings.state)),
             earlier=() if plays else self.log.latest_sequences(),
             single_thread_classifier=in_use.chosen.single_thread_classifier,
+            veto=self._veto,
         )
 
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
@@ -248,7 +251,7 @@ class Runtime:
         self.log.write(burst.name, record, failures)
         if record is not None and record.test:
             self._trial.done()
-        elif record is not None and not record.positive and observation.problem is None:
+        elif record is not None and not record.positive and observation.problem is None and not observation.vetoed:
             self._audits.consider(record, [frame.path for frame in observation.frames], burst.owned)
         return observation
 
@@ -288,8 +291,9 @@ class Runtime:
     def _count(self, observation: Observation) -> None:
         positive = observation.record is not None and observation.record.positive
         self.outbox.count(
-            frames=len(observation.frames), bursts=1, positives=int(positive), failures=len(observation.failures)
-        )
+            frames=len(observation.frames), bursts=1, positives=int(positive), failures=len(observation.failures),
+            vetoed=int(observation.vetoed),
+        )  # fmt: skip
 
     def _apply(self, overrides: Overrides) -> None:
         """Let the base station's overrides hold from the next burst on."""
@@ -323,6 +327,8 @@ class Runtime:
 
     def _problems(self) -> Iterator[str]:
         yield from self._degraded
+        for label in self._veto.unknown(self.bundle.manifest.positive_labels):
+            yield f"veto of {label}: no label that the bundle looks for"
         if isinstance(self.classifier, AcceleratedClassifier) and self.classifier.problem:
             yield self.classifier.problem
         yield from (f"no progress of {part}" for part in self.watchdog.overdue())
