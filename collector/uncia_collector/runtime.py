@@ -1,9 +1,10 @@
 """One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from uncia_collector.catalogue.access.people_in_pictures import erase, human_names
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.events.settling import set_independence
 from uncia_collector.catalogue.review import apply_checklist
@@ -89,6 +90,11 @@ class Collector:
     def _tidy(self) -> None:
         with self.database.writing() as connection:
             chunks.delete_old(connection, datetime.now(UTC))
+        if self.settings.people_days:
+            before = datetime.now(UTC) - timedelta(days=self.settings.people_days)
+            names = human_names(self.settings.checklist())
+            if count := erase(self.database, self.settings.folder, names, before):
+                log.info("pictures of people deleted", sequences=count, after_days=self.settings.people_days)
         self.database.give_space_back()
 
     def _tidy_now_and_then(self) -> None:

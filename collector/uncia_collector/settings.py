@@ -129,6 +129,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     buttons, with the keys 1 to 9, for a sequence that shows another animal. `species` is the station's own species.csv,
     which adds to the shipped checklist. `event_minutes` is the independence interval: sequences of one trap that show
     the same and are nearer than that are one event.
+    `people_days` is how long pictures of people are kept, 0 for ever.
     """
 
     data: str = "uncia-data"
@@ -142,6 +143,7 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     species: str = ""
     event_minutes: Annotated[int, Meta(ge=0, le=1440)] = INDEPENDENCE_MINUTES
+    people_days: Annotated[int, Meta(ge=0)] = 0
     min_free_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
     broker: BrokerSettings = BrokerSettings()
     http: HttpSettings | None = HttpSettings()

@@ -20,6 +20,7 @@ def add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="FILE")
     command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
     command.add_argument("--pictures", action="store_true", help="put the pictures inside the file (camtrap-dp)")
+    command.add_argument("--people", action="store_true", help="pictures that show people as well")
     add_catalogue(command)
     command.set_defaults(run=_export)
 
@@ -35,7 +36,7 @@ def _export(arguments: argparse.Namespace) -> int:
             with database.reading() as connection, replacing(out) as stream:
                 request = Request(
                     connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
-                    arguments.pictures, settings.checklist(), settings.zone,
+                    arguments.pictures, settings.checklist(), settings.zone, people=arguments.people,
                 )  # fmt: skip
                 if (coming := foreseen(arguments.kind, request)) is not None:
                     print(f"{arguments.kind}: will hold {coming.summary}", file=sys.stderr)

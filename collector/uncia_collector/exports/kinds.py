@@ -3,13 +3,14 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from sqlalchemy import Connection
 
+from uncia_collector.catalogue.access.people_in_pictures import human_names
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
 from uncia_collector.exports.coco import write_coco_camera_traps
 from uncia_collector.exports.left_out import LeftOut, what_is_left_out
@@ -27,7 +28,8 @@ from uncia_contract.errors import DataError
 class Request:
     """What an export is made of; `beside` is the folder in which a training table will lie.
 
-    `pictures` asks for the pictures inside the file, where the format knows that (Camtrap DP).
+    `pictures` asks for the pictures inside the file, where the format knows that (Camtrap DP); `people`
+    asks for those that show people, too.
     """
 
     connection: Connection
@@ -40,6 +42,7 @@ class Request:
     checklist: Checklist = field(default_factory=shipped_checklist)
     zone: tzinfo = UTC
     only: Selection = EVERYTHING
+    people: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,17 @@ def export(kind: str, request: Request, stream: BinaryIO) -> str:
     """
     if kind not in KINDS:
         raise DataError(f"export {kind[:20]!r}: expected one of {', '.join(KINDS)}")
-    return KINDS[kind].write(request, stream) or ""
+    return KINDS[kind].write(_hiding(request), stream) or ""
 
 
 def foreseen(kind: str, request: Request) -> LeftOut | None:
     """What an export of that kind would hold and leave out now; None of a kind that leaves nothing out."""
     foresee = KINDS[kind].foresee
-    return None if foresee is None else foresee(request)
+    return None if foresee is None else foresee(_hiding(request))
+
+
+def _hiding(request: Request) -> Request:
+    """The same request, without the pictures of people unless it asks for them."""
+    if request.people:
+        return request
+    return replace(request, only=replace(request.only, hidden=human_names(request.checklist)))

@@ -15,6 +15,7 @@ from uncia_collector.exports.sequences import EVERYTHING, ExportedSequence, Sele
 OUTSIDE = "sequences outside every deployment"
 SILENT = "sequences without a picture here and without an answer"
 NOT_HERE = "pictures that have not arrived, or are no JPEG"
+PEOPLE = "pictures that show people, unless they are asked for"
 MISSING = "pictures whose file is missing on the disk"
 UNREADABLE = "pictures that cannot be read"
 _MOST_TRAPS = 12  # named in one line
@@ -62,7 +63,7 @@ def selected(item: ExportedSequence, root: Path | None, left: LeftOut) -> Export
     here = [frame for frame in item.frames if root is None or (root / frame.path).is_file()]
     if item.event is None:
         left.add(MISSING, trap, len(item.frames) - len(here))  # #3
-        left.add(NOT_HERE, trap, item.row.frames - len(item.frames))
+        left.add(PEOPLE if item.hidden else NOT_HERE, trap, item.row.frames - len(item.frames))
         if not here and not item.observations:  # #2
             left.add(SILENT, trap)
             return None

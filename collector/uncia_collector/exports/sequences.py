@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
+from uncia_collector.catalogue.access.people_in_pictures import shows_people
 from uncia_collector.catalogue.events.finding import event_of
 from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
 from uncia_collector.catalogue.review import observations_of
@@ -57,6 +58,7 @@ class ExportedSequence:
     place: Place | None
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
     group: Any = None  # the event of `catalogue.events` that it belongs to
+    hidden: bool = False  # shows people, whose pictures are left out
 
     @property
     def label(self) -> str:
@@ -106,6 +108,7 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None  # this moment is not among them
     reviewed: bool | None = None
+    hidden: frozenset[str] = frozenset()  # names (`comparable`) of what is not shown: pictures of them are left out
 
     def where(self) -> list[ColumnElement[bool]]:
         """As SQL."""
@@ -140,7 +143,9 @@ def exported_sequences(
             event = events.get(key)
             place = _place_of(found, row) if event is None else by_id.get(event.deployment)
             stands = standing(told.get(key, ()))
-            yield ExportedSequence(row, of_frames.get(key, []), stands, place, event, groups[key])
+            hidden = shows_people(row, stands, only.hidden)
+            shown = [] if hidden else of_frames.get(key, [])
+            yield ExportedSequence(row, shown, stands, place, event, groups[key], hidden)
 
 
 def media_id(frame: Any) -> str:

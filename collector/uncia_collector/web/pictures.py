@@ -1,6 +1,7 @@
 """JPEGs for the browser: whole ones, thumbnails and activation maps, drawn once and cached.
 
-Decides that a viewer, who may not know where a trap stands, gets no file with a location in its header.
+Decides that a viewer, who may not know where a trap stands, gets no file with a location in its header, and grey for
+pictures of people.
 """
 
 import io
@@ -15,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from uncia_collector.catalogue.access.people_in_pictures import human_names, is_hidden
 from uncia_collector.catalogue.gallery import previews
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.regions import region_of
@@ -38,6 +40,8 @@ CACHED = {"cache-control": "private, max-age=604800, immutable", "vary": "Cookie
 def show_picture(request: Request, person: Person) -> Response:
     """The JPEG as the trap sent it; for viewers with the same pixels, and a header without location."""
     context: PageContext = request.app.state.context
+    if _hides(request, person):
+        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
@@ -51,9 +55,11 @@ def show_picture(request: Request, person: Person) -> Response:
     return Response(content, media_type="image/jpeg", headers=CACHED)
 
 
-def show_thumbnail(request: Request, _person: Person) -> Response:
+def show_thumbnail(request: Request, person: Person) -> Response:
     """A small picture, without EXIF; the trap's own preview until the frame has come."""
     context: PageContext = request.app.state.context
+    if _hides(request, person):
+        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
     frame = _frame(request)
     if frame.status != "stored":
         return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
@@ -62,9 +68,11 @@ def show_thumbnail(request: Request, _person: Person) -> Response:
     )
 
 
-def show_card(request: Request, _person: Person) -> Response:
+def show_card(request: Request, person: Person) -> Response:
     """The part of a frame that its region and what surrounds it take, for a card; without EXIF."""
     context: PageContext = request.app.state.context
+    if _hides(request, person):
+        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
     frame = _frame(request)
     if frame.status != "stored":
         return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
@@ -73,9 +81,11 @@ def show_card(request: Request, _person: Person) -> Response:
     )
 
 
-def show_activation(request: Request, _person: Person) -> Response:
+def show_activation(request: Request, person: Person) -> Response:
     """The frame with what spoke for the animal in red, without EXIF."""
     context: PageContext = request.app.state.context
+    if _hides(request, person):
+        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
@@ -102,6 +112,22 @@ def _cached(context: PageContext, path: str, kind: str, draw: Callable[[], bytes
     except OSError as error:
         log.warning("picture not kept", path=str(cached), error=error.strerror)
     return Response(content, media_type="image/jpeg", headers=CACHED)
+
+
+def _hides(request: Request, person: Person) -> bool:
+    """Whether the pictures show people, and somebody asks who only looks."""
+    if person.may_review:
+        return False
+    context: PageContext = request.app.state.context
+    with context.database.reading() as connection:
+        part = request.path_params
+        return is_hidden(connection, part["trap"], part["id"], human_names(context.checklist))
+
+
+def _grey() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 48), (128, 128, 128)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def _frame(request: Request) -> Any:
