@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES) tests))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-resolve test-arm64 test-faults check format starter demo-bundle bench clean
+.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-resolve wheelhouse test-first-success test-arm64 test-faults check format starter demo-bundle bench clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -60,6 +60,17 @@ compare-runtimes: $(VENV)/.dev .venv-tflite/.ready ## whether ai-edge-litert and
 
 test-resolve: $(BIN)/python ## whether the wheel's requirements resolve for aarch64, Python 3.11 to 3.13, from wheels alone (asks the index)
 	$(BIN)/python scripts/resolve_wheels.py
+
+wheelhouse: $(BIN)/python ## fill wheelhouse/ for Raspberry Pis without internet (aarch64, Debian 12 and 13; asks the index)
+	$(BIN)/python scripts/wheelhouse.py wheelhouse
+
+DEBIANS := /var/tmp/uncia-debian
+DEBIAN_PACKAGES := systemd,systemd-sysv,python3-venv,mosquitto,udev,ca-certificates
+test-first-success: $(VENV)/.dev ## the guide's few commands, typed on bare Debian 12 and 13 (root, debootstrap, internet the first time)
+	for suite in bookworm trixie; do test -d $(DEBIANS)/$$suite || \
+		debootstrap --variant=minbase --include=$(DEBIAN_PACKAGES) $$suite $(DEBIANS)/$$suite || exit 1; done
+	$(BIN)/python scripts/wheelhouse.py $(DEBIANS)/wheelhouse --machine x86_64
+	UNCIA_DEBIAN=$(DEBIANS) $(BIN)/python -m pytest -q --forbid-skips tests/systemd/test_first_success.py
 
 test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in an emulated arm64 userland (root, under 14 minutes)
 	scripts/test-arm64.sh

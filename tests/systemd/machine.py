@@ -35,7 +35,7 @@ find {place}/cgroup/{name} -depth -type d -exec rmdir {{}} ';'
 _INNER = """
 set -e
 ip link set lo up
-mount -t overlay overlay -o lowerdir=/,upperdir={place}/upper,workdir={place}/work {place}/root
+mount -t overlay overlay -o lowerdir={lower},upperdir={place}/upper,workdir={place}/work {place}/root
 cd {place}/root
 mount -t proc proc proc
 mount --bind proc/sys proc/sys && mount -o remount,ro,bind proc/sys
@@ -50,13 +50,14 @@ mount -t tmpfs -o mode=755 tmpfs run
 mkdir run/units && mount --bind {place}/units run/units
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mount -t tmpfs -o mode=755 tmpfs etc/systemd/system
-for part in python site uncia; do mkdir -p opt/$part; done
-mount --bind {python} opt/python && mount --bind {site} opt/site && mount --bind {repository} opt/uncia
-mount --bind {place}/shared srv
+{installed}mount --bind {place}/shared srv
 mount --make-rshared .
 exec env -i container=other PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     SYSTEMD_UNIT_PATH=/etc/systemd/system:/run/units chroot . {init} --system --unit=multi-user.target \
     --log-target=console --show-status=0
+"""
+_INSTALLED = """for part in python site uncia; do mkdir -p opt/$part; done
+mount --bind {python} opt/python && mount --bind {site} opt/site && mount --bind {repository} opt/uncia
 """
 _PROGRAM = """#!/bin/sh
 export PYTHONHOME=/opt/python LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH={path} PYTHONDONTWRITEBYTECODE=1
@@ -75,10 +76,15 @@ def missing() -> str | None:
 
 
 class Machine:
-    """A booted container. `place` is an empty folder; files go in through `files`, and `/srv` is `place/shared`."""
+    """A booted container. `place` is an empty folder; files go in through `files`, and `/srv` is `place/shared`.
 
-    def __init__(self, place: Path, files: Mapping[str, bytes], units: Mapping[str, str]) -> None:
-        self.place, self.shared, self.console = place, place / "shared", ""
+    Over this machine's files uncia is installed in it; over another Debian's, `lower`, it is as bare as that one.
+    """
+
+    def __init__(
+        self, place: Path, files: Mapping[str, bytes], units: Mapping[str, str], lower: Path = Path("/")
+    ) -> None:
+        self.place, self.shared, self.console, self._lower = place, place / "shared", "", lower
         self._disk = Path("/dev/shm") / f"uncia-{os.getpid()}-{place.name}"
         self._lay_out(files, units)
         master, slave = pty.openpty()
@@ -90,10 +96,10 @@ class Machine:
         self._init = int(self._wait(self._find_init, 30))
         self._wait(lambda: self.run("systemctl", "is-active", "multi-user.target").stdout.strip() == "active", 60)
 
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """A command in the container, as root."""
         enter = ["nsenter", f"--target={self._init}", "--all", "--root", "env", "--chdir=/", *command]
-        return subprocess.run(enter, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        return subprocess.run(enter, capture_output=True, text=True, check=False, input=typed)
 
     def show(self, unit: str, what: str) -> str:
         """A property of a unit."""
@@ -120,16 +126,20 @@ class Machine:
         for name, content in files.items():
             self._put(self._disk / "upper" / name.lstrip("/"), content)
         path = ":".join([*(f"/opt/uncia/{name}" for name in PACKAGES), "/opt/site"])
-        for command, module in (("uncia-trap", "uncia_edge.cli.main"), ("uncia-collect", "uncia_collector.cli.main")):
+        bare = self._lower != Path("/")
+        for command, module in (
+            () if bare else (("uncia-trap", "uncia_edge.cli.main"), ("uncia-collect", "uncia_collector.cli.main"))
+        ):
             program = self._disk / "upper/usr/local/bin" / command
             self._put(program, _PROGRAM.format(path=path, module=module).encode())
             program.chmod(0o755)
         words = {
             "place": self._disk, "name": self._disk.name, "python": sys.base_prefix, "init": _INIT,
-            "site": sysconfig.get_paths()["purelib"], "repository": REPOSITORY,
+            "site": sysconfig.get_paths()["purelib"], "repository": REPOSITORY, "lower": self._lower,
         }  # fmt: skip
         (self._disk / "outer").write_text(_OUTER.format(**words, shared=self.shared))
-        inner = _INNER.replace("{place}/shared", str(self.shared)).format(**words)
+        inner = _INNER.replace("{place}/shared", str(self.shared)).replace("{installed}", "" if bare else _INSTALLED)
+        inner = inner.format(**words)
         (self._disk / "inner").write_text(inner)
 
     @staticmethod

@@ -16,10 +16,12 @@ from uncia_collector.cli.export import add_export
 from uncia_collector.cli.import_survey import add_import
 from uncia_collector.cli.listing import add_list
 from uncia_collector.cli.serve import add_check, add_serve
+from uncia_collector.cli.setup import add_setup
 from uncia_collector.cli.user import add_user
 from uncia_contract.cli.command_line import program, run_command
 
 EXAMPLES = """examples:
+  uncia-collect setup --name base.local --trap ridge-01 --bundle B.uncia   make a base station of this machine
   uncia-collect serve --config collector.toml     subscribe, store, answer; Ctrl-C ends it
   uncia-collect check --config collector.toml     would it run? catalogue, broker, mail server; 2 if not
   uncia-collect user add anara --role reviewer --config collector.toml
@@ -50,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser, add = program("uncia-collect", "The base station: stores what traps send and shows it.", EXAMPLES)
+    add_setup(add("setup", "make a base station of this machine, and pack what traps need"))
     add_serve(add("serve", "subscribe, store, send receipts"))
     add_check(add("check", "try configuration, catalogue, broker and mail server, and say what is wrong"))
     add_list(add("list", "list the catalogue"))

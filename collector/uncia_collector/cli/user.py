@@ -32,7 +32,7 @@ def _user(arguments: argparse.Namespace) -> int:
                 raise DataError(f"user {arguments.name!r}: there is none of that name")
             log.record(database, "removed", getpass.getuser(), log.COMMAND_LINE, datetime.now(UTC), arguments.name)
         else:
-            password = _password(arguments.password_file)
+            password = read_password(arguments.password_file)
             people.set_user(arguments.name, password, arguments.role, datetime.now(UTC))
             told = f"{arguments.name}: {arguments.role}"
             log.record(database, "user", getpass.getuser(), log.COMMAND_LINE, datetime.now(UTC), told)
@@ -40,7 +40,8 @@ def _user(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _password(file: Path | None) -> str:
+def read_password(file: Path | None) -> str:
+    """The first line of a file, of whoever sits at the terminal, or of a pipe."""
     if file is None:
         return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     try:

@@ -15,9 +15,11 @@ from uncia_edge.cli.log import add_log
 from uncia_edge.cli.one_pass import add_pass
 from uncia_edge.cli.run import add_run
 from uncia_edge.cli.score import add_score
+from uncia_edge.cli.setup import add_setup
 from uncia_edge.cli.trial import add_try
 
 EXAMPLES = """examples:
+  uncia-trap setup --from uncia-ridge-01          make a trap of this machine; asks for what no flag gives
   uncia-trap doctor --config trap.toml            whether this trap can be left alone
   uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
   uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
@@ -43,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         "The trap: decides which bursts are worth sending, and sends them until they have arrived.",
         EXAMPLES,
     )
+    add_setup(add("setup", "make a trap of this machine"))
     add_run(add("run", "observe, decide, deliver"))
     add_pass(add("pass", "decide what lies there, deliver it, and leave: for a Pi that is powered for minutes"))
     add_try(add("try", "have the next burst sent as a test, whatever its verdict"))
