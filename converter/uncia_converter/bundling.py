@@ -21,7 +21,7 @@ from uncia_contract.datasets.csv_labels import read_labels
 from uncia_contract.errors import UNDECODABLE, DataError, StorageError
 from uncia_contract.files import storage_errors, write_atomic
 from uncia_contract.json_text import indented_json
-from uncia_contract.model.bundle import bundle_from_bytes, write_bundle
+from uncia_contract.model.bundle import bundle_from_bytes, read_bundle, write_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_from_bytes
 from uncia_contract.model.manifest import (
@@ -49,6 +49,7 @@ from uncia_contract.runs.run_folder import (
 )
 from uncia_converter.edgetpu_compiler import compile_for_edgetpu
 from uncia_converter.graph import attach_head, has_map
+from uncia_converter.kept_network import kept_members, with_kept_network
 from uncia_converter.parity import ParityReport, measure_parity, require_parity
 from uncia_converter.parity_models import ModelPair
 from uncia_converter.probes import make_probes
@@ -64,7 +65,7 @@ class BundleRequest:
 
     `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU, `threshold` decides in place of the
     run's. `second_look` False leaves the second look out, True demands it, None takes it where the run has regions and
-    its backbone pools a map.
+    its backbone pools a map. `network_of` is a bundle whose network is kept, so that only the head is new.
     """
 
     run: Path
@@ -76,6 +77,7 @@ class BundleRequest:
     threshold: float | None = None
     threshold_reason: str = ""
     second_look: bool | None = None
+    network_of: Path | None = None
 
     def looks_again(self, run: Run, backbone: bytes) -> bool:
         """Whether the bundle looks at frames a second time.
@@ -123,11 +125,13 @@ def make_bundle(
         raise StorageError(f"{request.out}: is a folder; expected the name of a file, such as mine-1.uncia")
     run = read_run(request.run)
     described, models, head = _parts(request.run, run)
-    looks_again = request.looks_again(run, models.int8)
-    members = {
-        MODEL: attach_head(models.int8, *head.folded(), run.logit_range, looks_again),
-        HEAD: _read(request.run / RUN_HEAD),
-    }
+    earlier = None if request.network_of is None else read_bundle(request.network_of)
+    looks_again = request.looks_again(run, models.int8) if earlier is None else bool(earlier.manifest.second_look)
+    members = {HEAD: _read(request.run / RUN_HEAD)}
+    if earlier is None:
+        members[MODEL] = attach_head(models.int8, *head.folded(), run.logit_range, looks_again)
+    else:
+        members |= kept_members(earlier, models.int8)
     manifest = _manifest(request, run, described, looks_again)
     if request.edgetpu:  # first: it takes seconds, and what it refuses need not be compared
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
@@ -137,7 +141,10 @@ def make_bundle(
         say(line)
     require_parity(report)
     manifest = msgspec.structs.replace(manifest, parity=msgspec.to_builtins(report))
-    members[PROBES] = _probes(models.int8, head, progress)
+    if earlier is None:
+        members[PROBES] = _probes(models.int8, head, progress)
+    else:
+        manifest = with_kept_network(manifest, earlier.manifest)
     data = write_bundle(manifest, members)
     bundle = bundle_from_bytes(data)
     Classifier(bundle).check_probes()

@@ -29,7 +29,8 @@ writes backbone.tflite (full integer, uint8 in), float.tflite (the same graph in
 BUNDLE_EXAMPLE = """example:
   uncia-convert bundle runs/head --out my-leopards-1.uncia
   uncia-convert bundle runs/compare --system uncia --out my-leopards-1.uncia
-  uncia-convert bundle runs/head --out my-leopards-2.uncia --threshold 0.7 --threshold-reason 'two alarms a day'"""
+  uncia-convert bundle runs/head --out my-leopards-2.uncia --threshold 0.7 --threshold-reason 'two alarms a day'
+  uncia-convert bundle runs/later --network-of my-leopards-1.uncia --bundle-version 2 --out my-leopards-2.uncia"""
 SIGN_EXAMPLE = """example:
   openssl genpkey -algorithm ed25519 -out maker.key && openssl pkey -in maker.key -pubout -out maker.pem
   uncia-convert sign my-leopards-1.uncia --key maker.key
@@ -127,6 +128,12 @@ def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument(
         "--threshold", type=share, metavar="T", help="decides in place of the run's (see evaluate's table)"
     )
+    command.add_argument(
+        "--network-of",
+        type=Path,
+        metavar="BUNDLE",
+        help="keep this bundle's network; traps that have it are sent a head",
+    )
     command.add_argument("--threshold-reason", default="", metavar="TEXT", help="why, for the manifest's notes")
     command.add_argument(
         "--second-look",
@@ -141,6 +148,8 @@ def _bundle(arguments: argparse.Namespace) -> int:
     from uncia_converter.bundling import PARITY, BundleRequest, created_from_environment, make_bundle
     from uncia_converter.parity import ParityError
 
+    if arguments.network_of and (arguments.edgetpu or arguments.second_look is not None):
+        raise DataError("--network-of keeps the network as it is: leave out --edgetpu and --second-look")
     if arguments.threshold_reason and arguments.threshold is None:
         raise DataError("--threshold-reason without --threshold: give the threshold, too")
     request = BundleRequest(
@@ -152,6 +161,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
         edgetpu=arguments.edgetpu,
         threshold=arguments.threshold,
         threshold_reason=arguments.threshold_reason,
+        network_of=arguments.network_of,
         second_look=arguments.second_look,
     )
     try:

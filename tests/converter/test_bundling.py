@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from msgspec import UNSET
 from PIL import Image
 
 from support.full_disk import fill_disk
@@ -22,11 +24,12 @@ from uncia_contract.bursts.decisions import DecisionRule
 from uncia_contract.bursts.frames import BurstRule
 from uncia_contract.bursts.regions import RegionRule
 from uncia_contract.datasets.csv_labels import write_labels
+from uncia_contract.errors import BundleError
 from uncia_contract.model.bundle import read_bundle
 from uncia_contract.model.classifier import Classifier
 from uncia_contract.model.heads import LogisticHead, head_to_bytes
 from uncia_contract.model.interpreter import Interpreter
-from uncia_contract.model.manifest import EDGETPU, MODEL
+from uncia_contract.model.manifest import EDGETPU, HEAD, MODEL, PROBES, SCHEMA_2
 from uncia_contract.runs.held_out import HeldOut, held_out_to_bytes
 from uncia_contract.runs.labels import LabelledPicture
 from uncia_contract.runs.run_folder import (
@@ -367,4 +370,46 @@ def convert(folder: Path, out: Path, **environment: str) -> subprocess.Completed
         capture_output=True,
         text=True,
         env={"PYTHONPATH": ":".join(sys.path), **environment},
+    )
+
+
+def a_later_head(folder: Path) -> None:
+    """The run's head, fitted anew."""
+    direction = np.random.default_rng(3).standard_normal(FEATURES).astype(np.float32) * 3
+    later = LogisticHead(np.stack([-direction, direction]), np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
+    (folder / RUN_HEAD).write_bytes(head_to_bytes(later))
+    (folder / RUN_HELD_OUT).write_bytes(held_out_to_bytes(HeldOut(np.arange(PICTURES) % 2, (later, later))))
+
+
+def test_a_new_head_keeps_the_network_that_traps_have(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    """Byte for byte; the manifest says that the graph's own head is stale, and the trap proves it all the same."""
+    folder, first, second = make_run(), tmp_path / "small-1.uncia", tmp_path / "small-2.uncia"
+    assert main(["bundle", str(folder), "--out", str(first)]) == 0
+    a_later_head(folder)
+    words = ["--network-of", str(first), "--bundle-version", "2"]
+    assert main(["bundle", str(folder), *words, "--out", str(second)]) == 0
+    before, after = read_bundle(first), read_bundle(second)
+    assert [after.members[name] == before.members[name] for name in (MODEL, PROBES, HEAD)] == [True, True, False]
+    assert (after.manifest.graph_head, after.manifest.schema, after.manifest.version) == ("stale", SCHEMA_2, 2)
+    assert after.manifest.second_look == before.manifest.second_look
+    assert Classifier(after).check_probes().probability == 0.0
+    with pytest.raises(BundleError, match="its probes differ"):  # a reader that does not know the word
+        Classifier(replace(after, manifest=msgspec.structs.replace(after.manifest, graph_head=UNSET))).check_probes()
+
+
+def test_a_network_that_gives_other_features_is_refused(
+    make_run: Callable[..., Path], models: tuple[bytes, bytes, bytes], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The head would read noise."""
+    folder, first = make_run(), tmp_path / "small-1.uncia"
+    assert main(["bundle", str(folder), "--out", str(first)]) == 0
+    other = network(2)
+    (folder / RUN_MODEL).write_bytes(int8_model(other, "pooled", np.zeros((4, 1, SIDE, SIDE, 3), np.uint8)))
+    (folder / RUN_FLOAT).write_bytes(models[2])
+    out = tmp_path / "small-2.uncia"
+    assert main(["bundle", str(folder), "--network-of", str(first), "--out", str(out)]) == 2
+    assert ("gives other features than the network of small 1" in capsys.readouterr().err, out.exists()) == (
+        True,
+        False,
     )

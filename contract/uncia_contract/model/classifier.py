@@ -4,6 +4,7 @@ Decides how a bundle's model is run: which outputs, the float32 head on the feat
 this runtime does not reproduce is refused before it decides anything.
 """
 
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -113,6 +114,8 @@ class Classifier:
     def probe_difference(self) -> ProbeDifference:
         """How far this runtime's answers to the probes are from the stated ones."""
         probes = probes_from_bytes(self._packed_probes, self.manifest)
+        if self.manifest.graph_head:
+            probes = replace(probes, probabilities=self._head.probabilities(probes.features))
         answers = [self.outputs(image) for image in probes.inputs]
         features = np.stack([answer[0] for answer in answers])
         means = np.stack([answer[-1].reshape(-1, self._head.features).mean(axis=0) for answer in answers])

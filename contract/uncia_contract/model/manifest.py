@@ -52,7 +52,9 @@ class Manifest(Struct, frozen=True):
 
     `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` holds, for
     each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle;
-    `feature_tolerance` the same for its features. `second_look` (here `looks_again`) is in `uncia.bundle/2` only.
+    `feature_tolerance` the same for its features. `second_look` (here `looks_again`) and `graph_head` are in
+    `uncia.bundle/2` only. `graph_head` is "stale" where the head inside the graph and the probes' stated probabilities
+    are those of an earlier head of the same network.
     """
 
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -77,6 +79,7 @@ class Manifest(Struct, frozen=True):
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
     looks_again: SecondLook | UnsetType = field(default=UNSET, name="second_look")
+    graph_head: Literal["stale"] | UnsetType = UNSET
     schema: Literal["uncia.bundle/1", "uncia.bundle/2"] = "uncia.bundle/1"
 
     @property
@@ -118,8 +121,9 @@ def manifest_from_bytes(data: bytes) -> Manifest:
             f"manifest.json: labels {list(manifest.labels)} and positive labels {list(manifest.positive_labels)}: "
             "expected distinct labels, the positive ones among them"
         )
-    if manifest.second_look and manifest.schema != SCHEMA_2:
-        raise BundleError(f"manifest.json: second_look in schema {manifest.schema}; expected it in {SCHEMA_2} only")
+    for name, given in (("second_look", manifest.second_look), ("graph_head", manifest.graph_head)):
+        if given and manifest.schema != SCHEMA_2:
+            raise BundleError(f"manifest.json: {name} in schema {manifest.schema}; expected it in {SCHEMA_2} only")
     if manifest.second_look and not (manifest.regions and manifest.backbone.layer == "pooled"):
         raise BundleError("manifest.json: second_look; expected regions and pooled features with it")
     return manifest
