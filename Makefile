@@ -8,7 +8,7 @@ PACKAGES := contract backbones edge training converter collector simulation
 export PYTHONPATH := $(subst $() ,:,$(addprefix $(CURDIR)/,$(PACKAGES) tests))
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-resolve wheelhouse test-first-success test-arm64 test-faults check format starter demo-bundle bench clean
+.PHONY: help simulate test test-fast $(addprefix test-,$(PACKAGES)) test-slow test-tflite compare-runtimes test-resolve wheelhouse test-first-success test-arm64 test-faults check format starter demo-bundle bench release clean
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -118,6 +118,9 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links an
 	@command -v systemctl >/dev/null || { echo "test-faults: systemd is missing; apt install systemd"; exit 1; }
 	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/delivery/test_link_faults.py tests/collector/ingest/test_fuzz.py \
 	    tests/collector/ingest/test_group.py tests/collector/ingest/test_extremes.py tests/systemd/test_field_guide.py
+
+release: ## build sdist and wheel, install the wheel into an empty environment, run the simulation there (two minutes)
+	scripts/release.sh $(PYTHON)
 
 clean: ## remove what can be made again
 	rm -rf out runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -24,7 +24,8 @@ from uncia_contract.pictures.jpeg import is_unreadable
 from uncia_simulation.outcome import outcome, print_outcome
 from uncia_simulation.simulate import CATALOGUE, Plan, Replay, simulate
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+PACKAGED = Path(__file__).resolve().with_name("models")  # in a wheel; a clone has them in its own folder
+MODELS = PACKAGED if PACKAGED.is_dir() else Path(__file__).resolve().parents[2] / "models"
 DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter-2.uncia"
 EXAMPLES = """examples:
   uncia-simulate                                          rendered bursts, demonstration bundle

@@ -60,7 +60,9 @@ def test_a_head_is_trained(bursts: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def station(mosquitto, tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """A base station: the broker's port, and its folder."""
-    settings = CollectorSettings(data=str(tmp_path / "data"), broker=BrokerSettings("127.0.0.1", mosquitto.port))
+    settings = CollectorSettings(
+        data=str(tmp_path / "data"), broker=BrokerSettings("127.0.0.1", mosquitto.port), http=None
+    )
     collector = Collector(settings)
     collector.start()
     try:

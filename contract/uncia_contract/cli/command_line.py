@@ -13,6 +13,7 @@ import warnings
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from uncia_contract.errors import UnciaError
@@ -32,7 +33,16 @@ def program(
     parser = ArgumentParser(
         prog=prog, description=description, epilog=examples, formatter_class=RawDescriptionHelpFormatter
     )
+    parser.add_argument("--version", action="version", version=f"uncia {_version()}")
     return parser, partial(_add_command, parser.add_subparsers(required=required, metavar="COMMAND"), examples)
+
+
+def _version() -> str:
+    """Of the installed distribution; a clone that is not installed says so."""
+    try:
+        return version("uncia")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _add_command(
