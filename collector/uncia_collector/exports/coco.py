@@ -1,7 +1,8 @@
 """Writes COCO Camera Traps JSON (LILA's format): images in sequences, labels said of whole sequences
 (of single images where an imported survey said so).
 
-Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
+What several observations say of a sequence are several annotations of each of its images, with `count` where people
+counted. Category 0 is `empty`. A label that only means "not the animal" is a category of its own (`not_snow_leopard`).
 `datetime` states its offset from UTC, which the format leaves open. A picture of a test sighting has `test` (true), a
 field of ours.
 """
@@ -43,12 +44,14 @@ def write_coco_camera_traps(connection: Connection, stream: TextIO, station: str
 def _annotations(connection: Connection, categories: dict[str, int], only: Selection) -> Iterator[dict[str, Any]]:
     for item in exported_sequences(connection, only=only):
         for frame in item.frames:
-            label, known = item.labels.get(frame.n, item.label), media_id(frame)
-            label = "empty" if label in EMPTY_LABELS else label
-            yield {
-                "id": f"a:{known}", "image_id": known, "category_id": categories.setdefault(label, len(categories)),
-                "sequence_level_annotation": frame.n not in item.labels,
-            }  # fmt: skip
+            known, alone = media_id(frame), item.labels.get(frame.n)
+            for number, (label, count) in enumerate(item.shown if alone is None else [(alone, None)]):
+                name = "empty" if label in EMPTY_LABELS else label
+                yield {
+                    "id": f"a:{known}" + (f":{number}" if number else ""), "image_id": known,
+                    "category_id": categories.setdefault(name, len(categories)),
+                    "sequence_level_annotation": alone is None,
+                } | ({} if count is None else {"count": count})  # fmt: skip
 
 
 def _image(item: ExportedSequence, frame: Any) -> dict[str, Any]:

@@ -75,6 +75,14 @@ class ExportedSequence:
         return str(self.row.label) if self.row.positive else f"not_{self.row.label}"
 
     @property
+    def shown(self) -> list[tuple[str, int | None]]:
+        """Each label that it shows, and how many of it, where people said so; `label` where they named nothing."""
+        named = [one for one in self.observations if one.taxon is not None]
+        if len(named) < 2:
+            return [(self.label, named[0].count if named else None)]
+        return [(self.row.label if one.verdict == "confirmed" else one.taxon, one.count) for one in named]
+
+    @property
     def event_id(self) -> str:
         """The id of its event in exports: the same for all sequences of one."""
         return f"{self.row.trap}:{self.group.first}"

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from uncia_collector.catalogue.deployments import read_deployments
-from uncia_collector.catalogue.review import review
+from uncia_collector.catalogue.review import give_answer, review
 from uncia_collector.catalogue.schema import frames, sequences
 from uncia_collector.cli.main import main
 from uncia_collector.exports.kinds import KINDS, Request, export
+from uncia_collector.observations.answer import Observation
 
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
@@ -56,6 +57,17 @@ def test_the_integrity_checker_finds_nothing_wrong_in_coco(exported, stored, mak
 
     _, _, found = checker.integrity_check_json_db(json.loads(exported("coco")), options)
     assert (found["validation_errors"], found["unused_files"]) == ([], [])
+
+
+def test_coco_has_each_observation_with_its_count(exported, stored):
+    """A leopard and what it hunts, of every image; without an answer there is no count."""
+    said = [Observation("Snow leopard", 1), Observation("ibex", 5)]
+    give_answer(stored.database, ("ridge", "2"), said, "anara", NOW)
+    coco = json.loads(exported("coco"))
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    found = [(names[a["category_id"]], a.get("count")) for a in coco["annotations"] if a["image_id"] == "ridge:2:0"]
+    assert found == [("snow_leopard", 1), ("ibex", 5)]
+    assert len({a["id"] for a in coco["annotations"]}) == len(coco["annotations"])
 
 
 def test_rejected_sequences_teach_what_the_animal_is_not(exported, stored):
