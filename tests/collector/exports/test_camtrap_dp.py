@@ -60,22 +60,26 @@ def rows_of(package: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
     return [*csv.DictReader(io.TextIOWrapper(package.open(f"{name}.csv"), "utf-8"))]
 
 
+def mistakes_in(package: zipfile.ZipFile, folder: Path) -> list:
+    """What frictionless finds wrong by the standard's schemas; unpacked into a folder."""
+    frictionless = pytest.importorskip("frictionless")
+    package.extractall(folder)
+    described = json.loads((folder / "datapackage.json").read_text())
+    for resource in described["resources"]:
+        resource["schema"] = json.loads((STANDARD / f"{resource['name']}-table-schema.json").read_text())
+    del described["profile"]
+    report = frictionless.Package(described, basepath=str(folder)).validate()
+    return report.flatten(["resourceName", "rowNumber", "fieldName", "message"])
+
+
 @pytest.mark.heavy
 @needs_standard
 def test_frictionless_finds_nothing_wrong(survey, tmp_path):
     """Every table against the standard's own schema, foreign keys included."""
-    frictionless = pytest.importorskip("frictionless")
     said = [Observation("Snow leopard", 2, "female", "adult", "probable", "by the | spring"), Observation("Yeti", 1)]
     give_answer(survey.database, ("ridge", "2"), said, "Bek", NOW)
-    package_of(survey).extractall(tmp_path / "package")
-    described = json.loads((tmp_path / "package" / "datapackage.json").read_text())
-    for resource in described["resources"]:
-        resource["schema"] = json.loads((STANDARD / f"{resource['name']}-table-schema.json").read_text())
-    del described["profile"]
 
-    report = frictionless.Package(described, basepath=str(tmp_path / "package")).validate()
-
-    assert report.flatten(["resourceName", "rowNumber", "fieldName", "message"]) == []
+    assert mistakes_in(package_of(survey), tmp_path / "package") == []
 
 
 def strictly_local(schema):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 from sqlalchemy import select
+from tests.collector.exports.test_camtrap_dp import mistakes_in, needs_standard
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.deployments import read_deployments
@@ -137,6 +138,17 @@ def test_an_event_of_several_sequences_comes_back_as_several(make_station, make_
     assert office.told() == field.told() and len(office.told()) == 5
     assert office.events() == field.events() and len(field.events()) == 4
     assert office.notes() >= field.notes()
+
+
+@pytest.mark.heavy
+@needs_standard
+def test_packages_of_both_are_valid(make_station, make_empty, tmp_path):
+    """Frames that were not scored, free text, two observations, a rejection; from the office once more."""
+    field, office = make_station("field"), make_empty("office")
+    office.take(field.export())
+    for station in (field, office):
+        with zipfile.ZipFile(station.export()) as package:
+            assert mistakes_in(package, tmp_path / f"{station.root.name} unpacked") == []
 
 
 def test_what_went_through_a_second_catalogue_is_the_same(make_station, make_empty):
