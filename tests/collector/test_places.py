@@ -168,6 +168,44 @@ def test_any_form_of_jpeg_keeps_its_pixels(placed_jpeg, how):
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(after))), np.asarray(Image.open(io.BytesIO(before))))
 
 
+PLANTED = b"36.9123 N 73.0456 E"
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        segment(0xE0, b"JFXX\0\x10" + PLANTED),
+        segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\7\1" + PLANTED + b"  "),
+        segment(0xE0, PLANTED),
+        segment(0xEE, PLANTED),
+        segment(0xEE, b"Adobe\0\x64\0\0\0\0\1" + PLANTED),
+    ],
+    ids=["JFXX thumbnail", "JFIF thumbnail", "no JFIF", "no Adobe", "behind Adobe's mark"],
+)
+def test_marks_of_jfif_and_adobe_carry_nothing_else(make_jpeg, planted):
+    """Their markers may hold anything; no thumbnail picture leaves the station."""
+    before = make_jpeg()
+    after = strip_location(before[:2] + planted + before[2:])
+
+    assert PLANTED not in after
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(after))), np.asarray(Image.open(io.BytesIO(before))))
+
+
+@pytest.mark.parametrize("tag", [0x010F, 0x0110, 0x0132, 0x9003, 0x9011, 0x9291], ids=hex)
+def test_no_text_of_exif_says_more_than_its_tag_is_for(make_jpeg, tag):
+    """Make, model, times, offsets and fractions: a place that is written there stays at the station."""
+    exif, text = Image.Exif(), "Above the spring, 36.9123 N 73.0456 E: " + "the ridge behind the upper pasture"
+    (exif if tag < 0x9000 else exif.get_ifd(0x8769))[tag] = text
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(make_jpeg())).save(buffer, "JPEG", exif=exif)
+
+    assert text.encode() in buffer.getvalue() and b"spring" not in strip_location(buffer.getvalue())
+
+
 def test_what_does_not_end_is_refused(placed_jpeg):
     """A picture whose end is missing is not half told."""
     whole = placed_jpeg()

@@ -152,7 +152,7 @@ def _first_line(error: Exception) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(make_url(url), pool_pre_ping=True)
+        engine = create_engine(make_url(url), pool_pre_ping=True, hide_parameters=True)  # errors name no places
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigurationError(f"database {url.rsplit('@', maxsplit=1)[-1]!r}: {_first_line(error)}") from error
     if engine.dialect.name not in {"sqlite", "postgresql"}:

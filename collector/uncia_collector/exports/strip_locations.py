@@ -1,10 +1,13 @@
 """Strips from a JPEG what could tell where it was taken; its pixels, and the stored file, stay as they are.
 
 Decides what of a header may leave the station: #1 of EXIF the tags listed here (camera, time, exposure, orientation),
-never GPS, maker notes or free text; #2 JFIF, colour profile, Adobe's mark and what decoding needs; #3 nothing else: no
-XMP, IPTC or comment, and nothing behind the picture's end, where phones and stereo cameras keep second pictures.
+never GPS, maker notes or free text (of the texts, times are times, and make and model are short); #2 JFIF without its
+thumbnail, colour profile, Adobe's mark and what decoding needs; #3 nothing else: no XMP, IPTC or comment, no
+thumbnail, nothing that only bears JFIF's or Adobe's marker, and nothing behind the picture's end, where phones and
+stereo cameras keep second pictures.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -14,8 +17,10 @@ from uncia_contract.errors import FrameError
 from uncia_contract.pictures.jpeg import PILLOW_ERRORS
 
 _EXIF, _ICC, _SOS, _EOI = b"Exif\0\0", b"ICC_PROFILE\0", 0xDA, 0xD9
-_APP1, _APP2 = 0xE1, 0xE2
-_NEEDED = {0xE0, 0xEE, 0xDB, 0xC4, 0xCC, 0xDD, 0xDC, _SOS} | ({*range(0xC0, 0xD0)} - {0xC8})
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+_JFIF, _JFIF_BYTES, _ADOBE, _ADOBE_BYTES = b"JFIF\0", 12, b"Adobe", 12  # without thumbnail; all of it
+_TIME, _NAME = re.compile(r"[\d:. +Z-]{1,32}"), re.compile(r"[\w .()/-]{1,40}")
+_NEEDED = {0xDB, 0xC4, 0xCC, 0xDD, 0xDC, _SOS} | ({*range(0xC0, 0xD0)} - {0xC8})
 _CAMERA = (
     *(ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Orientation, ExifTags.Base.DateTime),
     *(ExifTags.Base.XResolution, ExifTags.Base.YResolution, ExifTags.Base.ResolutionUnit),
@@ -73,7 +78,15 @@ def _segment(marker: int, segment: bytes) -> bytes:
         return _exif_segment(segment[4:])
     if marker == _APP2 and segment[4:].startswith(_ICC):
         return segment
+    if marker == _APP0 and segment[4:].startswith(_JFIF) and len(segment) >= 4 + _JFIF_BYTES + 2:
+        return _application(marker, segment[4 : 4 + _JFIF_BYTES] + b"\0\0")  # a thumbnail of no pixels
+    if marker == _APP14 and segment[4:].startswith(_ADOBE) and len(segment) >= 4 + _ADOBE_BYTES:
+        return _application(marker, segment[4 : 4 + _ADOBE_BYTES])
     return segment if marker in _NEEDED else b""
+
+
+def _application(marker: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
 def _exif_segment(block: bytes) -> bytes:
@@ -82,10 +95,22 @@ def _exif_segment(block: bytes) -> bytes:
     try:
         old.load(block)
         details = old.get_ifd(ExifTags.IFD.Exif)
-        new.update({tag: old[tag] for tag in _CAMERA if tag in old})
-        new[ExifTags.IFD.Exif] = {tag: details[tag] for tag in _PICTURE if tag in details}
+        new.update({tag: old[tag] for tag in _CAMERA if tag in old and _is_plain(tag, old[tag])})
+        new[ExifTags.IFD.Exif] = {
+            tag: details[tag] for tag in _PICTURE if tag in details and _is_plain(tag, details[tag])
+        }
         content = new.tobytes()
     except PILLOW_ERRORS:
         return b""
     content = content if content.startswith(_EXIF) else _EXIF + content
-    return struct.pack(">BBH", 0xFF, _APP1, len(content) + 2) + content
+    return _application(_APP1, content)
+
+
+def _is_plain(tag: int, value: object) -> bool:
+    """Whether a value says what its tag is for, and no more."""
+    if isinstance(value, bytes):
+        return len(value) <= 4
+    if not isinstance(value, str):
+        return True
+    text = value.rstrip("\0 ")
+    return bool((_NAME if tag in (ExifTags.Base.Make, ExifTags.Base.Model) else _TIME).fullmatch(text))

@@ -156,3 +156,10 @@ def test_a_catalogue_is_created_for_its_owner_alone(tmp_path):
     modes.pop("catalogue.sqlite.lock")
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
     assert set(modes) >= {"catalogue.sqlite", "catalogue.sqlite-wal"} and set(modes.values()) == {0}
+
+
+def test_an_error_of_the_database_tells_no_values(stored):
+    """Its text goes to logs; places and passwords are among the values."""
+    with pytest.raises(Exception) as raised, stored.database.reading() as connection:
+        connection.execute(text("SELECT * FROM nowhere WHERE latitude = :place"), {"place": 36.9123})
+    assert "nowhere" in str(raised.value) and "36.9123" not in str(raised.value)

@@ -244,7 +244,7 @@ def test_what_is_left_out_is_said_before_and_after(six, make_sequence, make_jpeg
     (six.root / path).unlink()
     url = six.database.engine.url.render_as_string(hide_password=False)
     command = ["export", "camtrap-dp", "--out", str(tmp_path / "out.zip"), "--data", str(six.root), "--database", url]
-    assert main([*command, "--pictures"]) == 0
+    assert main([*command, "--pictures", "--people"]) == 0
     said = capsys.readouterr()
     lines = [
         "pictures that have not arrived, or are no JPEG: 2 (ridge 2)",

@@ -205,7 +205,7 @@ def test_reviewer_is_named_on_the_page(as_role):
         client.post(address, data=dict([form.split("=")] if form else []) | {"csrf": csrf_of(client)})
     text = as_role("viewer").get(ONE).text
 
-    assert "<span>viewer</span>" in text and "reviewer: confirmed, 20" in text
+    assert ">viewer</a>" in text and "reviewer: confirmed, 20" in text
     assert re.search(r'class="undone">reviewer: rejected, [^<]+ \(taken back\)', text)
 
 
