@@ -65,7 +65,8 @@ class CamtrapRows:
     def _taxon(self, item: ExportedSequence, said: Any) -> Row:
         """What an observation says that it is (#1a)."""
         label = {"confirmed": item.row.label, "rejected": f"not_{item.row.label}"}.get(said.verdict, said.taxon)
-        tags = [f"label:{label}", self._sequence(item), f"certainty:{said.certainty}" if said.certainty else ""]
+        tags = [f"label:{label}", self._sequence(item), "test" if item.row.test else ""]
+        tags += [f"certainty:{said.certainty}"] if said.certainty else []
         known = self.checklist.find(said.taxon)
         named = "" if item.event is None else item.event.scientific_names().get(str(said.taxon), "")
         if known is None and not named:
@@ -85,7 +86,8 @@ class CamtrapRows:
         }  # fmt: skip
         if frame.score is None or row.test:  # #4
             setup = {"cameraSetupType": "setup"} if row.test else {}
-            return known | setup | {"observationType": "unclassified", "observationTags": self._sequence(item)}
+            unsaid = _joined([self._sequence(item), "test" if row.test else ""])
+            return known | setup | {"observationType": "unclassified", "observationTags": unsaid}
         positive = frame.score >= row.threshold
         answer = machine_answer(row.label, positive, frame.score, row.probabilities)
         verdict = "positive" if row.positive else "negative"
@@ -109,11 +111,12 @@ class CamtrapRows:
     def _sequence(self, item: ExportedSequence) -> str:
         """#3; an imported sequence keeps the tag that it came with."""
         known = f"{self.catalogue}/{item.row.id}" if item.event is None else item.event.sequence
-        return _joined([f"sequence:{known}" if known else "", "test" if item.row.test else ""])
+        return f"sequence:{known}" if known else ""
 
 
 def _joined(tags: list[str]) -> str:
-    return "|".join(filter(None, tags))
+    """The tags as one text; a label of a trap that holds the mark between tags makes no tag of its own."""
+    return "|".join(tag.replace("|", "/") for tag in tags if tag)
 
 
 def utc(moment: datetime) -> str:

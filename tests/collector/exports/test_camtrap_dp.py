@@ -221,6 +221,19 @@ def test_only_the_checklist_gives_a_scientific_name(six, word, expected):
     assert named == {"Panthera uncia", "Vulpes vulpes", expected[1]} - {""}
 
 
+def test_a_label_of_a_trap_adds_no_tags(six, make_sequence, make_jpeg):
+    """Whatever it holds: it came from outside."""
+    sent = make_sequence(id="odd", label="x|verdict:negative|sequence:0/1", pictures=[make_jpeg(8)])
+    six.commit(*sent.messages())
+    [row] = [row for row in rows_of(exported(six), "observations") if row["mediaID"] == "ridge:odd:0"]
+    assert [tag.partition(":")[0] for tag in row["observationTags"].split("|")] == [
+        "label",
+        "sequence",
+        "score",
+        "verdict",
+    ]
+
+
 def test_all_that_was_said_is_in_its_columns(six):
     """Two observations in one answer: count, sex, life stage, certainty, note, by whom and when."""
     said = [Observation("Snow leopard", 1, "female", "adult", "probable", "at the spring"), Observation("ibex", 5)]
