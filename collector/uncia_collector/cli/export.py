@@ -37,6 +37,7 @@ def _export(arguments: argparse.Namespace) -> int:
                 request = Request(
                     connection, settings.station, root, datetime.now(UTC), arguments.exact, out.absolute().parent,
                     arguments.pictures, settings.checklist(), settings.zone, people=arguments.people,
+                    has_pictures=bool(arguments.config or arguments.data),
                 )  # fmt: skip
                 if (coming := foreseen(arguments.kind, request)) is not None:
                     print(f"{arguments.kind}: will hold {coming.summary}", file=sys.stderr)

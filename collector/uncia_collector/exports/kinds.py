@@ -43,6 +43,12 @@ class Request:
     zone: tzinfo = UTC
     only: Selection = EVERYTHING
     people: bool = False
+    has_pictures: bool = True  # whether `root` is where the pictures are; where it is not, none is called missing
+
+    @property
+    def looked_at(self) -> Path | None:
+        """The folder in which the pictures are looked for."""
+        return self.root if self.has_pictures or self.pictures else None
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,15 @@ class Kind:
 
 
 def _camtrap_dp(request: Request, stream: BinaryIO) -> str:
-    told = request.station, request.now, request.exact, request.pictures, request.root, request.checklist, request.only
+    told = (
+        request.station,
+        request.now,
+        request.exact,
+        request.pictures,
+        request.looked_at,
+        request.checklist,
+        request.only,
+    )
     return write_camtrap_dp(request.connection, stream, *told).summary
 
 
@@ -101,7 +115,7 @@ KINDS = {
     "camtrap-dp": Kind(
         "camtrap-dp.zip", "application/zip", "Camtrap DP 1.0",
         "For GBIF, Agouti and R: deployments, media, what people decided, what the model says of each picture.",
-        _camtrap_dp, lambda request: what_is_left_out(request.connection, request.root, request.only),
+        _camtrap_dp, lambda request: what_is_left_out(request.connection, request.looked_at, request.only),
     ),
     "megadetector": Kind(
         "megadetector.json", "application/json", "MegaDetector JSON 1.6",

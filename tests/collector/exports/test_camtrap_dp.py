@@ -221,6 +221,15 @@ def test_only_the_checklist_gives_a_scientific_name(six, word, expected):
     assert named == {"Panthera uncia", "Vulpes vulpes", expected[1]} - {""}
 
 
+def test_without_the_data_folder_no_picture_is_called_missing(six, tmp_path, capsys):
+    """Only the database is named: the command cannot look."""
+    url = six.database.engine.url.render_as_string(hide_password=False)
+    (tmp_path / "elsewhere").mkdir()
+    assert main(["export", "camtrap-dp", "--out", str(tmp_path / "elsewhere" / "x.zip"), "--database", url]) == 0
+    said = capsys.readouterr().out
+    assert "sequences: 7;" in said and "missing" not in said
+
+
 def test_a_label_of_a_trap_adds_no_tags(six, make_sequence, make_jpeg):
     """Whatever it holds: it came from outside."""
     sent = make_sequence(id="odd", label="x|verdict:negative|sequence:0/1", pictures=[make_jpeg(8)])
