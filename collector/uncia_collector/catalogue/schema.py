@@ -153,12 +153,13 @@ event_months = Table(
 )
 
 unsettled = Table(
-    "unsettled",  # written by triggers: sequences between these times came, went, moved or were judged
+    "unsettled",  # written by triggers: a sequence came, or others between these times went, moved or were judged
     metadata,
     Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("trap", String(32), nullable=False),
     Column("since", UtcTime, nullable=False),
     Column("until", UtcTime, nullable=False),
+    Column("sequence", String(64)),  # the one that came
 )
 
 facts = Table(

@@ -127,6 +127,27 @@ def test_any_writes_leave_what_grouping_at_once_gives(stored, make_sequence, see
             assert packed(connection) == unpacked(connection)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_batch_joins_what_is_there(stored, make_sequence, seed):
+    """Many at once, of two traps, long and short, before, within and after events: as one by one."""
+    dice = random.Random(seed)
+    for batch in range(6):
+        sent = [
+            make_sequence(
+                id=f"b{batch}-{n}", trap=dice.choice(["ridge", "valley"]), positive=dice.random() < 0.8,
+                started_at=NOW + timedelta(days=7.5) + minutes(dice.randrange(1500)),
+            )
+            for n in range(25)
+        ]  # fmt: skip
+        stored.commit(*(sequence.record_message() for sequence in sent))
+        with stored.database.writing() as connection:
+            long = sequences.c.id.in_([f"b{batch}-{n}" for n in range(3)])
+            connection.execute(update(sequences).where(long).values(ended_at=NOW + timedelta(days=9)))
+        with stored.database.reading() as connection:
+            assert told(connection) == grouped(connection)
+            assert packed(connection) == unpacked(connection)
+
+
 def test_another_interval_groups_all_anew(stored, make_sequence):
     """And says whether it was another."""
     commit(stored, make_sequence, 0, 25, 50)

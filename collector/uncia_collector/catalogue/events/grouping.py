@@ -10,7 +10,7 @@ triggered in between does not join two visits.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,15 +51,28 @@ class Event:
 
 def events_of(rows: Iterable[Shown], interval: timedelta) -> list[Event]:
     """The events of one trap's sequences, which come in the order of their starts."""
+    return join(((alone(row, interval), row.event) for row in rows), interval)
+
+
+def alone(row: Shown, interval: timedelta) -> Event:
+    """A sequence as an event of its own; its end counts for one interval at most, for a wrong clock joins no months."""
+    end = min(max(row.started_at, row.ended_at), row.started_at + interval)
+    return Event(row.label, row.sighting, row.id, row.started_at, end)
+
+
+def join(parts: Iterable[tuple[Event, str]], interval: timedelta) -> list[Event]:
+    """The events that these parts of events make (#3), which come in the order of (start, first sequence).
+
+    With each comes the name that an imported survey gave its event (#4), else nothing.
+    """
     found: list[Event] = []
     newest: dict[tuple[str, bool, str], Event] = {}
-    for row in rows:
-        end = min(max(row.started_at, row.ended_at), row.started_at + interval)  # a wrong clock must not join months
-        event = newest.get((row.label, row.sighting, row.event))
-        if event is not None and (row.event or row.started_at - event.ended_at < interval):
-            event.ended_at = max(event.ended_at, end)
-            event.sequences += 1
+    for part, named in parts:
+        event = newest.get((part.label, part.sighting, named))
+        if event is not None and (named or part.started_at - event.ended_at < interval):
+            event.ended_at = max(event.ended_at, part.ended_at)
+            event.sequences += part.sequences
             continue
-        found.append(Event(row.label, row.sighting, row.id, row.started_at, end))
-        newest[row.label, row.sighting, row.event] = found[-1]  # #4
+        found.append(replace(part))
+        newest[part.label, part.sighting, named] = found[-1]
     return found

@@ -1,23 +1,29 @@
 """Keeps the table of events true at every commit.
 
 The database itself notes in `unsettled` whose sequences came, went, moved or were judged (triggers of revision 0011),
-whoever wrote them. `Database.writing` calls `settle` before each commit: it groups the sequences around each note anew,
-and no others. Traps are locked in order of their names, so that two collectors neither miss each other's sequences nor
-deadlock.
+whoever wrote them. `Database.writing` calls `settle` before each commit: #1 sequences that came join the events around
+them; #2 after any other change the sequences around each note are grouped anew, and no others. Traps are locked in
+order of their names, so that two collectors neither miss each other's sequences nor deadlock.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
-from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES, Event, Shown, events_of, shown
+from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES, Event, Shown, alone, events_of, join, shown
 from uncia_collector.catalogue.events.starts import pack
-from uncia_collector.catalogue.schema import event_months, events, facts, sequences, unsettled
+from uncia_collector.catalogue.schema import event_months, events, facts, sequences, surveys, unsettled
 from uncia_collector.catalogue.sql import upsert
 
 _INTERVAL = "independence_minutes"
 _ROWS_AT_ONCE = 5000
+_MOST_JOINED = 500
+_COLUMNS = tuple(
+    sequences.c[name]
+    for name in ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event")
+)
 
 Span = tuple[datetime, datetime]
 
@@ -52,14 +58,57 @@ def settle(connection: Connection) -> None:
         notes = select(unsettled.c.since, unsettled.c.until).where(unsettled.c.trap == trap)
         rows = connection.execute(notes.order_by(unsettled.c.since))
         near = [*_merged(((row.since, row.until) for row in rows), interval)]
-        # A sequence that began at `until` may last an interval, and one that begins an interval later joins it.
-        reached = ((since - interval, until + 2 * interval) for since, until in near)
-        whole = sorted(_whole_events(connection, trap, span) for span in reached)
+        came = _came(connection, trap)
+        if came is not None:  # #1
+            _join(connection, trap, near, [alone(row, interval) for row in came], interval)
+            continue
+        whole = sorted(_whole_events(connection, trap, _reached(span, interval)) for span in near)  # #2
         spans = [*_merged(whole, timedelta(0))]
         _regroup(connection, trap, spans, interval)
         for since, until in spans:
             pack(connection, trap, since, until)
     connection.execute(delete(unsettled))
+
+
+def _came(connection: Connection, trap: str) -> list[Shown] | None:
+    """The sequences that came; None where others changed, they are many, or surveys' events may stand between."""
+    notes = connection.execute(select(unsettled.c.sequence).where(unsettled.c.trap == trap).limit(_MOST_JOINED + 1))
+    ids = [*notes.scalars()]
+    if len(ids) > _MOST_JOINED or None in ids or connection.execute(select(surveys.c.name).limit(1)).first():
+        return None
+    query = select(*_COLUMNS).where(sequences.c.trap == trap, sequences.c.id.in_(ids))
+    rows = connection.execute(query).all()
+    return None if any(row.origin for row in rows) else [shown(row) for row in rows]
+
+
+def _join(connection: Connection, trap: str, spans: list[Span], came: list[Event], interval: timedelta) -> None:
+    """Put sequences that came within these spans to the events around; what starts where it did is not packed anew."""
+    for since, until in spans:
+        start, end = _reached((since, until), interval)
+        there = events.c.trap == trap, events.c.ended_at >= start, events.c.started_at <= end
+        query = select(*(column for column in events.c if column.name != "trap")).where(*there)
+        known = [Event(**row._mapping) for row in connection.execute(query)]
+        new = [event for event in came if since <= event.started_at <= until]
+        parts = sorted([*known, *new], key=lambda event: (event.started_at, event.first))
+        was, now = (
+            {astuple(event): event for event in each} for each in (known, join(((p, "") for p in parts), interval))
+        )
+        for event in (was[key] for key in was.keys() - now.keys()):
+            this = events.c.trap == trap, events.c.first == event.first, events.c.label == event.label
+            connection.execute(delete(events).where(*this))
+        connection.execute(insert(events), [_row(trap, now[key]) for key in now.keys() - was.keys()])
+        moved = {_begun(event) for event in was.values()} ^ {_begun(event) for event in now.values()}
+        if moved:
+            pack(connection, trap, min(moved)[0], max(moved)[0])
+
+
+def _begun(event: Event) -> tuple[datetime, str, bool]:
+    return event.started_at, event.label, event.sighting
+
+
+def _reached(span: Span, interval: timedelta) -> Span:
+    """A sequence that began at its end may last an interval, and one that begins an interval later joins it."""
+    return span[0] - interval, span[1] + 2 * interval
 
 
 def _lock(connection: Connection, trap: str) -> None:
@@ -104,9 +153,8 @@ def _whole_events(connection: Connection, trap: str, span: Span) -> Span:
 
 
 def _shown(connection: Connection, trap: str, since: datetime, until: datetime) -> Iterator[Shown]:
-    names = ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event")
     there = sequences.c.trap == trap, sequences.c.started_at.between(since, until)
-    query = select(*(sequences.c[name] for name in names)).where(*there)
+    query = select(*_COLUMNS).where(*there)
     return map(shown, connection.execute(query.order_by(sequences.c.started_at, sequences.c.id)))
 
 
