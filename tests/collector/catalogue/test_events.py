@@ -181,6 +181,17 @@ def test_each_sequence_finds_its_event(stored, make_sequence):
     assert found == {"s95": ("s95", 1)} | dict.fromkeys(["s100", "s120", "s140", "s160", "s180"], ("s0", 10))
 
 
+def test_sequences_that_lie_years_apart_find_theirs(stored, make_sequence):
+    """In whatever order they are asked for."""
+    year = 365 * 24 * 60
+    commit(stored, make_sequence, 0, 20, year, year + 20, year + 40)
+    with stored.database.reading() as connection:
+        asked = connection.execute(select(sequences).order_by(sequences.c.started_at.desc())).all()
+        found = {known: (event.first, event.sequences) for (_, known), event in event_of(connection, asked).items()}
+    last = (f"s{year}", 3)
+    assert found == {"s0": ("s0", 2), "s20": ("s0", 2)} | {f"s{year + n}": last for n in (0, 20, 40)}
+
+
 @pytest.mark.heavy
 def test_two_collectors_at_once_miss_none_of_each_others(postgresql, tmp_path, make_sequence):
     """Sequences of one trap through two collectors: one event, whoever commits first."""

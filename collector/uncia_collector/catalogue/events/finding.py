@@ -1,8 +1,8 @@
 """Finds the events of sequences that a page shows or an export writes."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select, true
@@ -11,6 +11,7 @@ from uncia_collector.catalogue.events.grouping import shown
 from uncia_collector.catalogue.schema import events, sequences
 
 Key = tuple[str, str]
+NEAR = timedelta(hours=1)
 _COLUMNS = tuple(column for column in sequences.c if column.name != "record")
 
 
@@ -19,11 +20,27 @@ def event_of(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
 
     The rows have the columns that `grouping.shown` reads, and `trap`.
     """
-    if not rows:
-        return {}
-    starts = [row.started_at for row in rows]
+    found: dict[Key, Any] = {}
+    for run in _runs(sorted(rows, key=lambda row: row.started_at)):
+        found |= _of_run(connection, run)
+    return found
+
+
+def _runs(rows: Sequence[Any]) -> Iterator[list[Any]]:
+    """Rows that are near in time, so that none asks for the events of years."""
+    run: list[Any] = []
+    for row in rows:
+        if run and row.started_at - run[-1].started_at > NEAR:
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
+
+
+def _of_run(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
     nearby: dict[tuple[str, str, bool], list[Any]] = {}
-    for event in connection.execute(_between(min(starts), max(starts), {row.trap for row in rows})):
+    for event in connection.execute(_between(rows[0].started_at, rows[-1].started_at, {row.trap for row in rows})):
         nearby.setdefault((event.trap, event.label, event.sighting), []).append(event)
     found = {}
     for row in rows:
