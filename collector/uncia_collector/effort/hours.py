@@ -3,7 +3,7 @@
 Decides what an hour of a trap was; times are those of the station's clock:
 #1 `awake`: heard, and it looked. #2 `blind`: heard, but it had no camera. #3 `ran`: not heard, but what came later
 shows that it was on: the machine's uptime, or a sequence of that hour told by a right clock. #4 `asleep`: it had
-announced to sleep, for a day at most. Of several the first of these counts.
+announced to sleep, for a day at most, or until the next pass that it told. Of several the first of these counts.
 #5 An hour of the trap "" says that the station listened: an hour without it, and with nothing else, is unknown. Nothing
 is written of hours before the first of these.
 """
@@ -49,9 +49,12 @@ def note_heard(connection: Connection, trap: str, now: datetime, asleep: bool, s
         _fill(connection, trap, now - timedelta(seconds=min(state.uptime_s, KEPT.total_seconds())), now, "ran")
 
 
-def note_slept(connection: Connection, trap: str, since: datetime, now: datetime) -> None:
-    """The trap, which had announced to sleep, was heard again."""
-    _fill(connection, trap, since, min(now, since + LONGEST_SLEEP), "asleep")
+def note_slept(connection: Connection, trap: str, since: datetime, now: datetime, state: TrapState | None) -> None:
+    """The trap, which had announced to sleep, was heard again; `state` is what it had told of itself before."""
+    planned = LONGEST_SLEEP
+    if state is not None and state.next_pass_at is not None:
+        planned = max(planned, state.next_pass_at - state.sent_at + HOUR)  # it may be a little late
+    _fill(connection, trap, since, min(now, since + min(planned, KEPT)), "asleep")
 
 
 def note_worked(connection: Connection, moments: Iterable[tuple[str, datetime]], now: datetime) -> None:

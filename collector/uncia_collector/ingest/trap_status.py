@@ -16,7 +16,7 @@ from uncia_collector.catalogue.schema import traps
 from uncia_collector.catalogue.sql import upsert
 from uncia_collector.effort import hours
 from uncia_collector.ingest.wire_messages import AvailabilityMessage, StateMessage
-from uncia_contract.messages.records import TrapState
+from uncia_contract.messages.records import TrapState, decode
 
 CONTACT_GAP_S = 60  # messages closer than this belong to one contact
 KEPT_GAPS = 60
@@ -66,7 +66,9 @@ def _note_health(connection: Connection, new: TrapUpdate, row: Any, now: datetim
     if not new.alive:
         return
     if row is not None and row.availability == "sleeping":
-        hours.note_slept(connection, new.trap, row.last_seen_at, now)
+        told = connection.execute(select(traps.c.state).where(traps.c.trap == new.trap)).scalar()
+        before = None if told is None else decode(told, TrapState)
+        hours.note_slept(connection, new.trap, row.last_seen_at, now, before)
     state = None if new.state is None or new.state.retained else new.state.state
     hours.note_heard(connection, new.trap, now, new.availability == "sleeping", state)
 

@@ -117,6 +117,17 @@ def test_announced_sleep_is_told_apart_from_silence(stored):
     assert kinds(stored, NIGHT - DAY, NIGHT + 3 * DAY) == "wwass"
 
 
+def test_between_the_passes_that_it_told_a_trap_is_asleep(stored):
+    """Every three days, as it said; one that misses its pass is silent from then on."""
+    listen(stored, 9)
+    for day in (0, 3):
+        at = BEGAN + day * DAY
+        hear(stored, at, sent_at=at, next_pass_at=at + 3 * DAY)
+        hear(stored, at + HOUR / 10, "sleeping")
+    hear(stored, BEGAN + 9 * DAY)
+    assert kinds(stored, NIGHT - DAY, NIGHT + 7 * DAY) == "waawaasss"
+
+
 def test_a_trap_without_its_camera_has_not_worked(stored):
     """It is heard all night, and says that its camera is away."""
     listen(stored, 1)
