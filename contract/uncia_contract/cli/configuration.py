@@ -66,8 +66,11 @@ def _explain(message: str, kind: type[Struct], given: dict[str, Any]) -> str:
         return message
     *tables, key = re.sub(r"\[[^]]*\]", "", found["place"]).strip(".").split(".")
     value: Any = given
-    for table in (*tables, key):
+    for table, place in zip((*tables, key), found["place"].strip(".").split("."), strict=True):
         value = value[table]
+        number = re.search(r"\[(\d+)\]$", place)
+        if number and table is not key:  # of an array of tables
+            value = value[int(number[1])]
     return f"{_table(tables)}{key}: expected {_in_words(_hint_at(kind, tables, key))}, got {value!r}"
 
 
