@@ -67,10 +67,10 @@ def wait(condition: Callable[[], Any], within_s: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def version_two(path: Path, **changed: bytes) -> Path:
+def next_version(path: Path, **changed: bytes) -> Path:
     """The starter bundle, a version later."""
     starter = read_bundle(STARTER)
-    manifest = msgspec.structs.replace(starter.manifest, version=2)
+    manifest = msgspec.structs.replace(starter.manifest, version=starter.manifest.version + 1)
     path.write_bytes(write_bundle(manifest, {**starter.members, **changed}))
     return path
 
@@ -145,9 +145,9 @@ def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
     monkeypatch.setattr(
         trap_commands, "BundlePiece", lambda sha, start, data: sent.append(len(data)) or real(sha, start, data)
     )
-    offered = version_two(base.folder / "better-2.uncia")
+    offered = next_version(base.folder / "better-3.uncia")
     assert base.ask("offer-bundle", str(offered)) == 0
-    assert "snow-leopard-starter 2 proved itself here" in capsys.readouterr().out
+    assert "snow-leopard-starter 3 proved itself here" in capsys.readouterr().out
     assert sum(sent) < 50_000 < offered.stat().st_size / 50
     assert trap.stopped
     trap.__exit__(None, None, None)
@@ -160,7 +160,7 @@ def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
 
 def test_a_trap_with_a_key_takes_only_what_its_maker_signed(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
     """From afar and at its start; an unsigned one put in place of the last good one changes nothing."""
-    maker, offered = Maker(base.folder), version_two(base.folder / "better-2.uncia")
+    maker, offered = Maker(base.folder), next_version(base.folder / "better-3.uncia")
     configured = base.folder / "configured.uncia"
     configured.write_bytes(maker.signed(STARTER.read_bytes()))
     settings = msgspec.structs.replace(base.trap, bundle=str(configured), bundle_key=str(maker.pem))
@@ -184,7 +184,7 @@ def test_an_offered_bundle_whose_probes_differ_is_refused(
     """By a child process on the trap; the bundle in use stays, and the trap goes on."""
     from tests.edge.bundles.test_last_good import other_answers
 
-    assert base.ask("offer-bundle", str(version_two(base.folder / "worse-2.uncia", **{PROBES: other_answers()}))) == 2
+    assert base.ask("offer-bundle", str(next_version(base.folder / "worse-3.uncia", **{PROBES: other_answers()}))) == 2
     assert "does not run here: " in capsys.readouterr().err
     assert not trap.stopped
     assert base.ask("ping") == 0
