@@ -12,12 +12,15 @@ from tests.end_to_end.test_trust import Maker
 from tests.systemd.test_units import station
 
 from support.records import make_record, write_frames
+from support.shipped_broker import Authority
 from uncia_collector.cli.main import main
 from uncia_collector.station import trap_commands
+from uncia_contract.errors import MessageError
 from uncia_contract.messages.records import TrapState, decode
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.manifest import PROBES
 from uncia_edge.delivery.link import Link
+from uncia_edge.service.renewal import Renewal
 from uncia_edge.service.runtime import Runtime
 from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
@@ -204,3 +207,36 @@ def test_a_question_with_other_words_is_one_clear_line(
     """What is expected, and what came."""
     assert base.ask(*words) == 2
     assert "expected" in capsys.readouterr().err
+
+
+def test_a_certificate_is_renewed_over_mqtt(base: Base, station: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The trap makes the key; both certificates hold until the older is revoked, and then the trap is still let in."""
+    broker, authority = station
+    folder, trap = str(authority.folder.path), Path(base.trap.broker.certificate)
+    before = trap.read_bytes()
+    with Runtime(base.trap) as running:
+        wait(lambda: running.delivery.connected)
+        assert main(["certificates", "renew", folder, "ridge-01", "--over-mqtt", str(base.toml)]) == 0
+        wait(lambda: running.stopped)
+    assert "the renewed certificate is here; restarting with it" in capsys.readouterr().out
+    with Runtime(base.trap) as running:
+        wait(lambda: running.delivery.connected)
+        place = ["--port", str(broker.port), "--crl", str(broker.folder / "crl.pem"), "--reload", broker.reload]
+        assert main(["certificates", "revoke", "--older", folder, "ridge-01", *place]) == 0
+        wait(lambda: running.delivery.connected)
+        assert base.ask("ping") == 0
+    assert trap.read_bytes() == before  # the configured file stays, and would win again if somebody replaced it
+    renewed = Path(base.trap.state) / "identity" / "renewed.pem"
+    assert renewed.stat().st_mode & 0o077 == 0 and not renewed.with_name("new.key").exists()
+
+
+def test_a_certificate_that_is_not_for_this_traps_key_is_not_taken(base: Base, station: Any, trap: Runtime) -> None:
+    """Another trap's, another authority's, and none; the trap goes on with its own."""
+    _, authority = station
+    other = authority.issue("valley-02").certificate.read_text()
+    renewal = Renewal(base.folder / "identity", "ridge-01", base.trap.broker)
+    renewal.request()
+    for pem in (other, Authority(base.folder / "foreign").issue("ridge-01").certificate.read_text(), "none"):
+        with pytest.raises(MessageError):
+            renewal.install(pem)
+    assert renewal.broker == base.trap.broker

@@ -64,15 +64,26 @@ def new_authority(now: datetime) -> Pair:
     """An authority that signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(AUTHORITY)
-    builder = _builder(name, name, key, last_day(now))
+    builder = _builder(name, name, key.public_key(), last_day(now))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
 def issue(authority: Pair, name: str, until: datetime, names: tuple[x509.GeneralName, ...] = ()) -> Pair:
-    """A client's certificate; with `names` a broker's that is called by them."""
+    """A client's certificate and key; with `names` a broker's that is called by them."""
     key = ec.generate_private_key(ec.SECP256R1())
+    return Pair(certify(authority, key.public_key(), name, until, names), key)
+
+
+def certify(
+    authority: Pair,
+    key: ec.EllipticCurvePublicKey,
+    name: str,
+    until: datetime,
+    names: tuple[x509.GeneralName, ...] = (),
+) -> x509.Certificate:
+    """A certificate for a key that its owner keeps."""
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = _builder(authority.certificate.subject, _name(name), key, until)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -83,7 +94,7 @@ def issue(authority: Pair, name: str, until: datetime, names: tuple[x509.General
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+    return builder.sign(authority.key, hashes.SHA256())
 
 
 def revocation_list(authority: Pair, serials: dict[int, datetime], number: int) -> bytes:
@@ -111,11 +122,11 @@ def _name(text: str) -> x509.Name:
 
 
 def _builder(
-    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime
+    issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey, until: datetime
 ) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().issuer_name(issuer).subject_name(subject).public_key(key.public_key())
+    builder = x509.CertificateBuilder().issuer_name(issuer).subject_name(subject).public_key(key)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(FROM).not_valid_after(until)
-    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
 
 
 def _usage(*used: str) -> x509.KeyUsage:

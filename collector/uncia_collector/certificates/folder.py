@@ -93,6 +93,28 @@ class CertificateFolder:
             raise DataError(f"{name} has no certificate that holds; issue one")
         self._issue(Identity(name))
 
+    def renew_for(self, name: str, request: bytes) -> bytes:
+        """One more certificate (PEM) for a name, for the key of a request that its owner made.
+
+        Raises:
+            DataError: the name has none that holds, or it is no request of its own.
+            ConfigurationError: the clock was lost.
+        """
+        authority.check_clock(self.now)
+        if not self._valid(self.known(name)):
+            raise DataError(f"{name} has no certificate that holds; issue one")
+        try:
+            asked = x509.load_pem_x509_csr(request)
+        except ValueError as error:
+            raise DataError(f"{name}: its answer is no certificate request ({error})") from error
+        key, who = asked.public_key(), asked.subject.rfc4514_string()
+        if not (asked.is_signature_valid and isinstance(key, ec.EllipticCurvePublicKey) and who == f"CN={name}"):
+            raise DataError(f"{name}: its request is for {who}, or not signed by its own key")
+        until = authority.last_day(self.now)
+        certificate = authority.certify(self.pair("ca"), key, name, until)
+        self._register([*self.entries(), Issued(name, certificate.serial_number, until)])
+        return certificate.public_bytes(serialization.Encoding.PEM)
+
     def revoke(self, names: Iterable[str], older: bool = False) -> int:
         """Mark the certificates of these names as revoked (with `older` all but the newest of each); how many.
 

@@ -9,7 +9,11 @@ from typing import Any
 from uncia_collector.certificates import identities
 from uncia_collector.certificates.folder import CertificateFolder
 from uncia_collector.certificates.shutting_out import RunningBroker, end_session, shut_out
-from uncia_contract.errors import DataError
+from uncia_collector.settings import CollectorSettings, read_settings
+from uncia_collector.station.trap_commands import CommandClient
+from uncia_contract.errors import BrokerError, DataError
+from uncia_contract.messages.records import Command
+from uncia_contract.messages.topics import Topics
 
 WARN_DAYS = 365
 EXAMPLES = {
@@ -32,6 +36,7 @@ def add_certificates(command: argparse.ArgumentParser) -> None:
     issue.add_argument("--member", action="append", default=[], metavar="NAME", help="a further collector of a group")
     renew = _add(commands, "renew", _renew, "one more certificate; the earlier one holds until it is revoked")
     renew.add_argument("names", nargs="+", metavar="NAME", help="as `list` shows them")
+    renew.add_argument("--over-mqtt", type=Path, metavar="TOML", help="of traps, by the station's collector.toml")
     revoke = _add(commands, "revoke", _revoke, "shut out now: certificates refused, the open session ended")
     revoke.add_argument("names", nargs="+", metavar="NAME", help="as `list` shows them")
     revoke.add_argument("--older", action="store_true", help="all but the newest of each name, after a renewal")
@@ -90,11 +95,26 @@ def _renew(arguments: argparse.Namespace) -> int:
     folder = _folder(arguments)
     for name in arguments.names:
         folder.known(name)
+    if arguments.over_mqtt:
+        _renew_over_mqtt(folder, arguments.names, read_settings(arguments.over_mqtt))
+        return 0
     for name in arguments.names:
         folder.renew(name)
         file = f"{folder.path}/{name.lower()}"
         print(f"{file}.pem, {file}.key: {name}; the one before holds until `certificates revoke --older ... {name}`")
     return 0
+
+
+def _renew_over_mqtt(folder: CertificateFolder, names: list[str], settings: CollectorSettings) -> None:
+    """Each trap makes a key and keeps it; what travels is its request and the certificate."""
+    for name in names:
+        with CommandClient(settings.broker, Topics(identities.trap(name).name, settings.root)) as client:
+            asked = client.request(Command("request_certificate"))
+            certificate = folder.renew_for(name, asked.detail.encode()) if asked.ok else b""
+            told = client.request(Command("install_certificate", value=certificate.decode())) if asked.ok else asked
+        if not told.ok:
+            raise BrokerError(f"{name} refused: {told.detail}")
+        print(f"{name}: {told.detail}; the one before holds until `certificates revoke --older ... {name}`")
 
 
 def _revoke(arguments: argparse.Namespace) -> int:

@@ -250,10 +250,22 @@ class Command(Struct, frozen=True):
 
     `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle` (offer), answered with
     what is missing of it, then `bundle_piece` (piece) until nothing is; `replace_keys` (keys); `restart`; `try`: the
-    next burst is sent as a test, whatever its verdict.
+    next burst is sent as a test, whatever its verdict; `request_certificate`, answered with a request for one (PEM),
+    and `install_certificate` (value: the certificate).
     """
 
-    name: Literal["ping", "send_frames", "set", "offer_bundle", "bundle_piece", "replace_keys", "restart", "try"]
+    name: Literal[
+        "ping",
+        "send_frames",
+        "set",
+        "offer_bundle",
+        "bundle_piece",
+        "replace_keys",
+        "restart",
+        "try",
+        "request_certificate",
+        "install_certificate",
+    ]
     sequence: SequenceId | None = None
     key: Name | None = None
     value: float | int | str | None = None

@@ -17,10 +17,12 @@ from uncia_edge.bundles.offers import Offers
 from uncia_edge.delivery.link import MqttMessage, Received
 from uncia_edge.delivery.sender import Delivery
 from uncia_edge.service.overrides import DEFAULT, OverrideFile, Overrides
+from uncia_edge.service.renewal import Renewal
 
 _log = logging.getLogger(__name__)
 
 _HARMLESS = ("ping", "send_frames")
+_RENEWING = ("request_certificate", "install_certificate")
 _MEANING: dict[tuple[str | None, object], str] = {
     ("budget_bytes", 0): ": no frames, records and their thumbnails only",
     ("budget_bytes", DEFAULT): ": as trap.toml says",
@@ -39,6 +41,7 @@ class Commands:
         offers: takes bundles.
         replace_keys: trusts the keys of a signed statement; gives its serial.
         ask_trial: asks for a test sighting.
+        renewal: renews the certificate.
     """
 
     def __init__(
@@ -51,10 +54,11 @@ class Commands:
         offers: Offers,
         replace_keys: Callable[[SignedKeys], int],
         ask_trial: Callable[[], None],
+        renewal: Renewal | None = None,
     ) -> None:
         self._topics, self._overrides, self._apply = topics, overrides, apply
         self._restart, self._trusted, self._offers = restart, trusted, offers
-        self._replace_keys = replace_keys
+        self._replace_keys, self._renewal = replace_keys, renewal
         self._simple = {
             "restart": (restart, "restarting"),
             "try": (ask_trial, "the next burst is sent as a test, whatever its verdict"),
@@ -91,6 +95,13 @@ class Commands:
                 return self._reply(True, said)
         return self._take(command)
 
+    def _renew(self, command: Command, renewal: Renewal) -> Reply:
+        if command.name == "request_certificate":
+            return self._reply(True, renewal.request())
+        renewal.install(str(command.value))
+        self._restart()
+        return self._reply(True, "the renewed certificate is here; restarting with it")
+
     def _take(self, command: Command) -> Reply:
         if command.offer is not None:
             return self._missing(command.offer.bundle.sha256, partial(self._offers.begin, command.offer))
@@ -98,6 +109,8 @@ class Commands:
             return self._missing(command.piece.sha256, partial(self._offers.take, command.piece))
         if command.keys is not None:
             return self._reply(True, f"the keys of statement {self._replace_keys(command.keys)} hold now")
+        if self._renewal is not None and command.name in _RENEWING:
+            return self._renew(command, self._renewal)
         return self._reply(False, f"{command.name}: expected an offer, a piece of a bundle or keys")
 
     def _missing(self, sha256: str, receive: Callable[[], tuple[ByteRange, ...]]) -> Reply:

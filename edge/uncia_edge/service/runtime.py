@@ -48,6 +48,7 @@ from uncia_edge.service.health import trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.link_report import LinkReport
 from uncia_edge.service.overrides import OverrideFile, Overrides
+from uncia_edge.service.renewal import Renewal
 from uncia_edge.service.sleep import GRACE_S, asleep_until
 from uncia_edge.service.trial import Trial
 from uncia_edge.service.watchdog import Watchdog, notify
@@ -112,9 +113,10 @@ class Runtime:
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._trial = Trial(Path(settings.state))
+        self._renewal = Renewal(Path(settings.state) / "identity", settings.trap, settings.broker)
         self._commands = Commands(
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
-            *(self._make_offers(folder), self._trust.replace_keys, self._trial.ask),
+            *(self._make_offers(folder), self._trust.replace_keys, self._trial.ask, self._renewal),
         )
         self._link_report = LinkReport(Path(settings.state), settings.trap)
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
@@ -145,7 +147,7 @@ class Runtime:
     def _make_delivery(self, budget: Budget, on_delivered: Callable[[str], None] | None) -> Delivery:
         return Delivery(
             self.outbox,
-            Link(broker_of(self.settings.broker), self._topics),
+            Link(broker_of(self._renewal.broker), self._topics),
             self._topics,
             on_delivered=on_delivered,
             on_command=lambda message: self._commands.handle(message, self.delivery),

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from uncia_collector.certificates.folder import CertificateFolder
 from uncia_collector.cli.main import main
-from uncia_contract.errors import ConfigurationError
+from uncia_contract.errors import ConfigurationError, DataError
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 NAMES = ["base.local", "192.168.7.1", "fe80::1"]
@@ -80,6 +83,23 @@ def test_a_renewed_one_and_the_one_before_hold_both(made: Path) -> None:
     assert holding(made, "ridge-01") == 2
     assert CertificateFolder(made, NOW).revoke(["ridge-01"], older=True) == 1
     assert holding(made, "ridge-01") == 1
+
+
+def request(name: str) -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return made.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_a_request_of_a_trap_is_signed_for_its_own_name_alone(made: Path) -> None:
+    """Over MQTT it comes from the trap; one for another name, or for the collector's, is refused."""
+    folder = CertificateFolder(made, NOW)
+    signed = x509.load_pem_x509_certificate(folder.renew_for("ridge-01", request("ridge-01")))
+    assert signed.subject.rfc4514_string() == "CN=ridge-01" and holding(made, "ridge-01") == 2
+    for asked in (request("7ridge"), request("Collector"), b"none"):
+        with pytest.raises(DataError, match="its request is for CN=|no certificate request"):
+            folder.renew_for("ridge-01", asked)
+    assert holding(made, "ridge-01") == 2
 
 
 def test_a_name_whose_certificates_were_revoked_is_issued_again(made: Path) -> None:
