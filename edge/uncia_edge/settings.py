@@ -24,7 +24,8 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     `kind` `recorded` plays `folder` once: each folder in it a burst, or all of it cut by `times` as `group` says, at
     `pace` (1 as it was recorded, 60 an hour in a minute, 0 one burst after another). `watched` takes what another
     program or a camera's card puts into `folder`, for ever; `watch` tells how to notice, `settle_s` how long a file
-    must stay the same, and `quiet_s` when a burst has ended (by default the bundle's gap and two seconds). `picamera2`
+    must stay the same, and `quiet_s` when a burst has ended (by default the bundle's gap and two seconds);
+    with `per_folder` each folder in it is a camera with bursts and a background of its own. `picamera2`
     is the Pi's own camera, `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures
     from before the trigger and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of
     burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none,
@@ -48,6 +49,7 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     strip_bottom: Fraction = 0.0
     utc_offset_h: Annotated[float, Meta(ge=-14, le=14)] = 0.0
     zone: str = ""
+    per_folder: bool = False
 
     @property
     def strips(self) -> Strips | None:
@@ -145,6 +147,8 @@ def read_settings(path: Path) -> TrapSettings:
     settings = read_toml(path, TrapSettings)
     if bool(settings.broker.certificate) != bool(settings.broker.key):
         raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
+    if settings.camera.per_folder and settings.camera.kind != "watched":
+        raise ConfigurationError(f"{path}: [camera] per_folder is of kind watched, got {settings.camera.kind}")
     if bool(settings.sleep.start) != bool(settings.sleep.end):
         raise ConfigurationError(f"{path}: [sleep] start and end belong together, got only one of them")
     return _anchored(settings, path.absolute().parent)

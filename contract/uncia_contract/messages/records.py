@@ -21,6 +21,7 @@ MAX_SEQUENCE_BYTES = 4 * 1024**3  # the frames of one burst together
 MAX_PREVIEW_BYTES = 64 * 1024
 MAX_PIECE_BYTES = 64 * 1024
 MAX_LABELS = 1000
+MAX_CAMERAS = 100
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 Count = Annotated[int, Meta(ge=0)]
@@ -29,6 +30,7 @@ TRAP_ID = "^[a-z0-9_-]{1,32}$"
 TrapId = Annotated[str, Meta(pattern=TRAP_ID)]
 SequenceId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(max_length=255)]
+CameraId = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{0,64}$")]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 
 
@@ -91,6 +93,7 @@ class SequenceRecord(Struct, frozen=True):
     `audit` marks a rejected sequence that was sent for estimating the miss rate. `event` ties together the
     sequences that a never-ending burst was cut into. `preview` shows the best frame until its original has arrived; it
     is left out where the link is too thin for it. `test` marks the one that somebody asked for, whatever its verdict.
+    `camera` names the one of a hub's cameras that it is of.
     """
 
     id: SequenceId
@@ -113,6 +116,7 @@ class SequenceRecord(Struct, frozen=True):
     preview: Preview | None = None
     probabilities: Annotated[dict[Name, Probability], Meta(max_length=MAX_LABELS)] | UnsetType = UNSET
     test: bool = False
+    camera: CameraId = ""
     schema: Literal["uncia.sequence/1"] = "uncia.sequence/1"
 
 
@@ -163,6 +167,14 @@ class Counters(Struct, frozen=True):
     vetoed: Count = 0
 
 
+class CameraSign(Struct, frozen=True):
+    """A hub's camera: its last sign of life, by the trap's clock, and its bursts so far."""
+
+    camera: CameraId
+    seen_at: UtcTime
+    bursts: Count = 0
+
+
 class TrapState(Struct, frozen=True, omit_defaults=True):
     """Birth certificate and health, retained: who the trap is and how it fares.
 
@@ -192,6 +204,7 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     degraded: tuple[Name, ...] = ()
     next_pass_at: UtcTime | None = None
+    cameras: Annotated[tuple[CameraSign, ...], Meta(max_length=MAX_CAMERAS)] = ()
     schema: Literal["uncia.state/1"] = "uncia.state/1"
 
 

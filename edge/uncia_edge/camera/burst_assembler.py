@@ -22,7 +22,8 @@ _PIECES_KNOWN = 64  # that a frame which comes late may continue
 Waits = Callable[[Burst], bool]
 
 
-def _never(piece: Burst) -> bool:
+def never(piece: Burst) -> bool:
+    """No piece waits for a file."""
     return False
 
 
@@ -59,12 +60,12 @@ class BurstAssembler:
         self._released = deque(others, self._released.maxlen)
         self.add(frames, now_s)
 
-    def due(self, now_s: float, waits: Waits = _never) -> Iterator[Burst]:
+    def due(self, now_s: float, waits: Waits = never) -> Iterator[Burst]:
         """The bursts that have ended by now, oldest first."""
         while self._open and (piece := self._first_due(now_s, waits)) is not None:
             yield self._release(piece)
 
-    def surplus(self, waits: Waits = _never) -> Burst | None:
+    def surplus(self, waits: Waits = never) -> Burst | None:
         """The oldest burst where more than `most` frames are open (rule 3); there may be more of them."""
         if len(self._open) <= self._most:
             return None

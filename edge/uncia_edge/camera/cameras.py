@@ -44,7 +44,7 @@ class ArrivedBurst:
     `name` is what the camera calls it; `continues` that the rule cut a burst which went on; `time_source` where the
     frames' times come from; `owned` that the files are the trap's own, so that nobody else writes into them. `patient`
     says that the camera hands the burst over again where a file of it cannot be read; `event_of` names the burst that
-    it continues where that is not the one before it.
+    it continues where that is not the one before it; `camera` which camera of a hub it is of.
     """
 
     name: str
@@ -55,6 +55,7 @@ class ArrivedBurst:
     owned: bool = False
     patient: bool = False
     event_of: str = ""
+    camera: str = ""
 
 
 class Camera(Protocol):

@@ -78,4 +78,4 @@ def _pi_camera(settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbea
 
 def _watch(settings: TrapSettings, once: bool = False) -> WatchSettings:
     mode = "polling" if once else settings.camera.watch
-    return WatchSettings(mode, settings.camera.settle_s, settings.camera.quiet_s, once)
+    return WatchSettings(mode, settings.camera.settle_s, settings.camera.quiet_s, once, settings.camera.per_folder)

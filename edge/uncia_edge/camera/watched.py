@@ -1,11 +1,9 @@
 """The camera `watched`: a folder that another program, or a camera's own card, writes into (DESIGN 6).
 
 Decides which files form which burst, live and after a restart. `folder_watcher` decides when a file is complete,
-`seen_files` knows what was handed over before, `unreadable_files` when a file is tried again that cannot be read. Files
-stay where they lie, and are not changed.
+`seen_files` what was handed over before, `unreadable_files` when one is tried again. Files stay as they are.
 
-A picture is its bytes (`same_picture`), before its burst goes and after. Only a file that has the size of another one
-is read in full for that.
+A picture is its bytes (`same_picture`), before its burst goes and after; a file with another's size is read for that.
 """
 
 import logging
@@ -23,7 +21,7 @@ import msgspec
 from uncia_contract.bursts.frames import Burst, BurstRule, Frame
 from uncia_contract.errors import FrameError, UnreadableError
 from uncia_contract.pictures.jpeg import undecodable
-from uncia_edge.camera.burst_assembler import BurstAssembler
+from uncia_edge.camera.assemblers import Assemblers
 from uncia_edge.camera.cameras import ArrivedBurst, CameraAbsentError, Failure, TimeSource, read_frame
 from uncia_edge.camera.folder_watcher import FolderWatcher, Mode
 from uncia_edge.camera.missing_times import MissingTimes
@@ -44,6 +42,7 @@ class WatchSettings(msgspec.Struct, frozen=True):
     settle_s: float = 2.0
     quiet_s: float | None = None
     once: bool = False
+    per_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class WatchedCamera:
         self._once = watch.once
         self._watcher = FolderWatcher(folder, self._seen, watch.mode, watch.settle_s, clock, heartbeat, watch.once)
         self._news_s = min(0.5, watch.settle_s)  # how long one wait for new files may take
-        self._assembler = BurstAssembler(rule, watch.quiet_s)
+        self._assembler = Assemblers(folder, rule, watch.quiet_s, watch.per_folder)
         self._missing_times = MissingTimes(rule.gap_s)
         self._failures: list[tuple[Failure, Key | None]] = []
         self._keys: dict[Path, list[Key]] = {}  # of the frames in the assembler, and of copies of them
@@ -380,7 +379,8 @@ class WatchedCamera:
         all_keys = [key for key in (*keys, *(key for _, key in failed)) if key is not None]
         failures = tuple(failure for failure, _ in failed)
         patient = not self._unreadable.files or self._unreadable.may_wait([frame.path for frame in frames])
-        burst = ArrivedBurst(name, frames, failures, continues, source, patient=patient)
+        camera = self._assembler.camera_of(frames[0].path) if frames else ""
+        burst = ArrivedBurst(name, frames, failures, continues, source, patient=patient, camera=camera)
         return _PendingBurst(burst, tuple(all_keys))
 
     def _settle_offered(self) -> None:

@@ -15,10 +15,13 @@ _log = logging.getLogger(__name__)
 NAME = "background.npz"
 
 
-def read_background(state: Path) -> Background:
-    """The background that was kept; an empty one where none was, or where the file is damaged."""
+def read_background(state: Path, camera: str = "") -> Background:
+    """The background that was kept; an empty one where none was, or where the file is damaged.
+
+    `camera` is one of a hub's, each of which has a view of its own.
+    """
     try:
-        return background_from_bytes((state / NAME).read_bytes())
+        return background_from_bytes((state / _name(camera)).read_bytes())
     except FileNotFoundError:
         return Background()
     except (OSError, StorageError) as error:
@@ -26,9 +29,13 @@ def read_background(state: Path) -> Background:
         return Background()
 
 
-def write_background(state: Path, background: Background) -> None:
+def write_background(state: Path, background: Background, camera: str = "") -> None:
     """Write the background; a card that refuses costs only the background."""
     try:
-        write_durable(state / NAME, background_to_bytes(background))
+        write_durable(state / _name(camera), background_to_bytes(background))
     except OSError as error:
         _log.warning("%s cannot be kept: %s", NAME, error)
+
+
+def _name(camera: str) -> str:
+    return f"background-{camera}.npz" if camera else NAME

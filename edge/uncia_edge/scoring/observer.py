@@ -91,12 +91,13 @@ class Observer:
         single_thread_classifier: FrameScorer | None = None,
         earlier: Sequence[EarlierSequence] = (),
         veto: Veto | None = None,
+        background_of: Callable[[str], Background] = lambda camera: Background(),
     ) -> None:
         """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
 
         `background` is the trap's own view so far; None where bursts come from many places. `single_thread_classifier`
         scores while other cores decode, where that is not the classifier itself. `earlier` are sequences of before this
-        start. `veto` says whose pictures do not leave the trap.
+        start. `veto` says whose pictures do not leave the trap. `background_of` reads that of a hub's camera.
         """
         self._trap = trap
         self._classifier = HeartbeatClassifier(classifier, heartbeat)
@@ -105,8 +106,10 @@ class Observer:
         self._outbox = outbox
         self._clock = clock
         self._strips = strips
-        self._heartbeat, self._preview_px, self.background = heartbeat, preview_px, background
-        self._events, self._unnumbered, self._veto = Events(earlier), 0, veto or Veto()
+        self._heartbeat, self._preview_px, self._background_of = heartbeat, preview_px, background_of
+        self.backgrounds: dict[str, Background] | None = None if background is None else {"": background}
+        self._earlier, self._events, self._unnumbered = earlier, dict[str, Events](), 0
+        self._veto = veto or Veto()
 
     def observe(self, burst: ArrivedBurst, test: bool = False) -> Observation:
         """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False.
@@ -117,10 +120,8 @@ class Observer:
         unread: dict[int, str] = {}
         readers = [self._reader(index, frame, originals, unread) for index, frame in enumerate(burst.frames)]
         try:
-            single = self._single_thread_classifier
-            verdict = score_burst(
-                readers, self._classifier, self._strips, self.background, single_thread_classifier=single
-            )
+            single, background = self._single_thread_classifier, self._background(burst.camera)
+            verdict = score_burst(readers, self._classifier, self._strips, background, single_thread_classifier=single)
         except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
             again = tuple(burst.frames[index].path for index in unread)
             return Observation(burst, None, burst.frames, burst.failures, str(error), safe=False, unreadable=again)
@@ -145,9 +146,21 @@ class Observer:
                 self._store_withheld(record) if vetoed else self._store(record, frames, burst.owned, signs)
             )
         safe = not (sent and problem)
-        if safe:  # a burst that comes again must not meet itself
-            self.background = verdict.background
+        if safe and self.backgrounds is not None and verdict.background is not None:
+            self.backgrounds[burst.camera] = verdict.background  # a burst that comes again must not meet itself
         return Observation(burst, record, frames, failures, problem, safe, again, vetoed)
+
+    def _background(self, camera: str) -> Background | None:
+        if self.backgrounds is None:
+            return None
+        if camera not in self.backgrounds:
+            self.backgrounds[camera] = self._background_of(camera)
+        return self.backgrounds[camera]
+
+    def _events_of(self, camera: str) -> Events:
+        if camera not in self._events:
+            self._events[camera] = Events([one for one in self._earlier if one.camera == camera])
+        return self._events[camera]
 
     def _reader(
         self, index: int, frame: Frame, originals: dict[int, Original], unread: dict[int, str]
@@ -188,4 +201,4 @@ class Observer:
             self._unnumbered += 1
             sequence, problem = f"{self._trap}-unstored-{self._unnumbered:06d}", str(error)
         gap_s = self._classifier.manifest.burst_rule.gap_s
-        return SequenceIds(sequence, self._events.event_of(burst, sequence, gap_s)), problem
+        return SequenceIds(sequence, self._events_of(burst.camera).event_of(burst, sequence, gap_s)), problem

@@ -39,6 +39,7 @@ class EarlierSequence:
     event: str
     began_at: datetime
     ended_at: datetime
+    camera: str = ""
 
 
 class Events:
@@ -108,6 +109,7 @@ def make_record(
         bundle=bundle,
         failures=shortened(failed),
         probabilities=verdict.probabilities or UNSET,
+        camera=burst.camera,
     )
 
 

@@ -75,7 +75,7 @@ class DecisionLog:
 
 def _sequence(entry: dict[str, Any]) -> EarlierSequence:
     began_at, ended_at = (datetime.fromisoformat(entry[name]).astimezone(UTC) for name in ("at", "until"))
-    return EarlierSequence(str(entry["event"]), began_at, ended_at)
+    return EarlierSequence(str(entry["event"]), began_at, ended_at, str(entry.get("camera", "")))
 
 
 def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> dict[str, Any]:
@@ -103,5 +103,6 @@ def _explanation(burst: str, record: SequenceRecord | None, failures: Sequence[s
             "failures": list(failures),
         }
         | ({"test": True} if record.test else {})
+        | ({"camera": record.camera} if record.camera else {})
         | ({"label": record.label, "probabilities": {k: round(v, 4) for k, v in of_each.items()}} if of_each else {})
     )

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from uncia_contract.errors import StorageError
-from uncia_contract.messages.records import BundleIdentity, TrapState
+from uncia_contract.messages.records import BundleIdentity, CameraSign, TrapState
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.records import message_text
@@ -27,11 +27,12 @@ def trap_state(
     revision: int = 0,
     degraded: tuple[str, ...] = (),
     next_pass_s: float | None = None,
+    cameras: tuple[CameraSign, ...] = (),
 ) -> TrapState:
     """Birth certificate and health of a trap, now.
 
     `degraded` names what does not work as it should, `next_pass_s` how long after this pass the next one begins (0
-    where nobody knows). Where the trap stands no message says.
+    where nobody knows), `cameras` those of a hub. Where the trap stands no message says.
     """
     depth = outbox.depth()
     if outbox.set_aside is not None:
@@ -56,6 +57,7 @@ def trap_state(
         configuration_revision=revision,
         temperature_c=_temperature_c(),
         battery_v=_battery_v(),
+        cameras=cameras,
         next_pass_at=clock.now.astimezone(UTC) + timedelta(seconds=next_pass_s) if next_pass_s else None,
         degraded=tuple(message_text(reason[:255]) for reason in degraded),
     )

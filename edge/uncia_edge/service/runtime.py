@@ -42,6 +42,7 @@ from uncia_edge.scoring.memory import return_large_blocks
 from uncia_edge.scoring.observer import Observation, Observer
 from uncia_edge.scoring.records import shortened
 from uncia_edge.scoring.veto import Veto
+from uncia_edge.service.camera_signs import CameraSigns
 from uncia_edge.service.commands import Commands
 from uncia_edge.service.decision_log import DecisionLog
 from uncia_edge.service.health import trap_state
@@ -112,7 +113,7 @@ class Runtime:
         self._pressure = Pressure(self.outbox, self._bounds())
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
-        self._trial = Trial(Path(settings.state))
+        self._trial, self._signs = Trial(Path(settings.state)), CameraSigns(Path(settings.state))
         self._renewal = Renewal(Path(settings.state) / "identity", settings.trap, settings.broker)
         self._commands = Commands(
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
@@ -140,6 +141,7 @@ class Runtime:
             preview_px=settings.outbox.preview_px,
             background=None if plays else read_background(Path(settings.state)),
             earlier=() if plays else self.log.latest_sequences(),
+            background_of=partial(read_background, Path(settings.state)),
             single_thread_classifier=in_use.chosen.single_thread_classifier,
             veto=self._veto,
         )
@@ -204,8 +206,9 @@ class Runtime:
             notify("STOPPING=1")
         for thread in self._threads:
             thread.stop()
-        if self._observer.background is not None:
-            write_background(Path(self.settings.state), self._observer.background)
+        for camera, background in (self._observer.backgrounds or {}).items():
+            write_background(Path(self.settings.state), background, camera)
+        self._signs.save()
         rests = self.asleep_until is not None or self._passes_every_s is not None
         self.delivery.stop("sleeping" if rests else "offline")
         self.outbox.close()
@@ -248,6 +251,7 @@ class Runtime:
         if isinstance(self.camera, LiveCamera):
             self.camera.decided(observation.contents, observation.unreadable)
         self._count(observation)
+        self._signs.note(burst.camera)
         failures = shortened([f"{failure.file.name}: {failure.reason}" for failure in observation.failures])
         record = observation.record
         self.log.write(burst.name, record, failures)
@@ -324,6 +328,7 @@ class Runtime:
             self._overrides.current.revision,
             tuple(self._problems()),
             self._passes_every_s,
+            self._signs.told,
         )
         return MqttMessage(self._topics.state, encode(state), retain=True)
 
@@ -346,6 +351,7 @@ class Runtime:
             Chore("state", self.settings.health_s, lambda: self.delivery.publish(self._state())),
             Chore("room on the card", 60.0, self._pressure.relieve),
             Chore("audits", 60.0, self._audits.end_day_if_over),
+            Chore("cameras", 300.0, self._signs.save),
             Chore("clock", 60.0, self._clock.remember),
             Chore("planned sleep", SLEEP_LOOK_S, self._sleep_if_due),
             Chore("the card", CARD_LOOK_S, self._look_at_card),

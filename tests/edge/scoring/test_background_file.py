@@ -103,8 +103,8 @@ def test_a_camera_that_was_moved_begins_anew(watch: Watch) -> None:
 
 def test_the_background_survives_a_restart(watch: Watch, tmp_path: Path) -> None:
     """A planned sleep, or systemd's."""
-    assert watch.trap.background is not None
-    write_background(tmp_path, watch.trap.background)
+    assert watch.trap.backgrounds is not None
+    write_background(tmp_path, watch.trap.backgrounds[""])
     again = Watch(tmp_path / "again", read_background(tmp_path))
     assert holds(again.sees(noisy(with_animal(SCENE, 0.6), 9))[0], 0.6)
 
@@ -118,8 +118,8 @@ def test_a_damaged_background_is_made_anew(tmp_path: Path, damage: bytes) -> Non
 
 def test_a_background_that_rots_on_the_card_does_not_stop_the_trap(watch: Watch, tmp_path: Path) -> None:
     """Eight bytes that went bad, wherever they lie: it is read or made anew, and no error comes out."""
-    assert watch.trap.background is not None
-    write_background(tmp_path, watch.trap.background)
+    assert watch.trap.backgrounds is not None
+    write_background(tmp_path, watch.trap.backgrounds[""])
     whole = (tmp_path / NAME).read_bytes()
     for place in range(0, len(whole), len(whole) // 200):
         (tmp_path / NAME).write_bytes(whole[:place] + b"\xff" * 8 + whole[place + 8 :])
@@ -139,6 +139,6 @@ def test_a_burst_that_comes_again_does_not_meet_itself(watch: Watch, monkeypatch
 def test_bursts_of_many_places_have_no_background(tmp_path: Path) -> None:
     """A recording: each burst is judged by itself, as an archive is."""
     watch = Watch(tmp_path)
-    watch.trap.background = None
+    watch.trap.backgrounds = None
     assert {watch.sees(noisy(with_animal(SCENE, 0.1 * n), n))[0].why for n in range(6)} == {"single-frame"}
-    assert watch.trap.background is None
+    assert watch.trap.backgrounds is None

@@ -1,0 +1,66 @@
+"""The open bursts of a watched folder: of all of it, or of each first-level folder by itself (`[camera] per_folder`).
+
+Decides which camera a file belongs to: the first folder below the watched one, its name as a message can carry it. What
+lies in the watched folder itself belongs to the trap, as everything does without `per_folder`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from uncia_contract.bursts.frames import Burst, BurstRule, Frame
+from uncia_edge.camera.burst_assembler import BurstAssembler, Waits, never
+
+_STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Assemblers:
+    """A `BurstAssembler` for each camera, asked as one.
+
+    Args:
+        folder: the watched one.
+        rule: the bundle's.
+        quiet_s: see `BurstAssembler`.
+        per_folder: whether each first-level folder is a camera.
+    """
+
+    def __init__(self, folder: Path, rule: BurstRule, quiet_s: float | None, per_folder: bool) -> None:
+        self._folder, self._rule, self._quiet_s, self._per_folder = folder, rule, quiet_s, per_folder
+        self._of_each: dict[str, BurstAssembler] = {}
+
+    def camera_of(self, path: Path) -> str:
+        """The camera that a file is of; empty for the trap itself."""
+        parts = path.relative_to(self._folder).parts
+        return _STRANGE.sub("_", parts[0])[:64] if self._per_folder and len(parts) > 1 else ""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._of_each.values()))
+
+    def add(self, frames: Iterable[Frame], now_s: float) -> None:
+        """See `BurstAssembler`, as all that follows."""
+        for frame in frames:
+            self._of(frame.path).add([frame], now_s)
+
+    def drop(self, path: Path) -> None:
+        """Forget an open frame."""
+        self._of(path).drop(path)
+
+    def take_back(self, piece: Sequence[Frame], frames: Iterable[Frame], now_s: float) -> None:
+        """Open a piece again."""
+        self._of(piece[0].path).take_back(piece, frames, now_s)
+
+    def due(self, now_s: float, waits: Waits = never) -> Iterator[Burst]:
+        """The bursts that have ended by now, camera by camera."""
+        for one in list(self._of_each.values()):
+            yield from one.due(now_s, waits)
+
+    def surplus(self, waits: Waits = never) -> Burst | None:
+        """The oldest burst of a camera with too many open frames."""
+        return next((burst for one in self._of_each.values() if (burst := one.surplus(waits)) is not None), None)
+
+    def earlier(self, late: Burst) -> Burst | None:
+        """The piece handed over before to whose visit this belongs."""
+        return self._of(late.frames[0].path).earlier(late)
+
+    def _of(self, path: Path) -> BurstAssembler:
+        return self._of_each.setdefault(self.camera_of(path), BurstAssembler(self._rule, self._quiet_s))
