@@ -78,14 +78,13 @@ def waiting(connection: Connection) -> int:
 
 
 def names(connection: Connection, column: str) -> list[str]:
-    """The values of an indexed column of names, at most `MOST_NAMES`: found one by one, each by a look at the index."""
-    values, found = sequences.c[column], [""]
-    while len(found) <= MOST_NAMES:
-        following = connection.execute(select(func.min(values)).where(values > found[-1])).scalar_one_or_none()
-        if following is None:
-            break
-        found.append(str(following))
-    return found[1:]
+    """The values of an indexed column of names, at most `MOST_NAMES`: each found by one look at the index."""
+    values = sequences.c[column]
+    found = select(func.min(values).label("name")).cte("found", recursive=True)
+    following = select(func.min(values)).where(values > found.c.name).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.name.is_not(None)))
+    query = select(found.c.name).where(found.c.name.is_not(None)).limit(MOST_NAMES)
+    return [str(name) for name in connection.execute(query).scalars()]
 
 
 def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:

@@ -37,6 +37,7 @@ class Person:
     name: str
     role: str
     csrf: str
+    language: str = ""  # empty: what the browser asks for
 
     @property
     def may_review(self) -> bool:
@@ -135,13 +136,18 @@ class People:
     def person_of_token(self, token: str, now: datetime) -> Person | None:
         """The person whose login has this token; None where there is none, or it has expired."""
         query = (
-            select(users.c.name, users.c.role, logins.c.csrf)
+            select(users.c.name, users.c.role, logins.c.csrf, users.c.language)
             .join(logins, logins.c.name == users.c.name)
             .where(logins.c.token_sha256 == _sha256(token), logins.c.expires_at > now)
         )
         with self.database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else Person(row.name, row.role, row.csrf)
+        return None if row is None else Person(row.name, row.role, row.csrf, row.language)
+
+    def speak(self, name: str, language: str) -> None:
+        """Keep the language that a person chose."""
+        with self.database.writing() as connection:
+            connection.execute(update(users).where(users.c.name == name).values(language=language))
 
     def log_out(self, token: str) -> None:
         """End a login."""

@@ -288,6 +288,7 @@ users = Table(
     Column("password", String(200), nullable=False),  # argon2id
     Column("role", String(16), nullable=False),  # viewer, reviewer, administrator
     Column("created_at", UtcTime, nullable=False),
+    Column("language", String(12), nullable=False, default="", server_default=""),
 )
 
 logins = Table(

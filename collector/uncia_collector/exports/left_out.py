@@ -5,6 +5,7 @@ neither a picture is here nor anybody's word; #3 pictures that are not here, or 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ NOT_HERE = "pictures that have not arrived, or are no JPEG"
 PEOPLE = "pictures that show people, unless they are asked for"
 MISSING = "pictures whose file is missing on the disk"
 UNREADABLE = "pictures that cannot be read"
+REASONS = (OUTSIDE, SILENT, NOT_HERE, MISSING, UNREADABLE)
 _MOST_TRAPS = 12  # named in one line
 
 
@@ -38,9 +40,12 @@ class LeftOut:
         if count:
             self.counts.setdefault(reason, Counter())[trap] += count
 
-    def lines(self) -> list[str]:
+    def lines(self, translate: Callable[[str], str] = str) -> list[str]:
         """One for each reason, such as `pictures whose file is missing on the disk: 12 (ridge-01 10, ridge-02 2)`."""
-        return [f"{reason}: {by_trap.total()} ({_by_trap(by_trap)})" for reason, by_trap in sorted(self.counts.items())]
+        return [
+            f"{translate(reason)}: {by_trap.total()} ({_by_trap(by_trap)})"
+            for reason, by_trap in sorted(self.counts.items())
+        ]
 
     @property
     def summary(self) -> str:

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import People, Person
+from uncia_collector.languages.catalogues import N_
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web import export_pages, login, pages, pictures, station_pages
 from uncia_collector.web.activations import Activations
@@ -102,6 +103,7 @@ def _station_routes() -> list[Route]:
         Route("/accesses", page_view(login.show_accesses, _administers)),
         Route("/users", page_view(login.show_users, _administers)),
         Route("/users", form_view(login.send_user, _administers), methods=["POST"]),
+        Route("/language", form_view(login.send_language), methods=["POST"]),
         Route("/logout", form_view(login.send_logout), methods=["POST"]),
     ]
 
@@ -151,8 +153,8 @@ def _way_back(request: Request, code: int) -> tuple[str, str]:
     here = request.method == "POST" and came_from.netloc == request.headers.get("host")
     page = f"/{came_from.path.lstrip('/')}?{came_from.query}".rstrip("?") if here else "/"
     if code == 401:
-        return f"/login?next={quote(page, safe='')}", "Log in"
-    return page, "Back to the nights" if page == "/" else "Back to the page"
+        return f"/login?next={quote(page, safe='')}", N_("Log in")
+    return page, N_("Back to the nights") if page == "/" else N_("Back to the page")
 
 
 def _too_many_requests(request: Request) -> Response:
@@ -162,13 +164,15 @@ def _too_many_requests(request: Request) -> Response:
 
 def _internal_error(request: Request, _error: Exception) -> Response:
     """A page for an internal error, made without the database (it may be what failed); the log has the rest."""
-    message = "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
+    message = N_(
+        "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
+    )
     return _plain_error_page(request, 500, message, HEADERS)  # this answer does not pass `Guard`
 
 
 def _plain_error_page(request: Request, code: int, message: str, headers: Mapping[str, str]) -> Response:
     context: PageContext = request.app.state.context
-    back = ("/", "Back to the nights")
+    back = ("/", N_("Back to the nights"))
     response = context.render(request, None, "error.html", code, message=message, code=code, back=back)
     response.headers.update(headers)
     return response

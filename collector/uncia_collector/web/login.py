@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import MAX_PASSWORD, ROLES, People, Person
+from uncia_collector.languages.catalogues import languages
 from uncia_collector.web.limits.rate_limit import RateLimit
 from uncia_collector.web.rendering import PageContext
 from uncia_collector.web.security import COOKIE, log_access, set_cookie, small_form
@@ -56,7 +57,7 @@ async def send_login(request: Request) -> Response:
     await run_in_threadpool(log.record, database, what, name, address, datetime.now(UTC))
     if token is None:
         return _login_page(request, "Name or password is wrong.", 401, target)
-    safe = target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+    safe = target if _is_ours(target) else "/"
     response = RedirectResponse(safe, 303)
     set_cookie(request, response, token)
     return response
@@ -96,6 +97,20 @@ def show_accesses(request: Request, person: Person) -> Response:
     context: PageContext = request.app.state.context
     entries = log.newest(context.database, SHOWN)
     return context.render(request, person, "accesses.html", entries=entries, most=SHOWN)
+
+
+def send_language(request: Request, person: Person, form: Mapping[str, str]) -> Response:
+    """Keep the language that a person chose, and show the page again."""
+    people: People = request.app.state.people
+    language, back = form.get("language", ""), form.get("back", "/")
+    if language not in languages():
+        raise HTTPException(400, "This language is not known here.")
+    people.speak(person.name, language)
+    return RedirectResponse(back if _is_ours(back) else "/", 303)
+
+
+def _is_ours(target: str) -> bool:
+    return target.startswith("/") and not target.startswith(("//", "/\\"))
 
 
 def show_users(request: Request, person: Person) -> Response:

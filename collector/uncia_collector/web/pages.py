@@ -93,9 +93,9 @@ def show_sequence(request: Request, person: Person) -> Response:
 class FrameView:
     """How the page shows one frame: `small` first, `full` once it stands still; `box` as attributes of a rectangle."""
 
+    n: int
     small: str
     full: str
-    alt: str
     width: int
     height: int
     box: tuple[tuple[str, float], ...]
@@ -111,13 +111,11 @@ def _view(row: Any, frame: Any, record: SequenceRecord | None, *, activation: bo
     width, height = (frame.width, frame.height) if stored else (preview and preview.width, preview and preview.height)
     size = (width or 4, height or 3)
     region = region_of(frame.region) or (Region(0.0, 0.0, 1.0, 1.0) if frame.score is not None else None)
-    sides = () if region is None else (region.left, region.top, region.width, region.height)
-    box = zip(("x", "y", "width", "height"), (side * size[k % 2] for k, side in enumerate(sides)), strict=False)
+    fractions = () if region is None else (region.left, region.top, region.width, region.height)
+    box = zip(("x", "y", "width", "height"), (side * size[k % 2] for k, side in enumerate(fractions)), strict=False)
     small = f"{one}.{'activation' if activation and stored and frame.score is not None else 'thumbnail'}.jpg"
-    alt = f"Frame {frame.n + 1} of {row.frames}"
-    return FrameView(
-        small, f"{one}.jpg" if stored else "", alt, *size, tuple((name, round(side, 4)) for name, side in box)
-    )
+    sides = tuple((name, round(side, 4)) for name, side in box)
+    return FrameView(frame.n, small, f"{one}.jpg" if stored else "", *size, sides)
 
 
 def _opened(row: Any, views: list[tuple[Any, FrameView | None]]) -> FrameView | None:

@@ -1,9 +1,12 @@
 """What every page shares: database, templates, the station's name and clock."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from babel.dates import format_date
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -11,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.gallery import waiting
 from uncia_collector.catalogue.people import Person
+from uncia_collector.languages.catalogues import Language, chosen, languages
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web.metrics import IngestHealth
 
@@ -21,19 +25,36 @@ class PageContext:
     def __init__(self, settings: CollectorSettings, database: Database, ingest: IngestHealth | None = None) -> None:
         self.settings, self.database, self.zone, self.root = settings, database, settings.zone, settings.folder
         self.ingest, self.checklist = ingest, settings.checklist()
-        self._templates = Environment(
-            loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True
-        )
-        self._templates.filters |= {
+        self._templates = {code: self._environment(one) for code, one in languages().items()}
+
+    def _environment(self, language: Language) -> Environment:
+        """The templates in one language."""
+        found = Environment(
+            loader=PackageLoader("uncia_collector.web"), autoescape=select_autoescape(), trim_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )  # fmt: skip
+        found.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
+        _ = language.texts.gettext
+        sizes, spans = (_("B"), _("kB"), _("MB"), _("GB"), _("TB")), (_("d"), _("h"), _("min"))
+        found.globals |= {"language": language, "languages": languages()}
+        found.filters |= {
             "clock": self.clock,
             "day": self.day,
             "minute": self.minute,
-            "observed": observed,
-            "bytes": human_bytes,
-            "span": human_span,
+            "translated": lambda text: _(text) if text else "",
+            "observed": partial(observed, translate=_),
+            "bytes": partial(human_bytes, units=sizes),
+            "span": partial(human_span, units=spans),
             "hundred": hundred,
-            "spoken": spoken,
+            "spoken": lambda label: spoken(self._name(label, language)),
+            "date": lambda day, form: format_date(day, form, language.code),
         }
+        return found
+
+    def _name(self, label: str, language: Language) -> str:
+        """What the checklist calls a label in a language; the label where it knows none."""
+        taxon = self.checklist.find(label)
+        return label if taxon is None else taxon.name(language.code)
 
     def render(
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
@@ -45,7 +66,10 @@ class PageContext:
         if person is not None and person.may_review:
             with self.database.reading() as connection:
                 values["waiting"] = waiting(connection)
-        return HTMLResponse(self._templates.get_template(template).render(values), status)
+        language = chosen("" if person is None else person.language, request.headers.get("accept-language", ""))
+        headers = {"content-language": language.code}
+        page = self._templates[language.code].get_template(template).render(values)
+        return HTMLResponse(page, status, headers)
 
     def clock(self, moment: datetime | None) -> str:
         """Date and time at the station."""
@@ -77,26 +101,28 @@ def spoken(label: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def observed(row: Any) -> str:
+def observed(row: Any, translate: Callable[[str], str] = str) -> str:
     """What an observation says, such as `fox (2, juvenile, probable): by the spring`; of a row or of an answer."""
-    name = str(getattr(row, "said", None) or getattr(row, "name", None) or getattr(row, "verdict", ""))
-    told = [str(value) for value in (row.count, row.sex, row.life_stage, row.certainty) if value]
+    said, verdict = getattr(row, "said", None) or getattr(row, "name", None), getattr(row, "verdict", "")
+    name = str(said) if said else translate(verdict) if verdict else ""
+    words = [translate(word) for word in (row.sex, row.life_stage, row.certainty) if word]
+    told = [str(row.count)] * bool(row.count) + words
     return name + (f" ({', '.join(told)})" if told else "") + (f": {row.note}" if row.note else "")
 
 
-def human_bytes(count: float) -> str:
+def human_bytes(count: float, units: Sequence[str] = ("B", "kB", "MB", "GB", "TB")) -> str:
     """Such as `3.4 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
+    for unit in units[:-1]:
         if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+            return f"{count:.0f} {unit}" if unit == units[0] else f"{count:.1f} {unit}"
         count /= 1000
-    return f"{count:.1f} TB"
+    return f"{count:.1f} {units[-1]}"
 
 
-def human_span(seconds: float) -> str:
+def human_span(seconds: float, units: Sequence[str] = ("d", "h", "min")) -> str:
     """Such as `3 h 20 min`."""
-    minutes = int(seconds // 60)
+    minutes, (d, h, m) = int(seconds // 60), units
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    return " ".join([f"{hours} h"] * bool(hours) + [f"{minutes % 60} min"] * bool(minutes % 60 or not hours))
+        return f"{days} {d} {hours} {h}" if hours else f"{days} {d}"
+    return " ".join([f"{hours} {h}"] * bool(hours) + [f"{minutes % 60} {m}"] * bool(minutes % 60 or not hours))

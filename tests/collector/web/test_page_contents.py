@@ -43,7 +43,7 @@ def test_sequence_page_tells_how_it_was_decided(as_role):
     assert text.count('<a class="frame"') == text.count("<circle") == 2 and text.count("<rect") == 1
     assert '<b class="asked">Snow leopard?</b> Sure: <span class="score over">90</span> of 100' in text
     assert 'line class="threshold"' in text and "at threshold 0.50" in text
-    assert "<dd>synchronised; times from the trap&#39;s clock</dd>" in text
+    assert "<dd>synchronised; times from the trap's clock</dd>" in text
     assert "<dd>starter version 1 " in text and "Times are those of UTC." in text
 
 
@@ -77,7 +77,9 @@ def test_map_has_graticule_scale_and_the_trap_without_tiles(as_role):
     text = as_role("reviewer").get("/map?days=3650").text
 
     assert text.count('class="graticule"') >= 2 and "° N" in text and "° E" in text and " km</text>" in text
-    assert '<a href="/?trap=ridge"><circle' in text and "<image" not in text and "http" not in text
+    assert (
+        '<a href="/?trap=ridge" aria-label="ridge: 1"><circle' in text and "<image" not in text and "http" not in text
+    )
 
 
 def test_activity_counts_by_hour_and_by_trap_and_week(as_role):

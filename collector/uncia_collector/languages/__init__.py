@@ -1,0 +1,1 @@
+"""The languages of the page: one gettext catalogue each, `xx.po`."""

@@ -1,0 +1,65 @@
+"""Languages by their codes: their texts are read from the .po files beside this module at start.
+
+Decides: #1 the page's own English is the text that is looked up; a text that a catalogue lacks stays English; #2 a
+person's choice comes first, then what the browser asks for, then English; #3 a catalogue says at its top, in
+`X-Read-By-Native-Speaker`, who has read it; while that is `no`, the page says so.
+"""
+
+import gettext
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from babel import Locale
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+SOURCE = "en"
+READ_BY = re.compile(r"^# X-Read-By-Native-Speaker: (?!no\b)\S", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Language:
+    """`name` is its own word for itself; `unread` whether no native speaker has read it yet (#3)."""
+
+    code: str
+    name: str
+    texts: gettext.NullTranslations
+    unread: bool = False
+
+
+@cache
+def languages() -> Mapping[str, Language]:
+    """All that the page speaks, English first."""
+    found = {SOURCE: Language(SOURCE, "English", gettext.NullTranslations())}
+    catalogues = (file for file in files("uncia_collector.languages").iterdir() if file.name.endswith(".po"))
+    for file in sorted(catalogues, key=lambda file: file.name):
+        code = file.name.removesuffix(".po")
+        catalogue = read_po(io.BytesIO(file.read_bytes()), locale=code)
+        compiled = io.BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        name = str(Locale.parse(code).get_display_name(code)).capitalize()
+        unread = READ_BY.search(catalogue.header_comment) is None
+        found[code] = Language(code, name, gettext.GNUTranslations(compiled), unread)
+    return found
+
+
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
+    """The text itself: marks for Babel what is looked up later."""
+    return text
+
+
+def chosen(own: str, accepted: str) -> Language:
+    """The language of a page (#2).
+
+    Args:
+        own: the person's choice, empty without one.
+        accepted: the browser's `Accept-Language`.
+    """
+    known = languages()
+    asked = [own] + [part.split(";")[0].strip().split("-")[0].lower() for part in accepted[:200].split(",")]
+    return next((known[code] for code in asked if code in known), known[SOURCE])

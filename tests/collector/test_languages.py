@@ -1,0 +1,82 @@
+"""The languages of the page: none of their texts is missing, none stands in a template outside the catalogue."""
+
+import re
+from importlib.resources import files
+
+import pytest
+from babel.messages.pofile import read_po
+from tests.collector.texts import TEMPLATES, plurals, texts
+
+from uncia_collector.languages.catalogues import SOURCE, chosen, languages
+
+OTHERS = sorted(set(languages()) - {SOURCE})
+JINJA = re.compile(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
+SHOWN_ATTRIBUTES = re.compile(r'(?:aria-label|alt|placeholder|title)="([^"]*)"')
+TAGS = re.compile(r"<(code|kbd)>.*?</\1>|<[^>]*>", re.DOTALL)
+NAMES = {"uncia", "looking"}  # of the program; of a kind of page, for the style sheet
+
+
+def catalogue(code: str):
+    """The .po file, read."""
+    with (files("uncia_collector.languages") / f"{code}.po").open("rb") as file:
+        return read_po(file, locale=code)
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_text_is_missing(code):
+    """Each text of the page has its translation, and the catalogue holds no other."""
+    known = {message.id if isinstance(message.id, str) else message.id[0]: message for message in catalogue(code)}
+    empty = [text for text, message in known.items() if text and not all(_strings(message))]
+    assert (sorted(texts() - set(known)), sorted(set(known) - texts() - {""}), empty) == ([], [], [])
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_what_is_put_in_is_the_same(code):
+    """A translation names the same values as its text, and keeps its tags."""
+    parts = re.compile(r"%\(\w+\)s|%%|</?\w+>")
+    wrong = [
+        (message.id, one)
+        for message in catalogue(code)
+        for one in _strings(message)
+        if message.id and sorted(parts.findall(_ids(message)[-1])) != sorted(parts.findall(one))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_plurals_are_told_as_the_language_has_them(code):
+    """A text with a plural has one in the catalogue, too, with all forms."""
+    found = catalogue(code)
+    assert [one for one in plurals() if len(_strings(found.get(one))) != found.num_plurals] == []
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_no_text_stands_outside_the_catalogue(path):
+    """Between the tags and in shown attributes of a template: nothing but what is looked up."""
+    bare = JINJA.sub("", path.read_text())
+    shown = " ".join([TAGS.sub(" ", bare), *SHOWN_ATTRIBUTES.findall(bare)])
+    assert set(re.findall(r"[A-Za-z]{2,}", shown)) <= NAMES
+
+
+@pytest.mark.parametrize(
+    ("own", "accepted", "code"),
+    [("", "", "en"), ("ru", "en-GB,en;q=0.9", "ru"), ("", "ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("", "xx,ru", "ru"),
+     ("xx", "", "en"), ("en", "ru", "en")],
+    ids=["nothing asked", "own choice", "the browser's", "the first that is known", "unknown choice", "English chosen"],
+)  # fmt: skip
+def test_own_choice_comes_before_the_browsers(own, accepted, code):
+    """Then what the browser asks for, then English."""
+    assert chosen(own, accepted).code == code
+
+
+def test_russian_is_marked_as_not_read_by_a_native_speaker():
+    """Until somebody has, and says so in the catalogue's header."""
+    assert languages()["ru"].unread and languages()["ru"].name == "Русский" and not languages()["en"].unread
+
+
+def _ids(message) -> tuple[str, ...]:
+    return (message.id,) if isinstance(message.id, str) else tuple(message.id)
+
+
+def _strings(message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string)

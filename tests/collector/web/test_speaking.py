@@ -1,0 +1,53 @@
+"""The page in each of its languages in a real Chromium: a person's own choice, and layouts that hold at 390 pixels."""
+
+import pytest
+from tests.collector.browser import browser, empty_station, station
+from tests.collector.web.test_accessibility import ONE, PAGES
+
+from uncia_collector.languages.catalogues import languages
+
+pytestmark = pytest.mark.heavy
+
+__all__ = ["browser", "empty_station", "station"]
+# What runs out of its box or of the screen; tables scroll in boxes of their own.
+TOO_WIDE = """return [...document.querySelectorAll('button, .button, summary, h1, h2, nav a, .mark, legend, .saved')]
+  .filter(one => one.offsetHeight && !one.closest('.scroll, .strip'))
+  .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.scrollWidth > one.clientWidth + 2)
+  .map(one => one.outerHTML.slice(0, 90))"""
+
+
+def test_language_is_a_persons_own_choice(browser, station):
+    """Chosen at the foot of any page; it stays after a log-out, and is nobody else's."""
+    browser.open(f"{station.address}traps")
+    browser.click(".language [value=ru]")
+    assert browser.driver.current_url.endswith("/traps") and browser.one("h1").text == "Ловушки"
+    assert browser.one("html").get_attribute("lang") == "ru" and "Носитель языка" in browser.one("footer").text
+    browser.log_in(station.address, "bek")
+    assert browser.one("h1").text == "Nights"
+    browser.log_in(station.address, "anara")
+    assert browser.one("h1").text == "Ночи"
+
+
+def test_sequence_is_asked_about_in_ones_own_language(browser, station):
+    """The species by its name in the checklist, the answers, and what was saved."""
+    station.people.speak("anara", "ru")
+    browser.open(f"{station.address}sequences/ridge/2")
+    assert browser.one(".asked").text == "Снежный барс?" and browser.one(".yes").text.startswith("Да")
+    browser.press("n")
+    assert browser.one(".saved span").text.startswith("Сохранено: Нет, ridge")
+
+
+@pytest.mark.parametrize("code", sorted(languages()))
+def test_no_layout_breaks_at_390_pixels(browser, station, code):
+    """Each page in each language: nothing scrolls sideways, no button's text runs out of it, one header row."""
+    station.people.speak("anara", code)
+    browser.resize(390, 844)
+    wrong = {}
+    for page in [*PAGES, f"{ONE}?activation=1", "effort", "deployments"]:
+        browser.open(station.address + page)
+        found = browser.run(TOO_WIDE)
+        found += ["sideways"] * (browser.run("return document.documentElement.scrollWidth") > 390)
+        found += ["two header rows"] * (browser.run("return document.querySelector('header').offsetHeight") > 62)
+        if found:
+            wrong[page] = found
+    assert wrong == {}
