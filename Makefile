@@ -72,8 +72,9 @@ test-first-success: $(VENV)/.dev ## the guide's few commands, typed on bare Debi
 	$(BIN)/python scripts/wheelhouse.py $(DEBIANS)/wheelhouse --machine x86_64
 	UNCIA_DEBIAN=$(DEBIANS) $(BIN)/python -m pytest -q --forbid-skips tests/systemd/test_first_success.py
 
-test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in an emulated arm64 userland (root, under 14 minutes)
-	scripts/test-arm64.sh
+test-arm64: $(VENV)/.dev ## the contract's and the trap's tests in emulated arm64 userlands of Debian 12 and 13 (root, under 14 minutes each)
+	RELEASE=bookworm scripts/test-arm64.sh
+	RELEASE=trixie scripts/test-arm64.sh
 
 check: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -2,14 +2,14 @@
 # What scripts/test-arm64.sh runs in the emulated userland: the starter's probes, then the tests of the named folders and
 # files, every other file in a process of its own: emulation takes a core for each.
 set -e
-python3.11 scripts/check_probes.py models/snow-leopard-starter-2.uncia
+python3 scripts/check_probes.py models/snow-leopard-starter-2.uncia
 running="" failed=0
 for half in 1 2; do
     log=/tmp/half-$half.log
     files=$(find "$@" -name 'test_*.py' | sort | sed -n "$half~2p")
     [ -n "$files" ] || continue
     # shellcheck disable=SC2086
-    python3.11 -m pytest -q -p no:cacheprovider -m "not slow and not faults and not hardware" --durations=5 \
+    python3 -m pytest -q -p no:cacheprovider -m "not slow and not faults and not hardware" --durations=5 \
         --deselect tests/contract/archive/test_result_writers.py::test_megadetector_utils_accepts_the_file $files \
         > "$log" 2>&1 &
     running="$running $!:$log"

@@ -2,12 +2,14 @@
 # Runs the contract's and the trap's tests, and the starter bundle's probes, in an emulated arm64 userland.
 # Needs root, Debian's debootstrap, qemu-user-static and binfmt-support, and the package index: under 14 minutes.
 # Fails rather than skips: a test that is skipped there counts as failed (tests/conftest.py). The userland is unpacked,
-# not configured: its maintainer scripts would take longer than the tests. WORK names where it is kept (default:
-# ./runs/arm64, made again only when it is incomplete or another one is asked for), MIRROR which mirror of Debian is asked.
+# not configured: its maintainer scripts would take longer than the tests. RELEASE is the Debian below Raspberry Pi OS:
+# bookworm (Python 3.11, the default) or trixie (3.13). WORK names where it is kept (default: ./runs/arm64-RELEASE, made
+# again only when it is incomplete or another one is asked for), MIRROR which mirror of Debian is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 started=$SECONDS
-WORK=${WORK:-$PWD/runs/arm64}
+RELEASE=${RELEASE:-bookworm}
+WORK=${WORK:-$PWD/runs/arm64-$RELEASE}
 ROOT=$WORK/root
 PIP=${PIP:-.venv/bin/python -m pip}
 SYSTEM=python3,mosquitto,openssl,tcc,libc6-dev
@@ -20,6 +22,11 @@ TESTS=${TESTS:-tests/contract tests/edge}
 fail() { echo "test-arm64: $*" >&2; exit 1; }
 say() { echo "test-arm64: $* ($((SECONDS - started)) s)"; }
 
+case $RELEASE in
+    bookworm) PYTHON=3.11 GLIBC="34 28 27 17" ;;
+    trixie) PYTHON=3.13 GLIBC="41 39 38 34 28 27 17" ;;
+    *) fail "no release $RELEASE; expected bookworm or trixie" ;;
+esac
 [ "$(id -u)" = 0 ] || fail "needs root (debootstrap, mounts, chroot); run it as root"
 for tool in debootstrap dpkg-deb unshare chroot qemu-aarch64-static; do
     command -v "$tool" > /dev/null || fail "$tool is missing; apt-get install debootstrap qemu-user-static binfmt-support"
@@ -30,22 +37,20 @@ BINFMT=/proc/sys/fs/binfmt_misc
     || fail "update-binfmts is missing, and qemu-aarch64 is not registered; apt-get install binfmt-support"
 [ -e $BINFMT/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64 || fail "qemu-aarch64 is not registered with binfmt"
 
-wanted="$SYSTEM $PACKAGES $(sha256sum constraints.txt)"
+wanted="$RELEASE $SYSTEM $PACKAGES $(sha256sum constraints.txt)"
 if [ "$(cat "$WORK/complete" 2> /dev/null)" != "$wanted" ]; then
     rm -rf "$WORK"
     mkdir -p "$WORK"
-    say "fetching Debian 12 for arm64"
-    debootstrap --arch=arm64 --variant=minbase --foreign --include=$SYSTEM bookworm "$ROOT" ${MIRROR:+"$MIRROR"} \
+    say "fetching Debian's $RELEASE for arm64"
+    debootstrap --arch=arm64 --variant=minbase --foreign --include=$SYSTEM "$RELEASE" "$ROOT" ${MIRROR:+"$MIRROR"} \
         > "$WORK/debootstrap.log" || fail "debootstrap failed; see $WORK/debootstrap.log"
     for package in "$ROOT"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$ROOT"; done
     say "fetching aarch64 wheels"
-    platforms=()
-    for tag in manylinux_2_34 manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014; do
-        platforms+=(--platform "${tag}_aarch64")
-    done
+    platforms=(--platform manylinux2014_aarch64)
+    for minor in $GLIBC; do platforms+=(--platform "manylinux_2_${minor}_aarch64"); done
     # shellcheck disable=SC2086
     $PIP install --quiet --disable-pip-version-check -c constraints.txt --target "$ROOT/opt/uncia" \
-        --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+        --only-binary=:all: --python-version "$PYTHON" --implementation cp --abi "cp${PYTHON/./}" --abi abi3 --abi none \
         "${platforms[@]}" $PACKAGES || fail "an aarch64 wheel is missing"
     ln -sf tcc "$ROOT/usr/bin/cc"
     echo "$wanted" > "$WORK/complete"
@@ -57,7 +62,7 @@ for core in 0 1 2 3; do
     printf 'CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0xd08\nCPU revision\t: 3\n\n'
 done > "$WORK/cpuinfo"
 
-say "running the tests in it"
+say "running the tests in it (Python $PYTHON)"
 mkdir -p "$ROOT/work/uncia" "$ROOT/work/shared"
 export WORK ROOT TESTS CPU PWD
 unshare --mount --propagation private bash -euo pipefail -c '
