@@ -3,7 +3,7 @@
 Decides how it joins what is there:
 #1 Each event is one sequence of its camera, with an id made of survey and event: two surveys never meet, and the same
    package again changes nothing. A package that has changed replaces what it said before, never what people here said.
-#2 A deployment that this station knows keeps what the station says of it; one of another camera is refused.
+#2 A deployment that this station knows keeps what the station says of it; one of another camera or place is refused.
 #3 A picture inside the package is stored like a trap's; one elsewhere, or no JPEG, is counted and keeps its address.
 #4 What this very catalogue once exported is known already, and is not taken in twice; what people elsewhere said of it
    since is.
@@ -35,6 +35,7 @@ from uncia_contract.datasets.camtrap_package import Row
 from uncia_contract.errors import DataError
 
 EVENTS_AT_ONCE = 50
+ROUNDED_DEGREES = 0.2  # exports round to 0.1, each of two differently
 
 
 @dataclass
@@ -112,7 +113,7 @@ class SurveyImport:
         """Take it in, some events at a time: an interrupted import is finished by the next.
 
         Raises:
-            DataError: a deployment's id belongs to another camera here.
+            DataError: a deployment's id belongs to another camera or place here.
             StorageError: the data folder cannot be written.
         """
         traps = self._places()
@@ -137,6 +138,7 @@ class SurveyImport:
                         f"there of {row['trap']!r}; rename one of them"
                     )
                 if there is not None and there.origin != self.package.name:
+                    _check_place(there, row, self.package.title)
                     traps[row["id"]] = there.trap
                     continue
                 kept = row | {"trap": traps[row["id"]], "origin": self.package.name}
@@ -229,6 +231,15 @@ class SurveyImport:
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
         take_words(connection, sequence.key, sequence.event, self.checklist)
+
+
+def _check_place(there: Any, row: dict[str, Any], title: str) -> None:
+    """Nothing, where both are one deployment: as near as places that were rounded are."""
+    if max(abs(there.latitude - row["latitude"]), abs(there.longitude - row["longitude"])) > ROUNDED_DEGREES:
+        raise DataError(
+            f"deployment {row['id']!r} of {title!r}: stands more than {ROUNDED_DEGREES} degrees from the one of that "
+            "id here; rename one of them"
+        )
 
 
 def trap_of(camera: str) -> str:

@@ -23,6 +23,7 @@ from uncia_collector.ingest.wire_messages import RawMessage, parse_message
 from uncia_collector.observations.answer import Observation
 from uncia_collector.observations.standing import standing
 from uncia_collector.settings import sqlite_url
+from uncia_contract.errors import DataError
 from uncia_contract.messages.records import encode
 from uncia_contract.messages.topics import Topics
 
@@ -176,6 +177,16 @@ def test_two_stations_that_number_alike_are_merged_without_loss(make_station, ma
     with office.database.reading() as connection:
         assert len(connection.execute(select(surveys.c.name)).all()) == 2
     assert north.take(south.export()).sequences == 5 and len(north.told()) == 10
+
+
+def test_one_id_for_two_places_is_refused(make_station, make_empty):
+    """Sequences would stand where they were not; the same place, rounded, is the same."""
+    north, south = make_station("north"), make_station("south", {"1": None}, 40)
+    (south.root / "places.csv").write_text(PLACES.replace("73.0", "73.3"))
+    read_deployments(south.root / "places.csv", south.database)
+    with pytest.raises(DataError, match=r"deployment 'd1' of 'Base station': stands more than 0\.2 degrees"):
+        north.take(south.export())
+    assert len(north.told()) == 5
 
 
 def test_what_the_office_says_of_ours_comes_home(make_station, make_empty):
