@@ -36,7 +36,7 @@ class PageContext:
         found.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
         _ = language.texts.gettext
         sizes, spans = (_("B"), _("kB"), _("MB"), _("GB"), _("TB")), (_("d"), _("h"), _("min"))
-        found.globals |= {"language": language, "languages": languages()}
+        found.globals |= {"language": language, "languages": languages(), "translate": _}
         found.filters |= {
             "clock": self.clock,
             "day": self.day,

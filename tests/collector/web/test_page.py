@@ -133,7 +133,9 @@ def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
     told = second.post(f"{ONE}/review", data=form | {"seen": "0", "csrf": proof})
     assert told.status_code == 409 and "administrator: confirmed" in told.text
     assert "wolf (2): at the &lt;pass&gt;" in told.text
-    kept = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', told.text.split("<main")[1]))
+    kept = dict(
+        re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', told.text.split("<main")[1].split("</main")[0])
+    )
     assert kept | {"note": form["note"]} == form | {"seen": "1", "csrf": proof}
 
     assert second.post(f"{ONE}/review", data=kept).status_code == 303
