@@ -87,6 +87,7 @@ class SentSequence:
     label: str = "snow_leopard"
     probabilities: dict[str, float] | None = None
     test: bool = False
+    camera: str = ""
 
     @property
     def record(self) -> SequenceRecord:
@@ -122,6 +123,7 @@ class SentSequence:
             preview=self.preview,
             probabilities=self.probabilities or UNSET,
             test=self.test,
+            camera=self.camera,
         )
 
     def record_message(self) -> RawMessage:

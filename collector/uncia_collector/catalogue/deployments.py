@@ -15,7 +15,7 @@ from uncia_collector.catalogue.schema import deployments
 from uncia_collector.catalogue.sql import upsert
 from uncia_contract.archive.camtrap_deployments import deployment_row, read_deployment_rows
 from uncia_contract.errors import DataError
-from uncia_contract.messages.records import TRAP_ID
+from uncia_contract.messages.records import CAMERA_ID, TRAP_ID
 
 
 def read_deployments(path: Path, database: Database) -> int:
@@ -54,10 +54,11 @@ def remove_deployment(database: Database, deployment: str) -> None:
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:
     if not row["id"]:
         raise DataError(f"{where}: deploymentID is empty; expected a name of its own")
-    if not re.fullmatch(TRAP_ID, row["trap"]):
+    trap, _, camera = row["trap"].partition("/")
+    if not (re.fullmatch(TRAP_ID, trap) and re.fullmatch(CAMERA_ID, camera)):
         raise DataError(
             f"{where}: cameraID {row['trap']!r} is no trap's id; expected that of its trap.toml: "
-            "1 to 32 of a-z, 0-9, _ and -"
+            "1 to 32 of a-z, 0-9, _ and -, for a hub's camera /NAME after it"
         )
     if row["ended_at"] is not None and row["ended_at"] < row["started_at"]:
         raise DataError(

@@ -85,14 +85,16 @@ class Filters:
 
     def _few(self) -> Walk:
         """One trap's, or audits, tests or unfinished ones, whichever are fewer; the trap is tested on it."""
+        trap, _, camera = self.trap.partition("/")  # of a hub's camera: `trap/camera`
+        of_camera = [sequences.c.camera == camera] if camera else []
         flags: dict[str, ColumnElement[bool]] = {
             "audit": sequences.c.audit.is_(True),
             "test": sequences.c.test.is_(True),
             "incomplete": sequences.c.completed_at.is_(None),
         }
         if self.state not in flags:
-            return [sequences.c.trap == self.trap]
-        return [flags[self.state]] + ([func.coalesce(sequences.c.trap, "") == self.trap] if self.trap else [])
+            return [sequences.c.trap == trap, *of_camera]
+        return [flags[self.state], *of_camera] + ([func.coalesce(sequences.c.trap, "") == trap] if trap else [])
 
     def _tried(self) -> Walk:
         """State, score and label in a form that leaves the choice of index to the other conditions."""

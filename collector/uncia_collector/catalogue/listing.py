@@ -57,6 +57,7 @@ def _listed(row: Any, files: list[Any]) -> dict[str, Any]:
         "label": row.label,
         "probabilities": row.probabilities,
         "test": row.test,
+        "camera": row.camera,
         "complete": row.completed_at is not None,
         "files": [{name: getattr(file, name) for name in ("n", "name", "sha256", "size", "path")} for file in files],
     }

@@ -1,10 +1,12 @@
 """What of a trap needs a person, the most urgent first.
 
-Decides: #1 overdue; #2 what the trap itself calls degraded, and two machines under one id; #3 a battery that is low:
-under 11.5 V of 12 V, 5.8 V of 6 V, 3.3 V of one lithium cell, told apart by the voltage; #4 a card with less than
-200 MB free; #5 an outbox whose oldest sequence has waited longer than the trap is usually silent; #6 a clock that is
-not synchronised. A trap that is online may need any of these.
+Decides: #1 overdue; #2 what the trap itself calls degraded, two machines under one id, and a hub's silent camera; #3 a
+battery that is low: under 11.5 V of 12 V, 5.8 V of 6 V, 3.3 V of one lithium cell, told apart by the voltage; #4 a card
+with less than 200 MB free; #5 an outbox whose oldest sequence has waited longer than the trap is usually silent; #6 a
+clock that is not synchronised. A trap that is online may need any of these.
 """
+
+from collections.abc import Mapping
 
 from uncia_collector.catalogue.overdue import Silence
 from uncia_contract.messages.records import TrapState
@@ -13,15 +15,18 @@ LEAST_FREE_BYTES = 200_000_000
 LOW_V = ((8.0, 11.5), (5.0, 5.8), (0.0, 3.3))  # (over this voltage, low under that)
 
 Need = tuple[str, str]  # of `NEEDS`, and what the trap says itself
-NEEDS = ("overdue", "degraded", "doubled", "battery", "disk", "outbox", "clock")
+NEEDS = ("overdue", "degraded", "doubled", "camera", "battery", "disk", "outbox", "clock")
 
 
-def needs(silence: Silence, state: TrapState | None, doubled: bool) -> list[Need]:
+def needs(
+    silence: Silence, state: TrapState | None, doubled: bool, cameras: Mapping[str, Silence] | None = None
+) -> list[Need]:
     """What needs a person at one trap; empty where all is well."""
     found: list[Need] = [("overdue", "")] * silence.is_overdue
     if state is not None:
         found += [("degraded", reason) for reason in state.degraded]
     found += [("doubled", "")] * doubled
+    found += [("camera", name) for name, of_it in (cameras or {}).items() if of_it.is_overdue]
     if state is None:
         return found
     found += [("battery", f"{state.battery_v:.1f} V")] if is_low(state.battery_v) and state.battery_v else []

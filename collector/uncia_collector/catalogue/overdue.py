@@ -3,7 +3,8 @@
 Decides overdue: #1 silent for more than twice the 90th percentile of its own last silences, and more than an hour;
 #2 with fewer than five known silences, for more than 26 hours; #3 planned sleeps, which a trap announces, are silences
 of their own: a trap that sleeps by day is not overdue by day, and one that sleeps too long is; #4 a trap that is
-powered for single passes and tells when the next one is, once it has missed that one and the one after.
+powered for single passes and tells when the next one is, once it has missed that one and the one after;
+#5 a hub's camera after seven days without a burst, for days without an animal are usual.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from uncia_contract.messages.records import TrapState, decode
 FIRST_LIMIT_S = 26 * 3600.0
 LEAST_LIMIT_S = 3600.0
 ENOUGH_GAPS = 5
+CAMERA_LIMIT_S = 7 * 24 * 3600.0
 
 
 def limit_s(gaps_s: Sequence[float]) -> float:
@@ -46,6 +48,15 @@ def silence(row: Any, now: datetime) -> Silence:
     usual_s = _two_passes_s(row) if row.availability == "sleeping" else None
     silent_s = max(0.0, (now - row.last_seen_at).total_seconds())
     return Silence(silent_s, limit_s(gaps_s) if usual_s is None else max(LEAST_LIMIT_S, usual_s))
+
+
+def camera_silences(row: Any, state: TrapState, now: datetime) -> dict[str, Silence]:
+    """#5: of each camera of a hub, since its last burst: by the trap's clock until it was heard, from then by ours."""
+    heard_s = max(0.0, (now - row.last_seen_at).total_seconds())
+    return {
+        one.camera: Silence(heard_s + max(0.0, (state.sent_at - one.seen_at).total_seconds()), CAMERA_LIMIT_S)
+        for one in state.cameras
+    }
 
 
 def _two_passes_s(row: Any) -> float | None:

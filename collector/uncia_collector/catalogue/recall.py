@@ -80,12 +80,13 @@ def _rate(bundle: tuple[str, int], site: str, audits: int, reviewed: int, missed
 
 
 def _location(told: ColumnElement[str]) -> ScalarSelect[str]:
-    """Where the trap stood when the sequence began; the later of two deployments that overlap."""
+    """Where the trap (of a hub: its camera) stood when the sequence began; the later of two that overlap."""
+    own = sequences.c.trap + "/" + sequences.c.camera
     return (
         select(told)
-        .where(deployments.c.trap == sequences.c.trap, deployments.c.started_at <= sequences.c.started_at)
+        .where(deployments.c.trap.in_((sequences.c.trap, own)), deployments.c.started_at <= sequences.c.started_at)
         .where(deployments.c.ended_at.is_(None) | (sequences.c.started_at <= deployments.c.ended_at))
-        .order_by(deployments.c.started_at.desc())
+        .order_by(func.length(deployments.c.trap).desc(), deployments.c.started_at.desc())
         .limit(1)
         .scalar_subquery()
     )

@@ -97,6 +97,7 @@ sequences = Table(
     Column("probabilities", LabelProbabilities),  # only where the bundle has several positive labels
     Column("audit", Boolean, nullable=False),
     Column("test", Boolean, nullable=False, default=False, server_default=false()),  # asked for by somebody
+    Column("camera", String(64), nullable=False, default="", server_default=""),  # of a hub: which of its cameras
     Column("historical", Boolean, nullable=False),
     Column("clock_synchronised", Boolean, nullable=False),
     Column("clock_source", String(8), nullable=False),
@@ -136,6 +137,7 @@ events = Table(
     Column("started_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime, nullable=False),
     Column("sequences", Integer, nullable=False),
+    Column("camera", String(64), nullable=False, default="", server_default=""),
     Index("events_ended", "trap", "ended_at", "started_at"),
     Index("events_sightings", "sighting", "started_at", "trap", "label"),
     Index("events_of_trap", "trap", "sighting", "started_at", "label"),

@@ -124,6 +124,15 @@ def count_by_place(connection: Connection, found: Sequence[Any], since: datetime
     counts = {}
     for place in found:
         until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
-        there = events.c.trap == place.trap, *_between(max(since, place.started_at), until)
+        there = *_of_place(place, found), *_between(max(since, place.started_at), until)
         counts[place.id] = connection.execute(select(func.count()).where(_sighting(label), *there)).scalar_one()
     return counts
+
+
+def _of_place(place: Any, found: Sequence[Any]) -> tuple[ColumnElement[bool], ...]:
+    """The events of a trap, or of `trap/camera`; of a hub without the cameras that stand elsewhere."""
+    trap, _, camera = place.trap.partition("/")
+    if camera:
+        return events.c.trap == trap, events.c.camera == camera
+    elsewhere = [other.trap.partition("/")[2] for other in found if other.trap.startswith(f"{trap}/")]
+    return events.c.trap == trap, events.c.camera.not_in(elsewhere) if elsewhere else true()

@@ -79,7 +79,7 @@ def nights_of(
     nothing = np.full(edges[-1] + 1, _NOTHING, np.uint8)
     station = letters.get(STATION, nothing)
     kinds = {
-        trap: np.where(before, "unknown", _kinds(letters.get(trap, nothing), station, edges)).tolist()
+        trap: np.where(before, "unknown", _kinds(letters.get(trap.partition("/")[0], nothing), station, edges)).tolist()
         for trap in {site.trap for site in known}
     }
     return {

@@ -24,7 +24,7 @@ def _picture(item: ExportedSequence, frame: Any) -> ScoredPicture:
         label=item.row.label,
         score=frame.score,
         region=None if region is None else (region.left, region.top, region.width, region.height),
-        trap=item.row.trap,
+        trap=f"{item.row.trap}/{item.row.camera}" if item.row.camera else item.row.trap,
         sequence=item.row.id,
         taken_at=item.taken_at(frame),
         confidence=item.row.confidence,

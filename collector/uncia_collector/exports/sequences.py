@@ -90,7 +90,8 @@ class ExportedSequence:
     @property
     def location(self) -> str:
         """The deployment's location; the trap where no deployment places it."""
-        return str(self.row.trap) if self.place is None else self.place.location_id
+        camera = f"/{self.row.camera}" if self.row.camera else ""
+        return f"{self.row.trap}{camera}" if self.place is None else self.place.location_id
 
     def taken_at(self, frame: Any) -> datetime:
         """When a frame was taken; the sequence's start where that is not known."""
@@ -130,7 +131,7 @@ class Selection:
         """Whether sequences of a deployment may be among them."""
         begun = self.until is None or place.started_at < self.until
         ended = self.since is not None and place.ended_at is not None and place.ended_at < self.since
-        return begun and not ended and (not self.traps or place.trap in self.traps)
+        return begun and not ended and (not self.traps or place.trap.partition("/")[0] in self.traps)
 
 
 EVERYTHING = Selection()
@@ -184,14 +185,17 @@ def _coarse(place: Place) -> Place:
 
 
 def _place_of(found: list[Place], row: Any) -> Place | None:
-    fitting = [
-        place
-        for place in found
-        if place.trap == row.trap
-        and place.started_at <= row.started_at
-        and (place.ended_at is None or row.started_at <= place.ended_at)
-    ]
-    return fitting[-1] if fitting else None
+    """Of a hub's camera its own deployment, else the hub's; the later of two that overlap."""
+    names = (f"{row.trap}/{row.camera}", row.trap) if row.camera else (row.trap,)
+    for name in names:
+        fitting = [place for place in found if place.trap == name and _holds(place, row.started_at)]
+        if fitting:
+            return fitting[-1]
+    return None
+
+
+def _holds(place: Place, moment: datetime) -> bool:
+    return place.started_at <= moment and (place.ended_at is None or moment <= place.ended_at)
 
 
 def _events(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], ImportedEvent]:

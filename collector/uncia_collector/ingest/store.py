@@ -338,7 +338,7 @@ class _Batch:
 
 _COPIED = (
     *("trap", "id", "event", "started_at", "ended_at", "frames_scored", "confidence", "upper_bound"),
-    *("threshold", "label", "audit", "historical", "test"),
+    *("threshold", "label", "audit", "historical", "test", "camera"),
 )
 _SEQUENCE_COLUMNS = ("fingerprint", "started_at", "frames_stored")
 _UPDATE_FRAME = (

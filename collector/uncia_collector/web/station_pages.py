@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.needs import NEEDS, needs
-from uncia_collector.catalogue.overdue import silence
+from uncia_collector.catalogue.overdue import camera_silences, silence
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
@@ -32,8 +32,10 @@ def show_traps(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         rows = connection.execute(select(traps).order_by(traps.c.trap)).all()
         deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
-        unheard = sorted({*connection.execute(deployed).scalars()} - {row.trap for row in rows})
+        placed = {*connection.execute(deployed).scalars()}
     known = [_trap(row, now) for row in rows]
+    heard = {trap["name"] for trap in known} | {f"{trap['name']}/{one}" for trap in known for one in trap["cameras"]}
+    unheard = sorted(placed - heard)
     known.sort(key=lambda trap: ([NEEDS.index(what) for what, _ in trap["needs"]] or [len(NEEDS)], trap["name"]))
     return context.render(request, person, "traps.html", traps=known, unheard=unheard)
 
@@ -118,12 +120,14 @@ def show_quarantine(request: Request, person: Person) -> Response:
 def _trap(row: Any, now: datetime) -> dict[str, Any]:
     silent, state = silence(row, now), None if row.state is None else decode(row.state, TrapState)
     doubled = row.doubled_at is not None and now - row.doubled_at < DOUBLED_FOR
+    cameras = {} if state is None else camera_silences(row, state, now)
     return {
         "name": row.trap,
         "availability": row.availability or "unknown",
         "last_seen_at": row.last_seen_at,
         "silence": silent,
-        "needs": needs(silent, state, doubled),
+        "needs": needs(silent, state, doubled, cameras),
+        "cameras": cameras,
         "state": state,
         "state_at": row.state_at,
     }

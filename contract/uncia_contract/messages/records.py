@@ -30,7 +30,8 @@ TRAP_ID = "^[a-z0-9_-]{1,32}$"
 TrapId = Annotated[str, Meta(pattern=TRAP_ID)]
 SequenceId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Meta(max_length=255)]
-CameraId = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{0,64}$")]
+CAMERA_ID = "^[A-Za-z0-9_.-]{0,31}$"
+CameraId = Annotated[str, Meta(pattern=CAMERA_ID)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 
 

@@ -31,7 +31,7 @@ class Assemblers:
     def camera_of(self, path: Path) -> str:
         """The camera that a file is of; empty for the trap itself."""
         parts = path.relative_to(self._folder).parts
-        return _STRANGE.sub("_", parts[0])[:64] if self._per_folder and len(parts) > 1 else ""
+        return _STRANGE.sub("_", parts[0])[:31] if self._per_folder and len(parts) > 1 else ""
 
     def __len__(self) -> int:
         return sum(map(len, self._of_each.values()))

@@ -52,7 +52,7 @@ def grouped(connection) -> list[tuple]:
     found = []
     for trap in {row.trap for row in rows}:
         for event in events_of((shown(row) for row in rows if row.trap == trap), independence(connection)):
-            span = (event.started_at, event.ended_at, event.sequences)
+            span = (event.started_at, event.ended_at, event.sequences, event.camera)
             found.append((trap, event.first, event.label, event.sighting, *span))
     return sorted(found)
 

@@ -28,8 +28,9 @@ def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
     assert main(["list", "--data", str(on_sqlite.root), "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)
     keys = (
-        "id trap started_at frames frames_scored confidence threshold positive label probabilities test complete files"
+        "id trap camera started_at frames frames_scored confidence threshold positive label probabilities test complete"
     )
+    keys += " files"
     assert set(row) == set(keys.split()) and set(row["files"][0]) == {"n", "name", "sha256", "size", "path"}
 
 

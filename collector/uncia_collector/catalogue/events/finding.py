@@ -39,13 +39,13 @@ def _runs(rows: Sequence[Any]) -> Iterator[list[Any]]:
 
 
 def _of_run(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
-    nearby: dict[tuple[str, str, bool], list[Any]] = {}
+    nearby: dict[tuple[str, str, str, bool], list[Any]] = {}
     for event in connection.execute(_between(rows[0].started_at, rows[-1].started_at, {row.trap for row in rows})):
-        nearby.setdefault((event.trap, event.label, event.sighting), []).append(event)
+        nearby.setdefault((event.trap, event.camera, event.label, event.sighting), []).append(event)
     found = {}
     for row in rows:
         what = shown(row)
-        kind = (row.trap, what.label, what.sighting)
+        kind = (row.trap, what.camera, what.label, what.sighting)
         known = nearby.setdefault(kind, [])
         begun = bisect_right(known, row.started_at, key=lambda event: event.started_at)
         if not begun:
@@ -67,7 +67,8 @@ def _known(connection: Connection, event: Any, since: datetime) -> bool:
     """Whether a sequence of the event had come by then."""
     there = sequences.c.trap == event.trap, sequences.c.started_at.between(event.started_at, event.ended_at)
     came = connection.execute(select(*_COLUMNS).where(*there, sequences.c.received_at <= since))
-    return any((one.label, one.sighting) == (event.label, event.sighting) for one in map(shown, came))
+    kind = event.camera, event.label, event.sighting
+    return any((one.camera, one.label, one.sighting) == kind for one in map(shown, came))
 
 
 def _between(since: datetime, until: datetime, traps: set[str]) -> Select[Any]:
@@ -76,9 +77,9 @@ def _between(since: datetime, until: datetime, traps: set[str]) -> Select[Any]:
     return select(events).where(events.c.sighting.in_((True, False)), *there, known).order_by(events.c.started_at)
 
 
-def _last_before(kind: tuple[str, str, bool], moment: datetime) -> Select[Any]:
-    trap, label, sighting = kind
-    this = events.c.trap == trap, events.c.label == label, events.c.sighting.is_(sighting)
+def _last_before(kind: tuple[str, str, str, bool], moment: datetime) -> Select[Any]:
+    trap, camera, label, sighting = kind
+    this = events.c.trap == trap, events.c.camera == camera, events.c.label == label, events.c.sighting.is_(sighting)
     return select(events).where(*this, events.c.started_at <= moment).order_by(events.c.started_at.desc()).limit(1)
 
 

@@ -3,9 +3,9 @@
 Decides what an event and what a sighting is:
 #1 A sequence shows what people called it; else its label, where the trap found it positive; else nothing (`""`).
 #2 It is a sighting where it stands as `open` or `confirmed`, or was renamed to another positive label of its bundle.
-#3 An event is a run of sequences of one trap that show the same, each beginning less than the independence interval
-after the end of all before it. So an animal that sits before the trap for two hours is one sighting, and what the wind
-triggered in between does not join two visits.
+#3 An event is a run of sequences of one trap (of a hub: of one camera) that show the same, each beginning less than the
+independence interval after the end of all before it. So an animal that sits before the trap for two hours is one
+sighting, and what the wind triggered in between does not join two visits.
 #4 What an imported survey called an event stays one.
 """
 
@@ -27,6 +27,7 @@ class Shown:
     label: str
     sighting: bool
     event: str = ""  # as an imported survey names it
+    camera: str = ""
 
 
 def shown(row: Any) -> Shown:
@@ -34,7 +35,7 @@ def shown(row: Any) -> Shown:
     renamed = row.standing == "relabelled" and row.called in (row.probabilities or ())
     sighting = row.standing in {"open", "confirmed"} or renamed
     label = row.called if sighting or row.standing == "relabelled" else ""
-    return Shown(row.id, row.started_at, row.ended_at, label, sighting, row.event if row.origin else "")
+    return Shown(row.id, row.started_at, row.ended_at, label, sighting, row.event if row.origin else "", row.camera)
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Event:
     started_at: datetime
     ended_at: datetime
     sequences: int = 1
+    camera: str = ""
 
 
 def events_of(rows: Iterable[Shown], interval: timedelta) -> list[Event]:
@@ -57,7 +59,7 @@ def events_of(rows: Iterable[Shown], interval: timedelta) -> list[Event]:
 def alone(row: Shown, interval: timedelta) -> Event:
     """A sequence as an event of its own; its end counts for one interval at most, for a wrong clock joins no months."""
     end = min(max(row.started_at, row.ended_at), row.started_at + interval)
-    return Event(row.label, row.sighting, row.id, row.started_at, end)
+    return Event(row.label, row.sighting, row.id, row.started_at, end, camera=row.camera)
 
 
 def join(parts: Iterable[tuple[Event, str]], interval: timedelta) -> list[Event]:
@@ -66,13 +68,13 @@ def join(parts: Iterable[tuple[Event, str]], interval: timedelta) -> list[Event]
     With each comes the name that an imported survey gave its event (#4), else nothing.
     """
     found: list[Event] = []
-    newest: dict[tuple[str, bool, str], Event] = {}
+    newest: dict[tuple[str, bool, str, str], Event] = {}
     for part, named in parts:
-        event = newest.get((part.label, part.sighting, named))
+        event = newest.get((part.label, part.sighting, named, part.camera))
         if event is not None and (named or part.started_at - event.ended_at < interval):
             event.ended_at = max(event.ended_at, part.ended_at)
             event.sequences += part.sequences
             continue
         found.append(replace(part))
-        newest[part.label, part.sighting, named] = found[-1]
+        newest[part.label, part.sighting, named, part.camera] = found[-1]
     return found

@@ -22,7 +22,7 @@ _ROWS_AT_ONCE = 5000
 _MOST_JOINED = 500
 _COLUMNS = tuple(
     sequences.c[name]
-    for name in ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event")
+    for name in ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event", "camera")
 )
 
 Span = tuple[datetime, datetime]
