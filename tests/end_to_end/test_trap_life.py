@@ -434,3 +434,19 @@ def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_coordinates_in_a_trap_toml_of_release_0_1_are_warned_of_and_told_nobody(
+    base: Base, strict_bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The trap starts unchanged; neither the state at the station nor the trap's own folder holds them."""
+    camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 1)))
+    with Runtime(base.trap(strict_bundle, camera, latitude=36.9123, longitude=73.0456)) as trap:
+        trap.run()
+        trap.tell_state()
+        wait(lambda: base.state() is not None)
+    state = base.state()
+    assert state is not None and (state.latitude, state.longitude) == (None, None)
+    assert runtime.IGNORED_PLACE in caplog.messages
+    held = [path for path in Path(trap.settings.state).rglob("*") if path.is_file() and b"36.9123" in path.read_bytes()]
+    assert held == []
