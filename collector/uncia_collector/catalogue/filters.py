@@ -5,7 +5,8 @@ in the order of time. Their rows merged are the page. So a filter that few of a 
 common one does (`benchmarks/collector_gallery.py`):
 #1 one trap, audits, tests and unfinished ones are few: one walk, the other filters tested on the index's own columns;
 #2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
-#3 a lower score lets most pass: tested during the walk.
+#3 a lower score lets most pass: tested during the walk;
+#4 a reviewer's are looked for among what anybody has answered, which people's time keeps few.
 """
 
 from collections.abc import Mapping
@@ -13,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import product
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, exists, func
 
-from uncia_collector.catalogue.schema import BANDS, STANDINGS, sequences
+from uncia_collector.catalogue.schema import BANDS, STANDINGS, observations, sequences
 from uncia_contract.errors import DataError
 
 STATES = ("", "open", "doubtful", "confirmed", "rejected", "relabelled", "audit", "test", "incomplete")
@@ -36,6 +37,7 @@ class Filters:
     until: date | None = None
     min_score: float | None = None
     label: str = ""
+    reviewer: str = ""
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> "Filters":
@@ -52,6 +54,7 @@ class Filters:
                 until=date.fromisoformat(query["until"]) if query.get("until") else None,
                 min_score=float(query["min_score"]) if query.get("min_score") else None,
                 label=query.get("label", "")[:80],
+                reviewer=query.get("reviewer", "")[:64],
             )
         except ValueError as error:
             raise DataError(f"filter: {error}") from error
@@ -66,7 +69,7 @@ class Filters:
         window = self._window(zone)
         if self.trap or self.state in {"audit", "test", "incomplete"}:
             return [[*window, *self._few(), *self._tried()]]  # #1
-        standings = _STANDINGS.get(self.state)
+        standings = _STANDINGS.get(self.state) or (STANDINGS[2:] if self.reviewer else None)  # #4
         bands = self._bands()
         if bands is not None and len(bands) * len(standings or STANDINGS) > MOST_WALKS:
             bands = None
@@ -81,6 +84,10 @@ class Filters:
             found.append(sequences.c.started_at >= noon(self.since, zone))
         if self.until:
             found.append(sequences.c.started_at < noon(self.until + timedelta(days=1), zone))
+        if self.reviewer:
+            o = observations.c
+            of_it = (o.trap == sequences.c.trap) & (o.sequence == sequences.c.id)
+            found.append(exists().where(of_it, o.reviewer == self.reviewer, o.undone.is_(False)))
         return found
 
     def _few(self) -> Walk:

@@ -16,7 +16,7 @@ from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
-from uncia_collector.catalogue.people import Person
+from uncia_collector.catalogue.people import People, Person
 from uncia_collector.catalogue.regions import region_of
 from uncia_collector.catalogue.review import (
     AnsweredMeanwhileError,
@@ -58,6 +58,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
         known=sorted({*known, filters.trap} - {""}),
+        reviewers=sorted({*_reviewers(request), filters.reviewer} - {""}),
         labels=sorted({*called, *context.settings.labels, filters.label} - {""}),
     )  # fmt: skip
 
@@ -203,6 +204,11 @@ def _saved(connection: Connection, person: Person) -> tuple[Any, list[int]]:
     """The person's newest answer, and the keys of all that were given with it."""
     last = newest_of(connection, person.name)
     return last, [] if last is None else given_with(connection, last)
+
+
+def _reviewers(request: Request) -> list[str]:
+    people: People = request.app.state.people
+    return [name for name, role in people.listed() if role != "viewer"]
 
 
 def _other_labels(context: PageContext, row: Any) -> list[str]:

@@ -10,7 +10,7 @@ from tests.collector.browser import IDENTITY, PASSWORD, browser, empty_station, 
 from tests.collector.conftest import jpeg
 from tests.collector.web.test_unseen import hold, key_down, opinions
 
-from uncia_collector.catalogue.review import review
+from uncia_collector.catalogue.review import review, undo
 from uncia_collector.web.pictures import card_window
 from uncia_contract.pictures.region import Region
 
@@ -142,3 +142,16 @@ def test_answers_of_others_meanwhile_stand(browser, cats):
     browser.click(".at-once .no")
     assert "had answered 1 of 2" in browser.one("main").text
     assert sorted(opinions(cats)) == [("3", "confirmed"), ("4", "rejected")]
+
+
+def test_reviewers_are_a_list_that_filters(browser, cats):
+    """Who may review is listed, viewers are not; what one of them answered is shown, what was taken back is not."""
+    for number, name in (("3", "anara"), ("0", "dilshod"), ("4", "anara")):
+        review(cats.stored.database, ("ridge", number), "rejected", name, datetime.now(UTC))
+    undo(cats.stored.database, "anara")
+    browser.open(cats.address)
+    assert [one.get_attribute("value") for one in browser.all("[name=reviewer] option")] == ["", "anara"]
+    browser.one(".filters summary").click()
+    browser.run("document.querySelector('[name=reviewer]').value = 'anara'")
+    browser.click(".filters .primary")
+    assert [one.get_attribute("href").split("/")[-1].split("?")[0] for one in browser.all(".card")] == ["3"]
