@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import io
 import itertools
+import logging
 import os
 import shutil
 import subprocess
@@ -299,3 +300,12 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """argon2 as a test can bear it; the page's own cost is that of its library's default."""
     hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
     monkeypatch.setattr("uncia_collector.catalogue.people._HASHER", hasher)
+
+
+@pytest.fixture(autouse=True)
+def no_log_outlives_its_test() -> Iterator[None]:
+    """`serve` writes to the standard error of its test, which is closed afterwards."""
+    yield
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
