@@ -57,28 +57,23 @@ def show_picture(request: Request, person: Person) -> Response:
 
 def show_thumbnail(request: Request, person: Person) -> Response:
     """A small picture, without EXIF; the trap's own preview until the frame has come."""
-    context: PageContext = request.app.state.context
-    if _hides(request, person):
-        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
-    frame = _frame(request)
-    if frame.status != "stored":
-        return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
-    return _cached(
-        context, frame.path, "thumbnails", lambda: _thumbnail(_stored_file(context, frame.path).read_bytes())
-    )
+    return _made_of_frame(request, person, "thumbnails", lambda content, _: _thumbnail(content))
 
 
 def show_card(request: Request, person: Person) -> Response:
     """The part of a frame that its region and what surrounds it take, for a card; without EXIF."""
+    return _made_of_frame(request, person, "cards", lambda content, frame: _card(content, frame.region))
+
+
+def _made_of_frame(request: Request, person: Person, folder: str, make: Callable[[bytes, Any], bytes]) -> Response:
+    """A picture made of a frame, kept in `folder`; grey where the person may not see it."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
         return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
     frame = _frame(request)
     if frame.status != "stored":
         return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
-    return _cached(
-        context, frame.path, "cards", lambda: _card(_stored_file(context, frame.path).read_bytes(), frame.region)
-    )
+    return _cached(context, frame.path, folder, lambda: make(_stored_file(context, frame.path).read_bytes(), frame))
 
 
 def show_activation(request: Request, person: Person) -> Response:
