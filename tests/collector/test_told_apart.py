@@ -93,7 +93,7 @@ def test_the_page_names_it_and_shows_each_probability(told):
     client = TestClient(make_app(CollectorSettings(data=str(told.root)), told.database))
     client.post("/login", data={"name": "anara", "password": "snow and rocks"})
     cards, page = client.get("/").text, client.get("/sequences/ridge/leopard").text
-    assert "<span>prey</span>" in cards and "<span>snow_leopard</span>" in cards
+    assert "<span>Prey</span>" in cards and "<span>Snow leopard</span>" in cards
     assert "Snow leopard 50, Prey 25; their sum decides." in page
     assert "Yes, Snow leopard" in page and "None of them" in page and "prey <kbd>1</kbd>" in page
 
