@@ -1,6 +1,7 @@
 """docs/architecture.md is true: its picture is drawn from the layers, and it has every part with its first line."""
 
 import ast
+import re
 import importlib.util
 from pathlib import Path
 
@@ -32,3 +33,10 @@ def test_every_part_is_in_the_page_with_its_first_line(part: Path) -> None:
     module, name = (part / "__init__.py", f"{part.name}/") if part.is_dir() else (part, part.stem)
     first = (ast.get_docstring(ast.parse(module.read_text())) or "").splitlines()[0]
     assert f"| `{name}` | {first} |" in PAGE
+
+
+def test_the_answers_to_newcomers_questions_are_where_the_page_says() -> None:
+    """Each path of the table of questions is a module."""
+    table = PAGE.split("## Ten questions")[1].split("## ")[0]
+    named = re.findall(r"`([a-z_/0-9]+\.py)`", table)
+    assert len(named) == 10 and [name for name in named if not (ROOT / name).is_file()] == []
