@@ -1,8 +1,8 @@
 """docs/architecture.md is true: its picture is drawn from the layers, and it has every part with its first line."""
 
 import ast
-import re
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
