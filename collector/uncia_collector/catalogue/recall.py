@@ -6,7 +6,7 @@ reviewed, how many showed the animal after all. The interval is exact (Clopper a
 #2 Each version of a bundle has rates of its own: what an older model missed says nothing of the one at work now.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from math import exp, lgamma, log, log1p
@@ -112,10 +112,31 @@ def _solve(rising: Callable[[float], float], value: float) -> float:
 
 
 def _at_most(hits: int, n: int, p: float) -> float:
-    """The probability of at most `hits` in `n` where each comes with probability p, 0 < p < 1."""
+    """The probability of at most `hits` in `n` where each comes with probability p, 0 < p < 1.
+
+    The shorter tail is added up from its largest term on, until a term adds nothing: of thousands some dozens.
+    """
     if p <= 0.0 or p >= 1.0:
         return 1.0 if p <= 0.0 else 0.0
-    logs = (
-        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p) for k in range(hits + 1)
-    )
-    return min(1.0, sum(map(exp, logs)))
+    odds = p / (1.0 - p)
+    if hits < n * p:
+        return _tail(_term(hits, n, p), ((n - k + 1, k) for k in range(hits, 0, -1)), 1.0 / odds)
+    above = ((k + 1, n - k) for k in range(hits + 1, n))
+    return 1.0 - _tail(_term(hits + 1, n, p), above, odds)
+
+
+def _term(k: int, n: int, p: float) -> float:
+    if k > n:
+        return 0.0
+    return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p))
+
+
+def _tail(term: float, ratios: Iterable[tuple[int, int]], odds: float) -> float:
+    """The sum of a term and those after it, each `odds` times b / a of the one before, for (a, b) of `ratios`."""
+    total = term
+    for a, b in ratios:
+        term *= odds * b / a
+        total += term
+        if term < total * 1e-17:
+            break
+    return min(1.0, total)

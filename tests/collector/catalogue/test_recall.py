@@ -84,3 +84,13 @@ def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed
 
     page = client.get("/recall").text
     assert claim in page and ("3.3 % (between 0.1 and 17.2 %, 95 % exact)" in page) == (reviewed == 30)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 40_000), (3, 40_000), (9_000, 40_000), (39_999, 40_000), (40_000, 40_000)])
+def test_intervals_of_years_of_audits_are_exact_as_well(hits, n):
+    """As scipy's beta distribution gives them; only terms that count are added up."""
+    from scipy.stats import beta
+
+    low = 0.0 if hits == 0 else beta.ppf(0.025, hits, n - hits + 1)
+    high = 1.0 if hits == n else beta.ppf(0.975, hits + 1, n - hits)
+    assert interval(hits, n) == pytest.approx((low, high), abs=1e-9)
