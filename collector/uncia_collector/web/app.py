@@ -55,6 +55,7 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app.state.exports = deque[tuple[datetime, str, str, str]](maxlen=8)  # the last ones: when, who, what, what it held
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
     app.state.names = RateLimit(burst=30, per_s=30 / 300)
+    app.state.first_tries = RateLimit(burst=1, per_s=1 / 300)
     app.state.database, app.state.ingest = database, ingest
     return app
 

@@ -1,5 +1,6 @@
 """Login, logout, one's own password, and the administrator's lists of users and accesses."""
 
+import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -32,7 +33,8 @@ def show_login(request: Request) -> Response:
 async def send_login(request: Request) -> Response:
     """Log somebody in; ten attempts in five minutes for each address, thirty for a name from addresses unknown to it.
 
-    Who logged in under the name from the same address before is not kept out by others who try it.
+    Others who try a name keep nobody out: neither who logged in under it from the same address before, nor the first
+    try from an address that is new to it (IPv6: from a network of 64 bits).
     """
     form = await small_form(request)
     name, target = form.get("name", "")[:64], form.get("next", "/")
@@ -40,7 +42,7 @@ async def send_login(request: Request) -> Response:
     address = request.client.host if request.client else ""
     database: Database = request.app.state.database
     known = await run_in_threadpool(log.is_known, database, name, address)
-    if not limits.allows(f"address {address}") or not (known or request.app.state.names.allows(name)):
+    if not limits.allows(f"address {address}") or not (known or _may_try(request, name, address)):
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
@@ -61,6 +63,21 @@ async def send_login(request: Request) -> Response:
     response = RedirectResponse(safe, 303)
     set_cookie(request, response, token)
     return response
+
+
+def _may_try(request: Request, name: str, address: str) -> bool:
+    names: RateLimit = request.app.state.names
+    first_tries: RateLimit = request.app.state.first_tries
+    return names.allows(name) or first_tries.allows(f"{name} {_network(address)}")
+
+
+def _network(address: str) -> str:
+    """Of an IPv6 address the 64 bits that its holder cannot choose; else the address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else address
 
 
 def send_logout(request: Request, _person: Person, _form: Mapping[str, str]) -> Response:
