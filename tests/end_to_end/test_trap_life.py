@@ -228,8 +228,11 @@ def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
     [row] = base.rows()
     record = decode(row.record, SequenceRecord)
     assert (record.clock.source, len(record.frames) >= 4) == ("trap", True)
-    assert {entry.sha256 for entry in record.frames} <= {hashlib.sha256(content).hexdigest() for content in taken}
-    assert list((base.folder / "state" / "spool").iterdir()) == []
+    sent = {entry.sha256 for entry in record.frames}
+    assert sent <= {hashlib.sha256(content).hexdigest() for content in taken}
+    # A busy machine takes a picture after its burst has closed: that one waits for the next burst.
+    left = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (base.folder / "state" / "spool").iterdir()}
+    assert left & sent == set() and len(left) <= 1
 
 
 def test_a_table_that_is_damaged_while_the_trap_runs_is_rebuilt(
