@@ -127,6 +127,15 @@ def test_the_spare_key_counts_for_itself(maker: Maker) -> None:
     assert bundle_from_bytes(spare.signed(bundle_bytes(1)), both.vouch)
 
 
+def test_a_trap_of_release_0_1_counts_for_the_key_that_signed(maker: Maker) -> None:
+    """What stands in for the note does not bind the spare key once there is a note."""
+    spare, last = Maker(maker.folder, "spare"), maker.signed(bundle_bytes(3))
+    (maker.folder / "last-good.uncia").write_bytes(last)
+    both = trust(maker, spare)
+    both.note(bundle_from_bytes(last))
+    assert bundle_from_bytes(spare.signed(bundle_bytes(1)), both.vouch)
+
+
 def statement(maker: Maker, by: Maker, serial: int, active: Maker, spare: Maker | None = None) -> SignedKeys:
     """As `uncia-convert keys` writes it."""
     words = ["keys", "--key", str(by.key), "--serial", str(serial), "--active", str(active.pem)]

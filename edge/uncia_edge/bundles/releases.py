@@ -60,8 +60,9 @@ class Releases:
     def note(self, manifest: Manifest, key: str) -> None:
         """A bundle by that key has proved itself."""
         before = self._read()
+        known = {signer: version for signer, version in before.highest.items() if signer}
         highest = max(manifest.version, before.highest.get(key, 0))
-        after = _Note(before.name or manifest.name, {**before.highest, key: highest})
+        after = _Note(before.name or manifest.name, {**known, key: highest})
         if after != before or not self._path.exists():
             self._write(after)
 
