@@ -27,7 +27,8 @@ from uncia_contract.model.classifier import Classifier
 from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.labels import sequences, shows
 from uncia_training.datasets.pictures import read_picture
-from uncia_training.datasets.region_crops import Crop, crops_of
+from uncia_training.datasets.region_crops import Crop
+from uncia_training.features.data_pass import pass_over
 from uncia_training.parallel import PerThread, parallel_map
 
 NUMBERS = (0, 5, 10, 20, 40, 80, 160, 320)
@@ -40,8 +41,8 @@ class Survey:
     def __init__(self, data: Path, positive: Sequence[str], bundle: Path) -> None:
         loaded, workers = read_bundle(bundle), os.cpu_count() or 1
         pictures = read_data(data, positive)
-        found = crops_of(pictures, loaded.manifest.region_rule, workers)
-        scored = [crop for crop in found if isinstance(crop, Crop) and crop.scored]
+        _, crops = pass_over(pictures, loaded.manifest.region_rule, (), lambda _: False, workers)
+        scored = [crop for crop in crops if crop.scored]
         classifier = PerThread(lambda: Classifier(loaded))
         work = partial(_features, classifier=classifier, size=loaded.manifest.input_size)
         rows = {crop.picture.file: row for crop, row in zip(scored, parallel_map(work, scored, workers), strict=True)}
