@@ -19,6 +19,7 @@ from uncia_contract.bursts.decisions import scoring_order
 from uncia_contract.bursts.frame_scores import logit, lowered
 from uncia_contract.bursts.regions import RegionChoice, RegionRule, regions
 from uncia_contract.bursts.scene_changes import ReferenceFrame, camera_moved
+from uncia_contract.bursts.second_look import widened, window
 from uncia_contract.pictures.region import Region
 from wild_bursts import Burst, Scores, within
 
@@ -173,14 +174,6 @@ def _blocks(frame: np.ndarray) -> list[np.ndarray]:
     return [part for row in np.array_split(frame, BLOCKS[0]) for part in np.array_split(row, BLOCKS[1], axis=1)]
 
 
-def widened(region: Region, by: float) -> Region:
-    """The region about its centre, shifted into the frame and cut to it."""
-    width, height = min(region.width * by, 1.0), min(region.height * by, 1.0)
-    left = min(max(region.left + (region.width - width) / 2, 0.0), 1.0 - width)
-    top = min(max(region.top + (region.height - height) / 2, 0.0), 1.0 - height)
-    return Region(left, top, width, height)
-
-
 def _grown(choice: RegionChoice, burst: Burst, variant: Variant) -> RegionChoice:
     if choice.region is None or choice.region.height >= variant.grow_below:
         return choice
@@ -239,13 +232,7 @@ def _windows(search: Windows, burst: Burst, n: int, look: Look, scores: Scores) 
         return ELEVEN if search == "eleven" else FOUR
     look(None)  # whose activation map it is
     peak = scores.peak(burst.files[n], burst.base)
-    return [_about(peak, side, burst) for side in LED]
-
-
-def _about(peak: tuple[float, float], side: float, burst: Burst) -> Region:
-    height, width = burst.greys[0].shape
-    across = min(side * height / width, 1.0)
-    return widened(Region(peak[0] - across / 2, peak[1] - side / 2, across, side), 1.0)
+    return [window(peak, side, burst.greys[0].shape[::-1]) for side in LED]
 
 
 def shifted(score: float, logits: float) -> float:
