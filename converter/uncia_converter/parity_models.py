@@ -82,11 +82,9 @@ class ParityScorer:
     def score(self, image: Image8) -> ParityScore:
         """The trap's score of one model input with the bundle's head, and its peak where there is a second look."""
         features = self._float32(image)
-        (unseen, _), (own, peak) = (reader.answers(image, features) for reader in self._readers())
+        unseen, _ = self._held_out[self.fold].answers(image, features)
+        own, peak = self._own.answers(image, features)
         return ParityScore(own.in_int8, (unseen, own)).at(peak)
-
-    def _readers(self) -> "tuple[_HeadReader, _HeadReader]":
-        return self._held_out[self.fold], self._own
 
 
 class _HeadReader:
