@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia_training.fitting.intervals import Interval, of_share
-from uncia_training.fitting.resampling import DRAWN_AT_ONCE, DRAWS, Dealt, Numbers, Truth, weights_of_draws
+from uncia_training.fitting.resampling import (
+    DRAWN_AT_ONCE,
+    DRAWS,
+    Dealt,
+    Numbers,
+    Truth,
+    share_of_draws,
+    weights_of_draws,
+)
 
 Classes = NDArray[np.intp]
 
@@ -72,6 +80,4 @@ def _drawn(items: Called, of: Truth, among: Truth) -> Iterator[Numbers]:
     draws = max(1, min(DRAWS // len(of), DRAWN_AT_ONCE // max(len(items.truth), 1)))
     for start in range(0, DRAWS, draws):
         deal = start // draws % len(of)
-        weights = weights_of_draws(dealt, draws, chance)
-        whole = weights @ among[deal]
-        yield np.divide(weights @ of[deal], whole, out=np.full(draws, np.nan), where=whole > 0)
+        yield share_of_draws(weights_of_draws(dealt, draws, chance), of[deal], among[deal])

@@ -89,15 +89,16 @@ def weights_of_draws(dealt: Dealt, draws: int, chance: np.random.Generator) -> N
 def figures_of_draws(truth: Truth, scores: Numbers, threshold: float, weights: Numbers) -> dict[str, Numbers]:
     """Every figure that the classes define, for each row of weights (draws, items)."""
     called = scores >= threshold
-    figures = {"accuracy": _share(weights, called == truth, np.ones_like(truth))}
+    figures = {"accuracy": share_of_draws(weights, called == truth, np.ones_like(truth))}
     if truth.any():
-        figures["recall"] = _share(weights, called & truth, truth)
+        figures["recall"] = share_of_draws(weights, called & truth, truth)
     if not truth.all():
-        figures["false_positive_rate"] = _share(weights, called & ~truth, ~truth)
+        figures["false_positive_rate"] = share_of_draws(weights, called & ~truth, ~truth)
     return figures | (ranked(truth, scores, weights) if truth.any() and not truth.all() else {})
 
 
-def _share(weights: Numbers, of: Truth, among: Truth) -> Numbers:
+def share_of_draws(weights: Numbers, of: Truth, among: Truth) -> Numbers:
+    """The share of some items in others (draws,), by weights (draws, items); NaN in a draw without any of these."""
     whole = weights @ among
     return np.divide(weights @ of, whole, out=np.full(len(weights), np.nan), where=whole > 0)
 
