@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uncia_backbones.quantization.calibration import PICTURES
 from uncia_contract.cli.arguments import whole
@@ -22,9 +22,6 @@ from uncia_training.cli.data_set import (
     read_data_set,
 )
 from uncia_training.cli.progress import interrupted, progress_bars
-
-if TYPE_CHECKING:
-    pass
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
