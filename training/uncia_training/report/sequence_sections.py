@@ -11,7 +11,7 @@ SHOWN = (("roc_auc", "ROC AUC"), ("recall", "recall"), ("false_positive_rate", "
 
 
 def sequence_study(content: Content) -> str:
-    """Frames, their maximum and their mean side by side; nothing where no burst was kept from learning."""
+    """Frames, their maximum and their mean side by side; nothing where there is no study."""
     study = content["study"]
     if study is None:
         return ""

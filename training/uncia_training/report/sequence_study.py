@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 
 def sequence_study(comparison: Comparison) -> dict[str, Any] | None:
-    """The study; None where no two kinds of bursts were kept from learning."""
+    """The study; None unless bursts of both classes were kept from learning."""
     unseen, lengths = comparison.unseen_sequences, np.bincount(comparison.sequences)
     bursts = unseen & (lengths > 1)
     if len(set(comparison.truth[bursts].tolist())) < 2:
@@ -37,7 +37,7 @@ def sequence_study(comparison: Comparison) -> dict[str, Any] | None:
         "pictures": int(bursts[comparison.sequences].sum()),
         "sequences": int(bursts.sum()),
         "positives": int(comparison.truth[bursts].sum()),
-        "systems": [{"name": name, **_read(scores, comparison, bursts)} for name, scores in named.items()],
+        "systems": [{"name": name, **_read(scores, bursts)} for name, scores in named.items()],
         "stations": _stations(named, comparison),
         "kinds": _kinds(named, comparison),
     }
@@ -62,7 +62,7 @@ def readings(deals: Sequence[LabelledScores], chosen: Mask) -> dict[str, Dealt]:
     }
 
 
-def _read(scores: SystemScores, comparison: Comparison, bursts: Mask) -> dict[str, Any]:
+def _read(scores: SystemScores, bursts: Mask) -> dict[str, Any]:
     """Figures of each reading, and its curve: the recall at each share of false alarms, mean of the fits."""
     found: dict[str, Any] = {}
     rates = np.geomspace(LEAST_RATE, 1, POINTS)
