@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# pip asks the machine that it runs on whether a requirement's marker holds; here it is told of the Pi.
+# pip asks the machine that it runs on whether a requirement's marker holds; here it is told of another one.
 PIP = """
 import sys
 from pip._vendor.packaging import markers
-ours, version = markers.default_environment, sys.argv.pop(1)
-markers.default_environment = lambda: {**ours(), "platform_machine": "aarch64", "python_version": version,
+ours, version, machine = markers.default_environment, sys.argv.pop(1), sys.argv.pop(1)
+markers.default_environment = lambda: {**ours(), "platform_machine": machine, "python_version": version,
                                        "python_full_version": version + ".0"}
 from pip._internal.cli.main import main
 sys.exit(main(sys.argv[1:]))
@@ -63,6 +63,16 @@ def build(folder: Path) -> Path:
     return next(folder.glob("uncia-*.whl"))
 
 
+def pip(python: str, glibc: int, machine: str, *words: str) -> list[str]:
+    """The command line of a pip that takes only wheels for this Python, minor version of glibc and machine."""
+    platforms = [f"manylinux_2_{n}_{machine}" for n in range(17, glibc + 1)] + [f"manylinux2014_{machine}"]
+    return [
+        *(sys.executable, "-c", PIP, python, machine, *words, "--quiet", "--disable-pip-version-check"),
+        *("--only-binary=:all:", "--implementation", "cp", "--python-version", python),
+        *(part for platform in platforms for part in ("--platform", platform)),
+    ]
+
+
 def resolve(wheel: Path, row: Row, folder: Path, options: Sequence[str] = ()) -> dict[str, str]:
     """The versions that pip would install, by name.
 
@@ -72,12 +82,9 @@ def resolve(wheel: Path, row: Row, folder: Path, options: Sequence[str] = ()) ->
     limits = folder / "constraints.txt"
     limits.write_text("\n".join(constraints(row)))
     report = folder / "report.json"
-    platforms = [part for n in range(17, row.glibc + 1) for part in ("--platform", f"manylinux_2_{n}_aarch64")]
     command = [
-        *(sys.executable, "-c", PIP, row.python, "install", "--dry-run", "--quiet", "--ignore-installed"),
-        *("--disable-pip-version-check", "--report", str(report), "--target", str(folder / "target")),
-        *("--only-binary=:all:", "--implementation", "cp", "--python-version", row.python, *platforms),
-        *("--platform", "manylinux2014_aarch64", "--constraint", str(limits), *options),
+        *pip(row.python, row.glibc, "aarch64", "install", "--dry-run", "--ignore-installed", "--report", str(report)),
+        *("--target", str(folder / "target"), "--constraint", str(limits), *options),
         f"uncia[{row.extras}] @ {wheel.as_uri()}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -14,18 +14,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from resolve_wheels import PIP, ROOT, build
+from resolve_wheels import ROOT, build, pip
 
 MACHINES = (("3.11", 36), ("3.13", 41))  # Python, and the minor version of glibc: Debian 12 and 13
 
 
 def fetch(wheel: Path, extras: str, python: str, glibc: int, machine: str, folder: Path) -> None:
     """The wheel's requirements, as the constraints of this repository pin them."""
-    platforms = [part for n in range(17, glibc + 1) for part in ("--platform", f"manylinux_2_{n}_{machine}")]
     command = [
-        *(sys.executable, "-c", PIP.replace('"aarch64"', f'"{machine}"'), python, "download", "--quiet"),
-        *("--disable-pip-version-check", "--only-binary=:all:", "--implementation", "cp", "--python-version", python),
-        *(*platforms, "--platform", f"manylinux2014_{machine}", "--constraint", str(ROOT / "constraints.txt")),
+        *pip(python, glibc, machine, "download", "--constraint", str(ROOT / "constraints.txt")),
         *("--find-links", str(folder), "--dest", str(folder), f"uncia[{extras}] @ {wheel.as_uri()}"),
     ]
     subprocess.run(command, check=True)
