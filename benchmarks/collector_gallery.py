@@ -60,7 +60,7 @@ SELECT trap, id, n, 'IMG_0001.JPG', '{zeros}', 20000, confidence, 'stored', 'fra
 FROM sequences, (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) AS three"""
 
 # What traps were in each hour of the last two years: effort counts it. One trap in ten sleeps by day.
-HOURS = {"": "a" * 24, "0": "s" * 10 + "a" * 14}
+AWAKE, ASLEEP_BY_DAY = "a" * 24, "s" * 10 + "a" * 14
 
 
 def fill_hours(database: Database) -> None:
@@ -69,7 +69,7 @@ def fill_hours(database: Database) -> None:
         traps = connection.execute(select(sequences.c.trap).distinct()).scalars().all()
         days = [(datetime.now(UTC) - timedelta(days=n)).strftime("%Y-%m-%d") for n in range(730)]
         rows = [
-            {"trap": trap, "day": day, "hours": HOURS["0" if trap.endswith("0") else ""]}
+            {"trap": trap, "day": day, "hours": ASLEEP_BY_DAY if trap.endswith("0") else AWAKE}
             for trap in ["", *traps]
             for day in days
         ]
