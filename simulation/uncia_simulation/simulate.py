@@ -119,7 +119,8 @@ def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
         data=str(plan.out / CATALOGUE),
         broker=CollectorBroker(host=host, port=port),
         http=None,
-        budgets=BudgetSettings(0, 0, 0, 0),  # a desk is faster than any trap
+        # No limits: a desk is faster than any trap.
+        budgets=BudgetSettings(mb_per_minute=0, messages_per_minute=0, mb_per_day=0, waiting_mb=0),
     )
     collector = Collector(settings)
     collector.start()
