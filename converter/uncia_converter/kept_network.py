@@ -16,7 +16,7 @@ from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import EDGETPU, MODEL, PROBES, SCHEMA_2, Manifest
 from uncia_contract.model.probes import probes_from_bytes
 
-_FOR_PEOPLE = ("validation", "bundled_head")  # of the parity report: what a trap reads, without pictures' names
+_SENT = ("validation", "bundled_head")  # parts of the parity report that travel: a link is slow
 
 
 def kept_members(earlier: Bundle, backbone: bytes) -> dict[str, bytes]:
@@ -38,10 +38,10 @@ def kept_members(earlier: Bundle, backbone: bytes) -> dict[str, bytes]:
 
 
 def with_kept_network(manifest: Manifest, earlier: Manifest) -> Manifest:
-    """A new head's manifest with what belongs to the earlier bundle's network; as short as it can be told."""
+    """A new head's manifest with the earlier bundle's name and tolerances, and a short parity report."""
     parity = {
         name: {key: value for key, value in manifest.parity[name].items() if key != "worst"}
-        for name in _FOR_PEOPLE
+        for name in _SENT
         if name in manifest.parity
     }
     return msgspec.structs.replace(
