@@ -84,10 +84,8 @@ def leave_run(
         calibration_prior=settings.positive_share,
         notes=tuple(note for note in (threshold.note, *about.notes) if note),
     )
-    crops = learnt_rows(learning, key).crops
-    write_run(
-        out, run, fitted.head, backbone, pictures, fold_heads(pictures, [c.picture for c in crops], fitted.trials[0])
-    )
+    fitted_on = [crop.picture for crop in learnt_rows(learning, key).crops]
+    write_run(out, run, fitted.head, backbone, pictures, fold_heads(pictures, fitted_on, fitted.trials[0]))
     return run
 
 
@@ -178,7 +176,7 @@ def fit_to_folder(
     name = settings.name or bundle_name(settings.positive)
     network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
     learning = prepare(pictures, settings, {INT8: network}, [TRAPS_FIT], progress, scoring=False)
-    learning.folds(learning.units)
+    learning.folds(learning.units)  # refuses a class that is one unit
     train = learnt_rows(learning, TRAPS_FIT)
     progress("choosing the penalty", 0, 0)
     with threadpool_limits(1):

@@ -100,7 +100,7 @@ class LearningSet:
 
     @property
     def learnt_pictures(self) -> list[LabelledPicture]:
-        """Those pictures."""
+        """The pictures that fits learn from."""
         return [picture for picture in self.inspection.pictures if not picture.never_learnt]
 
     @property

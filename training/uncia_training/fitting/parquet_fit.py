@@ -108,7 +108,7 @@ def fit_parquet_to_folder(
         settings: as of `fit`.
         c: the penalty.
         out: the run's folder.
-        final: the fit on all rows, where Spark made it.
+        final: the fit on all rows, where it was made already.
 
     Raises:
         DataError: the features are of other pictures, or of another network.
