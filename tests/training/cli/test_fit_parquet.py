@@ -12,7 +12,7 @@ from uncia_training.features.feature_rows import FeatureRow, PictureEntry
 from uncia_training.features.feature_table import FeatureTable
 from uncia_training.fitting.parquet_fit import fit_parquet
 
-pytest.importorskip("pyarrow.parquet")
+pq = pytest.importorskip("pyarrow.parquet")
 
 
 def features(path: Path, labels: list[str], split: str = "") -> Path:
@@ -41,6 +41,13 @@ def test_the_head_that_is_left_is_the_fit(tmp_path: Path, capsys: pytest.Capture
     )
     assert np.allclose(head.weights, fitted.weights, atol=1e-6)
     assert "other, snow_leopard: fitted on 80 rows of 6 features" in capsys.readouterr().out
+
+
+def test_a_head_alone_takes_labels_and_features_only(tmp_path: Path) -> None:
+    """A million rows have names, places and boxes besides, which only a run needs."""
+    whole = pq.read_table(features(tmp_path / "f.parquet", ["snow_leopard", "fox"] * 40))
+    pq.write_table(whole.select(["label", "features", "split", "failure"]), tmp_path / "few.parquet")
+    assert main(arguments(tmp_path / "few.parquet", tmp_path / "head.npz")) == 0
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {

@@ -51,8 +51,10 @@ def fit_parquet(path: str, positive: Sequence[str], c: float) -> tuple[Linear, i
     return fit_linear(features, labels, c), len(labels)
 
 
-def read_rows(path: str, positive: Sequence[str]) -> tuple[Features, Labels, list[dict[str, Any]]]:
-    """float32 (rows, features), the class of each, and its other columns, of what is learnt from.
+def read_rows(
+    path: str, positive: Sequence[str], more: Sequence[str] = ()
+) -> tuple[Features, Labels, list[dict[str, Any]]]:
+    """float32 (rows, features), the class of each, and `more` of its columns, of what is learnt from.
 
     Raises:
         DataError: not a Parquet file of `uncia-train features`; a label that differs from a positive one only in
@@ -66,7 +68,7 @@ def read_rows(path: str, positive: Sequence[str]) -> tuple[Features, Labels, lis
         data = ds.dataset(path, format="parquet")
         learnt = ~pc.utf8_lower(ds.field("split")).isin(NEVER_LEARNT)
         chosen = ds.field("failure").is_null() & learnt & (ds.field("label") != "")
-        table = data.to_table(columns=[*TEXTS, *BOX, "content", "features"], filter=chosen).combine_chunks()
+        table = data.to_table(columns=list(dict.fromkeys(("features", "label", *more))), filter=chosen).combine_chunks()
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: no features ({reason}); make them with uncia-train features") from error
@@ -76,7 +78,7 @@ def read_rows(path: str, positive: Sequence[str]) -> tuple[Features, Labels, lis
     labels = np.array([numbers.get(label, 0) for label in table["label"].to_pylist()], np.intp)
     flat = lists.flatten().to_numpy(zero_copy_only=False)
     features = flat.reshape(len(labels), -1) if len(labels) else np.empty((0, 0), np.float32)
-    return features, labels, table.drop_columns("features").to_pylist()
+    return features, labels, table.select(list(more)).to_pylist() if more else []
 
 
 def check_classes(counts: Sequence[int], positive: Sequence[str], where: str) -> None:
@@ -115,7 +117,7 @@ def fit_parquet_to_folder(
     """
     backbone = read_backbone(backbone_folder)
     network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
-    features, _, columns = read_rows(path, settings.positive)
+    features, _, columns = read_rows(path, settings.positive, (*TEXTS, *BOX, "content"))
     crops, contents = _crops(path, columns, pictures)
     _check_network(path, network, crops, features)
     key = FitKey("int8", ("plain",), any(crop.region for crop in crops))
