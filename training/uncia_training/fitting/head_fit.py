@@ -129,7 +129,8 @@ class Recipe:
             spread = {label: len(set(folds[rows.labels == label].tolist())) for label in set(rows.labels.tolist())}
             if min(spread.values()) > 1:
                 return folds
-        one = rows.crops[int(np.flatnonzero(rows.labels == min(spread, key=lambda label: spread[label]))[0])].picture
+        alone = min(spread, key=spread.__getitem__)
+        one = rows.crops[int(np.argmax(rows.labels == alone))].picture
         raise DataError(f"{one.file}: the only picture of its class, so that none is left to learn from; add pictures")
 
 
