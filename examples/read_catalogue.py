@@ -13,6 +13,6 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.listing import listing
 
 database = Database(f"sqlite:///{Path(sys.argv[1]).absolute()}")
-sightings = Counter(row["trap"] for row in listing(database) if row["positive"])
-for trap, number in sorted(sightings.items()):
+positives = Counter(row["trap"] for row in listing(database) if row["positive"])
+for trap, number in sorted(positives.items()):
     print(f"{trap}: {number}")
