@@ -89,6 +89,13 @@ class PageContext:
         return self.root / path
 
 
+def asked_number(request: Request, name: str, default: int, most: int) -> int:
+    """A number from 1 to `most` in the address; `default` where there is no such number."""
+    text = request.query_params.get(name, "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    return int(text) if is_number and 0 < int(text) <= most else default
+
+
 def hundred(probability: float) -> int:
     """How sure, of 100: 0 and 100 only where nothing is left to doubt."""
     nearest = round(100 * probability)

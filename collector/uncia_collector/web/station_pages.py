@@ -15,7 +15,7 @@ from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
 from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places
-from uncia_collector.web.rendering import PageContext
+from uncia_collector.web.rendering import PageContext, asked_number
 from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
 from uncia_contract.messages.records import TrapState, decode
@@ -44,7 +44,11 @@ def show_map(request: Request, person: Person) -> Response:
     """Where the traps stand and how often the animal passed."""
     log_access(request, person, "exact map")
     context: PageContext = request.app.state.context
-    days, survey, label = _days(request), request.query_params.get("survey", "")[:64], _label(request)
+    days, survey, label = (
+        asked_number(request, "days", 90, 3650),
+        request.query_params.get("survey", "")[:64],
+        _label(request),
+    )
     since = _since(days)
     with context.database.reading() as connection:
         found = places(connection, since, survey)
@@ -70,7 +74,11 @@ def show_map(request: Request, person: Person) -> Response:
 def show_activity(request: Request, person: Person) -> Response:
     """Sightings by hour of the day, and by trap and week."""
     context: PageContext = request.app.state.context
-    days, trap, label = _days(request), request.query_params.get("trap", "")[:32], _label(request)
+    days, trap, label = (
+        asked_number(request, "days", 90, 3650),
+        request.query_params.get("trap", "")[:32],
+        _label(request),
+    )
     every = request.query_params.get("weeks") == "all"
     with context.database.reading() as connection:
         found = count_sightings(connection, _since(days), context.zone, trap, label=label)
@@ -131,11 +139,6 @@ def _trap(row: Any, now: datetime) -> dict[str, Any]:
         "state": state,
         "state_at": row.state_at,
     }
-
-
-def _days(request: Request) -> int:
-    text = request.query_params.get("days", "90")
-    return int(text) if text.isdigit() and 0 < int(text) <= 3650 else 90
 
 
 def _label(request: Request) -> str:

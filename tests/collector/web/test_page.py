@@ -268,6 +268,8 @@ DAMAGED += [
     "/sequences/ridge/000001/99999999999999999999.jpg",
     "/?before=2026-01-01T00:00:00~%00~%00",
     "/?since=0001-01-01&until=9999-12-31",
+    "/activity?days=²",
+    f"/map?days={'9' * 5000}",
 ]
 
 

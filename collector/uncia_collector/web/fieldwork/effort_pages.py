@@ -13,7 +13,7 @@ from uncia_collector.effort.hours import history_began
 from uncia_collector.effort.nights import DAY, KINDS
 from uncia_collector.effort.rates import effort
 from uncia_collector.effort.tables import TABLES, Wanted, effort_csv
-from uncia_collector.web.rendering import PageContext
+from uncia_collector.web.rendering import PageContext, asked_number
 from uncia_contract.errors import DataError
 
 PERIODS_DAYS = (7, 30, 90, 365, 730)
@@ -50,10 +50,6 @@ def send_effort(request: Request, _person: Person) -> Response:
 def _wanted(request: Request) -> Wanted:
     zone = request.app.state.context.zone
     last = night_of(datetime.now(UTC), zone) - DAY
-    first = last - (_number(request, "days", 90, 730) - 1) * DAY
-    return Wanted(first, last, zone, request.query_params.get("label", "")[:80], _number(request, "occasion", 7, 366))
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= most else default
+    first = last - (asked_number(request, "days", 90, 730) - 1) * DAY
+    occasion = asked_number(request, "occasion", 7, 366)
+    return Wanted(first, last, zone, request.query_params.get("label", "")[:80], occasion)
