@@ -6,6 +6,8 @@ import pytest
 from tests.collector.browser import IDENTITY, browser, empty_station, station
 from tests.collector.conftest import jpeg
 
+from uncia_contract.messages.records import Preview
+
 pytestmark = pytest.mark.heavy
 
 __all__ = ["browser", "empty_station", "station"]
@@ -54,6 +56,19 @@ def test_thumbnails_and_keys_show_other_frames(looking):
     looking.type("h")
     looking.type("h")
     looking.until(lambda: looking.one("#picture").get_property("currentSrc").endswith("/1.jpg"))
+
+
+def test_preview_stays_until_somebody_asks_for_another_frame(browser, empty_station, make_sequence):
+    """The best frame is still under way: no other frame's original takes its preview's place."""
+    sent = make_sequence(pictures=[jpeg(n) for n in range(3)], preview=Preview(1, 64, 48, jpeg(7)), bundle=IDENTITY)
+    empty_station.stored.commit(sent.record_message(), *sent.chunk_messages(0), *sent.chunk_messages(2))
+    with empty_station.stored.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE sequences SET best_frame = 1")
+    browser.open(f"{empty_station.address}sequences/ridge/000001")
+    assert browser.one("#picture").get_attribute("alt") == "Frame 2 of 3"
+    assert browser.run("return sharpen().then(() => picture.src)").endswith("/1.thumbnail.jpg")
+    browser.type("l")
+    assert browser.one("#picture").get_attribute("alt") == "Frame 1 of 3"
 
 
 def test_burst_plays_and_stops(looking):

@@ -4,7 +4,8 @@ const STILL_MS = 300, PLAY_MS = 350, MOST_ZOOM = 40;
 const stage = byId("stage"), sheet = byId("sheet"), picture = byId("picture"), boxes = byId("boxes");
 const frames = [...document.querySelectorAll(".strip a.frame")];
 const press = (id, on) => byId(id).setAttribute("aria-pressed", on);
-let at = Math.max(0, frames.findIndex((one) => one.matches("[aria-current]"))), still, playing, view = {x: 0, y: 0, scale: 1};
+// -1 while a preview is shown: its frame has not come yet.
+let at = frames.findIndex((one) => one.matches("[aria-current]")), still, playing, view = {x: 0, y: 0, scale: 1};
 
 // #1 A small picture first; the original once it stands still.
 function show(index) {
