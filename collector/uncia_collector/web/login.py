@@ -41,8 +41,7 @@ async def send_login(request: Request) -> Response:
     limits: RateLimit = request.app.state.logins
     address = request.client.host if request.client else ""
     database: Database = request.app.state.database
-    known = await run_in_threadpool(log.is_known, database, name, address)
-    if not limits.allows(f"address {address}") or not (known or _may_try(request, name, address)):
+    if not (limits.allows(f"address {address}") and await _may_try(request, name, address)):
         return _login_page(request, "Too many attempts. Wait five minutes.", 429, target)
     _refuse_other_sites(request)
     people: People = request.app.state.people
@@ -65,9 +64,11 @@ async def send_login(request: Request) -> Response:
     return response
 
 
-def _may_try(request: Request, name: str, address: str) -> bool:
+async def _may_try(request: Request, name: str, address: str) -> bool:
     names: RateLimit = request.app.state.names
     first_tries: RateLimit = request.app.state.first_tries
+    if await run_in_threadpool(log.is_known, request.app.state.database, name, address):
+        return True
     return names.allows(name) or first_tries.allows(f"{name} {_network(address)}")
 
 
