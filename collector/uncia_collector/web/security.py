@@ -112,7 +112,8 @@ class Guard:
     """ASGI middleware: rate limits (#4) and headers (#3)."""
 
     def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal, hosts: tuple[str, ...] = ()) -> None:
-        self.app, self.requests, self.refuse, self.hosts = app, requests, refuse, {*hosts, *_own_names()}
+        self.app, self.requests, self.refuse = app, requests, refuse
+        self.hosts = {host.lower() for host in hosts} | _own_names()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with headers on its way back."""

@@ -22,7 +22,7 @@ def app(on_sqlite):
     people = People(on_sqlite.database)
     for role in ("viewer", "reviewer", "administrator"):
         people.set_user(role, PASSWORD, role, NOW)
-    http = HttpSettings(hosts=("station.example.org",))
+    http = HttpSettings(hosts=("station.example.org", "Pamir.Example.org"))
     return make_app(CollectorSettings(data=str(on_sqlite.root), http=http), on_sqlite.database)
 
 
@@ -147,8 +147,9 @@ def test_refused_logins_push_out_nobody_elses_entries(on_sqlite, monkeypatch) ->
     ("host", "served"),
     [
         ("192.168.7.1:8080", True), ("[fe80::1]:8080", True), ("base.local", True), ("localhost:8080", True),
-        ("station.example.org", True), ("STATION.example.org:8080", True), ("evil.example.com", False),
-        ("127.0.0.1.evil.example.com:8080", False), ("a@evil.example.com", False), ("x.y\tz", False),
+        ("station.example.org", True), ("STATION.example.org:8080", True), ("pamir.example.org", True),
+        ("evil.example.com", False), ("127.0.0.1.evil.example.com:8080", False),
+        ("a@evil.example.com", False), ("x.y\tz", False),
     ],
 )  # fmt: skip
 def test_a_request_for_a_name_that_is_not_ours_is_refused(app, host: str, served: bool) -> None:
