@@ -9,6 +9,7 @@ import hmac
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
@@ -113,7 +114,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, requests: RateLimit, refuse: Refusal, hosts: tuple[str, ...] = ()) -> None:
         self.app, self.requests, self.refuse = app, requests, refuse
-        self.hosts = {host.lower() for host in hosts} | _own_names()
+        self.hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, with headers on its way back."""
@@ -154,9 +155,12 @@ def _is_ours(host: str, hosts: set[str]) -> bool:
     try:
         ip_address(host)
     except ValueError:
-        return "." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal")) or host in hosts
+        is_local = "." not in host or host.endswith((".local", ".lan", ".home.arpa", ".internal"))
+        return is_local or host in hosts or host in _own_names()
     return True
 
 
+@cache
 def _own_names() -> set[str]:
+    """This machine's; its full name is looked up in the DNS, which may be far away."""
     return {socket.gethostname().lower(), socket.getfqdn().lower()}
