@@ -58,6 +58,14 @@ def test_no_text_stands_outside_the_catalogue(path):
     assert set(re.findall(r"[A-Za-z]{2,}", shown)) <= NAMES
 
 
+@pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.name)
+def test_no_words_of_an_expression_stand_outside_the_catalogue(path):
+    """Words in quotes inside `{{ }}` or `{% %}` of a template: each is looked up."""
+    inside = " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", path.read_text(), re.DOTALL))
+    quoted = re.findall(r'"([^"]*)"', re.sub(r'_\("[^"]*"\)', "", inside))
+    assert [text for text in quoted if re.search(r"[a-z]{2,}\W* [a-z]{2,}", text)] == []
+
+
 @pytest.mark.parametrize(
     ("own", "accepted", "code"),
     [("", "", "en"), ("ru", "en-GB,en;q=0.9", "ru"), ("", "ru-RU,ru;q=0.9,en;q=0.8", "ru"), ("", "xx,ru", "ru"),
