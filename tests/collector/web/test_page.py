@@ -13,6 +13,7 @@ from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.ingest.wire_messages import RawMessage
+from uncia_collector.languages.catalogues import languages
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.limits.rate_limit import RateLimit
@@ -141,6 +142,16 @@ def test_who_answers_after_another_is_told_and_loses_nothing(as_role, stored):
     assert second.post(f"{ONE}/review", data=kept).status_code == 303
     page = second.get(ONE).text
     assert "reviewer: wolf (2)" in page and "administrator: confirmed" in page and 'name="seen" value="2"' in page
+
+
+def test_an_answer_that_came_too_late_is_told_in_ones_own_language(as_role, stored):
+    """Yes or no is a word of the catalogue."""
+    first, second = as_role("administrator"), as_role("reviewer")
+    first.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(first)})
+    People(stored.database).speak("reviewer", "ru")
+    told = second.post(f"{ONE}/review", data={"verdict": "rejected", "seen": "0", "csrf": csrf_of(second)})
+
+    assert told.status_code == 409 and languages()["ru"].texts.gettext("rejected") in told.text
 
 
 def test_a_selection_overwrites_no_answer_that_was_not_seen(as_role, stored):
