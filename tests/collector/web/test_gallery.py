@@ -109,6 +109,15 @@ def test_several_are_answered_without_a_mouse(browser, cats):
     assert opinions(cats) == [("3", "confirmed")]
 
 
+def test_selection_without_its_picture_takes_no_answer(browser, cats):
+    """A card whose picture cannot be shown: nothing is saved, and the page says so."""
+    browser.until(lambda: browser.run("return document.documentElement.classList.contains('ready')"))
+    browser.run("document.querySelector('.card img').src = '/nothing.jpg'")
+    browser.all(".pick input")[0].click()
+    key_down(browser, "n")
+    assert browser.one(".wait").is_displayed() and opinions(cats) == []
+
+
 def test_several_get_one_name(browser, cats):
     """The list beside the answers."""
     browser.all(".pick input")[0].click()
