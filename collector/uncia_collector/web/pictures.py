@@ -41,7 +41,7 @@ def show_picture(request: Request, person: Person) -> Response:
     """The JPEG as the trap sent it; for viewers with the same pixels, and a header without location."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
-        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return _grey()
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
@@ -69,10 +69,10 @@ def _made_of_frame(request: Request, person: Person, folder: str, make: Callable
     """A picture made of a frame, kept in `folder`; grey where the person may not see it."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
-        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return _grey()
     frame = _frame(request)
     if frame.status != "stored":
-        return Response(_preview(request), media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return _not_kept(_preview(request))
     return _cached(context, frame.path, folder, lambda: make(_stored_file(context, frame.path).read_bytes(), frame))
 
 
@@ -80,7 +80,7 @@ def show_activation(request: Request, person: Person) -> Response:
     """The frame with what spoke for the animal in red, without EXIF."""
     context: PageContext = request.app.state.context
     if _hides(request, person):
-        return Response(_grey(), media_type="image/jpeg", headers={"cache-control": "no-store"})
+        return _grey()
     frame = _frame(request)
     if frame.status != "stored":
         raise HTTPException(404, "This frame is not here (yet).")
@@ -119,10 +119,15 @@ def _hides(request: Request, person: Person) -> bool:
         return is_hidden(connection, part["trap"], part["id"], human_names(context.checklist))
 
 
-def _grey() -> bytes:
+def _grey() -> Response:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 48), (128, 128, 128)).save(buffer, "JPEG")
-    return buffer.getvalue()
+    return _not_kept(buffer.getvalue())
+
+
+def _not_kept(content: bytes) -> Response:
+    """A picture that the browser must not keep: another may take its place."""
+    return Response(content, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
 
 def _frame(request: Request) -> Any:
