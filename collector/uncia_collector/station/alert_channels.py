@@ -39,18 +39,16 @@ class Channel:
 
 def channels(settings: AlertSettings, publish: Publish | None = None) -> list[Channel]:
     """The channels that are configured; Home Assistant where there is a broker to `publish` to."""
-    found = []
-    if settings.webhook:
-        found.append(Channel("webhook", lambda _subject, content: _post(settings.webhook, content)))
-    if settings.smtp_host and settings.mail_to:
-        found.append(Channel("mail", lambda subject, content: _mail(settings, subject, content)))
-    if settings.home_assistant and publish is not None:
-        found.append(Channel("home_assistant", lambda _subject, content: _tell_home(publish, content), digests=False))
-    if settings.command:
-        found.append(
-            Channel("command", lambda subject, content: _run(settings.command, subject, content), digests=False)
-        )
-    return found
+    home = []
+    if publish is not None:
+        home.append(Channel("home_assistant", lambda _subject, content: _tell_home(publish, content), digests=False))
+    known = [
+        Channel("webhook", lambda _subject, content: _post(settings.webhook, content)),
+        Channel("mail", lambda subject, content: _mail(settings, subject, content)),
+        *home,
+        Channel("command", lambda subject, content: _run(settings.command, subject, content), digests=False),
+    ]
+    return [channel for channel in known if channel.name in settings.channels]
 
 
 def home_topic(trap: str) -> str:
@@ -64,11 +62,11 @@ def check_channels(settings: AlertSettings) -> None:
     Raises:
         ConfigurationError: one of them is not there, does not prove who it is, or does not let us in.
     """
-    if settings.webhook:
+    if "webhook" in settings.channels:
         _check_webhook(settings.webhook)
-    if settings.smtp_host and settings.mail_to:
+    if "mail" in settings.channels:
         _check_mail(settings)
-    if settings.command and which(settings.command[0]) is None:
+    if "command" in settings.channels and which(settings.command[0]) is None:
         raise ConfigurationError(f"[alerts] command {settings.command[0]}: no program that may be run")
 
 
