@@ -16,9 +16,7 @@ from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.topics import ROOT
 
-Hours = Annotated[
-    str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$", description="22:00-06:00")
-]  # 22:00-06:00
+Hours = Annotated[str, Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$", description="22:00-06:00")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Part = TypeVar("Part", bound=Struct)
 _LABEL = "up to 80 letters, digits, blanks and . ' ( ) / -, a letter or digit first"

@@ -112,7 +112,7 @@ def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
     event = {key: (found.trap, found.first, found.sighting) for key, found in event_of(connection, rows).items()}
     told = {event[row.trap, row.id] for row in rows if _key(row) in known}
     first = {event[row.trap, row.id]: row for row in reversed(rows)}
-    unsent = [row for known, row in first.items() if known not in told and known[2]]
+    unsent = [row for found, row in first.items() if found not in told and found[2]]
     return sorted(unsent, key=lambda row: row.started_at, reverse=True)
 
 
