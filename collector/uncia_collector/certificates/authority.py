@@ -43,6 +43,11 @@ class Pair:
         form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return self.key.private_bytes(serialization.Encoding.PEM, form, plain)
 
+    @property
+    def key_identifier(self) -> x509.AuthorityKeyIdentifier:
+        """By which what it signs names its key."""
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+
 
 def check_clock(now: datetime) -> datetime:
     """The time itself.
@@ -89,9 +94,7 @@ def certify(
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage("digital_signature"), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
-    )
+    builder = builder.add_extension(authority.key_identifier, critical=False)
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(authority.key, hashes.SHA256())
@@ -103,9 +106,7 @@ def revocation_list(authority: Pair, serials: dict[int, datetime], number: int) 
     builder = builder.last_update(FROM + timedelta(seconds=number))
     builder = builder.next_update(authority.certificate.not_valid_after_utc)
     builder = builder.add_extension(x509.CRLNumber(number), critical=False)
-    builder = builder.add_extension(
-        x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
-    )
+    builder = builder.add_extension(authority.key_identifier, critical=False)
     for serial, at in serials.items():
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
         builder = builder.add_revoked_certificate(entry.build())

@@ -89,8 +89,7 @@ class CertificateFolder:
         if name == identities.BROKER:
             self._issue(Identity(name, self._broker_names()))
             return
-        if not self._valid(self.known(name)):
-            raise DataError(f"{name} has no certificate that holds; issue one")
+        self._check_valid(name)
         self._issue(Identity(name))
 
     def renew_for(self, name: str, request: bytes) -> bytes:
@@ -101,8 +100,7 @@ class CertificateFolder:
             ConfigurationError: the clock was lost.
         """
         authority.check_clock(self.now)
-        if not self._valid(self.known(name)):
-            raise DataError(f"{name} has no certificate that holds; issue one")
+        self._check_valid(name)
         try:
             asked = x509.load_pem_x509_csr(request)
         except ValueError as error:
@@ -185,6 +183,10 @@ class CertificateFolder:
 
     def _valid(self, name: str) -> list[Issued]:
         return [entry for entry in self.entries() if entry.name == name and entry.revoked_at is None]
+
+    def _check_valid(self, name: str) -> None:
+        if not self._valid(self.known(name)):
+            raise DataError(f"{name} has no certificate that holds; issue one")
 
     def _has(self, identity: Identity) -> bool:
         path = self.path / f"{identity.file}.pem"
