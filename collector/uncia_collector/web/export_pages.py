@@ -65,7 +65,7 @@ def send_export(request: Request, person: Person) -> Response:
     """One file of what was asked for, as the catalogue is read; exact coordinates for administrators who ask."""
     context: PageContext = request.app.state.context
     asked, now = request.query_params, datetime.now(UTC)
-    name = request.path_params["kind"] if "kind" not in asked else asked["kind"]
+    name = asked.get("kind", request.path_params["kind"])
     exact, pictures = person.is_administrator and asked.get("exact") == "1", asked.get("pictures") == "1"
     if exact:
         log_access(request, person, "exact export", name)
