@@ -66,10 +66,13 @@ def count_sightings(
     return Sightings(by_hour.tolist(), by_week, +by_trap)
 
 
-def count_by_label(connection: Connection) -> dict[tuple[str, str], int]:
-    """All sightings since the beginning, by (trap, label)."""
+def count_by_label(connection: Connection) -> Counter[str]:
+    """All sightings since the beginning, by label."""
+    counted: Counter[str] = Counter()
     found = starts(connection, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-    return {key: len(part) for key, part in found.items()}
+    for (_, label), part in found.items():
+        counted[label] += len(part)
+    return counted
 
 
 def _sighting(label: str = "") -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """Metrics for Prometheus, read from the catalogue and the ingest at each scrape."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -54,7 +54,7 @@ class CatalogueMetrics(Source):
             events.add_metric([kind, trap], count)
         yield events
         sightings = GaugeMetricFamily("uncia_sightings", "Events that show the animal", labels=["label"])
-        for label, count in sorted(_by_label(sighted).items()):
+        for label, count in sorted(sighted.items()):
             sightings.add_metric([label], count)
         yield sightings
         yield GaugeMetricFamily("uncia_chunks_waiting", "Chunks of unfinished frames", waiting)
@@ -79,13 +79,6 @@ def _told(counted: Sequence[Any]) -> Counter[tuple[str, str]]:
     for row in counted:
         told[row.name, row.trap if row.name in FAULTS else ""] += row._mapping["count"]
     return told
-
-
-def _by_label(sighted: Mapping[tuple[str, str], int]) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for (_, label), count in sighted.items():
-        found[label] += count
-    return found
 
 
 def exposition(database: Database, ingest: IngestHealth | None) -> bytes:
