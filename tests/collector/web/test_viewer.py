@@ -71,6 +71,18 @@ def test_preview_stays_until_somebody_asks_for_another_frame(browser, empty_stat
     assert browser.one("#picture").get_attribute("alt") == "Frame 1 of 3"
 
 
+def test_box_is_drawn_after_a_frame_that_has_none(looking, empty_station):
+    """The frame that the page opens on was not scored; the next one was."""
+    with empty_station.stored.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE frames SET score = NULL, region = NULL WHERE n = 1")
+    looking.driver.refresh()
+    looking.until(lambda: looking.run("return document.readyState === 'complete'"))
+    width = "return document.querySelector('#boxes rect').getBBox().width"
+    assert looking.run(width) == 0
+    looking.type("l")
+    assert looking.run(width) == 800
+
+
 def test_burst_plays_and_stops(looking):
     """The key p shows frame after frame, again and again; once it stops, the original of the last is loaded."""
     looking.run(WATCH)

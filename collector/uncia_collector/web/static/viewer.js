@@ -31,7 +31,7 @@ async function sharpen() {
 
 function drawBox(sides) {
   const {width, height} = boxes.viewBox.baseVal, box = boxes.querySelector("rect");
-  ["x", "y", "width", "height"].forEach((name, k) => box?.setAttribute(name, (sides[k] || 0) * (k % 2 ? height : width)));
+  ["x", "y", "width", "height"].forEach((name, k) => box.setAttribute(name, (sides[k] || 0) * (k % 2 ? height : width)));
 }
 
 function play() {
