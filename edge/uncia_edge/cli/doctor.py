@@ -7,10 +7,13 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from uncia_contract.errors import StorageError
 from uncia_edge.cli import broker_checks, certificate_checks, trap_checks
 from uncia_edge.cli.trap_checks import Line
 from uncia_edge.clock import Clock, Reading, read_clock
+from uncia_edge.service.renewal import renewal_of
 from uncia_edge.settings import TrapSettings, read_settings
 
 
@@ -46,8 +49,9 @@ def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> 
     yield trap_checks.delegate_line(settings)
     yield from trap_checks.disk_lines(settings)
     yield trap_checks.clock_line(now())
-    yield from certificate_checks.lines(settings, now().now)
-    yield from broker_checks.lines(settings)
+    shown = replace(settings, broker=renewal_of(settings).broker)  # with a renewed certificate where there is one
+    yield from certificate_checks.lines(shown, now().now)
+    yield from broker_checks.lines(shown)
 
 
 def _note_clock(clock: Clock, state: str) -> None:

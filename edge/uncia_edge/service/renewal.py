@@ -12,12 +12,12 @@ import msgspec
 
 from uncia_contract.errors import MessageError
 from uncia_contract.files import make_folder, private_files, write_durable
-from uncia_edge.settings import BrokerSettings
+from uncia_edge.settings import BrokerSettings, TrapSettings
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-RENEWED, NEW_KEY = "renewed.pem", "new.key"
+FOLDER, RENEWED, NEW_KEY = "identity", "renewed.pem", "new.key"
 
 
 class Renewal:
@@ -102,3 +102,8 @@ class Renewal:
         with private_files():
             make_folder(self._folder)
             write_durable(path, content)
+
+
+def renewal_of(settings: TrapSettings) -> Renewal:
+    """As it is configured; what was renewed lies in the trap's state."""
+    return Renewal(Path(settings.state) / FOLDER, settings.trap, settings.broker)

@@ -49,7 +49,7 @@ from uncia_edge.service.health import trap_state
 from uncia_edge.service.housekeeping import Chore, Housekeeping
 from uncia_edge.service.link_report import LinkReport
 from uncia_edge.service.overrides import OverrideFile, Overrides
-from uncia_edge.service.renewal import Renewal
+from uncia_edge.service.renewal import renewal_of
 from uncia_edge.service.sleep import GRACE_S, asleep_until
 from uncia_edge.service.trial import Trial
 from uncia_edge.service.watchdog import Watchdog, notify
@@ -114,7 +114,7 @@ class Runtime:
         self._topics = Topics(settings.trap, settings.root)
         self._overrides = OverrideFile(Path(settings.state) / "overrides.json")
         self._trial, self._signs = Trial(Path(settings.state)), CameraSigns(Path(settings.state))
-        self._renewal = Renewal(Path(settings.state) / "identity", settings.trap, settings.broker)
+        self._renewal = renewal_of(settings)
         self._commands = Commands(
             *(self._topics, self._overrides, self._apply, self.stop, bool(settings.broker.certificate)),
             *(self._make_offers(folder), self._trust.replace_keys, self._trial.ask, self._renewal),

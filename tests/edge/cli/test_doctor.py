@@ -1,5 +1,6 @@
 """The doctor tells each part's state in a line, with a remedy for what is not well."""
 
+import hashlib
 import re
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from uncia_edge.cli.doctor import examine, exit_code
 from uncia_edge.cli.main import main
 from uncia_edge.cli.trap_checks import Line, clock_line, disk_lines
 from uncia_edge.clock import Reading
+from uncia_edge.service.renewal import FOLDER, RENEWED
 from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, TrapSettings
 
 STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
@@ -78,6 +80,20 @@ def test_what_is_not_well_has_a_remedy(trap: TrapSettings) -> None:
 def test_a_certificate_is_judged_by_the_days_it_has_left(tmp_path: Path, days: int, status: str) -> None:
     """Sixty days are soon: the engineer will not be back for months."""
     assert certificate_line("certificate", certificate(tmp_path, days), NOW).status == status
+
+
+def test_a_renewed_certificate_is_judged_in_place_of_the_configured_one(trap: TrapSettings, tmp_path: Path) -> None:
+    """The service shows it: that the configured file has expired is of no concern."""
+    configured = certificate(tmp_path, -1)
+    (tmp_path / "new").mkdir()
+    renewed, identity = certificate(tmp_path / "new", 400), Path(trap.state) / FOLDER
+    identity.mkdir(parents=True)
+    head = f"# replaces {hashlib.sha256(configured.read_bytes()).hexdigest()}\n".encode()
+    key = renewed.with_suffix(".key").read_bytes()
+    (identity / RENEWED).write_bytes(head + renewed.read_bytes() + key)
+    broker = replace(trap.broker, certificate=str(configured), key=str(configured.with_suffix(".key")))
+    lines = {line.part: line for line in examine(replace(trap, broker=broker), reading)}
+    assert [lines[part].status for part in ("certificate (certificate)", "certificate (name)", "key")] == ["ok"] * 3
 
 
 def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
