@@ -23,8 +23,14 @@ from uncia_edge.outbox.store import Outbox
 _log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
-# What else of the state counts: what the camera handed over (or it would all come again), and what was set from afar.
-CARRIED = ("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous")
+# What else of the state counts: what the camera handed over (or it would all come again), what was set from afar, whom
+# the trap trusts and which bundles it refuses, a bundle that these rules let it fall back on, its renewed certificate,
+# whether its clock is right.
+CARRIED = (
+    *("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous", "clock.json", "cameras.json"),
+    *("bundle/last-good.uncia", "bundle/keys.json", "bundle/releases.json", "bundle/loads.json"),
+    *("identity/renewed.pem", "identity/new.key"),
+)
 MEMORY = Path("/run/uncia-trap/state")  # as systemd/uncia-trap.service gives it; for those who look from outside
 MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
 SPARE_BYTES = 8_000_000  # beside the frames that move from memory to the card
@@ -161,9 +167,15 @@ def _move_sequences(memory: Path, configured: Path) -> None:
 
 
 def _carry(name: str, source: Path, target: Path) -> None:
-    """Copy a small file durably; one that is not there, or cannot be read, is left out."""
+    """Copy a file durably; one that is not there, cannot be read, or is there already, is left out."""
+    content = _content(source / name)
+    if content is not None and content != _content(target / name):
+        make_folder((target / name).parent)
+        write_durable(target / name, content)
+
+
+def _content(path: Path) -> bytes | None:
     try:
-        content = (source / name).read_bytes()
+        return path.read_bytes()
     except OSError:
-        return
-    write_durable(target / name, content)
+        return None

@@ -9,9 +9,18 @@ import pytest
 from support.records import make_record, write_frames
 from uncia_contract.errors import StorageError
 from uncia_contract.files import write_durable
+from uncia_edge.bundles import installed
+from uncia_edge.bundles.keys import KEYS
+from uncia_edge.bundles.loads import LOADS
+from uncia_edge.bundles.releases import RELEASES
 from uncia_edge.cli.main import main
+from uncia_edge.clock import NOTE
 from uncia_edge.outbox.state_folder import OUTBOX, claimed, state_folder
 from uncia_edge.outbox.store import Outbox
+from uncia_edge.service import renewal
+from uncia_edge.service.camera_signs import FILE
+
+EROFS = OSError(errno.EROFS, "Read-only file system")
 
 
 @pytest.fixture
@@ -95,6 +104,26 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     assert state_folder(state, environment).path == state
     assert (state / "watched.jsonl").read_text() == "before\nsince\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*(f"{installed.FOLDER}/{name}" for name in (installed.LAST_GOOD, KEYS, RELEASES, LOADS)),
+     *(f"{renewal.FOLDER}/{name}" for name in (renewal.RENEWED, renewal.NEW_KEY)), NOTE, FILE],
+)  # fmt: skip
+def test_trust_identity_and_clock_go_with_the_trap_and_come_back(tmp_path: Path, name: str) -> None:
+    """A card that cannot be written must not bring back a replaced key, a denied bundle or a revoked certificate."""
+    environment, memory = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}, tmp_path / "run" / "state"
+    (tmp_path / "good" / name).parent.mkdir(parents=True)
+    (tmp_path / "good" / name).write_text("before")
+    with pytest.MonkeyPatch.context() as card:
+        card.setattr("uncia_edge.outbox.state_folder.refusal", lambda folder, _=0: None if folder == memory else EROFS)
+        assert state_folder(tmp_path / "good", environment).path == memory
+    assert (memory / name).read_text() == "before"
+    (memory / name).write_text("since")
+    Outbox(memory / OUTBOX).close()
+    assert state_folder(tmp_path / "good", environment).path == tmp_path / "good"
+    assert (tmp_path / "good" / name).read_text() == "since"
 
 
 def test_a_card_without_room_for_what_waits_in_memory_is_not_gone_back_to(
