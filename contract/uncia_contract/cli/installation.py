@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from uncia_contract.errors import UNDECODABLE, ConfigurationError, StorageError
-from uncia_contract.files import write_durable
+from uncia_contract.files import private_files, write_durable
 
 STATION = "station.toml"  # what a base station packs for a trap, beside certificates and bundle
 
@@ -84,7 +84,8 @@ class Installation:
             if same or self._dry:
                 return
             target.parent.mkdir(parents=True, exist_ok=True)
-            write_durable(target, content)
+            with private_files():  # until `mode` says who else may read it
+                write_durable(target, content)
             target.chmod(mode)
             if owner and self._runs:
                 shutil.chown(target, owner)
@@ -153,7 +154,10 @@ def asked(value: str | None, question: str, flag: str, choices: Sequence[str] = 
         if not os.isatty(0):
             raise ConfigurationError(f"{flag}: expected, because nobody can be asked")
         offered = f" ({', '.join(choices)})" if choices else ""
-        value = input(f"{question}{offered}: ").strip()
+        try:
+            value = input(f"{question}{offered}: ").strip()
+        except EOFError:
+            value = ""
     if not value or (choices and value not in choices):
         raise ConfigurationError(f"{flag} {value!r}: expected {' or '.join(choices) or 'an answer'}")
     return value

@@ -1,0 +1,33 @@
+"""What `setup` writes, and what it asks."""
+
+from pathlib import Path
+
+import pytest
+
+from uncia_contract.cli.installation import Installation, asked
+from uncia_contract.errors import ConfigurationError
+
+
+def test_nobody_else_can_read_a_key_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before its mode is set; a folder that is made for it stays open."""
+    modes, chmod = [], Path.chmod
+
+    def noting(path: Path, mode: int) -> None:
+        modes.append(path.stat().st_mode & 0o777)
+        chmod(path, mode)
+
+    monkeypatch.setattr(Path, "chmod", noting)
+    Installation(root=tmp_path).write("/etc/uncia/ridge-01.key", b"secret", 0o600)
+    assert (modes, (tmp_path / "etc/uncia").stat().st_mode & 0o777) == ([0o600], 0o755)
+
+
+def test_who_answers_nothing_is_told_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D at the question is no traceback."""
+
+    def end(question: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("os.isatty", lambda number: True)
+    monkeypatch.setattr("builtins.input", end)
+    with pytest.raises(ConfigurationError, match="--camera '': expected watched or picamera2"):
+        asked(None, "whose pictures", "--camera", ("watched", "picamera2"))
