@@ -77,9 +77,10 @@ class Installation:
         Raises:
             StorageError: it cannot be written; are you root?
         """
-        target = self.place(path)
+        target, owner = self.place(path), owner if self._runs else ""
         try:
             same = target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == mode
+            same = same and (not owner or target.owner() == owner)
             self._tell("unchanged" if same else "write", path)
             if same or self._dry:
                 return
@@ -87,7 +88,7 @@ class Installation:
             with private_files():  # until `mode` says who else may read it
                 write_durable(target, content)
             target.chmod(mode)
-            if owner and self._runs:
+            if owner:
                 shutil.chown(target, owner)
         except (OSError, LookupError) as error:
             raise StorageError(f"{path}: {getattr(error, 'strerror', None) or error}; run setup as root") from error

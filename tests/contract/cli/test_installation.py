@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from uncia_contract.cli.installation import Installation, asked
-from uncia_contract.errors import ConfigurationError
+from uncia_contract.errors import ConfigurationError, StorageError
 
 
 def test_nobody_else_can_read_a_key_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,6 +19,21 @@ def test_nobody_else_can_read_a_key_at_any_moment(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Path, "chmod", noting)
     Installation(root=tmp_path).write("/etc/uncia/ridge-01.key", b"secret", 0o600)
     assert (modes, (tmp_path / "etc/uncia").stat().st_mode & 0o777) == ([0o600], 0o755)
+
+
+def test_a_second_run_gives_a_file_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one could not: the broker was not installed yet."""
+    given: list[str] = []
+
+    def refuse(path: Path, owner: str) -> None:
+        raise LookupError("no such user: 'mosquitto'")
+
+    monkeypatch.setattr("shutil.chown", refuse)
+    with pytest.raises(StorageError, match="no such user"):
+        Installation().write(f"{tmp_path}/uncia.acl", b"rules", 0o400, "mosquitto")
+    monkeypatch.setattr("shutil.chown", lambda path, owner: given.append(owner))
+    Installation().write(f"{tmp_path}/uncia.acl", b"rules", 0o400, "mosquitto")
+    assert given == ["mosquitto"]
 
 
 def test_who_answers_nothing_is_told_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
