@@ -17,6 +17,7 @@ from uncia_edge.bundles import proofs
 from uncia_edge.bundles.proofs import Proofs
 from uncia_edge.camera import folder_watcher
 from uncia_edge.cli.main import main
+from uncia_edge.clock import NOTE
 from uncia_edge.outbox.store import Outbox
 
 __all__ = ["base"]
@@ -70,6 +71,14 @@ def test_a_pass_decides_delivers_and_tells_when_the_next_one_is(
     assert state is not None
     assert state.outbox_sequences == 0
     assert state.next_pass_at == state.sent_at + timedelta(seconds=1800)
+
+
+def test_nobody_else_reads_what_a_pass_keeps(base: Base, pass_once: Callable[..., int], old: None) -> None:
+    """Pictures, records, notes, as with `run`; only the clock's note is for root and the service."""
+    put(base.folder / "DCIM", 0)
+    assert pass_once() == 0
+    kept = [path for path in (base.folder / "state").rglob("*") if path.name != NOTE]
+    assert {path.stat().st_mode & 0o077 for path in kept} == {0}
 
 
 def test_what_was_decided_is_not_decided_again(base: Base, pass_once: Callable[..., int], old: None) -> None:

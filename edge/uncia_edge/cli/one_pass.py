@@ -11,6 +11,7 @@ from pathlib import Path
 
 from uncia_contract.cli.arguments import amount
 from uncia_contract.errors import ConfigurationError
+from uncia_contract.files import private_files
 from uncia_edge.cli.run import on_termination, print_observation
 from uncia_edge.outbox.state_folder import claimed
 from uncia_edge.service.runtime import Runtime
@@ -39,7 +40,7 @@ def run_pass(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"[camera] kind: pass takes in a watched folder, got {settings.camera.kind}")
     until_s = began_s + (settings.passes.for_s if arguments.for_s is None else arguments.for_s)
     next_s = settings.passes.every_s if arguments.next_s is None else arguments.next_s
-    with claimed(Path(settings.state)), Runtime(settings, passes_every_s=next_s) as trap:
+    with private_files(), claimed(Path(settings.state)), Runtime(settings, passes_every_s=next_s) as trap:
         on_termination(trap.stop)
         over = threading.Timer(max(0.0, until_s - time.monotonic()), trap.stop)
         over.daemon = True
