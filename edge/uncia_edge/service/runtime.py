@@ -18,6 +18,7 @@ from uncia_contract.errors import BundleError, StorageError, UnciaError
 from uncia_contract.messages.records import encode
 from uncia_contract.messages.topics import Topics
 from uncia_contract.model.bundle import Bundle
+from uncia_contract.model.classifier import Classifier
 from uncia_edge.bundles.installed import FOLDER, LAST_GOOD, InstalledBundle
 from uncia_edge.bundles.last_good import select_bundle
 from uncia_edge.bundles.loads import SETTLED_S, Loads
@@ -126,23 +127,20 @@ class Runtime:
         self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.watchdog.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
-        plays = settings.camera.kind == "recorded"
         self._veto = Veto(settings.veto, settings.veto_sends)
-        self._observer = Observer(
-            *(
-                settings.trap,
-                self.classifier,
-                self.bundle.identity,
-                self.outbox,
-                self._clock.read,
-                settings.camera.strips,
-            ),
+        self._observer = self._make_observer(in_use.chosen.single_thread_classifier)
+
+    def _make_observer(self, single_thread_classifier: Classifier | None) -> Observer:
+        settings, plays = self.settings, self.settings.camera.kind == "recorded"
+        return Observer(
+            *(settings.trap, self.classifier, self.bundle.identity, self.outbox, self._clock.read),
+            settings.camera.strips,
             heartbeat=partial(self.watchdog.beat, "observing"),
             preview_px=settings.outbox.preview_px,
             background=None if plays else read_background(Path(settings.state)),
             earlier=() if plays else self.log.latest_sequences(),
             background_of=partial(read_background, Path(settings.state)),
-            single_thread_classifier=in_use.chosen.single_thread_classifier,
+            single_thread_classifier=single_thread_classifier,
             veto=self._veto,
         )
 
