@@ -95,6 +95,8 @@ class Runtime:
         settings = msgspec.structs.replace(settings, state=str(self._state_folder.path))
         self.settings, self._began_s = settings, time.monotonic()
         folder = Path(settings.state) / FOLDER
+        if settings.latitude is not None or settings.longitude is not None:
+            _log.warning(IGNORED_PLACE)
         self._trust, self._loads = trust_of(settings), Loads(folder)
         self._passes_every_s, self._proofs = passes_every_s, Proofs(Path(settings.state))
         in_use = select_bundle(Path(settings.bundle), folder, self._prove, self._trust)
@@ -175,8 +177,6 @@ class Runtime:
         manifest, info = bundle.manifest, chosen.classifier.info
         how = "proved before" if proved else "probes reproduced"
         _log.info("bundle %s version %d on %s, %s", manifest.name, manifest.version, info, how)
-        if self.settings.latitude is not None or self.settings.longitude is not None:
-            _log.warning(IGNORED_PLACE)
         return chosen
 
     def _bounds(self) -> Bounds:
