@@ -172,7 +172,7 @@ class Runtime:
         if not self._loads.has_proved(bundle.sha256) and (reason := probe_in_child(path, "", PROOF_S)):
             raise BundleError(reason)
         chosen = choose(path, bundle, self.settings.threads, delegate, proved)
-        if self._passes_every_s is not None and chosen.fallback is None:
+        if self._passes_every_s is not None and not proved and chosen.fallback is None:
             self._proofs.note(bundle.sha256, delegate)
         manifest, info = bundle.manifest, chosen.classifier.info
         how = "proved before" if proved else "probes reproduced"
