@@ -76,12 +76,11 @@ class TrustedKeys:
             BundleError: not signed by a key that holds, no such keys, or not the next serial.
             OSError: the card cannot be written; nothing has changed.
         """
-        statements = [*self._statements, signed]
         before = (self._keys, self._statements, self.serial)
         self._follow(signed)
         try:
             make_folder(self._kept.parent)
-            write_durable(self._kept, msgspec.json.encode(statements))
+            write_durable(self._kept, msgspec.json.encode(self._statements))
         except OSError:
             self._keys, self._statements, self.serial = before
             raise
