@@ -63,4 +63,7 @@ class Assemblers:
         return self._of(late.frames[0].path).earlier(late)
 
     def _of(self, path: Path) -> BurstAssembler:
-        return self._of_each.setdefault(self.camera_of(path), BurstAssembler(self._rule, self._quiet_s))
+        camera = self.camera_of(path)
+        if camera not in self._of_each:
+            self._of_each[camera] = BurstAssembler(self._rule, self._quiet_s)
+        return self._of_each[camera]
