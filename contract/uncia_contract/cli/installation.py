@@ -7,14 +7,13 @@ decides.
 import os
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from uncia_contract.errors import UNDECODABLE, ConfigurationError, StorageError
+from uncia_contract.cli.configuration import read_toml
+from uncia_contract.errors import ConfigurationError, StorageError
 from uncia_contract.files import private_files, write_durable
 
 STATION = "station.toml"  # what a base station packs for a trap, beside certificates and bundle
@@ -35,11 +34,10 @@ def read_packed(folder: Path) -> PackedTrap:
     Raises:
         ConfigurationError: nothing, or not that.
     """
-    path = folder / STATION
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), PackedTrap)
-    except (OSError, ValueError, *UNDECODABLE) as error:
-        raise ConfigurationError(f"{path}: {error}; expected the folder that `uncia-collect setup` made") from error
+        return read_toml(folder / STATION, PackedTrap)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; expected the folder that `uncia-collect setup` made") from error
 
 
 def shipped(name: str) -> bytes:
