@@ -203,19 +203,9 @@ def broker_line(settings: TrapSettings) -> Line:
             if tls is not None:
                 _shake_hands(wire, tls, settings.broker.host)
     except (ssl.SSLError, ConfigurationError) as error:
-        return Line(
-            "broker",
-            "failed",
-            f"{where}: {error}",
-            _remedy_of(error),
-        )
+        return Line("broker", "failed", f"{where}: {error}", _remedy_of(error))
     except OSError as error:
-        return Line(
-            "broker",
-            "warning",
-            f"{where}: {error.strerror or error}",
-            "sequences wait on disk; check antenna, address and that the broker runs",
-        )
+        return Line("broker", "warning", f"{where}: {error.strerror or error}", _remedy_for(None))
     return Line("broker", "ok", f"{where} {'and the trap believe each other' if tls else 'accepts connections'}")
 
 
