@@ -77,20 +77,24 @@ class _Selection:
 
     def _fall_back(self, error: BundleError) -> BundleInUse:
         reasons = [str(error)]
+        denied = [(self._configured, self._trust.vouch)] if isinstance(error, DeniedError) else []
         for path in filter(Path.exists, (self._good, self._earlier)):
             try:
                 in_use = self._proved(path, self._trust.vouch_again)
             except BundleError as second:
                 reasons.append(f"the last good bundle: {second}")
+                if isinstance(second, DeniedError):
+                    denied.append((path, self._trust.vouch_again))
                 continue
             manifest = in_use.bundle.manifest
             _log.error("%s; %s version %d, the last good bundle, stays in use", error, manifest.name, manifest.version)
             return replace(in_use, refused=f"bundle refused: {error}"[:200])
-        if isinstance(error, DeniedError):  # a trap without another bundle goes on trying
-            _log.error("%s; used all the same, because there is no other", error)
-            bundle = read_bundle(self._configured, self._trust.vouch)
-            return BundleInUse(bundle, self._prove(self._configured, bundle), f"bundle denied: {error}"[:200])
-        raise BundleError("; and ".join(reasons)) from error
+        told = "; and ".join(reasons)
+        for path, vouch in denied[:1]:  # a trap without another bundle goes on trying
+            _log.error("%s; %s is used all the same, because there is no other", told, path)
+            bundle = read_bundle(path, vouch)
+            return BundleInUse(bundle, self._prove(path, bundle), f"bundle denied: {told}"[:200])
+        raise BundleError(told) from error
 
     def _proved(self, path: Path, vouch: Vouch) -> BundleInUse:
         bundle = read_bundle(path, vouch)

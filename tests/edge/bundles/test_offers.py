@@ -276,6 +276,18 @@ def test_a_trap_without_another_bundle_goes_on_trying(tmp_path: Path) -> None:
     assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
 
 
+def test_a_denied_bundle_is_better_than_a_damaged_one(tmp_path: Path) -> None:
+    """The configured file does not read any more, and the last good one has ended the trap five times."""
+    world = World(tmp_path)
+    loads = Loads(world.state / "bundle")
+    for _ in range(5):
+        loads.use(select(world.configured, world.state, accept).bundle.sha256)
+    world.configured.write_bytes(b"damaged")
+    in_use = select(world.configured, world.state, accept)
+    told = str(in_use.refused)
+    assert (in_use.bundle.manifest.version, told.startswith("bundle denied: "), "truncated" in told) == (1, True, True)
+
+
 def test_a_bundle_that_somebody_puts_there_by_hand_wins(tmp_path: Path) -> None:
     """Whatever its version: the engineer stands before the trap."""
     world = installed(tmp_path)
