@@ -20,13 +20,22 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from uncia_contract.bursts.frames import BurstRule, Frame, bursts
 from uncia_contract.datasets.camtrap_package import Row, moment_of
 
 BLANK, UNCLASSIFIED = "blank", "unclassified"
 _TAG, SEQUENCE_TAG = "label:", "sequence:"
-_Key = tuple[str, ...]
+
+
+class _Key(NamedTuple):
+    """What names an event (#1): its `id`, with the `sequence` of an uncia (#1a), or `start` and `end`."""
+
+    id: str = ""
+    sequence: str = ""
+    start: str = ""
+    end: str = ""
 
 
 @dataclass
@@ -86,8 +95,8 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
 
     def at(key: _Key | None) -> CamtrapEvent:
-        named = key is not None and len(key) != len(("start", "end"))
-        return events.setdefault(key, CamtrapEvent(key[0] if key and named else "", sequence=_sequence(key)))
+        named = key or _Key()
+        return events.setdefault(key, CamtrapEvent(named.id, sequence=named.sequence))
 
     for row in observations:
         own = is_of_medium(row) and row["mediaID"] in homes
@@ -132,14 +141,8 @@ def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
 def _key(row: Row) -> _Key | None:
     """What names an observation's event (#1); None where nothing does."""
     if "eventID" in row:
-        sequence = tag_of(row, SEQUENCE_TAG)
-        return (row["eventID"],) if sequence is None else (row["eventID"], SEQUENCE_TAG, sequence)  # #1a
-    return None if is_of_medium(row) else (row.get("eventStart", ""), row.get("eventEnd", ""))
-
-
-def _sequence(key: _Key | None) -> str:
-    """The sequence that a key names (#1a); "" where it names none."""
-    return key[2] if key is not None and len(key) == 3 else ""
+        return _Key(row["eventID"], tag_of(row, SEQUENCE_TAG) or "")
+    return None if is_of_medium(row) else _Key(start=row.get("eventStart", ""), end=row.get("eventEnd", ""))
 
 
 def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key | None]:
@@ -161,7 +164,7 @@ def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key 
         person, machine, time = named[False].get(medium), named[True].get(medium), held.get(medium)
         if person is not None or machine is None:
             return person or time
-        if _sequence(machine):
+        if machine.sequence:
             return machine
         return time if machine not in spoken and time in spoken else machine
 
