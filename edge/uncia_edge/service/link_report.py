@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from uncia_contract.errors import UNDECODABLE
+from uncia_contract.files import write_atomic
 from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Event, Received
 
 _log = logging.getLogger(__name__)
@@ -92,10 +93,8 @@ class LinkReport:
         return sum(self._clock() - at_s < _DOUBLE_S for at_s in self._taken_over_s)
 
     def _write(self) -> None:
-        part = self._file.with_name(self._file.name + ".part")
         try:
-            part.write_bytes(msgspec.json.encode(self.status))
-            part.replace(self._file)
+            write_atomic(self._file, msgspec.json.encode(self.status))
         except OSError as error:
             _log.debug("%s: %s", self._file, error)
 
