@@ -64,14 +64,13 @@ def _explain(message: str, kind: type[Struct], given: dict[str, Any]) -> str:
     found = _PLACE.search(message)
     if found is None:
         return message
-    *tables, key = re.sub(r"\[[^]]*\]", "", found["place"]).strip(".").split(".")
+    *places, last = found["place"].split(".")
     value: Any = given
-    for table, place in zip((*tables, key), found["place"].strip(".").split("."), strict=True):
-        value = value[table]
-        number = re.search(r"\[(\d+)\]$", place)
-        if number and table is not key:  # of an array of tables
-            value = value[int(number[1])]
-    return f"{_table(tables)}{key}: expected {_in_words(_hint_at(kind, tables, key))}, got {value!r}"
+    for place in places:
+        table, _, number = place.partition("[")
+        value = value[table][int(number[:-1])] if number else value[table]
+    tables, key = [place.partition("[")[0] for place in places], last.partition("[")[0]
+    return f"{_table(tables)}{key}: expected {_in_words(_hint_at(kind, tables, key))}, got {value[key]!r}"
 
 
 def _inside(place: str) -> str:
