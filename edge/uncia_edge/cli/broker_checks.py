@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from uncia_contract.errors import BrokerError, ConfigurationError, MessageError
+from uncia_contract.errors import BrokerError, ConfigurationError, MessageError, StorageError
 from uncia_contract.messages.records import DoctorQuestion, Receipt, decode, encode
 from uncia_contract.messages.tls import Tls, tls_of
 from uncia_contract.messages.topics import Topics
@@ -60,7 +60,12 @@ _TLS_REMEDIES = {
 
 def lines(settings: TrapSettings) -> Iterator[Line]:
     """Of the running service its own word; else broker, connection and collector as they are found."""
-    if is_claimed(Path(settings.state)):
+    try:
+        is_running = is_claimed(Path(settings.state))
+    except StorageError as error:
+        yield Line("connection", "failed", f"not tried: {error}", "ask as root")
+        return
+    if is_running:
         yield service_line(settings)
         return
     reached = broker_line(settings)

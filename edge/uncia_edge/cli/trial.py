@@ -19,8 +19,8 @@ def ask_for_trial(arguments: argparse.Namespace) -> int:
     """Leaves the wish where the service finds it, and says what happens next."""
     settings = read_settings(arguments.config)
     state = Path(settings.state)
-    _leave_wish(state)
     waits = "" if is_claimed(state) else " The wish waits until the trap runs: systemctl start uncia-trap"
+    _leave_wish(state)
     print(f"{settings.trap}: the next burst is sent as a test, whatever its verdict.{waits}")
     return 0
 

@@ -112,9 +112,17 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether a trap works on this state now."""
-    if not folder.is_dir():
+    """Whether a trap works on this state now.
+
+    Raises:
+        StorageError: the folder may not be read, so that nobody can tell.
+    """
+    try:
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise StorageError(f"state {folder}: {error.strerror}; it is the service's own: ask as root") from error
     try:
         with claimed(folder):
             return False

@@ -13,12 +13,14 @@ from uncia_edge.bundles import installed
 from uncia_edge.bundles.keys import KEYS
 from uncia_edge.bundles.loads import LOADS
 from uncia_edge.bundles.releases import RELEASES
+from uncia_edge.cli import broker_checks
 from uncia_edge.cli.main import main
 from uncia_edge.clock import NOTE
 from uncia_edge.outbox.state_folder import OUTBOX, claimed, state_folder
 from uncia_edge.outbox.store import Outbox
 from uncia_edge.service import renewal
 from uncia_edge.service.camera_signs import FILE
+from uncia_edge.settings import TrapSettings, read_settings
 
 EROFS = OSError(errno.EROFS, "Read-only file system")
 
@@ -104,6 +106,32 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
     monkeypatch.undo()
     assert state_folder(state, environment).path == state
     assert (state / "watched.jsonl").read_text() == "before\nsince\n"
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrapSettings:
+    """A trap whose state is the service's own."""
+
+    def scan(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
+    monkeypatch.setattr("os.scandir", scan)
+    return read_settings(tmp_path / "trap.toml")
+
+
+def test_a_test_sighting_that_may_not_be_asked_for_is_one_clear_line(
+    closed: TrapSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether the trap runs cannot be told."""
+    assert main(["try", "--config", str(tmp_path / "trap.toml")]) == 2
+    assert f"state {closed.state}: Permission denied; it is the service's own: ask as root" in capsys.readouterr().err
+
+
+def test_the_doctor_of_a_closed_state_connects_to_nobody(closed: TrapSettings) -> None:
+    """The service may run: a second connection under its id would end its own."""
+    [line] = broker_checks.lines(closed)
+    assert (line.part, line.status, line.remedy) == ("connection", "failed", "ask as root")
 
 
 @pytest.mark.parametrize(
