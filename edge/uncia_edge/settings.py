@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError
+from uncia_contract.messages.records import TRAP_ID
 from uncia_contract.messages.topics import ROOT
 from uncia_contract.scoring.score_burst import Strips
 
@@ -85,6 +86,7 @@ class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
     log_mb: Annotated[int, Meta(ge=1, le=10_000)] = 8
 
 
+VetoSends = Literal["nothing", "record"]
 ClockTime = Annotated[
     str, Meta(pattern="^(([01][0-9]|2[0-3]):[0-5][0-9])?$", description='a time from "00:00" to "23:59"')
 ]
@@ -116,7 +118,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     Sequences that the bundle calls by a label of `veto` are not sent, or (`veto_sends`) with grey pictures.
     """
 
-    trap: Annotated[str, Meta(pattern="^[a-z0-9_-]{1,32}$", description="1 to 32 of a-z, 0-9, _ and -")]
+    trap: Annotated[str, Meta(pattern=TRAP_ID, description="1 to 32 of a-z, 0-9, _ and -")]
     bundle: str
     state: str = "state"
     root: str = ROOT
@@ -127,7 +129,7 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
     bundle_names: tuple[str, ...] = ()
     health_s: Annotated[int, Meta(ge=10, le=86400)] = 300
     veto: tuple[str, ...] = ()
-    veto_sends: Literal["nothing", "record"] = "nothing"
+    veto_sends: VetoSends = "nothing"
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
     sleep: SleepSettings = SleepSettings()

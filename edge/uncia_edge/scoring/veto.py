@@ -9,7 +9,6 @@ import hashlib
 import io
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from msgspec import UnsetType
@@ -17,15 +16,15 @@ from PIL import Image
 
 from uncia_contract.files import write_atomic
 from uncia_contract.messages.records import SequenceRecord
+from uncia_edge.settings import VetoSends
 
-Sends = Literal["nothing", "record"]
 WITHHELD = "withheld.jpg"
 
 
 class Veto:
     """The labels whose pictures do not leave the trap. `sends` is what of their sequences does."""
 
-    def __init__(self, labels: Collection[str] = (), sends: Sends = "nothing") -> None:
+    def __init__(self, labels: Collection[str] = (), sends: VetoSends = "nothing") -> None:
         self.labels, self.sends = frozenset(labels), sends
 
     def holds(self, record: SequenceRecord) -> bool:
