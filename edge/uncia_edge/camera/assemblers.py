@@ -1,14 +1,18 @@
 """The open bursts of a watched folder: of all of it, or of each first-level folder by itself (`[camera] per_folder`).
 
-Decides which camera a file belongs to: the first folder below the watched one, its name as a message can carry it. What
-lies in the watched folder itself belongs to the trap, as everything does without `per_folder`.
+Decides which camera a file belongs to: the first folder below the watched one. A name that a message cannot carry is
+replaced character by character, and ends with a part of its sha256, so that no two folders become one camera. What lies
+in the watched folder itself belongs to the trap, as everything does without `per_folder`.
 """
 
+import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from uncia_contract.bursts.frames import Burst, BurstRule, Frame
+from uncia_contract.messages.records import CAMERA_ID
 from uncia_edge.camera.burst_assembler import BurstAssembler, Waits, never
 
 _STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -31,7 +35,7 @@ class Assemblers:
     def camera_of(self, path: Path) -> str:
         """The camera that a file is of; empty for the trap itself."""
         parts = path.relative_to(self._folder).parts
-        return _STRANGE.sub("_", parts[0])[:31] if self._per_folder and len(parts) > 1 else ""
+        return _camera_id(parts[0]) if self._per_folder and len(parts) > 1 else ""
 
     def __len__(self) -> int:
         return sum(map(len, self._of_each.values()))
@@ -67,3 +71,9 @@ class Assemblers:
         if camera not in self._of_each:
             self._of_each[camera] = BurstAssembler(self._rule, self._quiet_s)
         return self._of_each[camera]
+
+
+def _camera_id(name: str) -> str:
+    if re.fullmatch(CAMERA_ID, name):
+        return name
+    return f"{_STRANGE.sub('_', name)[:22]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
