@@ -439,6 +439,16 @@ def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
         assert process.stderr.read() == b""
 
 
+def test_ctrl_c_is_no_crash_of_the_bundle(base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who tries a trap at a desk ends it so, again and again within one boot."""
+    monkeypatch.setattr("uncia_edge.bundles.loads.CRASHES", 1)
+    settings = base.trap(eager_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 1))))
+    with pytest.raises(KeyboardInterrupt), Runtime(settings):
+        raise KeyboardInterrupt
+    with Runtime(settings) as trap:
+        assert list(trap._problems()) == []
+
+
 def test_coordinates_in_a_trap_toml_of_release_0_1_are_warned_of_and_told_nobody(
     base: Base, strict_bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

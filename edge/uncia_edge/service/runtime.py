@@ -198,7 +198,7 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends delivery and closes the outbox; what is not delivered waits on disk."""
-        if error is None or isinstance(error, UnciaError):
+        if error is None or isinstance(error, UnciaError | KeyboardInterrupt):
             self._loads.settle(self.bundle.sha256)
         if self.asleep_until is None:
             notify("STOPPING=1")
