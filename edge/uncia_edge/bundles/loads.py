@@ -27,7 +27,7 @@ class DeniedError(BundleError):
 
 
 class _Load(Struct, frozen=True):
-    """`trials` were begun and did not come out; `crashes` came after; `boot` is set while a process uses the bundle."""
+    """`trials` did not come out; `crashes` came after; `boot` is set while a process loads or uses the bundle."""
 
     trials: int = 0
     crashes: int = 0
@@ -56,7 +56,7 @@ class Loads:
         elif not denied and crashes >= CRASHES:
             denied = f"ended the trap {crashes} times after it was loaded"
         trials = load.trials if load.proved or denied else load.trials + 1
-        self._keep(sha256, _Load(trials, crashes, "", load.proved, denied))
+        self._keep(sha256, _Load(trials, crashes, "" if denied else read_clock().boot_id, load.proved, denied))
         self.check(sha256)
 
     def check(self, sha256: str) -> None:
@@ -74,11 +74,11 @@ class Loads:
 
     def prove(self, sha256: str) -> None:
         """It was loaded, and has reproduced its probes."""
-        self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0, proved=True))
+        self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0, proved=True, boot=""))
 
     def refuse(self, sha256: str) -> None:
         """It was refused in good order."""
-        self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0))
+        self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0, boot=""))
 
     def use(self, sha256: str) -> None:
         """The process decides by it from now on; unless it settles before the process ends, it counts as a crash."""

@@ -255,6 +255,19 @@ def test_a_bundle_that_ends_the_trap_while_it_scores_is_rolled_back(tmp_path: Pa
     assert again.send(bundle_bytes(3, b"mended"))
 
 
+def test_a_proved_bundle_that_ends_the_trap_while_it_is_loaded_is_rolled_back(tmp_path: Path) -> None:
+    """After an update of the runtime, say: it proved itself here before."""
+    world = installed(tmp_path)
+    select(world.configured, world.state, accept)
+    for _ in range(5):
+        with pytest.raises(SystemExit):
+            select(world.configured, world.state, crash)
+    in_use = select(
+        world.configured, world.state, lambda path, b: (crash if "installed" in path.name else accept)(path, b)
+    )
+    assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
+
+
 def test_a_configured_bundle_that_ends_the_trap_is_rolled_back(tmp_path: Path) -> None:
     """To the one that was good before it, which is kept beside it."""
     world = World(tmp_path)
