@@ -94,3 +94,14 @@ def test_an_erased_sequence_is_complete_to_its_trap(four, make_sequence) -> None
     erase(four.database, four.root, NAMES, NOW + timedelta(seconds=1))
     again = make_sequence(id="0", label="person", pictures=[jpeg(0), jpeg(1)])
     assert four.commit(again.record_message())["ridge", "0"].complete
+
+
+def test_a_preview_whose_pictures_never_came_is_deleted(stored, make_sequence) -> None:
+    """A trap out of budget sends the record alone."""
+    one = make_sequence(id="0", label="person", pictures=[jpeg(0)], preview=Preview(0, 64, 48, jpeg(9)))
+    stored.commit(one.record_message(), now=NOW)
+    assert erase(stored.database, stored.root, NAMES, NOW + timedelta(seconds=1)) == 1
+    with stored.database.reading() as connection:
+        record = connection.execute(select(sequences.c.record)).scalar_one()
+    assert decode(record, SequenceRecord).preview is None
+    assert erase(stored.database, stored.root, NAMES, NOW + timedelta(seconds=1)) == 0

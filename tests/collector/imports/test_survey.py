@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 from tests.collector.exports.test_camtrap_dp import STANDARD, needs_standard, strictly_local
 
+from uncia_collector.catalogue.access.people_in_pictures import erase, human_names
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.review import review, undo
@@ -27,6 +28,7 @@ from uncia_collector.exports.kinds import KINDS, Request, export
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.imports.survey import SurveyImport
 from uncia_collector.ingest.frame_folder import FrameFolder
+from uncia_collector.observations.checklist import shipped_checklist
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.station.alerts import Alerts, Channel
 from uncia_collector.web.app import make_app
@@ -431,3 +433,16 @@ def test_deployment_of_another_camera_is_refused(on_sqlite, small, tmp_path):
 
     with pytest.raises(DataError, match="'d1' of 'Small': here it is of camera 'ridge', there of 'CAM 1'"):
         take(small(), on_sqlite)
+
+
+def test_pictures_of_people_in_a_survey_are_deleted_too(stored, small):
+    """The survey's rows stay, and are exported again."""
+    take(small(), stored)
+    with stored.database.reading() as connection:
+        key = connection.execute(select(frames.c.trap, frames.c.sequence).where(frames.c.status == "stored")).one()
+    review(stored.database, (key.trap, key.sequence), "relabelled", "anara", NOW, "person")
+    names = human_names(shipped_checklist())
+
+    assert erase(stored.database, stored.root, names, NOW + timedelta(seconds=1)) == 1
+    assert stored.files() == {}
+    assert "m1" in {row["mediaID"] for row in rows_of(exported(stored), "media")}

@@ -20,6 +20,7 @@ from uncia_contract.messages.records import SequenceRecord, decode, encode
 ERASED = "erased"
 DRAWN = ("thumbnails", "cards", "activations")  # folders of what is drawn from frames
 _AT_ONCE = 100
+_HELD = ("stored", "missing")  # of a missing frame the record may hold a preview; what came of it would be deleted too
 
 
 def human_names(checklist: Checklist) -> frozenset[str]:
@@ -64,19 +65,21 @@ def _candidates(names: Collection[str], before: datetime) -> Select[Any]:
     told = or_(func.lower(observations.c.taxon).in_(written), func.lower(observations.c.said).in_(written))
     said = exists().where(of_sequence, observations.c.undone.is_(False), told)
     called = func.lower(sequences.c.called).in_(written) & (sequences.c.review != "rejected")
-    stored = exists().where(
-        frames.c.trap == sequences.c.trap, frames.c.sequence == sequences.c.id, frames.c.status == "stored"
+    held = exists().where(
+        frames.c.trap == sequences.c.trap, frames.c.sequence == sequences.c.id, frames.c.status.in_(_HELD)
     )
-    columns = sequences.c.trap, sequences.c.id, sequences.c.record
-    return select(*columns).where(sequences.c.received_at < before, or_(called, said), stored)
+    columns = sequences.c.trap, sequences.c.id, sequences.c.record, sequences.c.origin
+    return select(*columns).where(sequences.c.received_at < before, or_(called, said), held)
 
 
 def _erase_one(connection: Connection, root: Path, row: Any) -> None:
-    of_row = frames.c.trap == row.trap, frames.c.sequence == row.id, frames.c.status == "stored"
-    for path in connection.execute(select(frames.c.path).where(*of_row)).scalars():
+    of_row = frames.c.trap == row.trap, frames.c.sequence == row.id, frames.c.status.in_(_HELD)
+    for path in connection.execute(select(frames.c.path).where(*of_row, frames.c.path.is_not(None))).scalars():
         for folder in ("frames", *DRAWN):
             (root / path.replace("frames/", f"{folder}/", 1)).unlink(missing_ok=True)
     connection.execute(update(frames).where(*of_row).values(status=ERASED, path=None))
+    if row.origin:  # a survey's record holds the rows of its tables, and no preview
+        return
     record = decode(row.record, SequenceRecord)
     if record.preview is not None:
         bare = encode(msgspec.structs.replace(record, preview=None))
