@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +16,8 @@ from uncia_collector.catalogue.overdue import camera_silences
 from uncia_collector.catalogue.recall import miss_rates
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.catalogue.sightings import count_by_place, places
+from uncia_collector.effort.hours import note_heard, note_listening
+from uncia_collector.effort.tables import Wanted, effort_csv
 from uncia_collector.exports.kinds import Request, export
 from uncia_contract.messages.records import CameraSign, TrapState, decode, encode
 
@@ -64,6 +66,25 @@ def test_exports_place_each_camera(hub):
     assert {image["location"] for image in json.loads(exported(hub, "coco"))["images"]} == {"hub", "spring"}
     scores = csv.DictReader(exported(hub, "scores").decode().splitlines())
     assert {row["trap"] for row in scores} == {"ridge/cam1", "ridge/cam2", "ridge"}
+
+
+def test_effort_counts_each_camera_where_it_stands(hub):
+    """A detection of a camera that a deployment places is that place's; the hub's place has the others."""
+    for hours in range(-30, 1):
+        with hub.database.writing() as connection:
+            note_listening(connection, NOW + timedelta(hours=hours))
+            note_heard(connection, "ridge", NOW + timedelta(hours=hours), False, None)
+    tables, night = {}, date(2026, 11, 22)
+    with hub.database.reading() as connection:
+        for kind in ("nights", "detections", "records"):
+            text = effort_csv(connection, kind, Wanted(night, night, UTC, days=1), NOW + timedelta(days=1))
+            tables[kind] = [*csv.reader(text.splitlines())][1:]
+    assert tables["nights"] == [
+        ["hub", "ridge", "2026-11-22", "worked", "2"],
+        ["spring", "ridge/cam1", "2026-11-22", "worked", "1"],
+    ]
+    assert tables["detections"] == [["hub", "1"], ["spring", "1"]]
+    assert [row[:2] for row in tables["records"]] == [["hub", "ridge"], ["hub", "ridge/cam2"], ["spring", "ridge/cam1"]]
 
 
 def test_recall_is_told_by_the_cameras_place(stored, hub, make_sequence, make_jpeg):

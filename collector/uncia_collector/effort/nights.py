@@ -21,7 +21,7 @@ from uncia_collector.effort.hours import HOUR, LETTERS, STATION, UNKNOWN, histor
 KINDS = ("worked", "asleep", "silent", "unknown")
 DAY = timedelta(days=1)
 
-_AWAKE, _BLIND, _RAN, _NOTHING = (ord(LETTERS.get(kind, UNKNOWN)) for kind in ("awake", "blind", "ran", ""))
+_AWAKE, _BLIND, _RAN, _NOTHING = map(ord, (LETTERS["awake"], LETTERS["blind"], LETTERS["ran"], UNKNOWN))
 
 Hours = NDArray[np.int64]
 Letters = NDArray[np.uint8]
@@ -50,7 +50,7 @@ def kind_of(looked: Hours, not_looked: Hours, unknown: Hours) -> NDArray[np.str_
     return np.where(waking == 0, "asleep", np.where(2 * unknown > waking, "unknown", known))
 
 
-def sites(connection: Connection, trap: str = "") -> list[Site]:
+def sites(connection: Connection) -> list[Site]:
     """The station's deployments, and the traps that have none; in the order of trap and time."""
     query = select(deployments).where(deployments.c.origin == "").order_by(deployments.c.trap, deployments.c.started_at)
     found = [Site(row.location_id, row.trap, row.started_at, row.ended_at) for row in connection.execute(query)]
@@ -58,9 +58,7 @@ def sites(connection: Connection, trap: str = "") -> list[Site]:
     for row in connection.execute(select(traps.c.trap, traps.c.first_seen_at)):
         if row.trap not in placed:
             found.append(Site(row.trap, row.trap, row.first_seen_at, None))
-    return sorted(
-        (site for site in found if not trap or site.trap == trap), key=lambda site: (site.trap, site.started_at)
-    )
+    return sorted(found, key=lambda site: (site.trap, site.started_at))
 
 
 def nights_of(

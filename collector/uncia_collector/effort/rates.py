@@ -5,16 +5,18 @@ are in the rate; the others are told beside it.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from math import exp, lgamma, log
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from uncia_collector.catalogue.events.finding import called
 from uncia_collector.catalogue.events.starts import micros, starts
-from uncia_collector.catalogue.filters import noon
+from uncia_collector.catalogue.filters import night_of, noon
+from uncia_collector.catalogue.schema import events
 from uncia_collector.effort.nights import DAY, Site, nights_of, sites
 
 CONFIDENCE = 0.95
@@ -48,7 +50,7 @@ class FieldEffort:
     """Nights of sites, and the nights in which sightings of one label, or of all, began."""
 
     nights: dict[Site, dict[date, str]]
-    seen: dict[str, dict[date, int]]  # by trap
+    seen: dict[str, dict[date, int]]  # by trap; by `trap/camera` in the nights of that camera's own deployment
 
     def by_trap(self) -> list[TrapEffort]:
         """Each trap's, and their sum."""
@@ -66,18 +68,36 @@ class FieldEffort:
 
 
 def effort(
-    connection: Connection, first: date, last: date, now: datetime, zone: tzinfo, label: str = "", trap: str = ""
+    connection: Connection, first: date, last: date, now: datetime, zone: tzinfo, label: str = ""
 ) -> FieldEffort:
     """What is known of the nights from `first` to `last`."""
-    nights = nights_of(connection, sites(connection, trap), first, last, now, zone)
+    nights = nights_of(connection, sites(connection), first, last, now, zone)
     noons = [micros(noon(first + n * DAY, zone)) for n in range((last - first).days + 2)]
-    seen: dict[str, dict[date, int]] = {}
-    for (name, _), part in starts(connection, noon(first, zone), noon(last + DAY, zone), label, trap).items():
+    since, until = noon(first, zone), noon(last + DAY, zone)
+    seen: dict[str, Counter[date]] = {}
+    for (name, _), part in starts(connection, since, until, label).items():
         counts = np.diff(np.searchsorted(part, noons))
-        of_trap = seen.setdefault(name, {})
+        of_trap = seen.setdefault(name, Counter())
         for n in np.flatnonzero(counts).tolist():
-            of_trap[first + n * DAY] = of_trap.get(first + n * DAY, 0) + int(counts[n])
-    return FieldEffort(nights, {name: of_trap for name, of_trap in seen.items() if of_trap})
+            of_trap[first + n * DAY] += int(counts[n])
+    for name, moment in _of_cameras(connection, {site.trap for site in nights}, since, until, label):
+        night = night_of(moment, zone)
+        if any(night in placed for site, placed in nights.items() if site.trap == name):
+            seen[name.partition("/")[0]][night] -= 1
+            seen.setdefault(name, Counter())[night] += 1
+    return FieldEffort(nights, {name: dict(+of_trap) for name, of_trap in seen.items() if +of_trap})
+
+
+def _of_cameras(
+    connection: Connection, names: Iterable[str], since: datetime, until: datetime, label: str
+) -> Iterator[tuple[str, datetime]]:
+    """The name (`trap/camera`) and the beginning of each sighting of those of these names that are a hub's cameras."""
+    for name in names:
+        trap, _, camera = name.partition("/")
+        there = events.c.trap == trap, events.c.camera == camera, called(label)
+        query = select(events.c.started_at).where(*there, events.c.started_at >= since, events.c.started_at < until)
+        for moment in connection.execute(query).scalars() if camera else ():
+            yield name, moment
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -120,11 +120,13 @@ def _records(connection: Connection, found: FieldEffort, wanted: Wanted) -> Iter
         events.c.started_at >= noon(wanted.first, wanted.zone),
         events.c.started_at < noon(wanted.last + DAY, wanted.zone),
     )
-    query = select(events.c.trap, events.c.label, events.c.started_at).where(called(wanted.label), *there)
-    for trap, name, started_at in connection.execute(query.order_by(events.c.started_at, events.c.trap)):
-        site = places.get((trap, night_of(started_at, wanted.zone)))
+    columns = events.c.trap, events.c.camera, events.c.label, events.c.started_at
+    query = select(*columns).where(called(wanted.label), *there)
+    for trap, camera, name, started_at in connection.execute(query.order_by(events.c.started_at, events.c.trap)):
+        night, own = night_of(started_at, wanted.zone), f"{trap}/{camera}" if camera else trap
+        site = places.get((own, night), places.get((trap, night)))
         if site is not None:
-            yield [site, trap, name, f"{started_at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S}"]
+            yield [site, own, name, f"{started_at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S}"]
 
 
 def _short(value: object) -> object:
