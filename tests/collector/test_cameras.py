@@ -11,10 +11,11 @@ from sqlalchemy import select
 from tests.collector.catalogue.test_overdue import pass_state
 from tests.collector.web.test_page import as_role, station
 
-from uncia_collector.catalogue.deployments import read_deployments
+from uncia_collector.catalogue.clocks.correction import shift_by_picture, shift_clock
+from uncia_collector.catalogue.deployments import read_deployments, remove_deployment
 from uncia_collector.catalogue.overdue import camera_silences
 from uncia_collector.catalogue.recall import miss_rates
-from uncia_collector.catalogue.schema import traps
+from uncia_collector.catalogue.schema import sequences, traps
 from uncia_collector.catalogue.sightings import count_by_place, places
 from uncia_collector.effort.hours import note_heard, note_listening
 from uncia_collector.effort.tables import Wanted, effort_csv
@@ -85,6 +86,26 @@ def test_effort_counts_each_camera_where_it_stands(hub):
     ]
     assert tables["detections"] == [["hub", "1"], ["spring", "1"]]
     assert [row[:2] for row in tables["records"]] == [["hub", "ridge"], ["hub", "ridge/cam2"], ["spring", "ridge/cam1"]]
+
+
+@pytest.mark.parametrize(("deployment", "moved"), [("d1", {"s0", "later"}), ("d0", {"s1", "s2"})])
+def test_a_wrong_clock_is_put_right_where_the_camera_stands(hub, make_sequence, make_jpeg, deployment, moved):
+    """Of a camera's own deployment its sequences, also those that come later; of the hub's the others."""
+    done = shift_clock(hub.database, deployment, timedelta(hours=2))
+    hub.commit(*make_sequence(id="later", camera="cam1", pictures=[make_jpeg(9)], started_at=NOW).messages())
+    assert done.belong == done.moved == len(moved - {"later"})
+    with hub.database.reading() as connection:
+        shifted = select(sequences.c.id).where(sequences.c.clock_shift_s == 7200)
+        assert set(connection.execute(shifted).scalars()) == moved
+
+
+def test_one_picture_tells_the_clock_of_a_camera(hub):
+    """By the camera's own deployment."""
+    done = shift_by_picture(hub.database, "d1", "s0", NOW)
+    assert (done.shift, done.moved) == (timedelta(hours=3), 1)
+    remove_deployment(hub.database, "d1")
+    with hub.database.reading() as connection:
+        assert set(connection.execute(select(sequences.c.clock_shift_s)).scalars()) == {0.0}
 
 
 def test_recall_is_told_by_the_cameras_place(stored, hub, make_sequence, make_jpeg):

@@ -3,7 +3,8 @@
 Decides which sequences a correction moves, and by how much:
 #1 The record of a trap is never changed; `clock_shift_s` of a sequence says how far its times lie from those.
 #2 A sequence belongs to the deployment of its trap in whose time its corrected time lies, and which had begun when it
-came; to the latest-begun where there are several. One that belongs to none keeps the trap's time.
+came; to the latest-begun where there are several, of a hub's camera to its own before the hub's. One that belongs to
+none keeps the trap's time.
 #3 The difference replaces an earlier one, so that saying the same twice changes nothing; 0 takes it back.
 #4 What comes later from the trap is corrected as it is stored. The times of an imported survey are the survey's.
 """
@@ -89,7 +90,7 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
     with database.reading() as connection:
         place = own_deployment(connection, deployment)
         query = select(sequences.c.started_at, sequences.c.clock_shift_s)
-        known = sequences.c.trap == place.trap, sequences.c.id == sequence
+        known = sequences.c.trap == _hub(place.trap), sequences.c.id == sequence
         row = connection.execute(query.where(*known)).one_or_none()
     if row is None:
         raise DataError(f"sequence {sequence[:64]!r}: {place.trap}, the trap of {deployment}, sent none of that name")
@@ -115,8 +116,12 @@ def own_deployment(connection: Connection, deployment: str) -> Any:
 
 
 def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None) -> int:
-    """Give the sequences of a trap (or those of `keys`) the times that its deployments say; how many changed."""
-    places = _places(connection, [trap])
+    """Give the sequences of a trap (or those of `keys`) the times that its deployments say; how many changed.
+
+    Of a hub's camera (`trap/camera`): those of its hub.
+    """
+    trap = _hub(trap)
+    places = _places(connection, trap)
     chosen = true() if keys is None else of_sequences(sequences.c.trap, sequences.c.id, keys)
     if not any(place.clock_shift_s for place in places):  # as nearly always: only what was moved before
         chosen = chosen & (sequences.c.clock_shift_s != 0)
@@ -132,18 +137,26 @@ def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None
 def correct_new(connection: Connection, keys: Sequence[Key]) -> None:
     """Correct sequences that were just stored (#4), where their trap has a deployment whose clock is wrong."""
     shifted = select(deployments.c.trap).distinct().where(deployments.c.clock_shift_s != 0, deployments.c.origin == "")
-    wrong = set(connection.execute(shifted).scalars())
+    wrong = {_hub(trap) for trap in connection.execute(shifted).scalars()}
     for trap in sorted({trap for trap, _ in keys} & wrong):
         correct(connection, trap, [key for key in keys if key[0] == trap])
 
 
-def _places(connection: Connection, traps: Sequence[str]) -> list[Any]:
-    query = select(deployments).where(deployments.c.trap.in_(traps), deployments.c.origin == "")
-    return [*connection.execute(query.order_by(deployments.c.started_at))]
+def _hub(trap: str) -> str:
+    """The trap itself; of a hub's camera (`trap/camera`) the hub, by which its sequences are known."""
+    return trap.partition("/")[0]
+
+
+def _places(connection: Connection, trap: str) -> list[Any]:
+    """The deployments of a trap in the order of their starts, after them those of its cameras."""
+    own = deployments.c.trap == trap
+    of_cameras = deployments.c.trap.startswith(f"{trap}/", autoescape=True)
+    query = select(deployments).where(own | of_cameras, deployments.c.origin == "")
+    return sorted(connection.execute(query.order_by(deployments.c.started_at)), key=lambda place: "/" in place.trap)
 
 
 def _sequences_of(trap: str, chosen: ColumnElement[bool]) -> Any:
-    names = ("id", "started_at", "ended_at", "received_at", "clock_shift_s")
+    names = ("id", "camera", "started_at", "ended_at", "received_at", "clock_shift_s")
     return select(*(sequences.c[name] for name in names)).where(
         sequences.c.trap == trap, sequences.c.origin == "", chosen
     )
@@ -156,9 +169,10 @@ def _original(row: Any) -> datetime:
 
 
 def _place_of(places: Sequence[Any], row: Any) -> Any | None:
-    """#2; the places come in the order of their starts."""
-    told = _original(row)
-    return next((place for place in reversed(places) if _holds(place, told, row.received_at)), None)
+    """#2; the places come as from `_places`."""
+    told, names = _original(row), ("", row.camera)
+    of_it = (place for place in reversed(places) if place.trap.partition("/")[2] in names)
+    return next((place for place in of_it if _holds(place, told, row.received_at)), None)
 
 
 def _holds(place: Any, told: datetime, received_at: datetime) -> bool:
@@ -175,8 +189,8 @@ def _shift_s(places: Sequence[Any], row: Any) -> float:
 
 
 def _belonging(connection: Connection, place: Any) -> list[Any]:
-    places = _places(connection, [place.trap])
-    rows = connection.execute(_sequences_of(place.trap, true())).all()
+    places = _places(connection, _hub(place.trap))
+    rows = connection.execute(_sequences_of(_hub(place.trap), true())).all()
     return [row for row in rows if (found := _place_of(places, row)) is not None and found.id == place.id]
 
 

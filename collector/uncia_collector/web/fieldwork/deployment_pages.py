@@ -62,10 +62,12 @@ def send_removal(request: Request, _person: Person, form: Mapping[str, str]) -> 
 
 def _corrected(connection: Connection, row: Any) -> int:
     """How many sequences have this deployment's correction."""
-    there = sequences.c.trap == row.trap, sequences.c.started_at >= row.started_at
+    trap, _, camera = row.trap.partition("/")
+    there = sequences.c.trap == trap, sequences.c.started_at >= row.started_at
+    of_camera = (sequences.c.camera == camera,) if camera else ()
     same = sequences.c.clock_shift_s == row.clock_shift_s
     ended = () if row.ended_at is None else (sequences.c.started_at <= row.ended_at,)
-    return int(connection.execute(select(func.count()).where(*there, same, *ended)).scalar_one())
+    return int(connection.execute(select(func.count()).where(*there, *of_camera, same, *ended)).scalar_one())
 
 
 def _local(text: str, context: PageContext) -> datetime:
