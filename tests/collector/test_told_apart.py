@@ -147,10 +147,12 @@ def test_coco_and_camtrap_dp_call_it_by_its_label(told):
 
 
 @pytest.mark.parametrize(
-    ("label", "counts"), [("", 2), ("prey", 2), ("snow_leopard", 0)], ids=["all", "prey", "leopard"]
+    ("label", "counts"),
+    [("", 2), ("prey", 2), ("snow_leopard", 0), ("wolf", 1)],
+    ids=["all", "prey", "leopard", "a name that is asked for"],
 )
 def test_a_sighting_that_was_renamed_to_the_other_label_is_one_of_that(told, label, counts):
-    """By hour, week and place; renamed to anything else it is none."""
+    """By hour, week and place; renamed to anything else it is none, and counts where that name is asked for."""
     review(told.database, ("ridge", "leopard"), "relabelled", "anara", NOW, "prey")
     review(told.database, ("ridge", "audit"), "relabelled", "anara", NOW, "wolf")
     with told.database.reading() as connection:

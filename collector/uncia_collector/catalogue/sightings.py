@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
+from uncia_collector.catalogue.events.finding import called
 from uncia_collector.catalogue.events.starts import micros, starts
 from uncia_collector.catalogue.schema import deployments, events
 
@@ -75,10 +76,6 @@ def count_by_label(connection: Connection) -> Counter[str]:
     return counted
 
 
-def _sighting(label: str = "") -> ColumnElement[bool]:
-    return events.c.sighting.is_(True) & (events.c.label == label if label else true())
-
-
 def _between(start: datetime, end: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return events.c.started_at >= start, events.c.started_at < end
 
@@ -128,7 +125,7 @@ def count_by_place(connection: Connection, found: Sequence[Any], since: datetime
     for place in found:
         until = place.ended_at or datetime.now(UTC) + timedelta(days=2)
         there = *_of_place(place, found), *_between(max(since, place.started_at), until)
-        counts[place.id] = connection.execute(select(func.count()).where(_sighting(label), *there)).scalar_one()
+        counts[place.id] = connection.execute(select(func.count()).where(called(label), *there)).scalar_one()
     return counts
 
 
