@@ -19,7 +19,7 @@ NOT_HERE = "pictures that have not arrived, or are no JPEG"
 PEOPLE = "pictures that show people, unless they are asked for"
 MISSING = "pictures whose file is missing on the disk"
 UNREADABLE = "pictures that cannot be read"
-REASONS = (OUTSIDE, SILENT, NOT_HERE, MISSING, UNREADABLE)
+REASONS = (OUTSIDE, SILENT, NOT_HERE, PEOPLE, MISSING, UNREADABLE)
 _MOST_TRAPS = 12  # named in one line
 
 
