@@ -10,6 +10,7 @@ from uncia_collector.catalogue.database import Database
 from uncia_collector.cli.catalogue_option import add_catalogue, catalogue_url
 from uncia_collector.settings import read_settings
 from uncia_contract.errors import DataError
+from uncia_contract.files import private_files
 
 NAMED = 10
 
@@ -28,6 +29,7 @@ def add_restore(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_restore)
 
 
+@private_files()
 def _backup(arguments: argparse.Namespace) -> int:
     root = _root(arguments)
     database = Database(catalogue_url(arguments))
@@ -39,6 +41,7 @@ def _backup(arguments: argparse.Namespace) -> int:
     return _told(arguments.folder, done)
 
 
+@private_files()
 def _restore(arguments: argparse.Namespace) -> int:
     root = _root(arguments)
     database = Database(catalogue_url(arguments, create=True))

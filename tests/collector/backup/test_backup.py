@@ -280,3 +280,12 @@ def test_backup_and_restore_by_the_command(on_sqlite, sent, tmp_path, capsys):
     )
     capsys.readouterr()
     assert [main(words) for words in wrong] == [2, 2, 2] and capsys.readouterr().err.count("\n") == 3
+
+
+def test_backup_and_restored_station_are_their_owners_alone(on_sqlite, sent, tmp_path):
+    """They hold places and password hashes, as the station does."""
+    on_sqlite.commit(*sent.messages())
+    assert main(["backup", str(tmp_path / "b"), "--data", str(on_sqlite.root)]) == 0
+    assert main(["restore", str(tmp_path / "b"), "--data", str(tmp_path / "new")]) == 0
+    made = [path for name in ("b", "new") for path in (tmp_path / name, *(tmp_path / name).rglob("*"))]
+    assert {path.name for path in made if path.stat().st_mode & 0o077} == set()
