@@ -158,8 +158,10 @@ class SurveyImport:
 
     def _take(self, events: list[ImportedEvent], trap: str, certain: bool) -> None:
         with self.database.reading() as connection:
-            own = [(event, key) for event in events if (key := self._own(connection, event)) is not None]
-            events = [event for event in events if all(event is not known for known, _ in own)]
+            catalogue = catalogue_id(connection)
+            keys = [self._own(connection, event, catalogue) for event in events]
+            own = [(event, key) for event, key in zip(events, keys, strict=True) if key is not None]
+            events = [event for event, key in zip(events, keys, strict=True) if key is None]
             ids = [(trap, sequence_of(self.package.name, event)) for event in events]
             stored = _stored(connection, ids)
         coming = [
@@ -172,9 +174,9 @@ class SurveyImport:
             for event, key in own:
                 self.counts.answers += take_words_of_others(connection, key, event, self.checklist)
 
-    def _own(self, connection: Connection, event: ImportedEvent) -> tuple[str, str] | None:
+    def _own(self, connection: Connection, event: ImportedEvent, catalogue: str) -> tuple[str, str] | None:
         """#4: the sequence of one of our traps that it is; None where it is none."""
-        key = own_key(event, catalogue_id(connection))
+        key = own_key(event, catalogue)
         if key is None:
             return None
         query = select(sequences.c.id).where(sequences.c.trap == key[0], sequences.c.id == key[1])
