@@ -97,14 +97,14 @@ def interval(hits: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, 
     if n == 0:
         return 0.0, 1.0
     tail = (1.0 - confidence) / 2.0
-    low = 0.0 if hits == 0 else _solve(lambda p: 1.0 - _at_most(hits - 1, n, p), tail)
-    high = 1.0 if hits == n else _solve(lambda p: -_at_most(hits, n, p), -tail)
+    low = 0.0 if hits == 0 else solve(lambda p: 1.0 - _at_most(hits - 1, n, p), tail)
+    high = 1.0 if hits == n else solve(lambda p: -_at_most(hits, n, p), -tail)
     return low, high
 
 
-def _solve(rising: Callable[[float], float], value: float) -> float:
-    """The p in [0, 1] at which an increasing function reaches a value, by bisection."""
-    low, high = 0.0, 1.0
+def solve(rising: Callable[[float], float], value: float, high: float = 1.0) -> float:
+    """Where between 0 and `high` an increasing function reaches a value, by bisection."""
+    low = 0.0
     for _ in range(60):
         middle = (low + high) / 2.0
         low, high = (middle, high) if rising(middle) < value else (low, middle)
@@ -120,9 +120,9 @@ def _at_most(hits: int, n: int, p: float) -> float:
         return 1.0 if p <= 0.0 else 0.0
     odds = p / (1.0 - p)
     if hits < n * p:
-        return _tail(_term(hits, n, p), ((n - k + 1, k) for k in range(hits, 0, -1)), 1.0 / odds)
+        return tail_sum(_term(hits, n, p), ((n - k + 1, k) for k in range(hits, 0, -1)), 1.0 / odds)
     above = ((k + 1, n - k) for k in range(hits + 1, n))
-    return 1.0 - _tail(_term(hits + 1, n, p), above, odds)
+    return 1.0 - tail_sum(_term(hits + 1, n, p), above, odds)
 
 
 def _term(k: int, n: int, p: float) -> float:
@@ -131,12 +131,12 @@ def _term(k: int, n: int, p: float) -> float:
     return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p))
 
 
-def _tail(term: float, ratios: Iterable[tuple[int, int]], odds: float) -> float:
+def tail_sum(term: float, ratios: Iterable[tuple[int, int]], odds: float) -> float:
     """The sum of a term and those after it, each `odds` times b / a of the one before, for (a, b) of `ratios`."""
     total = term
     for a, b in ratios:
         term *= odds * b / a
         total += term
-        if term < total * 1e-17:
+        if term <= total * 1e-17:  # also where the first is too small for a float
             break
     return min(1.0, total)

@@ -5,9 +5,10 @@ are in the rate; the others are told beside it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
+from itertools import count as naturals
 from math import exp, lgamma, log
 
 import numpy as np
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, select
 from uncia_collector.catalogue.events.finding import called
 from uncia_collector.catalogue.events.starts import micros, starts
 from uncia_collector.catalogue.filters import night_of, noon
+from uncia_collector.catalogue.recall import solve, tail_sum
 from uncia_collector.catalogue.schema import events
 from uncia_collector.effort.nights import DAY, Site, nights_of, sites
 
@@ -102,20 +104,17 @@ def _of_cameras(
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """The exact interval of the mean of a Poisson count."""
-    tail = (1.0 - confidence) / 2.0
-    low = 0.0 if count == 0 else _solve(lambda mean: 1.0 - _at_most(count - 1, mean), tail, count)
-    return low, _solve(lambda mean: -_at_most(count, mean), -tail, count)
-
-
-def _solve(rising: Callable[[float], float], value: float, count: int) -> float:
-    """The mean at which an increasing function reaches a value, by bisection."""
-    low, high = 0.0, 10.0 + 2.0 * count
-    for _ in range(80):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if rising(middle) < value else (low, middle)
-    return (low + high) / 2.0
+    tail, high = (1.0 - confidence) / 2.0, 10.0 + 2.0 * count
+    low = 0.0 if count == 0 else solve(lambda mean: 1.0 - _at_most(count - 1, mean), tail, high)
+    return low, solve(lambda mean: -_at_most(count, mean), -tail, high)
 
 
 def _at_most(count: int, mean: float) -> float:
-    """The probability of at most `count` where `mean` > 0 are expected."""
-    return min(1.0, sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(count + 1)))
+    """The probability of at most `count` where `mean` > 0 are expected; the shorter tail is added up."""
+    if count < mean:
+        return tail_sum(_term(count, mean), ((1, k) for k in range(count, 0, -1)), 1.0 / mean)
+    return 1.0 - tail_sum(_term(count + 1, mean), ((k, 1) for k in naturals(count + 2)), mean)
+
+
+def _term(k: int, mean: float) -> float:
+    return exp(k * log(mean) - mean - lgamma(k + 1))
