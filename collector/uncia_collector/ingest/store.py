@@ -69,10 +69,11 @@ class Store:
             StorageError: the folder cannot be written (full, read-only); nothing of the batch is committed.
             sqlalchemy.exc.DBAPIError: the database cannot be written; nothing of the batch is committed.
         """
+        keys = _keys(messages)
         with self.database.writing() as connection:
             batch = _Batch(connection, self.folder, now, self.waiting_bytes)
-            self.database.lock_sequences(connection, _keys(messages))
-            batch.load(_keys(messages))
+            self.database.lock_sequences(connection, keys)
+            batch.load(keys)
             for message in messages:
                 batch.add(message)
             return batch.write()
@@ -172,9 +173,7 @@ class _Batch:
         if self.quarantined:
             quarantine.add(self.connection, self.quarantined, self.now)
         trap_status.write(self.connection, self.trap_updates.values(), self.now)
-        for (name, trap), count in sorted(self.counts.items()):
-            if not count:
-                continue
+        for (name, trap), count in sorted((+self.counts).items()):
             row = {"name": name, "trap": trap, "count": count}
             self.connection.execute(upsert(self.connection, tallies, row, ["name", "trap"], added=["count"]))
         return [self._receipt(key) for key in sorted(self.due_receipts | self.refusals.keys())]
