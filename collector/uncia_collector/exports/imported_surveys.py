@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import surveys
+from uncia_collector.exports.camtrap_rows import utc
 from uncia_collector.exports.sequences import ExportedSequence, Place
 from uncia_collector.observations.checklist import Checklist
 from uncia_contract.archive.camtrap_tables import Row
@@ -56,7 +57,7 @@ class ImportedSurveys:
         """The eventID of what is said here of an imported event, and its end."""
         assert item.event is not None  # noqa: S101 - the caller looked
         known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
-        return {"eventID": self._before(item) + known, "eventEnd": f"{item.row.ended_at:%Y-%m-%dT%H:%M:%SZ}"}
+        return {"eventID": self._before(item) + known, "eventEnd": utc(item.row.ended_at)}
 
     def taxa(self, names: set[str], checklist: Checklist) -> list[dict[str, Any]]:
         """The package's `taxonomic`: what a survey knew of a name, else its names in the checklist, else itself."""
