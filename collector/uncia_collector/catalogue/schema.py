@@ -309,7 +309,7 @@ accesses = Table(
     Column("at", UtcTime, nullable=False),
     Column("name", String(64), nullable=False),
     Column("address", String(64), nullable=False),
-    Column("what", String(24), nullable=False),  # see catalogue.people
+    Column("what", String(24), nullable=False),  # see catalogue.access.log
     Column("detail", String(200), nullable=False),
 )
 

@@ -59,7 +59,7 @@ def add_setup(command: argparse.ArgumentParser) -> None:
 
 
 def run_setup(arguments: argparse.Namespace) -> int:
-    """Does it all, a line each."""
+    """Make the base station; print a line for each step."""
     names = arguments.name or [asked(None, "name or address that traps call this machine by", "--name")]
     machine, folder = Installation(arguments.dry_run, arguments.root), arguments.certificates
     _certificates(arguments, names)

@@ -136,7 +136,7 @@ KINDS = {
 
 
 def export(kind: str, request: Request, stream: BinaryIO) -> str:
-    """Write the file of that kind as the catalogue is read, in bounded memory; what it says of what it holds.
+    """Write the file of that kind as the catalogue is read, in bounded memory; a line on what it holds, or "".
 
     Raises:
         DataError: no such kind, or what it needs is not known.

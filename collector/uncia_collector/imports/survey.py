@@ -236,7 +236,7 @@ class SurveyImport:
 
 
 def _check_place(there: Any, row: dict[str, Any], title: str) -> None:
-    """Nothing, where both are one deployment: as near as places that were rounded are."""
+    """Refuse a deployment that is farther from the known one of its id than rounded coordinates can be."""
     if max(abs(there.latitude - row["latitude"]), abs(there.longitude - row["longitude"])) > ROUNDED_DEGREES:
         raise DataError(
             f"deployment {row['id']!r} of {title!r}: stands more than {ROUNDED_DEGREES} degrees from the one of that "

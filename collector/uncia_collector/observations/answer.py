@@ -42,7 +42,7 @@ class Observation:
         return cls(name, int(number) if number else None, sex, stage, certainty, note).checked()
 
     def checked(self) -> "Observation":
-        """Itself.
+        """This observation, if it is possible.
 
         Raises:
             DataError: an impossible value.
@@ -70,7 +70,7 @@ def answer_of_form(form: Mapping[str, str]) -> list[Observation]:
 
 
 def checked_answer(observations: Sequence[Observation]) -> list[Observation]:
-    """The same.
+    """These observations, if they are a possible answer.
 
     Raises:
         DataError: none, too many, or an impossible one.

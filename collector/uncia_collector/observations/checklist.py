@@ -57,7 +57,7 @@ class Checklist:
 
     @property
     def fingerprint(self) -> str:
-        """The same for lists that know the same names."""
+        """SHA-256 of all names with their labels: equal for lists that know the same names."""
         names = sorted((name, taxon.label) for name, taxon in self._by_name.items())
         return hashlib.sha256(repr(names).encode()).hexdigest()
 

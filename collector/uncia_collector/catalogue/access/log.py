@@ -18,7 +18,7 @@ _REFUSED = accesses.c.what == "refused"
 
 
 def record(database: Database, what: What, name: str, address: str, now: datetime, detail: str = "") -> None:
-    """Add an entry; the oldest of its kind beyond those that are kept go."""
+    """Add an entry; delete the oldest of its kind beyond the number that is kept."""
     row = {"at": now, "name": name[:64], "address": address[:64], "what": what, "detail": detail[:200]}
     with database.writing() as connection:
         connection.execute(insert(accesses), [row])

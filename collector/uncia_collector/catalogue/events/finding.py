@@ -84,5 +84,5 @@ def _last_before(kind: tuple[str, str, str, bool], moment: datetime) -> Select[A
 
 
 def called(label: str = "") -> ColumnElement[bool]:
-    """Of the events: the sightings; of those and others, what people called `label`, where one is given."""
+    """A condition on `events`: a sighting; where a label is given, an event of that label, sighting or not."""
     return events.c.label == label if label else events.c.sighting.is_(True)

@@ -82,7 +82,7 @@ def _came(connection: Connection, trap: str) -> list[Shown] | None:
 
 
 def _join(connection: Connection, trap: str, spans: list[Span], came: list[Event], interval: timedelta) -> None:
-    """Put sequences that came within these spans to the events around; what starts where it did is not packed anew."""
+    """Join sequences that came within these spans to the events around them; pack only where a beginning changed."""
     for since, until in spans:
         start, end = _reached((since, until), interval)
         there = events.c.trap == trap, events.c.ended_at >= start, events.c.started_at <= end
