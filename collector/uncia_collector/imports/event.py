@@ -212,7 +212,7 @@ def _told(row: Row) -> dict[str, Any]:
     """What an observation says besides its label, in the catalogue's words; what is none of them is left out."""
     number, sex, stage = (row.get(name, "") for name in ("count", "sex", "lifeStage"))
     certainty = tag_of(row, "certainty:") or ""
-    counted = number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= MOST_COUNTED
+    counted = number.isascii() and number.isdigit() and len(number) < 10 and 1 <= int(number) <= MOST_COUNTED
     return {
         "count": int(number) if counted else None,
         "sex": sex if sex in SEXES else "",

@@ -20,7 +20,7 @@ from uncia_collector.catalogue.access.people_in_pictures import erase, human_nam
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.review import review, undo
-from uncia_collector.catalogue.schema import frames, sequences
+from uncia_collector.catalogue.schema import frames, observations, sequences
 from uncia_collector.catalogue.sightings import count_sightings
 from uncia_collector.cli.main import main
 from uncia_collector.exports.camtrap_dp import write_camtrap_dp
@@ -433,6 +433,20 @@ def test_deployment_of_another_camera_is_refused(on_sqlite, small, tmp_path):
 
     with pytest.raises(DataError, match="'d1' of 'Small': here it is of camera 'ridge', there of 'CAM 1'"):
         take(small(), on_sqlite)
+
+
+@pytest.mark.parametrize(
+    ("said", "count"),
+    [("3", 3), ("007", 7), ("0", None), ("1000", None), ("0000000015000", None), ("000000001" + "0" * 5000, None)],
+    ids=["some", "leading noughts", "none", "too many", "too many after noughts", "more digits than Python reads"],
+)
+def test_a_count_is_taken_where_it_is_one(on_sqlite, small, said, count):
+    """1 to 999, else it is left out."""
+    header, _, rows = SMALL["observations"].partition("\n")
+    counted = "\n".join(row + f",{said}" for row in rows.splitlines())
+    take(small(observations=f"{header},count\n{counted}\n"), on_sqlite)
+    with on_sqlite.database.reading() as connection:
+        assert set(connection.execute(select(observations.c.count)).scalars()) == {count}
 
 
 def test_pictures_of_people_in_a_survey_are_deleted_too(stored, small):
