@@ -144,7 +144,7 @@ class People:
             row = connection.execute(query).one_or_none()
         return None if row is None else Person(row.name, row.role, row.csrf, row.language)
 
-    def speak(self, name: str, language: str) -> None:
+    def set_language(self, name: str, language: str) -> None:
         """Keep the language that a person chose."""
         with self.database.writing() as connection:
             connection.execute(update(users).where(users.c.name == name).values(language=language))

@@ -123,7 +123,7 @@ def send_language(request: Request, person: Person, form: Mapping[str, str]) -> 
     language, back = form.get("language", ""), form.get("back", "/")
     if language not in languages():
         raise HTTPException(400, "This language is not known here.")
-    people.speak(person.name, language)
+    people.set_language(person.name, language)
     return RedirectResponse(back if _is_ours(back) else "/", 303)
 
 

@@ -30,7 +30,7 @@ def test_language_is_a_persons_own_choice(browser, station):
 
 def test_sequence_is_asked_about_in_ones_own_language(browser, station):
     """The species by its name in the checklist, the answers, and what was saved."""
-    station.people.speak("anara", "ru")
+    station.people.set_language("anara", "ru")
     browser.open(f"{station.address}sequences/ridge/2")
     assert browser.one(".asked").text == "Снежный барс?" and browser.one(".yes").text.startswith("Да")
     browser.press("n")
@@ -40,7 +40,7 @@ def test_sequence_is_asked_about_in_ones_own_language(browser, station):
 @pytest.mark.parametrize("code", sorted(languages()))
 def test_no_layout_breaks_at_390_pixels(browser, station, code):
     """Each page in each language: nothing scrolls sideways, no button's text runs out of it, one header row."""
-    station.people.speak("anara", code)
+    station.people.set_language("anara", code)
     browser.resize(390, 844)
     wrong = {}
     for page in [*PAGES, f"{ONE}?activation=1", "effort", "deployments"]:
