@@ -108,7 +108,7 @@ class _Tables:
                 yield row
 
     def observations(self) -> Iterator[Row]:
-        for item in self._selected(LeftOut()):
+        for item in self._selected(LeftOut(), grouped=True):
             for row in self.rows.observations(item) if item.event is None else self._imported(item):
                 self.species.add(str(row.get("scientificName", "")))
                 yield row
@@ -128,8 +128,8 @@ class _Tables:
                     continue
                 package.writestr(frame.path, shown, zipfile.ZIP_STORED)
 
-    def _selected(self, left: LeftOut) -> Iterator[ExportedSequence]:
-        for item in exported_sequences(self.connection, self.exact, self.only):
+    def _selected(self, left: LeftOut, grouped: bool = False) -> Iterator[ExportedSequence]:
+        for item in exported_sequences(self.connection, self.exact, self.only, grouped):
             if (taken := selected(item, self.root, left)) is not None:
                 yield taken
 

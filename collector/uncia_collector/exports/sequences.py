@@ -57,7 +57,7 @@ class ExportedSequence:
     observations: list[Any]
     place: Place | None
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
-    group: Any = None  # the event of `catalogue.events` that it belongs to
+    group: Any = None  # the event of `catalogue.events` that it belongs to, where that was asked for
     hidden: bool = False  # shows people, whose pictures are left out
 
     @property
@@ -138,15 +138,15 @@ EVERYTHING = Selection()
 
 
 def exported_sequences(
-    connection: Connection, exact: bool = False, only: Selection = EVERYTHING
+    connection: Connection, exact: bool = False, only: Selection = EVERYTHING, grouped: bool = False
 ) -> Iterator[ExportedSequence]:
-    """The sequences of a selection, oldest first."""
+    """The sequences of a selection, oldest first; `grouped` looks up the event of each."""
     found = places(connection, exact)
     by_id = {place.id: place for place in found}
     for rows in pages_of_sequences(connection, *only.where()):
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(connection, keys), observations_of(connection, keys)
-        events, groups = _events(connection, rows), event_of(connection, rows)
+        events, groups = _events(connection, rows), event_of(connection, rows) if grouped else {}
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
@@ -154,7 +154,7 @@ def exported_sequences(
             stands = standing(told.get(key, ()))
             hidden = shows_people(row, stands, only.hidden)
             shown = [] if hidden else of_frames.get(key, [])
-            yield ExportedSequence(row, shown, stands, place, event, groups[key], hidden)
+            yield ExportedSequence(row, shown, stands, place, event, groups.get(key), hidden)
 
 
 def media_id(frame: Any) -> str:
