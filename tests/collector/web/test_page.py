@@ -148,7 +148,7 @@ def test_an_answer_that_came_too_late_is_told_in_ones_own_language(as_role, stor
     """Yes or no is a word of the catalogue."""
     first, second = as_role("administrator"), as_role("reviewer")
     first.post(f"{ONE}/review", data={"verdict": "confirmed", "csrf": csrf_of(first)})
-    People(stored.database).speak("reviewer", "ru")
+    People(stored.database).set_language("reviewer", "ru")
     told = second.post(f"{ONE}/review", data={"verdict": "rejected", "seen": "0", "csrf": csrf_of(second)})
 
     assert told.status_code == 409 and languages()["ru"].texts.gettext("rejected") in told.text
