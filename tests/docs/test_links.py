@@ -1,0 +1,38 @@
+"""Links between the documents lead somewhere, and the files that they name exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    page for pattern in ("*.md", "docs/**/*.md", "models/*.md", "benchmarks/*.md") for page in ROOT.glob(pattern)
+)
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+FILE = re.compile(r"`((?:docs|tests|scripts|benchmarks|examples|systemd|models)/[\w./-]+\.\w+)`")
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names by which a page's headings are linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _leads_nowhere(page: Path, link: tuple[str, str]) -> bool:
+    path, anchor = link
+    target = page.parent / path if path else page
+    return not target.exists() or (bool(anchor) and anchor not in _anchors(target))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """To a file or folder of the repository, and to a heading where one is named."""
+    assert [link for link in LINK.findall(page.read_text()) if _leads_nowhere(page, link)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    """Paths between backticks, from the root of the repository."""
+    named = [name for name in FILE.findall(page.read_text()) if name != "scripts/certificates.sh"]  # of release 0.1
+    assert [name for name in named if not (ROOT / name).exists()] == []
