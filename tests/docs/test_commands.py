@@ -22,7 +22,8 @@ PROGRAMS = (
     uncia_simulation.cli,
     uncia_training.cli.main,
 )
-PAGES = "\n".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PATHS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = "\n".join(page.read_text() for page in PATHS)
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
@@ -70,3 +71,22 @@ def test_examples_are_taken(command: argparse.ArgumentParser) -> None:
 def test_a_page_tells_of_it(command: argparse.ArgumentParser) -> None:
     """README or docs/ name every command."""
     assert command.prog in PAGES
+
+
+def _lines_to_copy(page: Path) -> list[str]:
+    """Each line of a page's blocks of code, without its indent, that begins with one of the programs."""
+    blocks, fenced = [], False
+    for line in page.read_text().replace("\\\n", " ").splitlines():
+        fenced ^= line.startswith("```")
+        if fenced or line.startswith("    "):
+            blocks.append(re.sub(r"^(\S*/bin/)?", "", line.strip()))
+    return [line for line in blocks if re.match(r"uncia-(trap|collect|convert|train|simulate) ", line)]
+
+
+@pytest.mark.parametrize("page", PATHS, ids=lambda page: page.name)
+def test_lines_of_a_page_are_taken(page: Path) -> None:
+    """Each command that a reader copies can be parsed; what a shell adds after it (`&&`, `|`) is left out."""
+    for line in _lines_to_copy(page):
+        words = shlex.split(re.split(r"\s(?:&&|\|)\s", line)[0], comments=True)
+        program = next(program for program in PROGRAMS if words[0] == program._parser().prog)
+        program._parser().parse_args(words[1:])
