@@ -34,5 +34,4 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     """Paths between backticks, from the root of the repository."""
-    named = [name for name in FILE.findall(page.read_text()) if name != "scripts/certificates.sh"]  # of release 0.1
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in FILE.findall(page.read_text()) if not (ROOT / name).exists()] == []
