@@ -1,5 +1,5 @@
 """The contract: values and rules that two machines must agree on.
 
-Pure: no network, no clock, no disk but where a path is handed in.
-The other packages import this one and never each other.
+Pure: it uses no network and no clock, and reads or writes a disk only where the caller gives a path.
+The other packages import this one; edge, training, converter and collector never import each other.
 """

@@ -6,24 +6,24 @@ Programs print it and leave with exit code 2; everything else is a bug and keeps
 
 import msgspec
 
-# What msgspec raises of bytes that are no such JSON; letters that are no UTF-8 are not its own error.
+# What `msgspec.json.decode` raises for bytes that are not the expected JSON. Bad UTF-8 gives a UnicodeDecodeError.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnciaError(Exception):
-    """Root of all errors that name a mistake in input, configuration or surroundings."""
+    """The root of these errors: a mistake in the input, the configuration or the environment."""
 
 
 class FrameError(UnciaError, ValueError):
-    """A picture that cannot be used: empty, truncated, not a JPEG, absurdly large."""
+    """A picture that cannot be used: empty, truncated, not a JPEG or too large."""
 
 
 class UnreadableError(FrameError):
-    """A picture whose file cannot be read now: the card, the share or its rights refuse."""
+    """A picture whose file cannot be read now: a fault of the card or the share, or missing permission."""
 
 
 class BundleError(UnciaError, ValueError):
-    """A model bundle that is not one, is damaged, or does not fit its parts together."""
+    """A file that is not a model bundle, or a bundle that is damaged or whose parts do not fit together."""
 
 
 class RuntimeMissingError(UnciaError, ImportError):
@@ -35,15 +35,15 @@ class ConfigurationError(UnciaError, ValueError):
 
 
 class MessageError(UnciaError, ValueError):
-    """An MQTT message that does not follow its schema, or a topic that is not ours."""
+    """An MQTT message that does not follow its schema, or a topic that uncia does not use."""
 
 
 class DataError(UnciaError, ValueError):
-    """A data set that cannot be read as asked."""
+    """A data set, archive or run folder that cannot be read as requested."""
 
 
 class BrokerError(UnciaError, ConnectionError):
-    """A broker that is not there or does not let us in."""
+    """A broker that cannot be reached or refuses the connection."""
 
 
 class StorageError(UnciaError, OSError):

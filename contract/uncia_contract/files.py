@@ -1,11 +1,11 @@
 """Files written whole or not at all: under a temporary name beside the target first, renamed at the end.
 
-Two strengths. Atomic: a reader finds the old file or the new one, and an error leaves nothing behind. Durable: the file
-is fsynced before it is renamed, and its folder afterwards, so that a power cut loses nothing (measured: leaving out the
-folder's fsync loses a file in 361 of 1,200 replayed power cuts). A failed fsync is never retried: Linux may have
-dropped the dirty pages, and a second fsync would report success for bytes that are gone.
+There are two guarantees. Atomic: a reader finds the old file or the new one, and an error leaves no temporary file.
+Durable: the file is fsynced before it is renamed, and its folder afterwards, so that a power cut loses nothing
+(measured: without the folder's fsync a file is lost in 361 of 1,200 replayed power cuts). A failed fsync is never
+retried: Linux may have dropped the dirty pages, and a second fsync would report success for bytes that are lost.
 
-Decides how bytes reach a disk. Which files are kept, and who sweeps leftovers of a killed process, callers decide.
+Decides how bytes reach a disk. Callers decide which files are kept and who removes the leftovers of a killed process.
 """
 
 import os
@@ -21,17 +21,17 @@ TEMPORARY = ".tmp"
 
 
 def write_atomic(path: Path, content: bytes, suffix: str = TEMPORARY) -> None:
-    """Write a file, all of it or nothing; `suffix` as in `replacing`.
+    """Write a whole file, or change nothing; `suffix` as in `replacing`.
 
     Raises:
-        OSError: it cannot be written; the former file is still there.
+        OSError: it cannot be written; the former file is unchanged.
     """
     with replacing(path, suffix) as stream:
         stream.write(content)
 
 
 def write_durable(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing, so that a power cut after this returns does not lose it.
+    """Write a whole file, or change nothing; a power cut after this function has returned does not lose the file.
 
     Raises:
         OSError: it cannot be written.
@@ -43,12 +43,12 @@ def write_durable(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path, suffix: str = TEMPORARY, fsync: bool = False) -> Iterator[BinaryIO]:
-    """A stream to a temporary file, which becomes `path` when the block ends without an error and is removed otherwise.
+    """Give a stream to a temporary file; rename it to `path` when the block ends, remove it if the block fails.
 
     Args:
         path: the file to write, in a folder that exists.
-        suffix: what the temporary name adds to the file's own; one for each writer where several write the same file.
-        fsync: bring the bytes to the disk before the rename; the caller fsyncs the folder, once for many files.
+        suffix: added to the file's name to make the temporary name. Several writers of one file need one each.
+        fsync: write the bytes to the disk before the rename. The caller fsyncs the folder, once for many files.
     """
     temporary = path.with_name(path.name + suffix)
     try:
@@ -59,13 +59,13 @@ def replacing(path: Path, suffix: str = TEMPORARY, fsync: bool = False) -> Itera
                 os.fsync(stream.fileno())
         temporary.replace(path)
     except BaseException:
-        with suppress(OSError):  # a leftover on a full disk would take room at each attempt
+        with suppress(OSError):  # a leftover would take room on a disk that may be full
             temporary.unlink()
         raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's entries (what was created, renamed or removed in it) to the disk."""
+    """Fsync a folder, so that the files created, renamed or removed in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -84,7 +84,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """What the process creates within the block is for its owner alone."""
+    """Give files and folders that the process creates within the block to their owner alone (umask 077)."""
     before = os.umask(0o077)
     try:
         yield
@@ -94,7 +94,7 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def storage_errors(place: Path, advice: str = "") -> Iterator[None]:
-    """Raise an OSError of the block as a StorageError that names `place`; `advice` ends its message."""
+    """Turn an OSError of the block into a StorageError that names `place` and ends with `advice`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Arrays as bytes that never vary: npz files with fixed timestamps, read without pickles."""
+"""Reproducible npz files: equal arrays give equal bytes (fixed timestamps); pickles are never read."""
 
 import io
 import math
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from uncia_contract.errors import BundleError
 
-FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 MAX_ARRAY_BYTES = 256 * 1024 * 1024
-# What zip, deflate, numpy's header and the room that it claims come to where bytes are damaged (found by fuzzing).
+# The errors that zipfile, zlib and numpy raise for damaged bytes (found by fuzzing).
 _DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, SyntaxError, MemoryError, OverflowError,
             zipfile.BadZipFile, zlib.error, tokenize.TokenError)  # fmt: skip
-# numpy parses each header with `ast`, which CPython 3.11 fails at now and then where threads do so at the same time.
+# numpy parses each header with `ast`. In CPython 3.11 this sometimes fails when several threads do it at once.
 _one_reader = threading.Lock()
 
 
 def member(name: str, compress: bool = False) -> zipfile.ZipInfo:
-    """A zip entry whose bytes depend on its content alone."""
+    """A zip entry whose bytes depend only on its name and content."""
     info = zipfile.ZipInfo(name, FIXED_TIME)
     info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     info.external_attr = 0o644 << 16
@@ -46,16 +46,16 @@ def write_arrays(arrays: Mapping[str, NDArray[Any] | np.generic], compress: bool
 def read_arrays(
     data: bytes, what: str, names: tuple[str, ...] | None = None, limit: int = MAX_ARRAY_BYTES
 ) -> dict[str, NDArray[Any]]:
-    """The named arrays of an npz file's bytes; all of them where none are named.
+    """Arrays of an npz file, by name.
 
     Args:
-        data: of the file.
-        what: its name, for messages.
-        names: of the arrays; None for all.
-        limit: how many bytes they may take unpacked. No more memory is taken, whatever the file claims.
+        data: the file's bytes.
+        what: the file's name, for messages.
+        names: the arrays to read; None for all.
+        limit: the most bytes that all arrays may take unpacked. This bounds the memory used, whatever the file claims.
 
     Raises:
-        BundleError: `what` is not such a file, is larger than `limit` unpacked, or lacks an array.
+        BundleError: the file is not an npz file, is larger than `limit` unpacked, or lacks an array.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -75,7 +75,7 @@ def read_arrays(
 
 
 def _array(content: bytes) -> NDArray[Any]:
-    """The array in a .npy file; its shape is believed only where the bytes for it are there."""
+    """The array in a .npy file. Its bytes must be exactly as many as the header's shape and dtype need."""
     stream = io.BytesIO(content)
     with _one_reader:
         version = np.lib.format.read_magic(stream)

@@ -1,4 +1,4 @@
-"""What the contract's tests share: a bundle of a kilobyte, whole, whose parts a test may swap."""
+"""Fixtures of the contract's tests: a complete bundle of a kilobyte whose parts a test may replace."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ MODELS = Path(__file__).parent / "models"  # made by render_models.py in it
 
 
 def manifest(features: int = 2, size: tuple[int, int] = (8, 8)) -> Manifest:
-    """Of the tiny bundle."""
+    """The manifest of the tiny bundle."""
     return Manifest(
         name="tiny",
         version=1,
@@ -38,14 +38,14 @@ def manifest(features: int = 2, size: tuple[int, int] = (8, 8)) -> Manifest:
 
 
 def head(features: int = 2) -> LogisticHead:
-    """Two classes; the first feature speaks for the second class."""
+    """A head of two classes; the first feature raises the second class."""
     weights = np.zeros((2, features), np.float32)
     weights[1, 0] = 4.0
     return LogisticHead(weights, np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
 
 
 def members() -> dict[str, bytes]:
-    """Of the tiny bundle; its probes are what this runtime gives."""
+    """The members of the tiny bundle; its probes hold the answers of this runtime."""
     model = (MODELS / "tiny.tflite").read_bytes()
     inputs = np.random.default_rng(3).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
     interpreter = Interpreter(model)
@@ -56,13 +56,13 @@ def members() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def tiny_members() -> dict[str, bytes]:
-    """The members of a whole tiny bundle."""
+    """The members of a complete tiny bundle."""
     return members()
 
 
 @pytest.fixture(scope="session")
 def make_bundle(tiny_members: dict[str, bytes]) -> Callable[..., Bundle]:
-    """A tiny bundle with some members or its manifest swapped."""
+    """Makes a tiny bundle with some members or its manifest replaced."""
 
     def make(swapped: dict[str, bytes] | None = None, described: Manifest | None = None) -> Bundle:
         return bundle_from_bytes(write_bundle(described or manifest(), {**tiny_members, **(swapped or {})}))

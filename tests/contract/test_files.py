@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and those that a power cut spares."""
+"""Files are written whole or not at all; durable ones survive a power cut."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ WRITERS = pytest.mark.parametrize("write", [write_atomic, write_durable])
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was fsynced, in order: a file with the names its folder holds at that moment, or a folder."""
+    """The names of the files and folders (with a slash) that were fsynced, in order."""
     calls: list[str] = []
 
     def fsync(descriptor: int) -> None:
@@ -32,8 +32,8 @@ def full_disk(descriptor: int) -> None:
 
 
 @WRITERS
-def test_a_file_replaces_the_one_before(tmp_path: Path, write) -> None:
-    """Under its name, with nothing beside it, and with the rights that a plain `open` gives."""
+def test_a_file_replaces_the_former_one(tmp_path: Path, write) -> None:
+    """No other file is left beside it, and its mode is that of a plain `open`."""
     (tmp_path / "plain").touch()
     (tmp_path / "a.json").write_bytes(b"a long one from before")
     write(tmp_path / "a.json", b"new")
@@ -43,8 +43,8 @@ def test_a_file_replaces_the_one_before(tmp_path: Path, write) -> None:
 
 
 @WRITERS
-def test_a_full_disk_leaves_the_file_of_before(tmp_path: Path, write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And no temporary file that would fill it further; the error is the system's own."""
+def test_a_full_disk_leaves_the_former_file(tmp_path: Path, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No temporary file is left; the error is the operating system's."""
     (tmp_path / "a.json").write_bytes(b"before")
     fill_disk(monkeypatch, tmp_path)
     with pytest.raises(OSError, match="No space left"):
@@ -53,8 +53,8 @@ def test_a_full_disk_leaves_the_file_of_before(tmp_path: Path, write, monkeypatc
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"before"}
 
 
-def test_a_failed_fsync_leaves_the_file_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes are not safe, so they get no name."""
+def test_a_failed_fsync_leaves_the_former_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new bytes are not safe, so the file is not renamed."""
     (tmp_path / "a.json").write_bytes(b"before")
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
@@ -64,7 +64,7 @@ def test_a_failed_fsync_leaves_the_file_of_before(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_of_the_writer_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    """Whatever a block raises after half of its bytes."""
+    """A block that fails after half of its bytes; also by Ctrl-C."""
 
     def half() -> None:
         with replacing(tmp_path / "a.csv") as stream:
@@ -77,33 +77,33 @@ def test_an_error_of_the_writer_leaves_nothing(tmp_path: Path, error: type[BaseE
 
 
 def test_a_durable_file_is_fsynced_before_its_name_and_its_folder_after(tmp_path: Path, synced: list[str]) -> None:
-    """The file under its temporary name, then the folder that holds the final one."""
+    """First the file under its temporary name, then the folder that holds the final name."""
     write_durable(tmp_path / "a.json", b"x")
     assert synced == ["a.json.tmp", f"{tmp_path.name}/"]
 
 
 def test_an_atomic_file_costs_no_fsync(tmp_path: Path, synced: list[str]) -> None:
-    """Exports and caches are written anew after a power cut."""
+    """Exports and caches can be written again after a power cut."""
     write_atomic(tmp_path / "a.json", b"x")
     assert synced == []
 
 
 def test_many_durable_files_share_the_fsync_of_their_folder(tmp_path: Path, synced: list[str]) -> None:
-    """`replacing` brings the file's bytes to the disk and leaves the folder to the caller."""
+    """`replacing` fsyncs the file; the caller fsyncs the folder."""
     with replacing(tmp_path / "a.jpg", ".part7", fsync=True) as stream:
         stream.write(b"x")
     assert synced == ["a.jpg.part7"]
 
 
-def test_what_a_kill_left_behind_is_replaced(tmp_path: Path) -> None:
-    """A longer leftover under the same temporary name adds nothing to the new file."""
+def test_the_leftover_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
+    """Bytes of a longer leftover under the same temporary name are not in the new file."""
     (tmp_path / "a.json.tmp").write_bytes(b"left by a process that was killed")
     write_atomic(tmp_path / "a.json", b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"new"}
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
-    """With a suffix each: the file is whole at every moment, and the last one's in the end."""
+def test_two_writers_of_one_file_do_not_mix_their_bytes(tmp_path: Path) -> None:
+    """With a suffix each, the file is whole at every moment; at the end it is the one renamed last."""
     with replacing(tmp_path / "a.jpg", ".1.part") as first:
         first.write(b"first")
         write_atomic(tmp_path / "a.jpg", b"second", ".2.part")
@@ -126,7 +126,7 @@ def test_a_storage_error_names_place_reason_and_advice() -> None:
 
 
 def test_files_are_private_within_the_block(tmp_path: Path) -> None:
-    """And as before after it."""
+    """After the block the former umask holds."""
     before = os.umask(0)
     with private_files():
         (tmp_path / "private").touch()

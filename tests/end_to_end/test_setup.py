@@ -123,7 +123,7 @@ def test_a_further_trap_is_added_later(station: Callable[..., int], tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [(["--from", "nowhere"], "expected the folder that `uncia-collect setup` made"), ([], "nobody can be asked")],
+    [(["--from", "nowhere"], "expected the folder that `uncia-collect setup` made"), ([], "there is no terminal")],
     ids=["no such folder", "nothing said"],
 )
 def test_a_mistake_is_one_line(
@@ -136,7 +136,9 @@ def test_a_mistake_is_one_line(
     assert told in capsys.readouterr().err
 
 
-def test_who_sits_there_is_asked(of_trap: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_at_the_terminal_is_asked(
+    of_trap: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For what no flag gave."""
     answers = iter(["watched", "/srv/ftp"])
     monkeypatch.setattr("os.isatty", lambda number: True)

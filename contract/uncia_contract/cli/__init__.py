@@ -1,1 +1,1 @@
-"""What every command line shares: arguments, help, configuration files."""
+"""What all command lines share: argument types, help, exit codes, configuration files, set-up of a machine."""

@@ -1,4 +1,4 @@
-"""Numbers and zones on a command line, refused where they mean nothing; for `add_argument(type=...)` everywhere."""
+"""Types for `add_argument(type=...)`: numbers within a range, and time zones."""
 
 import argparse
 import math
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """Reads whole numbers from `least` on."""
+    """A type that reads a whole number, `least` or more."""
 
     def read(text: str) -> int:
         try:
@@ -23,7 +23,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def amount(text: str) -> float:
-    """Reads a finite number that is not negative."""
+    """Read a finite number, 0 or more."""
     try:
         number = float(text)
     except ValueError:
@@ -34,7 +34,7 @@ def amount(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Reads a number from 0 to 1."""
+    """Read a number from 0 to 1."""
     try:
         number = float(text)
     except ValueError:
@@ -48,7 +48,7 @@ ZONE_HELP = "zone of camera times that name none: hours, such as 5.5, or a name,
 
 
 def zone(text: str) -> tzinfo:
-    """Reads a zone: hours ahead of UTC, as `utc_offset_h` of trap.toml, or a name of the IANA database."""
+    """Read a time zone: hours ahead of UTC (-14 to 14, as `utc_offset_h` of trap.toml) or a name (Asia/Dushanbe)."""
     try:
         hours = float(text)
     except ValueError:

@@ -1,9 +1,9 @@
-"""How every command of uncia is laid out and ends: its help, what it says on its way out, with which exit code.
+"""The parts that every command has in common: parser, help, error line, exit code.
 
-Decides as well that Pillow's warnings are nobody's concern: of damaged EXIF a camera writes thousands, and the pictures
-are good; of a picture that is not, the command speaks itself.
+Exit codes: what the command returns; 2 for a mistake in input, configuration or environment; 130 for an interrupt.
 
-Exit codes: what the command says, else 0 done, 2 a mistake in input, configuration or surroundings, 130 interrupted.
+Pillow's warnings are switched off: cameras write damaged EXIF into thousands of good pictures, and a command reports a
+bad picture itself.
 """
 
 import logging
@@ -22,13 +22,13 @@ from uncia_contract.errors import UnciaError
 def program(
     prog: str, description: str, examples: str, required: bool = True
 ) -> tuple[ArgumentParser, Callable[..., ArgumentParser]]:
-    """A program's parser, and the function that adds a command to it (`_add_command` from `name` on).
+    """A program's parser, and the function that adds a command to it (`_add_command` without its first two arguments).
 
     Args:
         prog: the program's name.
-        description: with which its help begins.
-        examples: with which its help ends, laid out as they are.
-        required: a command must be given.
+        description: the first lines of its help.
+        examples: the last lines of its help, printed as they are.
+        required: whether a command must be given.
     """
     parser = ArgumentParser(
         prog=prog, description=description, epilog=examples, formatter_class=RawDescriptionHelpFormatter
@@ -38,7 +38,7 @@ def program(
 
 
 def _version() -> str:
-    """Of the installed distribution; a clone that is not installed says so."""
+    """The version of the installed distribution; "(not installed)" in a clone that is not installed."""
     try:
         return version("uncia")
     except PackageNotFoundError:
@@ -48,15 +48,15 @@ def _version() -> str:
 def _add_command(
     commands: Any, of_program: str, name: str, text: str, examples: str | None = None, description: str | None = None
 ) -> ArgumentParser:
-    """A command, to be given its arguments.
+    """The parser of a new command, without arguments yet.
 
     Args:
         commands: argparse's subparsers of the program.
         of_program: the program's examples.
-        name: what is typed.
+        name: the command's name.
         text: its line in the program's help.
-        examples: with which its own help ends; those of the program that are of this command where None.
-        description: with which its own help begins; `text` where None.
+        examples: the last lines of its own help; None for those of the program's examples that call this command.
+        description: the first lines of its own help; None for `text`.
     """
     command: ArgumentParser = commands.add_parser(
         name,
@@ -71,7 +71,7 @@ def _add_command(
 
 
 def _own_examples(of_program: str, command: str) -> str:
-    """The lines that begin with the command, and the deeper ones that go on below them."""
+    """The example lines that begin with the command, with the indented lines that continue them."""
     shown, own = [], False
     for line in of_program.splitlines(keepends=True):
         own = line.split()[: len(command.split())] == command.split() or (own and line.startswith("   "))
@@ -80,12 +80,12 @@ def _own_examples(of_program: str, command: str) -> str:
 
 
 def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_level: int | None = None) -> int:
-    """Reads the command line and does what it says; the exit code.
+    """Parse the command line, run the command and return its exit code.
 
     Args:
-        parser: its commands have set `run`, a function from the arguments to an exit code.
-        argv: the arguments; those of the process where None.
-        log_level: from which on log lines go to stderr, each with its level and the module that speaks; None as it is.
+        parser: its commands have set `run`, a function from the parsed arguments to an exit code.
+        argv: the arguments; None for those of the process.
+        log_level: log lines of this level or above go to stderr with level and module; None leaves logging as it is.
     """
     arguments = parser.parse_args(argv)
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
@@ -95,15 +95,15 @@ def run_command(parser: ArgumentParser, argv: Sequence[str] | None = None, log_l
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except UnciaError as error:
-        return _said(f"{parser.prog}: {error}", 2)
+        return _print_error(f"{parser.prog}: {error}", 2)
     except KeyboardInterrupt:
-        return _said(f"{parser.prog}: interrupted", 130)
+        return _print_error(f"{parser.prog}: interrupted", 130)
     except BrokenPipeError:  # such as `uncia-trap log | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
 
 
-def _said(line: str, code: int) -> int:
+def _print_error(line: str, code: int) -> int:
     print(line, file=sys.stderr)
     return code

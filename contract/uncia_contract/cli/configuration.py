@@ -1,7 +1,7 @@
 """Reads a program's configuration: one TOML file into one frozen struct (STYLE 13).
 
-Decides how mistakes are told: an unknown key names its nearest neighbours, a wrong value its place and the valid
-ones. What keys there are is each program's own struct (msgspec, `forbid_unknown_fields=True`).
+Decides what the error messages say: for an unknown key, the most similar keys; for a wrong value, its place and the
+values that are valid. Each program has its own struct of keys (msgspec, `forbid_unknown_fields=True`).
 """
 
 import difflib
@@ -27,7 +27,7 @@ def read_toml(path: Path, kind: type[Settings]) -> Settings:
     """The settings in a TOML file.
 
     Raises:
-        ConfigurationError: no such file, not TOML, an unknown key (its neighbours are named), an impossible value.
+        ConfigurationError: no such file, not TOML, an unknown or missing key, a value out of range or of a wrong type.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # Windows' Notepad writes a byte-order mark
@@ -53,7 +53,7 @@ def from_toml(text: str, kind: type[Settings], source: str = "configuration") ->
 
 
 def _explain(message: str, kind: type[Struct], given: dict[str, Any]) -> str:
-    """What msgspec says of a configuration, in words: which key, what was expected, what was given."""
+    """Msgspec's message in plain words: which key, what was expected, what was given."""
     if unknown := _UNKNOWN.search(message):
         place = (unknown["place"] or "").lstrip(".")
         keys = _keys_at(kind, place)
@@ -82,7 +82,7 @@ def _table(tables: list[str]) -> str:
 
 
 def _in_words(hint: Any) -> str:
-    """What values a key may have; a type's own description (`Meta`) where its pattern says nothing to people."""
+    """The values that a key may have, in words; the type's own description (`Meta`) where it has one."""
     bounds = [part for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meta)]
     told = next((part.description for part in bounds if part.description), None)
     origin, parts = get_origin(hint), get_args(hint)
@@ -98,7 +98,7 @@ def _in_words(hint: Any) -> str:
 
 
 def _bounds(meta: Meta) -> str:
-    """Such as ` from 1 to 65535`."""
+    """The bounds in words, such as ` from 1 to 65535`."""
     named = (
         ("from", meta.ge),
         ("above", meta.gt),
@@ -124,7 +124,7 @@ def _keys_at(kind: type[Struct], place: str) -> list[str]:
 
 
 def _struct_in(hint: Any) -> type[Struct]:
-    """The struct a field holds, looked for inside unions, tuples and dicts."""
+    """The struct in a field's type, also inside a union, tuple or dict."""
     if isinstance(hint, type) and issubclass(hint, Struct):
         return hint
     return next(found for part in get_args(hint) if (found := _struct_in(part)) is not Struct)

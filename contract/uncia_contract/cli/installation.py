@@ -1,7 +1,7 @@
-"""Setting a machine up: files written, links made, programs run; each told in a line, or only told (`--dry-run`).
+"""Set-up of a machine: writes files, makes links and runs programs, one printed line each (`--dry-run` only prints).
 
-Decides that what is as it should be is left alone, so that a second run changes nothing. What goes where, each program
-decides.
+A file or link that is already right is not changed, so a second run changes nothing. Each program decides what it
+installs, and where.
 """
 
 import os
@@ -16,11 +16,14 @@ from uncia_contract.cli.configuration import read_toml
 from uncia_contract.errors import ConfigurationError, StorageError
 from uncia_contract.files import private_files, write_durable
 
-STATION = "station.toml"  # what a base station packs for a trap, beside certificates and bundle
+STATION = "station.toml"  # the file that a base station packs for a trap, beside certificates and bundle
 
 
 class PackedTrap(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a trap must know of its station; `bundle` is a file beside this one, empty for none."""
+    """The content of `station.toml`: the trap's id, the broker's host and port, and the name of the bundle's file.
+
+    `bundle` is the name of a file in the same folder; empty for none.
+    """
 
     trap: str
     host: str
@@ -29,10 +32,10 @@ class PackedTrap(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_packed(folder: Path) -> PackedTrap:
-    """What a station packed for a trap.
+    """The `station.toml` in the folder that a station packed for a trap.
 
     Raises:
-        ConfigurationError: nothing, or not that.
+        ConfigurationError: the folder has no `station.toml`, or a wrong one.
     """
     try:
         return read_toml(folder / STATION, PackedTrap)
@@ -41,10 +44,10 @@ def read_packed(folder: Path) -> PackedTrap:
 
 
 def shipped(name: str) -> bytes:
-    """A file of the folder `systemd`, as it is installed or as the repository has it.
+    """The bytes of a file of the folder `systemd`, from the installed package or the repository.
 
     Raises:
-        StorageError: this installation lacks it.
+        StorageError: this installation lacks the file.
     """
     here = Path(__file__).absolute()
     for folder in (here.parents[1] / "systemd", here.parents[3] / "systemd"):
@@ -54,11 +57,11 @@ def shipped(name: str) -> bytes:
 
 
 class Installation:
-    """Changes to one machine, told as they are made.
+    """Changes to one machine, each printed as it is made.
 
     Args:
-        dry: only tell.
-        root: the machine's root folder, for an image or a test; programs are run only where it is `/`.
+        dry: print the changes and make none.
+        root: the machine's root folder; not `/` for an image or a test, and then no programs are run.
     """
 
     def __init__(self, dry: bool = False, root: Path = Path("/")) -> None:
@@ -66,14 +69,14 @@ class Installation:
         self.changed = False
 
     def place(self, path: str) -> Path:
-        """Where a path of the machine lies here."""
+        """The path of a machine's file below `root`."""
         return self._root / path.lstrip("/")
 
     def write(self, path: str, content: bytes, mode: int = 0o644, owner: str = "") -> None:
-        """A file with this content.
+        """Write a file, unless it has this content, mode and owner already.
 
         Raises:
-            StorageError: it cannot be written; are you root?
+            StorageError: it cannot be written, for example because the user is not root.
         """
         target, owner = self.place(path), owner if self._runs else ""
         try:
@@ -93,17 +96,17 @@ class Installation:
         self.changed = True
 
     def keep(self, path: str, content: bytes) -> None:
-        """A file with this content where there is none; what is there stays."""
+        """Write a file where there is none; an existing one is left as it is."""
         if self.place(path).exists():
             self._tell("kept", path)
         else:
             self.write(path, content)
 
     def link(self, path: str, target: str) -> None:
-        """A symbolic link.
+        """Make a symbolic link at `path` that points to `target`; an existing link is replaced.
 
         Raises:
-            StorageError: it cannot be made, or something else is in its place.
+            StorageError: it cannot be made, or a file or folder is in its place.
         """
         link = self.place(path)
         same = link.is_symlink() and str(link.readlink()) == target
@@ -120,10 +123,10 @@ class Installation:
         self.changed = True
 
     def run(self, *command: str, must: bool = True) -> None:
-        """A program.
+        """Run a program.
 
         Raises:
-            StorageError: it is not there or fails, and `must`.
+            StorageError: `must` is true, and the program is missing or fails.
         """
         self._tell("run", " ".join(command))
         if self._dry or not self._runs:
@@ -137,21 +140,21 @@ class Installation:
         if failed and must:
             raise StorageError(f"{' '.join(command)}: {failed}")
         if failed:
-            print(f"          ({failed}; done without)")
+            print(f"          ({failed}; skipped)")
 
     def _tell(self, what: str, detail: str) -> None:
         print(f"{what:9} {detail}", flush=True)
 
 
 def asked(value: str | None, question: str, flag: str, choices: Sequence[str] = ()) -> str:
-    """The value, or the answer of whoever sits at the terminal.
+    """The value of a flag, or the answer to `question` at the terminal where the flag was not given.
 
     Raises:
-        ConfigurationError: nobody does, or the answer is none of the choices.
+        ConfigurationError: no flag and no terminal, or the answer is none of the choices.
     """
     if value is None:
         if not os.isatty(0):
-            raise ConfigurationError(f"{flag}: expected, because nobody can be asked")
+            raise ConfigurationError(f"{flag}: required, because there is no terminal to ask at")
         offered = f" ({', '.join(choices)})" if choices else ""
         try:
             value = input(f"{question}{offered}: ").strip()

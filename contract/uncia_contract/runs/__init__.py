@@ -1,1 +1,1 @@
-"""What training hands over: labels, held-out heads, run folders."""
+"""What training passes on: labelled pictures, held-out heads, run folders."""

@@ -1,8 +1,8 @@
-"""Heads that have not seen everything: what the converter's gate reads beside the final head.
+"""Held-out heads of a run: for each fold, the head fitted on the other folds. The converter's gate uses them.
 
-Decides how a run hands them over (`held-out.npz`): for each picture of `pictures.csv` the fold in which it was held
-out, and for each fold the head that was fitted, in the same way as the final one, on the other folds. Whole sequences,
-near-duplicates and sources without positives are on one side; the training decided which.
+Decides the format of `held-out.npz`: for each picture of `pictures.csv` the fold in which it was held out, and for each
+fold a head, fitted in the same way as the final one on the pictures of all other folds. Training decides the folds; a
+sequence, a group of near-duplicates or a source without positives is never split between two folds.
 """
 
 from collections.abc import Sequence
@@ -21,14 +21,18 @@ _PARTS = ("folds", "weights", "bias", "slope", "offset")
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """`folds` (pictures,) number the heads; a picture with `NO_FOLD` was not learnt from at all (it was unreadable)."""
+    """Held-out heads, and the fold of each picture.
+
+    `folds` (pictures,) are indices into `heads`. `NO_FOLD` marks a picture that was not used at all because it could
+    not be read.
+    """
 
     folds: NDArray[np.intp]
     heads: Sequence[LogisticHead]
 
 
 def held_out_to_bytes(held_out: HeldOut) -> bytes:
-    """As `held-out.npz`."""
+    """The content of `held-out.npz`."""
     heads = held_out.heads
     arrays = {
         "folds": held_out.folds.astype(np.int32),
@@ -41,10 +45,14 @@ def held_out_to_bytes(held_out: HeldOut) -> bytes:
 
 
 def held_out_from_bytes(data: bytes, pictures: int) -> HeldOut:
-    """Of a run with that many pictures.
+    """The held-out heads in the bytes of a `held-out.npz`.
+
+    Args:
+        data: the file's bytes.
+        pictures: how many pictures the run has.
 
     Raises:
-        DataError: not such a file, or made for other pictures.
+        DataError: the file is damaged, or made for another number of pictures.
     """
     try:
         arrays = read_arrays(data, "held-out.npz", _PARTS)

@@ -1,7 +1,7 @@
-"""Labelled pictures, as training, calibration and evaluation take them from a data set.
+"""Labelled pictures of a data set, for training, calibration and evaluation.
 
-Decides what is known of one, which of them form a sequence, and what a sequence shows. Where they are read from is
-`datasets`' business; whether a picture is there and can be decoded is left to whoever opens it.
+Decides which fields a picture has, which pictures form a sequence, and what a sequence shows. `datasets` reads them;
+whether a picture's file exists and can be decoded is found out when it is opened.
 """
 
 from collections import defaultdict
@@ -11,24 +11,24 @@ from pathlib import Path
 
 from uncia_contract.pictures.region import Region
 
-NEVER_LEARNT = ("test", "tune")  # splits, however they are capitalised
+NEVER_LEARNT = ("test", "tune")  # splits, in lower case; upper case counts as the same
 SequenceKey = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class LabelledPicture:
-    """Which picture shows what.
+    """A picture and its label.
 
     Attributes:
-        file: as the data set calls it, to be repeated in every output.
-        path: where the picture is.
+        file: the data set's name of the picture, repeated in every output.
+        path: the picture's file.
         label: what it shows, never empty.
-        sequence: the data set's id of its burst, or "".
+        sequence: the data set's id of its sequence, or "".
         location: the data set's id of its place, or "".
-        datetime: the time as written, or "".
+        datetime: the time as the data set writes it, or "".
         source: the collection it came from, or "".
-        split: as written (rows of "test" and "tune" are never learnt from or calibrated with), or "".
-        box: where on it the animal is, where boxes were asked for and one is given.
+        split: as the data set writes it, or "". Rows of "test" and "tune" are never used to learn or to calibrate.
+        box: the part of the picture with the animal; None where boxes were not requested or there is none.
     """
 
     file: str
@@ -43,7 +43,7 @@ class LabelledPicture:
 
     @property
     def never_learnt(self) -> bool:
-        """Whether neither training nor calibration may see it: rows to test with, and rows to tune rules on."""
+        """Whether training and calibration must leave it out (split "test" or "tune")."""
         return self.split.lower() in NEVER_LEARNT
 
 
@@ -56,9 +56,10 @@ def sequences(pictures: Iterable[LabelledPicture]) -> list[list[LabelledPicture]
 
 
 def sequence_key(picture: LabelledPicture) -> SequenceKey:
-    """What pictures of one sequence have in common; a picture without a sequence has its own.
+    """The key that all pictures of one sequence share; a picture without a sequence has a key of its own.
 
-    The ids of sequences are unique only within a location, and those of locations only within a source.
+    It holds source and location because a sequence's id is unique only within its location, and a location's id only
+    within its source.
     """
     if not picture.sequence:
         return "file", picture.file
@@ -66,5 +67,5 @@ def sequence_key(picture: LabelledPicture) -> SequenceKey:
 
 
 def shows(burst: Iterable[LabelledPicture], labels: Collection[str]) -> bool:
-    """Whether a sequence shows one of these labels: any of its frames does."""
+    """Whether any frame of a sequence has one of these labels."""
     return any(picture.label in labels for picture in burst)

@@ -1,6 +1,6 @@
-"""What a training run hands to the converter: `run.json`, read and written in one place.
+"""A run folder: what training passes on to the converter. Reads `run.json` and names the files beside it.
 
-Decides names and types; what else lies in the folder (head, backbone) is named here too.
+Decides the names and types of the fields.
 """
 
 from datetime import datetime
@@ -18,12 +18,15 @@ from uncia_contract.model.manifest import Source
 
 RUN, RUN_HEAD, RUN_MODEL, RUN_BACKBONE = "run.json", "head.npz", "backbone.tflite", "backbone.json"
 RUN_FLOAT, RUN_PICTURES, RUN_HELD_OUT = "float.tflite", "pictures.csv", "held-out.npz"
-RUN_SYSTEMS = "systems"  # of a comparison: a run in a folder for each system that can become a bundle
+RUN_SYSTEMS = "systems"  # folder of a comparison that holds a run folder for each system that can become a bundle
 
 
 class Run(Struct, frozen=True):
-    """All that a training run decided and measured. `training`, `metrics` are for people; the rest goes into a
-    bundle. `calibration_prior` is the share of positives that the head's probabilities are stated for."""
+    """What a training run decided and measured.
+
+    `training` and `metrics` are for people; the rest goes into a bundle. `calibration_prior` is the share of positive
+    pictures for which the head's probabilities are calibrated. `logit_range` is the lowest and the highest logit.
+    """
 
     name: str
     created_at: datetime
@@ -44,16 +47,16 @@ class Run(Struct, frozen=True):
 
 
 def run_of(comparison: Path, system: str) -> Path:
-    """The folder in which a comparison left the run of that system.
+    """The folder of one system's run in a comparison's folder.
 
     Raises:
-        DataError: it left none; the message lists those that it left.
+        DataError: there is no such run; the message lists the systems that have one.
     """
     left = runs_in(comparison)
     if system not in left:
         raise DataError(
             f"{comparison}: no run of a system {system!r}; expected "
-            f"{' or '.join(left) or 'a folder that uncia-train compare left'}"
+            f"{' or '.join(left) or 'a folder that uncia-train compare wrote'}"
         )
     return comparison / RUN_SYSTEMS / system
 

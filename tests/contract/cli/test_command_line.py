@@ -1,4 +1,4 @@
-"""Every command ends in one way: an exit code, one line where something went wrong, no traceback."""
+"""How a command ends: its exit code, one line on stderr for a mistake, no traceback."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from uncia_contract.cli.command_line import program, run_command
 from uncia_contract.errors import DataError
 
-LONG_TALK = """
+PRINT_LINES = """
 from argparse import ArgumentParser
 from uncia_contract.cli.command_line import run_command
 parser = ArgumentParser("uncia-talk")
@@ -57,35 +57,35 @@ def _raises(error: BaseException):
     ids=["done", "its own code", "a mistake", "Ctrl-C"],
 )
 def test_how_a_command_ends(run, code: int, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is said goes to stderr."""
+    """Messages go to stderr."""
     assert run_command(_parser(run), []) == code
     assert capsys.readouterr() == ("", said)
 
 
 def test_a_bug_keeps_its_traceback() -> None:
-    """It is nobody's mistake but ours."""
+    """An error that is no UnciaError is a bug."""
     with pytest.raises(ZeroDivisionError):
         run_command(_parser(lambda arguments: 1 // 0), [])
 
 
 @pytest.mark.parametrize("lines", [3, 100_000], ids=["all in the buffer", "more than a pipe holds"])
-def test_a_reader_that_leaves_is_no_mistake(lines: int) -> None:
-    """As with `| head`, whether the talk is noticed to be for nobody early or at its end."""
-    talk = [sys.executable, "-c", LONG_TALK.format(lines=lines, code=0)]
+def test_a_closed_pipe_is_not_an_error(lines: int) -> None:
+    """As with `| head`: no message, exit code 0, whether the closed pipe is noticed while printing or at the end."""
+    talk = [sys.executable, "-c", PRINT_LINES.format(lines=lines, code=0)]
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(talk, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as program:
         program.stdout.close()
         assert (program.stderr.read(), program.wait()) == (b"", 0)
 
 
-def test_damaged_exif_of_a_good_picture_is_not_told() -> None:
-    """Pillow would warn of each on standard error, in the middle of a progress line."""
+def test_damaged_exif_of_a_good_picture_gives_no_warning() -> None:
+    """Pillow's warning would break a progress line on stderr."""
     told = subprocess.run([sys.executable, "-c", DAMAGED_EXIF], capture_output=True, text=True, check=True)
     assert (told.stdout, told.stderr) == ("(64, 64)\n", "")
 
 
 def test_a_command_ends_its_help_with_its_own_examples_or_the_programs() -> None:
-    """Laid out as they are, below what it does."""
+    """The examples keep their layout and are the last lines."""
     parser, add = program("uncia-talk", "It talks.", "examples:\n  uncia-talk say")
     commands = [parser, add("say", "say it"), add("sing", "sing it", "examples:\n  uncia-talk sing  loud")]
     assert [command.format_help().rpartition("\n\n")[2] for command in commands] == [

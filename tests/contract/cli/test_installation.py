@@ -1,4 +1,4 @@
-"""What `setup` writes, and what it asks."""
+"""What `setup` writes, with which owner and mode, and what it asks."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from uncia_contract.errors import ConfigurationError, StorageError
 
 
 def test_nobody_else_can_read_a_key_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also before its mode is set; a folder that is made for it stays open."""
+    """Not even before its mode is set; a new folder for it gets the usual mode."""
     modes, chmod = [], Path.chmod
 
     def noting(path: Path, mode: int) -> None:
@@ -22,7 +22,7 @@ def test_nobody_else_can_read_a_key_at_any_moment(tmp_path: Path, monkeypatch: p
 
 
 def test_a_second_run_gives_a_file_to_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first one could not: the broker was not installed yet."""
+    """In the first run the user did not exist yet, because the broker was not installed."""
     given: list[str] = []
 
     def refuse(path: Path, owner: str) -> None:
@@ -36,8 +36,8 @@ def test_a_second_run_gives_a_file_to_its_owner(tmp_path: Path, monkeypatch: pyt
     assert given == ["mosquitto"]
 
 
-def test_who_answers_nothing_is_told_what_was_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-D at the question is no traceback."""
+def test_an_empty_answer_is_refused_with_the_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-D at the question gives one line and no traceback."""
 
     def end(question: str) -> str:
         raise EOFError

@@ -1,4 +1,4 @@
-"""Labelled pictures: which form a sequence, and what it shows."""
+"""Labelled pictures: which of them form a sequence, and what a sequence shows."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pytest
 from uncia_contract.runs.labels import LabelledPicture, sequences, shows
 
 
-def test_sequences_are_told_apart_by_source_and_place(tmp_path: Path) -> None:
-    """Two data sets, and two places of one, may both have a sequence 1; a picture without one stands alone."""
+def test_sequences_differ_by_source_and_place(tmp_path: Path) -> None:
+    """Two sources, or two places of one source, may use the same id; a picture without an id is its own sequence."""
     rows = [("a", "1", "x", "hill"), ("b", "1", "y", "hill"), ("c", "1", "x", "hill"), ("d", "1", "x", "dale"),
             ("e", "", "x", "hill"), ("f", "", "x", "hill")]  # fmt: skip
     pictures = [LabelledPicture(name, tmp_path / name, "cat", seq, place, "", src) for name, seq, src, place in rows]
