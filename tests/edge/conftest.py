@@ -1,4 +1,4 @@
-"""What the trap's tests share: a trap's delivery on a wire that misbehaves."""
+"""Fixtures of the trap's tests: an outbox and its delivery, over a network with faults."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ QUICK = Pace(receipt_timeout_s=0.2, puback_timeout_s=1.0, retry_first_s=0.02, re
 
 
 class Sender:
-    """An outbox and a running delivery, as a trap has them."""
+    """An outbox and its delivery, as in a trap."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.topics = folder, Topics("ridge-01")
@@ -28,7 +28,7 @@ class Sender:
         self.number = 0
 
     def add(self, count: int = 1, size: int = 3000, frames: int = 2) -> list[str]:
-        """So many sequences of random-looking frames; their ids."""
+        """Add `count` sequences of `frames` files of `size` bytes; return their ids."""
         ids = []
         for _ in range(count):
             self.number += 1
@@ -39,7 +39,7 @@ class Sender:
         return ids
 
     def start(self, port: int, pace: Pace = QUICK, keepalive_s: int = 60, connect_timeout_s: float = 5.0) -> Delivery:
-        """Deliver to a broker on a loopback port."""
+        """Start delivery to a broker on a loopback port."""
         link = Link(Broker("127.0.0.1", port, keepalive_s, connect_timeout_s), self.topics)
         self.links.append(link)
         self.delivery = Delivery(self.outbox, link, self.topics, pace=pace)
@@ -47,14 +47,14 @@ class Sender:
         return self.delivery
 
     def wait(self, condition: Callable[[], bool] | None = None, within_s: float = 30.0) -> None:
-        """Until the condition holds (by default: until nothing waits)."""
+        """Wait until the condition holds (by default: until the outbox is empty)."""
         deadline = time.monotonic() + within_s
         while not (condition or (lambda: not self.outbox.queries.waiting()))():
             assert time.monotonic() < deadline, f"not within {within_s} s; waiting: {self.outbox.queries.waiting()[:5]}"
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """End delivery."""
+        """Stop delivery."""
         if self.delivery is not None:
             self.delivery.stop()
             self.delivery = None
@@ -62,7 +62,7 @@ class Sender:
 
 @pytest.fixture
 def sender(tmp_path: Path) -> Iterator[Any]:
-    """A trap's sending half."""
+    """An outbox and its delivery, stopped after the test."""
     sender = Sender(tmp_path)
     yield sender
     sender.stop()

@@ -1,4 +1,4 @@
-"""What the trap's fault tests look at: JPEGs of a scene, and a trap without a model around a watched folder."""
+"""Rendered JPEGs of a scene, and a trap without a model around a watched folder, for the tests of faults."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -44,7 +44,7 @@ def with_animal(scene: Image.Image, across: float, size: float = 0.2) -> Image.I
 
 
 def jpeg(image: Image.Image | None = None, taken: str | datetime = "", **options: object) -> bytes:
-    """The picture as a camera writes it, with an EXIF time where one is given."""
+    """The picture as JPEG bytes, with an EXIF time if `taken` is given."""
     exif = Image.Exif()
     if taken:
         text = taken if isinstance(taken, str) else f"{taken:%Y:%m:%d %H:%M:%S}"
@@ -55,7 +55,7 @@ def jpeg(image: Image.Image | None = None, taken: str | datetime = "", **options
 
 
 def burst_of(folder: Path, contents: Sequence[bytes]) -> ArrivedBurst:
-    """These bytes as the files of one recorded burst."""
+    """Write these bytes as the files of one recorded burst."""
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"IMG_{n:04d}.JPG" for n in range(len(contents))]
     for path, content in zip(files, contents, strict=True):
@@ -69,7 +69,7 @@ def reading(seconds: float = 100.0, boot: str = "boot-1", synchronised: bool = T
 
 
 class Post:
-    """A trap around a watched folder; what is stored goes to a real outbox."""
+    """A trap around a watched folder, with a real outbox."""
 
     def __init__(self, folder: Path, *scores: float, clock: Callable[[], Reading] = reading) -> None:
         self.folder, self.state = folder / "DCIM", folder / "state"
@@ -80,28 +80,28 @@ class Post:
         self.now_s = 0.0
 
     def put(self, name: str, content: bytes) -> Path:
-        """A file as a camera writes it."""
+        """Write a file below the watched folder."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return path
 
     def camera(self) -> WatchedCamera:
-        """On the folder, by looking alone, under a clock that the test turns."""
-        self.eye = WatchedCamera(
+        """A camera on the folder that polls, with a clock that advances at each reading."""
+        self.watched = WatchedCamera(
             *(self.folder, self.state / "watched.jsonl", BurstRule(), self.outbox.queries.has_taken),
             watch=WatchSettings("polling", settle_s=0.0, quiet_s=1.0),
             clock=self._clock,
         )
-        self.eye._watcher._listen = lambda timeout_s: {}  # type: ignore[method-assign]
-        return self.eye
+        self.watched._watcher._listen = lambda timeout_s: {}  # type: ignore[method-assign]
+        return self.watched
 
     def _clock(self) -> float:
         self.now_s += 0.25
         return self.now_s
 
     def observe(self, most: int = 50) -> list[Observation]:
-        """Everything that is in the folder, as the runtime does it: what the card refused comes again."""
+        """Observe everything in the folder as the runtime does; bursts that the card refused come again."""
         seen: list[Observation] = []
         camera = self.camera()
         for burst in camera.bursts():

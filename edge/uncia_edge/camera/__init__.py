@@ -1,1 +1,1 @@
-"""Pictures in: recorded, watched, the Pi's own camera."""
+"""Cameras: a recorded folder, a watched folder, the Pi's own camera. They give bursts."""

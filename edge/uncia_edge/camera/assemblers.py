@@ -1,8 +1,9 @@
-"""The open bursts of a watched folder: of all of it, or of each first-level folder by itself (`[camera] per_folder`).
+"""The open bursts of a watched folder: one set for the whole folder, or one for each of its first-level folders.
 
-Decides which camera a file belongs to: the first folder below the watched one. A name that a message cannot carry is
-replaced character by character, and ends with a part of its sha256, so that no two folders become one camera. What lies
-in the watched folder itself belongs to the trap, as everything does without `per_folder`.
+Decides which camera a file belongs to. With `[camera] per_folder`, each first-level folder is a camera, named as the
+folder. A name with characters that messages do not allow gets `_` for each of them and ends with eight digits of its
+sha256, so that two folders never share an id. Files directly in the watched folder belong to the trap itself, and so
+do all files without `per_folder`.
 """
 
 import hashlib
@@ -19,11 +20,11 @@ _STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class Assemblers:
-    """A `BurstAssembler` for each camera, asked as one.
+    """One `BurstAssembler` for each camera, with the methods of a single one.
 
     Args:
-        folder: the watched one.
-        rule: the bundle's.
+        folder: the watched folder.
+        rule: the burst rule of the bundle.
         quiet_s: see `BurstAssembler`.
         per_folder: whether each first-level folder is a camera.
     """
@@ -33,7 +34,7 @@ class Assemblers:
         self._of_each: dict[str, BurstAssembler] = {}
 
     def camera_of(self, path: Path) -> str:
-        """The camera that a file is of; empty for the trap itself."""
+        """The id of the camera that took a file; empty for the trap itself."""
         parts = path.relative_to(self._folder).parts
         return _camera_id(parts[0]) if self._per_folder and len(parts) > 1 else ""
 
@@ -41,29 +42,29 @@ class Assemblers:
         return sum(map(len, self._of_each.values()))
 
     def add(self, frames: Iterable[Frame], now_s: float) -> None:
-        """See `BurstAssembler`, as all that follows."""
+        """Add each frame to its camera's assembler (see `BurstAssembler.add`)."""
         for frame in frames:
             self._of(frame.path).add([frame], now_s)
 
     def drop(self, path: Path) -> None:
-        """Forget an open frame."""
+        """Remove an open frame."""
         self._of(path).drop(path)
 
     def take_back(self, piece: Sequence[Frame], frames: Iterable[Frame], now_s: float) -> None:
-        """Open a piece again."""
+        """Make the frames of a piece open again (see `BurstAssembler.take_back`)."""
         self._of(piece[0].path).take_back(piece, frames, now_s)
 
     def due(self, now_s: float, waits: Waits = never) -> Iterator[Burst]:
-        """The bursts that have ended by now, camera by camera."""
+        """Release the bursts that have ended by `now_s`, camera by camera."""
         for one in list(self._of_each.values()):
             yield from one.due(now_s, waits)
 
     def surplus(self, waits: Waits = never) -> Burst | None:
-        """The oldest burst of a camera with too many open frames."""
+        """Release the oldest burst of a camera with too many open frames; None when no camera has."""
         return next((burst for one in self._of_each.values() if (burst := one.surplus(waits)) is not None), None)
 
     def earlier(self, late: Burst) -> Burst | None:
-        """The piece handed over before to whose visit this belongs."""
+        """The earlier released burst of the same event; None when there is none."""
         return self._of(late.frames[0].path).earlier(late)
 
     def _of(self, path: Path) -> BurstAssembler:

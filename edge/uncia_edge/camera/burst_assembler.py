@@ -1,13 +1,13 @@
-"""Frames that arrive one by one become bursts that have ended: the contract's rule, applied to a live camera.
+"""Groups arriving frames into bursts and decides when a burst has ended.
 
-Decides when a burst that is still open may be handed over. Which frames belong together is `bursts.frames`:
-1. A burst has ended when no frame of it has arrived for `quiet_s`, measured by arrival (monotonic), not by EXIF: files
-   may be copied from a card long after they were taken, in any order.
-2. A piece that the rule cut (by count or age) is handed over as soon as it is quiet, although the visit goes on; what
-   follows `continues` it. So a burst that never ends is handed over piece by piece.
-3. More than `most` frames are not kept waiting: the oldest piece goes. So a whole card that comes at once is scored
-   while it is read.
-4. A piece that waits for a file which cannot be read now is left open, and what continues it.
+The contract's `bursts.frames` decides which frames belong together. The rules here decide when to release a burst:
+1. A burst has ended when none of its frames has arrived for `quiet_s`. Arrival time (monotonic) counts, not EXIF time:
+   files may be copied from a card long after they were taken, in any order.
+2. The burst rule cuts a long burst into pieces (by count or age). A piece is released when it is quiet, even if the
+   animal stays; the next piece is marked `continues`. So a burst that never ends is released piece by piece.
+3. When more than `_most` frames are open, the oldest piece is released at once. So the trap scores a whole card while
+   it still reads it.
+4. A piece that waits for an unreadable file stays open, and so do the pieces that continue it.
 """
 
 from collections import deque
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from uncia_contract.bursts.frames import Burst, BurstRule, Frame, bursts, same_event
 
-_PIECES_KNOWN = 64  # that a frame which comes late may continue
+_PIECES_KNOWN = 64  # released pieces to remember: a late frame may continue one of them
 
 Waits = Callable[[Burst], bool]
 
 
 def never(piece: Burst) -> bool:
-    """No piece waits for a file."""
+    """Always False: no piece waits for a file."""
     return False
 
 
@@ -34,7 +34,10 @@ class _Arrival:
 
 
 class BurstAssembler:
-    """The frames of bursts that are still open."""
+    """Keeps the frames of open bursts and releases the bursts that have ended.
+
+    `quiet_s` is how long no frame may arrive before a burst has ended; by default the rule's gap and 2 s.
+    """
 
     def __init__(self, rule: BurstRule, quiet_s: float | None = None) -> None:
         self._rule = rule
@@ -47,33 +50,33 @@ class BurstAssembler:
         return len(self._open)
 
     def add(self, frames: Iterable[Frame], now_s: float) -> None:
-        """Take frames that have arrived."""
+        """Add frames that arrived at `now_s` (monotonic seconds)."""
         self._open += [_Arrival(frame, now_s) for frame in frames]
 
     def drop(self, path: Path) -> None:
-        """Forget an open frame: its file was renamed or written anew."""
+        """Remove an open frame: its file was renamed or rewritten."""
         self._open = [one for one in self._open if one.frame.path != path]
 
     def take_back(self, piece: Sequence[Frame], frames: Iterable[Frame], now_s: float) -> None:
-        """Open a piece that was handed over again, with these of its frames."""
+        """Make these frames of a released piece open again."""
         others = [one for one in self._released if one.frames != piece]
         self._released = deque(others, self._released.maxlen)
         self.add(frames, now_s)
 
     def due(self, now_s: float, waits: Waits = never) -> Iterator[Burst]:
-        """The bursts that have ended by now, oldest first."""
+        """Release the bursts that have ended by `now_s`, oldest first (rules 1, 2, 3)."""
         while self._open and (piece := self._first_due(now_s, waits)) is not None:
             yield self._release(piece)
 
     def surplus(self, waits: Waits = never) -> Burst | None:
-        """The oldest burst where more than `most` frames are open (rule 3); there may be more of them."""
+        """Release the oldest burst when too many frames are open (rule 3), else None. Call it until it gives None."""
         if len(self._open) <= self._most:
             return None
         piece = next(self._pieces(waits), None)
         return None if piece is None else self._release(piece)
 
     def earlier(self, late: Burst) -> Burst | None:
-        """The piece handed over before to whose visit this belongs."""
+        """The newest released piece of the same event, other than `late` itself; None when there is none."""
         for piece in reversed(self._released):
             if any(same_event(frame, late.frames[0], self._rule) for frame in piece.frames) and piece is not late:
                 return piece
@@ -87,7 +90,7 @@ class BurstAssembler:
         return self._released[-1]
 
     def _pieces(self, waits: Waits) -> Iterator[Burst]:
-        """Those that need not wait (rule 4)."""
+        """The open pieces that wait for no file (rule 4)."""
         waiting = False
         for piece in bursts([one.frame for one in self._open], self._rule):
             waiting = waits(piece) or (waiting and piece.continues)

@@ -1,7 +1,7 @@
-"""What a camera hands over: bursts that have ended, with what could not be used named.
+"""The interface of cameras (`Camera`, `LiveCamera`) and the bursts that they give (`ArrivedBurst`).
 
-Decides the seam between cameras and the trap. `recorded` reads folders; other cameras stand behind the same Protocol,
-and behind `WaitingCamera` need not be there yet.
+Decides what a camera and the trap tell each other. `recorded`, `watched` and `picamera` implement the interface.
+`WaitingCamera` wraps a live camera that may be absent when the trap starts.
 """
 
 import logging
@@ -20,17 +20,17 @@ _log = logging.getLogger(__name__)
 
 RETRY_S = 10.0  # from one attempt to open an absent camera to the next
 TimeSource = Literal["trap", "exif", "none"]
-# A camera that looks at many files gives a heartbeat each time it has looked at so many.
+# A camera that checks many files gives one heartbeat for this many.
 FILES_A_HEARTBEAT = 16
 
 
 class CameraAbsentError(DataError):
-    """A camera that is not there now, and may come: a card not mounted yet, a share that is away, a loose ribbon."""
+    """The camera is absent, perhaps only now: a card not mounted yet, a share offline, a loose ribbon cable."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A file that is no usable picture, and why; `unreadable` where the camera tries to read it again."""
+    """A file that cannot be used as a picture, and why; `unreadable` if the camera will try to read it again."""
 
     file: Path
     reason: str
@@ -41,10 +41,16 @@ class Failure:
 class ArrivedBurst:
     """A burst that has ended: its usable frames in order, and the files that failed the cheap check.
 
-    `name` is what the camera calls it; `continues` that the rule cut a burst which went on; `time_source` where the
-    frames' times come from; `owned` that the files are the trap's own, so that nobody else writes into them. `patient`
-    says that the camera hands the burst over again where a file of it cannot be read; `event_of` names the burst that
-    it continues where that is not the one before it; `camera` which camera of a hub it is of.
+    Attributes:
+        name: the camera's name for the burst.
+        frames: in order; each has passed the cheap check.
+        failures: the files that did not pass.
+        continues: the burst rule cut a longer burst, and this piece follows another one.
+        time_source: where the frames' times come from.
+        owned: the files belong to the trap; no other program writes to them.
+        patient: if a file of the burst cannot be read, the camera will give the burst again later.
+        event_of: the name of the burst that this one continues, if that is not the one before it.
+        camera: the id of the camera of a hub; empty for the trap itself.
     """
 
     name: str
@@ -59,10 +65,10 @@ class ArrivedBurst:
 
 
 class Camera(Protocol):
-    """Where bursts come from."""
+    """A source of bursts."""
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Each burst once it has ended: for ever from a live camera, to the end of a recording."""
+        """Yield each burst once it has ended: without end from a live camera, to the last one of a recording."""
 
     def close(self) -> None:
         """End `bursts` soon. Safe to call from any thread and from a signal handler."""
@@ -70,30 +76,31 @@ class Camera(Protocol):
 
 @runtime_checkable
 class LiveCamera(Camera, Protocol):
-    """A camera that goes on until it is closed, and keeps what could not be stored yet."""
+    """A camera that runs until it is closed, and keeps the bursts that could not be stored yet."""
 
     @property
     def problems(self) -> Sequence[str]:
-        """What of it does not work, for the base station."""
+        """What does not work, one text for each problem; the trap reports them to the base station."""
 
     def retry_later(self, unreadable: Collection[Path] = ()) -> None:
-        """The current burst is handed over again later, also after a restart.
+        """Give the current burst again later, also after a restart.
 
-        It could not be stored, or these files of it could not be read.
+        Called when it could not be stored, or when these files of it could not be read.
         """
 
     def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
-        """The current burst was scored: the sha256 of its frames, and which files of it could not be read.
+        """Note that the current burst was scored: the sha256 of its frames, and the files that could not be read.
 
-        It is safe, too, unless `retry_later` is called after this.
+        The burst is also stored, unless `retry_later` is called after this.
         """
 
 
 class WaitingCamera:
-    """The live camera that `open_camera` returns, now or later; `heartbeat` is called while it is waited for.
+    """A live camera that is opened as soon as it is there.
 
-    A trap whose camera is absent delivers what waits and reports why there are no pictures; a restart would not help,
-    and would end the reports.
+    A trap whose camera is absent still delivers its outbox and reports why there are no pictures. A restart would not
+    help and would end these reports. `open_camera` is called every `RETRY_S` until it raises no `CameraAbsentError`;
+    `heartbeat` is called once a second meanwhile.
     """
 
     def __init__(self, open_camera: Callable[[], LiveCamera], heartbeat: Callable[[], None] = lambda: None) -> None:
@@ -105,13 +112,13 @@ class WaitingCamera:
 
     @property
     def problems(self) -> Sequence[str]:
-        """Why it is absent, or what of the camera does not work."""
+        """Why the camera is absent, or the camera's own problems."""
         if self._camera is None:
             return [f"no camera: {self._absent}"]
         return self._camera.problems
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Those of the camera, once it is there."""
+        """Wait until the camera is there, then yield its bursts."""
         while self._camera is None and not self._wait():
             self._try()
         if self._camera is not None and not self._closing.is_set():
@@ -119,7 +126,7 @@ class WaitingCamera:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing that a watched folder has is left to be decided."""
+        """Whether every complete file of a watched folder was handed over; False while the camera is absent."""
         return bool(getattr(self._camera, "is_idle", False))
 
     def retry_later(self, unreadable: Collection[Path] = ()) -> None:
@@ -139,7 +146,7 @@ class WaitingCamera:
             self._camera.close()
 
     def _wait(self) -> bool:
-        """Whether it was closed before the next attempt."""
+        """Wait until the next attempt is due; True if the camera was closed meanwhile."""
         for _ in range(round(RETRY_S)):
             self._heartbeat()
             if self._closing.wait(1.0):
@@ -151,19 +158,21 @@ class WaitingCamera:
             self._camera = self._open()
         except CameraAbsentError as error:
             if self._absent is None:
-                _log.error("%s; the trap delivers what it has, and looks again every %g s", error, RETRY_S)
+                _log.error("%s; the trap goes on delivering and tries again every %g s", error, RETRY_S)
             self._absent = str(error)
             return
         if self._absent is not None:
-            _log.info("the camera is there")
+            _log.info("the camera is there now")
 
 
 def read_frame(path: Path, zone: tzinfo) -> Frame:
-    """The frame in a file, after the cheap check that every file gets.
+    """Check a JPEG file cheaply (it is not decoded) and return its frame.
+
+    `zone` is the zone of EXIF times that name no offset.
 
     Raises:
-        UnreadableError: the card, the share or its rights refuse.
-        FrameError: empty, not a JPEG, truncated or absurdly large.
+        UnreadableError: the file cannot be read: an input/output error, a share offline, no permission.
+        FrameError: the file is empty, not a JPEG, truncated or far too large.
     """
     try:
         with path.open("rb") as picture:

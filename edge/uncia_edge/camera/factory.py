@@ -1,4 +1,4 @@
-"""Which camera a configuration asks for."""
+"""Opens the camera that the configuration names."""
 
 from collections.abc import Callable
 from datetime import timedelta, timezone, tzinfo
@@ -18,13 +18,13 @@ from uncia_edge.settings import CameraSettings, TrapSettings
 def open_camera(
     settings: TrapSettings, rule: BurstRule, outbox: Outbox, heartbeat: Callable[[str], None], once: bool = False
 ) -> Camera:
-    """The configured camera; a live one that is absent is waited for.
+    """The configured camera. A live camera that is absent is wrapped in `WaitingCamera`.
 
-    With `once` a watched folder is looked through and not watched.
-    A live one calls `heartbeat("observing")` while it works, the Pi's own `heartbeat("camera")` too.
+    With `once`, a watched folder is scanned for what it holds now and not watched. A live camera calls
+    `heartbeat("observing")` while it works; the Pi's camera calls `heartbeat("camera")` too.
 
     Raises:
-        ConfigurationError: its folder is not named; there is no such zone; its libraries are not there.
+        ConfigurationError: the folder is not set, the zone does not exist, or a library is not installed.
         DataError: the folder holds no recording.
     """
     camera = settings.camera

@@ -1,8 +1,9 @@
-"""Files that become complete in a folder that another program writes into.
+"""Finds files in a folder that another program writes into, and decides when each is complete.
 
-Decides when a file counts: when its writer closed it or renamed it in and its bytes are a whole picture, or when it has
-stayed the same for `settle_s`. inotify tells of the first at once; the second needs nothing but looking, and is what
-network file systems get, where inotify sees only this machine's own writes. A rescan finds what inotify missed.
+A file is complete in two cases: its writer closed it (or moved it into the folder) and its bytes are a whole picture;
+or it has not changed for `settle_s`. inotify reports the first case at once. Polling finds the second; network file
+systems are polled, because there inotify reports only what this machine writes. A regular rescan finds the files that
+inotify missed.
 """
 
 import logging
@@ -35,7 +36,7 @@ def key_of(path: Path, folder: Path) -> Key:
     """Path below `folder`, size in bytes, modification time in nanoseconds.
 
     Raises:
-        OSError: the file is gone.
+        OSError: the file is gone or cannot be looked at.
     """
     about = path.stat()
     return path.relative_to(folder).as_posix(), about.st_size, about.st_mtime_ns
@@ -52,13 +53,13 @@ class FolderWatcher:
     """Watches for new files below `folder` and tells when they are complete.
 
     Args:
-        folder: looked into at any depth, as cameras make sub-folders (DCIM/100RECNX).
-        seen: what was handed over before; those files are not new.
-        mode: `auto` takes inotify where it works.
-        settle_s: how long a file must stay the same when nobody told that it was closed.
+        folder: searched at any depth, because cameras make sub-folders (DCIM/100RECNX).
+        seen: the files that were handed over before; they are not new.
+        mode: `auto` uses inotify if it works here.
+        settle_s: how long a file must stay unchanged if no event says that it was closed.
         clock: monotonic seconds.
-        heartbeat: called while files are looked at: a share may take minutes over a full card.
-        once: of a pass, which cannot watch a file: one that nobody touched for `settle_s` counts as closed.
+        heartbeat: called during a scan: a full card on a network share may take minutes.
+        once: for a pass, which cannot wait for a file to change: a file untouched for `settle_s` counts as closed.
     """
 
     def __init__(
@@ -79,13 +80,13 @@ class FolderWatcher:
         self._observer = None if mode == "polling" else _observe(folder, self._events, must=mode == "inotify")
         self.by_inotify = self._observer is not None  # else only rescans find new files
         self.away: str | None = None  # why the folder could not be read the last time
-        self._unreadable: set[Path] = set()  # folders in it that could not be read
+        self._unreadable: set[Path] = set()  # sub-folders that could not be read
         self._rescan_s = 60.0 if self._observer else settle_s
-        self.has_looked = False  # at the whole folder
+        self.has_looked = False  # True once a scan has read the whole folder
         self._next_scan_s = clock()
 
     def ready(self, timeout_s: float) -> list[Path]:
-        """The files that became complete, the oldest first, after waiting at most `timeout_s` for news."""
+        """Wait at most `timeout_s` for events; return the files that became complete, oldest first."""
         if events := self._listen(timeout_s):
             self._consider(events)
         now_s = self._clock()
@@ -93,7 +94,7 @@ class FolderWatcher:
             pictures = self._pictures()
             while some := dict.fromkeys(islice(pictures, FILES_A_HEARTBEAT), False):
                 self._consider(some)
-            # A scan of a hundred thousand files takes seconds, on a share minutes: the pause is four times as long.
+            # A scan of 100,000 files takes seconds, on a share minutes: pause four times as long as it took.
             self.has_looked = self.away is None
             self._next_scan_s = now_s + max(self._rescan_s, 5 * (self._clock() - now_s))
         complete = []
@@ -105,7 +106,7 @@ class FolderWatcher:
         return sorted(complete, key=lambda path: (self._handed[path][2], path))
 
     def unchanged(self, paths: Sequence[Path]) -> dict[Path, Key]:
-        """The complete files that are the same as they were when they became so; the others are looked at anew."""
+        """The files that have not changed since they became complete, with their keys; the others must settle again."""
         keys = {path: self._key(path) for path in paths}
         for path in paths:
             if self._handed.get(path) != keys[path]:
@@ -113,15 +114,15 @@ class FolderWatcher:
         return {path: self._handed[path] for path in paths if path in self._handed}
 
     def forget(self, keys: Iterable[Key]) -> None:
-        """The files that were seen hold these from now on."""
+        """Stop remembering these files as complete: `SeenFiles` knows them now."""
         for key in keys:
             if self._handed.get(path := self._folder / key[0]) == key:
                 del self._handed[path]
 
     def age_s(self, path: Path) -> float:
-        """In a pass, how long nobody has touched a file, by its change time; 0 in a folder that is watched.
+        """In a pass, the seconds since a file was last changed (ctime); 0 in a folder that is watched.
 
-        The clock may have been another one then: a time in the future is as old as one in the past.
+        The clock may have been wrong at that time: a time in the future counts like one as far in the past.
         """
         try:
             return abs(time.time() - path.stat().st_ctime) if self._once else 0.0
@@ -129,21 +130,21 @@ class FolderWatcher:
             return 0.0
 
     def is_waiting(self) -> bool:
-        """Whether there are files that are not complete."""
+        """Whether some files are not complete yet."""
         return bool(self._candidates)
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop inotify."""
         if self._observer is None:
             return
         inotify_log = logging.getLogger("watchdog.observers.inotify")
-        inotify_log.disabled = True  # it logs being stopped as an error
+        inotify_log.disabled = True  # watchdog logs a normal stop as an error
         self._observer.stop()
         self._observer.join(5)
         inotify_log.disabled = False
 
     def _listen(self, timeout_s: float) -> dict[Path, bool]:
-        """The pictures that inotify reported, and whether their writers closed them."""
+        """The pictures that inotify reported; True for each that its writer closed."""
         events: dict[Path, bool] = {}
         try:
             path, closed = self._events.get(timeout=timeout_s) if timeout_s > 0 else self._events.get_nowait()
@@ -159,7 +160,7 @@ class FolderWatcher:
     def _pictures(self) -> Iterator[Path]:
         try:
             yield from filter(is_picture, self._files(self._folder))
-        except OSError as error:  # a card that was pulled, a share that is away: it comes back
+        except OSError as error:  # a card was pulled or a share is offline; it may come back
             if self.away is None:
                 _log.error("watched folder %s: %s", self._folder, error.strerror or error)
             self.away = error.strerror or str(error)
@@ -169,7 +170,7 @@ class FolderWatcher:
             self.away = None
 
     def _files(self, folder: Path) -> Iterator[Path]:
-        """Every file below a folder that is entered, one at a time: a full card's names need no memory.
+        """Yield every file below a folder, one at a time, so that the names of a full card are never in memory.
 
         A sub-folder that cannot be read (`lost+found`, a damaged one) is logged once; the others are read.
         """
@@ -192,14 +193,14 @@ class FolderWatcher:
                 self._unreadable.add(below)
 
     def _key(self, path: Path) -> Key | None:
-        """None where the file is gone."""
+        """The key of a file; None if the file is gone."""
         try:
             return key_of(path, self._folder)
         except OSError:
             return None
 
     def _consider(self, closed: Mapping[Path, bool]) -> None:
-        """Make those of these files that are new candidates; the values tell whether their writers closed them."""
+        """Make candidates of the new files among these; a value says whether the writer closed the file."""
         found = {path: key for path in closed if (key := self._key(path)) and self._handed.get(path) != key}
         for path in self._seen.new(found):
             known = self._candidates.get(path)
@@ -225,23 +226,23 @@ class FolderWatcher:
 
 
 def _kind(entry: "os.DirEntry[str]") -> Literal["folder", "file", "other"]:
-    """Links to folders count as `other`: they may form a circle."""
+    """The kind of a folder's entry. A link to a folder is `other`: links may form a circle."""
     try:
         if entry.is_dir(follow_symlinks=False):
             return "folder"
         return "file" if entry.is_file() else "other"
-    except OSError:  # a link to itself, an entry on a damaged part of the card
+    except OSError:  # a link to itself, or an entry on a damaged part of the card
         return "other"
 
 
 class _EventQueue(FileSystemEventHandler):
-    """Puts what inotify reports into a queue; runs in watchdog's thread."""
+    """Puts the events of inotify into a queue; runs in watchdog's thread."""
 
     def __init__(self, events: "queue.SimpleQueue[tuple[Path, bool]]") -> None:
         self._events = events
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Note a file that was made, closed after writing, or renamed in."""
+        """Queue a file that was created, closed after writing, or moved into the folder."""
         if event.is_directory:
             return
         if event.event_type in ("closed", "created"):
@@ -266,7 +267,7 @@ def _observe(folder: Path, events: "queue.SimpleQueue[tuple[Path, bool]]", must:
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system that a folder lies on; empty where it is unknown."""
+    """The type of the file system that holds a folder, e.g. `nfs4`; empty if unknown."""
     best, kind = "", ""
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").strip().split("\n")

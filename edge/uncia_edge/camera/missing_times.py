@@ -1,10 +1,12 @@
-"""When a frame was taken that does not say so itself.
+"""Estimates the time of a frame without a usable EXIF time, from its file's modification time.
 
-Decides by the file's modification time, in two ways. A frame that was written within a burst's gap of the file before
-it, and into the same folder, belongs beside it: it gets that frame's time and the seconds between the two files, so
-that one missing or absurd EXIF time does not tear a burst apart. Otherwise it gets the file's own time: pictures of
-another camera, copied at the same time, join no burst of this one; where its clock was reset, that clock still shows
-which of them belong together (`Frame.moment`). Both are guesses, and the record says so.
+1. If the file was written into the same folder and within a burst's gap of the last frame with an EXIF time, the frame
+   gets that frame's time plus the seconds between the two files. So one missing or absurd EXIF time does not split a
+   burst.
+2. Otherwise it gets the file's modification time. So pictures of another camera, copied at the same time, do not join
+   a burst of this one. If the camera's clock was reset, that clock still shows which frames belong together
+   (`Frame.moment`).
+Both are guesses, and the record says so (`time_source`).
 """
 
 from collections.abc import Iterable
@@ -17,19 +19,19 @@ from uncia_contract.pictures.jpeg import undecodable
 
 
 class MissingTimes:
-    """Gives frames without a time one; frames come in order of arrival. `gap_s` is the burst rule's."""
+    """Gives a time to each frame that has none. Frames must come in order of arrival; `gap_s` is the burst rule's."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
-        # Of the last frame that told its own time: that, its file's time, and its folder.
+        # Of the last frame with an EXIF time: that time, its file's modification time, and its folder.
         self._last: tuple[datetime, float, Path] | None = None
         self._guessed: set[Path] = set()
 
     def timed(self, frame: Frame) -> Frame:
-        """The frame with a time.
+        """The frame with a time: its own, or an estimated one.
 
         Raises:
-            UnreadableError: its file is gone, or its folder cannot be read.
+            UnreadableError: the file is gone, or its folder cannot be read.
         """
         try:
             written_s = frame.path.stat().st_mtime
@@ -45,11 +47,11 @@ class MissingTimes:
         return replace(frame, taken_at=beside, taken=replace(frame.taken, clock=None))
 
     def note(self, frames: Iterable[Frame]) -> None:
-        """These frames come again with the times that they got here."""
+        """Remember again that the times of these frames were estimated here."""
         self._guessed.update(frame.path for frame in frames)
 
     def were_used(self, frames: Iterable[Frame]) -> bool:
-        """Whether one of these frames got its time here; they are forgotten."""
+        """Whether the time of one of these frames was estimated here; afterwards they are forgotten."""
         guessed = self._guessed & {frame.path for frame in frames}
         self._guessed -= guessed
         return bool(guessed)
@@ -64,7 +66,7 @@ class MissingTimes:
 
 
 def _moment(seconds: float) -> datetime:
-    """That many seconds after 1970 began; its beginning where that is no time."""
+    """The UTC time of a Unix timestamp; the start of 1970 if it is out of range."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):

@@ -1,8 +1,9 @@
-"""The camera `picamera2`: a Raspberry Pi's own camera, triggered by a PIR sensor; pictures from before are kept.
+"""The camera `picamera2`: a Raspberry Pi's own camera, triggered by a PIR sensor.
 
-Decides when pictures are taken. They go to a spool folder as files, and from there the way of every watched folder
-(`watched`), so that a restart finds them. picamera2 and gpiozero are imported only when this camera is configured.
-Never run on a Pi by us: developed against gpiozero's mock pins and a stand-in for picamera2.
+Decides when pictures are taken; some from before the trigger are kept. They are written to a spool folder, which is
+read like any watched folder (`watched`), so that a restart finds them. picamera2 and gpiozero are imported only when
+this camera is configured. We have not run it on a Pi: it was developed with gpiozero's mock pins and a stand-in for
+picamera2.
 """
 
 import io
@@ -29,10 +30,10 @@ _log = logging.getLogger(__name__)
 
 
 class StillCamera(Protocol):
-    """What takes pictures."""
+    """A camera that takes one picture at a time."""
 
     def capture(self) -> bytes:
-        """One JPEG.
+        """Take a picture and return its JPEG bytes.
 
         Raises:
             OSError, RuntimeError: the camera failed.
@@ -43,13 +44,13 @@ class StillCamera(Protocol):
 
 
 class MotionSensor(Protocol):
-    """What gpiozero's DigitalInputDevice offers, as far as it is used here."""
+    """The part of gpiozero's DigitalInputDevice that is used here."""
 
     when_activated: Callable[[], None] | None
 
     @property
     def is_active(self) -> bool:
-        """Whether something moves now."""
+        """Whether the sensor reports motion now."""
 
     def close(self) -> None:
         """Release the pin."""
@@ -58,8 +59,8 @@ class MotionSensor(Protocol):
 class Trigger(msgspec.Struct, frozen=True):
     """How a trigger becomes a burst.
 
-    `before` pictures of the ring are kept from before the trigger, taken every `ring_s` seconds; `after` pictures
-    follow, `interval_s` apart; motion that goes on begins the count again.
+    While nothing moves, a picture is taken every `ring_s` seconds and the last `before` of them are kept. After the
+    trigger `after` pictures follow, `interval_s` apart; motion during that time starts the count again.
     """
 
     before: int = 2
@@ -74,7 +75,7 @@ class TriggeredCamera:
     Args:
         camera: takes pictures.
         sensor: reports motion.
-        spool: folder for pictures until the outbox has them; made when absent.
+        spool: folder for pictures until the outbox has them; created if absent.
         rule: the bundle's burst rule.
         taken: see `WatchedCamera`.
         trigger: see `Trigger`.
@@ -107,13 +108,13 @@ class TriggeredCamera:
         self._ring: deque[tuple[float, bytes]] = deque(maxlen=self._trigger.before or None)
         self._motion, self._closing = threading.Event(), threading.Event()
         self._count, self._refused = 0, False
-        self._unread: Collection[Path] = ()  # of the current burst
-        self.lost = 0  # pictures that the card would not take
+        self._unread: Collection[Path] = ()  # files of the current burst that could not be read
+        self.lost = 0  # pictures that could not be written to the card
         sensor.when_activated = self._motion.set
         self._thread = threading.Thread(target=self._run, name="uncia-camera", daemon=True)
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Each burst once it has ended; its files leave the spool when the next burst is asked for."""
+        """Yield each burst once it has ended; its files are deleted from the spool when the next one is asked for."""
         self._thread.start()
         try:
             for burst in self._watched.bursts():
@@ -123,26 +124,29 @@ class TriggeredCamera:
                     _empty(burst, self._unread)
         finally:
             self.close()
-            self._thread.join(10)  # the camera is free again when it ends: after a planned sleep it is opened anew
+            self._thread.join(10)  # the thread releases the camera, so that it can be opened again after a sleep
 
     def retry_later(self, unreadable: Collection[Path] = ()) -> None:
-        """The current burst could not be stored or read: its files stay in the spool, and it comes again."""
+        """Keep the files of the current burst in the spool: it could not be stored or read, and is given again."""
         self._refused = True
         self._watched.retry_later(unreadable)
 
     def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
-        """See `LiveCamera`; files that could not be read stay in the spool. Nobody else writes into it."""
+        """See `LiveCamera`. Files that could not be read stay in the spool.
+
+        Contents are not passed on: only this camera writes into the spool, so no picture comes a second time.
+        """
         self._unread = unreadable
         self._watched.decided({}, unreadable)
 
     @property
     def problems(self) -> Sequence[str]:
-        """What the base station should know."""
+        """See `LiveCamera`."""
         lost = [f"{self.lost} pictures lost: the card would not take them"] if self.lost else []
         return [*self._watched.problems, *lost]
 
     def close(self) -> None:
-        """End `bursts` soon."""
+        """See `Camera`."""
         self._closing.set()
         self._motion.set()
         self._watched.close()
@@ -164,14 +168,15 @@ class TriggeredCamera:
                 elif self._trigger.before:
                     self._ring.append((time.monotonic(), self._camera.capture()))
                 self._heartbeat()
-            except (OSError, RuntimeError) as error:  # the watchdog misses the heartbeat if this goes on
+            except (OSError, RuntimeError) as error:  # no heartbeat: if it goes on, the watchdog restarts the trap
                 _log.error("camera: %s", error)
                 self._closing.wait(1.0)
 
     def _take_burst(self) -> None:
-        """The ring, then `after` pictures, for as long as something moves.
+        """Write the kept pictures, then take `after` more, and go on while something moves.
 
-        The calendar is read once a burst: when the clock is set within it, its frames still stand apart as they did.
+        The wall clock is read once for each burst. So a clock that is set during a burst does not change the
+        intervals between its frames.
         """
         offset_s = time.time() - time.monotonic()
         while self._ring:
@@ -188,9 +193,9 @@ class TriggeredCamera:
             self._closing.wait(self._trigger.interval_s)
 
     def _keep(self, taken_s: float, content: bytes) -> None:
-        """Write one picture; a temporary name until it is whole. Its durability is the outbox's business.
+        """Write one picture under a temporary name, then rename it. It is not fsynced: the outbox does that later.
 
-        A card that refuses it costs the picture, which is counted, and not the camera: a restart would not help.
+        If the card refuses the picture, it is lost and counted; the camera goes on, because a restart would not help.
         """
         self._count += 1
         stamp = datetime.fromtimestamp(taken_s, UTC)
@@ -206,7 +211,7 @@ class TriggeredCamera:
 
 
 def _empty(burst: ArrivedBurst, unread: Collection[Path]) -> None:
-    """Take the files of a burst that is safe out of the spool, but for those that could not be read."""
+    """Delete the files of a stored burst from the spool, except those that could not be read."""
     failed = [failure.file for failure in burst.failures if not failure.unreadable]
     for path in [*(frame.path for frame in burst.frames if frame.path not in unread), *failed]:
         try:
@@ -216,10 +221,10 @@ def _empty(burst: ArrivedBurst, unread: Collection[Path]) -> None:
 
 
 def load_picamera2() -> Any:
-    """The class Picamera2.
+    """Import picamera2 and return its class Picamera2.
 
     Raises:
-        ConfigurationError: picamera2 is not installed, or not for this numpy.
+        ConfigurationError: picamera2 is not installed, or was built for another numpy.
     """
     try:
         from picamera2 import Picamera2
@@ -237,7 +242,7 @@ def load_picamera2() -> Any:
 
 
 class PicameraStillCamera:
-    """The Pi's camera through picamera2.
+    """Takes pictures with the Pi's camera through picamera2.
 
     Raises:
         CameraAbsentError: picamera2 finds no camera.
@@ -258,7 +263,7 @@ class PicameraStillCamera:
             raise CameraAbsentError(f"[camera] kind = 'picamera2': the camera does not start: {error}") from error
 
     def capture(self) -> bytes:
-        """One JPEG."""
+        """Take a picture and return its JPEG bytes."""
         stream = io.BytesIO()
         self._camera.capture_file(stream, format="jpeg")
         return stream.getvalue()
@@ -269,8 +274,9 @@ class PicameraStillCamera:
 
 
 def pir_sensor(pin: int) -> MotionSensor:
-    """The PIR on a GPIO pin (BCM numbering). Its edges count: gpiozero's MotionSensor looks ten times a second, and
-    would miss a shorter pulse.
+    """The PIR sensor on a GPIO pin (BCM numbering).
+
+    It reacts to edges. gpiozero's MotionSensor samples ten times a second and would miss a shorter pulse.
 
     Raises:
         ConfigurationError: gpiozero is not installed, or the pin cannot be used.

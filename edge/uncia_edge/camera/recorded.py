@@ -1,10 +1,10 @@
-"""The camera `recorded`: folders of pictures, each folder a burst, whatever its times (DESIGN 3, 6); or, as a card has
-them, cut by their times.
+"""The camera `recorded`: plays folders of pictures; a folder is one burst, or a part of a camera's card.
 
-Decides which folders are bursts and which are a card's, in which order a recorded burst plays, and when. #1 What lies
-below `DCIM`, and folders that continue each other by the archive's rule (`archive.visits`), are one camera's card: its
-pictures are cut by their times. #2 Any other folder is a burst. Frames stay where they lie; the outbox takes copies of
-what is positive.
+Decides which folders are bursts, in which order they play, and when (DESIGN 3, 6).
+#1 Folders below `DCIM`, and folders that continue each other by the archive's rule (`archive.visits`), are one
+   camera's card. Its pictures are cut into bursts by their times.
+#2 Any other folder is one burst, whatever the times of its pictures.
+Files are not moved; the outbox copies those of positive bursts.
 """
 
 import threading
@@ -25,7 +25,7 @@ from uncia_edge.camera.missing_times import MissingTimes
 
 
 class RecordedCamera:
-    """Plays a folder of recordings: in order of the folders' names, a card's bursts in order of time."""
+    """Plays a folder of recordings in order of the folders' names; the bursts of a card in order of time."""
 
     def __init__(
         self,
@@ -37,19 +37,19 @@ class RecordedCamera:
         heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Finds the folders; their files are read one burst at a time, or all at once where their times cut them.
+        """Find the folders. Files are read later: one burst at a time, or all those of a card at once.
 
         Args:
-            folder: every folder below it (and itself) that holds pictures is a recorded burst, or a part of a card.
-            zone: of EXIF times that name no offset.
-            rule: cuts a card (the contract's rule where none is given).
-            group: `times` cuts all pictures below the folder by their times, as those of one card.
-            pace: 1 as they were recorded, 60 an hour in a minute; 0 one after another.
-            heartbeat: called while it reads and waits.
+            folder: it and every folder below it that holds pictures is a burst, or a part of a card.
+            zone: the zone of EXIF times that name no offset.
+            rule: cuts a card into bursts; by default the contract's rule.
+            group: `times` treats all pictures below the folder as one card.
+            pace: how fast to play: 1 as recorded, 60 an hour in a minute, 0 without waiting.
+            heartbeat: called while files are read and while it waits.
             clock: monotonic seconds.
 
         Raises:
-            DataError: no such folder, or there is no picture in it.
+            DataError: no such folder, or no picture in it.
         """
         self._zone, self._rule, self._pace, self._heartbeat, self._clock = zone, rule, pace, heartbeat, clock
         self._closing = threading.Event()
@@ -67,16 +67,16 @@ class RecordedCamera:
 
     @property
     def left_out(self) -> Mapping[LeftOut, int]:
-        """How many pictures below the folder do not play, by reason."""
+        """How many pictures below the folder are not played, by reason."""
         return self._archive.notes.left_out
 
     @property
     def total(self) -> int | None:
-        """How many bursts there are; None where only times tell."""
+        """How many bursts there are; None if the pictures' times must be read first."""
         return None if any(map(self._is_card, self._cards)) else len(self._cards)
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Each burst, when it is due."""
+        """Yield each burst when it is due (see `pace`)."""
         last: tuple[datetime, float] | None = None
         for burst in self._recorded():
             began_at = next((frame.taken_at for frame in burst.frames if frame.taken_at), None)
@@ -112,7 +112,7 @@ class RecordedCamera:
         return folder or self.folder.name
 
     def _by_times(self, card: str, paths: Sequence[Path]) -> Iterator[ArrivedBurst]:
-        """What cannot be used is named with the first burst."""
+        """The bursts of a card. All files that cannot be used are failures of the first burst."""
         rule = self._rule or BurstRule()
         times, frames, failures = MissingTimes(rule.gap_s), list[Frame](), list[Failure]()
         for path in paths:
@@ -131,7 +131,7 @@ class RecordedCamera:
 
 
 def recorded_burst(name: str, files: Sequence[Path], zone: tzinfo = UTC) -> ArrivedBurst:
-    """These files as one burst: in order of EXIF time, ties and files without a time by name."""
+    """These files as one burst, in order of EXIF time; equal times and files without a time by name."""
     frames: list[Frame] = []
     failures: list[Failure] = []
     for path in files:
@@ -145,7 +145,7 @@ def recorded_burst(name: str, files: Sequence[Path], zone: tzinfo = UTC) -> Arri
 
 
 def _pieces(burst: ArrivedBurst) -> Iterator[ArrivedBurst]:
-    """A folder of more frames than a record can name is cut, as a burst that never ends is."""
+    """The burst in pieces of at most `MAX_FRAMES` frames, the most that one record can hold."""
     yield replace(burst, frames=burst.frames[:MAX_FRAMES])
     for start in range(MAX_FRAMES, len(burst.frames), MAX_FRAMES):
         yield replace(burst, frames=burst.frames[start : start + MAX_FRAMES], failures=(), continues=True)

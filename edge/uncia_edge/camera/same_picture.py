@@ -1,7 +1,8 @@
-"""Whether two files are one picture.
+"""Decides whether two files hold the same picture.
 
-Decides by bytes. A file whose time or name changed is the picture that it was. A copy is the same picture where its
-EXIF tells a time, so that both are of one moment; without one, equal pictures of an empty scene may be two.
+Files with different bytes are different pictures. A renamed or touched file is still the same picture. A copy is the
+same picture if its EXIF has a time, because both then show one moment. Without a time, two pictures of an empty scene
+may have equal bytes.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from uncia_edge.camera.seen_files import is_gone
 
 
 def content_of(path: Path, size: int) -> str | None:
-    """The sha256 of a file of that size; None where it is too large for a frame, gone, or cannot be read."""
+    """The sha256 of a file of `size` bytes; None if it is too large for a frame, gone, or unreadable."""
     try:
         return sha256_of(path) if size <= MAX_JPEG_BYTES else None
     except OSError:
@@ -27,14 +28,14 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file.
 
     Raises:
-        OSError: it is gone, or cannot be read.
+        OSError: the file is gone or cannot be read.
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def is_same(path: Path, owners: Collection[Path], zone: tzinfo) -> bool:
-    """Whether a file is the picture of these ones, whose bytes are or were equal."""
+    """Whether a file is the same picture as `owners`, files that have or had the same bytes."""
     if any(owner == path or is_gone(owner) for owner in owners):
         return True
     try:

@@ -1,19 +1,21 @@
-"""Which files of a watched folder were already handed over, kept over restarts.
+"""The ledger of a watched folder: which of its files were handed over, kept over restarts.
 
-Decides nothing about bursts. A file is known by path, size and modification time. A burst is entered twice: as offered
-before the trap sees it, and as done once the trap has it safe; so that after a crash in between the camera can ask the
-outbox whether it was taken, and neither loses nor doubles it. On a card that refuses to be written the entries are kept
-in memory, and written as soon as it lets us.
+A file is identified by path, size and modification time (its key). Each burst is written twice: as `offered` before
+the trap sees it, and as `done` once the trap has stored it. After a crash in between, the camera asks the outbox
+whether the burst was taken, so that no burst is lost or stored twice. If the card cannot be written, the entries are
+kept in memory and written when it can be again.
 
-Four kinds of lines: `offered` and `done` with the keys of a burst, `gone` for keys that need not be remembered,
-`unread` for files that their burst went on without and that are still tried (`unreadable_files`), and `content`, the
-sha256 of files that are done, by which they are known under another time or name. A reader of release 0.1 passes over
-lines that it does not know.
+The ledger has five kinds of lines:
+- `offered`, `done`: the keys of a burst.
+- `gone`: keys that are no longer needed.
+- `unread`: files that their burst was scored without, and that are still tried (`unreadable_files`).
+- `content`: the sha256 of files that are done; it identifies them under another time or name.
+A reader of release 0.1 skips the kinds that it does not know.
 
-Files that are gone are forgotten, so that the list grows with the folder and not with the years; but not while none of
-its files is there (a card that is out, a share that is away: they would all come again), nor the newest `GONE_KEPT` (a
-card that is swapped for another one and comes back). Memory holds a number for each file, one for its content and no
-name: a card may hold a hundred thousand.
+Files that were deleted are dropped from the ledger, so that it does not grow for years. Two exceptions:
+- While no file of the folder is there, all are kept: a card is out or a share is offline, and all would come again.
+- The newest `GONE_KEPT` are kept: a card may be swapped for another one and come back.
+A card may hold 100,000 files, so memory holds only two hashes for each: of its key and of its content.
 """
 
 import errno
@@ -32,14 +34,14 @@ from uncia_edge.camera.cameras import FILES_A_HEARTBEAT
 _log = logging.getLogger(__name__)
 
 Key = tuple[str, int, int]  # path below the folder, size in bytes, modification time in nanoseconds
-GONE_KEPT = 20_000
-REWRITTEN_AFTER = 5_000  # lines, three or four a burst
+GONE_KEPT = 20_000  # deleted files that are remembered
+REWRITTEN_AFTER = 5_000  # appended lines; a burst appends three or four
 _CONTENTS_A_LINE = 50
-_SIZES = 1 << 20  # bytes of the table of sizes
+_SIZES = 1 << 20  # bytes in the table of sizes
 
 
 def is_gone(path: Path) -> bool:
-    """Whether there is no such file; one that cannot be looked at may be there."""
+    """Whether there is no such file. False if that cannot be found out (no permission, input/output error)."""
     try:
         path.stat()
     except OSError as error:
@@ -48,19 +50,19 @@ def is_gone(path: Path) -> bool:
 
 
 class SeenFiles:
-    """An append-only file of JSON lines, fsynced with each burst, rewritten when opened and when it has grown.
+    """An append-only file of JSON lines, fsynced for each burst, rewritten when it is opened and when it has grown.
 
-    `heartbeat` is called while files are looked for.
+    `heartbeat` is called while many files are checked.
 
     Raises:
-        StorageError: it cannot be read or written when it is opened.
+        StorageError: the file cannot be read or written when it is opened.
     """
 
     def __init__(self, path: Path, folder: Path, heartbeat: Callable[[], None] = lambda: None) -> None:
         self.path, self._folder, self._heartbeat = path, folder, heartbeat
         self._offered: list[tuple[Key, ...]] = []
         self._done: set[int] = set()  # hashes of their keys and of their contents
-        self._sizes = bytearray(_SIZES)  # 1 where a file of such a size, modulo its length, has a known content
+        self._sizes = bytearray(_SIZES)  # [size % _SIZES] is 1 if the content of a file of such a size is known
         self._unread: dict[Key, None] = {}
         self._unwritten, self._appended = "", 0
         try:
@@ -74,11 +76,11 @@ class SeenFiles:
         return hash(key) in self._done
 
     def new(self, keys: Mapping[Path, Key]) -> list[Path]:
-        """Those of these files that were not handed over."""
+        """The files among these that were not handed over."""
         return [path for path, key in keys.items() if hash(key) not in self._done]
 
     def of_known_size(self, keys: Mapping[Path, Key]) -> set[Path]:
-        """Those of these files that may have a content which was handed over; the others' sizes are new."""
+        """The files among these whose size was seen before, so that their content may be known."""
         return {path for path, (_, size, _) in keys.items() if self._sizes[size % _SIZES]}
 
     def holds(self, sha256: str) -> bool:
@@ -86,25 +88,25 @@ class SeenFiles:
         return hash(sha256) in self._done
 
     def owners(self, sha256: str) -> list[Key]:
-        """The files that held this content when they were handed over."""
+        """The keys of the files that had this content when they were handed over."""
         return [key for key, known in self._contents(sha256) if known == sha256]
 
     @property
     def unread(self) -> Collection[Key]:
-        """The files that their burst went on without, and that are still tried."""
+        """The keys of files that their burst was scored without, and that are still tried."""
         return self._unread.keys()
 
     @property
     def offered(self) -> list[tuple[Key, ...]]:
-        """The bursts that were offered and are not known to be done."""
+        """The keys of each burst that was offered and is not known to be done."""
         return list(self._offered)
 
     def was_offered(self, keys: Sequence[Key]) -> bool:
-        """Whether one of these was offered before and is not known to be done."""
+        """Whether one of these files was offered before and is not known to be done."""
         return any(key in group for group in self._offered for key in keys)
 
     def offer(self, keys: Sequence[Key]) -> None:
-        """These are about to be handed over."""
+        """Note that these files are about to be handed over."""
         if tuple(keys) not in self._offered:
             self._offered.append(tuple(keys))
             self._append(_line("offered", keys))
@@ -112,10 +114,11 @@ class SeenFiles:
     def finish(
         self, keys: Sequence[Key], contents: Mapping[Key, str] | None = None, unread: Sequence[Key] = ()
     ) -> None:
-        """These were handed over, and what came of them is safe.
+        """Note that these files were handed over and that their burst is stored.
 
-        What is gone by now cannot come again, unless its content is known: it may have been renamed. `unread` are the
-        files that are still tried; their line is the first, so that none of them counts as done with its burst.
+        A file that is gone by now is not remembered, because it cannot come again; but if its content is known it is,
+        because it may have been renamed. `unread` are the files that are still tried. Their line is written first, so
+        that none of them counts as done together with its burst.
         """
         contents = contents or {}
         there = [key for key, is_there in zip(keys, self._are_there(keys), strict=True) if is_there or key in contents]
@@ -147,7 +150,7 @@ class SeenFiles:
                 self._settle(keys, keys if kind == "done" else ())
 
     def _entries(self, *kinds: str) -> Iterator[tuple[str, tuple[Key, ...]]]:
-        """Kind and keys of each line of these kinds, those that are not written yet included."""
+        """Yield kind and keys of each line of these kinds, also of lines that are not written yet."""
         begins = tuple(f'["{kind}"' for kind in kinds)
         for line in self._lines():
             if not line.startswith(begins):
@@ -156,10 +159,10 @@ class SeenFiles:
                 kind, keys = json.loads(line)
                 yield kind, tuple((str(name), int(size), int(modified)) for name, size, modified in keys)
             except (ValueError, TypeError):
-                continue  # a line torn by a power cut, or by a full card
+                continue  # a line cut short by a power cut or a full card
 
     def _contents(self, part: str = "") -> Iterator[tuple[Key, str]]:
-        """Keys and sha256 of the lines that have this part."""
+        """Yield key and sha256 of each file in the `content` lines that contain the text `part`."""
         for line in self._lines():
             if line.startswith('["content"') and part in line:
                 with suppress(ValueError, TypeError):
@@ -172,7 +175,7 @@ class SeenFiles:
         yield from self._unwritten.splitlines()
 
     def _known(self) -> Iterator[Key]:
-        """Each file that is done, once, in the order in which they were handed over."""
+        """Yield each file that is done, once, in the order in which they were handed over."""
         found = set()
         for _, keys in self._entries("done"):
             for key in keys:
@@ -206,7 +209,7 @@ class SeenFiles:
         try:
             self._rewrite()
         except OSError as error:
-            _log.error("ledger of the watched folder %s: %s; it grows on", self.path, error)
+            _log.error("ledger of the watched folder %s: %s; it is not shortened for now", self.path, error)
             self._appended = 0
 
     def _are_there(self, keys: Iterable[Key]) -> Iterator[bool]:
@@ -225,7 +228,7 @@ class SeenFiles:
                 os.fsync(stream.fileno())
         except OSError as error:
             _log.error("ledger of the watched folder %s: %s; kept in memory for now", self.path, error)
-            self._unwritten = "\n" + self._unwritten.lstrip("\n")  # what was written may end in half a line
+            self._unwritten = "\n" + self._unwritten.lstrip("\n")  # the file may now end in half a line
             return
         self._unwritten = ""
 

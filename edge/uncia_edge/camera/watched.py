@@ -1,9 +1,9 @@
-"""The camera `watched`: a folder that another program, or a camera's own card, writes into (DESIGN 6).
+"""The camera `watched`: bursts from a folder that another program, or a camera, writes into (DESIGN 6).
 
 Decides which files form which burst, live and after a restart. `folder_watcher` decides when a file is complete,
-`seen_files` what was handed over before, `unreadable_files` when one is tried again. Files stay as they are.
+`seen_files` which were handed over before, `unreadable_files` when to try one again. Files are not changed.
 
-A picture is its bytes (`same_picture`), before its burst goes and after; a file with another's size is read for that.
+The same picture never comes twice (`same_picture`): a file is read and compared if its size was seen before.
 """
 
 import logging
@@ -31,12 +31,12 @@ from uncia_edge.camera.unreadable_files import UnreadableFiles
 
 _log = logging.getLogger(__name__)
 
-RETRY_S = 60.0  # how long a burst waits that could not be stored
-_READ_TOGETHER = 8  # files; bursts that have ended go between them
+RETRY_S = 60.0  # after which a burst that could not be stored is given again
+_READ_TOGETHER = 8  # files; between two batches, bursts that have ended are handed over
 
 
 class WatchSettings(msgspec.Struct, frozen=True):
-    """`mode` as in `FolderWatcher`, `settle_s` for growing files, `quiet_s` to end a burst; `once` for one look."""
+    """How to watch: see `FolderWatcher` (`mode`, `settle_s`, `once`), `BurstAssembler` and `Assemblers`."""
 
     mode: Mode = "auto"
     settle_s: float = 2.0
@@ -47,28 +47,26 @@ class WatchSettings(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _PendingBurst:
-    """A burst to be handed over, and the keys of its files when they were read; `contents` once they are known.
-
-    A file that is written into again meanwhile has another key then, and comes again.
-    """
+    """A burst to be handed over, the keys of its files when they were read, and their sha256 once known."""
 
     burst: ArrivedBurst
-    keys: tuple[Key, ...]
+    keys: tuple[Key, ...]  # a file that is written to meanwhile gets another key, so it comes again
     contents: Mapping[Path, str] = field(default_factory=dict)
 
 
 class WatchedCamera:
-    """Bursts from a folder, for ever, or until `close`.
+    """Bursts from a folder, until `close` is called; with `once`, until every complete file was handed over.
 
     Args:
         folder: where files appear, at any depth.
-        seen: the file that keeps what was handed over; its folder is made.
+        seen: the path of the ledger (`seen_files`); its folder is created.
         rule: the bundle's burst rule.
-        taken: whether a sequence with one of these sha256 was taken into the outbox (asked of what was offered before).
-        zone: of EXIF times that name no offset.
+        taken: tells whether the outbox took a sequence with one of these sha256; asked for bursts offered before.
+        zone: the zone of EXIF times that name no offset.
         watch: see `WatchSettings`.
         heartbeat: called at least once a second while the camera works.
-        times: what the modification times of files without EXIF stand for: `trap` where this machine took them.
+        times: how to call modification times used as frame times; `trap` means that this machine took the pictures.
+        clock: monotonic seconds.
 
     Raises:
         CameraAbsentError: no such folder.
@@ -99,20 +97,20 @@ class WatchedCamera:
         self._assembler = Assemblers(folder, rule, watch.quiet_s, watch.per_folder)
         self._missing_times = MissingTimes(rule.gap_s)
         self._failures: list[tuple[Failure, Key | None]] = []
-        self._keys: dict[Path, list[Key]] = {}  # of the frames in the assembler, and of copies of them
+        self._keys: dict[Path, list[Key]] = {}  # for each frame in the assembler: its key and those of its copies
         self._unreadable = UnreadableFiles(rule.gap_s, clock)
         self._unstored: deque[_PendingBurst] = deque()
         self._refused, self._retry_at_s = False, 0.0
-        self._unread: Collection[Path] = ()  # of the current burst
+        self._unread: Collection[Path] = ()  # files of the current burst that could not be read
         self._contents: Mapping[Path, str] = {}
         self._closing = threading.Event()
 
     def close(self) -> None:
-        """End `bursts` soon; what is still open is found again after the next start."""
+        """End `bursts` soon; the next start finds the files of open bursts again."""
         self._closing.set()
 
     def retry_later(self, unreadable: Collection[Path] = ()) -> None:
-        """The current burst comes again, and after a restart: in a minute, or once these files of it can be read."""
+        """See `LiveCamera`: the burst comes again after `RETRY_S`, or once its unreadable files can be read."""
         self._refused, self._unread = True, unreadable
 
     def decided(self, contents: Mapping[Path, str], unreadable: Collection[Path]) -> None:
@@ -121,17 +119,17 @@ class WatchedCamera:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that lies in the folder was handed over, but for what waits to be tried again."""
+        """Whether every complete file in the folder was handed over, except those that wait for another attempt."""
         return self._watcher.has_looked and not (self._watcher.is_waiting() or self._assembler or self._failures)
 
     @property
     def unstored(self) -> int:
-        """How many bursts wait to be handed over again."""
+        """How many bursts could not be stored and wait to be given again."""
         return len(self._unstored)
 
     @property
     def problems(self) -> Sequence[str]:
-        """What the base station should know."""
+        """See `LiveCamera`."""
         unstored = [f"{self.unstored} bursts wait for room on the card"] if self.unstored else []
         count = self._unreadable.count if self._unreadable.files else 0
         unread = [f"{count} files cannot be read"] if count else []
@@ -139,7 +137,7 @@ class WatchedCamera:
         return [*unstored, *unread, *away]
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Each burst once it has ended. A burst counts as handed over when the next one is asked for."""
+        """Yield each burst once it has ended. It counts as handed over when the next one is asked for."""
         try:
             while not self._closing.is_set() and not (self._once and self.is_idle):
                 self._heartbeat()
@@ -157,7 +155,7 @@ class WatchedCamera:
             self._watcher.close()
 
     def _read_complete(self) -> Iterator[_PendingBurst]:
-        """Read the files that have become complete. Of a whole card, bursts go while the rest still waits."""
+        """Read the complete files into the assembler; yield bursts meanwhile if a whole card came at once."""
         complete = self._watcher.ready(self._news_s)
         if self._unreadable.files:
             complete += self._read_again()
@@ -170,7 +168,7 @@ class WatchedCamera:
                 yield self._arrived(burst)
 
     def _read_again(self) -> list[Path]:
-        """The files that could not be read before and can be now; those that bursts wait for no longer are named."""
+        """The files that can be read again; those that no burst waits for any longer are noted as failures."""
         began_s, readable = self._clock(), []
         tried = self._unreadable.due(self._watcher.away is None)
         for file in tried:
@@ -194,13 +192,13 @@ class WatchedCamera:
         return bool(self._unreadable.files) and self._unreadable.holds_up(self._keys_of(piece.frames))
 
     def _frames(self, paths: Sequence[Path]) -> list[Frame]:
-        """The usable frames of these files; the others are noted as failures, or to be read again."""
+        """The usable frames of these files; the others are noted as failures or to be tried again."""
         keys, frames = self._watcher.unchanged(paths), list[Frame]()
         known = self._known(keys)
         for path in paths:
             self._heartbeat()
             if path in known or (path not in keys and not is_gone(path)):
-                continue  # a picture that we have, or one that is being written into again
+                continue  # a picture that came before, or a file that is being written again
             if path in keys and self._is_open(path, keys[path]):
                 continue
             try:
@@ -214,20 +212,22 @@ class WatchedCamera:
                 if path in keys:
                     self._keys[path] = [keys[path]]
                 frames.append(frame)
-                self._failures = [one for one in self._failures if one[0].file != path]  # its writer had paused
+                self._failures = [
+                    one for one in self._failures if one[0].file != path
+                ]  # its writer had paused
             if path in self._unreadable.files:
                 self._unreadable.was_read(path)
         return frames
 
     def _fail(self, path: Path, key: Key | None, reason: str) -> None:
-        """A file cannot be read; without a key it is gone."""
+        """Note that a file cannot be read; it is gone if it has no key."""
         if key is None:
             self._failures.append((Failure(path, reason), None))
         else:
             self._unreadable.failed(path, key, reason, named=key in self._seen.unread)
 
     def _known(self, keys: Mapping[Path, Key]) -> set[Path]:
-        """Those of these files that are pictures which were handed over, or wait for it; the trap's own are all new."""
+        """The files whose picture was handed over before or waits in `_unstored`; none if the trap took them."""
         if self._times == "trap":
             return set()
         done = dict[Path, tuple[Key, str]]()
@@ -239,12 +239,12 @@ class WatchedCamera:
                 waiting.add(path)
                 self._unreadable.files.pop(path, None)
         if done:
-            _log.info("%d files hold pictures that were seen before: %s", len(done), next(iter(done)).name)
+            _log.info("%d files hold pictures that were handed over before, e.g. %s", len(done), next(iter(done)).name)
             self._forget([key for key, _ in done.values()], dict(done.values()))
         return waiting | done.keys()
 
     def _seen_content(self, path: Path, key: Key) -> str | None:
-        """The sha256 of a file that is a picture which was handed over."""
+        """The sha256 of a file whose picture was handed over; None for a new picture."""
         content = content_of(path, key[1])
         if content is None or not self._seen.holds(content):
             return None
@@ -252,7 +252,7 @@ class WatchedCamera:
         return content if is_same(path, owners, self._zone) else None
 
     def _is_open(self, path: Path, key: Key) -> bool:
-        """Whether a file is a copy of an open frame; of one that was renamed or written anew the former is dropped."""
+        """Whether a file is a copy of an open frame; a frame that it replaces (rewritten, renamed) is dropped."""
         if self._times == "trap":
             return False
         if self._unreadable.files:
@@ -272,7 +272,7 @@ class WatchedCamera:
         return content is not None and content == content_of(other, size) and is_same(path, [other], self._zone)
 
     def _is_unstored(self, path: Path, key: Key) -> bool:
-        """Whether a file is a frame of a burst that waits to be stored; there a frame that was renamed is found."""
+        """Whether a file is a frame of a burst that waits to be stored; a renamed frame gets its new path."""
         for n, pending in enumerate(self._unstored):
             if all(size != key[1] for _, size, _ in pending.keys) or not (content := content_of(path, key[1])):
                 continue
@@ -291,7 +291,7 @@ class WatchedCamera:
     def _hand_over(self, pending: _PendingBurst) -> Iterator[ArrivedBurst]:
         self._refused, self._unread, self._contents = False, (), {}
         if not (self._seen.was_offered(pending.keys) and self._was_taken(pending.keys)):
-            # If we die now, those that failed before are not known to be of the sequence that was stored.
+            # Files that failed before are not offered: after a crash, `taken` could not tell whether they were stored.
             self._seen.offer([key for key in pending.keys if self._folder / key[0] not in self._unreadable.files])
             yield pending.burst
         if not self._refused:
@@ -303,7 +303,7 @@ class WatchedCamera:
             self._retry_at_s = self._clock() + RETRY_S
 
     def _finish(self, pending: _PendingBurst) -> None:
-        """The burst is safe; files that it went without are still tried."""
+        """Note that the burst is stored; files that it was scored without are still tried."""
         for key in pending.keys:
             if (path := self._folder / key[0]) in self._unread:
                 self._unreadable.failed(path, key, "cannot be read", named=True)
@@ -315,14 +315,14 @@ class WatchedCamera:
     def _forget(
         self, keys: Sequence[Key], contents: Mapping[Key, str] | None = None, unread: Sequence[Key] = ()
     ) -> None:
-        """These are done: the ledger knows them from now on."""
+        """Write these files to the ledger as done, and remove them everywhere else."""
         self._seen.finish(keys, contents, unread)
         self._watcher.forget(keys)
         for name, _, _ in keys if self._unreadable.files else ():
             self._unreadable.forget(self._folder / name)
 
     def _take_back(self, pending: _PendingBurst) -> None:
-        """Files of a burst cannot be read: its frames are open again, and wait for them."""
+        """Open the frames of a burst again: they wait for its files that cannot be read."""
         keys, burst = {self._folder / key[0]: key for key in pending.keys}, pending.burst
         frames = [frame for frame in burst.frames if frame.path not in self._unread]
         for path in self._unread:
@@ -333,7 +333,7 @@ class WatchedCamera:
         self._failures += [(failure, keys.pop(failure.file, None)) for failure in burst.failures]
         self._keys.update({frame.path: [keys.pop(frame.path)] for frame in frames if frame.path in keys})
         if frames and frames[0].path in self._keys:
-            self._keys[frames[0].path] += keys.values()  # of copies
+            self._keys[frames[0].path] += keys.values()  # keys of copies
         else:
             self._watcher.forget(keys.values())
 
@@ -341,7 +341,7 @@ class WatchedCamera:
         return [key for frame in frames for key in self._keys.get(frame.path, ())]
 
     def _still_there(self, pending: _PendingBurst) -> _PendingBurst:
-        """The burst without files that went away while it waited; they are named."""
+        """The burst without the frames whose files are gone by now; these become failures."""
         burst = pending.burst
         gone = [frame for frame in burst.frames if is_gone(frame.path)]
         frames = tuple(frame for frame in burst.frames if frame not in gone)
@@ -374,7 +374,7 @@ class WatchedCamera:
         continues: bool = False,
         source: TimeSource = "exif",
     ) -> _PendingBurst:
-        """A burst with the failures that came beside it."""
+        """A pending burst that also carries the failures noted since the last one."""
         failed, self._failures = self._failures, []
         all_keys = [key for key in (*keys, *(key for _, key in failed)) if key is not None]
         failures = tuple(failure for failure, _ in failed)
@@ -384,7 +384,7 @@ class WatchedCamera:
         return _PendingBurst(burst, tuple(all_keys))
 
     def _settle_offered(self) -> None:
-        """A burst that was offered when we died may be safe in the outbox already; then it must not come again."""
+        """Mark bursts as done that were offered before a crash and that the outbox has."""
         for keys in self._seen.offered:
             if self._was_taken(keys):
                 self._seen.finish([key for key in keys if key not in self._seen.unread])
@@ -396,5 +396,5 @@ class WatchedCamera:
             if content := content_of(self._folder / key[0], key[1]):
                 hashes.add(content)
         if taken := bool(hashes) and self._taken(hashes):
-            _log.info("burst of %s was taken before", keys[0][0])
+            _log.info("burst of %s was stored before", keys[0][0])
         return taken

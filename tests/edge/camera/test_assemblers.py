@@ -32,7 +32,7 @@ def test_a_camera_is_called_as_its_folder(name: str, camera: str) -> None:
     ids=["Cyrillic", "a blank", "too long"],
 )
 def test_two_folders_are_never_one_camera(names: tuple[str, str]) -> None:
-    """Else one burst and one background would mix their pictures; a message can carry each name."""
+    """Otherwise their pictures would share bursts and a background. Each id is valid in a message."""
     first, second = (camera_of(f"{name}/a.jpg") for name in names)
     assert first != second
     assert all(re.fullmatch(CAMERA_ID, one) for one in (first, second))

@@ -1,4 +1,4 @@
-"""A fault that passes loses no visit: what cannot be read is tried again before it is given up."""
+"""Files that cannot be read for a while: they are tried again, so that no burst is lost."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ TOLD = [errno.errorcode[code] for code in REFUSALS]
 
 
 class Night(Post):
-    """A trap around a watched folder through which a test's clock runs; at given seconds, something happens."""
+    """A trap around a watched folder with a simulated clock; `plan` holds actions and when to run them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -33,14 +33,14 @@ class Night(Post):
         return now_s
 
     def frame(self, n: int, seconds: float | None = None) -> Path:
-        """A frame of the visit, written a second after the one before it."""
+        """Write frame `n`, taken and written `seconds` (by default `n`) after the start."""
         taken = START + timedelta(seconds=n if seconds is None else seconds)
         path = self.put(f"IMG_{n:04d}.JPG", jpeg(SMALL, taken))
         os.utime(path, (taken.timestamp(), taken.timestamp()))
         return path
 
     def watch(self, until_s: float) -> list[Observation]:
-        """What the trap decides until then."""
+        """Run the trap for `until_s` of simulated time; return what it decided."""
         seen: list[Observation] = []
         camera = self.camera()
         self.plan.append((self.now_s + until_s, camera.close))
@@ -53,10 +53,10 @@ class Night(Post):
 
 
 class Refusing:
-    """Files that cannot be opened, with an errno."""
+    """Makes opening of given files fail with an errno."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.codes: dict[Path, list[int]] = {}  # for each file, those of its next attempts
+        self.codes: dict[Path, list[int]] = {}  # for each file: the errno of its next attempts, 0 for success
         self.always: dict[Path, int] = {}
         real = Path.open
 
@@ -80,7 +80,7 @@ def night(tmp_path: Path) -> Night:
 
 
 def told(seen: list[Observation]) -> list[tuple[list[str], tuple[str, ...]]]:
-    """For each burst the numbers of its frames, and the failures of its record."""
+    """The numbers of each burst's frames, and the failures in its record."""
     return [([frame.name[7:8] for frame in one.frames], one.record.failures if one.record else ()) for one in seen]
 
 
@@ -112,7 +112,7 @@ def test_rights_that_are_taken_between_arrival_and_scoring_and_given_back(night:
 
 
 def test_all_frames_that_cannot_be_read_for_a_while_are_one_burst_later(night: Night, refusing: Refusing) -> None:
-    """A share that hiccups between arrival and scoring."""
+    """A network share that fails between arrival and scoring."""
     for n in range(3):
         path = night.frame(n)
         refusing.codes[path] = [0]
@@ -125,20 +125,20 @@ def test_all_frames_that_cannot_be_read_for_a_while_are_one_burst_later(night: N
 def test_a_file_that_is_never_readable_is_named_and_the_burst_goes_on(
     night: Night, refusing: Refusing, opened: int
 ) -> None:
-    """After a minute and a half, not before; and the trap says meanwhile that there is such a file."""
+    """After 90 s and not before; meanwhile the trap reports that there is such a file."""
     path = [night.frame(n) for n in range(3)][1]
     refusing.codes[path] = [0] * opened
     refusing.always[path] = errno.EIO
     problems, before = list[list[str]](), list[int]()
     night.plan.append(
-        (80.0, lambda: (problems.append([*night.eye.problems]), before.append(len(night.outbox.queries.waiting()))))
+        (80.0, lambda: (problems.append([*night.watched.problems]), before.append(len(night.outbox.queries.waiting()))))
     )
     assert told(night.watch(300)) == [(["0", "2"], ("IMG_0001.JPG",))]
     assert (problems, before) == ([["1 files cannot be read"]], [0])
 
 
 def test_a_frame_that_can_be_read_late_is_a_burst_of_its_own_in_the_event(night: Night, refusing: Refusing) -> None:
-    """The burst went without it, and another visit came between: it still belongs to the first one's event."""
+    """Its burst was scored without it and another burst came between: it still belongs to the first event."""
     path = [night.frame(n) for n in range(3)][1]
     refusing.always[path] = errno.EIO
     night.plan += [(150.0, lambda: night.frame(7, 5000)), (250.0, refusing.always.clear)]
@@ -149,7 +149,7 @@ def test_a_frame_that_can_be_read_late_is_a_burst_of_its_own_in_the_event(night:
 
 
 def test_what_is_read_late_is_found_after_a_restart(night: Night, refusing: Refusing) -> None:
-    """Nothing is twice, nothing is named twice: the ledger says which file is still tried."""
+    """No frame comes twice and no failure is named twice: the ledger says which file is still tried."""
     path = [night.frame(n) for n in range(3)][1]
     refusing.always[path] = errno.EIO
     assert told(night.watch(200)) == [(["0", "2"], ("IMG_0001.JPG",))]
@@ -171,7 +171,7 @@ def test_a_restart_while_a_burst_waits_loses_nothing(night: Night, refusing: Ref
 def test_a_file_that_stays_unreadable_is_given_up_in_the_end(
     night: Night, refusing: Refusing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Named once, tried for long, then no more, after a restart neither."""
+    """It is named once, tried until `GIVE_UP_S`, and not tried again, also not after a restart."""
     monkeypatch.setattr(unreadable_files, "GIVE_UP_S", 300.0)
     path = night.frame(1)
     refusing.always[path] = errno.EIO
@@ -182,38 +182,38 @@ def test_a_file_that_stays_unreadable_is_given_up_in_the_end(
 
 
 def test_other_visits_do_not_wait_for_a_file_that_cannot_be_read(night: Night, refusing: Refusing) -> None:
-    """Only bursts beside which it was written."""
+    """Only a burst that the file was written next to waits for it."""
     refusing.always[night.frame(0)] = errno.EIO
     night.frame(5, 1000)
     assert told(night.watch(60)) == [(["5"], ())]
 
 
 def test_a_file_that_cannot_be_decoded_is_not_waited_for(night: Night) -> None:
-    """It is what it is."""
+    """Another attempt would read the same bytes."""
     night.frame(0)
     night.put("IMG_0001.JPG", b"\xff\xd8 half")
     assert told(night.watch(20)) == [(["0"], ("IMG_0001.JPG",))]
 
 
 def test_a_frame_whose_writer_pauses_is_no_failure_once_it_is_whole(night: Night) -> None:
-    """An upload that broke off and goes on while its burst is open; the camera took the half for all."""
+    """An upload stops and goes on while its burst is open; the camera first took half of the file as complete."""
     paths = [night.frame(n) for n in range(3)]
     content, real = paths[1].read_bytes(), night.camera
     paths[1].write_bytes(content[:500])
 
     def camera() -> object:
-        eye = real()
-        due = eye._assembler.due
+        live = real()
+        due = live._assembler.due
 
         def go_on(*args: object) -> object:
-            if len(eye._assembler) == 2 and eye._failures:
+            if len(live._assembler) == 2 and live._failures:
                 if paths[1].stat().st_size == 500:
                     paths[1].write_bytes(content)
                 return iter(())
             return due(*args)  # type: ignore[arg-type]
 
-        eye._assembler.due = go_on  # type: ignore[assignment,method-assign]
-        return eye
+        live._assembler.due = go_on  # type: ignore[assignment,method-assign]
+        return live
 
     night.camera = camera  # type: ignore[method-assign,assignment]
     [(names, failures)] = told(night.watch(120))
@@ -222,7 +222,7 @@ def test_a_frame_whose_writer_pauses_is_no_failure_once_it_is_whole(night: Night
 
 @pytest.mark.heavy
 def test_a_card_full_of_unreadable_files_does_not_stop_the_trap(night: Night, refusing: Refusing) -> None:
-    """A damaged card: a picture that comes meanwhile is decided in its time."""
+    """On a damaged card, a new picture is still decided."""
     for n in range(300):
         path = night.put(f"OLD/{n:04d}.JPG", jpeg(SMALL))
         refusing.always[path] = errno.EIO
@@ -230,16 +230,16 @@ def test_a_card_full_of_unreadable_files_does_not_stop_the_trap(night: Night, re
     assert (["5"], ()) in [(frames, ()) for frames, _ in told(night.watch(1000))]
 
 
-def test_the_folders_absence_does_not_count_as_patience(
+def test_time_without_the_folder_does_not_count(
     night: Night, refusing: Refusing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A share that is away for an hour: its frames are one burst when it is back."""
+    """A share is offline for an hour: its frames are one burst when it is back."""
     path = [night.frame(n) for n in range(3)][1]
     refusing.always[path] = errno.EIO
     night.plan += [
-        (20.0, lambda: setattr(night.eye._watcher, "away", "away")),
-        (20.0, lambda: monkeypatch.setattr(night.eye._watcher, "_pictures", lambda: iter(()))),
-        (3600.0, lambda: setattr(night.eye._watcher, "away", None)),
+        (20.0, lambda: setattr(night.watched._watcher, "away", "away")),
+        (20.0, lambda: monkeypatch.setattr(night.watched._watcher, "_pictures", lambda: iter(()))),
+        (3600.0, lambda: setattr(night.watched._watcher, "away", None)),
         (3610.0, refusing.always.clear),
     ]
     assert told(night.watch(3900)) == [(["0", "1", "2"], ())]

@@ -27,7 +27,7 @@ QUICK = WatchSettings(settle_s=0.05, quiet_s=0.3)
 
 
 class CountingCamera:
-    """Pictures that differ; fails when told to."""
+    """A still camera whose pictures all differ; it fails while `broken` is set."""
 
     def __init__(self) -> None:
         self.taken, self.broken, self.closed = 0, False, 0
@@ -58,19 +58,19 @@ def pulse(pins: Any, seconds: float = 0.3) -> None:
     pins.pin(PIN).drive_low()
 
 
-def camera_on(pins: Any, tmp_path: Path, eye: CountingCamera) -> TriggeredCamera:
+def camera_on(pins: Any, tmp_path: Path, stills: CountingCamera) -> TriggeredCamera:
     sensor = pir_sensor(PIN)
-    return TriggeredCamera(eye, sensor, tmp_path / "spool", BurstRule(), lambda _: False, TRIGGER, QUICK)
+    return TriggeredCamera(stills, sensor, tmp_path / "spool", BurstRule(), lambda _: False, TRIGGER, QUICK)
 
 
 def test_a_trigger_gives_a_burst_with_the_moment_before_it(pins: Any, tmp_path: Path) -> None:
-    """Two pictures of the ring, three or more after; times are the trap's own."""
-    eye = CountingCamera()
-    camera = camera_on(pins, tmp_path, eye)
+    """Two pictures from before the trigger, three or more after it; the times are the trap's own."""
+    stills = CountingCamera()
+    camera = camera_on(pins, tmp_path, stills)
     bursts = camera.bursts()
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     for _ in range(2):
-        camera._ring.append((time.monotonic(), eye.capture()))
+        camera._ring.append((time.monotonic(), stills.capture()))
     pulse(pins)
     camera._take_burst()
     burst = next(bursts)
@@ -80,7 +80,7 @@ def test_a_trigger_gives_a_burst_with_the_moment_before_it(pins: Any, tmp_path: 
 
 
 def test_a_pulse_shorter_than_a_sample_wakes_it(pins: Any) -> None:
-    """Edges are heard: ten pulses of a millisecond, each noticed."""
+    """The sensor reacts to edges: each of ten pulses of a millisecond is noticed."""
     sensor, heard = pir_sensor(PIN), threading.Event()
     sensor.when_activated = heard.set
     for _ in range(10):
@@ -91,16 +91,16 @@ def test_a_pulse_shorter_than_a_sample_wakes_it(pins: Any) -> None:
 
 
 def test_a_pulse_on_the_pin_gives_a_burst_that_began_before_it(pins: Any, tmp_path: Path) -> None:
-    """The whole way, with the camera's own thread: the ring fills while nothing moves, then something does."""
-    eye, moved_at = CountingCamera(), list[float]()
-    camera = camera_on(pins, tmp_path, eye)
+    """With the camera's own thread: pictures are kept while nothing moves, then the pin triggers."""
+    stills, moved_at = CountingCamera(), list[float]()
+    camera = camera_on(pins, tmp_path, stills)
 
     def notice() -> None:
         moved_at.append(time.time())
         camera._motion.set()
 
     def walk_by() -> None:
-        while eye.taken < 5:
+        while stills.taken < 5:
             time.sleep(0.005)
         pulse(pins)
 
@@ -115,7 +115,7 @@ def test_a_pulse_on_the_pin_gives_a_burst_that_began_before_it(pins: Any, tmp_pa
 
 
 def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Path) -> None:
-    """Asked for the next burst, the spool of the last one is emptied."""
+    """When the next burst is asked for, the files of the last one are deleted."""
     camera = camera_on(pins, tmp_path, CountingCamera())
     bursts = camera.bursts()
     camera._motion.set()
@@ -128,19 +128,19 @@ def test_pictures_leave_the_spool_once_the_burst_is_safe(pins: Any, tmp_path: Pa
     camera.close()
 
 
-def test_a_failing_camera_is_tried_again_and_gives_no_beat(pins: Any, tmp_path: Path) -> None:
-    """The thread survives; what feeds the watchdog stops, so that the service is restarted if it goes on."""
+def test_a_failing_camera_is_tried_again_and_gives_no_heartbeat(pins: Any, tmp_path: Path) -> None:
+    """The thread goes on without heartbeats, so that the watchdog restarts a trap whose camera keeps failing."""
     beats: list[int] = []
-    eye = CountingCamera()
-    eye.broken = True
+    stills = CountingCamera()
+    stills.broken = True
     sensor = pir_sensor(PIN)
     camera = TriggeredCamera(
-        eye, sensor, tmp_path / "s", BurstRule(), lambda _: False, TRIGGER, QUICK, lambda: beats.append(1)
+        stills, sensor, tmp_path / "s", BurstRule(), lambda _: False, TRIGGER, QUICK, lambda: beats.append(1)
     )
     camera._thread.start()
     time.sleep(0.2)
     silent = len(beats)
-    eye.broken = False
+    stills.broken = False
     deadline = time.monotonic() + 10
     while not beats and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -172,7 +172,7 @@ def test_a_picamera2_that_was_built_for_another_numpy_is_one_clear_line(monkeypa
 
 @pytest.mark.parametrize("step", ["Picamera2", "configure", "start"])
 def test_a_ribbon_that_is_loose_is_a_camera_that_may_come(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """Whatever libcamera says it with; what was opened is released, so that the next look may open it."""
+    """Whichever step fails, the camera is released, so that the next attempt can open it."""
     closed: list[int] = []
 
     class Picamera2:
@@ -203,16 +203,16 @@ def test_a_ribbon_that_is_loose_is_a_camera_that_may_come(monkeypatch: pytest.Mo
     assert bool(closed) is (step != "Picamera2")
 
 
-def test_what_a_power_cut_left_unfinished_is_swept(pins: Any, tmp_path: Path) -> None:
-    """A picture under its temporary name."""
+def test_a_picture_that_a_power_cut_left_unfinished_is_deleted(pins: Any, tmp_path: Path) -> None:
+    """It still has its temporary name."""
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "a.jpg.tmp").write_bytes(b"half")
     camera_on(pins, tmp_path, CountingCamera()).close()
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-def test_the_eye_asks_picamera2_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configured, started, captured into memory."""
+def test_picamera2_is_configured_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is configured and started, and captures into memory."""
     calls: list[str] = []
 
     class Picamera2:
@@ -234,37 +234,37 @@ def test_the_eye_asks_picamera2_for_jpegs(monkeypatch: pytest.MonkeyPatch) -> No
     module = types.ModuleType("picamera2")
     module.Picamera2 = Picamera2  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "picamera2", module)
-    eye = PicameraStillCamera(640, 480)
-    assert eye.capture() == b"jpeg"
-    eye.close()
+    stills = PicameraStillCamera(640, 480)
+    assert stills.capture() == b"jpeg"
+    stills.close()
     assert calls == ["configure (640, 480)", "start", "close"]
 
 
 def test_importing_the_runtime_imports_neither_picamera2_nor_gpiozero() -> None:
-    """Only a configured camera does."""
+    """They are imported only when this camera is configured."""
     import subprocess
 
     code = "import sys, uncia_edge.service.runtime; sys.exit(any(m in sys.modules for m in ('picamera2', 'gpiozero')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def burst_with(camera: TriggeredCamera, eye: CountingCamera) -> None:
-    """Two pictures from before the trigger, three after, taken now and without a thread."""
+def burst_with(camera: TriggeredCamera, stills: CountingCamera) -> None:
+    """Take two pictures from before the trigger and three after it, without the thread."""
     for _ in range(2):
-        camera._ring.append((time.monotonic(), eye.capture()))
+        camera._ring.append((time.monotonic(), stills.capture()))
     camera._motion.set()
     camera._take_burst()
 
 
-def test_a_clock_that_is_set_within_a_burst_does_not_tear_it(
+def test_a_clock_that_is_set_within_a_burst_does_not_split_it(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From 1970 to 2026 between two pictures: one burst, its frames as far apart as they were taken."""
-    eye, calendar = CountingCamera(), iter([100.0, *[1.8e9] * 100])
-    camera = camera_on(pins, tmp_path, eye)
+    stills, calendar = CountingCamera(), iter([100.0, *[1.8e9] * 100])
+    camera = camera_on(pins, tmp_path, stills)
     monkeypatch.setattr("uncia_edge.camera.picamera.time", types.SimpleNamespace(
         time=lambda: next(calendar), monotonic=time.monotonic))  # fmt: skip
-    burst_with(camera, eye)
+    burst_with(camera, stills)
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
     burst = next(camera.bursts())
@@ -276,11 +276,11 @@ def test_a_clock_that_is_set_within_a_burst_does_not_tear_it(
 def test_a_burst_that_the_card_refused_stays_in_the_spool(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And comes again."""
+    """It comes again."""
     monkeypatch.setattr("uncia_edge.camera.watched.RETRY_S", 0.0)
-    eye = CountingCamera()
-    camera = camera_on(pins, tmp_path, eye)
-    burst_with(camera, eye)
+    stills = CountingCamera()
+    camera = camera_on(pins, tmp_path, stills)
+    burst_with(camera, stills)
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
     bursts = camera.bursts()
@@ -294,10 +294,10 @@ def test_a_burst_that_the_card_refused_stays_in_the_spool(
 
 
 def test_a_picture_that_could_not_be_read_stays_in_the_spool(pins: Any, tmp_path: Path) -> None:
-    """The others leave it with their burst; this one is tried again."""
-    eye = CountingCamera()
-    camera = camera_on(pins, tmp_path, eye)
-    burst_with(camera, eye)
+    """The other pictures are deleted with their burst; this one is tried again."""
+    stills = CountingCamera()
+    camera = camera_on(pins, tmp_path, stills)
+    burst_with(camera, stills)
     camera._thread.start = lambda: None  # type: ignore[method-assign]
     camera._thread.join = lambda timeout: None  # type: ignore[method-assign]
     bursts = camera.bursts()
@@ -310,21 +310,21 @@ def test_a_picture_that_could_not_be_read_stays_in_the_spool(pins: Any, tmp_path
     camera.close()
 
 
-def test_pictures_that_the_card_refuses_are_counted_and_the_eye_goes_on(
+def test_pictures_that_the_card_refuses_are_counted_and_the_camera_goes_on(
     pins: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A restart would mend nothing."""
-    eye = CountingCamera()
-    camera = camera_on(pins, tmp_path, eye)
+    """A restart would not help."""
+    stills = CountingCamera()
+    camera = camera_on(pins, tmp_path, stills)
     fill_disk(monkeypatch, tmp_path / "spool")
-    burst_with(camera, eye)
-    assert (camera.lost, eye.taken) == (5, 5)
+    burst_with(camera, stills)
+    assert (camera.lost, stills.taken) == (5, 5)
     camera.close()
 
 
 def test_the_camera_is_released_when_its_watch_ends(pins: Any, tmp_path: Path) -> None:
-    """Or it could not be opened again after a planned sleep."""
-    eye = CountingCamera()
-    camera = camera_on(pins, tmp_path, eye)
+    """Otherwise it could not be opened again after a planned sleep."""
+    stills = CountingCamera()
+    camera = camera_on(pins, tmp_path, stills)
     camera._watched.close()
-    assert (list(camera.bursts()), eye.closed >= 1, camera._thread.is_alive()) == ([], True, False)
+    assert (list(camera.bursts()), stills.closed >= 1, camera._thread.is_alive()) == ([], True, False)

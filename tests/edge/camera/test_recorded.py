@@ -17,7 +17,7 @@ from uncia_edge.camera.recorded import RecordedCamera
 
 
 def write(path: Path, taken: str = "") -> None:
-    """A small JPEG, with an EXIF time where one is given."""
+    """Write a small JPEG, with an EXIF time if `taken` is given."""
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     if taken:
@@ -33,7 +33,7 @@ def names(folder: Path) -> list[list[str]]:
 
 
 def test_every_folder_with_pictures_is_a_burst(tmp_path: Path) -> None:
-    """However deep it lies; folders without pictures are none."""
+    """At any depth; folders without pictures are not."""
     for name in ("a/1.jpg", "b/deep/1.JPG", "b/deep/2.jpeg"):
         write(tmp_path / name)
     (tmp_path / "notes").mkdir()
@@ -42,7 +42,7 @@ def test_every_folder_with_pictures_is_a_burst(tmp_path: Path) -> None:
 
 
 def test_frames_play_in_the_order_of_exif_then_of_names(tmp_path: Path) -> None:
-    """Cameras count files anew; the clock goes on. Ties, and frames without a time, by name."""
+    """Cameras restart file numbers, but their clocks go on. Equal times, and frames without a time, go by name."""
     write(tmp_path / "b" / "9.jpg", "2026:01:01 00:00:01")
     write(tmp_path / "b" / "2.jpg", "2026:01:01 00:00:02")
     write(tmp_path / "b" / "1.jpg", "2026:01:01 00:00:02")
@@ -51,7 +51,7 @@ def test_frames_play_in_the_order_of_exif_then_of_names(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_a_burst_whatever_its_times(tmp_path: Path) -> None:
-    """Someone has sorted them: an hour's gap does not cut."""
+    """A person sorted them, so a gap of an hour does not cut the burst."""
     write(tmp_path / "b" / "1.jpg", "2026:01:01 00:00:00")
     write(tmp_path / "b" / "2.jpg", "2026:01:01 01:00:00")
     assert names(tmp_path) == [["1.jpg", "2.jpg"]]
@@ -65,7 +65,7 @@ def test_a_frame_knows_when_it_was_taken(tmp_path: Path) -> None:
 
 
 def test_a_files_fault_is_named_and_the_others_play(tmp_path: Path) -> None:
-    """A half-written last frame is what a power cut leaves."""
+    """A power cut leaves a half-written last frame."""
     write(tmp_path / "b" / "1.jpg")
     (tmp_path / "b" / "2.jpg").write_bytes((tmp_path / "b" / "1.jpg").read_bytes()[:200])
     [burst] = RecordedCamera(tmp_path).bursts()
@@ -82,7 +82,7 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("group", ["folders", "times"])
 def test_deleted_pictures_and_thumbnails_do_not_play(tmp_path: Path, group: Literal["folders", "times"]) -> None:
-    """A season's folder that was tidied up on a desk."""
+    """As in a season's folder that a person has sorted."""
     for name in ("b/1", "b/.Trash-1000/files/2", "$RECYCLE.BIN/3", "b/@eaDir/4"):
         write(tmp_path / f"{name}.jpg", "2026:01:01 00:00:00")
     [burst] = RecordedCamera(tmp_path, group=group).bursts()
@@ -91,13 +91,13 @@ def test_deleted_pictures_and_thumbnails_do_not_play(tmp_path: Path, group: Lite
 
 @pytest.mark.parametrize("folder", ["absent", "."], ids=["no folder", "no pictures"])
 def test_nothing_to_play_is_refused(tmp_path: Path, folder: str) -> None:
-    """One line that says what was expected."""
+    """The error says what was expected."""
     with pytest.raises(DataError, match="expected"):
         RecordedCamera(tmp_path / folder)
 
 
 def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
-    """Over its sub-folders, in order of time; what cannot be used is named."""
+    """Across its sub-folders, in order of time; files that cannot be used are named."""
     for name, taken in (("101/1", "00:10:00"), ("100/8", "00:00:00"), ("100/9", "00:00:05"), ("101/0", "00:00:09")):
         write(tmp_path / f"{name}.jpg", f"2026:01:01 {taken}")
     (tmp_path / "101" / "bad.jpg").write_bytes(b"")
@@ -107,7 +107,7 @@ def test_a_card_is_cut_by_its_times(tmp_path: Path) -> None:
     assert [failure.file.name for failure in (*first.failures, *second.failures)] == ["bad.jpg"]
 
 
-def test_a_card_of_nothing_but_bad_files_is_told(tmp_path: Path) -> None:
+def test_a_card_of_only_bad_files_is_reported(tmp_path: Path) -> None:
     """One burst without frames."""
     (tmp_path / "bad.jpg").write_bytes(b"")
     [burst] = RecordedCamera(tmp_path, group="times").bursts()
@@ -123,13 +123,13 @@ SECOND_VISIT = {"DCIM/101MEDIA/IMG_0002": "19:00:00"}
 
 
 def record(folder: Path, pictures: dict[str, str]) -> None:
-    """JPEGs by name, each taken at a time of one day."""
+    """Write JPEGs, each with a time of day."""
     for name, taken in pictures.items():
         write(folder / f"{name}.JPG", f"2026:03:01 {taken}")
 
 
 @pytest.mark.parametrize("asked", ["", "DCIM"], ids=["the card", "its DCIM"])
-def test_a_card_is_visits_and_no_burst_of_a_season(tmp_path: Path, asked: str) -> None:
+def test_a_card_is_cut_into_visits(tmp_path: Path, asked: str) -> None:
     """Two visits in two folders: the first runs from one folder into the next."""
     record(tmp_path, CARD | SECOND_VISIT)
     camera = RecordedCamera(tmp_path / asked)
@@ -137,14 +137,14 @@ def test_a_card_is_visits_and_no_burst_of_a_season(tmp_path: Path, asked: str) -
     assert camera.total is None
 
 
-def test_a_folder_of_a_card_is_visits_too(tmp_path: Path) -> None:
-    """Named by itself, it lies below DCIM."""
+def test_one_folder_of_a_card_is_cut_into_visits_too(tmp_path: Path) -> None:
+    """A folder below DCIM that is named by itself."""
     record(tmp_path, CARD | SECOND_VISIT)
     assert names(tmp_path / "DCIM" / "101MEDIA") == [["IMG_0001.JPG"], ["IMG_0002.JPG"]]
 
 
-def test_stations_cards_are_apart_and_folders_beside_them_are_bursts(tmp_path: Path) -> None:
-    """Two stations saw something in the same second; a burst that someone sorted is not cut."""
+def test_cards_of_stations_stay_apart_and_other_folders_are_bursts(tmp_path: Path) -> None:
+    """Two stations took pictures in the same second; a burst that a person sorted is not cut."""
     for station in ("101RIDGE", "pass"):
         record(tmp_path / station, CARD | SECOND_VISIT)
     record(tmp_path / "sorted", {"1": "05:30:00", "2": "19:00:00"})
@@ -157,7 +157,7 @@ def test_stations_cards_are_apart_and_folders_beside_them_are_bursts(tmp_path: P
 
 
 def test_folders_are_counted_where_each_is_a_burst(tmp_path: Path) -> None:
-    """What a progress bar goes up to."""
+    """The count is the end of the progress bar."""
     record(tmp_path, {"101RIDGE/1": "05:30:00", "102RIDGE/1": "05:30:01", "b/1": "05:30:00"})
     assert RecordedCamera(tmp_path).total == 3
 
@@ -165,7 +165,7 @@ def test_folders_are_counted_where_each_is_a_burst(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_listed_is_named_and_the_others_play(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the start, or once it was listed."""
+    """At the start, or after it was listed."""
     record(tmp_path, {"a/1": "05:30:00", "b/1": "05:30:00", "closed/1": "05:30:00"})
     camera = RecordedCamera(tmp_path)
     refuse_listing(monkeypatch, "closed")
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_others_play(
 
 
 def refuse_listing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """No folder of that name can be listed from now on."""
+    """Make listing of folders of that name fail from now on."""
     scandir = os.scandir
 
     def scan(folder: Path) -> object:
@@ -187,7 +187,7 @@ def refuse_listing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 def played(folder: Path, pace: float) -> list[float]:
-    """When each burst was handed over, by a clock that only waiting moves."""
+    """When each burst was handed over, by a clock that advances only while the camera waits."""
     now_s, beats = [0.0], list[int]()
     camera = RecordedCamera(folder, pace=pace, heartbeat=lambda: beats.append(1), clock=lambda: now_s[0])
 
@@ -208,14 +208,14 @@ def played(folder: Path, pace: float) -> list[float]:
     ids=["at once", "as recorded", "ten times"],
 )
 def test_a_recording_plays_at_its_own_pace_or_a_scaled_one(tmp_path: Path, pace: float, moments: list[float]) -> None:
-    """A sign of life each second; a time that goes back, or is missing, is not waited for."""
+    """With a heartbeat each second. If a time goes back or is missing, there is no wait."""
     for name, taken in (("a", "00:00:00"), ("b", "00:01:40"), ("c", ""), ("d", "00:02:10")):
         write(tmp_path / name / "1.jpg", taken and f"2026:01:01 {taken}")
     assert played(tmp_path, pace) == pytest.approx(moments)
 
 
 def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
-    """Not after the hour that lies between two bursts."""
+    """At once, not after the hour between two bursts."""
     write(tmp_path / "a" / "1.jpg", "2026:01:01 00:00:00")
     write(tmp_path / "b" / "1.jpg", "2026:01:01 01:00:00")
     beats: list[int] = []
@@ -224,7 +224,7 @@ def test_a_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_more_frames_than_a_record_can_name_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pieces are one event, and each frame is in one of them."""
+    """The pieces are one event, and each frame is in one of them."""
     monkeypatch.setattr(recorded, "MAX_FRAMES", 3)
     for n in range(7):
         write(tmp_path / f"{n}.jpg")
@@ -236,7 +236,7 @@ def test_a_folder_of_more_frames_than_a_record_can_name_is_cut(tmp_path: Path, m
 
 
 def test_a_card_is_cut_by_its_makers_events_and_by_a_clock_that_was_reset(tmp_path: Path) -> None:
-    """One trigger that waits 30 s between its pictures; two visits by a clock of 1970, whose time is not published."""
+    """A trigger with 30 s between its pictures; two visits by a clock at 1970, whose time is not published."""
     start = datetime(2012, 6, 14, 18, 38, 10)  # noqa: DTZ001 - as a camera tells it
     for number in (1, 2):
         note = hyperfire(start.replace(second=30 * number - 30), 17, number)

@@ -1,4 +1,4 @@
-"""A picture is its bytes: a time or a name that changes makes no second one."""
+"""A file whose time or name changes, or a copy of it, is the same picture and makes no second sequence."""
 
 import json
 import os
@@ -13,7 +13,7 @@ Change = Callable[[Path], object]
 
 
 def newer(path: Path) -> None:
-    """As `scp -p` and FTP clients do once the file is closed."""
+    """Change the modification time, as `scp -p` and FTP clients do after closing the file."""
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
@@ -47,7 +47,7 @@ def frames(night: Night, until_s: float) -> list[int]:
 
 @CHANGES
 def test_it_changes_after_its_burst_was_decided(night: Night, change: Change) -> None:
-    """No second sequence: not while the trap runs, nor after a restart."""
+    """There is no second sequence, neither while the trap runs nor after a restart."""
     paths = [night.frame(n) for n in range(4)]
     night.plan.append((60.0, lambda: [change(path) for path in paths]))
     assert frames(night, 120) == [4]
@@ -56,7 +56,7 @@ def test_it_changes_after_its_burst_was_decided(night: Night, change: Change) ->
 
 @CHANGES
 def test_it_changes_while_nobody_watches(night: Night, change: Change) -> None:
-    """The ledger knows contents after a restart, too."""
+    """The ledger keeps contents over a restart."""
     paths = [night.frame(n) for n in range(4)]
     assert frames(night, 60) == [4]
     for path in paths:
@@ -66,24 +66,24 @@ def test_it_changes_while_nobody_watches(night: Night, change: Change) -> None:
 
 @pytest.mark.parametrize("change", [newer, renamed, copied], ids=["time", "name", "copy"])
 def test_it_changes_while_its_burst_is_open(night: Night, change: Change) -> None:
-    """Four frames are four frames, and none is named as a failure."""
+    """The burst still has four frames, and none is named as a failure."""
     paths = [night.frame(n) for n in range(4)]
     real, changed = night.camera, list[bool]()
 
     def camera() -> object:
-        eye = real()
-        due = eye._assembler.due
+        live = real()
+        due = live._assembler.due
 
         def first_change(*args: object) -> object:
-            if len(eye._assembler) == 4 and not changed:
+            if len(live._assembler) == 4 and not changed:
                 changed.append(True)
                 for path in paths:
                     change(path)
                 return iter(())
             return due(*args)  # type: ignore[arg-type]
 
-        eye._assembler.due = first_change  # type: ignore[assignment,method-assign]
-        return eye
+        live._assembler.due = first_change  # type: ignore[assignment,method-assign]
+        return live
 
     night.camera = camera  # type: ignore[method-assign,assignment]
     [(names, failures)] = told(night.watch(120))
@@ -91,8 +91,8 @@ def test_it_changes_while_its_burst_is_open(night: Night, change: Change) -> Non
     assert frames(night, 60) == []
 
 
-def test_a_copy_that_comes_with_its_picture_is_none(night: Night) -> None:
-    """As on a card that a person put in order."""
+def test_a_copy_that_comes_with_its_picture_is_not_counted(night: Night) -> None:
+    """As on a card whose files a person sorted into folders."""
     for n in range(4):
         copied(night.frame(n))
     assert frames(night, 120) == [4]
@@ -101,7 +101,7 @@ def test_a_copy_that_comes_with_its_picture_is_none(night: Night) -> None:
 
 @CHANGES
 def test_it_changes_while_it_is_scored(night: Night, change: Change) -> None:
-    """What came of it is of these bytes."""
+    """The bytes that were scored are remembered, whatever the file is called now."""
     paths = [night.frame(n) for n in range(4)]
     real = night.trap.observe
 
@@ -118,7 +118,7 @@ def test_it_changes_while_it_is_scored(night: Night, change: Change) -> None:
 
 
 def test_other_bytes_under_the_same_name_are_a_new_picture(night: Night) -> None:
-    """Of the same size, too: cameras count to 9999 and begin again."""
+    """Even if they have the same size: cameras number files up to 9999 and start again."""
     path = night.frame(1)
     assert frames(night, 60) == [1]
     content = bytearray(path.read_bytes())
@@ -129,7 +129,7 @@ def test_other_bytes_under_the_same_name_are_a_new_picture(night: Night) -> None
 
 
 def test_only_a_size_that_was_there_before_makes_a_file_be_read(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A card that did not change is started on without a byte of it."""
+    """When nothing on a card changed, the next start opens none of its files."""
     for n in range(30):
         night.frame(n, 100 * n)
     night.watch(400)
@@ -144,7 +144,7 @@ def test_only_a_size_that_was_there_before_makes_a_file_be_read(night: Night, mo
 def test_it_changes_while_its_burst_waits_for_room(
     night: Night, change: Change, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The burst is stored once, under the names that its files have then."""
+    """The burst is stored once, under the names that its files have at that time."""
     paths = [night.frame(n) for n in range(4)]
     real = night.trap._store
     refusals = ["the card is full"]
@@ -156,7 +156,7 @@ def test_it_changes_while_its_burst_waits_for_room(
 
 
 def test_release_0_1_reads_what_it_knows_of_the_ledger(night: Night) -> None:
-    """Lines that it does not know are to it like torn ones: it passes over them, and knows all that is done."""
+    """It skips lines of unknown kinds like damaged ones, and still knows every file that is done."""
     paths = [night.frame(n) for n in range(4)]
     night.watch(60)
     done, passed = set[str](), set[str]()

@@ -13,7 +13,7 @@ BURST = ArrivedBurst("b1", ())
 
 
 class Late:
-    """A live camera that comes at the third look."""
+    """A live camera that can be opened at the third attempt."""
 
     def __init__(self) -> None:
         self.looks, self.refused, self.closed = 0, 0, False
@@ -43,12 +43,12 @@ class Late:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks without waiting."""
+    """No pause between attempts."""
     monkeypatch.setattr(cameras, "RETRY_S", 0)
 
 
 def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
-    """Its bursts are handed on, and it is told when one could not be stored."""
+    """Then its bursts are passed on, and so are calls of `retry_later`, `decided` and `close`."""
     late = Late()
     camera = WaitingCamera(late)
     assert isinstance(camera, LiveCamera)
@@ -62,8 +62,8 @@ def test_a_camera_that_comes_later_is_waited_for(quick: None) -> None:
     assert (late.looks, late.refused, late.closed, camera.problems) == (3, 1, True, ["its lens is dirty"])
 
 
-def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watchdog would only make it wait anew."""
+def test_waiting_gives_heartbeats_and_ends_on_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without heartbeats the watchdog would restart the trap, and it would wait again."""
     beats: list[int] = []
 
     def beat() -> None:
@@ -79,7 +79,7 @@ def test_waiting_is_a_sign_of_life_and_ends_when_it_is_told_to(monkeypatch: pyte
     assert (list(camera.bursts()), len(beats)) == ([], 2)
 
 
-def test_what_no_waiting_mends_is_an_error(tmp_path: Path) -> None:
+def test_an_error_that_waiting_cannot_mend_is_raised(tmp_path: Path) -> None:
     """A library that is not installed."""
 
     def broken() -> LiveCamera:

@@ -1,4 +1,4 @@
-"""The camera `watched`: files count when complete, bursts end, a restart loses and doubles nothing."""
+"""The camera `watched`: complete files, the end of bursts, restarts without losses or duplicates."""
 
 import io
 import os
@@ -53,7 +53,7 @@ class Place:
         return WatchedCamera(self.folder, self.ledger, BurstRule(), taken, watch=watch)
 
     def bursts(self, count: int, **options: object) -> list[ArrivedBurst]:
-        """So many bursts, each finished; the camera is closed after them."""
+        """The next `count` bursts; then the camera is closed."""
         camera = self.camera(**options)  # type: ignore[arg-type]
         found: list[ArrivedBurst] = []
         for burst in camera.bursts():
@@ -74,7 +74,7 @@ def names(bursts: list[ArrivedBurst]) -> list[list[str]]:
 
 @pytest.mark.parametrize("mode", ["inotify", "polling"])
 def test_files_of_a_cameras_sub_folders_form_bursts(place: Place, mode: str) -> None:
-    """DCIM/100RECNX and its like are looked into; the times of the frames say what belongs together."""
+    """Folders such as DCIM/100RECNX are searched; the frames' times say which belong together."""
     place.put("100RECNX/A1.JPG", 0)
     place.put("100RECNX/A2.JPG", 2)
     place.put("101RECNX/B1.JPG", 100)
@@ -115,7 +115,7 @@ def until(attempt: Callable[[], list[Path]], within_s: float = 70.0) -> list[Pat
 
 
 def test_a_file_counts_as_soon_as_it_is_closed(place: Place) -> None:
-    """With inotify nobody waits for it to settle."""
+    """With inotify the camera does not wait for it to settle."""
     watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "inotify", settle_s=1000)
     watcher.ready(0)
     path = place.put("A1.JPG", 0)
@@ -124,7 +124,7 @@ def test_a_file_counts_as_soon_as_it_is_closed(place: Place) -> None:
 
 
 def test_a_file_renamed_in_counts(place: Place, tmp_path: Path) -> None:
-    """Programs that write aside and rename."""
+    """Some programs write under another name and rename the file."""
     aside = place.folder / "A1.JPG.part"
     watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "inotify", settle_s=1000)
     aside.write_bytes(jpeg(1))
@@ -134,7 +134,7 @@ def test_a_file_renamed_in_counts(place: Place, tmp_path: Path) -> None:
 
 
 def test_a_growing_file_waits(place: Place) -> None:
-    """Half a picture that still grows is no failure, and no frame until it has settled."""
+    """Half a picture that still grows is neither a failure nor a frame until it has settled."""
     now_s = [0.0]
     watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), "polling", 2.0, lambda: now_s[0])
     content, path = jpeg(1), place.folder / "A1.JPG"
@@ -146,8 +146,8 @@ def test_a_growing_file_waits(place: Place) -> None:
     assert watcher.ready(0) == [path]
 
 
-def test_what_arrived_while_nobody_watched_is_found(place: Place) -> None:
-    """A restart looks at what is there, and hands over only what is new."""
+def test_files_that_arrived_while_the_trap_was_off_are_found(place: Place) -> None:
+    """A restart scans the folder and hands over only new files."""
     place.put("A1.JPG", 0)
     place.bursts(1)
     place.put("A2.JPG", 200)
@@ -155,14 +155,14 @@ def test_what_arrived_while_nobody_watched_is_found(place: Place) -> None:
 
 
 def test_a_burst_that_was_not_finished_comes_again(place: Place) -> None:
-    """Killed while the trap looked at it, and nothing was taken: nothing is lost."""
+    """The trap was killed while it scored the burst, and nothing was stored: nothing is lost."""
     place.put("A1.JPG", 0)
     assert len(list(islice(place.camera().bursts(), 1))) == 1
     assert names(place.bursts(1)) == [["A1.JPG"]]
 
 
 def test_a_burst_that_was_taken_does_not_come_again(place: Place, tmp_path: Path) -> None:
-    """Killed after the outbox took it and before the ledger knew: the outbox is asked, nothing is doubled."""
+    """The trap was killed after the outbox stored it and before the ledger said so: the outbox is asked."""
     path = place.put("A1.JPG", 0)
     abandoned = place.camera().bursts()
     next(abandoned)
@@ -172,8 +172,8 @@ def test_a_burst_that_was_taken_does_not_come_again(place: Place, tmp_path: Path
     assert names(place.bursts(1, taken=outbox.queries.has_taken)) == [["A2.JPG"]]
 
 
-def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) -> None:
-    """The last line may be half a line."""
+def test_a_ledger_cut_short_by_a_power_cut_is_still_read(place: Place) -> None:
+    """Its last line may be incomplete; the lines before it count."""
     one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
     ledger = SeenFiles(place.ledger, place.folder)
     ledger.finish([key_of(one, place.folder)])
@@ -184,7 +184,7 @@ def test_a_ledger_torn_by_a_power_cut_is_read_as_far_as_it_goes(place: Place) ->
 
 
 def test_pieces_of_a_visit_that_does_not_end_share_an_event(tmp_path: Path) -> None:
-    """Seventy pictures a second apart: three sequences of thirty at most, one event, its first one's id."""
+    """Seventy pictures one second apart: three sequences of at most thirty, one event with the first one's id."""
     post = Post(tmp_path)
     for n in range(70):
         post.put(f"A{n:03d}.JPG", jpeg(n, START + timedelta(seconds=n)))
@@ -194,7 +194,7 @@ def test_pieces_of_a_visit_that_does_not_end_share_an_event(tmp_path: Path) -> N
 
 
 def test_a_changed_file_is_a_new_file(place: Place) -> None:
-    """Cameras count to 9999 and begin again."""
+    """Cameras number files up to 9999 and start again."""
     path = place.put("A1.JPG", 0)
     place.bursts(1)
     path.write_bytes(jpeg(200, START + timedelta(days=3)))
@@ -202,8 +202,8 @@ def test_a_changed_file_is_a_new_file(place: Place) -> None:
 
 
 @pytest.mark.heavy
-def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand pictures at once: the first bursts go before the last file is read, none is torn, each file beats."""
+def test_bursts_of_a_whole_card_are_handed_over_while_it_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bursts come before the last file is read, none is split, each file gives a heartbeat."""
     for n in range(200):
         place.put(f"100RECNX/A{n:04d}.JPG", 100 * (n // 4) + n % 4)
     read: list[Path] = []
@@ -227,7 +227,7 @@ def test_a_whole_card_is_worked_off_while_it_is_read(place: Place, monkeypatch: 
 
 
 def test_a_full_card_gives_heartbeats_while_it_is_walked(place: Place) -> None:
-    """On a slow share the walk alone takes longer than the watchdog waits."""
+    """On a slow share the scan alone takes longer than the watchdog waits."""
     for n in range(200):
         place.put(f"{n // 100}/A{n:04d}.JPG", n)
     beats: list[int] = []
@@ -241,8 +241,8 @@ def test_a_full_card_gives_heartbeats_while_it_is_walked(place: Place) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("quiet_s", [0.1, 0.0], ids=["frames still gather", "all bursts have ended"])
-def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place, quiet_s: float) -> None:
-    """Not after hours of reading, nor of scoring what was read; what is left is found by the next one."""
+def test_a_stopped_trap_ends_at_once_also_with_a_whole_card(place: Place, quiet_s: float) -> None:
+    """Not after hours of reading and scoring; the next start finds the rest."""
     for n in range(200):
         place.put(f"A{n:04d}.JPG", 100 * n)
     camera = place.camera(watch=WatchSettings("auto", 0.05, quiet_s))
@@ -254,7 +254,7 @@ def test_a_trap_that_is_stopped_leaves_a_card_at_once(place: Place, quiet_s: flo
 
 
 def test_a_file_that_was_taken_too_early_comes_again_when_it_is_whole(place: Place) -> None:
-    """Its writer stood still for longer than it may: half a picture is named, the whole one is a frame."""
+    """Its writer paused for longer than `settle_s`: half a picture is named as a failure, the whole one is a frame."""
     path = place.put("A1.JPG", 0)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
@@ -270,7 +270,7 @@ def test_a_file_that_was_taken_too_early_comes_again_when_it_is_whole(place: Pla
 
 
 def test_a_card_that_is_out_at_the_start_does_not_come_again_as_a_whole(place: Place) -> None:
-    """Mounted late, or a share that was away: what was handed over stays known, over many restarts."""
+    """If it is mounted late, its files are still known as handed over, after many restarts."""
     place.put("A1.JPG", 0)
     place.bursts(1)
     aside = place.folder.rename(place.folder.with_name("aside"))
@@ -284,7 +284,7 @@ def test_a_card_that_is_out_at_the_start_does_not_come_again_as_a_whole(place: P
 
 
 def test_a_burst_that_was_taken_is_known_when_its_card_comes_late(place: Place, tmp_path: Path) -> None:
-    """Killed after the outbox took it, and the card is out when the trap starts again."""
+    """The trap was killed after the outbox stored it, and the card is out when the trap starts again."""
     path = place.put("A1.JPG", 0)
     next(place.camera().bursts())
     outbox = Outbox(tmp_path / "outbox")
@@ -297,7 +297,7 @@ def test_a_burst_that_was_taken_is_known_when_its_card_comes_late(place: Place, 
 
 
 def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It grows with the folder, not with the years; and not while it runs, either."""
+    """The ledger does not grow for years, and not while the trap runs."""
     monkeypatch.setattr("uncia_edge.camera.seen_files.GONE_KEPT", 3)
     monkeypatch.setattr("uncia_edge.camera.seen_files.REWRITTEN_AFTER", 10)
     ledger, keys = SeenFiles(place.ledger, place.folder), []
@@ -314,7 +314,7 @@ def test_the_ledger_forgets_what_is_gone_but_for_the_newest(place: Place, monkey
 
 
 def test_what_is_gone_when_it_is_finished_need_not_be_remembered(place: Place) -> None:
-    """The Pi's own pictures leave the spool before that: nothing stays of them."""
+    """The Pi's own pictures are deleted from the spool before that, so the ledger keeps nothing of them."""
     path = place.put("A1.JPG", 0)
     ledger, key = SeenFiles(place.ledger, place.folder), key_of(path, place.folder)
     ledger.offer([key])
@@ -325,7 +325,7 @@ def test_what_is_gone_when_it_is_finished_need_not_be_remembered(place: Place) -
 
 
 def test_unreadable_files_are_failures_of_the_burst_beside_them(place: Place) -> None:
-    """One bad file, one good one: the burst goes on, the file is named."""
+    """One bad file and one good one: the burst has one frame and names one failure."""
     place.put("A1.JPG", 0)
     (place.folder / "A2.JPG").write_bytes(b"")
     burst = place.bursts(1)[0]
@@ -334,7 +334,7 @@ def test_unreadable_files_are_failures_of_the_burst_beside_them(place: Place) ->
 
 
 def test_frames_without_exif_take_the_time_of_their_file(place: Place) -> None:
-    """And the record will say that its times are those of arrival."""
+    """`time_source` says that these times are not from EXIF."""
     for n in range(3):
         path = place.folder / f"N{n}.JPG"
         path.write_bytes(jpeg(n))
@@ -344,19 +344,19 @@ def test_frames_without_exif_take_the_time_of_their_file(place: Place) -> None:
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path: Path) -> None:
-    """Named, with what was expected."""
+    """The error names the folder and says what was expected."""
     with pytest.raises(DataError, match="no such folder"):
         WatchedCamera(tmp_path / "nowhere", tmp_path / "ledger", BurstRule(), lambda _: False)
 
 
 def test_the_kind_of_file_system_is_known() -> None:
-    """What decides between listening and looking."""
+    """It decides between inotify and polling."""
     assert file_system(Path("/proc")) == "proc"
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "9p"])
-def test_a_share_is_looked_at_and_not_listened_to(place: Place, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """There inotify tells of this machine's own writes only."""
+def test_a_network_share_is_polled(place: Place, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """There inotify reports only what this machine writes."""
     monkeypatch.setattr("uncia_edge.camera.folder_watcher.file_system", lambda folder: kind)
     watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder), settle_s=0.05)
     assert not watcher.by_inotify
@@ -364,10 +364,10 @@ def test_a_share_is_looked_at_and_not_listened_to(place: Place, monkeypatch: pyt
     assert until(lambda: watcher.ready(0.05), 10) == [path]
 
 
-def test_a_folder_that_goes_away_is_told_once_and_taken_up_again(
+def test_a_folder_that_goes_away_is_reported_once_and_read_again(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A share that is away for a night: one line, a word in the state, and then its pictures."""
+    """A share is offline for a night: one log line, one problem in the state, and later its pictures."""
     now_s = [0.0]
     camera = WatchedCamera(place.folder, place.ledger, BurstRule(), lambda _: False,
                            watch=WatchSettings("polling", 1.0, 1.0), clock=lambda: now_s[0])  # fmt: skip
@@ -384,17 +384,17 @@ def test_a_folder_that_goes_away_is_told_once_and_taken_up_again(
     assert [record.levelname for record in caplog.records if "watched folder" in record.message] == ["ERROR"]
 
 
-def test_a_disk_is_listened_to(place: Place) -> None:
+def test_a_local_disk_uses_inotify(place: Place) -> None:
     """The default."""
     watcher = FolderWatcher(place.folder, SeenFiles(place.ledger, place.folder))
     assert watcher.by_inotify
     watcher.close()
 
 
-def test_without_inotify_it_looks_every_few_seconds(
+def test_without_inotify_the_folder_is_polled(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No watches left, or a kernel without: said once; where inotify was asked for by name it is an error."""
+    """With no watches left or no inotify in the kernel: logged once; with mode `inotify` it is an error."""
 
     def refuse(observer: object) -> None:
         raise OSError(28, "inotify watch limit reached")
@@ -414,7 +414,7 @@ def frames(seconds: Iterator[float] | list[float]) -> list[Frame]:
 
 
 def test_a_burst_is_open_while_frames_arrive() -> None:
-    """Ended by quiet, not by its EXIF times, which may be old."""
+    """It ends when no frame arrives for a while, whatever its EXIF times."""
     assembler = BurstAssembler(BurstRule(), quiet_s=12)
     one, two = frames([0, 5])
     assembler.add([one], 0.0)
@@ -424,7 +424,7 @@ def test_a_burst_is_open_while_frames_arrive() -> None:
 
 
 def test_a_burst_that_never_ends_is_handed_over_in_pieces() -> None:
-    """Wind for an hour: pieces by count and age, each continuing the one before, memory bounded."""
+    """An hour of wind: pieces by count and age, each continues the one before, and memory is bounded."""
     assembler = BurstAssembler(BurstRule(max_frames=10), quiet_s=12)
     pieces, most = [], 0
     for second, frame in enumerate(frames([float(n) for n in range(3600)])):
@@ -439,7 +439,7 @@ def test_a_burst_that_never_ends_is_handed_over_in_pieces() -> None:
 
 
 def test_clock_jumps_within_a_burst_lose_no_frame() -> None:
-    """To 1970, back, a year ahead: frames fall into other bursts, and each is handed over once."""
+    """The clock jumps to 1970, back and a year ahead: each frame is handed over once, in some burst."""
     assembler = BurstAssembler(BurstRule(), quiet_s=12)
     times = [0.0, 1.0, -1e9, -1e9 + 1, 3e7, 2.0, 2.0]
     for frame in frames(times):
@@ -450,7 +450,7 @@ def test_clock_jumps_within_a_burst_lose_no_frame() -> None:
 
 
 def test_a_burst_that_could_not_be_stored_comes_again_and_others_go_on(place: Place) -> None:
-    """In a minute; what came meanwhile is not held up; after a restart too."""
+    """After a minute, and also after a restart; bursts that come meanwhile are not delayed."""
     place.put("A1.JPG", 0)
     place.put("A2.JPG", 200)
     camera = place.camera()
@@ -472,7 +472,7 @@ def test_a_burst_that_could_not_be_stored_comes_again_and_others_go_on(place: Pl
 
 
 def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The card was pulled, or another program tidied up: the rest is stored."""
+    """The card was pulled, or another program deleted a file: the other frames are stored."""
     place.put("A1.JPG", 0)
     gone = place.put("A2.JPG", 1)
     monkeypatch.setattr(watched, "RETRY_S", 0.0)
@@ -488,10 +488,8 @@ def test_a_frame_that_went_away_while_its_burst_waited_is_named(place: Place, mo
     assert [failure.file.name for failure in seen[1].failures] == ["A2.JPG"]
 
 
-def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And writes it with the next entry, after whatever half a line the card had taken."""
+def test_a_ledger_that_cannot_be_written_is_kept_in_memory(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines are written with the next entry, after the half line that the card may have taken."""
     one, two = place.put("A1.JPG", 0), place.put("A2.JPG", 100)
     ledger = SeenFiles(place.ledger, place.folder)
     real = os.fsync
@@ -508,10 +506,10 @@ def test_a_ledger_that_cannot_be_written_keeps_in_memory_what_it_owes(
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, True)
 
 
-def test_a_folder_that_may_not_be_looked_into_hides_nothing_beside_it(
+def test_an_unreadable_sub_folder_does_not_hide_the_others(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A folder that rots: the others' pictures come, and the log names it once."""
+    """Pictures of the other folders come, and the log names the unreadable one once."""
     scandir, closed = os.scandir, place.folder / "101RECNX"
     closed.mkdir()
     expected = [place.put(name, n) for n, name in enumerate(("A.JPG", "100RECNX/B.JPG", "zz/C.JPG"))]
@@ -528,7 +526,7 @@ def test_a_folder_that_may_not_be_looked_into_hides_nothing_beside_it(
     assert caplog.text.count("101RECNX: Permission denied") == 1
 
 
-def test_links_that_lead_nowhere_or_round_in_a_circle_are_passed_by(place: Place) -> None:
+def test_broken_and_circular_links_are_skipped(place: Place) -> None:
     """To itself, to nothing, to the folder above."""
     path = place.put("100RECNX/A.JPG", 0)
     for name, target in (("self.jpg", "self.jpg"), ("none.jpg", "/none/there.jpg"), ("above", str(place.folder))):
@@ -538,8 +536,8 @@ def test_links_that_lead_nowhere_or_round_in_a_circle_are_passed_by(place: Place
 
 
 @pytest.mark.parametrize("mode", ["inotify", "polling"])
-def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
-    """Bytes that are no UTF-8, a line break, quotes: seen, entered in the ledger, and not seen again."""
+def test_file_names_may_hold_any_bytes(place: Place, mode: Mode) -> None:
+    """Invalid UTF-8, a line break, quotes: such files are handed over once."""
     names = [b"A\xff\xfe.JPG", b"B\n\r.JPG", b"C\"'\\.JPG", "D\u2028.JPG".encode()]
     paths = [place.put(os.fsdecode(name), n) for n, name in enumerate(names)]
     camera = place.camera(watch=WatchSettings(mode, 0.05, 0.1))
@@ -551,7 +549,7 @@ def test_any_name_is_a_name(place: Place, mode: Mode) -> None:
 
 
 def test_a_file_larger_than_the_memory_is_not_read(place: Place, tmp_path: Path) -> None:
-    """A hundred gigabytes under a picture's name, renamed in: a failure; and after a crash at that burst, again."""
+    """A file of 100 GB with a picture's name is a failure; after a crash at that burst, again."""
     huge = tmp_path / "huge"
     with huge.open("wb") as stream:
         stream.truncate(10**11)
@@ -559,12 +557,12 @@ def test_a_file_larger_than_the_memory_is_not_read(place: Place, tmp_path: Path)
     huge.rename(place.folder / "HUGE.JPG")
     for burst in camera.bursts():
         assert [failure.file.name for failure in burst.failures] == ["HUGE.JPG"]
-        break  # the trap dies here
+        break  # the trap is killed here
     assert place.bursts(1)[0].failures[0].file.name == "HUGE.JPG"
 
 
-def test_a_full_share_is_not_looked_through_without_a_pause(place: Place) -> None:
-    """A look that takes ten seconds is repeated after fifty, not after two."""
+def test_a_slow_scan_is_followed_by_a_long_pause(place: Place) -> None:
+    """A scan that takes ten seconds is repeated after fifty seconds, not after two."""
     now_s, looks = [0.0], list[float]()
 
     def slow() -> None:
