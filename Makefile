@@ -117,8 +117,10 @@ test-faults: $(VENV)/.dev ## the fault proofs: kill -9, power cuts, bad links an
 		{ echo "test-faults: mosquitto is missing; apt install mosquitto"; exit 1; }
 	@command -v cc >/dev/null || { echo "test-faults: a C compiler is missing; apt install gcc"; exit 1; }
 	@command -v systemctl >/dev/null || { echo "test-faults: systemd is missing; apt install systemd"; exit 1; }
+	@for part in vsftpd smbd smbclient; do PATH=$$PATH:/usr/sbin command -v $$part >/dev/null || \
+		{ echo "test-faults: $$part is missing; apt install vsftpd samba smbclient"; exit 1; }; done
 	$(BIN)/python -m pytest -q --forbid-skips --durations=10 tests/faults tests/edge/delivery/test_link_faults.py tests/collector/ingest/test_fuzz.py \
-	    tests/collector/ingest/test_group.py tests/collector/ingest/test_extremes.py tests/systemd/test_field_guide.py
+	    tests/collector/ingest/test_group.py tests/collector/ingest/test_extremes.py tests/systemd/test_field_guide.py tests/systemd/test_hub_guide.py
 
 release: ## build sdist and wheel, install the wheel into an empty environment, run the simulation there (two minutes)
 	scripts/release.sh $(PYTHON)
