@@ -212,9 +212,7 @@ class WatchedCamera:
                 if path in keys:
                     self._keys[path] = [keys[path]]
                 frames.append(frame)
-                self._failures = [
-                    one for one in self._failures if one[0].file != path
-                ]  # its writer had paused
+                self._failures = [one for one in self._failures if one[0].file != path]  # its writer had paused
             if path in self._unreadable.files:
                 self._unreadable.was_read(path)
         return frames
