@@ -1,1 +1,1 @@
-"""An archive or a card, scored: its sequences, resume log, CSV and MegaDetector JSON."""
+"""Scoring of an archive or a card: its sequences, the resume log, writers of CSV, MegaDetector JSON, Camtrap DP."""

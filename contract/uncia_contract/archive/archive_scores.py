@@ -1,6 +1,6 @@
-"""An archive's sequences through the trap's own code.
+"""Scores the sequences of an archive with the same code as the trap.
 
-Decides what is known of each picture once its sequence is scored.
+Decides how a sequence's verdict becomes one `ScoredPicture` for each of its pictures.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ Pictures = tuple[ScoredPicture, ...]
 
 
 def neighbour_thumbnails(place: Place, classifier: FrameScorer) -> NeighbourThumbnails[str]:
-    """What an archive's sequences share: the small pictures that their backgrounds are made of."""
+    """A cache of thumbnails for `score_sequence`, to be shared by all sequences of a place."""
     return NeighbourThumbnails(lambda name: read_whole(place, name), classifier.manifest.region_rule)
 
 
@@ -31,14 +31,15 @@ def score_sequence(
     strips: Strips | None = None,
     thumbnails: NeighbourThumbnails[str] | None = None,
 ) -> Pictures:
-    """Each picture of a sequence with its score and the sequence's verdict, in the sequence's order.
+    """Score a sequence: each picture with its score and the sequence's verdict, in the sequence's order.
 
     Args:
-        sequence: to score.
-        place: where its pictures lie.
-        classifier: that scores them.
+        sequence: the sequence to score.
+        place: the place that holds its pictures.
+        classifier: scores the pictures.
         strips: the camera's burnt-in strips.
-        thumbnails: of the place, shared by its sequences, for the backgrounds of those with neighbours.
+        thumbnails: a cache shared by the sequences of the place (`neighbour_thumbnails`), for the backgrounds of
+            sequences with neighbours; None to read thumbnails for this sequence alone.
     """
     readers = [lambda name=name: read_whole(place, name) for name in sequence.names]
     view = None
@@ -82,7 +83,7 @@ def _scored(sequence: ArchiveSequence, index: int, verdict: SequenceVerdict, cla
 
 
 def _taken(sequence: ArchiveSequence, index: int) -> ScoredPicture:
-    """What is known of a picture before it is looked at."""
+    """A picture of a sequence before it is scored: name, trap, sequence and time."""
     return ScoredPicture(
         printable(sequence.names[index]),
         trap=printable(sequence.trap),
@@ -92,5 +93,9 @@ def _taken(sequence: ArchiveSequence, index: int) -> ScoredPicture:
 
 
 def score_log(path: Path) -> SequenceLog[Pictures]:
-    """Scored sequences in a file, as an interrupted run left them."""
+    """The resume log in a file: the scored pictures of each finished sequence. The file is made if it is not there.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     return SequenceLog(path, Pictures)

@@ -1,8 +1,8 @@
-"""Rows of Camtrap DP's deployments.csv: where and when a camera stood.
+"""Reads Camtrap DP's deployments.csv: where and when a camera stood.
 
-Decides which columns count and which values are refused: `cameraID` names the trap; where it is empty, `deploymentID`
-does. Times without an offset are taken in UTC, or in the zone that is handed in. `01.09.2026` is the first of
-September; `01/09/2026` is refused, for it means another day elsewhere.
+Decides which columns are read and which values are refused. `cameraID` names the trap; where it is empty,
+`deploymentID` does. A time without an offset is in UTC, or in the zone that the caller gives. `01.09.2026` is the first
+of September; `01/09/2026` is refused, because it is another day in other countries.
 """
 
 import csv
@@ -16,11 +16,11 @@ from uncia_contract.errors import DataError
 
 _DOTTED = re.compile(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})(?:[ ,T]+(?P<time>\d.*))?", re.DOTALL)
 
-YEARS = range(2, 9999)  # of times that are taken: a zone or the noon before must not lead out of what a clock can show
+YEARS = range(2, 9999)  # one year less than datetime's range on both sides, so that a change of zone does not leave it
 
 
 def read_deployment_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The lines of a `deployments.csv` with their numbers.
+    """The rows of a `deployments.csv`, each with its line number (from 2) and its values by column.
 
     Raises:
         DataError: it cannot be read.
@@ -34,7 +34,13 @@ def read_deployment_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def deployment_row(line: Mapping[str, str | None], number: int, path: Path, zone: tzinfo = UTC) -> dict[str, Any]:
-    """A line of the table, its values read; `zone` is that of times that name no offset.
+    """The values of one row, converted to numbers and aware UTC times.
+
+    Args:
+        line: the row's texts by column.
+        number: the row's line number, for messages.
+        path: the file, for messages.
+        zone: the zone of times without an offset.
 
     Raises:
         DataError: a column is missing or wrong.
@@ -70,9 +76,9 @@ def _meters(text: str | None) -> int | None:
 
 
 def moment(text: str | None, zone: tzinfo = UTC) -> datetime:
-    """A time in ISO 8601, as the standard writes it, or as `01.09.2026 14:30`, as aware UTC.
+    """An aware UTC datetime from a text in ISO 8601 or in the form `01.09.2026 14:30`.
 
-    `zone` is that of one without an offset.
+    `zone` is the zone of a text without an offset.
 
     Raises:
         ValueError: it is not a time, or its year is out of range.

@@ -1,7 +1,7 @@
-"""The three tables of Camtrap DP 1.0 as every writer of packages needs them.
+"""Shared parts of all writers of Camtrap DP 1.0 packages: tables, resources, machine observations, bounding boxes.
 
-Decides what datapackage.json says of them and of the places, how a table is written, and what a machine's answer for
-its labels becomes: the animal, or a blank.
+Decides what datapackage.json says about the tables and the places, how a table is written, and how a bundle's answer
+becomes an observation: an animal or a blank.
 """
 
 import csv
@@ -16,7 +16,7 @@ Row = dict[str, object]
 
 
 def resource(name: str) -> dict[str, str]:
-    """What datapackage.json says of the table."""
+    """The entry of a table in datapackage.json."""
     return {
         "name": name, "path": f"{name}.csv", "profile": "tabular-data-resource", "format": "csv",
         "mediatype": "text/csv", "encoding": "utf-8", "schema": f"{BASE}{name}-table-schema.json",
@@ -24,7 +24,7 @@ def resource(name: str) -> dict[str, str]:
 
 
 def write_table(stream: IO[bytes], columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table as its rows come; the stream is left open."""
+    """Write a table as CSV (UTF-8), row by row; the stream is left open."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -35,13 +35,15 @@ def write_table(stream: IO[bytes], columns: Sequence[str], rows: Iterable[Row]) 
 def machine_answer(
     label: str, positive: bool, probability: float, probabilities: Mapping[str, float] | None = None
 ) -> Row:
-    """What a machine says of a picture or an event that looks for its positive labels only.
+    """The observation columns for a bundle's answer on a picture or an event.
+
+    A bundle looks for its positive labels only, so a negative becomes a `blank` with a comment that says so.
 
     Args:
-        label: the likeliest of them.
+        label: the likeliest positive label.
         positive: whether the threshold was reached.
-        probability: of all of them together.
-        probabilities: the mean of each over the sequence, where there are several.
+        probability: the probability of all positive labels together, in [0, 1].
+        probabilities: each positive label's mean over the sequence, where the bundle has several.
     """
     looked_for = " or ".join(probabilities or [label])
     if positive:
@@ -59,7 +61,7 @@ def machine_answer(
 
 
 def box(left: float, top: float, width: float, height: float) -> Row:
-    """A region's fractions as the standard's box, within the picture."""
+    """The bounding-box columns for a region, cut to the picture; all values are fractions of the picture."""
     return {
         "bboxX": left, "bboxY": top,
         "bboxWidth": max(1e-6, min(width, 1 - left)), "bboxHeight": max(1e-6, min(height, 1 - top)),
@@ -67,7 +69,7 @@ def box(left: float, top: float, width: float, height: float) -> Row:
 
 
 def bounds(places: Iterable[tuple[float, float]]) -> dict[str, Any]:
-    """The GeoJSON rectangle around (latitude, longitude) of all places."""
+    """The GeoJSON rectangle around all places, each (latitude, longitude) in degrees."""
     latitudes, longitudes = zip(*places, strict=True)
     west, east, south, north = min(longitudes), max(longitudes), min(latitudes), max(latitudes)
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]

@@ -1,4 +1,4 @@
-"""Writes a JSON array item by item, so that a file of a million entries needs no memory for them."""
+"""Writes a JSON array item by item, so that even a million items need little memory."""
 
 import json
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from typing import Any, TextIO
 
 
 def write_json_array(stream: TextIO, items: Iterable[Any], indent: int = 0) -> int:
-    """Write `[...]`, one item a line; how many there were.
+    """Write `[...]` with one item a line, and return the number of items.
 
     Args:
-        stream: where to.
-        items: what `json.dumps` takes.
+        stream: receives the text.
+        items: values that `json.dumps` accepts.
         indent: spaces before the closing bracket; items have twice as many.
     """
     count, margin = 0, " " * indent

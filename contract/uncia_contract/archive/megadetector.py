@@ -1,14 +1,15 @@
 """Writes MegaDetector's batch output format 1.6 (https://lila.science/megadetector-output-format).
 
-Decides how our scores fit it: one `animal` detection a scored picture, its box the region that was scored (the whole
-picture where there is none), our label's probability as its confidence and first classification.
-#1 A picture that early exit spared has no detections: its sequence could not become positive.
+Decides how scores are written in this format: each scored picture has one `animal` detection. Its box is the region
+that was scored (the whole picture where there is none); its confidence and first classification are the label's
+probability.
+#1 A picture that was not scored because of early exit has no detections: its sequence could not become positive.
 #2 A picture that could not be read has `failure` and null detections.
-#3 `info` has the sum of what was found, as `pictures`, where it is known.
-#4 One that is damaged and was scored all the same says so in a field of ours, `damaged`.
-#5 Of a bundle with several positive labels the confidence is the picture's, for all of them together; the
+#3 `info.pictures` holds the counts of the pictures, where they are known.
+#4 A damaged picture that was scored has an extra field, `damaged`.
+#5 With several positive labels, the confidence is the picture's probability of all of them together; the
 classifications are each label's mean over the sequence.
-#6 A picture of a test sighting says so in a field of ours, `test`.
+#6 A picture of a test sighting has an extra field, `test`.
 """
 
 import json
@@ -36,11 +37,11 @@ def megadetector_results(
     """The file's content, ready for `json.dump`.
 
     Args:
-        pictures: in the order in which they shall be listed.
-        detector: names the bundle, such as `snow-leopard-starter-2`.
-        completed_at: when the scoring was done.
-        threshold: what the bundle recommends, in [0, 1].
-        summed: of these pictures (#3).
+        pictures: the pictures, in the order of the list.
+        detector: the bundle's name, such as `snow-leopard-starter-2`.
+        completed_at: when the scoring ended.
+        threshold: the bundle's threshold, in [0, 1].
+        summed: the counts of these pictures (#3).
     """
     numbers: dict[str, str] = {OTHER: "0"}
     images = [_image(picture, numbers) for picture in pictures]
@@ -58,11 +59,11 @@ def write_megadetector(
     threshold: float = 0.5,
     summed: PictureSum | None = None,
 ) -> int:
-    """Writes the same file picture by picture, for archives of which memory should hold no list; how many they are."""
+    """Write the same content picture by picture, without a list in memory, and return the number of pictures."""
     numbers: dict[str, str] = {OTHER: "0"}
     stream.write("{\n")
     for name, value in _head(detector, completed_at, threshold, summed).items():
-        lines = json.dumps(value, indent=1).replace("\n", "\n ")  # only line ends: JSON escapes those in strings
+        lines = json.dumps(value, indent=1).replace("\n", "\n ")  # safe: JSON escapes line ends within strings
         stream.write(f' "{name}": {lines},\n')
     stream.write(' "images": ')
     count = write_json_array(stream, (_image(picture, numbers) for picture in pictures), indent=1)

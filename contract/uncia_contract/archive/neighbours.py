@@ -1,10 +1,13 @@
-"""What a camera sees without an animal, from a sequence's neighbours in time: an archive knows both sides.
+"""Backgrounds for an archive: what a camera sees without an animal, from the sequences before and after.
 
-Decides which pictures a background is made of. #1 Only sequences of one or two pictures are given one: longer ones
-compare their own. #2 Neighbours are the camera's other sequences, the nearest first, one before and one after in turn,
-each by its middle picture; so a background depends on the listing alone, not on what was scored before. #3 It is the
-median of the first nine that have the picture's light and size; with fewer than five there is none. #4 A neighbour that
-cannot be decoded is passed over. #5 The key of a sequence with neighbours names them as well.
+Decides which pictures a background is made of.
+#1 Only sequences of one or two pictures get a background; in longer ones the frames are compared with each other.
+#2 Neighbours are the camera's other sequences, the nearest first, one before and one after in turn; each gives its
+middle picture. So a background depends on the list of files alone, not on what was scored before.
+#3 The background is the median of the first nine that have the picture's light and size; with fewer than five there is
+none.
+#4 A neighbour that cannot be decoded is skipped.
+#5 The key of a sequence with neighbours depends on the neighbours' keys too.
 """
 
 import hashlib
@@ -24,18 +27,18 @@ from uncia_contract.errors import FrameError
 from uncia_contract.pictures.light import Light, light_of
 from uncia_contract.scoring.burst_decoder import small_pictures
 
-RULE = "neighbours/1"  # part of a key: whatever changes a background changes it
-FEW = 2  # pictures of a sequence that is given a background
-KEPT = 9  # an animal in four of them is voted out
+RULE = "neighbours/1"  # part of the keys; change it whenever the way a background is made changes
+FEW = 2  # the most pictures of a sequence that gets a background
+KEPT = 9  # pictures of a median; an animal in four of them does not show in it
 KNOWN = 5
-ASKED = 24  # neighbours that are looked at until enough have the light
-CACHED = 128  # thumbnails, of 49 kB each; sequences that follow each other ask for the same ones
+ASKED = 24  # the most neighbours that are read to find enough of the same light
+CACHED = 128  # thumbnails of 49 kB each; consecutive sequences need mostly the same ones
 Item = TypeVar("Item")
 Name = TypeVar("Name", bound=Hashable)
 
 
 def nearest(items: Sequence[Item], index: int) -> list[Item]:
-    """The items about one of them, the nearest first, the earlier of two as near before the later; at most `ASKED`."""
+    """The items around one of them, the nearest first, at equal distance the earlier first; at most `ASKED`."""
     return list(islice(_outwards(items, index), ASKED))
 
 
@@ -47,12 +50,12 @@ def _outwards(items: Sequence[Item], index: int) -> Iterator[Item]:
 
 
 def middle(items: Sequence[Item]) -> Item:
-    """The item in the middle, the earlier of two."""
+    """The item in the middle; the earlier of two."""
     return items[(len(items) - 1) // 2]
 
 
 def with_neighbours(sequences: Sequence[ArchiveSequence]) -> list[ArchiveSequence]:
-    """One trap's sequences, in order of time, with the pictures that their backgrounds are made of."""
+    """One trap's sequences, given in order of time, with `neighbours` and `key` set (#1, #2, #5)."""
     return [_with_neighbours(sequences, index) for index in range(len(sequences))]
 
 
@@ -66,10 +69,10 @@ def _with_neighbours(sequences: Sequence[ArchiveSequence], index: int) -> Archiv
 
 
 class NeighbourThumbnails(Generic[Name]):
-    """Small pictures by name, of which the last ones asked for are kept. Safe to use from several threads."""
+    """A cache of the `CACHED` thumbnails used last, by name. Safe to use from several threads."""
 
     def __init__(self, read: Callable[[Name], bytes], rule: RegionRule) -> None:
-        """`read` gives a picture's bytes, or raises FrameError; `rule` says how large thumbnails are."""
+        """`read` returns a picture's bytes or raises FrameError; `rule` gives the size of thumbnails."""
         self._read, self._rule = read, rule
         self._small = lru_cache(CACHED)(self._look)
 
@@ -81,18 +84,24 @@ class NeighbourThumbnails(Generic[Name]):
         return grey, light_of(colour)
 
     def median_of(self, names: Sequence[Name], shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
-        """The background of that light and shape, from the first pictures that have both; None where too few do."""
+        """The background: the median of the first pictures of that light and shape (#3); None where too few have both.
+
+        Args:
+            names: pictures, the nearest first.
+            shape: (height, width) of the thumbnail.
+            light: the light of the sequence.
+        """
         small = filter(None, map(self._small, names))
         alike = list(islice((grey for grey, own in small if own == light and grey.shape == shape), KEPT))
         return median_view(alike[::-1]) if len(alike) >= KNOWN else None
 
 
 class NeighbourView(Generic[Name]):
-    """One sequence's background, made when it is asked for."""
+    """One sequence's background, computed when `seen` is called."""
 
     def __init__(self, thumbnails: NeighbourThumbnails[Name], names: Sequence[Name]) -> None:
         self._thumbnails, self._names = thumbnails, names
 
     def seen(self, shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
-        """What the camera sees in that light when nothing is there: uint8 of that shape; None while unknown."""
+        """The view without an animal in that light: uint8 of that shape; None where it is not known."""
         return self._thumbnails.median_of(self._names, shape, light)

@@ -1,7 +1,7 @@
-"""A file from which an interrupted run goes on: a line a sequence, in the order in which they were done.
+"""The resume log: one JSON line for each finished sequence, so that an interrupted run can continue.
 
-Decides when an entry counts: as soon as its end of line is written. What an interruption left behind it is cut off. A
-sequence with a picture that could not be read is done anew: the fault may have passed.
+An entry counts once its end of line is written; an incomplete last line is cut off. A sequence with a picture that
+could not be read does not count, so that it is tried again: the fault may be gone.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ _UNREAD = f'"failure":"{UNREADABLE}'.encode()
 
 
 class SequenceLog(Generic[Value]):
-    """What was found out of sequences, by key; memory holds where each entry is, not what it says."""
+    """The results of sequences by key; memory holds only the place of each entry in the file."""
 
     def __init__(self, path: Path, kind: Any) -> None:
-        """Opens or makes the log.
+        """Open the log; make it and its folder where they are missing.
 
         Args:
-            path: of the file.
-            kind: of the values, as msgspec takes it.
+            path: the log's file.
+            kind: the type of the values, as msgspec takes it.
 
         Raises:
             StorageError: it cannot be written.
@@ -48,7 +48,7 @@ class SequenceLog(Generic[Value]):
         self.close()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self._stream.close()
 
     def __contains__(self, key: str) -> bool:
@@ -58,10 +58,10 @@ class SequenceLog(Generic[Value]):
         return len(self._offsets)
 
     def add(self, key: str, value: Value) -> None:
-        """Keeps what was found out of one sequence.
+        """Append the result of one sequence.
 
         Raises:
-            StorageError: the disk is full, or gone.
+            StorageError: the file cannot be written, for example because the disk is full.
         """
         line = msgspec.json.encode([key, value]) + b"\n"
         with storage_errors(self.path, "; what is in it is kept"):
@@ -71,20 +71,21 @@ class SequenceLog(Generic[Value]):
         self._end += len(line)
 
     def read(self, key: str) -> Value:
-        """What was kept under a key; KeyError where nothing was.
+        """The result under a key.
 
         Raises:
+            KeyError: there is none.
             StorageError: the entry is damaged, or of another version.
         """
         self._stream.seek(self._offsets[bytes.fromhex(key)])
         try:
             value: Value = msgspec.json.decode(self._stream.readline(), type=self._line)[1]
         except UNDECODABLE as error:
-            raise StorageError(f"{self.path}: a damaged entry ({error}); delete the file and begin anew") from error
+            raise StorageError(f"{self.path}: a damaged entry ({error}); delete the file and start again") from error
         return value
 
     def _index(self) -> int:
-        """Finds every whole line; where the last one ends."""
+        """Record the offset of every complete line, and return where the last one ends (bytes)."""
         end = 0
         for offset, line in self._lines():
             try:

@@ -1,9 +1,9 @@
 """Writes scores as CSV: one line a picture, for programs that join tables.
 
-Decides columns and their order. Empty fields mean unknown; times are ISO 8601, without an offset where the zone is not
-known; boxes are fractions; `probabilities` is a JSON object, each positive label's mean over the sequence, empty where
-there is one label; `test` is true for a test sighting, else empty. Texts are exact: a name is the name that the file
-has.
+Decides the columns and their order. An empty field means unknown. Times are ISO 8601, without an offset where the zone
+is not known. Boxes are fractions of the picture. `probabilities` is a JSON object with each positive label's mean over
+the sequence; it is empty where the bundle has one label. `test` is true for a test sighting, else empty. File names are
+written unchanged.
 """
 
 import csv
@@ -21,11 +21,11 @@ COLUMNS = (
 
 
 def write_score_table(stream: TextIO, pictures: Iterable[ScoredPicture]) -> int:
-    """Write the table; how many pictures it has.
+    """Write the table, and return the number of pictures.
 
     Args:
-        stream: wants `newline=""`.
-        pictures: in the order of the lines.
+        stream: a text stream opened with `newline=""`.
+        pictures: the pictures, in the order of the lines.
     """
     writer = csv.writer(stream)
     writer.writerow(COLUMNS)
@@ -45,7 +45,7 @@ def _row(picture: ScoredPicture) -> list[object]:
 
 
 def label_text(probabilities: Mapping[str, float] | None) -> str | None:
-    """Each label's probability as a JSON object, the likeliest first; None where there is none."""
+    """Each label's probability as a JSON object, the likeliest first; None for no probabilities."""
     if not probabilities:
         return None
     likeliest_first = sorted(probabilities, key=probabilities.__getitem__, reverse=True)

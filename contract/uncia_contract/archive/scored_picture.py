@@ -1,4 +1,4 @@
-"""One scored picture as every writer of results takes it: collector's exports, archive scoring, evaluation."""
+"""`ScoredPicture`: one scored picture, as the collector's exports, archive scoring and evaluation write it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,15 +10,23 @@ from uncia_contract.pictures.picture_sum import PictureSum
 
 @dataclass(frozen=True)
 class ScoredPicture:
-    """A picture and what was thought of it.
+    """A picture, its score and its sequence's verdict.
 
-    `file` is a relative path with forward slashes. `label` is its sequence's likeliest positive label. `score` is the
-    picture's probability in [0, 1] of that label, of all positive labels together where there are several; None where
-    early exit spared the picture. `probabilities` holds each positive label's mean over the sequence, None where there
-    is one label. `region` is (left, top, width, height) in fractions of the oriented picture, None for all
-    of it. `taken_at` has no zone where none is known. `failure` names why it could not be scored at all. `confidence`
-    is its sequence's, the number that decided. `damaged` says what is wrong with a picture that was
-    scored all the same. `test` marks a picture of a test sighting.
+    Attributes:
+        file: relative path with forward slashes.
+        label: the sequence's likeliest positive label.
+        score: the picture's probability in [0, 1] of all positive labels together; None where it was not scored.
+        region: the part that was scored: (left, top, width, height), fractions of the oriented picture; None for all.
+        failure: why the picture could not be scored; None where it could.
+        trap: the trap's name, "" where it is not known.
+        sequence: the sequence's name.
+        taken_at: when it was taken, without a zone where none is known; None where the time is not known.
+        confidence: the sequence's confidence in [0, 1], the number that decided.
+        threshold: the confidence from which on a sequence is positive.
+        positive: the sequence's verdict.
+        damaged: what is wrong with a picture that was scored although it is damaged.
+        probabilities: each positive label's mean over the sequence; None where the bundle has one label.
+        test: whether the picture belongs to a test sighting.
     """
 
     file: str
@@ -38,7 +46,7 @@ class ScoredPicture:
 
 
 def sum_of(pictures: Iterable[ScoredPicture], left_out: Mapping[LeftOut, int]) -> PictureSum:
-    """The sum of scored pictures and of what was left out beside them."""
+    """Counts of the scored pictures and, from `left_out`, of the files that were left out, by reason."""
     used = failed = without_time = 0
     for picture in pictures:
         failed += picture.failure is not None

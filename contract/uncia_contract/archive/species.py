@@ -1,4 +1,4 @@
-"""Scientific names of the labels."""
+"""`SPECIES`: the scientific name of each label."""
 
 SPECIES = {
     "snow_leopard": "Panthera uncia", "wolf": "Canis lupus", "fox": "Vulpes vulpes", "ibex": "Capra sibirica",

@@ -1,12 +1,14 @@
-"""The pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
+"""Finds the pictures of an archive or a card: which files they are, which trap took each, and which form a sequence.
 
-Decides what an archive is. #1 A picture is what `picture_files` takes for one, in a folder that it enters. #2 Pictures
-of one folder are one trap's; folders that a camera itself makes (DCF: `100MEDIA`, `101_BTCF`) do not count below
-`DCIM`, so that a burst may run from one into the next. Elsewhere a name of that form is a station's, a serial number or
-a date, and only folders side by side whose pictures name the same camera by its serial number are one trap's. #3 Times
-are those of EXIF, the maker's note or the name; only headers are read for them. Where no zone is known, they stay as
-the camera wrote them. #4 A sequence is named by its files' names, sizes and times of change, by what shall score it and
-how pictures become inputs: whatever changes one of them makes it another sequence.
+#1 `picture_files` decides which files are pictures and which folders are searched.
+#2 All pictures of one folder belong to one trap. Below `DCIM`, folders that a camera makes itself (DCF: `100MEDIA`,
+`101_BTCF`) are not part of the trap's name, so that a burst may continue from one into the next. Elsewhere a name of
+that form may be a station, a serial number or a date; such folders, side by side, are one trap only where their
+pictures give the same camera serial number.
+#3 Times come from EXIF, the maker's note or the file's name; only headers are read for them. Where no zone is known,
+they stay as the camera wrote them.
+#4 A sequence's key depends on its files' names, sizes and modification times, on what scores it, and on the
+preprocessing rule. A change of any of these gives another key.
 """
 
 import hashlib
@@ -30,13 +32,13 @@ from uncia_contract.pictures.picture_files import TellLeftOut, folders_below, is
 from uncia_contract.pictures.picture_sum import PictureNotes, in_words
 from uncia_contract.pictures.preprocessing import RULE
 
-HEADERS = 32  # read by one thread in a go: handing over a single one takes longer than reading it
+HEADERS = 32  # headers that one task reads: a task for a single header would cost more than reading it
 _DCIM = "DCIM"
 
 
 @dataclass(frozen=True)
 class PictureFile:
-    """A file below a place: its name with forward slashes, its size in bytes and when it was changed (ns)."""
+    """A file below a place: its name with forward slashes, its size in bytes, its modification time in ns."""
 
     name: str
     size: int
@@ -47,23 +49,23 @@ Failed = Callable[[str, OSError], None]
 
 
 class Place(Protocol):
-    """Where pictures lie: a folder here, or a bucket elsewhere."""
+    """A place that holds pictures: a folder of this machine, or a bucket."""
 
     @property
     def name(self) -> str:
         """The last part of its path."""
 
     def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
-        """The folders below it, itself ("") included, sorted.
+        """The folders below it, sorted; the place itself is "".
 
-        `failed` is told of each that cannot be listed, `tell` of each picture that is left out.
+        `failed` is called for each folder that cannot be listed, `tell` for each picture that is left out.
         """
 
     def files(self, folder: str) -> list[PictureFile]:
-        """The pictures (#1) in one of them, sorted by name."""
+        """The pictures (#1) in one folder, sorted by name."""
 
     def open(self, name: str) -> BinaryIO:
-        """One file's bytes.
+        """A stream of one file's bytes.
 
         Raises:
             OSError: it cannot be read.
@@ -78,11 +80,11 @@ class Folder:
 
     @property
     def name(self) -> str:
-        """The last part of its path, whatever it is called from here."""
+        """The last part of its absolute path."""
         return self.path.resolve().name
 
     def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
-        """The folders below it, itself ("") included; links to folders are not followed."""
+        """The folders below it, sorted; the folder itself is "". Links to folders are not followed."""
         found = folders_below(self.path, lambda folder, error: failed(self._below(folder), error), tell)
         return sorted(map(self._below, found))
 
@@ -90,26 +92,27 @@ class Folder:
         return "" if folder == self.path else folder.relative_to(self.path).as_posix()
 
     def files(self, folder: str) -> list[PictureFile]:
-        """The pictures in one of them, sorted by name."""
+        """The pictures in one folder, sorted by name."""
         with os.scandir(self.path / folder) as entries:
             found = [_known(one, folder) for one in entries if is_picture(one.name) and is_file(one)]
         return sorted(found, key=lambda file: file.name)
 
     def file(self, path: Path) -> PictureFile:
-        """What is known of one file below this folder."""
+        """One file below this folder, with its size and modification time."""
         known = path.stat()
         return PictureFile(path.relative_to(self.path).as_posix(), known.st_size, known.st_mtime_ns)
 
     def open(self, name: str) -> BinaryIO:
-        """One file's bytes."""
+        """A stream of one file's bytes."""
         return (self.path / name).open("rb")
 
 
 @dataclass(frozen=True)
 class ArchiveSequence:
-    """Pictures that form a sequence, in order, by name and time; `key` names it (#4).
+    """The pictures of one sequence, in order.
 
-    `neighbours` are the pictures that its background is made of (`neighbours` decides which).
+    `names` and `times` are parallel. `key` identifies the sequence (#4). `neighbours` are the pictures for its
+    background (the module `neighbours` chooses them).
     """
 
     key: str
@@ -120,20 +123,22 @@ class ArchiveSequence:
 
     @property
     def untimed(self) -> list[str]:
-        """The names of those that tell no usable time."""
+        """The names of the pictures without a usable time."""
         return [name for name, taken_at in zip(self.names, self.times, strict=True) if taken_at is None]
 
 
 class Archive:
-    """Everything below a place, trap by trap: no more than one trap's names are held at a time."""
+    """All pictures below a place, by trap. Names are listed when they are needed, one trap at a time."""
 
     def __init__(self, place: Place, called: str, zone: tzinfo | None = UTC) -> None:
-        """Counts the pictures, and what is left out; opens none, but one of each folder that may go on another (#2).
+        """Count the pictures and the files that are left out.
+
+        No picture is opened, except one in each folder that may continue another (#2).
 
         Args:
-            place: where they lie.
-            called: names the place in messages.
-            zone: of times that name no offset; None where it is not known.
+            place: the place that holds the pictures.
+            called: the place's name in messages.
+            zone: the zone of times without an offset; None where it is not known.
 
         Raises:
             DataError: the place cannot be read, or there are no pictures.
@@ -164,11 +169,11 @@ class Archive:
 
     @property
     def pictures(self) -> int:
-        """How many there are in folders that can be listed."""
+        """The number of pictures in the folders that can be listed."""
         return sum(self._counts.values())
 
     def note(self, folder: str, error: OSError) -> None:
-        """A folder could not be listed."""
+        """Record that a folder could not be listed."""
         self._counts.pop(folder, None)
         told = f"{self._called.rstrip('/')}/{folder}".rstrip("/")
         self.notes.cannot_list(printable(told), error)
@@ -179,15 +184,15 @@ class Archive:
         return sorted(self._traps)
 
     def folders(self, trap: str) -> list[str]:
-        """The folders with one trap's pictures."""
+        """The folders that hold one trap's pictures."""
         return self._traps[trap]
 
     def files(self, trap: str) -> list[PictureFile]:
-        """One trap's pictures."""
+        """The pictures of one trap."""
         return [file for folder in self.folders(trap) for file in self.files_in(folder)]
 
     def files_in(self, folder: str) -> list[PictureFile]:
-        """A folder's pictures; none of one that cannot be listed any more, which `unreadable` names from then on."""
+        """The pictures of a folder; an empty list, and a note in `notes.unreadable`, where it cannot be listed."""
         try:
             return self.place.files(folder)
         except OSError as error:
@@ -195,7 +200,7 @@ class Archive:
             return []
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
-        """One trap's sequences, in order of time; see `sequences_of`."""
+        """The sequences of one trap, in order of time; see `sequences_of`."""
         return sequences_of(self.place, self.files(trap), rule, scored_by, trap, self.zone, workers)
 
 
@@ -203,7 +208,7 @@ def archive_of(folder: Path, zone: tzinfo | None = UTC) -> Archive:
     """The archive in a folder of this machine.
 
     Raises:
-        DataError: there is none, or it has no pictures.
+        DataError: the folder does not exist or has no pictures.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: not there; expected a folder with JPEGs")
@@ -216,7 +221,7 @@ def _known(entry: "os.DirEntry[str]", folder: str) -> PictureFile:
 
 
 def traps_of(place: Place, pictures: Mapping[str, str]) -> dict[str, str]:
-    """For each folder of a place the trap whose pictures lie in it (#2); `pictures` names one in each."""
+    """The trap of each folder of a place (#2); `pictures` gives the name of one picture in each folder."""
     in_dcim = place.name.upper() == _DCIM
     traps, first = {}, dict[tuple[str, str], str]()
     for folder in sorted(pictures):
@@ -228,12 +233,12 @@ def traps_of(place: Place, pictures: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_below_dcim(folder: Path) -> bool:
-    """Whether a folder of this machine is a camera's `DCIM`, or lies below one."""
+    """Whether a folder of this machine is a `DCIM` folder or lies below one."""
     return any(part.upper() == _DCIM for part in folder.resolve().parts)
 
 
 def trap_of(folder: str, in_dcim: bool = False) -> str:
-    """The trap that a folder's name tells (#2); `in_dcim` where it lies below a `DCIM` that it does not name."""
+    """The trap's name from a folder's name (#2); `in_dcim`: the place itself is a `DCIM` folder."""
     kept = []
     for part in folder.split("/"):
         if part.upper() == _DCIM:
@@ -255,13 +260,13 @@ def sequences_of(
     """The sequences that one trap's pictures form, in order of time.
 
     Args:
-        place: where the files lie.
-        files: of one trap.
-        rule: when a sequence ends.
-        scored_by: names whatever will score them, such as a bundle's sha256.
-        trap: its name.
-        zone: of times that name no offset; None where it is not known.
-        workers: threads that read headers.
+        place: the place that holds the files.
+        files: the trap's pictures.
+        rule: the burst rule.
+        scored_by: identifies what will score them, such as a bundle's sha256.
+        trap: the trap's name.
+        zone: the zone of times without an offset; None where it is not known.
+        workers: the number of threads that read headers.
     """
     parts = [files[first : first + HEADERS] for first in range(0, len(files), HEADERS)]
     with ThreadPoolExecutor(workers) as pool:
@@ -280,7 +285,7 @@ def sequences_of(
 
 
 def sequence_key(files: Sequence[PictureFile], scored_by: str) -> str:
-    """Names a sequence (#4): 32 hexadecimal digits."""
+    """The key of a sequence (#4): 32 hexadecimal digits."""
     content = msgspec.json.encode(
         [RULE, scored_by, [(printable(file.name), file.size, file.changed_ns) for file in files]]
     )
@@ -291,7 +296,7 @@ def read_whole(place: Place, name: str) -> bytes:
     """A picture's bytes.
 
     Raises:
-        FrameError: it cannot be read, or is absurdly large.
+        FrameError: it cannot be read or is too large.
     """
     return picture_bytes(lambda: place.open(name))
 
@@ -301,4 +306,4 @@ def _taken(place: Place, name: str, zone: tzinfo | None) -> Taken:
         with place.open(name) as stream:
             return jpeg_taken(stream, zone, name)
     except OSError:
-        return Taken()  # it is told when the picture itself is read
+        return Taken()  # the error is reported when the picture itself is read

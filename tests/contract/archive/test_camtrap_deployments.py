@@ -1,4 +1,4 @@
-"""Times of deployments: what is understood, and what is refused in words."""
+"""Times of deployments: which forms are read, and which are refused."""
 
 from datetime import UTC, datetime
 
@@ -21,13 +21,13 @@ from uncia_contract.archive.camtrap_deployments import moment
     ids=["date", "standard", "day first", "short", "with a time", "with seconds", "with an offset"],
 )
 def test_a_time_is_understood(text, iso):
-    """As the standard writes it, or as much of the world does."""
+    """In ISO 8601, or with the day first and dots."""
     assert moment(text) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["01/09/2026", "31.02.2026", "13.13.2026", "1.9.26", "September", "", None])
-def test_any_other_is_refused_in_words(text):
-    """With what was found and what is expected."""
+def test_any_other_form_is_refused(text):
+    """The message gives the text and the forms that are expected."""
     with pytest.raises(ValueError, match="expected a time such as 2026-09-01") as caught:
         moment(text)
     assert repr(text or "") in str(caught.value)

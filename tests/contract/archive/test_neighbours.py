@@ -1,4 +1,4 @@
-"""Single pictures of an archive are compared with what their camera saw before and after them."""
+"""Single pictures of an archive are compared with the camera's pictures before and after them."""
 
 import io
 import os
@@ -28,7 +28,7 @@ REST: Box = (40, 60, 90, 100)
 
 @dataclass
 class Constant:
-    """A classifier that says the same of every picture."""
+    """A classifier that gives every picture the same score."""
 
     manifest: Manifest = field(default_factory=lambda: MANIFEST)
 
@@ -37,7 +37,7 @@ class Constant:
 
 
 def view(animal: Box | None = None, ground: np.ndarray = GROUND) -> bytes:
-    """A standing camera's picture, with a bright animal there."""
+    """A picture of a fixed camera, with a bright animal at `animal`."""
     image = Image.fromarray(ground).resize(SIZE, Image.Resampling.BICUBIC)
     if animal is not None:
         image.paste((240, 235, 220), animal)
@@ -79,19 +79,19 @@ def _segment(exif: bytes) -> bytes:
 
 
 def sequences(archive: Archive) -> list[ArchiveSequence]:
-    """Of its one camera, with neighbours."""
+    """The sequences of the archive's one camera, with neighbours."""
     return with_neighbours(archive.sequences("", BurstRule(), "me"))
 
 
 def scored(archive: Archive, number: int) -> ScoredPicture:
-    """One picture, scored by itself."""
+    """One picture, scored in a run of its own."""
     (sequence,) = (one for one in sequences(archive) if one.names == (f"IMG_{number:04d}.JPG",))
     (found,) = score_sequence(sequence, archive.place, Constant())
     return found
 
 
 def holds(picture: ScoredPicture, box: Box) -> bool:
-    """Whether its region holds most of what is in the box, and is not much more."""
+    """Whether its region covers more than 80 % of the box and less than a quarter of the picture."""
     if picture.region is None:
         return False
     left, top, width, height = picture.region
@@ -118,7 +118,7 @@ CASES: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_median_outvotes_and_the_useless_are_passed_over(tmp_path: Path, case: str) -> None:
+def test_the_median_hides_other_animals_and_unusable_neighbours_are_skipped(tmp_path: Path, case: str) -> None:
     """The sixth picture's animal is found."""
     assert holds(scored(camera(tmp_path, CASES[case]), 5), ANIMAL)
 
@@ -132,14 +132,14 @@ WITHOUT: dict[str, list[bytes]] = {
 
 
 @pytest.mark.parametrize("case", WITHOUT)
-def test_what_cannot_be_compared_is_scored_whole(tmp_path: Path, case: str) -> None:
-    """No region is made up."""
+def test_a_picture_that_cannot_be_compared_is_scored_whole(tmp_path: Path, case: str) -> None:
+    """There is no region."""
     pictures = WITHOUT[case]
     assert scored(camera(tmp_path, pictures), pictures.index(view(ANIMAL))).region is None
 
 
 def test_a_background_does_not_depend_on_what_was_scored_before(tmp_path: Path) -> None:
-    """Forwards, backwards, or each by itself."""
+    """Scoring backwards with a shared cache gives the same as scoring each by itself."""
     archive = camera(tmp_path, [view(ANIMAL if number % 3 == 0 else None) for number in range(12)])
     shared = NeighbourThumbnails(lambda name: archive.place.open(name).read(), MANIFEST.region_rule)
     found = sequences(archive)
@@ -156,28 +156,28 @@ def _changed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_added, _changed], ids=["a picture more", "a picture that changed"])
-def test_what_a_background_is_made_of_is_part_of_the_key(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    """So that a resumed run scores anew what may have changed."""
+def test_the_key_depends_on_the_pictures_of_the_background(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """So a resumed run scores a sequence again when its background may have changed."""
     before = sequences(camera(tmp_path, [view()] * 12))[5].key
     change(tmp_path)
     assert sequences(archive_of(tmp_path))[5].key != before
 
 
 def test_longer_sequences_keep_their_keys_and_have_no_neighbours(tmp_path: Path) -> None:
-    """They are compared with themselves, and logs of them go on."""
+    """Their frames are compared with each other, and a resume log of an older version stays valid."""
     found = camera(tmp_path, [view()] * 12).sequences("", BurstRule(), "me")
     long = [replace(one, names=one.names * 3) for one in found]
     assert with_neighbours(long) == long
 
 
 def test_neighbours_are_the_nearest_of_both_sides() -> None:
-    """In turn, until one side ends; no more than are asked for."""
+    """One before and one after in turn, until one side ends; at most `ASKED`."""
     assert nearest("abcdefg", 1) == list("acdefg")
     assert nearest(range(100), 50) == [50 + side * n for n in range(1, ASKED // 2 + 1) for side in (-1, 1)]
 
 
 def test_thumbnails_are_read_once_and_no_more_than_needed() -> None:
-    """Sequences that follow each other share them."""
+    """A second request reads nothing, and reading stops after `KEPT` usable pictures."""
     read = list[str]()
 
     def picture(name: str) -> bytes:

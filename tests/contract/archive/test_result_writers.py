@@ -22,17 +22,17 @@ def image_of(picture: ScoredPicture) -> dict:
 
 
 def test_box_is_the_region_that_was_scored():
-    """Whoever draws the box sees what the trap looked at."""
+    """The box shows the part that the trap scored."""
     assert image_of(SCORED)["detections"][0]["bbox"] == [0.1, 0.2, 0.3, 0.4]
 
 
-def test_whole_picture_is_a_box_of_its_own():
-    """Without a region the format wants [0, 0, 1, 1]."""
+def test_without_a_region_the_box_is_the_whole_picture():
+    """Without a region the format requires [0, 0, 1, 1]."""
     assert image_of(ScoredPicture("1.jpg", "x", 0.5))["detections"][0]["bbox"] == [0.0, 0.0, 1.0, 1.0]
 
 
-def test_spared_picture_has_no_detections():
-    """#1: early exit spared it."""
+def test_unscored_picture_has_no_detections():
+    """#1: it was not scored because of early exit."""
     assert image_of(ScoredPicture("1.jpg", "x"))["detections"] == []
 
 
@@ -43,15 +43,15 @@ def test_unreadable_picture_is_a_failure():
 
 
 @pytest.mark.parametrize("score", [0.0, 0.3, 1.0])
-def test_classifications_fall(score):
-    """The format wants them in descending order, under numbers that are named."""
+def test_classifications_are_in_descending_order(score):
+    """The format requires this order, and a name for each number."""
     results = megadetector_results([ScoredPicture("1.jpg", "x", score)], "d", AT)
     classes = results["images"][0]["detections"][0]["classifications"]
     assert classes[0][1] >= classes[1][1] and {c[0] for c in classes} <= set(results["classification_categories"])
 
 
 def test_megadetector_utils_accepts_the_file():
-    """PyPI's `megadetector-utils` has the last word on its format."""
+    """The validator of PyPI's `megadetector-utils` finds no errors and no warnings."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
     pictures = [SCORED, ScoredPicture("2.jpg", "snow_leopard"), ScoredPicture("3.jpg", failure="empty file"),
                 ScoredPicture("4.jpg", "snow_leopard", 0.5, damaged="grey")]  # fmt: skip
@@ -62,15 +62,15 @@ def test_megadetector_utils_accepts_the_file():
 
 
 @pytest.mark.parametrize("pictures", [[], [SCORED, ScoredPicture("2.jpg", failure="empty file")]], ids=["none", "two"])
-def test_written_picture_by_picture_it_is_the_same_file(pictures):
-    """An archive's file says what a small one would."""
+def test_the_streaming_writer_writes_the_same_file(pictures):
+    """The streaming writer gives the same content as `megadetector_results`."""
     stream = io.StringIO()
     assert write_megadetector(stream, pictures, "d", AT, 0.4) == len(pictures)
     assert json.loads(stream.getvalue()) == megadetector_results(pictures, "d", AT, 0.4)
 
 
 def test_the_written_file_keeps_its_layout():
-    """Byte for byte: a head of one value a line, then one line a picture, which `grep` and `diff` work on."""
+    """Byte for byte: a head with one value a line, then one line a picture, so that `grep` and `diff` are useful."""
     stream = io.StringIO()
     write_megadetector(stream, [SCORED, ScoredPicture("ü\n2.jpg", failure="empty file")], "d\n1", AT, 0.4)
     whole = megadetector_results([SCORED, ScoredPicture("ü\n2.jpg", failure="empty file")], "d\n1", AT, 0.4)
@@ -95,7 +95,7 @@ def test_table_has_a_line_a_picture():
     "name", ["-38.12_145.20/a.jpg", "=1+1.jpg", "+7.jpg", "@eaDir2/a.jpg", "'a'.jpg", 'a,"b";c.jpg']
 )
 def test_names_are_exact(name: str) -> None:
-    """What joins the table with another finds the file, its trap and its sequence."""
+    """So that the table can be joined with others by file, trap and sequence."""
     table = io.StringIO(newline="")
     write_score_table(table, [ScoredPicture(name, trap=name, sequence=name)])
     [row] = csv.DictReader(table.getvalue().splitlines())
@@ -103,7 +103,7 @@ def test_names_are_exact(name: str) -> None:
 
 
 def test_a_damaged_picture_is_scored_and_marked() -> None:
-    """In a column of the table, and in a field of ours that MegaDetector's format leaves room for (#4)."""
+    """In a column of the table, and in an extra field of MegaDetector's format (#4)."""
     picture = ScoredPicture("1.jpg", "x", 0.5, damaged="grey where data end early")
     table = io.StringIO(newline="")
     write_score_table(table, [picture])
@@ -116,7 +116,7 @@ TWO = {"snow_leopard": 0.125, "prey": 0.75}
 
 
 def test_several_labels_are_columns_and_classifications_of_their_own() -> None:
-    """The picture's confidence is for all of them together; which one it is, the sequence's means say."""
+    """The picture's confidence is for all labels together; the classifications are the sequence's means."""
     told = replace(SCORED, label="prey", probabilities=TWO)
     table = io.StringIO(newline="")
     write_score_table(table, [told, SCORED])
@@ -133,7 +133,7 @@ def test_several_labels_are_columns_and_classifications_of_their_own() -> None:
 
 
 def test_a_time_of_unknown_zone_is_written_without_one() -> None:
-    """Never `+00:00` for what nobody knows; a picture's own offset stays."""
+    """No `+00:00` where the zone is not known; a known offset is kept."""
     clock = datetime(2026, 1, 14, 3, 43, 1)  # noqa: DTZ001 - as a camera tells it
     pictures = [ScoredPicture("a.jpg", taken_at=clock), ScoredPicture("b.jpg", taken_at=clock.replace(tzinfo=EAST))]
     table = io.StringIO()

@@ -1,4 +1,4 @@
-"""An archive's pictures are found trap by trap, cut into sequences by EXIF, and kept once they are scored."""
+"""An archive: which trap each folder belongs to, how its pictures form sequences, and the resume log."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def picture(path: Path, second: int, grey: int = 90) -> None:
 
 
 def names(folder: Path, trap: str = "") -> list[tuple[str, ...]]:
-    """The names in each of a trap's sequences."""
+    """The file names of each sequence of a trap."""
     return [one.names for one in archive_of(folder).sequences(trap, BurstRule(), "me")]
 
 
@@ -61,7 +61,7 @@ def names(folder: Path, trap: str = "") -> list[tuple[str, ...]]:
     ],
 )
 def test_folders_that_a_camera_makes_are_no_traps(folder: str, trap: str) -> None:
-    """#2: below DCIM; elsewhere such a name is a station's, a date or a serial number."""
+    """#2: only below DCIM; elsewhere such a name may be a station, a date or a serial number."""
     assert trap_of(folder) == trap
 
 
@@ -73,15 +73,15 @@ def test_a_burst_runs_from_one_camera_folder_into_the_next(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("stations", [("101RIDGE", "102RIDGE"), ("20260301", "20260302"), ("503A0117", "503A0118")])
-def test_stations_called_like_a_cameras_folders_are_stations(tmp_path: Path, stations: tuple[str, str]) -> None:
-    """Two of them saw something in the same second: two sequences, as their traps are two."""
+def test_stations_named_like_a_cameras_folders_are_two_traps(tmp_path: Path, stations: tuple[str, str]) -> None:
+    """Two pictures of the same second in two such folders belong to two traps."""
     for station in stations:
         picture(tmp_path / station / "IMG_0001.JPG", 10)
     assert archive_of(tmp_path).traps == list(stations)
 
 
-def test_a_card_is_one_traps_from_wherever_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From above DCIM, as DCIM, and from within it."""
+def test_a_card_is_one_trap_whichever_folder_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the folder above DCIM, as DCIM, and from within DCIM."""
     for folder in ("100MEDIA", "101MEDIA"):
         picture(tmp_path / "DCIM" / folder / "IMG_0001.JPG", 10)
     monkeypatch.chdir(tmp_path / "DCIM")
@@ -89,10 +89,10 @@ def test_a_card_is_one_traps_from_wherever_it_is_read(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("serials", "traps"), [("AA", 1), ("AB", 2), (("", ""), 2)], ids=["one", "two", "not told"])
-def test_without_dcim_folders_of_the_same_camera_are_one_traps(
+def test_without_dcim_folders_of_the_same_camera_are_one_trap(
     tmp_path: Path, serials: tuple[str, str], traps: int
 ) -> None:
-    """Someone copied a card's folders, and not DCIM; the camera's serial number tells it, its model does not."""
+    """A card's folders were copied without DCIM: the camera's serial number joins them, its model does not."""
     for number, serial in enumerate(serials):
         path = tmp_path / f"ridge/10{number}MEDIA/IMG_0001.JPG"
         path.parent.mkdir(parents=True)
@@ -103,14 +103,14 @@ def test_without_dcim_folders_of_the_same_camera_are_one_traps(
 
 
 def test_two_traps_never_share_a_sequence(tmp_path: Path) -> None:
-    """Even when both saw something in the same second."""
+    """Even for pictures of the same second."""
     picture(tmp_path / "ridge/1.jpg", 10)
     picture(tmp_path / "pass/1.jpg", 10)
     assert (archive_of(tmp_path).traps, names(tmp_path, "ridge")) == (["pass", "ridge"], [("ridge/1.jpg",)])
 
 
-def test_deleted_pictures_and_thumbnails_are_no_visit(tmp_path: Path) -> None:
-    """Deleted on the desk, on the card's own computer, and made by a storage box."""
+def test_deleted_pictures_and_thumbnails_are_left_out(tmp_path: Path) -> None:
+    """Waste bins of macOS and Windows, and thumbnail folders of storage boxes and desktops, are left out."""
     for name in ("1", ".Trashes/501/2", "$RECYCLE.BIN/S-1-5/3", "ridge/@eaDir/4", "ridge/.thumbnails/5"):
         picture(tmp_path / f"{name}.jpg", 10)
     archive = archive_of(tmp_path)
@@ -118,8 +118,8 @@ def test_deleted_pictures_and_thumbnails_are_no_visit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["content", "touch", "bundle", "preprocessing"])
-def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """#4: so that it is scored anew."""
+def test_any_change_makes_another_sequence(tmp_path: Path, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """#4: the key changes, so that it is scored again."""
     picture(tmp_path / "1.jpg", 10)
     before = archive_of(tmp_path).sequences("", BurstRule(), "me")[0].key
     if change == "content":
@@ -133,8 +133,8 @@ def test_whatever_changes_makes_another_sequence(tmp_path: Path, change: str, mo
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["missing", "empty"])
-def test_an_archive_without_pictures_is_told(tmp_path: Path, there: bool) -> None:
-    """In one line that names it."""
+def test_an_archive_without_pictures_is_refused(tmp_path: Path, there: bool) -> None:
+    """One line names the folder."""
     folder = tmp_path / "archive"
     if there:
         folder.mkdir()
@@ -143,7 +143,7 @@ def test_an_archive_without_pictures_is_told(tmp_path: Path, there: bool) -> Non
 
 
 class Constant:
-    """A classifier to which everything looks the same."""
+    """A classifier that gives every picture the same score."""
 
     manifest = MANIFEST
 
@@ -152,7 +152,7 @@ class Constant:
 
 
 def test_unreadable_pictures_are_recorded_with_their_reason(tmp_path: Path) -> None:
-    """One truncated beside a good one, and a file that is nothing but its name."""
+    """A truncated picture beside a good one, and a file that is not a picture."""
     for number in (1, 2):
         picture(tmp_path / f"{number}.jpg", 10 + number)
     (tmp_path / "2.jpg").write_bytes((tmp_path / "2.jpg").read_bytes()[:-400])
@@ -170,16 +170,16 @@ def test_unreadable_pictures_are_recorded_with_their_reason(tmp_path: Path) -> N
 LINES = {f"{number:032x}": (ScoredPicture(f"{number}.jpg", score=number / 10),) for number in range(3)}
 
 
-def test_an_entry_that_says_something_else_is_told_with_the_remedy(tmp_path: Path) -> None:
-    """As bytes that went bad, or another version, leave them."""
+def test_a_damaged_entry_is_reported_with_the_remedy(tmp_path: Path) -> None:
+    """Damaged bytes, or an entry of another version."""
     key = f"{7:032x}"
     (tmp_path / "log").write_text(f'["{key}", [{{"file": 5}}]]\n')
     with score_log(tmp_path / "log") as log, pytest.raises(StorageError, match=r"damaged entry .*delete the file"):
         log.read(key)
 
 
-def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> None:
-    """A line that was cut short is cut off, and what follows is whole again."""
+def test_a_log_keeps_its_complete_lines_and_continues_after_them(tmp_path: Path) -> None:
+    """An incomplete last line is cut off; the next entry is complete."""
     first, second, third = LINES
     with score_log(tmp_path / "log") as log:
         log.add(first, LINES[first])
@@ -193,8 +193,8 @@ def test_a_log_keeps_what_was_whole_and_goes_on_behind_it(tmp_path: Path) -> Non
         assert (log.read(first), log.read(third)) == (LINES[first], LINES[third])
 
 
-def test_what_could_not_be_read_is_done_anew(tmp_path: Path) -> None:
-    """The fault may have passed; what is no picture stays what it is."""
+def test_a_sequence_that_could_not_be_read_is_done_again(tmp_path: Path) -> None:
+    """A read error may be temporary; a truncated file is not read again."""
     first, second, _ = LINES
     with score_log(tmp_path / "log") as log:
         log.add(first, (ScoredPicture("a.jpg", failure="cannot be read: Input/output error"),))
@@ -206,7 +206,7 @@ def test_what_could_not_be_read_is_done_anew(tmp_path: Path) -> None:
 
 
 def test_a_card_of_makers_notes_is_cut_by_their_events(tmp_path: Path) -> None:
-    """Pictures that carry no standard time but a Reconyx note; one event waits 20 s between its pictures."""
+    """Pictures with a Reconyx note and no EXIF time; one event has 20 s between its pictures."""
     start = datetime(2012, 6, 14, 18, 38, 10)  # noqa: DTZ001 - as a camera tells it
     shots = [(17, 0), (17, 20), (17, 40), (18, 300), (18, 301)]
     for number, (event, second) in enumerate(shots, start=1):
@@ -218,7 +218,7 @@ def test_a_card_of_makers_notes_is_cut_by_their_events(tmp_path: Path) -> None:
 
 
 def test_a_clock_of_1970_cuts_and_is_not_published(tmp_path: Path) -> None:
-    """Its pictures belong together; their time stays unknown."""
+    """Its pictures form one sequence; their time is unknown."""
     for number in (1, 2):
         (tmp_path / f"IMG_{number:04}.JPG").write_bytes(photographed({0x9003: f"1970:01:01 00:00:0{number}"}))
     (sequence,) = archive_of(tmp_path).sequences("", BurstRule(), "me")
