@@ -1,1 +1,1 @@
-"""Which frames belong together, what moved in them, and what the verdict is."""
+"""Rules for a burst: which frames it has, which part of each is scored, and what the verdict is."""

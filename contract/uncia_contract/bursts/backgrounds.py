@@ -1,7 +1,7 @@
-"""A trap's own view without an animal, in each light: what a burst of one or two frames is compared with.
+"""A trap's background in each light: the view without an animal, with which bursts of one or two frames are compared.
 
-Decides what a background is, when it is known, and how it follows the seasons and a camera that was moved; keeping it
-(in memory, on the card) belongs to the trap.
+Decides how a background is computed, when it is known, and how it adapts to the seasons and to a camera that was moved.
+The trap stores it, in memory and on the card.
 """
 
 from collections.abc import Sequence
@@ -20,23 +20,23 @@ from uncia_contract.pictures.light import Light
 Grey: TypeAlias = NDArray[np.uint8]
 Key: TypeAlias = tuple[Light, tuple[int, ...]]
 
-KEPT = 5  # bursts: an animal that rests through two of five is voted out
-KNOWN = 3  # bursts from which on there is a vote: one burst's median may be an animal's portrait
+KEPT = 5  # bursts of a median; an animal that rests during two of five does not show in it
+KNOWN = 3  # bursts before a background is known; the median of fewer may show an animal
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """The last bursts' medians by light and thumbnail shape; a value, never changed in place."""
+    """The medians of the last bursts, by light and thumbnail shape. Immutable: `updated` returns a new one."""
 
     medians: MappingProxyType[Key, tuple[Grey, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def updated(self, thumbnails: Sequence[Grey], light: Light) -> "Background":
-        """This background after one more burst; its oldest burst of that light and shape is forgotten.
+        """This background with one more burst; the oldest of more than `KEPT` bursts of its light and shape is dropped.
 
         Args:
-            thumbnails: the burst's grey thumbnails, uint8 (height, width); frames of another shape than the first are
-                left out, and no frames change nothing.
-            light: in which they were taken.
+            thumbnails: the burst's grey thumbnails, uint8 (height, width). Frames of another shape than the first are
+                left out; without thumbnails the background stays as it is.
+            light: the light in which they were taken.
         """
         if not thumbnails:
             return self
@@ -47,7 +47,7 @@ class Background:
         return Background(MappingProxyType({**self.medians, key: kept}))
 
     def seen(self, shape: tuple[int, ...], light: Light) -> Grey | None:
-        """What the trap sees in that light when nothing is there: uint8 of that shape; None while unknown."""
+        """The view without an animal in that light: uint8 of that shape; None with fewer than `KNOWN` bursts."""
         medians = self.medians.get((light, shape), ())
         return median_view(medians) if len(medians) >= KNOWN else None
 
@@ -55,8 +55,8 @@ class Background:
 def median_view(views: Sequence[Grey]) -> Grey:
     """The median of views of one shape: uint8 (height, width).
 
-    Each is taken at the brightness of the last, so that dusk does not pick one view for the bright parts and another
-    for the dark ones.
+    Each view is first brought to the brightness of the last. Otherwise, at dusk, bright and dark parts would come from
+    different views.
     """
     level = np.float32(np.median(views[-1]))
     level_each = [view.astype(np.float32) - np.float32(np.median(view)) + level for view in views]
@@ -65,16 +65,16 @@ def median_view(views: Sequence[Grey]) -> Grey:
 
 
 def background_to_bytes(background: Background) -> bytes:
-    """For keeping; equal backgrounds give equal bytes."""
+    """The background as bytes, to be stored; equal backgrounds give equal bytes."""
     arrays = {f"{key[0]}-{n}": np.stack(medians) for n, (key, medians) in enumerate(background.medians.items())}
     return write_arrays(arrays, compress=True)
 
 
 def background_from_bytes(data: bytes) -> Background:
-    """The background that was kept.
+    """The background in the bytes of `background_to_bytes`.
 
     Raises:
-        StorageError: damaged.
+        StorageError: the bytes are damaged.
     """
     try:
         arrays = read_arrays(data, "background")

@@ -1,8 +1,8 @@
-"""From frame scores to a verdict on the sequence (DESIGN 3): the mean decides, and negatives may stop early.
+"""From frame scores to the verdict on a sequence (DESIGN 3): the mean decides; early exit shortens negatives.
 
-Decides positive or not, which frames are scored in which order, and when scoring the rest cannot change the verdict.
-The published confidence is the number that decided. Of several positive labels the sum decides; the label with the
-highest mean names the sequence.
+Decides whether a sequence is positive, in which order frames are scored, and when the remaining frames cannot change
+the verdict. The published confidence is the number that decided. With several positive labels their sum decides, and
+the sequence gets the label with the highest mean.
 """
 
 import math
@@ -26,8 +26,8 @@ class DecisionRule(Struct, frozen=True):
 class Decision:
     """The verdict on one sequence.
 
-    `confidence` is the mean of all frames' probabilities; where scoring stopped early it is the upper bound that could
-    not reach the threshold, and `upper_bound` is True.
+    `confidence` is the mean of all frames' probabilities. After an early exit it is an upper bound of that mean, which
+    is below the threshold, and `upper_bound` is True.
     """
 
     confidence: float
@@ -36,36 +36,36 @@ class Decision:
 
 
 def scoring_order(frames: int) -> list[int]:
-    """The frames' indices from the middle outwards: where the animal most likely is, first."""
+    """The indices of `frames` frames from the middle outwards: the animal is most likely in the middle."""
     middle = (frames - 1) // 2
     return sorted(range(frames), key=lambda index: (abs(index - middle), index < middle))
 
 
 def highest_mean(scores: Iterable[float], frames: int) -> float:
-    """The largest mean that `frames` probabilities can have when these are some of them.
+    """The largest mean that `frames` probabilities can have when `scores` are some of them.
 
-    `math.fsum` rounds the exact sum once, so that no score in [0, 1] of a remaining frame can lead above this: the
-    bound holds to the last bit, not merely up to rounding.
+    `math.fsum` rounds the exact sum once. So no score in [0, 1] of a remaining frame can give a higher mean, not even
+    in the last bit.
     """
     known = list(scores)
     return math.fsum([*known, *[1.0] * (frames - len(known))]) / frames
 
 
 def is_settled(scores: Sequence[float], frames: int, rule: DecisionRule) -> bool:
-    """Whether the frames not scored yet cannot make the sequence positive any more."""
+    """Whether the frames without a score can no longer make the sequence positive."""
     return highest_mean(scores, frames) < rule.threshold
 
 
 def decide(scores: Sequence[float], rule: DecisionRule, frames: int | None = None) -> Decision:
-    """The verdict on the frames' calibrated probabilities, each in [0, 1].
+    """The verdict from the frames' calibrated probabilities.
 
     Args:
-        scores: of the frames that were scored.
-        rule: the bundle's.
-        frames: how many the sequence has; more than there are scores only after an early exit.
+        scores: the probabilities of the scored frames, each in [0, 1].
+        rule: the bundle's rule.
+        frames: the number of frames of the sequence; larger than the number of scores only after an early exit.
 
     Raises:
-        ValueError: no frames at all, or scores are missing although they could still decide.
+        ValueError: there are no frames, or the missing scores could still change the verdict.
     """
     frames = len(scores) if frames is None else frames
     if frames == 0:
@@ -79,42 +79,42 @@ def decide(scores: Sequence[float], rule: DecisionRule, frames: int | None = Non
 
 
 def label_means(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each label's probabilities over the frames that were scored, in the labels' order."""
+    """Each label's mean probability over the scored frames, in the labels' order; empty without scores."""
     return {label: math.fsum(score[label] for score in scores) / len(scores) for label in (scores[0] if scores else ())}
 
 
 class EarlyExit:
-    """Which frames of a sequence are scored: no more than the verdict of scoring every frame needs.
+    """Tells which frames of a sequence must be scored; the verdict is the same as with all frames scored.
 
-    A frame is certain to be scored when the verdict would stay open even if every frame before it that has no score
-    yet scored 0. So several frames may be prepared together, and none of them in vain. Once all certain frames have
-    their scores, the verdict is settled.
+    A frame is certain to be scored if the verdict would still be open when all earlier frames without a score had
+    scored 0. So several certain frames can be decoded at the same time, and none of them needlessly. When all certain
+    frames have a score, the verdict is settled.
     """
 
     def __init__(self, frames: Sequence[int], rule: DecisionRule, every_frame: bool = False) -> None:
-        """Nothing is scored yet.
+        """Start without scores.
 
         Args:
-            frames: the sequence's frames, by numbers that name them.
-            rule: the bundle's.
-            every_frame: score all frames, whatever they give.
+            frames: the frames' numbers; `scores` uses them as keys.
+            rule: the bundle's rule.
+            every_frame: True makes every frame certain, without early exit.
         """
         self.scores: dict[int, float] = {}
         self._rule, self._every_frame = rule, every_frame
         self._order, self._certain = [frames[position] for position in scoring_order(len(frames))], 0
 
     def certain(self) -> list[int]:
-        """The frames that are certain to be scored and have no score in `scores` yet, in the order of scoring."""
+        """The certain frames that have no score in `scores` yet, in the order of scoring."""
         frames = len(self._order)
         while self._certain < frames and (self._every_frame or not self._is_settled_before(self._certain)):
             self._certain += 1
         return [frame for frame in self._order[: self._certain] if frame not in self.scores]
 
     def decide(self) -> Decision:
-        """The verdict, once no certain frame is left.
+        """The verdict, when `certain` is empty.
 
         Raises:
-            ValueError: no frames at all, or scores are missing although they could still decide.
+            ValueError: there are no frames, or the missing scores could still change the verdict.
         """
         return decide(list(self.scores.values()), self._rule, len(self._order))
 
@@ -124,7 +124,7 @@ class EarlyExit:
 
 
 def aggregate(scores: Sequence[float], how: Aggregator) -> float:
-    """Other ways of making one number of the frames' probabilities, for comparison in reports; never on the trap."""
+    """One number in [0, 1] from the frames' probabilities, by one of several methods. For reports, not for the trap."""
     return _AGGREGATORS[how](scores)
 
 

@@ -1,9 +1,9 @@
-"""Where a frame differs from what is behind it, and where that is more than noise.
+"""Arithmetic on small grey frames: where a frame differs from the background by more than noise.
 
-Decides the arithmetic on small grey frames: brightness and exposure taken out, the background of a burst, the changed
-pixels, the patches they form. What becomes of them is decided in `regions`.
+Removes differences of brightness and exposure, computes a burst's background, the changed pixels and the patches that
+they form. `regions` decides what follows from them.
 
-All frames here are float32 (height, width) in grey levels about the frame's own median ("flat").
+A "flat" frame is float32 (height, width): grey levels minus the frame's own median.
 """
 
 import functools
@@ -20,19 +20,20 @@ Flat = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Labels = NDArray[np.intp]
 
-CELL_PX = 4  # patches are sought on cells of this side: what lies closer than a cell belongs together
-CELL_PIXELS = 3  # changed pixels that make a cell count; lone ones are noise
+CELL_PX = 4  # side of a cell; patches are made of cells, so changes closer than a cell are one patch
+CELL_PIXELS = 3  # least number of changed pixels in an active cell; fewer are noise
 NEAR = 0.5  # a patch within this many sides of the strongest belongs to it (a head apart from its body)
-FAINT = 0.05  # ... if it has this share of the strongest one's evidence
-RIVAL = 0.7  # a patch with this share of it is kept wherever it lies (a second animal)
-BLOCK_PIXELS = 80 * 1024  # of all frames together: with what is made of them, they stay in a core's cache
-LONG_BURST = 6  # frames beyond which an animal hardly lies in half of them, so that the plain median serves
+FAINT = 0.05  # ... if it has this share of the strongest patch's evidence
+RIVAL = 0.7  # a patch with this share of the strongest one's evidence is kept at any place (a second animal)
+BLOCK_PIXELS = 80 * 1024  # pixels of all frames in one block; with the results they fit in a core's cache
+LONG_BURST = 6  # in a longer burst an animal seldom covers a place in half of the frames, so the median is enough
 
 
 def middle(values: Flat) -> np.float32:
-    """The median of float32 values of any shape, equal to `np.median` to the bit; that takes two passes.
+    """The median of float32 values of any shape, bit for bit that of `np.median`.
 
-    Still pixels differ by nothing: where one value is the middle of many, counting finds it ten times faster.
+    In still scenes most values are equal. Where a value from a sample turns out to be the median by counting, this is
+    ten times faster than sorting.
     """
     flat = values.ravel()
     half = flat.size // 2
@@ -46,9 +47,9 @@ def middle(values: Flat) -> np.float32:
 
 @dataclass(frozen=True, eq=False)
 class Fine:
-    """A flat frame in half the memory: parts become float32 when they are asked for (`[rows]`, `[:]`, `[::4, ::4]`).
+    """A flat frame stored in half the memory; indexing it (`[rows]`, `[:]`, `[::4, ::4]`) gives float32.
 
-    `pixels` are 256 times the smoothed grey levels, which is exact; `level` is the frame's median.
+    `pixels` are the smoothed grey levels times 256, an exact integer; `level` is the frame's median.
     """
 
     pixels: NDArray[np.uint16]
@@ -69,9 +70,9 @@ Frame = Flat | Fine
 
 
 def flattened(frame: Grey | Flat) -> Frame:
-    """Smoothed by a 5 x 5 binomial kernel, edges repeated, minus the median of the frame as it was.
+    """The flat frame: smoothed by a 5 x 5 binomial kernel (edges repeated), minus the median of the unsmoothed frame.
 
-    The arithmetic is exact, in the sixteen bits that a smoothed byte needs: brightness cancels to the last bit.
+    The arithmetic is exact (a smoothed byte needs sixteen bits), so a change of overall brightness cancels exactly.
     """
     level = middle(frame[::2, ::2].astype(np.float32))
     if frame.dtype == np.uint8:
@@ -80,7 +81,7 @@ def flattened(frame: Grey | Flat) -> Frame:
 
 
 def smoothed(frame: NDArray[Any]) -> NDArray[Any]:
-    """256 times the frame under the kernel, of its own type."""
+    """256 times the frame smoothed by the kernel, in the frame's own dtype."""
     height, width = frame.shape
     padded = np.empty((height + 4, width), frame.dtype)
     padded[2:-2], padded[:2], padded[-2:] = frame, frame[0], frame[-1]
@@ -92,10 +93,10 @@ def smoothed(frame: NDArray[Any]) -> NDArray[Any]:
 
 
 def evenly_exposed(frames: Sequence[Frame]) -> Sequence[Frame]:
-    """The flat frames of one view, with a flash that fired weaker or stronger made good.
+    """The flat frames of one view, corrected for a flash that was weaker or stronger in some of them.
 
-    Only clear differences of contrast (more than 15 %) are touched, and only where that brings a frame nearer to the
-    burst's median: another slant of light is not another exposure. An animal hardly moves a median.
+    A frame is corrected only if its contrast differs by more than 15 %, and only if the correction brings it nearer to
+    the burst's median: light from another direction is not another exposure. An animal changes a median very little.
     """
     some = np.stack([frame[::4, ::4] for frame in frames])
     spread = _middle_each(np.abs(some))
@@ -125,7 +126,7 @@ def median_frame(frames: Sequence[Frame] | Flat) -> Flat:
 
 
 def blocks(frames: Sequence[Frame] | Flat) -> Iterator[slice]:
-    """The rows of frames of one shape, a few at a time."""
+    """Slices of rows, in order, that cover frames of one shape in blocks of about `BLOCK_PIXELS`."""
     height, width = frames[0].shape
     step = max(1, BLOCK_PIXELS // (len(frames) * width))
     return (slice(row, row + step) for row in range(0, height, step))
@@ -138,11 +139,11 @@ def _middle_of(frames: Sequence[Flat]) -> Flat:
 
 
 def in_order(frames: Sequence[Flat] | Flat, ranks: tuple[int, ...] | None = None) -> list[Flat]:
-    """Frames, each pixel of them from the least to the greatest; `np.sort` is slow along short axes.
+    """The frames with each pixel's values sorted, the least first. Replaces `np.sort`, which is slow on short axes.
 
     Args:
-        frames: of one shape.
-        ranks: which of the result are wanted, the others mean nothing; all where None.
+        frames: frames of one shape.
+        ranks: the positions of the result that are needed, the others are undefined; None for all.
     """
     ordered = list(frames)
     for low, high, has_low, has_high in needed(len(ordered), ranks or tuple(range(len(ordered)))):
@@ -156,7 +157,10 @@ def in_order(frames: Sequence[Flat] | Flat, ranks: tuple[int, ...] | None = None
 
 @cache
 def needed(count: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, bool, bool], ...]:
-    """The exchanges on which some ranks depend, and whether the lesser and the greater of each pair count."""
+    """The exchanges that the given ranks of `count` values depend on.
+
+    Each is (low, high, whether the smaller value is needed, whether the larger one is).
+    """
     wanted, found = set(ranks), []
     for low, high in reversed(exchanges(count)):
         if low in wanted or high in wanted:
@@ -167,7 +171,7 @@ def needed(count: int, ranks: tuple[int, ...]) -> tuple[tuple[int, int, bool, bo
 
 @cache
 def exchanges(count: int) -> tuple[tuple[int, int], ...]:
-    """Which pairs to put in order, one after the other, to sort so many (Batcher's merge exchange, Knuth 5.2.2 M)."""
+    """The pairs to put in order, one after the other, to sort `count` values (Batcher; Knuth, algorithm 5.2.2 M)."""
     half = 1 << (max(count, 2) - 1).bit_length() - 1
     found: list[tuple[int, int]] = []
     part = half
@@ -184,9 +188,10 @@ def exchanges(count: int) -> tuple[tuple[int, int], ...]:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Flat frames of (height, width), each with what is behind it; changes are made anew when asked for: they are many.
+    """Flat frames of (height, width), each with the frame behind it (its background).
 
-    A large dark animal moves the frame's own median; that of the difference still is the ground's.
+    Changes are computed at each call, because keeping all of them would take much memory. Each frame is levelled by the
+    median of its difference from the background: a large dark animal shifts the frame's own median, but not that one.
     """
 
     frames: Sequence[Frame] | Flat
@@ -197,21 +202,21 @@ class Compared:
         return [middle(one[::2, ::2] - back[::2, ::2]) for one, back in zip(self.frames, self.behind, strict=True)]
 
     def frame(self, n: int, rows: slice = slice(None)) -> Flat:
-        """That frame at its background's level."""
+        """Frame `n`, levelled to its background."""
         return np.asarray(self.frames[n][rows] - self._levels[n], np.float32)
 
     def change(self, n: int, rows: slice = slice(None)) -> Flat:
-        """By how much it differs from what is behind it."""
+        """The absolute difference of frame `n` from its background, in grey levels."""
         change = self.frame(n, rows)
         change -= self.behind[n][rows]
         return np.abs(change, out=change)
 
     def evidence(self, n: int, doubt: float) -> Flat:
-        """How much that change belongs to its own frame: its size less `doubt` times the disagreement of the others.
+        """The evidence that a change is in frame `n` itself: the change minus `doubt` times the spread of the others.
 
-        Where an animal stood in several frames their median holds it, and a frame without it shows its ghost; the
-        others, with a walking animal, disagree there. So do they in swaying grass. In a long burst the median deviation
-        serves.
+        Where an animal stood in several frames, their median shows it, and a frame without the animal differs there (a
+        ghost). At such a place, and in swaying grass, the other frames differ from each other. In a long burst the
+        median change measures the spread.
         """
         if len(self.frames) < 3:
             return self.change(n)
@@ -232,7 +237,7 @@ class Compared:
 
 
 def _beyond(frame: Flat, others: list[Flat], doubt: float) -> Flat:
-    """By how much a frame differs from the others' middle, less their disagreement."""
+    """The difference of a frame from the others' median, minus `doubt` times the spread of the others; at least 0."""
     count, inner = len(others), int(len(others) > 3)
     low, high, least, most = (count - 1) // 2, count // 2, inner, count - 1 - inner
     ordered = in_order(others, (low, high, least, most))
@@ -242,26 +247,27 @@ def _beyond(frame: Flat, others: list[Flat], doubt: float) -> Flat:
 
 
 def noise_threshold(change: Flat, least: float, sds: float, noise_sds: float) -> float:
-    """The change in grey levels that is more than a frame's noise; the largest of three.
+    """The change in grey levels above which a pixel has changed by more than noise: the largest of three thresholds.
 
     Args:
-        change: by how much each pixel differs, at least 0.
-        least: never less than this.
-        sds: standard deviations above the mean change.
-        noise_sds: robust standard deviations of all changes.
+        change: the absolute difference of each pixel.
+        least: the first threshold, a constant.
+        sds: the second threshold: mean change plus this many standard deviations.
+        noise_sds: the third threshold: this many robust standard deviations of all changes.
     """
     least = max(least, float(change.mean() + sds * change.std()))
     noise, some = noise_sds * 1.4826, change[::2, ::2]
     if np.count_nonzero(some * noise < least) * 2 > some.size:
-        return least  # their median is below it, and need not be known
+        return least  # more than half of the changes are below it, so the median cannot exceed it
     return max(least, noise * float(middle(some)))
 
 
 @dataclass(frozen=True, eq=False)
 class Patches:
-    """The changed pixels of one frame, gathered into patches on a grid of cells.
+    """The patches of one frame: groups of adjoining cells with changed pixels.
 
-    `labels` (rows, columns of cells) numbers the patches, 0 for none; `pixels` and `strength` are per label.
+    `labels` (rows, columns of cells) gives each cell's patch, 0 for none. `pixels` (number of changed pixels) and
+    `strength` (sum of their evidence) are indexed by label.
     """
 
     labels: Labels
@@ -270,18 +276,23 @@ class Patches:
 
     @property
     def strongest(self) -> int:
-        """The label of the patch with most evidence; 0 where there is none."""
+        """The label of the patch with most evidence; 0 without a patch."""
         return int(np.argmax(self.strength))
 
     @property
     def share(self) -> float:
-        """The strongest patch's share of all evidence in patches."""
+        """The strongest patch's share of the evidence of all patches, in [0, 1]."""
         total = float(self.strength.sum())
         return float(self.strength.max()) / total if total > 0 else 0.0
 
 
 def patches(changed: Mask, proof: Flat) -> Patches:
-    """The patches of one frame's changed pixels, weighed by their evidence; equal in shape (height, width)."""
+    """The patches of a frame.
+
+    Args:
+        changed: which pixels changed, bool (height, width).
+        proof: the evidence of each pixel, float32 (height, width).
+    """
     counts = _per_cell(changed.astype(np.float32))
     labels = _connected(counts >= CELL_PIXELS)
     weights = _per_cell(changed * proof)
@@ -292,7 +303,7 @@ def patches(changed: Mask, proof: Flat) -> Patches:
 
 
 def animal(found: Patches, shape: tuple[int, ...]) -> Mask:
-    """The pixels (height, width) of the strongest patch, of what lies near it, and of its rivals."""
+    """A mask (height, width) of the strongest patch, the patches near it (`NEAR`, `FAINT`) and its rivals (`RIVAL`)."""
     strongest = found.strongest
     frame, kept = _extent(found.labels == strongest), found.labels == strongest
     reach = max(NEAR * max(frame[2] - frame[0] + 1, frame[3] - frame[1] + 1), 2.0)
@@ -313,12 +324,12 @@ def _extent(patch: Mask) -> tuple[int, int, int, int]:
 
 
 def _gap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
-    """How many cells lie between two extents, down or across, whichever is more."""
+    """The number of cells between two extents, down or across, whichever is larger."""
     return max(a[0] - b[2], b[0] - a[2], a[1] - b[3], b[1] - a[3], 0)
 
 
 def _per_cell(values: Flat) -> Flat:
-    """Sums over cells of CELL_PX x CELL_PX pixels; the last ones may be cut."""
+    """Sums over cells of CELL_PX x CELL_PX pixels; cells at the right and lower edge may be smaller."""
     height, width = (-(-side // CELL_PX) * CELL_PX for side in values.shape)
     if (height, width) != values.shape:
         whole = np.zeros((height, width), np.float32)
@@ -330,7 +341,7 @@ def _per_cell(values: Flat) -> Flat:
 
 
 def _connected(active: Mask) -> Labels:
-    """Active cells that touch, corners included, share a number from 1; the others are 0."""
+    """Labels of connected active cells (also over corners), numbered from 1; other cells are 0."""
     edges = np.diff(np.pad(active.astype(np.int8), ((0, 0), (1, 1))))
     rows, starts = (found.tolist() for found in np.nonzero(edges == 1))
     ends = np.nonzero(edges == -1)[1].tolist()
@@ -343,7 +354,7 @@ def _connected(active: Mask) -> Labels:
 
 
 def _joined(runs: list[tuple[int, int, int]]) -> list[int]:
-    """For each run of cells (row, start, end), in reading order, the first of those with which it hangs together."""
+    """For each run of cells (row, start, end), in reading order, the index of the first run connected with it."""
     parents = list(range(len(runs)))
 
     def first(n: int) -> int:

@@ -1,6 +1,6 @@
-"""A frame's score, with what else the model said of it: where it looks like the animal, each label, a note.
+"""A frame's score with further results of the model: the peak of its activation map, each label's probability, a note.
 
-Scores are numbers (float), so that rules which need no more read them as they are.
+Scores are subclasses of float, so that rules that need only the number can use them directly.
 """
 
 from math import exp, log
@@ -10,10 +10,10 @@ _LEAST = 1e-6  # logits of 0 and 1 are infinite
 
 
 class FrameScore(float):
-    """The probability of the positive labels together.
+    """The probability of all positive labels together, in [0, 1].
 
-    `peak` is the place (across, down; fractions of what the model saw) that speaks most for them; None where the model
-    gives no activation map.
+    `peak` is the place (across, down) with the highest value of the activation map, as fractions of the model's input;
+    None where the model gives no map.
     """
 
     peak: tuple[float, float] | None = None
@@ -24,53 +24,53 @@ class FrameScore(float):
         return self
 
     def lowered(self, logits: float) -> "FrameScore":
-        """The score with so many logits taken off, for the same place."""
+        """The score minus so many logits, with the same peak."""
         return FrameScore(lowered(self, logits)).at(self.peak)
 
 
 class NotedScore(FrameScore):
-    """A score that keeps what else was found of its picture, for whoever asked for more than the verdict.
+    """A score with a note about its picture: any object that the caller wants to get back with the score.
 
-    The note stays as it is when logits are taken off the score.
+    `lowered` keeps the note unchanged.
     """
 
     note: Any
 
     def __new__(cls, score: float, note: Any) -> Self:
-        """Equal to the score."""
+        """A float equal to `score`."""
         noted = super().__new__(cls, score)
         noted.note = note
         return noted
 
     def lowered(self, logits: float) -> "NotedScore":
-        """With the same note."""
+        """The score minus so many logits, with the same note and peak."""
         return NotedScore(lowered(self, logits), self.note).at(self.peak)
 
 
 class LabelledScore(FrameScore):
-    """The probability of several positive labels together; `labels` holds that of each, in the manifest's order."""
+    """The probability of several positive labels together; `labels` holds each label's, in the manifest's order."""
 
     labels: dict[str, float]
 
     def __new__(cls, score: float, labels: dict[str, float]) -> Self:
-        """Equal to the score."""
+        """A float equal to `score`."""
         labelled = super().__new__(cls, score)
         labelled.labels = labels
         return labelled
 
     def lowered(self, logits: float) -> "LabelledScore":
-        """Each label keeps its part of the sum."""
+        """The score minus so many logits; each label keeps its share of the sum."""
         score = lowered(self, logits)
         part = score / max(self, _LEAST)
         return LabelledScore(score, {label: own * part for label, own in self.labels.items()}).at(self.peak)
 
 
 def lowered(score: float, logits: float) -> float:
-    """A probability with so many logits taken off; probabilities within 1e-6 of 0 and 1 count as that far off."""
+    """A probability minus so many logits; the probability is first clipped to [1e-6, 1 - 1e-6]."""
     return 1 / (1 + exp(logits - logit(score)))
 
 
 def logit(score: float) -> float:
-    """Of a probability; those within 1e-6 of 0 and 1 count as that far off."""
+    """The logit of a probability, which is first clipped to [1e-6, 1 - 1e-6]."""
     clipped = min(max(score, _LEAST), 1 - _LEAST)
     return log(clipped / (1 - clipped))

@@ -1,8 +1,8 @@
-"""What a frame and a burst are, and how frames become bursts (DESIGN 3).
+"""Frames, the burst rule, and how frames are grouped into bursts (DESIGN 3).
 
-Decides which frames belong together. Where frames come from is the camera's business, what they show the classifier's.
-A camera's own file numbers (DCF: `100MEDIA/IMG_0001.JPG` to 9999) go on when its clock does not; names that people give
-have no number here.
+Decides which frames belong together, from their times, the maker's notes and the camera's own file numbers (DCF:
+`100MEDIA/IMG_0001.JPG` to 9999). File numbers keep counting when a clock is set back. A name given by a person has no
+file number.
 """
 
 import re
@@ -19,27 +19,27 @@ from msgspec import Meta, Struct
 from uncia_contract.pictures.exif import Taken
 
 _LAST = 9999
-# Four characters of the maker's choice, or Bushnell's month and day, before the number.
+# Before the number: four characters that the maker chooses, or (Bushnell) month and day.
 _NAME = re.compile(r"((?=.{0,3}[A-Z_])[A-Z0-9_]{4}|(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))(\d{4})", re.IGNORECASE)
 DCF_FOLDER = re.compile(r"([1-9]\d\d)[A-Z0-9_]{5}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class FileNumber:
-    """`counter` names what counts: where the camera's folders lie, and how its files begin."""
+    """A camera's file number: `counter` is the path above the camera's folders with the letters of the file name."""
 
     counter: str
     folder: int
     number: int
 
     def follows(self, other: "FileNumber") -> bool:
-        """Whether no picture lies between: the last is followed by the first, which a next folder begins with, too."""
+        """Whether this is the next number: one more, 1 after 9999, or the first number of the next folder."""
         begins = self.folder == other.folder + 1 and self.number <= 1
         return begins or (self.number - other.number) % _LAST == 1
 
 
 def file_number(path: PurePosixPath) -> FileNumber | None:
-    """The number in a file's name; None where it is no camera's."""
+    """The camera's number in a file's name; None where the name does not have a camera's form."""
     found = _NAME.fullmatch(path.stem)
     if found is None:
         return None
@@ -51,10 +51,10 @@ def file_number(path: PurePosixPath) -> FileNumber | None:
 
 @dataclass(frozen=True)
 class Frame:
-    """One recorded picture: its name within the burst, where its bytes lie, and when it was taken.
+    """One recorded picture: its name within the burst, the path of its file, and when it was taken.
 
-    `taken_at` is an aware UTC datetime, without a zone where none is known; None where neither camera nor file tells.
-    `taken` is what the picture itself tells: the camera's clock, also where it cannot be true, and its event.
+    `taken_at` is an aware UTC datetime, or has no zone where none is known; None where the time is not known.
+    `taken` holds what the picture's header says: the camera's clock, even an impossible one, and the trigger's number.
     """
 
     name: str
@@ -64,26 +64,26 @@ class Frame:
 
     @cached_property
     def moment(self) -> datetime | None:
-        """What orders it: the picture's own time, what its clock showed, else `taken_at`; as UTC without a zone."""
+        """The time to sort by: the header's time, else the camera's clock, else `taken_at`; UTC if it has no zone."""
         shown = self.taken.at or self.taken.clock or self.taken_at
         return shown if shown is None or shown.tzinfo else shown.replace(tzinfo=UTC)
 
     @cached_property
     def number(self) -> FileNumber | None:
-        """The camera's number in the file's name."""
+        """The camera's number in the file's name; None where there is none."""
         return file_number(PurePosixPath(self.path if self.path.name else self.name))
 
     @property
     def clock_was_reset(self) -> bool:
-        """Whether its clock showed a day with which clocks begin: 1 January, or any before 1990."""
+        """Whether the camera's clock showed a day on which clocks start: 1 January, or any day before 1990."""
         clock = self.taken.clock
         return clock is not None and (clock.year < 1990 or (clock.month, clock.day) == (1, 1))
 
 
 class BurstRule(Struct, frozen=True):
-    """When a burst ends. Travels in the bundle, so that training and trap cut alike.
+    """When a burst ends. It is part of the bundle, so that training and trap form the same bursts.
 
-    `gap_s` is measured from the previous frame, `max_duration_s` from the first.
+    `gap_s` is measured from the previous frame, `max_duration_s` from the first; both are seconds.
     """
 
     gap_s: Annotated[float, Meta(gt=0)] = 10.0
@@ -93,18 +93,18 @@ class BurstRule(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Burst:
-    """Frames that form one sequence, in order; `continues` where the rule cut a burst that went on."""
+    """Frames that form one sequence, in order; `continues` is True where a limit cut it off from the burst before."""
 
     frames: tuple[Frame, ...]
     continues: bool = False
 
 
 def same_event(previous: Frame, frame: Frame, rule: BurstRule) -> bool:
-    """Whether a frame follows the previous one closely enough to show the same visit.
+    """Whether two frames are close enough in time to be in one burst.
 
-    #1 No further apart than `gap_s`. #2 A frame without a time follows nothing: it stands alone. #5 Frames of one
-    trigger, as the camera counts them, belong together up to `max_duration_s` apart. Triggers do not separate: an
-    animal that stays triggers again.
+    #1 They are at most `gap_s` apart. #2 A frame without a time is a burst of its own. #5 Frames with the same trigger
+    number of the same camera may be up to `max_duration_s` apart. Different trigger numbers do not separate frames,
+    because an animal that stays triggers the camera again.
     """
     if previous.moment is None or frame.moment is None:
         return False
@@ -121,7 +121,7 @@ def _one_trigger(one: Frame, other: Frame) -> bool:
 
 
 def is_full(frames: Sequence[Frame], frame: Frame, rule: BurstRule) -> bool:
-    """Whether a burst must close before it takes one more frame (#3 by count, #4 by age)."""
+    """Whether a burst must end before this frame (#3 `max_frames` is reached, #4 `max_duration_s` is exceeded)."""
     first = frames[0].moment
     too_old = (
         first is not None
@@ -132,7 +132,7 @@ def is_full(frames: Sequence[Frame], frame: Frame, rule: BurstRule) -> bool:
 
 
 def in_order(frames: Iterable[Frame]) -> list[Frame]:
-    """The frames by time, ties by the camera's file number, then by name; frames without a time come last."""
+    """The frames sorted by time, then by the camera's file number, then by name; frames without a time come last."""
     found = list(frames)
     rank = ranks(frame.number for frame in found if frame.number)
 
@@ -145,10 +145,10 @@ def in_order(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def bursts(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
-    """The bursts among the frames of one trap, in order of time; the order of arrival does not matter.
+    """The bursts that the frames of one trap form, in order of time; the frames may come in any order.
 
-    A burst that never ends is cut by count and age; each piece after the first `continues` the one before. Where file
-    numbers show that the clock was set back, what came before and after forms bursts of its own (`_clock_runs`).
+    A burst that reaches a limit (#3, #4) is cut; each piece after the first has `continues`. Where file numbers show
+    that the clock was set back, frames before and after that are never in one burst (`_clock_runs`).
     """
     ordered = in_order(frames)
     runs = _clock_runs(ordered, rule)
@@ -179,12 +179,12 @@ def _cut(frames: Iterable[Frame], rule: BurstRule) -> Iterator[Burst]:
 
 
 def _clock_runs(frames: Sequence[Frame], rule: BurstRule) -> list[int]:
-    """For each frame, how often its clock had been set back before it, as the camera's file numbers show.
+    """For each frame, how often the clock had been set back before it, according to the camera's file numbers.
 
-    #6 The clock was set back where a later number has a time more than `gap_s` earlier: a clock that was corrected or
-    reset, or the hour that comes twice in autumn. Where one in ten of the numbers says so, they are no order.
-    #7 Where a clock shows that it was reset, any earlier time counts, and numbers that do not follow each other: two
-    visits may begin at the same moment of it.
+    #6 The clock was set back where a higher number has a time more than `gap_s` earlier: it was corrected or reset, or
+    an hour was repeated in autumn. If more than one in ten numbers shows this, the numbers give no order and are not
+    used. #7 Between two frames whose clock was reset (`clock_was_reset`), any earlier time counts, and so does a gap in
+    the numbers: two visits may start at the same time of such a clock.
     """
     rank = ranks(frame.number for frame in frames if frame.number)
     counted: dict[str, list[tuple[int, int]]] = {}
@@ -211,14 +211,14 @@ def _set_back_s(before: Frame, after: Frame) -> float:
 
 
 def _begins_anew(before: Frame, after: Frame) -> bool:
-    """#7."""
+    """Whether the clock started again between two frames (#7)."""
     if not (before.clock_was_reset and after.clock_was_reset) or before.number is None or after.number is None:
         return False
     return _set_back_s(before, after) > 0 or not (after.number == before.number or after.number.follows(before.number))
 
 
 def ranks(numbers: Iterable[FileNumber]) -> dict[FileNumber, int]:
-    """Each number's place in the order in which its camera wrote; in a folder that wraps, 9999 comes before 1."""
+    """For each number, a rank in the order in which the camera wrote; 9999 comes before 1 where the numbers wrapped."""
     folders: dict[tuple[str, int], set[int]] = {}
     for one in numbers:
         folders.setdefault((one.counter, one.folder), set()).add(one.number)
@@ -231,6 +231,6 @@ def ranks(numbers: Iterable[FileNumber]) -> dict[FileNumber, int]:
 
 
 def _first(present: list[int]) -> int:
-    """The number with which a folder began: the one after the longest run of numbers that are not there."""
+    """The first number that was written in a folder: the one after the longest run of missing numbers."""
     before = [present[-1] - _LAST, *present[:-1]]
     return max(zip(present, before, strict=True), key=lambda pair: pair[0] - pair[1])[0]

@@ -1,7 +1,7 @@
-"""The burst finds its own animal: a trap stands still, so what changes within a burst is the animal (DESIGN 3).
+"""Finds the region of each frame to score: the trap stands still, so what changes is the animal (DESIGN 3).
 
-Decides which part of each frame is scored, and says why in one word where it is the whole frame. Works on small grey
-thumbnails only; decoding and cropping belong to `preprocessing`, keeping the rolling background to the trap.
+Decides which part of each frame is scored, and gives the reason in one word. It works on small grey thumbnails only;
+`preprocessing` decodes and crops, and the trap stores the rolling background.
 """
 
 import math
@@ -40,14 +40,22 @@ Fraction = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class RegionRule(msgspec.Struct, frozen=True):
-    """How regions are found; travels in the bundle's manifest, so that trap and training agree.
+    """How regions are found. It is part of the bundle's manifest, so that trap and training use the same rule.
 
-    A pixel has changed where it differs by more than `min_change` grey levels (0 to 255), more than the frame's mean
-    change + `sds` standard deviations, and more than `noise_sds` robust standard deviations of all changes. `doubt`
-    times the disagreement of the other frames is taken off a change before patches are compared; the strongest patch is
-    the animal if it has `min_share` of all, else the box of all changes is taken. `upheaval` is the share of changed
-    pixels from which the whole scene has changed. `thumbnail_width` in pixels, percentiles in 0 to 100; `min_side`,
-    `strip_top` and `strip_bottom` are fractions of the frame's height.
+    Attributes:
+        thumbnail_width: the most pixels across of a thumbnail.
+        min_change: a pixel has changed if it differs by more than so many grey levels (0 to 255), and
+        sds: by more than the frame's mean change plus so many standard deviations, and
+        noise_sds: by more than so many robust standard deviations of all changes.
+        min_changed_pixels: with fewer changed pixels there is no change.
+        doubt: so many times the spread of the other frames is subtracted from a change before patches are compared.
+        min_share: the strongest patch is the animal if it has this share of all evidence; else the box holds all
+            changes.
+        upheaval: from this share of changed pixels on, the whole scene has changed.
+        low_percentile, high_percentile: the changed pixels between these percentiles (0 to 100) are in the box.
+        scale: the box is enlarged by this factor.
+        min_side: the least side of a region, as a fraction of the frame's height.
+        strip_top, strip_bottom: parts without a search (burnt-in strips), as fractions of the frame's height.
     """
 
     thumbnail_width: Annotated[int, Meta(ge=16, le=1024)] = 256
@@ -67,14 +75,14 @@ class RegionRule(msgspec.Struct, frozen=True):
 
 
 class RegionChoice(msgspec.Struct, frozen=True):
-    """What to score of one frame: a region, or the whole frame (None), and the reason in one machine word.
+    """The part of a frame to score: a region or the whole frame (None), and the reason in one word.
 
-    With a region: `changed` (something moved here), `neighbour` (this frame showed nothing, its nearest neighbour did),
-    `background` (nothing moved within the burst, but something is here that the trap's background has not), `box` (a
-    data set's box, never on the trap).
-    Without: `no-change`; `single-frame` (nothing to compare with); `sizes-differ` (frames of unequal shape);
-    `camera-moved`, `light-changed`, `whole-scene` (this frame cannot be compared with the others); `scattered`
-    (changes all over the frame: snowfall, wind).
+    With a region: `changed` (something moved here), `neighbour` (no change in this frame; the region of the nearest
+    frame with a change), `background` (nothing moved within the burst, but this part differs from the trap's
+    background), `box` (a data set's box, never on the trap).
+    Without a region: `no-change`; `single-frame` (nothing to compare with); `sizes-differ` (frames of different
+    shapes); `camera-moved`, `light-changed`, `whole-scene` (this frame cannot be compared with the others);
+    `scattered` (changes all over the frame: snowfall, wind).
     """
 
     region: Region | None
@@ -96,15 +104,15 @@ def regions(
     background: Grey | Flat | None = None,
     strips: tuple[float, float] | None = None,
 ) -> list[RegionChoice]:
-    """What to score of each frame of a burst: one choice a frame, in the same order.
+    """The part to score of each frame of a burst, in the frames' order.
 
     Args:
-        thumbnails: grey uint8 (height, width) each, as `thumbnail` gives them.
+        thumbnails: grey uint8 (height, width) each, from `thumbnail`.
         rule: the bundle's rule.
-        background: the trap's rolling background of the same light (`backgrounds`); used for bursts of one or two
-            frames and for animals that never move. One of another shape is left aside.
-        strips: fractions of the height at top and bottom in which nothing is looked for (burnt-in info strips);
-            the rule's where None.
+        background: the trap's rolling background of the same light (`backgrounds`), used for bursts of one or two
+            frames and for animals that do not move. One of another shape is ignored.
+        strips: burnt-in strips at top and bottom that are not searched, as fractions of the height; None for the
+            rule's.
     """
     if len({frame.shape for frame in thumbnails}) > 1:
         return [RegionChoice(None, "sizes-differ")] * len(thumbnails)
@@ -121,7 +129,7 @@ def regions(
 
 
 class SearchArea:
-    """The part of a burst's thumbnails in which changes are looked for, and the rule by which."""
+    """The rows of a burst's thumbnails that are searched for changes, and the rule."""
 
     def __init__(self, rule: RegionRule, shape: tuple[int, ...], top: float, bottom: float) -> None:
         self.rule = rule
@@ -133,7 +141,7 @@ class SearchArea:
 def _by_scene(
     frames: Sequence[Frame], background: Frame | None, area: SearchArea
 ) -> Iterator[tuple[int, RegionChoice]]:
-    """A choice for each frame. Groups of three frames, and a majority, are searched; other frames are scored whole."""
+    """A choice for each frame. Groups of three or more frames and a majority are searched; others are scored whole."""
     groups = scene_groups(frames)
     reference: ReferenceFrame | None = None
     for rank, group in enumerate(groups):
@@ -147,7 +155,7 @@ def _by_scene(
 
 
 def _in_one_scene(frames: Sequence[Frame], background: Frame | None, area: SearchArea) -> list[RegionChoice]:
-    """Choices for frames of one scene; where nothing moved at all, what differs from the trap's background."""
+    """Choices for frames of one scene. If nothing moved, the frames are compared with the trap's background."""
     if background is not None and scene_groups([background, frames[0]]) != [[0, 1]]:
         background = None
     references = _references(frames, background)
@@ -161,7 +169,7 @@ def _in_one_scene(frames: Sequence[Frame], background: Frame | None, area: Searc
 
 
 def _references(frames: Sequence[Frame], background: Frame | None) -> list[ReferenceFrame] | None:
-    """What each frame is compared with: the burst's median, the trap's background, the other frame, or nothing."""
+    """Each frame's reference: the burst's median, the trap's background, the other frame; None for a lone frame."""
     if len(frames) >= 3:
         return [ReferenceFrame(median_frame(frames))] * len(frames)
     if background is not None:
@@ -197,7 +205,7 @@ def _choice(compared: Compared, n: int, reference: ReferenceFrame, area: SearchA
 
 
 def _box(changed: Mask, area: SearchArea) -> Region:
-    """The square about the changed pixels, their outliers left out."""
+    """The square around the changed pixels, without outliers."""
     bounds = (area.rule.low_percentile, area.rule.high_percentile)
     columns, rows = (changed.view(np.uint8).sum(axis, dtype=np.uint16) for axis in (0, 1))
     left, right = (_percentile(columns, bound) for bound in bounds)
@@ -206,7 +214,7 @@ def _box(changed: Mask, area: SearchArea) -> Region:
 
 
 def _percentile(counts: NDArray[np.uint16], bound: float, first: int = 0) -> float:
-    """What `np.percentile` says of as many numbers as are counted, the least of which is `first`, then the next ..."""
+    """`np.percentile` of whole numbers, given as counts: `counts[n]` numbers are equal to `first + n`."""
     place = bound / 100 * (int(counts.sum()) - 1)
     ranks = (math.floor(place), math.ceil(place))
     below, above = (first + int(n) for n in np.searchsorted(counts.cumsum(), ranks, "right"))
@@ -215,10 +223,10 @@ def _percentile(counts: NDArray[np.uint16], bound: float, first: int = 0) -> flo
 
 
 def region_about(box: Region, size: tuple[int, int], rule: RegionRule) -> RegionChoice:
-    """What to score of a frame whose animal a person or a detector has boxed: the box, made square and roomier.
+    """The part to score where a person or a detector gave a box: the box made square and larger.
 
     Args:
-        box: around the animal.
+        box: the box around the animal.
         size: (width, height) of the frame, or of its thumbnail.
         rule: the bundle's rule.
     """
@@ -228,7 +236,7 @@ def region_about(box: Region, size: tuple[int, int], rule: RegionRule) -> Region
 
 
 def _square(left: float, top: float, right: float, bottom: float, shape: tuple[int, ...], rule: RegionRule) -> Region:
-    """The box made square and roomier, shifted into the frame, as fractions of it."""
+    """The box made square and larger, shifted into the frame, as fractions of the frame."""
     height, width = shape
     side = max(max(right - left, bottom - top) * rule.scale, rule.min_side * height)
     across, down = min(side, width), min(side, height)
@@ -238,7 +246,7 @@ def _square(left: float, top: float, right: float, bottom: float, shape: tuple[i
 
 
 def _shared_with_neighbours(choices: Sequence[RegionChoice]) -> list[RegionChoice]:
-    """A frame that shows no change takes the region of the nearest that does (the earlier of two as near)."""
+    """The choices, where frames without a change take the region of the nearest frame with one (the earlier of two)."""
     having = [n for n, choice in enumerate(choices) if choice.region is not None]
     shared = list(choices)
     for n, choice in enumerate(choices):

@@ -1,21 +1,21 @@
-"""A second look at a frame: which frames of a burst are looked at again, where, and what counts.
+"""The second look: which frames of a burst are scored again, in which parts, and which score counts.
 
-Decides by the scores alone; decoding and the model belong to `scoring`. Measured, and what was dropped:
-docs/decisions/0013-wild.md. A burst of one or two frames has no median of its own to be compared with.
+Decides from the scores alone; `scoring` decodes and runs the model. Measurements: docs/decisions/0013-wild.md.
 
-1. Three frames and more: a region lower than `widen_below` of the frame is widened `widen` times before the first look.
-2. Three frames and more: once a frame has scored `sighted`, each later frame (in the order of scoring) that scores less
-   is looked at again: one with a region as the whole frame, and the higher score counts; one without a region in
-   windows about the highest place of its activation map (#4), less `long_off` logits.
-3. One or two frames: a first look from `few_from` to `sighted` is followed by the whole frame, where it was a region,
-   and by the windows. What counts of them is the mean of two logits, the window's and that of the higher look before,
-   less `few_off`: fur alone that fills a window is not enough, nor is a doubtful frame.
-4. A window is a square of each of `sides` (fractions of the height); the second best of their scores is the windows'.
-   A second look counts where it is higher than those before.
+1. Bursts of three or more frames: a region lower than `widen_below` of the frame's height is widened by the factor
+   `widen` before the first look.
+2. Bursts of three or more frames: once a frame has scored `sighted` or more, each later frame (in the order of scoring)
+   with a lower score is scored again. If it has a region, the whole frame is scored. If not, the windows around the
+   peak of its activation map are scored (#4), and `long_off` logits are subtracted.
+3. Bursts of one or two frames, which cannot be compared with a median: a first score from `few_from` to `sighted` is
+   followed by the whole frame (if the first look was a region) and by the windows. The windows' result is the mean of
+   two logits, the windows' and that of the best look before, minus `few_off`: fur that fills a window is not enough.
+4. A window is a square; `sides` gives their heights as fractions of the frame's height. The windows' score is the
+   second highest of theirs. A second look counts only if its score is higher than those before.
 5. Second looks by #2 cost a burst at most as many invocations of the model as it has frames.
-6. A frame's final score depends on its own looks and on frames before it in the order of scoring, never on later ones.
-   It is in [0, 1] and final before the next frame is looked at. So the bound of early exit holds unchanged: a frame
-   that has no score yet counts 1.
+6. A frame's final score depends only on its own looks and on frames earlier in the order of scoring. It is in [0, 1]
+   and final before the next frame is scored. So the bound of early exit stays valid: a frame without a score counts as
+   1.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ from uncia_contract.errors import BundleError
 from uncia_contract.pictures.preprocessing import WHOLE
 from uncia_contract.pictures.region import Region
 
-FEW = 2  # frames of a burst that is scored by #3
+FEW = 2  # bursts of up to so many frames follow #3
 SECOND_LOOK = "second-look"
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -40,13 +40,17 @@ Look = Callable[[Sequence[Region | None]], list[FrameScore]]
 
 
 class SecondLook(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which frames are looked at again; travels in the manifest of a `uncia.bundle/2`.
+    """The rule of the second look, part of the manifest of a `uncia.bundle/2`; the module's docstring explains it.
 
-    Three frames and more: a region lower than `widen_below` of the frame is widened `widen` times; once a frame has
-    scored `sighted`, later ones below it are looked at again, those without a region in windows less `long_off` logits.
-    One or two frames: a score from `few_from` to `sighted` is followed by windows; the mean of both logits counts, less
-    `few_off`. `sides` are the windows' heights as fractions of the frame's; ten at most, so that a frame costs twelve
-    invocations at most.
+    Attributes:
+        sighted: from this score on, the animal counts as seen (#2, #3).
+        widen_below: regions lower than this fraction of the frame's height are widened (#1).
+        widen: the factor of widening (#1).
+        sides: the windows' heights as fractions of the frame's height (#4). With at most ten, a frame costs at most
+            twelve invocations of the model.
+        few_from: the lowest first score that gets a second look in bursts of one or two frames (#3).
+        few_off: logits subtracted in bursts of one or two frames (#3).
+        long_off: logits subtracted from the windows' score in longer bursts (#2).
     """
 
     sighted: Probability = 0.5
@@ -58,7 +62,7 @@ class SecondLook(Struct, frozen=True, forbid_unknown_fields=True):
     long_off: Logits = 1.0
 
     def first_choice(self, choice: RegionChoice, frames: int) -> RegionChoice:
-        """What is looked at first (#1), given what moved."""
+        """The part to score first: the choice, with a small region widened (#1)."""
         region = choice.region
         if region is None or frames <= FEW or region.height >= self.widen_below:
             return choice
@@ -67,28 +71,28 @@ class SecondLook(Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Seen:
-    """One frame's score, the part of the frame that gave it, and why that part."""
+    """A frame's score, and the part of the frame that gave it, with the reason."""
 
     score: FrameScore
     choice: RegionChoice
 
 
 class SecondLooks:
-    """Looks again at the frames of one burst, which must come in the order of scoring."""
+    """Applies the rule to the frames of one burst; they must be given in the order of scoring."""
 
     def __init__(self, rule: SecondLook, frames: int, whole: Region | None = None) -> None:
-        """Nothing is seen yet.
+        """Start before the first frame.
 
         Args:
-            rule: the bundle's.
-            frames: how many the burst has.
-            whole: what of a frame counts as the whole of it; None for all.
+            rule: the bundle's rule.
+            frames: the number of frames in the burst.
+            whole: the part of a frame between its burnt-in strips, scored as the whole frame; None for all of it.
         """
         self._rule, self._few, self._whole = rule, frames <= FEW, whole or WHOLE
         self._left, self._is_sighted = frames, False
 
     def final(self, first: Seen, size: tuple[int, int], look: Look) -> Seen:
-        """What counts of a frame: its first look, or a later one that scores higher.
+        """The look that counts for a frame: the first one, or a later one with a higher score.
 
         Args:
             first: the first look.
@@ -96,7 +100,7 @@ class SecondLooks:
             look: scores parts of this frame (None for the whole).
 
         Raises:
-            BundleError: the model gives no activation map, so that there is no place for windows.
+            BundleError: windows are needed, but the model gives no activation map.
         """
         if self._few:
             doubtful = self._rule.few_from <= first.score < self._rule.sighted
@@ -114,7 +118,7 @@ class SecondLooks:
         return _higher(first, score.lowered(self._rule.long_off), place)
 
     def _few_looks(self, first: Seen, size: tuple[int, int], look: Look) -> Seen:
-        """#3."""
+        """The look that counts for a frame of a burst of one or two frames (#3)."""
         whole = first.score if first.choice.region is None else look([None])[0]
         best = _higher(first, whole, None)
         score, place = self._windows(whole, size, look)
@@ -122,7 +126,7 @@ class SecondLooks:
         return _higher(best, score.lowered(self._rule.few_off + above / 2), place)
 
     def _windows(self, whole: FrameScore, size: tuple[int, int], look: Look) -> tuple[FrameScore, Region]:
-        """The score of the windows about the peak of the whole frame, and whose it is (#4)."""
+        """The windows' score, and the window that has it (#4)."""
         if whole.peak is None:
             raise BundleError("the model gives no activation map; expected one of a bundle with a second look")
         places = [window(whole.peak, side, size, self._whole) for side in self._rule.sides]
@@ -136,13 +140,13 @@ def _higher(first: Seen, score: FrameScore, region: Region | None) -> Seen:
 
 
 def window(peak: tuple[float, float], side: float, size: tuple[int, int], whole: Region = WHOLE) -> Region:
-    """A square about a place, shifted into `whole`, as a part of the frame.
+    """A square around a place, shifted into `whole`, in fractions of the frame.
 
     Args:
         peak: the place (across, down), as fractions of `whole`.
-        side: as a fraction of the height of `whole`.
+        side: the square's side, as a fraction of the height of `whole`.
         size: (width, height) of the frame.
-        whole: the part of the frame that it stays in.
+        whole: the part of the frame that the square must stay in.
     """
     width, height = size[0] * whole.width, size[1] * whole.height
     across = min(side * height / width, 1.0)
@@ -156,7 +160,7 @@ def window(peak: tuple[float, float], side: float, size: tuple[int, int], whole:
 
 
 def widened(region: Region, by: float) -> Region:
-    """The region about its centre, shifted into the frame and cut to it."""
+    """The region enlarged by a factor around its centre, shifted into the frame and cut to it."""
     width, height = min(region.width * by, 1.0), min(region.height * by, 1.0)
     left = min(max(region.left + (region.width - width) / 2, 0.0), 1.0 - width)
     top = min(max(region.top + (region.height - height) / 2, 0.0), 1.0 - height)

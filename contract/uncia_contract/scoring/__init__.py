@@ -1,1 +1,1 @@
-"""One burst from its pictures to its verdict: decoding, threads, order of work."""
+"""Scoring of one burst, from its pictures to its verdict: decoding, threads, order of work."""

@@ -1,10 +1,10 @@
-"""A burst's JPEGs, decoded on all cores, and no more often than memory asks for.
+"""Decodes a burst's JPEGs on several threads within a fixed amount of memory; most files are decoded only once.
 
-Decides what is kept of a picture that was decoded for its thumbnail, and how many pictures are decoded at a time. Kept
-is the picture itself, those to be scored first before others, in the memory that finding regions leaves of
-`SHARED_BYTES`; else the model's input of the whole frame, because most bursts show nothing that moves. What was kept is
-used only where decoding anew would use the same DCT scale, so that the model always sees `model_input` of the file's
-bytes, to the byte.
+Decides what is kept of a picture after its thumbnail is made, and how many pictures are decoded at the same time. The
+decoded picture is kept, first of all for the frames that are scored first, while `SHARED_BYTES` has room beside the
+memory for finding regions. Without room, the model's input of the whole frame is kept instead, because in most bursts
+nothing moves. A kept picture is used only if decoding again would use the same DCT scale, so the model's input is
+always byte for byte `model_input` of the file.
 """
 
 import ctypes
@@ -36,26 +36,27 @@ ReadPicture = Callable[[], Picture]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Ten frames are decoded once (8 megapixels leave 2 MB each, 12 megapixels 0.75 MB); of thirty hardly one is kept.
+# Room for ten decoded frames (2 MB each at 8 megapixels, 0.75 MB at 12 megapixels). Of thirty frames almost none is
+# kept.
 SHARED_BYTES = 42 * 1024 * 1024
-_FINDING_BYTES = 28  # set aside for a pixel of a thumbnail; `regions` takes about 16 of them
-# Decoded at a time: two files of 5 MB, where they are in memory, each with its 12 megapixels at an eighth (0.75 MB).
+_FINDING_BYTES = 28  # reserved for each pixel of a thumbnail; `regions` uses about 16
+# Room to decode two files of 5 MB at the same time, each with its 12 megapixels at an eighth of the scale (0.75 MB).
 DECODING_BYTES = 12 * 1024 * 1024
 _DECODED_UNTIL_KNOWN = 2
-PREFETCHED_FRAMES = 32  # model inputs that wait for the model, of 150 kB each
-_BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four
+PREFETCHED_FRAMES = 32  # model inputs that may wait for the model, 150 kB each
+_BYTES_PER_PIXEL = 4  # Pillow stores an RGB pixel in four bytes
 _COLOUR_SIZE = (64, 48)
-_THUMBNAIL_OVERSAMPLING = 1.25  # so that one scale serves both of an upright picture, too
-# What most networks take. A frame is decoded for its thumbnail at the scale of the whole one seen so: else bursts of 2
-# and 8 megapixels in which nothing moves would be decoded twice (docs/decisions/0009).
+_THUMBNAIL_OVERSAMPLING = 1.25  # so that upright pictures, too, need one scale for thumbnail and whole frame
+# The usual input size of networks. A thumbnail is decoded at the scale that a whole frame of this size needs. Otherwise
+# bursts of 2 and 8 megapixels in which nothing moves would be decoded twice (docs/decisions/0009).
 _USUAL_INPUT = (224, 224)
 
 
 @dataclass
 class Thumbnails:
-    """A burst's readable frames by index, small: grey uint8 (height, width), and uint8 (48, 64, 3) in colour.
+    """The thumbnails of a burst's readable frames, by index: grey uint8 (height, width), colour uint8 (48, 64, 3).
 
-    `failures` says why the other frames cannot be read, `damaged` what is wrong with frames that can.
+    `failures` says why other frames cannot be read; `damaged` says what is wrong with readable but damaged frames.
     """
 
     grey: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Thumbnails:
 
 
 class BurstDecoder:
-    """Gives thumbnails and model inputs of a burst, in any order. A context manager: it ends its threads."""
+    """Makes thumbnails and model inputs of a burst, in any order. A context manager; its threads stop at the end."""
 
     def __init__(
         self,
@@ -75,14 +76,14 @@ class BurstDecoder:
         whole: Region | None = None,
         workers: int | None = None,
     ) -> None:
-        """Opens nothing yet.
+        """Prepare a decoder; no picture is opened yet.
 
         Args:
-            readers: each gives a JPEG when called: bytes, or a stream, which is closed.
-            rule: how large thumbnails are.
+            readers: each returns a JPEG when called: bytes, or a stream, which the decoder closes.
+            rule: gives the size of thumbnails.
             size: (width, height) of the model's input in pixels.
-            whole: what of a frame is scored where no region is found; None for all of it.
-            workers: threads that decode, the caller's among them; as many as there are cores, at most four, where None.
+            whole: the part of a frame that is scored where there is no region; None for all of it.
+            workers: threads that decode, including the caller's; None for one per core, at most four.
         """
         self._readers, self._rule, self._size, self._whole = readers, rule, size, whole or WHOLE
         self._thumbnail_enough = enough_for_thumbnail(rule)
@@ -116,9 +117,9 @@ class BurstDecoder:
         return found
 
     def prefetch(self, indices: Iterable[int], regions: Mapping[int, Region | None]) -> None:
-        """Starts making inputs of these regions on other threads; beyond `PREFETCHED_FRAMES`, none are started.
+        """Start making the inputs of these regions on other threads, at most `PREFETCHED_FRAMES` of them.
 
-        Only what is then asked for should be prefetched: early exit spares a frame's decoding as well as its scoring.
+        Prefetch only inputs that are certain to be used: after an early exit a frame need not be decoded.
         """
         for index in indices:
             key = (index, regions[index] or self._whole)
@@ -127,11 +128,11 @@ class BurstDecoder:
 
     @property
     def is_prefetching(self) -> bool:
-        """Whether inputs are still being made, on other threads."""
+        """Whether other threads are still making inputs."""
         return not all(map(Future.done, self._prefetched.values()))
 
     def model_input(self, index: int, region: Region | None) -> NDArray[np.uint8]:
-        """`model_input` of that picture's region; of the whole where there is none.
+        """The model's input (`model_input`) of a region of that picture; None for the whole.
 
         Raises:
             FrameError: the picture cannot be decoded.
@@ -158,7 +159,7 @@ class BurstDecoder:
             yield picture
 
     def _look(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | str:
-        """A frame's thumbnails, grey and in colour, or why there are none."""
+        """A frame's thumbnails, grey and in colour; or, as a text, why there are none."""
         try:
             with self._gate.turn():
                 decoded = self._decode(index)
@@ -180,7 +181,7 @@ class BurstDecoder:
         return decoded
 
     def _keep(self, index: int, decoded: DecodedJpeg, thumbnail_pixels: int) -> None:
-        """Keeps the picture where there is room for it and those to be scored before it, else its whole input."""
+        """Keep the picture if there is room for it and all that are scored before it; else the whole frame's input."""
         room = SHARED_BYTES - _FINDING_BYTES * thumbnail_pixels * len(self._readers)
         if (self._rank[index] + 1) * _decoded_bytes(decoded) <= room:
             self._kept[index] = decoded
@@ -191,8 +192,8 @@ class BurstDecoder:
 class HelpingPool:
     """A thread pool whose caller runs queued tasks while it waits.
 
-    So there are never more busy threads than workers, and a single worker needs no thread. The calling thread is one of
-    the workers: only one thread may ask for results.
+    So there are never more busy threads than workers, and a pool of one worker starts no thread. The calling thread is
+    one of the workers; only one thread may ask for results.
     """
 
     def __init__(self, workers: int) -> None:
@@ -200,13 +201,13 @@ class HelpingPool:
         self._queue: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
 
     def close(self) -> None:
-        """Ends the threads; tasks that nobody has begun are not done."""
+        """Stop the threads; tasks that have not begun are dropped."""
         self._queue.clear()
         if self._executor is not None:
             self._executor.shutdown(cancel_futures=True)
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
-        """The work as a task that the next free worker takes; tasks are begun in the order of submission."""
+        """Queue the work for the next free worker and return its future; tasks begin in the order of submission."""
         future: Future[Result] = Future()
         self._queue.append((future, work))
         if self._executor is not None:
@@ -214,7 +215,7 @@ class HelpingPool:
         return future
 
     def result(self, future: Future[Result]) -> Result:
-        """The task's result, or its exception; until it is there, this thread runs queued tasks."""
+        """The task's result, or raise its exception; while it is not done, this thread runs queued tasks."""
         while not future.done() and self._run_next():
             pass
         return future.result()
@@ -225,7 +226,7 @@ class HelpingPool:
         return (self.result(future) for future in futures)
 
     def _run_next(self) -> bool:
-        """Runs the first task of the queue; False where there is none."""
+        """Run the first task of the queue; return False if the queue is empty."""
         try:
             future, work = self._queue.popleft()
         except IndexError:
@@ -240,7 +241,10 @@ class HelpingPool:
 
 
 class MemoryGate:
-    """Limits how many pictures are decoded at a time, by the largest one so far. Safe to use from several threads."""
+    """Limits how many pictures are decoded at the same time, so that all fit in `shared_bytes`.
+
+    It assumes that each takes as much as the largest one so far. Safe to use from several threads.
+    """
 
     def __init__(self, shared_bytes: int = DECODING_BYTES) -> None:
         self._shared_bytes, self._largest_bytes, self._decoding = shared_bytes, 0, 0
@@ -248,12 +252,12 @@ class MemoryGate:
 
     @property
     def most(self) -> int:
-        """How many may be decoded at a time; one always may."""
+        """How many pictures may be decoded at the same time; at least one."""
         return max(1, self._shared_bytes // self._largest_bytes) if self._largest_bytes else _DECODED_UNTIL_KNOWN
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Waits until one more picture may be decoded."""
+        """Wait until one more picture may be decoded; the block decodes it."""
         with self._changed:
             self._changed.wait_for(lambda: self._decoding < self.most)
             self._decoding += 1
@@ -265,20 +269,20 @@ class MemoryGate:
                 self._changed.notify_all()
 
     def record_size(self, picture_bytes: int) -> None:
-        """Takes note of what one picture took: its pixels, and its file where that is in memory."""
+        """Record the memory of one picture in bytes: its pixels, plus its file if that is in memory."""
         with self._changed:
             self._largest_bytes = max(self._largest_bytes, picture_bytes)
             self._changed.notify_all()
 
 
 def enough_for_thumbnail(rule: RegionRule) -> Size:
-    """(width, height) of an oriented picture that suffices for its thumbnail, and for the whole frame besides."""
+    """The (width, height) of an oriented picture that is enough for its thumbnail and the whole frame's input."""
     width, height = enough_for(_USUAL_INPUT, WHOLE)
     return max(width, math.ceil(_THUMBNAIL_OVERSAMPLING * rule.thumbnail_width)), height
 
 
 def picture_thumbnail(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
-    """The grey thumbnail of a JPEG in which `regions` looks for changes.
+    """The grey thumbnail of a JPEG for `regions`: uint8 (height, width).
 
     Raises:
         FrameError: the picture cannot be decoded.
@@ -287,7 +291,7 @@ def picture_thumbnail(picture: Picture, rule: RegionRule) -> NDArray[np.uint8]:
 
 
 def small_pictures(picture: Picture, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A JPEG's thumbnails as a burst's are: grey uint8 (height, width), and uint8 (48, 64, 3) in colour.
+    """A JPEG's thumbnails: grey uint8 (height, width), and colour uint8 (48, 64, 3).
 
     Raises:
         FrameError: the picture cannot be decoded.
@@ -296,7 +300,7 @@ def small_pictures(picture: Picture, rule: RegionRule) -> tuple[NDArray[np.uint8
 
 
 def thumbnails_of(image: Image.Image, rule: RegionRule) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The thumbnails of a decoded picture."""
+    """The thumbnails of a decoded picture: grey uint8 (height, width), and colour uint8 (48, 64, 3)."""
     colour = image.resize(_COLOUR_SIZE, Image.Resampling.BOX, reducing_gap=2.0)
     return thumbnail(image, rule), np.asarray(colour)
 
@@ -304,8 +308,8 @@ def thumbnails_of(image: Image.Image, rule: RegionRule) -> tuple[NDArray[np.uint
 def return_freed_memory() -> None:
     """Return freed heap memory to the operating system (malloc_trim); nothing happens where the C library has none.
 
-    Takes half a millisecond, and what is needed next is mapped anew. Measured on three bursts of thirty 12-megapixel
-    JPEGs of 5 MB, four threads: 98 MB at most in place of 100.5.
+    It takes half a millisecond. Measured on three bursts of thirty 12-megapixel JPEGs of 5 MB with four threads: the
+    peak is 98 MB instead of 100.5 MB.
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)

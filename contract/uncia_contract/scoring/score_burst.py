@@ -1,8 +1,8 @@
-"""From a burst's pictures to the verdict on it: the one path that trap, evaluation and archive scoring all take.
+"""Scores a burst: from its pictures to the verdict. Trap, evaluation and archive scoring all call this code.
 
-Decides the order of things: look at every frame small, find regions, score from the middle outwards, look again where
-the bundle says so, stop when the verdict is settled. The rules themselves live in `regions`, `preprocessing`,
-`second_look` and `decisions`; `burst_decoder` decides what is decoded when, and on which thread.
+Decides the order of the steps: make thumbnails, find regions, score from the middle outwards, look again where the
+bundle has a second look, stop when the verdict is settled. The rules are in `regions`, `preprocessing`, `second_look`
+and `decisions`; `burst_decoder` decides what is decoded when, and on which thread.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,24 +33,24 @@ class Strips:
 
     @property
     def visible(self) -> Region | None:
-        """What is left between the strips; None for the whole frame."""
+        """The part between the strips; None for the whole frame."""
         if self.top == self.bottom == 0.0:
             return None
         return Region(left=0.0, top=self.top, width=1.0, height=1.0 - self.top - self.bottom)
 
 
 class ExpectedView(Protocol):
-    """Knows what a camera sees when nothing is there: the trap's rolling background, or an archive's neighbours."""
+    """A camera's view without an animal: the trap's rolling background, or an archive's neighbours."""
 
     def seen(self, shape: tuple[int, ...], light: Light) -> NDArray[np.uint8] | None:
-        """Uint8 of that shape, in that light; None while unknown."""
+        """The view in that light, uint8 of that shape; None where it is not known."""
 
 
 @dataclass(frozen=True)
 class FrameResult:
-    """What became of one frame: its score (None where early exit spared it), the region, and why that region.
+    """The result for one frame: its score (None where it was not scored), the region, and the reason for the region.
 
-    Of a frame that was looked at more than once, the look that counted.
+    After a second look, these are of the look that counted.
     """
 
     score: float | None
@@ -60,12 +60,17 @@ class FrameResult:
 
 @dataclass(frozen=True)
 class SequenceVerdict:
-    """The verdict on a burst, with a result for each frame, in the burst's order; `failures` names frames by index.
+    """The verdict on a burst.
 
-    `label` is the likeliest positive label. `probabilities` holds the mean of each over the scored frames, in the
-    manifest's order; it is empty where the bundle has one positive label.
-    `background` is the trap's rolling background after this burst, where one was given. `damaged` says what is wrong
-    with frames that were scored all the same, by index; of streams it is not asked.
+    Attributes:
+        decision: the confidence, and whether it is positive.
+        label: the likeliest positive label.
+        probabilities: each positive label's mean over the scored frames, in the manifest's order; empty where the
+            bundle has one positive label.
+        frames: a result for each frame, in the burst's order.
+        failures: why frames could not be read, by index.
+        background: the trap's rolling background after this burst, where one was given.
+        damaged: what is wrong with damaged frames that were scored, by index; not checked for streams.
     """
 
     decision: Decision
@@ -78,7 +83,7 @@ class SequenceVerdict:
 
     @property
     def frames_scored(self) -> int:
-        """How many frames went through the model."""
+        """The number of frames that were scored."""
         return sum(frame.score is not None for frame in self.frames)
 
 
@@ -93,18 +98,18 @@ def score_burst(
     single_thread_classifier: FrameScorer | None = None,
     boxes: Mapping[int, Region] | None = None,
 ) -> SequenceVerdict | None:
-    """The verdict on one burst; None where not a single picture can be decoded.
+    """The verdict on one burst; None where no picture can be decoded.
 
     Args:
-        pictures: each gives a JPEG whenever it is called: bytes, or a stream, which is closed.
-        classifier: whose manifest holds the rules.
-        strips: the camera's burnt-in strips, None where not configured.
+        pictures: each returns a JPEG whenever it is called: bytes, or a stream, which is closed.
+        classifier: scores the frames; its manifest holds the rules.
+        strips: the camera's burnt-in strips; None where not configured.
         background: the camera's view without an animal, for bursts of one or two frames; None where it is not known.
         use_regions: False scores whole frames, each once; None does what the bundle says.
-        every_frame: True scores frames that can no longer change the verdict as well (for evaluation).
-        workers: threads that decode pictures, the caller's among them; as many as there are cores, up to four.
-        single_thread_classifier: scores in the classifier's place, and as it does, while other threads decode.
-        boxes: around the animals of frames, by index, where a data set gives them: they serve as regions.
+        every_frame: True scores all frames, also after the verdict is settled (for evaluation).
+        workers: threads that decode pictures, including the caller's; None for one per core, at most four.
+        single_thread_classifier: gives the same scores with one thread; used while other threads decode.
+        boxes: boxes of a data set around the animals, by frame index; they are used as regions.
     """
     manifest = classifier.manifest
     whole = strips.visible if strips else None
@@ -130,7 +135,7 @@ def score_burst(
 
 
 def _result(seen: Seen | None, choice: RegionChoice) -> FrameResult:
-    """Without labels, of which the verdict holds the means, but with a note."""
+    """A frame's result. A note stays with the score; labels do not, because the verdict holds their means."""
     if seen is None:
         return FrameResult(None, choice.region, choice.reason)
     score = seen.score if isinstance(seen.score, NotedScore) else float(seen.score)
@@ -140,10 +145,9 @@ def _result(seen: Seen | None, choice: RegionChoice) -> FrameResult:
 def expected_view(
     seen: Thumbnails, background: ExpectedView | None
 ) -> tuple[NDArray[np.uint8] | None, Background | None]:
-    """What the camera sees in the burst's light (that of most frames) without an animal; a rolling background with this
-    burst.
+    """The view without an animal in the burst's light (that of most frames), and the background updated by this burst.
 
-    Both are None where no background is given.
+    The first is None where the view is not known; the second is None unless `background` is a rolling background.
     """
     if background is None:
         return None, None
@@ -162,7 +166,7 @@ def _choose_regions(
     by_regions: bool,
     boxes: Mapping[int, Region],
 ) -> dict[int, RegionChoice]:
-    """What to score of each readable frame, by its index in the burst."""
+    """The part to score of each readable frame, by its index in the burst."""
     if not by_regions:
         return dict.fromkeys(seen.grey, RegionChoice(region=None, reason="off"))
     edges = (strips.top, strips.bottom) if strips else None
@@ -179,7 +183,7 @@ def _choose_regions(
 
 @dataclass(frozen=True)
 class _Burst:
-    """A burst's frames before the model: `choices` and thumbnails by index, and what scores them."""
+    """A burst's frames, ready to be scored: choices and thumbnails by index, the decoder, the classifiers."""
 
     decoder: BurstDecoder
     choices: Mapping[int, RegionChoice]
@@ -188,11 +192,11 @@ class _Burst:
     single_thread_classifier: FrameScorer
 
     def prefetch(self, indices: Sequence[int]) -> None:
-        """While a frame is scored, other threads decode the next ones."""
+        """Let other threads decode the frames that are scored next."""
         self.decoder.prefetch(indices, {index: self.choices[index].region for index in indices})
 
     def look(self, index: int, places: Sequence[Region | None]) -> list[FrameScore]:
-        """The scores of parts of one frame (None for the whole)."""
+        """The scores of parts of one frame, in the order of `places` (None for the whole frame)."""
         for place in places[1:]:
             self.decoder.prefetch([index], {index: place})
         return [self._score(index, place) for place in places]
@@ -210,7 +214,7 @@ class _Burst:
 
 
 def _score_frames(burst: _Burst, early_exit: EarlyExit, looks: SecondLooks | None) -> dict[int, Seen]:
-    """What was seen of each frame that was scored; `early_exit` has the scores."""
+    """Score the certain frames of a burst; return the look that counts of each and put its score into `early_exit`."""
     scored: dict[int, Seen] = {}
     while certain := early_exit.certain():
         burst.prefetch(certain)

@@ -1,4 +1,4 @@
-"""A trap's background: what it sees in each light when nothing is there."""
+"""A trap's background: its view without an animal, in each light."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,7 +34,7 @@ def after(*bursts: Sequence[Grey], light: Light = "day", known: Background | Non
 
 @pytest.mark.parametrize("bursts", [0, 1, 2])
 def test_before_the_third_burst_there_is_no_background(bursts: int) -> None:
-    """The first ones may all show the animal that set the camera off."""
+    """The first ones may all show the animal that triggered the camera."""
     assert after(*[[with_animal(20)]] * bursts).seen(SLOPE.shape, "day") is None
 
 
@@ -44,8 +44,8 @@ def test_an_animal_that_walks_through_bursts_leaves_no_trace() -> None:
     assert np.array_equal(after(burst, burst, burst).seen(SLOPE.shape, "day"), SLOPE)
 
 
-def test_single_frames_of_animals_at_different_places_vote_them_out() -> None:
-    """Bursts of one frame, each with its animal; what is left of them is their pull on the brightness."""
+def test_animals_at_different_places_do_not_show_in_the_median() -> None:
+    """Bursts of one frame, each with an animal, which changes only the brightness a little."""
     seen = after(*([with_animal(at)] for at in (0, 20, 40))).seen(SLOPE.shape, "day")
     assert seen is not None
     assert np.ptp(seen.astype(int) - SLOPE) <= 4  # the animals are 130 brighter
@@ -57,7 +57,7 @@ def test_an_animal_that_rests_through_two_of_five_bursts_leaves_no_trace() -> No
     assert np.array_equal(known.seen(SLOPE.shape, "day"), SLOPE)
 
 
-def test_the_view_of_last_season_is_forgotten() -> None:
+def test_the_view_of_last_season_is_replaced() -> None:
     """Five bursts with snow replace what was before."""
     known = after(*[[SLOPE]] * 5, *[[SLOPE[::-1, ::-1]]] * 5)
     assert np.array_equal(known.seen(SLOPE.shape, "day"), SLOPE[::-1, ::-1])
@@ -75,7 +75,7 @@ def test_other_sizes_are_kept_apart() -> None:
     assert after(*[[SLOPE]] * 3).seen((40, 64), "day") is None
 
 
-def test_a_background_is_a_value() -> None:
+def test_updating_a_background_does_not_change_it() -> None:
     """Updating gives another and leaves this one as it was."""
     known = after([SLOPE], [SLOPE])
     known.updated([SLOPE], "day")
@@ -94,8 +94,8 @@ def test_bursts_of_different_brightness_mix_at_the_newest_ones() -> None:
     assert np.array_equal(known.seen(SLOPE.shape, "day"), SLOPE - 30)
 
 
-def test_what_is_kept_is_what_was_known() -> None:
-    """Both lights, all bursts, in their order."""
+def test_a_stored_background_is_read_back() -> None:
+    """Both lights and all bursts, in their order."""
     known = after(*([DARK + n] for n in range(4)), light="infrared", known=after(*([SLOPE - n] for n in range(5))))
     again = background_from_bytes(background_to_bytes(known))
     assert list(again.medians) == list(known.medians)
@@ -109,7 +109,7 @@ def test_what_is_kept_is_what_was_known() -> None:
      write_arrays({"dusk-0": np.zeros((1, 3, 4), np.uint8)})],
     ids=["empty", "torn", "other numbers", "no light"],
 )  # fmt: skip
-def test_what_is_damaged_is_told(data: Any) -> None:
-    """One line; the trap begins anew."""
+def test_a_damaged_background_is_refused(data: Any) -> None:
+    """With one line, so that the trap can start a new one."""
     with pytest.raises(StorageError, match="background"):
         background_from_bytes(data)

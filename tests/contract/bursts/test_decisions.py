@@ -23,14 +23,14 @@ bursts_of_scores = st.lists(probability, min_size=1, max_size=40)
 
 @given(bursts_of_scores, probability)
 def test_early_exit_gives_the_verdict_of_scoring_every_frame(scores: list[float], threshold: float) -> None:
-    """DESIGN 3: the verdict is provably that of scoring every frame."""
+    """DESIGN 3: the verdict is the same as with all frames scored."""
     rule = DecisionRule(threshold)
     early, _ = decide_early(scores.__getitem__, len(scores), rule)
     assert early.positive == decide(scores, rule).positive
 
 
 @given(bursts_of_scores)
-def test_early_exit_agrees_where_the_mean_is_the_threshold_itself(scores: list[float]) -> None:
+def test_early_exit_agrees_where_the_mean_equals_the_threshold(scores: list[float]) -> None:
     """The bound holds to the last bit: a mean exactly at the threshold stays positive."""
     rule = DecisionRule(math.fsum(scores) / len(scores))
     assert decide_early(scores.__getitem__, len(scores), rule)[0].positive
@@ -38,7 +38,7 @@ def test_early_exit_agrees_where_the_mean_is_the_threshold_itself(scores: list[f
 
 @given(bursts_of_scores, probability)
 def test_a_positive_is_scored_in_full_and_its_confidence_is_its_mean(scores: list[float], threshold: float) -> None:
-    """What is published for a positive is the number that decided."""
+    """The published confidence is the number that decided."""
     early, scored = decide_early(scores.__getitem__, len(scores), DecisionRule(threshold))
     full = len(scored) == len(scores) and early.confidence == math.fsum(scores) / len(scores)
     assert full or not early.positive
@@ -55,7 +55,7 @@ def test_the_upper_bound_of_a_negative_is_no_less_than_its_mean(scores: list[flo
 def test_certain_frames_may_be_scored_in_any_order(
     scores: list[float], threshold: float, chance: random.Random
 ) -> None:
-    """The frames and the verdict are those of scoring one after the other: no frame is prepared in vain."""
+    """The scored frames and the verdict are those of scoring one after the other."""
     rule = DecisionRule(threshold)
     early_exit = EarlyExit(range(len(scores)), rule)
     while certain := early_exit.certain():
@@ -66,7 +66,7 @@ def test_certain_frames_may_be_scored_in_any_order(
 
 @given(bursts_of_scores, probability)
 def test_each_frame_in_the_order_is_scored_while_the_verdict_is_open(scores: list[float], threshold: float) -> None:
-    """The rule itself, without looking ahead: the reference for the class."""
+    """`EarlyExit` scores the same frames as this plain loop."""
     rule, expected = DecisionRule(threshold), list[int]()
     for frame in scoring_order(len(scores)):
         if is_settled([scores[one] for one in expected], len(scores), rule):
@@ -75,14 +75,14 @@ def test_each_frame_in_the_order_is_scored_while_the_verdict_is_open(scores: lis
     assert list(decide_early(scores.__getitem__, len(scores), rule)[1]) == expected
 
 
-def test_every_frame_is_certain_where_that_is_asked() -> None:
+def test_every_frame_flag_makes_all_frames_certain() -> None:
     """For evaluation; the verdict is that of all scores."""
     early_exit = EarlyExit([4, 7, 9], DecisionRule(0.9), every_frame=True)
     assert early_exit.certain() == [7, 9, 4]
 
 
 def test_a_hopeless_burst_stops_as_soon_as_the_bound_permits() -> None:
-    """Ten frames at 0 under a threshold of 0.5: six are enough to know."""
+    """Ten frames with score 0 and a threshold of 0.5: scoring stops after six."""
     _, scored = decide_early(lambda index: 0.0, 10, DecisionRule(0.5))
     assert len(scored) == 6
 
@@ -98,13 +98,13 @@ def test_frames_are_scored_from_the_middle_outwards(frames: int, order: list[int
 
 
 def test_missing_scores_that_could_decide_are_refused() -> None:
-    """A verdict without the scores that it depends on is no verdict."""
+    """The missing frame could make the sequence positive."""
     with pytest.raises(ValueError, match="could still decide"):
         decide([0.9], DecisionRule(0.5), frames=2)
 
 
 def test_a_sequence_without_frames_is_refused() -> None:
-    """Nothing seen is not a negative."""
+    """It is not a negative."""
     with pytest.raises(ValueError, match="no verdict"):
         decide([], DecisionRule(0.5))
 

@@ -24,7 +24,7 @@ from uncia_contract.bursts.frames import FileNumber, file_number, ranks
     ],
 )
 def test_a_number_is_a_cameras_or_none(path: str, number: FileNumber | None) -> None:
-    """Eight characters, the last four digits; Bushnell begins with month and day; a date is no number."""
+    """Eight characters that end in four digits; Bushnell begins with month and day; a date is not a file number."""
     assert file_number(PurePosixPath(path)) == number
 
 
@@ -36,7 +36,7 @@ def ordered(*names: str) -> list[str]:
 
 
 def test_numbers_wrap_within_a_folder_and_go_on_in_the_next() -> None:
-    """9999 comes before 1 where the numbers between are not there."""
+    """9999 comes before 1 where the numbers between them are missing."""
     assert ordered("IMG_0001.JPG", "IMG_0002.JPG", "IMG_9998.JPG", "IMG_9999.JPG") == [
         "IMG_9998.JPG", "IMG_9999.JPG", "IMG_0001.JPG", "IMG_0002.JPG",
     ]  # fmt: skip
@@ -45,5 +45,5 @@ def test_numbers_wrap_within_a_folder_and_go_on_in_the_next() -> None:
 
 @given(st.sets(st.integers(0, 9999), min_size=1, max_size=40))
 def test_every_number_has_its_own_rank(numbers: set[int]) -> None:
-    """Whichever are there."""
+    """For any set of numbers."""
     assert len(set(ranks(FileNumber("x", 0, number) for number in numbers).values())) == len(numbers)

@@ -1,4 +1,4 @@
-"""Arithmetic on small frames: what is done faster than numpy does it gives numpy's own figures."""
+"""Arithmetic on small frames: the faster replacements of numpy functions give numpy's results."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_the_median_of_a_burst_is_numpys_to_the_last_bit(frames: int) -> None:
 
 @pytest.mark.parametrize("frames", range(1, 12), ids=str)
 def test_zeros_and_ones_are_put_in_order(frames: int) -> None:
-    """All of their rows at once: what sorts every row of zeros and ones sorts everything (Knuth 5.3.4 Z)."""
+    """A network that sorts every sequence of zeros and ones sorts everything (Knuth 5.3.4 Z)."""
     every = (np.arange(2**frames)[None] >> np.arange(frames)[:, None] & 1).astype(np.float32)[:, None]
     assert np.array_equal(np.stack(in_order(every)), np.sort(every, axis=0))
 
@@ -45,7 +45,7 @@ def test_wanted_ranks_are_those_of_the_whole_order(frames: int) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (7, 9), (8, 11), (96, 128)], ids=str)
 def test_the_middle_is_numpys_median(shape: tuple[int, int]) -> None:
-    """For odd and even counts, ties among them."""
+    """For odd and even counts, with equal values."""
     values = CHANCE.integers(-9, 9, shape).astype(np.float32) / 2
     assert middle(values) == np.median(values)
 
@@ -59,7 +59,7 @@ def test_the_middle_of_many_equal_values_is_numpys_median(runs: list[tuple[float
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (37, 11)], ids=str)
 def test_bytes_and_numbers_are_flattened_alike(shape: tuple[int, int]) -> None:
-    """Sixteen bits are enough for bytes, whatever they are."""
+    """Sixteen bits are enough for all byte values."""
     frame = CHANCE.choice([0, 1, 254, 255], shape).astype(np.uint8)
     assert np.array_equal(flattened(frame)[:], flattened(frame.astype(np.float32))[:])
 
@@ -74,7 +74,7 @@ def test_a_flat_frame_is_smoothed_by_the_binomial_kernel() -> None:
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.floats(0, 100))
 def test_a_percentile_of_counts_is_numpys_of_the_numbers(numbers: list[int], bound: float) -> None:
-    """To the last bit, wherever they begin."""
+    """Bit for bit, for any first number."""
     counts = np.bincount(numbers).astype(np.uint32)
     assert _percentile(counts, bound, first=7) == np.percentile(np.add(numbers, 7), bound)
 
@@ -94,7 +94,7 @@ def test_patches_are_cells_that_touch(density: float) -> None:
 
 @pytest.mark.parametrize("frames", [2, 3, 6, 7, 12], ids=str)
 def test_changes_by_rows_are_those_of_whole_frames(frames: int) -> None:
-    """No frame's change depends on how many rows are asked for at a time."""
+    """A frame's change does not depend on how many rows are computed at a time."""
     burst = CHANCE.normal(0, 20, (frames, 37, 22)).astype(np.float32)
     compared = Compared(burst, [median_frame(burst)] * frames)
     assert np.array_equal(compared.change(1, slice(16, 32)), compared.change(1)[16:32])
@@ -102,7 +102,7 @@ def test_changes_by_rows_are_those_of_whole_frames(frames: int) -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 1.0, 3.0, 20.0], ids=str)
 def test_a_threshold_is_the_largest_of_the_three(noise: float) -> None:
-    """Also where the noise is not measured because it cannot matter."""
+    """Also where the noise is not measured because it cannot be the largest."""
     rule = RegionRule()
     change = np.abs(np.random.default_rng(4).normal(0, noise, (90, 120))).astype(np.float32)
     robust = rule.noise_sds * 1.4826 * float(np.median(change[::2, ::2]))

@@ -35,14 +35,14 @@ def test_bursts_do_not_depend_on_the_order_of_arrival(times: list[float], random
 
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=60))
 def test_every_frame_is_in_exactly_one_burst(times: list[float]) -> None:
-    """Nothing is lost or doubled by cutting."""
+    """No frame is lost or doubled."""
     frames = [frame(time, f"{index:03d}") for index, time in enumerate(times)]
     kept = [kept for burst in bursts(frames, BurstRule()) for kept in burst.frames]
     assert sorted(kept, key=lambda one: one.name) == frames
 
 
 def test_the_gap_is_measured_from_the_previous_frame() -> None:
-    """Nine seconds and nine seconds make one burst, though its ends lie eighteen apart."""
+    """Three frames, each nine seconds after the one before, are one burst of eighteen seconds."""
     assert len(list(bursts([frame(0), frame(9), frame(18)], BurstRule(gap_s=10)))) == 1
 
 
@@ -57,7 +57,7 @@ def test_equal_times_are_ordered_by_name() -> None:
 
 
 def test_a_burst_that_never_ends_is_cut_by_count_and_goes_on() -> None:
-    """Rule #3: thirty-one frames are thirty and one that continues them."""
+    """Rule #3: thirty-one frames are a burst of thirty and one that continues it."""
     found = list(bursts([frame(n) for n in range(31)], BurstRule(max_frames=30)))
     assert [(len(burst.frames), burst.continues) for burst in found] == [(30, False), (1, True)]
 
@@ -82,31 +82,31 @@ def noted(second: float, event: int, name: str, serial: str = "H500") -> Frame:
 
 
 def clocked(clock: datetime, name: str) -> Frame:
-    """A frame whose clock showed that, as a reader hands it over."""
+    """A frame whose camera clock showed that time."""
     at = clock.replace(tzinfo=UTC) if clock.year >= 1990 else None
     return Frame(name, Path(name), at, Taken(at, clock))
 
 
 def test_frames_of_one_trigger_belong_together_beyond_the_gap() -> None:
-    """Rule #5: a camera that waits half a minute between the pictures of one event."""
+    """Rule #5: a camera that takes the pictures of one trigger half a minute apart."""
     frames = [noted(0, 17, "a"), noted(30, 17, "b"), noted(60, 17, "c"), noted(90, 18, "d")]
     assert seconds(bursts(frames, BurstRule())) == [["a", "b", "c"], ["d"]]
 
 
-def test_a_frame_without_a_note_does_not_tear_an_event() -> None:
+def test_a_frame_without_a_note_does_not_split_an_event() -> None:
     """Programs that edit a picture drop its note."""
     frames = [noted(0, 17, "a"), frame(9, "b"), noted(25, 17, "c")]
     assert seconds(bursts(frames, BurstRule())) == [["a", "b", "c"]]
 
 
 def test_events_that_follow_each_other_are_one_visit() -> None:
-    """An animal that stays triggers again: Reconyx events of one leopard lie two to eight seconds apart."""
+    """An animal that stays triggers again: Reconyx events of one leopard are two to eight seconds apart."""
     assert len(list(bursts([noted(0, 17, "a"), noted(5, 18, "b"), noted(9, 19, "c")], BurstRule()))) == 1
 
 
 @pytest.mark.parametrize("second", [200, 30], ids=["two minutes later", "of another camera"])
-def test_equal_event_numbers_are_one_event_only_by_one_camera_and_soon(second: int) -> None:
-    """Counters begin anew, and every camera has its own."""
+def test_equal_event_numbers_join_only_frames_of_one_camera_close_in_time(second: int) -> None:
+    """A counter may start again, and each camera has its own."""
     other = noted(second, 17, "b", "H500" if second == 200 else "other")
     assert len(list(bursts([noted(0, 17, "a"), other], BurstRule()))) == 2
 
@@ -126,14 +126,14 @@ def test_two_visits_that_begin_with_a_reset_clock_are_two(year: int, first, seco
 
 
 def test_a_clock_of_1970_cuts_bursts_by_relative_time() -> None:
-    """The time is not published, and yet it shows what belongs together."""
+    """The time is not published, but its differences are used."""
     frames = [clocked(datetime(1970, 1, 1, 0, 0, at), f"IMG_{at:04}.JPG") for at in (1, 2, 3)]  # noqa: DTZ001
     later = [clocked(datetime(1970, 1, 1, 5, 0, at), f"IMG_{at:04}.JPG") for at in (4, 5)]  # noqa: DTZ001
     assert [len(burst.frames) for burst in bursts(frames + later, BurstRule())] == [3, 2]
 
 
 def test_the_hour_that_comes_twice_is_two_hours() -> None:
-    """Rule #6: numbers go on while the clock is set back an hour in autumn."""
+    """Rule #6: file numbers keep counting when the clock is set back an hour in autumn."""
     minutes = (10, 20, 30, 40, 50, 10, 20)
     frames = [
         clocked(datetime(2026, 10, 25, 2, minute, second), f"IMG_{3 * index + second + 1:04}.JPG")  # noqa: DTZ001
@@ -144,14 +144,14 @@ def test_the_hour_that_comes_twice_is_two_hours() -> None:
     assert len(found) == 7 and ["IMG_0001.JPG", "IMG_0002.JPG", "IMG_0003.JPG"] in found
 
 
-def test_numbers_that_are_no_order_do_not_tear_bursts() -> None:
-    """As after sorting by species and numbering anew."""
+def test_numbers_that_contradict_the_times_do_not_split_bursts() -> None:
+    """For example after someone sorted the pictures by species and renumbered them."""
     frames = [clocked(datetime(2026, 5, 1, 2, n % 5, n // 5), f"IMG_{n:04}.JPG") for n in range(20)]  # noqa: DTZ001
     assert [len(burst.frames) for burst in bursts(frames, BurstRule())] == [4, 4, 4, 4, 4]
 
 
-def test_deleted_pictures_do_not_tear_a_burst() -> None:
-    """A gap in the numbers means nothing while the clock is right."""
+def test_deleted_pictures_do_not_split_a_burst() -> None:
+    """With a right clock, a gap in the file numbers does not end a burst."""
     frames = [clocked(datetime(2026, 5, 1, 2, 0, n), f"IMG_{10 * n:04}.JPG") for n in range(1, 5)]  # noqa: DTZ001
     assert len(list(bursts(frames, BurstRule()))) == 1
 
@@ -165,7 +165,7 @@ def test_numbers_that_wrap_keep_their_order_within_a_second() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60), st.sampled_from([1970, 2000, 2026]))), st.randoms())
 def test_numbered_frames_are_in_exactly_one_burst_in_any_order_of_arrival(drawn, random) -> None:
-    """Whatever clocks and numbers say of each other."""
+    """Also where clocks and numbers contradict each other."""
     drawn = {number: (second, year) for second, number, year in drawn}
     frames = [
         clocked(datetime(year, 1, 1, 0, 0, 0) + timedelta(seconds=second), f"IMG_{number:04}.JPG")  # noqa: DTZ001

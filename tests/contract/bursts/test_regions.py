@@ -1,4 +1,4 @@
-"""Regions: the burst finds its own animal, on rendered scenes."""
+"""Regions: where the animal of a burst is found, on rendered scenes."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def walk(*places: tuple[int, int] | None, **kwargs) -> list[np.ndarray]:
 
 
 def covered(region: Region | None, at: tuple[int, int], side: int = 20, shape=(HEIGHT, WIDTH)) -> float:
-    """The share of the animal's box that lies in the region; the whole frame covers nothing here."""
+    """The share of the animal's box that lies in the region; 0 without a region."""
     if region is None:
         return 0.0
     left, top, right, bottom = pixel_box(region, (shape[1], shape[0]))
@@ -60,7 +60,7 @@ places = st.tuples(st.integers(0, WIDTH - 20), st.integers(12, HEIGHT - 40))
 @settings(max_examples=40, deadline=None)
 @given(st.lists(places | st.none(), min_size=1, max_size=6), st.integers(1, 60))
 def test_a_region_lies_inside_its_frame(burst, contrast):
-    """Whatever moves, left and top are not negative and right and bottom not beyond 1."""
+    """For any burst, left and top are at least 0, right and bottom at most 1."""
     found = [choice.region for choice in regions(walk(*burst, contrast=-contrast), RULE)]
     assert all(
         0 <= r.left <= r.left + r.width <= 1 + 1e-9 and 0 <= r.top <= r.top + r.height <= 1 + 1e-9
@@ -90,13 +90,13 @@ def test_a_change_of_overall_brightness_does_not_move_a_region(brightness):
 
 
 def test_a_frame_that_shows_no_change_takes_its_nearest_neighbours_region():
-    """The animal steps out for a frame and comes back: that frame, the burst's median, borrows."""
+    """The animal is out of the middle frame only: this frame takes a neighbour's region."""
     found = regions(walk((20, 90), None, (180, 90)), RULE)
     assert (found[1].reason, found[1].region) == ("neighbour", found[0].region)
 
 
 def test_the_middle_frame_of_three_finds_its_own_animal():
-    """An animal that walks less than its own length makes the median like the middle frame, which has a region."""
+    """An animal walks less than its own length: the median is nearly the middle frame, which still gets a region."""
     found = regions(walk((88, 90), (100, 90), (112, 90)), RULE)
     assert covered(found[1].region, (100, 90)) > 0.7
 
@@ -112,13 +112,13 @@ def test_a_single_frame_without_background_is_scored_whole():
 
 
 def test_a_single_frame_is_compared_with_the_rolling_background():
-    """A trap that knows its view finds the animal of a one-frame burst."""
+    """With a background, the animal of a one-frame burst is found."""
     (choice,) = regions(walk((10, 90)), RULE, background=scene(None, seed=9))
     assert covered(choice.region, (10, 90)) > 0.7
 
 
 def test_two_frames_are_compared_with_each_other():
-    """Without a background each of two frames is the other's."""
+    """Without a background, each of two frames is the reference of the other."""
     found = regions(walk((10, 90), (60, 90)), RULE)
     assert min(covered(found[0].region, (10, 90)), covered(found[1].region, (60, 90))) > 0.7
 
@@ -135,7 +135,7 @@ def test_an_empty_burst_has_no_choices():
 
 
 def test_a_running_clock_in_the_info_strip_is_not_an_animal():
-    """What changes in the strips is not looked at."""
+    """Changes in the strips are ignored."""
     burst = walk(None, None, None)
     for n, frame in enumerate(burst):
         frame[-14:, 100 + 20 * n : 120 + 20 * n] = 255
@@ -143,10 +143,11 @@ def test_a_running_clock_in_the_info_strip_is_not_an_animal():
     assert {choice.reason for choice in regions(burst, RULE)} == {"no-change"}
 
 
-def test_a_ghost_does_not_draw_the_region_away():
-    """Where a spotted animal stays afterwards is not where it was before: the first frame's region keeps to it.
+def test_a_ghost_does_not_move_the_region():
+    """A ghost is the place where an animal stays in most frames, seen as a difference in a frame without it there.
 
-    Frames 1 to 3 hold the animal near the camera, in nearly one place, so that their median holds it too.
+    In frames 1 to 3 the animal is near the camera in nearly one place, so their median shows it. The first frame's
+    region holds the small animal of that frame, not the ghost.
     """
     spots = np.random.default_rng(4).integers(-45, 45, (10, 10)).repeat(9, axis=0).repeat(9, axis=1)
     first = scene((210, 100))
@@ -160,8 +161,8 @@ def test_a_ghost_does_not_draw_the_region_away():
     assert region.height < 0.5
 
 
-def test_a_second_change_far_away_does_not_blow_the_region_up():
-    """A tuft that sways at the other side of the frame leaves the animal's region small."""
+def test_a_second_change_far_away_does_not_enlarge_the_region():
+    """A tuft of grass that sways at the other side of the frame: the animal's region stays small."""
     burst = walk((10, 90), (60, 95), (120, 100), contrast=-45)
     for n, frame in enumerate(burst):
         frame[20:28, 230 + 8 * n : 236 + 8 * n] += 40
@@ -175,14 +176,14 @@ def test_a_low_contrast_animal_is_found():
 
 
 def test_an_animal_that_never_moves_is_found_against_the_background():
-    """Nothing changes within the burst, but the trap knows its view."""
+    """Nothing changes within the burst, but there is a background."""
     found = regions(walk((100, 90), (100, 90), (100, 90)), RULE, background=scene(None, seed=9))
     assert [choice.reason for choice in found] == ["background"] * 3
     assert covered(found[0].region, (100, 90)) > 0.7
 
 
-def test_a_background_of_another_view_is_left_aside():
-    """A trap that was hung up anew compares nothing with its old view."""
+def test_a_background_of_another_view_is_ignored():
+    """After a trap was moved, frames are not compared with the old view."""
     old = ground(seed=77).astype(np.uint8)
     assert {choice.reason for choice in regions(walk(None, None, None), RULE, background=old)} == {"no-change"}
 
@@ -193,13 +194,13 @@ def test_a_single_frame_is_not_compared_with_another_view():
     assert regions(walk((10, 90)), RULE, background=old)[0].reason == "single-frame"
 
 
-def test_a_background_of_another_size_is_left_aside():
-    """A camera set to another resolution has no background yet."""
+def test_a_background_of_another_size_is_ignored():
+    """For example after the camera was set to another resolution."""
     assert regions(walk((10, 90)), RULE, background=scene(None)[:, :200])[0].reason == "single-frame"
 
 
 def knocked(frame: np.ndarray, down: int, across: int) -> np.ndarray:
-    """The frame as a camera sees it that was pushed: what comes into view is more ground."""
+    """The frame after the camera was pushed: shifted, with more ground at the edges."""
     return np.roll(frame, (down, across), axis=(0, 1))
 
 
@@ -208,7 +209,7 @@ WALK = ((10, 90), (50, 95), (90, 95), (130, 100), (170, 100), (200, 100))
 
 @pytest.mark.parametrize("push", [(9, 14), (0, 6), (-30, 40)], ids=["some", "little", "far"])
 def test_frames_after_a_knock_are_scored_whole(push):
-    """One of six frames after the camera was pushed: it is whole, with the reason; the others keep their regions."""
+    """The last of six frames is after the push: it is scored whole, with the reason; the others keep their regions."""
     burst = walk(*WALK)
     burst[5] = knocked(burst[5], *push)
     found = regions(burst, RULE)
@@ -218,7 +219,7 @@ def test_frames_after_a_knock_are_scored_whole(push):
 
 @pytest.mark.parametrize("flash", [0.0, 0.03], ids=["none", "hardly any"])
 def test_a_frame_whose_flash_failed_is_scored_whole(flash):
-    """It is dark, the others find their animal without it."""
+    """The dark frame is scored whole; the others still get their regions."""
     burst = walk(*WALK)
     burst[2] = (burst[2] * flash + np.random.default_rng(5).normal(6, 2, burst[2].shape)).clip(0, 255).astype(np.uint8)
     found = regions(burst, RULE)
@@ -244,14 +245,14 @@ def test_a_weaker_flash_alone_is_no_animal():
 
 
 def test_a_frame_in_another_slant_of_light_is_scored_whole():
-    """Light that grows across one frame differs nearly everywhere: it borrows no neighbour's region."""
+    """A gradient of light over one frame: it does not take a neighbour's region."""
     burst = walk(*WALK)
     burst[2] = (burst[2] + np.linspace(0, 80, WIDTH)).clip(0, 255).astype(np.uint8)
     assert regions(burst, RULE)[2] == RegionChoice(None, "light-changed")
 
 
 def test_specks_far_apart_are_no_animal():
-    """Sixty changed pixels in three places are three specks."""
+    """Changed pixels in three small places give no region."""
     burst = walk(None, None, None)
     for y, x in ((40, 20), (90, 200), (150, 90)):
         burst[0][y : y + 2, x : x + 2] = 255
@@ -260,7 +261,7 @@ def test_specks_far_apart_are_no_animal():
 
 
 def test_day_and_infrared_frames_are_compared_among_themselves():
-    """Three frames by day, three by infrared, in which rock shines otherwise: all find their animal."""
+    """Three frames by day and three by infrared, with other grey levels: all get their regions."""
     burst = walk(*WALK)
     for frame in burst[3:]:
         frame[:] = (240 - frame.astype(float) * 0.9).clip(0, 255).astype(np.uint8)
@@ -269,7 +270,7 @@ def test_day_and_infrared_frames_are_compared_among_themselves():
 
 
 def test_a_lone_frame_of_another_light_is_scored_whole():
-    """Five by day, one by infrared: the one has nothing to be compared with."""
+    """Five frames by day, one by infrared: there is nothing to compare the one with."""
     burst = walk(*WALK)
     burst[5][:] = 240 - burst[5] // 2 * 2
     found = regions(burst, RULE)
@@ -277,14 +278,14 @@ def test_a_lone_frame_of_another_light_is_scored_whole():
 
 
 def test_sunrise_within_a_burst_gives_no_region():
-    """Light that grows over half of the scene is no animal."""
+    """Light that increases over a part of the scene gives no region."""
     lit = np.linspace(0, 1, WIDTH).clip(0.3, 0.7) * np.ones((HEIGHT, 1))
     burst = [(scene(None, seed=n) + 40 * n * lit).clip(0, 255).astype(np.uint8) for n in range(5)]
     assert {choice.region for choice in regions(burst, RULE)} == {None}
 
 
 def test_snowfall_is_scored_whole():
-    """Flakes all over the frame: the whole frame speaks."""
+    """Flakes all over the frame give no region."""
     burst = walk(None, None, None, None, None)
     for n, frame in enumerate(burst):
         rng = np.random.default_rng(n)
@@ -294,7 +295,7 @@ def test_snowfall_is_scored_whole():
 
 
 def test_configured_strips_replace_the_rules():
-    """A trap whose camera burns in no strips looks at the frame's very edges."""
+    """With strips of height 0, an animal at the frame's lower edge is found."""
     burst = walk((10, HEIGHT - 14), (60, HEIGHT - 14), (120, HEIGHT - 14), side=14)
     assert covered(regions(burst, RULE, strips=(0.0, 0.0))[0].region, (10, HEIGHT - 14), side=14) > 0.7
 
@@ -320,5 +321,5 @@ def test_a_thumbnail_keeps_the_shape_of_any_picture(size, mode):
 
 
 def test_a_thumbnail_stays_raw_grey():
-    """Its levels are the picture's: nothing is subtracted yet."""
+    """Its grey levels are those of the picture."""
     assert set(thumbnail(Image.new("RGB", (640, 480), (77, 77, 77)), RULE).ravel()) == {77}

@@ -1,4 +1,4 @@
-"""A second look: which frames get one, what it costs, and that early exit stays exact with it."""
+"""The second look: which frames get one, what it costs, and that early exit gives the same verdict with it."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ probability = st.floats(0.0, 1.0, allow_nan=False)
 
 @dataclass
 class Pictured:
-    """A frame as the model would see it: `first` of its region or whole, `whole`, and `windows` in their order."""
+    """A frame with fixed scores: `first` (its region or the whole), `whole`, and `windows` in order."""
 
     first: float
     whole: float = 0.0
@@ -65,13 +65,13 @@ bursts = st.lists(frames, min_size=1, max_size=16)
 
 @given(bursts, probability)
 def test_early_exit_gives_the_verdict_of_scoring_every_frame(burst: list[Pictured], threshold: float) -> None:
-    """#6: a frame's final score does not depend on later frames, and one that is not scored yet counts 1."""
+    """#6: a frame's final score does not depend on later frames; a frame without a score counts as 1."""
     (full, every), (early, some) = scored(burst, threshold), scored(burst, threshold, every=False)
     assert (early.positive, some) == (full.positive, {index: every[index] for index in some})
 
 
 @given(bursts)
-def test_early_exit_agrees_where_the_mean_is_the_threshold_itself(burst: list[Pictured]) -> None:
+def test_early_exit_agrees_where_the_mean_equals_the_threshold(burst: list[Pictured]) -> None:
     """The bound holds to the last bit."""
     mean = scored(burst, 0.0)[0].confidence
     assert scored(burst, mean, every=False)[0] == Decision(mean, positive=True)
@@ -79,7 +79,7 @@ def test_early_exit_agrees_where_the_mean_is_the_threshold_itself(burst: list[Pi
 
 @given(bursts, probability)
 def test_the_upper_bound_of_a_negative_is_no_less_than_its_mean(burst: list[Pictured], threshold: float) -> None:
-    """What was not looked at a second time can only have been lower than 1."""
+    """Frames that were not scored count as 1 in the bound."""
     assert scored(burst, threshold, every=False)[0].confidence >= scored(burst, 0.0)[0].confidence
 
 
@@ -98,21 +98,21 @@ def test_a_burst_costs_at_most_twice_its_frames_and_a_single_frame_five(burst: l
 
 
 @given(st.lists(frames.filter(lambda frame: frame.first < RULE.sighted), min_size=3, max_size=16))
-def test_a_burst_in_which_nothing_is_seen_is_looked_at_once(burst: list[Pictured]) -> None:
-    """So a blank burst costs what it did."""
+def test_a_burst_without_a_sighted_frame_is_looked_at_once(burst: list[Pictured]) -> None:
+    """So a blank burst costs no more than without a second look."""
     scored(burst)
     assert all(len(frame.looks) == 1 for frame in burst)
 
 
-def test_frames_after_the_one_that_saw_it_are_looked_at_again() -> None:
-    """In the order of scoring, from the middle outwards: 2, 3, 1, 4, 0; the first two come before."""
+def test_frames_after_a_sighted_frame_are_looked_at_again() -> None:
+    """The order of scoring is 2, 3, 1, 4, 0; frame 1 sees the animal, so 4 and 0 are looked at again."""
     burst = [Pictured(0.1, 0.8, region=SMALL) for _ in range(5)]
     burst[1].first = 0.5
     assert scored(burst)[1] == {0: 0.8, 1: 0.5, 2: 0.1, 3: 0.1, 4: 0.8}
 
 
 def test_second_looks_end_where_they_might_cost_more_than_the_burst_has_frames() -> None:
-    """Six frames: one window search and one whole frame leave two, and three might be needed."""
+    """Six frames allow six more looks: three windows and one whole frame leave two, and windows need three."""
     burst = [Pictured(0.9), *(Pictured(0.1, 0.8, region=SMALL) for _ in range(4)), Pictured(0.1)]
     burst[2], burst[0] = burst[0], burst[2]
     burst[3] = Pictured(0.1, windows=(0.9, 0.9, 0.9))
@@ -121,20 +121,20 @@ def test_second_looks_end_where_they_might_cost_more_than_the_burst_has_frames()
 
 
 def test_the_second_best_window_counts_less_its_logits() -> None:
-    """One window that sees fur is not enough."""
+    """One high window is not enough."""
     burst = [Pictured(0.9), Pictured(0.9), Pictured(0.1, windows=(0.99, 0.3, 0.8))]
     assert scored(burst)[1][2] == lowered(0.8, RULE.long_off)
 
 
 @pytest.mark.parametrize("first", [0.0, 0.0199, 0.5, 0.97], ids=str)
 def test_a_single_frame_without_doubt_is_looked_at_once(first: float) -> None:
-    """Nothing, or the animal."""
+    """Its score is clearly low, or reaches `sighted`."""
     assert scored([Pictured(first, windows=(1.0, 1.0, 1.0))])[1] == {0: first}
 
 
 @pytest.mark.parametrize("region", [None, SMALL], ids=["whole", "region"])
-def test_a_doubtful_single_frame_is_searched_about_the_peak_of_the_whole_frame(region: Region | None) -> None:
-    """Where the first look was a region, the whole frame is looked at first."""
+def test_a_doubtful_single_frame_is_searched_around_the_peak_of_the_whole_frame(region: Region | None) -> None:
+    """If the first look was a region, the whole frame is scored before the windows."""
     frame = Pictured(0.02, windows=(0.9, 0.99, 0.95), region=region)
     expected = [None, *(window((0.5, 0.5), side, (640, 480)) for side in RULE.sides)]
     assert (scored([frame])[1], frame.looks) == (
@@ -144,12 +144,12 @@ def test_a_doubtful_single_frame_is_searched_about_the_peak_of_the_whole_frame(r
 
 
 def between(one: float, other: float, off: float) -> float:
-    """The mean of two logits, less some, as a probability."""
+    """The mean of two logits, minus `off`, as a probability."""
     return pytest.approx(1 / (1 + math.exp(off - (math.log(one / (1 - one)) + math.log(other / (1 - other))) / 2)))
 
 
 def test_a_doubtful_region_counts_as_the_whole_frame_where_that_scores_more() -> None:
-    """The mean is then that of the whole frame and the windows; alone, it is the whole frame's."""
+    """The mean is then of the whole frame and the windows; with low windows the whole frame's score counts."""
     searched = Pictured(0.02, whole=0.4, windows=(0.95, 0.95, 0.0), region=SMALL)
     alone = Pictured(0.02, whole=0.4, windows=(0.1, 0.1, 0.1), region=SMALL)
     assert scored([searched])[1] == {0: between(0.95, 0.4, RULE.few_off)}
@@ -157,12 +157,12 @@ def test_a_doubtful_region_counts_as_the_whole_frame_where_that_scores_more() ->
 
 
 def test_fur_that_fills_a_window_is_not_enough() -> None:
-    """A window of 0.97 beside a whole frame of 0.05: the mean of the logits, less one, stays below a half."""
+    """Windows of 0.97 and a whole frame of 0.05: the mean of the logits, minus one, is below 0.5."""
     assert scored([Pictured(0.05, windows=(0.97, 0.97, 0.97))])[1][0] < 0.5
 
 
-def test_what_counted_is_named() -> None:
-    """The window whose score it is, and the word for it."""
+def test_the_look_that_counted_is_recorded() -> None:
+    """The region is the window whose score counts; the reason is `second-look`."""
     frame = Pictured(0.1, windows=(0.99, 0.97, 0.1))
     first = Seen(FrameScore(0.1).at((0.5, 0.5)), frame.choice)
     seen = SecondLooks(RULE, 1).final(first, (640, 480), frame.look)
@@ -170,7 +170,7 @@ def test_what_counted_is_named() -> None:
 
 
 def test_a_model_without_a_map_is_refused_where_windows_are_asked_for() -> None:
-    """Nothing is guessed."""
+    """Without a map there is no peak to place windows around."""
     first = Seen(FrameScore(0.1), RegionChoice(None, "single-frame"))
     with pytest.raises(BundleError, match="no activation map"):
         SecondLooks(RULE, 1).final(first, (640, 480), Pictured(0.1).look)
@@ -200,7 +200,7 @@ def test_a_window_is_as_high_as_stated_and_never_leaves_what_is_seen(
     ids=["small", "of two frames", "large enough", "at the edge"],
 )
 def test_small_regions_of_longer_bursts_are_widened(region: Region, frames: int, height: float) -> None:
-    """#1: what changed is often a part of the animal."""
+    """#1: the changed part is often only a part of the animal."""
     found = RULE.first_choice(RegionChoice(region, "changed"), frames).region
     assert found is not None and found.height == pytest.approx(height)
     assert found.left >= 0 and found.left + found.width <= 1 and found.top + found.height <= 1 + 1e-12
@@ -210,5 +210,5 @@ def test_small_regions_of_longer_bursts_are_widened(region: Region, frames: int,
     ("by", "expected"), [(1.5, (0.35, 0.35, 0.3, 0.3)), (9.0, (0.0, 0.0, 1.0, 1.0))], ids=["within", "cut"]
 )
 def test_a_widened_region_keeps_its_centre_where_it_can(by: float, expected: tuple[float, ...]) -> None:
-    """And is cut to the frame where it is larger."""
+    """It is cut to the frame where it is larger."""
     assert astuple(widened(SMALL, by)) == pytest.approx(expected)

@@ -1,4 +1,4 @@
-"""A JPEG is decoded once for thumbnail and region where its scale and the memory allow it."""
+"""A JPEG is decoded once for thumbnail and region where the scale and the memory allow it."""
 
 import io
 
@@ -28,7 +28,7 @@ def picture() -> bytes:
 
 
 def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool]:
-    """How often a burst's files are read for thumbnails and inputs; whether each input is `model_input`'s."""
+    """How often a burst's files are read for thumbnails and inputs, and whether each input equals `model_input`."""
     count: list[int] = []
 
     def reader() -> bytes:
@@ -45,12 +45,12 @@ def reads(picture: bytes, frames: int, region: Region | None) -> tuple[int, bool
 @pytest.mark.parametrize(
     ("frames", "region", "count"),
     [(3, None, 3), (3, LARGE, 3), (3, TINY, 6)],
-    ids=["whole frames", "a large animal", "a small animal asks for a finer scale"],
+    ids=["whole frames", "a large animal", "a small animal needs a finer scale"],
 )
-def test_a_file_is_read_once_where_its_scale_serves(
+def test_a_file_is_read_once_where_its_scale_is_fine_enough(
     picture: bytes, frames: int, region: Region | None, count: int
 ) -> None:
-    """And what the model sees is the same either way."""
+    """The model's input is the same either way."""
     assert reads(picture, frames, region) == (count, True)
 
 
@@ -58,7 +58,7 @@ def test_a_file_is_read_once_where_its_scale_serves(
 def test_more_memory_means_fewer_decodes(
     picture: bytes, monkeypatch: pytest.MonkeyPatch, megabytes: float, count: int
 ) -> None:
-    """Six frames of 1.08 MB decoded, next to 5.0 MB set aside for finding regions."""
+    """Six decoded frames of 1.08 MB, beside 5.0 MB reserved for finding regions."""
     monkeypatch.setattr(burst_decoder, "SHARED_BYTES", int(megabytes * 1e6))
     assert reads(picture, 6, LARGE) == (count, True)
 
@@ -66,7 +66,7 @@ def test_more_memory_means_fewer_decodes(
 def test_frames_in_which_nothing_moves_are_read_once_whatever_the_memory(
     picture: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the model sees of a whole frame is small enough to be kept."""
+    """The model's input of a whole frame is small enough to be kept."""
     monkeypatch.setattr(burst_decoder, "SHARED_BYTES", 0)
     assert reads(picture, 6, None) == (6, True)
 
@@ -85,8 +85,8 @@ def test_a_prefetched_input_is_the_one_that_is_asked_for(picture: bytes, region:
     assert all(np.array_equal(given, model_input(picture, SIZE, region)) for given in inputs)
 
 
-def test_a_picture_that_does_not_serve_is_freed_before_it_is_decoded_anew(picture: bytes) -> None:
-    """Both together would take more memory than is set aside."""
+def test_a_kept_picture_of_too_coarse_a_scale_is_freed_before_decoding_again(picture: bytes) -> None:
+    """Both together would need more memory than is reserved."""
     kept: list[int] = []
     with BurstDecoder([lambda: kept.append(len(burst._kept)) or picture] * 2, RegionRule(), SIZE, workers=1) as burst:
         burst.thumbnails()
@@ -100,10 +100,10 @@ def test_a_picture_that_does_not_serve_is_freed_before_it_is_decoded_anew(pictur
     ids=lambda size: "x".join(map(str, size)),
 )
 @pytest.mark.parametrize("is_upright", [False, True], ids=["as held", "upright"])
-def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
+def test_usual_picture_sizes_use_one_scale_for_thumbnail_and_whole_frame(
     size: tuple[int, int], is_upright: bool
 ) -> None:
-    """Else a burst in which nothing moves would be decoded twice."""
+    """Otherwise a burst in which nothing moves would be decoded twice."""
     size, out = size[::-1] if is_upright else size, io.BytesIO()
     Image.new("RGB", size).save(out, "JPEG")
     whole = oriented_size(out.getvalue())
@@ -112,10 +112,10 @@ def test_what_cameras_make_is_decoded_for_its_thumbnail_as_for_the_whole_frame(
 
 
 @pytest.mark.parametrize(("shared_bytes", "times"), [(0, 2), (10**8, 0)], ids=["memory is short", "all are kept"])
-def test_what_a_long_burst_frees_goes_back_to_the_system(
+def test_memory_of_a_long_burst_is_returned_to_the_system(
     picture: bytes, monkeypatch: pytest.MonkeyPatch, shared_bytes: int, times: int
 ) -> None:
-    """Before regions are sought, and at the end; a short burst uses it again."""
+    """Before regions are searched, and at the end; after a short burst the memory is kept for the next one."""
     given: list[None] = []
     monkeypatch.setattr(burst_decoder, "SHARED_BYTES", shared_bytes)
     monkeypatch.setattr(burst_decoder, "return_freed_memory", lambda: given.append(None))
@@ -124,7 +124,7 @@ def test_what_a_long_burst_frees_goes_back_to_the_system(
 
 
 def test_pictures_may_come_as_streams_which_are_closed(picture: bytes) -> None:
-    """As files do on the trap, opened anew for a second decode; what the model sees is the same."""
+    """The trap gives files, which are opened again for a second decode; the model's input is the same."""
     opened: list[io.BytesIO] = []
 
     def reader() -> io.BytesIO:

@@ -1,4 +1,4 @@
-"""Pictures that are decoded at the same time share a fixed amount of memory."""
+"""`MemoryGate`: pictures that are decoded at the same time fit in a fixed amount of memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, BrokenBarrierError
@@ -12,7 +12,7 @@ from uncia_contract.scoring.burst_decoder import MemoryGate
     ("largest", "most"), [((), 2), ((20,), 5), ((20, 40, 30), 2), ((500,), 1)], ids=["none", "one", "most", "huge"]
 )
 def test_the_largest_picture_decides_how_many_are_decoded_together(largest: tuple[int, ...], most: int) -> None:
-    """Two while none is known; always one."""
+    """Two while no size is known; at least one."""
     gate = MemoryGate(100)
     for size in largest:
         gate.record_size(size)
@@ -21,7 +21,7 @@ def test_the_largest_picture_decides_how_many_are_decoded_together(largest: tupl
 
 @pytest.mark.parametrize(("together", "met"), [(2, True), (3, False)], ids=["two meet", "three never"])
 def test_no_more_are_decoded_together_than_there_is_memory_for(together: int, met: bool) -> None:
-    """Threads meet inside only where there is memory for each."""
+    """Two threads can be inside at the same time, three cannot."""
     gate, barrier = MemoryGate(100), Barrier(together)
     gate.record_size(50)
 
@@ -38,7 +38,7 @@ def test_no_more_are_decoded_together_than_there_is_memory_for(together: int, me
 
 
 def test_a_turn_ends_when_decoding_fails() -> None:
-    """Else a few broken files would stop the trap."""
+    """Otherwise a few broken files would stop the trap."""
     gate = MemoryGate(1)
     gate.record_size(1)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Bundles of schema 1 keep their verdicts to the last bit; readers of schema 1 refuse a bundle of schema 2."""
+"""Bundles of schema 1 keep their verdicts bit for bit; readers of schema 1 refuse a bundle of schema 2."""
 
 import importlib.util
 import json
@@ -45,7 +45,7 @@ def test_bundles_of_schema_1_keep_their_verdicts(bundle: str, every_frame: bool)
 
 @pytest.mark.parametrize("bundle", ["rendered-demo-1.uncia", "snow-leopard-starter-1.uncia"])
 def test_a_manifest_of_schema_1_is_written_as_it_was(bundle: str, old_reader: ModuleType) -> None:
-    """To the byte: it does not mention what it does not use."""
+    """Byte for byte: fields that it does not use are not written."""
     manifest = read_bundle(ROOT / "models" / bundle).manifest
     assert manifest_to_bytes(manifest) == old_reader.manifest_to_bytes(
         old_reader.manifest_from_bytes(manifest_to_bytes(manifest))
@@ -53,14 +53,14 @@ def test_a_manifest_of_schema_1_is_written_as_it_was(bundle: str, old_reader: Mo
 
 
 def test_a_reader_of_schema_1_refuses_schema_2_in_one_line(old_reader: ModuleType) -> None:
-    """It would ignore the second look, and decide by other rules than the bundle's."""
+    """Otherwise it would ignore the second look and decide by other rules than the bundle's."""
     with pytest.raises(BundleError, match=r"^manifest\.json: .*uncia\.bundle/2.*schema.*$") as refused:
         old_reader.manifest_from_bytes(manifest_to_bytes(looking_again()))
     assert "\n" not in str(refused.value)
 
 
 def test_a_second_look_comes_back_as_it_was_written() -> None:
-    """With its schema."""
+    """Together with its schema."""
     assert manifest_from_bytes(manifest_to_bytes(looking_again())) == looking_again()
 
 
@@ -77,8 +77,8 @@ def test_a_second_look_comes_back_as_it_was_written() -> None:
     ],
     ids=["old schema", "newer schema", "no regions", "one window", "eleven windows", "no probability", "unknown"],
 )
-def test_what_a_manifest_of_schema_2_may_not_say_is_named(change: dict[str, Any], told: str) -> None:
-    """A second look under schema 1 would be applied here and ignored on an old trap."""
+def test_a_wrong_manifest_of_schema_2_is_refused(change: dict[str, Any], told: str) -> None:
+    """For example, a second look under schema 1 would be applied here and ignored on an old trap."""
     said = json.loads(manifest_to_bytes(looking_again())) | change
     with pytest.raises(BundleError, match=told):
         manifest_from_bytes(json.dumps(said).encode())

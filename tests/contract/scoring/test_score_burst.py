@@ -1,4 +1,4 @@
-"""Bursts are scored as fast as cores and memory allow, and the verdict is that of doing it one after the other."""
+"""Scoring a burst with several threads gives the same verdict as scoring one frame after the other."""
 
 import io
 import threading
@@ -44,7 +44,7 @@ MANIFEST = Manifest(
 
 
 def jpeg(size: tuple[int, int], seed: int = 0, square: int | None = None) -> bytes:
-    """A blurred noise picture; with a bright square at that place."""
+    """A picture of blurred noise, with a bright square at that place."""
     noise = np.random.default_rng(seed).integers(60, 120, (6, 8, 3), dtype=np.uint8)
     image = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
     if square is not None:
@@ -56,7 +56,7 @@ def jpeg(size: tuple[int, int], seed: int = 0, square: int | None = None) -> byt
 
 @dataclass
 class Bright:
-    """Scores the mean brightness; remembers what it saw."""
+    """A classifier that scores the mean brightness and keeps its inputs in `seen`."""
 
     manifest: Manifest = MANIFEST
     seen: list[NDArray[np.uint8]] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Bright:
 
 @dataclass
 class Reader:
-    """Counts how often a picture was asked for."""
+    """A reader that counts how often the picture is read."""
 
     picture: bytes
     reads: int = 0
@@ -79,7 +79,7 @@ class Reader:
 
 
 def one_by_one(pictures: Sequence[bytes], classifier: Bright) -> list[float | None]:
-    """The same rules, with nothing decoded ahead or kept."""
+    """The scores by the same rules, with no picture decoded in advance or kept."""
     rule = classifier.manifest.region_rule
     choices = regions([picture_thumbnail(picture, rule) for picture in pictures], rule)
     size = classifier.manifest.input_size
@@ -97,7 +97,7 @@ def one_by_one(pictures: Sequence[bytes], classifier: Bright) -> list[float | No
 def test_the_scores_are_those_of_one_frame_after_the_other(
     size: tuple[int, int], threshold: float, workers: int
 ) -> None:
-    """To the last bit, and the same frames are spared."""
+    """Bit for bit, and the same frames are not scored."""
     rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(threshold))
     pictures = [jpeg(size, square=size[0] * step // 8) for step in range(6)]
     verdict = score_burst([Reader(picture) for picture in pictures], Bright(rule), workers=workers)
@@ -114,7 +114,7 @@ def test_the_scores_are_those_of_one_frame_after_the_other(
 def test_a_kept_picture_gives_what_decoding_anew_gives(
     size: tuple[int, int], left: float, top: float, side: float
 ) -> None:
-    """For any size and region, to the byte."""
+    """For any size and region, byte for byte."""
     picture, region = jpeg(size), Region(left, top, side, side)
     with BurstDecoder([lambda: picture], RegionRule(), (32, 32), workers=1) as decoded:
         decoded.thumbnails()
@@ -123,14 +123,14 @@ def test_a_kept_picture_gives_what_decoding_anew_gives(
 
 
 def test_whole_frames_are_decoded_once() -> None:
-    """The picture that gave the thumbnail gives the model's input."""
+    """The picture decoded for the thumbnail gives the model's input too."""
     readers = [Reader(jpeg((640, 480))) for _ in range(3)]
     score_burst(readers, Bright(msgspec.structs.replace(MANIFEST, input_size=(224, 224))), every_frame=True)
     assert [reader.reads for reader in readers] == [1, 1, 1]
 
 
-def test_frames_that_early_exit_spares_are_not_decoded_for_the_model() -> None:
-    """Dark frames settle the burst at the first look; nothing was decoded ahead in vain."""
+def test_frames_after_an_early_exit_are_not_decoded_for_the_model() -> None:
+    """Dark frames settle the verdict early; no other frame was decoded in advance."""
     rule = msgspec.structs.replace(MANIFEST, decision_rule=DecisionRule(0.99), input_size=(448, 448))
     readers = [Reader(jpeg((1600, 1200))) for _ in range(5)]
     verdict = score_burst(readers, Bright(rule), use_regions=False)
@@ -163,18 +163,18 @@ def test_a_lone_picture_is_compared_with_nothing() -> None:
 
 
 def test_a_burst_without_a_readable_picture_has_no_verdict() -> None:
-    """It is not negative: nothing was seen."""
+    """It is not a negative."""
     assert score_burst([Reader(b""), Reader(b"text")], Bright()) is None
 
 
 def test_an_unreadable_frame_is_named_and_the_others_decide() -> None:
-    """By its place in the burst."""
+    """`failures` has its index."""
     verdict = score_burst([Reader(jpeg((64, 48))), Reader(b"no JPEG"), Reader(jpeg((64, 48)))], Bright())
     assert verdict is not None and (list(verdict.failures), len(verdict.frames)) == ([1], 3)
 
 
 def test_one_thread_scores_while_others_decode(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frame after frame while the last one is being decoded; then the classifier of several threads."""
+    """While the last frame is being decoded the single-thread classifier scores; then the other one."""
     several, single, last_begun, scored = Bright(), Bright(), threading.Event(), threading.Semaphore(0)
     make, score = BurstDecoder._input, Bright.score
 
@@ -221,23 +221,23 @@ class OfTwoLabels:
     ],
     ids=["leopard in the mean", "prey in the mean", "neither reaches the threshold, their sum does", "nothing"],
 )
-def test_the_sum_decides_and_the_highest_mean_names_it(
+def test_the_sum_decides_and_the_label_has_the_highest_mean(
     pairs: list[tuple[float, float]], label: str, positive: bool
 ) -> None:
-    """Of several positive labels; equal ones are called by the manifest's first."""
+    """With several positive labels; of equal means the manifest's first label wins."""
     verdict = score_burst([Reader(jpeg((64, 48), seed)) for seed in range(3)], OfTwoLabels(*pairs), every_frame=True)
     assert verdict is not None and (verdict.label, verdict.decision.positive) == (label, positive)
     assert sum(verdict.probabilities.values()) == verdict.decision.confidence
 
 
 def test_means_of_a_burst_that_stopped_early_are_those_of_the_scored_frames() -> None:
-    """The upper bound decided; the means say what was seen."""
+    """The upper bound decided; the means are of the scored frames only."""
     verdict = score_burst([Reader(jpeg((64, 48), seed)) for seed in range(4)], OfTwoLabels(*[(0.0, 0.125)] * 4))
     assert verdict is not None and verdict.decision.upper_bound
     assert verdict.probabilities == {"snow_leopard": 0.0, "prey": 0.125}
 
 
 def test_one_positive_label_has_no_probabilities_of_its_own() -> None:
-    """The confidence says it already; the record stays as it was."""
+    """`probabilities` is empty, so the record is as before."""
     verdict = score_burst([Reader(jpeg((64, 48)))], Bright())
     assert verdict is not None and (verdict.label, verdict.probabilities) == ("snow_leopard", {})

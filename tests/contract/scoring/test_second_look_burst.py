@@ -1,4 +1,4 @@
-"""A burst whose bundle looks at frames a second time, from pictures to verdict."""
+"""A burst whose bundle has a second look, from pictures to verdict."""
 
 from functools import cache, partial
 
@@ -22,13 +22,13 @@ BURSTS = bursts()
 
 
 def looking_again(threshold: float = 0.5) -> Manifest:
-    """Schema 2."""
+    """A manifest of schema 2."""
     manifest = make_manifest(threshold)
     return msgspec.structs.replace(manifest, looks_again=RULE, schema=SCHEMA_2)
 
 
 class Again(Stored):
-    """Scores and peaks made of the model input's SHA-256; counts what it is asked for."""
+    """A classifier with scores and peaks made from the input's SHA-256; it counts its calls in `asked`."""
 
     def __init__(self, threshold: float = 0.5) -> None:
         super().__init__(looking_again(threshold))
@@ -54,7 +54,7 @@ def in_full(name: str) -> SequenceVerdict:
 @pytest.mark.parametrize("threshold", [0.2, 0.4, 0.5, 0.6, 0.8], ids=str)
 @pytest.mark.parametrize("name", BURSTS)
 def test_early_exit_gives_the_verdict_of_scoring_every_frame(name: str, threshold: float) -> None:
-    """And the frames that it scored have the scores, regions and reasons of that."""
+    """The frames that it scored have the same scores, regions and reasons."""
     early, full = verdict(BURSTS[name], Again(threshold)), in_full(name)
     pairs = zip(early.frames, full.frames, strict=True)
     assert early.decision.positive == (full.decision.confidence >= threshold)
@@ -63,13 +63,13 @@ def test_early_exit_gives_the_verdict_of_scoring_every_frame(name: str, threshol
 
 @pytest.mark.parametrize("name", BURSTS)
 def test_threads_change_nothing(name: str) -> None:
-    """Windows are decoded side by side."""
+    """Also where windows are decoded at the same time."""
     assert verdict(BURSTS[name], Again(), every_frame=True, workers=3) == in_full(name)
 
 
 @pytest.mark.parametrize("name", BURSTS)
 def test_a_frame_names_the_look_that_counted(name: str) -> None:
-    """A first look's score is that of its region; a window's that, less its logits."""
+    """The region's own score is the frame's score; for a window in a long burst, minus 0.5 logits."""
     scorer = Again()
     for picture_bytes, frame in zip(BURSTS[name], in_full(name).frames, strict=True):
         score = scorer.score(model_input(picture_bytes, scorer.manifest.input_size, frame.region))
@@ -79,20 +79,20 @@ def test_a_frame_names_the_look_that_counted(name: str) -> None:
 
 
 def test_some_frames_were_looked_at_again() -> None:
-    """Else the tests above would say little."""
+    """Otherwise the tests above would prove little."""
     again = [frame for name in BURSTS for frame in in_full(name).frames if frame.reason == "second-look"]
     assert {frame.region is None for frame in again} == {False, True}
 
 
 def test_whole_frames_are_looked_at_once_where_no_regions_are_wanted() -> None:
-    """For comparison with the frame as it is."""
+    """`use_regions=False` switches the second look off."""
     scorer = Again()
     score_burst([partial(bytes, one) for one in BURSTS["small 9"]], scorer, use_regions=False, every_frame=True)
     assert scorer.asked == 9
 
 
 def test_windows_lie_between_burnt_in_strips() -> None:
-    """The strips hold no animal, and the peak is a place between them."""
+    """The peak is a place between the strips, in fractions of the part between them."""
 
     class Doubtful(Again):
         def score(self, image: NDArray[np.uint8]) -> FrameScore:
