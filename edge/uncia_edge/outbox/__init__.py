@@ -1,1 +1,1 @@
-"""What is kept on the card, and when it goes."""
+"""The outbox: sequences stored on the card until their receipts, and what is deleted when the card fills."""

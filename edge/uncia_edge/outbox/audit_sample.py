@@ -1,9 +1,8 @@
-"""The audit budget: a few rejected sequences a day, drawn at random and sent, so that the base station can say what the
-trap misses.
+"""Chooses a few rejected sequences a day at random and sends them, so that people can see what the trap misses.
 
-Decides which ones. Each rejected sequence draws a number from its own id; those with the smallest numbers of the day
-are held on the card and sent when the day is over. So every rejected sequence of a day has the same chance, however
-many there are, never more than the budget are sent, and a restart draws the same numbers again.
+Each rejected sequence gets a number, a hash of its id (`sampling_key`). The sequences with the smallest numbers of the
+day are kept on the card and sent when the day is over. So every rejected sequence of a day has the same chance, never
+more than the budget are sent, and a restart chooses the same ones.
 """
 
 import hashlib
@@ -21,16 +20,16 @@ from uncia_edge.outbox.store import Outbox
 
 _log = logging.getLogger(__name__)
 
-LATER = 1  # priority: sightings go first
+LATER = 1  # priority: positive sequences go first
 
 
 class Audits:
-    """Draws among the rejected sequences of one trap.
+    """Samples the rejected sequences of one trap.
 
     Args:
-        outbox: holds the drawn ones.
+        outbox: stores the sampled ones.
         per_day: at most so many a day; 0 for none.
-        day: tells one day from the next.
+        day: counts the trap's days.
         preview_px: the longer side of the thumbnail that goes with a record; 0 for none.
     """
 
@@ -38,11 +37,13 @@ class Audits:
         self._outbox, self.per_day, self._day, self._preview_px = outbox, per_day, day, preview_px
 
     def consider(self, record: SequenceRecord, files: Sequence[Path], owned: bool = False) -> bool:
-        """Keep a rejected sequence if it is drawn; whether it is. A card that refuses costs the audit and nothing else.
+        """Store a rejected sequence if it is sampled; return whether it was stored.
+
+        If the card refuses it, that is logged and this audit is lost.
 
         Args:
-            record: of a negative verdict.
-            files: its frames, in order.
+            record: with a negative verdict.
+            files: the frames' files, in order.
             owned: see `Outbox.add`.
         """
         self.end_day_if_over()
@@ -62,18 +63,18 @@ class Audits:
         return True
 
     def end_day_if_over(self) -> int:
-        """Send what was drawn once its day is over; the number of sequences."""
+        """Release the sampled sequences if their day is over; return how many."""
         if self._outbox.remembered("audit_day") == self._day.number:
             return 0
         return self.release()
 
     def release(self) -> int:
-        """Send what was drawn now: the day is over, or the recording has ended. The number of sequences."""
+        """Release the sampled sequences for sending now (the day or the recording has ended); return how many."""
         released = self._outbox.release_deferred()
         self._outbox.remember(audit_day=self._day.number)
         return released
 
 
 def sampling_key(sequence: str) -> int:
-    """The number that a sequence draws; the smallest ones win."""
+    """A number from the hash of a sequence's id; the smallest ones are sampled."""
     return int.from_bytes(hashlib.sha256(f"audit {sequence}".encode()).digest()[:8], "big")

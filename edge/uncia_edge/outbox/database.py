@@ -1,7 +1,7 @@
-"""The trap's SQLite file: opened for durability, and set aside when it cannot be read.
+"""The trap's SQLite file: opens it durably, and sets it aside when it is damaged.
 
-Decides pragmas, schema and what counts as damage; the meaning of the rows is the outbox's. WAL with synchronous=FULL
-lost nothing in 1,146 replayed power cuts; synchronous=NORMAL lost acknowledged rows in 752 of 1,149.
+Decides pragmas, schema and what counts as damage; `store` decides what the rows mean. WAL with synchronous=FULL lost
+nothing in 1,146 replayed power cuts; synchronous=NORMAL lost acknowledged rows in 752 of 1,149.
 """
 
 import sqlite3
@@ -22,16 +22,16 @@ CREATE TABLE sequence (
     n INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of arrival
     id TEXT NOT NULL UNIQUE,
     state TEXT NOT NULL CHECK (state IN ('waiting', 'held', 'parked', 'delivered', 'dropped')),
-    stage INTEGER NOT NULL,               -- what goes next: 0 record, 1 best frame, 2 the other frames
+    stage INTEGER NOT NULL,               -- what to send next: 0 record, 1 best frame, 2 the other frames
     priority INTEGER NOT NULL,            -- 0 first
     positive INTEGER NOT NULL,
     frames INTEGER NOT NULL,
     bytes INTEGER NOT NULL,               -- of the frames on disk
     record BLOB NOT NULL,
     first_frame TEXT NOT NULL,            -- sha256: recognises a burst that is offered again after a crash
-    stored TEXT NOT NULL DEFAULT '[]',    -- frames that the collector's receipts proved
-    dropped TEXT NOT NULL DEFAULT '[]',   -- frames given up for want of space
-    strikes INTEGER NOT NULL DEFAULT 0,   -- failed sendings in a row that cannot be laid on the link
+    stored TEXT NOT NULL DEFAULT '[]',    -- frames that a receipt of the collector named as stored
+    dropped TEXT NOT NULL DEFAULT '[]',   -- frames given up because the card was full or their files were lost
+    strikes INTEGER NOT NULL DEFAULT 0,   -- failed attempts in a row for which the link was not the cause
     historical INTEGER NOT NULL DEFAULT 0,
     reason TEXT                           -- why it is parked or dropped
 ) STRICT;
@@ -42,17 +42,21 @@ CREATE TABLE identity (installation TEXT NOT NULL) STRICT;
 
 
 class Database:
-    """The database at `path`, made where there is none, made anew where what is there is damaged.
+    """The database at `path`: created if absent, set aside and created again if damaged.
 
-    `fresh` until its owner has entered an identity; `set_aside` names a damaged file that this one replaces; `damaged`
-    once this one shows damage: opened anew it is set aside. One connection for all threads, behind `lock`.
+    One connection serves all threads, behind `lock`.
+
+    Attributes:
+        fresh: no identity was stored yet: the table is new.
+        set_aside: the damaged file that this database replaces; None if there was none.
+        damaged: a statement found damage; the next opening will set the file aside.
 
     Args:
         path: the SQLite file; its folder must exist.
-        synchronous: FULL. NORMAL exists to prove that the power-cut test can fail.
+        synchronous: SQLite's setting. Only the power-cut test uses NORMAL, to prove that it can fail.
 
     Raises:
-        StorageError: it can neither be opened nor made (full, read-only or failing card).
+        StorageError: it can neither be opened nor created (full, read-only or failing card).
     """
 
     def __init__(self, path: Path, synchronous: str = "FULL") -> None:
@@ -84,7 +88,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the block's changes, durably, or none.
+        """Commit all changes of the block durably, or none of them.
 
         Raises:
             StorageError: the card is full, read-only or failing.
@@ -107,22 +111,22 @@ class Database:
                 raise
 
     def change(self, statement: str, *values: Value) -> int:
-        """One statement as a transaction; the number of rows it changed."""
+        """Execute one statement as a transaction; return how many rows it changed."""
         with self.transaction() as connection:
             return connection.execute(statement, values).rowcount
 
     def count(self, name: str, amount: int) -> None:
-        """Add to a total. Written with the next transaction: a power cut may lose the last few counts."""
+        """Add to a total. It is written with the next transaction: a power cut may lose the last few counts."""
         with self.lock:
             self._pending[name] = self._pending.get(name, 0) + amount
 
     def note(self, name: str, value: int) -> None:
-        """Set a number beside the totals. Written with the next transaction, too."""
+        """Set a number beside the totals. It is also written with the next transaction."""
         with self.lock:
             self._noted[name] = value
 
     def totals(self) -> dict[str, int]:
-        """All totals, what is not yet written included."""
+        """All totals and noted numbers, also those not written yet."""
         with self.lock:
             stored = {str(name): int(value) for name, value in self.all("SELECT name, value FROM total")}
             for name, amount in self._pending.items():
@@ -130,12 +134,12 @@ class Database:
             return stored | self._noted
 
     def _storage_error(self, error: sqlite3.Error) -> StorageError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # of the extended codes, what they extend
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
         self.damaged = self.damaged or code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         return StorageError(f"outbox {self.path}: {error}")
 
     def close(self) -> None:
-        """Write pending totals, where the card lets us, and close."""
+        """Write pending totals if the card can be written, and close."""
         with self.lock:
             try:
                 if self._pending or self._noted:
@@ -146,7 +150,7 @@ class Database:
 
 
 def bump(connection: sqlite3.Connection, name: str, amount: int) -> int:
-    """Add to a stored total within a transaction; its new value."""
+    """Add to a stored total within a transaction; return its new value."""
     connection.execute(
         "INSERT INTO total VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
         (name, amount),
@@ -176,7 +180,7 @@ def _ensure_schema(connection: sqlite3.Connection) -> None:
 
 
 def _sound(path: Path) -> bool:
-    """Whether the file is a whole SQLite database with our tables (or an empty one, as a power cut may leave it)."""
+    """Whether the file is an intact SQLite database with our tables, or an empty one, as a power cut may leave it."""
     try:
         connection = sqlite3.connect(path, timeout=10.0)
     except sqlite3.Error:
@@ -202,7 +206,7 @@ def _sound(path: Path) -> bool:
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename a damaged database and its journal; nothing of it is deleted."""
+    """Rename a damaged database and its journal, so that nothing is deleted; return the new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1

@@ -1,8 +1,8 @@
-"""The trap's day: 24 hours, whatever the calendar says, and how many bytes of frames may be sent in one.
+"""The trap's day (24 hours of running time), and the budget of bytes of frames that may be sent in one.
 
-Decides when a day is over, by the boot's own clock, because the wall clock of a trap may stand in 1970. A restart
-goes on with the day that was; over a reboot the calendar tells how long the trap was off, if it was synchronised
-before and after, and otherwise that time counts as none: a budget is then stretched, never exceeded.
+Decides when a day is over by the time since boot, because the wall clock of a trap may be at 1970. A restart of the
+program continues the day. After a reboot, the wall clock tells how long the trap was off if it was synchronised before
+and after. Otherwise that time does not count: the day gets longer, and the budget is never exceeded.
 """
 
 import hashlib
@@ -19,9 +19,9 @@ class Day:
     """Counts days, the first one being 0.
 
     Args:
-        numbers: where the day is kept.
-        read_clock: the trap's clocks.
-        clock: monotonic seconds; the trap's clocks are read at most once a second of it.
+        numbers: keeps the day over restarts.
+        read_clock: reads the trap's clocks.
+        clock: monotonic seconds; by it the trap's clocks are read at most once a second.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Day:
 
     @property
     def number(self) -> int:
-        """Which day it is."""
+        """The number of the current day."""
         if self._clock() - self._read_at_s >= 1.0:
             self._read_at_s = self._clock()
             self._advance(self._read_clock())
@@ -64,12 +64,12 @@ def _boot(now: Reading) -> int:
 
 
 def _calendar_ms(now: Reading) -> int:
-    """0 where the calendar cannot be trusted."""
+    """The wall clock in milliseconds since 1970; 0 if it is not synchronised."""
     return int(now.now.timestamp() * 1000) if now.synchronised else 0
 
 
 class Budget:
-    """Bytes of frames a day; None for no limit."""
+    """How many bytes of frames may be sent a day; None for no limit."""
 
     def __init__(self, bytes_per_day: int | None, day: Day, numbers: Outbox) -> None:
         self.limit(bytes_per_day)
@@ -83,18 +83,18 @@ class Budget:
         self.is_limited = bytes_per_day is not None
 
     def left(self) -> int:
-        """How many bytes of frames may still be sent today; asked only where there is a limit.
+        """How many bytes of frames may still be sent today; 0 if there is no limit (test `is_limited` first).
 
-        Frames go while something is left, so a day may end with its last chunk beyond the limit.
+        A chunk is sent while anything is left, so the last chunk of a day may exceed the limit.
         """
         return max(0, (self.bytes_per_day or 0) - self._spent_today() - self._unsaved)
 
     def spend(self, size: int) -> None:
-        """Count bytes that were handed to the broker. They are kept over restarts from the next `save` on."""
+        """Count bytes that were handed to the broker; `save` keeps them over restarts."""
         self._unsaved += size
 
     def save(self) -> None:
-        """Note what was spent since the last time."""
+        """Store what was spent since the last call."""
         if self._unsaved:
             self._spent, self._spent_day = self._spent_today() + self._unsaved, self._day.number
             self._unsaved = 0

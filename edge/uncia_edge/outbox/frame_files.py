@@ -1,8 +1,8 @@
-"""The outbox's files: each sequence's JPEGs, byte for byte as recorded, with their record beside them.
+"""The outbox's files: each sequence's JPEGs, byte for byte as recorded, and its record beside them.
 
-Decides names and durability of files; which sequence is where in its life is the outbox's table. A record lies beside
-its frames so that a lost table can be built anew. Files of one sequence share one of a hundred folders, so that one
-folder fsync commits them all. They are written, fsynced and renamed as a batch, which costs less than one by one:
+Decides names and durability of files; the state of each sequence is in the outbox's table. The record lies beside the
+frames so that a lost table can be rebuilt. The files of a sequence share one of a hundred folders, so that one fsync
+of the folder commits them all. They are written, fsynced and renamed as a batch, which is faster than one by one:
 
     frames/<two last characters of the id>/<id>.<n>.jpg
     frames/<two last characters of the id>/<id>.json
@@ -35,24 +35,24 @@ class FrameFiles:
         _make_folders(folder, [f"{number:02d}" for number in range(100)])
 
     def frame(self, sequence: str, n: int) -> Path:
-        """Where frame `n` of a sequence lies."""
+        """The path of frame `n` of a sequence."""
         return self._shard(sequence) / f"{sequence}.{n}.jpg"
 
     def record(self, sequence: str) -> Path:
-        """Where a sequence's record lies."""
+        """The path of a sequence's record."""
         return self._shard(sequence) / f"{sequence}.json"
 
     def put(
         self, record: SequenceRecord, files: Sequence[Path], owned: bool = False, signs: Sequence[Sign] = ()
     ) -> None:
-        """Take record and frames, durably; `files` are in the order of `record.frames`.
+        """Store record and frames durably; `files` are in the order of `record.frames`.
 
-        Files that are `owned` by the trap are linked. Others may be written into again by whoever made them (a camera
-        that reuses its names), so they are copied, and the copy must be what was scored: its `signs` still hold, or it
-        is read again.
+        Files that are `owned` by the trap are hard-linked. Other programs may write to other files again (a camera
+        that reuses its names), so these are copied. The copy must hold the bytes that were scored: either the file's
+        sign is unchanged (`signs`), or the copy is read and its sha256 compared.
 
         Raises:
-            StorageError: another number of files than frames, or a file of another size or sha256 than its frame says.
+            StorageError: the number of files is not that of the frames, or a file's size or sha256 is not its frame's.
             OSError: the card refused.
         """
         _check_sizes(record, files)
@@ -68,24 +68,24 @@ class FrameFiles:
                 if sign is None or not sign.holds(source, shard):
                     doubtful.append((entry.sha256, source, reading.submit(staging.sha256, path)))
             staging.write(self.record(record.id), encode(record))
-            staging.sync()  # while the card works, copies are read
+            staging.sync()  # meanwhile the other thread reads copies
             for scored, source, copied in doubtful:
                 if copied.result() != scored:
                     raise StorageError(f"sequence {record.id}: {source} was written into after it had been scored")
         sync_folder(shard)
 
     def remove(self, record: SequenceRecord) -> None:
-        """Remove record and frames. The record goes last: what has no record is debris, what has one is whole."""
+        """Remove frames, then the record: after a crash in between, the record says which files to remove."""
         self.remove_frames(record)
         self.record(record.id).unlink(missing_ok=True)
 
     def remove_frames(self, record: SequenceRecord) -> None:
-        """Remove the frames alone."""
+        """Remove the frames and keep the record."""
         for entry in record.frames:
             self.frame(record.id, entry.n).unlink(missing_ok=True)
 
     def sweep(self, known: set[str]) -> int:
-        """Remove unfinished files and those of sequences that are not `known`; the number removed."""
+        """Remove unfinished files and those of sequences that are not `known`; return how many."""
         removed = 0
         for path in self._paths():
             if path.name.endswith(TEMPORARY) or path.name.split(".")[0] not in known:
@@ -94,7 +94,7 @@ class FrameFiles:
         return removed
 
     def stored(self) -> Iterator[SequenceRecord]:
-        """The readable records on disk, oldest first, for building a lost table anew."""
+        """Yield the readable records on disk, oldest first, to rebuild a lost table."""
         paths = [path for path in self._paths() if path.name.endswith(".json")]
         for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
             record = self.read(path.name.removesuffix(".json"))
@@ -102,7 +102,7 @@ class FrameFiles:
                 yield record
 
     def read(self, sequence: str) -> SequenceRecord | None:
-        """The record beside a sequence's frames; None where it is gone or cannot be read."""
+        """The record beside a sequence's frames; None if it is gone or cannot be read."""
         try:
             record = decode(self.record(sequence).read_bytes(), SequenceRecord)
         except (MessageError, OSError):
@@ -110,7 +110,7 @@ class FrameFiles:
         return record if record.id == sequence else None
 
     def absent(self, record: SequenceRecord) -> list[int]:
-        """The frames of a record whose file is gone or has another size."""
+        """The numbers of the frames whose file is gone or has another size."""
         return [entry.n for entry in record.frames if _size(self.frame(record.id, entry.n)) != entry.size]
 
     def _shard(self, sequence: str) -> Path:
@@ -138,11 +138,11 @@ def _size(path: Path) -> int | None:
 
 
 class Staging:
-    """Files that reach the card together: all are written, then all fsynced, then all renamed, in their order.
+    """Writes several files together: all are written, then all fsynced, then all renamed, in their order.
 
-    Each costs less than for itself: the card writes the first while the last is still being copied, and one commit of
-    the file system's journal serves several. A context manager; with an error nothing is renamed and nothing is left.
-    The caller fsyncs the folders.
+    This is faster than one file at a time: the card writes the first while the last is still copied, and one commit of
+    the file system's journal serves several. A context manager: after an error no file is renamed and temporary files
+    are removed. The caller fsyncs the folders.
     """
 
     def __init__(self) -> None:
@@ -160,7 +160,7 @@ class Staging:
         finally:
             self._close()
             for path in self._paths:
-                with suppress(OSError):  # on a full card a leftover would be one more each time it is tried again
+                with suppress(OSError):  # on a full card each attempt would leave one more file
                     _temporary(path).unlink(missing_ok=True)
 
     def _commit(self) -> None:
@@ -169,19 +169,19 @@ class Staging:
             _temporary(path).rename(path)
 
     def sync(self) -> None:
-        """Wait until all that was written so far is on the card; nothing has its name yet."""
+        """Wait until everything written so far is on the card, still under temporary names."""
         for descriptor in self._descriptors[self._synced :]:
             os.fsync(descriptor)
         self._synced = len(self._descriptors)
 
     def write(self, path: Path, content: bytes) -> None:
-        """Write what becomes `path`."""
+        """Write `content` to a temporary file that will become `path`."""
         descriptor = self._open(path)
         _write_all(descriptor, content)
         _write_out(descriptor)
 
     def copy(self, source: Path, path: Path) -> None:
-        """Write a copy that becomes `path`. The kernel copies: no byte passes through this process."""
+        """Copy `source` to a temporary file that will become `path`. The kernel copies, not this process."""
         descriptor = self._open(path)
         with source.open("rb", buffering=0) as original:
             while os.sendfile(descriptor, original.fileno(), None, _MOST_AT_ONCE):
@@ -189,15 +189,15 @@ class Staging:
         _write_out(descriptor)
 
     def sha256(self, path: Path) -> str:
-        """SHA-256 of the staged copy."""
+        """The SHA-256 of the temporary file that will become `path`."""
         with _temporary(path).open("rb") as copied:
             return hashlib.file_digest(copied, "sha256").hexdigest()
 
     def link(self, source: Path, path: Path) -> bool:
-        """Give an existing file a second name, at once. No byte is written twice.
+        """Hard-link `source` as `path` at once, so that no byte is written twice; return whether that worked.
 
-        Only for files that nobody writes into any more: the two names are one file. False where the file system has no
-        links, or source and target are on two.
+        Only for files that nobody writes to any more: both names are one file. It does not work on file systems
+        without links, or if source and target are on two file systems.
         """
         path.unlink(missing_ok=True)
         self._make_room()
@@ -210,7 +210,7 @@ class Staging:
         return True
 
     def _make_room(self) -> None:
-        """Of a burst of hundreds, what was written so far is synced and closed."""
+        """Sync and close the files so far if many are open (a burst of hundreds of frames)."""
         if len(self._descriptors) < _MOST_OPEN:
             return
         self.sync()
@@ -239,12 +239,12 @@ def _write_all(descriptor: int, part: bytes) -> None:
 
 
 def _write_out(descriptor: int) -> None:
-    """Linux begins to write the file out, and does not wait."""
+    """Let Linux start to write the file to the card, without waiting."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _make_folders(parent: Path, names: Sequence[str]) -> None:
-    """Create folders in one that exists, for good, at the price of one."""
+    """Create folders below an existing one durably, with one fsync."""
     missing = [parent / name for name in names if not (parent / name).is_dir()]
     for folder in missing:
         folder.mkdir()

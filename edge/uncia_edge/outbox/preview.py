@@ -1,7 +1,7 @@
-"""The thumbnail that goes with a record: what a ranger sees before the first original has crept over the link.
+"""The thumbnail in a record: the page shows it before the first original has arrived over a slow link.
 
-Decides size and quality; a thumbnail is made for sending and is not kept, the originals stay as recorded. Whether it
-travels is for `delivery`, which leaves it out where the link is too thin for it.
+Decides size and quality. The originals stay as recorded. `delivery` leaves the thumbnail out when the link is too slow
+for it.
 """
 
 import io
@@ -19,11 +19,11 @@ from uncia_contract.pictures.jpeg import open_jpeg, oriented_size
 _log = logging.getLogger(__name__)
 
 _QUALITIES = (70, 50, 30)
-_MOST_BYTES = 10 * 1024  # beside the entries of thirty frames, one chunk of 16 KiB
+_MOST_BYTES = 10 * 1024  # with the entries of thirty frames, it fits into one chunk of 16 KiB
 
 
 def with_preview(record: SequenceRecord, files: Sequence[Path], side_px: int) -> SequenceRecord:
-    """The record with a thumbnail of its best frame, where one is wanted; `files` are its frames', in order."""
+    """The record with a thumbnail of its best frame, unless `side_px` is 0; `files` are its frames' files, in order."""
     if not side_px:
         return record
     best = best_frame(record)
@@ -31,7 +31,7 @@ def with_preview(record: SequenceRecord, files: Sequence[Path], side_px: int) ->
 
 
 def make_preview(n: int, path: Path, side_px: int) -> Preview | None:
-    """A small JPEG of frame `n`, oriented, its longer side at most `side_px`; None where it cannot be made."""
+    """An upright JPEG of frame `n`, its longer side at most `side_px`, at most 10 KiB; None if it cannot be made."""
     try:
         with path.open("rb") as picture:
             width, height = oriented_size(picture)

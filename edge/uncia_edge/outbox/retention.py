@@ -1,13 +1,15 @@
-"""When the card fills: what goes first, and what never goes.
+"""Decides what is deleted from a full card, in which order, and what is never deleted.
 
-Decides by quota (bytes of frames in the outbox) and by a floor of free space. In this order, oldest first, until there
-is room:
-1. files of frames that the collector has proved to hold: nothing is lost;
+The card is full when the outbox's frames exceed a quota or free space is below a floor. Then these are deleted, oldest
+first, until there is room:
+1. the files of frames that receipts name as stored: nothing is lost;
 2. rejected sequences that were kept for an audit;
-3. the other frames of sequences whose record and best frame are with the collector.
-A positive sequence whose best frame is unsent keeps everything. Each drop is a tombstone in the outbox, counted in
-`drops`, and logged. A ballast file is given up when SQLite itself finds no room, because a full card cannot be drained
-through it: a DELETE needs space as well (measured).
+3. the other frames of sequences whose record and best frame the collector has.
+A positive sequence whose best frame is unsent keeps all its files. Each deletion of 2 and 3 is marked in the outbox's
+table, counted in `drops` and logged.
+
+A ballast file, which only takes space, is deleted when SQLite itself has no room: without it a full card could not be
+emptied, because a DELETE needs space too (measured).
 """
 
 import logging
@@ -28,7 +30,7 @@ BALLAST = "ballast"
 
 @dataclass(frozen=True)
 class Bounds:
-    """Quota of the outbox's frames, floor of the card's free space, and size of the ballast; all in bytes."""
+    """Quota of the outbox's frames, least free space on the card, and size of the ballast file; all in bytes."""
 
     quota_bytes: int = 20 * 1024**3
     floor_bytes: int = 256 * 1024**2
@@ -39,9 +41,9 @@ class Pressure:
     """Keeps an outbox within its bounds.
 
     Args:
-        outbox: whose sequences are counted and, if need be, dropped.
+        outbox: its sequences are counted and, if needed, dropped.
         bounds: see `Bounds`.
-        free_bytes: the card's free space.
+        free_bytes: returns the card's free space.
     """
 
     def __init__(self, outbox: Outbox, bounds: Bounds, free_bytes: Callable[[], int] | None = None) -> None:
@@ -50,7 +52,7 @@ class Pressure:
         self.ballast = outbox.folder / BALLAST  # a file that only takes space
 
     def relieve(self) -> int:
-        """Make room if there is too little; the number of frames and sequences given up. Call it every minute."""
+        """Make room if there is too little; return how many frames and sequences were dropped."""
         dropped = 0
         try:
             for step in (self._proved_files, self._negatives, self._other_frames):
@@ -58,20 +60,20 @@ class Pressure:
                     dropped += act()
                     if self._enough():
                         break
-        except StorageError as error:  # the table itself finds no room
-            _log.error("no room to make room: %s", error)
+        except StorageError as error:  # SQLite has no room for the change
+            _log.error("the card is too full to delete anything: %s", error)
             self.give_up_ballast()
         if self._enough():
             self._keep_ballast()
         return dropped
 
     def give_up_ballast(self) -> bool:
-        """Free the ballast's space, now; whether there was any."""
+        """Delete the ballast file; return whether there was one."""
         try:
             self.ballast.unlink()
         except OSError:
             return False
-        _log.warning("ballast given up")
+        _log.warning("ballast file deleted")
         return True
 
     def _enough(self) -> bool:
@@ -87,7 +89,7 @@ class Pressure:
                 os.posix_fallocate(stream.fileno(), 0, size)
             sync_folder(self._outbox.folder)
         except OSError as error:
-            _log.warning("no ballast: %s", error)
+            _log.warning("ballast file not written: %s", error)
 
     def _proved_files(self) -> Iterator[Callable[[], int]]:
         for sequence in self._outbox.queries.in_stages(RECORD, OTHER_FRAMES):

@@ -1,9 +1,9 @@
-"""A frame's file as the trap read it: what its bytes were, and by what can be told that they still are.
+"""A frame's file as the trap read it: the sha256 of its bytes, and a sign that shows a later change.
 
-Decides when a file need not be read again to be trusted. The sha256 is that of the bytes that were scored, computed
-when the file is opened for it. The file holds them still if its sign is the same: size, times and inode of one look
-before they were read and one after they were copied. A file system notes a change in steps (of milliseconds; two
-seconds on some cards), so a sign counts only where the last change was older than that when the file was read.
+Decides when a file is known to be unchanged without reading it again. The sha256 is computed when the file is opened
+for scoring. The sign is device, inode, size and times; if it is the same after the file was copied, so are the bytes.
+File systems store times in steps (milliseconds; two seconds on some cards). So a sign counts only if the last change
+was at least `SETTLED_S` old when the file was read.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ SETTLED_S = 3.0
 
 @dataclass(frozen=True)
 class Sign:
-    """By what a file's next change shows. `settled` says whether it would show for certain."""
+    """Device, inode, size and times of a file; `settled` if any later change would certainly alter them."""
 
     device: int
     inode: int
@@ -28,7 +28,10 @@ class Sign:
     settled: bool
 
     def holds(self, source: Path, beside: Path) -> bool:
-        """Whether nobody wrote into `source` since; only on the file system of `beside`, whose clock we know."""
+        """Whether `source` is certainly unchanged. Always False if it is on another file system than `beside`.
+
+        Another machine's clock may set the times of a file on a network share.
+        """
         try:
             now, here = source.stat(), beside.stat()
         except OSError:
@@ -40,7 +43,7 @@ class Sign:
 
 @dataclass(frozen=True)
 class Original:
-    """One frame's bytes as they were read: their sha256 and number, and the file's sign."""
+    """One frame's bytes as they were read: sha256, size in bytes, and the file's sign."""
 
     sha256: str
     size: int
@@ -48,14 +51,14 @@ class Original:
 
 
 def open_original(path: Path, known: Original | None = None) -> tuple[BinaryIO, Original]:
-    """The file, opened, and what can be said of its bytes; the caller closes it.
+    """Open a frame's file and return it with its sha256, size and sign; the caller closes it.
 
     Args:
-        path: the frame's.
-        known: what was said of it before; where its sign has not changed since, its bytes are not summed up again.
+        path: the frame's file.
+        known: the result of an earlier call; if the sign is the same, the sha256 is not computed again.
 
     Raises:
-        OSError: it is gone, or the card fails.
+        OSError: the file is gone, or the card fails.
     """
     stream = path.open("rb")
     try:

@@ -1,8 +1,8 @@
-"""Where the trap keeps its state: on the card, or in memory as long as the card cannot be written.
+"""Decides where the trap keeps its state: on the card, or in memory while the card cannot be written.
 
-Decides by trying. systemd gives a folder in memory (RuntimeDirectory, kept over restarts of the service): a trap whose
-card has become read-only goes on observing and sending from there. What still waits in memory when the card works again
-is moved to it, once. Without such a folder a card that cannot be written stops the trap with one clear line.
+It tries to write to the card. systemd provides a folder in memory (RuntimeDirectory, kept over restarts of the
+service): a trap whose card is read-only goes on observing and sending from there. When the card can be written again,
+the sequences that wait in memory are moved to it. Without a folder in memory, the trap stops with one clear line.
 """
 
 import errno
@@ -23,29 +23,29 @@ from uncia_edge.outbox.store import Outbox
 _log = logging.getLogger(__name__)
 
 OUTBOX = "outbox"
-# What else of the state counts: what the camera handed over (or it would all come again), what was set from afar, whom
-# the trap trusts and which bundles it refuses, a bundle that these rules let it fall back on, its renewed certificate,
-# whether its clock is right.
+# Other files of the state that move with it: the camera's ledger (without it, all files would come again), settings
+# that were changed remotely, trusted keys, refused bundles, the bundle to fall back on, the renewed certificate, and
+# whether the clock is right.
 CARRIED = (
     *("watched.jsonl", "spool.ledger", "overrides.json", "overrides.json.previous", "clock.json", "cameras.json"),
     *("bundle/last-good.uncia", "bundle/keys.json", "bundle/releases.json", "bundle/loads.json"),
     *("identity/renewed.pem", "identity/new.key"),
 )
-MEMORY = Path("/run/uncia-trap/state")  # as systemd/uncia-trap.service gives it; for those who look from outside
+MEMORY = Path("/run/uncia-trap/state")  # as set by systemd/uncia-trap.service; for programs that inspect it
 MEMORY_BYTES = 100_000_000  # of frames that may wait in memory
-SPARE_BYTES = 8_000_000  # beside the frames that move from memory to the card
+SPARE_BYTES = 8_000_000  # to leave free on the card, besides the frames that move to it from memory
 
 
 @dataclass(frozen=True)
 class StateFolder:
-    """The folder in use, and why it is not the configured one (None where it is)."""
+    """The folder in use, and why it is not the configured one (None if it is)."""
 
     path: Path
     trouble: str | None = None
 
 
 def refusal(folder: Path, room_bytes: int = 0) -> OSError | None:
-    """Why nothing can be written there, or not so much; None where it can."""
+    """The error of writing to a folder, or of too little free space; None if `room_bytes` can be written."""
     probe = folder / ".probe"
     try:
         make_folder(folder)
@@ -59,15 +59,18 @@ def refusal(folder: Path, room_bytes: int = 0) -> OSError | None:
 
 
 def is_full(error: OSError | None) -> bool:
-    """Whether room would help. A full card is drained from where it is, never left for memory while the trap runs."""
+    """Whether the error says that the card is full.
+
+    A running trap stays on a full card and empties it by delivering; it does not change to memory.
+    """
     return error is not None and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) -> StateFolder:
-    """Where to keep the state now.
+    """The folder to keep the state in now. Sequences that wait in memory are moved to the card if it can be written.
 
     Raises:
-        StorageError: the configured folder cannot be written, and there is none in memory.
+        StorageError: the configured folder cannot be written, and there is no folder in memory.
     """
     memory = folder_in_memory(environment)
     room_bytes = _waiting_bytes(memory) if memory else 0
@@ -86,22 +89,22 @@ def state_folder(configured: Path, environment: Mapping[str, str] = os.environ) 
     for name in CARRIED:
         if not (memory / name).exists():
             _carry(name, configured, memory)
-    _log.error("state %s: %s; the state is kept in memory, and lost with the power", configured, trouble)
+    _log.error("state %s: %s; the state is kept in memory, a power cut would lose it", configured, trouble)
     return StateFolder(memory, f"state kept in memory: {trouble}")
 
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Nobody else runs a trap on this state meanwhile: two would send each burst twice. A kill gives the claim back.
+    """Lock the state folder, so that no second trap uses it and sends each burst twice. Killing the trap unlocks it.
 
     Raises:
-        StorageError: somebody does.
+        StorageError: another trap holds the lock.
     """
     with suppress(OSError):
         make_folder(folder)
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # what is not there cannot be shared either
+    except OSError:  # the folder does not exist, so no other trap uses it
         yield
         return
     try:
@@ -112,10 +115,10 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether a trap works on this state now.
+    """Whether a trap uses this state folder now.
 
     Raises:
-        StorageError: the folder may not be read, so that nobody can tell.
+        StorageError: no permission to read the folder.
     """
     try:
         os.scandir(folder).close()
@@ -131,7 +134,7 @@ def is_claimed(folder: Path) -> bool:
 
 
 def folder_in_memory(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where systemd lets the trap keep its state in memory; None where it does not."""
+    """The folder in memory that systemd provides; None without systemd."""
     runtime = environment.get("RUNTIME_DIRECTORY", "").split(":")[0]
     return Path(runtime) / "state" if runtime else None
 
@@ -142,23 +145,26 @@ def _lock(descriptor: int, folder: Path) -> None:
     except BlockingIOError as error:
         raise StorageError(f"state {folder}: another trap works on it; systemctl status uncia-trap") from error
     except OSError as error:  # a file system without locks
-        _log.warning("state %s cannot be claimed: %s", folder, error)
+        _log.warning("state %s cannot be locked: %s", folder, error)
 
 
 def _waiting_bytes(memory: Path) -> int:
-    """Of the frames that wait in memory."""
+    """The total size of the frames that wait in memory."""
     return sum(path.stat().st_size for path in (memory / OUTBOX / "frames").rglob("*.jpg"))
 
 
 def _move_back(memory: Path, configured: Path) -> OSError | None:
-    """What the card said against taking what waits in memory; cut short, it is done again: an id is taken once."""
+    """Move the state from memory to the card; return the card's error, None if all was moved.
+
+    A move that was interrupted is repeated: the outbox ignores an id that it has.
+    """
     try:
         if (memory / OUTBOX).is_dir():
             _move_sequences(memory, configured)
             for name in CARRIED:
                 _carry(name, memory, configured)
             shutil.rmtree(memory)
-    except OSError as error:  # a StorageError is one
+    except OSError as error:  # also a StorageError
         return error
     return None
 
@@ -175,7 +181,7 @@ def _move_sequences(memory: Path, configured: Path) -> None:
 
 
 def _carry(name: str, source: Path, target: Path) -> None:
-    """Copy a file durably; one that is not there, cannot be read, or is there already, is left out."""
+    """Copy a file durably; do nothing if it is absent, unreadable, or equal to the target."""
     content = _content(source / name)
     if content is not None and content != _content(target / name):
         make_folder((target / name).parent)

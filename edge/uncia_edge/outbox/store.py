@@ -1,8 +1,8 @@
-"""What waits for the collector's receipt: each positive sequence, in one SQLite table and its files.
+"""The outbox: sequences that wait for the collector's receipt, in one SQLite table and their files.
 
-Decides a sequence's life (docs/delivery.md draws it): `add` commits record and frames before it returns, only a
-receipt's proof removes them, what cannot be sent is parked and never forgotten. `sequence_table` asks and changes
-nothing; `delivery` decides how and when things are sent, `retention` what goes when the card fills.
+Decides the states of a sequence (drawn in docs/delivery.md): `add` commits record and frames before it returns; only a
+receipt removes them; a sequence that cannot be sent is parked and kept. `sequence_table` holds the queries, `delivery`
+decides how and when things are sent, `retention` what is deleted from a full card.
 
     waiting --receipt: all stored--> delivered        waiting --refused, poison--> parked --release--> waiting
     held (a deferred audit) --the day is over, or asked for--> waiting                    any --card full--> dropped
@@ -37,17 +37,17 @@ from uncia_edge.outbox.source_files import Sign
 _log = logging.getLogger(__name__)
 
 REFUSED = "refused by the collector"
-# What became of a sequence by a receipt: `kept` still waits, `gone` is unknown or was given up.
+# The state of a sequence after a receipt: `kept` still waits, `gone` is unknown or was dropped.
 Applied = Literal["delivered", "kept", "parked", "gone"]
-REMEMBERED = 20_000  # so many of the newest delivered sequences are remembered as such
+REMEMBERED = 20_000  # how many of the newest delivered sequences are remembered as delivered
 
 
 class Outbox:
-    """Durable store of what the collector does not have yet. Safe to use from several threads.
+    """Durable store of the sequences that the collector does not have yet. Safe to use from several threads.
 
     Args:
-        folder: where the database and the frames lie; made when absent.
-        synchronous: SQLite's setting; FULL, but for the test that proves it necessary.
+        folder: holds the database and the frames; created if absent.
+        synchronous: SQLite's setting; only the test that proves FULL necessary uses another one.
 
     Raises:
         StorageError: the folder cannot be read or written.
@@ -75,23 +75,27 @@ class Outbox:
 
     @property
     def damaged(self) -> bool:
-        """Whether the table has turned out to be damaged; opened anew it is rebuilt."""
+        """Whether a statement found the table damaged; the next opening rebuilds it."""
         return self._database.damaged
 
     @property
     def installation(self) -> str:
-        """Eight hexadecimal digits, drawn when the database was made: keeps ids apart after a reinstall."""
+        """Eight random hexadecimal digits from when the database was created; they keep ids unique over reinstalls."""
         return str(self._database.all("SELECT installation FROM identity")[0][0])
 
     def next_sequence_id(self, trap: str) -> str:
-        """A sequence id never given before: `<trap>-<installation>-<n>`. Counts; knows no clock. Durable at once."""
+        """A new sequence id, `<trap>-<installation>-<n>`. It counts up, uses no clock, and is stored at once."""
         check_trap_id(trap)
         with self._database.transaction() as connection:
             n = bump(connection, "sequence_ids", 1)
         return f"{trap}-{self.installation}-{n:06d}"
 
     def count(self, **totals: int) -> None:
-        """Add to the totals of `Counters`. Written with the next commit: a power cut may lose the last few counts."""
+        """Add to the totals of `Counters`. Written with the next commit: a power cut may lose the last few counts.
+
+        Raises:
+            ValueError: `Counters` has no total of that name.
+        """
         for name, amount in totals.items():
             if name not in Counters.__struct_fields__:
                 raise ValueError(f"total {name!r}: expected one of {', '.join(Counters.__struct_fields__)}")
@@ -103,17 +107,17 @@ class Outbox:
         return Counters(**{name: totals.get(name, 0) for name in Counters.__struct_fields__})
 
     def remembered(self, name: str) -> int:
-        """A number that was noted; 0 when it never was."""
+        """A number stored by `remember`; 0 if there is none."""
         return self._remembered.get(name, 0)
 
     def remember(self, **numbers: int) -> None:
-        """Note numbers over restarts (`day.Numbers`). Written with the next commit."""
+        """Store numbers that outlive a restart. They are written with the next commit."""
         for name, value in numbers.items():
             self._remembered[name] = value
             self._database.note(f"noted_{name}", value)
 
     def depth(self) -> Depth:
-        """How much waits."""
+        """How much waits; kept up to date in memory."""
         return self._depth
 
     # -- the life of a sequence
@@ -132,9 +136,10 @@ class Outbox:
         return [item for sequence in chosen if (item := self.get(sequence)) is not None]
 
     def get(self, sequence: str) -> Waiting | None:
-        """A sequence that is still in the outbox, in whatever state; None when it is delivered or unknown.
+        """A sequence that is still in the outbox, in any state; None if it is delivered, dropped or unknown.
 
-        A record that has rotted in the table is taken from its file, or its sequence is parked.
+        If its record in the table cannot be read, None is returned, and the record is restored from its file or the
+        sequence is parked.
         """
         try:
             return self.queries.read(sequence)
@@ -144,7 +149,7 @@ class Outbox:
             return None
 
     def frame_path(self, sequence: str, n: int) -> Path:
-        """Where a frame's bytes lie."""
+        """The path of a frame's file."""
         return self._files.frame(sequence, n)
 
     def add(
@@ -156,20 +161,20 @@ class Outbox:
         deferred: bool = False,
         signs: Sequence[Sign] = (),
     ) -> None:
-        """Take a sequence. When this returns, record and frames survive a power cut.
+        """Store a sequence durably: when this returns, record and frames survive a power cut.
 
-        Adding an id again does nothing. The files are copied, or linked, never moved or changed.
+        Adding an id again does nothing. The files are copied or linked, never moved or changed.
 
         Args:
             record: the sequence; its frames' sizes are checked against the files.
             files: the originals, in the order of `record.frames`.
             priority: 0 goes before 1 within a stage.
-            owned: the files are the trap's own, and nobody writes into them again: they are linked.
+            owned: the files belong to the trap and are not written to again, so they can be linked.
             deferred: not sent before `release_deferred` (an audit).
-            signs: of the files when they were read, in their order: spares reading again what has not changed since.
+            signs: the files' signs when they were read, in their order; an unchanged file is not read again.
 
         Raises:
-            StorageError: a file that does not fit its frame, or a card that is full or failing; nothing is kept then.
+            StorageError: a file does not match its frame, or the card is full or failing; nothing is kept.
         """
         with self._lock:
             if self._database.all("SELECT 1 FROM sequence WHERE id=?", record.id):
@@ -186,7 +191,7 @@ class Outbox:
             self.on_add()
 
     def apply(self, receipt: Receipt) -> Applied:
-        """Do what a receipt proves: note stored frames, remove a sequence that is safe, park one that is refused."""
+        """Apply a receipt: note stored frames, remove a sequence that is wholly stored, park a refused one."""
         with self._lock:
             item = self.get(receipt.sequence)
             if item is None:
@@ -206,7 +211,7 @@ class Outbox:
             return "kept"
 
     def park(self, sequence: str, reason: str) -> None:
-        """Take a sequence out of the way of the others; it stays on disk until it is released."""
+        """Stop sending a sequence, so that it does not block others; it stays on disk until it is released."""
         with self._lock:
             rule = "id=? AND state IN ('waiting', 'held')"
             if self._database.change(f"UPDATE sequence SET state='parked', reason=? WHERE {rule}", reason, sequence):
@@ -215,7 +220,7 @@ class Outbox:
                 _log.warning("sequence %s parked: %s", sequence, reason)
 
     def release(self) -> int:
-        """Let the parked sequences that the collector did not refuse be tried again; the number of them."""
+        """Try the parked sequences again, except those that the collector refused; return how many."""
         with self._lock:
             rule = f"state='parked' AND reason NOT LIKE '{REFUSED}%'"
             released = self._database.change(f"UPDATE sequence SET state='waiting', strikes=0 WHERE {rule}")
@@ -223,11 +228,11 @@ class Outbox:
             return released
 
     def release_deferred(self) -> int:
-        """Let the deferred sequences be sent; the number of them."""
+        """Let the deferred sequences be sent; return how many."""
         return self._database.change("UPDATE sequence SET state='waiting' WHERE state='held'")
 
     def forget_deferred(self, sequence: str) -> None:
-        """Take back a deferred sequence that shall not be sent after all; it leaves no trace."""
+        """Remove a deferred sequence that is not to be sent after all."""
         with self._lock:
             item = self.get(sequence)
             rows = self._database.all("SELECT bytes FROM sequence WHERE id=? AND state='held'", sequence)
@@ -238,7 +243,7 @@ class Outbox:
             self._discard(item.record)
 
     def ask_for(self, sequence: str) -> bool:
-        """Send a sequence before all others and past the budget; whether it is still here."""
+        """Send a sequence before all others, regardless of the budget; return whether it is still in the outbox."""
         statement = f"UPDATE sequence SET priority=-1, state='waiting' WHERE id=? AND {HERE}"
         with self._lock:
             parked = sequence in self.queries.parked()
@@ -247,7 +252,7 @@ class Outbox:
             return found
 
     def shed_proved(self, sequence: str) -> int:
-        """Remove the files of frames that receipts proved stored; loses nothing, so it counts nothing."""
+        """Remove the files of frames that receipts name as stored; return 0, because nothing is lost."""
         with self._lock:
             item = self.get(sequence)
             for n in item.stored if item else ():
@@ -260,7 +265,7 @@ class Outbox:
             return 0
 
     def drop(self, sequence: str, reason: str) -> int:
-        """Give a whole sequence up: its files go, a tombstone stays. The number of sequences dropped."""
+        """Delete a sequence's files and mark it as dropped; return how many sequences were dropped (0 or 1)."""
         with self._lock:
             item = self.get(sequence)
             if item is None:
@@ -275,7 +280,7 @@ class Outbox:
             return 1
 
     def drop_unsent(self, sequence: str, reason: str) -> int:
-        """Give up the frames of a sequence that are not stored yet; the number of them."""
+        """Drop the frames of a sequence that the collector does not have; return how many."""
         with self._lock:
             item = self.get(sequence)
             unsent = item.unsent if item else []
@@ -285,7 +290,7 @@ class Outbox:
             return len(unsent)
 
     def drop_frames(self, sequence: str, frames: Iterable[int], reason: str) -> None:
-        """Give frames up that cannot be delivered any more; each is counted. Their files stay with their sequence."""
+        """Mark frames as dropped that cannot be delivered, and count each. Their files are not removed here."""
         with self._lock:
             item = self.get(sequence)
             gone = (set(frames) - item.dropped - item.stored) if item else set()
@@ -299,19 +304,19 @@ class Outbox:
             _log.warning("sequence %s: frames %s dropped: %s", sequence, sorted(gone), reason)
 
     def strike(self, sequence: str) -> int:
-        """Note a failed sending that the link is not to blame for; the number of them in a row."""
+        """Count a failed attempt for which the link was not the cause; return how many there were in a row."""
         with self._lock:
             self._database.change("UPDATE sequence SET strikes=strikes+1 WHERE id=?", sequence)
             item = self.get(sequence)
             return item.strikes if item else 0
 
     def mark_historical(self) -> int:
-        """Flag the records that are still unsent: they waited over an outage. The number of them."""
+        """Mark the unsent records as historical, because they waited during an outage; return how many."""
         rule = "state='waiting' AND stage=0 AND historical=0"
         return self._database.change(f"UPDATE sequence SET historical=1 WHERE {rule}")
 
     def close(self) -> None:
-        """Write what is pending and close. The outbox cannot be used afterwards."""
+        """Write pending totals and close the outbox for good."""
         self._database.close()
 
     # -- inside
@@ -322,11 +327,11 @@ class Outbox:
         try:
             self._database.change(statement, json.dumps(sorted(stored)), record.id)
         except StorageError:
-            # A full card has no room for the change either. The collector has it all: its files may go first.
+            # A full card has no room for this change. The collector has everything, so the files can be deleted first.
             self._files.remove_frames(record)
             self._database.change(statement, json.dumps(sorted(stored)), record.id)
         self._shift(sequences=-1, size=-rows[0][1], parked=-(rows[0][0] == "parked"))
-        self._discard(record)  # after the commit: the other way round, a crash would leave a row without files
+        self._discard(record)  # only after the commit: otherwise a crash could leave a row without files
 
     def _note_progress(self, item: Waiting, stored: frozenset[int]) -> None:
         stage = BEST_FRAME if best_frame(item.record) not in stored | item.dropped else OTHER_FRAMES
@@ -342,7 +347,7 @@ class Outbox:
             _log.warning("sequence %s: leftovers stay until the next start: %s", record.id, error)
 
     def _recover(self) -> None:
-        """After any crash: rebuild a lost table from the files; sweep what an unfinished add left behind."""
+        """Rebuild a lost table from the files, and remove files that an interrupted `add` left."""
         if self._database.fresh:
             self._rebuild()
         forget = "state='delivered' AND n < (SELECT MAX(n) FROM sequence) - ?"
@@ -351,7 +356,7 @@ class Outbox:
         self._files.sweep({str(row[0]) for row in rows})
 
     def _rebuild(self) -> None:
-        """Enter what lies on disk, then the identity, in one transaction: cut short, it is done again."""
+        """Insert the sequences on disk, then the identity, in one transaction; if interrupted, it is repeated."""
         with self._database.transaction() as connection:
             for record in self._files.stored():
                 absent = self._files.absent(record)
@@ -361,7 +366,7 @@ class Outbox:
             connection.execute("INSERT INTO identity VALUES (?)", (os.urandom(4).hex(),))
 
     def _read_anew(self, sequence: str, error: MessageError) -> None:
-        """A record that has rotted in the table is taken from its file; without that it must not hold up the others."""
+        """Restore an unreadable record from its file; without a readable file, park the sequence."""
         _log.error("sequence %s: its record cannot be read (%s)", sequence, error)
         record = self._files.read(sequence)
         if record is not None:

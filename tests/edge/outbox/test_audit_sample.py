@@ -1,4 +1,4 @@
-"""The audit budget: random rejected sequences, never more than allowed, the same after a restart."""
+"""The audit sample: random rejected sequences, at most the budget a day, the same ones after a restart."""
 
 import itertools
 from collections import Counter
@@ -13,7 +13,7 @@ from uncia_edge.outbox.store import Outbox
 
 
 class Day:
-    """The day is what the test says."""
+    """A day whose number the test sets."""
 
     number = 0
 
@@ -41,7 +41,7 @@ class World:
 
 
 def test_never_more_than_the_budget_are_sent_a_day(tmp_path: Path) -> None:
-    """Three of forty, after their day is over, marked as audits; the rest leaves nothing on the card."""
+    """Three of forty are sent after their day, marked as audits; nothing of the others stays on the card."""
     world = World(tmp_path, per_day=3)
     world.reject(40)
     assert (world.sendable(), len(world.outbox.queries.deferred())) == ([], 3)
@@ -53,8 +53,8 @@ def test_never_more_than_the_budget_are_sent_a_day(tmp_path: Path) -> None:
     assert world.outbox.counters().drops == 0
 
 
-def test_the_draw_survives_restarts(tmp_path: Path) -> None:
-    """Restarted after every burst: the same three as in one go."""
+def test_a_restart_does_not_change_the_sample(tmp_path: Path) -> None:
+    """With a restart after every burst the same three are sampled as without."""
     steady, shaky = World(tmp_path / "a", 3), World(tmp_path / "b", 3)
     steady.reject(20)
     for _ in range(20):
@@ -65,7 +65,7 @@ def test_the_draw_survives_restarts(tmp_path: Path) -> None:
 
 
 def test_a_restart_on_the_same_day_gives_no_second_budget(tmp_path: Path) -> None:
-    """What was drawn is still held; the day decides, not the process."""
+    """The sampled sequences are still held: the day counts, not the process."""
     world = World(tmp_path, per_day=2)
     world.day.number = 4
     world.reject(10)
@@ -77,7 +77,7 @@ def test_a_restart_on_the_same_day_gives_no_second_budget(tmp_path: Path) -> Non
 
 @pytest.mark.heavy
 def test_every_sequence_of_a_day_has_the_same_chance(tmp_path: Path) -> None:
-    """Over 60 days of ten rejected sequences, each place in the day is drawn about as often (12 expected)."""
+    """Over 60 days of ten rejected sequences, each position in the day is sampled about 12 times."""
     world, drawn = World(tmp_path, per_day=2), Counter[int]()
     for day in range(60):
         world.day.number = day
@@ -90,14 +90,14 @@ def test_every_sequence_of_a_day_has_the_same_chance(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("per_day", [0, 5])
 def test_without_a_budget_nothing_is_kept(tmp_path: Path, per_day: int) -> None:
-    """The default: only sightings leave the trap."""
+    """By default the trap sends only positive sequences."""
     world = World(tmp_path, per_day)
     world.reject(5)
     assert len(world.outbox.queries.deferred()) == per_day
 
 
 def test_an_audit_is_delivered_like_any_other(tmp_path: Path) -> None:
-    """By receipt."""
+    """A receipt removes it."""
     world = World(tmp_path, per_day=1)
     world.reject(3)
     world.audits.release()
@@ -106,8 +106,8 @@ def test_an_audit_is_delivered_like_any_other(tmp_path: Path) -> None:
     assert world.outbox.queries.is_delivered(sequence)
 
 
-def test_sightings_go_before_audits(tmp_path: Path) -> None:
-    """Within a stage."""
+def test_positive_sequences_go_before_audits(tmp_path: Path) -> None:
+    """Within one stage."""
     world = World(tmp_path, per_day=1)
     world.reject(1)
     world.audits.release()
@@ -115,8 +115,8 @@ def test_sightings_go_before_audits(tmp_path: Path) -> None:
     assert world.sendable()[0] == "sighting"
 
 
-def test_an_audit_that_the_card_lost_the_table_of_is_held_again(tmp_path: Path) -> None:
-    """Rebuilt from its files, it still waits for the end of the day."""
+def test_an_audit_rebuilt_from_its_files_is_still_held(tmp_path: Path) -> None:
+    """After the table was lost, it still waits for the end of the day."""
     world = World(tmp_path, per_day=1)
     world.reject(1)
     world.outbox.close()

@@ -24,7 +24,7 @@ class MemoryNumbers:
 
 
 class Clocks:
-    """The trap's clocks, turned by the test."""
+    """The trap's clocks, set by the test."""
 
     def __init__(self) -> None:
         self.boottime_s, self.boot, self.now, self.synchronised = 100.0, "boot-1", NOON, False
@@ -33,7 +33,7 @@ class Clocks:
         return Reading(self.now, self.boottime_s, self.boot, self.synchronised)
 
     def day(self, numbers: Outbox | MemoryNumbers) -> Day:
-        """A day that looks at these clocks each time it is asked."""
+        """A day that reads these clocks each time its number is asked."""
         ticks = iter(range(10_000))
         return Day(numbers, self, lambda: float(next(ticks)))
 
@@ -47,7 +47,7 @@ class Clocks:
 
 
 def test_a_day_has_24_hours_whatever_the_calendar_says() -> None:
-    """The wall clock jumps from 1970 to 2026 and back: still the same day."""
+    """The wall clock jumps from 1970 to 2026 and back: it is still the same day."""
     clocks, numbers = Clocks(), MemoryNumbers()
     day = clocks.day(numbers)
     for year in (1970, 2026, 1970):
@@ -71,7 +71,7 @@ def test_what_was_spent_today_survives_a_restart_of_the_process(tmp_path: Path) 
 
 
 def test_a_reboot_without_a_clock_goes_on_with_the_day() -> None:
-    """Twenty hours, off for who knows how long, three hours: still the same day; two more, and it is the next."""
+    """20 h on, off for an unknown time, 3 h on: still the same day; 2 h later it is the next."""
     clocks, numbers = Clocks(), MemoryNumbers()
     first = clocks.day(numbers)
     assert first.number == 0
@@ -85,8 +85,8 @@ def test_a_reboot_without_a_clock_goes_on_with_the_day() -> None:
     assert second.number == 1
 
 
-def test_a_synchronised_clock_tells_how_long_the_trap_was_off() -> None:
-    """Switched off for a night: it counts."""
+def test_with_a_synchronised_clock_the_time_off_counts() -> None:
+    """The trap was off for a night, and the clock was synchronised before and after."""
     clocks, numbers = Clocks(), MemoryNumbers()
     clocks.synchronised = True
     assert clocks.day(numbers).number == 0
@@ -94,8 +94,8 @@ def test_a_synchronised_clock_tells_how_long_the_trap_was_off() -> None:
     assert clocks.day(numbers).number == 1
 
 
-def test_a_clock_that_is_not_synchronised_tells_nothing() -> None:
-    """The same night without a time server: no new budget is made of a guess."""
+def test_without_a_synchronised_clock_the_time_off_does_not_count() -> None:
+    """After the same night without a time server there is no new budget."""
     clocks, numbers = Clocks(), MemoryNumbers()
     assert clocks.day(numbers).number == 0
     clocks.reboot(off_h=25)

@@ -1,4 +1,4 @@
-"""Thumbnails for sending: small, oriented, made of the best frame, and left out where the link is too thin."""
+"""Thumbnails for sending: small, upright, of the best frame, and left out when the link is too slow."""
 
 import hashlib
 import io
@@ -21,8 +21,8 @@ def trap(folder: Path, *scores: float) -> Observer:
     return Observer("ridge-01", Told(*scores), BUNDLE, Outbox(folder / "outbox"), reading, preview_px=320)
 
 
-def test_a_sighting_goes_with_a_thumbnail_of_its_best_frame(tmp_path: Path) -> None:
-    """Middle-out, the second score is that of frame 2; the message stays small; the originals stay as recorded."""
+def test_a_positive_record_has_a_thumbnail_of_its_best_frame(tmp_path: Path) -> None:
+    """Scoring starts in the middle, so the second score is that of frame 2; the originals stay as recorded."""
     contents = [jpeg(slope(n)) for n in (1, 2, 3)]
     one = trap(tmp_path, 0.7, 0.95, 0.7)
     assert one.observe(burst_of(tmp_path / "b", contents)).safe
@@ -36,7 +36,7 @@ def test_a_sighting_goes_with_a_thumbnail_of_its_best_frame(tmp_path: Path) -> N
 
 
 def test_a_thumbnail_is_upright_and_never_larger_than_its_picture(tmp_path: Path) -> None:
-    """EXIF rotation is applied, for a thumbnail carries no EXIF."""
+    """EXIF rotation is applied, because a thumbnail has no EXIF."""
     exif, out = Image.Exif(), io.BytesIO()
     exif[ExifTags.Base.Orientation] = 6
     slope().resize((100, 60)).save(out, "JPEG", exif=exif)
@@ -46,21 +46,21 @@ def test_a_thumbnail_is_upright_and_never_larger_than_its_picture(tmp_path: Path
     assert (preview.width, preview.height) == (60, 100)
 
 
-def test_a_picture_that_cannot_be_decoded_has_none(tmp_path: Path) -> None:
-    """The record goes without."""
+def test_a_picture_that_cannot_be_decoded_has_no_thumbnail(tmp_path: Path) -> None:
+    """The record is sent without one."""
     (tmp_path / "a.jpg").write_bytes(jpeg()[:2000])
     assert make_preview(0, tmp_path / "a.jpg", 320) is None
 
 
 def test_a_record_with_a_thumbnail_round_trips() -> None:
-    """base64 in JSON."""
+    """The thumbnail is base64 in JSON."""
     record = msgspec.structs.replace(make_record("s1", [b"x"]), preview=Preview(0, 4, 3, b"\xff\xd8jpeg"))
     assert decode(encode(record), SequenceRecord) == record
 
 
 @pytest.mark.parametrize(("packet_bytes", "sent"), [(100_000, True), (3000, False)])
-def test_a_thin_link_gets_the_record_alone(tmp_path: Path, packet_bytes: int, sent: bool) -> None:
-    """A broker's small packets or a slow link: the thumbnail is left out, nothing is parked."""
+def test_a_slow_link_gets_the_record_without_thumbnail(tmp_path: Path, packet_bytes: int, sent: bool) -> None:
+    """With a broker's small packets or a slow link the thumbnail is left out and nothing is parked."""
     from tests.edge.delivery.test_sender import Trial
 
     from support.records import write_frames
@@ -76,8 +76,8 @@ def test_a_thin_link_gets_the_record_alone(tmp_path: Path, packet_bytes: int, se
     assert hashlib.sha256(trial.collector.frames["s1", 0]).hexdigest() == record.frames[0].sha256
 
 
-def test_a_cut_while_a_record_was_sent_makes_the_next_one_smaller() -> None:
-    """So that no thumbnail can keep a record from ever arriving."""
+def test_a_disconnect_while_a_record_was_sent_makes_the_next_one_smaller() -> None:
+    """So no thumbnail can prevent a record from arriving."""
     window = Window(Limits())
     window.sent({1: InFlight(Piece(make_record("s1", [b"x"])), 15_000, 0.0)})
     window.broken()

@@ -1,4 +1,4 @@
-"""A card that fills: what goes, in which order, and what stays."""
+"""A full card: what is deleted, in which order, and what stays."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ CONTENTS = [b"a" * 100, b"b" * 100, b"c" * 100]
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Outbox:
-    """Three sequences: a rejected one, one whose best frame (2) is sent, one of which nothing is sent."""
+    """Three sequences: a rejected one, one whose best frame (2) is sent, and one that is wholly unsent."""
     outbox = Outbox(tmp_path / "outbox")
     for name, positive in (("unsent", True), ("half", True), ("audit", False)):
         record = make_record(name, CONTENTS, scores=[0.5, 0.6, 0.9], positive=positive)
@@ -29,26 +29,26 @@ def relieved(outbox: Outbox, quota: int) -> Outbox:
 
 
 def test_nothing_goes_while_there_is_room(outbox: Outbox) -> None:
-    """900 bytes of frames, a quota of 900."""
+    """900 bytes of frames with a quota of 900."""
     assert relieved(outbox, 900).depth().bytes == 900
 
 
 def test_files_that_the_collector_has_go_first(outbox: Outbox) -> None:
-    """No tombstone: nothing is lost."""
+    """Nothing is lost, so nothing is counted as dropped."""
     relieved(outbox, 800)
     assert not outbox.frame_path("half", 2).exists()
     assert outbox.counters().drops == 0
 
 
 def test_rejected_sequences_go_next(outbox: Outbox) -> None:
-    """One tombstone, and the positives keep all that is unsent."""
+    """One sequence is dropped; the positive ones keep their unsent frames."""
     relieved(outbox, 500)
     assert outbox.queries.waiting() == ["unsent", "half"]
     assert outbox.counters().drops == 1
 
 
 def test_then_other_frames_of_sequences_whose_best_frame_is_sent(outbox: Outbox) -> None:
-    """Two more tombstones; the record stays until its receipt."""
+    """Two frames are dropped; the record stays until its receipt."""
     relieved(outbox, 300)
     assert outbox.counters().drops == 3
     assert outbox.next(2)[1].unsent == []
@@ -68,7 +68,7 @@ def test_a_floor_of_free_space_is_kept(outbox: Outbox) -> None:
 
 
 def test_ballast_is_kept_while_there_is_room_and_given_up_at_once(outbox: Outbox) -> None:
-    """Real blocks, not a hole."""
+    """The file has real blocks; it is not sparse."""
     pressure = Pressure(outbox, Bounds(10**9, 0, 65536))
     pressure.relieve()
     assert pressure.ballast.stat().st_blocks * 512 >= 65536
@@ -76,8 +76,8 @@ def test_ballast_is_kept_while_there_is_room_and_given_up_at_once(outbox: Outbox
     assert not pressure.ballast.exists()
 
 
-def test_drops_are_told_after_a_restart(outbox: Outbox, tmp_path: Path) -> None:
-    """Tombstones and totals outlive the process."""
+def test_drops_are_known_after_a_restart(outbox: Outbox, tmp_path: Path) -> None:
+    """Marks and totals are in the database."""
     relieved(outbox, 0)
     outbox.close()
     assert Outbox(tmp_path / "outbox").counters().drops == 3

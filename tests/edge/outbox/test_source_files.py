@@ -1,4 +1,4 @@
-"""Files of other programs: what is taken without reading it twice, and what is not."""
+"""Files of other programs: which copies are trusted without reading them again, and which are not."""
 
 import hashlib
 import os
@@ -14,8 +14,8 @@ from uncia_edge.outbox import frame_files, source_files
 from uncia_edge.scoring.observer import Observation
 
 
-class Eyes:
-    """A watched burst of two, and how often the outbox read a copy again."""
+class Watching:
+    """A trap with a watched burst of two frames; it counts how often the outbox read a copy."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, after_scoring: Callable[[Path], None] | None = None):
         self.post, self.read_again = Post(folder), 0
@@ -48,25 +48,25 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_file_that_rests_is_copied_and_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its size, times and inode are those of before it was scored."""
-    eyes = Eyes(tmp_path, monkeypatch)
-    seen = eyes.observe()
-    assert (seen.safe, eyes.read_again) == (True, 0)
-    assert eyes.kept(seen) == [path.read_bytes() for path in eyes.paths]
+def test_an_unchanged_file_is_copied_and_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size, times and inode are the same as before it was scored."""
+    watching = Watching(tmp_path, monkeypatch)
+    seen = watching.observe()
+    assert (seen.safe, watching.read_again) == (True, 0)
+    assert watching.kept(seen) == [path.read_bytes() for path in watching.paths]
 
 
 def test_a_file_that_was_only_just_written_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its next change could show the same time."""
-    eyes = Eyes(tmp_path, monkeypatch)
-    assert (eyes.observe().safe, eyes.read_again) == (True, 2)
+    """Another change could leave the same modification time."""
+    watching = Watching(tmp_path, monkeypatch)
+    assert (watching.observe().safe, watching.read_again) == (True, 2)
 
 
 @pytest.mark.usefixtures("settled")
 def test_bytes_that_changed_under_the_same_size_and_time_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Written into after scoring, and its modification time set back: nothing is kept, and the burst comes again."""
+    """Written to after scoring, with the modification time set back: nothing is stored, the burst comes again."""
 
     def disguised(path: Path) -> None:
         about = path.stat()
@@ -75,37 +75,37 @@ def test_bytes_that_changed_under_the_same_size_and_time_are_refused(
             stream.write(b"something else")
         os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
 
-    eyes = Eyes(tmp_path, monkeypatch, disguised)
-    seen = eyes.observe()
+    watching = Watching(tmp_path, monkeypatch, disguised)
+    seen = watching.observe()
     assert not seen.safe
     assert "was written into after it had been scored" in (seen.problem or "")
-    assert eyes.post.outbox.queries.waiting() == []
+    assert watching.post.outbox.queries.waiting() == []
 
 
 @pytest.mark.usefixtures("settled")
 def test_a_file_whose_name_alone_changed_is_read_again_and_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second link, a new mode: the inode's time moves, the bytes do not."""
-    eyes = Eyes(tmp_path, monkeypatch, lambda path: path.chmod(0o600))
-    assert (eyes.observe().safe, eyes.read_again) == (True, 1)
+    """A second link or a new mode changes the inode's time but not the bytes."""
+    watching = Watching(tmp_path, monkeypatch, lambda path: path.chmod(0o600))
+    assert (watching.observe().safe, watching.read_again) == (True, 1)
 
 
 @pytest.mark.usefixtures("settled")
 def test_a_file_that_another_replaced_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A camera that begins its numbers anew."""
+    """A camera restarts its file numbers."""
 
     def replaced(path: Path) -> None:
         new = path.with_suffix(".new")
         new.write_bytes(path.read_bytes()[:-2] + b"zz")
         new.rename(path)
 
-    assert not Eyes(tmp_path, monkeypatch, replaced).observe().safe
+    assert not Watching(tmp_path, monkeypatch, replaced).observe().safe
 
 
 @pytest.mark.usefixtures("settled")
 def test_signs_of_another_file_system_prove_nothing(tmp_path: Path) -> None:
-    """A share or a card has its own notion of time: copies from there are read again."""
+    """Another machine may set the times on a share, so copies from there are read again."""
     path = tmp_path / "a.jpg"
     path.write_bytes(b"x")
     stream, original = source_files.open_original(path)
@@ -115,10 +115,10 @@ def test_signs_of_another_file_system_prove_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("settled_s", "sums"), [(-1.0, 1), (3.0, 2)], ids=["rests", "only just written"])
-def test_a_file_that_rests_is_summed_up_once(
+def test_an_unchanged_file_is_hashed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled_s: float, sums: int
 ) -> None:
-    """A small animal's frames are opened twice; on a small machine a sum of 5 MB takes as long as half a decoding."""
+    """A frame may be opened twice; on a small machine hashing 5 MB takes half as long as decoding."""
     count, real = [], hashlib.file_digest
     monkeypatch.setattr(source_files, "SETTLED_S", settled_s)
     summing = SimpleNamespace(file_digest=lambda *given: count.append(1) or real(*given))
@@ -128,7 +128,7 @@ def test_a_file_that_rests_is_summed_up_once(
 
 
 class Rereading:
-    """A trap that reads each picture twice, and what happens to the file before the second time."""
+    """A trap that reads each picture twice; `between` is called with the file before the second time."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, between: Callable[[Path], None]) -> None:
         patch.setattr("uncia_edge.camera.watched.RETRY_S", 0.0)
@@ -145,7 +145,7 @@ class Rereading:
 
 
 def test_what_is_recorded_is_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not what the file held when the thumbnails were looked at."""
+    """Not the bytes that the file had when its thumbnail was made."""
     other = jpeg(slope(6))
     world = Rereading(tmp_path, monkeypatch, lambda path: path.write_bytes(other) and None)
     [seen] = world.post.observe(most=1)
@@ -157,7 +157,7 @@ def test_what_is_recorded_is_what_was_scored(tmp_path: Path, monkeypatch: pytest
 def test_a_file_that_is_spoilt_while_its_burst_is_scored_does_not_end_the_trap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
-    """The burst is handed over again; by then the file is a failure."""
+    """The burst is handed over again, with the file as a failure."""
     world = Rereading(tmp_path, monkeypatch, lambda path: path.write_bytes(jpeg()[:cut]) and None)
     seen = world.post.observe(most=2)
     assert [one.safe for one in seen] == [False, True]
@@ -167,7 +167,7 @@ def test_a_file_that_is_spoilt_while_its_burst_is_scored_does_not_end_the_trap(
 def test_a_card_that_is_pulled_while_a_burst_is_scored_does_not_end_the_trap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The burst is handed over again; by then its files are named as gone."""
+    """The burst is handed over again, with its files named as gone."""
     world = Rereading(tmp_path, monkeypatch, Path.unlink)
     seen = world.post.observe(most=2)
     assert [one.safe for one in seen] == [False, True]

@@ -1,4 +1,4 @@
-"""A card that cannot be written at start: the trap observes and sends from memory, and comes back."""
+"""A card that cannot be written at start: the trap keeps its state in memory and moves it back later."""
 
 import errno
 import shutil
@@ -27,7 +27,7 @@ EROFS = OSError(errno.EROFS, "Read-only file system")
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Path:
-    """A state folder that cannot be made: a file stands in its way."""
+    """A state folder that cannot be created, because a file has its name."""
     (tmp_path / "card").write_text("in the way")
     return tmp_path / "card" / "state"
 
@@ -37,25 +37,25 @@ def repair(broken: Path) -> None:
 
 
 def test_a_card_that_can_be_written_is_used(tmp_path: Path) -> None:
-    """And nothing is left of the trial."""
+    """The file that was written to test it is removed."""
     used = state_folder(tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")})
     assert (used.path, used.trouble, list(used.path.iterdir())) == (tmp_path / "state", None, [])
 
 
 def test_without_memory_a_bad_card_is_one_clear_line(broken: Path) -> None:
-    """On a desktop."""
+    """As on a desktop, without systemd."""
     with pytest.raises(StorageError, match=r"state .*: File exists; check that the card is writable"):
         state_folder(broken, {})
 
 
 def test_with_memory_the_trap_goes_on_and_says_so(broken: Path, tmp_path: Path) -> None:
-    """Under systemd."""
+    """As under systemd."""
     used = state_folder(broken, {"RUNTIME_DIRECTORY": f"{tmp_path}/run:{tmp_path}/other"})
     assert (used.path, used.trouble) == (tmp_path / "run" / "state", "state kept in memory: File exists")
 
 
 def test_what_waits_in_memory_moves_to_the_card_once(broken: Path, tmp_path: Path) -> None:
-    """With its frames; the folder in memory is gone then."""
+    """With its frames; then the folder in memory is removed."""
     environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
     memory = Outbox(state_folder(broken, environment).path / OUTBOX)
     memory.add(make_record("s1", [b"x", b"y"]), write_frames(tmp_path / "spool", [b"x", b"y"]))
@@ -71,7 +71,7 @@ def test_what_waits_in_memory_moves_to_the_card_once(broken: Path, tmp_path: Pat
 
 
 def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits on it is drained from there; only without a ballast is it left for memory."""
+    """Its sequences are delivered from there; only without a ballast file does the trap change to memory."""
     state, ballast = tmp_path / "state", tmp_path / "state" / "outbox" / "ballast"
     ballast.parent.mkdir(parents=True)
     ballast.write_bytes(b"x")
@@ -87,7 +87,7 @@ def test_a_full_card_is_used_with_the_ballast_given_up(tmp_path: Path, monkeypat
 
 
 def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A card that can only be read: what the camera handed over before does not come again, nor what it did since."""
+    """On a read-only card, files handed over before do not come again, and neither do those handed over since."""
     state, environment = tmp_path / "state", {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
     state.mkdir()
     (state / "watched.jsonl").write_text("before\n")
@@ -101,7 +101,7 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
     memory = state_folder(state, environment).path
     assert (memory / "watched.jsonl").read_text() == "before\n"
     (memory / "watched.jsonl").write_text("before\nsince\n")
-    assert state_folder(state, environment).path == memory  # restarted in memory: what it learnt there stays
+    assert state_folder(state, environment).path == memory  # after a restart in memory, its ledger there is kept
     Outbox(memory / OUTBOX).close()
     monkeypatch.undo()
     assert state_folder(state, environment).path == state
@@ -110,7 +110,7 @@ def test_the_ledger_goes_with_the_trap_and_comes_back(tmp_path: Path, monkeypatc
 
 @pytest.fixture
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrapSettings:
-    """A trap whose state is the service's own."""
+    """A trap whose state only the service may read."""
 
     def scan(folder: Path) -> None:
         raise PermissionError(13, "Permission denied")
@@ -123,13 +123,13 @@ def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrapSettings:
 def test_a_test_sighting_that_may_not_be_asked_for_is_one_clear_line(
     closed: TrapSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whether the trap runs cannot be told."""
+    """The command cannot know whether the trap runs."""
     assert main(["try", "--config", str(tmp_path / "trap.toml")]) == 2
     assert f"state {closed.state}: Permission denied; it is the service's own: ask as root" in capsys.readouterr().err
 
 
 def test_the_doctor_of_a_closed_state_connects_to_nobody(closed: TrapSettings) -> None:
-    """The service may run: a second connection under its id would end its own."""
+    """The service may run, and a second connection with its id would end the service's connection."""
     [line] = broker_checks.lines(closed)
     assert (line.part, line.status, line.remedy) == ("connection", "failed", "ask as root")
 
@@ -154,10 +154,10 @@ def test_trust_identity_and_clock_go_with_the_trap_and_come_back(tmp_path: Path,
     assert (tmp_path / "good" / name).read_text() == "since"
 
 
-def test_a_card_without_room_for_what_waits_in_memory_is_not_gone_back_to(
+def test_a_card_without_room_for_what_waits_in_memory_is_not_used(
     broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A few free bytes are no reason to start anew, fail, and start anew; with room it moves."""
+    """Otherwise the trap would move back, fail and restart again and again; with room it moves back."""
     environment, free = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}, [1000]
     memory = state_folder(broken, environment).path
     outbox = Outbox(memory / OUTBOX)
@@ -171,10 +171,10 @@ def test_a_card_without_room_for_what_waits_in_memory_is_not_gone_back_to(
     assert state_folder(broken, environment).path == broken
 
 
-def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
+def test_a_card_that_fails_during_the_move_is_not_used(
     broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trap goes on in memory, with all that waits there."""
+    """The trap goes on in memory, with all sequences that wait there."""
     environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
     memory = state_folder(broken, environment).path
     outbox = Outbox(memory / OUTBOX)
@@ -194,7 +194,7 @@ def test_a_card_that_fails_while_memory_moves_to_it_is_left_again(
 
 
 def test_a_state_is_one_traps_at_a_time(tmp_path: Path) -> None:
-    """Whoever runs a second one beside the service is told; once the first has ended, it may."""
+    """A second trap beside the service gets an error; after the first has ended it can start."""
     state = tmp_path / "not made yet" / "state"
     with claimed(state), pytest.raises(StorageError, match="another trap works on it"), claimed(state):
         pass
@@ -202,14 +202,14 @@ def test_a_state_is_one_traps_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_state_that_is_not_there_needs_no_claim(broken: Path) -> None:
-    """What becomes of it is decided later, in words of its own."""
+def test_a_state_folder_that_does_not_exist_is_not_locked(broken: Path) -> None:
+    """`state_folder` reports it later."""
     with claimed(broken), claimed(broken):
         assert not broken.exists()
 
 
-def test_a_second_run_beside_the_service_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In one line, before it touches anything."""
+def test_a_second_run_beside_the_service_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With one line, before it changes anything."""
     (tmp_path / "trap.toml").write_text(f'trap = "ridge-01"\nbundle = "none.uncia"\nstate = "{tmp_path / "state"}"\n')
     with claimed(tmp_path / "state"):
         assert main(["run", "--config", str(tmp_path / "trap.toml")]) == 2

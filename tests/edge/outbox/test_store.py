@@ -1,4 +1,4 @@
-"""The outbox: what is added survives, only receipts remove, ids never repeat."""
+"""The outbox: added sequences survive restarts, only receipts remove them, ids never repeat."""
 
 import hashlib
 import resource
@@ -42,7 +42,7 @@ def test_an_added_sequence_is_there_after_a_restart(outbox: Outbox, tmp_path: Pa
 
 
 def test_original_bytes_are_not_touched(outbox: Outbox, tmp_path: Path) -> None:
-    """The spooled file stays, and what is kept has its sha256."""
+    """The source file stays, and the stored copy has its sha256."""
     record = fill(outbox, tmp_path)
     spooled = tmp_path / "spool" / record.id / "frame-0.jpg"
     assert spooled.read_bytes() == CONTENTS[0]
@@ -50,15 +50,15 @@ def test_original_bytes_are_not_touched(outbox: Outbox, tmp_path: Path) -> None:
     assert hashlib.sha256(kept).hexdigest() == record.frames[0].sha256
 
 
-def test_adding_twice_is_adding_once(outbox: Outbox, tmp_path: Path) -> None:
-    """A pipeline that repeats its last step after a crash doubles nothing."""
+def test_adding_an_id_again_does_nothing(outbox: Outbox, tmp_path: Path) -> None:
+    """So a trap may repeat its last step after a crash."""
     fill(outbox, tmp_path)
     fill(outbox, tmp_path)
     assert outbox.depth().sequences == 1
 
 
 def test_a_delivered_sequence_is_not_taken_again(outbox: Outbox, tmp_path: Path) -> None:
-    """Even after its receipt the id is known."""
+    """The id is still known after its receipt."""
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, True, (0, 1, 2)))
     fill(outbox, tmp_path)
@@ -66,7 +66,7 @@ def test_a_delivered_sequence_is_not_taken_again(outbox: Outbox, tmp_path: Path)
 
 
 def test_a_file_of_another_size_is_refused(outbox: Outbox, tmp_path: Path) -> None:
-    """The record promises sizes; a file that breaks the promise is named, and nothing is kept."""
+    """The file that does not have its record's size is named, and nothing is stored."""
     record = make_record("ridge-01-aaaa-000001", CONTENTS)
     files = write_frames(tmp_path / "spool", [b"x", *CONTENTS[1:]])
     with pytest.raises(StorageError, match="1 bytes, its record says 11"):
@@ -76,7 +76,7 @@ def test_a_file_of_another_size_is_refused(outbox: Outbox, tmp_path: Path) -> No
 
 
 def test_a_complete_receipt_removes_the_sequence_and_its_files(outbox: Outbox, tmp_path: Path) -> None:
-    """Delivered means: remembered as delivered, gone from the card."""
+    """It is remembered as delivered, and its files are deleted."""
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, True, (0, 1, 2)))
     assert outbox.queries.is_delivered(record.id)
@@ -97,7 +97,7 @@ def test_a_complete_receipt_removes_the_sequence_and_its_files(outbox: Outbox, t
     ids=["one frame missing", "one frame not proved", "record not stored", "nothing proved", "another sequence"],
 )
 def test_a_receipt_removes_only_what_it_proves(outbox: Outbox, tmp_path: Path, receipt: Receipt) -> None:
-    """Anything less than record and every frame keeps every byte on the card."""
+    """As long as the record or a frame is not stored, all files stay on the card."""
     record = fill(outbox, tmp_path)
     outbox.apply(receipt)
     assert outbox.queries.waiting() == [record.id]
@@ -105,7 +105,7 @@ def test_a_receipt_removes_only_what_it_proves(outbox: Outbox, tmp_path: Path, r
 
 
 def test_a_frame_that_the_collector_lost_is_sent_again(outbox: Outbox, tmp_path: Path) -> None:
-    """The newest receipt is believed: stored before, missing now, so it is unsent."""
+    """The newest receipt counts: a frame that was stored before and is missing now is unsent."""
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, True, (0, 1), (MissingFrame(2),)))
     outbox.apply(Receipt(record.id, True, (0,), (MissingFrame(1), MissingFrame(2))))
@@ -113,7 +113,7 @@ def test_a_frame_that_the_collector_lost_is_sent_again(outbox: Outbox, tmp_path:
 
 
 def test_a_refused_sequence_is_parked_with_its_files(outbox: Outbox, tmp_path: Path) -> None:
-    """The collector will never take it: it leaves the queue, not the card, and is not released."""
+    """The collector will never accept it: it is not sent again, stays on the card, and is not released."""
     record = fill(outbox, tmp_path)
     outbox.apply(Receipt(record.id, False, refused="conflicting hash"))
     assert outbox.next() == []
@@ -123,7 +123,7 @@ def test_a_refused_sequence_is_parked_with_its_files(outbox: Outbox, tmp_path: P
 
 
 def test_a_parked_sequence_is_released(outbox: Outbox, tmp_path: Path) -> None:
-    """What was parked for the broker's sake is tried again later."""
+    """A sequence that was parked because of the broker is tried again later."""
     record = fill(outbox, tmp_path)
     outbox.park(record.id, "not authorised")
     assert (outbox.next(), outbox.depth().parked) == ([], 1)
@@ -150,7 +150,7 @@ def test_the_best_frame_is_sent_first(outbox: Outbox, tmp_path: Path) -> None:
 
 
 def test_ids_are_unique_over_restarts_and_reinstalls(tmp_path: Path) -> None:
-    """Counted from the database, kept apart by the installation when the database is new."""
+    """The database counts them; a new database has another installation in its ids."""
     first = Outbox(tmp_path / "one")
     ids = [first.next_sequence_id("ridge-01"), first.next_sequence_id("ridge-01")]
     ids.append(Outbox(tmp_path / "one").next_sequence_id("ridge-01"))
@@ -167,14 +167,14 @@ def test_totals_survive_a_restart(outbox: Outbox, tmp_path: Path) -> None:
 
 
 def test_an_unknown_total_is_refused(outbox: Outbox) -> None:
-    """A misspelt counter is a mistake, not a new counter."""
+    """A misspelt name is an error, not a new counter."""
     with pytest.raises(ValueError, match="'framse'"):
         outbox.count(framse=1)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 8192, b"not a database at all" * 500], ids=["empty", "zeroed", "text"])
 def test_a_damaged_database_is_rebuilt_from_the_files(outbox: Outbox, tmp_path: Path, damage: bytes) -> None:
-    """Every sequence that was on the card waits again; what was damaged is kept aside, ids do not repeat."""
+    """Every sequence on the card waits again, the damaged file is kept aside, and ids do not repeat."""
     record = fill(outbox, tmp_path)
     before = outbox.next_sequence_id("ridge-01")
     outbox.close()
@@ -186,7 +186,7 @@ def test_a_damaged_database_is_rebuilt_from_the_files(outbox: Outbox, tmp_path: 
 
 
 def test_a_database_damaged_in_the_middle_is_rebuilt(outbox: Outbox, tmp_path: Path) -> None:
-    """Pages of noise in an otherwise whole file are found when it is opened."""
+    """Random bytes in some pages are found when the file is opened."""
     records = [fill(outbox, tmp_path, f"ridge-01-aaaa-{n:06d}") for n in range(40)]
     outbox.close()
     path = tmp_path / "outbox" / "outbox.db"
@@ -197,7 +197,7 @@ def test_a_database_damaged_in_the_middle_is_rebuilt(outbox: Outbox, tmp_path: P
 
 
 def test_a_lost_frame_does_not_hold_back_its_sequence(outbox: Outbox, tmp_path: Path) -> None:
-    """A rebuild that finds a frame gone delivers the rest, and the loss is counted."""
+    """If a frame is gone at a rebuild, the others are delivered and the loss is counted."""
     record = fill(outbox, tmp_path)
     outbox.close()
     (tmp_path / "outbox" / "outbox.db").unlink()
@@ -209,8 +209,8 @@ def test_a_lost_frame_does_not_hold_back_its_sequence(outbox: Outbox, tmp_path: 
     assert again.queries.is_delivered(record.id)
 
 
-def test_what_an_unfinished_add_left_is_swept(outbox: Outbox, tmp_path: Path) -> None:
-    """Files without a row belong to a burst that was never taken; the spool has it still."""
+def test_files_of_an_unfinished_add_are_removed(outbox: Outbox, tmp_path: Path) -> None:
+    """Files without a row belong to a burst that was never stored; the camera still has it."""
     record = fill(outbox, tmp_path)
     shard = outbox.frame_path(record.id, 0).parent
     (shard / "ridge-01-aaaa-000009.0.jpg").write_bytes(b"half")
@@ -220,7 +220,7 @@ def test_what_an_unfinished_add_left_is_swept(outbox: Outbox, tmp_path: Path) ->
 
 
 def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path) -> None:
-    """An older program leaves a newer database alone."""
+    """An older program does not change a newer database."""
     Outbox(tmp_path / "outbox").close()
     with sqlite3.connect(tmp_path / "outbox" / "outbox.db") as connection:
         connection.execute("PRAGMA user_version=99")
@@ -229,7 +229,7 @@ def test_a_newer_schema_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
-    """A file where the folder should be."""
+    """A file has the folder's name."""
     (tmp_path / "outbox").write_text("in the way")
     with pytest.raises(StorageError, match="outbox"):
         Outbox(tmp_path / "outbox")
@@ -243,10 +243,10 @@ Step = st.tuples(
 @pytest.mark.heavy
 @settings(max_examples=40, deadline=None)
 @given(steps=st.lists(Step, max_size=20))
-def test_whatever_happens_the_depth_and_the_files_agree_with_the_table(
+def test_depth_and_files_always_agree_with_the_table(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
-    """After any history: running totals equal a fresh count, and exactly the undelivered sequences have files."""
+    """After any sequence of calls, `depth` equals a new count, and exactly the undelivered sequences have files."""
     folder = tmp_path_factory.mktemp("history")
     outbox = Outbox(folder / "outbox")
     for action, n in steps:
@@ -273,8 +273,8 @@ def test_whatever_happens_the_depth_and_the_files_agree_with_the_table(
 
 
 @pytest.mark.parametrize("file", ["whole", "gone"])
-def test_a_record_that_rots_in_the_table_holds_up_no_other(outbox: Outbox, tmp_path: Path, file: str) -> None:
-    """It is taken from its file; where that is gone too, it is parked."""
+def test_a_damaged_record_in_the_table_does_not_block_others(outbox: Outbox, tmp_path: Path, file: str) -> None:
+    """It is restored from its file; if that is gone too, the sequence is parked."""
     rotten, sound = (fill(outbox, tmp_path, f"ridge-01-aaaa-{n:06d}") for n in (1, 2))
     outbox._database.change("UPDATE sequence SET record=x'7b' WHERE id=?", rotten.id)
     if file == "gone":
@@ -286,7 +286,7 @@ def test_a_record_that_rots_in_the_table_holds_up_no_other(outbox: Outbox, tmp_p
 
 
 def test_a_sequence_of_hundreds_of_frames_holds_few_files_open(outbox: Outbox, tmp_path: Path) -> None:
-    """A process may have 1,024; here it has room for a hundred more."""
+    """A process may open 1,024 files; here the limit leaves room for a hundred more."""
     files = len(list(Path("/proc/self/fd").iterdir()))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     contents = [str(n).encode() for n in range(300)]
