@@ -1,9 +1,11 @@
-"""The machine's clocks, and how far they can be trusted.
+"""The machine's clocks, and whether they are synchronised or can be trusted.
 
-Decides when time is synchronised, whoever sets it (timesyncd, chrony, ntpd, gpsd): #1 the kernel says so (adjtimex).
-#2 The kernel took it at boot from a real-time clock (RTC) that held the time of a synchronised clock when the trap last
-noted so, and the two still agree. #3 A person compared it in this boot (`uncia-trap doctor --clock-is-right`).
-A clock that was synchronised earlier in this boot is trusted, though the kernel has stopped to say so.
+The clock is synchronised, whichever program sets it (timesyncd, chrony, ntpd, gpsd), if one of these holds:
+#1 The kernel says so (adjtimex).
+#2 The kernel set it at boot from a real-time clock (RTC), that RTC had the right time when the trap last noted it, and
+   the two still agree.
+#3 A person compared it in this boot (`uncia-trap doctor --clock-is-right`).
+A clock that was synchronised earlier in this boot is still trusted when the kernel no longer calls it synchronised.
 """
 
 import ctypes
@@ -21,20 +23,20 @@ from uncia_contract.files import write_durable
 
 NOTE = "clock.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-# systemd-timesyncd touches this file when it has set the clock; asked only where adjtimex is forbidden.
+# systemd-timesyncd touches this file when it has set the clock; used only if adjtimex is forbidden.
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 _RTCS = Path("/sys/class/rtc")
 _UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
-_AGREE_S, _DRIFT = 2.0, 100e-6  # an RTC tells whole seconds; the two clocks part by so much of the time since boot
-_RTC_TRUSTED_FOR = timedelta(days=400)  # 20 ppm, as cheap ones drift, are eleven minutes by then
+_AGREE_S, _DRIFT = 2.0, 100e-6  # an RTC has whole seconds; drift of the two clocks, per second since boot
+_RTC_TRUSTED_FOR = timedelta(days=400)  # a cheap RTC drifts by 20 ppm: eleven minutes in that time
 _NOTED_APART = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A look at the trap's clocks: aware UTC now, seconds since boot, which boot, and whether time is synchronised.
+    """A reading of the trap's clocks: aware UTC time, seconds since boot, boot id, whether time is synchronised.
 
-    `was_synchronised` says that it was earlier in this boot.
+    `was_synchronised` says whether it was synchronised earlier in this boot.
     """
 
     now: datetime
@@ -45,12 +47,12 @@ class Reading:
 
     @property
     def trusted(self) -> bool:
-        """Whether day and night can be told by it."""
+        """Whether the time of day is right enough for planned sleep."""
         return self.synchronised or self.was_synchronised
 
 
 class ClockNote(Struct, frozen=True):
-    """That the clock was right at `at` in a boot: `rtc` an RTC held the same time, `by_hand` a person said so."""
+    """A note that the clock was right at `at`; `rtc`: an RTC had the same time; `by_hand`: a person said so."""
 
     boot_id: str
     at: datetime
@@ -59,7 +61,7 @@ class ClockNote(Struct, frozen=True):
 
 
 def read_clock(note: ClockNote | None = None) -> Reading:
-    """Now, as this machine knows it; `note` is the last one that was kept."""
+    """Read the machine's clocks; `note` is the last one that was stored."""
     boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
     now, boottime_s = datetime.now(UTC), time.clock_gettime(time.CLOCK_BOOTTIME)
     this_boot = note is not None and note.boot_id == boot_id and boot_id != "unknown"
@@ -72,18 +74,18 @@ def read_clock(note: ClockNote | None = None) -> Reading:
 
 
 class Clock:
-    """A trap's clocks, with what is noted of them in its state folder."""
+    """A trap's clocks, and the note about them in its state folder."""
 
     def __init__(self, folder: Path, read: Callable[[ClockNote | None], Reading] = read_clock) -> None:
         self._file, self._read = folder / NOTE, read
         self._note = read_note(folder)
 
     def read(self) -> Reading:
-        """Now."""
+        """Read the clocks, with the stored note."""
         return self._read(self._note)
 
     def remember(self) -> None:
-        """Note that the clock is right, where the kernel says so: once a boot, once a day, and when an RTC agrees.
+        """Note that the clock is right if the kernel says so: once a boot, once a day, and when an RTC agrees.
 
         Raises:
             OSError: the card cannot be written.
@@ -95,7 +97,7 @@ class Clock:
             self._keep(ClockNote(reading.boot_id, reading.now, rtc))
 
     def is_right(self) -> None:
-        """Note that a person compared it.
+        """Note that a person compared the clock and found it right.
 
         Raises:
             OSError: the card cannot be written.
@@ -105,12 +107,12 @@ class Clock:
 
     def _keep(self, note: ClockNote) -> None:
         write_durable(self._file, msgspec.json.encode(note))
-        self._file.chmod(0o644)  # where root noted it, the service must read it
+        self._file.chmod(0o644)  # if root wrote it, the service must still read it
         self._note = note
 
 
 def read_note(folder: Path) -> ClockNote | None:
-    """The note in a state folder; None where there is none that can be read."""
+    """The note in a state folder; None if there is none or it cannot be read."""
     try:
         return msgspec.json.decode((folder / NOTE).read_bytes(), type=ClockNote)
     except (OSError, *UNDECODABLE):
@@ -118,7 +120,7 @@ def read_note(folder: Path) -> ClockNote | None:
 
 
 class _Timex(ctypes.Structure):
-    """The head of struct timex (adjtimex(2)); the rest is reserved by `padding`."""
+    """The first fields of struct timex (adjtimex(2)); `padding` stands for the others."""
 
     _fields_ = (
         ("modes", ctypes.c_uint), ("offset", ctypes.c_long), ("freq", ctypes.c_long), ("maxerror", ctypes.c_long),
@@ -127,7 +129,7 @@ class _Timex(ctypes.Structure):
 
 
 def kernel_is_synchronised() -> bool:
-    """Whether the kernel counts its clock as synchronised; by timesyncd's word where it may not be asked."""
+    """Whether the kernel calls its clock synchronised; if adjtimex is forbidden, whether timesyncd has set it."""
     told = _Timex(modes=0)  # changes nothing
     try:
         refused = ctypes.CDLL(None).adjtimex(ctypes.byref(told)) < 0
@@ -137,12 +139,12 @@ def kernel_is_synchronised() -> bool:
 
 
 def rtc_agrees() -> bool:
-    """Whether an RTC from which the kernel sets its clock at boot tells the same time now."""
+    """Whether an RTC from which the kernel sets its clock at boot has the same time now."""
     return _rtc_agrees(datetime.now(UTC), time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def _was_set_by_rtc(note: ClockNote, now: datetime, boottime_s: float) -> bool:
-    """#2; a clock before its own note went back, as that of an RTC whose cell is empty does."""
+    """Rule #2. A time before the note means that the clock went back, as after an RTC's battery was empty."""
     return note.rtc and note.at <= now <= note.at + _RTC_TRUSTED_FOR and _rtc_agrees(now, boottime_s)
 
 

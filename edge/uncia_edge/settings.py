@@ -1,7 +1,6 @@
-"""The trap's configuration: what `trap.toml` may say and what holds where it says nothing.
+"""The trap's configuration: the keys of `trap.toml`, their defaults and their bounds.
 
-Decides names, defaults and bounds; relative paths are taken from the file's own folder. Facts about a model come from
-its bundle, never from here.
+Relative paths start at the file's own folder. Facts about a model come from its bundle, not from here.
 """
 
 from pathlib import Path
@@ -22,15 +21,16 @@ Fraction = Annotated[float, Meta(ge=0.0, lt=0.5)]
 class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where pictures come from.
 
-    `kind` `recorded` plays `folder` once: each folder in it a burst, or all of it cut by `times` as `group` says, at
-    `pace` (1 as it was recorded, 60 an hour in a minute, 0 one burst after another). `watched` takes what another
-    program or a camera's card puts into `folder`, for ever; `watch` tells how to notice, `settle_s` how long a file
-    must stay the same, and `quiet_s` when a burst has ended (by default the bundle's gap and two seconds);
-    with `per_folder` each folder in it is a camera with bursts and a background of its own. `picamera2`
-    is the Pi's own camera, `width_px` by `height_px`, woken by a PIR sensor on `pir_pin` (BCM), with `before` pictures
-    from before the trigger and `after` pictures `interval_s` apart. `strip_top` and `strip_bottom` are the heights of
-    burnt-in info strips, in fractions of the frame. `utc_offset_h` is the zone of camera times that name none,
-    or `zone` by its name in the IANA database.
+    `kind` is one of three. `recorded` plays `folder` once: each folder in it is a burst, or with `group` `times` all
+    pictures are cut into bursts by their times; `pace` is 1 as recorded, 60 for an hour in a minute, 0 for no waiting.
+    `watched` takes the files that another program or a camera writes into `folder`, without end: `watch` says how to
+    find them, `settle_s` how long a file must stay unchanged, `quiet_s` when a burst has ended (by default the bundle's
+    gap and two seconds); with `per_folder` each folder in it is a camera with its own bursts and background.
+    `picamera2` is the Pi's own camera: `width_px` by `height_px`, triggered by a PIR sensor on `pir_pin` (BCM), with
+    `before` pictures from before the trigger and `after` pictures `interval_s` apart.
+
+    `strip_top` and `strip_bottom` are the heights of burnt-in info strips, in fractions of the frame. `utc_offset_h`
+    is the zone of camera times that name none; `zone` gives it by its name in the IANA database instead.
     """
 
     kind: Literal["recorded", "watched", "picamera2"] = "recorded"
@@ -59,7 +59,7 @@ class CameraSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the broker listens. `ca` makes the connection TLS, `certificate` and `key` (PEM files) make it mutual."""
+    """The broker's address. With `ca` the connection uses TLS, with `certificate` and `key` (PEM files) mutual TLS."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 1883
@@ -70,11 +70,12 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OutboxSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Bounds of what waits: `quota_mb` and `free_mb` of the card, `ballast_mb`, and `daily_mb` of frames sent a day.
+    """Bounds of the outbox and of what is sent.
 
-    `daily_mb` 0 means no limit. `audit_per_day` rejected sequences, drawn at random, are sent a day; 0 for none.
-    `preview_px` is the longer side of the thumbnail that goes with a record; 0 for none. `log_mb` is the quota of the
-    decision log.
+    `quota_mb` is the most that frames may take on the card, `free_mb` the space to leave free, `ballast_mb` the size
+    of the ballast file, `daily_mb` of frames are sent a day (0: no limit). `audit_per_day` rejected sequences, chosen
+    at random, are sent a day. `preview_px` is the longer side of the thumbnail in a record; 0 for none. `log_mb` is the
+    quota of the decision log.
     """
 
     quota_mb: Annotated[int, Meta(ge=1)] = 20_000
@@ -93,7 +94,7 @@ ClockTime = Annotated[
 
 
 class SleepSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """`start` and `end` of the planned sleep, as `HH:MM` in the zone `utc_offset_h`; empty for none."""
+    """`start` and `end` of the planned sleep as `HH:MM`, in the zone `utc_offset_h`; empty for no sleep."""
 
     start: ClockTime = ""
     end: ClockTime = ""
@@ -101,21 +102,21 @@ class SleepSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PassSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Of `uncia-trap pass`: it takes at most `for_s`; the next one begins `every_s` after it, 0 where nobody knows."""
+    """`uncia-trap pass`: it takes at most `for_s`; the next pass starts `every_s` after it (0: unknown)."""
 
     for_s: Annotated[float, Meta(ge=1, le=86400)] = 600.0
     every_s: Annotated[float, Meta(ge=0, le=30 * 86400)] = 0.0
 
 
 class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All that a trap can be told.
+    """The whole configuration of a trap.
 
-    `state` is the folder of the outbox and of the last good bundle; `threads` are those of the model (0: the cores on
-    ai-edge-litert, one on tflite-runtime); `delegate` is an accelerator's library such as `libedgetpu.so.1`, empty for
-    the CPU; `bundle_key` is a PEM file: only bundles signed by its owner, or the owner of `bundle_key_spare`, are taken
-    then, and only of `bundle_names` (by default the name that was used first); `health_s` is how often the state is
-    told. `latitude` and `longitude` of release 0.1 are taken and ignored: where a trap stands is not on its card.
-    Sequences that the bundle calls by a label of `veto` are not sent, or (`veto_sends`) with grey pictures.
+    `state` is the folder of the outbox and of the last good bundle. `threads` are the model's threads (0: all cores on
+    ai-edge-litert, one on tflite-runtime). `delegate` is an accelerator's library such as `libedgetpu.so.1`; empty for
+    the CPU. With `bundle_key` (a PEM file), only bundles signed with it or with `bundle_key_spare` are accepted, and
+    only those with a name in `bundle_names` (by default the name that was used first). `health_s` is the interval of
+    state messages. Sequences with a label of `veto` are not sent, or with grey pictures (`veto_sends`). `latitude` and
+    `longitude` of release 0.1 are accepted and ignored: a trap's place must not be on its card.
     """
 
     trap: Annotated[str, Meta(pattern=TRAP_ID, description="1 to 32 of a-z, 0-9, _ and -")]
@@ -140,24 +141,26 @@ class TrapSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_settings(path: Path) -> TrapSettings:
-    """The settings in a TOML file, its relative paths taken from the file's folder.
+    """Read the settings in a TOML file; relative paths start at the file's folder.
 
     Raises:
-        ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key,
-            a sleep without its end.
+        ConfigurationError: the file is unreadable or not TOML, a key is unknown, a value is impossible, a certificate
+            has no key, or a sleep has no end.
     """
     settings = read_toml(path, TrapSettings)
     if bool(settings.broker.certificate) != bool(settings.broker.key):
         raise ConfigurationError(f"{path}: [broker] certificate and key belong together, got only one of them")
     if settings.camera.per_folder and settings.camera.kind != "watched":
-        raise ConfigurationError(f"{path}: [camera] per_folder is of kind watched, got {settings.camera.kind}")
+        raise ConfigurationError(
+            f'{path}: [camera] per_folder works only with kind = "watched", got {settings.camera.kind}'
+        )
     if bool(settings.sleep.start) != bool(settings.sleep.end):
         raise ConfigurationError(f"{path}: [sleep] start and end belong together, got only one of them")
     return _anchored(settings, path.absolute().parent)
 
 
 def _anchored(settings: TrapSettings, folder: Path) -> TrapSettings:
-    """With every relative path made absolute, seen from `folder`."""
+    """The settings with every relative path made absolute, starting at `folder`."""
 
     def absolute(text: str) -> str:
         return str(folder / text) if text else ""

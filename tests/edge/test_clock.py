@@ -1,4 +1,4 @@
-"""When the trap's clock counts as synchronised, whoever sets it, and when it is trusted."""
+"""When the trap's clock counts as synchronised, and when it is trusted."""
 
 import ctypes
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from uncia_edge.clock import Clock, ClockNote, kernel_is_synchronised, read_cloc
 
 
 class Machine:
-    """The clock's neighbours, as the test sets them."""
+    """The kernel's flag, timesyncd's file and an RTC, set by the test."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.rtc, self.boot = folder / "rtc" / "rtc0", folder / "boot_id"
@@ -38,7 +38,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 @pytest.mark.parametrize(("status", "synchronised"), [(0x2001, True), (0x2041, False), (0x40, False), (0, True)])
 def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch, status: int, synchronised: bool) -> None:
-    """Its flag STA_UNSYNC, at the place where this machine's C library has it; nothing is set."""
+    """Its flag STA_UNSYNC is read at the right place of the struct, and nothing is changed."""
 
     class Library:
         @staticmethod
@@ -51,17 +51,17 @@ def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch, status: int, synch
 
 
 def test_the_real_kernel_answers() -> None:
-    """With its clock's state, 0 to 5, and an error of the clock that is no error of the call."""
+    """adjtimex returns the clock's state, 0 to 5; state 5 is not an error of the call."""
     told = clock._Timex(modes=0)
     assert ctypes.CDLL(None).adjtimex(ctypes.byref(told)) in range(6)
     assert 0 <= told.maxerror <= 16_000_000
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_where_the_kernel_may_not_be_asked_timesyncd_is(
+def test_if_adjtimex_is_forbidden_timesyncd_decides(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: bool
 ) -> None:
-    """A unit with ProtectClock."""
+    """As in a unit with ProtectClock."""
     monkeypatch.setattr(ctypes, "CDLL", lambda name: type("L", (), {"adjtimex": staticmethod(lambda told: -1)}))
     monkeypatch.setattr(clock, "_SYNCHRONISED", tmp_path / "synchronized")
     if there:
@@ -70,7 +70,7 @@ def test_where_the_kernel_may_not_be_asked_timesyncd_is(
 
 
 def test_a_clock_that_was_synchronised_in_this_boot_stays_trusted(machine: Machine, tmp_path: Path) -> None:
-    """The kernel forgets nine hours after the last time server; records say so, and the trap still knows the day."""
+    """Nine hours after the last time server the kernel calls it unsynchronised; the trap still trusts it."""
     trap = Clock(tmp_path)
     machine.synchronised = True
     trap.remember()
@@ -91,11 +91,11 @@ def test_a_clock_that_was_synchronised_in_this_boot_stays_trusted(machine: Machi
     ],
     ids=["an RTC", "one that sets no clock", "another time", "noted long ago", "noted in the future"],
 )
-def test_an_rtc_that_a_synchronised_clock_set_is_believed(
+def test_an_rtc_that_had_the_right_time_counts_as_synchronised(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, apart_s: float, sets_the_clock: str, age: timedelta,
     synchronised: bool,
 ) -> None:  # fmt: skip
-    """After a boot without any network."""
+    """After a boot without a network."""
     monkeypatch.setattr(clock.time, "clock_gettime", lambda which: 100.0)
     machine.set_rtc(apart_s, sets_the_clock)
     note = ClockNote("an earlier boot", datetime.now(UTC) - age, rtc=True)
@@ -103,8 +103,8 @@ def test_an_rtc_that_a_synchronised_clock_set_is_believed(
     assert not read_clock(ClockNote("an earlier boot", note.at)).synchronised
 
 
-def test_what_an_rtc_holds_is_noted_when_it_agrees(machine: Machine, tmp_path: Path) -> None:
-    """The kernel sets it up to eleven minutes after the clock was synchronised."""
+def test_an_rtc_is_noted_once_it_agrees(machine: Machine, tmp_path: Path) -> None:
+    """The kernel sets the RTC up to eleven minutes after the clock was synchronised."""
     trap = Clock(tmp_path)
     machine.synchronised = True
     trap.remember()
@@ -115,14 +115,14 @@ def test_what_an_rtc_holds_is_noted_when_it_agrees(machine: Machine, tmp_path: P
 
 
 def test_a_clock_that_nobody_synchronised_is_not_noted(machine: Machine, tmp_path: Path) -> None:
-    """Whatever the RTC says."""
+    """Whatever time the RTC has."""
     machine.set_rtc()
     Clock(tmp_path).remember()
     assert read_note(tmp_path) is None
 
 
-def test_a_person_may_vouch_for_it(machine: Machine, tmp_path: Path) -> None:
-    """For this boot; for the next ones with an RTC alone."""
+def test_a_person_may_confirm_the_clock(machine: Machine, tmp_path: Path) -> None:
+    """That counts for this boot, and for the next ones only with an RTC."""
     Clock(tmp_path).is_right()
     assert Clock(tmp_path).read().synchronised
     machine.reboot("two")
@@ -133,7 +133,7 @@ def test_a_person_may_vouch_for_it(machine: Machine, tmp_path: Path) -> None:
     assert Clock(tmp_path).read().synchronised
 
 
-def test_a_rotten_note_is_none(machine: Machine, tmp_path: Path) -> None:
-    """It costs trust and nothing else."""
+def test_a_damaged_note_is_ignored(machine: Machine, tmp_path: Path) -> None:
+    """Only the trust in the clock is lost."""
     (tmp_path / clock.NOTE).write_bytes(b"\0" * 40)
     assert not Clock(tmp_path).read().trusted

@@ -1,4 +1,4 @@
-"""What the trap costs before it has seen a frame, and what its tests need."""
+"""Memory and imports of the trap before its first frame, and the packages that its tests need."""
 
 import json
 import re
@@ -29,7 +29,7 @@ print(json.dumps([len(found), numpy.__version__]))
 
 @pytest.fixture(scope="module")
 def footprint() -> tuple[list[str], int]:
-    """The workstation's modules loaded and peak memory in kB, in a process that imports all that the trap wires."""
+    """The heavy modules loaded and the peak memory in kB of a process that imports the whole trap."""
     out = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True).stdout
     heavy, kilobytes = json.loads(out)
     return heavy, kilobytes
@@ -41,7 +41,7 @@ def test_the_trap_imports_nothing_of_the_workstation(footprint: tuple[list[str],
 
 
 def test_all_of_the_trap_imports_on_numpy_2() -> None:
-    """Debian 13 has no other; what numpy 2 warns of would be an error."""
+    """Debian 13 has only numpy 2; its warnings are errors here."""
     told = subprocess.run(
         [sys.executable, "-W", "error", "-c", EVERY_MODULE], capture_output=True, text=True, check=False
     )
@@ -55,15 +55,15 @@ def test_the_trap_is_small_before_its_first_frame(footprint: tuple[list[str], in
     assert footprint[1] < 100_000
 
 
-def test_decoded_pictures_are_given_back_at_once() -> None:
-    """On glibc the size from which memory is mapped apart stays fixed."""
+def test_memory_of_decoded_pictures_is_returned_at_once() -> None:
+    """On glibc the threshold for own mappings stays fixed."""
     from uncia_edge.scoring.memory import return_large_blocks
 
     assert return_large_blocks() is True
 
 
-def test_its_tests_need_no_other_machines_packages() -> None:
-    """`make test-arm64` runs them, and the contract's, where there is nothing but trap and contract."""
+def test_the_tests_of_trap_and_contract_need_no_other_package() -> None:
+    """`make test-arm64` runs them where only these two packages are installed."""
     foreign = re.compile(r"^\s*(?:from|import) uncia_(?!contract|edge)", re.MULTILINE)
     tests = Path(__file__).parents[1]
     found = [path for folder in ("contract", "edge") for path in (tests / folder).glob("*.py")]

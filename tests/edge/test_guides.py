@@ -1,4 +1,4 @@
-"""What the guides show is what the program takes."""
+"""The guides' examples are valid: configuration keys and file names."""
 
 import re
 from pathlib import Path
@@ -11,8 +11,8 @@ from uncia_edge.settings import TrapSettings
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def test_the_field_guides_configuration_is_one() -> None:
-    """Every key of the example exists, every value is possible."""
+def test_the_field_guides_configuration_is_valid() -> None:
+    """Every key of the example exists and every value is possible."""
     text = (DOCS / "field-guide.md").read_text()
     example = re.search(r"```toml\n(.*?)```", text, re.DOTALL)
     assert example
@@ -23,7 +23,7 @@ def test_the_field_guides_configuration_is_one() -> None:
 
 @pytest.mark.parametrize("page", ["delivery.md", "field-guide.md"])
 def test_the_files_that_a_guide_names_exist(page: str) -> None:
-    """Paths of the repository, as the guide spells them."""
+    """Paths in the repository, as the guide writes them."""
     text = (DOCS / page).read_text()
     named = set(re.findall(r"(?<![/\w])((?:systemd|tests|benchmarks|models)/[\w./-]+\.\w+)", text))
     assert named

@@ -1,4 +1,4 @@
-"""The state that release 0.1 left on a trap is opened, and goes on."""
+"""The state folder of a trap with release 0.1 can be opened and used."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from uncia_edge.service.overrides import OverrideFile
 
 @pytest.fixture
 def ids(release: Path) -> dict[str, str]:
-    """Sequence ids by what became of them."""
+    """Sequence ids by their state."""
     return dict(json.loads((release / "trap" / "contents.json").read_text()))
 
 
@@ -26,7 +26,7 @@ def outbox(release: Path) -> Outbox:
 
 
 def test_each_sequence_is_in_the_state_it_was_left_in(outbox: Outbox, ids: dict[str, str]) -> None:
-    """Waiting, partly stored, parked, delivered, held for an audit, dropped."""
+    """Waiting, partly stored, parked, delivered, held for an audit, or dropped."""
     assert outbox.set_aside is None
     assert outbox.queries.waiting() == [ids[name] for name in ("waiting", "partly-stored", "parked", "held")]
     assert list(outbox.queries.parked()) == [ids["parked"]]
@@ -37,7 +37,7 @@ def test_each_sequence_is_in_the_state_it_was_left_in(outbox: Outbox, ids: dict[
 
 
 def test_it_takes_the_next_sequence_and_a_receipt(outbox: Outbox, ids: dict[str, str], tmp_path: Path) -> None:
-    """Ids go on where they ended, and a receipt removes what waited."""
+    """Ids go on from the last one, and a receipt removes a waiting sequence."""
     following = outbox.next_sequence_id("ridge-01")
     outbox.add(make_record(following, [b"new"]), write_frames(tmp_path / "new", [b"new"]))
     outbox.apply(Receipt(ids["waiting"], record_stored=True, frames_stored=(0, 1, 2)))
@@ -46,7 +46,7 @@ def test_it_takes_the_next_sequence_and_a_receipt(outbox: Outbox, ids: dict[str,
 
 
 def test_files_that_were_handed_over_do_not_come_again(release: Path) -> None:
-    """The ledger names them by path, size and time, which a checkout does not keep."""
+    """The ledger names them by path, size and time; a git checkout does not keep times, so the test sets them."""
     trap = release / "trap"
     for line in (trap / "watched.jsonl").read_text().splitlines():
         for name, _, modified_ns in json.loads(line)[1]:
@@ -56,6 +56,6 @@ def test_files_that_were_handed_over_do_not_come_again(release: Path) -> None:
     assert known == [True, True, False]
 
 
-def test_settings_from_afar_stay(release: Path) -> None:
-    """A threshold set by the base station outlives the upgrade."""
+def test_settings_made_remotely_are_kept(release: Path) -> None:
+    """A threshold set by the base station is kept over the upgrade."""
     assert OverrideFile(release / "trap" / "overrides.json").current.threshold == 0.7

@@ -1,4 +1,4 @@
-"""The trap's configuration: mistakes are told with their neighbours."""
+"""The trap's configuration: paths, bounds, and errors that name the nearest valid key."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ GOOD = 'trap = "ridge-1"\nbundle = "b.uncia"\n'
 
 
 def written(folder: Path, text: str) -> Path:
-    """A configuration file with that text."""
+    """Write a configuration file with this text; return its path."""
     path = folder / "trap.toml"
     path.write_text(text)
     return path
 
 
-def test_relative_paths_are_seen_from_the_file(tmp_path: Path) -> None:
-    """So that a trap starts from any folder."""
+def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    """So a trap can be started in any folder."""
     assert read_settings(written(tmp_path, GOOD)).bundle == str(tmp_path / "b.uncia")
 
 
@@ -42,7 +42,7 @@ def test_a_mistake_is_refused_by_name(tmp_path: Path, text: str, told: str) -> N
         read_settings(written(tmp_path, text))
 
 
-def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     """Windows' Notepad writes one."""
     (tmp_path / "trap.toml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert read_settings(tmp_path / "trap.toml").trap == "ridge-1"
@@ -50,7 +50,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("half", ['start = "09:00"', 'end = "16:30"'])
 def test_half_a_sleep_is_a_mistake(tmp_path: Path, half: str) -> None:
-    """It would never sleep, and nobody would know why."""
+    """Otherwise the trap would never sleep, without a message."""
     with pytest.raises(ConfigurationError, match=r"\[sleep\] start and end belong together"):
         read_settings(written(tmp_path, GOOD + f"[sleep]\n{half}\n"))
 
@@ -69,14 +69,14 @@ def test_half_a_sleep_is_a_mistake(tmp_path: Path, half: str) -> None:
     ],
     ids=["a pattern", "a choice", "a time", "a number", "a fraction", "a text", "no table", "nothing"],
 )
-def test_a_wrong_value_is_told_with_the_valid_ones(tmp_path: Path, text: str, told: str) -> None:
-    """In words, never as a regular expression."""
+def test_an_error_of_a_value_names_the_valid_ones(tmp_path: Path, text: str, told: str) -> None:
+    """In words, not as a regular expression."""
     with pytest.raises(ConfigurationError) as refused:
         read_settings(written(tmp_path, text))
     assert str(refused.value).endswith(told)
 
 
-def test_the_command_tells_a_mistake_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_a_mistake_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, no traceback."""
     code = main(["run", "--config", str(written(tmp_path, GOOD + "frobnicate = 1\n"))])
     assert (code, capsys.readouterr().err.count("\n")) == (2, 1)

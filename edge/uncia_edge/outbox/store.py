@@ -183,7 +183,7 @@ class Outbox:
                 self._files.put(record, files, owned, signs)
                 with self._database.transaction() as connection:
                     size = insert(connection, record, priority, state="held" if deferred else "waiting")
-            except OSError as error:  # a StorageError is one too
+            except OSError as error:  # also a StorageError
                 self._discard(record)
                 raise StorageError(f"sequence {record.id} cannot be stored: {error}") from error
             self._shift(sequences=1, size=size)

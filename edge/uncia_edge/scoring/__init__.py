@@ -1,1 +1,1 @@
-"""A burst to a sequence record, on CPU or Edge TPU."""
+"""Scores a burst and makes its sequence record, on the CPU or an accelerator."""

@@ -1,6 +1,6 @@
-"""The background of the trap's own view, kept over planned sleeps and restarts.
+"""The file of a camera's background, which keeps it over planned sleeps and restarts.
 
-Decides when it is written: once, when the trap ends in order. After a power cut it is learnt again from three bursts.
+It is written once, when the trap ends normally. After a power cut the background is learnt again from three bursts.
 """
 
 import logging
@@ -16,25 +16,25 @@ NAME = "background.npz"
 
 
 def read_background(state: Path, camera: str = "") -> Background:
-    """The background that was kept; an empty one where none was, or where the file is damaged.
+    """The stored background; an empty one if there is no file or it is damaged.
 
-    `camera` is one of a hub's, each of which has a view of its own.
+    `camera` is the id of a hub's camera; empty for the trap itself.
     """
     try:
         return background_from_bytes((state / _name(camera)).read_bytes())
     except FileNotFoundError:
         return Background()
     except (OSError, StorageError) as error:
-        _log.warning("%s: %s; it is made anew", NAME, error)
+        _log.warning("%s: %s; the background is learnt again", NAME, error)
         return Background()
 
 
 def write_background(state: Path, background: Background, camera: str = "") -> None:
-    """Write the background; a card that refuses costs only the background."""
+    """Write the background; if the card refuses, that is only logged."""
     try:
         write_durable(state / _name(camera), background_to_bytes(background))
     except OSError as error:
-        _log.warning("%s cannot be kept: %s", NAME, error)
+        _log.warning("%s cannot be written: %s", NAME, error)
 
 
 def _name(camera: str) -> str:

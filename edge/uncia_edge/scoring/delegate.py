@@ -1,7 +1,8 @@
-"""An accelerator is tried in a child process before the trap trusts it: a mismatched libedgetpu crashes its process.
+"""Decides whether an accelerator (a TFLite delegate) scores, after a test in a child process.
 
-Decides whether a delegate may run the bundle: the child loads it, runs the bundle's probes and reports. Crash, timeout,
-wrong scores or no device: the trap stays with the CPU, says so once, and names the reason in its state.
+A mismatched libedgetpu crashes its process, so a child process loads the delegate, runs the bundle's probes and
+reports. After a crash, a timeout, wrong scores or without a device the trap uses the CPU, logs that once, and gives
+the reason in its state.
 """
 
 import logging
@@ -23,14 +24,15 @@ _log = logging.getLogger(__name__)
 
 TIMEOUT_S = 60.0
 _REFUSED = 3
-_CHILD_BYTES = 350 * 1024 * 1024  # of a unit's 600 MB: a model that asks for more ends the child, and not the trap
+_CHILD_BYTES = 350 * 1024 * 1024  # of the service's 600 MB: a larger model ends the child and not the trap
 
 
 @dataclass(frozen=True)
 class ChosenClassifier:
-    """A proven classifier, and why it is not the accelerator that was asked for (None where it is, or none was).
+    """A classifier that reproduced the probes.
 
-    `single_thread_classifier` is what scores while other cores decode, where that is another one.
+    `fallback` says why it is not the configured accelerator; None if it is, or if none is configured.
+    `single_thread_classifier` scores while other cores decode, if that is another one.
     """
 
     classifier: Classifier
@@ -39,14 +41,14 @@ class ChosenClassifier:
 
 
 def choose(path: Path, bundle: Bundle, threads: int, library: str, proved: bool = False) -> ChosenClassifier:
-    """The bundle on the accelerator behind `library`, else on the CPU; its probes have been reproduced.
+    """Load the bundle on the accelerator behind `library`, or else on the CPU, and run its probes.
 
     Args:
-        path: where the bundle lies, for the child.
-        bundle: the same, read.
-        threads: of the CPU kernels.
+        path: the bundle's file, for the child process.
+        bundle: the bundle in that file.
+        threads: for the CPU kernels.
         library: a delegate such as `libedgetpu.so.1`; empty for the CPU.
-        proved: the probes were reproduced on this very machine before, and are not run.
+        proved: the probes were reproduced on this machine before, so they are not run.
 
     Raises:
         BundleError: not even the CPU reproduces the probes.
@@ -59,7 +61,7 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, proved: bool 
         except (BundleError, RuntimeMissingError, RuntimeError) as error:
             reason = str(error)
     if reason is not None:
-        _log.error("delegate %s is not used: %s; the CPU takes over", library, reason)
+        _log.error("delegate %s is not used: %s; the CPU scores instead", library, reason)
     classifier = Classifier(bundle, threads)
     single = load_single_thread_classifier(bundle, classifier)
     for one in () if proved else filter(None, (classifier, single)):
@@ -68,10 +70,10 @@ def choose(path: Path, bundle: Bundle, threads: int, library: str, proved: bool 
 
 
 def accelerated_model(bundle: Bundle, library: str) -> str:
-    """Which member an accelerator runs: on the Edge TPU the compiled one, on others the model itself.
+    """The bundle's member that an accelerator runs: the compiled model on the Edge TPU, else the model itself.
 
     Raises:
-        BundleError: there is no compiled one. The Edge TPU would leave the other to slow kernels of the CPU, unsaid.
+        BundleError: the bundle has no compiled model. Any other model would run on slow CPU kernels without a warning.
     """
     if "edgetpu" not in Path(library).name:
         return MODEL
@@ -81,9 +83,10 @@ def accelerated_model(bundle: Bundle, library: str) -> str:
 
 
 def probe_in_child(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> str | None:
-    """Run the bundle's probes on a delegate (the CPU where empty) in a child process.
+    """Run the bundle's probes on a delegate (the CPU if `library` is empty) in a child process.
 
-    The reason why they failed, in one line; None when they came out right.
+    Returns:
+        None if the scores are right, else the reason in one line.
     """
     command = [sys.executable, "-m", __name__, str(path), library]
     try:
@@ -109,7 +112,7 @@ def probe_in_child(path: Path, library: str, timeout_s: float = TIMEOUT_S) -> st
 
 
 def _try(path: Path, library: str) -> int:
-    """The child: 0 when the probes come out right, else the reason on standard output."""
+    """The child process: return 0 if the probes' scores are right, else print the reason."""
     resource.setrlimit(resource.RLIMIT_DATA, (_CHILD_BYTES, _CHILD_BYTES))
     try:
         bundle = read_bundle(path)

@@ -1,7 +1,7 @@
-"""An accelerator that may go away: unplugged, or failing in the middle of a burst.
+"""A classifier on an accelerator that changes to the CPU when the accelerator fails or is unplugged.
 
-Decides that the picture at which it fails is scored by the CPU, and everything after it; that this is said once, and
-that nothing goes back to the accelerator before the trap starts anew and tries it in a child process.
+The picture at which it fails and all later ones are scored by the CPU. This is logged once. The accelerator is used
+again only after the next start of the trap, which tests it in a child process (`delegate`).
 """
 
 import logging
@@ -18,14 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class AcceleratedClassifier(Classifier):
-    """A classifier on an accelerator until that fails, from then on the CPU; `problem` says why (None: it works)."""
+    """A classifier on an accelerator, and on the CPU once that has failed; `problem` says why, None while it works."""
 
     def __init__(self, bundle: Bundle, threads: int, delegate: Any, model: str) -> None:
-        """Loads the model on the accelerator and reproduces the bundle's probes there.
+        """Load the model on the accelerator and run the bundle's probes there.
 
         Raises:
-            BundleError: the accelerator cannot load the model, or does not reproduce the probes.
-            RuntimeError: it fails at once.
+            BundleError: the accelerator cannot load the model, or its scores of the probes are wrong.
+            RuntimeError: the accelerator fails at once.
         """
         self.problem: str | None = None
         self._bundle, self._threads, self._proven = bundle, threads, False
@@ -36,11 +36,11 @@ class AcceleratedClassifier(Classifier):
 
     @property
     def info(self) -> RuntimeInfo:
-        """Of what runs the model now."""
+        """The runtime that runs the model now."""
         return self._interpreter.info if self._cpu is None else self._cpu.info
 
     def outputs(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Features, and the map if there is one, of one model input, from whichever still works."""
+        """The model's outputs for one input (see `Classifier.outputs`), from the accelerator or the CPU."""
         if self._cpu is None:
             try:
                 return super().outputs(image)
@@ -52,7 +52,7 @@ class AcceleratedClassifier(Classifier):
 
     def _fall_back(self, error: RuntimeError) -> Classifier:
         self.problem = f"delegate {self._interpreter.info.delegate} failed: {str(error).strip()[:150]}"
-        _log.error("%s; the CPU takes over", self.problem)
+        _log.error("%s; the CPU scores from now on", self.problem)
         cpu = Classifier(self._bundle, self._threads)
         cpu.check_probes()
         return cpu

@@ -1,6 +1,6 @@
-"""A burst is scored, decided and, when positive, safe in the outbox before it is forgotten.
+"""Scores a burst, makes its record, and stores a positive one in the outbox before the burst is forgotten.
 
-Decides nothing itself: the rules are the contract's, the bundle's and the outbox's. Parts are wired in `runtime`.
+It has no rules of its own: they are in the contract, the bundle and the outbox. `runtime` puts the parts together.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,16 +28,22 @@ from uncia_edge.outbox.store import Outbox
 from uncia_edge.scoring.records import EarlierSequence, Events, SequenceIds, make_record
 from uncia_edge.scoring.veto import Veto, withheld
 
-FIRST = -1  # priority: before all others and past the budget
+FIRST = -1  # priority: before all others, regardless of the budget
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What became of one burst: its record (None where no file could be used) and the files that failed.
+    """The result of one burst.
 
-    `frames` are those of the record, in its order; `problem` is what the card refused; `safe` says whether the burst
-    may be forgotten all the same; `unreadable` are the files that could not be read, and may be later. `vetoed`: its
-    pictures do not leave the trap.
+    Attributes:
+        burst: the burst.
+        record: its record; None if no file of it could be used.
+        frames: the frames of the record, in its order.
+        failures: the files that could not be used.
+        problem: the card's error; None if there was none.
+        safe: whether the burst may be forgotten.
+        unreadable: files that could not be read now, and perhaps can be later.
+        vetoed: its pictures must not leave the trap.
     """
 
     burst: ArrivedBurst
@@ -58,14 +64,14 @@ class Observation:
 
 
 class HeartbeatClassifier:
-    """A classifier that gives a heartbeat with each picture: a burst may take minutes on a small machine."""
+    """A classifier that gives a heartbeat for each picture, because a burst may take minutes on a small machine."""
 
     def __init__(self, classifier: FrameScorer, heartbeat: Callable[[], None]) -> None:
         self._classifier, self._heartbeat = classifier, heartbeat
 
     @property
     def manifest(self) -> Manifest:
-        """The rules, as they are now: the base station may have changed them."""
+        """The current manifest; the base station may change its rules."""
         return self._classifier.manifest
 
     def score(self, image: NDArray[np.uint8]) -> float:
@@ -75,7 +81,7 @@ class HeartbeatClassifier:
 
 
 class Observer:
-    """Turns bursts into records, and hands positive ones to the outbox."""
+    """Turns bursts into records and stores positive ones in the outbox."""
 
     def __init__(
         self,
@@ -93,11 +99,22 @@ class Observer:
         veto: Veto | None = None,
         background_of: Callable[[str], Background] = lambda camera: Background(),
     ) -> None:
-        """`heartbeat` is called whenever a picture is read or scored, `preview_px` sizes the thumbnail.
+        """Connect the parts.
 
-        `background` is the trap's own view so far; None where bursts come from many places. `single_thread_classifier`
-        scores while other cores decode, where that is not the classifier itself. `earlier` are sequences of before this
-        start. `veto` says whose pictures do not leave the trap. `background_of` reads that of a hub's camera.
+        Args:
+            trap: the trap's id.
+            classifier: scores pictures.
+            bundle: the bundle's identity, for the record.
+            outbox: stores positive sequences and gives ids.
+            clock: reads the trap's clocks.
+            strips: heights of burnt-in info strips, in fractions of the frame.
+            heartbeat: called whenever a picture is read or scored.
+            preview_px: the longer side of the thumbnail; 0 for none.
+            background: the background of the trap's own view; None if bursts come from many places.
+            single_thread_classifier: scores while other cores decode; by default `classifier`.
+            earlier: sequences that were decided before this start.
+            veto: the labels whose pictures must not leave the trap.
+            background_of: reads the background of a hub's camera, by its id.
         """
         self._trap = trap
         self._classifier = HeartbeatClassifier(classifier, heartbeat)
@@ -112,9 +129,9 @@ class Observer:
         self._veto = veto or Veto()
 
     def observe(self, burst: ArrivedBurst, test: bool = False) -> Observation:
-        """One burst from pictures to record; when it returns, a positive one is on disk, or `safe` is False.
+        """Score one burst and make its record.
 
-        So is a `test`, whatever its verdict.
+        When this returns, a positive sequence is on disk, or `safe` is False. A `test` is stored whatever its verdict.
         """
         originals: dict[int, Original] = {}
         unread: dict[int, str] = {}
@@ -122,7 +139,7 @@ class Observer:
         try:
             single, background = self._single_thread_classifier, self._background(burst.camera)
             verdict = score_burst(readers, self._classifier, self._strips, background, single_thread_classifier=single)
-        except (OSError, FrameError) as error:  # the camera's card was pulled, fails, or is written into
+        except (OSError, FrameError) as error:  # the camera's card was pulled or fails, or a file is being written
             again = tuple(burst.frames[index].path for index in unread)
             return Observation(burst, None, burst.frames, burst.failures, str(error), safe=False, unreadable=again)
         reasons = verdict.failures if verdict else dict.fromkeys(range(len(burst.frames)), "cannot be decoded")
@@ -147,7 +164,7 @@ class Observer:
             )
         safe = not (sent and problem)
         if safe and self.backgrounds is not None and verdict.background is not None:
-            self.backgrounds[burst.camera] = verdict.background  # a burst that comes again must not meet itself
+            self.backgrounds[burst.camera] = verdict.background  # else the burst comes again, and would meet itself
         return Observation(burst, record, frames, failures, problem, safe, again, vetoed)
 
     def _background(self, camera: str) -> Background | None:
@@ -177,7 +194,7 @@ class Observer:
         return read
 
     def _store(self, record: SequenceRecord, frames: Sequence[Frame], owned: bool, signs: Sequence[Sign]) -> str | None:
-        """What the card said against it; None when record and frames are safe."""
+        """Store a sequence; return the card's error, None if record and frames are stored."""
         try:
             files = [frame.path for frame in frames]
             shown, priority = with_preview(record, files, self._preview_px), FIRST if record.test else 0
@@ -189,12 +206,12 @@ class Observer:
     def _store_withheld(self, record: SequenceRecord) -> str | None:
         try:
             self._outbox.add(*withheld(record, self._outbox.folder))
-        except OSError as error:  # a StorageError is one too
+        except OSError as error:  # also a StorageError
             return str(error)
         return None
 
     def _next_ids(self, burst: ArrivedBurst) -> tuple[SequenceIds, str | None]:
-        """Ids, and what the card said against giving them: a burst is scored whatever the card can do."""
+        """The ids of a burst, and the card's error or None. If the card fails, a temporary id is used."""
         try:
             sequence, problem = self._outbox.next_sequence_id(self._trap), None
         except StorageError as error:

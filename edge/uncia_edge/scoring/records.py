@@ -1,7 +1,6 @@
-"""From a verdict to the record that is published: who, when, how sure, and which bytes.
+"""Makes the record of a burst from its verdict, and finds the event that it belongs to.
 
-Decides what a record says of a burst, and which event it belongs to; ids of sequences come from the outbox, clock
-readings are handed in.
+The outbox gives the ids of sequences; clock readings are arguments.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,8 @@ from uncia_edge.camera.cameras import ArrivedBurst
 from uncia_edge.clock import Reading
 from uncia_edge.outbox.source_files import Original
 
-FAILURES_NAMED = 100  # in one record
-_EVENTS_KNOWN = 64  # that a frame which could not be read in time may belong to
+FAILURES_NAMED = 100  # at most, in one record
+_EVENTS_KNOWN = 64  # latest bursts whose event is remembered, for a frame that is read late
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class SequenceIds:
 
 @dataclass(frozen=True)
 class EarlierSequence:
-    """A sequence that was decided before this start: its event, and the times of its first and last frame."""
+    """A sequence that was decided before this start: event, times of its first and last frame, camera of a hub."""
 
     event: str
     began_at: datetime
@@ -43,19 +42,21 @@ class EarlierSequence:
 
 
 class Events:
-    """The event that each burst belongs to."""
+    """Finds the event of each burst."""
 
     def __init__(self, earlier: Sequence[EarlierSequence] = ()) -> None:
-        """`earlier` are sequences that this start may have torn from their frames, the newest last."""
+        """`earlier` are the sequences before this start, newest last; the first burst may continue one of them."""
         self._earlier = earlier
         self._latest = ""
         self._known: dict[str, str] = {}  # of the latest bursts, by their names
 
     def event_of(self, burst: ArrivedBurst, sequence: str, gap_s: float) -> str:
-        """The event of a burst that gets this sequence id.
+        """The event of a burst that gets this sequence id, by the first rule that applies.
 
-        #1 That of the burst which the camera names. #2 That of the burst before it, which it continues. #3 That of a
-        sequence which was decided before this start and lies within `gap_s` of it. #4 Else its own.
+        #1 The camera names the burst that it continues (`event_of`): that burst's event.
+        #2 It continues the burst before it: that burst's event.
+        #3 It lies within `gap_s` of a sequence that was decided before this start: that sequence's event.
+        #4 Otherwise a new event, with the id of the sequence.
         """
         if burst.event_of in self._known:
             return self._known[burst.event_of]
@@ -67,7 +68,7 @@ class Events:
         return self._latest
 
     def _torn(self, burst: ArrivedBurst, gap: timedelta) -> str:
-        """#3; a clock that was reset tells no time that can be compared."""
+        """Rule #3: the event, or empty. Times of a clock that was reset cannot be compared and are not used."""
         times = [frame.taken_at for frame in burst.frames if frame.taken_at and not frame.clock_was_reset]
         for one in reversed(self._earlier):
             if any(one.began_at - gap <= taken <= one.ended_at + gap for taken in times):
@@ -85,9 +86,9 @@ def make_record(
     clock: Reading,
     originals: Mapping[int, Original],
 ) -> SequenceRecord:
-    """The record of one burst; `originals` are what its frames' bytes were, by index.
+    """The record of one burst. Frames that could not be decoded are named in `failures` and left out of `frames`.
 
-    Frames that could not be decoded are named in `failures` and are no frames of it.
+    `originals` are sha256 and size of the frames' bytes, by index in the burst.
     """
     usable = [index for index in range(len(burst.frames)) if index not in verdict.failures]
     times = [taken for i in usable if (taken := burst.frames[i].taken_at) is not None] or [clock.now]
@@ -114,12 +115,12 @@ def make_record(
 
 
 def message_text(text: str) -> str:
-    """The end of a file's name or of a reason, as a message can carry it: UTF-8, at most 255 characters."""
+    """A file's name or a reason in a form that a message can carry: valid UTF-8, its last 255 characters."""
     return printable(text)[-255:]
 
 
 def shortened(files: Sequence[str]) -> tuple[str, ...]:
-    """The first files by name, and how many more there are: a card may hold a hundred thousand that are no pictures."""
+    """At most `FAILURES_NAMED` texts: the first names, then `and N more`. A card may hold 100,000 other files."""
     most = len(files) if len(files) <= FAILURES_NAMED else FAILURES_NAMED - 1
     more = [f"and {len(files) - most} more"] if len(files) > most else []
     return (*map(message_text, files[:most]), *more)

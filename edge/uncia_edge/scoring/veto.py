@@ -1,8 +1,8 @@
-"""People in pictures: sequences that are not sent, or whose pictures are withheld (`veto` in trap.toml).
+"""Decides which sequences are not sent, or sent without their pictures, because they show people (`veto` in trap.toml).
 
-Decides which: those that the bundle calls by such a label, or gives it at least the threshold's probability. The
-camera's own files stay where they are. A withheld picture is a grey one, so that every collector takes the record as
-any other.
+They are the sequences whose label is in the veto, or whose probability of such a label reaches the threshold. The
+camera's files stay as they are. In the record, a grey picture replaces each withheld one, so that every collector
+accepts it like any other record.
 """
 
 import hashlib
@@ -22,24 +22,26 @@ WITHHELD = "withheld.jpg"
 
 
 class Veto:
-    """The labels whose pictures do not leave the trap. `sends` is what of their sequences does."""
+    """The labels whose pictures must not leave the trap; `sends` says what is sent of their sequences."""
 
     def __init__(self, labels: Collection[str] = (), sends: VetoSends = "nothing") -> None:
         self.labels, self.sends = frozenset(labels), sends
 
     def holds(self, record: SequenceRecord) -> bool:
-        """Whether its pictures may not leave; a test was asked for by who stands in it."""
+        """Whether the record's pictures must not leave. False for a test: the person in it asked for it."""
         told = {} if isinstance(record.probabilities, UnsetType) else record.probabilities
         likely = {label for label, probability in told.items() if probability >= record.threshold}
         return not record.test and bool(self.labels & {record.label, *likely})
 
     def unknown(self, labels: Collection[str]) -> list[str]:
-        """The labels of the veto that are none of the bundle's: nothing is withheld for them."""
+        """The labels of the veto that the bundle does not have, so that nothing is withheld for them."""
         return sorted(self.labels - {*labels})
 
 
 def withheld(record: SequenceRecord, folder: Path) -> tuple[SequenceRecord, list[Path]]:
-    """The record with a grey picture in place of each of its own, and their files, which are one in `folder`.
+    """The record with a grey picture in place of each frame, and the path of that picture, once for each frame.
+
+    The picture is written to `folder`.
 
     Raises:
         OSError: the folder cannot be written.

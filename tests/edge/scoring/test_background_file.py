@@ -1,4 +1,4 @@
-"""Bursts of one frame are compared with what the trap saw before: through the running trap."""
+"""Bursts of one frame are compared with the trap's background; the background is kept over restarts."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ SCENE = slope()
 
 
 class Watch:
-    """A trap on a slope."""
+    """A trap with a background, on a rendered slope."""
 
     def __init__(self, folder: Path, background: Background | None = None) -> None:
         self.folder, self.number = folder, 0
@@ -26,7 +26,7 @@ class Watch:
         self.trap = Observer("ridge-01", Told(0.9), BUNDLE, self.outbox, reading, background=background or Background())
 
     def sees(self, *images: Image.Image) -> tuple[FrameEntry, ...]:
-        """What the record says of the frames of one burst."""
+        """Observe one burst of these images; return the frames of its record."""
         self.number += 1
         seen = self.trap.observe(burst_of(self.folder / f"b{self.number}", [jpeg(image) for image in images]))
         assert seen.record is not None
@@ -34,25 +34,25 @@ class Watch:
 
 
 def noisy(image: Image.Image, seed: int) -> Image.Image:
-    """As a sensor takes it: never twice the same."""
+    """The image with sensor noise."""
     grain = np.random.default_rng(seed).normal(0, 3, (*image.size[::-1], 3))
     return Image.fromarray((np.asarray(image, float) + grain).clip(0, 255).astype(np.uint8))
 
 
 def infrared(image: Image.Image) -> Image.Image:
-    """By the camera's flash."""
+    """The image as taken with infrared flash."""
     return Image.merge("RGB", [image.convert("L")] * 3)
 
 
 def knocked(image: Image.Image) -> Image.Image:
-    """The camera hangs elsewhere."""
+    """The image after the camera was moved."""
     turned = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return turned.transform(turned.size, Image.Transform.AFFINE, (1, 0, 90, 0, 1, 40), fillcolor=(90, 90, 60))
 
 
 @pytest.fixture
 def watch(tmp_path: Path) -> Watch:
-    """Three bursts of one frame, in each of which an animal stands elsewhere."""
+    """A trap after three bursts of one frame, each with the animal at another place."""
     watch = Watch(tmp_path)
     for n, across in enumerate((0.0, 0.3, 0.9)):
         assert watch.sees(noisy(with_animal(SCENE, across), n))[0].why == "single-frame"
@@ -67,33 +67,33 @@ def holds(entry: FrameEntry, across: float, size: float = 0.2) -> bool:
 
 
 def test_a_single_frame_finds_its_animal(watch: Watch) -> None:
-    """Against what was there before, animals voted out."""
+    """It is compared with the background, in which the animals of earlier bursts are outvoted."""
     [entry] = watch.sees(noisy(with_animal(SCENE, 0.6), 9))
     assert entry.why == "changed"
     assert holds(entry, 0.6)
 
 
 def test_a_single_frame_of_nothing_is_scored_whole(watch: Watch) -> None:
-    """And the record says so."""
+    """The record says so."""
     [entry] = watch.sees(noisy(SCENE, 9))
     assert (entry.region, entry.why) == (None, "no-change")
 
 
 def test_an_animal_that_does_not_move_through_its_burst_is_found(watch: Watch) -> None:
-    """Three frames that are alike."""
+    """Three equal frames."""
     entries = watch.sees(*(noisy(with_animal(SCENE, 0.6), 9 + n) for n in range(3)))
     assert {entry.why for entry in entries} == {"background"}
     assert all(holds(entry, 0.6) for entry in entries)
 
 
 def test_the_other_light_has_a_background_of_its_own(watch: Watch) -> None:
-    """The first night is compared with no day."""
+    """The first frame at night is not compared with frames of the day."""
     [entry] = watch.sees(infrared(noisy(with_animal(SCENE, 0.6), 9)))
     assert (entry.region, entry.why) == (None, "single-frame")
 
 
-def test_a_camera_that_was_moved_begins_anew(watch: Watch) -> None:
-    """Whole frames until three bursts have shown the new view; then animals are found there."""
+def test_a_camera_that_was_moved_learns_a_new_background(watch: Watch) -> None:
+    """Frames are scored whole until three bursts have shown the new view; then animals are found there."""
     for n in range(3):
         [entry] = watch.sees(noisy(knocked(SCENE), 20 + n))
         assert entry.region is None, entry.why
@@ -102,7 +102,7 @@ def test_a_camera_that_was_moved_begins_anew(watch: Watch) -> None:
 
 
 def test_the_background_survives_a_restart(watch: Watch, tmp_path: Path) -> None:
-    """A planned sleep, or systemd's."""
+    """After a planned sleep or a restart by systemd."""
     assert watch.trap.backgrounds is not None
     write_background(tmp_path, watch.trap.backgrounds[""])
     again = Watch(tmp_path / "again", read_background(tmp_path))
@@ -110,14 +110,14 @@ def test_the_background_survives_a_restart(watch: Watch, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK torn"])
-def test_a_damaged_background_is_made_anew(tmp_path: Path, damage: bytes) -> None:
-    """It is worth three bursts, not a restart."""
+def test_a_damaged_background_is_learnt_again(tmp_path: Path, damage: bytes) -> None:
+    """It does not end the trap."""
     (tmp_path / NAME).write_bytes(damage)
     assert read_background(tmp_path).seen((192, 256), "day") is None
 
 
-def test_a_background_that_rots_on_the_card_does_not_stop_the_trap(watch: Watch, tmp_path: Path) -> None:
-    """Eight bytes that went bad, wherever they lie: it is read or made anew, and no error comes out."""
+def test_damaged_bytes_of_a_background_do_not_stop_the_trap(watch: Watch, tmp_path: Path) -> None:
+    """With eight wrong bytes anywhere, the file is read or the background is learnt again; there is no error."""
     assert watch.trap.backgrounds is not None
     write_background(tmp_path, watch.trap.backgrounds[""])
     whole = (tmp_path / NAME).read_bytes()
@@ -126,8 +126,8 @@ def test_a_background_that_rots_on_the_card_does_not_stop_the_trap(watch: Watch,
         assert read_background(tmp_path) is not None
 
 
-def test_a_burst_that_comes_again_does_not_meet_itself(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full card hands the same frame over time and again: it must not become the background."""
+def test_a_burst_that_comes_again_is_not_compared_with_itself(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the card is full the same frame comes again and again: it must not become the background."""
     picture = noisy(with_animal(SCENE, 0.6), 9)
     with monkeypatch.context() as full:
         full.setattr(watch.outbox, "add", lambda *_, **__: (_ for _ in ()).throw(StorageError("no room")))
@@ -137,7 +137,7 @@ def test_a_burst_that_comes_again_does_not_meet_itself(watch: Watch, monkeypatch
 
 
 def test_bursts_of_many_places_have_no_background(tmp_path: Path) -> None:
-    """A recording: each burst is judged by itself, as an archive is."""
+    """Each burst of a recording is judged by itself, as in an archive."""
     watch = Watch(tmp_path)
     watch.trap.backgrounds = None
     assert {watch.sees(noisy(with_animal(SCENE, 0.1 * n), n))[0].why for n in range(6)} == {"single-frame"}

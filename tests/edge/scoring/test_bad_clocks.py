@@ -1,4 +1,4 @@
-"""Clocks through the running trap: 1970, jumps, equal stamps, summer time, EXIF that is missing or absurd, reboots."""
+"""Wrong clocks in the running trap: 1970, jumps, equal times, summer time, missing or absurd EXIF, reboots."""
 
 import io
 import itertools
@@ -23,9 +23,11 @@ def stamped(seconds: float) -> str:
 
 
 def show(post: Post, *stamps: str) -> list[Observation]:
-    """One file for each EXIF time, written a second apart; what the trap makes of them."""
+    """Write one file for each EXIF time, a second apart; return what the trap observed."""
     for n, stamp in enumerate(stamps):
-        path = post.put(f"DCIM/100RECNX/RCNX{n:04d}.JPG", jpeg(SMALL, stamp) + bytes([n]))  # no copy of another
+        path = post.put(
+            f"DCIM/100RECNX/RCNX{n:04d}.JPG", jpeg(SMALL, stamp) + bytes([n])
+        )  # one more byte, so that no file is a copy of another
         os.utime(path, (START.timestamp() + n, START.timestamp() + n))
     return post.observe()
 
@@ -41,7 +43,7 @@ def names(record: SequenceRecord) -> list[str]:
 
 
 def assert_each_frame_once(found: list[SequenceRecord], frames: int, post: Post) -> None:
-    """No frame is lost or doubled, ids are unique, and all of it waits in the outbox."""
+    """Assert that each frame is in one record, ids are unique, and all records wait in the outbox."""
     assert sorted(name for record in found for name in names(record)) == [f"RCNX{n:04d}.JPG" for n in range(frames)]
     assert len({record.id for record in found}) == len(found)
     assert post.outbox.queries.waiting() == [record.id for record in found]
@@ -56,8 +58,8 @@ JUMPS = {
 
 
 @pytest.mark.parametrize("seconds", JUMPS.values(), ids=list(JUMPS))
-def test_a_clock_that_jumps_within_a_burst_loses_and_doubles_nothing(tmp_path: Path, seconds: list[float]) -> None:
-    """Pieces on both sides of a jump are sequences of their own; within one, frames are in order of time."""
+def test_a_clock_that_jumps_within_a_burst_loses_no_frame(tmp_path: Path, seconds: list[float]) -> None:
+    """The frames before and after a jump are two sequences; within each, frames are in order of time."""
     post = Post(tmp_path)
     found = records(show(post, *(stamped(s) for s in seconds)))
     assert_each_frame_once(found, len(seconds), post)
@@ -68,13 +70,13 @@ def test_a_clock_that_jumps_within_a_burst_loses_and_doubles_nothing(tmp_path: P
 
 
 def test_a_step_of_the_time_server_keeps_a_burst_together(tmp_path: Path) -> None:
-    """Three seconds back: within the gap, so still one burst."""
+    """Three seconds back is within the gap, so it is still one burst."""
     post = Post(tmp_path)
     [record] = records(show(post, *(stamped(s) for s in (10, 11, 8, 9))))
     assert len(record.frames) == 4
 
 
-def test_equal_stamps_are_in_order_of_their_names(tmp_path: Path) -> None:
+def test_equal_times_are_in_order_of_file_names(tmp_path: Path) -> None:
     """A camera that takes five pictures a second writes the same second five times."""
     post = Post(tmp_path)
     [record] = records(show(post, *[stamped(0)] * 5))
@@ -84,14 +86,14 @@ def test_equal_stamps_are_in_order_of_their_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step_s", [3600, -3600], ids=["to summer time", "to winter time"])
 def test_summer_time_begins_or_ends_within_a_burst(tmp_path: Path, step_s: int) -> None:
-    """Local time without an offset: two sequences, nothing lost."""
+    """With local time without an offset there are two sequences, and no frame is lost."""
     post = Post(tmp_path)
     found = records(show(post, *(stamped(s) for s in (0, 1, 2 + step_s, 3 + step_s))))
     assert_each_frame_once(found, 4, post)
     assert [len(record.frames) for record in found] == [2, 2]
 
 
-def test_with_offsets_summer_time_is_no_jump(tmp_path: Path) -> None:
+def test_with_offsets_summer_time_does_not_split_a_burst(tmp_path: Path) -> None:
     """01:59:59+01:00 is a second before 03:00:00+02:00."""
     post = Post(tmp_path)
     for n, (text, offset) in enumerate([("01:59:59", "+01:00"), ("03:00:00", "+02:00"), ("03:00:01", "+02:00")]):
@@ -113,7 +115,7 @@ ABSURD = ["", "0000:00:00 00:00:00", "1970:01:01 00:00:07", "9999:12:31 23:59:59
 
 @pytest.mark.parametrize("stamp", ABSURD)
 def test_one_frame_with_a_missing_or_absurd_time_stays_in_its_burst(tmp_path: Path, stamp: str) -> None:
-    """Its place is that of its file; the record says that not all of its times are the camera's."""
+    """Its file's time places it; the record says that not all of its times are the camera's."""
     post = Post(tmp_path)
     [record] = records(show(post, stamped(0), stamped(1), stamp, stamped(3)))
     assert names(record) == [f"RCNX{n:04d}.JPG" for n in range(4)]
@@ -122,7 +124,7 @@ def test_one_frame_with_a_missing_or_absurd_time_stays_in_its_burst(tmp_path: Pa
 
 
 def test_pictures_of_another_folder_join_no_burst_by_the_time_they_were_copied(tmp_path: Path) -> None:
-    """A card with times and one without, copied at once: a sighting is not lost among strangers."""
+    """A card with times and one without are copied at the same moment: their pictures stay apart."""
     post = Post(tmp_path)
     for n in range(3):
         post.put(f"A/{n}.JPG", jpeg(SMALL, stamped(n)))
@@ -134,7 +136,7 @@ def test_pictures_of_another_folder_join_no_burst_by_the_time_they_were_copied(t
 
 
 def test_an_absurd_time_with_an_offset_does_not_end_the_trap(tmp_path: Path) -> None:
-    """23:59:59 on the last day there is, twelve hours behind UTC."""
+    """23:59:59 on the last day of year 9999, twelve hours behind UTC."""
     post, exif, out = Post(tmp_path), Image.Exif(), io.BytesIO()
     details = exif.get_ifd(ExifTags.IFD.Exif)
     details[ExifTags.Base.DateTimeOriginal] = "9999:12:31 23:59:59"
@@ -146,7 +148,7 @@ def test_an_absurd_time_with_an_offset_does_not_end_the_trap(tmp_path: Path) -> 
 
 
 def test_a_camera_in_1970_gives_one_burst_by_the_times_of_its_files(tmp_path: Path) -> None:
-    """All frames of it; the record does not pretend to know."""
+    """The burst has all frames, and the record says that the times are not the camera's."""
     post = Post(tmp_path)
     [record] = records(show(post, *(f"1970:01:01 00:00:{s:02d}" for s in range(4))))
     assert (len(record.frames), record.clock.source) == (4, "none")
@@ -154,7 +156,7 @@ def test_a_camera_in_1970_gives_one_burst_by_the_times_of_its_files(tmp_path: Pa
 
 @pytest.mark.parametrize("moment_s", [-(2**31), 0.0, 2.0**33])
 def test_a_file_of_any_age_is_a_frame(tmp_path: Path, moment_s: float) -> None:
-    """Modification times that no calendar has."""
+    """Also with a modification time outside of the calendar."""
     post = Post(tmp_path)
     os.utime(post.put("A.JPG", jpeg(SMALL)), (moment_s, moment_s))
     [record] = records(post.observe())
@@ -162,7 +164,7 @@ def test_a_file_of_any_age_is_a_frame(tmp_path: Path, moment_s: float) -> None:
 
 
 def test_a_reboot_without_a_clock_gives_new_ids_and_says_so(tmp_path: Path) -> None:
-    """The second boot begins in 1970 again: ids go on, the outbox keeps the order of arrival, both boots are named."""
+    """The second boot starts in 1970 again: ids go on, the order of arrival is kept, both boots are named."""
     found: list[SequenceRecord] = []
     for boot in ("boot-1", "boot-2"):
         ticks = itertools.count(1)
@@ -185,8 +187,8 @@ def test_a_reboot_without_a_clock_gives_new_ids_and_says_so(tmp_path: Path) -> N
     ]
 
 
-def test_the_record_tells_a_clock_that_was_set_from_one_that_was_not(tmp_path: Path) -> None:
-    """With the boot's own seconds, so that times can be mended later."""
+def test_the_record_says_whether_the_clock_was_synchronised(tmp_path: Path) -> None:
+    """It also has the seconds since boot, so that times can be corrected later."""
     post = Post(tmp_path, clock=lambda: reading(77.5, "boot-9", synchronised=True))
     [record] = records(show(post, stamped(0)))
     clock = record.clock

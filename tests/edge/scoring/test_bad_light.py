@@ -1,5 +1,4 @@
-"""Regions and light through the running trap: where frames cannot be compared the whole frame is scored, and the record
-says so, frame by frame."""
+"""Frames that cannot be compared because of their light: they are scored whole, and the record says so for each."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ SCENE = slope()
 
 
 def walking(n: int) -> Image.Image:
-    """The animal on its way from left to right."""
+    """The scene with the animal at step `n` on its way from left to right."""
     return with_animal(SCENE, 0.1 + 0.12 * n)
 
 
@@ -43,7 +42,7 @@ def brighter(image: Image.Image, factor: float) -> Image.Image:
 
 
 def record_of(folder: Path, images: Sequence[Image.Image], score: float = 0.9) -> SequenceRecord:
-    """The record that leaves the trap, as it waits in the outbox."""
+    """The record of a burst of these images, encoded and decoded."""
     trap = Observer("ridge-01", Told(score), BUNDLE, Outbox(folder / "outbox"), reading)
     record = trap.observe(burst_of(folder / "burst", [jpeg(image) for image in images])).record
     assert record is not None
@@ -79,15 +78,15 @@ BLACK = Image.new("RGB", SIZE, (3, 3, 3))
 def test_the_record_says_which_frames_were_scored_whole_and_why(
     tmp_path: Path, images: list[Image.Image], expected: list[bool], reasons: set[str]
 ) -> None:
-    """Every frame is scored either way, and none is lost."""
+    """Every frame is scored."""
     entries = record_of(tmp_path, images).frames
     assert whole(entries) == expected
     assert all(entry.score == 0.9 for entry in entries)
     assert {entry.why for entry in entries} <= reasons, [entry.why for entry in entries]
 
 
-def test_day_to_infrared_in_mid_burst_frames_the_animal_or_scores_whole(tmp_path: Path) -> None:
-    """Frames are compared among those of their light; no region is larger than half the frame by mistake."""
+def test_a_change_to_infrared_in_a_burst_gives_small_regions_or_whole_frames(tmp_path: Path) -> None:
+    """Frames are compared with frames of the same light; no region is larger than half the frame."""
     images = [*(walking(n) for n in range(3)), infrared(walking(3)), infrared(walking(4)), infrared(walking(2))]
     entries = record_of(tmp_path, images).frames
     places = [0.1 + 0.12 * n for n in (0, 1, 2, 3, 4, 2)]
@@ -101,14 +100,14 @@ def test_day_to_infrared_in_mid_burst_frames_the_animal_or_scores_whole(tmp_path
 
 
 def test_a_sunrise_does_not_hide_a_walking_animal(tmp_path: Path) -> None:
-    """From a quarter of the brightness to twice of it: the animal's frames have a region, or say why not."""
+    """While brightness grows from a quarter to twice, the animal's frames have a region or a reason for none."""
     entries = record_of(tmp_path, [brighter(walking(n), 0.25 + 0.45 * n) for n in range(5)]).frames
     assert sum(entry.region is not None for entry in entries) >= 3
     assert all(entry.why for entry in entries)
 
 
 def test_the_log_says_how_many_regions_were_scored_and_why_not(tmp_path: Path) -> None:
-    """For whoever stands before the trap."""
+    """For a person at the trap."""
     log = DecisionLog(tmp_path)
     log.write("b", record_of(tmp_path, [*(walking(n) for n in range(3)), knocked(walking(3))]), [])
     [entry] = log.read()

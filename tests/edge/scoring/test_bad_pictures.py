@@ -1,4 +1,4 @@
-"""Pictures through the running trap: what is broken is named and left out, what is odd is scored, no burst is lost."""
+"""Bad pictures in the running trap: broken files are named and left out, odd ones are scored, no burst is lost."""
 
 import io
 import os
@@ -34,7 +34,7 @@ def png_with_a_bad_checksum() -> bytes:
 
 
 def png_bomb() -> bytes:
-    """A few hundred bytes that claim to be 60,000 x 60,000 pixels."""
+    """A PNG of a few hundred bytes whose header says 60,000 x 60,000 pixels."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100_000)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -43,7 +43,7 @@ def png_bomb() -> bytes:
 
 
 def jpeg_bomb() -> bytes:
-    """The header of a JPEG of 65,500 x 65,500 pixels over a small one's data."""
+    """A small JPEG whose header says 65,500 x 65,500 pixels."""
     content = bytearray(encoded(GOOD, "JPEG"))
     at = content.index(b"\xff\xc0") + 5
     content[at : at + 4] = struct.pack(">HH", 65_500, 65_500)
@@ -51,7 +51,7 @@ def jpeg_bomb() -> bytes:
 
 
 def flipped_in_its_tables() -> bytes:
-    """A JPEG whose Huffman tables are nonsense: whole by its markers, and no decoder takes it."""
+    """A JPEG with all its markers but invalid Huffman tables, so that no decoder can read it."""
     content = bytearray(encoded(GOOD, "JPEG"))
     at = content.index(b"\xff\xc4") + 5
     content[at : at + 16] = b"\xff" * 16
@@ -87,7 +87,7 @@ def observe_beside_good(folder: Path, content: bytes, name: str = "IMG_0002.JPG"
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=list(BROKEN))
 def test_one_bad_frame_is_named_and_the_burst_goes_on(tmp_path: Path, content: bytes) -> None:
-    """Three frames are scored, the record names the fourth, and the outbox holds the three as recorded."""
+    """Three frames are scored and stored as recorded, and the record names the fourth."""
     post, seen = observe_beside_good(tmp_path, content)
     assert seen.record is not None
     assert [entry.name for entry in seen.record.frames] == ["IMG_0001.JPG", "IMG_0003.JPG", "IMG_0004.JPG"]
@@ -124,7 +124,7 @@ ODD = {
 
 @pytest.mark.parametrize("content", ODD.values(), ids=list(ODD))
 def test_an_odd_picture_is_a_frame_like_any_other(tmp_path: Path, content: bytes) -> None:
-    """Scored, stored byte for byte, and no failure."""
+    """It is scored, stored byte for byte, and no failure."""
     post, seen = observe_beside_good(tmp_path, content)
     assert seen.record is not None
     assert (seen.record.frames_scored, seen.record.failures, len(seen.record.frames)) == (4, (), 4)
@@ -134,21 +134,21 @@ def test_an_odd_picture_is_a_frame_like_any_other(tmp_path: Path, content: bytes
 
 @pytest.mark.parametrize("name", ["IMG_0002.PNG", "IMG_0002.TIF", "IMG_0002.Jpeg"])
 def test_a_wrong_extension_does_not_hide_a_jpeg(tmp_path: Path, name: str) -> None:
-    """Its bytes say what it is."""
+    """Its bytes decide."""
     _, seen = observe_beside_good(tmp_path, stamped(2), name)
     assert seen.record is not None
     assert sorted(entry.name for entry in seen.record.frames)[1] == name
 
 
-def test_a_turned_picture_is_upright_for_the_regions(tmp_path: Path) -> None:
-    """The same scene, stored upside down with an EXIF turn: nothing has changed within the burst."""
+def test_a_rotated_picture_is_upright_for_the_regions(tmp_path: Path) -> None:
+    """The same scene, stored upside down with an EXIF rotation, shows no change within the burst."""
     _, seen = observe_beside_good(tmp_path, upside_down())
     assert seen.record is not None
     assert {entry.why for entry in seen.record.frames} == {"no-change"}
 
 
 def test_a_picture_truncated_at_every_kilobyte_is_named(tmp_path: Path) -> None:
-    """All cuts of a 100 kB picture beside one good frame: each is a failure of that burst, and nothing else happens."""
+    """Each cut of a 100 kB picture, beside one good frame, is a failure of that burst."""
     picture = stamped(2, slope().resize((1280, 960)), quality=90)
     cuts = range(0, len(picture), 1024)
     assert len(cuts) > 60
@@ -162,8 +162,8 @@ def test_a_picture_truncated_at_every_kilobyte_is_named(tmp_path: Path) -> None:
     assert sorted(failure.file.name for failure in seen.failures) == [f"CUT_{cut:06d}.JPG" for cut in cuts]
 
 
-def test_a_burst_of_nothing_but_bad_files_is_told_and_forgotten(tmp_path: Path) -> None:
-    """No record, every file named with its reason; it does not come again."""
+def test_a_burst_of_only_bad_files_is_reported_once(tmp_path: Path) -> None:
+    """There is no record, every file is named with its reason, and the burst does not come again."""
     post = Post(tmp_path)
     for n, content in enumerate(BROKEN.values()):
         post.put(f"BAD_{n:02d}.JPG", content)
@@ -173,8 +173,8 @@ def test_a_burst_of_nothing_but_bad_files_is_told_and_forgotten(tmp_path: Path) 
     assert post.outbox.queries.waiting() == []
 
 
-def test_a_file_that_is_written_into_after_scoring_is_not_sent_as_what_was_scored(tmp_path: Path) -> None:
-    """A camera that reuses its names: the outbox has its own copy of what the trap saw."""
+def test_a_file_that_is_written_to_after_scoring_does_not_change_what_is_sent(tmp_path: Path) -> None:
+    """If a camera reuses file names, the outbox has its own copy of the scored picture."""
     post = Post(tmp_path)
     path = post.put("IMG_0001.JPG", stamped(1))
     [seen] = post.observe()
@@ -185,7 +185,7 @@ def test_a_file_that_is_written_into_after_scoring_is_not_sent_as_what_was_score
 
 
 def test_names_that_are_no_utf_8_are_spelled_out_in_the_record(tmp_path: Path) -> None:
-    """Of a frame and of a failure; what is stored can be read again."""
+    """For a frame and for a failure; the stored record can be read again."""
     post = Post(tmp_path)
     post.put(os.fsdecode(b"GOOD\xff.JPG"), stamped(1))
     post.put(os.fsdecode(b"BAD\xfe.JPG"), b"")
@@ -197,7 +197,7 @@ def test_names_that_are_no_utf_8_are_spelled_out_in_the_record(tmp_path: Path) -
 
 
 def test_a_card_full_of_foreign_files_fits_into_a_record(tmp_path: Path) -> None:
-    """Of hundreds that are no pictures the first are named, and the number of the others."""
+    """The record names the first of hundreds of such files and counts the others."""
     post = Post(tmp_path)
     post.put("GOOD.JPG", stamped(1))
     for n in range(150):

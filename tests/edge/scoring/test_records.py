@@ -1,4 +1,4 @@
-"""Which event a burst belongs to, and which label its record carries."""
+"""The event of a burst, and the labels in its record."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ EARLIER = [EarlierSequence(f"s{n}", START + timedelta(hours=n), START + timedelt
 
 
 def burst(seconds: float, taken: Taken | None = None, continues: bool = False) -> ArrivedBurst:
-    """Of one frame, taken so long after START."""
+    """A burst of one frame, taken `seconds` after START."""
     frame = Frame("1.jpg", Path("1.jpg"), START + timedelta(seconds=seconds), taken or Taken())
     return ArrivedBurst(f"b{seconds}", (frame,), continues=continues)
 
@@ -32,28 +32,28 @@ def burst(seconds: float, taken: Taken | None = None, continues: bool = False) -
     [(3, "s0"), (15, "s0"), (-10, "s0"), (16, "s9"), (3595, "s1"), (7200, "s9")],
     ids=["within", "just after", "just before", "beyond the gap", "before the second", "another visit"],
 )
-def test_a_start_does_not_tear_an_event(seconds: float, event: str) -> None:
-    """A burst that lies within the gap of what was decided before the start belongs to it."""
+def test_a_restart_does_not_split_an_event(seconds: float, event: str) -> None:
+    """A burst within the gap of a sequence that was decided before the start belongs to its event."""
     assert Events(EARLIER).event_of(burst(seconds), "s9", 10.0) == event
 
 
-def test_what_continues_it_belongs_to_it_too() -> None:
-    """A visit that went on over a start."""
+def test_a_burst_that_continues_it_belongs_to_it_too() -> None:
+    """The visit went on during the restart."""
     events = Events(EARLIER)
     assert [events.event_of(burst(14), "s9", 10.0), events.event_of(burst(30, continues=True), "s10", 10.0)] == [
         "s0"
     ] * 2
 
 
-def test_a_clock_that_was_reset_joins_nothing_of_before() -> None:
-    """Two visits may begin at the same moment of it."""
+def test_after_a_clock_reset_a_burst_joins_no_earlier_event() -> None:
+    """Two visits may begin at the same time of such a clock."""
     reset = Taken(clock=datetime(1970, 1, 1))  # noqa: DTZ001 - as a camera tells it
     assert Events(EARLIER).event_of(burst(3, reset), "s9", 10.0) == "s9"
 
 
 @pytest.mark.parametrize("means", [{"snow_leopard": 0.25, "prey": 0.5}, {}], ids=["two labels", "one label"])
-def test_the_record_says_the_likeliest_label_and_of_several_each(means: dict[str, float]) -> None:
-    """Of one label the record has no field more than before."""
+def test_the_record_has_the_likeliest_label_and_with_several_each_probability(means: dict[str, float]) -> None:
+    """With one label the record has no further field."""
     label = "prey" if means else "snow_leopard"
     verdict = SequenceVerdict(Decision(0.75, True), label, means, (FrameResult(0.75, None, "off"),), {})
     rules = make_manifest(positive=tuple(means) or ("snow_leopard",))

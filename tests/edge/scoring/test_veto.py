@@ -1,4 +1,4 @@
-"""People in pictures: `veto` in trap.toml, on rendered bursts, with a bundle that tells the two apart."""
+"""`veto` in trap.toml: pictures of people do not leave the trap; rendered bursts and a stand-in with two labels."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ from uncia_edge.scoring.veto import Veto
 
 
 class Figures:
-    """Calls a dark figure a person and a pale one a snow leopard: the darkest pixel of the region says which."""
+    """Scores a dark figure as a person and a pale one as a snow leopard, by the region's darkest pixel."""
 
     def __init__(self) -> None:
         self.manifest = make_manifest(positive=("snow_leopard", "person"))
@@ -47,7 +47,7 @@ class Trap:
 
 
 def test_a_sequence_of_a_person_is_not_sent_and_one_of_an_animal_is(tmp_path: Path) -> None:
-    """`veto = ["person"]`: nothing of it is in the outbox; the burst is over all the same."""
+    """With `veto = ["person"]` nothing of it is in the outbox, and the burst does not come again."""
     trap = Trap(tmp_path, Veto(["person"]))
     person, leopard = trap.see("p", dark=True), trap.see("l", dark=False)
     assert (
@@ -57,8 +57,8 @@ def test_a_sequence_of_a_person_is_not_sent_and_one_of_an_animal_is(tmp_path: Pa
     assert trap.outbox.queries.waiting() == [leopard.record.id]
 
 
-def test_where_only_its_record_is_sent_the_pictures_are_grey(tmp_path: Path) -> None:
-    """`veto_sends = "record"`: label, times and scores; no preview, no region, and none of the pictures' bytes."""
+def test_with_veto_sends_record_the_pictures_are_grey(tmp_path: Path) -> None:
+    """Label, times and scores are sent; no preview, no region, and none of the pictures' bytes."""
     trap = Trap(tmp_path, Veto(["person"], "record"))
     seen = trap.see("p", dark=True)
     assert seen.record is not None
@@ -79,12 +79,12 @@ def test_where_only_its_record_is_sent_the_pictures_are_grey(tmp_path: Path) -> 
     ("veto", "test"), [(Veto(), False), (Veto(["person"]), True)], ids=["no veto", "a test that somebody asked for"]
 )
 def test_without_a_veto_and_in_a_test_it_is_sent(tmp_path: Path, veto: Veto, test: bool) -> None:
-    """The default; and the engineer who walks by for a test sighting is to see it arrive."""
+    """By default; and a test sighting must arrive although it shows the engineer."""
     trap = Trap(tmp_path, veto)
     seen = trap.see("p", dark=True, test=test)
     assert seen.record is not None and trap.outbox.queries.waiting() == [seen.record.id]
 
 
-def test_a_label_that_the_bundle_does_not_look_for_is_told() -> None:
-    """No model of people ships: a veto without one would withhold nothing, in silence."""
+def test_a_veto_label_that_the_bundle_does_not_have_is_reported() -> None:
+    """The shipped model does not know people: without a message, such a veto would withhold nothing."""
     assert Veto(["person", "snow_leopard"]).unknown(("snow_leopard",)) == ["person"]
