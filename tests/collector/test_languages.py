@@ -1,13 +1,16 @@
 """The languages of the page: none of their texts is missing, none stands in a template outside the catalogue."""
 
+import ast
 import re
 from importlib.resources import files
 
 import pytest
 from babel.messages.pofile import read_po
+from tests.collector.sentences import ROOT, sentences
 from tests.collector.texts import TEMPLATES, plurals, texts
 
 from uncia_collector.languages.catalogues import SOURCE, chosen, languages
+from uncia_collector.web.station_pages import TALLIES
 
 OTHERS = sorted(set(languages()) - {SOURCE})
 JINJA = re.compile(r"\{%-?\s*trans\b.*?endtrans\s*-?%\}|\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
@@ -25,9 +28,18 @@ def catalogue(code: str):
 @pytest.mark.parametrize("code", OTHERS)
 def test_no_text_is_missing(code):
     """Each text of the page has its translation, and the catalogue holds no other."""
-    known = {message.id if isinstance(message.id, str) else message.id[0]: message for message in catalogue(code)}
+    known = {_ids(message)[0]: message for message in catalogue(code) if not message.context}
     empty = [text for text, message in known.items() if text and not all(_strings(message))]
     assert (sorted(texts() - set(known)), sorted(set(known) - texts() - {""}), empty) == ([], [], [])
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_no_sentence_is_missing(code):
+    """Each sentence with values that a page can show has its translation, and the catalogue holds no other."""
+    known = {re.sub(r"%\(\w+\)s", "{}", message.id): message for message in catalogue(code) if message.context}
+    wanted = {text for text in sentences() if "{}" in text}
+    empty = [text for text, message in known.items() if not message.string]
+    assert (sorted(wanted - set(known)), sorted(set(known) - wanted), empty) == ([], [], [])
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -64,6 +76,18 @@ def test_no_words_of_an_expression_stand_outside_the_catalogue(path):
     inside = " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", path.read_text(), re.DOTALL))
     quoted = re.findall(r'"([^"]*)"', re.sub(r'_\("[^"]*"\)', "", inside))
     assert [text for text in quoted if re.search(r"[a-z]{2,}\W* [a-z]{2,}", text)] == []
+
+
+def test_every_count_of_the_store_has_a_name():
+    """What `store` counts has words on the page of refused messages."""
+    tree = ast.parse((ROOT / "collector" / "uncia_collector" / "ingest" / "store.py").read_text())
+    nodes = [*ast.walk(tree)]
+    counted = [
+        one.slice.elts[0] for one in nodes if isinstance(one, ast.Subscript) and isinstance(one.slice, ast.Tuple)
+    ]
+    counted += [one.args[1] for one in nodes if isinstance(one, ast.Call) and ast.unparse(one.func) == "self._refuse"]
+    names = {str(node.value) for one in counted for node in ast.walk(one) if isinstance(node, ast.Constant)}
+    assert names and names <= set(TALLIES)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from babel.messages.extract import extract
+from tests.collector.sentences import sentences
 
 from uncia_collector.catalogue.access.log import What
 from uncia_collector.catalogue.filters import STATES
@@ -36,6 +37,7 @@ def texts() -> set[str]:
         text for kind in KINDS.values() for text in (kind.title, kind.text)
     }
     kept |= {"sex", "life stage", "certainty", "online", "offline", "sleeping", "unknown"}
+    kept |= {text for text in sentences() if "{}" not in text}
     return kept | {text[0] for text in _found()}
 
 

@@ -46,18 +46,15 @@ class Filters:
         Raises:
             DataError: a date or score that is none.
         """
-        try:
-            return cls(
-                trap=query.get("trap", "")[:64],
-                state=query.get("state", "") if query.get("state", "") in STATES else "",
-                since=date.fromisoformat(query["since"]) if query.get("since") else None,
-                until=date.fromisoformat(query["until"]) if query.get("until") else None,
-                min_score=float(query["min_score"]) if query.get("min_score") else None,
-                label=query.get("label", "")[:80],
-                reviewer=query.get("reviewer", "")[:64],
-            )
-        except ValueError as error:
-            raise DataError(f"filter: {error}") from error
+        return cls(
+            trap=query.get("trap", "")[:64],
+            state=query.get("state", "") if query.get("state", "") in STATES else "",
+            since=asked_date(query.get("since", "")),
+            until=asked_date(query.get("until", "")),
+            min_score=_asked_score(query.get("min_score", "")),
+            label=query.get("label", "")[:80],
+            reviewer=query.get("reviewer", "")[:64],
+        )
 
     def query(self) -> dict[str, str]:
         """The same as address parts, empty ones left out."""
@@ -141,6 +138,25 @@ class Filters:
 def band_of(score: float) -> int:
     """The band that a score lies in: the twentieths below it."""
     return sum(score >= number / BANDS for number in range(1, BANDS + 1))
+
+
+def asked_date(text: str) -> date | None:
+    """The date that a form or an address asks for; None where it asks for none.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise DataError(f"date {text[:40]!r}: expected such as 2026-11-30") from error
+
+
+def _asked_score(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError as error:
+        raise DataError(f"score {text[:40]!r}: expected 0 to 1") from error
 
 
 def noon(day: date, zone: tzinfo) -> datetime:

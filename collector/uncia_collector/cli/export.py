@@ -41,11 +41,11 @@ def _export(arguments: argparse.Namespace) -> int:
                 )  # fmt: skip
                 if (coming := foreseen(arguments.kind, request)) is not None:
                     print(f"{arguments.kind}: will hold {coming.summary}", file=sys.stderr)
-                told = export(arguments.kind, request, stream)
+                held = export(arguments.kind, request, stream)
         except OSError as error:
             raise StorageError(f"{out}: {error.strerror}") from error
         if arguments.exact:
             now, user = datetime.now(UTC), getpass.getuser()
             log.record(database, "exact export", user, log.COMMAND_LINE, now, f"{arguments.kind}: {out}")
-    print(f"{out}: {out.stat().st_size} bytes{told and ': '}{told}")
+    print(f"{out}: {out.stat().st_size} bytes{': ' + held.summary if held else ''}")
     return 0

@@ -59,11 +59,11 @@ class Kind:
     media_type: str
     title: str
     text: str
-    write: Callable[[Request, BinaryIO], str | None]
+    write: Callable[[Request, BinaryIO], LeftOut | None]
     foresee: Callable[[Request], LeftOut] | None = None  # what it would leave out
 
 
-def _camtrap_dp(request: Request, stream: BinaryIO) -> str:
+def _camtrap_dp(request: Request, stream: BinaryIO) -> LeftOut:
     told = (
         request.station,
         request.now,
@@ -73,7 +73,7 @@ def _camtrap_dp(request: Request, stream: BinaryIO) -> str:
         request.checklist,
         request.only,
     )
-    return write_camtrap_dp(request.connection, stream, *told).summary
+    return write_camtrap_dp(request.connection, stream, *told)
 
 
 def _megadetector(request: Request, stream: BinaryIO) -> None:
@@ -135,15 +135,15 @@ KINDS = {
 }  # fmt: skip
 
 
-def export(kind: str, request: Request, stream: BinaryIO) -> str:
-    """Write the file of that kind as the catalogue is read, in bounded memory; a line on what it holds, or "".
+def export(kind: str, request: Request, stream: BinaryIO) -> LeftOut | None:
+    """Write the file of that kind as the catalogue is read, in bounded memory; what it left out, as `foreseen` says.
 
     Raises:
         DataError: no such kind, or what it needs is not known.
     """
     if kind not in KINDS:
         raise DataError(f"export {kind[:20]!r}: expected one of {', '.join(KINDS)}")
-    return KINDS[kind].write(_hiding(request), stream) or ""
+    return KINDS[kind].write(_hiding(request), stream)
 
 
 def foreseen(kind: str, request: Request) -> LeftOut | None:

@@ -43,7 +43,7 @@ class LeftOut:
     def lines(self, translate: Callable[[str], str] = str) -> list[str]:
         """One for each reason, such as `pictures whose file is missing on the disk: 12 (ridge-01 10, ridge-02 2)`."""
         return [
-            f"{translate(reason)}: {by_trap.total()} ({_by_trap(by_trap)})"
+            f"{translate(reason)}: {by_trap.total()} ({_by_trap(by_trap, translate)})"
             for reason, by_trap in sorted(self.counts.items())
         ]
 
@@ -84,7 +84,7 @@ def what_is_left_out(connection: Connection, root: Path | None, only: Selection 
     return left
 
 
-def _by_trap(counts: Counter[str]) -> str:
-    named = [f"{trap} {count}" for trap, count in counts.most_common(_MOST_TRAPS)]
-    more = len(counts) - len(named)
-    return ", ".join(named) + (f" and {more} more traps" if more else "")
+def _by_trap(counts: Counter[str], translate: Callable[[str], str]) -> str:
+    named = ", ".join(f"{trap} {count}" for trap, count in counts.most_common(_MOST_TRAPS))
+    more = len(counts) - _MOST_TRAPS
+    return translate(f"{named} and {more} more traps") if more > 0 else named

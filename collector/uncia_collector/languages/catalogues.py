@@ -17,6 +17,8 @@ from babel import Locale
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from uncia_collector.languages.sentences import Sentence, sentences
+
 SOURCE = "en"
 READ_BY = re.compile(r"^# X-Read-By-Native-Speaker: (?!no\b)\S", re.MULTILINE)
 
@@ -29,6 +31,19 @@ class Language:
     name: str
     texts: gettext.NullTranslations
     unread: bool = False
+    sentences: tuple[Sentence, ...] = ()
+
+    def said(self, text: str) -> str:
+        """An English sentence of a program or a trap in this language; unchanged where the catalogue lacks it (#1)."""
+        if text and (whole := self.texts.gettext(text)) != text:
+            return whole
+        for sentence in self.sentences:
+            if match := sentence.pattern.fullmatch(text):
+                values = match.groupdict("")
+                values["why"] = self.said(values.get("why", ""))
+                values["words"] = ", ".join(map(self.texts.gettext, filter(None, values.get("words", "").split(", "))))
+                return sentence.translation % values
+        return text
 
 
 @cache
@@ -44,7 +59,7 @@ def languages() -> Mapping[str, Language]:
         compiled.seek(0)
         name = str(Locale.parse(code).get_display_name(code)).capitalize()
         unread = READ_BY.search(catalogue.header_comment) is None
-        found[code] = Language(code, name, gettext.GNUTranslations(compiled), unread)
+        found[code] = Language(code, name, gettext.GNUTranslations(compiled), unread, sentences(catalogue))
     return found
 
 

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.people import People, Person
+from uncia_collector.exports.left_out import LeftOut
 from uncia_collector.languages.catalogues import N_
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.web import export_pages, login, pages, pictures, station_pages
@@ -52,7 +53,9 @@ def make_app(settings: CollectorSettings, database: Database, ingest: IngestHeal
     app.state.context = PageContext(settings, database, ingest)
     app.state.activations = Activations(Path(settings.bundles))
     app.state.people, app.state.entering = People(database), 0
-    app.state.exports = deque[tuple[datetime, str, str, str]](maxlen=8)  # the last ones: when, who, what, what it held
+    app.state.exports = deque[tuple[datetime, str, str, LeftOut]](
+        maxlen=8
+    )  # the last ones: when, who, what, what it held
     app.state.requests, app.state.logins = requests, RateLimit(burst=10, per_s=10 / 300)
     app.state.names = RateLimit(burst=30, per_s=30 / 300)
     app.state.first_tries = RateLimit(burst=1, per_s=1 / 300)

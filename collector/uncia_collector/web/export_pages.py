@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from uncia_collector.catalogue import gallery
-from uncia_collector.catalogue.filters import noon
+from uncia_collector.catalogue.filters import asked_date, noon
 from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.schema import deployments, sequences, surveys
 from uncia_collector.exports import kinds
@@ -75,7 +75,7 @@ def send_export(request: Request, person: Person) -> Response:
     def write(stream: BinaryIO) -> None:
         with context.database.reading() as connection:
             wanted = kinds.Request(connection, context.settings.station, context.root, now, only=only, **told)
-            if held := kinds.export(name, wanted, stream):
+            if (held := kinds.export(name, wanted, stream)) is not None:
                 request.app.state.exports.appendleft((now, person.name, kinds.KINDS[name].title, held))
 
     pieces = _written(write)
@@ -92,9 +92,9 @@ def _selection(request: Request, zone: tzinfo) -> Selection:
     """Nights from noon to noon, as everywhere."""
     asked = request.query_params
     try:
-        since, until = (date.fromisoformat(asked[name]) if asked.get(name) else None for name in ("since", "until"))
-    except ValueError as error:
-        raise HTTPException(400, f"{error}: expected a date such as 2026-11-30.") from error
+        since, until = (asked_date(asked.get(name, "")) for name in ("since", "until"))
+    except DataError as error:
+        raise HTTPException(400, str(error)) from error
     return Selection(
         traps=tuple(name for name in asked.getlist("trap") if name),
         since=None if since is None else noon(since, zone),

@@ -36,11 +36,12 @@ class PageContext:
         found.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
         _ = language.texts.gettext
         sizes, spans = (_("B"), _("kB"), _("MB"), _("GB"), _("TB")), (_("d"), _("h"), _("min"))
-        found.globals |= {"language": language, "languages": languages(), "translate": _}
+        found.globals |= {"language": language, "languages": languages()}
         found.filters |= {
             "clock": self.clock,
             "day": self.day,
             "minute": self.minute,
+            "said": language.said,
             "translated": lambda text: _(text) if text else "",
             "observed": partial(observed, translate=_),
             "bytes": partial(human_bytes, units=sizes),

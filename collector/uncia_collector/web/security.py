@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -22,11 +22,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from uncia_collector.catalogue.access import log
 from uncia_collector.catalogue.people import People, Person
+from uncia_collector.languages.catalogues import N_, chosen
 from uncia_collector.web.limits.rate_limit import RateLimit
 
 COOKIE = "uncia"
 UNREADABLE = "."  # no name of ours
-UNKNOWN_HOST = "This station does not know that name; its administrator can add it to [http] hosts."
+UNKNOWN_HOST = N_("This station does not know that name; its administrator can add it to [http] hosts.")
 MAX_FORM_BYTES = 256 * 1024
 HEADERS = {
     "content-security-policy": (
@@ -133,7 +134,8 @@ class Guard:
             await send(message)
 
         if not _is_ours(_host(scope), self.hosts):
-            await PlainTextResponse(UNKNOWN_HOST, 421)(scope, receive, send_with_headers)
+            accepted = Headers(scope=scope).get("accept-language", "")
+            await PlainTextResponse(chosen("", accepted).said(UNKNOWN_HOST), 421)(scope, receive, send_with_headers)
             return
         client = scope.get("client") or ("", 0)
         allowed = is_static or self.requests.allows(client[0])

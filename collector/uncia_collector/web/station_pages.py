@@ -15,6 +15,7 @@ from uncia_collector.catalogue.people import Person
 from uncia_collector.catalogue.recall import ENOUGH, miss_rates
 from uncia_collector.catalogue.schema import deployments, quarantine, surveys, tallies, traps
 from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places
+from uncia_collector.languages.catalogues import N_
 from uncia_collector.web.rendering import PageContext, asked_number
 from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
@@ -22,6 +23,23 @@ from uncia_contract.messages.records import TrapState, decode
 
 DOUBLED_FOR = timedelta(days=1)  # how long the page tells of two machines under one id
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
+TALLIES = {  # what the store counts (ingest/store.py), and what this collector did since its start
+    "sequences": N_("sequences stored"),
+    "records_again": N_("sequences that came again"),
+    "frames": N_("frames stored"),
+    "chunks": N_("parts of frames stored"),
+    "chunks_again": N_("parts of frames that came again"),
+    "states": N_("states of traps"),
+    "garbage": N_("messages that cannot be used"),
+    "conflicts": N_("messages that contradict a stored sequence"),
+    "mismatches": N_("frames that arrived damaged"),
+    "not_jpeg": N_("frames that are no JPEG"),
+    "retained": N_("messages that the broker had retained"),
+    "over_budget": N_("messages over a trap's limit"),
+    "waiting_dropped": N_("parts of frames dropped because too many waited"),
+    "batches_that_had_to_wait": N_("batches that had to wait for the disk or database"),
+    "messages_sent_back": N_("messages that the broker has to send again"),
+}
 WEEKS = 26  # of the table by trap and week, unless all are asked for
 
 
@@ -116,13 +134,11 @@ def show_quarantine(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         rows = connection.execute(select(*columns).order_by(quarantine.c.key.desc()).limit(200)).all()
         counted = select(tallies.c.name, func.sum(tallies.c.count)).group_by(tallies.c.name).order_by(tallies.c.name)
-        totals = [tuple(row) for row in connection.execute(counted)]
+        totals = dict(connection.execute(counted).tuples().all())
     if context.ingest is not None:  # since this collector's start
-        totals += [
-            ("batches_that_had_to_wait", context.ingest.refusals),
-            ("messages_sent_back", context.ingest.dropped),
-        ]
-    return context.render(request, person, "quarantine.html", rows=rows, totals=totals)
+        totals |= {"batches_that_had_to_wait": context.ingest.refusals, "messages_sent_back": context.ingest.dropped}
+    counts = [(TALLIES.get(name, name), count) for name, count in totals.items()]
+    return context.render(request, person, "quarantine.html", rows=rows, totals=counts)
 
 
 def _trap(row: Any, now: datetime) -> dict[str, Any]:

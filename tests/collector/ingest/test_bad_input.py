@@ -1,6 +1,8 @@
 """Bad input through a real broker and the real ingest: each kind refused or quarantined, counted, and on the page."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +12,7 @@ from paho.mqtt.client import MQTTMessage
 from starlette.testclient import TestClient
 from tests.collector.conftest import SentSequence, jpeg
 from tests.collector.ingest.test_subscriber import TrapClient
+from tests.collector.sentences import english_in
 from tests.conftest import MOSQUITTO, Mosquitto
 
 from uncia_collector.catalogue.people import People
@@ -97,12 +100,24 @@ def test_each_kind_is_quarantined_and_on_the_page(station, _wires, said):
     assert said in station[1].get("/quarantine").text
 
 
+def test_each_reason_and_count_is_told_in_russian(station):
+    """Outside of the values, which are quoted or in code, no English is left."""
+    collector, page = station
+    People(collector.database).set_language("r", "ru")
+    text = html.unescape(page.get("/quarantine").text)
+    People(collector.database).set_language("r", "")
+    told = re.findall(r'<td class="when">[^<]*</td><td>(.*?)</td>|<th scope="row">(.*?)</th>', text)
+
+    assert len(told) > len(BAD) and english_in("".join(told_part) for told_part in told) == []
+
+
 def test_all_of_it_is_counted(station):
     """On the page and in the metrics: garbage, conflicts, frames that are no JPEG."""
     page, metrics = station[1].get("/quarantine").text, station[1].get("/metrics").text
 
     assert [f'<th scope="row">{name}</th><td>{count}</td>' in page for name, count in (
-        ("garbage", 14), ("conflicts", 3), ("not jpeg", 2),
+        ("messages that cannot be used", 14), ("messages that contradict a stored sequence", 3),
+        ("frames that are no JPEG", 2),
     )] == [True] * 3  # fmt: skip
     assert 'uncia_events_total{kind="conflicts",trap="ridge"} 3.0' in metrics
 

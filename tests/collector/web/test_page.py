@@ -175,7 +175,7 @@ def test_the_export_page_says_what_is_left_out_before_and_after(as_role, stored,
     client, left = as_role("reviewer"), "sequences outside every deployment: 1 (unplaced 1)"
     assert f"Sequences: 1. Left out: {left}." in client.get("/export").text
     assert client.get("/export/camtrap-dp").status_code == 200
-    assert f"reviewer: Camtrap DP 1.0, sequences: 1; left out: {left}." in client.get("/export").text
+    assert f"reviewer: Camtrap DP 1.0. Sequences: 1. Left out: {left}." in client.get("/export").text
 
 
 def test_a_large_catalogue_is_counted_only_when_somebody_asks(as_role, stored, make_sequence, monkeypatch):
