@@ -82,7 +82,7 @@ FOREIGN = {
     "camera folder is away", "bundle refused: /{}: {}", "no camera: /{}: {}",
     "no such folder; expected the one that the camera writes into",
     "delegate {}: {}", "score {}: expected 0 to 1",
-    "{}° N", "{}° S", "{}° E", "{}° W",
+    "{} V", "{}° N", "{}° S", "{}° E", "{}° W",
 }  # fmt: skip
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}\W* [a-z]{2,}|[a-z]{3,}: ")
 

@@ -106,7 +106,7 @@ def test_each_reason_and_count_is_told_in_russian(station):
     People(collector.database).set_language("r", "ru")
     text = html.unescape(page.get("/quarantine").text)
     People(collector.database).set_language("r", "")
-    told = re.findall(r'<td class="when">[^<]*</td><td>(.*?)</td>|<th scope="row">(.*?)</th>', text)
+    told = re.findall(r'<td class="long">(.*?)</td>|<th scope="row">(.*?)</th>', text)
 
     assert len(told) > len(BAD) and english_in("".join(told_part) for told_part in told) == []
 

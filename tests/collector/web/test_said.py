@@ -115,6 +115,13 @@ def test_a_traps_sentence_is_on_the_page(reader, stored):
     assert "Ловушка сообщает: нечитаемых файлов: 3." in page and "Ловушка сообщает: the shutter sticks." in page
 
 
+def test_the_access_log_tells_roles_in_russian(reader):
+    """Of a user who was added."""
+    form = {"name": "bek", "password": "long enough", "role": "viewer", "csrf": csrf_of(reader)}
+    assert reader.post("/users", data=form).status_code == 303
+    assert "<td>bek: наблюдатель</td>" in reader.get("/accesses").text
+
+
 def test_what_is_left_out_is_told_in_russian():
     """Why, how many, of which traps, and how many traps more."""
     left = LeftOut()

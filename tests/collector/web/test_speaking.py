@@ -1,5 +1,7 @@
 """The page in each of its languages in a real Chromium: a person's own choice, and layouts that hold at 390 pixels."""
 
+import re
+
 import pytest
 from tests.collector.browser import browser, empty_station, station
 from tests.collector.web.test_accessibility import ONE, PAGES
@@ -14,6 +16,29 @@ TOO_WIDE = """return [...document.querySelectorAll('button, .button, summary, h1
   .filter(one => one.offsetHeight && !one.closest('.scroll, .strip'))
   .filter(one => one.getBoundingClientRect().right > innerWidth + 1 || one.scrollWidth > one.clientWidth + 2)
   .map(one => one.outerHTML.slice(0, 90))"""
+# What is shown or read out, but names of programs, keys and languages.
+SHOWN = """for (const one of document.querySelectorAll('details')) one.open = true;
+return [...document.querySelectorAll('main *, header *, footer *, aside *')]
+  .filter(one => one.checkVisibility() && !one.closest('code, kbd, .language, .brand, .who'))
+  .flatMap(one => [...one.childNodes].filter(node => node.nodeType === 3).map(node => node.textContent)
+    .concat(['aria-label', 'alt', 'title', 'placeholder'].map(name => one.getAttribute(name) || '')))"""
+# Names of the station's traps, places, users and models; of formats and other programs.
+NAMES = {"ridge", "rendered", "demo", "trap", "whose", "name", "has", "letters", "Above", "the", "second", "spring"}
+NAMES |= {
+    "anara",
+    "bek",
+    "UTC",
+    "CSV",
+    "JSON",
+    "COCO",
+    "Camera",
+    "Traps",
+    "Camtrap",
+    "MegaDetector",
+    "Timelapse",
+    "LILA",
+}
+NAMES |= {"GBIF", "Agouti", "uncia", "train", "quiet"}
 
 
 def test_language_is_a_persons_own_choice(browser, station):
@@ -35,6 +60,18 @@ def test_sequence_is_asked_about_in_ones_own_language(browser, station):
     assert browser.one(".asked").text == "Снежный барс?" and browser.one(".yes").text.startswith("Да")
     browser.press("n")
     assert browser.one(".saved span").text.startswith("Сохранено: Нет, ridge")
+
+
+def test_no_english_is_left_on_russian_pages(browser, station):
+    """Texts, labels and what is read out, with all that opens open: names only."""
+    station.people.set_language("anara", "ru")
+    english = {}
+    for page in [*PAGES, f"{ONE}?activation=1", "effort", "deployments", "password", "accesses", "export?count=1"]:
+        browser.open(station.address + page)
+        words = set(re.findall(r"[A-Za-z]{3,}", " ".join(browser.run(SHOWN)))) - NAMES
+        if words:
+            english[page] = sorted(words)
+    assert english == {}
 
 
 @pytest.mark.parametrize("code", sorted(languages()))
