@@ -6,15 +6,17 @@ common one does (`benchmarks/collector_gallery.py`):
 #1 one trap, audits, tests and unfinished ones are few: one walk, the other filters tested on the index's own columns;
 #2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
 #3 a lower score lets most pass: tested during the walk;
-#4 a reviewer's are looked for among what anybody has answered, which people's time keeps few.
+#4 a reviewer's are looked for among what anybody has answered, which people's time keeps few;
+#5 a label is also looked for among the sequences whose answer names several: one walk more.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import product
 
-from sqlalchemy import ColumnElement, exists, func
+from sqlalchemy import ColumnElement, Text, exists, false, func, type_coerce
 
 from uncia_collector.catalogue.schema import BANDS, STANDINGS, observations, sequences
 from uncia_contract.errors import DataError
@@ -63,6 +65,10 @@ class Filters:
 
     def walks(self, zone: tzinfo) -> list[Walk]:
         """Conditions of each walk, as SQL; days begin at noon, so that a night is one day."""
+        return self._main_walks(zone) + ([self._of_several(zone)] if self.label else [])
+
+    def _main_walks(self, zone: tzinfo) -> list[Walk]:
+        """The walks of what sequences are called first."""
         window = self._window(zone)
         if self.trap or self.state in {"audit", "test", "incomplete"}:
             return [[*window, *self._few(), *self._tried()]]  # #1
@@ -100,14 +106,32 @@ class Filters:
             return [sequences.c.trap == trap, *of_camera]
         return [flags[self.state], *of_camera] + ([func.coalesce(sequences.c.trap, "") == trap] if trap else [])
 
+    def _of_several(self, zone: tzinfo) -> Walk:
+        """#5; its other conditions leave the choice of index to `also_called`."""
+        also, (trap, _, camera) = sequences.c.also_called, self.trap.partition("/")
+        written, quoted = type_coerce(also, Text), json.dumps(self.label, ensure_ascii=False)
+        found = [also.is_not(None), func.replace(written, quoted, "") != written, *self._window(zone)]
+        found += [func.coalesce(sequences.c.called, "") != self.label, *self._state_and_score()]
+        found += [func.coalesce(sequences.c.trap, "") == trap] if trap else []
+        found += [sequences.c.camera == camera] if camera else []
+        flags: dict[str, ColumnElement[bool]] = {
+            "audit": func.coalesce(sequences.c.audit, false()).is_(True),
+            "test": func.coalesce(sequences.c.test, false()).is_(True),
+            "incomplete": sequences.c.completed_at.is_(None),
+        }
+        return [*found, flags[self.state]] if self.state in flags else found
+
+    def _state_and_score(self) -> Walk:
+        tried = self.state in _STANDINGS
+        known = [func.coalesce(sequences.c.standing, "").in_(_STANDINGS[self.state])] if tried else []
+        return [*known, *self._scores()]
+
     def _tried(self) -> Walk:
         """State, score and label in a form that leaves the choice of index to the other conditions."""
-        found: Walk = []
-        if self.state in _STANDINGS:
-            found.append(func.coalesce(sequences.c.standing, "").in_(_STANDINGS[self.state]))
+        found = self._state_and_score()
         if self.label:
             found.append(func.coalesce(sequences.c.called, "") == self.label)
-        return found + self._scores()
+        return found
 
     def _known(self, standing: str, band: int | None) -> Walk:
         found: Walk = [sequences.c.standing == standing]

@@ -87,6 +87,13 @@ def names(connection: Connection, column: str) -> list[str]:
     return [str(name) for name in connection.execute(query).scalars()]
 
 
+def labels(connection: Connection) -> list[str]:
+    """What sequences are called, those labels included that only answers of several taxa name."""
+    also = sequences.c.also_called
+    several = connection.execute(select(also).where(also.is_not(None)).distinct()).scalars()
+    return [*dict.fromkeys([*names(connection, "called"), *(label for each in several for label in each)])][:MOST_NAMES]
+
+
 def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:
     """What people said about it, newest first."""
     where = (observations.c.trap == key[0], observations.c.sequence == key[1])

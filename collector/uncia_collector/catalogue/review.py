@@ -173,14 +173,20 @@ def answer_numbers(connection: Connection, keys: Iterable[Key]) -> dict[Key, int
 
 
 def apply_standing(connection: Connection, key: Key, checklist: Checklist | None = None) -> None:
-    """Set a sequence's state to what stands; a bundle's own label for the taxon before the checklist's."""
+    """Set a sequence's state to what stands; a bundle's own label for a taxon before the checklist's.
+
+    Of several taxa `review_label` is the first that the bundle looks for, else the first; the others are `also_called`.
+    """
     where = (sequences.c.trap == key[0], sequences.c.id == key[1])
-    verdict, taxon = state(standing_of(connection, key))
-    if taxon is not None:
+    verdict, named = state(standing_of(connection, key))
+    if named:
         checklist = checklist or shipped_checklist()
         labels = connection.execute(select(sequences.c.probabilities).where(*where)).scalar_one_or_none() or ()
-        taxon = next((label for label in labels if checklist.same(label, taxon)), taxon)
-    connection.execute(update(sequences).where(*where).values(review=verdict, review_label=taxon))
+        named = [next((label for label in labels if checklist.same(label, taxon)), taxon) for taxon in named]
+        named.sort(key=lambda label: label not in labels)
+    label = named.pop(0) if verdict == "relabelled" else None
+    changed = {"review": verdict, "review_label": label, "also_called": tuple(named)}
+    connection.execute(update(sequences).where(*where).values(changed))
 
 
 def apply_checklist(database: Database, checklist: Checklist) -> int:

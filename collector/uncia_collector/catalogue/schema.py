@@ -61,6 +61,21 @@ class LabelProbabilities(TypeDecorator[dict[str, float]]):
         return None if value is None else msgspec.json.decode(value, type=dict[str, float])
 
 
+class Labels(TypeDecorator[tuple[str, ...]]):
+    """Labels in their order; kept as a JSON array, NULL for none."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
+        """JSON for the database."""
+        return msgspec.json.encode(value).decode() if value else None
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...]:
+        """A tuple for Python."""
+        return () if value is None else msgspec.json.decode(value, type=tuple[str, ...])
+
+
 # What the gallery's filters ask for, worked out by the database itself from the columns that say it.
 STANDINGS = ("open", "passed", "confirmed", "rejected", "relabelled")  # passed: rejected by the trap, not reviewed
 STANDING = "CASE WHEN review <> 'open' THEN review WHEN positive THEN 'open' ELSE 'passed' END"
@@ -72,6 +87,7 @@ SCORE_BAND = f"CASE {_ARMS} ELSE 0 END"
 _IN_TIME = ("started_at", "trap", "id")
 _TRIED = ("standing", "called", "confidence")  # so that trying them needs no look at the row
 _UNDER_WAY = text("completed_at IS NULL")
+_OF_SEVERAL = text("also_called IS NOT NULL")
 
 metadata = MetaData()
 
@@ -108,6 +124,7 @@ sequences = Table(
     Column("record", LargeBinary, nullable=False),  # the record as it came
     Column("review", String(12), nullable=False, default="open"),  # open, confirmed, rejected, relabelled
     Column("review_label", String(255)),
+    Column("also_called", Labels),  # what else the answer that stands names, besides `called`
     Column("origin", String(64), nullable=False, default="", server_default=""),  # the survey it was imported with
     Column("clock_shift_s", Float, nullable=False, default=0.0, server_default="0"),  # its times less its record's
     Column("standing", String(12), Computed(STANDING)),
@@ -124,6 +141,7 @@ sequences = Table(
     ),
     Index("sequences_test", *_IN_TIME, *_TRIED, sqlite_where=text("test IS 1"), postgresql_where=text("test IS true")),
     Index("sequences_incomplete", *_IN_TIME, *_TRIED, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
+    Index("sequences_of_several", *_IN_TIME, *_TRIED, sqlite_where=_OF_SEVERAL, postgresql_where=_OF_SEVERAL),
 )
 
 # Made of the sequences at each commit (`catalogue.events`): runs of one trap that show the same.

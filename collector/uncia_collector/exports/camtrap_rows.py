@@ -43,8 +43,7 @@ class CamtrapRows:
 
     def observations(self, item: ExportedSequence) -> Iterator[Row]:
         """#1, #2."""
-        group: Row = {"eventStart": utc(item.group.started_at), "eventEnd": utc(item.group.ended_at)}
-        yield from self.of_people(item, {"eventID": item.event_id} | group)
+        yield from self.of_people(item, {})
         for frame in item.frames:
             yield self._of_frame(item, frame)
 
@@ -52,10 +51,11 @@ class CamtrapRows:
         """One for each observation that stands (#1); of an imported sequence, that was made here."""
         row = item.row
         for said in item.observations if item.event is None else item.said_here:
+            group = item.group(said)
             yield {
                 "observationID": said.observation or f"{row.trap}:{row.id}:human:{said.key}",
-                "deploymentID": deployment_id(item),
-                "eventStart": utc(row.started_at), "eventEnd": utc(max(row.started_at, row.ended_at)),
+                "deploymentID": deployment_id(item), "eventID": item.event_id(said),
+                "eventStart": utc(group.started_at), "eventEnd": utc(group.ended_at),
                 "observationLevel": "event", "count": said.count, "lifeStage": said.life_stage, "sex": said.sex,
                 "classificationMethod": "human", "classifiedBy": said.reviewer,
                 "classificationTimestamp": utc(said.at), "classificationProbability": CERTAIN.get(said.certainty),
@@ -81,7 +81,7 @@ class CamtrapRows:
         row, moment = item.row, utc(item.taken_at(frame))
         known: Row = {
             "observationID": f"{media_id(frame)}:machine", "deploymentID": deployment_id(item),
-            "mediaID": media_id(frame), "eventID": item.event_id, "eventStart": moment, "eventEnd": moment,
+            "mediaID": media_id(frame), "eventID": item.event_id(), "eventStart": moment, "eventEnd": moment,
             "observationLevel": "media",
         }  # fmt: skip
         if frame.score is None or row.test:  # #4

@@ -54,10 +54,14 @@ class ImportedSurveys:
             yield self._columns("observations", row) | self._ids(item, row)
 
     def event(self, item: ExportedSequence) -> Row:
-        """The eventID of what is said here of an imported event, and its end."""
+        """The eventID of what is said here of an imported event, and its times."""
         assert item.event is not None  # noqa: S101 - the caller looked
         known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
-        return {"eventID": self._before(item) + known, "eventEnd": utc(item.row.ended_at)}
+        times: Row = {
+            "eventStart": utc(item.row.started_at),
+            "eventEnd": utc(max(item.row.started_at, item.row.ended_at)),
+        }
+        return {"eventID": self._before(item) + known} | times
 
     def taxa(self, names: set[str], checklist: Checklist) -> list[dict[str, Any]]:
         """The package's `taxonomic`: what a survey knew of a name, else its names in the checklist, else itself."""

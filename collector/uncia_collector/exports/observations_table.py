@@ -60,14 +60,14 @@ def _lines(item: ExportedSequence, zone: tzinfo, checklist: Checklist) -> Iterat
     row, place = item.row, item.place
     where = item.location if place is None else place.location_name or place.location_id
     known = [_clock(row.started_at, zone), _offset(row.started_at, zone), _clock(row.started_at, UTC), where, row.trap]
-    model = [row.label if row.positive else f"not_{row.label}", round(row.confidence, 4), row.id, item.event_id]
-    model.append("true" if row.test else "")
+    model = [row.label if row.positive else f"not_{row.label}", round(row.confidence, 4), row.id]
+    test = "true" if row.test else ""
     for said in item.observations:
         told = [said.count, said.sex, said.life_stage, said.certainty, said.note]
         by = [said.verdict, said.reviewer, _clock(said.at, zone)]
-        yield [*known, *_names(said, item, checklist), *told, *by, *model]
+        yield [*known, *_names(said, item, checklist), *told, *by, *model, item.event_id(said), test]
     if not item.observations:
-        yield [*known, "", "", "", "", None, "", "", "", "", "not reviewed", "", "", *model]
+        yield [*known, "", "", "", "", None, "", "", "", "", "not reviewed", "", "", *model, item.event_id(), test]
 
 
 def _names(said: Any, item: ExportedSequence, checklist: Checklist) -> list[str]:

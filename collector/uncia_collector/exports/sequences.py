@@ -5,7 +5,7 @@ Decides what people's opinions make of a sequence's label, and how coordinates a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from math import ceil
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select
 
 from uncia_collector.catalogue.access.people_in_pictures import shows_people
-from uncia_collector.catalogue.events.finding import event_of
+from uncia_collector.catalogue.events.finding import events_by_label
 from uncia_collector.catalogue.listing import pages_of_sequences, stored_frames
 from uncia_collector.catalogue.review import observations_of
 from uncia_collector.catalogue.schema import deployments, sequences
@@ -57,7 +57,7 @@ class ExportedSequence:
     observations: list[Any]
     place: Place | None
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
-    group: Any = None  # the event of `catalogue.events` that it belongs to, where that was asked for
+    groups: dict[str, Any] = field(default_factory=dict)  # its events by what they show, where they were asked for
     hidden: bool = False  # shows people, whose pictures are left out
 
     @property
@@ -82,10 +82,14 @@ class ExportedSequence:
             return [(self.label, named[0].count if named else None)]
         return [(self.row.label if one.verdict == "confirmed" else one.taxon, one.count) for one in named]
 
-    @property
-    def event_id(self) -> str:
-        """The id of its event in exports: the same for all sequences of one."""
-        return f"{self.row.trap}:{self.group.first}"
+    def group(self, said: Any = None) -> Any:
+        """The event of `catalogue.events` that it belongs to: that of the observation `said`, else the main one."""
+        label = None if said is None else self.row.label if said.verdict == "confirmed" else said.taxon
+        return self.groups.get(str(label)) or next(iter(self.groups.values()))
+
+    def event_id(self, said: Any = None) -> str:
+        """The id of its event (`group`) in exports: the same for all sequences of one."""
+        return f"{self.row.trap}:{self.group(said).first}"
 
     @property
     def location(self) -> str:
@@ -146,7 +150,7 @@ def exported_sequences(
     for rows in pages_of_sequences(connection, *only.where()):
         keys = [(row.trap, row.id) for row in rows]
         of_frames, told = stored_frames(connection, keys), observations_of(connection, keys)
-        events, groups = _events(connection, rows), event_of(connection, rows) if grouped else {}
+        events, groups = _events(connection, rows), events_by_label(connection, rows) if grouped else {}
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
@@ -154,7 +158,7 @@ def exported_sequences(
             stands = standing(told.get(key, ()))
             hidden = shows_people(row, stands, only.hidden)
             shown = [] if hidden else of_frames.get(key, [])
-            yield ExportedSequence(row, shown, stands, place, event, groups.get(key), hidden)
+            yield ExportedSequence(row, shown, stands, place, event, groups.get(key, {}), hidden)
 
 
 def media_id(frame: Any) -> str:

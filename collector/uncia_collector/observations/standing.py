@@ -23,13 +23,12 @@ def standing(observations: Iterable[Any]) -> list[Any]:
     )
 
 
-def state(rows: Iterable[Any]) -> tuple[str, str | None]:
-    """What standing rows make of a sequence: its `review`, and the taxon where that is another than the model's.
+def state(rows: Iterable[Any]) -> tuple[str, list[str]]:
+    """What standing rows make of a sequence: its `review`, and the taxa that they name besides the model's.
 
     One observation of what the model says confirms it, whatever else was there.
     """
-    verdicts = {row.verdict: row for row in reversed([*rows])}
-    for verdict in ("confirmed", "relabelled", "rejected"):
-        if verdict in verdicts:
-            return verdict, verdicts[verdict].taxon if verdict == "relabelled" else None
-    return OPEN, None
+    rows = [*rows]
+    verdicts = {row.verdict for row in rows}
+    named = [*dict.fromkeys(row.taxon for row in rows if row.verdict == "relabelled")]
+    return next((one for one in ("confirmed", "relabelled", "rejected") if one in verdicts), OPEN), named

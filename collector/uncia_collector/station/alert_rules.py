@@ -24,7 +24,7 @@ def told_now(rules: Sequence[AlertRule], channel: str, row: Any, now: datetime, 
 
 def _matches(rule: AlertRule, row: Any, zone: ZoneInfo) -> bool:
     return (
-        (not rule.labels or row.called in rule.labels)
+        (not rule.labels or not {row.called, *row.also_called}.isdisjoint(rule.labels))
         and (not rule.traps or row.trap in rule.traps)
         and row.confidence >= rule.min_score
         and (not rule.hours or _within(rule.hours, row.started_at, zone))

@@ -47,7 +47,7 @@ def show_gallery(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
-        known, called = gallery.names(connection, "trap"), gallery.names(connection, "called")
+        known, called = gallery.names(connection, "trap"), gallery.labels(connection)
         saved, apart = _saved(connection, person), independence(connection)
         answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
     nights = [

@@ -39,6 +39,7 @@ FOUND = {
     "positive": True,
     "review": "open",
     "review_label": None,
+    "also_called": None,
     "label": "snow_leopard",
     "trap": "ridge",
 }  # by the gallery's filters

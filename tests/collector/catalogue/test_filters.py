@@ -106,7 +106,8 @@ def test_every_walk_follows_its_index_in_the_order_of_time(on_sqlite, filters, i
             query = select(*gallery.ORDER).where(*walk).order_by(*(c.desc() for c in gallery.ORDER)).limit(49)
             text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
             [plan] = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-            assert plan.split("INDEX sequences_")[1].split(" ")[0] == index, (plan, str(text))
+            expected = "of_several" if "also_called IS NOT NULL" in str(text) else index
+            assert plan.split("INDEX sequences_")[1].split(" ")[0] == expected, (plan, str(text))
 
 
 @pytest.mark.parametrize("score", [0.0, 0.05, 0.3, 0.35, 0.55, 0.7, 0.95, 0.9999, 1.0])

@@ -38,10 +38,10 @@ def test_what_stands(told, stands):
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
-    [([], ("open", None)), ([TWO, THREE], ("relabelled", "fox")), ([TWO, ONE], ("confirmed", None)),
-     ([Row(1, 1, "rejected")], ("rejected", None))],
-    ids=["open", "the first of two others", "the animal beside another", "not the animal"],
+    [([], ("open", [])), ([TWO, THREE, TWO], ("relabelled", ["fox", "ibex"])), ([TWO, ONE], ("confirmed", ["fox"])),
+     ([Row(1, 1, "rejected")], ("rejected", []))],
+    ids=["open", "two others", "the animal beside another", "not the animal"],
 )  # fmt: skip
 def test_what_it_makes_of_a_sequence(rows, expected):
-    """Its state and the taxon it is called by."""
+    """Its state and the taxa that it shows besides the animal."""
     assert state(rows) == expected

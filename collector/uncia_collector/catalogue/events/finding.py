@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select, true
 
-from uncia_collector.catalogue.events.grouping import shown
+from uncia_collector.catalogue.events.grouping import all_shown
 from uncia_collector.catalogue.schema import events, sequences
 
 Key = tuple[str, str]
@@ -16,11 +16,16 @@ _COLUMNS = tuple(column for column in sequences.c if column.name != "record")
 
 
 def event_of(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
-    """The row of `events` that each of these sequences belongs to, by (trap, id).
+    """The row of `events` that each of these sequences belongs to, by (trap, id); of several that of its main label."""
+    return {key: next(iter(found.values())) for key, found in events_by_label(connection, rows).items()}
 
-    The rows have the columns that `grouping.shown` reads, and `trap`.
+
+def events_by_label(connection: Connection, rows: Sequence[Any]) -> dict[Key, dict[str, Any]]:
+    """The rows of `events` that each of these sequences belongs to, by (trap, id) and by what they show.
+
+    The rows have the columns that `grouping.all_shown` reads, and `trap`.
     """
-    found: dict[Key, Any] = {}
+    found: dict[Key, dict[str, Any]] = {}
     for run in _runs(sorted(rows, key=lambda row: row.started_at)):
         found |= _of_run(connection, run)
     return found
@@ -38,20 +43,19 @@ def _runs(rows: Sequence[Any]) -> Iterator[list[Any]]:
         yield run
 
 
-def _of_run(connection: Connection, rows: Sequence[Any]) -> dict[Key, Any]:
+def _of_run(connection: Connection, rows: Sequence[Any]) -> dict[Key, dict[str, Any]]:
     nearby: dict[tuple[str, str, str, bool], list[Any]] = {}
     for event in connection.execute(_between(rows[0].started_at, rows[-1].started_at, {row.trap for row in rows})):
         nearby.setdefault((event.trap, event.camera, event.label, event.sighting), []).append(event)
-    found = {}
-    for row in rows:
-        what = shown(row)
+    found: dict[Key, dict[str, Any]] = {}
+    for row, what in ((one, what) for one in rows for what in all_shown(one)):
         kind = (row.trap, what.camera, what.label, what.sighting)
         known = nearby.setdefault(kind, [])
         begun = bisect_right(known, row.started_at, key=lambda event: event.started_at)
         if not begun:
             known.insert(0, connection.execute(_last_before(kind, row.started_at)).one())
             begun = 1
-        found[row.trap, row.id] = known[begun - 1]
+        found.setdefault((row.trap, row.id), {})[what.label] = known[begun - 1]
     return found
 
 
@@ -59,7 +63,8 @@ def sightings_between(connection: Connection, since: datetime, until: datetime) 
     """The sightings of traps whose first news came between: no sequence of theirs had come before."""
     traps_own = sequences.c.origin == "", sequences.c.received_at <= until
     came = connection.execute(select(*_COLUMNS).where(*traps_own, sequences.c.received_at > since)).all()
-    found = {(event.trap, event.first, event.label): event for event in event_of(connection, came).values()}
+    each = (event for of_it in events_by_label(connection, came).values() for event in of_it.values())
+    found = {(event.trap, event.first, event.label): event for event in each}
     return [event for event in found.values() if event.sighting and not _known(connection, event, since)]
 
 
@@ -68,7 +73,7 @@ def _known(connection: Connection, event: Any, since: datetime) -> bool:
     there = sequences.c.trap == event.trap, sequences.c.started_at.between(event.started_at, event.ended_at)
     came = connection.execute(select(*_COLUMNS).where(*there, sequences.c.received_at <= since))
     kind = event.camera, event.label, event.sighting
-    return any((one.camera, one.label, one.sighting) == kind for one in map(shown, came))
+    return any((one.camera, one.label, one.sighting) == kind for row in came for one in all_shown(row))
 
 
 def _between(since: datetime, until: datetime, traps: set[str]) -> Select[Any]:

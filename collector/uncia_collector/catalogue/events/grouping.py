@@ -2,6 +2,7 @@
 
 Decides what an event and what a sighting is:
 #1 A sequence shows what people called it; else its label, where the trap found it positive; else nothing (`""`).
+#1a Where an answer names several taxa it shows each of them: one event, or part of one, for each.
 #2 It is a sighting where it stands as `open` or `confirmed`, or was renamed to another positive label of its bundle.
 #3 An event is a run of sequences of one trap (of a hub: of one camera) that show the same, each beginning less than the
 independence interval after the end of all before it. So an animal that sits before the trap for two hours is one
@@ -36,6 +37,12 @@ def shown(row: Any) -> Shown:
     sighting = row.standing in {"open", "confirmed"} or renamed
     label = row.called if sighting or row.standing == "relabelled" else ""
     return Shown(row.id, row.started_at, row.ended_at, label, sighting, row.event if row.origin else "", row.camera)
+
+
+def all_shown(row: Any) -> list[Shown]:
+    """Each label that a row shows (#1a), that of `shown` first."""
+    first, positive = shown(row), row.probabilities or ()
+    return [first, *(replace(first, label=label, sighting=label in positive) for label in row.also_called)]
 
 
 @dataclass

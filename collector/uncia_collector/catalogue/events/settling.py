@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, text
 
-from uncia_collector.catalogue.events.grouping import INDEPENDENCE_MINUTES, Event, Shown, alone, events_of, join, shown
+from uncia_collector.catalogue.events.grouping import (
+    INDEPENDENCE_MINUTES,
+    Event,
+    Shown,
+    all_shown,
+    alone,
+    events_of,
+    join,
+)
 from uncia_collector.catalogue.events.starts import pack
 from uncia_collector.catalogue.schema import event_months, events, facts, sequences, surveys, unsettled
 from uncia_collector.catalogue.sql import upsert
@@ -22,7 +30,10 @@ _ROWS_AT_ONCE = 5000
 _MOST_JOINED = 500
 _COLUMNS = tuple(
     sequences.c[name]
-    for name in ("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event", "camera")
+    for name in (
+        *("id", "started_at", "ended_at", "called", "standing", "probabilities", "origin", "event", "camera"),
+        "also_called",
+    )
 )
 
 Span = tuple[datetime, datetime]
@@ -78,7 +89,7 @@ def _came(connection: Connection, trap: str) -> list[Shown] | None:
         return None
     query = select(*_COLUMNS).where(sequences.c.trap == trap, sequences.c.id.in_(ids))
     rows = connection.execute(query).all()
-    return None if any(row.origin for row in rows) else [shown(row) for row in rows]
+    return None if any(row.origin for row in rows) else [one for row in rows for one in all_shown(row)]
 
 
 def _join(connection: Connection, trap: str, spans: list[Span], came: list[Event], interval: timedelta) -> None:
@@ -155,7 +166,8 @@ def _whole_events(connection: Connection, trap: str, span: Span) -> Span:
 def _shown(connection: Connection, trap: str, since: datetime, until: datetime) -> Iterator[Shown]:
     there = sequences.c.trap == trap, sequences.c.started_at.between(since, until)
     query = select(*_COLUMNS).where(*there)
-    return map(shown, connection.execute(query.order_by(sequences.c.started_at, sequences.c.id)))
+    for row in connection.execute(query.order_by(sequences.c.started_at, sequences.c.id)):
+        yield from all_shown(row)
 
 
 def _row(trap: str, event: Event) -> dict[str, object]:

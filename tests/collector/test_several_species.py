@@ -1,0 +1,136 @@
+"""A sequence whose answer names several species is found and counted under each of them, and is still one sequence."""
+
+import csv
+import io
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+
+import pytest
+from sqlalchemy import select, text
+
+from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.filters import STATES, Filters
+from uncia_collector.catalogue.recall import miss_rates
+from uncia_collector.catalogue.review import give_answer, undo
+from uncia_collector.catalogue.schema import events, sequences
+from uncia_collector.catalogue.sightings import count_sightings
+from uncia_collector.effort.rates import effort
+from uncia_collector.exports.kinds import Request, export
+from uncia_collector.observations.answer import Observation
+from uncia_collector.settings import AlertRule
+from uncia_collector.station.alert_rules import told_now
+
+NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
+ANSWERS = {
+    "both": (0, ["Snow leopard", "ibex"]),
+    "ibex": (10, ["ibex"]),
+    "leopard": (20, ["Snow leopard"]),
+    "missed": (200, ["fox", "ibex", "lynx"]),
+}
+
+
+@pytest.fixture
+def station(stored, make_sequence):
+    """Three sequences of one visit, and an audit whose answer names what the bundle looks for last."""
+    for known, (minutes, _) in ANSWERS.items():
+        more = {"positive": False, "audit": True} if known == "missed" else {}
+        at, likely = NOW + timedelta(minutes=minutes), {"snow_leopard": 0.6, "lynx": 0.3}
+        sent = make_sequence(id=known, started_at=at, probabilities=likely, **more)
+        stored.commit(*sent.messages(), now=at)
+    for known, (_, names) in ANSWERS.items():
+        give_answer(stored.database, ("ridge", known), [Observation(name) for name in names], "anara", NOW)
+    return stored
+
+
+def found(station, **filters) -> list[str]:
+    with station.database.reading() as connection:
+        page = gallery.page(connection, Filters(**filters), UTC)
+    return [row.id for row in page.rows]
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [("snow_leopard", ["leopard", "both"]), ("ibex", ["missed", "ibex", "both"]), ("lynx", ["missed"]),
+     ("fox", ["missed"]), ("wolf", []), ("be", [])],
+)  # fmt: skip
+def test_the_gallery_finds_it_under_each_species_once(station, label, expected):
+    """Newest first, whatever the trap."""
+    assert found(station, label=label) == expected == found(station, label=label, trap="ridge")
+
+
+def test_every_other_filter_holds_for_each_species(station):
+    """Whatever is asked for besides: a species finds what is shown without it, if an answer names it."""
+    names = {known: [name.lower().replace(" ", "_") for name in each] for known, (_, each) in ANSWERS.items()}
+    for state, trap, least, reviewer in product(STATES, ("", "ridge", "valley"), (None, 0.7), ("", "anara")):
+        asked = {"state": state, "trap": trap, "min_score": least, "reviewer": reviewer}
+        every = found(station, **asked)
+        for label in ("ibex", "lynx"):
+            there = [known for known in every if label in names[known]]
+            assert found(station, **asked, label=label) == there, (asked, label)
+
+
+def test_the_filter_offers_each_species(station):
+    """Those included that no sequence is called first."""
+    with station.database.reading() as connection:
+        assert set(gallery.labels(connection)) == {"snow_leopard", "ibex", "lynx", "fox"}
+
+
+def test_activity_and_effort_count_each_species(station):
+    """Events of half an hour: a leopard's and a lynx's are the sightings, an ibex is counted where it is asked for."""
+    day = date(2026, 11, 22)
+    with station.database.reading() as connection:
+        for label, count in {"": 2, "snow_leopard": 1, "ibex": 2, "lynx": 1, "fox": 1}.items():
+            seen = effort(connection, day, day, NOW, UTC, label).seen
+            by_hour = count_sightings(connection, NOW - timedelta(days=1), UTC, label=label).by_hour
+            assert (sum(by_hour), sum(seen["ridge"].values())) == (count, count), label
+        assert len(connection.execute(select(sequences.c.id)).all()) == 4
+
+
+def test_recall_counts_what_the_bundle_looks_for(station):
+    """The audit showed a lynx, whatever was named before it."""
+    with station.database.reading() as connection:
+        assert [(rate.reviewed, rate.missed) for rate in miss_rates(connection)][-1] == (1, 1)
+
+
+def test_a_line_of_the_observations_has_the_event_of_its_species(station):
+    """Two events of ibex, one of leopard, whichever sequence they stand with."""
+    stream = io.BytesIO()
+    with station.database.reading() as connection:
+        export("observations", Request(connection, "Station", station.root, NOW), stream)
+    by_name: dict[str, set[str]] = {}
+    for row in csv.DictReader(io.StringIO(stream.getvalue().decode("utf-8-sig"))):
+        by_name.setdefault(row["name_en"].lower(), set()).add(row["event"])
+    expected = {"snow leopard": 1, "siberian ibex": 2, "red fox": 1, "eurasian lynx": 1}
+    assert {name: len(ids) for name, ids in by_name.items()} == expected
+
+
+def test_a_rule_of_alerts_knows_each_species(station):
+    """A rule for lynx tells of a sequence that is called fox first."""
+    with station.database.reading() as connection:
+        row = connection.execute(select(sequences).where(sequences.c.id == "both")).one()
+    rules = {label: [AlertRule(labels=[label])] for label in ("ibex", "snow_leopard", "lynx")}
+    told = {label: told_now(rule, "mail", row, NOW, UTC) for label, rule in rules.items()}
+    assert told == {"ibex": True, "snow_leopard": True, "lynx": False}
+
+
+def test_what_is_taken_back_is_counted_no_longer(station):
+    """Undone from the last to the first answer."""
+    for _ in range(4):
+        undo(station.database, "anara")
+    assert found(station, label="ibex") == [] and found(station, label="lynx") == []
+    with station.database.reading() as connection:
+        assert "ibex" not in {row.label for row in connection.execute(select(events.c.label))}
+
+
+def test_answers_of_several_that_stood_before_are_counted_after_the_migration(station):
+    """As the migration finds them, in a catalogue that did not know the column."""
+    with station.database.writing() as connection:
+        connection.execute(text("DROP INDEX sequences_of_several"))
+        connection.execute(text("ALTER TABLE sequences DROP COLUMN also_called"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0020'"))
+    # What the catalogue of then had: no event of a second species.
+    with station.database._transaction() as connection:
+        connection.execute(text("DELETE FROM events WHERE label IN ('ibex', 'fox')"))
+    station.database.migrate()
+    test_activity_and_effort_count_each_species(station)
+    assert found(station, label="ibex") == ["missed", "ibex", "both"]
