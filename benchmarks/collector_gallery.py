@@ -40,11 +40,12 @@ TIME = {
     "postgresql": "to_timestamp(1640995200 + i * {step}) AT TIME ZONE 'UTC'",
 }
 # Dice without state: the same catalogue on both databases. One in 25 is an audit, one in 1000 is under way; of the
-# reviewed ones one in seven is a wolf and one in 20,000 a lynx.
+# reviewed ones one in seven is a wolf and one in 20,000 a lynx; a leopard in 300 had a lynx beside it.
 SEQUENCES = """
 INSERT INTO sequences (trap, id, event, started_at, ended_at, received_at, completed_at, frames, frames_stored,
  frames_scored, best_frame, confidence, upper_bound, threshold, positive, label, audit, historical, clock_synchronised,
- clock_source, bundle, bundle_version, bundle_sha256, fingerprint, record, review, review_label)
+ clock_source, bundle, bundle_version, bundle_sha256, fingerprint, record, review, review_label,
+ also_called)
 WITH RECURSIVE numbers(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {count} - 1),
  dice AS (SELECT i, {at} AS at, (i * 2654435761) % 1000003 / 1000003.0 AS score, (i * 40503) % 40 AS trap,
   (i * 48271) % 25 = 0 AS audit, (i * 69621) % 20 AS said FROM numbers),
@@ -53,7 +54,8 @@ SELECT CASE WHEN trap < 10 THEN 'trap-0' ELSE 'trap-' END || trap, 's' || i, 's'
  CASE WHEN i % 1000 = 7 THEN NULL ELSE at END, 3, 3, 3, 1, confidence, {no}, 0.5, confidence >= 0.5, 'snow_leopard',
  audit, {no}, {yes}, 'trap', 'starter', 1, '{zeros}', '{zeros}', {record},
  CASE WHEN said < 9 THEN 'open' WHEN said < 15 THEN 'confirmed' WHEN said < 18 THEN 'rejected' ELSE 'relabelled' END,
- CASE WHEN said < 18 THEN NULL WHEN i % 20000 = 18 THEN 'lynx' WHEN said = 18 THEN 'wolf' ELSE 'ibex' END FROM known"""
+ CASE WHEN said < 18 THEN NULL WHEN i % 20000 = 18 THEN 'lynx' WHEN said = 18 THEN 'wolf' ELSE 'ibex' END,
+ CASE WHEN said >= 9 AND said < 15 AND i % 1000 < 12 THEN '["lynx"]' END FROM known"""
 FRAMES = """
 INSERT INTO frames (trap, sequence, n, name, sha256, size, score, status, path, region)
 SELECT trap, id, n, 'IMG_0001.JPG', '{zeros}', 20000, confidence, 'stored', 'frames/x.jpg', '0.1,0.1,0.5,0.5'
