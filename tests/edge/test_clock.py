@@ -51,7 +51,7 @@ def test_the_kernel_is_asked(monkeypatch: pytest.MonkeyPatch, status: int, synch
 
 
 def test_the_real_kernel_answers() -> None:
-    """adjtimex returns the clock's state, 0 to 5; state 5 is not an error of the call."""
+    """Adjtimex returns the clock's state, 0 to 5; state 5 is not an error of the call."""
     told = clock._Timex(modes=0)
     assert ctypes.CDLL(None).adjtimex(ctypes.byref(told)) in range(6)
     assert 0 <= told.maxerror <= 16_000_000
