@@ -7,9 +7,11 @@ import ast
 import tomllib
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 ROOT = Path(__file__).resolve().parents[1]
 WIDTH, ROW, PAD = 272, 22, 12
+LETTER, PURPOSE = 8, 140  # pixels of a letter of a part's name; letters that fit beside it
 MACHINES = {
     "edge": "the trap",
     "collector": "the base station",
@@ -38,14 +40,14 @@ def purpose(package: str, row: str) -> str:
         place = ROOT / package / f"uncia_{package}" / part
         module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
         first_lines.append((ast.get_docstring(ast.parse(module.read_text())) or "").splitlines()[0])
-    if len(first_lines) > 2:
+    if len(" ".join(first_lines)) > PURPOSE:
         first_lines = [line.split(":")[0].removesuffix(".") + "." for line in first_lines]
     return " ".join(first_lines)
 
 
 def box(package: str, left: int, top: int, width: int) -> tuple[str, int]:
     """A package's box and its height."""
-    rows = layers(package)
+    rows = [line for row in layers(package) for line in wrap(row, (width - 2 * PAD) // LETTER, subsequent_indent="  ")]
     height = PAD * 2 + 34 + ROW * len(rows)
     lines = [
         f'<rect x="{left}" y="{top}" width="{width}" height="{height}" rx="6" class="box"/>',
@@ -54,7 +56,7 @@ def box(package: str, left: int, top: int, width: int) -> tuple[str, int]:
     ]
     for number, row in enumerate(rows):
         y = top + 64 + number * ROW
-        lines.append(f'<text x="{left + PAD}" y="{y}" class="part">{escape(row)}</text>')
+        lines.append(f'<text x="{left + PAD}" y="{y}" class="part" xml:space="preserve">{escape(row)}</text>')
         if package == "contract":
             lines.append(f'<text x="{left + 216}" y="{y}" class="machine">{escape(purpose(package, row))}</text>')
     return "\n".join(lines), height
