@@ -1,1 +1,1 @@
-"""What trap and collector say to each other: records, topics, TLS."""
+"""Messages between trap and collector: records, topics, byte ranges, TLS."""

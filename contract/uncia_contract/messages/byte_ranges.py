@@ -1,6 +1,6 @@
-"""Arithmetic of byte ranges: which are there, which are missing, and the bytes put together.
+"""Arithmetic of byte ranges: which bytes are there, which are missing, and chunks joined together.
 
-Pure; ranges may come in any order, twice, overlapping or with gaps between them.
+Ranges may come in any order, repeat, overlap or have gaps between them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from uncia_contract.messages.records import ByteRange
 
 
 def merged(ranges: Iterable[ByteRange]) -> list[ByteRange]:
-    """The same bytes as sorted, disjoint ranges, none touching the next."""
+    """The same bytes as sorted ranges that neither overlap nor touch."""
     found: list[ByteRange] = []
     for part in sorted(ranges, key=lambda part: part.start):
         if found and part.start <= found[-1].end:
@@ -32,12 +32,12 @@ def missing(ranges: Iterable[ByteRange], size: int) -> tuple[ByteRange, ...]:
 
 
 def clipped(ranges: Iterable[ByteRange], size: int) -> list[ByteRange]:
-    """The ranges within [0, size); those that lie beyond it are left out."""
+    """The parts of the ranges within [0, size); empty ones are left out."""
     return [ByteRange(part.start, min(part.end, size)) for part in ranges if part.start < min(part.end, size)]
 
 
 def without_first(ranges: Iterable[ByteRange], length: int) -> tuple[ByteRange, ...]:
-    """What is left of the ranges once their first `length` bytes, counted through all of them, are taken."""
+    """The ranges without their first `length` bytes, counted over all of them in order."""
     left = []
     for part in ranges:
         taken = min(length, part.end - part.start)
@@ -48,7 +48,10 @@ def without_first(ranges: Iterable[ByteRange], length: int) -> tuple[ByteRange, 
 
 
 def joined(chunks: Mapping[int, bytes], size: int) -> bytes:
-    """The `size` bytes whose chunks (start: bytes) leave no gap; where two overlap, the later start wins."""
+    """The `size` bytes that the chunks (by their start) give together; they must leave no gap.
+
+    Where two chunks overlap, the one with the later start counts.
+    """
     whole = bytearray(size)
     for start in sorted(chunks):
         whole[start : start + len(chunks[start])] = chunks[start]

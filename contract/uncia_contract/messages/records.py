@@ -1,8 +1,8 @@
-"""What trap and collector say to each other: the JSON messages of DESIGN 7, as frozen structs.
+"""The JSON messages between trap and collector (DESIGN 7), as frozen structs.
 
-Decides names, types and bounds of every field; `topics` decides where messages go, outbox and collector decide when.
-Unknown fields are ignored (an older collector reads a newer trap), missing ones and wrong types are refused.
-Times are aware UTC datetimes, sizes bytes, probabilities in [0, 1].
+Decides the name, type and bounds of every field. `topics` decides where messages go; outbox and collector decide when.
+Unknown fields are ignored, so that an older collector reads messages of a newer trap; missing fields and wrong types
+are refused. Times are aware UTC datetimes, sizes are bytes, probabilities are in [0, 1].
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from uncia_contract.errors import UNDECODABLE, MessageError
 
-# Bounds keep a hostile or broken sender from filling a disk with one message.
+# With these bounds, a hostile or broken sender cannot fill a disk with one message.
 MAX_FRAMES = 1000
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -44,10 +44,10 @@ class BundleIdentity(Struct, frozen=True):
 
 
 class ClockTrust(Struct, frozen=True):
-    """How far a time can be trusted, and what to correct it with later.
+    """How far a time can be trusted, and the values by which it can be corrected later.
 
-    `source` tells where the frames' times come from: the trap's own clock, the camera's EXIF, or neither
-    (`none`: times are those of arrival). `boottime_s` is CLOCK_BOOTTIME, in seconds since `boot_id` began,
+    `source` says where the frames' times come from: the trap's own clock, the camera's EXIF, or neither
+    (`none`: times are those of arrival). `boottime_s` is CLOCK_BOOTTIME, in seconds since the boot `boot_id`,
     read when the record was made.
     """
 
@@ -58,11 +58,11 @@ class ClockTrust(Struct, frozen=True):
 
 
 class FrameEntry(Struct, frozen=True):
-    """One frame of a sequence: who it is, what it scored, and which part of it was looked at.
+    """One frame of a sequence: its identity, its score, and the part of it that was scored.
 
-    `score` is None where early exit made scoring needless or the frame could not be decoded. `region` is
-    (left, top, width, height) in fractions of the oriented frame, None where the whole frame was scored; `why` is the
-    reason of either, in the words of `regions.RegionChoice`, empty where the trap did not say.
+    `score` is None after an early exit or where the frame could not be decoded. `region` is (left, top, width, height)
+    in fractions of the oriented frame, None where the whole frame was scored; `why` is the reason in one word of
+    `regions.RegionChoice`, empty where the trap did not give it.
     """
 
     n: Count
@@ -76,7 +76,7 @@ class FrameEntry(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True):
-    """A thumbnail of frame `n`, made for sending: an oriented JPEG of `width` by `height` pixels (base64 in JSON)."""
+    """A thumbnail of frame `n`: an oriented JPEG of `width` by `height` pixels (base64 in JSON)."""
 
     n: Count
     width: Annotated[int, Meta(ge=1, le=4096)]
@@ -87,14 +87,14 @@ class Preview(Struct, frozen=True):
 class SequenceRecord(Struct, frozen=True):
     """The record of one sequence, published before its frames.
 
-    `confidence` is the number that decided: the mean of the frames' probabilities. For a negative that was
-    settled early it is the upper bound that could not reach the threshold, and `upper_bound` is True.
+    `confidence` is the number that decided: the mean of the frames' probabilities. After an early exit it is an upper
+    bound of that mean, below the threshold, and `upper_bound` is True.
     `label` is the likeliest positive label. Where the bundle has several, `probabilities` holds the mean of each over
     the scored frames, and their sum decided; where it has one, the field is left out.
-    `audit` marks a rejected sequence that was sent for estimating the miss rate. `event` ties together the
-    sequences that a never-ending burst was cut into. `preview` shows the best frame until its original has arrived; it
-    is left out where the link is too thin for it. `test` marks the one that somebody asked for, whatever its verdict.
-    `camera` names the one of a hub's cameras that it is of.
+    `audit` marks a negative sequence that was sent to estimate the miss rate. `event` is the same for all sequences
+    into which one long burst was cut. `preview` shows the best frame until its original has arrived; it is left out
+    where the link is too slow for it. `test` marks a test sighting, which a user requested and which is sent whatever
+    its verdict. `camera` names the camera of a trap that has several.
     """
 
     id: SequenceId
@@ -129,17 +129,17 @@ class ByteRange(Struct, frozen=True, array_like=True):
 
 
 class MissingFrame(Struct, frozen=True):
-    """What the collector still lacks of one frame; no ranges means all of it."""
+    """The bytes of one frame that the collector still needs; no ranges means all of them."""
 
     n: Count
     ranges: tuple[ByteRange, ...] = ()
 
 
 class Receipt(Struct, frozen=True):
-    """From the collector, after its own commit: what of one sequence is safe with it.
+    """Sent by the collector after its commit: which parts of one sequence it has stored.
 
-    `record_stored` with an empty `missing` is the only thing that means *delivered*. `refused` names why
-    the collector will never take the sequence (a conflicting hash, a broken record); it is then parked.
+    Only `record_stored` with an empty `missing` means *delivered*. `refused` says why the collector will never accept
+    the sequence (a conflicting hash, a broken record); the trap then parks it.
     """
 
     sequence: SequenceId
@@ -151,12 +151,12 @@ class Receipt(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        """Whether record and all frames are safe with the collector."""
+        """Whether the collector has stored the record and all frames."""
         return self.record_stored and not self.missing and self.refused is None
 
 
 class Counters(Struct, frozen=True):
-    """Totals since the trap was installed (kept over restarts)."""
+    """Totals since the trap was installed; a restart does not reset them."""
 
     frames: Count = 0
     bursts: Count = 0
@@ -169,7 +169,7 @@ class Counters(Struct, frozen=True):
 
 
 class CameraSign(Struct, frozen=True):
-    """A hub's camera: its last sign of life, by the trap's clock, and its bursts so far."""
+    """A camera of a trap with several: when it was last seen, by the trap's clock, and the number of its bursts."""
 
     camera: CameraId
     seen_at: UtcTime
@@ -177,11 +177,11 @@ class CameraSign(Struct, frozen=True):
 
 
 class TrapState(Struct, frozen=True, omit_defaults=True):
-    """Birth certificate and health, retained: who the trap is and how it fares.
+    """The identity and health of a trap, a retained message.
 
-    `temperature_c` in degrees Celsius, `battery_v` in volts, where the machine knows them. `outbox_age_s` is the
-    age of the oldest undelivered sequence. `next_pass_at` is when a trap that is powered for single passes
-    comes back, by the clock that says `sent_at`.
+    `temperature_c` is in degrees Celsius, `battery_v` in volts, where the machine measures them. `outbox_age_s` is the
+    age of the oldest undelivered sequence. `next_pass_at` is the next pass of a trap that is powered for minutes, by
+    the same clock as `sent_at`.
     """
 
     trap: TrapId
@@ -210,9 +210,9 @@ class TrapState(Struct, frozen=True, omit_defaults=True):
 
 
 class DoctorQuestion(Struct, frozen=True):
-    """From `uncia-trap doctor`, never retained: does the collector hear this trap? Answered by a receipt of this `id`.
+    """Sent by `uncia-trap doctor` to test whether the collector receives messages; it answers with a receipt of `id`.
 
-    It is no sign of life, and nothing of it is stored.
+    It is never retained or stored, and does not count as a sign of life.
     """
 
     id: SequenceId
@@ -220,7 +220,7 @@ class DoctorQuestion(Struct, frozen=True):
 
 
 class BundlePart(Struct, frozen=True, array_like=True):
-    """Bytes `start` up to `end` of a bundle's file, and their sha256: who has such bytes need not be sent them."""
+    """Bytes `start` up to `end` of a bundle's file, and their sha256; a trap that has these bytes need not get them."""
 
     start: Count
     end: Count
@@ -228,7 +228,7 @@ class BundlePart(Struct, frozen=True, array_like=True):
 
 
 class BundleOffer(Struct, frozen=True):
-    """A bundle's file of `size` bytes, whose sha256 is the identity's; `parts` are its members."""
+    """The offer of a bundle: its identity, the size of its file in bytes, and its members (`parts`)."""
 
     bundle: BundleIdentity
     size: Annotated[int, Meta(ge=1, le=MAX_FRAME_BYTES)]
@@ -244,7 +244,7 @@ class BundlePiece(Struct, frozen=True):
 
 
 class KeyStatement(Struct, frozen=True):
-    """Which keys a trap shall trust from now on: PEM texts of public halves; `serial` counts from 1 on."""
+    """The public keys (PEM) that a trap must trust from now on; `serial` counts the statements from 1."""
 
     serial: Annotated[int, Meta(ge=1)]
     active: Annotated[str, Meta(max_length=1000)]
@@ -253,7 +253,7 @@ class KeyStatement(Struct, frozen=True):
 
 
 class SignedKeys(Struct, frozen=True):
-    """The bytes of a `KeyStatement`, and an Ed25519 signature of them by a key that holds (base64 in JSON)."""
+    """The bytes of a `KeyStatement`, and their Ed25519 signature by a key that is still trusted (base64 in JSON)."""
 
     statement: Annotated[bytes, Meta(max_length=4096)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -263,9 +263,9 @@ class Command(Struct, frozen=True):
     """A request to a trap, answered on `reply` under the same correlation data.
 
     `name`: `ping`; `send_frames` (sequence); `set` (key, value; within bounds); `offer_bundle` (offer), answered with
-    what is missing of it, then `bundle_piece` (piece) until nothing is; `replace_keys` (keys); `restart`; `try`: the
-    next burst is sent as a test, whatever its verdict; `request_certificate`, answered with a request for one (PEM),
-    and `install_certificate` (value: the certificate).
+    the bytes that are missing, then `bundle_piece` (piece) until none are missing; `replace_keys` (keys); `restart`;
+    `try`: the next burst is sent as a test sighting, whatever its verdict; `request_certificate`, answered with a
+    certificate signing request (PEM), and `install_certificate` (value: the certificate).
     """
 
     name: Literal[
@@ -290,9 +290,9 @@ class Command(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """A trap's answer: whether it did as asked, why not, and the revision of its configuration.
+    """A trap's answer: whether it obeyed, why not, and the revision of its configuration.
 
-    `missing` are the bytes of an offered bundle that the trap still lacks, in the order in which it takes them.
+    `missing` are the bytes of an offered bundle that the trap still needs, in the order in which it accepts them.
     """
 
     ok: bool
@@ -316,10 +316,10 @@ def encode(message: Struct) -> bytes:
 
 
 def decode(payload: bytes, kind: type[Message]) -> Message:
-    """The message of that kind in a payload.
+    """The message in a payload, decoded as that kind.
 
     Raises:
-        MessageError: too large, not JSON, not UTF-8, a missing field, a wrong type or a value out of bounds.
+        MessageError: the payload is too large or not JSON in UTF-8; a field is missing, or has a wrong type or value.
     """
     if len(payload) > MAX_RECORD_BYTES:
         raise MessageError(f"{kind.__name__}: payload of {len(payload)} bytes, expected at most {MAX_RECORD_BYTES}")
@@ -343,5 +343,5 @@ def _check_record(record: SequenceRecord) -> None:
 
 
 def best_frame(record: SequenceRecord) -> int:
-    """The frame that is sent first: the one with the highest score, the first of equals."""
+    """The number of the frame that is sent first: the one with the highest score, the first of equal ones."""
     return max(record.frames, key=lambda entry: (-1.0 if entry.score is None else entry.score, -entry.n)).n

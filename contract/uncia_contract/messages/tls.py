@@ -1,6 +1,6 @@
-"""Whom a machine believes that it talks to, and how it shows who it is: mutual TLS with the base station's authority.
+"""Mutual TLS: the base station's authority, and the certificate and key with which a machine connects to the broker.
 
-Decides what a connection to the broker must fulfil; certificates come from `uncia-collect certificates`.
+Decides what a TLS connection to the broker requires. `uncia-collect certificates` makes the certificates.
 """
 
 import ssl
@@ -19,14 +19,14 @@ class Tls:
     key: Path | None = None
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer, the broker's name checked, our certificate shown.
+        """An SSL context: TLS 1.2 or newer, checks the broker's name, presents this machine's certificate.
 
         Raises:
-            ConfigurationError: a file is missing or is not what it should be.
+            ConfigurationError: a file cannot be read or is not a certificate or key.
         """
         files = [file for file in (self.authority, self.certificate, self.key) if file is not None]
         for file in files:
-            _look_at(file)
+            _check_readable(file)
         try:
             context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(self.authority))
             if self.certificate is not None:
@@ -37,8 +37,8 @@ class Tls:
         return context
 
 
-def _look_at(file: Path) -> None:
-    """OpenSSL's errors do not say which file it was."""
+def _check_readable(file: Path) -> None:
+    """Raise a ConfigurationError if the file cannot be opened; OpenSSL's own error would not name the file."""
     try:
         file.open("rb").close()
     except OSError as error:
@@ -46,7 +46,7 @@ def _look_at(file: Path) -> None:
 
 
 def tls_of(ca: str, certificate: str, key: str) -> Tls | None:
-    """What a configuration's three file names ask for; None for no TLS."""
+    """The TLS files of a configuration; None (no TLS) where `ca` is empty. `key` is used only with a certificate."""
     if not ca:
         return None
     return Tls(Path(ca), *((Path(certificate), Path(key)) if certificate else (None, None)))

@@ -1,7 +1,7 @@
-"""Where each message goes: the MQTT topics of DESIGN 7, made and read in one place.
+"""The MQTT topics of DESIGN 7, built and parsed in one place.
 
-Decides the form of topics and of trap ids; what the messages say is `messages`. A topic is never built from a label
-or a file name, only from a checked trap id, a checked sequence id and numbers.
+Decides the form of topics, trap ids and sequence ids; `records` decides the content of messages. A topic is built only
+from a checked trap id, a checked sequence id and numbers, never from a label or a file name.
 """
 
 import re
@@ -18,10 +18,10 @@ _ROOT = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 
 
 def check_trap_id(trap: str) -> str:
-    """The id itself, when it is one to three dozen characters that are safe in a topic and a certificate's name.
+    """Return the id if it matches `[a-z0-9_-]{1,32}`, which is safe in a topic and in a certificate's name.
 
     Raises:
-        MessageError: anything but `[a-z0-9_-]{1,32}`.
+        MessageError: it does not match.
     """
     if not _TRAP.fullmatch(trap):
         raise MessageError(f"trap id {trap[:40]!r}: expected 1 to 32 of a-z, 0-9, _ and -")
@@ -29,10 +29,10 @@ def check_trap_id(trap: str) -> str:
 
 
 def check_sequence_id(sequence: str) -> str:
-    """The id itself, when it is safe in a topic and as a folder's name.
+    """Return the id if it matches `[A-Za-z0-9_-]{1,64}`, which is safe in a topic and as a folder's name.
 
     Raises:
-        MessageError: anything but `[A-Za-z0-9_-]{1,64}`.
+        MessageError: it does not match.
     """
     if not _SEQUENCE.fullmatch(sequence):
         raise MessageError(f"sequence id {sequence[:70]!r}: expected 1 to 64 letters, digits, _ and -")
@@ -58,32 +58,32 @@ class Topics:
 
     @property
     def availability(self) -> str:
-        """Retained, also the last will: `online`, `offline` or `sleeping`."""
+        """Whether the trap is `online`, `offline` or `sleeping`; retained, also the last will."""
         return f"{self.base}/availability"
 
     @property
     def state(self) -> str:
-        """Retained: birth certificate and health."""
+        """The trap's identity and health (`TrapState`); retained."""
         return f"{self.base}/state"
 
     @property
     def doctor(self) -> str:
-        """A question whether the collector hears the trap."""
+        """The doctor's test whether the collector receives messages (`DoctorQuestion`)."""
         return f"{self.base}/doctor"
 
     @property
     def receipt(self) -> str:
-        """From the collector, after its commit."""
+        """Receipts, sent by the collector after its commit."""
         return f"{self.base}/receipt"
 
     @property
     def command(self) -> str:
-        """Requests to the trap."""
+        """Commands to the trap."""
         return f"{self.base}/command"
 
     @property
     def reply(self) -> str:
-        """Answers of the trap."""
+        """The trap's replies to commands."""
         return f"{self.base}/reply"
 
     def record(self, sequence: str) -> str:
@@ -95,13 +95,13 @@ class Topics:
         return f"{self.frame(sequence, frame)}/{offset}"
 
     def frame(self, sequence: str, frame: int) -> str:
-        """The level below which the chunks of one frame lie."""
+        """The topic level above the chunks of one frame."""
         return f"{self.record(sequence)}/frame/{frame}"
 
 
 @dataclass(frozen=True)
 class RecordAddress:
-    """What a record's topic says."""
+    """The trap and sequence in a record's topic."""
 
     trap: str
     sequence: str
@@ -109,7 +109,7 @@ class RecordAddress:
 
 @dataclass(frozen=True)
 class ChunkAddress:
-    """What a chunk's topic says; `offset` in bytes."""
+    """The trap, sequence, frame and offset (bytes) in a chunk's topic."""
 
     trap: str
     sequence: str
@@ -119,14 +119,14 @@ class ChunkAddress:
 
 @dataclass(frozen=True)
 class TrapAddress:
-    """What a topic of one level below the trap says; `kind` is availability, state, doctor or reply."""
+    """The trap and kind in a topic one level below the trap; `kind` is availability, state, doctor or reply."""
 
     trap: str
     kind: str
 
 
 def parse(topic: str, root: str = ROOT) -> RecordAddress | ChunkAddress | TrapAddress:
-    """What a topic that a trap writes to addresses.
+    """The parts of a topic that a trap writes to.
 
     Raises:
         MessageError: the topic is not below `root`, or is not one that a trap writes to.

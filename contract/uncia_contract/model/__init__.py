@@ -1,1 +1,1 @@
-"""Bundle, manifest, head, probes, interpreter, activation maps."""
+"""The model bundle and how it is run: manifest, head, probes, interpreter, activation maps."""

@@ -1,8 +1,8 @@
-"""Where a score comes from: class activation maps at no extra model (Zhou et al., 2016).
+"""Class activation maps: how much each place of a picture contributes to the score (Zhou et al., 2016).
 
-For features that are the mean of a feature map, the head's weights applied to each place of that map say how much the
-place speaks for the positive labels. The map's highest place leads a second look; drawn, it is used by
-`uncia-trap score --explain`, the collector's page and the report of training.
+If the features are the mean of a feature map, the head's weights can be applied to each place of that map. The result
+is the place's contribution to the positive labels, in logits; no further model is needed. The highest place guides the
+second look. `uncia-trap score --explain`, the collector's page and training's report draw the map.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ from uncia_contract.pictures.jpeg import pixel_box
 from uncia_contract.pictures.preprocessing import WHOLE
 from uncia_contract.pictures.region import Region
 
-# How many logits a place adds before its colour is full, or as many as one place in twenty reaches.
+# A place has its full colour at _FULL logits, or at the map's percentile _FULL_PERCENTILE if that is more.
 _FULL, _FULL_PERCENTILE = 8.0, 95
 
 
 class Explainer:
-    """Makes activation maps of one bundle.
+    """Makes activation maps with one bundle's model.
 
-    Several times slower than scoring where the model does not give the map itself: every tensor is kept then.
+    If the model has no map as an output, all inner tensors are kept, which is several times slower than scoring.
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        """Loads the bundle's model.
+        """Load the bundle's model.
 
         Raises:
-            BundleError: the features are no mean over a feature map.
+            BundleError: the features are not the mean of a feature map.
         """
         self._head = bundle.head
         self._positive = bundle.manifest.positive_columns
@@ -52,32 +52,32 @@ class Explainer:
         return self._interpreter.before_mean(pooled[0])
 
     def activation(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 (rows, columns) logits for one uint8 (height, width, 3) model input; see `activation_map`."""
+        """The map of one uint8 (height, width, 3) model input: float32 (rows, columns) logits; see `activation_map`."""
         return activation_map(self._interpreter.run(image, [self._map])[0], self._head, self._positive)
 
 
 def map_output(outputs: Sequence[Tensor], features: int) -> Tensor | None:
-    """The output (1, rows, columns, features) whose mean the features are; None where the model does not give it."""
+    """The output (1, rows, columns, features) whose mean gives the features; None where the model has none."""
     maps = [one for one in outputs if len(one.shape) == 4 and one.shape[-1] == features]
     return next((one for one in maps if one.shape[1] * one.shape[2] > 1), None)
 
 
 def highest_place(activation: NDArray[np.float32]) -> tuple[float, float]:
-    """The middle (across, down) of the highest place of a map (rows, columns), as fractions of its width and height."""
+    """The centre (across, down) of the highest place of a map (rows, columns), as fractions of width and height."""
     rows, columns = activation.shape
     row, column = np.unravel_index(int(np.argmax(activation)), activation.shape)
     return (int(column) + 0.5) / columns, (int(row) + 0.5) / rows
 
 
 def activation_map(features: NDArray[np.float32], head: LogisticHead, positive: list[int]) -> NDArray[np.float32]:
-    """How much each place speaks for the positive labels and against the others, in logits, without the bias.
+    """The contribution of each place to the positive labels, minus that to the others: float32 (rows, columns) logits.
 
-    Its mean is the difference of the logits that the head gives for the map's mean, without bias and offset.
+    The map's mean is the difference of the head's logits for the mean features, without bias and offset.
 
     Args:
-        features: float32 (rows, columns, features).
-        head: as many features.
-        positive: columns of the positive labels.
+        features: the feature map, float32 (rows, columns, features).
+        head: a head for as many features.
+        positive: the columns of the positive labels.
     """
     weights, _ = head.folded()
     others = [column for column in range(head.classes) if column not in positive]
@@ -89,13 +89,13 @@ def activation_map(features: NDArray[np.float32], head: LogisticHead, positive: 
 def overlay(
     picture: Image.Image, activation: NDArray[np.float32], region: Region | None = None, width: int = 800
 ) -> Image.Image:
-    """The picture, `width` pixels wide or less, red where a place speaks for, blue where it speaks against.
+    """The picture with the map drawn over it: red for positive contributions, blue for negative ones.
 
     Args:
-        picture: oriented RGB.
-        activation: (rows, columns) logits of the region; strong ones all over are drawn in proportion.
-        region: what the model saw, None for the whole picture.
-        width: of the result in pixels.
+        picture: an oriented RGB picture.
+        activation: the map of the region, (rows, columns) logits; a map with high values everywhere is scaled down.
+        region: the part that the model saw; None for the whole picture.
+        width: the most pixels across of the result.
     """
     width = min(width, picture.width)
     size = (width, max(1, picture.height * width // picture.width))

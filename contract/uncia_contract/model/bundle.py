@@ -1,11 +1,12 @@
-"""The model bundle: one file that holds all a trap needs to decide (DESIGN 4).
+"""The model bundle: one file with everything that a trap needs to decide (DESIGN 4).
 
-A zip with stored members and fixed timestamps: equal inputs give equal bytes. Decides what a whole, undamaged bundle
-is; whether its model runs here is the classifier's to find out, whether its signature is trusted the trap's.
+A bundle is a zip with stored members and fixed timestamps, so equal inputs give equal bytes. This module decides
+whether a bundle is complete and undamaged. The classifier finds out whether its model runs here; the trap decides
+whether it trusts the signature.
 
-A bundle may come from an enemy. So it is read in this order: the zip's directory (a few entries), the bytes of manifest
-and signature, the caller's judgement of them (`vouch`), the sha256 of each member, the head (as large as the manifest
-says). Probes and model are read by the classifier.
+A bundle may come from an attacker. So it is checked in this order: the zip's directory (a few entries), the sizes of
+manifest and signature, the caller's check of both (`vouch`), the sha256 of each member, the head (no larger than the
+manifest says). The classifier reads probes and model.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ from uncia_contract.model.manifest import HEAD, MEMBERS, MODEL, PROBES, Manifest
 from uncia_contract.npz import member
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-MAX_BUNDLE_BYTES = 64 * 1024 * 1024  # the unit of a trap has 600 MB, and a bundle is held twice while it is taken
+MAX_BUNDLE_BYTES = 64 * 1024 * 1024  # a trap's service may use 600 MB, and holds a new bundle twice for a time
 MAX_MANIFEST_BYTES = 1024 * 1024
 _SIGNATURE_BYTES = 64
 _END, _ZIP64_LOCATOR = struct.Struct("<4s4H2LH"), 20
@@ -34,7 +35,7 @@ _END, _ZIP64_LOCATOR = struct.Struct("<4s4H2LH"), 20
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A bundle whose members are whole and fit together. `members` holds the bytes of each, by name."""
+    """A bundle whose members are complete and fit together; `members` holds the bytes of each, by name."""
 
     manifest: Manifest
     head: LogisticHead
@@ -51,27 +52,31 @@ class Bundle:
 
 @dataclass(frozen=True)
 class Seal:
-    """What a bundle says of itself, before anything else of it is read."""
+    """A bundle's manifest and signature, which are read and checked before anything else."""
 
     manifest_bytes: bytes
     signature: bytes | None
 
     @cached_property
     def manifest(self) -> Manifest:
-        """Raises: BundleError: no manifest."""
+        """The decoded manifest.
+
+        Raises:
+            BundleError: the bytes are not a valid manifest.
+        """
         return manifest_from_bytes(self.manifest_bytes)
 
 
-# Raises BundleError where a bundle of this seal is not to be read further.
+# A caller's check: it raises BundleError if a bundle with this manifest and signature must not be read further.
 Vouch = Callable[[Seal], object]
 
 
 def _anybody(seal: Seal) -> None:
-    """Vouches for every bundle."""
+    """Accept every bundle."""
 
 
 def write_bundle(manifest: Manifest, members: Mapping[str, bytes], signature: bytes | None = None) -> bytes:
-    """A bundle's bytes; the manifest's sha256 of each member is filled in here.
+    """The bytes of a bundle; the sha256 of each member is added to the manifest.
 
     Raises:
         BundleError: a member is missing or unknown, or the parts do not fit together.
@@ -85,10 +90,11 @@ def write_bundle(manifest: Manifest, members: Mapping[str, bytes], signature: by
 
 
 def read_bundle(path: Path, vouch: Vouch = _anybody) -> Bundle:
-    """The bundle in a file; `vouch` sees its seal before the rest is read.
+    """The bundle in a file; `vouch` checks manifest and signature before the rest is read.
 
     Raises:
-        BundleError: there is no such file, it is not a bundle, is damaged, or its parts do not fit together.
+        BundleError: the file cannot be read, is not a bundle or is damaged, or its parts do not fit together; also
+            what `vouch` raises.
     """
     try:
         size = path.stat().st_size
@@ -104,10 +110,10 @@ def read_bundle(path: Path, vouch: Vouch = _anybody) -> Bundle:
 
 
 def bundle_from_bytes(data: bytes, vouch: Vouch = _anybody) -> Bundle:
-    """The bundle in these bytes; `vouch` sees its seal before the rest is read.
+    """The bundle in these bytes; `vouch` checks manifest and signature before the rest is read.
 
     Raises:
-        BundleError: not a bundle, damaged, or its parts do not fit together; or what `vouch` raises.
+        BundleError: not a bundle, damaged, or its parts do not fit together; also what `vouch` raises.
     """
     parts = _unzip(data)
     manifest_bytes = parts.pop(MANIFEST, None)
@@ -120,7 +126,7 @@ def bundle_from_bytes(data: bytes, vouch: Vouch = _anybody) -> Bundle:
 
 
 def bundle_offer(bundle: Bundle, data: bytes) -> BundleOffer:
-    """What is said of a bundle before its file is sent; `data` are the file's bytes."""
+    """The offer that is sent before a bundle's file; `data` are the file's bytes."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         starts = {info.filename: _content_start(data, info.header_offset) for info in archive.infolist()}
     hashes = bundle.manifest.sha256
@@ -129,7 +135,7 @@ def bundle_offer(bundle: Bundle, data: bytes) -> BundleOffer:
 
 
 def _content_start(data: bytes, header: int) -> int:
-    """Where a stored member's bytes begin: behind its local header, name and extra field."""
+    """The offset of a stored member's bytes, which follow its local header, name and extra field."""
     name_length, extra_length = struct.unpack_from("<HH", data, header + 26)
     return header + 30 + int(name_length) + int(extra_length)
 
@@ -192,7 +198,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
 
 
 def _check_directory(data: bytes) -> None:
-    """Raises BundleError where the zip's directory is larger than that of a bundle: it is read as a whole."""
+    """Raise BundleError if the zip's directory has more entries than a bundle's: zipfile would read all of it."""
     most = len(MEMBERS) + 2
     end = data[-_END.size :]
     entries = _END.unpack(end)[4] if len(end) == _END.size and end[:4] == b"PK\x05\x06" else None

@@ -1,7 +1,7 @@
-"""A bundle and an interpreter: from a picture to calibrated probabilities.
+"""The classifier: a bundle's model in an interpreter, from a model input to calibrated probabilities.
 
-Decides how a bundle's model is run: which outputs, the float32 head on the features, and that a bundle whose probes
-this runtime does not reproduce is refused before it decides anything.
+Decides which outputs of the model are used, and applies the float32 head to the features. A bundle whose probes this
+runtime does not reproduce is refused before it is used.
 """
 
 from dataclasses import replace
@@ -19,39 +19,41 @@ from uncia_contract.model.interpreter import Interpreter, RuntimeInfo, Tensor
 from uncia_contract.model.manifest import MODEL, PROBES, Manifest
 from uncia_contract.model.probes import ProbeDifference, difference, probes_from_bytes
 
-# Measured with ResNet-50 to its third stage (9 MB): bursts as fast without a second copy, which takes 18 MB.
+# Larger models gain nothing from a second copy; measured with ResNet-50 cut after stage 3 (9 MB), whose copy takes 18
+# MB.
 _LIGHT_MODEL_BYTES = 6 * 1024 * 1024
 
 
 class FrameScorer(Protocol):
-    """What scoring needs of a classifier; a test may stand in with less than a bundle.
+    """The part of a classifier that scoring uses; tests can implement it without a bundle.
 
-    A burst's frames come from its middle outwards: what belongs to one frame is attached to its score (`NotedScore`).
+    Frames are scored from the middle of a burst outwards, so further results of a frame must be attached to its score
+    (`NotedScore`).
     """
 
     @property
     def manifest(self) -> Manifest:
-        """The rules, and which labels are positive."""
+        """The manifest, with the rules and the positive labels."""
 
     def score(self, image: NDArray[np.uint8]) -> float:
-        """Probability of the positive labels together for one uint8 (height, width, 3) model input.
+        """The probability in [0, 1] of all positive labels together, for one uint8 (height, width, 3) model input.
 
-        A `LabelledScore` where it knows the probability of each of several; a `FrameScore` with its peak where the
+        It may be a `LabelledScore` with the probability of each label. It must be a `FrameScore` with a peak if the
         manifest has a second look.
         """
 
 
 class Classifier:
-    """Scores model inputs as the trap does: int8 features, float32 head."""
+    """Scores model inputs: int8 features by the interpreter, then the float32 head."""
 
     def __init__(self, bundle: Bundle, threads: int = 1, delegate: Any = None, model: str = MODEL) -> None:
-        """Loads the bundle's model.
+        """Load the bundle's model.
 
         Args:
-            bundle: whose model and head are used.
-            threads: of the CPU kernels; 0 for as many as serve this runtime on this machine.
-            delegate: a loaded delegate in place of the CPU kernels.
-            model: which member to run (`model.tflite` or `model_edgetpu.tflite`).
+            bundle: gives the model and the head.
+            threads: threads of the CPU kernels; 0 for as many as are useful with this runtime on this machine.
+            delegate: a loaded delegate to use instead of the CPU kernels.
+            model: the member to run (`model.tflite` or `model_edgetpu.tflite`).
 
         Raises:
             BundleError: the model cannot be loaded here, or does not fit manifest and head.
@@ -79,29 +81,29 @@ class Classifier:
 
     @property
     def info(self) -> RuntimeInfo:
-        """Which runtime and delegate run the model."""
+        """The runtime and delegate that run the model."""
         return self._interpreter.info
 
     def outputs(self, image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """What the model gives for one uint8 (height, width, 3) model input: its features, then its map if it has one.
+        """The model's outputs for one uint8 (height, width, 3) model input.
 
-        float32 (features,) and (rows, columns, features).
+        The features, float32 (features,), then the feature map, float32 (rows, columns, features), if it has one.
         """
         features, *rest = self._interpreter.run(image, [self._features, *([self._map] if self._map else [])])
         return [features.reshape(-1), *rest]
 
     def features(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 (features,) of one uint8 (height, width, 3) model input."""
+        """The features, float32 (features,), of one uint8 (height, width, 3) model input."""
         return self.outputs(image)[0]
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Calibrated float32 (classes,) of one uint8 (height, width, 3) model input, in the order of the labels."""
+        """Calibrated probabilities, float32 (classes,), of one uint8 (height, width, 3) model input, by label."""
         return self._read(self.features(image))
 
     def score(self, image: NDArray[np.uint8]) -> FrameScore:
-        """Probability in [0, 1] of the positive labels together, for one uint8 (height, width, 3) model input.
+        """The probability in [0, 1] of all positive labels together, for one uint8 (height, width, 3) model input.
 
-        With its peak where the model gives a map; a `LabelledScore` where the bundle has several positive labels.
+        It has a peak if the model gives a map. It is a `LabelledScore` if the bundle has several positive labels.
         """
         features, *maps = self.outputs(image)
         row = self._read(features)
@@ -112,7 +114,7 @@ class Classifier:
         return score.at(peaks[0] if peaks else None)
 
     def probe_difference(self) -> ProbeDifference:
-        """How far this runtime's answers to the probes are from the stated ones."""
+        """The difference between this runtime's answers to the probes and the expected answers."""
         probes = probes_from_bytes(self._packed_probes, self.manifest)
         if self.manifest.graph_head:
             probes = replace(probes, probabilities=self._head.probabilities(probes.features))
@@ -126,10 +128,10 @@ class Classifier:
         return row
 
     def check_probes(self) -> ProbeDifference:
-        """The probes' difference, when it is within the bundle's tolerance for this runtime.
+        """Return the probes' difference if it is within the bundle's tolerance for this runtime.
 
         Raises:
-            BundleError: this runtime or accelerator does not reproduce the probes.
+            BundleError: the difference is larger; this runtime or accelerator must not be used with the bundle.
         """
         found = self.probe_difference()
         probability, features = self.manifest.tolerated(self.info.name)
@@ -143,18 +145,18 @@ class Classifier:
 
 
 def load_single_thread_classifier(bundle: Bundle, classifier: Classifier) -> Classifier | None:
-    """The bundle on one thread, for the time in which other threads decode; None where it would gain nothing.
+    """A second classifier with one thread, to be used while other threads decode; None where it would not be faster.
 
-    The threads of an invocation wait for the slowest of them at each operation: next to a decoder, several take longer
-    than one. The copy costs the weights once more (7 MB with EfficientNet-Lite0). It gains nothing where the classifier
-    has one thread anyway, nor with large models.
+    The threads of an invocation wait for each other at each operation, so beside decoding threads several are slower
+    than one. The copy needs memory for the weights again (7 MB with EfficientNet-Lite0). It is not faster where the
+    classifier has one thread anyway, or with large models.
     """
     light = len(bundle.members[MODEL]) <= _LIGHT_MODEL_BYTES
     return Classifier(bundle) if light and classifier.info.threads > 1 else None
 
 
 def _features_output(outputs: tuple[Tensor, ...], width: int) -> Tensor:
-    """The output called `features`; converters rename tensors, so its place (first) and width count as well."""
+    """The output named `features`, else the first one, because converters may rename tensors. Its width is checked."""
     named = [tensor for tensor in outputs if tensor.name.startswith("features")]
     tensor = (named or list(outputs))[0]
     found = int(np.prod(tensor.shape[1:]))

@@ -1,7 +1,7 @@
 """The logistic head: from a backbone's features to calibrated probabilities, in float32 (DESIGN 4).
 
-Decides what `head.npz` holds and how it is applied. The bundle's graph holds the same weights in int8; both agree to
-quantisation error. A head of another width than the features is refused here, before anything is scored with it.
+Decides the content of `head.npz` and how a head is applied. The model's graph holds the same weights in int8; the two
+differ only by quantisation. A head whose width differs from the features is refused before it is used.
 """
 
 from dataclasses import dataclass
@@ -41,21 +41,21 @@ class LogisticHead:
 
     @property
     def classes(self) -> int:
-        """How many labels it tells apart."""
+        """The number of labels."""
         return int(self.weights.shape[0])
 
     @property
     def features(self) -> int:
-        """How many features it expects."""
+        """The number of features that it expects."""
         return int(self.weights.shape[1])
 
     def folded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(weights, bias) with the calibration folded in, for a graph that has no place for it."""
+        """(weights, bias) that include the calibration, for a graph without calibration of its own."""
         slope = np.float32(self.slope)
         return self.weights * slope, self.bias * slope + self.offset
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 (pictures, classes), rows sum to 1, from float32 (pictures, features).
+        """Probabilities, float32 (pictures, classes), rows sum to 1, from features, float32 (pictures, features).
 
         Raises:
             BundleError: the features have another width than the head.
@@ -67,12 +67,12 @@ class LogisticHead:
 
 
 def positive_probability(row: NDArray[np.float32], columns: list[int]) -> float:
-    """In [0, 1]: the probability of some classes together, from float32 (classes,)."""
+    """The sum of some columns of a row of probabilities, float32 (classes,), cut to 1."""
     return float(min(1.0, row[columns].sum(dtype=np.float64)))
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows of probabilities from rows of logits, both float32 (pictures, classes)."""
+    """Probabilities from logits by softmax over each row, both float32 (pictures, classes)."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: NDArray[np.float32] = powers / powers.sum(axis=-1, keepdims=True)
     return result
@@ -86,10 +86,10 @@ def head_to_bytes(head: LogisticHead) -> bytes:
 
 
 def head_from_bytes(data: bytes, classes: int | None = None, features: int | None = None) -> LogisticHead:
-    """The head in a `head.npz`; where its size is known, no more memory is taken for it.
+    """The head in a `head.npz`. If both `classes` and `features` are given, they bound the memory that is used.
 
     Raises:
-        BundleError: not such a file, or its parts do not fit together.
+        BundleError: not a `head.npz`, or its arrays do not fit together.
     """
     limit = MAX_ARRAY_BYTES
     if classes is not None and features is not None:

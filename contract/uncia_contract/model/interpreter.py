@@ -1,8 +1,8 @@
-"""The TFLite interpreter, whichever this machine has: the only module that imports one, and only when asked.
+"""The TFLite interpreter of this machine. Only this module imports one, when a model is loaded.
 
-Decides the order (ai_edge_litert, then tflite_runtime; never TensorFlow), threads and CPU kernels, and what an int8
-tensor means in numbers. The CPU kernels are XNNPACK's on both: `XnnpackDelegate` sets them for tflite-runtime, which
-would leave int8 models to slower ones (docs/decisions/0007-runtimes.md).
+Decides the order (ai_edge_litert, then tflite_runtime; never TensorFlow), the number of threads, the CPU kernels, and
+how int8 tensors become float numbers. Both runtimes use XNNPACK's kernels. tflite-runtime would use slower ones for
+int8 models, so `XnnpackDelegate` sets them (docs/decisions/0007-runtimes.md).
 """
 
 import ctypes
@@ -27,7 +27,7 @@ _INT8 = 0x1 | 0x2
 
 @dataclass(frozen=True)
 class RuntimeInfo:
-    """What runs the model: `name` (with version), `delegate` and `threads`, as log and state message say it."""
+    """The runtime that runs a model, as the log and the state message show it: name, version, delegate, threads."""
 
     name: str
     version: str
@@ -41,7 +41,7 @@ class RuntimeInfo:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor as the interpreter describes it: `scale` and `zero_point` turn integers into numbers."""
+    """A tensor's description: a stored integer means (integer - zero_point) * scale; `scale` is 0 for float tensors."""
 
     index: int
     name: str
@@ -51,7 +51,7 @@ class Tensor:
     zero_point: int
 
     def real(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """float32 numbers that the stored values stand for; float tensors pass unchanged."""
+        """The float32 numbers that stored values mean; values of a float tensor are not changed."""
         if self.scale == 0.0:
             return values.astype(np.float32)
         return ((values.astype(np.int32) - self.zero_point) * np.float32(self.scale)).astype(np.float32)
@@ -68,18 +68,18 @@ class Interpreter:
         only: str | None = None,
         keep_all: bool = False,
     ) -> None:
-        """Loads the model.
+        """Load the model.
 
         Args:
-            model: the flatbuffer.
-            threads: of the CPU kernels (XNNPACK); 0 for as many as serve this runtime on this machine.
-            delegate: a loaded delegate in place of the CPU kernels.
-            only: name of the one runtime to use (ai_edge_litert or tflite_runtime), None for the first that is there.
-            keep_all: keep what every operation gave, so that `inner` can be read; plain kernels, several times slower.
+            model: the flatbuffer's bytes.
+            threads: threads of the CPU kernels (XNNPACK); 0 for as many as are useful with this runtime.
+            delegate: a loaded delegate to use instead of the CPU kernels.
+            only: the runtime to use (ai_edge_litert or tflite_runtime); None for the first that is installed.
+            keep_all: keep the result of every operation, so that inner tensors can be read; several times slower.
 
         Raises:
             RuntimeMissingError: no TFLite runtime is installed.
-            BundleError: not a model, or one with another kind of input than uint8 (1, height, width, 3).
+            BundleError: not a model, or its input is not uint8 (1, height, width, 3).
         """
         check_model(model)
         name, module = _runtime(only)
@@ -107,7 +107,7 @@ class Interpreter:
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """Every tensor of the graph, also those between its operations."""
+        """All named tensors of the graph, including those between operations."""
         return tuple(_tensor(details) for details in self._interpreter.get_tensor_details() if details["name"])
 
     @property
@@ -116,10 +116,10 @@ class Interpreter:
         return self.input.shape[2], self.input.shape[1]
 
     def before_mean(self, output: Tensor) -> Tensor:
-        """The (1, rows, columns, features) tensor whose mean over the picture is `output`.
+        """The tensor (1, rows, columns, features) whose mean over rows and columns is `output`.
 
         Raises:
-            BundleError: the output is no mean, so there is no map of it.
+            BundleError: the output is not such a mean.
         """
         tensors = {tensor.index: tensor for tensor in self.tensors}
         for operation in self._interpreter._get_ops_details():
@@ -131,14 +131,14 @@ class Interpreter:
         raise BundleError(f"model.tflite: {output.name} is no mean of a feature map; it has no activation map")
 
     def run(self, image: NDArray[np.uint8], outputs: Sequence[Tensor]) -> list[NDArray[np.float32]]:
-        """The outputs for one uint8 (height, width, 3) image, as float32 numbers without the batch axis."""
+        """Run the model on one uint8 (height, width, 3) image; return the outputs as float32 without the batch axis."""
         self._interpreter.set_tensor(self.input.index, image[np.newaxis])
         self._interpreter.invoke()
         return [tensor.real(self._interpreter.get_tensor(tensor.index)[0]) for tensor in outputs]
 
 
 def load_delegate(library: str) -> Any:
-    """The delegate in a shared library, such as `libedgetpu.so.1`. A mismatched library may crash the process.
+    """Load the delegate in a shared library, such as `libedgetpu.so.1`. A wrong version may crash the process.
 
     Raises:
         BundleError: no such library, or no device behind it.
@@ -153,7 +153,7 @@ def load_delegate(library: str) -> Any:
 
 
 def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool) -> tuple[str, dict[str, Any]]:
-    """What runs the operations, and how the interpreter is told so."""
+    """The name of the kernels or delegate, and the interpreter's options that select them."""
     plain = {"experimental_op_resolver_type": module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}
     if delegate is not None:
         return getattr(delegate, "name", type(delegate).__name__), {"experimental_delegates": [delegate]}
@@ -166,18 +166,18 @@ def _kernels(name: str, module: Any, threads: int, delegate: Any, keep_all: bool
 
 
 class _Options(ctypes.Structure):
-    """The beginning of TfLiteXNNPackDelegateOptions, with room for whatever a version adds to it."""
+    """The first fields of TfLiteXNNPackDelegateOptions, with space for fields that other versions add."""
 
     _fields_ = (("num_threads", ctypes.c_int32), ("flags", ctypes.c_uint32), ("rest", ctypes.c_uint8 * 248))
 
 
 class XnnpackDelegate:
-    """XNNPACK for int8 models on tflite-runtime, whose own default leaves them to slower kernels.
+    """XNNPACK for int8 models on tflite-runtime, whose default kernels for them are slower.
 
-    tflite-runtime 2.14 contains XNNPACK but switches it on for float models alone. Its C interface
-    (`tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h`) is among the library's exported symbols, so the delegate is
-    made through ctypes, and freed with the interpreter that holds it. Measured on x86-64, EfficientNet-Lite0 int8, one
-    thread: 82 ms of processor time an invoke without it, 12 ms with it, and the same features as ai-edge-litert.
+    tflite-runtime 2.14 contains XNNPACK but uses it for float models only. Its library exports the C interface
+    (`tensorflow/lite/delegates/xnnpack/xnnpack_delegate.h`), so the delegate is made through ctypes; it is freed
+    together with the interpreter that holds it. Measured on x86-64, EfficientNet-Lite0 int8, one thread: an invocation
+    takes 82 ms of processor time without it and 12 ms with it, and gives the same features as ai-edge-litert.
     """
 
     name = "XNNPACK"
@@ -202,7 +202,7 @@ class XnnpackDelegate:
 
 
 def xnnpack_for_int8(module: Any, threads: int) -> XnnpackDelegate | None:
-    """The delegate for that runtime's interpreter module; None where its library does not export XNNPACK."""
+    """The XNNPACK delegate for a runtime's interpreter module; None where its library does not export XNNPACK."""
     try:
         library = ctypes.CDLL(module._interpreter_wrapper.__file__)
         return XnnpackDelegate(library, threads)
@@ -211,7 +211,10 @@ def xnnpack_for_int8(module: Any, threads: int) -> XnnpackDelegate | None:
 
 
 def _serving_threads(name: str) -> int:
-    """The cores, four at most; one where threads burn a core while they wait (docs/decisions/0007-runtimes.md)."""
+    """The useful number of threads: one per core, at most four; one where waiting threads use processor time.
+
+    See docs/decisions/0007-runtimes.md.
+    """
     return min(4, len(os.sched_getaffinity(0))) if name == "ai_edge_litert" else 1
 
 

@@ -1,6 +1,7 @@
-"""What a bundle says of itself: `manifest.json` (DESIGN 4), as frozen structs.
+"""The manifest of a bundle: `manifest.json` (DESIGN 4), as frozen structs.
 
-Decides fields and bounds; the file around it is `bundle`. Facts about a model come from here, never from configuration.
+Decides its fields and their bounds; `bundle` reads and writes the file around it. Facts about a model come from the
+manifest, never from a configuration.
 """
 
 from datetime import datetime
@@ -17,18 +18,18 @@ from uncia_contract.errors import UNDECODABLE, BundleError
 from uncia_contract.json_text import indented_json
 
 MODEL, HEAD, PROBES, EDGETPU = "model.tflite", "head.npz", "probes.npz", "model_edgetpu.tflite"
-# How far a probe's probabilities and features may lie from the stated ones, for each runtime
-# (docs/decisions/0004-quantization.md); features as `uncia_contract.model.probes` measures them.
+# The largest differences allowed between a probe's probabilities and features and the expected ones, for each runtime
+# (docs/decisions/0004-quantization.md). `uncia_contract.model.probes` measures them.
 TOLERANCE = {"ai_edge_litert": 0.03, "tflite_runtime": 0.03}
 FEATURE_TOLERANCE = {"ai_edge_litert": 0.2, "tflite_runtime": 0.2}
-# A bundle with a rule that readers of schema 1 do not know says schema 2: they ignore unknown fields, and would decide
-# by other rules than the bundle's. They refuse schema 2 in one line.
+# A bundle with a rule that readers of schema 1 do not know has schema 2. Readers of schema 1 ignore unknown fields and
+# would decide without that rule; they refuse schema 2 with one line.
 SCHEMA_1, SCHEMA_2 = "uncia.bundle/1", "uncia.bundle/2"
 MEMBERS = (MODEL, HEAD, PROBES, EDGETPU)
 
 
 class Source(Struct, frozen=True):
-    """A data set or weights that went in: whose it is, under which licence, and what is doubtful about that."""
+    """A data set or weights from which the bundle was made: name, licence, attribution, doubts about the licence."""
 
     name: str
     licence: str
@@ -38,7 +39,7 @@ class Source(Struct, frozen=True):
 
 
 class Backbone(Struct, frozen=True):
-    """Which network gives the features: its name, the layer, where it was cut, how many features."""
+    """The network that gives the features: its name, the layer, where it was cut, the number of features."""
 
     name: str
     layer: Literal["pooled", "map"]
@@ -48,12 +49,12 @@ class Backbone(Struct, frozen=True):
 
 
 class Manifest(Struct, frozen=True):
-    """All that a trap, a ranger and an auditor need to know about a bundle.
+    """Everything that a trap, a ranger and an auditor need to know about a bundle.
 
-    `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` holds, for
-    each runtime, how far a probe's probability may lie from the stated one before the trap refuses the bundle;
-    `feature_tolerance` the same for its features. `second_look` (here `looks_again`) and `graph_head` are in
-    `uncia.bundle/2` only. `graph_head` is "stale" where the head inside the graph and the probes' stated probabilities
+    `input_size` is (width, height) in pixels. `metrics` and `parity` are reports for people. `tolerance` is, for each
+    runtime, the largest difference of a probe's probability from the expected one; with a larger one the trap refuses
+    the bundle. `feature_tolerance` is the same for the features. `second_look` (here `looks_again`) and `graph_head`
+    are in `uncia.bundle/2` only. `graph_head` is "stale" if the head inside the graph and the probes' probabilities
     are those of an earlier head of the same network.
     """
 
@@ -84,11 +85,11 @@ class Manifest(Struct, frozen=True):
 
     @property
     def second_look(self) -> SecondLook | None:
-        """The rule of a second look; None where each frame is looked at once."""
+        """The rule of the second look; None where each frame is scored once."""
         return self.looks_again or None
 
     def tolerated(self, runtime: str) -> tuple[float, float]:
-        """What that runtime's probes may differ by, in probability and in features; an unknown one gets the least."""
+        """The allowed differences of probability and features for a runtime; for an unknown one the smallest."""
         return (
             self.tolerance.get(runtime, min(self.tolerance.values(), default=0.0)),
             self.feature_tolerance.get(runtime, min(self.feature_tolerance.values(), default=0.0)),
@@ -96,20 +97,20 @@ class Manifest(Struct, frozen=True):
 
     @property
     def positive_columns(self) -> list[int]:
-        """Which columns of the probabilities count as positive."""
+        """The columns of the probabilities that belong to positive labels."""
         return [index for index, label in enumerate(self.labels) if label in self.positive_labels]
 
 
 def manifest_to_bytes(manifest: Manifest) -> bytes:
-    """Readable JSON with sorted keys; these exact bytes are what a signature covers."""
+    """The manifest as indented JSON with sorted keys. A signature covers exactly these bytes."""
     return indented_json(manifest, order="sorted")
 
 
 def manifest_from_bytes(data: bytes) -> Manifest:
-    """The manifest, checked.
+    """The manifest in these bytes.
 
     Raises:
-        BundleError: not JSON, a missing field, a value out of bounds, or labels that contradict each other.
+        BundleError: not JSON, a missing field, a value out of bounds, or fields that contradict each other.
     """
     try:
         manifest = msgspec.json.decode(data, type=Manifest)

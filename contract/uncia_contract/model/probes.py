@@ -1,12 +1,14 @@
-"""Probes: inputs that a bundle carries, with the features and probabilities they must give (DESIGN 4).
+"""Probes: inputs in a bundle, with the features and probabilities that the model must give for them (DESIGN 4).
 
-Decides how far a runtime is from reproducing them. Which inputs they are is the converter's to choose.
+Decides how the difference between a runtime's answers and the expected ones is measured. The converter chooses the
+inputs.
 
-1. The difference of probabilities is the largest over probes and labels.
-2. The difference of features is the mean one over a probe's features, in the probe where it is largest, as a share of
-   what tells the probes apart (the mean distance of their features from those features' mean): 0 is the same answer
-   and 1 is as good as none. A model that gives every input one answer is 1 or more, whatever its head makes of it.
-3. Where the model gives the map whose mean the features are, the map's mean is measured as the features are, and the
+1. The difference of probabilities is the largest one over all probes and labels.
+2. The difference of features is computed for each probe as the mean over its features; the largest counts. It is
+   divided by the spread of the probes (the mean distance of their features from the mean of all probes). 0 means equal
+   answers; 1 means that the answers say nothing about the input. A model that gives the same answer for every input has
+   1 or more.
+3. If the model also gives the map whose mean the features are, the map's mean is compared in the same way, and the
    larger difference counts.
 """
 
@@ -20,7 +22,7 @@ from uncia_contract.errors import BundleError
 from uncia_contract.model.manifest import PROBES, Manifest
 from uncia_contract.npz import MAX_ARRAY_BYTES, read_arrays, write_arrays
 
-_MOST_FIELDS, _MOST_A_LABEL = 16, 8  # the converter makes a few fields, and for each label as many as it has targets
+_MOST_FIELDS, _MOST_A_LABEL = 16, 8  # more than the converter makes: uniform images, and images for each label
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,13 @@ class Probes:
 
 @dataclass(frozen=True)
 class ProbeDifference:
-    """How far a runtime's answers are from the stated ones (#1, #2)."""
+    """The difference between a runtime's answers and the expected ones (#1, #2)."""
 
     probability: float
     features: float
 
     def within(self, probability: float, features: float) -> bool:
-        """Whether both are at most that; NaN is not."""
+        """Whether both differences are at most the given ones; False for NaN."""
         return self.probability <= probability and self.features <= features
 
     def __str__(self) -> str:
@@ -58,10 +60,10 @@ def probes_to_bytes(probes: Probes) -> bytes:
 def probes_from_bytes(data: bytes, manifest: Manifest | None = None) -> Probes:
     """The probes in a `probes.npz`.
 
-    Where `manifest` is given, no more memory is taken than the probes of a bundle with so many labels need.
+    If `manifest` is given, it bounds the memory that is used.
 
     Raises:
-        BundleError: not such a file, no probe in it, or its parts do not fit together.
+        BundleError: not a `probes.npz`, no probe in it, or its arrays do not fit together.
     """
     limit = MAX_ARRAY_BYTES if manifest is None else _most_bytes(manifest)
     arrays = read_arrays(data, PROBES, ("inputs", "features", "probabilities"), limit)
@@ -86,10 +88,16 @@ def difference(
     probabilities: NDArray[np.float32],
     map_means: NDArray[np.float32] | None = None,
 ) -> ProbeDifference:
-    """Of these answers, in the probes' order, from the stated ones; `map_means` are features, too (#3).
+    """The difference between a runtime's answers and the expected ones.
+
+    Args:
+        probes: the probes with the expected answers.
+        features: the runtime's features, float32 (probes, features).
+        probabilities: the runtime's probabilities, float32 (probes, labels).
+        map_means: the mean of the runtime's feature maps, float32 (probes, features), compared like features (#3).
 
     Raises:
-        BundleError: there are other numbers of features or labels than stated.
+        BundleError: the number of features or labels differs.
     """
     for what, given, stated in (
         ("features", features, probes.features),
@@ -106,7 +114,7 @@ def difference(
 
 
 def feature_spread(features: NDArray[np.float32]) -> float:
-    """What tells pictures apart: the mean distance of features (pictures, features) from their mean."""
+    """The spread of features (pictures, features): the mean distance from the mean of all pictures."""
     return float(np.abs(features - features.mean(axis=0)).mean())
 
 

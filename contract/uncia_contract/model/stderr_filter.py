@@ -1,7 +1,7 @@
-"""Keeps what C++ libraries write past Python, to file descriptors 1 and 2, from the terminal.
+"""Hides output that C++ libraries write directly to file descriptors 1 and 2.
 
-Decides what comes through all the same: of a runtime that loads a model, every line that does not begin with INFO and a
-colon; of TensorFlow's work, all of it where an error leaves, and nothing else.
+`without_info_lines` is for a runtime that loads a model: only lines that begin with "INFO:" are hidden.
+`silenced_unless_error` is for TensorFlow: everything is hidden, unless an error is raised.
 """
 
 import io
@@ -20,7 +20,7 @@ _one_at_a_time = threading.RLock()
 
 @contextmanager
 def without_info_lines() -> Iterator[None]:
-    """Standard error without INFO lines; other lines come out at the end, whatever happens."""
+    """Hide INFO lines on standard error; other lines are written when the block ends, also after an error."""
     captured = io.BytesIO()
     try:
         with _captured(captured, _STDERR):
@@ -32,9 +32,9 @@ def without_info_lines() -> Iterator[None]:
 
 @contextmanager
 def silenced_unless_error() -> Iterator[None]:
-    """Nothing on standard output or error; all of it on standard error, if an `Exception` leaves (Ctrl-C is none).
+    """Hide standard output and error of the block; after an `Exception` (not Ctrl-C) write all to standard error.
 
-    Python's warnings are ignored meanwhile.
+    Python's warnings are ignored within the block.
     """
     captured = io.BytesIO()
     try:
@@ -48,7 +48,7 @@ def silenced_unless_error() -> Iterator[None]:
 
 @contextmanager
 def _captured(captured: io.BytesIO, *descriptors: int) -> Iterator[None]:
-    """Collects what is written to the descriptors; for one thread at a time, others wait."""
+    """Collect what is written to the descriptors within the block. Only one thread does this at a time; others wait."""
     with _one_at_a_time, tempfile.TemporaryFile() as file:
         _flush()
         originals: dict[int, int] = {}

@@ -1,8 +1,8 @@
-"""Whether bytes are a whole TFLite flatbuffer, looked at before an interpreter is given them.
+"""Checks that bytes are a complete TFLite flatbuffer, before an interpreter loads them.
 
-Decides only that every table and vector lies inside the file, so that no beginning of a model passes for one:
-tflite-runtime 2.14 crashes on a truncated model, where ai-edge-litert reports an error. Layout:
-https://flatbuffers.dev/internals and TFLite's `schema.fbs`.
+It checks only that every table and vector lies inside the file. A truncated model must be refused here, because
+tflite-runtime 2.14 crashes on it (ai-edge-litert reports an error). Layout: https://flatbuffers.dev/internals and
+TFLite's `schema.fbs`.
 """
 
 import struct
@@ -10,7 +10,7 @@ import struct
 from uncia_contract.errors import BundleError
 
 _IDENTIFIER = b"TFL3"
-# Fields of the tables that are walked: Model, its parts, and what those hold.
+# For each kind of table, the numbers of its vector fields, and the kind of their content.
 _VECTORS = {
     "Model": {1: "OperatorCode", 2: "SubGraph", 4: "Buffer"},
     "SubGraph": {0: "Tensor", 3: "Operator"},
@@ -22,10 +22,10 @@ _VECTORS = {
 
 
 def check_model(data: bytes) -> None:
-    """Refuses what is no whole TFLite model.
+    """Check that bytes are a complete TFLite model.
 
     Raises:
-        BundleError: not a TFLite flatbuffer, or cut short.
+        BundleError: not a TFLite flatbuffer, or truncated.
     """
     if data[4:8] != _IDENTIFIER:
         raise BundleError(f"model.tflite: begins with {data[:8]!r}, expected a TFLite flatbuffer ({_IDENTIFIER!r})")

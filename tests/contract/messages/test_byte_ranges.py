@@ -1,4 +1,4 @@
-"""Byte ranges: arithmetic agrees with sets of bytes, whatever the order and overlap."""
+"""Arithmetic of byte ranges gives the same results as sets of bytes, for any order and overlap."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ def octets(ranges: list[ByteRange] | tuple[ByteRange, ...]) -> list[int]:
 
 @given(Ranges)
 def test_merged_ranges_hold_the_same_bytes_once_and_in_order(ranges: list[ByteRange]) -> None:
-    """And no two of them touch."""
+    """No two of them touch."""
     found = merged(ranges)
     assert octets(found) == sorted(set(octets(ranges)))
     assert all(before.end < after.start for before, after in pairwise(found))
@@ -28,7 +28,7 @@ def test_merged_ranges_hold_the_same_bytes_once_and_in_order(ranges: list[ByteRa
 
 @given(Ranges, st.integers(0, 40))
 def test_missing_is_what_no_range_holds(ranges: list[ByteRange], size: int) -> None:
-    """Ranges beyond the size change nothing."""
+    """Ranges beyond the size are ignored."""
     assert octets(missing(ranges, size)) == sorted(set(range(size)) - set(octets(ranges)))
 
 
@@ -42,7 +42,7 @@ def test_clipped_ranges_end_at_the_size(ranges: list[ByteRange], size: int) -> N
 
 @given(Ranges, st.integers(0, 60))
 def test_the_first_bytes_are_taken_through_all_ranges(ranges: list[ByteRange], length: int) -> None:
-    """As a transfer goes on where it was cut."""
+    """For example when an interrupted transfer continues."""
     assert octets(without_first(ranges, length)) == octets(ranges)[length:]
 
 

@@ -1,4 +1,4 @@
-"""Messages: what one side writes the other reads, and nothing else gets through."""
+"""Messages can be encoded and decoded without change; wrong ones are refused."""
 
 from datetime import UTC, datetime
 
@@ -62,13 +62,13 @@ def records(draw: st.DrawFn) -> SequenceRecord:
 
 @given(records())
 def test_a_record_survives_the_round_trip(record: SequenceRecord) -> None:
-    """What the trap decided is what the collector stores."""
+    """For any record."""
     assert decode(encode(record), SequenceRecord) == record
 
 
 @given(ids, st.lists(st.integers(0, 999), max_size=5), st.integers(0, 10**6))
 def test_a_receipt_survives_the_round_trip(sequence: str, stored: list[int], start: int) -> None:
-    """Missing ranges come through to the byte."""
+    """With its missing ranges."""
     missing = (MissingFrame(1, (ByteRange(start, start + 10),)),)
     receipt = Receipt(sequence, True, tuple(stored), missing)
     assert decode(encode(receipt), Receipt) == receipt
@@ -76,7 +76,7 @@ def test_a_receipt_survives_the_round_trip(sequence: str, stored: list[int], sta
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_are_refused_in_one_way(payload: bytes) -> None:
-    """Garbage raises MessageError and nothing else."""
+    """Random bytes raise MessageError and no other error."""
     with pytest.raises(MessageError):
         decode(payload, SequenceRecord)
 
@@ -92,7 +92,7 @@ def _fields() -> dict[str, object]:
 
 
 def test_an_unknown_field_is_ignored() -> None:
-    """An older collector reads a newer trap."""
+    """So an older collector can read messages of a newer trap."""
     assert decode(msgspec.json.encode(_fields() | {"humidity": 3}), SequenceRecord).id == "t-1"
 
 
@@ -111,13 +111,13 @@ def test_an_unknown_field_is_ignored() -> None:
     ids=["id", "trap", "confidence", "naive time", "no frames", "scored", "schema", "numbering"],
 )
 def test_a_value_out_of_bounds_is_refused(change: dict[str, object]) -> None:
-    """Missing, wrong or impossible: refused with the field's name, never stored."""
+    """The message names the field."""
     with pytest.raises(MessageError):
         decode(msgspec.json.encode(_fields() | change), SequenceRecord)
 
 
 def test_a_missing_field_is_refused_by_name() -> None:
-    """The sender's programmer can see what was left out."""
+    """So the sender's programmer can see which one."""
     fields = _fields()
     del fields["threshold"]
     with pytest.raises(MessageError, match="threshold"):
@@ -129,13 +129,13 @@ def test_only_a_receipt_without_gaps_means_delivered() -> None:
     assert [Receipt("a", True).complete, Receipt("a", True, missing=(MissingFrame(0),)).complete] == [True, False]
 
 
-def test_a_record_of_one_label_is_what_it_was_before_labels_were_told_apart() -> None:
-    """No field more: what an older collector reads, byte for byte."""
+def test_a_record_of_one_label_has_no_field_of_probabilities() -> None:
+    """Byte for byte what an older collector reads."""
     assert "probabilities" not in _fields()
 
 
 def test_each_labels_probability_survives_the_round_trip() -> None:
-    """Of several positive labels; one out of bounds is refused."""
+    """With several positive labels; a value out of bounds is refused."""
     fields = _fields() | {"probabilities": {"prey": 0.25, "snow_leopard": 0.5}}
     assert decode(msgspec.json.encode(fields), SequenceRecord).probabilities == {"prey": 0.25, "snow_leopard": 0.5}
     with pytest.raises(MessageError, match="probabilities"):

@@ -1,4 +1,4 @@
-"""docs/schemas: what other programs may rely on is what the code says."""
+"""docs/schemas holds the JSON schemas that the code defines."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a TLS connection needs: files that are there and fit, and nothing older than TLS 1.2."""
+"""What a TLS connection needs: readable files that fit together, TLS 1.2 or newer."""
 
 import ssl
 from pathlib import Path
@@ -20,15 +20,15 @@ def station(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_files_that_fit_give_a_context(station: Path) -> None:
-    """Mutual, the broker's name checked, TLS 1.2 or newer."""
+    """Mutual TLS, with a check of the broker's name, TLS 1.2 or newer."""
     context = Tls(station / "ca.pem", station / "ridge-01.pem", station / "ridge-01.key").context()
     assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.parametrize("which", [0, 1, 2], ids=["authority", "certificate", "key"])
-def test_a_file_that_is_missing_is_the_one_that_is_named(station: Path, which: int) -> None:
-    """OpenSSL would not say which of the three."""
+def test_a_missing_file_is_named(station: Path, which: int) -> None:
+    """OpenSSL's error does not name it."""
     files = [station / "ca.pem", station / "ridge-01.pem", station / "ridge-01.key"]
     files[which] = station / "nowhere.pem"
     with pytest.raises(ConfigurationError, match=r"nowhere\.pem: No such file"):
@@ -36,12 +36,12 @@ def test_a_file_that_is_missing_is_the_one_that_is_named(station: Path, which: i
 
 
 def test_the_key_of_another_trap_is_refused(station: Path) -> None:
-    """In one line."""
+    """With one line."""
     with pytest.raises(ConfigurationError, match="KEY_VALUES_MISMATCH"):
         Tls(station / "ca.pem", station / "ridge-01.pem", station / "valley-02.key").context()
 
 
-def test_a_configuration_without_an_authority_asks_for_no_tls() -> None:
-    """And one with it alone for TLS that is not mutual."""
+def test_a_configuration_without_an_authority_means_no_tls() -> None:
+    """With the authority alone, TLS is not mutual."""
     assert tls_of("", "a.pem", "a.key") is None
     assert tls_of("ca.pem", "", "") == Tls(Path("ca.pem"))

@@ -1,4 +1,4 @@
-"""Topics: made and read in one place, and nothing hostile gets through."""
+"""Topics are built and parsed in one place; hostile ones are refused."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from uncia_contract.messages.topics import ChunkAddress, RecordAddress, Topics, 
     ids=["record", "chunk", "state"],
 )
 def test_parse_reads_what_topics_made(topic: str, address: object) -> None:
-    """A topic says the same to the trap and to the collector."""
+    """`parse` is the inverse of `Topics`."""
     assert parse(topic) == address
 
 
@@ -44,6 +44,6 @@ def test_parse_reads_what_topics_made(topic: str, address: object) -> None:
     ],
 )
 def test_parse_refuses_a_hostile_topic(topic: str) -> None:
-    """Nothing but the documented forms is read."""
+    """Only the documented forms are accepted."""
     with pytest.raises(MessageError):
         parse(topic)

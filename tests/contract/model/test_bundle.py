@@ -1,4 +1,4 @@
-"""A bundle is whole and fits together, or is refused by name with what was expected and got."""
+"""A bundle is complete and fits together, or is refused with what was expected and what was found."""
 
 import io
 import random
@@ -41,7 +41,7 @@ def test_equal_parts_give_equal_bytes(whole: bytes, tiny_members: dict[str, byte
 
 
 def test_members_are_stored_at_one_fixed_time(whole: bytes) -> None:
-    """A zip's earliest: the day on which a bundle was packed does not show in its bytes."""
+    """The earliest time of a zip, so that the bytes do not depend on the day of packing."""
     with zipfile.ZipFile(io.BytesIO(whole)) as archive:
         found = {(info.date_time, info.compress_type) for info in archive.infolist()}
     assert found == {((1980, 1, 1, 0, 0, 0), zipfile.ZIP_STORED)}
@@ -49,13 +49,13 @@ def test_members_are_stored_at_one_fixed_time(whole: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 100, 2000, -1, -30], ids=str)
 def test_a_truncated_file_is_refused(whole: bytes, cut: int) -> None:
-    """Wherever it was cut."""
+    """Cut at any place."""
     with pytest.raises(BundleError, match=r"truncated|expected a \.uncia"):
         bundle_from_bytes(whole[:cut])
 
 
 def test_a_damaged_file_is_refused_or_says_what_it_said(whole: bytes) -> None:
-    """One byte or four that went bad, 3,000 times over, most of them among the zip's own."""
+    """3,000 files with one or four changed bytes, most of them in the zip's own data."""
     bundle, chance = bundle_from_bytes(whole), random.Random(7)
     for _ in range(3000):
         damaged = bytearray(whole)
@@ -86,7 +86,7 @@ def test_a_changed_member_is_named_with_both_hashes(whole: bytes, name: str) -> 
 
 
 def test_deflated_members_are_refused(whole: bytes) -> None:
-    """So that equal bundles have equal bytes, and a small file cannot unpack to a large one."""
+    """So equal bundles have equal bytes, and a small file cannot unpack to a large one."""
     with pytest.raises(BundleError, match="stored and not deflated"):
         bundle_from_bytes(rezipped(whole, lambda _, data: data, zipfile.ZIP_DEFLATED))
 
@@ -116,7 +116,7 @@ def test_weights_that_are_no_numbers_are_refused(make_bundle: Callable[..., Bund
 
 
 def test_a_head_without_a_part_names_it(make_bundle: Callable[..., Bundle]) -> None:
-    """And what is there instead."""
+    """The message lists the arrays that are there."""
     with pytest.raises(BundleError, match=r"head\.npz: lacks weights.*it has bias"):
         make_bundle({HEAD: write_arrays({"bias": np.zeros(2)})})
 
@@ -130,24 +130,24 @@ def test_arrays_that_would_unpickle_are_refused(make_bundle: Callable[..., Bundl
 
 
 def test_a_positive_label_must_be_a_label(make_bundle: Callable[..., Bundle]) -> None:
-    """A manifest that contradicts itself decides nothing."""
+    """A contradictory manifest is refused."""
     described = msgspec.structs.replace(make_bundle().manifest, positive_labels=("yeti",))
     with pytest.raises(BundleError, match="yeti"):
         make_bundle(described=described)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """With what was expected."""
+    """The message says what is expected."""
     with pytest.raises(BundleError, match=r"none\.uncia: cannot be read .*expected a \.uncia bundle"):
         read_bundle(tmp_path / "none.uncia")
 
 
-def test_the_starter_bundle_is_whole() -> None:
-    """What ships, reads."""
+def test_the_starter_bundle_can_be_read() -> None:
+    """The bundle that is shipped."""
     assert read_bundle(STARTER).manifest.positive_labels == ("snow_leopard",)
 
 
 @pytest.mark.parametrize("path", sorted(STARTER.parent.glob("*.uncia")), ids=lambda path: path.stem)
 def test_a_bundle_on_efficientnet_lite0_has_at_most_6_mb(path: Path) -> None:
-    """It may have to come over a thin link."""
+    """It may be sent over a slow link."""
     assert (read_bundle(path).manifest.backbone.name, path.stat().st_size <= 6_000_000) == ("efficientnet-lite0", True)

@@ -1,4 +1,4 @@
-"""A classifier runs the bundle on whichever runtime is there, or refuses it by name."""
+"""A classifier runs a bundle on the installed runtime, or refuses it with the reason."""
 
 import subprocess
 import sys
@@ -32,14 +32,14 @@ def starter() -> Classifier:
 
 @pytest.mark.parametrize("keep", [0, 10, 100, 400, 1000, 1500, 1880], ids=str)
 def test_a_truncated_flatbuffer_is_refused(make_bundle: Callable[..., Bundle], keep: int) -> None:
-    """Whole as a file, but no model."""
+    """The bundle's file is complete, but its model is not."""
     bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes()[:keep]})
     with pytest.raises(BundleError, match=r"model\.tflite: .*expected a TFLite flatbuffer"):
         Classifier(bundle)
 
 
-def test_no_beginning_of_a_model_passes_for_a_model() -> None:
-    """Each of 1,896 places to cut it; a bundle's sha256 tells its own cut long before."""
+def test_a_model_cut_at_any_place_is_refused() -> None:
+    """Each of 1,896 lengths; in a bundle the sha256 finds the cut earlier."""
     model, passed = (MODELS / "tiny.tflite").read_bytes(), []
     check_model(model)
     for length in range(len(model)):
@@ -57,14 +57,14 @@ def test_no_beginning_of_a_model_passes_for_a_model() -> None:
 def test_another_input_is_refused_with_expected_and_got(
     make_bundle: Callable[..., Bundle], model: str, got: str
 ) -> None:
-    """Float pixels, and a batch of any size."""
+    """Float pixels, or a batch of any size."""
     bundle = make_bundle({MODEL: (MODELS / f"{model}.tflite").read_bytes()})
     with pytest.raises(BundleError, match=f"input {got}, expected uint8"):
         Classifier(bundle)
 
 
 def test_a_head_wider_than_the_features_is_refused_with_both(make_bundle: Callable[..., Bundle]) -> None:
-    """Head and manifest agree with each other, but not with the model."""
+    """Head and manifest agree, but the model gives fewer features."""
     starter = read_bundle(STARTER)
     bundle = msgspec.structs.replace(
         make_bundle().manifest, backbone=starter.manifest.backbone, labels=starter.manifest.labels
@@ -83,7 +83,7 @@ def test_another_input_size_than_the_manifest_says_is_refused(make_bundle: Calla
 def test_probes_that_are_not_reproduced_are_refused_with_expected_and_got(
     make_bundle: Callable[..., Bundle], tiny_members: dict[str, bytes]
 ) -> None:
-    """A runtime or accelerator that scores otherwise decides nothing."""
+    """A runtime or accelerator with other answers is not used."""
     probes = probes_from_bytes(tiny_members[PROBES])
     wrong = probes_to_bytes(replace(probes, probabilities=probes.probabilities[:, ::-1]))
     with pytest.raises(BundleError, match=r"its probes differ by .* expected at most .*not used"):
@@ -94,7 +94,7 @@ def test_probes_that_are_not_reproduced_are_refused_with_expected_and_got(
 def test_probes_without_a_number_are_refused(
     make_bundle: Callable[..., Bundle], tiny_members: dict[str, bytes], part: str
 ) -> None:
-    """NaN compares as neither larger nor smaller."""
+    """NaN is neither larger nor smaller than a tolerance."""
     probes = probes_from_bytes(tiny_members[PROBES])
     wrong = probes_to_bytes(replace(probes, **{part: getattr(probes, part) * np.float32(np.nan)}))
     with pytest.raises(BundleError, match=r"probes differ by .*nan"):
@@ -102,24 +102,24 @@ def test_probes_without_a_number_are_refused(
 
 
 def test_the_runtime_and_its_kernels_are_named(starter: Classifier) -> None:
-    """XNNPACK is set, not left to luck: on tflite-runtime too."""
+    """XNNPACK is used on both runtimes."""
     assert (starter.info.name in ("ai_edge_litert", "tflite_runtime"), starter.info.delegate) == (True, "XNNPACK")
 
 
 def test_more_threads_give_the_same_features(starter: Classifier) -> None:
-    """Threads change the time, not the answer."""
+    """Threads change only the time."""
     image = np.random.default_rng(5).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     assert np.array_equal(starter.features(image), Classifier(read_bundle(STARTER), threads=2).features(image))
 
 
-def test_a_runtime_that_is_not_there_is_told(make_bundle: Callable[..., Bundle]) -> None:
-    """With how to install it."""
+def test_a_missing_runtime_is_reported(make_bundle: Callable[..., Bundle]) -> None:
+    """The message says how to install one."""
     with pytest.raises(RuntimeMissingError, match=r"expected no_such_runtime; install"):
         Interpreter(make_bundle().members[MODEL], only="no_such_runtime")
 
 
-def test_loading_a_model_says_nothing_on_standard_error() -> None:
-    """The C++ library's INFO line does not reach the user; run in a process of its own, for it comes once only."""
+def test_loading_a_model_writes_nothing_to_standard_error() -> None:
+    """The C++ library writes its INFO line once a process, so the test runs one."""
     model = str(MODELS / "tiny.tflite")
     code = f"from uncia_contract.model.interpreter import Interpreter; Interpreter(open({model!r}, 'rb').read())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -132,14 +132,14 @@ def test_loading_a_model_says_nothing_on_standard_error() -> None:
 def test_only_a_light_model_on_several_threads_is_loaded_twice(
     make_bundle: Callable[..., Bundle], threads: int, megabytes: float, copied: bool
 ) -> None:
-    """A large one gains nothing, and takes its weights again."""
+    """A second copy of a large model would not be faster, and needs its memory again."""
     padding = b"\0" * int(megabytes * 1024 * 1024)
     bundle = make_bundle({MODEL: (MODELS / "tiny.tflite").read_bytes() + padding})
     assert (load_single_thread_classifier(bundle, Classifier(bundle, threads=threads)) is not None) == copied
 
 
 def test_several_positive_labels_are_scored_together_and_each(make_bundle: Callable[..., Bundle]) -> None:
-    """The sum is what decides; each label's part of it goes with it, in the manifest's order of positive labels."""
+    """The score is their sum; `labels` holds each, in the manifest's order."""
     described = msgspec.structs.replace(make_bundle().manifest, positive_labels=("snow_leopard", "other"))
     score = Classifier(make_bundle(described=described)).score(np.zeros((8, 8, 3), np.uint8))
     assert isinstance(score, LabelledScore) and list(score.labels) == ["snow_leopard", "other"]
@@ -153,8 +153,8 @@ def looking_again(make_bundle: Callable[..., Bundle]) -> Bundle:
     return make_bundle({MODEL: (MODELS / "map.tflite").read_bytes()}, manifest)
 
 
-def test_a_model_with_its_map_says_where_it_looks_like_the_animal(looking_again: Bundle) -> None:
-    """The highest place of the activation map, which the plain kernels give, too."""
+def test_a_model_with_a_map_gives_the_peak(looking_again: Bundle) -> None:
+    """The peak is the highest place of the map that the plain kernels give."""
     image = np.zeros((8, 8, 3), np.uint8)
     image[5:, 1:3] = 255
     score, tiny = (
@@ -167,14 +167,14 @@ def test_a_model_with_its_map_says_where_it_looks_like_the_animal(looking_again:
 
 
 def test_a_map_changes_no_score(looking_again: Bundle, make_bundle: Callable[..., Bundle]) -> None:
-    """Features and probabilities are those of the model without it; that has no peak."""
+    """Features and probabilities are equal with and without the map; without it there is no peak."""
     image = np.random.default_rng(5).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     plain = Classifier(make_bundle()).score(image)
     assert (Classifier(looking_again).score(image), plain.peak) == (plain, None)
 
 
 def test_a_second_look_without_a_map_is_refused(looking_again: Bundle, make_bundle: Callable[..., Bundle]) -> None:
-    """Before it decides anything."""
+    """When the classifier is made."""
     with pytest.raises(BundleError, match="no feature map, which a second look needs"):
         Classifier(make_bundle(described=looking_again.manifest))
 
@@ -182,17 +182,15 @@ def test_a_second_look_without_a_map_is_refused(looking_again: Bundle, make_bund
 def test_an_explainer_reads_the_map_that_a_model_gives(
     looking_again: Bundle, make_bundle: Callable[..., Bundle]
 ) -> None:
-    """With the fast kernels; what it draws is what the plain ones give of a model without."""
+    """It uses the fast kernels; the map equals that of the plain kernels."""
     image = np.random.default_rng(6).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     plain, own = Explainer(make_bundle()), Explainer(looking_again)
     assert own.activation(image) == pytest.approx(plain.activation(image), abs=0.05)
     assert (own._interpreter.info.delegate, plain._interpreter.info.delegate) == ("XNNPACK", "none")
 
 
-def test_a_map_that_is_not_that_of_the_features_fails_the_probes(
-    looking_again: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Features and probabilities are right; a kernel that gives another map would lead second looks astray."""
+def test_a_wrong_map_fails_the_probes(looking_again: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features and probabilities are right, but second looks would use the wrong map."""
     classifier = Classifier(looking_again)
     assert classifier.check_probes().features <= 0.2
     outputs = Classifier.outputs
@@ -207,6 +205,6 @@ def test_a_map_that_is_not_that_of_the_features_fails_the_probes(
     ids=["wide", "one place", "square"],
 )
 def test_the_highest_place_is_the_middle_of_its_cell(shape: tuple[int, int], expected: tuple[float, float]) -> None:
-    """Across, then down."""
+    """First across, then down."""
     places = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(shape)
     assert highest_place(places) == pytest.approx(expected)

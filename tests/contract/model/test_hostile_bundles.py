@@ -1,4 +1,4 @@
-"""A bundle may come from an enemy: it is refused in one line, and takes no more memory than its bytes deserve."""
+"""A bundle from an attacker is refused with one line, and cannot use much more memory than its own size."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ SMALL = {"weights": np.zeros((2, 2), np.float32), "bias": np.zeros(2), "slope": 
 
 
 def whole(head: bytes, probes: bytes = b"probes") -> bytes:
-    """A file whose hashes are right: only its head or its probes are not what the manifest promises."""
+    """A bundle with right hashes, whose head or probes differ from what the manifest says."""
     members = {MODEL: b"model", HEAD: head, PROBES: probes}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     manifest = msgspec.structs.replace(make_manifest(), sha256=hashes)
@@ -40,17 +40,17 @@ def packed(members: dict[str, bytes], method: int = zipfile.ZIP_STORED, comment:
 
 
 def bomb() -> bytes:
-    """240 MB of nothing in 240 kB."""
+    """240 MB of zeros in 240 kB."""
     return write_arrays({**SMALL, "weights": np.zeros((2, 30_000_000), np.float32)}, compress=True)
 
 
 def lying_header() -> bytes:
-    """A head whose weights claim room for 8 GB."""
+    """A head whose header claims weights of 8 GB."""
     return write_arrays(SMALL).replace(b"(2, 2), }            ", b"(99999, 19999), }    ")
 
 
 def nested() -> bytes:
-    """A head that is a zip with a zip in it."""
+    """A head that is a zip within a zip."""
     inner = packed({"more": bytes(100 * _MB)}, zipfile.ZIP_DEFLATED)
     return packed({f"{name}.npy": inner for name in SMALL})
 
@@ -69,7 +69,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_bundle_is_refused_within_its_own_size(name: str) -> None:
-    """Ten megabytes beside twice the file, however it is made."""
+    """At most twice the file and ten megabytes more."""
     data = HOSTILE[name]()
     tracemalloc.start()
     try:
@@ -83,13 +83,13 @@ def test_a_hostile_bundle_is_refused_within_its_own_size(name: str) -> None:
 
 
 def test_probes_are_bounded_by_the_manifest() -> None:
-    """As many as a bundle of so many labels may have."""
+    """No more probes than a bundle with so many labels may have."""
     with pytest.raises(BundleError, match=r"probes.npz: 240000\d+ bytes unpacked, expected at most \d+"):
         probes_from_bytes(bomb(), make_manifest())
 
 
-def test_nothing_is_parsed_before_the_seal_is_vouched_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the manifest nor the head of a bundle that nobody vouches for."""
+def test_nothing_is_parsed_before_the_caller_checked_the_seal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither manifest nor head, if `vouch` refuses."""
 
     def parse(*_: object) -> None:
         raise AssertionError("parsed")

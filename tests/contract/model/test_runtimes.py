@@ -1,4 +1,4 @@
-"""What two runtimes must agree in, and that the script which compares them says so where they do not."""
+"""The rules by which two runtimes must agree, and the script that compares them."""
 
 import importlib.util
 import subprocess
@@ -17,7 +17,7 @@ _spec.loader.exec_module(compare_runtimes)
 
 
 def run(**changed: Any) -> dict[str, Any]:
-    """What a runtime gave for 400 pictures and three sequences."""
+    """The answers of a runtime for 400 pictures and three sequences."""
     probabilities = np.linspace(0.0, 0.9, 400)
     whole = {
         "features": np.zeros((400, 3)),
@@ -31,7 +31,7 @@ def run(**changed: Any) -> dict[str, Any]:
 
 
 def moved(pictures: int, steps: float) -> np.ndarray:
-    """Probabilities of which so many are so many steps of 1/256 higher."""
+    """Probabilities of which `count` are `steps` steps of 1/256 higher."""
     probabilities = run()["probabilities"].copy()
     probabilities[:pictures] += steps / 256
     return probabilities
@@ -63,7 +63,7 @@ def moved(pictures: int, steps: float) -> np.ndarray:
     ],
 )
 def test_each_rule_finds_its_breach(changed: dict[str, Any], rules: list[str]) -> None:
-    """#1 and #2, to either side of their bounds."""
+    """#1 and #2, on both sides of their bounds."""
     assert [problem[-4:] for problem in compare_runtimes.problems(run(), run(**changed))] == rules
 
 
@@ -76,8 +76,8 @@ def test_each_rule_finds_its_breach(changed: dict[str, Any], rules: list[str]) -
     ],
     ids=["agree", "disagree", "other bundle"],
 )
-def test_the_exit_code_tells(tmp_path: Path, changed: dict[str, Any], code: int, said: str) -> None:
-    """And standard error says why."""
+def test_the_exit_code_is_0_only_where_they_agree(tmp_path: Path, changed: dict[str, Any], code: int, said: str) -> None:
+    """Standard error gives the reason."""
     files = [tmp_path / "a.npz", tmp_path / "b.npz"]
     for file, one in zip(files, (run(), run(**changed)), strict=True):
         np.savez(file, **one)
