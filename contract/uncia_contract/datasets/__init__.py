@@ -1,1 +1,1 @@
-"""Labelled pictures as others hand them over; no running trap imports it."""
+"""Readers of labelled data sets: folders, CSV, COCO Camera Traps, Camtrap DP. The running trap never imports them."""

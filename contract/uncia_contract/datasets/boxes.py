@@ -1,8 +1,8 @@
-"""Boxes that people or detectors drew around animals, for the pictures of a data set.
+"""Reads boxes around animals, drawn by people or detectors, for the pictures of a data set.
 
-Decides where they come from: a CSV with `file`, relative to it, and `left`, `top`, `right`, `bottom` in fractions of
-the upright frame, COCO's `bbox`, or Camtrap DP's `bboxX` to `bboxHeight`. Of several boxes of a picture the smallest
-one around all counts, of those of the picture's own label where it has any.
+Boxes come from a CSV (`file`, relative to it, and `left`, `top`, `right`, `bottom` in fractions of the upright frame),
+from COCO's `bbox`, or from Camtrap DP's `bboxX` to `bboxHeight`. If a picture has several boxes, the smallest box
+around all of them counts; if some have the picture's own label, around these.
 """
 
 import os
@@ -27,10 +27,10 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, in fraction
 
 
 def with_boxes(pictures: Sequence[LabelledPicture], boxes: Path) -> list[LabelledPicture]:
-    """The pictures, those with a box in the file with it.
+    """The same pictures, with `box` set where the file has a box for them.
 
     Raises:
-        DataError: not such a file, a box that is none, or no box of any of the pictures.
+        DataError: the file has another format, a box is invalid, or no picture of the data set has a box.
     """
     found: dict[str, list[tuple[str, Box]]] = defaultdict(list)
     for path, label, box in _drawn(boxes):
@@ -42,7 +42,7 @@ def with_boxes(pictures: Sequence[LabelledPicture], boxes: Path) -> list[Labelle
 
 
 def _drawn(boxes: Path) -> Iterator[tuple[Path, str, Box]]:
-    """Each box: of which file, around what (as far as it is told), and where."""
+    """Each box: (picture's path, label of the box or "", box)."""
     if is_camtrap_dp(boxes):
         return _camtrap_boxes(boxes)
     if boxes.is_dir():
@@ -56,7 +56,7 @@ def _place(path: Path) -> str:
 
 
 def _boxed(picture: LabelledPicture, found: Sequence[tuple[str, Box]]) -> LabelledPicture:
-    called = picture.label.replace("_", " ")  # as the names of Camtrap DP may be written
+    called = picture.label.replace("_", " ")  # a label of Camtrap DP may have underscores for spaces
     own = [box for label, box in found if label.replace("_", " ") == called] or [box for _, box in found]
     if not own:
         return picture
@@ -92,7 +92,7 @@ def _numbers(where: str, row: Mapping[str, str], columns: Sequence[str]) -> list
 
 
 def _inside(where: str, box: Box) -> Box:
-    """The box, where it has an area within the frame; sums of rounded fractions may exceed 1 by little."""
+    """The box, cut to 1; DataError if it has no area or leaves the frame. Sums of rounded fractions may exceed 1."""
     left, top, right, bottom = box
     if not (0 <= left < right <= MOST and 0 <= top < bottom <= MOST):
         raise _no_box(where, ",".join(f"{side:g}" for side in box))
@@ -116,7 +116,7 @@ def _coco_boxes(path: Path) -> Iterator[tuple[Path, str, Box]]:
 
 
 def _fractions(path: Path, image: CocoImage, bbox: Sequence[float]) -> Box:
-    """A box of pixels in fractions, cut off where it leaves the frame."""
+    """A box in pixels as fractions of the frame, cut to the frame."""
     if not image.width or not image.height:
         raise DataError(f"{path}: image {image.id} has a bbox, but no width and height; add them")
     left, top, width, height = bbox

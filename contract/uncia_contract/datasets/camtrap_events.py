@@ -1,19 +1,18 @@
-"""Which media and observations of a Camtrap DP deployment are one event, and whose word decides what a medium shows.
+"""Groups media and observations of a Camtrap DP deployment into events; decides which observation of a medium counts.
 
-Decides:
-#1 An event is named by `eventID`, which is unique only within its deployment; without one, by the start and end of an
-event observation. An observation of a medium goes with its medium. #1a An uncia tags rows with their sequence; each
-sequence of an event is one by itself.
-#2 A medium belongs to the event that a person's observation of it names; else to the one that a machine's names, if a
-person said what it shows; else to the person's event whose time holds it, the latest that began; else to the one that a
-machine's names; else to the machine's event whose time holds it.
-#3 A picture that was taken by the clock (`timeLapse`) is held by the time of events that are blank alone: it may show
-nothing of what set the camera off.
-#4 Whose word decides: a person's of the medium, a person's of its event, a machine's of the medium, a machine's of the
-event. `unclassified` is nobody's word. `classificationMethod` says who classified; where it says nothing, a
-`classificationProbability` means a machine.
-#5 Of an event, a medium of the clock takes `blank` alone.
-#6 Media of no event, observed or not, are cut by the burst rule; those of the clock apart from the others.
+#1 `eventID` identifies an event; it is unique only within its deployment. Without an `eventID`, the start and end of an
+event observation identify it. An observation of a medium belongs to the medium's event. #1a Packages written by uncia
+have tags with the sequence; each sequence of such an event is an event of its own.
+#2 A medium belongs to the first of these events: the one that a person's observation of the medium names; the one that
+a machine's observation of it names, if a person classified that event; the person's event whose time includes it (the
+one that began last); the one that a machine's observation of it names; the machine's event whose time includes it.
+#3 A time-lapse picture (`timeLapse`) belongs by its time only to events that are blank, because it may not show the
+animal that triggered the camera.
+#4 The first of these observations counts: a person's of the medium, a person's of the event, a machine's of the medium,
+a machine's of the event. `unclassified` does not count. `classificationMethod` says who classified; where it is empty,
+a `classificationProbability` means a machine.
+#5 From an event, a time-lapse picture takes only `blank`.
+#6 Media without an event, observed or not, are grouped by the burst rule; time-lapse pictures separately.
 """
 
 import heapq
@@ -30,7 +29,7 @@ _TAG, SEQUENCE_TAG = "label:", "sequence:"
 
 
 class _Key(NamedTuple):
-    """What names an event (#1): its `id`, with the `sequence` of an uncia (#1a), or `start` and `end`."""
+    """The key of an event (#1): its `id`, with the `sequence` of an uncia package (#1a), or `start` and `end`."""
 
     id: str = ""
     sequence: str = ""
@@ -40,9 +39,10 @@ class _Key(NamedTuple):
 
 @dataclass
 class CamtrapEvent:
-    """Rows of one deployment that belong together; `id` is the eventID, "" where there is none.
+    """Media and observations of one event of a deployment.
 
-    That of media of no event is `media` and the id of the first. `sequence` is an uncia's tag (#1a), else "".
+    `id` is the eventID, "" where there is none; for media without an event, it is `media` and the id of the first.
+    `sequence` is the tag of an uncia package (#1a), else "".
     """
 
     id: str
@@ -63,22 +63,22 @@ def by_machine(observation: Row) -> bool:
 
 
 def is_of_medium(observation: Row) -> bool:
-    """Whether it says what one medium shows, not a whole event."""
+    """Whether the observation is of one medium, not of a whole event."""
     return "mediaID" in observation and observation.get("observationLevel") != "event"
 
 
 def is_told(observation: Row) -> bool:
-    """Whether anybody said what it shows."""
+    """Whether the observation is classified."""
     return observation.get("observationType", UNCLASSIFIED) != UNCLASSIFIED
 
 
 def is_time_lapse(medium: Row) -> bool:
-    """Whether the clock set the camera off."""
+    """Whether the picture was taken by the clock, not by a trigger."""
     return medium.get("captureMethod", "").strip().lower() == "timelapse"
 
 
 def tag_of(observation: Row, tag: str = _TAG) -> str | None:
-    """The label, or another value, that an uncia wrote down as a tag."""
+    """The value of a tag that uncia wrote: the label, or that of another `tag`; None without one."""
     tags = (part.strip() for part in observation.get("observationTags", "").split("|"))
     return next((one.removeprefix(tag) for one in tags if one.startswith(tag)), None)
 
@@ -87,9 +87,9 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
     """The events of one deployment, those of the burst rule (#6) last.
 
     Args:
-        media: the deployment's.
-        observations: the deployment's, in the table's order.
-        rule: when a burst ends.
+        media: the deployment's media.
+        observations: the deployment's observations, in the table's order.
+        rule: the burst rule.
     """
     homes = _homes(media, observations)
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
@@ -108,12 +108,12 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
 
 
 def deciding(medium: Row, event: Iterable[Row], own: Iterable[Row]) -> list[Row]:
-    """The observations that decide what a medium shows (#4, #5); none where nobody looked.
+    """The observations that decide what a medium shows (#4, #5); empty where nobody classified it.
 
     Args:
-        medium: the row of the picture.
-        event: the observations of its event as a whole.
-        own: those of the medium alone.
+        medium: the medium's row.
+        event: the observations of its whole event.
+        own: the observations of the medium itself.
     """
     whole = [row for row in event if is_told(row)]
     if is_time_lapse(medium) and any(row["observationType"] != BLANK for row in whole):
@@ -125,7 +125,7 @@ def deciding(medium: Row, event: Iterable[Row], own: Iterable[Row]) -> list[Row]
 
 
 def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
-    """#6."""
+    """Events of media without an event (#6)."""
     said: dict[str, list[Row]] = {}
     for row in loose.observations:
         said.setdefault(row["mediaID"], []).append(row)
@@ -139,7 +139,7 @@ def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
 
 
 def _key(row: Row) -> _Key | None:
-    """What names an observation's event (#1); None where nothing does."""
+    """The key of an observation's event (#1); None where it has none."""
     if "eventID" in row:
         return _Key(row["eventID"], tag_of(row, SEQUENCE_TAG) or "")
     return None if is_of_medium(row) else _Key(start=row.get("eventStart", ""), end=row.get("eventEnd", ""))
@@ -172,9 +172,9 @@ def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key 
 
 
 def _held(media: list[Row], events: dict[_Key, list[Row]], spoken: set[_Key]) -> dict[str, _Key]:
-    """The event whose time holds each medium: a person's first, then the latest that began, then the shortest.
+    """For each medium, the event whose time includes it: a person's first, then the last to begin, then the shortest.
 
-    Goes once through media and events in order of time; events that have begun wait in a heap, the best on top.
+    Media and events are visited once in order of time; events that have begun are in a heap, the best on top.
     """
     spans = [
         (began.timestamp(), ended.timestamp(), number, key)

@@ -1,10 +1,10 @@
-"""Labelled pictures of a Camtrap DP package.
+"""Reads the labelled pictures of a Camtrap DP package.
 
-Decides how its rows become them: an event, or a burst of media of none, is a sequence; a deployment's location (else
-the deployment) is the place. The label is the scientific name, else the label that an uncia wrote down as a tag, else
-the kind of the observation; who outranks whom is for `camtrap_events` to say. Left out, and counted: media that are no
-pictures, that nobody observed, or of which it is unknown what they show. Media at an address are expected beside the
-package under their `fileName`; under `deploymentID/` where several media have that name.
+An event, or a burst of media without an event, is a sequence; a deployment's location (else the deployment) is the
+place. The label is the scientific name, else the label in a tag that uncia wrote, else the kind of the observation.
+`camtrap_events` decides which observation counts. These media are left out and counted: other files than pictures,
+media that nobody observed, and media with an unknown content. A medium with a web address is expected beside the
+package under its `fileName`, or below `deploymentID/` if several media have that name.
 """
 
 import logging
@@ -57,21 +57,21 @@ def read_camtrap_dp(
     rule: BurstRule = _RULE,
     notes: PictureNotes | None = None,
 ) -> list[LabelledPicture]:
-    """The labelled pictures of a package whose media lie in its folder, or beside its zip.
+    """The labelled pictures of a package whose media are in its folder or beside its zip.
 
-    A positive label may be written with an underscore for a space: `Panthera_uncia`. What was left out, and how times
-    without an offset were taken, is logged in a line each.
+    A positive label may have underscores for spaces: `Panthera_uncia`. Two log lines say what was left out, and in
+    which zone times without an offset were read.
 
     Args:
         path: the package's folder, its datapackage.json or a zip.
-        positive: labels that win where a picture has several.
-        zone: of times that name no offset, where the deployment tells none.
-        rule: when a burst of media of no event ends.
-        notes: takes what is left out.
+        positive: labels that have precedence where a picture has several.
+        zone: the zone of times without an offset, for deployments whose times have none.
+        rule: the burst rule for media without an event.
+        notes: receives the counts of what is left out.
 
     Raises:
-        DataError: not such a package; a row leads nowhere; the pictures lie inside the zip; none is observed; a label
-            differs from a positive one only in writing.
+        DataError: not such a package; a row refers to a missing id; the pictures are inside the zip; none is
+            classified; a label differs from a positive one only in writing.
     """
     with CamtrapTables(path, None if zone is UTC else zone) as tables:
         found = _Pictures(tables, positive, notes or PictureNotes())
@@ -93,7 +93,7 @@ def _deployments(tables: CamtrapTables) -> dict[str, _Deployment]:
     """The rows of each deployment.
 
     Raises:
-        DataError: an id is there twice or leads nowhere.
+        DataError: an id appears twice, or a row refers to a missing one.
     """
     found: dict[str, _Deployment] = {}
     for line in tables.lines("deployments", ("deploymentID",)):
@@ -122,7 +122,7 @@ def _of(line: Line, deployments: dict[str, _Deployment], tables: CamtrapTables) 
 
 
 def _used(row: Row) -> Row:
-    """What a labelled picture is made of: a package's EXIF and comments need not wait in memory."""
+    """The row with only the columns that are used, so that EXIF and comments do not fill the memory."""
     return {name: value for name, value in row.items() if name in _USED}
 
 
@@ -133,13 +133,13 @@ def _value(line: Line, column: str) -> str:
 
 
 class _Pictures:
-    """Media on their way to labelled pictures, and what was counted on it."""
+    """Makes labelled pictures of media, and counts what is left out."""
 
     def __init__(self, tables: CamtrapTables, positive: Sequence[str], notes: PictureNotes) -> None:
         self.tables, self.positive, self._notes = tables, positive, notes
         self.left_out: Counter[str] = Counter()
-        self.machines = 0  # pictures whose label is a machine's
-        self._labels: dict[str, str] = {}  # each that decides, and where it stands
+        self.machines = 0  # pictures whose label comes from a machine
+        self._labels: dict[str, str] = {}  # each label that is used, with the id of an observation
 
     def of(self, deployments: dict[str, _Deployment], rule: BurstRule) -> list[LabelledPicture]:
         """The pictures, deployment by deployment, in the order of the tables."""
@@ -151,7 +151,7 @@ class _Pictures:
             labelled: dict[str, tuple[str, str]] = {}
             for event in events:
                 name = _name(event)
-                sequence = f"{known} {name}" if names[name] > 1 else name  # ids are unique within a deployment alone
+                sequence = f"{known} {name}" if names[name] > 1 else name  # ids are unique only within a deployment
                 labelled |= {row["mediaID"]: (label, sequence) for row, label in self._labelled(event)}
             found += [
                 self._picture(row, files[row["mediaID"]], deployments[known].row, *labelled[row["mediaID"]])
@@ -163,7 +163,7 @@ class _Pictures:
         return found
 
     def _labelled(self, event: CamtrapEvent) -> Iterator[tuple[Row, str]]:
-        """Each picture of the event with its label; what has none is counted."""
+        """Each labelled picture of the event with its label; media without one are counted."""
         own: dict[str, list[Row]] = {}
         for row in event.observations:
             if is_of_medium(row):
@@ -186,7 +186,7 @@ class _Pictures:
 
     def _picture(self, row: Row, file: str, deployment: Row, label: str, sequence: str) -> LabelledPicture:
         if self.tables.files.zipped(file):
-            raise DataError(f"{self.tables.files.path}: {file} lies inside the zip; unpack it and name its folder")
+            raise DataError(f"{self.tables.files.path}: {file} is inside the zip; unpack it and name its folder")
         return LabelledPicture(
             file=file,
             path=self.tables.files.folder / file,
@@ -211,7 +211,7 @@ def _name(event: CamtrapEvent) -> str:
 
 
 def _label(row: Row, positive: Sequence[str]) -> str:
-    """What an observation calls what it shows; "" where it is not known."""
+    """The label of an observation; "" where it is not known what it shows."""
     kind, tag = row["observationType"], tag_of(row) or ""
     name = row.get("scientificName", "") if kind == "animal" else ""
     known = {text.replace("_", " ") for text in (name, tag) if text}
@@ -220,7 +220,7 @@ def _label(row: Row, positive: Sequence[str]) -> str:
 
 
 def media_files(media: Sequence[Row]) -> dict[str, str]:
-    """Where each medium is expected, relative to the package; no two at an address in one place."""
+    """The expected file of each medium by its id, relative to the package; media with an address never share a file."""
     found = {row["mediaID"]: row["filePath"] for row in media}
     remote = {row["mediaID"]: row for row in media if "://" in row["filePath"]}
     found |= {known: row.get("fileName") or _last_part(row["filePath"]) for known, row in remote.items()}
@@ -234,6 +234,6 @@ def media_files(media: Sequence[Row]) -> dict[str, str]:
 
 
 def _last_part(address: str) -> str:
-    """The name at the end of an address's path; urllib's `urlsplit` refuses some addresses (`http://[::1`)."""
+    """The file name at the end of a web address; urllib's `urlsplit` would refuse some addresses (`http://[::1`)."""
     path = re.split("[?#]", address.partition("://")[2])[0].partition("/")[2]
     return unquote(PurePosixPath(path).name)

@@ -1,10 +1,12 @@
-"""A Camtrap DP 1 package (camtrap-dp.tdwg.org): what it says of itself, and its three tables row by row.
+"""Reads a Camtrap DP 1 package (camtrap-dp.tdwg.org): its datapackage.json, and its three tables row by row.
 
-Decides: #1 tables are those that `resources` names; where there are no `resources`, deployments.csv, media.csv and
-observations.csv. #2 The profile is Camtrap DP 1, at whatever address; one without a version is judged by its columns.
-#3 What the standard counts as missing (NA, NaN) is no value. #4 A time without an offset is taken with its
-deployment's, as deploymentStart or deploymentEnd tells it, else in the zone that is handed in, else as UTC; `zone_note`
-says so. Which rows are one event is for `camtrap_events` to say.
+#1 The tables are the files that `resources` names; without `resources`, deployments.csv, media.csv and
+observations.csv.
+#2 The profile must be Camtrap DP 1, at any address; if it has no version, only the columns are checked.
+#3 Values that the standard calls missing (NA, NaN) are left out.
+#4 A time without an offset gets that of its deployment (from deploymentStart or deploymentEnd), else the zone that the
+caller gives, else UTC; `zone_note` says which.
+`camtrap_events` decides which rows are one event.
 """
 
 import json
@@ -34,12 +36,12 @@ _WORDS = {
     "observationLevel": {"media", "event"},
     "observationType": {"animal", "human", "vehicle", "blank", "unknown", "unclassified"},
 }
-_MOST_LEVELS = 64  # of datapackage.json: whoever writes it again must get through it
+_MOST_LEVELS = 64  # nesting of datapackage.json; deeper ones could not be encoded as JSON again
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table, without its empty values, and where it stands."""
+    """A row of a table, without its empty values, with its file and line number."""
 
     path: str
     number: int
@@ -47,7 +49,7 @@ class Line:
 
     @property
     def where(self) -> str:
-        """For messages."""
+        """File and line, for messages."""
         return f"{self.path}, line {self.number}"
 
 
@@ -55,20 +57,20 @@ class CamtrapTables:
     """The package at a path: its folder, its datapackage.json or a zip. A context manager.
 
     Attributes:
-        files: by their names in the package.
-        description: datapackage.json.
-        name: as the package calls itself, else the path's.
+        files: the package's files.
+        description: the content of datapackage.json.
+        name: the package's name from datapackage.json, else from the path.
     """
 
     def __init__(self, path: Path, zone: tzinfo | None = None) -> None:
-        """Read datapackage.json and where the deployments' clocks stood.
+        """Open the package and read datapackage.json.
 
         Args:
-            path: see the class.
-            zone: of times that name no offset, of deployments that name none; None where it is not known.
+            path: the package's folder, its datapackage.json or a zip.
+            zone: the zone of times without an offset in deployments without one; None where it is not known.
 
         Raises:
-            DataError: not such a package.
+            DataError: not a Camtrap DP 1 package.
         """
         self.files = package_files(path)
         self._zone = zone
@@ -96,7 +98,7 @@ class CamtrapTables:
         """The rows of a table; deployments must be read before the others (#4).
 
         Raises:
-            DataError: it cannot be read, lacks a required column, or holds a word that the standard does not know.
+            DataError: it cannot be read, lacks a required column, or has a value that the standard does not allow.
         """
         for path, number, cells in self._tables[table].rows(required):
             if "\0" in "".join(cells.values()):
@@ -113,7 +115,7 @@ class CamtrapTables:
 
     @property
     def zone_note(self) -> str | None:
-        """How the times that name no offset were taken; None where all that were read name one."""
+        """In which zone times without an offset were read; None if all times read so far have one."""
         if not self._unzoned:
             return None
         taken = "; ".join(f"{count} {how}" for how, count in sorted(self._unzoned.items()))
@@ -166,15 +168,15 @@ class CamtrapTables:
 
 
 def check_medium(line: Line, deployment: str | None, tables: CamtrapTables) -> None:
-    """Nothing, where an observation's medium is known and of its deployment.
+    """Check that an observation's medium exists and belongs to the same deployment.
 
     Args:
-        line: of an observation that names a medium.
-        deployment: of that medium; None where there is no such medium.
-        tables: the package.
+        line: the line of an observation that names a medium.
+        deployment: the medium's deployment; None if there is no such medium.
+        tables: the package, for messages.
 
     Raises:
-        DataError: it is not.
+        DataError: the medium is missing, or belongs to another deployment.
     """
     if deployment is None:
         raise DataError(f"{line.where}: mediaID {line.row['mediaID']!r} is not in {tables.where('media')}")
@@ -186,7 +188,7 @@ def check_medium(line: Line, deployment: str | None, tables: CamtrapTables) -> N
 
 
 def moment_of(text: str) -> datetime | None:
-    """A time of a table as an aware one; without an offset as UTC; None where it is none."""
+    """A table's time as an aware datetime (UTC if it has no offset); None if it is not a time."""
     time = _time(text)
     return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -199,7 +201,7 @@ def _time(text: str) -> datetime | None:
 
 
 def _zone_of(deployment: Row) -> tzinfo | None:
-    """The offset that its clock had."""
+    """The offset of a deployment's clock, from its start or end; None where neither has one."""
     times = (_time(deployment.get(column, "")) for column in _TIMES["deployments"])
     return next((time.tzinfo for time in times if time and time.tzinfo), None)
 
@@ -211,7 +213,7 @@ def _check_words(line: Line) -> None:
 
 
 def _check_profile(where: str, profile: object) -> None:
-    """#2."""
+    """Check the profile (#2); raises DataError."""
     if profile is None:
         return
     versions = _VERSION.findall(str(profile))
@@ -221,7 +223,7 @@ def _check_profile(where: str, profile: object) -> None:
 
 
 def _levels(value: object) -> int:
-    """How deep lists and objects are nested."""
+    """The depth of nested lists and objects."""
     levels, inside = 0, [value]
     while inside:
         levels += 1

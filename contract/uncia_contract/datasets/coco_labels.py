@@ -1,12 +1,12 @@
-"""COCO Camera Traps JSON, as LILA publishes it: images, annotations and categories.
+"""Reads COCO Camera Traps JSON, as LILA publishes it: images, annotations and categories.
 
-Decides what an image's label is. #1 Of several annotations a positive label wins, then any animal, then `empty`. #2 An
-annotation with `sequence_level_annotation` tells what its whole sequence shows, not what the image shows: an image with
-annotations of its own has those alone. #3 An image without takes what the sequence shows and no image of it has of its
-own; where images have all of that, it is blank.
-Pictures marked `corrupt`, and those of which nothing is said, are left out, and counted. `seq_id` (unique within a
-location), `frame_num`, `location` and `datetime` are taken over; pictures lie relative to the JSON, or to an `images`
-folder beside it.
+Decides an image's label. #1 Of several annotations, a positive label has precedence, then any animal, then `empty`.
+#2 An annotation with `sequence_level_annotation` is of the whole sequence, not of the image. If an image has
+annotations of its own, only these count. #3 An image without annotations of its own gets those of its sequence that no
+image of the sequence has as its own; if there are none left, it is blank.
+Images marked `corrupt` and images without annotations are left out and counted. `seq_id` (unique within a location),
+`frame_num`, `location` and `datetime` are used. File names are relative to the JSON file, or to a folder `images`
+beside it.
 """
 
 from collections import defaultdict
@@ -65,11 +65,11 @@ class CocoFile(Struct, frozen=True):
 
 
 def read_coco(path: Path, positive: Sequence[str] = (), notes: PictureNotes | None = None) -> list[LabelledPicture]:
-    """The labelled pictures of a file, in order of sequence and frame number; `notes` takes what is left out.
+    """The labelled pictures of a file, in order of sequence and frame number; `notes` receives what is left out.
 
     Raises:
-        DataError: not such a file; an annotation of an unknown image or category; one that differs from a positive
-            label only in writing; two images of one file; no pictures.
+        DataError: not such a file; an annotation of an unknown image or category; a label that differs from a positive
+            one only in writing; two images of one file; no pictures.
     """
     coco = read_coco_file(path)
     _refuse_doubles(path, coco.images)
@@ -87,15 +87,15 @@ def read_coco(path: Path, positive: Sequence[str] = (), notes: PictureNotes | No
 
 
 def coco_folder(path: Path) -> Path:
-    """Where the pictures of a file lie."""
+    """The folder to which the file names of a JSON file are relative."""
     return path.parent / "images" if (path.parent / "images").is_dir() else path.parent
 
 
 def read_coco_file(path: Path) -> CocoFile:
-    """What a file says.
+    """The content of a file.
 
     Raises:
-        DataError: not such a file.
+        DataError: it cannot be read, or is not COCO Camera Traps JSON.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=CocoFile)
@@ -107,7 +107,7 @@ def read_coco_file(path: Path) -> CocoFile:
 
 
 def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, str]:
-    """What each image shows, by its id; images of which nothing is said are missing."""
+    """The label of each image, by its id; images without annotations are left out."""
     keys = {str(image.id): _sequence(image) for image in coco.images}
     own, shown, whole = (defaultdict[Any, list[str]](list) for _ in range(3))
     for image, name, of_sequence in _annotations(path, coco):
@@ -123,24 +123,24 @@ def _labels(path: Path, coco: CocoFile, positive: Sequence[str]) -> dict[str, st
 
 
 def _annotations(path: Path, coco: CocoFile) -> Iterator[tuple[str, str, bool]]:
-    """Image, category, and whether it is told of the image's whole sequence."""
+    """Each annotation: (image id, category name, whether it is of the whole sequence)."""
     categories = {category.id: category.name for category in coco.categories}
     images = {str(image.id) for image in coco.images}
     for annotation in coco.annotations:
         image = str(annotation.image_id)
         if image not in images or annotation.category_id not in categories:
             what = f"image {image}" if image not in images else f"category {annotation.category_id}"
-            raise DataError(f"{path}: an annotation names {what}, which the file does not list; mend or delete it")
+            raise DataError(f"{path}: an annotation names {what}, which the file does not list; correct or delete it")
         yield image, categories[annotation.category_id], bool(annotation.sequence_level_annotation)
 
 
 def _sequence(image: CocoImage) -> tuple[str, ...]:
-    """What images of one sequence have in common."""
+    """The key that all images of one sequence share."""
     return (str(image.location), str(image.seq_id)) if image.seq_id is not None else (str(image.id),)
 
 
 def _place(image: CocoImage) -> tuple[str, str, int, str]:
-    """By which images are sorted."""
+    """The key by which images are sorted."""
     return str(image.seq_id or ""), str(image.location or ""), image.frame_num or 0, image.file_name
 
 

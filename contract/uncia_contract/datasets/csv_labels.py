@@ -1,9 +1,9 @@
-"""Labelled pictures from a CSV, and as one.
+"""Reads and writes labelled pictures as CSV.
 
-Decides what such a file may look like and names the line that does not. Columns `file` and `label` are required;
-`sequence`, `location`, `datetime`, `source` and `split` are optional and empty where absent; others are ignored. `file`
-is relative to the CSV. Rows with split `test` or `tune` are for evaluation only. Rows without a label (of a survey that
-is labelled bit by bit) are left out, and counted.
+Columns `file` and `label` are required; `sequence`, `location`, `datetime`, `source` and `split` are optional and empty
+where absent; other columns are ignored. `file` is relative to the CSV. Rows with split `test` or `tune` are for
+evaluation only. Rows without a label (in a survey that is not fully labelled yet) are left out and counted. An error
+names the line.
 """
 
 import codecs
@@ -35,11 +35,11 @@ _NO_TABLES = {
 
 
 def read_labels(labels_csv: Path, notes: PictureNotes | None = None) -> list[LabelledPicture]:
-    """The labelled rows of a CSV, in its order, test rows included; `notes` counts the others.
+    """The labelled rows of a CSV in its order, including test rows; `notes` receives the number of unlabelled rows.
 
     Raises:
-        DataError: the file is missing, empty, not UTF-8, lacks a column or all labels, or a line has no file, more
-            cells than the header, or a file that an earlier line has.
+        DataError: the file is missing, empty, not UTF-8, lacks a column or has no labels; a line has no file, more
+            cells than the header, or the file of an earlier line.
     """
     pictures = list(_pictures(labels_csv))
     if not pictures:
@@ -53,11 +53,11 @@ def read_labels(labels_csv: Path, notes: PictureNotes | None = None) -> list[Lab
 
 
 def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
-    """Each line of a CSV, with where it stands; `columns` must be there.
+    """Each row of a CSV with its file and line (for messages); `columns` are required.
 
     Raises:
-        DataError: the file is missing, empty, not UTF-8, lacks a column, or a line has more cells than the header or
-            ends before a column that must be there.
+        DataError: the file is missing, empty, not UTF-8 or lacks a column; a line has more cells than the header, or
+            ends before a required column.
     """
     try:
         with path.open("rb") as stream:
@@ -77,7 +77,7 @@ def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
 
 
 def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
-    """The same pictures as a CSV that can lie anywhere: files are named by their full path.
+    """Write the pictures as a CSV with full paths, so that the CSV can be moved.
 
     Raises:
         StorageError: the file cannot be written.
@@ -91,7 +91,7 @@ def write_labels(labels_csv: Path, pictures: Iterable[LabelledPicture]) -> None:
 
 
 def _check_start(labels_csv: Path, start: bytes) -> None:
-    """Nothing, if a file begins as text in UTF-8 may.
+    """Check the first bytes of a file.
 
     Raises:
         DataError: it is packed, a spreadsheet, or text in UTF-16; the message says what to do.
@@ -128,7 +128,7 @@ def _check_header(labels_csv: Path, columns: list[str], required: Sequence[str])
 
 
 def _separator_hint(columns: list[str]) -> str:
-    """What to do about a header of one cell that other separators would divide."""
+    """Advice for a header of one cell that has another separator; else ""."""
     for separator, name in _SEPARATORS.items():
         if len(columns) == 1 and separator in columns[0]:
             return f"; its cells are separated by {name}, expected commas: save it as CSV UTF-8 with commas"

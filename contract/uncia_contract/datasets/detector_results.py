@@ -1,7 +1,7 @@
-"""A detector's results, mistaken for a data set: MegaDetector's JSON, recognised by its layout.
+"""Recognises MegaDetector's JSON, so that a detector's results are not read as a labelled data set.
 
-Layouts: agentmorris/MegaDetector's (lila.science/megadetector-output-format, 1.x), which `score` writes as well; the
-list of files that microsoft/MegaDetector writes; and the annotations by img_id of its PytorchWildlife.
+Layouts: that of agentmorris/MegaDetector (lila.science/megadetector-output-format, 1.x), which `score` also writes; the
+list of files of microsoft/MegaDetector; the annotations by img_id of its PytorchWildlife.
 """
 
 from contextlib import suppress
@@ -13,7 +13,7 @@ from uncia_contract.errors import UNDECODABLE, DataError
 
 
 def refuse_detector_file(path: Path) -> None:
-    """Nothing, where the file holds something else or cannot be read.
+    """Refuse a file with a detector's results; do nothing if it holds something else or cannot be read.
 
     Raises:
         DataError: see `refuse_detector_results`.
@@ -23,19 +23,19 @@ def refuse_detector_file(path: Path) -> None:
 
 
 def refuse_detector_results(where: str, content: object) -> None:
-    """Nothing, where it is something else.
+    """Refuse a detector's results; do nothing for other content.
 
     Args:
         where: the file, for the message.
-        content: its decoded JSON.
+        content: the decoded JSON.
 
     Raises:
-        DataError: boxes and their confidences, but no labels that people gave.
+        DataError: the content is a detector's boxes and confidences, not labels that people gave.
     """
     layout = _layout(content)
     if layout:
         raise DataError(
-            f"{where}: MegaDetector's results ({layout}): boxes of a detector, not labels of people; "
+            f"{where}: MegaDetector's results ({layout}): boxes from a detector, not labels from people; "
             "give the data set that was labelled (Camtrap DP, COCO Camera Traps, a CSV of file,label)"
         )
 

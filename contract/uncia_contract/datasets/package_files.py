@@ -1,7 +1,7 @@
-"""The files of a package: those of a folder, or the members of a zip and what lies beside it.
+"""The files of a data package: a folder, or the members of a zip with the media beside it.
 
-Decides what belongs to a package: files below its folder; a zip's members, relative to its `datapackage.json`, which
-lies at the root or in the one top folder; and, of media, files below the folder that the zip lies in.
+These belong to a package: files below its folder; a zip's members, relative to its `datapackage.json`, which is at the
+root or in the only top folder; and media below the folder that holds the zip.
 """
 
 import zipfile
@@ -14,21 +14,21 @@ from uncia_contract.errors import DataError
 from uncia_contract.pictures.jpeg import MAX_JPEG_BYTES
 
 DATAPACKAGE = "datapackage.json"
-# What a zip raises whose bytes are damaged, encrypted, or compressed as Python cannot read.
+# The errors for a zip that is damaged, encrypted, or compressed in a way that Python cannot read.
 DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
 def is_camtrap_dp(path: Path) -> bool:
-    """Whether a path is taken for a package: a folder with its descriptor, that itself, or a zip."""
+    """Whether a path is a package: a folder with a `datapackage.json`, that file itself, or a zip."""
     return (path / DATAPACKAGE).exists() or path.name == DATAPACKAGE or path.suffix.lower() == ".zip"
 
 
 class PackageFiles(Protocol):
-    """Files by their names in the package.
+    """The files of a package, by their names in it.
 
     Attributes:
-        path: of the package, for messages.
-        folder: where media lie that are not in a zip.
+        path: the package's path, for messages.
+        folder: the folder that holds media outside of the zip.
         descriptor: the name of its `datapackage.json`.
     """
 
@@ -37,23 +37,23 @@ class PackageFiles(Protocol):
     descriptor: str
 
     def read(self, name: str) -> bytes | None:
-        """A file; empty where it is damaged or too large, None where it is not there or not of the package."""
+        """A file's bytes: empty if it is damaged or too large, None if it is missing or outside the package."""
 
     def open(self, name: str) -> IO[bytes]:
-        """A file to read from; raises DataError where it is not of the package, else what reading raises."""
+        """A file as a stream; raises DataError if it is outside the package, OSError if it cannot be opened."""
 
     def zipped(self, name: str) -> bool:
         """Whether the file is a member of a zip."""
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the package."""
 
 
 def package_files(path: Path) -> PackageFiles:
-    """The files of the package that is a folder, a `datapackage.json` or a zip.
+    """The files of a package, given as a folder, a `datapackage.json` or a zip.
 
     Raises:
-        DataError: it is none of these, or a damaged zip.
+        DataError: the path is another file, or a damaged zip.
     """
     if path.is_file() and path.suffix.lower() != ".json":
         try:
@@ -78,19 +78,19 @@ class _Folder:
             if "://" in name or not file.is_relative_to(self.path.resolve()) or not file.is_file():
                 return None
             return file.read_bytes() if file.stat().st_size <= MAX_JPEG_BYTES else b""
-        except (OSError, ValueError):  # a name too long for any file or with a NUL, a file that is not ours to read
+        except (OSError, ValueError):  # a name that is too long or has a NUL, or a file without permission to read
             return None
 
     def open(self, name: str) -> IO[bytes]:
         if not (self.path / name).resolve().is_relative_to(self.path.resolve()):
-            raise DataError(f"{self.path}: {name!r} leads out of the package")
+            raise DataError(f"{self.path}: {name!r} is outside the package")
         return (self.path / name).open("rb")
 
     def zipped(self, name: str) -> bool:
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: a folder is not kept open."""
 
 
 class _Zip:
@@ -129,7 +129,7 @@ class _Zip:
 
 
 def _packages(names: Iterable[str]) -> list[str]:
-    """What stands before the name of each `datapackage.json` at the root or in a top folder."""
+    """The prefix of each `datapackage.json` at the root ("") or in a top folder ("folder/")."""
     paths = [PurePosixPath(name) for name in names]
     return [
         str(path).removesuffix(DATAPACKAGE)

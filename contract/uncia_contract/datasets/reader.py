@@ -1,7 +1,7 @@
-"""Labelled pictures from whatever a data set comes as.
+"""Reads the labelled pictures of a data set in any of the known formats.
 
-Decides which reader takes a path: a folder with `datapackage.json` is Camtrap DP, another folder holds one
-for each label; `.json` is COCO Camera Traps or Camtrap DP's `datapackage.json`, `.zip` Camtrap DP; all else is our CSV.
+Decides the format of a path: a folder with `datapackage.json`, that file or a `.zip` is Camtrap DP; another folder
+holds a folder for each label; another `.json` is COCO Camera Traps; any other file is a CSV of labels.
 """
 
 from collections.abc import Sequence
@@ -35,15 +35,15 @@ def read_data(
     """Labelled pictures of a data set; pictures without a sequence get one where their times show it.
 
     Args:
-        data: see the module.
-        positive: labels that win where a picture has several.
-        rule: when a burst ends.
-        zone: of times that name no offset.
-        boxes: a file with boxes that serve as regions, `data` itself where they are in it; None for none.
-        notes: takes what is left out, and which pictures without a sequence tell no usable time.
+        data: the data set's path; the module's docstring lists the formats.
+        positive: labels that have precedence where a picture has several.
+        rule: the burst rule.
+        zone: the zone of times without an offset.
+        boxes: a file with boxes to use as regions, `data` itself if it holds them; None for no boxes.
+        notes: receives the counts of what is left out, and the pictures without a sequence and a usable time.
 
     Raises:
-        DataError: not such a data set, or without pictures; a label that differs from a positive one only in writing.
+        DataError: the data set cannot be read or has no pictures; a label differs from a positive one only in writing.
     """
     notes = notes or PictureNotes()
     pictures = _read(data, positive, rule, zone, notes)
@@ -63,7 +63,7 @@ def _read(
 
 
 def _read_folders(data: Path, notes: PictureNotes) -> list[LabelledPicture]:
-    """The pictures below a folder for each label, sorted by name; those beside these folders have no label."""
+    """The pictures in the folders of labels, sorted by name; pictures beside these folders are left out."""
     folders = list(folders_below(data, notes.cannot_list, notes.leave_out))
     paths = sorted(path for folder in folders for path in folder.iterdir() if is_picture(path) and path.is_file())
     names = [path.relative_to(data) for path in paths]

@@ -1,8 +1,8 @@
-"""A table of a data package as `resources` describes it (Frictionless Data Package 1).
+"""Reads a table of a data package as its entry in `resources` describes it (Frictionless Data Package 1).
 
-Decides which files a table is (`path`, one or a list, .gz as well), and how they are written: `encoding`, `dialect`
-(delimiter, quoteChar, doubleQuote, escapeChar, skipInitialSpace, commentChar, header), and tabs where `format`,
-`mediatype` or the file's name says TSV. Schemas are not looked at, but for the columns of a table without a header.
+`path` gives the table's files (one or a list, also .gz). `encoding` and `dialect` (delimiter, quoteChar, doubleQuote,
+escapeChar, skipInitialSpace, commentChar, header) say how they are written; cells are separated by tabs where `format`,
+`mediatype` or the file's name says TSV. A schema is used only for the columns of a table without a header.
 """
 
 import codecs
@@ -29,14 +29,14 @@ _UNREADABLE = (*DAMAGED, UnicodeError, LookupError, csv.Error, TypeError, ValueE
 
 @dataclass(frozen=True)
 class ResourceTable:
-    """How one table is written."""
+    """A table of a package: its files and how they are written."""
 
     files: PackageFiles
     paths: tuple[str, ...]
     encoding: str
-    options: Mapping[str, Any]  # of csv.reader
+    options: Mapping[str, Any]  # options of csv.reader
     comment: str
-    columns: Sequence[str] | None  # of a table without a header
+    columns: Sequence[str] | None  # the columns of a table without a header, else None
 
     def where(self, path: str) -> str:
         """A file of the table, for messages."""
@@ -66,7 +66,7 @@ class ResourceTable:
             self._header(self.paths[0], [], required)
 
     def _cells(self, lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-        """The lines that hold anything, counted."""
+        """The lines that are neither empty nor comments, numbered from 1."""
         number = 0
         for cells in lines:
             if cells and not (self.comment and cells[0].startswith(self.comment)):
@@ -99,12 +99,12 @@ def resource_table(files: PackageFiles, resource: Mapping[str, Any], standard: S
     """The table of a resource.
 
     Args:
-        files: of the package.
-        resource: its entry in datapackage.json.
-        standard: the columns of a table without a header whose schema does not tell them.
+        files: the package's files.
+        resource: the table's entry in datapackage.json.
+        standard: the columns of a table without a header and without a schema.
 
     Raises:
-        DataError: the resource names no file of the package, or a dialect or encoding that is none.
+        DataError: the resource names no file of the package, or an invalid dialect or encoding.
     """
     where = f"{files.path}: datapackage.json, table {resource.get('name')!r}"
     paths = _paths(resource, where)
@@ -136,7 +136,7 @@ def _paths(resource: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _dialect(files: PackageFiles, resource: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The dialect, written out or in a file of the package; the tools of Frictionless 5 write it under `csv`."""
+    """The dialect: an object, or a JSON file of the package. Tools of Frictionless 5 write it under the key `csv`."""
     dialect = resource.get("dialect") or {}
     if isinstance(dialect, str):
         try:

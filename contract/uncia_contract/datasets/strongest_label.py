@@ -1,4 +1,4 @@
-"""The one label of a picture that shows several things."""
+"""Chooses the label of a picture with several."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Sequences of pictures that a data set gives none, by their times and places.
+"""Groups pictures without a sequence into sequences, by time and place.
 
-Decides which time of a picture counts, and what such a sequence is called. Which times belong together is the bursts'
-rule, the trap's own.
+Decides which time of a picture counts, and the name of such a sequence. The burst rule decides which pictures belong
+together, as on the trap.
 """
 
 from collections import defaultdict
@@ -21,11 +21,12 @@ from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_ke
 def with_sequences(
     pictures: Sequence[LabelledPicture], rule: BurstRule, zone: tzinfo = UTC, untimed: set[str] | None = None
 ) -> list[LabelledPicture]:
-    """The pictures, those without a sequence given one where their times show that they belong together.
+    """The pictures, where those without a sequence get one if their times show that they belong together.
 
-    EXIF's time (with sub-seconds and offset) counts, else the data set's, else the name's, in that zone where they tell
-    none; pictures of one place, or of one folder where places are unknown, form bursts. A burst of one stays without a
-    sequence. `untimed` takes the files of those that would need a time, and tell none.
+    The first of these times counts: EXIF's (with sub-seconds and offset), the data set's, the file name's. `zone` is
+    the zone of times without an offset. Pictures of one place, or of one folder where the place is unknown, form
+    bursts. A burst of one picture gets no sequence. The files without a sequence and without a usable time are added to
+    `untimed`.
     """
     alone: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     for index, picture in enumerate(pictures):
@@ -50,9 +51,9 @@ def with_sequences(
 
 
 def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> LabelledPicture:
-    """The picture in a sequence of this name, with a number behind it where another is called so.
+    """The picture in a sequence of this name; a number is added where another sequence has the name.
 
-    Two visits may begin at one moment of a clock that was reset; folders of two places may be called alike.
+    Two visits may begin at the same time of a clock that was reset, and folders of two places may have the same name.
     """
     again = (f" {number}" for number in count(2))
     found = replace(picture, sequence=name)
@@ -63,12 +64,12 @@ def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> 
 
 
 def taken_at(picture: LabelledPicture, zone: tzinfo | None) -> datetime | None:
-    """The picture's time as `with_sequences` takes it; without a zone where none is known."""
+    """The picture's time by the rule of `with_sequences`; without a zone where none is known; None without a time."""
     return _frame(picture.file, picture, zone).taken_at
 
 
 def _frame(name: str, picture: LabelledPicture, zone: tzinfo | None) -> Frame:
-    told = picture_taken(picture.path, zone)  # unreadable pictures are recorded when they are decoded
+    told = picture_taken(picture.path, zone)  # a picture that cannot be read is reported when it is decoded
     at = told.at
     if told.clock is None:
         at = parse_time(picture.datetime, zone=zone) or parse_time(file_name_time(picture.path.name), zone=zone)

@@ -1,1 +1,1 @@
-"""A JPEG's bytes to pixels: checks, EXIF, decoding, crops, light, preprocessing."""
+"""Picture files: names, checks, EXIF, decoding of JPEGs, light, preprocessing to the model's input."""

@@ -1,10 +1,14 @@
-"""Whether a JPEG that decodes is damaged all the same, as bytes and pixels tell without a second decoding.
+"""Finds damage in a JPEG that can be decoded, from its bytes and its pixels, with one decoding.
 
-Decides what damage looks like. #1 A marker that cannot stand within a scan. #2 Restart markers out of order, too few,
-too many, or not announced. #3 A whole 512-byte sector of one value, unless a flat picture would give just that. #4 Data
-that are left when all rows are decoded. #5 The flat grey that the decoder leaves where data end early, unless the data
-end with flat blocks. #6 Colours that shift at one block and stay shifted: a step in the rest of that row of blocks, and
-in the next row up to that column. What follows the end marker is no damage: cameras append data of their own.
+These are signs of damage:
+#1 A marker that is not allowed within a scan.
+#2 Restart markers that are out of order, too few, too many, or not announced.
+#3 A whole 512-byte sector of one value, unless a flat picture would be stored so.
+#4 Data that are left when all rows are decoded.
+#5 The flat grey that the decoder leaves where data end early, unless the data end with flat blocks.
+#6 Colours that shift at one block and stay shifted: a step in the rest of that row of blocks, and in the next row up to
+that column.
+Data after the end marker are no damage: cameras append their own.
 """
 
 from dataclasses import dataclass, field
@@ -18,19 +22,19 @@ from uncia_contract.pictures.jpeg import DecodedJpeg, Size, decode_jpeg
 from uncia_contract.pictures.jpeg_scan import JpegScan, read_scan
 
 SECTOR_BYTES = 512
-SPARE_BYTES = 16  # what a decoder may leave at a scan's end: encoders pad
+SPARE_BYTES = 16  # a decoder need not read these last bytes of a scan, because encoders add padding
 GREY = 128
-STEP = 9  # grey levels; between neighbouring rows of blocks, less what the rows around rise or fall
-STEP_SHARE = 0.7  # of the blocks' steps, each counted up to STEP; in 356 whole pictures at most 0.55
-EDGE_ROWS = 8  # the eighth of rows at the top and at the bottom, with burnt-in strips, tells no step
-LEAST_COLUMNS = 96  # of blocks: in a narrow picture a branch or a shadow may look like #6
+STEP = 9  # grey levels between neighbouring rows of blocks, minus the change in the rows around them
+STEP_SHARE = 0.7  # least share of the blocks' steps, each cut to STEP; in 356 undamaged pictures it is at most 0.55
+EDGE_ROWS = 8  # one eighth of the rows at top and bottom is not searched: burnt-in strips
+LEAST_COLUMNS = 96  # blocks; in a narrower picture a branch or a shadow may look like #6
 
 
 def decode_checked(picture: bytes, enough: Size) -> tuple[DecodedJpeg, str]:
-    """`decode_jpeg` of a picture, and what damage it shows; "" where it shows none.
+    """The decoded picture (`decode_jpeg`), and a description of its damage; "" for an undamaged picture.
 
     Raises:
-        FrameError: the bytes are no picture that Pillow can decode in full.
+        FrameError: Pillow cannot decode the whole picture.
     """
     check = _Check(picture)
     return decode_jpeg(picture, enough, check.load), check.damage
@@ -38,13 +42,13 @@ def decode_checked(picture: bytes, enough: Size) -> tuple[DecodedJpeg, str]:
 
 @dataclass
 class _Check:
-    """Looks at a picture before, while and after it is decoded."""
+    """Checks a picture before, during and after its decoding."""
 
     picture: bytes
     damage: str = field(default="", init=False)
 
     def load(self, image: Image.Image) -> None:
-        """Decodes the picture and looks at it."""
+        """Decode the picture and set `damage`."""
         scan = read_scan(self.picture)
         if scan is None or not isinstance(image, JpegImageFile):
             image.load()
@@ -58,14 +62,14 @@ class _Check:
 
 @dataclass
 class _Feed:
-    """The bytes that Pillow asks for: a block at a time, the scan's last ones by themselves (#4)."""
+    """Gives Pillow the file block by block, with the scan's last bytes as a block of their own (#4)."""
 
     picture: bytes
     end: int
     given: int = 0
 
     def read(self, read_bytes: int) -> bytes:
-        """The next bytes, at most so many of those before the last."""
+        """The next block: at most `read_bytes` bytes, or the last bytes of the scan."""
         kept = self.end - SPARE_BYTES
         begin = self.given
         self.given = min(begin + read_bytes, kept) if begin < kept else self.end + 2
@@ -73,12 +77,12 @@ class _Feed:
 
     @property
     def damage(self) -> str:
-        """What it means that the last ones were not asked for."""
+        """#4, if Pillow did not read the last bytes; else ""."""
         return "" if self.given > self.end else "data are left when all rows are decoded"
 
 
 def marker_damage(scan: JpegScan) -> str:
-    """#1, #2."""
+    """A description of wrong markers (#1, #2), or ""."""
     if scan.foreign:
         return f"marker ff {scan.foreign[0]:02x} within the scan"
     numbers = np.asarray(scan.restarts)[:, 1] if scan.restarts else np.zeros(0, int)
@@ -91,7 +95,7 @@ def marker_damage(scan: JpegScan) -> str:
 
 
 def sector_damage(picture: bytes, scan: JpegScan) -> str:
-    """#3."""
+    """A description of an overwritten sector (#3), or ""."""
     first, last = -(-scan.begin // SECTOR_BYTES), scan.end // SECTOR_BYTES
     if last <= first or scan.flat_byte:
         return ""
@@ -106,7 +110,7 @@ def sector_damage(picture: bytes, scan: JpegScan) -> str:
 
 
 def grey_damage(image: Image.Image, picture: bytes, scan: JpegScan) -> str:
-    """#5, where the data end and before each restart marker."""
+    """A description of grey where data end early, at the end and before each restart marker (#5), or ""."""
     if not scan.flat:
         return ""
     grey = GREY if image.mode == "L" else (GREY,) * len(image.getbands())
@@ -125,7 +129,7 @@ def _centre(image: Image.Image, scan: JpegScan, block: int) -> tuple[int, int]:
 
 
 def step_damage(image: Image.Image, scan: JpegScan) -> str:
-    """#6, in the red of every other block's centre: cheap, and most shifts show there."""
+    """A description of colours that shift (#6), or "". It compares the red at the centre of every other block."""
     if image.mode != "RGB" or scan.interval or not scan.flat or scan.columns < LEAST_COLUMNS:
         return ""
     width, height = scan.block_in(image.size)
@@ -141,7 +145,7 @@ def step_damage(image: Image.Image, scan: JpegScan) -> str:
 
 
 def _step_share(steps: NDArray[np.int16]) -> float:
-    """The largest share of blocks that agree on one step, over all places (row, column) where it could begin."""
+    """The largest share of blocks with the same step, over all places (row, column) where the step could begin."""
     columns = steps.shape[1]
     first, last = columns // 8, columns - columns // 8
     summed = np.cumsum(steps, 1, dtype=np.int32)

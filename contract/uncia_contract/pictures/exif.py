@@ -1,10 +1,10 @@
-"""When a picture was taken, and by which of its camera's triggers, as its EXIF or its name tells.
+"""Reads when a picture was taken, by which camera and trigger, from EXIF, the maker's note or the file's name.
 
-Decides how camera times are read. #1 The first that is a time counts, of DateTimeOriginal, DateTimeDigitized and
-DateTime, each with its own sub-seconds and offset (EXIF 2.31), the maker's note, and the file's name. #2 A date alone
-is no time; hour 24 is the next day's first, second 60 the next minute's. #3 A time without an offset is taken in the
-zone that is handed in, for cameras do not know theirs; where none is, times stay as they are written. #4 A time before
-1990 or after 2099 cannot be true; it is told apart, for it still shows which pictures belong together.
+#1 The first valid time counts of: DateTimeOriginal, DateTimeDigitized, DateTime, each with its own sub-seconds and
+offset (EXIF 2.31), the maker's note, the file's name. #2 A date alone is not a time; hour 24 is hour 0 of the next day,
+second 60 is second 0 of the next minute. #3 A time without an offset is in the zone that the caller gives, because
+cameras do not know their zone; if the caller gives none, the time stays as it is written. #4 A time before 1990 or
+after 2099 cannot be right; only `clock` has it, because it still shows which pictures belong together.
 """
 
 import re
@@ -32,9 +32,9 @@ _TAGS = (
 class Taken:
     """When and by which camera a picture was taken.
 
-    `clock` is what the camera's clock showed, whatever the year; `at` the time as aware UTC, or as it is written
-    where no zone was handed in, None where the clock tells none that can be true. `camera` is maker, model and serial
-    number, as far as they are told.
+    `clock` is the time of the camera's clock, in any year. `at` is the time as aware UTC, or as it is written if the
+    caller gave no zone; None if the time cannot be right (#4). `camera` is maker, model and serial number, as far as
+    they are known.
     """
 
     at: datetime | None = None
@@ -45,12 +45,13 @@ class Taken:
 
 
 def taken(block: bytes | Exif, zone: tzinfo | None = UTC, name: str = "") -> Taken:
-    """What an EXIF block (`Exif`, two zeros, TIFF; may be empty) and a file's name tell.
+    """When and by which camera a picture was taken, from its EXIF block and its file's name.
 
     Args:
-        block: as in a JPEG's header, or as Pillow has read it; a broken one tells nothing.
-        zone: of times that name no offset; None where it is not known.
-        name: the file's.
+        block: the bytes `Exif`, two zeros and TIFF data of a JPEG's header (may be empty), or Pillow's `Exif`; a
+            damaged block is treated as empty.
+        zone: the zone of times without an offset; None where it is not known.
+        name: the file's name.
     """
     exif, details = _read(block)
     raw = details.get(ExifTags.Base.MakerNote)
@@ -65,9 +66,9 @@ def taken(block: bytes | Exif, zone: tzinfo | None = UTC, name: str = "") -> Tak
 
 
 def parse_time(text: str, subseconds: str = "", offset: str = "", zone: tzinfo | None = UTC) -> datetime | None:
-    """An EXIF or ISO time as an aware UTC datetime; None where it is empty, malformed, before 1990 or after 2099.
+    """An EXIF or ISO time as an aware UTC datetime; None if it is empty, malformed, before 1990 or after 2099.
 
-    With `zone` None it stays as it is written: with its own offset, or without a zone.
+    If `zone` is None, the time stays as it is written: with its own offset, or without a zone.
     """
     time = _clock(text, subseconds, offset)
     return None if time is None else _true(time, zone)
@@ -95,7 +96,7 @@ def _tagged(exif: Exif, details: dict[int, object]) -> datetime | None:
 
 
 def _clock(text: str, subseconds: str = "", offset: str = "") -> datetime | None:
-    """A time as it is written, with an offset where it names one; None where it is none (#2)."""
+    """A time as it is written, with its offset if it has one; None if it is not a time (#2)."""
     cleaned, later = text.strip(" \t\r\n\0"), timedelta()
     if start := _DATE_AND_HOUR.match(cleaned):  # EXIF writes dates with colons
         year, month, day, between, hour = start.groups()
@@ -119,7 +120,7 @@ def _from_iso(cleaned: str, offset: str) -> datetime:
 
 
 def _true(time: datetime, zone: tzinfo | None) -> datetime | None:
-    """The time in UTC (#3), None where it cannot be true (#4)."""
+    """The time in UTC (#3); None if it cannot be right (#4)."""
     if time.year not in _YEARS:
         return None
     known = time if time.tzinfo else time.replace(tzinfo=zone)

@@ -1,6 +1,6 @@
-"""The time that a file's name tells, as phones, cameras and people write it: `IMG_20260114_034301.jpg`.
+"""Reads the time in a file's name, such as `IMG_20260114_034301.jpg`.
 
-Decides what counts: year, month, day, hour, minute and second, with or without separators. A date alone is no time.
+The name must hold year, month, day, hour, minute and second, with or without separators. A date alone is not a time.
 """
 
 import re
@@ -13,7 +13,7 @@ _TIME = re.compile(
 
 
 def file_name_time(name: str) -> str:
-    """The time in a file's name as EXIF would write it (`2026:01:14 03:43:01`); empty where it tells none."""
+    """The time in a file's name, in EXIF's form (`2026:01:14 03:43:01`); "" where the name has none."""
     found = _TIME.search(PurePosixPath(name).stem)
     if found is None:
         return ""

@@ -1,9 +1,9 @@
-"""Whether bytes are a picture we can use, and its pixels: the only place where JPEGs are opened.
+"""Checks and decodes JPEGs; no other module opens them.
 
-Decides what is refused: empty, not a JPEG, truncated, absurdly large. `check_jpeg` is the cheap look on arrival (no
-decoding), `open_jpeg` the decoder, `open_region` decodes a part only. Pixels come oriented and RGB, decoded at a
-reduced DCT scale where that is enough.
-A picture is its bytes or a stream of them: of a file that is opened, no more than 64 kB are in memory at a time.
+Decides which files are refused: empty, not a JPEG, truncated, too large. `check_jpeg` checks without decoding,
+`open_jpeg` decodes, `open_region` decodes a part only. Pixels are oriented and RGB, decoded at a reduced DCT scale
+where that is enough.
+A picture is given as bytes or as a stream; of a stream at most 64 kB are in memory at a time.
 """
 
 import io
@@ -30,11 +30,11 @@ MAX_PIXELS = 89_000_000  # above this Pillow warns of a decompression bomb
 
 _SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 _SOS, _APP1, _EXIF = 0xDA, 0xE1, b"Exif\0\0"
-_BLOCK_BYTES = 4096  # what is read of header and end at a time
+_BLOCK_BYTES = 4096  # header and end of a file are read in blocks of this size
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 _SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 FORMATS = ("JPEG", "MPO")
-# All that Pillow is known to raise on broken files.
+# The errors that Pillow is known to raise for damaged files.
 PILLOW_ERRORS = (
     OSError,
     SyntaxError,
@@ -44,7 +44,7 @@ PILLOW_ERRORS = (
     struct.error,
     Image.DecompressionBombError,
 )
-UNREADABLE = "cannot be read: "  # how the message of an UnreadableError begins
+UNREADABLE = "cannot be read: "  # the beginning of the message of an UnreadableError
 QUARTER_TURNS = {5, 6, 7, 8}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,7 +58,7 @@ _TURNS = {
 
 
 def stream_of(picture: Picture) -> BinaryIO:
-    """The picture's bytes, from its start."""
+    """The picture as a stream, at its start."""
     if isinstance(picture, bytes):
         return io.BytesIO(picture)
     picture.seek(0)
@@ -66,12 +66,12 @@ def stream_of(picture: Picture) -> BinaryIO:
 
 
 def is_unreadable(failure: str | None) -> bool:
-    """Whether a picture's failure is that it could not be read, which may pass, and not that it is none."""
+    """Whether a failure is a read error, which may be temporary, and not a fault of the picture."""
     return failure is not None and failure.startswith(UNREADABLE)
 
 
 def check_jpeg(picture: Picture) -> tuple[int, int]:
-    """(width, height) in pixels as stored, after a cheap look at size and markers.
+    """Check size and markers without decoding; return (width, height) in pixels as stored.
 
     Raises:
         FrameError: empty, too many bytes, not a JPEG, truncated, too many pixels, or unreadable; the message says
@@ -103,7 +103,7 @@ def _checked(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
-    """Size and where the first scan begins, from the marker segments."""
+    """(width, height) and the offset of the first scan, from the marker segments."""
     size: tuple[int, int] | None = None
     for marker, at, _ in segments(stream):
         if marker in _SIZES and len(sides := _read_at(stream, at + 5, 4)) == 4:
@@ -115,7 +115,7 @@ def _header(stream: BinaryIO) -> tuple[tuple[int, int] | None, int]:
 
 
 def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
-    """The header's segments, to the start of the first scan: marker, where it is, and what length it claims."""
+    """The header's segments up to the first scan: (marker, offset, length as stored)."""
     at, marker, begin, block = 2, 0, 0, b""
     while marker != _SOS:
         if at + 4 > begin + len(block):
@@ -137,7 +137,7 @@ def segments(stream: BinaryIO) -> Iterator[tuple[int, int, int]]:
 
 
 def _ends(stream: BinaryIO, scan: int, length: int) -> bool:
-    """Whether the end marker follows the start of the scan; sought from the file's end, where it should be."""
+    """Whether there is an end marker after the start of the scan; the search begins at the file's end."""
     after = b""
     for end in range(length, scan, -_BLOCK_BYTES):
         begin = max(scan, end - _BLOCK_BYTES)
@@ -155,14 +155,14 @@ def _read_at(stream: BinaryIO, at: int, count: int) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class DecodedJpeg:
-    """An oriented RGB picture as it was decoded, the size it has in full, and its DCT scale: 1, 2, 4 or 8."""
+    """A decoded, oriented RGB picture, its full (width, height), and the DCT scale of its decoding: 1, 2, 4 or 8."""
 
     image: Image.Image
     full_size: Size
     scale: int
 
     def serves(self, enough: Size) -> bool:
-        """Whether decoding for `enough` would give these very pixels."""
+        """Whether decoding with this `enough` would give the same pixels."""
         return self.scale == dct_scale(self.full_size, enough)
 
 
@@ -182,12 +182,12 @@ def decode_jpeg(
 
     Args:
         picture: the JPEG.
-        enough: (width, height) of the whole oriented picture that suffices; the decoder then halves up to three times
-            (DCT scaling) while both sides stay at least that large. None decodes in full.
-        load: decodes the opened picture, as it is stored.
+        enough: (width, height) of the oriented picture that is large enough; the decoder halves the picture up to three
+            times (DCT scaling) while both sides stay at least that large. None decodes at full size.
+        load: called to decode the opened picture, in its stored orientation.
 
     Raises:
-        FrameError: the bytes are no picture that Pillow can decode in full.
+        FrameError: Pillow cannot decode the whole picture.
     """
     check_jpeg(picture)
     try:
@@ -207,11 +207,11 @@ def open_region(picture: Picture, enough: Size, region: Region) -> Image.Image:
 
     Args:
         picture: the JPEG.
-        enough: (width, height) of the whole oriented picture that suffices.
-        region: the part.
+        enough: (width, height) of the whole oriented picture that is large enough.
+        region: the part to decode.
 
     Raises:
-        FrameError: the bytes are no picture that Pillow can decode as far as the region reaches.
+        FrameError: Pillow cannot decode the picture down to the last row of the region.
     """
     check_jpeg(picture)
     try:
@@ -225,7 +225,7 @@ def open_region(picture: Picture, enough: Size, region: Region) -> Image.Image:
 
 
 def pixel_box(region: Region, size: Size) -> Box:
-    """The region in pixels (left, top, right, bottom) of a frame of that (width, height); at least one pixel."""
+    """The region as pixels (left, top, right, bottom) of a frame of `size` (width, height); at least one pixel."""
     width, height = size
     left = min(round(region.left * width), width - 1)
     top = min(round(region.top * height), height - 1)
@@ -235,24 +235,24 @@ def pixel_box(region: Region, size: Size) -> Box:
 
 
 def turn_of(image: Image.Image) -> int:
-    """The orientation that EXIF gives: 1 (as it is stored) to 8."""
+    """EXIF's orientation: 1 (upright as stored) to 8."""
     turn: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     return turn
 
 
 def oriented(size: Size, turn: int) -> Size:
-    """(width, height) of an oriented picture for that of the stored one, and the other way round."""
+    """The (width, height) of the oriented picture from that of the stored one, or the reverse."""
     return size[::-1] if turn in QUARTER_TURNS else size
 
 
 def upright(image: Image.Image, turn: int) -> Image.Image:
-    """The RGB picture as it was seen, of one that is stored turned."""
+    """The picture as RGB, turned upright according to its EXIF orientation."""
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     return rgb.transpose(_TURNS[turn]) if turn in _TURNS else rgb
 
 
 def _as_stored(box: Box, size: Size, turn: int) -> Box:
-    """Where a box of the oriented picture lies in the stored one, of that (width, height)."""
+    """The box in the stored picture, of `size` (width, height), for a box in the oriented one."""
     left, top, right, bottom = box
     if turn in QUARTER_TURNS:
         left, top, right, bottom = top, left, bottom, right
@@ -264,22 +264,22 @@ def _as_stored(box: Box, size: Size, turn: int) -> Box:
 
 
 def undecodable(error: Exception) -> FrameError:
-    """What to say of a picture that Pillow could not decode, or whose file could not be read."""
+    """The error to raise when Pillow could not decode a picture or the system could not read its file."""
     if isinstance(error, OSError) and error.errno:
         return UnreadableError(f"{UNREADABLE}{error.strerror}")
     return FrameError(f"cannot be decoded: {error}")
 
 
 def dct_scale(size: tuple[int, int], enough: tuple[int, int]) -> int:
-    """By how much the decoder of `open_jpeg` scales a picture of that (width, height) down: 1, 2, 4 or 8."""
+    """The factor by which `open_jpeg` scales down a picture of `size` (width, height): 1, 2, 4 or 8."""
     most = min(size[0] // enough[0], size[1] // enough[1])
     return next(scale for scale in (8, 4, 2, 1) if most >= scale or scale == 1)
 
 
 def jpeg_taken(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> Taken:
-    """When and by which camera the picture was taken, without decoding it; as `taken` reads it.
+    """When and by which camera the picture was taken (see `taken`), without decoding it.
 
-    Of a stream only the header is read. Whether the rest is a picture, is not asked.
+    Only the header of a stream is read. The rest is not checked.
     """
     stream = stream_of(picture)
     if stream.read(2) != _SOI:
@@ -289,7 +289,7 @@ def jpeg_taken(picture: Picture, zone: tzinfo | None = UTC, name: str = "") -> T
 
 
 def _app1(stream: BinaryIO) -> Iterator[bytes]:
-    """The contents of a header's APP1 segments, as far as it is whole."""
+    """The contents of the header's APP1 segments, up to the first damaged segment."""
     with suppress(FrameError):
         for marker, at, length in segments(stream):
             if marker == _APP1:
@@ -297,10 +297,10 @@ def _app1(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def picture_bytes(opened: Callable[[], BinaryIO]) -> bytes:
-    """The bytes of a file, once opened; no more memory is taken than it needs.
+    """The bytes of the file that `opened` opens; it uses no more memory than the file needs.
 
     Raises:
-        FrameError: it cannot be read, or is absurdly large.
+        FrameError: it cannot be read, or is larger than `MAX_JPEG_BYTES`.
     """
     try:
         with opened() as stream:

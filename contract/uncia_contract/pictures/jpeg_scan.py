@@ -1,8 +1,8 @@
-"""What a JPEG says of its scan without decoding it: where it begins and ends, its markers, blocks and flat code.
+"""Reads the structure of a JPEG's scan without decoding it: begin, end, markers, blocks, the code of a flat block.
 
-Decides how a scan is delimited: it ends with the first end marker; segments between the scans of a progressive JPEG
-belong to it. A block here is a minimum coded unit, 8 x 8 to 16 x 16 pixels or more. Flat is what the encoder writes for
-a block that equals the one before it in every colour.
+A scan ends with the first end marker; segments between the scans of a progressive JPEG are part of it. A block is a
+minimum coded unit, 8 x 8 to 16 x 16 pixels or more. A block is flat if it equals the block before it in every colour;
+encoders write the same bits for each flat block.
 """
 
 import io
@@ -22,11 +22,17 @@ _SEQUENTIAL = (0xC0, 0xC1)
 
 @dataclass(frozen=True)
 class JpegScan:
-    """A scan: its bytes from `begin` to `end` (of the end marker), and what stands in it.
+    """The structure of a scan.
 
-    `restarts` are (position, number) of each restart marker, `interval` how many blocks lie between them (0: none are
-    announced), `foreign` the markers that cannot stand there; `flat` is the code of a flat block as a text of 0 and 1,
-    "" where there is more than one scan.
+    Attributes:
+        begin: the offset of its first byte.
+        end: the offset of the end marker.
+        size: the picture's (width, height) in pixels.
+        block: (width, height) of a block in pixels.
+        interval: the number of blocks between restart markers; 0 if none are announced.
+        restarts: (offset, number) of each restart marker.
+        foreign: the markers that are not allowed in a scan.
+        flat: the code of a flat block as a text of 0 and 1; "" if there is more than one scan.
     """
 
     begin: int
@@ -40,34 +46,34 @@ class JpegScan:
 
     @property
     def columns(self) -> int:
-        """Blocks in a row of them."""
+        """The number of blocks in a row."""
         return -(-self.size[0] // self.block[0])
 
     @property
     def blocks(self) -> int:
-        """All of them."""
+        """The number of blocks."""
         return self.columns * -(-self.size[1] // self.block[1])
 
     @property
     def flat_byte(self) -> bool:
-        """Whether a flat part of the picture could be written as one byte again and again."""
+        """Whether a flat part of the picture could be stored as one repeated byte."""
         whole = self.flat * 8
         return not self.flat or whole == whole[8:] + whole[:8]
 
     def block_in(self, size: tuple[int, int]) -> tuple[int, int]:
-        """(width, height) of a block in the picture decoded to that size."""
+        """(width, height) in pixels of a block in the picture decoded to `size`."""
         scale = max(1, round(self.size[0] / size[0]))
         return max(1, self.block[0] // scale), max(1, self.block[1] // scale)
 
     def ends_flat(self, picture: bytes, at: int) -> bool:
-        """Whether the data before a marker end with a flat block, padded to a byte."""
+        """Whether the data before offset `at` end with a flat block, padded to a byte."""
         tail = picture[max(self.begin, at - 2 * len(self.flat)) : at].rstrip(b"\xff").replace(b"\xff\x00", b"\xff")
         bits = "".join(f"{byte:08b}" for byte in tail)
         return any(bits[: len(bits) - padding].endswith(self.flat) for padding in range(8))
 
 
 def read_scan(picture: bytes) -> JpegScan | None:
-    """What a picture's header and markers say; None where they say too little."""
+    """The structure of a picture's scan; None if its header or end marker is missing or damaged."""
     try:
         header = _Header(picture)
     except (FrameError, IndexError, KeyError, ValueError, struct.error):
@@ -91,7 +97,7 @@ def read_scan(picture: bytes) -> JpegScan | None:
 
 
 class _Header:
-    """What a header says of the scan behind it."""
+    """The parts of a header that describe the scan after it."""
 
     def __init__(self, picture: bytes) -> None:
         self.begin = self.interval = 0

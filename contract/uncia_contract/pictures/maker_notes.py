@@ -1,8 +1,8 @@
-"""What Reconyx cameras write into EXIF's maker note (tag 0x927C): time, event number, "3 of 10", serial number.
+"""Reads the maker note of Reconyx cameras (EXIF tag 0x927C): time, event number, "3 of 10", serial number.
 
-Decides which notes are read and when one is believed: HyperFire, UltraFire and HyperFire 2, by the layouts that
-ExifTool documents (https://exiftool.org/TagNames/Reconyx.html). A note that makes no sense is no note. The notes of
-HyperFire 4K, Bushnell, Browning and Panthera V4 are left out: no complete layout of them is documented.
+It reads the notes of HyperFire, UltraFire and HyperFire 2, by the layouts that ExifTool documents
+(https://exiftool.org/TagNames/Reconyx.html). A note with impossible values is ignored. The notes of HyperFire 4K,
+Bushnell, Browning and Panthera V4 are not read, because no complete layout of them is documented.
 """
 
 import struct
@@ -16,10 +16,10 @@ _YEARS = range(1970, 2100)  # a clock that was reset may show 1970
 
 @dataclass(frozen=True)
 class MakerNote:
-    """One picture in its camera's own count.
+    """The content of a maker note.
 
-    `clock` is the camera's clock, without a zone; the picture is number `frame` of `frames` that one trigger, the
-    event, gave. `serial` is empty where it is not told.
+    `clock` is the camera's time, without a zone. The picture is number `frame` of `frames` pictures of the trigger
+    number `event`. `serial` is the camera's serial number, "" where it is not known.
     """
 
     clock: datetime
@@ -30,7 +30,7 @@ class MakerNote:
 
 
 def maker_note(note: bytes) -> MakerNote | None:
-    """The note's content; None where its maker is not known, or it makes no sense."""
+    """The note's content; None if its maker is not known or it has impossible values."""
     for start, read in _READERS.items():
         if note.startswith(start):
             try:

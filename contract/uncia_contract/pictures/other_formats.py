@@ -1,8 +1,8 @@
-"""Pictures of data sets as JPEGs: PNG, TIFF and WebP are encoded anew, so that every step behind reads one format.
+"""Reads pictures of data sets as JPEGs: PNG, TIFF and WebP are re-encoded, so that all other code reads one format.
 
-Decides by a file's first bytes, whatever its name says. A picture is turned upright, its first frame taken, 16-bit grey
-cut to 8 bits; JPEG quality is 100 without chroma subsampling. GIF, BMP, HEIC, raw pictures and videos are refused by
-name. The trap reads JPEGs only, and never imports this.
+The format is recognised by the file's first bytes, not by its name. A picture is turned upright, only its first frame
+is used, and 16-bit grey is cut to 8 bits; JPEG quality is 100 without chroma subsampling. GIF, BMP, HEIC, raw pictures
+and videos are refused. The trap reads JPEGs only and never imports this module.
 """
 
 import io
@@ -38,22 +38,22 @@ _VIDEO_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide")
 
 
 def read_as_jpeg(path: Path) -> bytes:
-    """A picture's bytes as a JPEG: its own, or those of a PNG, TIFF or WebP encoded anew.
+    """A picture's bytes as a JPEG: a JPEG unchanged, a PNG, TIFF or WebP re-encoded.
 
     Raises:
-        FrameError: it cannot be read, or is of another format, which the message names.
+        FrameError: it cannot be read, or has another format, which the message names.
     """
     return opened_as_jpeg(lambda: path.open("rb"))
 
 
 def opened_as_jpeg(opened: Callable[[], BinaryIO]) -> bytes:
-    """`read_as_jpeg` of a file that a function opens."""
+    """`read_as_jpeg` for a file that the function `opened` opens."""
     data = picture_bytes(lambda: _checked(opened()))
     return _encoded(data) if _is_other_readable(data[:_START_BYTES]) else data
 
 
 def picture_taken(path: Path, zone: tzinfo | None = UTC) -> Taken:
-    """When and by which camera a picture was taken, as its EXIF tells; nothing of one that cannot be read."""
+    """When and by which camera a picture was taken, from its EXIF; an empty `Taken` if it cannot be read."""
     try:
         with path.open("rb") as stream:
             if not _is_other_readable(stream.read(_START_BYTES)):
@@ -65,7 +65,7 @@ def picture_taken(path: Path, zone: tzinfo | None = UTC) -> Taken:
 
 
 def _checked(stream: BinaryIO) -> BinaryIO:
-    """The file from its start, if it is not of a format that is refused."""
+    """The stream, at its start; FrameError if the format is one that is refused."""
     other = _refused(stream.read(_START_BYTES))
     if other:
         stream.close()
@@ -75,7 +75,7 @@ def _checked(stream: BinaryIO) -> BinaryIO:
 
 
 def _refused(start: bytes) -> str:
-    """The format's name, if it is known and not read."""
+    """The name of a known format that is not read, or ""."""
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
         return "HEIC or AVIF"
     if start[4:8] == b"ftyp" and start[8:12] == b"crx ":
@@ -115,7 +115,7 @@ def _encoded(data: bytes) -> bytes:
 
 
 def _is_raw(image: Image.Image) -> bool:
-    """Whether a TIFF's first picture is the thumbnail of a raw one (DNG, NEF, ARW)."""
+    """Whether a TIFF file is a raw picture (DNG, NEF, ARW), whose first picture is only a thumbnail."""
     tags = image.getexif()
     return _DNG_VERSION in tags or bool(int(tags.get(ExifTags.Base.NewSubfileType, 0)) & _REDUCED)
 

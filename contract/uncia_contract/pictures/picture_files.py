@@ -1,11 +1,10 @@
-"""Names of picture files: which files are called like pictures, which folders hold none of a visit, and how a name is
-written into tables and logs.
+"""Names of picture files: which files and folders are read, why others are left out, and how a name is printed.
 
-Decides what a person would count. #1 Every file that is called like a picture or a video counts: it is read, or left
-out for a reason. #2 Any other file does not (a sidecar such as `.xmp` or `.THM`, `Thumbs.db`, a text, a Mac's `._`
-file). #3 Folders of deleted pictures and thumbnails are entered for no other purpose than to count; copies that a
-storage box makes of itself are not. #4 A linked folder is one folder, whatever it holds.
-Whether a file holds a picture is for its bytes to say (`jpeg`).
+#1 Every file with the suffix of a picture or a video is counted: it is read, or left out for a reason. #2 Other files
+are not counted (a sidecar such as `.xmp` or `.THM`, `Thumbs.db`, a text, a Mac's `._` file). #3 In folders of deleted
+pictures and thumbnails, files are only counted; snapshots of a storage box are not entered at all. #4 A linked folder
+is counted as one folder and not entered.
+Only names matter here; `jpeg` checks the bytes.
 """
 
 import os
@@ -14,9 +13,9 @@ from enum import StrEnum
 from pathlib import Path, PurePath, PurePosixPath
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-# What cameras and people call pictures.
+# The suffixes of files that are read as pictures.
 PICTURE_SUFFIXES = JPEG_SUFFIXES | {".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-# Deleted pictures, thumbnails and pieces of files, as systems, storage boxes and photo programs keep them.
+# Folders in which operating systems and storage boxes keep deleted pictures, thumbnails and lost parts of files.
 _SKIPPED_FOLDERS = frozenset(
     {"$recycle.bin", "recycler", "system volume information", "lost+found"}
     | {"@eadir", "#recycle", "@recycle", "@recently-snapshot"}
@@ -25,7 +24,7 @@ _SNAPSHOTS = frozenset({"@recently-snapshot", ".snapshot", ".snapshots", ".zfs"}
 
 
 class LeftOut(StrEnum):
-    """Why a picture or a video is not read; the last two are folders, of which nobody knows what they hold."""
+    """Why a picture or a video is not used; the last two are for folders whose content is not known."""
 
     HIDDEN = "hidden"
     VIDEO = "video"
@@ -57,13 +56,13 @@ TellLeftOut = Callable[[str, LeftOut], None]  # a path, and why
 
 
 def is_picture(name: str | Path) -> bool:
-    """Whether a file is called like a picture; hidden files (a Mac's `._IMG.JPG`) are not."""
+    """Whether a file has the suffix of a picture and is not hidden (such as a Mac's `._IMG.JPG`)."""
     path = PurePosixPath(name)
     return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
 
 
 def left_out(name: str) -> LeftOut | None:
-    """Why a file of this name (without folders) is not read; None for what is read, and for what nobody counts (#2)."""
+    """Why a file of this name (without folders) is not read; None if it is read or not counted (#2)."""
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a Path costs ten times as much
     if name.startswith("."):
         counts = not name.startswith("._") and (suffix in PICTURE_SUFFIXES or suffix in _LEFT_OUT)
@@ -72,7 +71,7 @@ def left_out(name: str) -> LeftOut | None:
 
 
 def left_out_below(name: str) -> LeftOut | None:
-    """The same of a path that is relative to the folder that was asked for."""
+    """Why a file is not read, by its path relative to the folder that the user gave; None as in `left_out`."""
     path = PurePosixPath(name)
     if not is_in_skipped_folder(path):
         return left_out(path.name)
@@ -81,17 +80,17 @@ def left_out_below(name: str) -> LeftOut | None:
 
 
 def _counts(name: str) -> bool:
-    """Whether a person would count a file of this name (#1)."""
+    """Whether a file of this name is counted (#1)."""
     return is_picture(name) or left_out(name) is not None
 
 
 def is_skipped_folder(name: str) -> bool:
-    """Whether a folder of this name is never entered: a hidden one, or one of deleted pictures or thumbnails."""
+    """Whether pictures in a folder of this name are not read: it is hidden, or for deleted pictures or thumbnails."""
     return name.startswith(".") or name.lower() in _SKIPPED_FOLDERS
 
 
 def is_in_skipped_folder(name: str | PurePath) -> bool:
-    """Whether a folder that is never entered lies above a file; `name` is relative to the folder that was asked for."""
+    """Whether a file is below a skipped folder; `name` is its path relative to the folder that the user gave."""
     return any(map(is_skipped_folder, PurePosixPath(name).parts[:-1]))
 
 
@@ -100,12 +99,12 @@ def folders_below(
     failed: Callable[[Path, OSError], None] = lambda folder, error: None,
     tell: TellLeftOut | None = None,
 ) -> Iterator[Path]:
-    """The folder itself, whatever its name, and those below it that are entered; links to folders are not followed.
+    """The folder itself, whatever its name, and the folders below it that are not skipped; links are not followed.
 
     Args:
         folder: where to begin.
-        failed: told of each that cannot be listed; it is left out.
-        tell: told of each picture that is not read, and of each linked folder (#1 to #4).
+        failed: called for each folder that cannot be listed; it is left out.
+        tell: called for each picture that is not read, and for each linked folder (#1 to #4).
     """
     waiting = [folder]
     while waiting:
@@ -144,7 +143,7 @@ def _reason(entry: "os.DirEntry[str]") -> LeftOut | None:
 
 
 def _tell_hidden(waiting: list[Path], tell: TellLeftOut) -> None:
-    """Of the pictures in folders that are never entered (#3); one that cannot be listed holds none that are known."""
+    """Call `tell` for the pictures in skipped folders (#3); one that cannot be listed is ignored."""
     while waiting:
         folder = waiting.pop()
         if folder.name.lower() in _SNAPSHOTS:
@@ -161,5 +160,5 @@ def _tell_hidden(waiting: list[Path], tell: TellLeftOut) -> None:
 
 
 def printable(name: str) -> str:
-    """A file's name as text for tables and logs: bytes that are no UTF-8, as on old cards, become `\\xff`."""
+    """A file's name as text for tables and logs; bytes that are not UTF-8 (on old cards) become `\\xff`."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

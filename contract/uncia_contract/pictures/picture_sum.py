@@ -1,6 +1,7 @@
-"""The sum with which a command that reads pictures ends: found = used + failed + left out.
+"""The counts that a command prints after it has read pictures: found = used + failed + left out.
 
-Decides the words and the JSON. Folders that were not looked into are told beside it: nobody knows what they hold.
+Decides the wording and the JSON. Folders that could not be read are listed separately, because their content is not
+known.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import Any
 
 from uncia_contract.pictures.picture_files import LeftOut
 
-# One, and several.
+# Singular and plural.
 _WORDS = {
     LeftOut.VIDEO: ("video", "videos"),
     LeftOut.HIDDEN: ("hidden or in a system folder", "hidden or in system folders"),
@@ -31,9 +32,9 @@ FOLDERS = (LeftOut.LINKED_FOLDER, LeftOut.UNREADABLE_FOLDER)
 
 @dataclass(frozen=True)
 class PictureSum:
-    """How many pictures were used, how many failed, and what was not read.
+    """How many pictures were used, how many failed, and how many files were left out, by reason.
 
-    `without_time` are those of the used ones that tell no usable time.
+    `without_time` is the number of used pictures without a usable time.
     """
 
     used: int
@@ -43,7 +44,7 @@ class PictureSum:
 
     @property
     def found(self) -> int:
-        """Every picture and video that a person would count."""
+        """The number of all pictures and videos."""
         return self.used + self.failed + sum(self._pictures.values())
 
     @property
@@ -54,7 +55,7 @@ class PictureSum:
         return {one: count for one in reasons if (count := self.left_out.get(one, 0))}
 
     def lines(self) -> list[str]:
-        """One line, and a second one where folders were not looked into."""
+        """The counts in one line, and a second line if folders were not read."""
         left_out = sum(self._pictures.values())
         parts = [
             f"{self.used} used" + (f" ({self.without_time} without a usable time)" if self.without_time else ""),
@@ -66,7 +67,7 @@ class PictureSum:
         return told + [f"not looked into: {in_words(folders)}"] * bool(folders)
 
     def as_json(self) -> dict[str, Any]:
-        """The same numbers."""
+        """The counts as a JSON object."""
         return {
             "found": self.found,
             "used": self.used,
@@ -79,9 +80,9 @@ class PictureSum:
 
 @dataclass
 class PictureNotes:
-    """What a reader of pictures tells besides them: what it left out, and which files tell no usable time.
+    """Notes of a reader of pictures: files left out, files without a usable time, folders that could not be read.
 
-    `unreadable` has a line for each folder that could not be listed; the others were read.
+    `unreadable` has a line for each folder that could not be listed.
     """
 
     left_out: Counter[LeftOut] = field(default_factory=Counter)
@@ -89,11 +90,11 @@ class PictureNotes:
     unreadable: list[str] = field(default_factory=list)
 
     def leave_out(self, path: str, reason: LeftOut) -> None:
-        """Counts a file that is not among the pictures."""
+        """Count a file that is left out."""
         self.left_out[reason] += 1
 
     def cannot_list(self, folder: object, error: OSError) -> None:
-        """Counts and names a folder that cannot be listed, once."""
+        """Count a folder that cannot be listed and add its line; a second call for it does nothing."""
         line = f"{folder}: cannot be read ({error.strerror or error})"
         if line not in self.unreadable:
             self.unreadable.append(line)
@@ -102,12 +103,12 @@ class PictureNotes:
     def sum_of(
         self, pictures: int, failed: Iterable[str], left_out: Mapping[LeftOut, Iterable[str]] | None = None
     ) -> PictureSum:
-        """The sum.
+        """The counts of a command.
 
         Args:
-            pictures: how many the reader gave.
+            pictures: the number of pictures that the reader returned.
             failed: the files that could not be used.
-            left_out: those that a command did not use, by reason.
+            left_out: further files that the command did not use, by reason.
         """
         further = {reason: set(files) for reason, files in (left_out or {}).items()}
         lost = set(failed)
@@ -117,6 +118,6 @@ class PictureNotes:
 
 
 def in_words(counts: Mapping[LeftOut, int]) -> str:
-    """What was left out, such as `4 videos, 2 HEIC`, most first."""
+    """The counts in words, such as `4 videos, 2 HEIC`, the largest first."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return ", ".join(f"{count} {_WORDS[one][count != 1]}" for one, count in ordered if count)

@@ -1,11 +1,11 @@
-"""A box of a JPEG without the memory of the whole picture: the only place that uses a private function of Pillow.
+"""Decodes a box of a JPEG with little memory. Only this module uses a private function of Pillow.
 
-Pillow decodes into memory pages of ours (`_imaging.map_buffer`, private). Between two blocks of the file the finished
-rows of the box are copied out, and their pages go back to the system; decoding ends with the box's last row. Where this
-version of Pillow is not known, or the picture does not decode row by row (grey, progressive), the whole picture is
-decoded and cropped, with public functions only. The pixels are equal either way.
+Pillow decodes into memory pages that this module provides (`_imaging.map_buffer`, private). Between two blocks of the
+file, finished rows of the box are copied and their pages returned to the system; decoding ends after the box's last
+row. If the version of Pillow is not known, or the picture cannot be decoded row by row (grey, progressive), the whole
+picture is decoded and cropped with public functions. The pixels are the same either way.
 
-Measured with 12 megapixels at full scale, a box of 600 x 600 in the middle: 4 MB in place of 48, and a third less
+Measured with 12 megapixels at full scale and a box of 600 x 600 in the middle: 4 MB instead of 48 MB, and a third less
 processor time.
 """
 
@@ -20,12 +20,12 @@ from PIL.JpegImagePlugin import JpegImageFile
 Box = tuple[int, int, int, int]
 
 KNOWN_PILLOW = ("10", "11", "12", "13")  # major versions whose `map_buffer` and loading steps are as used here
-_BYTES_PER_PIXEL = 4  # Pillow keeps RGB in four, and writes 255 into the fourth
+_BYTES_PER_PIXEL = 4  # Pillow stores an RGB pixel in four bytes; the fourth is 255
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 def has_row_decoding() -> bool:
-    """Whether this Pillow is one for which the private function is known to work."""
+    """Whether the private function is known to work with the installed version of Pillow."""
     return PIL.__version__.split(".")[0] in KNOWN_PILLOW and hasattr(_imaging, "map_buffer")
 
 
@@ -34,12 +34,12 @@ class _Complete(Exception):  # noqa: N818 - no error: it ends Pillow's reading
 
 
 class RowJpeg(JpegImageFile):
-    """A JPEG of which `decode_box` decodes a box."""
+    """A JPEG with a method that decodes only a box of it."""
 
     _box: Box | None = None
 
     def decode_box(self, box: Box) -> Image.Image:
-        """The pixels within (left, top, right, bottom) of the drafted picture, as it is stored."""
+        """The pixels within (left, top, right, bottom) of the drafted picture, in its stored orientation."""
         by_rows = self.mode == "RGB" and "progressive" not in self.info and len(self.tile) == 1
         if not (by_rows and has_row_decoding()):
             return self.crop(box)
@@ -53,7 +53,7 @@ class RowJpeg(JpegImageFile):
         return self._out
 
     def load_prepare(self) -> None:
-        """Let Pillow decode into pages of ours."""
+        """Make the pages into which Pillow decodes."""
         if self._box is None:
             super().load_prepare()
             return
@@ -63,13 +63,13 @@ class RowJpeg(JpegImageFile):
         self.im = _imaging.map_buffer(self._pages, self.size, "raw", 0, ("RGB", 0, 1))
 
     def load_read(self, read_bytes: int) -> bytes:
-        """The next bytes of the file; Pillow asks for them when it has decoded those before."""
+        """The next bytes of the file; Pillow calls this when it has decoded the bytes before."""
         if self._box is not None and self._take_rows(self._box) >= self._box[3]:
             raise _Complete
         return super().load_read(read_bytes)
 
     def _take_rows(self, box: Box) -> int:
-        """Copies the rows finished since the last time, and frees their pages; how many are finished."""
+        """Copy the rows finished since the last call and free their pages; return the number of finished rows."""
         first = self._row
         left, top, right, bottom = box
         while self._row < bottom and self._pixels[self._row, 0]:

@@ -1,7 +1,7 @@
-"""From a picture to the model's input: the one function that training, calibration and trap all call (DESIGN 2).
+"""Makes the model's input from a picture. Training, calibration and trap all call this code (DESIGN 2).
 
-Oriented, RGB, cropped to a region, stretched to the model's size with Pillow's BILINEAR, uint8. Everything else (scale,
-offset, mean) is inside the model's graph: the host never normalises. A golden test guards the bytes.
+The input is oriented, RGB, cropped to a region, resized to the model's size with Pillow's BILINEAR, uint8. Everything
+else (scale, offset, mean) is inside the model's graph. A golden test guards the bytes.
 """
 
 import math
@@ -13,8 +13,8 @@ from PIL import Image
 from uncia_contract.pictures.jpeg import DecodedJpeg, Picture, open_jpeg, open_region, pixel_box
 from uncia_contract.pictures.region import Region
 
-# A decoder that halves (DCT scaling) leaves a side at least this many pixels for each that is seen of it; whoever keeps
-# features or scores names them by `RULE`, too: it changes whenever the golden bytes do. docs/decisions/0009.
+# After the decoder has halved a picture (DCT scaling), it has at least this many pixels for each pixel of the input.
+# `RULE` changes whenever the golden bytes do; it is part of the key of stored features and scores. docs/decisions/0009.
 OVERSAMPLING = 1.5
 RULE = f"bilinear {OVERSAMPLING:g}"
 
@@ -22,7 +22,7 @@ WHOLE = Region(left=0.0, top=0.0, width=1.0, height=1.0)
 
 
 def enough_for(size: tuple[int, int], region: Region) -> tuple[int, int]:
-    """(width, height) of the whole picture that gives `size` pixels within the region, oversampled."""
+    """The (width, height) of the whole picture at which the region has `size` times `OVERSAMPLING` pixels."""
     return (
         math.ceil(OVERSAMPLING * size[0] / region.width),
         math.ceil(OVERSAMPLING * size[1] / region.height),
@@ -32,15 +32,15 @@ def enough_for(size: tuple[int, int], region: Region) -> tuple[int, int]:
 def model_input(
     picture: Picture | NDArray[np.uint8] | Image.Image, size: tuple[int, int], region: Region | None = None
 ) -> NDArray[np.uint8]:
-    """What the model sees: uint8 (height, width, 3), RGB, 0 to 255.
+    """The model's input: uint8 (height, width, 3), RGB, 0 to 255.
 
     Args:
         picture: a JPEG (bytes or a stream), a uint8 (height, width, 3) RGB array, or an oriented RGB image.
         size: (width, height) of the model's input in pixels.
-        region: the part to look at, None for the whole frame.
+        region: the part to use; None for the whole frame.
 
     Raises:
-        FrameError: no decodable JPEG.
+        FrameError: the JPEG cannot be decoded.
     """
     region = region or WHOLE
     if isinstance(picture, np.ndarray | Image.Image):
@@ -54,5 +54,5 @@ def model_input(
 
 
 def decoded_input(decoded: DecodedJpeg, size: tuple[int, int], region: Region) -> NDArray[np.uint8] | None:
-    """`model_input` of a picture that is decoded already; None where decoding anew would use another DCT scale."""
+    """`model_input` of a decoded picture; None if decoding for this input would use another DCT scale."""
     return model_input(decoded.image, size, region) if decoded.serves(enough_for(size, region)) else None

@@ -1,10 +1,10 @@
-"""A part of a frame, in fractions of its width and height."""
+"""`Region`: a part of a frame."""
 
 import msgspec
 
 
 class Region(msgspec.Struct, frozen=True):
-    """A part of the oriented frame, in fractions of its width and height; it never leaves the frame."""
+    """A part of the oriented frame, in fractions of its width and height, within the frame."""
 
     left: float
     top: float

@@ -33,27 +33,27 @@ def write(path: Path, lines: str) -> Path:
 
 
 def test_a_csv_names_files_relative_to_itself(tmp_path: Path) -> None:
-    """Equal names in two folders are two files; a picture without a box has none."""
+    """Equal names in two folders are two files; a picture without a row has no box."""
     (tmp_path / "more").mkdir()
     path = write(tmp_path / "more/b.csv", "../dale/a.jpg,0.5,0.25,1,0.75,day\n")
     assert boxes_of(tmp_path, path) == [None, Region(0.5, 0.25, 0.5, 0.5)]
 
 
 def test_several_boxes_of_a_picture_are_the_smallest_around_all(tmp_path: Path) -> None:
-    """Two animals, one region."""
+    """Two animals give one region."""
     path = write(tmp_path / "b.csv", "hill/a.jpg,0,0.25,0.25,0.5,day\nhill/a.jpg,0.5,0.5,0.75,1,day\n")
     assert boxes_of(tmp_path, path)[0] == Region(0.0, 0.25, 0.75, 0.75)
 
 
-def test_boxes_may_stand_in_the_data_set(tmp_path: Path) -> None:
-    """In the CSV that names the labels; empty cells are no box."""
+def test_boxes_may_be_in_the_data_set(tmp_path: Path) -> None:
+    """In the CSV of labels; empty cells mean no box."""
     (tmp_path / "l.csv").write_text("file,label,left,top,right,bottom\na.jpg,cat,0,0,0.5,0.5\nb.jpg,cat,,,,\n")
     found = read_data(tmp_path / "l.csv", boxes=tmp_path / "l.csv")
     assert [picture.box for picture in found] == [Region(0.0, 0.0, 0.5, 0.5), None]
 
 
 def test_coco_boxes_are_those_of_the_pictures_label(tmp_path: Path) -> None:
-    """In pixels, cut off at the frame; a box without an area is none."""
+    """In pixels, cut to the frame; a box without an area is ignored."""
     content = {
         "images": [{"id": n, "file_name": f"{n}.jpg", "width": 200, "height": 100} for n in range(2)],
         "annotations": [
@@ -78,20 +78,20 @@ def test_coco_boxes_are_those_of_the_pictures_label(tmp_path: Path) -> None:
     ],
     ids=["pixels", "right of its right side", "a cell without a number", "other pictures"],
 )
-def test_boxes_that_are_none_are_refused(tmp_path: Path, lines: str, message: str) -> None:
-    """By line, with what is expected."""
+def test_invalid_boxes_are_refused(tmp_path: Path, lines: str, message: str) -> None:
+    """With the line and what is expected."""
     with pytest.raises(DataError, match=message):
         boxes_of(tmp_path, write(tmp_path / "b.csv", lines))
 
 
-def test_a_folder_has_no_boxes(tmp_path: Path) -> None:
-    """Told with what is expected."""
+def test_a_folder_is_refused_as_a_file_of_boxes(tmp_path: Path) -> None:
+    """The message says what is expected."""
     with pytest.raises(DataError, match=r"a folder; expected a CSV with file,left,top,right,bottom"):
         boxes_of(tmp_path, tmp_path)
 
 
 def test_camtrap_dps_boxes_are_those_of_observations(tmp_path: Path) -> None:
-    """Of single media, around what the picture's label says; one of a whole event has none."""
+    """Of single media, with the picture's label; an observation of a whole event has no box."""
     ibex = {"scientificName": "Capra sibirica"}
     sides = [
         dict(zip(BBOX, cells, strict=True)) for cells in (("0.5", "0.25", "0.5004", "0.5"), ("0", "0", "0.1", "0.1"))
@@ -110,7 +110,7 @@ def test_camtrap_dps_boxes_are_those_of_observations(tmp_path: Path) -> None:
 
 
 def test_a_region_about_a_box_is_widened_as_the_rule_says() -> None:
-    """Square in pixels, `scale` times as large, within the frame."""
+    """Square in pixels, enlarged by `scale`, within the frame."""
     rule = RegionRule(scale=1.5)
     found = [region_about(Region(0.4, 0.4, 0.2, 0.2), (200, 100), rule), region_about(CORNER, (100, 100), rule)]
     sides = [msgspec.structs.astuple(choice.region) for choice in found if choice.region]

@@ -1,4 +1,4 @@
-"""Which media and observations are one event, and whose word decides."""
+"""Which media and observations form an event, and which observation counts."""
 
 import time
 
@@ -15,12 +15,12 @@ M1 = {"mediaID": "m1"}
 
 
 def rows(*given_rows: dict[str, str]) -> list[dict[str, str]]:
-    """As the reader hands them over: without empty values."""
+    """Rows without empty values, as the reader gives them."""
     return [{name: value for name, value in row.items() if value} for row in given_rows]
 
 
 def homes(media: list[dict[str, str]], *observations: dict[str, str]) -> dict[str, str]:
-    """The first observation of each medium's event, "" for media of none."""
+    """For each medium, the first observation of its event; "" for media without an event."""
     return {
         row["mediaID"]: event.whole[0]["observationID"] if event.whole else ""
         for event in split_events(rows(*media), rows(*observations), BurstRule())
@@ -54,7 +54,7 @@ WORDS = {
 
 @pytest.mark.parametrize(("observations", "expected"), WORDS.values(), ids=WORDS)
 def test_machine_never_outranks_a_person(observations, expected):
-    """A person's medium, a person's event, a machine's medium, a machine's event."""
+    """The order: person on the medium, person on the event, machine on the medium, machine on the event."""
     assert decides(medium("m1"), *observations) == expected
 
 
@@ -69,12 +69,12 @@ METHODS = {
 
 @pytest.mark.parametrize(("row", "expected"), METHODS.values(), ids=METHODS)
 def test_a_machine_is_known_by_method_or_probability(row, expected):
-    """`classificationMethod` says it; without one, a `classificationProbability`."""
+    """By `classificationMethod`; without it, by a `classificationProbability`."""
     assert by_machine(row) == expected
 
 
 def test_time_lapse_never_takes_an_events_animal():
-    """Neither by its event nor by the time; a blank event is blank at that moment, too."""
+    """Neither by the event's id nor by its time; it may take a blank event."""
     lapse = medium("m1", "08:00:03", captureMethod="timeLapse")
     assert decides(lapse, observation("e")) == []
     assert decides(lapse, observation("e", **BLANK)) == ["e"]
@@ -111,12 +111,12 @@ EVENTS = {
 
 @pytest.mark.parametrize(("observations", "expected"), EVENTS.values(), ids=EVENTS)
 def test_media_belong_to_an_event(observations, expected):
-    """By name or by time, a person's before a machine's."""
+    """By id or by time; a person's event before a machine's."""
     assert homes([medium("m1", "08:00:03")], *observations) == {"m1": expected}
 
 
 def test_an_observation_goes_with_its_medium():
-    """A machine's row that names its own event, or none, is in the event that holds its medium."""
+    """A machine's observation with another event id, or none, is in the medium's event."""
     observations = [
         observation("e", eventID="1"),
         observation("m", eventID="9", **M1, **BY_MACHINE),
@@ -130,7 +130,7 @@ def test_an_observation_goes_with_its_medium():
 
 
 def test_media_of_no_event_are_cut_by_the_burst_rule():
-    """Observed or not; what the clock took stays apart from the visit, and a medium without a time alone."""
+    """Observed or not; time-lapse pictures separately; a medium without a time alone."""
     lapse = {"captureMethod": "timeLapse"}
     media = [medium("m1"), medium("m2", "08:00:03"), medium("m3", "08:00:04", **lapse), medium("m4", "08:00:20")]
     media.append(medium("m5", "T?"))
@@ -148,7 +148,7 @@ spans = st.tuples(st.integers(0, 20), st.integers(0, 6))
 
 @given(st.lists(spans, max_size=8), st.lists(st.integers(0, 26), max_size=8, unique=True))
 def test_the_sweep_finds_what_looking_at_every_event_finds(lengths, moments):
-    """Of all events that hold the time: the latest that began, of these the shortest, of these the first."""
+    """Of all events that include the time: the last to begin, then the shortest, then the first in the table."""
     minute = "2026-05-01T08:{:02}:00Z".format
     told = [
         observation(str(number), eventID=str(number), eventStart=minute(start), eventEnd=minute(start + length))
@@ -164,7 +164,7 @@ def test_the_sweep_finds_what_looking_at_every_event_finds(lengths, moments):
 
 
 def test_twenty_thousand_events_take_seconds():
-    """One event as long as the deployment among them, and every medium placed by its time."""
+    """With one event as long as the deployment; every medium has only a time."""
     at = "2026-{:02}-{:02}T{:02}:{:02}:{:02}Z".format
     moments = [at(1 + n // 2400, 1 + n // 100 % 24, n // 10 % 10 + n // 5 % 2, n % 60, 0) for n in range(20_000)]
     told = [

@@ -1,4 +1,4 @@
-"""Whatever a package says, it is read or refused in one line that names it."""
+"""A package with any content is read, or refused with one line that names it."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Camtrap DP as labelled pictures: one meaning, whoever exported it."""
+"""Camtrap DP packages of several programs, read as labelled pictures."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ TWO = [medium("m1"), medium("m2", "08:00:03")]
 
 @pytest.fixture
 def read(tmp_path):
-    """Writes a package and reads it: (file, label, sequence) of each picture."""
+    """Write a package and read it: (file, label, sequence) of each picture."""
 
     def written(media, observations, deployments=(DEPLOYMENT,), positive=LEOPARD):
         package = write_package(tmp_path / "package", media, observations, deployments)
@@ -32,7 +32,7 @@ def read(tmp_path):
 
 
 def test_event_ids_are_unique_within_a_deployment_alone(read):
-    """Two deployments that both have an event 1: each keeps its own animal, and its own sequence."""
+    """Two deployments with an event 1: each keeps its own animal and sequence."""
     other = {"deploymentID": "d2"}
     found = read(
         [medium("m1"), medium("m2", **other)],
@@ -46,7 +46,7 @@ def test_event_ids_are_unique_within_a_deployment_alone(read):
 
 
 def test_events_without_ids_are_sequences(read):
-    """By start and end; media of no event by the burst rule."""
+    """By start and end; media without an event by the burst rule."""
     found = read([*TWO, medium("m3", "09:00:00")], [observation("a"), observation("b", mediaID="m3", **IBEX)])
     span = "2026-05-01T08:00:00Z/2026-05-01T08:00:10Z"
     assert [(label, sequence) for _, label, sequence in found] == [
@@ -57,7 +57,7 @@ def test_events_without_ids_are_sequences(read):
 
 
 def test_two_cameras_at_one_place_are_not_one_burst(read):
-    """Paired cameras, no events: each camera's pictures of the visit are a sequence of its own."""
+    """Paired cameras without events: each camera's pictures form a sequence."""
     other = {"deploymentID": "d2"}
     media = [
         medium("m1"),
@@ -72,7 +72,7 @@ def test_two_cameras_at_one_place_are_not_one_burst(read):
 
 
 def test_what_is_left_out_is_counted_by_reason(tmp_path):
-    """A video, a HEIC, a medium that nobody observed, and one of which it is unknown what it shows."""
+    """A video, a HEIC, a medium without an observation, and one of unknown content."""
     kinds = {"v": "video/mp4", "h": "image/heic", "r": "image/x-canon-cr2"}
     media = [*TWO, medium("m3", "09:00:00"), medium("m4", "10:00:00")]
     media += [medium(name, "08:00:05", fileMediatype=kind) for name, kind in kinds.items()]
@@ -83,7 +83,7 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path):
 
 
 def test_positive_wins_where_an_event_has_several(read):
-    """Ibex and leopard: a leopard where it is looked for, in either spelling."""
+    """Ibex and snow leopard: the positive label counts, with either spelling."""
     both = [observation("a", **IBEX), observation("b")]
     assert [label for _, label, _ in read(TWO, both)] == ["Panthera_uncia"] * 2
     assert [label for _, label, _ in read(TWO, both, positive=("Panthera uncia",))] == ["Panthera uncia"] * 2
@@ -91,14 +91,14 @@ def test_positive_wins_where_an_event_has_several(read):
 
 
 def test_a_label_that_differs_from_a_positive_one_only_in_writing_is_refused(read):
-    """Also where another animal is seen, too: both are named, and the observation."""
+    """Also where the medium shows another animal too; the message names both labels and the observation."""
     author = observation("b", scientificName="Panthera uncia (Schreber, 1775)")
     with pytest.raises(DataError, match=r"observations\.csv: b: label 'Panthera uncia \(Sch.*'Panthera_uncia' only in"):
         read(TWO, [observation("a", **IBEX), author])
 
 
-def test_a_machines_word_counts_where_no_person_spoke(read, caplog):
-    """The person's ibex stands over the machine's leopards of event and medium; the other event is the machine's."""
+def test_a_machines_label_counts_where_no_person_classified(read, caplog):
+    """A person's ibex counts before a machine's leopards; the other event has the machine's label."""
     later = {"eventStart": "2026-05-01T09:00:00Z", "eventEnd": "2026-05-01T09:00:09Z", "eventID": "2"}
     found = read(
         [*TWO, medium("m3", "09:00:00")],
@@ -114,7 +114,7 @@ def test_a_machines_word_counts_where_no_person_spoke(read, caplog):
 
 
 def test_time_lapse_is_no_picture_of_the_events_animal(read):
-    """Taken by the clock during the visit: left out; with a word of its own it stays."""
+    """A time-lapse picture during the visit is left out; with an observation of its own it stays."""
     lapse = [medium("m2", "08:00:03", captureMethod="timeLapse"), medium("m3", "08:00:06", captureMethod="timeLapse")]
     found = read([medium("m1"), *lapse], [observation("a", eventID="1"), observation("b", mediaID="m3", **BLANK)])
     assert found == [("media/m1.jpg", "Panthera_uncia", "1"), ("media/m3.jpg", "blank", "media m2")]
@@ -139,7 +139,7 @@ def test_media_types_are_read_in_any_case(read, kind):
 
 
 def test_what_is_left_out_is_counted(read, caplog):
-    """Videos, other formats, what nobody classified or knows; the sum is all media."""
+    """Videos, other formats, media that nobody classified or of unknown content; the sum is all media."""
     kinds = ["image/jpeg", "video/mp4", "image/heic", "image/jpeg", "image/jpeg"]
     media = [medium(f"m{n}", f"0{n}:00:00", fileMediatype=kind) for n, kind in enumerate(kinds, start=1)]
     unknown = {"observationType": "unknown", "scientificName": ""}
@@ -151,20 +151,20 @@ def test_what_is_left_out_is_counted(read, caplog):
     )
 
 
-def test_nothing_is_told_where_nothing_is_left_out(read, caplog):
-    """All labelled by people, all times with offsets."""
+def test_nothing_is_logged_where_nothing_is_left_out(read, caplog):
+    """All media classified by people, all times with offsets."""
     read(TWO, [observation("a")])
     assert caplog.messages == []
 
 
-def test_no_labelled_picture_is_one_line(read):
-    """And why."""
+def test_a_package_without_labelled_pictures_is_refused(read):
+    """One line with the reasons."""
     with pytest.raises(DataError, match=r"none of 1 media .* classified \(1 that nobody classified\)$"):
         read([medium("m1", "12:00:00")], [observation("a")])
 
 
-def test_times_have_their_deployments_zone_and_it_is_told(read, caplog, tmp_path):
-    """13:00 without an offset is 08:00 UTC where the deployment's clock is five hours ahead."""
+def test_times_have_their_deployments_zone_and_it_is_logged(read, caplog, tmp_path):
+    """13:00 without an offset is 08:00 UTC if the deployment's clock is five hours ahead."""
     found = read([medium("m1", "2026-05-01T13:00:00")], [observation("a", eventID="1")])
     assert found == [("media/m1.jpg", "Panthera_uncia", "1")]
     assert [one.datetime for one in read_camtrap_dp(tmp_path / "package")] == ["2026-05-01T13:00:00+05:00"]
@@ -172,7 +172,7 @@ def test_times_have_their_deployments_zone_and_it_is_told(read, caplog, tmp_path
 
 
 def test_equal_file_names_at_two_addresses_are_two_files(read):
-    """One name alone lies beside the package; two of a name below their deployments, then below their media."""
+    """A unique name is beside the package; equal names are below their deployments, then below their media."""
     other = {"deploymentID": "d2"}
 
     def at(name: str, file: str, **more: str) -> dict[str, str]:
@@ -187,7 +187,7 @@ def test_equal_file_names_at_two_addresses_are_two_files(read):
 
 @pytest.mark.heavy
 def test_twenty_thousand_events_are_read_in_seconds(tmp_path):
-    """Three pictures each, which only their times place."""
+    """Each with three pictures that have only times."""
     start = datetime(2026, 1, 2, tzinfo=UTC)
     begun = [f"{start + timedelta(minutes=10 * n):%Y-%m-%dT%H:%M:}" for n in range(20_000)]
     media = [medium(f"m{n}-{second}", f"{time}0{second}Z") for n, time in enumerate(begun) for second in range(3)]
@@ -219,15 +219,15 @@ ROWS = {
 
 
 @pytest.mark.parametrize(("media", "observations", "message"), ROWS.values(), ids=ROWS)
-def test_rows_that_lead_nowhere_are_refused_by_line(read, media, observations, message):
-    """As import refuses them."""
+def test_rows_with_unknown_ids_are_refused_by_line(read, media, observations, message):
+    """With the same messages as the collector's import."""
     with pytest.raises(DataError, match=message):
         read(media, observations, [DEPLOYMENT, DEPLOYMENT | {"deploymentID": "d2"}])
 
 
 @pytest.fixture
 def zipped(tmp_path):
-    """A zip of a package in a top folder, as people send them."""
+    """A zip of a package within a top folder."""
     package = write_package(tmp_path / "survey", TWO, [observation("a")])
     return Path(shutil.make_archive(str(tmp_path / "survey"), "zip", tmp_path, package.name))
 
@@ -238,15 +238,15 @@ def test_zip_of_tables_has_its_pictures_beside_it(zipped):
 
 
 def test_pictures_inside_a_zip_are_refused_with_a_remedy(zipped):
-    """The line names the first."""
+    """The message names the first one."""
     with zipfile.ZipFile(zipped, "a") as made:
         made.writestr("survey/media/m1.jpg", b"")
-    with pytest.raises(DataError, match=r"media/m1\.jpg lies inside the zip; unpack it and name its folder"):
+    with pytest.raises(DataError, match=r"media/m1\.jpg is inside the zip"):
         read_camtrap_dp(zipped)
 
 
 def test_package_in_the_manner_of_agouti(tmp_path):
-    """Media at addresses, local times, events of people with media rows of a machine: as people said it."""
+    """Media at web addresses, local times, events by people with media rows by a machine: the people's labels count."""
     at = "https://multimedia.agouti.eu/assets/{}/file".format
     start = {"eventStart": "2026-05-01T13:00:00+05:00", "eventEnd": "2026-05-01T13:00:10+05:00", "eventID": "s1"}
     media = [medium(n, "2026-05-01T13:00:03+05:00", filePath=at(n), fileName=f"{n}-RCNX0001.JPG") for n in ("m1", "m2")]
@@ -262,7 +262,7 @@ def test_package_in_the_manner_of_agouti(tmp_path):
 
 
 def test_package_in_the_manner_of_trapper_and_the_r_packages(tmp_path):
-    """Tab-separated and compressed tables, NA for what is missing, a profile on their own server, JPEGs in capitals."""
+    """Tab-separated or compressed tables, NA for missing values, a profile on another server, upper-case suffixes."""
     media = [medium("m1", fileMediatype="image/JPEG", fileName="NA", exifData="NA")]
     said = [observation("o1", mediaID="NA", classificationProbability="NA", eventID="NA")]
     package = write_package(
@@ -292,5 +292,5 @@ def test_package_in_the_manner_of_trapper_and_the_r_packages(tmp_path):
     ids=["with a query", "of a bucket", "of no host"],
 )
 def test_media_at_an_address_are_expected_under_the_name_at_its_end(read, address, name):
-    """Whatever the address says before it."""
+    """For several forms of addresses."""
     assert read([medium("m1", filePath=address)], [observation("a")])[0][0] == name

@@ -1,4 +1,4 @@
-"""A package is read as its datapackage.json describes it, whoever wrote it."""
+"""A package is read as its datapackage.json describes it."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def described(folder: Path, **changed: object) -> None:
 
 
 def resources(**media: object) -> list[dict[str, object]]:
-    """The three resources, that of media changed."""
+    """The three resources, with that of media changed."""
     return [
         {"name": "deployments", "path": "deployments.csv"},
         {"name": "media", "path": "media.csv"} | media,
@@ -103,7 +103,7 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize(("files", "told"), WRITTEN.values(), ids=WRITTEN)
-def test_tables_are_read_as_their_resources_tell(package, files, told):
+def test_tables_are_read_as_their_resources_describe(package, files, told):
     """Names, lists, dialects, TSV: the same three media."""
     for name, text in files.items():
         (package / name).parent.mkdir(exist_ok=True)
@@ -114,7 +114,7 @@ def test_tables_are_read_as_their_resources_tell(package, files, told):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "UTF8"])
 def test_encodings_are_the_resources(package, encoding):
-    """A place's name comes out as it was written."""
+    """A place's name is read correctly."""
     named = DEPLOYMENT | {"locationName": "Höhle"}
     (package / "deployments.csv").write_text(text_of([named]), encoding=encoding)
     told = "utf-8" if encoding == "utf-8-sig" else encoding
@@ -126,14 +126,14 @@ def test_encodings_are_the_resources(package, encoding):
 
 
 def test_compressed_tables_are_read(package):
-    """As the R packages write them: media.csv.gz."""
+    """media.csv.gz, as the R packages write it."""
     (package / "media.csv.gz").write_bytes(gzip.compress(text_of(MEDIA).encode()))
     described(package, resources=resources(path="media.csv.gz"))
     assert ids(package) == ["m1", "m2", "m3"]
 
 
 def test_missing_values_are_none(package):
-    """NA and NaN are what the standard's schemas call missing."""
+    """NA and NaN, which the standard's schemas call missing."""
     (package / "media.csv").write_text(text_of([medium("m1", fileName="NA", mediaComments="NaN", favorite="")]))
     with CamtrapTables(package) as tables:
         [line] = tables.lines("media")
@@ -154,7 +154,7 @@ PROFILES = {
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
 def test_profiles_of_version_1_are_read_at_any_address(package, profile):
-    """Its version counts, not where it lies."""
+    """The version counts, not the address."""
     described(package, profile=profile)
     assert ids(package) == ["m1", "m2", "m3"]
 
@@ -164,7 +164,7 @@ REFUSED = {
     "a newer version": ({"profile": PROFILE.replace("1.0.2", "2.0")}, r"profile .*expected Camtrap DP 1\.x$"),
     "another profile": ({"profile": "tabular-data-package"}, r"expected Camtrap DP 1\.x$"),
     "a resource that is missing": ({"resources": resources()[1:]}, "names no file for 'deployments'"),
-    "a path that leads out": ({"resources": resources(path="../media.csv")}, "leads out of the package"),
+    "a path that leads out": ({"resources": resources(path="../media.csv")}, "outside the package"),
     "an address": ({"resources": resources(path="https://x.org/m.csv")}, "is an address; download it"),
     "no path": ({"resources": resources(path=[])}, r"path \[\]; expected a file's name"),
     "an encoding that is none": ({"resources": resources(encoding="klingon")}, "unknown encoding: klingon"),
@@ -177,16 +177,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("changed", "message"), REFUSED.values(), ids=REFUSED)
-def test_what_cannot_be_read_is_one_line(package, changed, message):
-    """What is wrong, and where."""
+def test_a_package_that_cannot_be_read_is_refused_in_one_line(package, changed, message):
+    """It says what is wrong, and where."""
     described(package, **changed)
     with pytest.raises(DataError, match=message) as refused:
         ids(package)
     assert "\n" not in str(refused.value) and str(package) in str(refused.value)
 
 
-def test_semicolons_that_nothing_tells_get_a_hint(package):
-    """The header is one column: the line says what to write into datapackage.json."""
+def test_undeclared_semicolons_get_a_hint(package):
+    """The message says what to write into datapackage.json."""
     (package / "media.csv").write_text(text_of(MEDIA, ";"))
     with pytest.raises(DataError, match=r"line 1: no column 'mediaID'; the header is cut at ';'.*\"delimiter\": \";\""):
         ids(package)
@@ -194,7 +194,7 @@ def test_semicolons_that_nothing_tells_get_a_hint(package):
 
 @pytest.mark.parametrize("levels", [100, 900, 100_000])
 def test_deeply_nested_datapackage_is_one_line(package, levels):
-    """No traceback, however deep."""
+    """No traceback at any depth."""
     (package / "datapackage.json").write_text('{"profile": ' + "[" * levels + "]" * levels + "}")
     with pytest.raises(DataError, match="nested more than 64 levels deep"):
         CamtrapTables(package)
@@ -202,7 +202,7 @@ def test_deeply_nested_datapackage_is_one_line(package, levels):
 
 @pytest.mark.parametrize("content", ["", "[]", "3", '{"profile": 1.0}', "{", "\udcff", '{"name": "\\u0000"}'])
 def test_broken_datapackage_is_one_line(package, content):
-    """Not JSON, not an object, not a profile."""
+    """Not JSON, not an object, or a wrong profile."""
     (package / "datapackage.json").write_text(content, errors="surrogateescape")
     with pytest.raises(DataError, match=r"datapackage\.json: "):
         CamtrapTables(package)
@@ -210,7 +210,7 @@ def test_broken_datapackage_is_one_line(package, content):
 
 @pytest.mark.parametrize("top", ["", "survey/"])
 def test_zip_holds_it_at_the_root_or_in_one_folder(package, tmp_path, top):
-    """What a Mac adds is not looked at."""
+    """Files that a Mac adds are ignored."""
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as made:
         made.writestr("__MACOSX/datapackage.json", "")
         for file in package.iterdir():
@@ -219,7 +219,7 @@ def test_zip_holds_it_at_the_root_or_in_one_folder(package, tmp_path, top):
 
 
 def test_zip_of_several_packages_is_refused(package, tmp_path):
-    """Which of them is meant is not guessed."""
+    """It is not clear which one is meant."""
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as made:
         for folder in ("a", "b"):
             made.write(package / "datapackage.json", f"{folder}/datapackage.json")
@@ -228,7 +228,7 @@ def test_zip_of_several_packages_is_refused(package, tmp_path):
 
 
 def test_media_beside_a_zip_of_tables_are_its_own(package, tmp_path):
-    """Members first, then files below its folder; nothing above it."""
+    """First the zip's members, then files below its folder; nothing above it."""
     (tmp_path / "shelf" / "media").mkdir(parents=True)
     (tmp_path / "shelf" / "media" / "m1.jpg").write_bytes(b"beside")
     (tmp_path / "outside.jpg").write_bytes(b"outside")
@@ -238,7 +238,7 @@ def test_media_beside_a_zip_of_tables_are_its_own(package, tmp_path):
     assert read == [b"beside", None, None]
 
 
-def test_no_package_is_one_line(tmp_path):
+def test_another_file_is_refused_in_one_line(tmp_path):
     """Neither a folder, nor JSON, nor a zip."""
     (tmp_path / "labels.csv").write_text("file,label\n")
     with pytest.raises(DataError, match=r"labels\.csv: cannot be read: .*its folder, datapackage\.json or zip"):
@@ -248,7 +248,7 @@ def test_no_package_is_one_line(tmp_path):
 
 
 def times(package: Path, zone: timezone | None = None) -> tuple[list[str], str | None]:
-    """The media's times, and what is told of them."""
+    """The media's times, and the note about them."""
     with CamtrapTables(package, zone) as tables:
         assert [*tables.lines("deployments")]
         return [line.row["timestamp"] for line in tables.lines("media")], tables.zone_note
@@ -267,7 +267,7 @@ OFFSETS = {
 
 @pytest.mark.parametrize(("deployment", "zone", "offset", "told"), OFFSETS.values(), ids=OFFSETS)
 def test_time_without_an_offset_has_its_deployments(package, deployment, zone, offset, told):
-    """Else the one that is given, else none; a line tells it. A time with an offset stays as it is written."""
+    """Else the given one, else none; a note says which. A time with an offset stays as it is."""
     (package / "deployments.csv").write_text(text_of([DEPLOYMENT | deployment]))
     (package / "media.csv").write_text(text_of([medium("m1", "2026-05-01T13:00:00"), medium("m2")]))
     found, note = times(package, zone)
@@ -275,6 +275,6 @@ def test_time_without_an_offset_has_its_deployments(package, deployment, zone, o
     assert note == f"{package}: times that name no offset: {told}"
 
 
-def test_nothing_is_told_where_all_times_have_offsets(package):
-    """No note."""
+def test_there_is_no_note_where_all_times_have_offsets(package):
+    """`zone_note` is None."""
     assert times(package)[1] is None

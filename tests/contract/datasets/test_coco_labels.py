@@ -1,4 +1,4 @@
-"""COCO Camera Traps: what each image shows, in which sequence and where."""
+"""COCO Camera Traps: the label, sequence and place of each image."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def coco(tmp_path: Path, annotations: list[dict]) -> Path:
 
 
 def test_coco_camera_traps(tmp_path):
-    """Sequences in the order of their frames, a positive label wins, corrupt pictures are left out."""
+    """Sequences are in the order of their frames, a positive label has precedence, corrupt images are left out."""
     pairs = [("i1", 1), ("i1", 2), ("i2", 1), ("i3", 1), ("i4", 0)]
     path = coco(tmp_path, [{"image_id": image, "category_id": category} for image, category in pairs])
     found = [(one.file, one.label, one.sequence, one.location) for one in read_data(path, ["snow_leopard"])]
@@ -33,20 +33,20 @@ def test_coco_camera_traps(tmp_path):
 
 
 def test_what_is_left_out_is_counted(tmp_path):
-    """One image is corrupt, of two nothing is said."""
+    """One image is corrupt, two have no annotation."""
     notes = PictureNotes()
     found = read_data(coco(tmp_path, [{"image_id": "i1", "category_id": 1}]), notes=notes)
     assert (len(found), notes.left_out) == (1, {"corrupt": 1, "unlabelled": 2})
 
 
 def test_coco_annotation_of_an_unknown_image_is_named(tmp_path):
-    """The mistake is told with the image's id."""
+    """The message has the image's id."""
     with pytest.raises(DataError, match="image i9"):
         read_data(coco(tmp_path, [{"image_id": "i9", "category_id": 1}]))
 
 
 def survey(folder: Path, images: list[dict], annotations: list[tuple[int, str, bool]]) -> Path:
-    """Images with numbers for ids; annotations as (image, category, of the whole sequence)."""
+    """Images with numbers as ids; annotations as (image, category, whether of the whole sequence)."""
     names = sorted({name for _, name, _ in annotations})
     content = {
         "images": [{"id": number, "file_name": f"{number}.jpg"} | image for number, image in enumerate(images)],
@@ -81,15 +81,15 @@ def survey(folder: Path, images: list[dict], annotations: list[tuple[int, str, b
         "empty as a whole",
     ],
 )
-def test_what_is_told_of_a_sequence_is_the_sequences(tmp_path: Path, annotations: list, labels: str) -> None:
-    """A frame that looks empty beside frames with labels of their own is not labelled an animal."""
+def test_an_annotation_of_a_sequence_is_not_one_of_each_image(tmp_path: Path, annotations: list, labels: str) -> None:
+    """A frame that looks empty, beside labelled frames, does not get the animal's label."""
     images = [{"seq_id": "s", "frame_num": frame, "location": "hill"} for frame in range(3)]
     found = read_data(survey(tmp_path, images, annotations), ["leopard"])
     assert [one.label for one in found] == labels.split()
 
 
-def test_ids_of_sequences_are_told_apart_by_location(tmp_path: Path) -> None:
-    """What is told of sequence 1 on the hill is not told of sequence 1 in the dale."""
+def test_equal_sequence_ids_at_two_locations_are_two_sequences(tmp_path: Path) -> None:
+    """An annotation of sequence 1 on the hill does not count for sequence 1 in the dale."""
     images = [{"seq_id": 1, "location": place} for place in ("hill", "hill", "dale", "dale")]
     found = read_data(survey(tmp_path, images, [(0, "leopard", True), (2, "empty", True)]))
     assert [[(one.file, one.label) for one in burst] for burst in sequences(found)] == [
@@ -99,7 +99,7 @@ def test_ids_of_sequences_are_told_apart_by_location(tmp_path: Path) -> None:
 
 
 def test_equal_names_in_two_folders_are_two_files(tmp_path: Path) -> None:
-    """Cameras number from 1 again and again."""
+    """Each camera numbers its files from 1."""
     images = [{"file_name": f"{place}/IMG_0001.JPG"} for place in ("hill", "dale")]
     found = read_data(survey(tmp_path, images, [(0, "leopard", False), (1, "empty", False)]))
     assert [(one.file, one.label, one.path) for one in found] == [
@@ -109,7 +109,7 @@ def test_equal_names_in_two_folders_are_two_files(tmp_path: Path) -> None:
 
 
 def test_one_file_under_two_ids_is_refused(tmp_path: Path) -> None:
-    """Both are named."""
+    """The message names both ids."""
     path = survey(tmp_path, [{"file_name": "a.jpg"}] * 2, [(0, "leopard", False), (1, "empty", False)])
     with pytest.raises(DataError, match=r"images 0 and 1 are both a.jpg; keep one of the two"):
         read_data(path)

@@ -1,4 +1,4 @@
-"""The CSV of labels: what is read, and what is refused by line."""
+"""The CSV of labels: how it is read, and which lines are refused."""
 
 import dataclasses
 from pathlib import Path
@@ -19,7 +19,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_every_known_column_is_read_and_the_path_is_relative_to_the_csv(tmp_path: Path) -> None:
-    """A row keeps its file as written and gains a path; unknown columns are ignored."""
+    """`file` stays as written, and `path` is added; unknown columns are ignored."""
     text = "file,label,species,sequence,location,datetime,source,split\na/b.jpg,cat,lynx,s1,ridge,2012-12-31,wcs,test\n"
     assert read_labels(write(tmp_path, text)) == [
         LabelledPicture("a/b.jpg", tmp_path / "a/b.jpg", "cat", "s1", "ridge", "2012-12-31", "wcs", "test")
@@ -27,13 +27,13 @@ def test_every_known_column_is_read_and_the_path_is_relative_to_the_csv(tmp_path
 
 
 def test_optional_columns_may_be_absent(tmp_path: Path) -> None:
-    """Two columns are enough; a byte order mark and blank lines (Excel) do no harm."""
+    """Two columns are enough; a byte order mark and blank lines (Excel) are accepted."""
     [picture] = read_labels(write(tmp_path, "\ufefffile,label\r\n\r\nx.jpg,blank\r\n"))
     assert (picture.file, picture.label, picture.sequence, picture.never_learnt) == ("x.jpg", "blank", "", False)
 
 
 def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
-    """Split `test`, and only that, keeps a picture from training."""
+    """Only split `test` keeps a picture from training here."""
     pictures = read_labels(write(tmp_path, "file,label,split\na,x,test\nb,x,train\n"))
     assert [picture.never_learnt for picture in pictures] == [True, False]
 
@@ -74,13 +74,13 @@ def test_rows_of_the_test_split_are_marked(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, text: str, message: str) -> None:
-    """Every refusal says where and what to do."""
+    """Each message says where the fault is and what to do."""
     with pytest.raises(DataError, match=message):
         read_labels(write(tmp_path, text))
 
 
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
-    """A survey is labelled bit by bit."""
+    """A survey may be labelled in several steps."""
     notes = PictureNotes()
     pictures = read_labels(write(tmp_path, "file,label,sequence\na,fox,1\nb,,1\nc, ,2\nd,blank,2\n"), notes)
     assert ([picture.file for picture in pictures], notes.left_out[LeftOut.UNLABELLED]) == (["a", "d"], 2)
@@ -97,8 +97,8 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     ],
     ids=["UTF-16", "UTF-16 without a mark", "zip or xlsx", "gzip", "xls"],
 )
-def test_what_is_no_text_is_told_with_its_remedy(tmp_path: Path, content: bytes, message: str) -> None:
-    """As spreadsheets and servers hand tables over."""
+def test_a_file_that_is_not_text_is_refused_with_a_remedy(tmp_path: Path, content: bytes, message: str) -> None:
+    """Spreadsheets and packed files."""
     path = tmp_path / "labels.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as told:
@@ -107,7 +107,7 @@ def test_what_is_no_text_is_told_with_its_remedy(tmp_path: Path, content: bytes,
 
 
 def test_other_encodings_are_refused(tmp_path: Path) -> None:
-    """Latin-1 bytes are not guessed at."""
+    """For example Latin-1."""
     path = tmp_path / "labels.csv"
     path.write_bytes(b"file,label\nL\xe9opard.jpg,cat\n")
     with pytest.raises(DataError, match="save it as CSV UTF-8"):
@@ -115,12 +115,12 @@ def test_other_encodings_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_csv_is_named(tmp_path: Path) -> None:
-    """The path appears in the message."""
+    """The message has the path."""
     with pytest.raises(DataError, match="no such file; expected a CSV"):
         read_labels(tmp_path / "nothing.csv")
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_a_written_csv_is_read_again(tmp_path: Path) -> None:
     """From another folder, with commas and quotes in names; only `file` becomes a full path."""
     (tmp_path / "there").mkdir()
     picture = LabelledPicture('a, "b".jpg', tmp_path / 'a, "b".jpg', "cat", "s1", "ridge", "2012", "wcs", "test")

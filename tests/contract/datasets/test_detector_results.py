@@ -1,4 +1,4 @@
-"""A detector's results given where labels are expected are known by their layout."""
+"""A detector's results given as labels are recognised by their layout."""
 
 import json
 
@@ -23,7 +23,7 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("content", LAYOUTS.values(), ids=LAYOUTS)
 def test_results_are_refused_by_name(tmp_path, content):
-    """What it is and what to give instead, as a data set and as a package."""
+    """The message says what the file is and what to give instead."""
     (tmp_path / "results.json").write_text(json.dumps(content))
     for read in (refuse_detector_file, CamtrapTables):
         with pytest.raises(DataError, match=r"results\.json: MegaDetector's results .*give the data set") as refused:
@@ -32,13 +32,13 @@ def test_results_are_refused_by_name(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [[], {}, 3, None, {"images": []}, {"images": [{"id": 1}]}, [{"file": "a"}], ["a"]])
-def test_all_else_is_not_its_business(content):
-    """Nothing happens."""
+def test_other_json_is_accepted(content):
+    """No error."""
     refuse_detector_results("x.json", content)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_is_not_its_business(tmp_path, content):
-    """Whoever reads it says so."""
+def test_a_file_that_is_not_json_is_left_to_its_reader(tmp_path, content):
+    """The reader reports the error."""
     (tmp_path / "x.json").write_bytes(content)
     refuse_detector_file(tmp_path / "x.json")

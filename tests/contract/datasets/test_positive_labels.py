@@ -1,4 +1,4 @@
-"""Labels that differ from a positive one only in writing are errors, wherever they come from."""
+"""A label that differs from a positive one only in writing is refused, in every format."""
 
 import json
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def coco(folder: Path, label: str) -> Path:
 def test_a_label_written_in_another_way_is_refused(
     tmp_path: Path, make: Callable[[Path, str], Path], kind: str
 ) -> None:
-    """Both are named; nothing is guessed."""
+    """The message names both."""
     label, positive = KINDS[kind]
     with pytest.raises(DataError) as told:
         read_data(make(tmp_path, label), [positive])
@@ -66,7 +66,7 @@ def test_a_label_written_in_another_way_is_refused(
 
 @pytest.mark.parametrize("label", OTHERS)
 def test_another_label_is_another_label(tmp_path: Path, label: str) -> None:
-    """Nor is one the positive label's that only begins like it."""
+    """Also if it begins like the positive label."""
     found = read_data(csv(tmp_path, label), ["snow_leopard", "Panthera uncia", "leopard"])
     assert [one.label for one in found] == ["ibex", label]
 
@@ -75,17 +75,17 @@ def test_another_label_is_another_label(tmp_path: Path, label: str) -> None:
     ("labels", "message"),
     [
         (["cat", "Cat"], "'Cat' differs from 'cat' only in writing"),
-        (["Other"], "the class of all that is not looked for"),
+        (["Other"], "the class of everything else"),
         (["  "], "expected a label"),
     ],
     ids=["written in two ways", "the class of all else", "blank"],
 )
-def test_a_positive_label_that_cannot_be_looked_for_is_refused(labels: list[str], message: str) -> None:
+def test_an_invalid_positive_label_is_refused(labels: list[str], message: str) -> None:
     """Before any picture is read."""
     with pytest.raises(DataError, match=message):
         positive_labels(labels)
 
 
 def test_a_positive_label_named_twice_is_one() -> None:
-    """In the order in which they are given."""
+    """The order is that of the first mention."""
     assert positive_labels(["lynx", "cat", "lynx"]) == ("lynx", "cat")

@@ -1,4 +1,4 @@
-"""Sequences by time where a data set names none."""
+"""Sequences by time, where a data set has none."""
 
 import csv
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ def table(path: Path, rows: list[dict]) -> None:
 
 
 def test_exif_times_make_sequences(tmp_path):
-    """Sub-seconds and offsets count: 10:00:00.9 +02:00 and 08:00:01.2 UTC are one burst, an hour later is not."""
+    """Sub-seconds and offsets count: 10:00:00.9 +02:00 and 08:00:01.2 UTC are one burst; an hour later is another."""
     time = datetime.fromisoformat("2024-05-01T10:00:00")
     jpeg(tmp_path / "cat" / "1.jpg", time, "9", "+02:00")
     jpeg(tmp_path / "cat" / "2.jpg", time - timedelta(seconds=7199), "2", "+00:00")
@@ -53,16 +53,16 @@ def test_the_data_sets_time_serves_where_exif_has_none(tmp_path):
     assert named[0].sequence == named[1].sequence != ""
 
 
-def test_folders_of_two_places_that_are_called_alike_share_no_sequence(tmp_path):
-    """Nor at the same moment: each has its own burst."""
+def test_equal_folder_names_of_two_places_share_no_sequence(tmp_path):
+    """Even at the same time, each has its own burst."""
     time = datetime.fromisoformat("2024-05-01T10:00:00")
     for name in ("cat/hill/A/1", "cat/hill/A/2", "cat/dale/A/1", "cat/dale/A/2"):
         jpeg(tmp_path / f"{name}.jpg", time)
     assert [len(burst) for burst in sequences(read_data(tmp_path))] == [2, 2]
 
 
-def test_a_sequence_by_time_is_none_that_the_data_set_names(tmp_path):
-    """Also where that bears the very name."""
+def test_a_sequence_by_time_gets_a_name_that_is_not_used(tmp_path):
+    """Also if the data set already has that name."""
     for name in "abcd":
         jpeg(tmp_path / f"{name}.jpg")
     rows = [(name, "hill 20240501T100000" if name in "ab" else "") for name in "abcd"]

@@ -76,7 +76,9 @@ def test_each_rule_finds_its_breach(changed: dict[str, Any], rules: list[str]) -
     ],
     ids=["agree", "disagree", "other bundle"],
 )
-def test_the_exit_code_is_0_only_where_they_agree(tmp_path: Path, changed: dict[str, Any], code: int, said: str) -> None:
+def test_the_exit_code_is_0_only_where_they_agree(
+    tmp_path: Path, changed: dict[str, Any], code: int, said: str
+) -> None:
     """Standard error gives the reason."""
     files = [tmp_path / "a.npz", tmp_path / "b.npz"]
     for file, one in zip(files, (run(), run(**changed)), strict=True):

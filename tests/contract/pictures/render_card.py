@@ -1,4 +1,4 @@
-"""A rendered card with one picture of every kind that a person would count, or would not."""
+"""Renders a card with one file of every kind that is counted, and of kinds that are not."""
 
 import io
 import os
@@ -29,7 +29,7 @@ NOT_COUNTED = ("Thumbs.db", "IMG_0001.xmp", "._IMG_0001.JPG", "VID_0001.THM", "n
 
 
 def card(folder: Path) -> Path:
-    """Below the folder: a camera's pictures, what it recorded besides, and what computers added."""
+    """A camera's pictures, its other recordings, and files that computers add, below the folder."""
     camera = folder / "ridge" / "DCIM" / "100MEDIA"
     camera.mkdir(parents=True)
     for number in (1, 2, 3):
@@ -54,7 +54,7 @@ def card(folder: Path) -> Path:
 
 
 def close(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes one folder of the card unreadable to everybody (root, too)."""
+    """Make one folder of the card unreadable, even for root."""
     scandir = os.scandir
 
     def scan(path: Any = ".") -> Any:

@@ -1,4 +1,4 @@
-"""A picture that decodes though it is damaged is told from a whole one, each kind of damage on a rendered scene."""
+"""A damaged picture that can still be decoded is recognised; each kind of damage is made on a rendered scene."""
 
 import io
 from collections.abc import Callable
@@ -28,7 +28,7 @@ WHOLE, RESTARTS = scene(), scene(restart_marker_rows=1)
 
 
 def damage(picture: bytes) -> str:
-    """What is said of it."""
+    """The description of the picture's damage."""
     return decode_checked(picture, ENOUGH)[1]
 
 
@@ -41,14 +41,14 @@ def with_bytes(picture: bytes, share: float, new: bytes, aligned: int = 1) -> by
 
 
 def restart(picture: bytes, number: int) -> int:
-    """Where the restart marker of that place stands."""
+    """The offset of that restart marker."""
     scan = read_scan(picture)
     assert scan is not None
     return scan.restarts[number][0]
 
 
 def shifted(picture: bytes) -> bytes:
-    """One bit flipped where every block after it is lighter or darker, and nothing else is lost."""
+    """One bit flipped so that every later block is lighter or darker, and nothing else is lost."""
     scan = read_scan(picture)
     assert scan is not None
     middle = (scan.begin + scan.end) // 2
@@ -80,7 +80,7 @@ DAMAGES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_damage_is_named(kind: str) -> None:
-    """And the picture decodes as it does without the look."""
+    """The pixels are the same as without the check."""
     make, told = DAMAGES[kind]
     decoded, said = decode_checked(make(), ENOUGH)
     assert any(part in said for part in told.split("|")), said
@@ -88,7 +88,7 @@ def test_damage_is_named(kind: str) -> None:
 
 
 def flat(colour: object, mode: str = "RGB", **options: object) -> bytes:
-    """A picture of one colour, as a covered lens or fog gives."""
+    """A picture of one colour, as from a covered lens or in fog."""
     out = io.BytesIO()
     Image.new(mode, (1600, 1200), colour).save(out, "JPEG", **options)  # type: ignore[arg-type]
     return out.getvalue()
@@ -107,7 +107,7 @@ def striped() -> bytes:
 
 
 def turned() -> bytes:
-    """The scene stored on its side."""
+    """The scene stored with another orientation."""
     exif = Image.Exif()
     exif[0x0112] = 6
     return scene(exif=exif)
@@ -135,12 +135,12 @@ SOUND: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("kind", SOUND)
 def test_a_whole_picture_is_not_called_damaged(kind: str) -> None:
-    """What cameras write is right, unusual as it may be."""
+    """Unusual but correct files of cameras."""
     assert damage(SOUND[kind]()) == ""
 
 
-def test_no_bytes_end_the_look() -> None:
-    """Whatever a header says, the look gives an answer or leaves it to the decoder."""
+def test_any_header_gives_an_answer() -> None:
+    """For any bytes in the header, the check gives an answer or leaves the picture to the decoder."""
     dice = np.random.default_rng(5)
     for _ in range(60):
         content = bytearray(WHOLE[:700])

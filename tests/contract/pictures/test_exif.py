@@ -1,4 +1,4 @@
-"""Times: what EXIF says of when a picture was taken."""
+"""EXIF times: when a picture was taken."""
 
 import io
 from datetime import UTC, datetime, timedelta, timezone
@@ -48,12 +48,12 @@ from uncia_contract.pictures.jpeg import jpeg_taken
     ],
 )
 def test_a_time_is_read_or_is_none(parts: tuple[str, ...], time: datetime | None) -> None:
-    """EXIF 2.31 times, ISO times, and the lies that cameras tell."""
+    """EXIF 2.31 times, ISO times, and invalid values that cameras write."""
     assert parse_time(*parts) == time
 
 
 def test_a_time_without_offset_is_taken_in_the_cameras_zone() -> None:
-    """Most trail cameras write no offset; the configuration knows it."""
+    """Most trail cameras write no offset; the zone is configured."""
     zone = timezone(timedelta(hours=5))
     assert parse_time("2012:12:31 14:46:04", zone=zone) == datetime(2012, 12, 31, 9, 46, 4, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ def photographed(**saved) -> bytes:
 
 
 def spread_over_segments(picture: bytes) -> bytes:
-    """The same with its EXIF block in two segments, as long ones come."""
+    """The picture with its EXIF block in two segments, as long blocks are stored."""
     at = picture.index(b"\xff\xe1")
     length = int.from_bytes(picture[at + 2 : at + 4], "big")
     block = picture[at + 10 : at + 2 + length]
@@ -94,7 +94,7 @@ def spread_over_segments(picture: bytes) -> bytes:
     ids=["as written", "fill bytes", "a comment before", "XMP before", "cut behind the header", "two segments"],
 )
 def test_a_pictures_time_is_found_in_its_header(changed) -> None:
-    """As bytes and as a stream, of which no more than the header is read."""
+    """In bytes, and in a stream, of which only the header is read."""
     picture = changed(photographed())
     stream = io.BytesIO(picture + bytes(100_000))
     assert (jpeg_taken(picture).at, jpeg_taken(stream).at) == (TAKEN, TAKEN)
@@ -103,7 +103,7 @@ def test_a_pictures_time_is_found_in_its_header(changed) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> None:
-    """Never an error: the picture itself is judged where it is decoded."""
+    """It never raises an error; the picture itself is checked when it is decoded."""
     picture = photographed()
     header = picture.index(b"\xff\xda")
     cut = {jpeg_taken(picture[:end]).at for end in range(header)}
@@ -115,8 +115,8 @@ def test_a_header_that_is_cut_or_damaged_anywhere_gives_its_time_or_none() -> No
 @pytest.mark.parametrize(
     "data", [b"", b"\xff", b"\x89PNG\r\n", b"\xff\xd8\xff\xe1\x00\x00", b"\xff\xd8" + b"\xff\xd0" * 50]
 )
-def test_what_is_no_jpeg_has_no_time(data: bytes) -> None:
-    """Nor does it take for ever."""
+def test_a_file_that_is_not_a_jpeg_has_no_time(data: bytes) -> None:
+    """It takes a short time for any bytes."""
     assert jpeg_taken(data).at is None
 
 
@@ -139,19 +139,19 @@ NOTE = hyperfire(datetime(2026, 1, 14, 3, 43, 4), 17, 3)  # noqa: DTZ001 - as a 
          "name after a date", "name after an unknown note"],
 )  # fmt: skip
 def test_the_first_that_is_a_time_counts(tags: dict[int, object], note: bytes, name: str, second: int) -> None:
-    """#1: not the first that has text."""
+    """#1: the first valid time, not the first tag with a text."""
     assert jpeg_taken(tagged(tags, note), name=name).at == datetime(2026, 1, 14, 3, 43, second, tzinfo=UTC)
 
 
 def test_each_tag_has_its_own_sub_seconds_and_offset() -> None:
-    """Those of a tag that is no time are not added to another's."""
+    """Those of an invalid tag are not used for another tag."""
     tags = {ORIGINAL: "0000:00:00 00:00:00", 0x9291: "9", 0x9011: "+09:00", DIGITIZED: "2026:01:14 03:43:02"}
     picture = tagged(tags | {0x9292: "25", 0x9012: "+05:00"})
     assert jpeg_taken(picture).at == datetime(2026, 1, 13, 22, 43, 2, 250000, tzinfo=UTC)
 
 
 def test_a_time_of_unknown_zone_has_none() -> None:
-    """Never `+00:00` for a guess; a time that names its offset keeps it."""
+    """No `+00:00` as a guess; a time with an offset keeps it."""
     told = tagged({ORIGINAL: "2026:01:14 03:43:01", 0x9011: "+05:00"})
     untold = tagged({ORIGINAL: "2026:01:14 03:43:01"})
     assert [jpeg_taken(one, None).at.isoformat() for one in (told, untold)] == [
@@ -161,13 +161,13 @@ def test_a_time_of_unknown_zone_has_none() -> None:
 
 
 @pytest.mark.parametrize("text", ["1970:01:01 00:00:07", "1980:01:01 00:00:07"], ids=["1970", "1980"])
-def test_a_clock_that_was_reset_is_shown_and_not_believed(text: str) -> None:
-    """#4: it still tells which pictures belong together."""
+def test_the_time_of_a_reset_clock_is_only_in_clock(text: str) -> None:
+    """#4: it still shows which pictures belong together."""
     found = jpeg_taken(tagged({ORIGINAL: text}))
     assert (found.at, f"{found.clock:%Y:%m:%d %H:%M:%S}") == (None, text)
 
 
 def test_a_picture_names_its_camera() -> None:
-    """Maker, model, and the note's serial number."""
+    """Maker, model, and the serial number of the note."""
     found = jpeg_taken(tagged({0x010F: "RECONYX", 0x0110: "HC500 HYPERFIRE"}, NOTE))
     assert (found.camera, found.note.event, found.note.frame) == ("RECONYX HC500 HYPERFIRE H500", 17, 3)

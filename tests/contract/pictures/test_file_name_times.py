@@ -27,6 +27,6 @@ def test_a_time_in_a_name_is_read(name: str) -> None:
     ["20260114.jpg", "IMG_20260114_0343.jpg", "2026-01-14_IMG_0001.jpg", "IMG_0001.JPG", "20261314_034301.jpg",
      "20260114_256101.jpg", "120260114034301.jpg", "2026011403430199999.jpg", "20260114_034301/IMG_0001.jpg", ""],
 )  # fmt: skip
-def test_a_name_without_a_time_tells_none(name: str) -> None:
-    """A date alone, a counter, impossible months and hours, longer numbers, and a folder's name."""
+def test_a_name_without_a_time_gives_none(name: str) -> None:
+    """A date alone, a counter, impossible months and hours, longer numbers, a time in a folder's name."""
     assert file_name_time(name) == ""

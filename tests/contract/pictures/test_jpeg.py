@@ -1,4 +1,4 @@
-"""Pictures: what is refused on arrival, what is decoded."""
+"""JPEGs: which are refused, and how others are decoded."""
 
 import errno
 import io
@@ -29,8 +29,8 @@ def jpeg(
     return out.getvalue()
 
 
-def test_a_whole_jpeg_is_let_in_with_its_size() -> None:
-    """The header tells the size without decoding."""
+def test_a_whole_jpeg_is_accepted_with_its_size() -> None:
+    """The size comes from the header, without decoding."""
     assert check_jpeg(jpeg((64, 48))) == (64, 48)
 
 
@@ -46,14 +46,14 @@ def test_a_whole_jpeg_is_let_in_with_its_size() -> None:
     ],
     ids=["empty", "png", "no end", "header only", "markers only", "zeros"],
 )
-def test_a_bad_file_is_refused_by_name_of_its_fault(data: bytes, reason: str) -> None:
-    """The reason goes into `failures`, so that a person can act on it."""
+def test_a_bad_file_is_refused_with_its_fault(data: bytes, reason: str) -> None:
+    """The reason is stored in `failures`, so that a person can act."""
     with pytest.raises(FrameError, match=reason):
         check_jpeg(data)
 
 
 def test_every_truncation_is_refused() -> None:
-    """No cut leaves something that passes for a picture."""
+    """Cut at any place."""
     whole = jpeg((96, 96), quality=90)
     passed = []
     for length in range(0, len(whole) - 1, 7):
@@ -66,7 +66,7 @@ def test_every_truncation_is_refused() -> None:
 
 
 def test_an_absurd_size_is_refused_before_decoding() -> None:
-    """A header that claims 65,500 x 65,500 pixels is a bomb, not a picture."""
+    """A header that claims 65,500 x 65,500 pixels is a decompression bomb."""
     whole = bytearray(jpeg())
     at = whole.index(b"\xff\xc0")
     whole[at + 5 : at + 9] = (65500).to_bytes(2, "big") * 2
@@ -76,7 +76,7 @@ def test_an_absurd_size_is_refused_before_decoding() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "CMYK", "RGB"])
 def test_every_colour_mode_comes_out_as_rgb(mode: str) -> None:
-    """Infrared cameras write grey JPEGs."""
+    """For example the grey JPEGs of infrared cameras."""
     assert open_jpeg(jpeg(mode=mode)).mode == "RGB"
 
 
@@ -89,12 +89,12 @@ def test_pixels_come_upright(orientation: int) -> None:
 
 
 def test_a_large_picture_is_decoded_at_a_reduced_scale() -> None:
-    """DCT scaling: an eighth of the side where that is enough."""
+    """DCT scaling by an eighth where that is enough."""
     assert open_jpeg(jpeg((1600, 1200)), (200, 150)).size == (200, 150)
 
 
 class Watched(io.BytesIO):
-    """Tells how many bytes were asked for at most."""
+    """A stream that records the largest number of bytes read at once."""
 
     asked = 0
 
@@ -105,7 +105,7 @@ class Watched(io.BytesIO):
 
 
 def test_a_stream_gives_the_picture_without_being_read_whole() -> None:
-    """Of a file of 5 MB no more than a block is in memory at a time."""
+    """Of a file of 5 MB, at most one block is in memory at a time."""
     whole = jpeg((1200, 900), quality=100, subsampling=0)
     stream = Watched(whole)
     assert np.array_equal(open_jpeg(stream), open_jpeg(whole))
@@ -116,7 +116,7 @@ def test_a_stream_gives_the_picture_without_being_read_whole() -> None:
 
 @pytest.mark.parametrize("behind", [0, 1, 4094, 4095, 4096, 200_000], ids=str)
 def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
-    """Some cameras write a preview behind the picture; the marker may lie across two blocks."""
+    """Some cameras append a preview; the marker may be split between two blocks."""
     whole = jpeg()
     assert check_jpeg(io.BytesIO(whole + bytes(behind))) == (64, 48)
     with pytest.raises(FrameError, match="end marker"):
@@ -124,8 +124,8 @@ def test_the_end_marker_is_found_whatever_follows_it(behind: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9999], ids=["in the middle", "near the end, where its marker is sought"])
-def test_a_card_that_fails_while_a_picture_is_decoded_is_told_apart_from_a_bad_picture(share: float) -> None:
-    """The one asks for another card, the other for another file."""
+def test_a_read_error_while_decoding_differs_from_a_bad_picture(share: float) -> None:
+    """A read error is a fault of the card, not of the file."""
     whole = jpeg((1200, 900), quality=100, subsampling=0)
 
     class Failing(io.BytesIO):
@@ -139,13 +139,13 @@ def test_a_card_that_fails_while_a_picture_is_decoded_is_told_apart_from_a_bad_p
 
 
 def test_a_file_is_read_in_memory_of_its_own_size() -> None:
-    """Python reserves as many bytes as are asked for: of 64 MB for each picture, threads wait for each other."""
+    """Python reserves as many bytes as `read` is given; 64 MB for each picture would be too much."""
     stream = Watched(b"picture" * 100)
     assert (picture_bytes(lambda: stream), stream.asked) == (b"picture" * 100, 700)
 
 
-def test_an_absurdly_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor a byte of it."""
+def test_a_too_large_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even its first byte."""
     monkeypatch.setattr(jpegs, "MAX_JPEG_BYTES", 699)
     stream = Watched(b"picture" * 100)
     with pytest.raises(FrameError, match="more than 699 bytes"):

@@ -1,4 +1,4 @@
-"""PNG, TIFF and WebP as JPEGs: the same pixels, upright, with their times; what is not read is named."""
+"""PNG, TIFF and WebP as JPEGs: same pixels, upright, with their times; other formats are refused by name."""
 
 import io
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ NEAR = 5  # what JPEG of quality 100 costs in any channel
 
 
 def scene() -> Image.Image:
-    """A smooth colour picture, wider than high, that looks different from every side."""
+    """A smooth colour picture, wider than high, that looks different in every orientation."""
     cells = np.random.default_rng(5).integers(0, 255, (3, 4, 3), dtype=np.uint8)
     return Image.fromarray(cells).resize((64, 48), Image.Resampling.BICUBIC)
 
 
 def write(path: Path, image: Image.Image, kind: str, turn: int = 1, time: str = "") -> Path:
-    """With an orientation and a time as its EXIF tells them."""
+    """Write the picture with an orientation and a time in its EXIF."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = turn
     if time:
@@ -35,7 +35,7 @@ def write(path: Path, image: Image.Image, kind: str, turn: int = 1, time: str = 
 
 
 def difference(path: Path, expected: Image.Image) -> int:
-    """The largest in any pixel."""
+    """The largest difference of a pixel."""
     seen, wanted = (np.asarray(one.convert("RGB"), np.int16) for one in (open_jpeg(read_as_jpeg(path)), expected))
     assert seen.shape == wanted.shape
     return int(np.abs(seen - wanted).max())
@@ -43,27 +43,27 @@ def difference(path: Path, expected: Image.Image) -> int:
 
 @EVERY
 def test_the_pixels_are_the_pictures(tmp_path: Path, kind: str) -> None:
-    """To a few grey levels, whatever the file is called."""
+    """Within a few grey levels, whatever the file's name."""
     assert difference(write(tmp_path / "a.jpg", scene(), kind), scene()) <= NEAR
 
 
 @EVERY
 @pytest.mark.parametrize(("turn", "transpose"), [(3, 3), (6, 4), (8, 2), (5, 5)])
 def test_a_turned_picture_stands_upright(tmp_path: Path, kind: str, turn: int, transpose: int) -> None:
-    """As a JPEG of the same orientation does."""
+    """As with a JPEG of the same orientation."""
     assert difference(write(tmp_path / "a", scene(), kind, turn), scene().transpose(Image.Transpose(transpose))) <= NEAR
 
 
 @EVERY
-def test_its_time_is_told(tmp_path: Path, kind: str) -> None:
-    """By its own EXIF."""
+def test_its_time_is_read(tmp_path: Path, kind: str) -> None:
+    """From its own EXIF."""
     told = picture_taken(write(tmp_path / "a", scene(), kind, time="2026:03:01 10:00:05"))
     assert told.at == datetime(2026, 3, 1, 10, 0, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "1", "CMYK"])
 def test_every_mode_becomes_colour(tmp_path: Path, mode: str) -> None:
-    """Palettes, transparency and inks of a TIFF or PNG."""
+    """Palettes, transparency and inks of a PNG or TIFF."""
     image = scene().convert(mode)
     image.save(tmp_path / "a", "TIFF" if mode == "CMYK" else "PNG")
     assert difference(tmp_path / "a", image) <= NEAR
@@ -71,14 +71,14 @@ def test_every_mode_becomes_colour(tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_of_grey_become_eight(tmp_path: Path, kind: str) -> None:
-    """Not white wherever more than 255 is stored."""
+    """Values above 255 do not all become white."""
     grey = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
     Image.fromarray(grey).save(tmp_path / "a", kind)
     assert difference(tmp_path / "a", Image.fromarray((grey >> 8).astype(np.uint8))) <= NEAR
 
 
 def test_a_jpeg_is_its_own_bytes(tmp_path: Path) -> None:
-    """Also where it is called PNG."""
+    """Also if its name ends in PNG."""
     scene().save(tmp_path / "a.png", "JPEG")
     assert read_as_jpeg(tmp_path / "a.png") == (tmp_path / "a.png").read_bytes()
 
@@ -121,15 +121,15 @@ def beginning(kind: str) -> bytes:
     ],
 )
 def test_a_format_that_is_not_read_is_named(tmp_path: Path, kind: str, name: str) -> None:
-    """With those that are."""
+    """The message lists the formats that are read."""
     (tmp_path / "a.jpg").write_bytes(beginning(kind))
     with pytest.raises(FrameError, match=f"^a {name}: expected JPEG, PNG, TIFF or WebP$"):
         read_as_jpeg(tmp_path / "a.jpg")
 
 
 @EVERY
-def test_half_a_picture_is_none(tmp_path: Path, kind: str) -> None:
-    """Nor does its time stop the reader."""
+def test_half_a_picture_is_refused(tmp_path: Path, kind: str) -> None:
+    """Reading its time gives no error."""
     whole = write(tmp_path / "a", Image.effect_noise((200, 200), 90), kind).read_bytes()
     (tmp_path / "a").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FrameError, match="cannot be decoded"):
@@ -137,8 +137,8 @@ def test_half_a_picture_is_none(tmp_path: Path, kind: str) -> None:
     picture_taken(tmp_path / "a")
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """By the system's own words."""
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    """With the system's message."""
     with pytest.raises(FrameError, match="cannot be read: No such file or directory"):
         read_as_jpeg(tmp_path / "none.png")
     assert picture_taken(tmp_path / "none.png").at is None

@@ -1,4 +1,4 @@
-"""Which files are called like pictures, and how their names are written."""
+"""Which files have the names of pictures, and how names are printed."""
 
 from pathlib import Path
 
@@ -40,19 +40,19 @@ SKIPPED += ("System Volume Information", ".hidden", "#recycle")
 
 @pytest.mark.parametrize("name", SKIPPED)
 def test_deleted_pictures_and_thumbnails_lie_in_folders_that_are_never_entered(tmp_path: Path, name: str) -> None:
-    """At any depth, and nothing below them."""
+    """At any depth, with everything below them."""
     (tmp_path / "ridge" / name / "501").mkdir(parents=True)
     assert set(folders_below(tmp_path)) == {tmp_path, tmp_path / "ridge"}
     assert is_in_skipped_folder(f"ridge/{name}/501/1.jpg")
 
 
 def test_a_folder_that_is_asked_for_is_entered_whatever_its_name(tmp_path: Path) -> None:
-    """A person who names a hidden folder wants it; a link to a folder is not followed."""
+    """A hidden folder that the user gives is read; a link to a folder is not followed."""
     (tmp_path / ".mine" / "a").mkdir(parents=True)
     (tmp_path / ".mine" / "link").symlink_to(tmp_path)
     assert set(folders_below(tmp_path / ".mine")) == {tmp_path / ".mine", tmp_path / ".mine" / "a"}
 
 
-def test_bytes_that_are_no_text_are_spelled_out() -> None:
-    """A card of the eighties names files in a code page; tables and logs are UTF-8."""
+def test_bytes_that_are_not_utf_8_are_escaped() -> None:
+    """Old cards name files in a code page; tables and logs are UTF-8."""
     assert printable(b"caf\xe9.JPG".decode(errors="surrogateescape")) == "caf\\xe9.JPG"

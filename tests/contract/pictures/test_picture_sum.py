@@ -1,4 +1,4 @@
-"""What a person would count adds up, and is told in a line or two."""
+"""The counts of found, used, failed and left-out pictures, and their lines."""
 
 from collections import Counter
 from pathlib import Path
@@ -41,26 +41,26 @@ def test_a_name_tells_why_a_file_is_left_out(name: str, reason: str | None) -> N
     ("name", "reason"),
     [("a/.Trashes/1/x.JPG", "hidden"), ("@Recently-Snapshot/a/x.JPG", None), ("a/x.mov", "video"), ("a/x.JPG", None)],
 )
-def test_a_path_at_an_address_tells_it_too(name: str, reason: str | None) -> None:
-    """There are no folders to enter, only names."""
+def test_a_path_at_an_address_gives_the_reason_too(name: str, reason: str | None) -> None:
+    """There are no folders to list, only names."""
     assert left_out_below(name) == reason
 
 
-def test_a_walk_tells_of_all_that_it_passes_over(tmp_path: Path) -> None:
-    """Once each; a storage box's own copies are nobody's pictures (#3), a linked folder is one (#4)."""
+def test_a_walk_reports_every_file_that_it_leaves_out(tmp_path: Path) -> None:
+    """Once each; snapshots of a storage box are not counted (#3), a linked folder counts as one (#4)."""
     told: Counter[LeftOut] = Counter()
     list(folders_below(card(tmp_path), tell=lambda path, reason: told.update([reason])))
     assert told == Counter({**SUM["left_out"], "linked_folder": 1})
 
 
-def test_a_link_that_leads_to_itself_does_not_close_its_folder(tmp_path: Path) -> None:
+def test_a_link_to_itself_does_not_stop_its_folder(tmp_path: Path) -> None:
     """The pictures beside it are read."""
     archive = archive_of(card(tmp_path))
     assert (archive.notes.unreadable, archive.pictures) == ([], 9)
 
 
 def test_a_folder_of_videos_alone_is_told_as_such(tmp_path: Path) -> None:
-    """`No pictures` would send a person looking for them."""
+    """`No pictures` alone would be misleading."""
     for name in ("1.AVI", "2.AVI", "3.heic"):
         (tmp_path / name).write_bytes(b"...")
     with pytest.raises(DataError, match=r"no pictures; expected .* \(left out: 2 videos, 1 HEIC\)"):
@@ -68,12 +68,12 @@ def test_a_folder_of_videos_alone_is_told_as_such(tmp_path: Path) -> None:
 
 
 def test_found_is_used_and_failed_and_left_out() -> None:
-    """In the JSON as in words."""
+    """In the JSON as in the text."""
     counts = {LeftOut(name): count for name, count in {**SUM["left_out"], **SUM["folders_not_read"]}.items()}
     told = PictureSum(4, 4, counts, 1)
     assert (told.as_json(), told.lines()) == (SUM, LINES)
 
 
 def test_a_card_without_trouble_is_told_in_a_few_words() -> None:
-    """Nothing in brackets, no second line."""
+    """Without brackets and without a second line."""
     assert PictureSum(1, 0, {}, 0).lines() == ["1 picture found: 1 used, 0 failed, 0 left out"]

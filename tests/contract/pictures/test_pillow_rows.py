@@ -1,4 +1,4 @@
-"""A part of a JPEG has the pixels of the whole picture cropped, at a fraction of the memory."""
+"""Decoding a part of a JPEG gives the pixels of the cropped whole, with less memory."""
 
 import io
 import mmap
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 640, 480
 
 
 def scene(mode: str = "RGB", orientation: int = 1, **options: object) -> bytes:
-    """A JPEG full of detail, so that a wrong row or column shows."""
+    """A JPEG with much detail, so that a wrong row or column is visible."""
     noise = np.random.default_rng(7).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -46,7 +46,7 @@ def same(data: bytes, enough: tuple[int, int], region: Region) -> bool:
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([1, 2, 4, 8]), st.tuples(*[st.floats(0, 1)] * 4), st.integers(1, 8))
 def test_a_region_is_the_whole_cropped(scale: int, corners: tuple[float, float, float, float], turn: int) -> None:
-    """At every scale, for every region, however the camera was held, to the byte."""
+    """Byte for byte, for every scale, region and orientation."""
     width, height = (WIDTH // scale, HEIGHT // scale)[:: -1 if turn > 4 else 1]
     left, top, right, bottom = corners
     region = Region(left, top, right * (1 - left), bottom * (1 - top))
@@ -59,12 +59,12 @@ def test_a_region_is_the_whole_cropped(scale: int, corners: tuple[float, float, 
     ids=["turned", "grey", "grey and turned", "cmyk", "progressive", "4:4:4"],
 )
 def test_other_kinds_of_jpeg_give_the_same_as_well(data: bytes) -> None:
-    """Those that cannot be taken row by row are decoded whole."""
+    """JPEGs that cannot be decoded row by row are decoded whole."""
     assert same(data, (200, 200), INNER)
 
 
 def test_the_private_function_is_known_for_this_version_of_pillow() -> None:
-    """A new major version decodes whole pictures until its name stands here and the tests of this file pass."""
+    """For a new major version, run the tests of this file, then add it to `KNOWN_PILLOW`."""
     assert KNOWN_PILLOW == ("10", "11", "12", "13")
     assert (PIL.__version__.split(".")[0] in KNOWN_PILLOW, has_row_decoding()) == (True, True)
 
@@ -73,7 +73,7 @@ def test_the_private_function_is_known_for_this_version_of_pillow() -> None:
 def test_an_unknown_pillow_gives_the_same_pixels_by_public_functions(
     monkeypatch: pytest.MonkeyPatch, turn: int
 ) -> None:
-    """The whole picture is decoded and then cropped; the private function is not called."""
+    """The whole picture is decoded and cropped, without the private function."""
     enough = WIDTH // 2, HEIGHT // 2
     by_rows = open_region(SCENES[turn], enough, INNER)
     monkeypatch.setattr(PIL, "__version__", "99.0.0")
@@ -86,7 +86,7 @@ def test_an_unknown_pillow_gives_the_same_pixels_by_public_functions(
 def test_the_file_is_read_no_further_than_the_part_reaches(
     monkeypatch: pytest.MonkeyPatch, rows: int, blocks: int
 ) -> None:
-    """Rows below the part cost no time: Pillow reads blocks of 64 KiB, and is stopped between two."""
+    """Pillow reads blocks of 64 KiB and is stopped after the part's last row."""
     read: list[int] = []
     original = JpegImageFile.load_read
     monkeypatch.setattr(JpegImageFile, "load_read", lambda self, size: read.append(size) or original(self, size))
@@ -94,8 +94,8 @@ def test_the_file_is_read_no_further_than_the_part_reaches(
     assert len(read) == blocks
 
 
-def test_finished_rows_go_back_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All pages above the part's last row, but for the block that was decoded last."""
+def test_pages_of_finished_rows_are_returned_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pages above the part's last row, except those of the last block."""
     freed: list[int] = []
 
     class Counted(mmap.mmap):

@@ -1,4 +1,4 @@
-"""Preprocessing: bytes in, the same uint8 input out, on every machine."""
+"""Preprocessing gives the same uint8 input for the same bytes on every machine."""
 
 import hashlib
 from pathlib import Path
@@ -25,7 +25,7 @@ GOLDEN = {
 @pytest.mark.skipif(PIL.__version__ != GOLDEN_PILLOW, reason=f"golden bytes are of Pillow {GOLDEN_PILLOW}")
 @pytest.mark.parametrize("name", CASES)
 def test_preprocessing_gives_the_golden_bytes(name: str) -> None:
-    """Training and trap see the same, to the byte, for one version of Pillow; other bytes need another name."""
+    """Byte for byte with one version of Pillow; other bytes need another `RULE`."""
     side, region = CASES[name]
     given = model_input(SCENE.read_bytes(), (side, side), region)
     assert (RULE, hashlib.sha256(given.tobytes()).hexdigest()) == (GOLDEN_RULE, GOLDEN[name])
@@ -33,7 +33,7 @@ def test_preprocessing_gives_the_golden_bytes(name: str) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_reduced_decoding_hardly_differs_from_decoding_in_full(name: str) -> None:
-    """DESIGN 2: the mean difference stays far below what quantisation takes away."""
+    """DESIGN 2: the mean difference is far below the error of quantisation."""
     side, region = CASES[name]
     full = model_input(np.asarray(Image.open(SCENE).convert("RGB")), (side, side), region)
     reduced = model_input(SCENE.read_bytes(), (side, side), region)
@@ -47,13 +47,13 @@ def test_the_input_is_uint8_height_by_width_by_rgb() -> None:
 
 
 def test_a_region_shows_what_lies_there() -> None:
-    """The right half of a picture that is black left and white right is white."""
+    """The right half of a picture that is black on the left and white on the right is white."""
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[:, 100:] = 255
     right = Region(left=0.5, top=0.0, width=0.5, height=1.0)
     assert model_input(picture, (8, 8), right).min() == 255
 
 
-def test_small_regions_ask_for_more_pixels() -> None:
+def test_small_regions_need_more_pixels() -> None:
     """A quarter of the width needs four times the decoded width."""
     assert enough_for((224, 224), REGION) == (1344, 672)

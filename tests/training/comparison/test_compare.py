@@ -149,7 +149,7 @@ def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--positive", "other"], "that is the class of all that is not looked for"),
+        (["--positive", "other"], "the class of everything else"),
         (["--positive", "lynx"], "no training picture shows 'lynx'; the labels are cat, dog, fox"),
         (["--seed", "-1"], "--seed -1: expected 0 or more"),
         (["--repeats", "0"], "--repeats 0: expected 1 or more"),
