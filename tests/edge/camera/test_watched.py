@@ -241,7 +241,7 @@ def test_a_full_card_gives_heartbeats_while_it_is_walked(place: Place) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("quiet_s", [0.1, 0.0], ids=["frames still gather", "all bursts have ended"])
-def test_a_stopped_trap_ends_at_once_also_with_a_whole_card(place: Place, quiet_s: float) -> None:
+def test_a_stopped_trap_leaves_a_card_at_once(place: Place, quiet_s: float) -> None:
     """Not after hours of reading and scoring; the next start finds the rest."""
     for n in range(200):
         place.put(f"A{n:04d}.JPG", 100 * n)
@@ -506,7 +506,7 @@ def test_a_ledger_that_cannot_be_written_is_kept_in_memory(place: Place, monkeyp
     assert (key_of(one, place.folder) in again, key_of(two, place.folder) in again) == (True, True)
 
 
-def test_an_unreadable_sub_folder_does_not_hide_the_others(
+def test_an_unreadable_sub_folder_hides_no_other(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Pictures of the other folders come, and the log names the unreadable one once."""
@@ -536,7 +536,7 @@ def test_broken_and_circular_links_are_skipped(place: Place) -> None:
 
 
 @pytest.mark.parametrize("mode", ["inotify", "polling"])
-def test_file_names_may_hold_any_bytes(place: Place, mode: Mode) -> None:
+def test_a_file_may_have_any_name(place: Place, mode: Mode) -> None:
     """Invalid UTF-8, a line break, quotes: such files are handed over once."""
     names = [b"A\xff\xfe.JPG", b"B\n\r.JPG", b"C\"'\\.JPG", "D\u2028.JPG".encode()]
     paths = [place.put(os.fsdecode(name), n) for n, name in enumerate(names)]

@@ -273,7 +273,7 @@ def test_depth_and_files_always_agree_with_the_table(
 
 
 @pytest.mark.parametrize("file", ["whole", "gone"])
-def test_a_damaged_record_in_the_table_does_not_block_others(outbox: Outbox, tmp_path: Path, file: str) -> None:
+def test_a_record_that_rots_on_the_card_blocks_no_other(outbox: Outbox, tmp_path: Path, file: str) -> None:
     """It is restored from its file; if that is gone too, the sequence is parked."""
     rotten, sound = (fill(outbox, tmp_path, f"ridge-01-aaaa-{n:06d}") for n in (1, 2))
     outbox._database.change("UPDATE sequence SET record=x'7b' WHERE id=?", rotten.id)
