@@ -1,1 +1,1 @@
-"""What is sent when, until the receipt."""
+"""Sends sequences from the outbox to the broker until the collector's receipt."""

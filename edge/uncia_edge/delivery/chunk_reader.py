@@ -1,7 +1,7 @@
-"""What the PUBLISH of one piece carries: its topic, its bytes from the card, and the properties a collector checks.
+"""Makes the MQTT message of one piece: its topic, its bytes from the card, and the properties a collector checks.
 
-Decides what counts as a lost frame: bytes that are gone or no longer have the sha256 that the record promises. A frame
-is checked once, when its first chunk is read.
+Decides what counts as a lost frame: its file is gone, or its bytes no longer have the sha256 in the record. A frame is
+checked once, when its first chunk is read.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from uncia_edge.outbox.store import Outbox
 
 
 class FrameLostError(StorageError):
-    """A frame whose bytes are gone for good."""
+    """The bytes of a frame are lost for good."""
 
 
 class TooLargeError(OSError):
-    """A message that is larger than the broker's packets."""
+    """A message is larger than the broker's largest packet."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class ChunkReader:
     def read(self, piece: Piece, room: Room) -> MqttMessage:
         """The message of one piece.
 
-        A record goes without its thumbnail where that would make it larger than a chunk: the link is too thin for it.
+        A record is sent without its thumbnail if it would be larger than a chunk with it: the link is too slow.
 
         Raises:
             FrameLostError: the frame's file is gone or its bytes changed.
-            TooLargeError: the broker takes no message of this size.
+            TooLargeError: the broker accepts no message of this size.
             OSError: the card cannot be read now.
         """
         message = (

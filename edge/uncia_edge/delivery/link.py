@@ -1,11 +1,11 @@
-"""The wire to the broker: paho-mqtt, MQTT 5, treated as an unreliable pipe.
+"""The connection to the broker, with paho-mqtt and MQTT 5.
 
-Decides how one connection is made, watched and ended, and turns all that happens on it into events in a queue; what is
-published when is `delivery`. paho's own promises are not used, for reasons measured in docs/delivery.md: every
-connection gets a new client, so that paho's queue (which would resend on its own, past every window) dies with it;
-callbacks only enqueue (an exception in one kills paho's thread silently); the broker's Receive Maximum and Maximum
-Packet Size are read here, because paho does not read them; a PUBACK's reason code is handed on, because paho counts
-"not authorised" as published.
+Decides how a connection is made, watched and ended, and puts everything that happens on it into a queue of events.
+`sender` decides what is published when. paho's own guarantees are not used (docs/delivery.md has the measurements):
+- Each connection gets a new client, because paho's queue would resend on its own and ignore every limit.
+- Callbacks only enqueue, because an exception in a callback ends paho's thread silently.
+- The broker's Receive Maximum and Maximum Packet Size are read here, because paho ignores them.
+- A PUBACK's reason code is passed on, because paho counts "not authorised" as published.
 """
 
 import logging
@@ -30,20 +30,20 @@ from uncia_edge.settings import BrokerSettings
 
 _log = logging.getLogger(__name__)
 
-# MQTT 5 defaults, where CONNACK is silent (sections 3.2.2.3.3 and 3.2.2.3.6 of the standard).
+# MQTT 5 defaults if CONNACK does not give them (sections 3.2.2.3.3 and 3.2.2.3.6 of the standard).
 _RECEIVE_MAXIMUM = 65_535
 _PACKET_MAXIMUM = 268_435_455
 NOBODY_LISTENS = 0x10
 NOT_AUTHORISED = 0x87
-TAKEN_OVER = 0x8E  # another client connected under the same id
+TAKEN_OVER = 0x8E  # another client connected with the same id
 _UNSPECIFIED = 0x80
 _CLOSED = "the broker closed the connection"
-_OPENSSL = re.compile(r"^\[SSL[^]]*\] | \(_ssl\.c:\d+\)$")  # around what OpenSSL says
+_OPENSSL = re.compile(r"^\[SSL[^]]*\] | \(_ssl\.c:\d+\)$")  # the parts around OpenSSL's message
 
 
 @dataclass(frozen=True)
 class Connected:
-    """CONNACK with success, and the broker's limits."""
+    """The broker accepted the connection; its limits."""
 
     receive_maximum: int = _RECEIVE_MAXIMUM
     max_packet_bytes: int = _PACKET_MAXIMUM
@@ -52,10 +52,10 @@ class Connected:
 
 @dataclass(frozen=True)
 class Disconnected:
-    """The connection is gone or never came; all that was not acknowledged is uncertain.
+    """The connection ended or could not be made; unacknowledged messages may or may not have arrived.
 
-    `taken_over` says that another client connected under the same id, as far as can be known: Mosquitto 2.0.11 closes
-    the connection without a word then.
+    `taken_over`: another client probably connected with the same id. Mosquitto 2.0.11 then closes the connection
+    without giving a reason.
     """
 
     reason: str
@@ -65,7 +65,7 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """PUBACK for one publish; `code` >= 0x80 is a failure, 0x10 means that nobody listens."""
+    """A PUBACK for one publish; `code` >= 0x80 is a failure, 0x10 means that nobody is subscribed."""
 
     mid: int
     code: int
@@ -86,7 +86,7 @@ Event = Connected | Disconnected | Acknowledged | Received
 
 @dataclass(frozen=True)
 class Broker:
-    """Where the broker is and how to talk to it."""
+    """The broker's address, credentials and timeouts."""
 
     host: str
     port: int = 1883
@@ -98,7 +98,11 @@ class Broker:
 
 
 def broker_of(settings: BrokerSettings) -> Broker:
-    """The broker as it is configured."""
+    """The broker of a configuration.
+
+    Raises:
+        ConfigurationError: a file of certificates or keys cannot be used.
+    """
     tls = tls_of(settings.ca, settings.certificate, settings.key)
     return Broker(settings.host, settings.port, settings.keepalive_s, tls=tls)
 
@@ -107,7 +111,7 @@ def broker_of(settings: BrokerSettings) -> Broker:
 class MqttMessage:
     """One QoS 1 message; `properties` are user properties.
 
-    After `expires_s` a broker no longer hands it on; None for never.
+    After `expires_s` seconds the broker no longer delivers it; None for never.
     """
 
     topic: str
@@ -119,18 +123,18 @@ class MqttMessage:
 
 
 class Pipe(Protocol):
-    """What delivery needs of a link. `Link` is the real one; tests script their own."""
+    """What delivery needs of a link. `Link` is the real one; tests have a scripted one."""
 
     events: "queue.SimpleQueue[Event]"
 
     def open(self) -> None:
-        """Begin to connect; `Connected` or `Disconnected` follows as an event."""
+        """Start to connect; `Connected` or `Disconnected` follows as an event."""
 
     def close(self, farewell: str | None = None) -> None:
-        """End the connection; no further event comes from it."""
+        """End the connection; it gives no further event."""
 
     def publish(self, message: MqttMessage) -> int:
-        """Hand over a message; the id that its `Acknowledged` will carry.
+        """Publish a message; return the id that its `Acknowledged` will have.
 
         Raises:
             BrokerError: not connected; nothing was queued.
@@ -141,10 +145,10 @@ class Link:
     """One trap's connection to its broker, a new paho client for each attempt.
 
     Args:
-        broker: where, and with which credentials.
-        topics: the trap's topics: availability is the last will, receipt and command are subscribed to.
-        client_id: defaults to the trap's id; two programs with one id throw each other out.
-        last_will: whether the broker says `offline` for a connection that was cut.
+        broker: address and credentials.
+        topics: the trap's topics: availability gets the last will; receipt and command are subscribed to.
+        client_id: by default the trap's id; two programs with one id disconnect each other.
+        last_will: whether the broker publishes `offline` when the connection breaks.
     """
 
     def __init__(self, broker: Broker, topics: Topics, client_id: str | None = None, last_will: bool = True) -> None:
@@ -155,7 +159,7 @@ class Link:
         self._connection: _Connection | None = None
 
     def open(self) -> None:
-        """Begin to connect, in a thread of its own; a connection that is still there is ended first."""
+        """Start to connect, in a new thread; a connection that is still open is ended first."""
         self.close()
         self._connection = _Connection(self._make_client(), self._broker, self._topics, self.events)
         self._connection.start()
@@ -167,7 +171,7 @@ class Link:
             connection.end(farewell)
 
     def publish(self, message: MqttMessage) -> int:
-        """Hand a message to paho; the packet id.
+        """Publish a message with paho; return its packet id.
 
         Raises:
             BrokerError: not connected; nothing was queued.
@@ -185,7 +189,7 @@ class Link:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, self._client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
         )
-        client.max_inflight_messages_set(0)  # the window is delivery's
+        client.max_inflight_messages_set(0)  # no limit here: delivery has its own
         client.connect_timeout = self._broker.connect_timeout_s
         if self._last_will:
             client.will_set(self._topics.availability, "offline", qos=1, retain=True)
@@ -197,7 +201,7 @@ class Link:
 
 
 class _Connection:
-    """One paho client from CONNECT to its end. Its callbacks do nothing but enqueue."""
+    """One paho client from CONNECT to its end. Its callbacks only enqueue events."""
 
     def __init__(self, client: mqtt.Client, broker: Broker, topics: Topics, events: "queue.SimpleQueue[Event]") -> None:
         self.client = client
@@ -212,7 +216,7 @@ class _Connection:
         client.on_subscribe = self._on_subscribe
         client.on_publish, client.on_message = self._on_publish, self._on_message
         client.enable_logger(self._make_logger())
-        # With this set, publish() from another thread only queues and wakes our loop instead of writing itself.
+        # With this callback, publish() in another thread only queues and wakes our loop, and does not write itself.
         client.on_socket_register_write = _do_nothing
 
     def start(self) -> None:
@@ -226,12 +230,12 @@ class _Connection:
         self._thread.join(self._broker.connect_timeout_s + 2)
 
     def _run(self) -> None:
-        """The network thread; whatever ends it, `Disconnected` is the last event."""
+        """The network thread. However it ends, its last event is `Disconnected`."""
         try:
             self.client.connect(self._broker.host, self._broker.port, self._broker.keepalive_s, clean_start=True)
             while self.client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 pass
-        except Exception as error:  # noqa: BLE001 -- without a last event delivery waits for ever
+        except Exception as error:  # noqa: BLE001 -- without a last event delivery would wait for ever
             what = error.strerror if isinstance(error, OSError) else None
             self._reason = f"{self._broker.host}:{self._broker.port}: {what or f'{type(error).__name__}: {error}'}"
         self.client.drop_out_messages()
@@ -239,7 +243,7 @@ class _Connection:
         self._put(Disconnected(self._reason, self._code, self._code == TAKEN_OVER or self._reason == _CLOSED))
 
     def _drop_callbacks(self) -> None:
-        """Without these the client, and the sockets by which it wakes itself, would live until a garbage collection."""
+        """Break reference cycles, so that the client and its sockets are freed without a garbage collection."""
         client = self.client
         client.on_connect = client.on_disconnect = client.on_subscribe = client.on_publish = client.on_message = None
         client.disable_logger()
@@ -260,14 +264,14 @@ class _Connection:
             max_packet_bytes=int(getattr(properties, "MaximumPacketSize", _PACKET_MAXIMUM)),
             keepalive_s=int(getattr(properties, "ServerKeepAlive", self._broker.keepalive_s)),
         )
-        # What a broker retains on these topics is old news: a retained `restart` would be obeyed at each connection.
-        news = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        client.subscribe([(topic, news) for topic in (self._topics.receipt, self._topics.command)])
+        # No retained messages: a retained `restart` would be obeyed at each connection.
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
+        client.subscribe([(topic, options) for topic in (self._topics.receipt, self._topics.command)])
 
     def _on_subscribe(
         self, client: mqtt.Client, _: Any, __: Any, codes: list[ReasonCode], ___: Properties | None
     ) -> None:
-        """Connected is who can hear receipts: whoever cannot would send the same for ever."""
+        """Count as connected only if subscribed: without receipts, the trap would send the same for ever."""
         refused = [code for code in codes if code.is_failure]
         if refused:
             self._note_end(refused[0])
@@ -281,11 +285,11 @@ class _Connection:
             self._note_end(code)
             if self._code == TAKEN_OVER:
                 self._reason += f": another program connected as {self._topics.trap}"
-            elif self._code == _UNSPECIFIED:  # paho's word for any connection that ended without the broker's
+            elif self._code == _UNSPECIFIED:  # paho's code if the broker gave no reason
                 self._reason = self._socket_error or _CLOSED + ("" if self._is_answered else " and answered nothing")
 
     def _make_logger(self) -> logging.Logger:
-        """For paho, which tells only its log what a socket failed of, such as a certificate that was refused."""
+        """A logger for paho: only there it says why a socket failed, e.g. that a certificate was refused."""
         logger, handler = logging.Logger("uncia-link", logging.ERROR), logging.Handler()
         handler.emit = self._note_error  # type: ignore[method-assign]
         logger.addHandler(handler)
@@ -318,7 +322,7 @@ def _publish_farewell(client: mqtt.Client, topic: str, farewell: str) -> None:
     try:
         client.publish(topic, farewell, qos=1, retain=True).wait_for_publish(2.0)
     except (RuntimeError, ValueError) as error:
-        _log.info("farewell not sent: %s", error)
+        _log.info("last availability not sent: %s", error)
 
 
 def _publish_properties(message: MqttMessage) -> Properties:

@@ -1,15 +1,15 @@
-"""The link as it is now: whether there is one, when to connect again, and how much it bears.
+"""The state of the link: whether it is connected, when to connect again, and how much may be sent at once.
 
-Pure: no IO, no thread, and no clock but the `now_s` it is handed.
+Pure: no IO and no thread; the time is an argument (`now_s`, monotonic seconds).
 
     offline --its wait is over--> connecting --connected--> connected
        ^                              |                         |
        +------- disconnected ---------+------ disconnected -----+
-    connected: an answer of a broker in trouble pauses sequences for a growing while.
+    connected: if the broker answers that it is in trouble, sequences pause, longer each time.
 
-How much may be under way at once, and how large a chunk is, follow the measured goodput. A chunk takes at most a
-quarter of the keepalive, because one that takes longer than two keepalives never arrives (measured: 200 KB at 20 KB/s
-with a keepalive of 4 s was sent five times in 32 s and never acknowledged; in chunks it needed 10 s).
+The amount that may be in flight and the size of a chunk follow the measured goodput. A chunk takes at most a quarter
+of the keepalive, because one that takes longer than two keepalives never arrives (measured: 200 KB at 20 KB/s with a
+keepalive of 4 s was sent five times in 32 s and never acknowledged; in chunks it took 10 s).
 """
 
 import random
@@ -21,13 +21,13 @@ from uncia_contract.messages.topics import MAX_CHUNK_BYTES
 
 MIN_CHUNK_BYTES = 1024
 FIRST_CHUNK_BYTES = 16 * 1024
-# Topic, properties and headers around a chunk, rounded up.
+# Topic, properties and headers of a message, rounded up.
 OVERHEAD_BYTES = 512
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one window: `items` and `bytes` not yet acknowledged by the broker."""
+    """The most `items` and `bytes` that may be in flight: not yet acknowledged by the broker."""
 
     items: int = 16
     bytes: int = 256 * 1024
@@ -35,9 +35,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Pace:
-    """Delivery's timeouts, in seconds, and how many sequences are sent at once.
+    """Delivery's timeouts in seconds, and how many sequences are sent at once.
 
-    `asking` bounds the records whose receipt is awaited, `sending` the sequences whose frames flow.
+    At most `asking` records wait for their first receipt, and the frames of at most `sending` sequences are sent.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -55,7 +55,7 @@ class Pace:
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What one publish carries of a sequence: its record (`frame` is None) or the bytes `start` to `end` of a frame."""
+    """The part of a sequence in one message: its record (`frame` is None) or bytes `start` to `end` of a frame."""
 
     record: SequenceRecord
     frame: int | None = None
@@ -65,7 +65,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class InFlight:
-    """A message that was published and not yet acknowledged. `piece` is None for state and replies."""
+    """A published message that is not acknowledged yet. `piece` is None for states and replies."""
 
     piece: Piece | None
     size: int
@@ -74,10 +74,10 @@ class InFlight:
 
 @dataclass(frozen=True)
 class Room:
-    """What may be published now: so many messages, until their sizes reach `bytes`.
+    """What may be published now: at most `items` messages, until their sizes reach `bytes`.
 
-    `chunk_bytes` is the size of the next chunk, `payload_bytes` the largest payload that the broker takes, `oldest_s`
-    when the oldest message under way was sent (None where nothing is under way).
+    `chunk_bytes` is the size of the next chunk, `payload_bytes` the largest payload that the broker accepts.
+    `oldest_s` is when the oldest message in flight was sent; None if nothing is in flight.
     """
 
     items: int
@@ -88,7 +88,7 @@ class Room:
 
 
 class Window:
-    """What was published and not yet acknowledged."""
+    """Keeps the messages in flight, measures goodput, and limits what is sent."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -101,7 +101,7 @@ class Window:
         self._last_s = 0.0
 
     def connected(self, receive_maximum: int, max_packet_bytes: int, keepalive_s: int) -> None:
-        """A new connection with the broker's limits; nothing is under way."""
+        """Start a new connection with the broker's limits; nothing is in flight."""
         self._items = max(1, min(self._limits.items, receive_maximum))
         self._payload_bytes, self._keepalive_s = max_packet_bytes - OVERHEAD_BYTES, max(1, keepalive_s)
         self._in_flight.clear()
@@ -109,11 +109,11 @@ class Window:
 
     @property
     def goodput(self) -> float | None:
-        """Acknowledged bytes a second while something was under way; None before the first measurement."""
+        """Acknowledged bytes a second while something was in flight; None before the first measurement."""
         return self._acked_bytes / self._busy_s if self._busy_s > 0 else None
 
     def room(self) -> Room:
-        """What may be published now: one message always goes where nothing is under way."""
+        """What may be published now; if nothing is in flight, at least one message."""
         goodput, chunk_bytes = self.goodput, self._chunk_bytes()
         most = min(self._limits.bytes, max(3 * chunk_bytes, int((goodput or 0.0) * 10)))
         return Room(
@@ -125,12 +125,12 @@ class Window:
         )
 
     def sent(self, messages: Mapping[int, InFlight]) -> None:
-        """Note what went out, by packet id."""
+        """Add published messages, by packet id."""
         self._in_flight.update(messages)
         self._bytes += sum([message.size for message in messages.values()])
 
     def acknowledged(self, mid: int, now_s: float) -> InFlight | None:
-        """Take out what the broker acknowledged, and learn from its time; None for an unknown id."""
+        """Remove an acknowledged message and update goodput; return it, None for an unknown id."""
         message = self._in_flight.pop(mid, None)
         if message is None:
             return None
@@ -142,7 +142,7 @@ class Window:
         return message
 
     def broken(self) -> list[Piece]:
-        """The connection is gone: what was under way is uncertain, the latest first. Smaller chunks from now on."""
+        """Empty the window after a disconnect: return the pieces in flight, latest first, and halve the chunk size."""
         pieces = [message.piece for message in self._in_flight.values() if message.piece is not None]
         if pieces:
             self._ceiling = max(MIN_CHUNK_BYTES, self._ceiling // 2)
@@ -158,9 +158,9 @@ class Window:
 
 
 class BackOff:
-    """Growing, jittered waits between attempts: full jitter over `first_s`, doubled up to `most_s`.
+    """Waits between attempts: `first_s`, doubled with each failure up to `most_s`, half of it random.
 
-    Jitter keeps a valley of traps from knocking at the same second when the base station's power returns.
+    The random part keeps many traps from connecting in the same second when the base station's power returns.
     """
 
     def __init__(self, first_s: float = 1.0, most_s: float = 120.0) -> None:
@@ -168,18 +168,18 @@ class BackOff:
         self._failures = 0
 
     def wait_s(self) -> float:
-        """How long to wait before the next attempt; counts a failure."""
+        """Count a failure; return how many seconds to wait before the next attempt."""
         ceiling: float = min(self._most_s, self._first_s * 2.0 ** min(self._failures, 30))
         self._failures += 1
         return ceiling / 2 + random.random() * ceiling / 2
 
     def reset(self) -> None:
-        """It worked."""
+        """Start with short waits again, after a success."""
         self._failures = 0
 
 
 class LinkState:
-    """Whether there is a link, when to connect next, and when to leave the broker alone. Fields are for reading."""
+    """Whether there is a link, when to connect next, and until when sequences pause. Fields are read-only."""
 
     def __init__(self, pace: Pace, now_s: float) -> None:
         self.is_connected = False
@@ -190,19 +190,19 @@ class LinkState:
         self._trouble = BackOff(pace.retry_first_s, pace.retry_most_s)
 
     def begin_to_connect(self, now_s: float) -> bool:
-        """Whether to connect now; the attempt has begun then."""
+        """Return whether to connect now; if so, the state is connecting."""
         if self.is_connected or self.connect_at_s is None or now_s < self.connect_at_s:
             return False
         self.connect_at_s = None
         return True
 
     def connected(self, now_s: float) -> float:
-        """How long there was no link, in seconds."""
+        """Note the connection; return for how many seconds there was none."""
         self.is_connected, self.paused_until_s = True, 0.0
         return now_s - self._offline_since_s
 
     def disconnected(self, now_s: float) -> float:
-        """How long to wait for the next attempt, in seconds."""
+        """Note the end of the connection; return how many seconds to wait for the next attempt."""
         if self.is_connected:
             self._offline_since_s = now_s
         self.is_connected = False
@@ -211,7 +211,7 @@ class LinkState:
         return wait_s
 
     def troubled(self, now_s: float) -> float | None:
-        """The pause that begins now, in seconds; None during one: however many messages were answered so, it is one."""
+        """Start a pause and return its seconds; None during a pause: several such answers make only one."""
         if now_s < self.paused_until_s:
             return None
         wait_s = self._trouble.wait_s()
@@ -219,6 +219,6 @@ class LinkState:
         return wait_s
 
     def working(self) -> None:
-        """The broker took a message: the next waits are short again."""
+        """Make the next waits short again, because the broker accepted a message."""
         self._reconnect.reset()
         self._trouble.reset()

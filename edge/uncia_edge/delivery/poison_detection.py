@@ -1,12 +1,13 @@
-"""Who is to blame when the connection ends: the link, or what was just being sent?
+"""Finds the sequences that make the broker end the connection (poison messages).
 
-Decides when a sequence earns a strike. A broker answers a message that it cannot bear by hanging up, and would be sent
-the same message first for ever. A bad link hangs up as well, and must never cost a sequence its place. So:
+Decides when a sequence gets a strike. A broker that cannot handle a message closes the connection, and would get the
+same message first after each reconnect. A bad link also ends connections, and must not give strikes. So:
 
-#1  What was under way when a connection ended is suspect, and from then on sent last and alone.
+#1  Sequences that were in flight when a connection ended are suspects; from then on they are sent last and alone.
 #2  A suspect that arrives is cleared.
-#3  A suspect that was alone under way when the connection ended again is struck if, since its last strike, something
-    else arrived (so the link works), or if the broker named a packet of ours as the reason.
+#3  If only a suspect was in flight when the connection ended again, it gets a strike, provided that another sequence
+    arrived since its last strike (so the link works). Whoever was alone in flight gets one also if the broker named a
+    bad packet as the reason.
 """
 
 from collections.abc import Set
@@ -16,7 +17,7 @@ PACKET_AT_FAULT = frozenset({0x81, 0x82, 0x95, 0x99})
 
 
 class PoisonDetector:
-    """Suspects among the sequences under way. `suspects` is for others to read."""
+    """Keeps the suspects among the sequences that are sent. `suspects` is read-only for others."""
 
     def __init__(self) -> None:
         self.suspects: set[str] = set()
@@ -24,19 +25,19 @@ class PoisonDetector:
         self._arrivals_at_strike: dict[str, int] = {}
 
     def arrived(self, sequence: str) -> None:
-        """The broker took a piece of a sequence (#2). Need not be told while there are no suspects."""
+        """Note that the broker acknowledged a piece of a sequence (#2). Not needed while there are no suspects."""
         if sequence in self.suspects:
             self.forget(sequence)
         else:
             self._arrivals += 1
 
     def forget(self, sequence: str) -> None:
-        """It is delivered, parked, or cleared."""
+        """Remove a sequence that is delivered, parked or cleared."""
         self.suspects.discard(sequence)
         self._arrivals_at_strike.pop(sequence, None)
 
     def cut(self, under_way: Set[str], code: int | None) -> str | None:
-        """The connection ended with these under way (#1); the one that earns a strike (#3), if any."""
+        """Note that the connection ended with these in flight (#1); return the one that gets a strike (#3) or None."""
         struck = None
         if len(under_way) == 1:
             (alone,) = under_way

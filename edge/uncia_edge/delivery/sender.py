@@ -1,8 +1,9 @@
-"""Delivery by receipt: takes sequences from the outbox, sends them while there is a link, believes only receipts.
+"""Delivery: takes sequences from the outbox and sends them while there is a link, until their receipts.
 
-Runs `state_machine`: reports what link, broker, collector and outbox say, and does what follows. Decides what each
-answer means (docs/delivery.md has the table): nothing is published while offline; a PUBACK paces and proves nothing; a
-reason code from 0x80 on is a failure; what keeps failing is parked and the next one goes.
+It runs `state_machine`: it reports the events of link, broker, collector and outbox, and publishes what follows. It
+decides what each answer means (table in docs/delivery.md): nothing is published while offline; a PUBACK controls the
+pace but does not prove that a sequence is stored; a reason code from 0x80 is a failure; a sequence that keeps failing
+is parked, so that the next one can be sent.
 """
 
 import logging
@@ -36,24 +37,24 @@ from uncia_edge.outbox.store import Outbox
 _log = logging.getLogger(__name__)
 
 _TAKEN = frozenset(range(0x80)) - {NOBODY_LISTENS}
-# The broker is in trouble, the message is not: unspecified, implementation specific, quota exceeded.
+# Codes for trouble of the broker, not of the message: unspecified, implementation specific, quota exceeded.
 _RETRY = frozenset({0x80, 0x83, 0x97})
 
 
 class Delivery:
-    """Sends what the outbox holds, in a thread of its own (`start`, `stop`), or step by step in tests.
+    """Sends the outbox's sequences in its own thread (`start`, `stop`), or step by step in tests (`step`).
 
     Args:
-        outbox: where sequences wait.
-        link: the wire.
+        outbox: holds the waiting sequences.
+        link: the connection to the broker.
         topics: the trap's topics.
         pace: timeouts and windows.
         on_delivered: called with the id when the collector's receipt for a whole sequence was applied.
         on_command: called with each message on the command topic.
-        on_event: called with each event but an accepted PUBACK.
-        greetings: asked after each connect for what to publish first (availability, birth certificate).
-        budget: of bytes of frames a day (None for no limit); it may be changed while it runs.
-        beat: called after each step: delivery is alive.
+        on_event: called with each event except an accepted PUBACK.
+        greetings: called after each connect; returns what to publish first (availability, state).
+        budget: of bytes of frames a day; None for no limit. Its limit may change while delivery runs.
+        beat: called after each step, as a heartbeat.
         clock: monotonic seconds.
     """
 
@@ -100,7 +101,7 @@ class Delivery:
         self._thread.start()
 
     def stop(self, farewell: str = "offline") -> None:
-        """Stop, and say why on the availability topic. What is under way is sent again next time."""
+        """Stop, and publish `farewell` as availability. Messages in flight are sent again next time."""
         self._stop.set()
         self.wake()
         if self._thread is not None:
@@ -112,12 +113,12 @@ class Delivery:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a link now. Says nothing about what was delivered."""
+        """Whether there is a link now; it does not say whether anything was delivered."""
         return self._link_state.is_connected
 
     @property
     def is_idle(self) -> bool:
-        """Whether the broker has acknowledged all that was published."""
+        """Whether the broker has acknowledged everything that was published."""
         return self._messages.empty() and self._window.room().oldest_s is None
 
     @property
@@ -126,21 +127,18 @@ class Delivery:
         return self._window.goodput
 
     def wake(self) -> None:
-        """Look at the outbox now. Safe to call from any thread."""
+        """Make delivery look at the outbox now. Safe to call from any thread."""
         self._link.events.put(_WAKE)
 
     def send_first(self, sequence: str) -> bool:
-        """Send a sequence before all others and past the budget; whether it is still here."""
+        """Send a sequence before all others, regardless of the budget; return whether the outbox still has it."""
         found = self._outbox.ask_for(sequence)
         self._transfers.asked_for(sequence)
         self.wake()
         return found
 
     def publish(self, message: MqttMessage) -> None:
-        """Publish a message besides sequences, once; without a link it is dropped, for it would be old news later.
-
-        Safe to call from any thread.
-        """
+        """Publish a message that belongs to no sequence; without a link it is dropped. Safe to call from any thread."""
         if self._link_state.is_connected:
             self._messages.put(message)
             self.wake()
@@ -149,14 +147,14 @@ class Delivery:
         while not self._stop.is_set():
             try:
                 self.step(self._idle_s())
-            except OSError as error:  # a StorageError is one
-                # A failing card must not end delivery: what can still be read is still sent. A restart mends no card.
+            except OSError as error:  # also a StorageError
+                # Go on with a failing card: what can still be read is sent. A restart would not repair the card.
                 _log.error("delivery: %s", error)
                 self._stop.wait(1.0)
             self._beat()
 
     def _idle_s(self) -> float:
-        """How long to wait for an event before something is due without one."""
+        """How many seconds to wait for an event, at most until the next thing is due."""
         now_s = self._clock()
         state = self._link_state
         due = [state.connect_at_s, state.paused_until_s, self._transfers.next_deadline_s(now_s)]
@@ -167,7 +165,7 @@ class Delivery:
         return max(0.005, next_s - now_s)
 
     def step(self, timeout_s: float) -> None:
-        """Wait for an event for at most `timeout_s`, handle all there are, send what may be sent."""
+        """Wait at most `timeout_s` for an event, handle all events, send what may be sent."""
         self._handle_events(timeout_s)
         now_s = self._clock()
         if not self._link_state.is_connected:
@@ -201,7 +199,7 @@ class Delivery:
                 self._handle(self._events.popleft())
 
     def _receive(self, timeout_s: float) -> None:
-        """All events there are; where there is none, the first one within `timeout_s`."""
+        """Collect all waiting events; if there are none, wait at most `timeout_s` for one."""
         queued = self._link.events
         try:
             if not self._events:
@@ -215,7 +213,7 @@ class Delivery:
     def _handle(self, event: Event) -> None:
         is_receipt = isinstance(event, Received) and event.topic == self._receipt_topic
         self._on_event(event)
-        self._outbox_may_have_more |= not is_receipt  # a receipt says itself whether a place is free
+        self._outbox_may_have_more |= not is_receipt  # after a receipt, `_handle_receipt` decides
         match event:
             case Connected():
                 self._handle_connected(event)
@@ -232,7 +230,7 @@ class Delivery:
         outage_s = self._link_state.connected(self._clock())
         self._window.connected(event.receive_maximum, event.max_packet_bytes, event.keepalive_s)
         self._transfers.connected()
-        self._messages = queue.SimpleQueue()  # what the last connection did not take is old news
+        self._messages = queue.SimpleQueue()  # messages left from the last connection are outdated
         limits = event.receive_maximum, event.max_packet_bytes
         _log.info("connected; receive maximum %d, packets up to %d bytes", *limits)
         if self._waited_before or outage_s >= self._pace.historical_after_s:
@@ -244,8 +242,8 @@ class Delivery:
         try:
             self._outbox.mark_historical()
             self._waited_before = False
-        except StorageError as error:  # a full card has no room for the mark; the trap greets and sends all the same
-            _log.warning("records that waited over an outage are not marked: %s", error)
+        except StorageError as error:  # a full card has no room for the mark; the trap goes on
+            _log.warning("records that waited during an outage are not marked: %s", error)
 
     def _handle_disconnected(self, event: Disconnected) -> None:
         wait_s = self._link_state.disconnected(self._clock())
@@ -255,7 +253,7 @@ class Delivery:
             self._park(struck, f"the connection ended {self._pace.strikes} times while it was sent ({event.reason})")
 
     def _handle_taken(self, mids: Sequence[int]) -> None:
-        """The broker took these messages. Touches no disk: a failing card must not leave some of them unnoted."""
+        """Note acknowledged messages. It uses no disk, so that a failing card cannot leave some of them out."""
         now_s = self._clock()
         found = (self._window.acknowledged(mid, now_s) for mid in mids)
         taken_bytes = self._transfers.acknowledged([one for one in found if one is not None], now_s)
@@ -273,7 +271,7 @@ class Delivery:
             if code >= 0x80:
                 _log.warning("broker refused a state, an availability or a reply with reason code 0x%02x", code)
         elif piece.record.id not in self._transfers.ids:
-            return  # its receipt came first
+            return  # its receipt came before this PUBACK
         elif code == NOBODY_LISTENS or code in _RETRY:
             self._transfers.not_taken(piece, ask=code == NOBODY_LISTENS)
             if (pause_s := self._link_state.troubled(now_s)) is not None:
@@ -287,7 +285,7 @@ class Delivery:
         except MessageError as error:
             _log.warning("receipt ignored: %s", error)
             return
-        self._save_numbers()  # a receipt that proves something is a commit: they go with it
+        self._save_numbers()  # before `apply`, whose commit writes them
         outcome = self._outbox.apply(receipt)
         places = self._transfers.places()
         was_sent = self._transfers.receipt(receipt, outcome != "kept", self._clock())
@@ -296,7 +294,7 @@ class Delivery:
             self._on_delivered(receipt.sequence)
 
     def _save_numbers(self) -> None:
-        """Hand what was counted to the outbox, which writes it with its next commit."""
+        """Pass counted bytes to the outbox, which writes them with its next commit."""
         if self._uncounted_bytes:
             self._outbox.count(bytes_sent=self._uncounted_bytes)
             self._uncounted_bytes = 0
@@ -307,7 +305,7 @@ class Delivery:
     def _release_parked(self, now_s: float) -> None:
         self._release_at_s = now_s + self._pace.release_parked_s
         if released := self._outbox.release():
-            _log.info("%d parked sequences are tried again", released)
+            _log.info("trying %d parked sequences again", released)
 
     def _send(self, room: Room, now_s: float) -> None:
         if not self._messages.empty():
@@ -334,7 +332,7 @@ class Delivery:
         return self._window.room()
 
     def _take_up(self) -> None:
-        """Take up unsent records, and the frames of a few sequences."""
+        """Take unsent records, and sequences with unsent frames, from the outbox."""
         records, frames = self._transfers.places()
         if records > 0:
             self._transfers.take_up(self._outbox.next(records, self._transfers.ids, (RECORD, RECORD)))
@@ -343,10 +341,10 @@ class Delivery:
         self._outbox_may_have_more = False
 
     def _send_pieces(self, pieces: Sequence[Piece], room: Room, now_s: float) -> bool:
-        """Publish pieces in order, up to the first that fails; whether there may be room for more.
+        """Publish pieces in order, up to the first that fails; return whether there may be room for more.
 
         Raises:
-            BrokerError: the link is gone; what was not published is given back.
+            BrokerError: the link is gone; the pieces that were not published are returned to `state_machine`.
         """
         sent: dict[int, InFlight] = {}
         messages, failure = self._read(pieces, room)
@@ -356,16 +354,16 @@ class Delivery:
                 size = len(message.payload)
                 sent[self._link.publish(message)] = InFlight(piece, size, now_s)
                 frame_bytes += size if piece.frame is not None else 0
-        except OSError as error:  # a BrokerError is one, too
+        except OSError as error:  # also a BrokerError
             failure = error
         self._window.sent(sent)
         self.budget.spend(frame_bytes)
         if failure is not None:
             self._not_sent(pieces[len(sent) :], failure)
-        return failure is not None or pieces[0].frame is None  # chunks have filled the window, or there are no more
+        return failure is not None or pieces[0].frame is None  # after chunks: the window is full or no chunk is left
 
     def _read(self, pieces: Sequence[Piece], room: Room) -> tuple[list[MqttMessage], OSError | None]:
-        """The messages of pieces, up to the first that cannot be read, and why it cannot."""
+        """The messages of pieces up to the first that cannot be read, and its error or None."""
         messages: list[MqttMessage] = []
         try:
             for piece in pieces:
@@ -375,9 +373,9 @@ class Delivery:
         return messages, None
 
     def _not_sent(self, pieces: Sequence[Piece], error: OSError) -> None:
-        """Give pieces back, the first of which failed.
+        """Return unpublished pieces to `state_machine`; the first of them failed.
 
-        A frame that the card lost is left out, so that the rest arrives; what cannot be read now is tried later.
+        A lost frame is dropped, so that the other frames arrive. A sequence that cannot be read now is parked.
         """
         self._transfers.returned(pieces[::-1])
         failed, sequence = pieces[0], pieces[0].record.id
@@ -387,7 +385,7 @@ class Delivery:
             self._park(sequence, str(error) if isinstance(error, TooLargeError) else f"cannot be read now: {error}")
             return
         self._transfers.frame_lost(failed)
-        if self._outbox.get(sequence) is None:  # the whole sequence was given up, when the card was full
+        if self._outbox.get(sequence) is None:  # the whole sequence was dropped when the card was full
             self._transfers.remove(sequence)
         self._outbox.drop_frames(sequence, [failed.frame], str(error))
 

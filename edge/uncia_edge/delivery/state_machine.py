@@ -1,8 +1,9 @@
 """The states of each sequence that is being sent, and the events that change them.
 
-Pure: no IO, no thread, and no clock but the `now_s` it is handed. `sender` reports events and does what follows.
+Pure: no IO and no thread; the time is an argument (`now_s`, monotonic seconds). `sender` reports the events and
+publishes the pieces.
 
-A sequence, from being taken out of the outbox until it is removed:
+A sequence, from when it is taken from the outbox until it is removed:
 
                                      receipt: some         every chunk
               published              bytes missing         acknowledged
@@ -12,11 +13,11 @@ A sequence, from being taken out of the outbox until it is removed:
       +-- receipt overdue, reconnected (not FRAMES), -+-------------------+
           nobody listens, last unsent frame lost
 
-    from each: delivered, refused, parked or given up --> removed
+    from each: delivered, refused, parked or dropped --> removed
     from RECORD: disconnected --> back to the outbox
-    FRAMES, with no chunk sent, and enough others: back to the outbox, which is asked for its frames alone later
+    FRAMES, if no chunk was sent and enough others are sent: back to the outbox; later it starts with FRAMES
 
-`returned`: a piece may not have arrived. Pieces may be sent twice: the collector keeps one of each.
+`returned`: a piece may not have arrived. Pieces may be sent twice; the collector keeps one copy.
 """
 
 from collections import deque
@@ -33,18 +34,18 @@ RECORD_NEXT, BEST_FRAME_NEXT, OTHER_FRAME_NEXT, NOTHING_NEXT = range(4)
 
 
 class Transfer:
-    """The sending of one sequence.
+    """The state of one sequence that is being sent.
 
     Args:
-        item: the sequence as the outbox knows it.
-        recorded: the collector is known to have the record and no byte of the unsent frames, so it need not be asked.
+        item: the sequence in the outbox.
+        recorded: the collector has the record and no byte of the unsent frames, so that the record is not sent again.
     """
 
     def __init__(self, item: Waiting, recorded: bool = False) -> None:
         self.record: SequenceRecord = item.record
         self.asked_for = item.asked_for
         self.state: Literal["record", "asked", "frames", "sent"] = "record"
-        self.untouched = True  # no chunk was sent: the collector has no parts that only it could name
+        self.untouched = True  # no chunk was sent, so the collector has no part of a frame
         self.deadline_s: float | None = None
         self._in_flight = 0
         self._asked_times = 0
@@ -55,7 +56,7 @@ class Transfer:
             self._send_frames([(n, ()) for n in self._unsent])
 
     def rank(self) -> int:
-        """What goes next, smaller first."""
+        """What is sent next of this sequence; the smaller number has priority."""
         if self.state == "record":
             return RECORD_NEXT
         if not self._ranges:
@@ -63,7 +64,7 @@ class Transfer:
         return BEST_FRAME_NEXT if self._ranges[0][0] == self._best else OTHER_FRAME_NEXT
 
     def next_piece(self, chunk_bytes: int) -> Piece:
-        """Take the next piece; `rank` says whether there is one."""
+        """Take the next piece; call it only if `rank` says that there is one."""
         self._in_flight += 1
         if self.state == "record":
             self.state = "asked"
@@ -77,7 +78,7 @@ class Transfer:
         return Piece(self.record, n, start, cut)
 
     def returned(self, piece: Piece) -> None:
-        """A piece that may not have arrived goes back to the front."""
+        """Put a piece back to the front, because it may not have arrived."""
         self._in_flight -= 1
         self.deadline_s = None
         if piece.frame is None:
@@ -90,7 +91,7 @@ class Transfer:
             self.state = "frames"
 
     def acknowledged(self, now_s: float, pace: Pace) -> None:
-        """The broker took a piece; after the last one the receipt is awaited, longer with each question."""
+        """Note that the broker acknowledged a piece. After the last one, wait for the receipt, longer each time."""
         self._in_flight -= 1
         if self.state == "frames" and not self._ranges and not self._in_flight:
             self.state = "sent"
@@ -99,20 +100,20 @@ class Transfer:
             self.deadline_s = now_s + min(patience_s, pace.receipt_patience_s)
 
     def ask(self) -> None:
-        """Publish the record (again): its receipt names what is missing."""
+        """Send the record (again), so that its receipt names what is missing."""
         self.state = "record"
         self.deadline_s = None
         self._ranges.clear()
 
     def give_up_frame(self, frame: int) -> None:
-        """Leave a frame out that cannot be read any more."""
+        """Send no more of a frame that the card has lost."""
         self._unsent = [n for n in self._unsent if n != frame]
         self._ranges = deque(part for part in self._ranges if part[0] != frame)
         if self.state == "frames" and not self._ranges and not self._in_flight:
             self.ask()
 
     def answered(self, receipt: Receipt, deadline_s: float) -> None:
-        """A receipt came. What it misses is sent if we asked; else it tells of chunks that are still on their way."""
+        """Handle a receipt: in ASKED, send what is missing; otherwise chunks are in flight and it says nothing new."""
         if self.state == "asked":
             missing = {frame.n: frame.ranges for frame in receipt.missing}
             self._send_frames([(n, missing[n]) for n in self._unsent if n in missing])
@@ -122,12 +123,12 @@ class Transfer:
             self.deadline_s = deadline_s
 
     def wait_at_most_until(self, deadline_s: float) -> None:
-        """Bring a deadline forward, if there is one."""
+        """Move the deadline forward if there is a later one."""
         if self.deadline_s is not None:
             self.deadline_s = min(self.deadline_s, deadline_s)
 
     def ask_past_budget(self) -> None:
-        """A person asked for its frames."""
+        """Send the frames regardless of the budget, because a person asked for them."""
         self.asked_for = True
 
     def _send_frames(self, frames: list[tuple[int, tuple[ByteRange, ...]]]) -> None:
@@ -141,37 +142,37 @@ class Transfer:
 
 
 class ActiveTransfers:
-    """The sequences that are sent now, oldest first: a few of the many in the outbox."""
+    """The few sequences that are being sent now, oldest first."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace, self._poison = pace, PoisonDetector()
         self._transfers: dict[str, Transfer] = {}
-        self._untouched: set[str] = set()  # recorded with the collector, no chunk sent: need not be asked again
+        self._untouched: set[str] = set()  # recorded, no chunk sent: the record need not be sent again
 
     @property
     def ids(self) -> Collection[str]:
-        """The sequences that are sent now."""
+        """The ids of the sequences that are being sent now."""
         return self._transfers.keys()
 
     def next_deadline_s(self, now_s: float) -> float | None:
-        """When the next receipt becomes overdue; None where no receipt is awaited."""
+        """When the next receipt becomes overdue; None if no receipt is awaited."""
         deadlines = [transfer.deadline_s for transfer in self._transfers.values()]
         return min([at_s for at_s in deadlines if at_s is not None and at_s > now_s], default=None)
 
     # -- what goes next
 
     def places(self) -> tuple[int, int]:
-        """How many more sequences to take up: unsent records, and frames, so many that the link never idles."""
+        """How many more sequences to take from the outbox: with unsent records, and with unsent frames."""
         sending = self._sending()
         return self._pace.asking - (len(self._transfers) - sending), self._pace.sending - sending
 
     def take_up(self, items: Iterable[Waiting]) -> None:
-        """Begin to send these sequences."""
+        """Start to send these sequences."""
         for item in items:
             self._transfers[item.record.id] = Transfer(item, recorded=item.record.id in self._untouched)
 
     def next_pieces(self, room: Room, now_s: float, frame_bytes: int | None) -> list[Piece]:
-        """Take what is published now, in order; a record counts as one chunk's size.
+        """Take the pieces to publish now, in order. A record counts as one chunk's size.
 
         Args:
             room: of the send window.
@@ -195,7 +196,7 @@ class ActiveTransfers:
         return pieces
 
     def _choose(self, frames_too: bool, nothing_under_way: bool) -> Transfer | None:
-        """Whose piece goes next: records, best frames, other frames, each by arrival; suspects last and alone."""
+        """The sequence to send next: records, best frames, other frames, each by arrival; suspects last and alone."""
         best, best_rank, first_suspect = None, NOTHING_NEXT, None
         for sequence, transfer in self._transfers.items():
             rank = transfer.rank()
@@ -210,28 +211,28 @@ class ActiveTransfers:
     # -- events
 
     def connected(self) -> None:
-        """A new connection: receipts may have come while there was none."""
+        """Send records again after a reconnect, because receipts may have been lost meanwhile."""
         for transfer in self._transfers.values():
             if transfer.state in ("asked", "sent"):
                 transfer.ask()
 
     def disconnected(self, pieces: Collection[Piece], code: int | None) -> str | None:
-        """These may not have arrived; the sequence that earns a strike, if any.
+        """Take back pieces that may not have arrived; return the sequence that gets a strike, or None.
 
-        Sequences of which nothing else is known wait in the outbox again.
+        Sequences in RECORD go back to the outbox.
         """
         self.returned(pieces)
         self._transfers = {key: transfer for key, transfer in self._transfers.items() if transfer.state != "record"}
         return self._poison.cut({piece.record.id for piece in pieces}, code)
 
     def returned(self, pieces: Iterable[Piece]) -> None:
-        """These, latest first, may not have arrived."""
+        """Take back pieces, latest first, that may not have arrived."""
         for piece in pieces:
             if transfer := self._transfers.get(piece.record.id):
                 transfer.returned(piece)
 
     def acknowledged(self, messages: Iterable[InFlight], now_s: float) -> int:
-        """The broker took these; how many bytes of sequences that are still being sent."""
+        """Note acknowledged messages; return the bytes of those whose sequence is still being sent."""
         taken_bytes = 0
         for message in messages:
             if message.piece and (transfer := self._transfers.get(message.piece.record.id)):
@@ -242,20 +243,20 @@ class ActiveTransfers:
         return taken_bytes
 
     def not_taken(self, piece: Piece, ask: bool) -> None:
-        """The broker could not take a piece now. `ask`: nobody listened, so the record is published again first."""
+        """Take back a piece that the broker could not accept now. `ask`: nobody listened, so send the record first."""
         if transfer := self._transfers.get(piece.record.id):
             transfer.returned(piece)
             if ask:
                 transfer.ask()
 
     def receipt(self, receipt: Receipt, settled: bool, now_s: float) -> bool:
-        """The collector answered; whether that sequence was being sent.
+        """Handle a receipt; return whether its sequence was being sent.
 
-        It lives, so nobody waits longer than one timeout from now on.
+        The collector answers again, so no sequence waits longer than one timeout from now on.
 
         Args:
-            receipt: its answer.
-            settled: nothing more of that sequence is sent: it is delivered, refused, or was given up.
+            receipt: the collector's answer.
+            settled: nothing more of the sequence is sent: it is delivered, refused, or was dropped.
             now_s: monotonic seconds.
         """
         deadline_s = now_s + self._pace.receipt_timeout_s
@@ -267,23 +268,23 @@ class ActiveTransfers:
         elif transfer is not None and receipt.record_stored:
             transfer.answered(receipt, deadline_s)
             if transfer.state == "frames" and transfer.untouched and self._sending() > self._pace.sending:
-                self._untouched.add(receipt.sequence)  # its turn comes; only a few are sent at once
+                self._untouched.add(receipt.sequence)  # it is taken up again later; only a few are sent at once
                 del self._transfers[receipt.sequence]
         return transfer is not None
 
     def frame_lost(self, piece: Piece) -> None:
-        """The card has lost the frame of a piece."""
+        """Send no more of a piece's frame, because the card has lost it."""
         transfer = self._transfers.get(piece.record.id)
         if transfer is not None and piece.frame is not None:
             transfer.give_up_frame(piece.frame)
 
     def asked_for(self, sequence: str) -> None:
-        """A person asked for the frames of a sequence: they go past the budget."""
+        """Send the frames of a sequence regardless of the budget, because a person asked for them."""
         if transfer := self._transfers.get(sequence):
             transfer.ask_past_budget()
 
     def remove(self, sequence: str) -> None:
-        """It is delivered, refused, parked, or given up."""
+        """Stop sending a sequence: it is delivered, refused, parked or dropped."""
         self._transfers.pop(sequence, None)
         self._untouched.discard(sequence)
         if sequence in self._poison.suspects:

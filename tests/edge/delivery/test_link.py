@@ -1,4 +1,4 @@
-"""The link and delivery against a real Mosquitto."""
+"""The link and delivery with a real Mosquitto."""
 
 import gc
 import hashlib
@@ -52,8 +52,8 @@ def fill(outbox: Outbox, folder: Path, sequences: list[str], size: int = 50_000)
         outbox.add(make_record(sequence, contents), write_frames(folder / "spool" / sequence, contents))
 
 
-def test_a_connection_tells_the_brokers_limits(link: Link) -> None:
-    """CONNACK's properties arrive, which paho itself ignores."""
+def test_a_connection_gives_the_brokers_limits(link: Link) -> None:
+    """They are properties of CONNACK, which paho itself ignores."""
     link.open()
     event = next_event(link)
     assert isinstance(event, Connected)
@@ -61,7 +61,7 @@ def test_a_connection_tells_the_brokers_limits(link: Link) -> None:
 
 
 def test_an_absent_broker_is_an_event_and_no_exception() -> None:
-    """Nobody listens on the port."""
+    """Nothing listens on the port."""
     link = Link(Broker("127.0.0.1", 1), TOPICS)
     link.open()
     event = next_event(link)
@@ -69,8 +69,8 @@ def test_an_absent_broker_is_an_event_and_no_exception() -> None:
     assert event.reason == "127.0.0.1:1: Connection refused"
 
 
-def test_a_broker_that_no_name_leads_to_is_told_by_its_name() -> None:
-    """A typing error in [broker] host."""
+def test_an_unknown_host_is_named() -> None:
+    """After a typing error in [broker] host."""
     link = Link(Broker("base.invalid", 1883), TOPICS)
     link.open()
     event = next_event(link)
@@ -85,7 +85,7 @@ def test_publishing_without_a_connection_is_refused(link: Link) -> None:
 
 
 def test_a_puback_carries_the_brokers_reason(link: Link) -> None:
-    """0x10: the broker took the message, and nobody listens."""
+    """0x10: the broker accepted the message, but nobody is subscribed."""
     link.open()
     assert isinstance(next_event(link), Connected)
     mid = link.publish(MqttMessage(TOPICS.record("s1"), b"{}"))
@@ -93,7 +93,7 @@ def test_a_puback_carries_the_brokers_reason(link: Link) -> None:
 
 
 def test_a_killed_broker_is_an_event(link: Link, mosquitto: Any) -> None:
-    """The network thread ends with a word, whatever ends it."""
+    """The network thread gives a last event, however it ends."""
     link.open()
     assert isinstance(next_event(link), Connected)
     mosquitto.kill()
@@ -101,13 +101,13 @@ def test_a_killed_broker_is_an_event(link: Link, mosquitto: Any) -> None:
 
 
 def test_missing_tls_files_are_one_clear_line(tmp_path: Path) -> None:
-    """Named before the first attempt to connect."""
+    """They are named before the first attempt to connect."""
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
         Link(Broker("127.0.0.1", tls=Tls(tmp_path / "ca.pem")), TOPICS)
 
 
 def test_back_off_grows_has_a_ceiling_and_differs_between_traps() -> None:
-    """Full minutes at most, and no two traps knock in step."""
+    """At most two minutes, with a random part."""
     one, two = BackOff(1, 60), BackOff(1, 60)
     waits = [one.wait_s() for _ in range(12)]
     assert max(waits) <= 60
@@ -116,7 +116,7 @@ def test_back_off_grows_has_a_ceiling_and_differs_between_traps() -> None:
 
 
 def test_sequences_are_delivered_through_a_real_broker(mosquitto: Any, tmp_path: Path) -> None:
-    """End to end on a real wire: every byte arrives, every sequence leaves the outbox."""
+    """Every byte arrives, and every sequence leaves the outbox."""
     outbox = Outbox(tmp_path / "outbox")
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
     assert collector.ready.wait(10)
@@ -130,7 +130,7 @@ def test_sequences_are_delivered_through_a_real_broker(mosquitto: Any, tmp_path:
 
 
 def test_starting_offline_delivers_when_the_broker_comes(mosquitto: Any, tmp_path: Path) -> None:
-    """The trap is up before the base station."""
+    """The trap starts before the base station."""
     mosquitto.stop()
     outbox = Outbox(tmp_path / "outbox")
     fill(outbox, tmp_path, ["s1"])
@@ -144,7 +144,7 @@ def test_starting_offline_delivers_when_the_broker_comes(mosquitto: Any, tmp_pat
 
 
 def test_the_last_will_says_offline(mosquitto: Any) -> None:
-    """A connection that breaks leaves `offline` behind, retained."""
+    """After a broken connection the broker publishes a retained `offline`."""
     trap = Link(Broker(mosquitto.host, mosquitto.port), TOPICS)
     trap.open()
     assert isinstance(next_event(trap), Connected)
@@ -157,8 +157,8 @@ def test_the_last_will_says_offline(mosquitto: Any) -> None:
     assert retained(mosquitto, TOPICS.availability) == b"offline"
 
 
-def test_a_planned_end_says_so_instead(mosquitto: Any) -> None:
-    """`sleeping` is published before the connection is closed in order."""
+def test_a_planned_end_publishes_sleeping_instead(mosquitto: Any) -> None:
+    """It is published before the connection is closed normally."""
     trap = Link(Broker(mosquitto.host, mosquitto.port), TOPICS)
     trap.open()
     assert isinstance(next_event(trap), Connected)
@@ -174,8 +174,8 @@ def retained(mosquitto: Any, topic: str) -> bytes:
     return bytes(message.payload)
 
 
-def test_a_chunk_says_where_it_lies_and_of_what_it_is(mosquitto: Mosquitto, sender: Any) -> None:
-    """Sequence, frame and offset in its topic; sha256 and size of the whole frame as user properties."""
+def test_a_chunk_names_its_frame_and_offset(mosquitto: Mosquitto, sender: Any) -> None:
+    """Sequence, frame and offset are in its topic; sha256 and size of the whole frame are user properties."""
     seen: dict[str, tuple[int, dict[str, str]]] = {}
 
     def note(_: Any, __: Any, message: Any) -> None:
@@ -206,8 +206,8 @@ def test_a_chunk_says_where_it_lies_and_of_what_it_is(mosquitto: Mosquitto, send
     collector.stop()
 
 
-def test_what_a_broker_retains_is_no_command(link: Link, mosquitto: Mosquitto) -> None:
-    """A retained `restart` would end the trap at each connection; one that is sent now is heard."""
+def test_retained_commands_are_not_received(link: Link, mosquitto: Mosquitto) -> None:
+    """A retained `restart` would end the trap at each connection; one that is sent now is received."""
     target: dict[str, Any] = {"hostname": mosquitto.host, "port": mosquitto.port, "protocol": mqtt.MQTTv5, "qos": 1}
     publish.single(TOPICS.command, b"old", retain=True, **target)
     link.open()
@@ -218,8 +218,8 @@ def test_what_a_broker_retains_is_no_command(link: Link, mosquitto: Mosquitto) -
     assert heard.payload == b"new"
 
 
-def test_a_connection_that_ended_holds_no_file_open(mosquitto: Mosquitto) -> None:
-    """Without a garbage collection: a link that flaps for days must not come near the 1,024 of a process."""
+def test_an_ended_connection_holds_no_file_open(mosquitto: Mosquitto) -> None:
+    """Without a garbage collection: a link that reconnects for days must not reach the limit of 1,024 files."""
     link, open_files = Link(Broker(mosquitto.host, mosquitto.port), TOPICS), Path("/proc/self/fd")
     gc.disable()
     try:

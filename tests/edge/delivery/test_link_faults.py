@@ -1,4 +1,4 @@
-"""What goes wrong on the wire: nothing is lost, nothing is doubled, and the next message still goes."""
+"""Faults of the network and the broker: no sequence is lost or stored twice, and the next message is still sent."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from uncia_edge.delivery.link_state import Pace
 pytestmark = pytest.mark.heavy
 
 TOPICS = Topics("ridge-01")
-# Would wait an hour for a PUBACK or a receipt: what helps sooner is something else.
+# Timeouts of an hour for PUBACK and receipt, so that only other events can help.
 PATIENT = Pace(receipt_timeout_s=3600, puback_timeout_s=3600, retry_first_s=0.02, retry_most_s=0.1)
 
 
@@ -32,7 +32,7 @@ def all_stored(broker: FakeBroker, ids: list[str]) -> bool:
 
 
 def once(code: int, part: str) -> Any:
-    """An answer that misbehaves for the first message whose topic contains `part`."""
+    """A broker's answer: `code` for the first message whose topic contains `part`, then 0."""
     done = threading.Event()
 
     def answer(topic: str, _: bytes) -> int:
@@ -45,7 +45,7 @@ def once(code: int, part: str) -> Any:
 
 
 def test_cut_before_connack(broker: FakeBroker, sender: Any) -> None:
-    """The broker hangs up on CONNECT, then recovers."""
+    """The broker closes the connection after CONNECT, and works later."""
     broker.script.connack = HANG_UP
     ids = sender.add(2)
     sender.start(broker.port)
@@ -56,7 +56,7 @@ def test_cut_before_connack(broker: FakeBroker, sender: Any) -> None:
 
 
 def test_a_connack_that_never_comes_does_not_block_for_ever(broker: FakeBroker, sender: Any) -> None:
-    """The connection is given up after the keepalive and made again."""
+    """The connection is ended after the keepalive and made again."""
     broker.script.connack = WITHHOLD
     sender.add()
     sender.start(broker.port, keepalive_s=1)
@@ -67,7 +67,7 @@ def test_a_connack_that_never_comes_does_not_block_for_ever(broker: FakeBroker, 
 
 @pytest.mark.parametrize("cut_after", [1, 30, 400, 1500, 9000], ids=lambda n: f"after {n} bytes")
 def test_cut_in_the_middle_of_a_packet(broker: FakeBroker, sender: Any, cut_after: int) -> None:
-    """A connection that breaks at a given byte, three times, then holds."""
+    """The connection breaks at a given byte three times, and then works."""
     proxy = Proxy(broker.port)
     proxy.cut_after = cut_after
     ids = sender.add(2, size=20_000)
@@ -81,7 +81,7 @@ def test_cut_in_the_middle_of_a_packet(broker: FakeBroker, sender: Any, cut_afte
 
 @pytest.mark.parametrize("part", ["/sequence/s0001", "/frame/0"], ids=["record", "chunk"])
 def test_cut_after_publish_before_puback(broker: FakeBroker, sender: Any, part: str) -> None:
-    """The broker has it and dies before it says so: it is sent again."""
+    """The broker has the message and ends before its PUBACK: it is sent again."""
     broker.script.answer = once(HANG_UP, part)
     ids = sender.add(2)
     sender.start(broker.port)
@@ -90,7 +90,7 @@ def test_cut_after_publish_before_puback(broker: FakeBroker, sender: Any, part: 
 
 
 def test_cut_after_puback_before_receipt(broker: FakeBroker, sender: Any) -> None:
-    """All was acknowledged, the last receipt got lost: asked again after the reconnect, and no frame is sent twice."""
+    """The last receipt got lost: the record is sent again after the reconnect, and no frame is sent twice."""
     broker.script.answer = lambda topic, _: setattr(broker.script, "receipts", "/frame/" not in topic) or 0
     ids = sender.add()
     sender.start(broker.port, PATIENT)
@@ -104,7 +104,7 @@ def test_cut_after_puback_before_receipt(broker: FakeBroker, sender: Any) -> Non
 
 @pytest.mark.parametrize("part", ["/sequence/s0001", "/frame/0"], ids=["record", "chunk"])
 def test_a_puback_that_never_comes(broker: FakeBroker, sender: Any, part: str) -> None:
-    """Everything else is acknowledged, this one never: the connection is made anew and it is sent again."""
+    """One message is never acknowledged: the connection is made again and the message is sent again."""
     broker.script.answer = once(WITHHOLD, part)
     ids = sender.add(2)
     sender.start(broker.port)
@@ -112,8 +112,8 @@ def test_a_puback_that_never_comes(broker: FakeBroker, sender: Any, part: str) -
     assert all_stored(broker, ids)
 
 
-def test_half_open_is_noticed_by_the_keepalive(broker: FakeBroker, sender: Any) -> None:
-    """The link goes silent with both ends open: a new connection after about one and a half keepalives."""
+def test_a_half_open_connection_is_found_by_the_keepalive(broker: FakeBroker, sender: Any) -> None:
+    """The link is silent with both ends open: a new connection follows after about one and a half keepalives."""
     proxy = Proxy(broker.port)
     sender.start(proxy.port, PATIENT, keepalive_s=1)
     sender.wait(lambda: sender.delivery.connected)
@@ -125,8 +125,8 @@ def test_half_open_is_noticed_by_the_keepalive(broker: FakeBroker, sender: Any) 
     proxy.close()
 
 
-def test_a_flapping_link_still_delivers(broker: FakeBroker, sender: Any) -> None:
-    """Forty cuts, one every 20 KB: chunks shrink, ranges are kept, everything arrives."""
+def test_a_link_that_breaks_every_20_kb_still_delivers(broker: FakeBroker, sender: Any) -> None:
+    """Forty cuts: chunks become smaller, arrived ranges are kept, and everything arrives."""
     proxy = Proxy(broker.port)
     proxy.cut_after = 20_000
     ids = sender.add(4, size=60_000)
@@ -140,7 +140,7 @@ def test_a_flapping_link_still_delivers(broker: FakeBroker, sender: Any) -> None
 
 @pytest.mark.parametrize("waiting", [200, pytest.param(3000, marks=pytest.mark.faults)])
 def test_days_offline_with_many_waiting(broker: FakeBroker, sender: Any, waiting: int) -> None:
-    """When the link returns all are delivered; the records of all went before the first frame."""
+    """When the link returns all are delivered, and all records are sent before the first frame."""
     ids = sender.add(waiting, size=10, frames=1)
     sender.start(broker.port)
     sender.wait(within_s=180)
@@ -151,7 +151,7 @@ def test_days_offline_with_many_waiting(broker: FakeBroker, sender: Any, waiting
 
 @pytest.mark.parametrize("code", [0x10, 0x80, 0x97], ids=hex)
 def test_trouble_codes_are_retried(broker: FakeBroker, sender: Any, code: int) -> None:
-    """Nobody listens, unspecified, quota: delivered later, never parked."""
+    """No subscriber, unspecified, quota exceeded: delivered later, never parked."""
     troubled = threading.Event()
     broker.script.answer = lambda topic, _: 0 if troubled.is_set() or "/sequence/" not in topic else code
     ids = sender.add(2)
@@ -165,7 +165,7 @@ def test_trouble_codes_are_retried(broker: FakeBroker, sender: Any, code: int) -
 
 @pytest.mark.parametrize("code", [0x87, 0x99], ids=hex)
 def test_refusals_park_and_the_next_one_goes(broker: FakeBroker, sender: Any, code: int) -> None:
-    """Not authorised, bad format: one sequence is set aside, the other delivered."""
+    """Not authorised, bad format: one sequence is parked and the other delivered."""
     broker.script.answer = lambda topic, _: code if "/sequence/s0001" in topic else 0
     first, second = sender.add(2)
     sender.start(broker.port)
@@ -175,7 +175,7 @@ def test_refusals_park_and_the_next_one_goes(broker: FakeBroker, sender: Any, co
 
 @pytest.mark.parametrize("code", [0x85, 0x86, 0x87, 0x88, 0x8A, 0x95], ids=hex)
 def test_a_refused_connection_is_tried_again(broker: FakeBroker, sender: Any, code: int) -> None:
-    """CONNACK with a reason code: the base station will be mended one day."""
+    """CONNACK with a reason code: the base station may be repaired later."""
     broker.script.connack = code
     sender.add()
     sender.start(broker.port)
@@ -184,8 +184,8 @@ def test_a_refused_connection_is_tried_again(broker: FakeBroker, sender: Any, co
     sender.wait()
 
 
-def test_the_reason_of_a_refused_connection_is_told(broker: FakeBroker) -> None:
-    """The log says why: 0x87 is an access list, not a bad cable."""
+def test_the_reason_of_a_refused_connection_is_given(broker: FakeBroker) -> None:
+    """0x87 points to an access list and not to a bad cable."""
     broker.script.connack = 0x87
     link = Link(Broker("127.0.0.1", broker.port), TOPICS)
     link.open()
@@ -195,8 +195,8 @@ def test_the_reason_of_a_refused_connection_is_told(broker: FakeBroker) -> None:
     link.close()
 
 
-def test_a_trap_that_may_not_hear_receipts_does_not_send(broker: FakeBroker, sender: Any) -> None:
-    """SUBACK with 0x87: it would send the same for ever. Said, and tried again until the access list is mended."""
+def test_a_trap_that_may_not_subscribe_to_receipts_does_not_send(broker: FakeBroker, sender: Any) -> None:
+    """SUBACK with 0x87: it would send the same for ever. It connects again until the access list is corrected."""
     broker.script.suback = 0x87
     ids = sender.add()
     sender.start(broker.port)
@@ -208,7 +208,7 @@ def test_a_trap_that_may_not_hear_receipts_does_not_send(broker: FakeBroker, sen
 
 
 def test_a_small_receive_maximum_is_kept(broker: FakeBroker, sender: Any) -> None:
-    """Two unacknowledged at most, with everything withheld: a third publish never comes."""
+    """At most two unacknowledged: while no PUBACK comes, there is no third publish."""
     broker.script.receive_maximum = 2
     broker.script.answer = lambda *_: WITHHOLD
     sender.add(5)
@@ -219,7 +219,7 @@ def test_a_small_receive_maximum_is_kept(broker: FakeBroker, sender: Any) -> Non
 
 
 def test_a_small_maximum_packet_size_is_kept(broker: FakeBroker, sender: Any) -> None:
-    """Frames go in pieces that fit."""
+    """Frames are sent in chunks that fit."""
     broker.script.maximum_packet = 2000
     sizes: list[int] = []
     broker.script.answer = lambda topic, payload: sizes.append(len(payload)) or 0  # type: ignore[func-returns-value]
@@ -231,7 +231,7 @@ def test_a_small_maximum_packet_size_is_kept(broker: FakeBroker, sender: Any) ->
 
 
 def test_a_message_that_ends_the_connection_is_parked(broker: FakeBroker, sender: Any) -> None:
-    """0x95 packet too large, each time it is sent: after five times the others have the link for themselves."""
+    """0x95 packet too large, each time it is sent: after five times it is parked and the others are delivered."""
     broker.script.farewell = 0x95
     broker.script.answer = lambda topic, _: HANG_UP if "/sequence/s0001" in topic else 0
     first, *others = sender.add(6)
@@ -242,7 +242,7 @@ def test_a_message_that_ends_the_connection_is_parked(broker: FakeBroker, sender
 
 
 def test_takeover_of_the_client_id(broker: FakeBroker, sender: Any) -> None:
-    """Another program with our id throws us out again and again; we come back and deliver."""
+    """Another program with our id disconnects us again and again; the trap reconnects and delivers."""
     broker.script.answer = lambda topic, _: WITHHOLD if "/frame/" in topic else 0
     ids = sender.add()
     sender.start(broker.port)
@@ -259,7 +259,7 @@ def test_takeover_of_the_client_id(broker: FakeBroker, sender: Any) -> None:
 
 
 def test_takeover_on_a_real_broker(mosquitto: Any, sender: Any) -> None:
-    """Mosquitto throws the first one out without a word (2.0.11); it comes back and delivers."""
+    """Mosquitto 2.0.11 closes the first connection without a reason; the trap reconnects and delivers."""
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
     assert collector.ready.wait(10)
     sender.start(mosquitto.port)
@@ -275,7 +275,7 @@ def test_takeover_on_a_real_broker(mosquitto: Any, sender: Any) -> None:
 
 @pytest.mark.parametrize("forgets", [False, True], ids=["with its persistence", "without its persistence"])
 def test_a_broker_that_is_killed_loses_nothing(mosquitto: Any, sender: Any, forgets: bool) -> None:
-    """Killed in mid-stream, again and again: what it had acknowledged may be gone, and nothing relied on it."""
+    """It is killed again and again: messages that it acknowledged may be gone, and delivery does not rely on them."""
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
     assert collector.ready.wait(10)
     sender.start(mosquitto.port)
@@ -293,8 +293,8 @@ def test_a_broker_that_is_killed_loses_nothing(mosquitto: Any, sender: Any, forg
     assert all(collector.store.complete(sequence) for sequence in ids)
 
 
-def test_an_access_list_that_denies_costs_nothing_but_time(start_mosquitto: Any, sender: Any) -> None:
-    """Mosquitto answers 0x87 to the records of one sequence: it is parked, the others go, and it goes when allowed."""
+def test_an_access_list_that_denies_only_delays(start_mosquitto: Any, sender: Any) -> None:
+    """Mosquitto answers 0x87 to one sequence: it is parked, the others are delivered, and it is later, when allowed."""
     broker = start_mosquitto()
     rules = broker.folder / "acl"
     rules.write_text(f"topic readwrite #\ntopic deny {TOPICS.record('s0001')}\n")
@@ -316,7 +316,7 @@ def test_an_access_list_that_denies_costs_nothing_but_time(start_mosquitto: Any,
 
 @pytest.mark.parametrize("limit", ["max_inflight_messages 1", "max_packet_size 3000"])
 def test_the_limits_of_a_real_broker_are_kept(start_mosquitto: Any, sender: Any, limit: str) -> None:
-    """Mosquitto tells them in CONNACK and hangs up on who exceeds them: one connection is enough."""
+    """Mosquitto gives them in CONNACK and disconnects a client that exceeds them: one connection is enough."""
     broker = start_mosquitto(limit)
     collector = BrokerCollector(broker.host, broker.port, TOPICS)
     assert collector.ready.wait(10)
@@ -330,7 +330,7 @@ def test_the_limits_of_a_real_broker_are_kept(start_mosquitto: Any, sender: Any,
 
 
 def test_a_chunk_takes_a_fraction_of_the_keepalive(mosquitto: Any, sender: Any) -> None:
-    """At 5 KB/s a first chunk of 16 KiB would outlast a keepalive of 1 s three times: one connection is enough."""
+    """At 5 KB/s a chunk of 16 KiB would take three keepalives of 1 s; with smaller ones, one connection is enough."""
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
     assert collector.ready.wait(10)
     proxy = Proxy(mosquitto.port, 5_000)
@@ -342,8 +342,8 @@ def test_a_chunk_takes_a_fraction_of_the_keepalive(mosquitto: Any, sender: Any) 
     proxy.close()
 
 
-def test_a_thin_link_with_a_short_keepalive_does_not_livelock(mosquitto: Any, sender: Any) -> None:
-    """200 KB at 50 KB/s with a keepalive of 1 s: as one publish it would never arrive; in chunks it does."""
+def test_a_slow_link_with_a_short_keepalive_delivers(mosquitto: Any, sender: Any) -> None:
+    """200 KB at 50 KB/s with a keepalive of 1 s: one publish would never arrive; chunks do."""
     collector = BrokerCollector(mosquitto.host, mosquitto.port, TOPICS)
     assert collector.ready.wait(10)
     proxy = Proxy(mosquitto.port, 50_000)

@@ -1,4 +1,4 @@
-"""Delivery against a scripted pipe and collector: every order of answers ends with each sequence delivered once."""
+"""Delivery with a scripted pipe and collector: whatever the order of answers, each sequence is delivered once."""
 
 import random
 from collections.abc import Callable
@@ -23,7 +23,7 @@ TOPICS = Topics("ridge-01")
 
 
 class Trial:
-    """An outbox, a delivery, a pipe and a collector under one clock that the test turns."""
+    """An outbox, a delivery, a pipe and a collector, with a clock that the test sets."""
 
     def __init__(self, folder: Path, pace: Pace | None = None) -> None:
         self.folder, self.now_s = folder, 1000.0
@@ -56,7 +56,7 @@ class Trial:
         self.delivery.step(0)
 
     def exchange(self, let_through: Callable[[Published], int | None] = lambda _: 0, rounds: int = 400) -> None:
-        """Answer everything: PUBACK with the code `let_through` gives, and the collector's receipts; None withholds."""
+        """Answer all messages: a PUBACK with the code of `let_through` (None: no PUBACK), and the receipts."""
         for _ in range(rounds):
             if not self.pipe.up:
                 return
@@ -88,7 +88,7 @@ def trial(tmp_path: Path) -> Trial:
 
 
 def test_record_then_best_frame_then_the_others(trial: Trial) -> None:
-    """The order of one sequence on the wire."""
+    """The order in which one sequence is sent."""
     trial.add("s1", 10, 10, 10, scores=(0.1, 0.2, 0.9))
     trial.connect()
     trial.exchange()
@@ -96,8 +96,8 @@ def test_record_then_best_frame_then_the_others(trial: Trial) -> None:
     assert trial.delivered == ["s1"]
 
 
-def test_no_frame_flows_before_the_receipt_of_its_record(trial: Trial) -> None:
-    """A PUBACK of the record is no reason to send a byte of a frame."""
+def test_no_frame_is_sent_before_the_receipt_of_its_record(trial: Trial) -> None:
+    """A PUBACK of the record is not enough."""
     trial.add("s1", 10)
     trial.connect()
     for message in list(trial.pipe.under_way.values()):
@@ -107,7 +107,7 @@ def test_no_frame_flows_before_the_receipt_of_its_record(trial: Trial) -> None:
 
 
 def test_nothing_is_published_while_offline(trial: Trial) -> None:
-    """Paho would queue it in memory; delivery leaves it in the outbox."""
+    """Paho would queue it in memory; delivery leaves the sequence in the outbox."""
     trial.add("s1", 10)
     for _ in range(5):
         trial.now_s += 1
@@ -115,8 +115,8 @@ def test_nothing_is_published_while_offline(trial: Trial) -> None:
     assert trial.pipe.published == []
 
 
-def test_an_acknowledged_chunk_is_not_a_delivered_one(trial: Trial) -> None:
-    """All PUBACKs and no final receipt: the sequence stays, and the record asks again after a while."""
+def test_acknowledged_chunks_do_not_make_a_sequence_delivered(trial: Trial) -> None:
+    """With all PUBACKs and no last receipt the sequence stays, and its record is sent again after a while."""
     trial.add("s1", 10)
     trial.connect()
     trial.exchange(lambda message: 0 if "/frame/" not in message.topic else None)
@@ -131,8 +131,8 @@ def test_an_acknowledged_chunk_is_not_a_delivered_one(trial: Trial) -> None:
     assert trial.delivered == ["s1"]
 
 
-def test_only_missing_ranges_are_sent_after_a_question(trial: Trial) -> None:
-    """The collector has the first 16 KiB of a frame: the rest is sent, not all."""
+def test_only_the_ranges_that_a_receipt_misses_are_sent(trial: Trial) -> None:
+    """The collector has the first 16 KiB of a frame: only the rest is sent."""
     trial.add("s1", 40_000)
     trial.connect()
     topics: list[str] = []
@@ -148,8 +148,8 @@ def test_only_missing_ranges_are_sent_after_a_question(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_any_cut_anywhere_loses_and_doubles_nothing(tmp_path: Path, seed: int) -> None:
-    """Random cuts, lost PUBACKs, lost receipts and restarts: every sequence ends delivered, its bytes right."""
+def test_random_faults_lose_no_sequence(tmp_path: Path, seed: int) -> None:
+    """Random cuts, lost PUBACKs, lost receipts and restarts: every sequence is delivered with the right bytes."""
     chance = random.Random(seed)
     trial = Trial(tmp_path)
     sizes = {f"s{n}": tuple(chance.randrange(1, 90_000) for _ in range(chance.randrange(1, 4))) for n in range(6)}
@@ -170,7 +170,7 @@ def test_any_cut_anywhere_loses_and_doubles_nothing(tmp_path: Path, seed: int) -
 
 
 def test_receive_maximum_bounds_the_window(trial: Trial) -> None:
-    """Never more under way than the broker said, which paho alone would ignore."""
+    """There are never more messages in flight than the broker allows; paho alone would ignore that."""
     for n in range(10):
         trial.add(f"s{n}", 10)
     trial.connect(Connected(receive_maximum=3))
@@ -178,7 +178,7 @@ def test_receive_maximum_bounds_the_window(trial: Trial) -> None:
 
 
 def test_maximum_packet_size_bounds_the_chunks(trial: Trial) -> None:
-    """A small broker gets small chunks."""
+    """A broker with small packets gets small chunks."""
     trial.add("s1", 20_000)
     trial.connect(Connected(max_packet_bytes=4096))
     trial.exchange()
@@ -187,7 +187,7 @@ def test_maximum_packet_size_bounds_the_chunks(trial: Trial) -> None:
 
 
 def test_a_record_above_the_maximum_packet_size_is_parked_and_the_next_one_goes(tmp_path: Path) -> None:
-    """It could only end the connection, again and again."""
+    """It would end the connection again and again."""
     trial = Trial(tmp_path)
     trial.add("big", *[1] * 60)
     trial.add("small", 10)
@@ -199,7 +199,7 @@ def test_a_record_above_the_maximum_packet_size_is_parked_and_the_next_one_goes(
 
 @pytest.mark.parametrize("code", [0x87, 0x90, 0x99], ids=["not authorised", "topic name", "payload format"])
 def test_a_refused_message_is_parked_and_the_next_one_goes(trial: Trial, code: int) -> None:
-    """PUBACK with such a reason code is a failure, though paho calls it published."""
+    """A PUBACK with such a reason code is a failure, although paho calls it published."""
     trial.add("bad", 10)
     trial.add("good", 10)
     trial.connect()
@@ -208,8 +208,8 @@ def test_a_refused_message_is_parked_and_the_next_one_goes(trial: Trial, code: i
     assert f"0x{code:02x}" in trial.outbox.queries.parked()["bad"]
 
 
-def test_what_was_parked_for_the_brokers_sake_is_tried_again_later(trial: Trial) -> None:
-    """An access list that was wrong for an hour loses nothing."""
+def test_a_sequence_parked_because_of_the_broker_is_tried_again_later(trial: Trial) -> None:
+    """An access list that was wrong for an hour loses no sequence."""
     trial.add("s1", 10)
     trial.connect()
     trial.exchange(lambda message: 0x87 if "/s1" in message.topic else 0)
@@ -221,8 +221,8 @@ def test_what_was_parked_for_the_brokers_sake_is_tried_again_later(trial: Trial)
 
 
 @pytest.mark.parametrize("code", [0x10, 0x80, 0x97], ids=["nobody listens", "unspecified", "quota"])
-def test_a_broker_in_trouble_is_left_alone_for_a_while(trial: Trial, code: int) -> None:
-    """Retried after a pause, never parked, delivered in the end."""
+def test_a_broker_in_trouble_causes_a_pause(trial: Trial, code: int) -> None:
+    """The sequence is sent again after a pause, never parked, and delivered in the end."""
     trial.add("s1", 10)
     trial.connect()
     trial.exchange(lambda message: code if "/s1" in message.topic else 0)
@@ -236,8 +236,8 @@ def test_a_broker_in_trouble_is_left_alone_for_a_while(trial: Trial, code: int) 
     assert trial.delivered == ["s1"]
 
 
-def test_many_answers_at_once_are_one_trouble(trial: Trial) -> None:
-    """Sixteen records under way while the collector starts: a second's pause, not the longest there is."""
+def test_many_answers_at_once_cause_one_pause(trial: Trial) -> None:
+    """Sixteen records are in flight while the collector starts: the pause is a second, not the longest one."""
     for n in range(16):
         trial.add(f"s{n}", 10)
     trial.connect()
@@ -249,7 +249,7 @@ def test_many_answers_at_once_are_one_trouble(trial: Trial) -> None:
 
 
 def test_a_poison_message_is_parked_and_the_others_arrive(trial: Trial) -> None:
-    """Whenever it is sent the broker hangs up; it is sent alone, struck, and parked; the others are delivered."""
+    """The broker disconnects whenever it is sent; it is sent alone, gets strikes, and is parked."""
     for sequence in ("poison", "b", "c", "d", "e", "f", "g", "h"):
         trial.add(sequence, 10)
 
@@ -269,7 +269,7 @@ def test_a_poison_message_is_parked_and_the_others_arrive(trial: Trial) -> None:
 
 
 def test_a_bad_link_alone_never_parks(trial: Trial) -> None:
-    """Cuts at every first chunk, for days, with one sequence waiting: it is still waiting."""
+    """The connection ends at every first chunk for days, with one sequence waiting: it still waits."""
     trial.add("s1", 10)
     for _ in range(50):
         trial.connect()
@@ -281,8 +281,8 @@ def test_a_bad_link_alone_never_parks(trial: Trial) -> None:
     assert trial.delivered == ["s1"]
 
 
-def test_a_strike_that_finds_no_room_on_the_card_costs_no_link(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packet too large, and a full card: the sequence stays unstruck, and the next connection is tried."""
+def test_a_strike_that_a_full_card_refuses_does_not_end_the_link(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packet too large and a full card: the sequence gets no strike, and the trap connects again."""
     trial.add("s1", 10)
     trial.connect()
     monkeypatch.setattr(trial.outbox, "strike", _full)
@@ -294,8 +294,8 @@ def test_a_strike_that_finds_no_room_on_the_card_costs_no_link(trial: Trial, mon
     assert trial.pipe.opened == 2
 
 
-def test_a_full_card_hides_no_trap_that_comes_back(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no room to mark what waited; it says `online` and sends all the same."""
+def test_with_a_full_card_a_trap_still_publishes_online(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no room to mark the waiting records; the trap publishes `online` and sends."""
     trial.add("s1", 10)
     monkeypatch.setattr(trial.outbox, "mark_historical", _full)
     trial.delivery = trial.make()
@@ -306,8 +306,8 @@ def test_a_full_card_hides_no_trap_that_comes_back(trial: Trial, monkeypatch: py
 
 
 @pytest.mark.parametrize("phase", ["while its frames flow", "while its receipt is awaited"])
-def test_what_is_given_up_on_a_full_card_keeps_no_place(tmp_path: Path, phase: str) -> None:
-    """A sequence of an audit is dropped while it is sent: the next ones get their turn."""
+def test_a_sequence_dropped_while_it_is_sent_makes_room_for_others(tmp_path: Path, phase: str) -> None:
+    """An audit is dropped from a full card while it is sent: the next sequences are sent."""
     trial = Trial(tmp_path, Pace(sending=1))
     for sequence in ("audit", "s2"):
         trial.add(sequence, 40_000)
@@ -324,8 +324,8 @@ def test_what_is_given_up_on_a_full_card_keeps_no_place(tmp_path: Path, phase: s
     assert "audit" not in trial.delivery._transfers.ids
 
 
-def test_records_of_all_go_before_frames_of_any(tmp_path: Path) -> None:
-    """After days offline the base station first learns of every sequence."""
+def test_all_records_are_sent_before_any_frame(tmp_path: Path) -> None:
+    """After days offline the base station first gets every record."""
     trial = Trial(tmp_path, Pace(asking=4, sending=2, limits=Limits(items=2)))
     for n in range(20):
         trial.add(f"s{n:02d}", 10, 10)
@@ -333,12 +333,12 @@ def test_records_of_all_go_before_frames_of_any(tmp_path: Path) -> None:
     trial.exchange()
     topics = trial.sequence_topics()
     assert sorted(topics[:20]) == sorted(f"s{n:02d}" for n in range(20))
-    assert len(topics) == 60  # no record was asked twice
+    assert len(topics) == 60  # no record was sent twice
     assert len(trial.delivered) == 20
 
 
-def test_a_sequence_that_waited_over_an_outage_says_so(trial: Trial) -> None:
-    """`historical` is set after a minute offline, not before."""
+def test_a_record_that_waited_during_an_outage_is_historical(trial: Trial) -> None:
+    """After a minute offline, not before."""
     trial.connect()
     trial.add("fresh", 10)
     trial.delivery.step(0)
@@ -353,7 +353,7 @@ def test_a_sequence_that_waited_over_an_outage_says_so(trial: Trial) -> None:
 
 
 def test_a_frame_that_the_card_lost_is_left_out(trial: Trial) -> None:
-    """The others arrive, the loss is counted, and the sequence does not wait for ever."""
+    """The other frames arrive, the loss is counted, and the sequence does not wait for ever."""
     trial.add("s1", 10, 20)
     trial.outbox.frame_path("s1", 0).unlink()
     trial.connect()
@@ -366,8 +366,8 @@ def test_a_frame_that_the_card_lost_is_left_out(trial: Trial) -> None:
     assert list(trial.collector.frames) == [("s1", 1)]
 
 
-def test_a_frame_whose_bytes_changed_is_not_sent_as_if_whole(trial: Trial) -> None:
-    """Bit rot is found by the record's sha256 before the first chunk leaves."""
+def test_a_frame_whose_bytes_changed_on_the_card_is_not_sent(trial: Trial) -> None:
+    """Its sha256 is checked before the first chunk is sent."""
     trial.add("s1", 10)
     trial.outbox.frame_path("s1", 0).write_bytes(b"rotten !!!")
     trial.connect()
@@ -377,7 +377,7 @@ def test_a_frame_whose_bytes_changed_is_not_sent_as_if_whole(trial: Trial) -> No
 
 
 def test_a_refusal_by_the_collector_parks(trial: Trial) -> None:
-    """It says never: nothing more of the sequence is sent."""
+    """Nothing more of the sequence is sent."""
     trial.add("s1", 10)
     trial.connect()
     trial.pipe.receive(Receipt("s1", False, refused="conflicting hash"))
@@ -385,8 +385,8 @@ def test_a_refusal_by_the_collector_parks(trial: Trial) -> None:
     assert "conflicting hash" in trial.outbox.queries.parked()["s1"]
 
 
-def test_a_stale_receipt_does_not_repeat_chunks_that_are_under_way(trial: Trial) -> None:
-    """A receipt for frame 0 lists frame 1 as missing while its chunks fly: they are not sent again."""
+def test_a_receipt_does_not_repeat_chunks_that_are_in_flight(trial: Trial) -> None:
+    """A receipt for frame 0 lists frame 1 as missing while its chunks are in flight: they are not sent again."""
     trial.add("s1", 10, 10)
     trial.connect()
     trial.exchange(lambda message: 0 if "/frame/" not in message.topic else None)
@@ -395,8 +395,8 @@ def test_a_stale_receipt_does_not_repeat_chunks_that_are_under_way(trial: Trial)
     assert trial.sequence_topics().count("s1/frame/1/0") == 1
 
 
-def test_a_receipt_that_frees_no_place_asks_the_outbox_nothing(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each frame has one: a burst of thirty would ask thirty times for what is not there."""
+def test_a_receipt_that_frees_no_place_needs_no_query(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each frame has a receipt: a burst of thirty would query the outbox thirty times for nothing."""
     trial.add("s1", 10, 10)
     trial.connect()
     trial.exchange(lambda message: None if "/frame/" in message.topic else 0)
@@ -408,7 +408,7 @@ def test_a_receipt_that_frees_no_place_asks_the_outbox_nothing(trial: Trial, mon
 
 
 def test_a_place_that_a_receipt_frees_is_taken_at_once(tmp_path: Path) -> None:
-    """By the next record, in the same step."""
+    """The next record takes it in the same step."""
     trial = Trial(tmp_path, Pace(asking=1))
     trial.add("s1", 10)
     trial.add("s2", 10)
@@ -419,22 +419,22 @@ def test_a_place_that_a_receipt_frees_is_taken_at_once(tmp_path: Path) -> None:
     assert "s2" in trial.sequence_topics()
 
 
-def test_online_is_said_after_each_connect(trial: Trial) -> None:
-    """Retained, so that the base station knows whom it can reach."""
+def test_online_is_published_after_each_connect(trial: Trial) -> None:
+    """It is retained, so that the base station knows which traps it can reach."""
     trial.connect()
     first = trial.pipe.published[0]
     assert (first.topic, first.payload, first.retain) == (TOPICS.availability, b"online", True)
 
 
-def test_the_farewell_is_said_when_stopping(trial: Trial) -> None:
-    """A planned end is not a failure."""
+def test_availability_is_published_when_stopping(trial: Trial) -> None:
+    """So a planned end does not look like a failure."""
     trial.connect()
     trial.delivery.stop("sleeping")
     assert trial.pipe.farewell == "sleeping"
 
 
 def test_reconnects_wait_longer_and_longer(trial: Trial) -> None:
-    """An absent broker is not hammered: ten minutes see a few attempts, not hundreds."""
+    """While the broker is absent there are a few attempts in ten minutes, not hundreds."""
     attempts = 0
     trial.delivery.step(0)
     for _ in range(600):
@@ -447,7 +447,7 @@ def test_reconnects_wait_longer_and_longer(trial: Trial) -> None:
 
 
 def test_frames_wait_when_the_days_budget_is_spent_and_records_go_on(trial: Trial) -> None:
-    """What the budget holds back stays in the outbox and goes the next day."""
+    """Frames beyond the budget stay in the outbox and are sent the next day."""
     trial.delivery.budget.limit(15)
     trial.add("s1", 10, 10, 10)
     trial.connect()
@@ -463,8 +463,8 @@ def test_frames_wait_when_the_days_budget_is_spent_and_records_go_on(trial: Tria
     assert sorted(trial.delivered) == ["s1", "s2"]
 
 
-def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
-    """A person at the base station wants these frames now."""
+def test_frames_that_a_person_asks_for_ignore_the_budget(trial: Trial) -> None:
+    """They are sent at once."""
     trial.delivery.budget.limit(0)
     trial.add("s1", 10)
     trial.add("s2", 10)
@@ -476,8 +476,8 @@ def test_what_is_asked_for_goes_past_the_budget(trial: Trial) -> None:
     assert trial.delivered == ["s2"]
 
 
-def test_what_is_said_without_a_link_is_not_kept(trial: Trial) -> None:
-    """A state every five minutes over weeks offline must not fill the memory, nor the link when it returns."""
+def test_states_without_a_link_are_dropped(trial: Trial) -> None:
+    """A state every five minutes for weeks offline must not fill memory, nor the link when it returns."""
     for n in range(1000):
         trial.delivery.publish(MqttMessage(TOPICS.state, b"%d" % n))
     trial.connect()
@@ -485,7 +485,7 @@ def test_what_is_said_without_a_link_is_not_kept(trial: Trial) -> None:
 
 
 def test_a_receive_maximum_of_one_holds_for_greetings_too(tmp_path: Path) -> None:
-    """Availability, state and the record of a sequence go one after the other, each once the last is acknowledged."""
+    """Availability, state and the first record are sent one by one, each after the PUBACK of the one before."""
     trial = Trial(tmp_path)
     trial.delivery._greetings = lambda: [MqttMessage(TOPICS.availability, b"online"), MqttMessage(TOPICS.state, b"{}")]
     trial.add("s1", 10)
@@ -495,8 +495,8 @@ def test_a_receive_maximum_of_one_holds_for_greetings_too(tmp_path: Path) -> Non
     assert trial.delivered == ["s1"]
 
 
-def test_a_refused_state_is_told_in_the_log(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
-    """An access list that forbids the state topic would otherwise go unnoticed."""
+def test_a_refused_state_is_logged(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise an access list that forbids the state topic would not be noticed."""
     trial.connect()
     trial.exchange(lambda _: 0x87)
     assert "refused a state" in caplog.text

@@ -1,4 +1,4 @@
-"""Delivery's states: each event moves a sequence where the diagram says, without link, disk or clock."""
+"""Delivery's states: each event changes a sequence's state as in the diagram; no link, disk or clock is needed."""
 
 from dataclasses import replace
 
@@ -15,13 +15,13 @@ PACE = Pace(receipt_timeout_s=20.0, sending=1)
 
 
 def waiting(sequence: str = "s1", *sizes: int) -> Waiting:
-    """A sequence as the outbox knows it, nothing of it stored."""
+    """A sequence in the outbox of which the collector has nothing."""
     record = make_record(sequence, [b"x" * size for size in sizes or (25,)])
     return Waiting(record, 0, frozenset(), frozenset(), 0)
 
 
 def names(pieces: list[Piece]) -> list[tuple[str, int | None, int, int]]:
-    """What was taken, for comparison."""
+    """The pieces that were taken, in a form that can be compared."""
     return [(piece.record.id, piece.frame, piece.start, piece.end) for piece in pieces]
 
 
@@ -35,20 +35,20 @@ def transfers() -> ActiveTransfers:
     return transfers
 
 
-def test_chunks_of_what_the_receipt_misses_follow_it(transfers: ActiveTransfers) -> None:
+def test_after_the_receipt_the_missing_chunks_are_sent(transfers: ActiveTransfers) -> None:
     """ASKED to FRAMES."""
     transfers.receipt(Receipt("s1", True, (), (MissingFrame(0, (ByteRange(5, 25),)),)), False, 1.0)
     assert names(transfers.next_pieces(ROOM, 1.0, None)) == [("s1", 0, 5, 15), ("s1", 0, 15, 25)]
 
 
-def test_a_receipt_that_does_not_come_is_asked_for(transfers: ActiveTransfers) -> None:
-    """ASKED to RECORD, when 20 s are over."""
+def test_without_a_receipt_the_record_is_sent_again(transfers: ActiveTransfers) -> None:
+    """ASKED to RECORD, after 20 s."""
     assert transfers.next_pieces(ROOM, 19.0, None) == []
     assert names(transfers.next_pieces(ROOM, 20.0, None)) == [("s1", None, 0, 0)]
 
 
 def test_the_last_acknowledged_chunk_starts_the_wait_for_the_receipt(transfers: ActiveTransfers) -> None:
-    """FRAMES to SENT, and back to RECORD."""
+    """FRAMES to SENT, and then to RECORD."""
     transfers.receipt(Receipt("s1", True, (), (MissingFrame(0),)), False, 1.0)
     for piece in transfers.next_pieces(ROOM, 1.0, None):
         transfers.acknowledged([InFlight(piece, 1, 0.0)], 2.0)
@@ -56,15 +56,15 @@ def test_the_last_acknowledged_chunk_starts_the_wait_for_the_receipt(transfers: 
     assert names(transfers.next_pieces(ROOM, 22.0, None)) == [("s1", None, 0, 0)]
 
 
-def test_chunks_that_may_be_lost_are_taken_again_in_order(transfers: ActiveTransfers) -> None:
-    """FRAMES stays FRAMES; neighbours are one range again, so that their chunks may get another size."""
+def test_chunks_that_may_be_lost_are_sent_again_in_order(transfers: ActiveTransfers) -> None:
+    """The state stays FRAMES; adjacent ranges are joined, so that the new chunks may have another size."""
     transfers.receipt(Receipt("s1", True, (), (MissingFrame(0),)), False, 1.0)
     transfers.returned(transfers.next_pieces(ROOM, 1.0, None)[::-1])
     assert names(transfers.next_pieces(replace(ROOM, chunk_bytes=25), 1.0, None)) == [("s1", 0, 0, 25)]
 
 
 def test_frames_stop_where_the_budget_ends(transfers: ActiveTransfers) -> None:
-    """A last chunk may pass it; records go on."""
+    """The last chunk may exceed it; records are still sent."""
     transfers.receipt(Receipt("s1", True, (), (MissingFrame(0),)), False, 1.0)
     transfers.take_up([waiting("s2")])
     assert names(transfers.next_pieces(ROOM, 1.0, 15)) == [("s2", None, 0, 0), ("s1", 0, 0, 10), ("s1", 0, 10, 20)]
@@ -77,7 +77,7 @@ def test_a_settled_sequence_is_removed(transfers: ActiveTransfers) -> None:
 
 
 def test_a_lost_connection_gives_unanswered_records_back_to_the_outbox() -> None:
-    """RECORD and disconnected."""
+    """When the connection ends in RECORD."""
     transfers = ActiveTransfers(PACE)
     transfers.take_up([waiting()])
     transfers.disconnected(transfers.next_pieces(ROOM, 0.0, None), None)
@@ -85,7 +85,7 @@ def test_a_lost_connection_gives_unanswered_records_back_to_the_outbox() -> None
 
 
 def test_a_suspect_is_sent_last_and_alone() -> None:
-    """Poison rule #1."""
+    """Rule #1 of poison detection."""
     transfers = ActiveTransfers(PACE)
     transfers.take_up([waiting("s1")])
     transfers.disconnected(transfers.next_pieces(ROOM, 0.0, None), None)
@@ -94,7 +94,7 @@ def test_a_suspect_is_sent_last_and_alone() -> None:
 
 
 def test_one_pause_at_a_time() -> None:
-    """Many answers of a broker in trouble are one trouble."""
+    """Several such answers of the broker cause one pause."""
     state = LinkState(PACE, 0.0)
     assert state.begin_to_connect(0.0)
     state.connected(1.0)
