@@ -65,6 +65,8 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class AlertRule(Struct, frozen=True, forbid_unknown_fields=True):
     """Which sightings are told on which channels; what is empty does not limit. Hours are the station's.
 
+    `traps`: ids; of a hub with all its cameras, or `trap/camera` for one of them.
+
     `confirmed`: "yes" once somebody said so, "no" while nobody said anything.
     """
 

@@ -7,6 +7,7 @@ import zipfile
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select
 from tests.collector.catalogue.test_overdue import pass_state
 from tests.collector.web.test_page import as_role, station
@@ -16,13 +17,21 @@ from uncia_collector.catalogue.deployments import read_deployments, remove_deplo
 from uncia_collector.catalogue.overdue import camera_silences
 from uncia_collector.catalogue.recall import miss_rates
 from uncia_collector.catalogue.schema import sequences, traps
-from uncia_collector.catalogue.sightings import count_by_place, places
+from uncia_collector.catalogue.sightings import count_by_place, count_sightings, places
+from uncia_collector.effort.camera_signs import note_signs
 from uncia_collector.effort.hours import note_heard, note_listening
 from uncia_collector.effort.tables import Wanted, effort_csv
 from uncia_collector.exports.kinds import Request, export
+from uncia_collector.ingest.wire_messages import RawMessage
+from uncia_collector.settings import AlertRule, AlertSettings, CollectorSettings
+from uncia_collector.station.alert_channels import Channel
+from uncia_collector.station.alerts import Alerts
+from uncia_collector.web.metrics import exposition
 from uncia_contract.messages.records import CameraSign, TrapState, decode, encode
+from uncia_contract.messages.topics import Topics
 
 __all__ = ["as_role", "station"]
+STATE = decode(pass_state(None).payload, TrapState)
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 DEPLOYMENTS = (
@@ -69,23 +78,133 @@ def test_exports_place_each_camera(hub):
     assert {row["trap"] for row in scores} == {"ridge/cam1", "ridge/cam2", "ridge"}
 
 
-def test_effort_counts_each_camera_where_it_stands(hub):
-    """A detection of a camera that a deployment places is that place's; the hub's place has the others."""
-    for hours in range(-30, 1):
-        with hub.database.writing() as connection:
-            note_listening(connection, NOW + timedelta(hours=hours))
-            note_heard(connection, "ridge", NOW + timedelta(hours=hours), False, None)
-    tables, night = {}, date(2026, 11, 22)
+def told_since(hub, days: int, **last_bursts: int) -> None:
+    """The station listens, and hears the ridge each hour; its cameras' last bursts are so many days old by then."""
+    with hub.database.writing() as connection:
+        for now in (NOW + timedelta(hours=hours) for hours in range(-24 * days, 1)):
+            note_listening(connection, now)
+            note_heard(connection, "ridge", now, False, None)
+            signs = (CameraSign(name, min(now, NOW - timedelta(days=ago)), 1) for name, ago in last_bursts.items())
+            if now.hour == 0 or now == NOW:
+                note_signs(connection, "ridge", replace(STATE, sent_at=now, cameras=tuple(signs)), now)
+
+
+def table(hub, kind: str, first: date, last: date, days: int = 1) -> list[list[str]]:
+    """The rows of a table of effort."""
     with hub.database.reading() as connection:
-        for kind in ("nights", "detections", "records"):
-            text = effort_csv(connection, kind, Wanted(night, night, UTC, days=1), NOW + timedelta(days=1))
-            tables[kind] = [*csv.reader(text.splitlines())][1:]
-    assert tables["nights"] == [
-        ["hub", "ridge", "2026-11-22", "worked", "2"],
+        text = effort_csv(connection, kind, Wanted(first, last, UTC, days=days), NOW + timedelta(days=1))
+    return [*csv.reader(text.splitlines())][1:]
+
+
+def test_effort_counts_each_camera_where_it_stands(hub):
+    """A night is a camera's, not its hub's: two where one hub stands for two cameras; so are detections."""
+    told_since(hub, 3, cam1=0, cam2=0)
+    night = date(2026, 11, 22)
+    assert table(hub, "nights", night, night) == [
         ["spring", "ridge/cam1", "2026-11-22", "worked", "1"],
+        ["hub", "ridge/cam2", "2026-11-22", "worked", "1"],
     ]
-    assert tables["detections"] == [["hub", "1"], ["spring", "1"]]
-    assert [row[:2] for row in tables["records"]] == [["hub", "ridge"], ["hub", "ridge/cam2"], ["spring", "ridge/cam1"]]
+    assert table(hub, "detections", night, night) == [["hub", "1"], ["spring", "1"]]
+    assert table(hub, "effort", night, night) == [["hub", "1"], ["spring", "1"]]
+    records = [row[:2] for row in table(hub, "records", night, night)]
+    assert records == [["hub", "ridge/cam2"], ["spring", "ridge/cam1"]]
+    summary = {row[0]: (row[1], row[5]) for row in table(hub, "summary", night, night)}
+    assert summary == {"ridge": ("0", "0"), "ridge/cam1": ("1", "1"), "ridge/cam2": ("1", "1"), "all": ("2", "2")}
+
+
+def test_a_camera_has_no_nights_before_its_first_sign_and_is_silent_a_week_after_its_last(stored):
+    """A dead camera of a hub that is well is not effort; a later burst shows that it was on."""
+    told_since(stored, 20, cam1=0, cam2=12)
+    first, last = date(2026, 11, 1), date(2026, 11, 22)
+    nights = {name: "".join(row[3][0] for row in table(stored, "nights", first, last) if row[1] == name)
+              for name in ("ridge", "ridge/cam1", "ridge/cam2")}  # fmt: skip
+    assert nights == {"ridge": "", "ridge/cam1": "w" * 19, "ridge/cam2": "w" * 14 + "s" * 5}
+    told_since(stored, 1, cam2=0)
+    assert [row[3] for row in table(stored, "nights", first, last) if row[1] == "ridge/cam2"] == ["worked"] * 19
+
+
+def test_a_camera_of_a_deployment_that_nobody_has_heard_of_is_unknown(hub):
+    """Its hub worked; whether it did, nobody knows."""
+    told_since(hub, 3, cam2=0)
+    night = date(2026, 11, 22)
+    assert ["spring", "ridge/cam1", "2026-11-22", "unknown", "1"] in table(hub, "nights", night, night)
+
+
+def test_a_deployment_of_its_own_goes_before_the_hubs(hub, tmp_path):
+    """A camera that stood by the spring until the 20th stands at the hub's place since."""
+    ended = DEPLOYMENTS.replace("73.1,2026-01-01T00:00:00Z,,", "73.1,2026-01-01T00:00:00Z,2026-11-20T20:00:00Z,")
+    (tmp_path / "places.csv").write_text(ended)
+    read_deployments(tmp_path / "places.csv", hub.database)
+    told_since(hub, 8, cam1=0)
+    rows = table(hub, "nights", date(2026, 11, 17), date(2026, 11, 22))
+    assert [row[0] for row in sorted(rows, key=lambda row: row[2]) if row[1] == "ridge/cam1"] == [
+        *["spring"] * 3, *["hub"] * 3
+    ]  # fmt: skip
+
+
+def test_a_trap_that_becomes_a_hub_keeps_its_own_nights_until_then(hub):
+    """Its own sequences are of these nights; then its cameras have nights, and it has none."""
+    told_since(hub, 8)
+    told_since(hub, 4, cam1=0)
+    rows = [row[2] for row in table(hub, "nights", date(2026, 11, 15), date(2026, 11, 22)) if row[1] == "ridge"]
+    assert rows == [f"2026-11-{day}" for day in range(15, 19)]
+
+
+def test_counts_by_week_and_hour_are_each_cameras(hub):
+    """Of the hub all, by their names; of one camera its own."""
+    with hub.database.reading() as connection:
+        assert count_sightings(connection, SINCE, UTC).by_trap == {"ridge/cam1": 1, "ridge/cam2": 1, "ridge": 1}
+        assert count_sightings(connection, SINCE, UTC, "ridge").by_trap.total() == 3
+        assert count_sightings(connection, SINCE, UTC, "ridge/cam1").by_trap == {"ridge/cam1": 1}
+        assert count_sightings(connection, SINCE, UTC, "rid").by_trap.total() == 0
+
+
+class Told:
+    """What a channel was told."""
+
+    def __init__(self, hub, **settings) -> None:
+        configured = CollectorSettings(data=str(hub.root), station="Base", alerts=AlertSettings(**settings))
+        self.alerts, self.said = Alerts(configured, hub.database), []
+        self.alerts.channels = [Channel("mail", lambda subject, content: self.said.append((subject, content)))]
+
+
+def test_alerts_name_the_camera_and_limit_each_by_itself(hub, make_sequence, make_jpeg):
+    """One an hour: a camera that sees without end keeps no other of its hub from being told."""
+    again = make_sequence(id="s9", camera="cam1", pictures=[make_jpeg(8)], started_at=NOW - timedelta(hours=1))
+    hub.commit(*again.messages())
+    told = Told(hub, per_hour=1)
+    told.alerts.send_due(NOW - timedelta(hours=1))
+    assert [subject.rpartition(" ")[2] for subject, _ in told.said] == ["ridge/cam1/s9", "ridge/cam2/s1", "ridge/s2"]
+    assert [content.get("camera") for _, content in told.said] == ["cam1", "cam2", None]
+    told.alerts.send_due(NOW - timedelta(minutes=30))
+    assert len(told.said) == 3
+
+
+@pytest.mark.parametrize(("traps", "ids"), [(("ridge/cam2",), {"s1"}), (("ridge",), {"s0", "s1", "s2"})])
+def test_a_rule_is_of_a_camera_or_of_its_whole_hub(hub, traps, ids):
+    """`traps` of `[[alerts.rules]]`."""
+    told = Told(hub, rules=(AlertRule(traps=traps),))
+    told.alerts.send_due(NOW)
+    assert {content["sequence"] for _, content in told.said} == ids
+
+
+def test_the_digest_counts_each_camera(hub):
+    """By the name that deployments and tables have."""
+    told = Told(hub, per_hour=1)
+    told.alerts.send_due(NOW + timedelta(hours=6))
+    assert [content["sightings"] for _, content in told.said if content["kind"] == "digest"] == [
+        {"ridge": 1, "ridge/cam1": 1, "ridge/cam2": 1}
+    ]
+
+
+def test_metrics_tell_a_silent_camera(stored):
+    """By name; nothing else of it, for nobody logs in there."""
+    signs = (CameraSign("cam1", STATE.sent_at - timedelta(days=8), 3),)
+    told = RawMessage(Topics("ridge").state, encode(replace(STATE, cameras=signs)))
+    stored.commit(told, now=datetime.now(UTC))
+    told = exposition(stored.database, None).decode()
+    assert 'uncia_trap_overdue{trap="ridge/cam1"} 1.0' in told
+    assert told.count("ridge/cam1") == 1
 
 
 @pytest.mark.parametrize(("deployment", "moved"), [("d1", {"s0", "later"}), ("d0", {"s1", "s2"})])
@@ -129,14 +248,8 @@ def test_pages_name_and_filter_by_camera(as_role, stored, make_sequence, make_jp
 @pytest.mark.parametrize(("days", "overdue"), [(6, False), (8, True)])
 def test_a_silent_camera_is_missed_though_its_hub_is_well(stored, days, overdue):
     """#5: by the trap's clock up to its state, by ours since; whatever the year is there."""
-    state = decode(pass_state(None).payload, TrapState)
-    signs = (CameraSign("cam1", state.sent_at - timedelta(days=days), 3),)
-    told = pass_state(None)
-    stored.commit(type(told)(told.topic, encode(TrapState(**{**_fields(state), "cameras": signs}))), now=NOW)
+    signs = (CameraSign("cam1", STATE.sent_at - timedelta(days=days), 3),)
+    stored.commit(RawMessage(Topics("ridge").state, encode(replace(STATE, cameras=signs))), now=NOW)
     with stored.database.reading() as connection:
         row = connection.execute(select(traps)).one()
     assert camera_silences(row, decode(row.state, TrapState), NOW)["cam1"].is_overdue is overdue
-
-
-def _fields(state: TrapState) -> dict[str, object]:
-    return {name: getattr(state, name) for name in state.__struct_fields__}

@@ -165,7 +165,7 @@ events = Table(
 event_months = Table(
     "event_months",  # the same packed (`catalogue.events.starts`), to count years at once; without what shows nothing
     metadata,
-    Column("trap", String(32), primary_key=True),
+    Column("trap", String(64), primary_key=True),  # of a hub: `trap/camera`
     Column("label", String(255), primary_key=True),
     Column("sighting", Boolean, primary_key=True),
     Column("month", String(7), primary_key=True),
@@ -256,6 +256,15 @@ health_days = Table(
     Column("trap", String(32), primary_key=True),
     Column("day", String(10), primary_key=True),
     Column("hours", String(24), nullable=False),
+)
+
+camera_signs = Table(
+    "camera_signs",  # of a hub's cameras: when each gave a first and a last sign of life, by the station's clock
+    metadata,
+    Column("trap", String(32), primary_key=True),
+    Column("camera", String(64), primary_key=True),
+    Column("first_at", UtcTime, nullable=False),
+    Column("last_at", UtcTime, nullable=False),
 )
 
 quarantine = Table(

@@ -6,6 +6,7 @@ import sys
 from uncia_collector.catalogue.listing import listing
 from uncia_collector.cli.catalogue_option import add_catalogue, open_catalogue
 from uncia_contract.archive.json_array import write_json_array
+from uncia_contract.messages.records import camera_name
 
 
 def add_list(command: argparse.ArgumentParser) -> None:
@@ -31,7 +32,8 @@ def _list(arguments: argparse.Namespace) -> int:
 def _line(row: dict[str, object]) -> str:
     verdict = "test" if row["test"] else "positive" if row["positive"] else "negative"
     complete = "" if row["complete"] else f"  ({len(list(row['files']))} of {row['frames']} frames here)"  # type: ignore[call-overload]
+    trap = camera_name(str(row["trap"]), str(row["camera"]))
     return (
-        f"{str(row['started_at'])[:19]:20} {row['trap']!s:16} {row['id']!s:24} {row['frames']!s:>6} "
+        f"{str(row['started_at'])[:19]:20} {trap:16} {row['id']!s:24} {row['frames']!s:>6} "
         f"{row['frames_scored']!s:>6} {row['confidence']:>10.3f}  {verdict}{complete}"
     )

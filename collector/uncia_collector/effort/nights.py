@@ -1,13 +1,18 @@
-"""What became of each night of each trap: worked, asleep, silent or unknown.
+"""What became of each night of each trap (of a hub: of each camera): worked, asleep, silent or unknown.
 
 Decides: #1 nights last from noon to noon at the station, and count where a deployment of the trap holds their whole
 (where the trap has none: since it was first heard), once they are over. #2 A night that began before the history did
 is `unknown`. #3 Hours of announced sleep are left aside; a night of nothing else is `asleep`. #4 Else it is `unknown`
 where nobody knows of more than half of the hours, `worked` where the trap looked in at least half of those that are
 known, and `silent` where it did not: it was not heard, or said that it had no camera.
+#5 A trap that tells of cameras is a hub: each of them has nights of its own, where no deployment of its own places it
+at the hub's. What the hub did they did, from their first sign of life on: nights before are `unknown`. From seven days
+after the last one on they are `silent`, until a later sign shows that the camera was on. Nights of the hub as a trap of
+its own count until its cameras' first sign, where it has sequences of its own.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
 import numpy as np
@@ -15,11 +20,15 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.filters import night_of, noon
-from uncia_collector.catalogue.schema import deployments, health_days, traps
+from uncia_collector.catalogue.overdue import CAMERA_LIMIT_S
+from uncia_collector.catalogue.schema import deployments, health_days, sequences, traps
+from uncia_collector.effort.camera_signs import Signs, signs
 from uncia_collector.effort.hours import HOUR, LETTERS, STATION, UNKNOWN, history_began, hour_of
+from uncia_contract.messages.records import camera_name
 
 KINDS = ("worked", "asleep", "silent", "unknown")
 DAY = timedelta(days=1)
+CAMERA_LIMIT = timedelta(seconds=CAMERA_LIMIT_S)
 
 _AWAKE, _BLIND, _RAN, _NOTHING = map(ord, (LETTERS["awake"], LETTERS["blind"], LETTERS["ran"], UNKNOWN))
 
@@ -35,6 +44,7 @@ class Site:
     trap: str
     started_at: datetime
     ended_at: datetime | None
+    is_hubs: bool = False  # a camera's where the hub stands: a deployment of its own goes before
 
     def nights(self, first: date, last: date, zone: tzinfo) -> list[date]:
         """Those that lie whole in its time (#1), of the nights from `first` to `last`."""
@@ -51,14 +61,40 @@ def kind_of(looked: Hours, not_looked: Hours, unknown: Hours) -> NDArray[np.str_
 
 
 def sites(connection: Connection) -> list[Site]:
-    """The station's deployments, and the traps that have none; in the order of trap and time."""
+    """The station's deployments, and the traps and cameras that have none; in the order of trap and time."""
     query = select(deployments).where(deployments.c.origin == "").order_by(deployments.c.trap, deployments.c.started_at)
     found = [Site(row.location_id, row.trap, row.started_at, row.ended_at) for row in connection.execute(query)]
     placed = {site.trap for site in found}
     for row in connection.execute(select(traps.c.trap, traps.c.first_seen_at)):
         if row.trap not in placed:
             found.append(Site(row.trap, row.trap, row.first_seen_at, None))
+    for hub, of_cameras in signs(connection).items():
+        found = [*_without_hub(connection, found, hub, of_cameras), *_of_cameras(found, hub, of_cameras, placed)]
     return sorted(found, key=lambda site: (site.trap, site.started_at))
+
+
+def _without_hub(
+    connection: Connection, found: list[Site], hub: str, of_cameras: Mapping[str, Signs]
+) -> Iterator[Site]:
+    """The sites with those of the hub itself ended where it became one, left out where it had no sequences (#5)."""
+    own = sequences.c.trap == hub, sequences.c.camera == "", sequences.c.origin == ""
+    had_own = connection.execute(select(sequences.c.id).where(*own).limit(1)).first() is not None
+    became = min(each.first_at for each in of_cameras.values())
+    for site in found:
+        if site.trap != hub:
+            yield site
+        elif had_own and site.started_at < became:
+            yield replace(site, ended_at=min(site.ended_at or became, became))
+
+
+def _of_cameras(found: list[Site], hub: str, of_cameras: Mapping[str, Signs], placed: set[str]) -> Iterator[Site]:
+    """The hub's sites as those of each camera; of one without any place since its first sign."""
+    for camera, signs_ in of_cameras.items():
+        name = camera_name(hub, camera)
+        if hub in placed:
+            yield from (replace(site, trap=name, is_hubs=True) for site in found if site.trap == hub)
+        elif name not in placed:
+            yield Site(name, name, signs_.first_at, None)
 
 
 def nights_of(
@@ -76,14 +112,30 @@ def nights_of(
     before = np.array([at < began for at in noons[:-1]])  # #2
     nothing = np.full(edges[-1] + 1, _NOTHING, np.uint8)
     station = letters.get(STATION, nothing)
-    kinds = {
-        trap: np.where(before, "unknown", _kinds(letters.get(trap.partition("/")[0], nothing), station, edges)).tolist()
-        for trap in {site.trap for site in known}
-    }
+    alive = signs(connection)
+    kinds = {}
+    for name in {site.trap for site in known}:
+        trap, _, camera = name.partition("/")
+        of_trap = np.where(before, "unknown", _kinds(letters.get(trap, nothing), station, edges))
+        kinds[name] = (_of_camera(of_trap, alive.get(trap, {}).get(camera), noons) if camera else of_trap).tolist()
+    own = {(site.trap, night) for site in known if not site.is_hubs for night in site.nights(first, last, zone)}
     return {
-        site: {night: kinds[site.trap][(night - first).days] for night in site.nights(first, last, zone)}
+        site: {
+            night: kinds[site.trap][(night - first).days]
+            for night in site.nights(first, last, zone)
+            if not (site.is_hubs and (site.trap, night) in own)
+        }
         for site in known
     }
+
+
+def _of_camera(kinds: NDArray[np.str_], signs_: Signs | None, noons: list[datetime]) -> NDArray[np.str_]:
+    """#5, from the hub's kinds of the nights between these noons."""
+    if signs_ is None:
+        return np.full_like(kinds, "unknown")
+    before = np.array([until <= signs_.first_at for until in noons[1:]])
+    after = np.array([since >= signs_.last_at + CAMERA_LIMIT for since in noons[:-1]])
+    return np.where(before, "unknown", np.where(after & (kinds == "worked"), "silent", kinds))
 
 
 def _kinds(trap: Letters, station: Letters, edges: Hours) -> NDArray[np.str_]:

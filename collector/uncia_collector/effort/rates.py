@@ -1,24 +1,21 @@
-"""Each trap's nights and its sightings in 100 of those in which it worked.
+"""Each trap's nights and its sightings in 100 of those in which it worked; of a hub each camera's.
 
 Decides the interval: exact for a Poisson count (Garwood 1936), at 95 %. Only sightings of nights that count as worked
 are in the rate; the others are told beside it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from itertools import count as naturals
 from math import exp, lgamma, log
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from uncia_collector.catalogue.events.finding import called
 from uncia_collector.catalogue.events.starts import micros, starts
-from uncia_collector.catalogue.filters import night_of, noon
+from uncia_collector.catalogue.filters import noon
 from uncia_collector.catalogue.recall import solve, tail_sum
-from uncia_collector.catalogue.schema import events
 from uncia_collector.effort.nights import DAY, Site, nights_of, sites
 
 CONFIDENCE = 0.95
@@ -52,7 +49,7 @@ class FieldEffort:
     """Nights of sites, and the nights in which sightings of one label, or of all, began."""
 
     nights: dict[Site, dict[date, str]]
-    seen: dict[str, dict[date, int]]  # by trap; by `trap/camera` in the nights of that camera's own deployment
+    seen: dict[str, dict[date, int]]  # by trap, of a hub by `trap/camera`
 
     def by_trap(self) -> list[TrapEffort]:
         """Each trap's, and their sum."""
@@ -75,31 +72,13 @@ def effort(
     """What is known of the nights from `first` to `last`."""
     nights = nights_of(connection, sites(connection), first, last, now, zone)
     noons = [micros(noon(first + n * DAY, zone)) for n in range((last - first).days + 2)]
-    since, until = noon(first, zone), noon(last + DAY, zone)
     seen: dict[str, Counter[date]] = {}
-    for (name, _), part in starts(connection, since, until, label).items():
+    for (name, _), part in starts(connection, noon(first, zone), noon(last + DAY, zone), label).items():
         counts = np.diff(np.searchsorted(part, noons))
         of_trap = seen.setdefault(name, Counter())
         for n in np.flatnonzero(counts).tolist():
             of_trap[first + n * DAY] += int(counts[n])
-    for name, moment in _of_cameras(connection, {site.trap for site in nights}, since, until, label):
-        night = night_of(moment, zone)
-        if any(night in placed for site, placed in nights.items() if site.trap == name):
-            seen[name.partition("/")[0]][night] -= 1
-            seen.setdefault(name, Counter())[night] += 1
     return FieldEffort(nights, {name: dict(+of_trap) for name, of_trap in seen.items() if +of_trap})
-
-
-def _of_cameras(
-    connection: Connection, names: Iterable[str], since: datetime, until: datetime, label: str
-) -> Iterator[tuple[str, datetime]]:
-    """The name (`trap/camera`) and the beginning of each sighting of those of these names that are a hub's cameras."""
-    for name in names:
-        trap, _, camera = name.partition("/")
-        there = events.c.trap == trap, events.c.camera == camera, called(label)
-        query = select(events.c.started_at).where(*there, events.c.started_at >= since, events.c.started_at < until)
-        for moment in connection.execute(query).scalars() if camera else ():
-            yield name, moment
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """Effort as CSV tables, for spreadsheets and R.
 
-`summary`: a line a trap. `nights`: a line a site and night. `records`: a line a sighting (an event). `detections` and
-`effort`: sites by occasions of some nights, of the same shape: 1, 0 or NA where the site worked in no night of the
-occasion; and the number of nights in which it worked. A last occasion that would be shorter is left out.
+`summary`: a line a trap; each camera of a hub counts as one (`trap/camera`). `nights`: a line a site and night.
+`records`: a line a sighting (an event). `detections` and `effort`: sites by occasions of some nights, of the same
+shape: 1, 0 or NA where the site worked in no night of the occasion; and the number of nights in which it worked. A last
+occasion that would be shorter is left out.
 """
 
 import csv
@@ -19,6 +20,7 @@ from uncia_collector.catalogue.schema import events
 from uncia_collector.effort.nights import DAY, KINDS
 from uncia_collector.effort.rates import FieldEffort, effort
 from uncia_contract.errors import DataError
+from uncia_contract.messages.records import camera_name
 
 Row = list[object]
 NA = "NA"
@@ -123,8 +125,8 @@ def _records(connection: Connection, found: FieldEffort, wanted: Wanted) -> Iter
     columns = events.c.trap, events.c.camera, events.c.label, events.c.started_at
     query = select(*columns).where(called(wanted.label), *there)
     for trap, camera, name, started_at in connection.execute(query.order_by(events.c.started_at, events.c.trap)):
-        night, own = night_of(started_at, wanted.zone), f"{trap}/{camera}" if camera else trap
-        site = places.get((own, night), places.get((trap, night)))
+        night, own = night_of(started_at, wanted.zone), camera_name(trap, camera)
+        site = places.get((own, night))
         if site is not None:
             yield [site, own, name, f"{started_at.astimezone(wanted.zone):%Y-%m-%d %H:%M:%S}"]
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.catalogue.sql import upsert
 from uncia_collector.effort import hours
+from uncia_collector.effort.camera_signs import note_signs
 from uncia_collector.ingest.wire_messages import AvailabilityMessage, StateMessage
 from uncia_contract.messages.records import TrapState, decode
 
@@ -71,6 +72,8 @@ def _note_health(connection: Connection, new: TrapUpdate, row: Any, now: datetim
         hours.note_slept(connection, new.trap, row.last_seen_at, now, before)
     state = None if new.state is None or new.state.retained else new.state.state
     hours.note_heard(connection, new.trap, now, new.availability == "sleeping", state)
+    if state is not None and state.cameras:
+        note_signs(connection, new.trap, state, now)
 
 
 def _changes(new: TrapUpdate, row: Any, now: datetime) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from uncia_collector.settings import AlertRule
+from uncia_contract.messages.records import camera_name
 
 _SAID_TO_SHOW_IT = ("confirmed", "relabelled")
 
@@ -25,7 +26,7 @@ def told_now(rules: Sequence[AlertRule], channel: str, row: Any, now: datetime, 
 def _matches(rule: AlertRule, row: Any, zone: ZoneInfo) -> bool:
     return (
         (not rule.labels or not {row.called, *row.also_called}.isdisjoint(rule.labels))
-        and (not rule.traps or row.trap in rule.traps)
+        and (not rule.traps or not {row.trap, camera_name(row.trap, row.camera)}.isdisjoint(rule.traps))
         and row.confidence >= rule.min_score
         and (not rule.hours or _within(rule.hours, row.started_at, zone))
         and {"any": True, "yes": row.review in _SAID_TO_SHOW_IT, "no": row.review == "open"}[rule.confirmed]

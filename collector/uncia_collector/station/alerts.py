@@ -3,9 +3,9 @@
 Decides when: #1 a sighting (an event, however many sequences) by its first complete positive sequence that is not
 historical and that the rules want told (`alert_rules`), once a channel; #2 at most `per_hour` of a trap on a channel,
 the newest first, traps in turn: so a trap that sees without end, or lies, keeps no other's from being told (a round
-sends one of each trap and looks again); #3 a digest a day, at `digest_hour`, of what came since the one before.
-Neither holds coordinates. Off unless configured. A channel that fails (#4) is logged, tried again with the next round,
-and keeps no other from its own.
+sends one of each trap and looks again; of a hub each camera counts as a trap, `trap/camera`); #3 a digest a day, at
+`digest_hour`, of what came since the one before. Neither holds coordinates. Off unless configured. A channel that fails
+(#4) is logged, tried again with the next round, and keeps no other from its own.
 """
 
 import time as clock
@@ -24,6 +24,7 @@ from uncia_collector.logs import logger
 from uncia_collector.settings import CollectorSettings
 from uncia_collector.station.alert_channels import Channel, Publish, channels
 from uncia_collector.station.alert_rules import told_now
+from uncia_contract.messages.records import camera_name
 
 FRESH = timedelta(days=2)
 DIGESTED = timedelta(days=7)  # the longest time that a digest looks back
@@ -62,9 +63,9 @@ class Alerts:
             newest: dict[str, Any] = {}
             for row in _unsent(connection, channel.name, now):
                 wanted = told_now(self.settings.rules, channel.name, row, now, self.zone)
-                if wanted and told[row.trap] < self.settings.per_hour:
-                    newest.setdefault(row.trap, row)
-        return sorted(newest.values(), key=lambda row: told[row.trap])
+                if wanted and told[_name(row)] < self.settings.per_hour:
+                    newest.setdefault(_name(row), row)
+        return sorted(newest.values(), key=lambda row: told[_name(row)])
 
     def _digest(self, channel: Channel, now: datetime) -> int:
         day = now.astimezone(self.zone).date()
@@ -76,7 +77,7 @@ class Alerts:
                 return 0
             since = self._digest_at(max(last, day - DIGESTED))
             found = sightings_between(connection, since, until)
-        seen, labels = (_counted(getattr(event, by) for event in found) for by in ("trap", "label"))
+        seen, labels = _counted(map(_name, found)), _counted(event.label for event in found)
         content = {"kind": "digest", "station": self.station, "day": day.isoformat(), "sightings": seen}
         content |= {"labels": labels}
         return self._send(channel, "digest", day.isoformat(), content, now) if seen else 0  # #3
@@ -88,13 +89,16 @@ class Alerts:
         return {
             "kind": "sighting", "station": self.station, "trap": row.trap, "sequence": row.id, "label": row.label,
             "started_at": row.started_at.isoformat(), "confidence": round(row.confidence, 3),
-        } | ({"probabilities": _rounded(row.probabilities)} if row.probabilities else {})  # fmt: skip
+        } | ({"camera": row.camera} if row.camera else {}) | (
+            {"probabilities": _rounded(row.probabilities)} if row.probabilities else {}
+        )  # fmt: skip
 
     def _send(self, channel: Channel, kind: str, subject: str, content: dict[str, Any], now: datetime) -> int:
         label = " ".join(content.get("label", "").split())  # a mail's subject is one line
         what = f"{kind} of {label}" if label else kind
+        which = "/".join(content[name] for name in ("trap", "camera", "sequence") if name in content) or subject
         try:
-            channel.send(f"{self.station}: {what} {subject}", content)
+            channel.send(f"{self.station}: {what} {which}", content)
         except Exception as error:  # noqa: BLE001 - #4: whatever a server answers, or a setting holds
             log.warning("alert not sent, trying again", channel=channel.name, error=str(error)[:200])
             return 0
@@ -118,26 +122,31 @@ def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
 
 def _recent(now: datetime, known: set[str]) -> Select[Any]:
     """Newest first; of each trap so many, and what was told already."""
-    place = func.row_number().over(partition_by=sequences.c.trap, order_by=sequences.c.started_at.desc())
+    place = func.row_number().over(
+        partition_by=(sequences.c.trap, sequences.c.camera), order_by=sequences.c.started_at.desc()
+    )
     fresh = (
         select(sequences.c.trap, sequences.c.id, place.label("place"))
         .where(sequences.c.positive.is_(True), sequences.c.historical.is_(False))
         .where(sequences.c.completed_at.is_not(None), sequences.c.started_at > now - FRESH)
         .subquery()
     )
-    keys = [(trap, sequence) for trap, _, sequence in (subject.partition("/") for subject in known)]
-    wanted = or_(fresh.c.place <= NEWEST, of_sequences(fresh.c.trap, fresh.c.id, keys))
+    wanted = or_(fresh.c.place <= NEWEST, of_sequences(fresh.c.trap, fresh.c.id, _keys(known)))
     columns = (column for column in sequences.c if column.name != "record")
     same = (sequences.c.trap == fresh.c.trap) & (sequences.c.id == fresh.c.id)
     return select(*columns).join(fresh, same).where(wanted).order_by(sequences.c.started_at.desc())
 
 
 def _told_since(connection: Connection, channel: str, since: datetime) -> Counter[str]:
-    """How many sightings of each trap."""
+    """How many sightings of each trap, of a hub of each camera."""
     query = select(alerts.c.subject).where(
         alerts.c.channel == channel, alerts.c.kind == "sighting", alerts.c.at > since
     )
-    return Counter(subject.partition("/")[0] for subject in connection.execute(query).scalars())
+    keys = _keys(connection.execute(query).scalars())
+    of_cameras = select(sequences.c.trap, sequences.c.id, sequences.c.camera).where(sequences.c.camera != "")
+    told = connection.execute(of_cameras.where(of_sequences(sequences.c.trap, sequences.c.id, keys)))
+    cameras = {(row.trap, row.id): row.camera for row in told}
+    return Counter(camera_name(key[0], cameras.get(key, "")) for key in keys)
 
 
 def _last_digest(connection: Connection, channel: str) -> date | None:
@@ -152,6 +161,14 @@ def _counted(names: Iterable[str]) -> dict[str, int]:
 
 def _rounded(probabilities: dict[str, float]) -> dict[str, float]:
     return {label: round(one, 3) for label, one in probabilities.items()}
+
+
+def _name(row: Any) -> str:
+    return camera_name(row.trap, row.camera)
+
+
+def _keys(subjects: Iterable[str]) -> list[tuple[str, str]]:
+    return [(trap, sequence) for trap, _, sequence in (subject.partition("/") for subject in subjects)]
 
 
 def _key(row: Any) -> str:

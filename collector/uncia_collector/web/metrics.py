@@ -11,9 +11,10 @@ from prometheus_client.registry import Collector as Source
 from sqlalchemy import func, select
 
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.overdue import silence
+from uncia_collector.catalogue.overdue import camera_silences, silence
 from uncia_collector.catalogue.schema import chunks, tallies, traps
 from uncia_collector.catalogue.sightings import count_by_label
+from uncia_contract.messages.records import TrapState, camera_name, decode
 
 FAULTS = frozenset(
     {"states", "garbage", "conflicts", "mismatches", "not_jpeg", "retained", "over_budget", "waiting_dropped"}
@@ -64,6 +65,9 @@ class CatalogueMetrics(Source):
             now_silent = silence(row, now)
             silent.add_metric([row.trap], now_silent.silent_s)
             overdue.add_metric([row.trap], float(now_silent.is_overdue))
+            cameras = {} if row.state is None else camera_silences(row, decode(row.state, TrapState), now)
+            for camera, of_it in cameras.items():
+                overdue.add_metric([camera_name(row.trap, camera)], float(of_it.is_overdue))
         yield silent
         yield overdue
         if self.ingest is not None:

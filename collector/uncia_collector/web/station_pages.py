@@ -19,7 +19,7 @@ from uncia_collector.languages.catalogues import N_
 from uncia_collector.web.rendering import PageContext, asked_number
 from uncia_collector.web.security import log_access
 from uncia_collector.web.svg_geometry import MAP_HEIGHT, MAP_WIDTH, bars, station_map
-from uncia_contract.messages.records import TrapState, decode
+from uncia_contract.messages.records import TrapState, camera_name, decode
 
 DOUBLED_FOR = timedelta(days=1)  # how long the page tells of two machines under one id
 PERIODS_DAYS = (7, 30, 90, 365, 3650)
@@ -52,7 +52,7 @@ def show_traps(request: Request, person: Person) -> Response:
         deployed = select(deployments.c.trap).where(deployments.c.origin == "").distinct()
         placed = {*connection.execute(deployed).scalars()}
     known = [_trap(row, now) for row in rows]
-    heard = {trap["name"] for trap in known} | {f"{trap['name']}/{one}" for trap in known for one in trap["cameras"]}
+    heard = {camera_name(trap["name"], one) for trap in known for one in ("", *trap["cameras"])}
     unheard = sorted(placed - heard)
     known.sort(key=lambda trap: ([NEEDS.index(what) for what, _ in trap["needs"]] or [len(NEEDS)], trap["name"]))
     return context.render(request, person, "traps.html", traps=known, unheard=unheard)

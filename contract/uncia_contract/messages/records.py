@@ -35,6 +35,11 @@ CameraId = Annotated[str, Meta(pattern=CAMERA_ID)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 
 
+def camera_name(trap: str, camera: str) -> str:
+    """What a deployment, a count or an export calls a camera: the trap, of a hub `trap/camera`."""
+    return f"{trap}/{camera}" if camera else trap
+
+
 class BundleIdentity(Struct, frozen=True):
     """Which bundle decided: its name, version and the sha256 of the whole file."""
 

@@ -1,16 +1,18 @@
 """When events began, packed by month, so that years of them are counted at once.
 
-Decides the form: for each trap, label and UTC month the beginnings as 64-bit microseconds since 1970, in order. What
-shows nothing is left out. `settling` packs the months that it touches; whoever counts reads `starts`.
+Decides the form: for each trap (of a hub: `trap/camera`), label and UTC month the beginnings as 64-bit microseconds
+since 1970, in order. What shows nothing is left out. `settling` packs the months that it touches; whoever counts reads
+`starts`.
 """
 
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
 
 from uncia_collector.catalogue.schema import event_months, events
+from uncia_contract.messages.records import camera_name
 
 Starts = NDArray[np.int64]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -25,11 +27,14 @@ def micros(moment: datetime) -> int:
 def starts(
     connection: Connection, since: datetime, until: datetime, label: str = "", trap: str = ""
 ) -> dict[tuple[str, str], Starts]:
-    """The beginnings of sightings (of events called `label`, where one is given) in a time, by (trap, label)."""
+    """The beginnings of sightings (of events called `label`, where one is given) in a time, by (trap, label).
+
+    `trap` is one of them, or a hub with all its cameras.
+    """
     query = select(event_months.c.trap, event_months.c.label, event_months.c.starts)
     query = query.where(event_months.c.month.between(_month(since), _month(until)))
     query = query.where(event_months.c.label == label if label else event_months.c.sighting.is_(True))
-    query = query.where(event_months.c.trap == trap) if trap else query
+    query = query.where(_of(trap)) if trap else query
     parts: dict[tuple[str, str], list[Starts]] = {}
     for name, called, packed in connection.execute(query):
         parts.setdefault((name, called), []).append(np.frombuffer(packed, "<i8"))
@@ -41,19 +46,25 @@ def starts(
 def pack(connection: Connection, trap: str, since: datetime, until: datetime) -> None:
     """Pack a trap's events anew, of all months from one moment's to the other's."""
     months = event_months.c.month.between(_month(since), _month(until))
-    connection.execute(delete(event_months).where(event_months.c.trap == trap, months))
+    connection.execute(delete(event_months).where(_of(trap), months))
     first, end = _begins(since), _begins(_begins(until) + timedelta(days=32))
-    query = select(events.c.label, events.c.sighting, events.c.started_at).where(events.c.trap == trap)
+    columns = events.c.camera, events.c.label, events.c.sighting, events.c.started_at
+    query = select(*columns).where(events.c.trap == trap)
     query = query.where(events.c.started_at >= first, events.c.started_at < end, events.c.label != "")
-    packed: dict[tuple[str, bool, str], list[int]] = {}
-    for label, sighting, started_at in connection.execute(query.order_by(events.c.started_at)):
-        packed.setdefault((label, sighting, _month(started_at)), []).append(micros(started_at))
+    packed: dict[tuple[str, str, bool, str], list[int]] = {}
+    for camera, label, sighting, started_at in connection.execute(query.order_by(events.c.started_at)):
+        key = camera_name(trap, camera), label, sighting, _month(started_at)
+        packed.setdefault(key, []).append(micros(started_at))
     rows = [
-        {"trap": trap, "label": label, "sighting": sighting, "month": month, "starts": np.array(of, "<i8").tobytes()}
-        for (label, sighting, month), of in packed.items()
+        {"trap": name, "label": label, "sighting": sighting, "month": month, "starts": np.array(of, "<i8").tobytes()}
+        for (name, label, sighting, month), of in packed.items()
     ]
     if rows:
         connection.execute(insert(event_months), rows)
+
+
+def _of(trap: str) -> ColumnElement[bool]:
+    return or_(event_months.c.trap == trap, event_months.c.trap.startswith(f"{trap}/", autoescape=True))
 
 
 def _month(moment: datetime) -> str:
