@@ -21,11 +21,12 @@ WRITERS = {
     ),
     "contract/uncia_contract": (
         "archive/camtrap_deployments.py", "messages/records.py", "messages/topics.py", "model/activation.py",
-        "pictures/jpeg.py",
+        "model/bundle.py", "model/classifier.py", "model/heads.py", "model/interpreter.py", "model/manifest.py",
+        "model/probes.py", "model/tflite_check.py", "pictures/jpeg.py",
     ),
     "edge/uncia_edge": (
-        "bundles/last_good.py", "bundles/loads.py", "bundles/releases.py", "bundles/trust.py", "camera/cameras.py",
-        "camera/picamera.py", "camera/watched.py", "outbox/state_folder.py", "scoring/delegate.py",
+        "bundles/keys.py", "bundles/last_good.py", "bundles/loads.py", "bundles/releases.py", "bundles/trust.py",
+        "camera/cameras.py", "camera/picamera.py", "camera/watched.py", "outbox/state_folder.py", "scoring/delegate.py",
         "scoring/edgetpu_fallback.py", "service/health.py", "service/link_report.py", "service/runtime.py",
     ),
 }  # fmt: skip
@@ -62,9 +63,11 @@ NOT_SHOWN = {
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "[http] certificate {}: {}",
+    "bundle_key {}: {}; expected a PEM file with a public key", "statement about keys", "statement about keys: {}",
+    "statement about keys {}: expected the next one, {}", "{}: expected an Ed25519 key, got {}",
     "no camera: {}: {}",  # told apart from "no camera: {}" in `FOREIGN`
 }  # fmt: skip
-# What the operating system, SQLite and msgspec say inside ours, what two of ours say together, and short ones.
+# What the system, SQLite, msgspec and Starlette say inside ours, what two of ours say together, and short ones.
 FOREIGN = {
     *map(os.strerror, (errno.ENOSPC, errno.EROFS, errno.EIO, errno.EACCES, errno.ENOENT, errno.ENODEV, errno.EDQUOT)),
     *map(os.strerror, (errno.ESTALE, errno.EHOSTDOWN, errno.ENOTCONN)),
@@ -79,6 +82,9 @@ FOREIGN = {
     "{}: JSON is malformed: {}", "{}: Input data was truncated",
     "no TFLite runtime: expected {}; install it with pip install 'uncia[edge]'",
     "{}: {} codec can't decode byte {} in position {}: {}",
+    "{}.uncia: {}", "{} bytes, expected at most {}", "cannot be read ({}); expected a .uncia bundle",
+    "Too many files. Maximum number of files is {}.", "Too many fields. Maximum number of fields is {}.",
+    "Missing boundary in multipart.", "Invalid multipart data.",
     "camera folder is away", "bundle refused: /{}: {}", "no camera: /{}: {}",
     "no such folder; expected the one that the camera writes into",
     "delegate {}: {}", "score {}: expected 0 to 1",

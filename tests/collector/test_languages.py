@@ -43,6 +43,18 @@ def test_no_sentence_is_missing(code):
 
 
 @pytest.mark.parametrize("code", OTHERS)
+def test_each_sentence_finds_its_own_translation(code):
+    """No other message of the catalogue takes it, whatever its values."""
+    wrong = []
+    for message in catalogue(code):
+        if message.context:
+            values = {name: f"<{name}>" for name in re.findall(r"%\((\w+)\)s", message.id)}
+            if languages()[code].said(message.id % values) != message.string % values:
+                wrong.append(message.id)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
 def test_what_is_put_in_is_the_same(code):
     """A translation names the same values as its text, and keeps its tags."""
     parts = re.compile(r"%\(\w+\)s|%%|</?\w+>")

@@ -67,6 +67,8 @@ OF_TRAPS = {
     "another program connects as ridge (5 times in ten minutes): two traps with one id?": "подключается как ridge (раз",
     "bundle refused: /var/lib/uncia/new.uncia: unsigned: expected a signature by a trusted key (uncia-convert sign)":
         "модель /var/lib/uncia/new.uncia не принята: без подписи",
+    "bundle refused: /x/new.uncia: damaged: model.tflite has sha256 0123456789ab, expected ba9876543210":
+        "модель /x/new.uncia не принята: повреждена: у model.tflite",
     "bundle refused: bundle 0123456789ab ended the trap 3 times after it was loaded; denied until /x is removed":
         "останавливала ловушку после загрузки (раз: 3)",
     "delegate libedgetpu.so.1: no answer within 60 s": "ускоритель libedgetpu.so.1 не работает: нет ответа 60 с",
@@ -91,6 +93,12 @@ def test_wrong_input_of_each_form_is_told_in_russian(reader, path, form, said):
     """What was wrong with the value, and what is expected."""
     told = alert(reader.post(path, data=form | {"csrf": csrf_of(reader)}).text)
     assert said in told and english_in([told]) == []
+
+
+def test_a_file_in_a_form_is_refused_in_russian(reader):
+    """No form of ours has one."""
+    told = alert(reader.post("/users", data={"csrf": "x"}, files={"name": b"x"}).text)
+    assert told.startswith("Слишком много файлов") and english_in([told]) == []
 
 
 @pytest.mark.parametrize(("path", "said"), WRONG_ADDRESSES.items(), ids=WRONG_ADDRESSES)
