@@ -28,6 +28,7 @@ from uncia_collector.exports.sequences import (
     exported_sequences,
     places,
 )
+from uncia_collector.exports.speaking_sequences import with_speakers
 from uncia_collector.exports.strip_locations import strip_location
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.camtrap_tables import BASE, Row, bounds, resource, write_table
@@ -108,7 +109,7 @@ class _Tables:
                 yield row
 
     def observations(self) -> Iterator[Row]:
-        for item in self._selected(LeftOut(), grouped=True):
+        for item in self._kept(LeftOut(), with_speakers(self.connection, self.exact, self.only)):
             for row in self.rows.observations(item) if item.event is None else self._imported(item):
                 self.species.add(str(row.get("scientificName", "")))
                 yield row
@@ -128,15 +129,19 @@ class _Tables:
                     continue
                 package.writestr(frame.path, shown, zipfile.ZIP_STORED)
 
-    def _selected(self, left: LeftOut, grouped: bool = False) -> Iterator[ExportedSequence]:
-        for item in exported_sequences(self.connection, self.exact, self.only, grouped):
+    def _selected(self, left: LeftOut) -> Iterator[ExportedSequence]:
+        return self._kept(left, exported_sequences(self.connection, self.exact, self.only))
+
+    def _kept(self, left: LeftOut, found: Iterable[ExportedSequence]) -> Iterator[ExportedSequence]:
+        for item in found:
             if (taken := selected(item, self.root, left)) is not None:
                 yield taken
 
     def _imported(self, item: ExportedSequence) -> Iterator[Row]:
         """#2."""
         yield from self.surveys.observations(item)
-        yield from self.rows.of_people(item, self.surveys.event(item))
+        for row in self.rows.of_people(item):
+            yield row | self.surveys.own_ids(item, row)
 
 
 def _deployment(place: Place, unsure: set[str], now: datetime) -> Row:
@@ -164,9 +169,10 @@ def _package(found: list[Place], tables: _Tables, station: str, now: datetime, e
         "profile": BASE + "camtrap-dp-profile.json",
         "name": "uncia-" + "".join(c if c.isascii() and c.isalnum() else "-" for c in station.lower()),
         "title": station,
-        "description": "At event level stands what people believe, one row an observation; at media level what the "
-        "model says. Events are sequences of one trap that show the same, less than "
-        f"{tables.independence} minutes apart. Left out: {'; '.join(tables.left.lines()) or 'nothing'}.",
+        "description": "At event level stands what people believe: of each event and taxon the sequence in which they "
+        "counted most. At media level stand what they said of its other sequences, and what the model says. Events are "
+        f"sequences of one trap that show the same, less than {tables.independence} minutes apart. "
+        f"Left out: {'; '.join(tables.left.lines()) or 'nothing'}.",
         "created": utc(now),
         "contributors": [{"title": station, "role": "contact"}],
         "resources": [resource(name) for name in ("deployments", "media", "observations")],

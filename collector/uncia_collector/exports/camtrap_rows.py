@@ -1,9 +1,10 @@
 """Rows of Camtrap DP's media and observations from a sequence of a trap.
 
 Decides how our words become the standard's:
-#1 What people believe is at event level: one row for each observation that stands, and none besides. #1a Only the
-checklist gives type and scientific name; a word that it does not know is `unknown` with the word as a comment, as is
-"not what the model says".
+#1 What people believe is at event level, once: the observations of the sequence that speaks for an event of a taxon
+(`speaking_sequences`). Those of its other sequences are at media level, of the best picture; `unclassified` at event
+level where no picture is in the package. #1a Only the checklist gives type and scientific name; a word that it does not
+know is `unknown` with the word as a comment, as is "not what the model says".
 #2 What the machine says is at media level: `animal` with its probability where the frame reached the threshold, else
 `unknown`, because other animals were not looked for. A frame that was not scored is `unclassified`.
 #3 Every row is tagged `sequence:CATALOGUE/ID`, the machine's also with the sequence's score and verdict, so that an
@@ -43,24 +44,22 @@ class CamtrapRows:
 
     def observations(self, item: ExportedSequence) -> Iterator[Row]:
         """#1, #2."""
-        yield from self.of_people(item, {})
+        yield from self.of_people(item)
         for frame in item.frames:
             yield self._of_frame(item, frame)
 
-    def of_people(self, item: ExportedSequence, event: Row) -> Iterator[Row]:
-        """One for each observation that stands (#1); of an imported sequence, that was made here."""
+    def of_people(self, item: ExportedSequence) -> Iterator[Row]:
+        """One for each observation that stands (#1); of a survey's sequence that no uncia wrote, that was made here."""
         row = item.row
-        for said in item.observations if item.event is None else item.said_here:
-            group = item.group(said)
+        for said in item.observations if item.event is None or item.event.sequence else item.said_here:
             yield {
                 "observationID": said.observation or f"{row.trap}:{row.id}:human:{said.key}",
                 "deploymentID": deployment_id(item), "eventID": item.event_id(said),
-                "eventStart": utc(group.started_at), "eventEnd": utc(group.ended_at),
-                "observationLevel": "event", "count": said.count, "lifeStage": said.life_stage, "sex": said.sex,
+                "count": said.count, "lifeStage": said.life_stage, "sex": said.sex,
                 "classificationMethod": "human", "classifiedBy": said.reviewer,
                 "classificationTimestamp": utc(said.at), "classificationProbability": CERTAIN.get(said.certainty),
                 "observationComments": said.note,
-            } | event | self._taxon(item, said)  # fmt: skip
+            } | self._taxon(item, said) | _level(item, said)  # fmt: skip
 
     def _taxon(self, item: ExportedSequence, said: Any) -> Row:
         """What an observation says that it is (#1a)."""
@@ -112,6 +111,29 @@ class CamtrapRows:
         """#3; an imported sequence keeps the tag that it came with."""
         known = f"{self.catalogue}/{item.row.id}" if item.event is None else item.event.sequence
         return f"sequence:{known}" if known else ""
+
+
+def _level(item: ExportedSequence, said: Any) -> Row:
+    """At which level an observation of a person stands, and of which time it is (#1)."""
+    group, row = item.group(said), item.row
+    whole: Row = {"eventStart": utc(row.started_at), "eventEnd": utc(max(row.started_at, row.ended_at))}
+    whole["observationLevel"] = "event"
+    if item.event is not None and not item.event.sequence:
+        return whole
+    if group.label in item.speaks_for:
+        return whole | {"eventStart": utc(group.started_at), "eventEnd": utc(group.ended_at)}
+    if (best := _best_medium(item)) is None:
+        return whole | {"observationType": "unclassified", "scientificName": ""}
+    return {"observationLevel": "media", "mediaID": best[0], "eventStart": best[1], "eventEnd": best[1]}
+
+
+def _best_medium(item: ExportedSequence) -> tuple[str, str] | None:
+    """Id and time of the picture that stands for a sequence; of a trap's one that is here, if any."""
+    if item.event is not None:
+        row = item.event.media[item.row.best_frame] if item.event.media else None
+        return None if row is None else (row["mediaID"], row["timestamp"])
+    frame = min(item.frames, key=lambda one: one.n != item.row.best_frame, default=None)
+    return None if frame is None else (media_id(frame), utc(item.taken_at(frame)))
 
 
 def _joined(tags: list[str]) -> str:

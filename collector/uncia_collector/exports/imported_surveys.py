@@ -3,7 +3,8 @@
 Decides: #1 ids stay as they were; with more than one survey each one's name goes before its ids of media, observations
 and events; #2 a picture that is stored here is named by its path here; #3 unless exact places are asked for, what of a
 deployment describes the place, and a picture's EXIF, are left out; #4 of the rows of a whole event those are left out
-that somebody here has answered; a machine's where a person says what it is, and an uncia's of release 0.1.
+that somebody here has answered; a machine's where a person says what it is, and an uncia's of release 0.1; #5 of a
+sequence that an uncia tagged, what people said is written as of the station's own.
 """
 
 import json
@@ -13,7 +14,6 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from uncia_collector.catalogue.schema import surveys
-from uncia_collector.exports.camtrap_rows import utc
 from uncia_collector.exports.sequences import ExportedSequence, Place
 from uncia_collector.observations.checklist import Checklist
 from uncia_contract.archive.camtrap_tables import Row
@@ -53,15 +53,14 @@ class ImportedSurveys:
         for row in _believed(item):
             yield self._columns("observations", row) | self._ids(item, row)
 
-    def event(self, item: ExportedSequence) -> Row:
-        """The eventID of what is said here of an imported event, and its times."""
+    def own_ids(self, item: ExportedSequence, said: Row) -> Row:
+        """The ids of a person's row of an imported event as the survey has them: of the observation, event, medium."""
         assert item.event is not None  # noqa: S101 - the caller looked
-        known = next((row["eventID"] for row in item.event.observations if "eventID" in row), item.row.id)
-        times: Row = {
-            "eventStart": utc(item.row.started_at),
-            "eventEnd": utc(max(item.row.started_at, item.row.ended_at)),
-        }
-        return {"eventID": self._before(item) + known} | times
+        own = {row["observationID"]: row["eventID"] for row in item.event.observations if "eventID" in row}
+        before, known = self._before(item), str(said["observationID"])
+        found: Row = {"eventID": before + own.get(known, next(iter(own.values()), item.row.id))}
+        found |= {"observationID": before + known} if known in own else {}
+        return found | ({"mediaID": before + str(said["mediaID"])} if "mediaID" in said else {})
 
     def taxa(self, names: set[str], checklist: Checklist) -> list[dict[str, Any]]:
         """The package's `taxonomic`: what a survey knew of a name, else its names in the checklist, else itself."""
@@ -107,6 +106,8 @@ def _believed(item: ExportedSequence) -> Iterator[dict[str, str]]:
     """#4."""
     assert item.event is not None  # noqa: S101 - the caller looked
     rows = item.event.observations
+    if item.event.sequence:  # #5
+        rows = tuple(row for row in rows if by_machine(row) or is_of_medium(row))
     person = any(not by_machine(row) for row in rows if is_told(row))
     media = any(is_of_medium(row) for row in rows)
     for row in rows:

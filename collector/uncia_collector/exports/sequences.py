@@ -59,6 +59,7 @@ class ExportedSequence:
     event: ImportedEvent | None = None  # of an imported survey: its rows as they came
     groups: dict[str, Any] = field(default_factory=dict)  # its events by what they show, where they were asked for
     hidden: bool = False  # shows people, whose pictures are left out
+    speaks_for: frozenset[str] = frozenset()  # the labels of those of its events that its observations stand for
 
     @property
     def label(self) -> str:
@@ -144,21 +145,39 @@ EVERYTHING = Selection()
 def exported_sequences(
     connection: Connection, exact: bool = False, only: Selection = EVERYTHING, grouped: bool = False
 ) -> Iterator[ExportedSequence]:
-    """The sequences of a selection, oldest first; `grouped` looks up the event of each."""
-    found = places(connection, exact)
-    by_id = {place.id: place for place in found}
-    for rows in pages_of_sequences(connection, *only.where()):
+    """The sequences of a selection, oldest first; `grouped` looks up the events of each."""
+    for page in Gatherer(connection, exact, only, grouped).pages():
+        yield from page
+
+
+class Gatherer:
+    """Puts together what is exported of sequences: frames, observations, place, events."""
+
+    def __init__(self, connection: Connection, exact: bool, only: Selection, grouped: bool) -> None:
+        self.connection, self.only, self.grouped = connection, only, grouped
+        self._places = places(connection, exact)
+
+    def pages(self) -> Iterator[list[ExportedSequence]]:
+        """Those of the selection, oldest first, some hundreds at a time."""
+        return map(self.gather, pages_of_sequences(self.connection, *self.only.where()))
+
+    def gather(self, rows: list[Any]) -> list[ExportedSequence]:
+        """Those of these rows."""
         keys = [(row.trap, row.id) for row in rows]
-        of_frames, told = stored_frames(connection, keys), observations_of(connection, keys)
-        events, groups = _events(connection, rows), events_by_label(connection, rows) if grouped else {}
+        of_frames, told = stored_frames(self.connection, keys), observations_of(self.connection, keys)
+        events = _events(self.connection, rows)
+        groups = events_by_label(self.connection, rows) if self.grouped else {}
+        by_id = {place.id: place for place in self._places}
+        found = []
         for row in rows:
             key = (row.trap, row.id)
             event = events.get(key)
-            place = _place_of(found, row) if event is None else by_id.get(event.deployment)
+            place = _place_of(self._places, row) if event is None else by_id.get(event.deployment)
             stands = standing(told.get(key, ()))
-            hidden = shows_people(row, stands, only.hidden)
+            hidden = shows_people(row, stands, self.only.hidden)
             shown = [] if hidden else of_frames.get(key, [])
-            yield ExportedSequence(row, shown, stands, place, event, groups.get(key, {}), hidden)
+            found.append(ExportedSequence(row, shown, stands, place, event, groups.get(key, {}), hidden))
+        return found
 
 
 def media_id(frame: Any) -> str:

@@ -21,7 +21,7 @@ from uncia_collector.catalogue.regions import region_text
 from uncia_collector.observations.answer import CERTAINTIES, LIFE_STAGES, LONGEST_NOTE, MOST_COUNTED, SEXES
 from uncia_collector.observations.checklist import shipped_checklist
 from uncia_contract.archive.camtrap_deployments import moment
-from uncia_contract.datasets.camtrap_events import by_machine, tag_of
+from uncia_contract.datasets.camtrap_events import by_machine, is_of_medium, tag_of
 from uncia_contract.datasets.camtrap_package import Row
 
 THE_ANIMAL, UNCLASSIFIED = "snow_leopard", "unclassified"
@@ -139,7 +139,7 @@ class ImportedEvent(Struct, frozen=True):
     def _by(self, method: str, level: str) -> list[Row]:
         return [
             row for row in self.observations
-            if by_machine(row) == (method == "machine") and row["observationLevel"] == level
+            if by_machine(row) == (method == "machine") and is_of_medium(row) == (level == "media")
         ]  # fmt: skip
 
 

@@ -285,9 +285,10 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
     positive = machine is not None and machine.positive
     best = max(rows, key=lambda row: (row["status"] == "stored", row["score"] or 0.0), default={"n": 0})
     return {
-        "trap": sequence.trap, "id": sequence.id, "event": event.event[:64], "started_at": event.started_at,
-        "ended_at": event.ended_at, "received_at": now, "completed_at": now, "frames": len(rows),
-        "frames_stored": sum(row["status"] == "stored" for row in rows),
+        # What an uncia tagged is grouped as a trap's own: one sequence may be of events of several taxa.
+        "trap": sequence.trap, "id": sequence.id, "event": "" if event.sequence else event.event[:64],
+        "started_at": event.started_at, "ended_at": event.ended_at, "received_at": now, "completed_at": now,
+        "frames": len(rows), "frames_stored": sum(row["status"] == "stored" for row in rows),
         "frames_scored": sum(row["score"] is not None for row in rows), "best_frame": best["n"],
         "confidence": confidence, "upper_bound": False,
         "threshold": min(0.5, confidence) if positive else max(0.5, confidence), "positive": positive,  # unknown

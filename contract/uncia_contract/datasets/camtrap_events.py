@@ -2,7 +2,8 @@
 
 #1 `eventID` identifies an event; it is unique only within its deployment. Without an `eventID`, the start and end of an
 event observation identify it. An observation of a medium belongs to the medium's event. #1a Packages written by uncia
-have tags with the sequence; each sequence of such an event is an event of its own.
+have tags with the sequence; each sequence of such an event is an event of its own, and a person's observation with a
+sequence is of the whole sequence, at either level.
 #2 A medium belongs to the first of these events: the one that a person's observation of the medium names; the one that
 a machine's observation of it names, if a person classified that event; the person's event whose time includes it (the
 one that began last); the one that a machine's observation of it names; the machine's event whose time includes it.
@@ -63,8 +64,11 @@ def by_machine(observation: Row) -> bool:
 
 
 def is_of_medium(observation: Row) -> bool:
-    """Whether the observation is of one medium, not of a whole event."""
-    return "mediaID" in observation and observation.get("observationLevel") != "event"
+    """Whether the observation is of one medium, not of a whole event or sequence (#1a)."""
+    if "mediaID" not in observation or observation.get("observationLevel") == "event":
+        return False
+    person = observation.get("classificationMethod", "").strip().lower() == "human"
+    return not person or tag_of(observation, SEQUENCE_TAG) is None
 
 
 def is_told(observation: Row) -> bool:
@@ -94,15 +98,16 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
     homes = _homes(media, observations)
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
 
-    def at(key: _Key | None) -> CamtrapEvent:
+    def at(key: _Key | None, row: Row) -> CamtrapEvent:
         named = key or _Key()
-        return events.setdefault(key, CamtrapEvent(named.id, sequence=named.sequence))
+        known = row.get("eventID", "") if named.sequence else named.id
+        return events.setdefault(key, CamtrapEvent(known, sequence=named.sequence))
 
     for row in observations:
         own = is_of_medium(row) and row["mediaID"] in homes
-        at(homes[row["mediaID"]] if own else _key(row)).observations.append(row)
+        at(homes[row["mediaID"]] if own else _key(row), row).observations.append(row)
     for row in media:
-        at(homes[row["mediaID"]]).media.append(row)
+        at(homes[row["mediaID"]], row).media.append(row)
     loose = events.pop(None)
     return [*events.values(), *_bursts(loose, rule)]
 
@@ -141,7 +146,8 @@ def _bursts(loose: CamtrapEvent, rule: BurstRule) -> Iterator[CamtrapEvent]:
 def _key(row: Row) -> _Key | None:
     """The key of an observation's event (#1); None where it has none."""
     if "eventID" in row:
-        return _Key(row["eventID"], tag_of(row, SEQUENCE_TAG) or "")
+        sequence = tag_of(row, SEQUENCE_TAG)
+        return _Key(sequence=sequence) if sequence else _Key(row["eventID"])
     return None if is_of_medium(row) else _Key(start=row.get("eventStart", ""), end=row.get("eventEnd", ""))
 
 

@@ -158,7 +158,8 @@ def six(stored, make_sequence, make_jpeg, tmp_path):
     (tmp_path / "deployments.csv").write_text(DEPLOYMENTS)
     read_deployments(tmp_path / "deployments.csv", stored.database)
     for n, (name, told) in enumerate(SIX.items()):
-        stored.commit(*make_sequence(id=name, pictures=[make_jpeg(n)]).messages())
+        at = NOW - timedelta(hours=n)
+        stored.commit(*make_sequence(id=name, started_at=at, pictures=[make_jpeg(n)]).messages())
         if told is not None:
             review(stored.database, ("ridge", name), told[0], "Anara", NOW, told[1])
     audit = make_sequence(id="audit", score=0.1, positive=False, audit=True, pictures=[make_jpeg(9)])

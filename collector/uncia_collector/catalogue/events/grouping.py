@@ -7,7 +7,7 @@ Decides what an event and what a sighting is:
 #3 An event is a run of sequences of one trap (of a hub: of one camera) that show the same, each beginning less than the
 independence interval after the end of all before it. So an animal that sits before the trap for two hours is one
 sighting, and what the wind triggered in between does not join two visits.
-#4 What an imported survey called an event stays one.
+#4 What an imported survey called an event stays one; sequences of another uncia are grouped as the station's own.
 """
 
 from collections.abc import Iterable

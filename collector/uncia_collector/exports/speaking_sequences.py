@@ -1,0 +1,65 @@
+"""Which sequence of an event speaks for it: its observations alone stand at event level in Camtrap DP.
+
+Decides: #1 of the sequences of one event at one place the one in which people counted most (an observation without a
+count is one), of equals the one of which most is said, of these the earliest; #2 each taxon that an event shows has a
+speaker of its own. So the counts of event-level rows can be summed: an animal that sits before the trap for ten
+sequences is counted once.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+
+from uncia_collector.catalogue.gallery import SHOWN
+from uncia_collector.catalogue.schema import sequences
+from uncia_collector.exports.sequences import ExportedSequence, Gatherer, Selection
+
+Key = tuple[str, str]
+Spoken = tuple[str, str, str, str]  # trap, first sequence and label of an event, place
+
+
+def with_speakers(connection: Connection, exact: bool, only: Selection) -> Iterator[ExportedSequence]:
+    """The sequences of a selection, oldest first, with their events and `speaks_for`."""
+    gatherer = Gatherer(connection, exact, only, grouped=True)
+    for page in gatherer.pages():
+        labels: dict[Key, set[str]] = {}
+        for (_, _, label, _), key in _speakers([*page, *gatherer.gather(_beside(connection, page, only))]).items():
+            labels.setdefault(key, set()).add(label)
+        for item in page:
+            yield replace(item, speaks_for=frozenset(labels.get((item.row.trap, item.row.id), ())))
+
+
+def _beside(connection: Connection, page: list[ExportedSequence], only: Selection) -> list[Any]:
+    """The answered sequences beyond a page that share an event with one of it; a page is in order of time."""
+    s, first, last = sequences.c, page[0].row.started_at, page[-1].row.started_at
+    events = {(one.trap, one.first, one.label): one for item in page for one in item.groups.values()}.values()
+    across = [one for one in events if one.sequences > 1 and (one.started_at <= first or one.ended_at >= last)]
+    if not across:
+        return []
+    spans = [and_(s.trap == one.trap, s.started_at.between(one.started_at, one.ended_at)) for one in across]
+    rows = connection.execute(select(*SHOWN).where(or_(*spans), s.review != "open", *only.where())).all()
+    known = {(item.row.trap, item.row.id) for item in page}
+    return [row for row in rows if (row.trap, row.id) not in known]
+
+
+def _speakers(items: Iterable[ExportedSequence]) -> dict[Spoken, Key]:
+    """The (trap, id) of the sequence that speaks for each event (#1, #2)."""
+    best: dict[Spoken, tuple[Any, Key]] = {}
+    for item in items:
+        said: dict[Spoken, list[Any]] = {}
+        for one in item.observations:
+            group, place = item.group(one), "" if item.place is None else item.place.id
+            said.setdefault((group.trap, group.first, group.label, place), []).append(one)
+        for event, observations in said.items():
+            rank = _rank(item, observations)
+            if event not in best or rank > best[event][0]:
+                best[event] = rank, (item.row.trap, item.row.id)
+    return {event: key for event, (_, key) in best.items()}
+
+
+def _rank(item: ExportedSequence, said: list[Any]) -> tuple[int, int, float]:
+    counted = sum(one.count or 1 for one in said)
+    told = sum(bool(part) for one in said for part in (one.count, one.sex, one.life_stage, one.certainty, one.note))
+    return counted, told, -item.row.started_at.timestamp()
