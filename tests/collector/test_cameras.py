@@ -241,7 +241,7 @@ def test_pages_name_and_filter_by_camera(as_role, stored, make_sequence, make_jp
     page = as_role("viewer")
     found = page.get("/?trap=ridge/cam1").text
     assert found.count('class="card"') == 1
-    assert "<strong>ridge/cam1</strong>" in found
+    assert "<strong>ridge/<wbr>cam1</strong>" in found
     assert "<h1>ridge/cam1 " in page.get("/sequences/ridge/c1").text
 
 

@@ -59,7 +59,7 @@ def on_activity(stored) -> tuple[int, int]:
 
 
 def on_map(stored) -> int:
-    return sum(map(int, re.findall(r"<td>(\d+)</td></tr>", page_of(stored, "/map"))))
+    return sum(map(int, re.findall(r"<td[^>]*>(\d+)</td></tr>", page_of(stored, "/map"))))
 
 
 def in_metrics(stored) -> int:
