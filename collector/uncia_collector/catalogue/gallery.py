@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
+from uncia_collector.catalogue.access.people_in_pictures import ERASED
 from uncia_collector.catalogue.filters import Filters, Walk
 from uncia_collector.catalogue.schema import frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences
@@ -122,6 +123,12 @@ def first_shown(connection: Connection, rows: list[Any]) -> dict[tuple[str, str]
             shown[trap, sequence] = n
     bare = [key for key in wanted if key not in shown]
     return shown | {key: preview.n for key, preview in previews(connection, bare).items()}
+
+
+def erased(connection: Connection, keys: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of these sequences whose pictures showed people and were deleted."""
+    found = of_sequences(frames.c.trap, frames.c.sequence, keys), frames.c.status == ERASED
+    return {(trap, known) for trap, known in connection.execute(select(frames.c.trap, frames.c.sequence).where(*found))}
 
 
 def previews(connection: Connection, keys: list[tuple[str, str]]) -> dict[tuple[str, str], Preview]:

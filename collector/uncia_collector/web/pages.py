@@ -47,6 +47,7 @@ def show_gallery(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
+        erased = gallery.erased(connection, [key for row in page.rows if (key := (row.trap, row.id)) not in shown])
         known, called = gallery.names(connection, "trap"), gallery.labels(connection)
         saved, apart = _saved(connection, person), independence(connection)
         answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
@@ -54,7 +55,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         (night, cards(rows, apart, shown)) for night, rows in groupby(page.rows, lambda row: _night(context, row))
     ]
     return context.render(
-        request, person, "gallery.html", nights=nights, shown=shown, filters=filters, answers=answers,
+        request, person, "gallery.html", nights=nights, shown=shown, erased=erased, filters=filters, answers=answers,
         query=urlencode(filters.query()), older=_address(filters, "before", page.older),
         newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
         known=sorted({*known, filters.trap} - {""}),

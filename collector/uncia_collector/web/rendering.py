@@ -47,6 +47,7 @@ class PageContext:
             "bytes": partial(human_bytes, units=sizes),
             "span": partial(human_span, units=spans),
             "hundred": hundred,
+            "score": lambda probability: f"{hundred(probability) / 100:.2f}",
             "spoken": lambda label: spoken(self._name(label, language)),
             "date": lambda day, form: format_date(day, form, language.code),
         }

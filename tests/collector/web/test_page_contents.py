@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from tests.collector.web.test_page import ONE, PASSWORD, as_role, csrf_of, state_message, station
 
+from uncia_collector.catalogue.access.people_in_pictures import erase
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.schema import traps, users
@@ -34,6 +35,24 @@ def test_gallery_card_tells_night_trap_score_and_best_frame(as_role):
     assert "Night of Sunday 22 November 2026" in text or "Night of Monday 23 November 2026" in text
     assert "<strong>ridge</strong>" in text and ">0.90</span>" in text
     assert re.search(rf'<img loading="lazy"[^>]*src="{ONE}/0.card.jpg"', text)
+
+
+def test_gallery_and_sequence_tell_the_same_score(as_role, stored, make_sequence):
+    """A score just below 1 is 0.99 on its card and beside its frame, 99 of 100 in words: 1 only where none is left."""
+    stored.commit(*make_sequence(id="sure", score=0.997).messages())
+    page = as_role("viewer")
+    assert ">0.99</span>" in page.get("/").text
+    text = page.get("/sequences/ridge/sure").text
+    assert text.count(">0.99</span>") == 2 and ">99</span> of 100" in text and "1.00" not in text
+
+
+def test_deleted_pictures_of_people_are_said_to_be_deleted(as_role, stored, make_sequence):
+    """Neither the card nor the page says that they are under way."""
+    stored.commit(*make_sequence(id="herder", label="person").messages(), now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert erase(stored.database, stored.root, {"person"}, datetime.now(UTC)) == 1
+    page = as_role("viewer")
+    assert "showed people: deleted" in page.get("/").text and 'pending">frames under way' not in page.get("/").text
+    assert "showed people and were deleted." in page.get("/sequences/ridge/herder").text
 
 
 def test_sequence_page_tells_how_it_was_decided(as_role):
