@@ -48,7 +48,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         page = gallery.page(connection, filters, context.zone, before, after)
         shown = gallery.first_shown(connection, page.rows)
         erased = gallery.erased(connection, [key for row in page.rows if (key := (row.trap, row.id)) not in shown])
-        known, called = gallery.names(connection, "trap"), gallery.labels(connection)
+        known, labels = gallery.names(connection, "trap"), context.labels(connection, filters.label)
         saved, apart = _saved(connection, person), independence(connection)
         answers = answer_numbers(connection, [(row.trap, row.id) for row in page.rows if row.review != "open"])
     nights = [
@@ -60,7 +60,7 @@ def show_gallery(request: Request, person: Person) -> Response:
         newer=_address(filters, "after", page.newer), states=STATES, saved=saved, whole=request.url.query,
         known=sorted({*known, filters.trap} - {""}),
         reviewers=sorted({*_reviewers(request), filters.reviewer} - {""}),
-        labels=sorted({*called, *context.settings.labels, filters.label} - {""}),
+        labels=labels,
     )  # fmt: skip
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from babel.dates import format_date
 from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.gallery import waiting
 from uncia_collector.catalogue.people import Person
 from uncia_collector.languages.catalogues import Language, chosen, languages
 from uncia_collector.settings import CollectorSettings
@@ -58,6 +59,10 @@ class PageContext:
         taxon = self.checklist.find(label)
         return label if taxon is None else taxon.name(language.code)
 
+    def labels(self, connection: Connection, chosen: str) -> list[str]:
+        """What sequences may be called here, in the order of the alphabet, what was chosen included."""
+        return sorted({*gallery.labels(connection), *self.settings.labels, chosen} - {""})
+
     def render(
         self, request: Request, person: Person | None, template: str, status: int = 200, **values: Any
     ) -> Response:
@@ -67,7 +72,7 @@ class PageContext:
         values |= {"zone": self.zone, "here": f"{request.url.path}?{request.url.query}".rstrip("?")}
         if person is not None and person.may_review:
             with self.database.reading() as connection:
-                values["waiting"] = waiting(connection)
+                values["waiting"] = gallery.waiting(connection)
         language = chosen("" if person is None else person.language, request.headers.get("accept-language", ""))
         headers = {"content-language": language.code}
         page = self._templates[language.code].get_template(template).render(values)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.needs import NEEDS, needs
 from uncia_collector.catalogue.overdue import camera_silences, silence
@@ -73,6 +74,7 @@ def show_map(request: Request, person: Person) -> Response:
         apart = independence(connection)
         station = station_map(found, count_by_place(connection, found, since, label))
         known = [tuple(row) for row in connection.execute(select(surveys.c.name, surveys.c.title))]
+        labels = context.labels(connection, label)
     return context.render(
         request,
         person,
@@ -84,6 +86,7 @@ def show_map(request: Request, person: Person) -> Response:
         periods=PERIODS_DAYS,
         survey=survey,
         label=label,
+        labels=labels,
         surveys=known,
         apart=apart,
     )
@@ -100,7 +103,8 @@ def show_activity(request: Request, person: Person) -> Response:
     every = request.query_params.get("weeks") == "all"
     with context.database.reading() as connection:
         found = count_sightings(connection, _since(days), context.zone, trap, label=label)
-        apart = independence(connection)
+        apart, labels = independence(connection), context.labels(connection, label)
+        known = sorted({*gallery.names(connection, "trap"), trap} - {""})
     return context.render(
         request,
         person,
@@ -110,7 +114,9 @@ def show_activity(request: Request, person: Person) -> Response:
         days=days,
         periods=PERIODS_DAYS,
         trap=trap,
+        known=known,
         label=label,
+        labels=labels,
         weeks=found.weeks if every else found.weeks[-WEEKS:],
         earlier=0 if every else found.count_of(found.weeks[:-WEEKS]),
         every=f"?{urlencode([*request.query_params.items(), ('weeks', 'all')])}",

@@ -47,6 +47,22 @@ for (const one of document.querySelectorAll('body *')) {
 }
 return found;"""
 
+FAINT = """const numbers = (text) => text.match(/[\\d.]+/g).map(Number);
+const shares = (text) => numbers(text).map((one, k) => k < 3 ? one * 255 : one);  // of color(srgb 0.1 0.2 0.3)
+const colour = (text) => text.startsWith('color(') ? shares(text) : numbers(text);
+const linear = (one) => one / 255 <= 0.04045 ? one / 255 / 12.92 : ((one / 255 + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+function behind(one) {
+  const found = one ? colour(getComputedStyle(one).backgroundColor) : [255, 255, 255];
+  return (found[3] ?? 1) > 0.5 ? found : behind(one.parentElement);
+}
+return [...document.querySelectorAll('body *')].filter((one) => {
+  const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  if (!own || !one.checkVisibility() || one.matches('.skip, option, svg *')) return false;
+  const [front, back] = [light(colour(getComputedStyle(one).color)), light(behind(one))];
+  return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05) < 4.5;
+}).map((one) => one.outerHTML.slice(0, 90));"""
+
 
 @pytest.fixture
 def crowded(browser, empty_station, make_sequence, tmp_path):
@@ -97,3 +113,17 @@ def test_panels_open_on_the_screen(browser, crowded, width, language):
             "return [r.left, r.right, r.top]", panel,
         )  # fmt: skip
         assert (left >= 0, right <= width, top >= 0) == (True, True, True), panel
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_what_is_behind_it(browser, crowded, scheme):
+    """WCAG's contrast of 4.5, by what the browser computed, the darkest cell of the weeks included."""
+    browser.resize(820, SIZES[820])
+    browser.darken(scheme)
+    found = {}
+    for page in PAGES:
+        browser.open(crowded.address + page)
+        browser.run(OPEN)
+        found |= {page: faint} if (faint := browser.run(FAINT)) else {}
+    browser.darken("light")
+    assert found == {}, json.dumps(found, indent=1)

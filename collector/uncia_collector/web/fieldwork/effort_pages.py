@@ -27,10 +27,12 @@ def show_effort(request: Request, person: Person) -> Response:
     with context.database.reading() as connection:
         found = effort(connection, wanted.first, wanted.last, now, context.zone, wanted.label)
         began, apart = history_began(connection), independence(connection)
+        labels = context.labels(connection, wanted.label)
     *each, total = found.by_trap()
     return context.render(
         request, person, "effort.html", each=each, total=total, kinds=KINDS, wanted=wanted, began=began, apart=apart,
-        days=(wanted.last - wanted.first).days + 1, periods=PERIODS_DAYS, occasions=OCCASIONS, tables=list(TABLES),
+        labels=labels, days=(wanted.last - wanted.first).days + 1, periods=PERIODS_DAYS, occasions=OCCASIONS,
+        tables=list(TABLES),
     )  # fmt: skip
 
 
