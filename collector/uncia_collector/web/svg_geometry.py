@@ -4,14 +4,15 @@ Decides scales; a drawing's user units are pixels at its natural size.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, floor, hypot, log10, radians
 from typing import Any, Literal
 
 PLOT_WIDTH, PLOT_HEIGHT, PLOT_MARGIN = 600, 160, 34
 MAP_WIDTH, MAP_HEIGHT, MAP_MARGIN = 900, 620, 60
 LETTER_WIDTH, LINE_HEIGHT = 11, 21
-BESIDE = 6  # a name's baseline below the middle of the circle that it stands beside
+DIGIT_WIDTH, DIGIT_HEIGHT = 30, 44  # of the numbers that a phone shows in place of names
+BESIDE = 2 / 7  # of a line: a name's baseline below the middle of the circle that it stands beside
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,35 @@ class PlaceMark:
     label_x: float = 0.0
     label_y: float = 0.0
     anchor: Literal["start", "end"] = "start"
+    number: int = 0  # shown in place of the name
+
+    @property
+    def letter(self) -> tuple[int, int]:
+        """Width, at most, and height of a letter."""
+        return (DIGIT_WIDTH, DIGIT_HEIGHT) if self.number else (LETTER_WIDTH, LINE_HEIGHT)
 
     @property
     def label(self) -> str:
-        """The trap's name, and how often."""
+        """The trap's name, and how often; or its number."""
+        if self.number:
+            return str(self.number)
         return f"{self.place.trap}: {self.count}" if self.count else str(self.place.trap)
 
     @property
     def label_box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom of the name; a letter is ten pixels wide at most."""
-        left = self.label_x - (self.label_width if self.anchor == "end" else 0)
-        return left, self.label_y - 15, left + self.label_width, self.label_y + 5
+        """Left, top, right, bottom of the name."""
+        left, height = self.label_x - (self.label_width if self.anchor == "end" else 0), self.letter[1]
+        return left, self.label_y - 5 / 7 * height, left + self.label_width, self.label_y + 5 / 21 * height
 
     @property
     def label_width(self) -> float:
         """Of the name, at most."""
-        return LETTER_WIDTH * len(self.label)
+        return self.letter[0] * len(self.label)
 
     @property
     def leader(self) -> tuple[float, float, float, float] | None:
         """A line from the name to its circle, where they do not stand side by side."""
-        if self.label_y == self.y + BESIDE:
+        if self.label_y == self.y + BESIDE * self.letter[1]:
             return None
         left, top, right, bottom = self.label_box
         x, y = min(max(self.x, left), right), bottom if bottom < self.y else top
@@ -102,6 +111,7 @@ class StationMap:
     """Places, and the graticule's lines as (position, degrees as text)."""
 
     places: list["PlaceMark"]
+    numbers: list["PlaceMark"]
     meridians: list[tuple[float, str]]
     parallels: list[tuple[float, str]]
     scale_px: float
@@ -137,11 +147,14 @@ def station_map(deployments: Sequence[Any], sightings: dict[str, int]) -> Statio
         PlaceMark(at.x(d.longitude), at.y(d.latitude), 8 + 22 * ((n := sightings.get(d.id, 0)) / most) ** 0.5, d, n)
         for d in deployments
     ]
+    numbers = [replace(mark, number=index) for index, mark in enumerate(placed, 1)]
     place_labels(placed)
+    place_labels(numbers)
     half_x, half_y = MAP_WIDTH / 2 / at.shrink / at.degree_px, MAP_HEIGHT / 2 / at.degree_px
     scale_km = _round_step(111.32 * (MAP_HEIGHT - 2 * MAP_MARGIN) / at.degree_px / 3)
     return StationMap(
         placed,
+        numbers,
         [
             (at.x(degree), _degrees(degree, "E", "W"))
             for degree in _graticule(at.longitude - half_x, at.longitude + half_x)
@@ -177,8 +190,9 @@ def place_labels(marks: Sequence[PlaceMark]) -> None:
 def _beside(mark: PlaceMark) -> Iterator[tuple[float, float, Literal["start", "end"]]]:
     """Where a name may begin or end: right, left, and line by line farther below and above."""
     right, left = mark.x + mark.radius + 5, mark.x - mark.radius - 5
+    height = mark.letter[1]
     for line in range(12):
-        for y in (mark.y + BESIDE + line * LINE_HEIGHT, mark.y + BESIDE - line * LINE_HEIGHT):
+        for y in (mark.y + (BESIDE + line) * height, mark.y + (BESIDE - line) * height):
             yield right, y, "start"
             yield left, y, "end"
             if line:

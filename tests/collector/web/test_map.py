@@ -48,13 +48,14 @@ def overlapping(boxes) -> int:
 
 @given(st.lists(st.tuples(st.floats(36.8, 37.1), st.floats(72.9, 73.3)), min_size=1, max_size=8))
 def test_names_lie_on_the_map_and_not_on_each_other(where):
-    """Wherever eight traps stand, all in one spot included, each name can be read."""
+    """Wherever eight traps stand, all in one spot included, each name can be read; so can a phone's numbers."""
     named = [Place(f"trap-number-{n}", *one, id=str(n)) for n, one in enumerate(where)]
-    marks = station_map(named, {"0": 3}).places
-    boxes = [mark.label_box for mark in marks]
+    drawn = station_map(named, {"0": 3})
+    for marks in (drawn.places, drawn.numbers):
+        boxes = [mark.label_box for mark in marks]
 
-    assert overlapping(boxes) == 0
-    assert all(x >= 0 and y >= 0 and right <= MAP_WIDTH and end <= MAP_HEIGHT for x, y, right, end in boxes)
+        assert overlapping(boxes) == 0
+        assert all(x >= 0 and y >= 0 and right <= MAP_WIDTH and end <= MAP_HEIGHT for x, y, right, end in boxes)
 
 
 def test_name_stands_left_where_there_is_no_room_right():
