@@ -45,3 +45,19 @@ def test_each_promise_is_shown_by_something(page: Path) -> None:
     rows = _rows(page)
     assert rows
     assert [row[0] for row in rows if len(row) < 3 or "`" not in row[1]] == []
+
+
+def _names_in(path: Path) -> str:
+    """What `-k` looks at in a test file or a folder of them: file names, functions, and the ids of rows."""
+    files = [path] if path.is_file() else sorted(path.rglob("test_*.py"))
+    names = [re.findall(r"def (test_\w+)|\"([^\"\n]+)\"", file.read_text()) for file in files]
+    return " ".join([*(file.name for file in files), *(" ".join(pair) for found in names for pair in found)]).lower()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_each_word_by_which_a_promise_selects_tests_selects_one(page: Path) -> None:
+    """`pytest FILES -k "this or that"`: a test that is called otherwise would be left out without a word."""
+    selections = re.findall(r"`pytest ([^`]*?)-k (?:\"([^\"]+)\"|(\w+))`", page.read_text())
+    for paths, words, word in selections:
+        names = " ".join(_names_in(ROOT / path) for path in re.findall(r"tests/[\w/.]+", paths))
+        assert [one for one in re.split(r" (?:or|and|not) ", words or word) if one.lower() not in names] == []
