@@ -40,6 +40,13 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_every_page_is_in_the_list_of_pages() -> None:
+    """A reader finds each page of docs/ from docs/README.md."""
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"]
+    assert pages and [name for name in pages if f"]({name})" not in index] == []
+
+
 def test_the_commits_that_contributing_names_are_in_the_history() -> None:
     """Each row of "Where to add" ends with a commit's subject; a copy without the history is not asked."""
     told = subprocess.run(["git", "-C", str(ROOT), "log", "--format=%s"], check=False, capture_output=True, text=True)
