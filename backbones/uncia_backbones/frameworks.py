@@ -1,6 +1,6 @@
-"""Keras and TensorFlow, imported without their chatter.
+"""Imports Keras and TensorFlow without their messages.
 
-Import them from here, so that a command's first line on the terminal is its own.
+Import them from here, so that nothing is printed before the first line of a command.
 """
 
 from uncia_contract.model.stderr_filter import silenced_unless_error
@@ -10,7 +10,8 @@ with silenced_unless_error():
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2 as frozen
 
-    # Quantization is the CPU's work. Looking for other devices happens once, at the first use, and can be loud.
+    # Quantization uses the CPU only. TensorFlow searches for devices at its first use and may print messages; do it
+    # here.
     tf.config.set_visible_devices([], "GPU")
     tf.constant(0)
 

@@ -1,7 +1,8 @@
-"""Keras layers with their weights put in at once, named after the tensors they hold.
+"""Builds Keras layers that have their weights at once and are named after their tensors.
 
-Every layer has a name of ours: Keras would count up through the process, and the name of a tensor is part of a model's
-bytes. Kernels come in as (out, in, height, width), PyTorch's and ONNX's order, and leave as Keras has them.
+Each layer gets an explicit name. Keras' automatic names contain a counter of the process, and names are part of a
+model's bytes. Kernels are given as (out, in, height, width), the order of PyTorch and ONNX, and are stored in Keras'
+order.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from uncia_backbones.weights.tensors import Tensors
 
 @dataclass(frozen=True)
 class TensorNames:
-    """How a checkpoint calls a layer's tensors: what follows the layer's name."""
+    """The names of a layer's tensors in a checkpoint: suffixes to the layer's name."""
 
     kernel: str
     batch_norm: tuple[str, str, str, str]  # scale, offset, mean, variance
@@ -28,7 +29,7 @@ GLUON_NAMES = TensorNames("_weight", ("_gamma", "_beta", "_running_mean", "_runn
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Draws a network's layers from one set of tensors."""
+    """Makes the layers of a network from one set of tensors."""
 
     tensors: Tensors
     epsilon: float
@@ -36,7 +37,7 @@ class Graph:
 
     @staticmethod
     def layer_name(tensor: str) -> str:
-        """`_blocks.1._bn0` as a name that TensorFlow's scopes take."""
+        """A tensor's name, such as `_blocks.1._bn0`, as a name that TensorFlow allows for a scope."""
         return tensor.lstrip("_").replace("._", "_").replace(".", "_")
 
     def convolution(
@@ -51,7 +52,7 @@ class Graph:
     ) -> Any:
         """A convolution without bias; its tensor is (filters, channels, kernel, kernel).
 
-        `factors` (channels,) are those that the channels of x still need: the kernel takes them in.
+        `factors` (channels,), if given, scale the channels of x; the kernel is multiplied by them.
         """
         layer = keras.layers.Conv2D(
             filters, kernel, stride, padding=padding, use_bias=False, name=self.layer_name(name)
@@ -72,7 +73,7 @@ class Graph:
         stride: int = 1,
         factors: NDArray[np.float64] | None = None,
     ) -> Any:
-        """The same with `kernel // 2` zeros on each side, as PyTorch and Gluon pad; "same" differs where it strides."""
+        """A convolution with `kernel // 2` zeros on each side, as in PyTorch and Gluon; "same" differs for strides."""
         if stride == 1:
             return self.convolution(x, name, filters, kernel, factors=factors)
         padded = keras.layers.ZeroPadding2D(kernel // 2, name=f"{self.layer_name(name)}_pad")(x)
@@ -94,9 +95,9 @@ class Graph:
         return y
 
     def scaled_channels(self, x: Any, name: str) -> Any:
-        """The same frozen batch norm as a depthwise convolution of 1x1, for where no convolution precedes it.
+        """A frozen batch norm as a depthwise convolution of 1x1, for a place without a convolution before it.
 
-        A product has one scale of integers for all channels; a depthwise convolution has one for each.
+        Quantized, a multiplication has one scale for all channels; a depthwise convolution has one for each channel.
         """
         layer = keras.layers.DepthwiseConv2D(1, name=self.layer_name(name))
         y = layer(x)
@@ -105,7 +106,7 @@ class Graph:
         return y
 
     def scaling(self, name: str, channels: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What a frozen batch norm does to each channel: factors and offsets (channels,)."""
+        """A frozen batch norm as factors and offsets, each (channels,): y = x * factor + offset."""
         scale, offset, mean, variance = (
             self.tensors.take(name + part, (channels,)).astype(np.float64) for part in self.names.batch_norm
         )
@@ -114,7 +115,10 @@ class Graph:
 
 
 def normalised(pixels: Any, mean: float | tuple[float, ...], spread: float | tuple[float, ...]) -> Any:
-    """(pixels - mean) / spread, one number or one a channel; the mean goes first, which in int8 costs no precision."""
+    """Layers for (pixels - mean) / spread, each one number or one per channel.
+
+    The mean is subtracted first, because this loses no precision in int8.
+    """
     x = keras.layers.Rescaling(1.0, offset=-np.asarray(mean, np.float32), name="minus_mean")(pixels)
     if spread == 1.0:
         return x

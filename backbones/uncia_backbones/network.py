@@ -1,4 +1,4 @@
-"""A pretrained network, ready to give features."""
+"""`Network`: a pretrained network that gives features."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ LAYERS = ("pooled", "map")
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A Keras model with the outputs `map` and `pooled`, and the provenance of its weights.
+    """A Keras model with the outputs `map` and `pooled`, and the sha256 of its weights.
 
     `model` maps float32 pixels (n, height, width, 3), RGB, 0 to 255, to float32 {"map": (n, rows, columns, channels),
-    "pooled": (n, channels)}; `weights_sha256` is that of the weights' file, or `random:SEED`.
+    "pooled": (n, channels)}. `weights_sha256` is the sha256 of the weights' file, or `random:SEED`.
     """
 
     model: Any
@@ -31,17 +31,17 @@ class Network:
         return int(width), int(height)
 
     def count(self, layer: str) -> int:
-        """How many features a layer gives for one picture."""
+        """The number of features of a layer for one picture."""
         return int(np.prod(self.model.output[layer].shape[1:]))
 
     def features(self, pixels: NDArray[np.uint8], layer: str = "pooled") -> NDArray[np.float32]:
-        """In float, float32 (n, ...), of uint8 (n, height, width, 3) pictures."""
+        """The features of uint8 (n, height, width, 3) pictures, computed in float: float32 (n, ...)."""
         outputs = self.model.predict_on_batch(pixels.astype(np.float32))
         return np.asarray(outputs[layer], np.float32)
 
 
 def file_sha256(path: Path) -> str:
-    """Of a weights' file.
+    """The sha256 of a file of weights, in hexadecimal.
 
     Raises:
         DataError: it cannot be read.

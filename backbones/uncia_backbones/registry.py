@@ -1,7 +1,7 @@
 """The table of backbones: a new one is one module and one row.
 
-A row's module has a function `load(weights, cut) -> Network`, or of the name that the row gives. It is imported when
-the row is used, because it brings TensorFlow.
+A row's module has a function `load(weights, cut) -> Network`, or one with the name that the row gives. The module is
+imported only when the row is used, because it imports TensorFlow.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from uncia_contract.errors import DataError
 
 @dataclass(frozen=True)
 class Backbone:
-    """A row: `module.function` builds it, `cuts` are the stages after which it may end, `licence` is of its weights."""
+    """A row: `module.function` builds it, `cuts` are the stages after which it may end, `licence` is its weights'."""
 
     name: str
     module: str
@@ -25,11 +25,12 @@ class Backbone:
         """The network with its weights.
 
         Args:
-            weights: a file, `random:SEED`, or None for the backbone's own source.
-            cut: one of `cuts`, None for the whole network.
+            weights: a file, `random:SEED`, or None for the backbone's default source.
+            cut: one of `cuts`; None for the whole network.
 
         Raises:
-            DataError: unknown cut, missing or foreign weights; the message says how to get them.
+            DataError: the cut is unknown, or the weights are missing or belong to another network; the message says how
+                to get them.
         """
         if cut is not None and cut not in self.cuts:
             raise DataError(f"{self.name}: no cut {cut!r}; expected {' or '.join(self.cuts) or 'none'}")
@@ -68,7 +69,7 @@ def backbone(name: str) -> Backbone:
     """The row of that name.
 
     Raises:
-        DataError: there is none; the message lists those that are.
+        DataError: there is none; the message lists the known ones.
     """
     if name not in BACKBONES:
         raise DataError(f"no backbone {name!r}; expected {' or '.join(BACKBONES)}")

@@ -1,7 +1,8 @@
-"""ResNet-50 of Keras Applications, the featurizer that uncia grew from.
+"""ResNet-50 of Keras Applications, the first feature extractor of uncia.
 
-Weights: ImageNet, fetched by Keras itself on a connected machine, or a file of the same. Keras' preprocessing (blue
-first, minus the mean) is inside: the mean is subtracted in the graph, and the first kernel takes red first.
+Weights: ImageNet, downloaded by Keras on a connected machine, or from a file with the same weights. Keras'
+preprocessing (channels in the order blue, green, red; minus the mean) is part of the graph: it subtracts the mean, and
+the first kernel's channels are reversed so that it takes RGB.
 """
 
 from pathlib import Path
@@ -21,15 +22,16 @@ MEAN_RGB = (123.68, 116.779, 103.939)
 WEIGHTS_FILE = "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
 WEIGHTS_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{WEIGHTS_FILE}"
 WEIGHTS_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
-# Keras counts the stem as the first of five.
+# The layer at which each cut ends. Keras counts the stem as the first of five stages.
 ENDS = {None: "conv5_block3_out", "stage3": "conv4_block6_out", "stage2": "conv3_block4_out"}
 
 
 def load(weights: str | None = None, cut: str | None = None) -> Network:
-    """The network with Keras' own weights, a file's, or `random:SEED`; `cut` is stage2, stage3 or None.
+    """The network with Keras' weights, a file's, or random ones (`random:SEED`); `cut` is stage2, stage3 or None.
 
     Raises:
-        DataError: the weights cannot be fetched, read, or are another network's; the message says how to get them.
+        DataError: the weights cannot be downloaded or read, or belong to another network; the message says how to get
+            them.
     """
     seed = seed_of(weights or "")
     network = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(SIZE[1], SIZE[0], 3))
@@ -45,8 +47,8 @@ def load(weights: str | None = None, cut: str | None = None) -> Network:
 def with_preprocessing(network: keras.Model, cut: str | None = None) -> keras.Model:
     """Keras' ResNet50 for RGB pixels.
 
-    Input: float32 (n, 224, 224, 3), RGB, 0 to 255. Outputs: {"map", "pooled"}, at least 0: 7x7x2048, after stage3
-    14x14x1024, after stage2 28x28x512. The network itself keeps its weights.
+    Input: float32 (n, 224, 224, 3), RGB, 0 to 255. Outputs: {"map", "pooled"}, at least 0; the map is 7x7x2048, cut
+    after stage3 14x14x1024, after stage2 28x28x512. `network` itself is not changed.
     """
     pixels = keras.Input((SIZE[1], SIZE[0], 3), name="pixels")
     red_first = keras.models.clone_model(network)
@@ -61,7 +63,7 @@ def with_preprocessing(network: keras.Model, cut: str | None = None) -> keras.Mo
 
 
 def fill(network: keras.Model, tensors: SeededTensors) -> None:
-    """Gives a network of Keras Applications seeded weights."""
+    """Set the weights of a network of Keras Applications to seeded random ones."""
     for layer in network.layers:
         layer.set_weights([_seeded(tensors, f"{layer.name}.{weight.name}", weight.shape) for weight in layer.weights])
 
@@ -79,8 +81,8 @@ def _fetched() -> Path:
             return Path(keras.utils.get_file(WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5))
     except Exception as error:
         raise DataError(
-            f"resnet50: its weights are not here and cannot be fetched ({error}); on a connected machine download "
-            f"{WEIGHTS_URL} and give --weights {WEIGHTS_FILE}, or random:SEED to try the path"
+            f"resnet50: its weights are not here and cannot be downloaded ({error}); on a connected machine download "
+            f"{WEIGHTS_URL} and give --weights {WEIGHTS_FILE}, or random:SEED for a test"
         ) from error
 
 

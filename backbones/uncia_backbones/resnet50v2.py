@@ -1,9 +1,9 @@
 """ResNet-50 v2 (pre-activation) in Keras, with the ONNX model zoo's weights; it may end after stage 2 or 3.
 
-Architecture: He et al., Identity Mappings in Deep Residual Networks (2016), as Gluon built it: the stride sits in the
-3x3 convolution, and the shortcut of a stage's first unit reads the pre-activated input. Weights: `resnet50-v2-7.onnx`
-(Apache-2.0), or an `.npz` of its tensors. Tensor names are that file's, without the prefix `resnetv24_`. A stage's
-features are what the next stage sees first: behind that stage's first batch norm and ReLU.
+Architecture: He et al., Identity Mappings in Deep Residual Networks (2016), in Gluon's form: the 3x3 convolution has
+the stride, and the shortcut of a stage's first unit reads the pre-activated input. Weights: `resnet50-v2-7.onnx`
+(Apache-2.0), or an `.npz` of its tensors. Tensor names are those of that file without the prefix `resnetv24_`. The
+features of a stage are taken after the first batch norm and ReLU of the next stage.
 """
 
 import re
@@ -26,17 +26,17 @@ SIZE = (224, 224)
 BATCH_NORM_EPSILON = 1e-5
 MEAN = tuple(255 * part for part in (0.485, 0.456, 0.406))
 SPREAD = tuple(255 * part for part in (0.229, 0.224, 0.225))
-# units, width of the bottleneck
+# Each stage: number of units, width of the bottleneck
 STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
 CUTS = {"stage2": 2, "stage3": 3}
 _PREFIX = re.compile(r"^resnetv\d+_")
 
 
 def load(weights: str | None = None, cut: str | None = None) -> Network:
-    """The network with weights from an `.onnx`, an `.npz`, or `random:SEED`; `cut` is stage2, stage3 or None.
+    """The network with weights of an `.onnx` or `.npz`, or random ones (`random:SEED`); `cut`: stage2, stage3 or None.
 
     Raises:
-        DataError: no weights are given, or they are another network's.
+        DataError: no weights are given, or they belong to another network.
     """
     if not weights:
         raise DataError(
@@ -53,12 +53,12 @@ def load(weights: str | None = None, cut: str | None = None) -> Network:
 def build(tensors: Tensors, cut: str | None = None) -> keras.Model:
     """The network without its classifier.
 
-    Input: float32 (n, 224, 224, 3), RGB, 0 to 255; ImageNet's mean and spread are inside.
-    Outputs: {"map": float32 (n, rows, columns, channels), "pooled": float32 (n, channels)}, at least 0: 7x7x2048, after
-    stage3 14x14x1024, after stage2 28x28x512.
+    Input: float32 (n, 224, 224, 3), RGB, 0 to 255; the graph applies ImageNet's mean and spread.
+    Outputs: {"map": float32 (n, rows, columns, channels), "pooled": float32 (n, channels)}, at least 0; the map is
+    7x7x2048, cut after stage3 14x14x1024, after stage2 28x28x512.
 
     Raises:
-        DataError: the tensors are those of another network.
+        DataError: the tensors belong to another network.
     """
     graph = Graph(tensors, BATCH_NORM_EPSILON, GLUON_NAMES)
     pixels = keras.Input((SIZE[1], SIZE[0], 3), name="pixels")
@@ -72,7 +72,7 @@ def build(tensors: Tensors, cut: str | None = None) -> keras.Model:
 
 
 def _stem(graph: Graph, pixels: Any) -> Any:
-    """ImageNet's normalisation and the input's batch norm as one subtraction; the first kernel takes their factors."""
+    """The first layers; ImageNet's normalisation and the input's batch norm become a subtraction and kernel factors."""
     factors, offsets = graph.scaling("batchnorm0", 3)
     if not factors.all():
         raise DataError("batchnorm0_gamma holds a zero: weights of another network?")
@@ -86,7 +86,7 @@ def _stem(graph: Graph, pixels: Any) -> Any:
 def _stage(graph: Graph, x: Any, stage: int) -> Any:
     units, width = STAGES[stage - 1]
     for unit in range(units):
-        # A first unit has a fourth convolution, its shortcut.
+        # The first unit has a fourth convolution, the shortcut.
         convolutions = [f"stage{stage}_conv{3 * unit + (1 if unit else 0) + part}" for part in range(4)]
         norms = [f"stage{stage}_batchnorm{3 * unit + part}" for part in range(3)]
         stride = 2 if unit == 0 and stage > 1 else 1
@@ -110,7 +110,7 @@ def _norm_relu(graph: Graph, x: Any, name: str) -> Any:
 
 
 def _scaled_relu(graph: Graph, x: Any, name: str) -> Any:
-    """Behind sums, where no convolution takes the batch norm into its weights."""
+    """Batch norm and ReLU after an addition, where no convolution can include the batch norm in its weights."""
     return keras.layers.ReLU(name=f"{name}_relu")(graph.scaled_channels(x, name))
 
 
@@ -126,4 +126,4 @@ def _npz(path: Path) -> dict[str, NDArray[np.float32]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); expected an .npz of tensors") from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, AttributeError) as error:
-        raise DataError(f"{path}: no .npz of tensors ({error}); fetch it again") from error
+        raise DataError(f"{path}: not an .npz of tensors ({error}); download it again") from error

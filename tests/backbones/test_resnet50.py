@@ -1,4 +1,4 @@
-"""ResNet-50 of Keras Applications: the same features for RGB pixels, weights from a file or a seed."""
+"""ResNet-50 of Keras Applications: the same features for RGB pixels, with weights from a file or a seed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ PIXELS = np.random.default_rng(5).integers(0, 256, (2, 224, 224, 3), dtype=np.ui
 
 @pytest.fixture(scope="module")
 def keras_own() -> Any:
-    """Keras' model as Keras makes it, with seeded weights."""
+    """Keras' own model with seeded weights."""
     network = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(224, 224, 3))
     resnet50.fill(network, SeededTensors(4))
     return network
@@ -31,13 +31,13 @@ def ours() -> Iterator[Network]:
 
 
 def expected(network: Any) -> np.ndarray:
-    """The map that Keras gives after Keras' own preprocessing."""
+    """The map of Keras' model after Keras' preprocessing."""
     prepared = keras.applications.resnet50.preprocess_input(PIXELS.astype(np.float32))
     return np.asarray(network.predict_on_batch(prepared))
 
 
 def test_the_map_is_that_of_keras(keras_own: Any, ours: Network) -> None:
-    """7x7x2048, within 1e-4 of the largest, with the preprocessing inside."""
+    """7x7x2048, within 1e-4 of the largest value, with preprocessing in the graph."""
     wanted = expected(keras_own)
     found = ours.features(PIXELS, "map")
     assert found.shape == (2, 7, 7, 2048)
@@ -45,19 +45,19 @@ def test_the_map_is_that_of_keras(keras_own: Any, ours: Network) -> None:
 
 
 def test_pooled_is_that_of_keras(keras_own: Any, ours: Network) -> None:
-    """The mean over the map, 2048."""
+    """The mean of the map, 2048 features."""
     wanted = expected(keras_own).mean(axis=(1, 2))
     np.testing.assert_allclose(ours.features(PIXELS) / wanted.max(), wanted / wanted.max(), atol=1e-4)
 
 
 @pytest.mark.parametrize(("cut", "count"), [("stage2", 512), ("stage3", 1024)])
 def test_it_can_be_cut(cut: str, count: int) -> None:
-    """After the second or third stage."""
+    """After stage 2 or stage 3."""
     assert backbone("resnet50").load("random:4", cut).count("pooled") == count
 
 
 def test_weights_come_from_a_file(keras_own: Any, ours: Network, tmp_path: Path) -> None:
-    """What Keras saved gives what Keras had; the file is named by its sha256."""
+    """A file saved by Keras gives the same results; `weights_sha256` is the file's."""
     keras_own.save_weights(tmp_path / "mine.weights.h5")
     loaded = backbone("resnet50").load(str(tmp_path / "mine.weights.h5"))
     np.testing.assert_array_equal(loaded.features(PIXELS[:1]), ours.features(PIXELS[:1]))
@@ -65,7 +65,7 @@ def test_weights_come_from_a_file(keras_own: Any, ours: Network, tmp_path: Path)
 
 
 def test_another_networks_file_is_refused(tmp_path: Path) -> None:
-    """In one line that says which file is expected."""
+    """One line says which file is expected."""
     other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(DataError, match=r"no weights of Keras' ResNet50.*notop\.h5"):
@@ -73,19 +73,19 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["w.h5", "w.weights.h5", "w.npz"])
-def test_what_is_no_file_of_weights_is_refused(tmp_path: Path, name: str) -> None:
-    """Whatever it is called."""
+def test_a_file_without_weights_is_refused(tmp_path: Path, name: str) -> None:
+    """With any suffix."""
     (tmp_path / name).write_bytes(b"no weights")
     with pytest.raises(DataError, match="no weights of Keras' ResNet50"):
         backbone("resnet50").load(str(tmp_path / name))
 
 
 def test_without_network_the_error_says_how_to_get_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file, where it is, and what to try meanwhile."""
+    """The message has the file, its address, and `random:SEED`."""
 
     def unreachable(*_arguments: Any, **_options: Any) -> str:
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.utils, "get_file", unreachable)
-    with pytest.raises(DataError, match=r"cannot be fetched.*--weights resnet50_weights.*random:SEED"):
+    with pytest.raises(DataError, match=r"cannot be downloaded.*--weights resnet50_weights.*random:SEED"):
         backbone("resnet50").load()

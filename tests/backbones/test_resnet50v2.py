@@ -1,4 +1,4 @@
-"""ResNet-50 v2: the port gives what an independent implementation gives, after the second and the third stage."""
+"""ResNet-50 v2 gives the same features as an independent implementation, after stage 2 and stage 3."""
 
 from collections import Counter
 from pathlib import Path
@@ -17,7 +17,7 @@ ROW = backbone("resnet50v2")
 
 @pytest.mark.parametrize("cut", ["stage2", "stage3"])
 def test_features_after_a_stage_agree_with_the_reference(shared: Path, cut: str) -> None:
-    """Four pictures and the real ImageNet weights, within 1e-3 (measured: 5e-7)."""
+    """Four pictures with real ImageNet weights, within 1e-3 (measured: 5e-7)."""
     golden = np.load(shared / "golden/resnet50v2_stage3.npz")
     network = ROW.load(str(shared / "golden/resnet50v2_stage3_weights.npz"), cut)
     np.testing.assert_allclose(network.features(golden["images"]), golden[f"{cut}_pooled"], atol=1e-3)
@@ -30,21 +30,21 @@ def test_the_map_agrees_with_the_reference(shared: Path) -> None:
     np.testing.assert_allclose(network.features(golden["images"][:1], "map")[0], golden["stage3_map_first"], atol=1e-3)
 
 
-def test_no_batch_norm_is_left_to_a_product_with_one_scale() -> None:
-    """What no convolution takes into its weights is a depthwise convolution of 1x1."""
+def test_no_batch_norm_becomes_a_multiplication_with_one_scale() -> None:
+    """A batch norm that no convolution can include is a depthwise convolution of 1x1."""
     model = unpack(float_model(ROW.load("random:2", "stage2").model, "pooled"))
     kinds = Counter(operator_name(model, one) for one in model.subgraphs[0].operators)
     assert (kinds["MUL"], kinds["DEPTHWISE_CONV_2D"]) == (0, 8)
 
 
 def test_weights_up_to_stage_3_are_refused_for_the_whole_network(shared: Path) -> None:
-    """The tensor that is missing is named."""
+    """The message names the missing tensor."""
     with pytest.raises(DataError, match="lacks stage4_conv0_weight"):
         ROW.load(str(shared / "golden/resnet50v2_stage3_weights.npz"))
 
 
 def test_the_whole_network_has_2048_features() -> None:
-    """Seeded weights suffice to see the shapes."""
+    """With seeded weights."""
     network = ROW.load("random:2")
     assert (network.count("pooled"), network.count("map")) == (2048, 7 * 7 * 2048)
 
@@ -60,13 +60,13 @@ def test_the_whole_network_has_2048_features() -> None:
     ids=["no weights", "no npz", "no onnx", "no cut"],
 )
 def test_a_missing_weight_says_how_to_get_it(weights: str | None, cut: str | None, message: str) -> None:
-    """Before anything is built."""
+    """Before a network is built."""
     with pytest.raises(DataError, match=message):
         ROW.load(weights, cut)
 
 
-def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
-    """Nor is a pickle in its place."""
+def test_a_file_that_is_not_an_npz_is_refused(tmp_path: Path) -> None:
+    """A pickle, too."""
     path = tmp_path / "w.npz"
     np.save(tmp_path / "pickled.npy", np.array([{}], dtype=object), allow_pickle=True)
     for content in (b"", b"PK\x03\x04 cut off", (tmp_path / "pickled.npy").read_bytes()):
@@ -76,7 +76,7 @@ def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
 
 
 def test_onnx_and_npz_give_the_same_network(shared: Path, tmp_path: Path) -> None:
-    """The names lose the file's prefix, and nothing else differs."""
+    """Names lose the prefix of the file; nothing else differs."""
     arrays = dict(np.load(shared / "golden/resnet50v2_stage3_weights.npz"))
     (tmp_path / "w.onnx").write_bytes(onnx({f"resnetv24_{name}": array for name, array in arrays.items()}))
     picture = np.random.default_rng(3).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
@@ -85,7 +85,7 @@ def test_onnx_and_npz_give_the_same_network(shared: Path, tmp_path: Path) -> Non
 
 
 def varint(number: int) -> bytes:
-    """Seven bits a byte, lowest first."""
+    """A varint: seven bits a byte, the lowest first."""
     return bytes([number]) if number < 128 else bytes([number & 127 | 128]) + varint(number >> 7)
 
 
@@ -95,7 +95,7 @@ def field(number: int, content: bytes) -> bytes:
 
 
 def onnx(arrays: dict[str, np.ndarray], packed: bool = False) -> bytes:
-    """A model with these initialisers and some fields that a reader must skip."""
+    """A model with these initialisers and other fields, which a reader must skip."""
     tensors = []
     for number, (name, array) in enumerate(arrays.items()):
         dims = b"".join(varint(side) if packed else b"\x08" + varint(side) for side in array.shape)
@@ -117,16 +117,16 @@ def test_initialisers_are_read(tmp_path: Path, packed: bool) -> None:
 
 
 def test_a_truncated_onnx_is_refused(tmp_path: Path) -> None:
-    """Wherever it ends, short of the last field, which is not a weight."""
+    """Cut at any place before the last field, which is not a weight."""
     whole = onnx({"a": np.ones((2, 2), np.float32)})
     for length in range(len(whole) - len(field(8, b"opset"))):
         (tmp_path / "w.onnx").write_bytes(whole[:length])
-        with pytest.raises(DataError, match=r"fetch it again|holds no weights"):
+        with pytest.raises(DataError, match=r"download it again|holds no weights"):
             read_initialisers(tmp_path / "w.onnx")
 
 
 def test_tensors_outside_the_file_are_refused(tmp_path: Path) -> None:
-    """External data: the tensor is there, its values are not."""
+    """External data: the tensor is listed, but its values are in another file."""
     tensor = b"\x08\x02\x10\x01" + field(8, b"a")
     (tmp_path / "w.onnx").write_bytes(field(7, field(5, tensor)))
     with pytest.raises(DataError, match="holds 0 bytes, expected 8"):

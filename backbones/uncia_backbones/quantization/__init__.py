@@ -1,1 +1,1 @@
-"""From a float network to an integer one, and the techniques that keep it close to float."""
+"""Quantization: from a float network to an integer one, with techniques that keep the results close to float."""

@@ -1,9 +1,9 @@
 """Clipping ranges of activations: narrower than the extremes, chosen for the least squared error.
 
-A tensor's 255 steps are shared out between its smallest and its largest value; rare extremes make every step coarse.
-The range is therefore shrunk until rounding and clipping together lose least, on values seen in calibration pictures;
-but the output keeps its extremes, for a head reads them. Uses the parts of TensorFlow's converter one after the other:
-as a whole it knows the extremes only. What it brought: docs/decisions/0004-quantization.md.
+A tensor's range is divided into 255 steps, so rare extreme values make every step coarse. The range is therefore
+reduced until the error of rounding and clipping together is least, measured on calibration pictures. The output keeps
+its full range, because the head reads it. The parts of TensorFlow's converter are called one after the other, because
+the converter as a whole uses only the extremes. Measured gain: docs/decisions/0004-quantization.md.
 """
 
 import copy
@@ -24,13 +24,13 @@ Image8 = NDArray[np.uint8]
 
 
 def least_loss_ranges(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, tuple[float, float]]:
-    """(low, high) by tensor of a float model whose activations have ranges beside them."""
+    """The range (low, high) with the least loss, by tensor, of a float model with recorded ranges (`calibrated`)."""
     seen = sampled_activations(calibrated, pictures)
     return {index: least_loss(values) for index, values in seen.items()}
 
 
 def quantized(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_channel: bool = True) -> bytes:
-    """The float model in full integers, uint8 input, with these ranges for some tensors."""
+    """The float model quantized to integers, with uint8 input; `ranges` replace the recorded ranges of some tensors."""
     from tensorflow.lite.python.convert import mlir_quantize
 
     model = unpack(calibrated)
@@ -43,7 +43,7 @@ def quantized(calibrated: bytes, ranges: dict[int, tuple[float, float]], per_cha
 
 
 def sampled_activations(calibrated: bytes, pictures: Sequence[Image8]) -> dict[int, NDArray[np.float32]]:
-    """A sample of each activation's values, its extremes among them, by tensor."""
+    """A sample of the values of each activation, including its extremes, by tensor."""
     tensors = unpack(calibrated).subgraphs[0].tensors
     runner = FloatRunner(calibrated)
     fixed = (runner.input, *(int(index) for index in unpack(calibrated).subgraphs[0].outputs))
@@ -60,7 +60,7 @@ def sampled_activations(calibrated: bytes, pictures: Sequence[Image8]) -> dict[i
 
 
 def least_loss(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Of ranges shrunk in steps, the one that loses least to rounding and clipping together."""
+    """The range (low, high) with the least error of rounding and clipping together, of ranges reduced in steps."""
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 1e-6)
     losses = []
     for share in SHARES:
@@ -72,10 +72,10 @@ def least_loss(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _with_uint8_input(model: bytes) -> bytes:
-    """Behind a QUANTIZE of its own; the input's integers keep their meaning."""
+    """The model with a QUANTIZE operator in front, so that its input is uint8 instead of int8."""
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
-    signed = graph.tensors[graph.inputs[0]]  # QUANTIZE is no part of what `mlir_quantize` gives
+    signed = graph.tensors[graph.inputs[0]]  # `mlir_quantize` does not add a QUANTIZE operator itself
     pixels = copy.deepcopy(signed)
     pixels.name, pixels.type, pixels.buffer = b"pixels", schema.TensorType.UINT8, 0
     pixels.quantization.zeroPoint = np.asarray(signed.quantization.zeroPoint) + 128

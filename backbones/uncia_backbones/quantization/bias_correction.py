@@ -1,6 +1,6 @@
-"""Empirical bias correction: biases are moved until each channel's mean is what it is in float.
+"""Empirical bias correction: changes biases so that each channel has the same mean as in float (Nagel et al. 2019).
 
-Layer by layer, in order, with the integer model as it stands so far (empirical bias correction: Nagel et al. 2019).
+Layers are corrected in order; the means of a layer are computed with the layers before it already corrected.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,13 +26,13 @@ def bias_corrected(
     pictures: Sequence[Image8],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> bytes:
-    """The integer model with each channel's mean moved to what it is in float.
+    """The integer model with corrected biases.
 
     Args:
-        model: full integer.
+        model: a full-integer model.
         calibrated: the same graph in float.
-        pictures: uint8 (1, height, width, 3), what the means are taken over.
-        progress: told how many of how many layers are done.
+        pictures: uint8 (1, height, width, 3) each; the means are taken over them.
+        progress: called with the number of layers done and the number of all.
     """
     floats = {_name(tensor): index for index, tensor in enumerate(unpack(calibrated).subgraphs[0].tensors)}
     runner = FloatRunner(calibrated)
@@ -66,7 +66,7 @@ def _correct(model: Any, operator: Any, wanted: Means, pictures: Sequence[Image8
 
 
 def _up_to(model: Any, operator: Any) -> bytes:
-    """The model that ends with this operator: what comes after it need not be computed."""
+    """The model cut after this operator, so that later operators are not computed."""
     graph = model.subgraphs[0]
     whole = graph.operators, graph.outputs, model.signatureDefs
     graph.operators = whole[0][: whole[0].index(operator) + 1]
@@ -79,7 +79,7 @@ def _up_to(model: Any, operator: Any) -> bytes:
 
 
 def _means(model: bytes, pictures: Sequence[Image8]) -> list[Means]:
-    """Each channel's mean in the model's output, for each picture; several are run at a time."""
+    """The mean of each channel of the model's output, for each picture; several pictures run at the same time."""
 
     def share(first: int) -> list[Means]:
         interpreter = Interpreter(model, keep_all=True)

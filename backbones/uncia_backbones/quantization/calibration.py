@@ -1,14 +1,15 @@
-"""Which pictures set the ranges of an integer model.
+"""Chooses the calibration pictures, from which the ranges of an integer model are taken.
 
-Quantization sees only what it is shown: pictures by day and by infrared, blank and with each animal. Decides the
-choice, always the same for the same files, and leaves out the test split.
+The ranges fit only the kinds of pictures that are chosen, so all kinds are needed: day and infrared, blank and with
+each animal. The choice is the same for the same files; splits `test` and `tune` are left out.
 
-1. A stratum is a light (day, infrared) and a label; strata share the pictures equally until one runs out.
-2. Within a label, sources take turns, and within a source sequences do: ten frames of one burst count once before any
-   counts twice, and a large collection does not drown a small one.
-3. Regions of bursts come on top, a quarter as many at most: bursts are scored by them, and they are not like whole
+1. A stratum is a light (day, infrared) with a label. Each stratum gives the same number of pictures, as long as it has
+   some left.
+2. Within a label, pictures are taken from the sources in turn, and within a source from its sequences in turn. So one
+   long burst or one large collection does not displace the others.
+3. Regions of bursts are added, at most a quarter as many: in bursts, regions are scored, and they differ from whole
    frames.
-4. The order is that of a hash of the file's name: neither the CSV's order nor a seed matters.
+4. Pictures are ordered by a hash of the file's name; neither the CSV's order nor a seed matters.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_contract.scoring.burst_decoder import BurstDecoder
 
 PICTURES = 200
-# Looked at per label before strata are filled, or as many as are wanted: enough to find the rarer light.
+# Pictures read for each label before strata are filled (or `count` if that is more): enough to find the rarer light.
 CANDIDATES = 200
 ONE_REGION_IN = 4
 T = TypeVar("T")
@@ -51,23 +52,23 @@ class Calibration:
     """The chosen pictures.
 
     Attributes:
-        candidates: in a fixed order.
-        failures: files that could not be used, with the reason.
+        candidates: the pictures, in a fixed order.
+        failures: the files that could not be used, each with the reason.
     """
 
     candidates: tuple[Candidate, ...]
     failures: tuple[tuple[str, str], ...]
 
     def pixels(self) -> Iterator[NDArray[np.uint8]]:
-        """uint8 (1, height, width, 3) each."""
+        """The model inputs, uint8 (1, height, width, 3) each."""
         return (candidate.pixels[np.newaxis] for candidate in self.candidates)
 
     def strata(self) -> dict[str, int]:
-        """How many pictures of each stratum, by name."""
+        """The number of pictures of each stratum, by its name."""
         return dict(sorted(Counter(candidate.stratum for candidate in self.candidates).items()))
 
     def summary(self) -> dict[str, object]:
-        """Number, strata, and a fingerprint of what the network is shown, in order."""
+        """The number of pictures, the strata, and a sha256 of all model inputs in order."""
         shown = hashlib.sha256()
         for pixels in self.pixels():
             shown.update(pixels.tobytes())
@@ -79,15 +80,15 @@ class Calibration:
 
 
 def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: int = PICTURES) -> Calibration:
-    """About `count` pictures, stratified over light and label.
+    """At most `count` whole pictures, stratified by light and label, and at most a quarter as many regions.
 
     Args:
-        pictures: of a data set; those of splits `test` and `tune` are not used.
+        pictures: the pictures of a data set; those of splits `test` and `tune` are not used.
         size: (width, height) of the model's input.
-        count: the most whole pictures that are chosen.
+        count: the most whole pictures to choose.
 
     Raises:
-        DataError: no row is left, or none can be read.
+        DataError: all pictures are of splits `test` or `tune`, or none can be read.
     """
     usable = [picture for picture in pictures if not picture.never_learnt]
     if not usable:
@@ -102,7 +103,7 @@ def choose(pictures: Iterable[LabelledPicture], size: tuple[int, int], count: in
 
 
 def _regions(pictures: Sequence[LabelledPicture], size: tuple[int, int]) -> Iterator[Candidate]:
-    """What bursts are scored by: the part of a frame where something changed, small and often dark."""
+    """The regions of bursts (#3): the parts of frames where something changed."""
     rule = RegionRule()
     for burst in sequences(pictures):
         if len(burst) < 2:

@@ -1,4 +1,4 @@
-"""A float model run so that every tensor can be read: plain kernels, nothing overwritten."""
+"""Runs a float model so that every tensor can be read afterwards (plain kernels, all tensors kept)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class FloatRunner:
-    """One loaded TFLite model with one float32 input."""
+    """A loaded TFLite model with one float32 input."""
 
     def __init__(self, model: bytes) -> None:
         from ai_edge_litert import interpreter as litert
@@ -22,11 +22,11 @@ class FloatRunner:
         self.input = int(self._runner.get_input_details()[0]["index"])
 
     def run(self, picture: NDArray[np.uint8]) -> None:
-        """With uint8 (1, height, width, 3)."""
+        """Run the model on a uint8 (1, height, width, 3) picture."""
         self._runner.set_tensor(self.input, picture.astype(np.float32))
         self._runner.invoke()
 
     def tensor(self, index: int) -> NDArray[Any]:
-        """What the last run left in a tensor."""
+        """The values of a tensor after the last run."""
         values: NDArray[Any] = self._runner.get_tensor(index)
         return values

@@ -1,10 +1,11 @@
-"""GPTQ: weights are rounded to integers so that their errors cancel on the calibration pictures.
+"""GPTQ: rounds weights to integers so that their errors cancel on the calibration pictures.
 
-To the nearest integer each weight errs alone; yet a convolution's inputs vary together, so that what one weight lost
-its neighbours can give back. The weights of an output are rounded one after the other, and each error is spread over
-those still to come, by the covariance of the inputs on calibration pictures (GPTQ: Frantar et al. 2022, after the
-optimal brain surgeon). What remains on average goes into the bias. Scales, operators and the cost of a forward pass
-stay as they are. What it brought: docs/decisions/0004-quantization.md.
+If each weight is rounded to the nearest integer, the errors add up. But a convolution's inputs are correlated, so other
+weights can compensate an error. The weights of an output are rounded one after the other; each error is distributed
+over the weights that follow, by the covariance of the inputs on calibration pictures (GPTQ: Frantar et al. 2022, after
+the optimal brain surgeon). The mean error that remains is added to the bias. Scales, operators and run time do not
+change.
+Measured gain: docs/decisions/0004-quantization.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,8 @@ from uncia_backbones.flatbuffer import constant, operator_name, pack, store, unp
 from uncia_backbones.quantization.float_runner import FloatRunner
 from uncia_contract.errors import BundleError
 
-PLACES = 200  # of a feature map, per picture, or a few more: neighbours say the same
-DAMPING = 0.01  # of the mean variance: directions that the pictures hardly show are left to the nearest integer
+PLACES = 200  # about so many places of a feature map are used per picture; neighbours are nearly equal
+DAMPING = 0.01  # share of the mean variance added to each variance; inputs that hardly vary are rounded to the nearest
 LARGEST = 127
 _DENSE, _DEPTHWISE = "CONV_2D", "DEPTHWISE_CONV_2D"
 
@@ -28,9 +29,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean (groups, inputs) and covariance (groups, inputs, inputs) of what a convolution's outputs are sums of.
+    """Mean (groups, inputs) and covariance (groups, inputs, inputs) of a convolution's inputs.
 
-    One group when every output sees all inputs, one a channel for a depthwise convolution.
+    A dense convolution has one group, a depthwise convolution one for each channel.
     """
 
     mean: Array
@@ -43,16 +44,16 @@ def gptq_rounded(
     pictures: Sequence[NDArray[np.uint8]],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> bytes:
-    """The integer model with its convolutions' weights rounded anew.
+    """The integer model with the weights of its convolutions rounded by GPTQ.
 
     Args:
-        int8: full integer, weights per channel.
+        int8: a full-integer model with weights quantized per channel.
         float32: the same graph in float.
-        pictures: uint8 (1, height, width, 3), what the covariances are taken from.
-        progress: told how many of how many pictures have been seen.
+        pictures: uint8 (1, height, width, 3) each; the covariances are computed from them.
+        progress: called with the number of pictures done and the number of all.
 
     Raises:
-        BundleError: the models' convolutions are not the same ones.
+        BundleError: the two models have different convolutions.
     """
     integers, source = unpack(int8), unpack(float32)
     integer, real = _shapes(integers), _shapes(source)
@@ -71,7 +72,7 @@ def input_moments(
     pictures: Sequence[NDArray[np.uint8]],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Moments]:
-    """The moments of these convolutions' inputs over the pictures, in float."""
+    """The moments of the inputs of `layers` (convolutions) over the pictures, computed in float, in the same order."""
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
     runner = FloatRunner(model)
@@ -86,7 +87,7 @@ def input_moments(
 
 
 class _MomentSums:
-    """Sums over rows (groups, places, inputs), added up in float64."""
+    """Sums of inputs (groups, places, inputs) and of their products, in float64."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -100,7 +101,7 @@ class _MomentSums:
         if isinstance(self.products, float):
             self.products = products.astype(np.float64)
         else:
-            self.products += products  # in place: a wide layer's are tens of megabytes
+            self.products += products  # in place, because it has tens of megabytes for a wide layer
 
     def moments(self) -> Moments:
         mean = self.total / self.count
@@ -108,7 +109,7 @@ class _MomentSums:
 
 
 def round_rows(weights: Array, covariance: Array, scale: Array) -> NDArray[np.int8]:
-    """Integers for weights (outputs, inputs) in steps of `scale` (outputs,), errors spread by the covariance."""
+    """The integers for weights (outputs, inputs) in steps of `scale` (outputs,), rounded by GPTQ."""
     size = weights.shape[1]
     damped = covariance + np.eye(size) * max(DAMPING * float(np.trace(covariance)) / size, 1e-12)
     spread = np.linalg.cholesky(np.linalg.inv(damped)).T
@@ -139,7 +140,7 @@ def _round_layer(model: Any, layer: Any, weights: NDArray[np.float32], seen: Mom
 
 
 def _as_matrix(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArray[np.int8]], NDArray[np.int8]]]:
-    """(outputs, inputs), and the way back."""
+    """The weights as (outputs, inputs), and a function that gives such a matrix the former shape again."""
     if depthwise:
         shape = weights.shape
         return weights.reshape(-1, shape[-1]).T.copy(), lambda rows: rows.T.reshape(shape)
@@ -147,7 +148,7 @@ def _as_matrix(weights: Array, depthwise: bool) -> tuple[Array, Callable[[NDArra
 
 
 def _im2col(model: Any, shape: Sequence[int], layer: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """From a feature map (rows, columns, channels) to what is multiplied with the weights: (groups, places, inputs)."""
+    """A function from a feature map (rows, columns, channels) to the convolution's inputs (groups, places, inputs)."""
     height, width = int(shape[1]), int(shape[2])
     options = layer.builtinOptions
     stride, same = (int(options.strideH), int(options.strideW)), int(options.padding) == 0
@@ -165,7 +166,7 @@ def _im2col(model: Any, shape: Sequence[int], layer: Any) -> Callable[[NDArray[n
 
 
 def _some(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(places, channels, height, width) of (rows, columns, channels, height, width)."""
+    """Some windows (places, channels, height, width) of all (rows, columns, channels, height, width)."""
     count, columns = windows.shape[0] * windows.shape[1], windows.shape[1]
     row, column = np.divmod(np.arange(0, count, max(1, count // PLACES)), columns)
     return windows[row, column]

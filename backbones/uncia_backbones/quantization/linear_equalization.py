@@ -1,10 +1,10 @@
-"""Cross-layer equalization of the linear streams between blocks: one range of integers suits all their channels.
+"""Cross-layer equalization of the linear streams between blocks: their channels get similar ranges.
 
-An activation has one scale for all its channels; where one channel spans ten times another's range, the other is left
-with a tenth of the steps. Between blocks no nonlinearity stands in the way: a convolution without activation may give
-`(x - middle) * scale` for each channel, and the 1x1 convolutions that read it take the inverse into their weights and
-biases. In float the network computes the same; only the integers' steps become finer (cross-layer equalization:
-Nagel et al. 2019, here on linear streams, where it is exact). What it brought: docs/decisions/0004-quantization.md.
+An activation has one scale for all its channels. If one channel has ten times the range of another, the other has only
+a tenth of the steps. Between blocks there is no nonlinearity: a convolution without activation can give
+`(x - middle) * scale` for each channel, and the 1x1 convolutions that read it can include the inverse in their weights
+and biases. In float the network computes the same; in integers the steps become finer (cross-layer equalization: Nagel
+et al. 2019; on linear streams it is exact). Measured gain: docs/decisions/0004-quantization.md.
 """
 
 import copy
@@ -19,7 +19,8 @@ from uncia_backbones.flatbuffer import constant, operator_name, pack, store, unp
 from uncia_backbones.quantization.float_runner import FloatRunner
 
 LARGEST_SCALE = 16.0
-# 1 makes activations finest, but the weights that read them coarser, unless they have a scale for each channel.
+# With power 1 the steps of activations are finest, but those of the readers' weights become coarser, unless the weights
+# have a scale for each channel (depthwise).
 POWER, POWER_OF_DEPTHWISE = 0.5, 1.0
 _NO_ACTIVATION = 0
 
@@ -28,12 +29,12 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Tensors of equal channels that additions tie together.
+    """The operators around tensors that are connected by additions, so that their channels must be scaled alike.
 
     Attributes:
-        writers: convolutions without activation whose output is one of the tensors.
-        additions: of two of the tensors into a third, in the graph's order.
-        readers: 1x1 convolutions of one of the tensors.
+        writers: convolutions without activation that write one of the tensors.
+        additions: operators that add two of the tensors into a third, in the graph's order.
+        readers: 1x1 convolutions that read one of the tensors.
     """
 
     writers: tuple[Any, ...]
@@ -45,9 +46,9 @@ def linear_equalized(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], p
     """The float model with the channels of its linear streams centred and equalized; its outputs are the same.
 
     Args:
-        calibrated: float TFLite.
-        pictures: uint8 (1, height, width, 3): their activations tell each channel's range.
-        power: 1 gives each channel the same range, 0 changes only their middles; None what suits the readers.
+        calibrated: a float TFLite model.
+        pictures: uint8 (1, height, width, 3) each; the range of each channel is measured on them.
+        power: 1 gives all channels the same range, 0 only centres them; None chooses by the kind of readers.
     """
     model = unpack(calibrated)
     found = list(streams(model))
@@ -62,7 +63,7 @@ def linear_equalized(calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], p
 
 
 def streams(model: Any) -> Iterator[Stream]:
-    """Those that nothing but additions and 1x1 convolutions read, and that are no output of the model."""
+    """The streams that only additions and 1x1 convolutions read and that are not an output of the model."""
     graph = model.subgraphs[0]
     linear = [one for one in graph.operators if _writes_linearly(model, one)]
     for tensors in _tied(model, linear):
@@ -78,7 +79,7 @@ def streams(model: Any) -> Iterator[Stream]:
 
 
 def _tied(model: Any, linear: Sequence[Any]) -> list[set[int]]:
-    """Tensors grouped by the additions that tie them together, in the graph's order."""
+    """Groups of tensors that are connected by additions, in the graph's order."""
     groups: dict[int, set[int]] = {output_of(one): {output_of(one)} for one in linear}
     for one in linear:
         if operator_name(model, one) == "ADD":
@@ -95,7 +96,7 @@ def _writes_linearly(model: Any, one: Any) -> bool:
 
 
 def is_1x1(model: Any, one: Any) -> bool:
-    """Whether an operator is a convolution of 1x1, depthwise or not."""
+    """Whether an operator is a 1x1 convolution, depthwise or not."""
     shape = model.subgraphs[0].tensors[one.inputs[1]].shape if len(one.inputs) > 1 else ()
     return operator_name(model, one) in ("CONV_2D", "DEPTHWISE_CONV_2D") and list(shape[1:3]) == [1, 1]
 
@@ -103,7 +104,7 @@ def is_1x1(model: Any, one: Any) -> bool:
 def extremes_by_channel(
     model: bytes, tensors: Sequence[int], pictures: Sequence[NDArray[np.uint8]]
 ) -> dict[int, tuple[Array, Array]]:
-    """(lowest, highest) by channel, for each tensor."""
+    """The lowest and highest values over the pictures, each (channels,), for each tensor."""
     if not tensors:
         return {}
     runner = FloatRunner(model)
@@ -143,20 +144,20 @@ def _scale(spans: Sequence[Array], power: float) -> Array:
 
 
 def constants(model: Any, one: Any) -> tuple[Array, Array]:
-    """(weights, bias) of a convolution, in its own layout."""
+    """The weights and bias of a convolution, float64, in TFLite's layout."""
     tensors = model.subgraphs[0].tensors
     weights, bias = (constant(model, tensors[index]).astype(np.float64) for index in one.inputs[1:3])
     return weights, bias
 
 
 def put_constants(model: Any, one: Any, weights: Array, bias: Array) -> None:
-    """Replaces what `constants` gives, for this convolution alone: the converter lets equal biases share a tensor."""
+    """Replace weights and bias of this convolution only; the converter lets several share a tensor of equal biases."""
     for place, values in ((1, weights), (2, bias)):
         store(model, _own_tensor(model, one, place), values.astype(np.float32))
 
 
 def _own_tensor(model: Any, one: Any, place: int) -> Any:
-    """The tensor that an operator reads there; a copy of it where others read it too."""
+    """The operator's input tensor at that place; replaced by a copy if other operators read it too."""
     graph, index = model.subgraphs[0], int(one.inputs[place])
     if sum(int(read) == index for other in graph.operators for read in other.inputs) > 1:
         graph.tensors.append(copy.copy(graph.tensors[index]))
@@ -166,5 +167,5 @@ def _own_tensor(model: Any, one: Any, place: int) -> Any:
 
 
 def output_of(one: Any) -> int:
-    """The tensor that an operator writes."""
+    """The number of the tensor that an operator writes."""
     return int(one.outputs[0])

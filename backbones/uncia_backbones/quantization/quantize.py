@@ -1,4 +1,4 @@
-"""From a Keras network to TFLite: full integer for the trap, and float of the very same graph to compare with.
+"""Converts a Keras network to TFLite: a full-integer model for the trap, and the same graph in float to compare with.
 
 Both models have one input `pixels` (1, height, width, 3), one output `features` (1, ...), one signature
 `serving_default` with these names, and static shapes. In the integer model `pixels` is uint8 and `features` int8,
@@ -27,8 +27,8 @@ Progress = Callable[[str, int, int], None]
 
 INPUT_NAME, OUTPUT_NAME = "pixels", "features"
 PREPARING, ROUNDING, CORRECTING = "finding ranges, steps", "rounding weights, pictures", "correcting biases, layers"
-CORRECTED_EVERY = 8  # of the calibration pictures; each costs a run for every convolution
-# QUANTIZE turns uint8 pixels into int8; the rest of an integer model has these types only.
+CORRECTED_EVERY = 8  # bias correction uses every eighth picture, because each is run once for every convolution
+# QUANTIZE turns uint8 pixels into int8. A full-integer model has only these types.
 INTEGER_TYPES = ("int8", "uint8", "int32")
 
 
@@ -38,17 +38,18 @@ def int8_model(
     pictures: Iterable[NDArray[np.uint8]],
     progress: Progress = lambda step, done, total: None,
 ) -> bytes:
-    """The network up to one of its outputs in full-integer TFLite, its weights rounded so that errors cancel.
+    """A full-integer TFLite model of the network up to one of its outputs, with all techniques of this folder.
 
     Args:
         network: maps float32 pixels (n, height, width, 3), 0 to 255, to outputs by name.
-        layer: which output becomes `features`.
-        pictures: what the trap sees, uint8 (1, height, width, 3); their activations set the ranges. A few hundred.
-        progress: told the name of a step, and how many of how many parts of it are done.
+        layer: the output that becomes `features`.
+        pictures: a few hundred pictures as the trap takes them, uint8 (1, height, width, 3) each; ranges come from
+            them.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
 
     Raises:
         DataError: no pictures, or pictures of another shape or type.
-        BundleError: an operator stayed in float.
+        BundleError: an operator still computes in float.
     """
     chosen = _checked(pictures, network)
     floating = calibrated(network, layer, chosen)
@@ -65,7 +66,7 @@ def int8_model(
 
 
 def calibrated(network: keras.Model, layer: str, chosen: Sequence[NDArray[np.uint8]]) -> bytes:
-    """The network in float TFLite, with the extremes of every activation written beside it."""
+    """A float TFLite model of the network, in which each activation has its measured range."""
     converter = _converter(network, layer)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([picture.astype(np.float32)] for picture in chosen)
@@ -77,7 +78,7 @@ def calibrated(network: keras.Model, layer: str, chosen: Sequence[NDArray[np.uin
 
 
 def converted_int8(network: keras.Model, layer: str, pictures: Iterable[NDArray[np.uint8]]) -> bytes:
-    """As `int8_model`, with each weight rounded for itself: what TensorFlow's converter gives."""
+    """The integer model of TensorFlow's converter, without this folder's techniques; arguments as for `int8_model`."""
     chosen = _checked(pictures, network)
     converter = _converter(network, layer)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -91,12 +92,12 @@ def converted_int8(network: keras.Model, layer: str, pictures: Iterable[NDArray[
 
 
 def float_model(network: keras.Model, layer: str) -> bytes:
-    """The network up to one of its outputs in float32 TFLite: what the integer model is measured against."""
+    """A float32 TFLite model of the network up to one of its outputs, with which the integer model is compared."""
     return _converted(_converter(network, layer))
 
 
 def float_tensors(model: bytes) -> list[str]:
-    """`OPERATOR: tensor (type)` for each operator's input or output that is not an integer; empty for full integer."""
+    """A text `OPERATOR: tensor (type)` for each input or output of an operator that is not an integer."""
     unpacked = unpack(model)
     found = []
     for graph in unpacked.subgraphs:
@@ -112,10 +113,10 @@ def float_tensors(model: bytes) -> list[str]:
 
 
 def refuse_float(model: bytes) -> None:
-    """Nothing, if all operators compute in integers.
+    """Check that all operators compute in integers.
 
     Raises:
-        BundleError: names the first that do not.
+        BundleError: some do not; the message names the first three.
     """
     found = float_tensors(model)
     if found:
@@ -126,7 +127,7 @@ def _checked(pictures: Iterable[NDArray[np.uint8]], network: keras.Model) -> Seq
     chosen = list(pictures)
     expected = (1, *network.input_shape[1:])
     if not chosen:
-        raise DataError("no calibration pictures; expected about 200 of what the trap will see")
+        raise DataError("no calibration pictures; expected about 200 like those that the trap will take")
     for picture in chosen:
         if picture.shape != expected or picture.dtype != np.uint8:
             raise DataError(f"calibration picture {picture.dtype} {picture.shape}, expected uint8 {expected}")
@@ -151,7 +152,7 @@ def _converted(converter: Any) -> bytes:
 
 
 def _renamed(model: bytes) -> bytes:
-    """The model with our names for input and output, and without the converter's time-dependent metadata."""
+    """The model with the names `pixels` and `features`, without the converter's metadata, which depend on the time."""
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
     graph.tensors[graph.inputs[0]].name = INPUT_NAME

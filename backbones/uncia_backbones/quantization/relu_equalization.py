@@ -1,11 +1,11 @@
-"""Cross-layer equalization of ReLU channels: each is scaled so that one range of integers suits them all.
+"""Cross-layer equalization of ReLU channels: each is scaled so that all have similar ranges.
 
-A ReLU commutes with scaling: a channel whose activations stay below m can be written `top / m` times as large, while
-the convolutions that read it divide their weights by the same: in float the network computes the same, and in integers
-that channel has `top / m` times as many steps (cross-layer equalization: Nagel et al. 2019). Behind a ReLU6 the top is
-the 6, and it is the same for activations up to m only; behind a plain ReLU it is the highest channel's m. Depthwise
-weights have a scale for each channel, so there it costs nothing; another convolution's weights share a scale over what
-they read, so there the factor is moderated. What it brought: docs/decisions/0004-quantization.md.
+A ReLU commutes with scaling. If the activations of a channel stay below m, the channel can be multiplied by `top / m`
+while the convolutions that read it divide their weights by the same factor. In float the network computes the same; in
+integers the channel has `top / m` times as many steps (cross-layer equalization: Nagel et al. 2019). After a ReLU6, top
+is 6, and the result is the same only for activations up to m; after a plain ReLU, top is the m of the highest channel.
+Depthwise weights have a scale for each channel, so there is no loss; the weights of other convolutions share a scale
+over their inputs, so there the factor is reduced. Measured gain: docs/decisions/0004-quantization.md.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,22 +24,22 @@ from uncia_backbones.quantization.linear_equalization import (
 )
 
 LARGEST_FACTOR = 8.0
-# Beyond the highest activation seen: a ReLU6 clips what is higher, and other pictures go higher.
+# The highest measured activation is multiplied by this, because other pictures have higher ones and a ReLU6 clips them.
 MARGIN = 1.3
 POWER_OF_DENSE = 0.5
 _RELU, _RELU6, _SIX = 1, 3, 6.0
-_THROUGH = ("PAD", "MAX_POOL_2D")  # of what a ReLU gives, which is never below 0
+_THROUGH = ("PAD", "MAX_POOL_2D")  # operators that commute with scaling of values that are never below 0
 
 
 def relu_equalized(
     calibrated: bytes, pictures: Sequence[NDArray[np.uint8]], power_of_dense: float = POWER_OF_DENSE
 ) -> bytes:
-    """The float model with the channels behind each ReLU equalized.
+    """The float model with the channels after each ReLU equalized.
 
     Args:
-        calibrated: float TFLite.
-        pictures: uint8 (1, height, width, 3): their activations tell each channel's highest.
-        power_of_dense: of the factor where a convolution over channels reads: 1 for all of it, 0 for none.
+        calibrated: a float TFLite model.
+        pictures: uint8 (1, height, width, 3) each; the highest activation of each channel is measured on them.
+        power_of_dense: exponent of the factor where a dense convolution reads: 1 for the whole factor, 0 for none.
     """
     model = unpack(calibrated)
     found = list(_read(model))
@@ -53,7 +53,7 @@ def relu_equalized(
 
 
 def _read(model: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """Convolutions with a ReLU, each with the convolutions that read it, where nothing else does."""
+    """Each convolution with a ReLU that only convolutions read, with these convolutions."""
     graph = model.subgraphs[0]
     for writer in graph.operators:
         if not _rectifies(model, writer) or output_of(writer) in {int(index) for index in graph.outputs}:
@@ -64,7 +64,7 @@ def _read(model: Any) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _readers(model: Any, tensor: int) -> list[Any]:
-    """The operators that read a tensor; those behind a padding or a maximum, which let every factor through."""
+    """The operators that read a tensor, directly or after a padding or max pooling (`_THROUGH`)."""
     found = []
     for one in model.subgraphs[0].operators:
         if tensor in {int(index) for index in one.inputs}:

@@ -1,1 +1,1 @@
-"""Readers of torch, ONNX and seeded weights."""
+"""Sources of weights: readers of PyTorch and ONNX files, and seeded random weights."""

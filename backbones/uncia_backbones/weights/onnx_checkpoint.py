@@ -1,8 +1,8 @@
-"""The tensors of an ONNX model, without the onnx package.
+"""Reads the tensors of an ONNX model without the onnx package.
 
-ONNX is Protocol Buffers; all that is needed of it here are the graph's initialisers. Field numbers are those of
-onnx.proto3: ModelProto.graph 7, GraphProto.initializer 5, TensorProto dims 1, data_type 2, float_data 4, name 8,
-raw_data 9. Everything else is skipped.
+An ONNX file is encoded with Protocol Buffers. Only the graph's initialisers are read; everything else is skipped. Field
+numbers of onnx.proto3: ModelProto.graph 7, GraphProto.initializer 5, TensorProto dims 1, data_type 2, float_data 4,
+name 8, raw_data 9.
 """
 
 import math
@@ -23,7 +23,7 @@ def read_initialisers(path: Path) -> dict[str, NDArray[np.float32]]:
     """The float32 initialisers by name; others (shapes, axes) are left out.
 
     Raises:
-        DataError: no such file, not an ONNX model, a damaged one, or one whose tensors lie in other files.
+        DataError: no such file, not an ONNX model, a damaged one, or one whose tensors are in other files.
     """
     try:
         content = memoryview(path.read_bytes())
@@ -32,7 +32,7 @@ def read_initialisers(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         tensors = dict(_tensors(content))
     except (IndexError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: damaged or no ONNX model ({error}); fetch it again") from error
+        raise DataError(f"{path}: damaged, or not an ONNX model ({error}); download it again") from error
     if not tensors:
         raise DataError(f"{path}: holds no weights; expected an ONNX model with its tensors inside")
     return tensors
@@ -59,7 +59,7 @@ def _tensor(message: memoryview) -> tuple[str, NDArray[np.float32]] | None:
 
 
 def _numbers(value: int | memoryview) -> Iterator[int]:
-    """Varints, one by one or packed."""
+    """The numbers of a repeated field: single varints, or packed ones."""
     if isinstance(value, int):
         yield value
         return

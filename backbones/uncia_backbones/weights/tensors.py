@@ -1,6 +1,6 @@
-"""Where a network's numbers come from: a checkpoint's tensors, or a seed.
+"""Gives the tensors of a network by name and shape: from a checkpoint, or random ones from a seed.
 
-Networks ask for each tensor by name and shape; a checkpoint that lacks one, or has it in another shape, is refused.
+A checkpoint that lacks a tensor, or has it in another shape, is refused.
 """
 
 import math
@@ -20,7 +20,7 @@ _ONES = ("weight", "gamma", "running_var", "moving_variance")
 
 
 class Tensors(Protocol):
-    """Named float32 arrays, convolution kernels in (out, in, height, width) unless the network says otherwise."""
+    """Named float32 arrays; convolution kernels are (out, in, height, width) unless the network uses another order."""
 
     def take(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """The tensor of that name and shape."""
@@ -37,7 +37,7 @@ class CheckpointTensors:
         """The tensor as float32.
 
         Raises:
-            DataError: it is not there, has another shape, or holds values that are no numbers.
+            DataError: it is missing, has another shape, or holds NaN or infinite values.
         """
         if name not in self.arrays:
             raise DataError(f"{self.where}: lacks {name} {shape}; it is a checkpoint of another network")
@@ -45,13 +45,13 @@ class CheckpointTensors:
         if array.shape != shape:
             raise DataError(f"{self.where}: {name} has shape {array.shape}, expected {shape}; another network's?")
         if not np.isfinite(array).all():
-            raise DataError(f"{self.where}: {name} holds NaN or infinite values; fetch it again")
+            raise DataError(f"{self.where}: {name} holds NaN or infinite values; download it again")
         return array.astype(np.float32)
 
 
 @dataclass(frozen=True)
 class SeededTensors:
-    """Random weights that depend on seed and name alone: for tests of the path, never for accuracy."""
+    """Random weights that depend only on the seed and the tensor's name. They are for tests, not for real results."""
 
     seed: int
 
@@ -65,10 +65,10 @@ class SeededTensors:
 
 
 def seed_of(weights: str) -> int | None:
-    """The seed in `random:SEED`, None for anything else.
+    """The seed in `random:SEED`; None for any other text.
 
     Raises:
-        DataError: it starts with `random:` but no number of at most nine digits follows.
+        DataError: the text starts with `random:`, but no number of at most nine digits follows.
     """
     if not weights.startswith("random:"):
         return None

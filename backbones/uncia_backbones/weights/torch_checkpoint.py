@@ -1,12 +1,12 @@
-"""Tensors from a PyTorch checkpoint, without PyTorch and without running anything it says.
+"""Reads the tensors of a PyTorch checkpoint without PyTorch, and without running code from the file.
 
-Reads the format that `torch.save` wrote before version 1.6: five pickles (magic number, protocol, byte order, the
-object, the keys of its storages), then each storage as an int64 count and its little-endian values. A pickle can name
-any function to call; this reader admits three kinds of names and refuses every other.
+It reads the format that `torch.save` wrote before version 1.6: five pickles (magic number, protocol, byte order, the
+object, the keys of its storages), then each storage as an int64 count and its little-endian values. A pickle can call
+any function by its name, so only these names are allowed:
 
-1. Admitted: `collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, and the storage types below.
+1. Allowed: `collections.OrderedDict`, `torch._utils._rebuild_tensor_v2`, and the storage types below.
 2. A tensor never reads outside its storage, and is never larger than it.
-3. Whatever else is wrong with the file is a DataError, too.
+3. Any other fault of the file is a DataError too.
 """
 
 import math
@@ -63,10 +63,10 @@ class _Tensor:
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """The checkpoint's tensors by name, in its order; each array owns its memory.
+    """The checkpoint's tensors by name, in the file's order; each array has its own memory.
 
     Raises:
-        DataError: no such file, another format, a name that is not admitted (it is named), or damage.
+        DataError: no such file, another format, a name that is not allowed (the message has it), or a damaged file.
     """
     try:
         with path.open("rb") as stream:
@@ -76,7 +76,7 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); expected a PyTorch checkpoint") from error
     except _DAMAGED as error:
-        raise DataError(f"{path}: damaged or no PyTorch checkpoint ({error}); fetch it again") from error
+        raise DataError(f"{path}: damaged, or not a PyTorch checkpoint ({error}); download it again") from error
 
 
 def _read(stream: IO[bytes], path: Path) -> dict[str, NDArray[Any]]:
@@ -97,7 +97,7 @@ def _check_format(stream: IO[bytes], path: Path) -> None:
             "save it with torch.save(..., _use_new_zipfile_serialization=False)"
         )
     if _load(stream, path) != MAGIC:
-        raise DataError(f"{path}: no PyTorch checkpoint (its magic number is missing)")
+        raise DataError(f"{path}: not a PyTorch checkpoint (its magic number is missing)")
     protocol = _load(stream, path)
     if protocol != PROTOCOL:
         raise DataError(f"{path}: PyTorch checkpoint of protocol {protocol!r}, expected {PROTOCOL}")
@@ -110,7 +110,7 @@ def _load(stream: IO[bytes], path: Path) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes descriptions of tensors; knows nothing else (#1)."""
+    """An unpickler that makes descriptions of tensors and refuses everything else (#1)."""
 
     def __init__(self, stream: IO[bytes], path: Path) -> None:
         super().__init__(stream)
@@ -143,7 +143,7 @@ def _read_storages(stream: IO[bytes], path: Path, tensors: Any) -> dict[str, NDA
     storages = {}
     for key in _load(stream, path):
         if key not in described:
-            raise DataError(f"{path}: holds storage {key!r} that no tensor uses; fetch it again")
+            raise DataError(f"{path}: holds storage {key!r} that no tensor uses; download it again")
         storages[key] = _read_storage(stream, path, described[key])
     return storages
 
@@ -154,7 +154,7 @@ def _read_storage(stream: IO[bytes], path: Path, storage: _Storage) -> NDArray[A
         raise DataError(f"{path}: storage {storage.key} holds {count} values, expected {storage.count}")
     values = stream.read(count * storage.dtype.itemsize)
     if len(values) != count * storage.dtype.itemsize:
-        raise DataError(f"{path}: ends within storage {storage.key}; fetch it again")
+        raise DataError(f"{path}: ends within storage {storage.key}; download it again")
     return np.frombuffer(values, storage.dtype)
 
 

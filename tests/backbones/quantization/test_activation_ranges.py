@@ -1,4 +1,4 @@
-"""Ranges that lose least, and biases that take back what rounding shifts."""
+"""Ranges with the least loss, and biases that correct shifted means."""
 
 import numpy as np
 import pytest
@@ -18,11 +18,11 @@ def test_a_rare_extreme_is_clipped() -> None:
 
 
 def test_evenly_spread_values_keep_their_range() -> None:
-    """There is nothing to gain."""
+    """Clipping would only increase the loss."""
     assert least_loss(np.linspace(0, 6, 10_000, dtype=np.float32)) == pytest.approx((0, 6), rel=0.03)
 
 
-def test_only_what_lies_between_input_and_output_is_clipped() -> None:
+def test_input_and_output_are_not_clipped() -> None:
     """Pixels and features keep their extremes."""
     floating = calibrated(small_network(), "pooled", pictures())
     plain, narrow = (
@@ -34,8 +34,8 @@ def test_only_what_lies_between_input_and_output_is_clipped() -> None:
     assert {tensor.scale for tensor in narrow.tensors} != {tensor.scale for tensor in plain.tensors}
 
 
-def test_integers_by_parts_are_the_converters() -> None:
-    """With the extremes as ranges: the same answers as the converter in one piece, and nothing in float."""
+def test_the_converters_parts_give_the_converters_answers() -> None:
+    """With the extremes as ranges, the answers are those of the whole converter; nothing is in float."""
     floating = calibrated(small_network(), "pooled", pictures())
     parts, whole = quantized(floating, {}), converted_int8(small_network(), "pooled", pictures())
     assert float_tensors(parts) == []
@@ -44,8 +44,8 @@ def test_integers_by_parts_are_the_converters() -> None:
         np.testing.assert_array_equal(*answers)
 
 
-def test_the_mean_of_each_feature_comes_back() -> None:
-    """A bias that is off in the integer model is moved to where float has it."""
+def test_a_shifted_mean_is_corrected() -> None:
+    """A wrong bias of the integer model is changed until the mean is that of the float model."""
     floating = calibrated(small_network(), "pooled", pictures())
     plain = quantized(floating, {})
     corrected = bias_corrected(plain, floating, pictures())

@@ -34,7 +34,7 @@ def pictures(tmp_path: Path) -> list[LabelledPicture]:
 
 
 def test_strata_share_equally_until_one_runs_out(pictures: list[LabelledPicture]) -> None:
-    """#1: four infrared, three blank, and the rest of twelve from the twenty by day."""
+    """#1: of twelve pictures, all four infrared ones, all three blanks, and five of twenty by day."""
     assert choose(pictures, SIZE, 12).strata() == {"day/blank": 3, "day/cat": 5, "infrared/cat": 4}
 
 
@@ -44,22 +44,22 @@ def test_the_order_of_the_csv_does_not_matter(pictures: list[LabelledPicture]) -
     assert choose(shuffled, SIZE, 12).summary() == choose(pictures, SIZE, 12).summary()
 
 
-def test_the_fingerprint_is_of_what_is_shown(pictures: list[LabelledPicture]) -> None:
-    """Another picture under the same name is another calibration, and so is another way to look at it."""
+def test_the_fingerprint_depends_on_the_model_inputs(pictures: list[LabelledPicture]) -> None:
+    """Another picture under the same name, or another input size, gives another fingerprint."""
     found = {choose(pictures, size, 100).summary()["fingerprint"] for size in (SIZE, SIZE[::-1])}
     picture(pictures[0].path.parent, "day0.jpg", "cat", infrared=True)
     found.add(choose(pictures, SIZE, 100).summary()["fingerprint"])
     assert len(found) == 3
 
 
-def test_as_many_as_are_asked_for_are_looked_at(tmp_path: Path) -> None:
-    """Of one label, too."""
+def test_as_many_as_requested_are_read(tmp_path: Path) -> None:
+    """Also of a single label."""
     many = [picture(tmp_path, f"{i}.jpg", "cat") for i in range(CANDIDATES + 5)]
     assert len(choose(many, SIZE, CANDIDATES + 4).candidates) == CANDIDATES + 4
 
 
 def test_bursts_and_sources_take_turns(tmp_path: Path) -> None:
-    """#2: twelve frames of one burst, and thirty of one web page, leave room for the others."""
+    """#2: twelve frames of one burst, or thirty pictures of one web page, do not displace others."""
     many = [
         *(picture(tmp_path, f"a{i}.jpg", "cat", sequence="burst", source="trap") for i in range(12)),
         *(picture(tmp_path, f"b{i}.jpg", "cat", sequence=f"other{i}", source="trap") for i in range(2)),
@@ -74,38 +74,38 @@ def test_bursts_and_sources_take_turns(tmp_path: Path) -> None:
 def test_pictures_to_test_or_tune_with_are_never_used(
     pictures: list[LabelledPicture], tmp_path: Path, split: str
 ) -> None:
-    """Even where it is all that shows an animal."""
+    """Even if no others show an animal."""
     secret = picture(tmp_path, "secret.jpg", "wolf", split=split)
     assert "day/wolf" not in choose([*pictures, secret], SIZE, 100).strata()
 
 
 def test_only_test_pictures_is_an_error(tmp_path: Path) -> None:
-    """There is nothing to calibrate with."""
+    """There are no pictures to calibrate with."""
     with pytest.raises(DataError, match="every row has split `test`"):
         choose([picture(tmp_path, "a.jpg", "cat", split="test")], SIZE)
 
 
 def test_a_broken_picture_is_recorded(pictures: list[LabelledPicture], tmp_path: Path) -> None:
-    """It is named with its reason, and the others are used."""
+    """With its reason; the other pictures are used."""
     (tmp_path / "day3.jpg").write_bytes(b"no picture")
     chosen = choose(pictures, SIZE, 100)
     assert (len(chosen.candidates), [file for file, _ in chosen.failures]) == (26, ["day3.jpg"])
 
 
 def test_pixels_are_model_inputs(pictures: list[LabelledPicture]) -> None:
-    """uint8 (1, height, width, 3), as the quantizer wants them."""
+    """uint8 (1, height, width, 3), as the quantizer needs them."""
     first = next(choose(pictures, SIZE, 5).pixels())
     assert (first.shape, first.dtype) == ((1, 24, 32, 3), np.uint8)
 
 
 def test_no_readable_picture_is_an_error(tmp_path: Path) -> None:
-    """The first is named."""
+    """The message names the first one."""
     with pytest.raises(DataError, match=r"none of 1 calibration pictures can be read; the first: gone\.jpg"):
         choose([LabelledPicture("gone.jpg", tmp_path / "gone.jpg", "cat")], SIZE)
 
 
 def burst(folder: Path, name: str, **more: str) -> list[LabelledPicture]:
-    """Three frames of a still scene that something walks through."""
+    """Three frames of a still scene with a moving object."""
     scene = (
         np.random.default_rng(3).integers(90, 130, (48, 64, 3), dtype=np.uint8).repeat(10, axis=0).repeat(10, axis=1)
     )
@@ -119,8 +119,8 @@ def burst(folder: Path, name: str, **more: str) -> list[LabelledPicture]:
     return found
 
 
-def test_regions_of_bursts_come_on_top(tmp_path: Path) -> None:
-    """#3: each frame as a whole, and the part that is scored, which fills the model's view."""
+def test_regions_of_bursts_are_added(tmp_path: Path) -> None:
+    """#3: each frame as a whole, and its region, which fills the model's input."""
     chosen = choose(burst(tmp_path, "walk"), SIZE, 12).candidates
     reds = [float((one.pixels[..., 0] > 180).mean()) for one in chosen]
     assert len(chosen) == 6
@@ -128,7 +128,7 @@ def test_regions_of_bursts_come_on_top(tmp_path: Path) -> None:
 
 
 def test_regions_are_a_quarter_at_most_and_never_of_the_test_split(tmp_path: Path) -> None:
-    """#3: of four pictures one region; of a test burst none."""
+    """#3: for four pictures one region; none of a test burst."""
     assert len(choose(burst(tmp_path, "walk"), SIZE, 4).candidates) == 4
     rows = [*burst(tmp_path, "test", split="test"), picture(tmp_path, "still.jpg", "cat")]
     assert [one.picture.file for one in choose(rows, SIZE, 12).candidates] == ["still.jpg"]

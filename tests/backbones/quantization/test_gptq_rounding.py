@@ -1,4 +1,4 @@
-"""Weights rounded so that their errors cancel: closer than the nearest integers, and nothing else changes."""
+"""GPTQ rounding: closer to float than the nearest integers, and nothing else changes."""
 
 import numpy as np
 import pytest
@@ -18,8 +18,8 @@ def nearest(weights: np.ndarray) -> np.ndarray:
     return np.clip(np.round(weights / SCALE[:, np.newaxis]), -127, 127)
 
 
-def test_inputs_that_vary_together_are_answered_more_closely() -> None:
-    """To under half of what rounding each weight for itself costs."""
+def test_correlated_inputs_give_a_smaller_error() -> None:
+    """Less than half of the error of rounding to the nearest integers."""
     inputs = CHANCE.normal(size=(4000, 3)) @ CHANCE.normal(size=(3, 24)) + 0.05 * CHANCE.normal(size=(4000, 24))
     weights = CHANCE.normal(size=(6, 24))
     whole = round_rows(weights, inputs.T @ inputs / len(inputs), SCALE)
@@ -30,26 +30,26 @@ def test_inputs_that_vary_together_are_answered_more_closely() -> None:
     assert lost(whole) < 0.5 * lost(nearest(weights))
 
 
-def test_inputs_that_vary_alone_take_the_nearest_integers() -> None:
-    """There is nothing to make up for."""
+def test_uncorrelated_inputs_give_the_nearest_integers() -> None:
+    """No other weight can compensate an error."""
     weights = CHANCE.normal(size=(6, 24))
     assert (round_rows(weights, np.eye(24), SCALE) == nearest(weights)).all()
 
 
-def test_inputs_that_never_vary_take_the_nearest_integers() -> None:
-    """A channel that is always off has no covariance."""
+def test_constant_inputs_give_the_nearest_integers() -> None:
+    """A channel that is always 0 has no covariance."""
     weights = CHANCE.normal(size=(6, 24))
     assert (round_rows(weights, np.zeros((24, 24)), SCALE) == nearest(weights)).all()
 
 
 def test_weights_beyond_the_integers_are_clipped() -> None:
-    """-128 is never used: TFLite's weights are symmetric."""
+    """-128 is not used, because TFLite's weights are symmetric."""
     assert set(round_rows(np.full((6, 3), -100.0), np.eye(3), SCALE).ravel()) == {-127}
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["padded, stride 2", "depthwise"])
-def test_a_layers_inputs_are_seen_as_the_layer_sees_them(number: int) -> None:
-    """The mean of a convolution's inputs gives the mean of its outputs: same windows, padding, order."""
+def test_input_moments_use_the_layers_windows(number: int) -> None:
+    """The mean of a convolution's inputs gives the mean of its outputs: same windows, padding and order."""
     model = float_model(small_network(), "map")
     unpacked = unpack(model)
     graph = unpacked.subgraphs[0]
@@ -85,7 +85,7 @@ def outputs_mean(model: bytes, tensor: int) -> np.ndarray:
 
 
 def test_a_model_comes_closer_to_float_and_keeps_its_form() -> None:
-    """Same operators, shapes and scales; other weights and biases, and a smaller difference of features."""
+    """Same operators, shapes and scales; other weights and biases; a smaller difference of features."""
     network = small_network()
     plain, floating = converted_int8(network, "pooled", smooth(20)), float_model(network, "pooled")
     better = gptq_rounded(plain, floating, smooth(20))
@@ -96,7 +96,7 @@ def test_a_model_comes_closer_to_float_and_keeps_its_form() -> None:
 
 
 def smooth(count: int) -> list[np.ndarray]:
-    """Pictures whose neighbouring pixels agree, as photographs' do."""
+    """Pictures with similar neighbouring pixels, as in photographs."""
     coarse = np.random.default_rng(11).integers(0, 256, (count, 1, 4, 4, 3))
     return [np.kron(one, np.ones((1, 4, 4, 1))).astype(np.uint8) for one in coarse]
 
@@ -127,7 +127,7 @@ def difference(int8: bytes, floating: bytes) -> float:
 
 
 def test_models_of_different_networks_are_refused() -> None:
-    """The message counts their convolutions."""
+    """The message gives the number of their convolutions."""
     pixels = keras.Input((16, 16, 3))
     other = keras.Model(pixels, {"map": keras.layers.Conv2D(4, 1)(pixels)})
     with pytest.raises(BundleError, match="2 convolutions in int8, 1 in float"):

@@ -1,4 +1,4 @@
-"""Linear streams: the same network in float, channels of like range."""
+"""Linear streams: the same network in float, with channels of similar ranges."""
 
 from collections.abc import Callable
 
@@ -22,12 +22,12 @@ def pictures() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def network(pictures: list[np.ndarray]) -> bytes:
-    """Real weights: with random ones all channels are alike."""
+    """A network with real weights; with random ones all channels have similar ranges."""
     return calibrated(load_lite0().model, "pooled", pictures)
 
 
 def spans(model: bytes, tensors: list[int], picture: np.ndarray) -> np.ndarray:
-    """How far the narrowest tenth of the channels reaches, as a share of the widest, by tensor."""
+    """The range of the narrowest tenth of the channels, as a share of the widest, by tensor."""
     runner = FloatRunner(model)
     runner.run(picture)
     ranges = [np.ptp(runner.tensor(tensor).reshape(-1, runner.tensor(tensor).shape[-1]), axis=0) for tensor in tensors]
@@ -41,8 +41,8 @@ def test_each_stage_is_one_stream(network: bytes) -> None:
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0])
-def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray], power: float) -> None:
-    """To the rounding of float32, also for a picture whose ranges were not looked at."""
+def test_the_float_model_gives_the_same_results(network: bytes, pictures: list[np.ndarray], power: float) -> None:
+    """Up to rounding of float32; also for a picture that was not used to measure ranges."""
     changed = linear_equalized(network, pictures[:2], power)
     before, after = FloatRunner(network), FloatRunner(changed)
     output = int(unpack(network).subgraphs[0].outputs[0])
@@ -53,7 +53,7 @@ def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray], 
 
 
 def test_channels_become_alike(network: bytes, pictures: list[np.ndarray]) -> None:
-    """The narrow channels of each stream take up more of its range than before."""
+    """The narrow channels of each stream use more of its range than before."""
     tensors = [int(one.outputs[0]) for stream in streams(unpack(network)) for one in stream.writers]
     before = spans(network, tensors, pictures[0])
     after = spans(linear_equalized(network, pictures, 1.0), tensors, pictures[0])
@@ -62,21 +62,21 @@ def test_channels_become_alike(network: bytes, pictures: list[np.ndarray]) -> No
 
 @pytest.fixture(scope="module")
 def preactivated(pictures: list[np.ndarray]) -> bytes:
-    """ResNet-50 v2 up to its second stage: behind its sums stand batch norms, as depthwise convolutions of 1x1."""
+    """ResNet-50 v2 up to stage 2: its sums are followed by batch norms as depthwise convolutions of 1x1."""
     return calibrated(backbone("resnet50v2").load("random:2", "stage2").model, "pooled", pictures)
 
 
 def test_a_batch_norm_behind_a_sum_reads_a_stream(preactivated: bytes) -> None:
-    """Of each stage: its shortcut and units write, and what follows each sum reads."""
+    """In each stage, shortcut and units are writers, and the batch norm after each sum is a reader."""
     found = [(len(one.writers), len(one.additions), len(one.readers)) for one in streams(unpack(preactivated))]
     assert found == [(4, 3, 3), (5, 4, 4)]
 
 
 @pytest.mark.parametrize("change", [linear_equalized, relu_equalized])
-def test_convolutions_that_share_a_bias_are_changed_each_for_itself(
+def test_convolutions_that_share_a_bias_are_changed_separately(
     preactivated: bytes, pictures: list[np.ndarray], change: Callable[..., bytes]
 ) -> None:
-    """TensorFlow gives all biases of nothing but zeros one tensor; float computes what it did all the same."""
+    """TensorFlow stores all zero biases as one tensor; the float model still gives the same results."""
     graph = unpack(preactivated).subgraphs[0]
     biases = [int(one.inputs[2]) for one in graph.operators if len(one.inputs) == 3]
     assert len(set(biases)) < len(biases)

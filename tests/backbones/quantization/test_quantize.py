@@ -1,4 +1,4 @@
-"""Quantization: integers only, the same bytes again, close to float, and quiet."""
+"""Quantization: integers only, reproducible bytes, close to float, no output on the terminal."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from uncia_contract.errors import BundleError, DataError
 
 
 def small_network() -> keras.Model:
-    """Two convolutions of 16x16 pictures: quick, and with all that a backbone has."""
+    """Two convolutions of 16x16 pictures: fast, with all parts that a backbone has."""
     graph = Graph(SeededTensors(3), 1e-3, TORCH_NAMES)
     pixels = keras.Input((16, 16, 3), name="pixels")
     x = normalised(pixels, mean=127.0, spread=128.0)
@@ -28,7 +28,7 @@ def small_network() -> keras.Model:
 
 
 def pictures(count: int = 8, side: int = 16) -> Sequence[np.ndarray]:
-    """Noise over the whole range."""
+    """Noise over the whole range of values."""
     generator = np.random.default_rng(5)
     return [generator.integers(0, 256, (1, side, side, 3), dtype=np.uint8) for _ in range(count)]
 
@@ -45,17 +45,17 @@ def quantized() -> bytes:
 
 
 def test_the_same_input_gives_the_same_bytes(quantized: bytes) -> None:
-    """A second network in the same process, where every automatic name would have counted up."""
+    """Also for a second network in the same process, where Keras' automatic names have other numbers."""
     assert int8_model(small_network(), "pooled", iter(pictures())) == quantized
 
 
 def test_the_float_model_has_the_same_bytes_again() -> None:
-    """The one it is compared with must not vary either."""
+    """Reproducible like the integer model."""
     assert float_model(small_network(), "map") == float_model(small_network(), "map")
 
 
 def test_input_and_output_are_integers_of_fixed_shape_with_our_names(quantized: bytes) -> None:
-    """uint8 pixels in, int8 features out, and one signature that says so."""
+    """uint8 `pixels`, int8 `features`, and one signature with these names."""
     interpreter = loaded(quantized)
     [pixels], [features] = interpreter.get_input_details(), interpreter.get_output_details()
     assert (pixels["name"], pixels["dtype"], tuple(pixels["shape"])) == ("pixels", np.uint8, (1, 16, 16, 3))
@@ -65,7 +65,7 @@ def test_input_and_output_are_integers_of_fixed_shape_with_our_names(quantized: 
 
 
 def test_kernels_are_quantized_per_channel(quantized: bytes) -> None:
-    """The eight filters of each convolution have a scale each."""
+    """Each of the eight filters of a convolution has its own scale."""
     tensors = unpack(quantized).subgraphs[0].tensors
     assert any(
         len(tensor.shape) == 4 and len(tensor.quantization.scale) == 8 for tensor in tensors if tensor.quantization
@@ -73,7 +73,7 @@ def test_kernels_are_quantized_per_channel(quantized: bytes) -> None:
 
 
 def test_features_are_close_to_those_in_float(quantized: bytes) -> None:
-    """Within four quantization steps of pictures that calibration saw; rare extremes are clipped, by less than 5 %."""
+    """Within four quantization steps for calibration pictures; rare extremes are clipped by less than 5 %."""
     interpreter, network = loaded(quantized), small_network()
     details = interpreter.get_output_details()[0]
     scale, zero_point = details["quantization"]
@@ -89,18 +89,18 @@ def test_features_are_close_to_those_in_float(quantized: bytes) -> None:
 
 
 def test_no_operator_computes_in_float(quantized: bytes) -> None:
-    """A walk over the flatbuffer finds none."""
+    """`float_tensors` finds none."""
     assert float_tensors(quantized) == []
 
 
 def test_a_float_operator_is_named() -> None:
-    """The walk finds those of the float model."""
+    """`float_tensors` finds those of the float model."""
     with pytest.raises(BundleError, match=r"not full-integer: .* \(float32\)"):
         refuse_float(float_model(small_network(), "pooled"))
 
 
 def test_every_buffer_is_aligned(quantized: bytes) -> None:
-    """As the schema's force_align wants, also after reading and writing again."""
+    """As the schema's force_align demands, also after reading and writing."""
     again = pack(unpack(quantized))
     assert again == quantized
     filled = [
@@ -126,14 +126,14 @@ def test_bad_calibration_is_refused(calibration: Sequence[np.ndarray], message: 
 
 
 @pytest.mark.parametrize("damage", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + b"\xff" * 40], ids=["empty", "id", "noise"])
-def test_what_is_no_model_is_refused(damage: bytes) -> None:
-    """Not an IndexError from the schema."""
+def test_bytes_that_are_not_a_model_are_refused(damage: bytes) -> None:
+    """With a BundleError, not an IndexError of the schema."""
     with pytest.raises(BundleError, match="TFLite model"):
         unpack(damage)
 
 
-def test_tensorflow_says_nothing() -> None:
-    """Neither on import nor on conversion, neither in Python nor in C++."""
+def test_tensorflow_prints_nothing() -> None:
+    """On import and conversion, from Python and from C++."""
     code = (
         "import sys; sys.path.insert(0, 'tests/backbones/quantization')\n"
         "from test_quantize import *\n"

@@ -1,4 +1,4 @@
-"""Channels behind a ReLU: the same network in float, more of one range in use."""
+"""Channels after a ReLU: the same network in float, with more of the range in use."""
 
 import numpy as np
 import pytest
@@ -21,12 +21,12 @@ def pictures() -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def network(pictures: list[np.ndarray]) -> bytes:
-    """Real weights: with random ones all channels are alike."""
+    """A network with real weights; with random ones all channels have similar ranges."""
     return calibrated(load_lite0().model, "pooled", pictures)
 
 
 def highest(model: bytes, picture: np.ndarray) -> np.ndarray:
-    """The median channel's highest activation, for each rectified convolution that another one reads."""
+    """The highest activation of the median channel, for each convolution with a ReLU that another convolution reads."""
     unpacked = unpack(model)
     written = [
         int(one.outputs[0])
@@ -40,8 +40,8 @@ def highest(model: bytes, picture: np.ndarray) -> np.ndarray:
     return np.array([np.median(each.reshape(-1, each.shape[-1]).max(axis=0)) for each in values])
 
 
-def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray]) -> None:
-    """To the rounding of float32, for pictures whose activations were looked at."""
+def test_the_float_model_gives_the_same_results(network: bytes, pictures: list[np.ndarray]) -> None:
+    """Up to rounding of float32, for the pictures that were used to measure activations."""
     before, after = FloatRunner(network), FloatRunner(relu_equalized(network, pictures, 1.0))
     output = int(unpack(network).subgraphs[0].outputs[0])
     for picture in pictures:
@@ -51,7 +51,7 @@ def test_float_computes_what_it_did(network: bytes, pictures: list[np.ndarray]) 
 
 
 def test_channels_use_more_of_the_range(network: bytes, pictures: list[np.ndarray]) -> None:
-    """The median channel reaches higher than before, in most layers, and none goes beyond the 6."""
+    """In most layers the median channel is higher than before; no channel exceeds 6."""
     before, after = (highest(model, pictures[0]) for model in (network, relu_equalized(network, pictures, 1.0)))
     awake = before > 0
     assert np.median(after[awake] / before[awake]) > 1.3
@@ -59,7 +59,7 @@ def test_channels_use_more_of_the_range(network: bytes, pictures: list[np.ndarra
 
 
 def test_behind_a_plain_relu_channels_become_alike(pictures: list[np.ndarray]) -> None:
-    """Read by two convolutions at once, as in a residual network's first unit; float computes what it did."""
+    """Also if two convolutions read it, as in a residual network's first unit; the float results stay."""
     pixels = keras.Input((224, 224, 3), name="pixels")
     x = keras.layers.Conv2D(8, 3, 4, activation="relu", name="writer")(pixels)
     read = [keras.layers.Conv2D(4, size, padding="same", name=f"reader{size}")(x) for size in (1, 3)]
@@ -76,7 +76,7 @@ def test_behind_a_plain_relu_channels_become_alike(pictures: list[np.ndarray]) -
 
 
 def spread(model: bytes, picture: np.ndarray) -> list[float]:
-    """The lowest channel's highest activation as a share of the highest, of each plain ReLU."""
+    """The lowest channel's highest activation as a share of the highest, for each plain ReLU."""
     unpacked, runner = unpack(model), FloatRunner(model)
     runner.run(picture)
     written = [

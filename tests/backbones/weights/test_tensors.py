@@ -1,4 +1,4 @@
-"""Tensors by name and shape: another network's are refused."""
+"""Tensors by name and shape: those of another network are refused."""
 
 import numpy as np
 import pytest
@@ -19,6 +19,6 @@ ARRAYS = {"kernel": np.zeros((4, 3, 1, 1)), "broken": np.array([1.0, np.nan])}
     ids=["missing", "shape", "NaN"],
 )
 def test_a_foreign_or_damaged_tensor_is_named(name: str, shape: tuple[int, ...], message: str) -> None:
-    """The file, the tensor, expected and got."""
+    """The message has the file, the tensor, and what was expected and found."""
     with pytest.raises(DataError, match=f"w.pth: .*{message}"):
         CheckpointTensors(ARRAYS, "w.pth").take(name, shape)

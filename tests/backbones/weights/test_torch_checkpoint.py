@@ -1,4 +1,4 @@
-"""The reader of PyTorch checkpoints: tensors come out, nothing else gets in."""
+"""The reader of PyTorch checkpoints reads tensors and refuses everything else."""
 
 import os
 import pickle
@@ -17,28 +17,28 @@ from uncia_contract.errors import DataError
 
 
 class Named:
-    """Pickles as a global of any module, torch's included, without that module."""
+    """An object that is pickled as a global of any module, without importing that module."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
 
 class Call:
-    """Pickles as a call of a global."""
+    """An object that is pickled as a call of a global."""
 
     def __init__(self, function: Named, *arguments: Any) -> None:
         self.function, self.arguments = function, arguments
 
 
 class Reference:
-    """Pickles as a persistent id."""
+    """An object that is pickled as a persistent id."""
 
     def __init__(self, *parts: Any) -> None:
         self.parts = parts
 
 
 class Writer(pickle._Pickler):  # the Python one: it lets us write globals that are not importable
-    """Writes what `torch.save` wrote, and what an attacker might."""
+    """A pickler for files of `torch.save`, and for those of an attacker."""
 
     def persistent_id(self, obj: Any) -> Any:
         return obj.parts if isinstance(obj, Reference) else None
@@ -57,13 +57,13 @@ FLOATS = np.arange(12, dtype="<f4")
 
 
 def tensor(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0, count: int = 12) -> Call:
-    """A view of the storage "s"."""
+    """A tensor of the storage "s"."""
     storage = Reference("storage", Named("torch", "FloatStorage"), "s", "cpu", count, None)
     return Call(Named("torch._utils", "_rebuild_tensor_v2"), storage, offset, shape, strides, False, OrderedDict())
 
 
 def checkpoint(path: Path, state: Any, values: bytes = FLOATS.tobytes(), protocol: int = 1001) -> Path:
-    """A file in the format of torch before 1.6."""
+    """A file in the format of torch before version 1.6."""
     with path.open("wb") as stream:
         for part in (torch_checkpoint.MAGIC, protocol, {"little_endian": True}, state, ["s"]):
             Writer(stream, 2).dump(part)
@@ -71,8 +71,8 @@ def checkpoint(path: Path, state: Any, values: bytes = FLOATS.tobytes(), protoco
     return path
 
 
-def test_tensors_come_out_by_name(tmp_path: Path) -> None:
-    """Offset, shape and strides are honoured; each array owns its memory."""
+def test_tensors_are_read_by_name(tmp_path: Path) -> None:
+    """With offset, shape and strides; each array has its own memory."""
     state = OrderedDict(a=tensor((2, 3), (3, 1)), b=tensor((3, 2), (1, 3), offset=6))
     tensors = read_tensors(checkpoint(tmp_path / "w.pth", state))
     np.testing.assert_array_equal(tensors["a"], FLOATS[:6].reshape(2, 3))
@@ -81,7 +81,7 @@ def test_tensors_come_out_by_name(tmp_path: Path) -> None:
 
 
 def test_the_packaged_checkpoint_is_read() -> None:
-    """296 tensors, among them the classifier of a thousand classes."""
+    """296 tensors, including the classifier of a thousand classes."""
     tensors = read_tensors(packaged_checkpoint(LITE0))
     assert (len(tensors), tensors["_fc.weight"].shape, tensors["_fc.weight"].dtype) == (296, (1000, 1280), np.float32)
 
@@ -99,7 +99,7 @@ def test_the_packaged_checkpoint_is_read() -> None:
     ids=["os.system", "eval", "another container", "torch.load", "another rebuild", "dotted"],
 )
 def test_a_malicious_pickle_is_refused_by_name_and_not_run(tmp_path: Path, function: Named) -> None:
-    """#1: what the file names is reported and never called."""
+    """#1: the message has the name, which is never called."""
     marker = tmp_path / "ran"
     path = checkpoint(tmp_path / "w.pth", OrderedDict(a=Call(function, f"touch {marker}")))
     with pytest.raises(DataError, match=f"names {function.module}.{function.name}"):
@@ -107,8 +107,8 @@ def test_a_malicious_pickle_is_refused_by_name_and_not_run(tmp_path: Path, funct
     assert not marker.exists()
 
 
-def test_the_same_pickle_does_run_in_pickle_itself(tmp_path: Path) -> None:
-    """The attack of the test above is a real one."""
+def test_the_same_pickle_runs_in_pickle(tmp_path: Path) -> None:
+    """So the attack of the test above is real."""
     marker, path = tmp_path / "ran", tmp_path / "bare.pickle"
     with path.open("wb") as stream:
         Writer(stream, 2).dump(Call(Named(os.system.__module__, "system"), f"touch {marker}"))
@@ -130,14 +130,14 @@ def test_the_same_pickle_does_run_in_pickle_itself(tmp_path: Path) -> None:
     ],
     ids=["too large", "offset", "negative offset", "memory bomb", "count", "list inside", "list", "module"],
 )
-def test_what_is_no_tensor_is_refused(tmp_path: Path, state: Any, message: str) -> None:
-    """#2 and #3: a tensor never reads outside its storage, never grows beyond it; nothing but tensors is taken."""
+def test_a_wrong_tensor_is_refused(tmp_path: Path, state: Any, message: str) -> None:
+    """#2 and #3: tensors that reach outside of their storage or are larger than it, and other objects."""
     with pytest.raises(DataError, match=message):
         read_tensors(checkpoint(tmp_path / "w.pth", state))
 
 
 def test_truncation_anywhere_is_a_data_error(tmp_path: Path) -> None:
-    """#3: a download that broke off is named as such."""
+    """#3: for example after an interrupted download."""
     whole = checkpoint(tmp_path / "w.pth", OrderedDict(a=tensor((2, 3), (3, 1)))).read_bytes()
     for length in range(len(whole)):
         (tmp_path / "cut.pth").write_bytes(whole[:length])
@@ -149,8 +149,8 @@ def test_truncation_anywhere_is_a_data_error(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"PK\x03\x04rest", "zip format"),
-        (b"", "damaged or no PyTorch checkpoint"),
-        (b"\xff\xd8\xff\xe0 a JPEG", "damaged or no PyTorch checkpoint"),
+        (b"", "not a PyTorch checkpoint"),
+        (b"\xff\xd8\xff\xe0 a JPEG", "not a PyTorch checkpoint"),
         (pickle.dumps(7), "magic number is missing"),
     ],
     ids=["zip", "empty", "JPEG", "another pickle"],
@@ -164,6 +164,6 @@ def test_another_format_is_named(tmp_path: Path, content: bytes, message: str) -
 
 
 def test_a_missing_file_is_a_data_error(tmp_path: Path) -> None:
-    """The path is in the message."""
+    """The message has the path."""
     with pytest.raises(DataError, match="No such file"):
         read_tensors(tmp_path / "nothing.pth")
