@@ -1,1 +1,1 @@
-"""The running trap: wiring, watchdog, health, commands, sleep."""
+"""The running trap: runtime, watchdog, state messages, commands, planned sleep."""

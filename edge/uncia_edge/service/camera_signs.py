@@ -1,6 +1,6 @@
-"""When each camera of a hub last gave a sign of life: a burst of its own, kept over restarts.
+"""When the last burst of each camera of a hub came, and how many came; kept over restarts.
 
-Decides that only what came counts: a camera that nobody has heard of is the base station's to miss.
+Only cameras that sent a burst are listed: the base station decides which cameras are missing.
 """
 
 import logging
@@ -20,7 +20,7 @@ FILE = "cameras.json"
 
 
 class CameraSigns:
-    """Of one trap, in its state folder."""
+    """The last signs of a hub's cameras, in the trap's state folder."""
 
     def __init__(self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._path, self._now, self._changed = folder / FILE, now, False
@@ -32,7 +32,7 @@ class CameraSigns:
             self._signs = {}
 
     def note(self, camera: str) -> None:
-        """A burst of this camera came; the trap's own need no note."""
+        """Note a burst of this camera; an empty id (the trap itself) is not noted."""
         if camera:
             before = self._signs.pop(camera, CameraSign(camera, self._now()))
             self._signs[camera] = CameraSign(camera, self._now(), before.bursts + 1)
@@ -40,11 +40,11 @@ class CameraSigns:
 
     @property
     def told(self) -> tuple[CameraSign, ...]:
-        """As a state tells them, by name; the latest ones where there are too many."""
+        """The signs for a state message, by name; only the latest `MAX_CAMERAS`."""
         return tuple(sorted(list(self._signs.values())[-MAX_CAMERAS:], key=lambda one: one.camera))
 
     def save(self) -> None:
-        """Write what is new; a card that refuses costs the memory of a restart."""
+        """Write changes to the card; if it refuses, that is only logged."""
         if not self._changed:
             return
         try:

@@ -1,7 +1,7 @@
-"""What the base station may ask of a trap, answered under the same correlation data (DESIGN 7).
+"""Executes the commands of the base station and replies with the same correlation data (DESIGN 7).
 
-Decides which commands are obeyed: `ping` and `send_frames` always; the others change behaviour and are refused unless
-the broker has been authenticated (mutual TLS), whose access list keeps others from speaking on our topic.
+Decides which commands are accepted: `ping` and `send_frames` always. The others change the trap and are refused unless
+the broker is authenticated (mutual TLS), because only its access list keeps other clients from our command topic.
 """
 
 import logging
@@ -31,17 +31,18 @@ _MEANING: dict[tuple[str | None, object], str] = {
 
 
 class Commands:
-    """Obeys and answers.
+    """Executes commands and publishes the replies.
 
     Args:
-        overrides: where changes are kept.
-        apply: called with the overrides that hold from now on.
-        restart: asks the service to end, so that systemd starts it anew.
+        topics: the trap's topics.
+        overrides: stores changed settings.
+        apply: called with the overrides that are valid from now on.
+        restart: ends the service, so that systemd starts it again.
         trusted: whether the broker is authenticated.
-        offers: takes bundles.
-        replace_keys: trusts the keys of a signed statement; gives its serial.
+        offers: receives bundles.
+        replace_keys: trusts the keys of a signed statement; returns its serial.
         ask_trial: asks for a test sighting.
-        renewal: renews the certificate.
+        renewal: renews the certificate; None if no certificate is configured.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Commands:
         }
 
     def handle(self, message: Received, sender: Delivery) -> None:
-        """Do what a message on the command topic asks, and publish the reply. Raises nothing."""
+        """Execute a message on the command topic and publish the reply. Errors become replies."""
         try:
             reply = self._obey(decode(message.payload, Command), sender)
         except (MessageError, ConfigurationError, BundleError) as error:
@@ -73,7 +74,7 @@ class Commands:
         except OSError as error:
             reply = self._reply(False, f"the card cannot be written: {error}")
         _log.info("command answered: %s %s", reply.ok, reply.detail)
-        # Replies go to our own topic only, whatever response topic was asked for: an access list guards no other.
+        # Reply only on our own topic, whatever response topic was asked for: access lists protect no other.
         sender.publish(MqttMessage(self._topics.reply, encode(reply), correlation=message.correlation))
 
     def _obey(self, command: Command, sender: Delivery) -> Reply:
@@ -114,7 +115,7 @@ class Commands:
         return self._reply(False, f"{command.name}: expected an offer, a piece of a bundle or keys")
 
     def _missing(self, sha256: str, receive: Callable[[], tuple[ByteRange, ...]]) -> Reply:
-        """What is missing of an offered bundle; nothing more, and it is proved and installed."""
+        """The reply with the missing ranges of an offered bundle; if none is missing, it is tested and installed."""
         if self._offers.is_in_use(sha256):
             return self._reply(True, "in use already")
         if missing := receive():

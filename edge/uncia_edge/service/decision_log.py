@@ -1,7 +1,7 @@
-"""Why each burst was kept or not, one compact JSON line each, for whoever stands before the trap one day.
+"""The decision log: one compact JSON line for each burst that says why it was kept or not, for a person at the trap.
 
-Decides what is written and how much of it is kept: two files of half the quota each, the older one replaced. Written
-without fsync, because a lost line costs an explanation and no sighting; a failing card is logged and otherwise ignored.
+Decides what is written and how much is kept: two files of half the quota each; a full one replaces the older one. It
+is written without fsync, because a lost line loses an explanation and no sequence. Errors of the card are only logged.
 """
 
 import json
@@ -21,18 +21,18 @@ from uncia_edge.scoring.records import EarlierSequence
 
 _log = logging.getLogger(__name__)
 
-_LATEST_BYTES = 1 << 16  # of the log's end: about a hundred explanations
+_LATEST_BYTES = 1 << 16  # the end of the log, with about a hundred explanations
 
 
 class DecisionLog:
-    """The explanations of one trap, at most `quota_bytes` of them, in `folder`."""
+    """The decision log of one trap in `folder`, at most `quota_bytes` long."""
 
     def __init__(self, folder: Path, quota_bytes: int = 8 * 1024**2) -> None:
         self.path, self._quota_bytes = folder / "decisions.jsonl", quota_bytes
         self._older = folder / "decisions.older.jsonl"
 
     def write(self, burst: str, record: SequenceRecord | None, failures: Sequence[str]) -> None:
-        """Note one burst; `record` is None where no frame could be used."""
+        """Write one burst; `record` is None if no frame could be used."""
         line = json.dumps(_explanation(burst, record, failures), separators=(",", ":")) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ class DecisionLog:
             _log.error("decision log: %s", error)
 
     def latest_sequences(self) -> list[EarlierSequence]:
-        """The sequences among the newest explanations, the newest last; none of release 0.1, which told no event."""
+        """The latest sequences in the log, newest last. Lines of release 0.1 have no event and are left out."""
         found = []
         with suppress(OSError), self.path.open("rb") as stream:
             stream.seek(max(0, stream.seek(0, os.SEEK_END) - _LATEST_BYTES))
@@ -54,10 +54,10 @@ class DecisionLog:
         return found
 
     def read(self) -> Iterator[dict[str, Any]]:
-        """The explanations, oldest first; a line torn by a power cut is left out.
+        """Yield the explanations, oldest first; a line cut short by a power cut is left out.
 
         Raises:
-            StorageError: they may not be read.
+            StorageError: no permission to read the log.
         """
         for path in (self._older, self.path):
             try:

@@ -1,4 +1,4 @@
-"""How the trap fares: the retained state message, from the outbox, the clocks and the machine."""
+"""The trap's state message: outbox, clock, machine, bundle, and what does not work."""
 
 import os
 import shutil
@@ -29,10 +29,19 @@ def trap_state(
     next_pass_s: float | None = None,
     cameras: tuple[CameraSign, ...] = (),
 ) -> TrapState:
-    """Birth certificate and health of a trap, now.
+    """The state of a trap now. No message says where the trap is.
 
-    `degraded` names what does not work as it should, `next_pass_s` how long after this pass the next one begins (0
-    where nobody knows), `cameras` those of a hub. Where the trap stands no message says.
+    Args:
+        trap: its id.
+        bundle: the bundle that decides.
+        runtime: name and version of the model's runtime.
+        delegate: what runs the model, e.g. XNNPACK.
+        outbox: gives what waits, the totals and the free space.
+        clock: a reading of the trap's clocks.
+        revision: of the overrides.
+        degraded: what does not work, one text for each problem.
+        next_pass_s: seconds from this pass to the next (0: unknown); None if the trap makes no passes.
+        cameras: the cameras of a hub.
     """
     depth = outbox.depth()
     if outbox.set_aside is not None:
@@ -64,7 +73,7 @@ def trap_state(
 
 
 def outbox_age_s(outbox: Outbox, clock: Reading) -> float:
-    """How long the oldest sequence has waited: by this boot's own clock where it can, else by the calendar."""
+    """How many seconds the oldest sequence has waited: by the time since boot if it is of this boot, else by dates."""
     try:
         oldest = outbox.queries.oldest()
     except StorageError:
@@ -91,7 +100,7 @@ def _uptime_s() -> float:
 
 
 def _battery_v() -> float | None:
-    """Of the first battery that the kernel knows."""
+    """The voltage of the first battery that the kernel knows; None without one."""
     for supply in sorted(_SUPPLIES.glob("*")):
         try:
             if (supply / "type").read_text().strip() == "Battery":

@@ -1,6 +1,6 @@
-"""What a trap does beside observing and sending: feed the watchdog, tell how it fares, make room on the card.
+"""Runs regular tasks in a thread: feed the watchdog, publish the state, make room on the card, and others.
 
-Decides only how often. Runs in a thread of its own; none of it may end the trap.
+A task that fails is logged and never ends the trap.
 """
 
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Chore:
-    """Something to do every `every_s` seconds."""
+    """A function to call every `every_s` seconds."""
 
     name: str
     every_s: float
@@ -24,7 +24,7 @@ class Chore:
 
 
 class Housekeeping:
-    """Does chores until `stop`."""
+    """Calls chores in a thread until `stop`."""
 
     def __init__(self, chores: list[Chore], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,17 +33,17 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="uncia-housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End."""
+        """End the thread; wait for at most 10 s."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(10)
 
     def step(self) -> None:
-        """Do what is due."""
+        """Call the chores that are due; log their errors."""
         now_s = self._clock()
         for index, (chore, due_s) in enumerate(self._due_s):
             if now_s >= due_s:
@@ -52,7 +52,7 @@ class Housekeeping:
                     chore.do()
                 except (UnciaError, OSError) as error:
                     _log.error("%s: %s", chore.name, error)
-                except Exception:  # noqa: BLE001 -- nobody would notice a trap that only stopped telling how it fares
+                except Exception:  # noqa: BLE001 -- the other chores must go on
                     _log.exception("%s", chore.name)
 
     def _run(self) -> None:

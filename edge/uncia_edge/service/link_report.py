@@ -1,8 +1,8 @@
-"""What the service knows of its own connection, in a file that `uncia-trap doctor` reads.
+"""The status of the service's connection, in a file that `uncia-trap doctor` reads.
 
-Decides what is told: whether there is a link, since when, why not, the last receipt, and how often another program took
-the connection over. Written when that changes, without fsync: it is of this moment only. A card that refuses it is
-nobody's trouble here.
+It holds whether there is a link, since when, why not, the last receipt, and whether another program takes the
+connection over. It is written when that changes, without fsync, because it describes only this moment. If the card
+refuses it, that is ignored.
 """
 
 import logging
@@ -23,15 +23,22 @@ from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Even
 _log = logging.getLogger(__name__)
 
 FILE = "link.json"
-_RECEIPTS_APART = timedelta(minutes=1)  # the file is not written for each of many
-_DOUBLE_S, _DOUBLE_TIMES = 600.0, 4  # a broker that restarts closes a connection, too, but not so often
+_RECEIPTS_APART = timedelta(minutes=1)  # so that many receipts do not write the file each time
+_DOUBLE_S, _DOUBLE_TIMES = 600.0, 4  # a broker that restarts closes connections too, but less often
 
 
 class LinkStatus(Struct, frozen=True):
     """The connection at one moment.
 
-    `since` is when it became as it is, `reason` why there is none, `code` the broker's own (None where it said
-    nothing), `refused` the reason code with which the broker refused a message at `refused_at`, after the last receipt.
+    Attributes:
+        connected: whether there is a link.
+        since: when that changed last.
+        reason: why there is no link.
+        code: the broker's reason code for that; None if it gave none.
+        receipt_at: when the last receipt came.
+        refused: the reason code with which the broker refused a message after the last receipt.
+        refused_at: when it did.
+        problem: see `LinkReport.problem`.
     """
 
     connected: bool
@@ -45,7 +52,7 @@ class LinkStatus(Struct, frozen=True):
 
 
 class LinkReport:
-    """Keeps the status of one trap's link in `folder`; `note` is told of every event but an accepted PUBACK."""
+    """Keeps the status of one trap's link in `folder`; `note` gets every event except an accepted PUBACK."""
 
     def __init__(
         self,
@@ -60,7 +67,7 @@ class LinkReport:
         self._write()
 
     def note(self, event: Event) -> None:
-        """Take in what happened on the link."""
+        """Update the status with an event of the link."""
         before, status = self.status, self.status
         match event:
             case Connected():
@@ -83,7 +90,7 @@ class LinkReport:
 
     @property
     def problem(self) -> str | None:
-        """That another program connects under this trap's id again and again; None where none does."""
+        """A text if another program connects with this trap's id again and again; else None."""
         times = self._recently_taken_over()
         if times < _DOUBLE_TIMES or self.status.refused is not None:
             return None
@@ -100,10 +107,10 @@ class LinkReport:
 
 
 def read_status(folder: Path) -> LinkStatus | None:
-    """What the service in this state folder last said of its link; None where it said nothing.
+    """The last status that the service wrote in this state folder; None if there is none.
 
     Raises:
-        OSError: the file may not be read.
+        OSError: no permission to read the file.
     """
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=LinkStatus)

@@ -1,7 +1,7 @@
-"""What the base station changed from afar: threshold and daily budget, within bounds, kept over restarts.
+"""Settings that the base station changed remotely: threshold and daily budget, within bounds, kept over restarts.
 
-Decides which keys may be set and how far. Each change is written whole (temporary name, fsync, rename) with a revision
-that only grows; the one before stays beside it, and is used when the newest cannot be read.
+Decides which keys may be set and their bounds. Each change is written as a whole file with a revision that only grows.
+The previous file is kept and used if the newest cannot be read.
 """
 
 import logging
@@ -18,9 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
-    """`threshold` in place of the bundle's, `budget_bytes` of frames a day (0: records only); None where nothing was
-    set.
-    """
+    """`threshold` replaces the bundle's; `budget_bytes` of frames a day (0: records only); None means not set."""
 
     revision: Annotated[int, Meta(ge=0)] = 0
     threshold: Annotated[float, Meta(ge=0.05, le=0.99)] | None = None
@@ -28,25 +26,25 @@ class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 SETTABLE = ("threshold", "budget_bytes")
-DEFAULT = "default"  # as a value: what the bundle or trap.toml says
+DEFAULT = "default"  # this value removes an override: bundle or trap.toml decide again
 
 
 _BOUNDS = {"threshold": "a number from 0.05 to 0.99", "budget_bytes": "a whole number from 0 to 10**12"}
 
 
 class OverrideFile:
-    """The overrides in force, and their file."""
+    """The current overrides, and their file."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._previous = path, path.with_name(path.name + ".previous")
         self.current = self._read()
 
     def set(self, key: str, value: object) -> Overrides:
-        """Change one key, durably; the overrides now in force.
+        """Change one key durably; return the new overrides.
 
         Raises:
-            ConfigurationError: an unknown key, or a value out of bounds; nothing changes then.
-            OSError: the card cannot be written; nothing changes then.
+            ConfigurationError: the key is unknown or the value out of bounds; nothing has changed.
+            OSError: the card cannot be written; nothing has changed.
         """
         if key not in SETTABLE:
             raise ConfigurationError(f"{key!r} cannot be set from afar; expected one of {', '.join(SETTABLE)}")

@@ -1,7 +1,8 @@
-"""A certificate that is renewed over MQTT: its key is made on the trap and never leaves it.
+"""Renews the trap's certificate over MQTT; the key is made on the trap and never leaves it.
 
-Decides which certificate the trap shows: the renewed one while the configured file is the one that it replaced; who
-puts another file there by hand wins. Both are in one file, so that a power cut leaves both or neither.
+Decides which certificate the trap uses: the renewed one, as long as the configured file is the one that it replaced.
+If a person replaces the configured file, that file is used. Certificate and key are in one file, so that a power cut
+leaves both or neither.
 """
 
 import hashlib
@@ -21,14 +22,14 @@ FOLDER, RENEWED, NEW_KEY = "identity", "renewed.pem", "new.key"
 
 
 class Renewal:
-    """The renewed certificate of one trap, kept in a folder of its state."""
+    """The renewed certificate of one trap, in a folder of its state."""
 
     def __init__(self, folder: Path, trap: str, configured: BrokerSettings) -> None:
         self._folder, self._trap, self._configured = folder, trap, configured
 
     @property
     def broker(self) -> BrokerSettings:
-        """The broker's settings with the certificate that holds now."""
+        """The broker's settings with the certificate that is valid now."""
         path = self._folder / RENEWED
         try:
             replaced = path.read_text().split("\n", 1)[0].removeprefix("# replaces ")
@@ -39,12 +40,12 @@ class Renewal:
         return msgspec.structs.replace(self._configured, certificate=str(path), key=str(path))
 
     def request(self) -> str:
-        """A certificate request (PEM) with a key that is made now, or was by an earlier request.
+        """Return a certificate request (PEM). Its key is made now, or is that of an earlier request.
 
         Raises:
             OSError: the card cannot be written.
         """
-        # `cryptography` is imported where it is used: it costs a trap 5 MB.
+        # `cryptography` is imported only when it is used, because it takes 5 MB of memory.
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
@@ -60,10 +61,10 @@ class Renewal:
         return builder.sign(self._key(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
     def install(self, pem: str) -> None:
-        """Keep a certificate for the key of the last request; it is shown from the next start on.
+        """Store a certificate for the key of the last request; it is used from the next start.
 
         Raises:
-            MessageError: it is not by our authority, for this trap and for that key.
+            MessageError: it is not signed by our authority, or not for this trap or that key.
             OSError: the card cannot be read or written.
         """
         from cryptography import x509
@@ -105,5 +106,5 @@ class Renewal:
 
 
 def renewal_of(settings: TrapSettings) -> Renewal:
-    """As it is configured; what was renewed lies in the trap's state."""
+    """The renewal of a configured trap, in its state folder."""
     return Renewal(Path(settings.state) / FOLDER, settings.trap, settings.broker)

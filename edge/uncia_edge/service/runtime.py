@@ -1,7 +1,6 @@
-"""The trap's parts, wired together: the only place where they meet (STYLE 6).
+"""The running trap: creates all parts and connects them (STYLE 6).
 
-Decides the order of starting and stopping. Nothing here is a rule: those live in the contract, the bundle and the
-outbox.
+Decides the order of starting and stopping. Other rules are in the contract, the bundle and the outbox.
 """
 
 import logging
@@ -61,17 +60,17 @@ IGNORED_PLACE = "latitude and longitude are ignored: take them off the card; dep
 
 SLEEP_LOOK_S = 15.0
 CARD_LOOK_S = 60.0
-REFUSALS = 5  # looks at a card that refuses until the trap starts anew in memory
+REFUSALS = 5  # failed checks of the card in a row after which the trap restarts in memory
 _MB = 1_000_000
-# How long each part may go without progress before systemd is no longer told that the trap lives; its WatchdogSec is as
-# long. Observing shows a sign of life with every picture read or scored, so a burst may take as long as it needs.
+# How long each part may be without a heartbeat before systemd's watchdog is no longer fed; WatchdogSec is as long.
+# Observing gives a heartbeat for every picture read or scored, so a burst may take as long as it needs.
 DEADLINE_S = 60.0
-FEED_S = 5.0  # how often systemd is told so
-PROOF_S = 45.0  # of an offered bundle in a child process, while delivery waits
+FEED_S = 5.0  # how often the watchdog is fed
+PROOF_S = 45.0  # for testing an offered bundle in a child process, while delivery waits
 
 
 class Runtime:
-    """A trap that is ready: bundle proven, outbox open, delivery under way. Use it as a context manager."""
+    """A trap with a tested bundle and an open outbox. As a context manager it starts and stops delivery."""
 
     def __init__(
         self,
@@ -79,15 +78,19 @@ class Runtime:
         on_delivered: Callable[[str], None] | None = None,
         passes_every_s: float | None = None,
     ) -> None:
-        """Loads and proves the bundle, opens the camera and the outbox; nothing is sent before `start`.
+        """Load and test the bundle, open the camera and the outbox. Nothing is sent before the context is entered.
 
-        `passes_every_s` makes it one pass over what is there; a bundle that has proved itself here is believed then.
+        Args:
+            settings: the trap's configuration.
+            on_delivered: called with the id of each delivered sequence.
+            passes_every_s: for one pass: seconds until the next one (0: unknown); None for a trap that keeps running.
+                A pass does not test a bundle again that was tested on this machine before.
 
         Raises:
-            BundleError: no usable bundle, or one whose probes this machine does not reproduce.
-            ConfigurationError: a camera that is not configured.
-            DataError: a recording that is not there.
-            StorageError: an outbox that cannot be opened.
+            BundleError: there is no usable bundle, or this machine does not reproduce its probes.
+            ConfigurationError: the camera is not configured.
+            DataError: there is no recording.
+            StorageError: the outbox cannot be opened.
         """
         return_large_blocks()
         self._configured = Path(settings.state)
@@ -125,7 +128,7 @@ class Runtime:
         self._link_report = LinkReport(Path(settings.state), settings.trap)
         self.delivery = self._make_delivery(Budget(None, day, self.outbox), on_delivered)
         self._apply(self._overrides.current)
-        # The watchdog has a thread of its own: making room on a large, slow card must not starve it.
+        # The watchdog has its own thread: making room on a large, slow card must not delay it.
         self._threads = [Housekeeping([Chore("watchdog", FEED_S, self.watchdog.feed)]), Housekeeping(self._chores())]
         self.stopped, self._refusals = False, 0
         self.asleep_until: datetime | None = None  # set when a planned sleep ends `run`
@@ -186,7 +189,7 @@ class Runtime:
         return Bounds(bounds.quota_mb * _MB, bounds.free_mb * _MB, bounds.ballast_mb * _MB)
 
     def __enter__(self) -> "Runtime":
-        """Starts delivery."""
+        """Start delivery and the regular tasks."""
         self._loads.use(self.bundle.sha256)
         self.delivery.start()
         for thread in self._threads:
@@ -197,7 +200,7 @@ class Runtime:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Ends delivery and closes the outbox; what is not delivered waits on disk."""
+        """Stop delivery and close the outbox; undelivered sequences stay on disk."""
         if error is None or isinstance(error, UnciaError | KeyboardInterrupt):
             self._loads.settle(self.bundle.sha256)
         if self.asleep_until is None:
@@ -222,7 +225,7 @@ class Runtime:
         self.camera.close()
 
     def run(self, report: Callable[[Observation], None] = lambda observation: None) -> None:
-        """Observes every burst of the camera; returns when a recording has ended."""
+        """Observe every burst of the camera until `stop` is called or a recording has ended; `report` gets each."""
         for burst in self.camera.bursts():
             report(self.observe(burst))
             if self.stopped:
@@ -232,16 +235,15 @@ class Runtime:
             self._audits.release()
 
     def observe(self, burst: ArrivedBurst) -> Observation:
-        """One burst from pictures to record; when it returns, a positive one is on disk and on its way.
+        """Score one burst, make its record and store it; when this returns, a positive one is on disk.
 
-        A live camera keeps a burst that the card refused, or that could not be read, and hands it over again; the trap
-        goes on looking.
+        If the card refused the burst or it could not be read, a live camera gives it again later.
 
         Raises:
-            StorageError: the card refused, and the camera is a recording that can be played again.
+            StorageError: the card refused, and the camera is a recording, which can be played again.
         """
         observation = self._observer.observe(burst, self._trial.is_wanted)
-        if not observation.unreadable:  # the camera names files that cannot be read
+        if not observation.unreadable:  # for unreadable files, the camera reports the problem
             self._note_card(observation.problem)
         if not observation.safe:
             self._keep_for_later(observation)
@@ -261,7 +263,7 @@ class Runtime:
 
     def _note_card(self, problem: str | None) -> None:
         if problem is not None and self._card_problem is None:
-            _log.error("the card refuses: %s; the trap goes on looking", problem)
+            _log.error("the card refuses: %s; the trap goes on observing", problem)
         elif problem is None and self._card_problem is not None:
             _log.info("the card can be written again")
         self._card_problem = problem
@@ -275,7 +277,7 @@ class Runtime:
             self._pressure.relieve()
 
     def wait_delivered(self, timeout_s: float) -> bool:
-        """Whether the outbox is empty, after at most that time."""
+        """Wait at most `timeout_s` until the outbox is empty; return whether it is."""
         deadline = time.monotonic() + timeout_s
         while self.outbox.queries.waiting():
             if time.monotonic() > deadline:
@@ -285,7 +287,7 @@ class Runtime:
 
     @property
     def camera_is_idle(self) -> bool:
-        """Whether nothing that the camera has is left to be decided."""
+        """Whether every complete file of a watched folder was decided, and the camera has no problem."""
         return isinstance(self.camera, WaitingCamera) and self.camera.is_idle and not self.camera.problems
 
     def tell_state(self) -> None:
@@ -300,7 +302,7 @@ class Runtime:
         )  # fmt: skip
 
     def _apply(self, overrides: Overrides) -> None:
-        """Let the base station's overrides hold from the next burst on."""
+        """Use the base station's overrides from the next burst on."""
         manifest = self.bundle.manifest
         if overrides.threshold is not None:
             rule = msgspec.structs.replace(manifest.decision_rule, threshold=overrides.threshold)
@@ -310,7 +312,7 @@ class Runtime:
         self.delivery.budget.limit(configured if overrides.budget_bytes is None else overrides.budget_bytes)
 
     def _greetings(self) -> Iterator[MqttMessage]:
-        """One by one: a card that cannot tell the state keeps nobody from saying that he is there."""
+        """What to publish after a connect. `online` comes first, also if the card's failure prevents the state."""
         yield MqttMessage(self._topics.availability, b"online", retain=True)
         yield self._state()
 
@@ -361,19 +363,19 @@ class Runtime:
             self._loads.settle(self.bundle.sha256)
 
     def _look_at_card(self) -> None:
-        """Start anew where that mends: with a damaged table; in memory when the card became read-only, and back."""
+        """Restart if that helps: after damage to the database, or to change from the card to memory or back."""
         if self.outbox.damaged:
-            _log.error("the outbox's database is damaged; starting anew, to rebuild it from its files")
+            _log.error("the outbox's database is damaged; restarting to rebuild it from its files")
             self.stop()
             return
         in_memory = self._state_folder.trouble is not None
         problem = refusal(self._configured, self.outbox.depth().bytes if in_memory else 0)
         self._refusals = self._refusals + 1 if problem and not is_full(problem) else 0
         if in_memory and problem is None:
-            _log.info("the card can be written again; starting anew on it")
+            _log.info("the card can be written again; restarting on it")
             self.stop()
         elif not in_memory and self._refusals >= REFUSALS and folder_in_memory():
-            _log.error("the card refuses for good (%s); starting anew in memory", problem)
+            _log.error("the card cannot be written any more (%s); restarting in memory", problem)
             self.stop()
 
     def _sleep_if_due(self) -> None:
@@ -392,5 +394,5 @@ class Runtime:
         return asleep_until(self._clock.read(), self.settings.sleep, self.bundle.manifest.created_at)
 
     def is_asleep(self) -> bool:
-        """Whether a planned sleep goes on; can be asked when the runtime has ended."""
+        """Whether a planned sleep is going on; also after the runtime has ended."""
         return self._asleep_until() is not None

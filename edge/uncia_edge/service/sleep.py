@@ -1,8 +1,8 @@
-"""Planned sleep: hours in which the trap neither looks nor sends, to spare its battery.
+"""Planned sleep: hours in which the trap neither observes nor sends, to save its battery.
 
-Decides when. By the wall clock, so a trap whose clock is not trusted, or cannot be right (before its own bundle was
-made), never sleeps: it must not miss the nights because it takes them for days. A clock that is put right during
-a sleep is looked at again within seconds.
+Decides when to sleep, by the wall clock. A trap whose clock is not trusted, or is earlier than its own bundle, never
+sleeps: with a wrong clock it could sleep at night instead of by day. A sleeping trap reads its clock every few
+seconds, so that a corrected clock ends the sleep.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,18 @@ from datetime import datetime, timedelta
 from uncia_edge.clock import Reading
 from uncia_edge.settings import SleepSettings
 
-LOOK_S = 5.0  # how often a sleeping trap looks at its clock
-GRACE_S = 600.0  # after a start it stays awake so long: somebody may stand before it
+LOOK_S = 5.0  # how often a sleeping trap reads its clock
+GRACE_S = 600.0  # how long it stays awake after a start, because a person may be working on it
 
 
 def asleep_until(clock: Reading, rule: SleepSettings, not_before: datetime) -> datetime | None:
-    """When the sleep ends in which the clock is now; None while awake, or where the clock cannot be relied on."""
+    """The end of the planned sleep that is now; None if there is none now, or if the clock cannot be trusted.
+
+    Args:
+        clock: a reading of the trap's clocks.
+        rule: the configured sleep.
+        not_before: when the bundle was made; an earlier time is wrong.
+    """
     now = clock.now
     if not (rule.start and rule.end) or rule.start == rule.end or now < not_before or not clock.trusted:
         return None
@@ -29,7 +35,10 @@ def asleep_until(clock: Reading, rule: SleepSettings, not_before: datetime) -> d
 
 
 def nap(is_asleep: Callable[[], bool], wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
-    """Wait while `is_asleep`, feeding the watchdog. `wake` waits for some seconds, and says whether to stop at once."""
+    """Wait while `is_asleep`, calling `feed` for the watchdog.
+
+    `wake` waits for the given seconds and returns whether to stop at once.
+    """
     while is_asleep():
         feed()
         if wake(LOOK_S):

@@ -1,6 +1,6 @@
-"""A test sighting that was asked for: noted beside the outbox until a burst has answered it.
+"""The request for a test sighting (`uncia-trap try`, command `try`): a file, until one burst was sent as a test.
 
-Decides that a restart keeps the wish and that one burst is enough. `uncia-trap try` and the command `try` ask.
+A restart keeps the request.
 """
 
 from pathlib import Path
@@ -9,18 +9,18 @@ from uncia_contract.files import write_durable
 
 
 class Trial:
-    """The wish for a test sighting, kept in `folder`."""
+    """The request for a test sighting, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._note = folder / "try"
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the next burst is to be sent whatever its verdict."""
+        """Whether to send the next burst whatever its verdict."""
         return self._note.exists()
 
     def ask(self) -> None:
-        """Ask for one.
+        """Ask for a test sighting.
 
         Raises:
             OSError: the card cannot be written.
@@ -28,5 +28,5 @@ class Trial:
         write_durable(self._note, b"")
 
     def done(self) -> None:
-        """A burst was sent as a test."""
+        """Remove the request, because a burst was sent as a test."""
         self._note.unlink(missing_ok=True)

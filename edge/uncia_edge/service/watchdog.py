@@ -1,7 +1,6 @@
-"""Talks to systemd: ready, stopping, and a watchdog that is fed by progress, not by a timer.
+"""Notifies systemd (sd_notify(3)): ready, stopping, and a watchdog that depends on progress and not on a timer.
 
-Decides when the service is alive: every part that was named must have given a heartbeat within its own deadline. The
-protocol is one datagram (sd_notify(3)).
+The service is alive if each of its parts has given a heartbeat within its own deadline.
 """
 
 import os
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 
 def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a state such as `READY=1` to systemd; False where nobody asked for it."""
+    """Send a state such as `READY=1` to systemd; return False without systemd, or if it could not be sent."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return False
@@ -26,30 +25,27 @@ def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 class Watchdog:
-    """The heartbeats of several parts, each with its own deadline in seconds.
-
-    The first deadline of a part begins when the watchdog is made.
-    """
+    """The heartbeats of several parts, each with its own deadline in seconds; the first ones start now."""
 
     def __init__(self, deadlines_s: Mapping[str, float], clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._deadlines_s = clock, dict(deadlines_s)
         self._beats_s = dict.fromkeys(deadlines_s, clock())
 
     def beat(self, part: str) -> None:
-        """The part made progress. Safe to call from any thread."""
+        """Note that a part made progress. Safe to call from any thread."""
         self._beats_s[part] = self._clock()
 
     def forget(self, part: str) -> None:
-        """The part has done its work, and is not waited for any more."""
+        """Expect no more heartbeats of a part, because its work is done."""
         self._deadlines_s.pop(part, None)
 
     def overdue(self) -> list[str]:
-        """The parts that are overdue."""
+        """The parts whose last heartbeat is older than their deadline."""
         now_s = self._clock()
         return [part for part, limit_s in list(self._deadlines_s.items()) if now_s - self._beats_s[part] > limit_s]
 
     def feed(self) -> bool:
-        """Feed systemd's watchdog if every part is alive; whether it did."""
+        """Feed systemd's watchdog if no part is overdue; return whether it was fed."""
         if overdue := self.overdue():
             notify(f"STATUS=no progress of {', '.join(overdue)}")
             return False

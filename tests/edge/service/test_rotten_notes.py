@@ -1,4 +1,4 @@
-"""The trap's small files on the card may rot: none of them stops it."""
+"""Damaged small files of the state folder: none of them stops the trap."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ rotten = pytest.mark.parametrize(
 
 
 @rotten
-def test_an_installed_bundles_note_leaves_the_configured_one_in_force(tmp_path: Path, rot: bytes) -> None:
-    """As if none had come."""
+def test_with_a_damaged_note_of_an_installed_bundle_the_configured_one_decides(tmp_path: Path, rot: bytes) -> None:
+    """As if no bundle had been installed."""
     configured = tmp_path / "trap.uncia"
     configured.write_bytes(bundle_bytes(1))
     installed = InstalledBundle(tmp_path / "bundle", configured)
@@ -27,8 +27,8 @@ def test_an_installed_bundles_note_leaves_the_configured_one_in_force(tmp_path: 
 
 
 @rotten
-def test_overrides_fall_back_to_those_before(tmp_path: Path, rot: bytes) -> None:
-    """Or to the bundle's and the configuration's own."""
+def test_damaged_overrides_fall_back_to_the_previous_ones(tmp_path: Path, rot: bytes) -> None:
+    """Or to the values of bundle and configuration."""
     (tmp_path / "overrides.json").write_bytes(rot)
     assert OverrideFile(tmp_path / "overrides.json").current == Overrides()
 

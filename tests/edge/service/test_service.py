@@ -1,4 +1,4 @@
-"""What a trap tells and is told: commands, overrides, decision log, watchdog, state."""
+"""Commands, overrides, decision log, watchdog and state of a trap."""
 
 import json
 import socket
@@ -31,8 +31,8 @@ from uncia_edge.service.watchdog import Watchdog, notify
 TOPICS = Topics("ridge-01")
 
 
-class Desk:
-    """Commands with everything they touch noted."""
+class CommandTester:
+    """A trap's `Commands`; all effects are recorded."""
 
     def __init__(self, folder: Path, trusted: bool) -> None:
         self.said: list[MqttMessage] = []
@@ -61,27 +61,27 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path, trusted=True)
+def tester(tmp_path: Path) -> CommandTester:
+    return CommandTester(tmp_path, trusted=True)
 
 
-def test_a_ping_is_answered_under_its_correlation_data_on_our_own_topic(desk: Desk) -> None:
-    """Whatever response topic was asked for."""
-    assert desk.ask(encode(Command("ping"))).ok
-    assert (desk.said[0].topic, desk.said[0].correlation) == (TOPICS.reply, b"42")
+def test_a_ping_is_answered_with_its_correlation_data_on_our_own_topic(tester: CommandTester) -> None:
+    """Another response topic in the command is ignored."""
+    assert tester.ask(encode(Command("ping"))).ok
+    assert (tester.said[0].topic, tester.said[0].correlation) == (TOPICS.reply, b"42")
 
 
 @pytest.mark.parametrize(("sequence", "ok"), [("s1", True), ("s2", False)])
-def test_frames_can_be_asked_for(desk: Desk, sequence: str, ok: bool) -> None:
-    """And the answer says when they are gone."""
-    assert desk.ask(encode(Command("send_frames", sequence=sequence))).ok is ok
-    assert desk.first == [sequence]
+def test_frames_can_be_asked_for(tester: CommandTester, sequence: str, ok: bool) -> None:
+    """The answer says if the sequence is not in the outbox any more."""
+    assert tester.ask(encode(Command("send_frames", sequence=sequence))).ok is ok
+    assert tester.first == [sequence]
 
 
-def test_a_set_value_holds_is_kept_and_has_a_revision(desk: Desk, tmp_path: Path) -> None:
-    """Applied at once, and by the next process."""
-    reply = desk.ask(encode(Command("set", key="threshold", value=0.7)))
-    assert (reply.ok, reply.configuration_revision, desk.applied[-1].threshold) == (True, 1, 0.7)
+def test_a_set_value_is_applied_stored_and_has_a_revision(tester: CommandTester, tmp_path: Path) -> None:
+    """It is applied at once, and by the next process."""
+    reply = tester.ask(encode(Command("set", key="threshold", value=0.7)))
+    assert (reply.ok, reply.configuration_revision, tester.applied[-1].threshold) == (True, 1, 0.7)
     assert OverrideFile(tmp_path / "overrides.json").current == Overrides(1, 0.7)
 
 
@@ -89,45 +89,45 @@ def test_a_set_value_holds_is_kept_and_has_a_revision(desk: Desk, tmp_path: Path
     ("key", "value"),
     [("threshold", 0.0), ("threshold", 1.5), ("threshold", "low"), ("budget_bytes", -1), ("trap", "other"), ("", 1)],
 )
-def test_values_out_of_bounds_change_nothing(desk: Desk, key: str, value: object) -> None:
-    """Refused with the reason; the last good configuration stays."""
-    reply = desk.ask(encode(Command("set", key=key, value=value)))  # type: ignore[arg-type]
-    assert (reply.ok, reply.configuration_revision, desk.applied) == (False, 0, [])
+def test_values_out_of_bounds_change_nothing(tester: CommandTester, key: str, value: object) -> None:
+    """The reply has the reason, and the earlier values stay."""
+    reply = tester.ask(encode(Command("set", key=key, value=value)))  # type: ignore[arg-type]
+    assert (reply.ok, reply.configuration_revision, tester.applied) == (False, 0, [])
 
 
-def test_a_budget_of_nothing_and_the_default_are_what_they_say(desk: Desk) -> None:
-    """0 sends no frames; `default` takes back what was set."""
-    said = desk.ask(encode(Command("set", key="budget_bytes", value=0))).detail
-    assert (desk.applied[-1].budget_bytes, "no frames" in said) == (0, True)
-    said = desk.ask(encode(Command("set", key="budget_bytes", value="default"))).detail
-    assert (desk.applied[-1].budget_bytes, "as trap.toml says" in said) == (None, True)
+def test_the_reply_explains_a_budget_of_0_and_the_default(tester: CommandTester) -> None:
+    """0 sends no frames; `default` removes the override."""
+    said = tester.ask(encode(Command("set", key="budget_bytes", value=0))).detail
+    assert (tester.applied[-1].budget_bytes, "no frames" in said) == (0, True)
+    said = tester.ask(encode(Command("set", key="budget_bytes", value="default"))).detail
+    assert (tester.applied[-1].budget_bytes, "as trap.toml says" in said) == (None, True)
 
 
 def test_without_an_authenticated_broker_behaviour_cannot_be_changed(tmp_path: Path) -> None:
-    """Anybody could have said it."""
-    desk = Desk(tmp_path, trusted=False)
-    assert not desk.ask(encode(Command("set", key="threshold", value=0.7))).ok
-    assert not desk.ask(encode(Command("restart"))).ok
-    assert not desk.ask(encode(Command("offer_bundle"))).ok
-    assert not desk.ask(encode(Command("try"))).ok
-    assert (desk.applied, desk.restarts, desk.trial.is_wanted) == ([], 0, False)
+    """Without authentication anybody could send such commands."""
+    tester = CommandTester(tmp_path, trusted=False)
+    assert not tester.ask(encode(Command("set", key="threshold", value=0.7))).ok
+    assert not tester.ask(encode(Command("restart"))).ok
+    assert not tester.ask(encode(Command("offer_bundle"))).ok
+    assert not tester.ask(encode(Command("try"))).ok
+    assert (tester.applied, tester.restarts, tester.trial.is_wanted) == ([], 0, False)
 
 
-def test_an_offer_of_nothing_is_answered(desk: Desk) -> None:
-    """And changes nothing."""
-    reply = desk.ask(encode(Command("offer_bundle")))
-    assert (reply.ok, "expected an offer" in reply.detail, desk.restarts) == (False, True, 0)
+def test_an_empty_offer_is_answered(tester: CommandTester) -> None:
+    """It changes nothing."""
+    reply = tester.ask(encode(Command("offer_bundle")))
+    assert (reply.ok, "expected an offer" in reply.detail, tester.restarts) == (False, True, 0)
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b'{"name":"format_disk"}', b"\xff\xfe", b'{"name":["ping"]}'])
-def test_garbage_is_answered_and_harms_nothing(desk: Desk, payload: bytes) -> None:
+def test_garbage_is_answered_and_harms_nothing(tester: CommandTester, payload: bytes) -> None:
     """No exception reaches the delivery thread."""
-    assert not desk.ask(payload).ok
+    assert not tester.ask(payload).ok
 
 
 @pytest.mark.parametrize("damage", [b"", b"\0" * 50, b'{"threshold": 7}', b'{"threshol'])
 def test_damaged_overrides_fall_back_to_the_last_good_ones(tmp_path: Path, damage: bytes) -> None:
-    """The one before lies beside."""
+    """The previous file is kept beside the newest."""
     file = OverrideFile(tmp_path / "o.json")
     file.set("threshold", 0.6)
     file.set("threshold", 0.7)
@@ -135,8 +135,8 @@ def test_damaged_overrides_fall_back_to_the_last_good_ones(tmp_path: Path, damag
     assert OverrideFile(tmp_path / "o.json").current.threshold == 0.6
 
 
-def test_a_bound_is_told(tmp_path: Path) -> None:
-    """The error names key, value and bound."""
+def test_the_error_of_a_bound_names_it(tmp_path: Path) -> None:
+    """It names key, value and bounds."""
     with pytest.raises(
         ConfigurationError, match=r"threshold = 2\.0: expected a number from 0\.05 to 0\.99, or default"
     ):
@@ -163,8 +163,8 @@ def test_the_decision_log_stays_within_its_quota(tmp_path: Path) -> None:
     assert list(log.read())[-1]["id"] == "s499"
 
 
-def test_a_torn_line_does_not_hide_the_others(tmp_path: Path) -> None:
-    """After a power cut."""
+def test_an_incomplete_line_does_not_hide_the_others(tmp_path: Path) -> None:
+    """A power cut may leave one."""
     log = DecisionLog(tmp_path)
     log.write("b1", None, [])
     with log.path.open("a") as stream:
@@ -173,7 +173,7 @@ def test_a_torn_line_does_not_hide_the_others(tmp_path: Path) -> None:
 
 
 def test_the_newest_sequences_are_known_after_a_start(tmp_path: Path) -> None:
-    """With their events and times; lines of other kinds, of release 0.1 and torn ones are passed over."""
+    """With their events and times; lines of other kinds, of release 0.1 and incomplete ones are skipped."""
     log = DecisionLog(tmp_path)
     assert log.latest_sequences() == []
     record = make_record("s1", [b"x", b"y"])
@@ -186,7 +186,7 @@ def test_the_newest_sequences_are_known_after_a_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("abstract", [False, True])
 def test_systemd_is_told_in_one_datagram(tmp_path: Path, abstract: bool) -> None:
-    """Path or abstract socket."""
+    """To a path or an abstract socket."""
     address = f"@uncia-test-{tmp_path.name}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind("\0" + address[1:] if abstract else address)
@@ -194,13 +194,13 @@ def test_systemd_is_told_in_one_datagram(tmp_path: Path, abstract: bool) -> None
         assert listener.recv(100) == b"READY=1"
 
 
-def test_without_systemd_nothing_is_told() -> None:
+def test_without_systemd_nothing_is_sent() -> None:
     """A desktop has no NOTIFY_SOCKET."""
     assert not notify("READY=1", {})
 
 
 def test_the_watchdog_is_fed_by_progress_of_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One part that hangs is enough to be restarted."""
+    """If one part hangs, the watchdog is not fed."""
     now_s = [0.0]
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     watchdog = Watchdog({"camera": 10, "delivery": 10}, lambda: now_s[0])
@@ -216,7 +216,7 @@ def test_the_watchdog_is_fed_by_progress_of_every_part(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("error", [OSError("no space left"), ValueError("a mistake of ours")], ids=["card", "bug"])
 def test_a_failing_chore_does_not_stop_the_others(error: Exception) -> None:
-    """A full card must not silence the watchdog, nor must what nobody thought of."""
+    """Neither an error of the card nor an unexpected one may stop the watchdog."""
     done: list[str] = []
 
     def fail() -> None:
@@ -230,8 +230,8 @@ def test_a_failing_chore_does_not_stop_the_others(error: Exception) -> None:
     assert done == ["b"] * 3
 
 
-def test_the_state_tells_what_waits_and_for_how_long(tmp_path: Path) -> None:
-    """Depth, age by this boot's own clock, and totals; the message round-trips."""
+def test_the_state_says_what_waits_and_for_how_long(tmp_path: Path) -> None:
+    """Depth, age by the time since boot, and totals; encoding and decoding gives the same message."""
     outbox = Outbox(tmp_path / "outbox")
     outbox.add(make_record("s1", [b"x" * 10]), write_frames(tmp_path / "spool", [b"x" * 10]))
     outbox.count(bursts=3)
@@ -242,14 +242,14 @@ def test_the_state_tells_what_waits_and_for_how_long(tmp_path: Path) -> None:
 
 
 def test_age_over_a_reboot_without_clock_is_never_negative(tmp_path: Path) -> None:
-    """The record is of 2026, the clock says 1970."""
+    """The record is from 2026 and the clock is at 1970."""
     outbox = Outbox(tmp_path / "outbox")
     outbox.add(make_record("s1", [b"x"]), write_frames(tmp_path / "spool", [b"x"]))
     assert outbox_age_s(outbox, Reading(datetime(1970, 1, 1, tzinfo=UTC), 5.0, "another boot", False)) == 0.0
 
 
 def test_a_damaged_outbox_is_reported(tmp_path: Path) -> None:
-    """The base station learns of it from the state."""
+    """In the state message."""
     Outbox(tmp_path / "outbox").close()
     (tmp_path / "outbox" / "outbox.db").write_bytes(b"junk" * 4096)
     clock = Reading(datetime(2026, 1, 1, tzinfo=UTC), 5.0, "boot", True)
@@ -258,16 +258,16 @@ def test_a_damaged_outbox_is_reported(tmp_path: Path) -> None:
     assert json.loads(encode(state))["degraded"]
 
 
-def test_a_long_scoring_shows_a_sign_of_life_with_every_picture(tmp_path: Path) -> None:
-    """Each picture read, and each one scored: a burst may take as long as it needs."""
+def test_scoring_gives_a_heartbeat_for_every_picture(tmp_path: Path) -> None:
+    """For each picture read and each one scored, so that a burst may take as long as it needs."""
     beats: list[int] = []
     trap = Observer("t", Told(0.9), BUNDLE, Outbox(tmp_path / "o"), reading, heartbeat=lambda: beats.append(1))
     assert trap.observe(burst_of(tmp_path / "b", [jpeg(slope(n).resize((64, 48))) for n in range(6)])).safe
     assert len(beats) >= 12
 
 
-def test_a_part_whose_work_is_done_is_not_waited_for() -> None:
-    """A recording has ended; deliveries go on."""
+def test_a_part_whose_work_is_done_needs_no_heartbeat() -> None:
+    """After a recording has ended, delivery goes on."""
     now_s = [0.0]
     watchdog = Watchdog({"observing": 10, "delivery": 10}, lambda: now_s[0])
     watchdog.forget("observing")
@@ -277,8 +277,8 @@ def test_a_part_whose_work_is_done_is_not_waited_for() -> None:
     assert watchdog.overdue() == []
 
 
-def test_a_battery_is_told_where_it_is_known_and_a_place_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Volts from the kernel; reasons as long as a message may hold."""
+def test_the_state_has_the_battery_if_known_and_a_place_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel gives the volts; long reasons are cut to what a message may hold."""
     supply = tmp_path / "supplies" / "BAT0"
     supply.mkdir(parents=True)
     (supply / "type").write_text("Battery\n")

@@ -1,4 +1,4 @@
-"""Planned sleep: when, and that the watchdog is fed through it."""
+"""Planned sleep: when it begins and ends, and that the watchdog is fed meanwhile."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,12 +36,12 @@ def reading(now: datetime, synchronised: bool = True, earlier: bool = False) -> 
     ],
 )
 def test_sleep_begins_and_ends_when_it_is_planned(rule: SleepSettings, now: datetime, end: datetime | None) -> None:
-    """Over midnight too, and in the trap's own zone."""
+    """Also over midnight, and in the trap's own zone."""
     assert asleep_until(reading(now), rule, MADE) == (end.replace(second=0) if end else None)
 
 
 def test_a_trap_in_1970_never_sleeps() -> None:
-    """Its clock is before its own bundle was made: it cannot tell day from night."""
+    """A time before its bundle was made must be wrong."""
     assert asleep_until(reading(at(12).replace(year=1970)), DAY, MADE) is None
 
 
@@ -50,13 +50,13 @@ def test_a_trap_in_1970_never_sleeps() -> None:
     [(True, False, True), (False, True, True), (False, False, False)],
     ids=["synchronised", "earlier in this boot", "never"],
 )
-def test_only_a_trusted_clock_puts_a_trap_to_sleep(synchronised: bool, earlier: bool, sleeps: bool) -> None:
-    """A plausible time may still be another one; awake it misses nothing."""
+def test_a_trap_sleeps_only_by_a_trusted_clock(synchronised: bool, earlier: bool, sleeps: bool) -> None:
+    """A plausible time may be wrong, too; a trap that stays awake misses nothing."""
     assert (asleep_until(reading(at(12), synchronised, earlier), DAY, MADE) is not None) == sleeps
 
 
 def test_the_watchdog_is_fed_while_asleep() -> None:
-    """An hour of sleep: fed every five seconds, and ended by nothing but its time."""
+    """In an hour of sleep it is fed every five seconds."""
     now_s, fed = [0.0], []
 
     def wait(seconds: float) -> bool:
@@ -67,8 +67,8 @@ def test_the_watchdog_is_fed_while_asleep() -> None:
     assert (now_s[0], len(fed)) == (3600.0, 720)
 
 
-def test_a_clock_that_is_put_right_ends_the_sleep() -> None:
-    """At noon by a wrong clock, which a time server sets to 23:00 after a minute: awake at once."""
+def test_a_corrected_clock_ends_the_sleep() -> None:
+    """The wrong clock says noon; after a minute a time server sets it to 23:00, and the trap wakes at once."""
     now, waited = [at(12)], []
 
     def wait(seconds: float) -> bool:
@@ -81,7 +81,7 @@ def test_a_clock_that_is_put_right_ends_the_sleep() -> None:
 
 
 def test_a_service_that_is_stopped_wakes_at_once() -> None:
-    """SIGTERM."""
+    """After SIGTERM."""
     waited: list[float] = []
     nap(lambda: True, lambda seconds: bool(waited.append(seconds) or True), lambda: None)
     assert waited == [5.0]
