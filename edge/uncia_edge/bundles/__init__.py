@@ -1,1 +1,1 @@
-"""Which bundle decides: configured, installed, offered, last good, trusted."""
+"""Chooses the bundle that scores: the configured one, an installed one, or the last good one; checks signatures."""

@@ -1,10 +1,10 @@
-"""The bundle that an offer from the base station put in place of the configured one.
+"""The bundle that the base station installed in place of the configured one.
 
-Decides how long it stands: as long as the configured file is the one that it replaced (a bundle that somebody puts
-there by hand wins), and until it is withdrawn.
+It is used until it is withdrawn, and only as long as the configured file is the one that it replaced: if a person
+copies another bundle to the trap, that one is used.
 
-A note names the file in force; files are written before the note, and removed after it, so that a power cut leaves the
-old one or the new one.
+A note names the installed file. Files are written before the note and removed after it, so that after a power cut
+either the old or the new bundle is installed.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from uncia_contract.files import make_folder, sync_folder, write_durable
 
 _log = logging.getLogger(__name__)
 
-# In the state folder: where bundles are, the one that proved itself last, and the one before it.
+# In the state folder: the folder of bundles, the last one that reproduced its probes, and the one before it.
 FOLDER, LAST_GOOD, EARLIER_GOOD = "bundle", "last-good.uncia", "earlier-good.uncia"
 _NOTE = "installed.json"
 
@@ -37,7 +37,7 @@ class InstalledBundle:
 
     @property
     def path(self) -> Path | None:
-        """The bundle in force; None where the configured one is."""
+        """The installed bundle; None if the configured one is to be used."""
         note = self._note()
         if note is None or note.instead_of != sha256_of_file(self._configured):
             return None
@@ -45,7 +45,7 @@ class InstalledBundle:
         return path if path.is_file() else None
 
     def put(self, content: bytes) -> None:
-        """From the next start on, this bundle instead of the configured one.
+        """Install a bundle: it is used instead of the configured one from the next start.
 
         Raises:
             OSError: the card cannot be written; nothing has changed.
@@ -59,7 +59,7 @@ class InstalledBundle:
                 path.unlink()
 
     def withdraw(self) -> None:
-        """The configured bundle holds again."""
+        """Remove the note, so that the configured bundle is used again."""
         try:
             (self._folder / _NOTE).unlink(missing_ok=True)
             sync_folder(self._folder)
@@ -77,7 +77,7 @@ class InstalledBundle:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Empty where there is no such file."""
+    """The sha256 of a file; empty if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

@@ -1,11 +1,11 @@
-"""Whose signature a trap trusts: an active and a spare key, and the statements that replaced them.
+"""The keys that a trap trusts: an active and a spare one, and the signed statements that replaced them.
 
-Decides which keys hold. The configured ones hold first. A statement signed by a key that holds names the next two; its
-serial is one more than the last. Statements are kept in the order in which they came, and checked from the configured
-keys on at every start: other keys in trap.toml end an old chain.
+The configured keys are valid first. A statement that is signed by a valid key names the next two keys; its serial is
+one more than that of the last one. Statements are stored in order, and checked at every start, beginning with the
+configured keys. So other keys in trap.toml make all earlier statements invalid.
 """
 
-# `cryptography` is imported where a key is configured: it costs a trap 5 MB.
+# `cryptography` is imported only if a key is configured, because it takes 5 MB of memory.
 import hashlib
 import logging
 from pathlib import Path
@@ -26,14 +26,14 @@ KEYS = "keys.json"
 
 
 class TrustedKeys:
-    """The keys that hold now.
+    """The keys that are valid now.
 
     Args:
-        configured: PEM files with the public halves: the active key, and the spare one where there is one.
+        configured: PEM files with public keys: the active one, and perhaps the spare one.
         kept: the file of the statements that replaced them.
 
     Raises:
-        ConfigurationError: a file is missing, or holds no Ed25519 key.
+        ConfigurationError: a file is missing, or has no Ed25519 key.
     """
 
     def __init__(self, configured: tuple[Path, ...], kept: Path) -> None:
@@ -44,19 +44,19 @@ class TrustedKeys:
             try:
                 self._follow(signed)
             except BundleError as error:
-                _log.warning("%s: a statement about keys does not follow from bundle_key (%s); ignored", kept, error)
+                _log.warning("%s: ignored a statement about keys that does not follow from bundle_key: %s", kept, error)
                 break
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of the keys that hold, the active one first: 16 hexadecimal digits of the sha256 of each."""
+        """The fingerprints of the valid keys, the active one first: 16 hexadecimal digits of each key's sha256."""
         return tuple(self._keys)
 
     def signer(self, signature: bytes, content: bytes) -> str:
-        """The fingerprint of the key that signed the content.
+        """The fingerprint of the valid key that signed `content`.
 
         Raises:
-            BundleError: none that holds.
+            BundleError: no valid key signed it.
         """
         from cryptography.exceptions import InvalidSignature
 
@@ -70,10 +70,10 @@ class TrustedKeys:
         raise BundleError(f"the signature is not by the key of {expected}")
 
     def replace(self, signed: SignedKeys) -> None:
-        """Trust the keys of a statement in place of these, from now on.
+        """Replace the valid keys by those of a statement.
 
         Raises:
-            BundleError: not signed by a key that holds, no such keys, or not the next serial.
+            BundleError: it is not signed by a valid key, has no usable keys, or has not the next serial.
             OSError: the card cannot be written; nothing has changed.
         """
         before = (self._keys, self._statements, self.serial)
@@ -104,7 +104,7 @@ def _read_statements(path: Path) -> list[SignedKeys]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[SignedKeys])
     except (OSError, *UNDECODABLE) as error:
-        _log.error("%s: cannot be read (%s); the configured keys hold until the statements are sent again", path, error)
+        _log.error("%s: cannot be read (%s); the configured keys are used until statements are sent again", path, error)
         return []
 
 

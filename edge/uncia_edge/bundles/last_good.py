@@ -1,7 +1,7 @@
-"""Which bundle runs: the one from afar, else the configured one, else one that has worked before.
+"""Selects the bundle that scores: the installed one, else the configured one, else one that worked before.
 
-Decides that a refused or denied bundle never stops a trap that has worked. A bundle is good once this machine has
-reproduced its probes. The good one and the one that it replaced are kept in the state folder.
+A refused or denied bundle never stops a trap that has worked before. A bundle is good once this machine has reproduced
+its probes. The last good bundle and the one before it are kept in the state folder.
 """
 
 import logging
@@ -19,13 +19,13 @@ from uncia_edge.scoring.delegate import ChosenClassifier
 
 _log = logging.getLogger(__name__)
 
-# Returns the classifier of a bundle that reproduced its probes here; raises BundleError else.
+# Returns the classifier of a bundle after its probes were reproduced here; otherwise raises BundleError.
 Prove = Callable[[Path, Bundle], ChosenClassifier]
 
 
 @dataclass(frozen=True)
 class BundleInUse:
-    """The bundle that decides, its classifier, and why the configured one does not (None where it does)."""
+    """The bundle that scores, its classifier, and why another one was refused (None if none was)."""
 
     bundle: Bundle
     chosen: ChosenClassifier
@@ -33,13 +33,13 @@ class BundleInUse:
 
 
 def select_bundle(configured: Path, folder: Path, prove: Prove, trust: Trust) -> BundleInUse:
-    """The bundle that was installed from afar, else the configured one, else a good one; each proves itself.
+    """Select the installed bundle, else the configured one, else a good one; each is tested first.
 
     Args:
         configured: the file that trap.toml names.
-        folder: of installed and good bundles.
-        prove: loads a bundle here.
-        trust: which bundles may be read.
+        folder: holds installed and good bundles.
+        prove: loads a bundle and runs its probes.
+        trust: decides which bundles may be read.
 
     Raises:
         BundleError: the configured bundle is refused and there is no good one.
@@ -59,7 +59,7 @@ class _Selection:
                 return self._new(path)
             except BundleError as error:
                 self._installed.withdraw()
-                _log.error("%s; the bundle that was installed from afar is withdrawn", error)
+                _log.error("%s; the bundle that the base station installed is withdrawn", error)
                 return replace(self._without_installed(), refused=f"bundle refused: {error}"[:200])
         return self._without_installed()
 
@@ -87,11 +87,11 @@ class _Selection:
                     denied.append((path, self._trust.vouch_again))
                 continue
             manifest = in_use.bundle.manifest
-            _log.error("%s; %s version %d, the last good bundle, stays in use", error, manifest.name, manifest.version)
+            _log.error("%s; the last good bundle, %s version %d, is used", error, manifest.name, manifest.version)
             return replace(in_use, refused=f"bundle refused: {error}"[:200])
         told = "; and ".join(reasons)
-        for path, vouch in denied[:1]:  # a trap without another bundle goes on trying
-            _log.error("%s; %s is used all the same, because there is no other", told, path)
+        for path, vouch in denied[:1]:  # better than no bundle at all
+            _log.error("%s; %s is still used, because there is no other bundle", told, path)
             bundle = read_bundle(path, vouch)
             return BundleInUse(bundle, self._prove(path, bundle), f"bundle denied: {told}"[:200])
         raise BundleError(told) from error
@@ -116,4 +116,4 @@ class _Selection:
             make_folder(self._good.parent)
             write_durable(self._good, path.read_bytes())
         except OSError as error:
-            _log.warning("%s: the last good bundle could not be kept (%s)", self._good, error)
+            _log.warning("%s: the last good bundle could not be stored (%s)", self._good, error)

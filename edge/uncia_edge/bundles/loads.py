@@ -1,8 +1,8 @@
-"""How often a bundle was loaded, and whether the process lived to tell: kept before each load.
+"""Counts how often a bundle ended the trap's process, and denies a bundle that did so too often.
 
-Decides when a bundle is denied: it ended the trap twice while it was loaded, or five times within the same boot before
-the trap had run for ten minutes. A power cut is another boot, and counts for nothing once the bundle has proved itself.
-A denied bundle stays denied until somebody removes the note.
+The count is written before each load. A bundle is denied if it ended the process twice while it was loaded, or five
+times within one boot before the trap had run for ten minutes. A power cut changes the boot; it does not count once the
+bundle has reproduced its probes. A denied bundle stays denied until a person removes the file.
 """
 
 import logging
@@ -23,11 +23,15 @@ _KEPT = 20
 
 
 class DeniedError(BundleError):
-    """A bundle that ended the trap time and again."""
+    """The bundle ended the trap's process too often."""
 
 
 class _Load(Struct, frozen=True):
-    """`trials` did not come out; `crashes` came after; `boot` is set while a process loads or uses the bundle."""
+    """The history of one bundle.
+
+    `trials`: loads without a result; `crashes`: ends of the process after loading; `boot`: set while a process loads
+    the bundle or has used it for less than `SETTLED_S`; `denied`: why it is denied.
+    """
 
     trials: int = 0
     crashes: int = 0
@@ -37,16 +41,16 @@ class _Load(Struct, frozen=True):
 
 
 class Loads:
-    """In a file of a folder, by the bundles' sha256."""
+    """The histories of bundles, by their sha256, in a file of `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOADS
 
     def begin(self, sha256: str) -> None:
-        """The bundle is about to be loaded.
+        """Note that the bundle is about to be loaded.
 
         Raises:
-            DeniedError: it ended the trap too often.
+            DeniedError: it ended the process too often.
         """
         load = self._load(sha256)
         crashes = load.crashes + (load.boot == read_clock().boot_id)
@@ -60,32 +64,32 @@ class Loads:
         self.check(sha256)
 
     def check(self, sha256: str) -> None:
-        """Return when the bundle is not denied.
+        """Return if the bundle is not denied.
 
         Raises:
-            DeniedError: it is.
+            DeniedError: it is denied.
         """
         if denied := self._load(sha256).denied:
             raise DeniedError(f"bundle {sha256[:12]} {denied}; denied until {self._path} is removed")
 
     def has_proved(self, sha256: str) -> bool:
-        """Whether it has proved itself on this machine before."""
+        """Whether the bundle has reproduced its probes on this machine before."""
         return self._load(sha256).proved
 
     def prove(self, sha256: str) -> None:
-        """It was loaded, and has reproduced its probes."""
+        """Note that the bundle was loaded and has reproduced its probes."""
         self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0, proved=True, boot=""))
 
     def refuse(self, sha256: str) -> None:
-        """It was refused in good order."""
+        """Note that the bundle was refused without ending the process."""
         self._keep(sha256, msgspec.structs.replace(self._load(sha256), trials=0, boot=""))
 
     def use(self, sha256: str) -> None:
-        """The process decides by it from now on; unless it settles before the process ends, it counts as a crash."""
+        """Note that the process uses the bundle now. If it ends without `settle`, that counts as a crash."""
         self._keep(sha256, msgspec.structs.replace(self._load(sha256), boot=read_clock().boot_id))
 
     def settle(self, sha256: str) -> None:
-        """The process has run with it long enough, or ends in good order."""
+        """Note that the process has run with the bundle for long enough, or ends normally."""
         load = self._load(sha256)
         if load.boot or load.crashes:
             self._keep(sha256, msgspec.structs.replace(load, crashes=0, boot=""))
@@ -108,5 +112,5 @@ class Loads:
         try:
             make_folder(self._path.parent)
             write_durable(self._path, msgspec.json.encode(kept))
-        except OSError as error:  # a card that became read-only: what is on it is used all the same
-            _log.error("%s: a load of the bundle cannot be noted: %s", self._path, error)
+        except OSError as error:  # the card became read-only: its bundles are still used
+            _log.error("%s: the load of a bundle cannot be written: %s", self._path, error)

@@ -1,9 +1,9 @@
-"""A bundle that the base station offers: taken in pieces, put together, proved, installed.
+"""Receives a bundle that the base station offers, in pieces; assembles, tests and installs it.
 
-Decides what is taken: a bundle that is newer than the one in use, vouched for and not denied, for which there is room.
-Members that the bundle in use has as well are not sent again, so that a new head alone costs a few kilobytes. What has
-come is kept over restarts and power cuts: pieces are appended in the order in which they are missing, each fsynced, so
-that the length of the file says how far it is. Whatever a power cut made of its end, the sha256 of the whole decides.
+Accepted is a bundle that is newer than the one in use, trusted and not denied, if the card has room for it. Members
+that the bundle in use also has are not sent again, so that a new head alone takes a few kilobytes. Pieces are kept over
+restarts and power cuts: they are appended in order, each with an fsync, so that the file's length says what is missing.
+If a power cut damaged the end of the file, the sha256 of the whole bundle shows it.
 """
 
 import hashlib
@@ -28,22 +28,22 @@ _SPARE_BYTES = 16 * 1024**2
 
 
 class _Receiving(Struct, frozen=True):
-    """An offer, and which of its bytes must come over the wire."""
+    """An offer, and which of its bytes must be sent."""
 
     offer: BundleOffer
     gaps: tuple[ByteRange, ...]
 
 
 class Offers:
-    """Takes one offered bundle at a time.
+    """Receives one offered bundle at a time.
 
     Args:
-        folder: of the pieces.
-        in_use: the bundle that decides now.
+        folder: holds the pieces.
+        in_use: the bundle that is used now.
         in_use_file: a copy of it, for members that stay the same.
-        installed: where a proved one goes.
-        vouch: whether a bundle may be read.
-        prove: why the bundle in a file does not run here; None when it does.
+        installed: installs a tested bundle.
+        vouch: decides whether a bundle may be read.
+        prove: returns why the bundle in a file does not run here; None if it does.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Offers:
         self._installed, self._vouch, self._prove = installed, vouch, prove
 
     def is_in_use(self, sha256: str) -> bool:
-        """Whether that bundle decides already."""
+        """Whether that bundle is in use already."""
         return sha256 == self._in_use.sha256
 
     def begin(self, offer: BundleOffer) -> tuple[ByteRange, ...]:
-        """Take up an offer, or go on with it; what is missing.
+        """Start to receive an offer, or go on with it; return the missing ranges.
 
         Raises:
-            BundleError: it is older than the one in use, or there is no room for it.
+            BundleError: the bundle is denied, too large or not newer than the one in use, or there is no room for it.
             OSError: the card cannot be written.
         """
         self._check(offer)
@@ -78,7 +78,7 @@ class Offers:
         return without_first(wanted.gaps, self._length())
 
     def take(self, piece: BundlePiece) -> tuple[ByteRange, ...]:
-        """Keep a piece, if it is the one that is due; what is missing now.
+        """Store a piece if it is the next one; return the missing ranges.
 
         Raises:
             BundleError: that bundle was not offered.
@@ -99,12 +99,12 @@ class Offers:
         return without_first(receiving.gaps, self._length())
 
     def install(self) -> BundleIdentity:
-        """Put the offered bundle together, prove it, and let it hold from the next start on.
+        """Assemble the offered bundle, test it, and install it for the next start.
 
         Raises:
-            BundleError: damaged on its way, no bundle, older than its offer said, or not reproduced here. It must be
-                offered anew, and begins from its first byte.
-            OSError: the card cannot be written; nothing is lost.
+            BundleError: it was damaged on its way, is no bundle, is not newer than the one in use, or does not run
+                here. It must be offered again and is then sent from its first byte.
+            OSError: the card cannot be written; the pieces are kept.
         """
         receiving = self._receiving()
         if receiving is None:
@@ -133,7 +133,7 @@ class Offers:
             raise BundleError(f"{offer.size} bytes: no room on the card, which has {free} left")
 
     def _known(self, offer: BundleOffer) -> dict[tuple[int, int], bytes]:
-        """The bytes of parts that the bundle in use has as well."""
+        """The bytes of the parts that the bundle in use also has, by their range."""
         try:
             members = read_bundle(self._in_use_file).members.values()
         except BundleError:

@@ -1,8 +1,8 @@
-"""Which bundles have reproduced their probes on this machine, for passes, that start too often to prove them each time.
+"""Remembers which bundles have reproduced their probes on this machine; a pass does not run those probes again.
 
-Decides what a proof holds for: the bundle's bytes, the versions of the runtimes, the processor, the delegate's library
-and its bytes. Anything else is another machine, where the bundle proves itself anew. Of no concern here: the
-hashes of a bundle's members are checked at every start.
+A proof is valid for the bundle's bytes, the versions of the runtimes, the processor, and the delegate's library with
+its bytes. If one of these changes, the probes are run again. The hashes of a bundle's members are checked at every
+start, whatever is noted here.
 """
 
 import ctypes.util
@@ -27,24 +27,24 @@ _PLACES = ("/usr/lib/aarch64-linux-gnu", "/usr/lib/arm-linux-gnueabihf", "/usr/l
 
 
 class Proofs:
-    """Those of one state folder."""
+    """The proofs in one state folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
 
     def holds(self, sha256: str, delegate: str) -> bool:
-        """Whether the bundle has proved itself on what is here now."""
+        """Whether the bundle has reproduced its probes with this machine, these runtimes and this delegate."""
         return _key(sha256, delegate) in self._known()
 
     def note(self, sha256: str, delegate: str) -> None:
-        """It did so now. A card that refuses the note costs the next pass its time."""
+        """Note that the bundle has reproduced its probes. If the card refuses, the next pass runs them again."""
         known, key = self._known(), _key(sha256, delegate)
         if key in known:
             return
         try:
             write_durable(self._path, msgspec.json.encode([*known, key][-_KEPT:]))
         except OSError as error:
-            _log.warning("%s: a proof cannot be noted: %s", self._path, error)
+            _log.warning("%s: a proof cannot be written: %s", self._path, error)
 
     def _known(self) -> list[str]:
         try:
@@ -66,7 +66,7 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
-    """What tells one kind of processor from another: models and features, no frequencies."""
+    """The kind of processor: models and features, without frequencies."""
     try:
         lines = _CPU.read_text(errors="replace").splitlines()
     except OSError:
@@ -76,7 +76,7 @@ def _processor() -> str:
 
 
 def _library(delegate: str) -> str:
-    """The sha256 of a delegate's library; empty where there is none to be read."""
+    """The sha256 of a delegate's library; empty if it cannot be read."""
     if not delegate:
         return ""
     path = Path(delegate)

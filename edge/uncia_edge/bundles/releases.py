@@ -1,7 +1,7 @@
-"""The highest release that a trap has run of each signer, and the name that it expects.
+"""The highest version that a trap has run of each signer, and the bundle name that it expects.
 
-Decides what is too old. The note outlives the bundles: another name in between, or a damaged last good bundle, lowers
-nothing. Where there is no note yet (a trap of release 0.1), the last good bundle stands in for it.
+Decides which bundles are too old. The note is independent of the bundles, so that a bundle of another name or a damaged
+last good bundle does not lower a version. Without a note (a trap of release 0.1), the last good bundle is used.
 """
 
 import logging
@@ -26,26 +26,26 @@ class _Note(Struct, frozen=True):
 
 
 class Releases:
-    """In a file of the state folder.
+    """The highest versions, in a file of the state folder.
 
     Args:
-        path: of the note.
-        last_good: the bundle that proved itself last.
+        path: the file.
+        last_good: the last bundle that reproduced its probes.
     """
 
     def __init__(self, path: Path, last_good: Path) -> None:
         self._path, self._last_good = path, last_good
 
     def check(self, manifest: Manifest, key: str, names: tuple[str, ...]) -> None:
-        """Return when a bundle signed by that key may be tried.
+        """Return if a bundle that is signed by that key may be tried.
 
         Args:
-            manifest: of the bundle.
+            manifest: the bundle's manifest.
             key: the fingerprint of its signer.
-            names: that are expected; where there are none, the name that was used first.
+            names: the expected names; if empty, the name that was used first.
 
         Raises:
-            BundleError: of another name, or older than one that has run here.
+            BundleError: it has another name, or is older than one that has run here.
         """
         note = self._read()
         expected = names or ((note.name,) if note.name else ())
@@ -58,7 +58,7 @@ class Releases:
             raise BundleError(f"{manifest.name} {manifest.version} is older than {highest}, which proved itself here")
 
     def note(self, manifest: Manifest, key: str) -> None:
-        """A bundle by that key has proved itself."""
+        """Note that a bundle that is signed by that key has reproduced its probes."""
         before = self._read()
         known = {signer: version for signer, version in before.highest.items() if signer}
         highest = max(manifest.version, before.highest.get(key, 0))
@@ -67,7 +67,7 @@ class Releases:
             self._write(after)
 
     def inherit(self, keys: tuple[str, ...], earlier: tuple[str, ...]) -> None:
-        """New keys begin where the earlier ones were."""
+        """Give new keys the highest version of the earlier ones."""
         note = self._read()
         start = max((note.highest.get(key, 0) for key in earlier), default=0)
         self._write(_Note(note.name, {**note.highest, **{key: max(start, note.highest.get(key, 0)) for key in keys}}))
@@ -78,7 +78,7 @@ class Releases:
         except FileNotFoundError:
             pass
         except (OSError, *UNDECODABLE) as error:
-            _log.error("%s: cannot be read (%s); the last good bundle tells what is too old", self._path, error)
+            _log.error("%s: cannot be read (%s); the version of the last good bundle is used", self._path, error)
         try:
             last = read_bundle(self._last_good).manifest
         except BundleError:
@@ -90,4 +90,4 @@ class Releases:
             make_folder(self._path.parent)
             write_durable(self._path, msgspec.json.encode(note))
         except OSError as error:
-            _log.error("%s: the highest release cannot be noted: %s", self._path, error)
+            _log.error("%s: the highest version cannot be written: %s", self._path, error)

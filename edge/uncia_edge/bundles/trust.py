@@ -1,7 +1,8 @@
-"""Which bundles a trap takes, where it was given a key (DESIGN 4: nothing unsigned, tampered or older).
+"""Decides which bundles a trap accepts: with a key, none that is unsigned, changed or older (DESIGN 4).
 
-Decides by an Ed25519 signature over the manifest's bytes, before anything else of a bundle is read; the manifest holds
-the sha256 of every member. Without a key every whole bundle is taken, and what is put there by hand may be older.
+It checks an Ed25519 signature over the manifest's bytes before anything else of a bundle is read; the manifest has the
+sha256 of every member. Without a key every undamaged bundle is accepted, and one that a person copies there may be
+older.
 """
 
 import logging
@@ -19,22 +20,22 @@ _log = logging.getLogger(__name__)
 
 
 class Trust:
-    """In the holders of some keys, and in bundles of some names.
+    """The rules by which bundles are accepted.
 
     Args:
-        keys: that hold; None to trust everybody.
-        releases: what has run here.
-        names: of bundles that are expected; where there are none, the name that was used first.
+        keys: the valid keys; None to accept unsigned bundles.
+        releases: the highest versions that have run here.
+        names: the expected names of bundles; if empty, the name that was used first.
     """
 
     def __init__(self, keys: TrustedKeys | None, releases: Releases, names: tuple[str, ...] = ()) -> None:
         self._keys, self._releases, self._names = keys, releases, names
 
     def vouch(self, seal: Seal) -> None:
-        """Return when the bundle of this seal may be read and tried.
+        """Return if the bundle with this manifest and signature may be read and tried.
 
         Raises:
-            BundleError: it is unsigned, signed by somebody else, of another name, or older than one that has run here.
+            BundleError: it is unsigned, signed by another key, of another name, or older than one that has run here.
         """
         if self._keys is not None:
             self._releases.check(seal.manifest, _signer(self._keys, seal), self._names)
@@ -42,24 +43,24 @@ class Trust:
             raise BundleError(f"named {seal.manifest.name}, expected {' or '.join(self._names)} (bundle_names)")
 
     def vouch_again(self, seal: Seal) -> None:
-        """The same for a bundle that has proved itself here before, and is fallen back on: it may be older.
+        """Return if a bundle that was good before may be used again; it may be older.
 
         Raises:
-            BundleError: it is unsigned, or signed by somebody else.
+            BundleError: it is unsigned or signed by another key.
         """
         if self._keys is not None:
             _signer(self._keys, seal)
 
     def note(self, bundle: Bundle) -> None:
-        """The bundle has proved itself: nothing older of its signer is taken from now on."""
+        """Note a bundle that reproduced its probes: from now on, no older one of its signer is accepted."""
         if self._keys is not None:
             self._releases.note(bundle.manifest, _signer(self._keys, Seal(bundle.manifest_bytes, bundle.signature)))
 
     def replace_keys(self, signed: SignedKeys) -> int:
-        """Trust other keys from now on; the serial of the statement that names them.
+        """Trust the keys of a statement from now on; return its serial.
 
         Raises:
-            BundleError: this trap has no key, or the statement is not to be believed.
+            BundleError: this trap has no key, or the statement is not valid.
             OSError: the card cannot be written.
         """
         if self._keys is None:
@@ -67,7 +68,7 @@ class Trust:
         earlier = self._keys.fingerprints
         self._keys.replace(signed)
         self._releases.inherit(self._keys.fingerprints, earlier)
-        _log.warning("keys %s hold now, by statement %d", ", ".join(self._keys.fingerprints), self._keys.serial)
+        _log.warning("keys %s are valid now, by statement %d", ", ".join(self._keys.fingerprints), self._keys.serial)
         return self._keys.serial
 
 
@@ -78,10 +79,10 @@ def _signer(keys: TrustedKeys, seal: Seal) -> str:
 
 
 def trust_of(settings: TrapSettings) -> Trust:
-    """As it is configured.
+    """The trust that the settings configure.
 
     Raises:
-        ConfigurationError: there is no such key.
+        ConfigurationError: a key's file is missing or has no such key.
     """
     folder = Path(settings.state) / FOLDER
     configured = tuple(Path(path) for path in (settings.bundle_key, settings.bundle_key_spare) if path)

@@ -1,4 +1,4 @@
-"""A bundle that is refused never stops a trap that has worked before."""
+"""A refused bundle never stops a trap that has worked before."""
 
 import dataclasses
 import hashlib
@@ -55,7 +55,7 @@ def refuse(path: Path, bundle: Bundle) -> ChosenClassifier:
 
 
 def test_a_good_bundle_is_kept(tmp_path: Path) -> None:
-    """Its bytes, in the state folder."""
+    """Its bytes are in the state folder."""
     select(STARTER, tmp_path, prove)
     assert (tmp_path / "bundle" / "last-good.uncia").read_bytes() == STARTER.read_bytes()
 
@@ -64,7 +64,7 @@ def test_a_good_bundle_is_kept(tmp_path: Path) -> None:
 def test_a_refused_bundle_leaves_the_last_good_one_in_use(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Loudly, and with the reason for the state message."""
+    """It is logged as an error, and the state message has the reason."""
     good = select(STARTER, tmp_path, prove).bundle
     configured = tmp_path / "new.uncia"
     if damage == "truncated":
@@ -72,11 +72,11 @@ def test_a_refused_bundle_leaves_the_last_good_one_in_use(
     with caplog.at_level(logging.ERROR):
         in_use = select(configured, tmp_path, prove)
     assert (in_use.bundle.sha256, "new.uncia" in str(in_use.refused)) == (good.sha256, True)
-    assert "stays in use" in caplog.text
+    assert "last good bundle" in caplog.text
 
 
 def packed(path: Path, changed: dict[str, bytes], **described: object) -> None:
-    """The starter with other members and words in its manifest, its hashes right: whole as a file."""
+    """The starter bundle with other members and manifest entries, and with the right hashes."""
     starter = read_bundle(STARTER)
     members = {**starter.members, **changed}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
@@ -121,7 +121,7 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
     tmp_path: Path, changed: Callable[[], dict[str, bytes]], described: dict[str, object], reason: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    """With expected and got, in the log; the file that was good is not touched."""
+    """The log says what was expected and found; the last good file is unchanged."""
     good = select(STARTER, tmp_path, prove).bundle
     packed(tmp_path / "new.uncia", changed(), **described)
     with caplog.at_level(logging.ERROR):
@@ -131,7 +131,7 @@ def test_a_bad_bundle_is_named_and_the_last_good_one_stays(
 
 
 def test_the_log_names_bundle_runtime_and_delegate(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Of a trap that begins its work."""
+    """When the trap starts."""
     (tmp_path / "trap.toml").write_text(CONFIGURATION.format(folder=tmp_path))
     (tmp_path / "trap.uncia").write_bytes(STARTER.read_bytes())
     record_burst(tmp_path / "recording" / "burst")
@@ -147,7 +147,7 @@ def test_a_trap_that_is_given_a_bad_bundle_goes_on_deciding(
     tmp_path: Path, changed: Callable[[], dict[str, bytes]], described: dict[str, object], reason: str,
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """`uncia-trap run`, once with a good bundle and once with a bad one in its place: the same verdict of a burst."""
+    """`uncia-trap run` with a good bundle, then with a bad one in its place: the verdict of a burst is the same."""
     configuration, bundle = tmp_path / "trap.toml", tmp_path / "trap.uncia"
     configuration.write_text(CONFIGURATION.format(folder=tmp_path))
     record_burst(tmp_path / "recording" / "burst")
@@ -158,17 +158,17 @@ def test_a_trap_that_is_given_a_bad_bundle_goes_on_deciding(
     assert main(["run", "--config", str(configuration)]) == 0
     after = capsys.readouterr().out
     assert "negative" in before and after.split()[1:] == before.split()[1:]
-    assert re.search(reason, caplog.text) and "stays in use" in caplog.text
+    assert re.search(reason, caplog.text) and "last good bundle" in caplog.text
 
 
-def test_without_a_last_good_bundle_the_refusal_stands(tmp_path: Path) -> None:
-    """There is nothing to observe with."""
+def test_without_a_last_good_bundle_the_refusal_is_an_error(tmp_path: Path) -> None:
+    """The trap has no bundle to score with."""
     with pytest.raises(BundleError, match="probes differ"):
         select(STARTER, tmp_path, refuse)
 
 
 def test_a_refused_bundle_does_not_replace_the_last_good_one(tmp_path: Path) -> None:
-    """What is kept has proven itself here."""
+    """Only a bundle that reproduced its probes here is kept."""
     with pytest.raises(BundleError):
         select(STARTER, tmp_path, refuse)
     assert not (tmp_path / "bundle" / "last-good.uncia").exists()

@@ -1,4 +1,4 @@
-"""A bundle that is offered from afar: in pieces, proved, installed, and how a bad one is got rid of."""
+"""A bundle that the base station offers: received in pieces, tested, installed; a bad one is withdrawn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ class World:
         return self.refuse
 
     def send(self, content: bytes, piece: int = 500, most: int = 1000) -> bool:
-        """Whether all of it came; at most so many pieces are sent."""
+        """Send at most `most` pieces; return whether the bundle is complete."""
         missing = self.offers.begin(bundle_offer(bundle_from_bytes(content), content))
         sha256 = bundle_from_bytes(content).sha256
         while missing and most:
@@ -63,7 +63,7 @@ def refuse(path: Path, bundle: object) -> ChosenClassifier:
 
 
 def test_an_offered_bundle_decides_after_the_next_start(tmp_path: Path) -> None:
-    """Byte for byte what was offered; it is the last good one from then on."""
+    """It is byte for byte the offered one, and from then on the last good one."""
     world, content = World(tmp_path), bundle_bytes(2, b"another model " * 300)
     assert world.send(content)
     world.offers.install()
@@ -77,7 +77,7 @@ def test_an_offered_bundle_decides_after_the_next_start(tmp_path: Path) -> None:
 
 
 def test_members_that_the_trap_has_are_not_sent_again(tmp_path: Path) -> None:
-    """A new head for a large model costs the head and the manifest."""
+    """For a new head of a large model, only head and manifest are sent."""
     model = bytes(range(256)) * 400
     (tmp_path / "configured.uncia").write_bytes(bundle_bytes(1, model))
     world, content = World(tmp_path), bundle_bytes(2, model, head=0.5)
@@ -89,7 +89,7 @@ def test_members_that_the_trap_has_are_not_sent_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [None, -100, -1], ids=["all", "torn", "a byte less"])
 def test_a_transfer_goes_on_where_it_was(tmp_path: Path, keep: int | None) -> None:
-    """After a restart, and with less of the last piece than was written."""
+    """After a restart, and with only a part of the last piece on the card."""
     world, content = World(tmp_path), bundle_bytes(2, b"m" * 5000)
     assert not world.send(content, most=4)
     part = world.state / "bundle" / "offered.part"
@@ -106,7 +106,7 @@ def test_a_transfer_goes_on_where_it_was(tmp_path: Path, keep: int | None) -> No
 def test_pieces_out_of_order_or_twice_do_no_harm(
     tmp_path_factory: pytest.TempPathFactory, strays: list[tuple[int, int]], piece: int
 ) -> None:
-    """Only the piece that is due is taken."""
+    """Only the next piece is stored."""
     world, content = World(tmp_path_factory.mktemp("trap")), bundle_bytes(2, bytes(range(250)) * 20)
     bundle = bundle_from_bytes(content)
     missing = world.offers.begin(bundle_offer(bundle, content))
@@ -120,8 +120,8 @@ def test_pieces_out_of_order_or_twice_do_no_harm(
     assert installed is not None and installed.read_bytes() == content
 
 
-def test_bytes_that_were_spoilt_are_found_and_it_begins_anew(tmp_path: Path) -> None:
-    """Nothing is tried, nothing installed."""
+def test_damaged_bytes_are_found_and_the_transfer_starts_again(tmp_path: Path) -> None:
+    """The bundle is neither tested nor installed."""
     world, content = World(tmp_path), bundle_bytes(2, b"m" * 5000)
     assert world.send(content)
     part = world.state / "bundle" / "offered.part"
@@ -142,18 +142,18 @@ def test_bytes_that_were_spoilt_are_found_and_it_begins_anew(tmp_path: Path) -> 
     ],
     ids=["as old", "the same"],
 )
-def test_what_is_not_newer_is_refused_before_it_is_sent(
+def test_a_bundle_that_is_not_newer_is_refused_before_it_is_sent(
     tmp_path: Path, offered: Callable[[], bytes], reason: str
 ) -> None:
-    """A model's version only grows."""
+    """Versions only grow."""
     world = World(tmp_path)
     with pytest.raises(BundleError, match=reason):
         world.send(offered())
     assert world.sent == 0
 
 
-def test_an_offer_that_lies_about_its_version_is_refused(tmp_path: Path) -> None:
-    """The bundle's own word counts."""
+def test_an_offer_with_a_wrong_version_is_refused(tmp_path: Path) -> None:
+    """The version in the bundle counts."""
     world, content = World(tmp_path), bundle_bytes(1, b"older" * 100)
     bundle = bundle_from_bytes(content)
     lie = bundle_offer(bundle, content)
@@ -169,7 +169,7 @@ def test_an_offer_that_lies_about_its_version_is_refused(tmp_path: Path) -> None
 
 
 def test_a_bundle_that_does_not_run_here_is_not_installed(tmp_path: Path) -> None:
-    """With the reason for the base station."""
+    """The base station gets the reason."""
     world = World(tmp_path, refuse="its probes differ by 0.4")
     assert world.send(bundle_bytes(2, b"m" * 900))
     with pytest.raises(BundleError, match=r"does not run here: its probes differ by 0\.4"):
@@ -177,7 +177,7 @@ def test_a_bundle_that_does_not_run_here_is_not_installed(tmp_path: Path) -> Non
     assert (world.installed.path, World(tmp_path).in_use.bundle.manifest.version) == (None, 1)
 
 
-def test_a_piece_of_what_was_not_offered_is_refused(tmp_path: Path) -> None:
+def test_a_piece_of_another_bundle_is_refused(tmp_path: Path) -> None:
     """Nothing is written."""
     world = World(tmp_path)
     with pytest.raises(BundleError, match="was not offered"):
@@ -186,7 +186,7 @@ def test_a_piece_of_what_was_not_offered_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_room_an_offer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sightings need the card more."""
+    """Sequences need the space."""
     world = World(tmp_path)
     monkeypatch.setattr("uncia_edge.bundles.offers._SPARE_BYTES", 1 << 60)
     with pytest.raises(BundleError, match="no room on the card"):
@@ -201,7 +201,7 @@ def installed(folder: Path) -> World:
 
 
 def test_an_installed_bundle_that_is_refused_later_is_withdrawn(tmp_path: Path) -> None:
-    """Another runtime after an update: the configured bundle decides, and the state says why."""
+    """After an update of the runtime: the configured bundle decides, and the state says why."""
     world = installed(tmp_path)
     in_use = select(
         world.configured, world.state, lambda path, b: (refuse if "installed" in path.name else accept)(path, b)
@@ -211,7 +211,7 @@ def test_an_installed_bundle_that_is_refused_later_is_withdrawn(tmp_path: Path) 
 
 
 def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path) -> None:
-    """The service is started again each time; the third time it goes on with the configured one."""
+    """The service restarts each time; the third time it uses the configured one."""
     world = installed(tmp_path)
     for _ in range(2):
         with pytest.raises(SystemExit):
@@ -222,8 +222,8 @@ def test_an_installed_bundle_that_ends_the_process_is_tried_twice(tmp_path: Path
     assert (in_use.bundle.manifest.version, "ended the trap 2 times" in str(in_use.refused)) == (1, True)
 
 
-def test_an_innocent_bundle_survives_power_cuts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At each start, for years: another boot each time."""
+def test_power_cuts_do_not_deny_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even with a power cut at each start: each is another boot."""
     world = installed(tmp_path)
     loads = Loads(world.state / "bundle")
     for boot in range(20):
@@ -234,13 +234,13 @@ def test_an_innocent_bundle_survives_power_cuts(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_bundle_that_ends_the_trap_while_it_scores_is_rolled_back(tmp_path: Path) -> None:
-    """Five times within the same boot; then it is denied, from afar and by hand, whatever comes in between."""
+    """After five times within one boot it is denied, whether it is offered or copied by hand."""
     world = installed(tmp_path)
     loads = Loads(world.state / "bundle")
     for _ in range(5):
         in_use = select(world.configured, world.state, accept)
         assert in_use.bundle.manifest.version == 2
-        loads.use(in_use.bundle.sha256)  # and the process ends
+        loads.use(in_use.bundle.sha256)  # then the process ends
     for _ in range(3):
         in_use = select(world.configured, world.state, accept)
         assert in_use.bundle.manifest.version == 1
@@ -256,7 +256,7 @@ def test_a_bundle_that_ends_the_trap_while_it_scores_is_rolled_back(tmp_path: Pa
 
 
 def test_a_proved_bundle_that_ends_the_trap_while_it_is_loaded_is_rolled_back(tmp_path: Path) -> None:
-    """After an update of the runtime, say: it proved itself here before."""
+    """For example after an update of the runtime: it reproduced its probes before."""
     world = installed(tmp_path)
     select(world.configured, world.state, accept)
     for _ in range(5):
@@ -269,7 +269,7 @@ def test_a_proved_bundle_that_ends_the_trap_while_it_is_loaded_is_rolled_back(tm
 
 
 def test_a_configured_bundle_that_ends_the_trap_is_rolled_back(tmp_path: Path) -> None:
-    """To the one that was good before it, which is kept beside it."""
+    """The good bundle before it is used, which was kept."""
     world = World(tmp_path)
     world.configured.write_bytes(bundle_bytes(2, b"by hand"))
     loads = Loads(world.state / "bundle")
@@ -280,7 +280,7 @@ def test_a_configured_bundle_that_ends_the_trap_is_rolled_back(tmp_path: Path) -
 
 
 def test_a_trap_without_another_bundle_goes_on_trying(tmp_path: Path) -> None:
-    """It is better than no trap."""
+    """That is better than no trap."""
     world = World(tmp_path)
     loads = Loads(world.state / "bundle")
     for _ in range(8):
@@ -289,8 +289,8 @@ def test_a_trap_without_another_bundle_goes_on_trying(tmp_path: Path) -> None:
     assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
 
 
-def test_a_denied_bundle_is_better_than_a_damaged_one(tmp_path: Path) -> None:
-    """The configured file does not read any more, and the last good one has ended the trap five times."""
+def test_a_denied_bundle_is_used_before_a_damaged_one(tmp_path: Path) -> None:
+    """The configured file cannot be read any more, and the last good one has ended the trap five times."""
     world = World(tmp_path)
     loads = Loads(world.state / "bundle")
     for _ in range(5):
@@ -301,8 +301,8 @@ def test_a_denied_bundle_is_better_than_a_damaged_one(tmp_path: Path) -> None:
     assert (in_use.bundle.manifest.version, told.startswith("bundle denied: "), "truncated" in told) == (1, True, True)
 
 
-def test_a_bundle_that_somebody_puts_there_by_hand_wins(tmp_path: Path) -> None:
-    """Whatever its version: the engineer stands before the trap."""
+def test_a_bundle_that_a_person_copies_there_is_used(tmp_path: Path) -> None:
+    """Whatever its version."""
     world = installed(tmp_path)
     world.configured.write_bytes(bundle_bytes(1, b"by hand"))
     again = World(tmp_path)
