@@ -59,12 +59,10 @@ def test_all_is_tried_and_nothing_is_left_behind(base: Base, collector: Collecto
 
 
 def test_a_trap_that_may_not_write_is_told(base: Base, collector: Collector) -> None:
-    """Its certificate bears another name: the broker lets it in, and refuses all that it says."""
+    """Its certificate has another name: the broker accepts the connection and refuses every message."""
     found = told(msgspec.structs.replace(base.trap, trap="ridge-02"))
     assert found["connection"][0] == "ok"
-    assert found["collector"] == (
-        "failed", "the broker lets ridge-02 connect and refuses what it writes (reason code 0x87)",
-    )  # fmt: skip
+    assert (found["collector"][0], "0x87" in found["collector"][1]) == ("failed", True)
 
 
 @pytest.mark.parametrize(("trap", "status"), [("ridge-01", "ok"), ("ridge-02", "failed")])

@@ -258,7 +258,7 @@ def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: P
 @pytest.mark.parametrize(
     ("host", "whose", "found"),
     [
-        ("localhost", "ridge-01", ("ok", "believe each other")),
+        ("localhost", "ridge-01", ("ok", "accept each other")),
         ("127.0.0.1", "ridge-01", ("failed", "IP address mismatch")),
         ("localhost", "foreign", ("failed", "certificate verify failed")),
         ("localhost", "nobody", ("failed", "nowhere: No such file")),

@@ -1,1 +1,1 @@
-"""`uncia-trap`: run, log, score, doctor, bench."""
+"""The command `uncia-trap`: setup, run, pass, try, log, score, doctor, bench."""

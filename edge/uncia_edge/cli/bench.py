@@ -1,6 +1,6 @@
-"""`uncia-trap bench`: what one frame costs on this machine, step by step, and what a day of it costs in watt-hours.
+"""`uncia-trap bench`: measures the time of each step for one frame on this machine, and estimates watt-hours a day.
 
-Decides the steps and the picture: a rendered 12-megapixel JPEG, the same everywhere, so that machines compare.
+Decides the steps and the picture: a rendered 12-megapixel JPEG, the same on every machine, so that results compare.
 """
 
 import argparse
@@ -31,23 +31,25 @@ _SMOOTH = Image.Resampling.BICUBIC
 
 
 def add_bench(bench: argparse.ArgumentParser) -> None:
-    """The arguments of `bench`."""
+    """Add the arguments of `bench`."""
     bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="the bundle to run")
-    bench.add_argument("--threads", type=whole(0), default=0, metavar="N", help="of the model (as on the trap)")
-    bench.add_argument("--repeats", type=whole(1), default=30, metavar="N", help="of each step (30)")
+    bench.add_argument("--threads", type=whole(0), default=0, metavar="N", help="threads of the model (as on the trap)")
+    bench.add_argument("--repeats", type=whole(1), default=30, metavar="N", help="how often to run each step (30)")
     bench.add_argument(
-        "--busy-w", type=amount, default=4.0, metavar="W", help="power while scoring, as you know it (4.0)"
+        "--busy-w", type=amount, default=4.0, metavar="W", help="power while scoring, as measured by you (4.0)"
     )
     bench.add_argument("--idle-w", type=amount, default=2.0, metavar="W", help="power while waiting (2.0)")
-    bench.add_argument("--frames-a-day", type=whole(0), default=2000, metavar="N", help="what the trap sees (2000)")
+    bench.add_argument(
+        "--frames-a-day", type=whole(0), default=2000, metavar="N", help="frames that the trap gets in a day (2000)"
+    )
     bench.set_defaults(run=run_bench)
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
-    """Prints the table."""
+    """Print the table; return 0."""
     return_large_blocks()  # as the trap does
     bundle, picture = read_bundle(arguments.bundle), bench_picture()
-    forget_peak()  # the rendering's
+    forget_peak()  # rendering the picture took more memory
     print(
         f"{bundle.manifest.name} {bundle.manifest.version}, {Classifier(bundle, arguments.threads).info}; "
         f"4000 x 3000 JPEG, {len(picture) / 1e6:.1f} MB, quality {QUALITY}"
@@ -60,32 +62,35 @@ def run_bench(arguments: argparse.Namespace) -> int:
     energy = watt_hours_a_day(frame_s, arguments.frames_a_day, arguments.busy_w, arguments.idle_w)
     print(f"{1 / frame_s:.1f} frames a second in a burst of ten, regions included; {peak_mb():.0f} MB resident at most")
     print(
-        f"{energy:.1f} Wh a day for {arguments.frames_a_day} frames, if {arguments.busy_w:g} W busy and "
-        f"{arguments.idle_w:g} W idle hold (stated, not measured)"
+        f"{energy:.1f} Wh a day for {arguments.frames_a_day} frames, at {arguments.busy_w:g} W busy and "
+        f"{arguments.idle_w:g} W idle (as you stated, not measured)"
     )
     return 0
 
 
 @dataclass(frozen=True)
 class Step:
-    """Seconds that one step took, each time."""
+    """The seconds that one step took, for each repetition."""
 
     name: str
     seconds: tuple[float, ...]
 
     @property
     def median_ms(self) -> float:
-        """Milliseconds."""
+        """The median in milliseconds."""
         return 1000 * median(self.seconds)
 
     @property
     def p95_ms(self) -> float:
-        """Milliseconds that 95 % stay under."""
+        """The 95th percentile in milliseconds."""
         return 1000 * float(np.quantile(self.seconds, 0.95))
 
 
 def bench_picture(noise: float = 6.0) -> bytes:
-    """A rendered 4000 x 3000 JPEG, quality 88: soft shapes and sensor noise of so many grey levels (6: about 3 MB)."""
+    """A rendered 4000 x 3000 JPEG, quality 88: soft shapes, and noise with a deviation of `noise` grey levels.
+
+    With 6 levels it has about 3 MB.
+    """
     chance = np.random.default_rng(0)
     soft = Image.fromarray(chance.integers(20, 230, (30, 40, 3), dtype=np.uint8)).resize((WIDTH, HEIGHT), _SMOOTH)
     grain = chance.normal(0, noise, (HEIGHT, WIDTH, 1)).astype(np.int8)
@@ -96,7 +101,7 @@ def bench_picture(noise: float = 6.0) -> bytes:
 
 
 def measure(bundle: Bundle, picture: bytes, threads: int, repeats: int) -> list[Step]:
-    """The steps of one frame, then a whole burst a frame."""
+    """Measure each step of one frame, and the time of a frame in a whole burst."""
     classifier = Classifier(bundle, threads)
     size = bundle.manifest.input_size
     enough = enough_for(size, WHOLE)
@@ -121,7 +126,7 @@ def measure(bundle: Bundle, picture: bytes, threads: int, repeats: int) -> list[
 
 
 def watt_hours_a_day(frame_s: float, frames_a_day: int, busy_w: float, idle_w: float) -> float:
-    """Energy of a day: scoring at `busy_w`, the rest at `idle_w`; both are stated by the user, nothing is measured."""
+    """Watt-hours of a day: scoring at `busy_w` watts and the rest at `idle_w`; the user states both."""
     busy_s = min(frame_s * frames_a_day, 86400.0)
     return (busy_s * busy_w + (86400.0 - busy_s) * idle_w) / 3600
 

@@ -1,8 +1,8 @@
 """The checks of `uncia-trap doctor` between trap and base station: broker, access list, collector.
 
-Decides what is tried: while the service runs, nothing, for it tells of its own connection itself; else the connection
-that the trap would make, and a question that the collector answers by a receipt. It never publishes a state, an
-availability or a last will.
+While the service runs, its own report of the connection is read and nothing is tried. Otherwise doctor makes the
+connection that the trap would make and sends a question that the collector answers with a receipt. It never publishes a
+state, an availability or a last will.
 """
 
 import os
@@ -37,10 +37,10 @@ from uncia_edge.outbox.state_folder import MEMORY, is_claimed
 from uncia_edge.service.link_report import FILE, LinkStatus, read_status
 from uncia_edge.settings import TrapSettings
 
-_REFUSAL_S = 1.0  # how long a broker may take to say that it does not want our certificate
-ANSWER_S = 10.0  # patience with broker and collector
-LINGER_S = 3.0  # another trap of this id comes back within two, and takes the connection over
-_TWO = "give each trap an id and a certificate of its own; a copied card has both of the first"
+_REFUSAL_S = 1.0  # how long a broker may take to refuse our certificate
+ANSWER_S = 10.0  # how long to wait for broker and collector
+LINGER_S = 3.0  # another trap with this id reconnects within two seconds and takes the connection over
+_TWO = "give each trap an id and a certificate of its own; a copied card has both of the first trap"
 _ACCESS = (
     "compare the certificate's name with `trap`, and the broker's access list with the shipped one (it needs"
     " `pattern write .../%u/doctor` since this version)"
@@ -51,19 +51,19 @@ _TLS_REMEDIES = {
     "mismatch": "set [broker] host to a name in the broker's certificate, or make one with this name",
     "expired": "check the clock first; then renew the broker's certificate",
     "not yet valid": "check the clock first; then the broker's certificate",
-    "certificate verify failed": "[broker] ca is not the authority of the broker's certificate: copy ca.pem anew",
-    "ALERT_UNKNOWN_CA": "the broker does not know who made this trap's certificate: make it at the station",
+    "certificate verify failed": "[broker] ca is not the authority of the broker's certificate: copy ca.pem again",
+    "ALERT_UNKNOWN_CA": "the broker does not know the authority of this trap's certificate: make one at the station",
     "ALERT_CERTIFICATE": "the broker refuses this trap's certificate: it is missing, expired or revoked",
-    "WRONG_VERSION": "the port speaks no TLS: [broker] port is 8883 with ca, 1883 without",
+    "WRONG_VERSION": "the port has no TLS: [broker] port is 8883 with ca, 1883 without",
 }
 
 
 def lines(settings: TrapSettings) -> Iterator[Line]:
-    """Of the running service its own word; else broker, connection and collector as they are found."""
+    """Yield the running service's report; without a service, check broker, connection and collector."""
     try:
         is_running = is_claimed(Path(settings.state))
     except StorageError as error:
-        yield Line("connection", "failed", f"not tried: {error}", "ask as root")
+        yield Line("connection", "failed", f"not tried: {error}", "run doctor as root")
         return
     if is_running:
         yield service_line(settings)
@@ -75,22 +75,22 @@ def lines(settings: TrapSettings) -> Iterator[Line]:
 
 
 def service_line(settings: TrapSettings) -> Line:
-    """The connection of the service that runs now, as it tells it."""
+    """The connection of the running service, from its report."""
     folder = MEMORY if (MEMORY / FILE).exists() else Path(settings.state)
     try:
         status = read_status(folder)
     except OSError as error:
-        return Line("connection", "failed", f"{folder / FILE}: {error.strerror}", "ask as root")
+        return Line("connection", "failed", f"{folder / FILE}: {error.strerror}", "run doctor as root")
     if status is None:
         return Line(
-            "connection", "warning", "the service runs and tells nothing of its link", "systemctl restart uncia-trap"
+            "connection", "warning", "the service runs and has no report of its link", "systemctl restart uncia-trap"
         )
     where = f"{settings.broker.host}:{settings.broker.port}"
     if status.problem is not None:
         return Line("connection", "failed", status.problem, _TWO)
     if status.refused is not None and status.refused_at is not None:
         code, at = f"reason code 0x{status.refused:02x}", _clock(status.refused_at)
-        told = f"the broker at {where} refused what the service sent ({code}, {at}), and no receipt came since"
+        told = f"the broker at {where} refused what the service sent ({code}, {at}); no receipt came since"
         return Line("connection", "failed", told, _remedy_for(status.refused))
     if not status.connected:
         told = f"the service has no link to {where} since {_clock(status.since)}: {status.reason}"
@@ -107,7 +107,7 @@ def _clock(moment: datetime) -> str:
 
 
 def connection_lines(settings: TrapSettings) -> Iterator[Line]:
-    """Connects as the trap will, hears what it must hear, and asks the collector."""
+    """Connect and subscribe as the trap does, and ask the collector."""
     topics = Topics(settings.trap, settings.root)
     link = Link(broker_of(settings.broker), topics, last_will=False)
     link.open()
@@ -117,14 +117,14 @@ def connection_lines(settings: TrapSettings) -> Iterator[Line]:
             ended = event or Disconnected(f"no answer within {ANSWER_S:g} s")
             yield Line("connection", "failed", ended.reason, _remedy_for(ended.code))
             return
-        yield Line("connection", "ok", f"the broker takes it for a client, {settings.trap}")
+        yield Line("connection", "ok", f"the broker accepts {settings.trap} as a client")
         yield _ask(link, topics)
     finally:
         link.close()
 
 
 def _ask(link: Link, topics: Topics) -> Line:
-    """Whether the collector answers, and nobody else is connected under this id."""
+    """Check that the collector answers, and that no other program connects with this id."""
     question, began_s = DoctorQuestion(f"doctor-{os.urandom(6).hex()}"), time.monotonic()
     message = MqttMessage(topics.doctor, encode(question), expires_s=60)
     try:
@@ -138,7 +138,7 @@ def _ask(link: Link, topics: Topics) -> Line:
     ended: Disconnected | None = _next(link, _end, LINGER_S)
     if ended is not None:
         return _not_answered(ended, topics.trap)
-    return Line("collector", "ok", f"it hears {topics.trap}, and its receipt arrived after {took_s:.1f} s")
+    return Line("collector", "ok", f"it answered {topics.trap}; its receipt arrived after {took_s:.1f} s")
 
 
 Answer = Disconnected | int | str
@@ -153,7 +153,7 @@ def _end(event: Event) -> Disconnected | None:
 
 
 def _answer(event: Event, mid: int, question: str, topics: Topics) -> Answer | None:
-    """What ends the waiting: the receipt, the broker's refusal or the end of the connection."""
+    """The event that ends the wait: the receipt, the broker's refusal or the end of the connection; else None."""
     match event:
         case Disconnected():
             return event
@@ -173,13 +173,13 @@ def _not_answered(answer: Answer | None, trap: str) -> Line:
         case int(code) if code == NOBODY_LISTENS:
             return Line("collector", "warning", "no collector is connected to the broker", _COLLECTOR)
         case int(code):
-            told = f"the broker lets {trap} connect and refuses what it writes (reason code 0x{code:02x})"
+            told = f"the broker lets {trap} connect but refuses what it publishes (reason code 0x{code:02x})"
             return Line("collector", "failed", told, _remedy_for(code))
     return Line("collector", "warning", f"no receipt within {ANSWER_S:g} s", _COLLECTOR)
 
 
 def _next(link: Link, wanted: Callable[[Event], Any], timeout_s: float | None = None) -> Any:
-    """What `wanted` finds in the first event that it wants; None within the time."""
+    """The first result of `wanted(event)` that is not None; None if there is none within the time."""
     deadline_s = time.monotonic() + (ANSWER_S if timeout_s is None else timeout_s)
     while (left_s := deadline_s - time.monotonic()) > 0:
         with suppress(queue.Empty):
@@ -190,17 +190,17 @@ def _next(link: Link, wanted: Callable[[Event], Any], timeout_s: float | None = 
 
 
 def _remedy_for(code: int | None) -> str:
-    """What to do about the broker's reason code; None where it gave none."""
+    """What to do about the broker's reason code; `code` is None if it gave none."""
     match code:
         case None:
-            return "sequences wait on disk; check antenna, address and that the broker runs"
+            return "sequences wait on disk; check antenna and address, and that the broker runs"
         case _ if code == NOT_AUTHORISED:
             return _ACCESS
     return "the broker's log says more: journalctl -u mosquitto at the base station"
 
 
 def broker_line(settings: TrapSettings) -> Line:
-    """Whether the broker is there and, with TLS, whether it and the trap believe each other; it is asked nothing."""
+    """Check that the broker is there and, with TLS, that it and the trap accept each other's certificate."""
     where = f"{settings.broker.host}:{settings.broker.port}"
     try:
         with socket.create_connection((settings.broker.host, settings.broker.port), 5) as wire:
@@ -211,28 +211,28 @@ def broker_line(settings: TrapSettings) -> Line:
         return Line("broker", "failed", f"{where}: {error}", _remedy_of(error))
     except OSError as error:
         return Line("broker", "warning", f"{where}: {error.strerror or error}", _remedy_for(None))
-    return Line("broker", "ok", f"{where} {'and the trap believe each other' if tls else 'accepts connections'}")
+    return Line("broker", "ok", f"{where} {'and the trap accept each other' if tls else 'accepts connections'}")
 
 
 def _remedy_of(error: Exception) -> str:
-    """What to do about a broker and a trap that do not believe each other."""
+    """What to do if TLS fails between broker and trap."""
     text = str(error)
     if isinstance(error, ConfigurationError):
         by_systemd = "/run/credentials/" in text
         return (
-            "systemd gives the key to the running service alone: systemctl start uncia-trap, then ask again"
+            "systemd gives the key only to the running service: systemctl start uncia-trap, then run doctor again"
             if by_systemd
             else "correct the path in trap.toml, or copy the file from the base station"
         )
     for word, remedy in _TLS_REMEDIES.items():
         if word in text:
             return remedy
-    return "compare both ends' ca; check the clock; journalctl -u mosquitto at the base station says more"
+    return "compare the ca of both; check the clock; see journalctl -u mosquitto at the base station"
 
 
 def _shake_hands(wire: socket.socket, tls: Tls, host: str) -> None:
-    """Raises the reason where one end does not believe the other."""
+    """Make a TLS connection; raises ssl.SSLError if one side refuses the other's certificate."""
     with tls.context().wrap_socket(wire, server_hostname=host) as secure:
         secure.settimeout(_REFUSAL_S)
         with suppress(TimeoutError):
-            secure.recv(1)  # with TLS 1.3 a refused certificate is told only here
+            secure.recv(1)  # with TLS 1.3 the refusal of a certificate arrives only here

@@ -1,9 +1,9 @@
-"""`uncia-trap score`: a whole card or folder through the trap's own code, on all cores, resumable.
+"""Scores the pictures of cards, folders and files with the trap's code, on all cores; can be resumed (`score`).
 
-Decides what belongs to a card: the named files, and every picture below the named folders, once each, trap by trap as
-in an archive. A place that lies in another one is a part of that. Where several places are named, files are called by
-their path from the folder that all of them share. Each finished sequence is kept in `<out>.partial`, so that a run that
-was interrupted goes on where it was; pictures or a bundle that have changed since are scored anew.
+Decides what belongs to a card: the named files and every picture below the named folders, each once, trap by trap as in
+an archive. A place inside another one is a part of that. With several places, a file's name is its path from the folder
+that all of them share. Each finished sequence is stored in `<out>.partial`, so that an interrupted run can go on; it is
+scored again if its pictures or the bundle have changed.
 """
 
 import os
@@ -29,30 +29,32 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class CardSequence:
-    """Pictures that form a sequence on a card, and the folder in which they lie."""
+    """Pictures that form a sequence on a card, and the folder that their names start from."""
 
     folder: Folder
     sequence: ArchiveSequence
 
     def paths(self) -> tuple[Path, ...]:
-        """Where its pictures are."""
+        """The paths of its pictures."""
         return tuple(self.folder.path / name for name in self.sequence.names)
 
 
 class Card:
-    """The named pictures, and all below the named folders."""
+    """The named pictures, and all pictures below the named folders."""
 
     def __init__(self, places: Sequence[Path], zone: tzinfo | None = None) -> None:
-        """Looks for places; opens no picture.
+        """Find the places; no picture is opened.
+
+        `zone` is the zone of EXIF times that name no offset; None leaves them without one.
 
         Raises:
-            DataError: a place is not there.
+            DataError: a place does not exist.
         """
         missing = [str(place) for place in places if not place.exists()]
         if missing:
             raise DataError(f"{', '.join(missing)}: not there; expected JPEGs or folders with JPEGs")
         self.unreadable: list[str] = []  # a line for each folder that `sequences` could not list
-        self.left_out: Counter[LeftOut] = Counter()  # what `sequences` found, and does not read
+        self.left_out: Counter[LeftOut] = Counter()  # pictures that `sequences` found and skipped, by reason
         self._places, self._zone = _outermost([place.resolve() for place in places]), zone
         folders = [place if place.is_dir() else place.parent for place in self._places]
         self.folder = Folder(Path(os.path.commonpath(folders)))
@@ -71,7 +73,7 @@ class Card:
         return [CardSequence(self.folder, sequence) for found in traps for sequence in with_neighbours(found)]
 
     def _traps(self) -> dict[str, dict[str, PictureFile]]:
-        """Each trap's pictures by name, so that one that is named twice is one."""
+        """Each trap's pictures by name, so that a picture that is named twice counts once."""
         folders: dict[str, dict[str, PictureFile]] = defaultdict(dict)
         for place in self._places:
             for file in self._files(place):
@@ -92,7 +94,7 @@ class Card:
 
 
 class CardScorer:
-    """Scores sequences, a classifier a thread."""
+    """Scores sequences in threads, each with a classifier of its own."""
 
     def __init__(self, bundle: Bundle, workers: int | None = None) -> None:
         self._bundle, self._workers = bundle, workers or _cores()
@@ -106,7 +108,7 @@ class CardScorer:
     def score(
         self, sequences: Sequence[CardSequence], partial: Path, progress: Progress
     ) -> Iterator[tuple[CardSequence, Pictures]]:
-        """Each sequence with its scored pictures, in order; what `partial` already holds is taken from there."""
+        """Yield each sequence with its scored pictures, in order; results in the file `partial` are not made again."""
         with score_log(partial) as log, ThreadPoolExecutor(self._workers) as pool:
             known = {one.sequence.key for one in sequences if one.sequence.key in log}
             waiting = pool.map(lambda one: None if one.sequence.key in known else self._one(one), sequences)
@@ -116,7 +118,7 @@ class CardScorer:
                         log.add(card_sequence.sequence.key, scored)
                     progress(number, len(sequences))
                     yield card_sequence, scored or log.read(card_sequence.sequence.key)
-            finally:  # an interruption does not wait for the rest of the card
+            finally:  # after an interruption, do not score the rest of the card
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _one(self, one: CardSequence) -> Pictures:
@@ -128,7 +130,7 @@ class CardScorer:
 
 
 def _outermost(places: Sequence[Path]) -> list[Path]:
-    """The places without those that a walk through another one reaches."""
+    """The places without those that are scanned as a part of another one."""
     return [place for place in dict.fromkeys(places) if not any(_reaches(other, place) for other in places)]
 
 

@@ -1,6 +1,6 @@
-"""The checks of `uncia-trap doctor` on certificates and key: whether they hold, belong together, and are this trap's.
+"""The checks of `uncia-trap doctor` on certificates and key: valid, matching each other, and for this trap.
 
-Decides how soon is too soon for one to end.
+Decides how many days before its end a certificate gets a warning.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from uncia_edge.cli.trap_checks import Line
 from uncia_edge.settings import TrapSettings
 
 _SOON_DAYS = 60
-_FROM_BASE = "copy it anew from the base station"
-CREDENTIALS = ("/", "run", "credentials")  # where systemd puts what LoadCredential names
+_FROM_BASE = "copy it again from the base station"
+CREDENTIALS = ("/", "run", "credentials")  # systemd puts the files of LoadCredential there
 
 
 def lines(settings: TrapSettings, now: datetime) -> Iterator[Line]:
-    """A line for each file that the configuration names."""
+    """Yield a line for each file that the configuration names."""
     broker = settings.broker
     for name, path in (("ca", broker.ca), ("certificate", broker.certificate)):
         if path:
@@ -28,29 +28,29 @@ def lines(settings: TrapSettings, now: datetime) -> Iterator[Line]:
 
 
 def name_lines(path: Path, trap: str) -> Iterator[Line]:
-    """Whether the certificate's common name is the trap's id: the broker's access list knows a trap by it."""
+    """Check that the certificate's common name is the trap's id, by which the broker's access list identifies it."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
     try:
         found = x509.load_pem_x509_certificate(path.read_bytes()).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except (OSError, ValueError):
-        return  # `certificate_line` says so
+        return  # `certificate_line` reports it
     name = str(found[0].value) if found else ""
     if name == trap:
-        yield Line("certificate (name)", "ok", f"{path.name} is {trap}'s")
+        yield Line("certificate (name)", "ok", f"{path.name} is for {trap}")
         return
     yield Line(
         "certificate (name)",
         "failed",
-        f"{path.name} is {name or 'nobody'}'s, and this trap is {trap}: the broker refuses all that it sends",
+        f"{path.name} is for {name or 'nobody'}, but this trap is {trap}: the broker refuses everything it sends",
         f'set trap = "{name}" in trap.toml, or copy the certificate and key of {trap} from the base station',
     )
 
 
 def certificate_line(name: str, path: Path, now: datetime) -> Line:
-    """Whether a PEM certificate holds now and for a while."""
-    from cryptography import x509  # 8 MB that the running trap has no use for
+    """Check whether a PEM certificate is valid now and for the next 60 days."""
+    from cryptography import x509  # imported here, because it takes 8 MB that the running trap does not need
 
     part = f"certificate ({name})"
     try:
@@ -63,7 +63,7 @@ def certificate_line(name: str, path: Path, now: datetime) -> Line:
         return Line(
             part,
             "failed",
-            f"{path.name}: holds from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}",
+            f"{path.name}: valid from {begins:%Y-%m-%d} to {ends:%Y-%m-%d}",
             "check the clock first; then renew the certificate",
         )
     soon = days < _SOON_DAYS
@@ -73,7 +73,7 @@ def certificate_line(name: str, path: Path, now: datetime) -> Line:
 
 
 def key_line(key: Path, certificate: Path) -> Line:
-    """Whether the trap's private key is there, and the one of its certificate."""
+    """Check that the trap's private key can be read and belongs to its certificate."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -97,7 +97,7 @@ def _unreadable(part: str, path: Path, expected: str, error: Exception) -> Line:
 
 def _remedy_of(path: Path, error: Exception) -> str:
     if isinstance(error, PermissionError):
-        return "ask as root"
+        return "run doctor as root"
     if path.parts[:3] == CREDENTIALS:
-        return "systemd gives it to the running service alone: systemctl start uncia-trap, then ask again"
+        return "systemd gives it only to the running service: systemctl start uncia-trap, then run doctor again"
     return _FROM_BASE

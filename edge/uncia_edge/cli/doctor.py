@@ -1,6 +1,6 @@
-"""`uncia-trap doctor`: whether this trap can be left alone, a line a part.
+"""`uncia-trap doctor`: checks each part of a trap and prints a line for it.
 
-Decides which parts are looked at, and in which order.
+Decides which parts are checked, and in which order.
 """
 
 import argparse
@@ -18,18 +18,18 @@ from uncia_edge.settings import TrapSettings, read_settings
 
 
 def add_doctor(doctor: argparse.ArgumentParser) -> None:
-    """The arguments of `doctor`."""
+    """Add the arguments of `doctor`."""
     doctor.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     doctor.add_argument(
         "--clock-is-right",
         action="store_true",
-        help="you have compared this machine's clock with your own: trust it, and an RTC that tells the same",
+        help="you compared this machine's clock with your own: trust it, and an RTC that has the same time",
     )
     doctor.set_defaults(run=run_doctor)
 
 
 def run_doctor(arguments: argparse.Namespace) -> int:
-    """Prints a line a part; 1 where one failed."""
+    """Check all parts and print their lines; return 1 if one failed, else 0."""
     lines = []
     settings = read_settings(arguments.config)
     clock = Clock(Path(settings.state))
@@ -42,14 +42,14 @@ def run_doctor(arguments: argparse.Namespace) -> int:
 
 
 def examine(settings: TrapSettings, now: Callable[[], Reading] = read_clock) -> Iterator[Line]:
-    """Each part's line, as soon as it is known."""
+    """Yield each part's line as soon as it is known."""
     yield trap_checks.camera_line(settings)
     yield trap_checks.runtime_line(settings)
     yield trap_checks.bundle_line(settings)
     yield trap_checks.delegate_line(settings)
     yield from trap_checks.disk_lines(settings)
     yield trap_checks.clock_line(now())
-    shown = replace(settings, broker=renewal_of(settings).broker)  # with a renewed certificate where there is one
+    shown = replace(settings, broker=renewal_of(settings).broker)  # with the renewed certificate, if there is one
     yield from certificate_checks.lines(shown, now().now)
     yield from broker_checks.lines(shown)
 
@@ -58,9 +58,9 @@ def _note_clock(clock: Clock, state: str) -> None:
     try:
         clock.is_right()
     except OSError as error:
-        raise StorageError(f"state {state}: {error.strerror}; start the trap once, and ask as root") from error
+        raise StorageError(f"state {state}: {error.strerror}; start the trap once, and run this as root") from error
 
 
 def exit_code(lines: list[Line]) -> int:
-    """0 when nothing failed (warnings may stand), else 1."""
+    """1 if a part failed, else 0 (also with warnings)."""
     return int(any(line.status == "failed" for line in lines))

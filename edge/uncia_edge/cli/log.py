@@ -1,4 +1,4 @@
-"""`uncia-trap log`: why each burst was kept or not, from the trap's decision log."""
+"""`uncia-trap log`: prints why each burst was kept or not, from the trap's decision log."""
 
 import argparse
 import json
@@ -12,16 +12,16 @@ from uncia_edge.settings import read_settings
 
 
 def add_log(log: argparse.ArgumentParser) -> None:
-    """The arguments of `log`."""
+    """Add the arguments of `log`."""
     log.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
-    log.add_argument("--last", type=int, default=20, metavar="N", help="so many of the newest (20)")
-    log.add_argument("--positive", action="store_true", help="only what was kept")
+    log.add_argument("--last", type=int, default=20, metavar="N", help="show the N newest (20)")
+    log.add_argument("--positive", action="store_true", help="only positive sequences")
     log.add_argument("--json", action="store_true", help="JSON lines, as they are stored")
     log.set_defaults(run=print_log)
 
 
 def print_log(arguments: argparse.Namespace) -> int:
-    """Prints the newest explanations, a line a burst."""
+    """Print the newest entries, one line for each burst; return 0."""
     state = Path(read_settings(arguments.config).state)
     entries = [entry for folder in (state, MEMORY) for entry in DecisionLog(folder).read()]
     if not entries:

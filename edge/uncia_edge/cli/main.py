@@ -1,7 +1,7 @@
-"""`uncia-trap`: reads the command line and runs one command, a module each.
+"""The command `uncia-trap`: reads the command line and runs one of its commands, each in a module of its own.
 
-Exit codes: 0 done; 1 `score` could not list a folder, the rest is done; 2 a mistake in input, configuration or
-surroundings, told in one line; 3 to 5 why a `pass` is not done (`one_pass`).
+Exit codes: 0 done; 1 `score` could not read a file or folder and did the rest, or a check of `doctor` failed; 2 an
+error in input, configuration or surroundings, reported in one line; 3 to 5 why a `pass` is not done (`one_pass`).
 """
 
 import argparse
@@ -19,38 +19,38 @@ from uncia_edge.cli.setup import add_setup
 from uncia_edge.cli.trial import add_try
 
 EXAMPLES = """examples:
-  uncia-trap setup --from uncia-ridge-01          make a trap of this machine; asks for what no flag gives
-  uncia-trap doctor --config trap.toml            whether this trap can be left alone
-  uncia-trap run --config trap.toml               observe, decide, deliver; ends with a recording, else with Ctrl-C
-  uncia-trap run --config trap.toml --wait-s 300  give deliveries five minutes after a recording has ended
-  uncia-trap pass --config trap.toml --for-s 300  one pass over the watched folder, for a timer that powers the Pi
-  uncia-trap try --config trap.toml               the next burst is sent whatever its verdict: to aim the camera
+  uncia-trap setup --from uncia-ridge-01          make this machine a trap; asks for what no flag gives
+  uncia-trap doctor --config trap.toml            check every part of this trap before you leave it
+  uncia-trap run --config trap.toml               observe, score, deliver; ends after a recording or with Ctrl-C
+  uncia-trap run --config trap.toml --wait-s 300  wait five minutes for deliveries after a recording
+  uncia-trap pass --config trap.toml --for-s 300  one pass over the watched folder, for a Pi on a timer
+  uncia-trap try --config trap.toml               send the next burst whatever its verdict, to test the camera
   uncia-trap log --config trap.toml --last 50     why each burst was kept or not
-  uncia-trap bench B.uncia                        what a frame costs on this machine
+  uncia-trap bench B.uncia                        time and energy for one frame on this machine
   uncia-trap score /media/card --bundle B.uncia --json card.json --csv card.csv
-                                                  a whole SD card through the trap's code
+                                                  score a whole SD card
   uncia-trap score IMG_1.JPG IMG_2.JPG --bundle B.uncia --json two.json --explain overlays
-                                                  two pictures, and what in them spoke for the animal
+                                                  score two pictures; show which parts raised the score
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command; return its exit code."""
     return run_command(_parser(), argv, logging.INFO)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser, add = program(
         "uncia-trap",
-        "The trap: decides which bursts are worth sending, and sends them until they have arrived.",
+        "The trap: decides which bursts to send, and sends them until the base station has stored them.",
         EXAMPLES,
     )
-    add_setup(add("setup", "make a trap of this machine"))
-    add_run(add("run", "observe, decide, deliver"))
-    add_pass(add("pass", "decide what lies there, deliver it, and leave: for a Pi that is powered for minutes"))
-    add_try(add("try", "have the next burst sent as a test, whatever its verdict"))
-    add_log(add("log", "why each burst was kept or not"))
+    add_setup(add("setup", "make this machine a trap"))
+    add_run(add("run", "observe, score, deliver"))
+    add_pass(add("pass", "score and deliver what is in the watched folder, then end: for a Pi that runs for minutes"))
+    add_try(add("try", "send the next burst as a test, whatever its verdict"))
+    add_log(add("log", "show why each burst was kept or not"))
     add_score(add("score", "score a whole card, folders or files"))
-    add_doctor(add("doctor", "whether this trap can be left alone; exit code 1 where a part failed"))
-    add_bench(add("bench", "what a frame costs on this machine"))
+    add_doctor(add("doctor", "check every part of this trap; exit code 1 if one failed"))
+    add_bench(add("bench", "measure time and energy for one frame on this machine"))
     return parser

@@ -1,7 +1,7 @@
-"""`uncia-trap pass`: decide what lies in the watched folder, deliver it, tell when the next pass is, and leave.
+"""`uncia-trap pass`: scores and delivers what is in the watched folder, says when the next pass is, and ends.
 
-For a Pi that is powered for minutes a day. Decides when a pass is over, and which exit code tells why: 0 all is decided
-and delivered; 3 no link; 4 a link, and not all was delivered in time; 5 not all was decided.
+For a Pi that is powered for minutes a day. Decides when a pass is over, and its exit code: 0 everything is scored and
+delivered; 3 no link; 4 a link, but not everything was delivered in time; 5 not everything was scored.
 """
 
 import argparse
@@ -22,19 +22,19 @@ _LOOK_S = 0.05
 
 
 def add_pass(command: argparse.ArgumentParser) -> None:
-    """The arguments of `pass`."""
+    """Add the arguments of `pass`."""
     command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     command.add_argument(
-        "--for-s", type=amount, metavar="S", help="at most so long (passes.for_s of the configuration)"
+        "--for-s", type=amount, metavar="S", help="end after at most S seconds (passes.for_s of the configuration)"
     )
     command.add_argument(
-        "--next-s", type=amount, metavar="S", help="the next pass begins so long after this one (passes.every_s)"
+        "--next-s", type=amount, metavar="S", help="the next pass starts S seconds after this one (passes.every_s)"
     )
     command.set_defaults(run=run_pass)
 
 
 def run_pass(arguments: argparse.Namespace) -> int:
-    """One pass; the exit code tells why it ended."""
+    """Run one pass; return the exit code that says why it ended."""
     began_s, settings = time.monotonic(), read_settings(arguments.config)
     if settings.camera.kind != "watched":
         raise ConfigurationError(f"[camera] kind: pass takes in a watched folder, got {settings.camera.kind}")
@@ -53,7 +53,7 @@ def run_pass(arguments: argparse.Namespace) -> int:
 
 
 def _deliver(trap: Runtime, until_s: float) -> int:
-    """Until the outbox is empty and the base station knows the state, or the time is over."""
+    """Wait until the outbox is empty and the state is published, or the time is over; return the exit code."""
     while trap.outbox.queries.waiting() or not trap.delivery.connected:
         if time.monotonic() >= until_s:
             return NOT_DELIVERED if trap.delivery.connected else NO_LINK

@@ -1,4 +1,4 @@
-"""`uncia-trap run`: observes, decides and delivers until the recording, the service or the trap's life ends."""
+"""`uncia-trap run`: observes, scores and delivers until the recording or the service ends."""
 
 import argparse
 import signal
@@ -18,16 +18,16 @@ from uncia_edge.settings import TrapSettings, read_settings
 
 
 def add_run(run: argparse.ArgumentParser) -> None:
-    """The arguments of `run`."""
+    """Add the arguments of `run`."""
     run.add_argument("--config", type=Path, required=True, metavar="TOML", help="the trap's configuration")
     run.add_argument(
-        "--wait-s", type=float, default=60.0, metavar="S", help="patience for deliveries after a recording (60)"
+        "--wait-s", type=float, default=60.0, metavar="S", help="how long to wait for deliveries after a recording (60)"
     )
     run.set_defaults(run=run_trap)
 
 
 def run_trap(arguments: argparse.Namespace) -> int:
-    """Observes and sleeps as planned; 0 when the recording or the service has ended."""
+    """Observe, and sleep as planned; return 0 when the recording or the service has ended."""
     settings = read_settings(arguments.config)
     while (is_asleep := _watch_once(settings, arguments.wait_s)) is not None:
         ended = threading.Event()
@@ -39,13 +39,17 @@ def run_trap(arguments: argparse.Namespace) -> int:
 
 
 def on_termination(act: Callable[[], object]) -> None:
-    """Have SIGTERM do that."""
+    """Call `act` on SIGTERM (only from the main thread)."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: act())
 
 
 def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | None:
-    """Observe until the recording, the service or the day's watch ends; says how long to sleep, None for good."""
+    """Observe until the recording, the service or the waking hours end.
+
+    Returns:
+        None to end; before a planned sleep, a function that tells whether the sleep is going on.
+    """
     with private_files(), claimed(Path(settings.state)), Runtime(settings) as runtime:
         on_termination(runtime.stop)
         runtime.run(print_observation)
@@ -68,7 +72,7 @@ def _watch_once(settings: TrapSettings, wait_s: float) -> Callable[[], bool] | N
 
 
 def print_observation(observation: Observation) -> None:
-    """A line for a sequence, and one for each file that failed."""
+    """Print a line for a sequence, and one for each file that failed."""
     for failure in observation.failures:
         print(f"{failure.file}: {failure.reason}", file=sys.stderr)
     record = observation.record

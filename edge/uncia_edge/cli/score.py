@@ -1,4 +1,4 @@
-"""`uncia-trap score`: what it reads, prints and writes."""
+"""`uncia-trap score`: scores cards, folders and files; its arguments, output and files."""
 
 import argparse
 import json
@@ -21,19 +21,19 @@ from uncia_contract.pictures.region import Region
 from uncia_edge.cli.card import Card, CardScorer, CardSequence
 from uncia_edge.scoring.memory import CARD_SPARE_BYTES, return_large_blocks
 
-_WIPED = "\r\x1b[K"  # the line that was being written
+_WIPED = "\r\x1b[K"  # clears the current line of a terminal
 
 
 def add_score(score: argparse.ArgumentParser) -> None:
-    """The arguments of `score`."""
+    """Add the arguments of `score`."""
     score.add_argument(
         "places", type=Path, nargs="+", metavar="FILES_OR_CARD", help="pictures, or folders with pictures"
     )
     score.add_argument("--bundle", type=Path, required=True, metavar="UNCIA", help="the bundle that decides")
     score.add_argument("--json", type=Path, required=True, metavar="FILE", help="MegaDetector JSON 1.6 to write")
-    score.add_argument("--csv", type=Path, metavar="FILE", help="a table to write, a line a picture")
+    score.add_argument("--csv", type=Path, metavar="FILE", help="a table to write, one line for each picture")
     score.add_argument(
-        "--explain", type=Path, metavar="DIR", help="where to write overlays of what spoke for the animal"
+        "--explain", type=Path, metavar="DIR", help="write overlays that show which parts of a picture raised its score"
     )
     score.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     score.add_argument("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
@@ -41,7 +41,7 @@ def add_score(score: argparse.ArgumentParser) -> None:
 
 
 def run_score(arguments: argparse.Namespace) -> int:
-    """Scores, writes, prints a line a sequence."""
+    """Score all sequences, write the files and print a line for each; return 1 if a file or folder was unreadable."""
     return_large_blocks(CARD_SPARE_BYTES)
     _refuse_folders(arguments.json, arguments.csv)
     bundle = read_bundle(arguments.bundle)
@@ -62,7 +62,7 @@ def run_score(arguments: argparse.Namespace) -> int:
         partial.unlink()
     except KeyboardInterrupt:
         _on_terminal(_WIPED)
-        print(f"uncia-trap: {partial} keeps what is done; the same command goes on from there", file=sys.stderr)
+        print(f"uncia-trap: finished sequences are in {partial}; the same command goes on from there", file=sys.stderr)
         raise
     except OSError as error:
         raise StorageError(f"{error.filename or arguments.json}: cannot be written ({error.strerror})") from error
@@ -81,7 +81,7 @@ def _sequences(card: Card, bundle: Bundle) -> list[CardSequence]:
 
 
 def _refuse_folders(*files: Path | None) -> None:
-    """Before a card is scored, not after."""
+    """Refuse a folder as an output file before the card is scored."""
     for file in files:
         if file is not None and file.is_dir():
             raise DataError(f"{file}: is a folder; expected the name of a file to write")
@@ -96,7 +96,7 @@ def _write(arguments: argparse.Namespace, bundle: Bundle, pictures: list[ScoredP
         with arguments.csv.open("w", newline="", encoding="utf-8") as stream:
             write_score_table(stream, pictures)
     if unzoned := sum(one.taken_at is not None and one.taken_at.tzinfo is None for one in pictures):
-        told = f"{unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it"
+        told = f"{unzoned} times have no zone and are as the cameras' clocks showed them; --utc-offset sets one"
         print(told, file=sys.stderr)
 
 
@@ -119,7 +119,7 @@ def _print(scored: tuple[ScoredPicture, ...]) -> None:
     for failed in (picture for picture in scored if picture.failure):
         print(f"{failed.file}: {failed.failure}", file=sys.stderr)
     for damaged in (picture for picture in scored if picture.damaged):
-        print(f"{damaged.file}: damaged, scored all the same ({damaged.damaged})", file=sys.stderr)
+        print(f"{damaged.file}: damaged, but scored ({damaged.damaged})", file=sys.stderr)
     decided = next((picture for picture in scored if picture.confidence is not None), None)
     if decided is not None:
         print(_line(scored, decided), flush=True)
@@ -140,6 +140,6 @@ def _progress(done: int, total: int) -> None:
 
 
 def _on_terminal(text: str) -> None:
-    """What is gone when the command has ended: where it is. A result is written in its place, and not behind it."""
+    """Print progress on a terminal only; the next result replaces it."""
     if sys.stderr.isatty():
         print(text, end="", file=sys.stderr, flush=True)

@@ -1,6 +1,7 @@
-"""`uncia-trap setup`: make a trap of this machine: configuration, certificates, unit, udev rules, groups; start it.
+"""`uncia-trap setup`: makes this machine a trap: configuration, certificates, unit, udev rules, groups; starts it.
 
-Decides what goes where. It asks for what no flag gave, leaves an existing trap.toml as it is, and may be run again.
+Decides which file goes where. It asks for what no flag gave, does not change an existing trap.toml, and may be run
+again.
 """
 
 import argparse
@@ -13,27 +14,31 @@ from uncia_contract.errors import DataError
 from uncia_edge.settings import read_settings
 
 CONFIGURATION = "/etc/uncia/trap.toml"
-_GROUPS = ("gpio", "plugdev", "video")  # of the unit and the udev rules
+_GROUPS = ("gpio", "plugdev", "video")  # used by the unit and the udev rules
 _KEY = "/run/credentials/uncia-trap.service/key"
 _CAMERAS = ("watched", "picamera2")
 
 
 def add_setup(command: argparse.ArgumentParser) -> None:
-    """The arguments of `setup`."""
+    """Add the arguments of `setup`."""
     command.add_argument(
         "--from", dest="packed", type=Path, metavar="FOLDER", required=True,
-        help="what `uncia-collect setup` packed for this trap: certificates, bundle, the station's address",
+        help="the folder that `uncia-collect setup` packed for this trap: certificates, bundle, station address",
     )  # fmt: skip
-    command.add_argument("--camera", choices=_CAMERAS, help="pictures of another camera, or the Pi's own (asked for)")
-    command.add_argument("--folder", metavar="DIR", help="where the other camera's pictures come in (asked for)")
-    command.add_argument("--bundle", type=Path, metavar="FILE", help="another bundle than the packed one")
+    command.add_argument(
+        "--camera", choices=_CAMERAS, help="watched: another camera's pictures; picamera2: the Pi's own (asked for)"
+    )
+    command.add_argument("--folder", metavar="DIR", help="the folder that the other camera writes into (asked for)")
+    command.add_argument("--bundle", type=Path, metavar="FILE", help="use this bundle instead of the packed one")
     command.add_argument("--dry-run", action="store_true", help="only print what would be done")
-    command.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="of an image; nothing is started")
+    command.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="set up a system image here; nothing is started"
+    )
     command.set_defaults(run=run_setup)
 
 
 def run_setup(arguments: argparse.Namespace) -> int:
-    """Does it all, a line each."""
+    """Do each step and print a line for it; return 0."""
     packed = read_packed(arguments.packed)
     bundle = arguments.bundle or arguments.packed / (packed.bundle or "a.uncia")
     camera = asked(arguments.camera, "whose pictures", "--camera", _CAMERAS)
@@ -43,7 +48,7 @@ def run_setup(arguments: argparse.Namespace) -> int:
     machine.keep(CONFIGURATION, _configuration(packed, bundle.name, camera, folder).encode())
     _units(machine, packed.trap)
     if machine.place(CONFIGURATION).exists():
-        read_settings(machine.place(CONFIGURATION))  # one clear line, before it is started
+        read_settings(machine.place(CONFIGURATION))  # so that a mistake is reported before the service starts
     _start(machine)
     print(f"done: {packed.trap} sends to {packed.host}; next: uncia-trap try --config {CONFIGURATION}, and walk by")
     return 0

@@ -1,7 +1,7 @@
-"""The checks of `uncia-trap doctor`: a line for each part of a trap.
+"""The checks of `uncia-trap doctor` on camera, runtime, bundle, delegate, disk and clock.
 
-Decides when a line is a warning (the trap works, for now) and when a failure (it does not), and names a remedy for
-each. Looks only: it writes one temporary file in the state folder. `broker_checks` has those of the connection.
+Decides whether a line is a warning (the trap still works) or a failure (it does not), and names a remedy for each. It
+changes nothing, except for one temporary file in the state folder. `broker_checks` checks the connection.
 """
 
 import os
@@ -32,7 +32,7 @@ _EARLIEST_YEAR = 2026
 
 @dataclass(frozen=True)
 class Line:
-    """One part's state; `remedy` says what to do, empty where all is well."""
+    """The result of one check; `remedy` says what to do, empty if the part is ok."""
 
     part: str
     status: Status
@@ -45,7 +45,7 @@ class Line:
 
 
 def camera_line(settings: TrapSettings) -> Line:
-    """Whether the configured camera is there; the Pi's own is not switched on."""
+    """Check that the configured camera is there; the Pi's own is not started."""
     camera = settings.camera
     if camera.kind == "picamera2":
         return _pi_camera_line()
@@ -55,7 +55,7 @@ def camera_line(settings: TrapSettings) -> Line:
             "camera",
             "failed",
             f"{camera.kind}, folder {camera.folder or 'not set'} is not there",
-            "set [camera] folder to the folder the pictures come into",
+            "set [camera] folder to the folder that the camera writes into",
         )
     if not os.access(folder, os.R_OK | os.X_OK):
         return Line("camera", "failed", f"{folder} cannot be read", "give the trap's user the right to read it")
@@ -76,13 +76,13 @@ def _pi_camera_line() -> Line:
         )
     if not found:
         return Line(
-            "camera", "failed", "picamera2 sees no camera", "check the ribbon cable; rpicam-hello --list-cameras"
+            "camera", "failed", "picamera2 finds no camera", "check the ribbon cable; rpicam-hello --list-cameras"
         )
     return Line("camera", "ok", f"picamera2: {found[0].get('Model', 'a camera')}")
 
 
 def runtime_line(settings: TrapSettings) -> Line:
-    """Which TFLite runtime runs the bundle's model, with which kernels."""
+    """Check which TFLite runtime runs the bundle's model, and with which kernels."""
     try:
         info = Interpreter(read_bundle(bundle_file(settings)).members[MODEL], settings.threads).info
     except BundleError as error:
@@ -100,14 +100,14 @@ def runtime_line(settings: TrapSettings) -> Line:
 
 
 def bundle_file(settings: TrapSettings) -> Path:
-    """The configured bundle, or the one that came from afar in its place."""
+    """The bundle in use: the configured one, or the one that the base station installed."""
     configured = Path(settings.bundle)
     return InstalledBundle(Path(settings.state) / FOLDER, configured).path or configured
 
 
 def bundle_line(settings: TrapSettings) -> Line:
-    """Whether the bundle is of a maker that is trusted, and this machine reproduces its probes."""
-    remedy = "copy the bundle anew, or make (and sign) it with this version of uncia-convert"
+    """Check that the bundle is trusted and this machine reproduces its probes."""
+    remedy = "copy the bundle again, or make (and sign) it with this version of uncia-convert"
     try:
         bundle = read_bundle(bundle_file(settings), trust_of(settings).vouch)
         found = Classifier(bundle, settings.threads).check_probes()
@@ -117,7 +117,7 @@ def bundle_line(settings: TrapSettings) -> Line:
 
 
 def delegate_line(settings: TrapSettings) -> Line:
-    """Whether the configured accelerator runs the bundle, tried in a child process."""
+    """Check in a child process that the configured accelerator runs the bundle."""
     if not settings.delegate:
         return Line("delegate", "ok", "none configured: CPU")
     reason = probe_in_child(bundle_file(settings), settings.delegate)
@@ -126,13 +126,13 @@ def delegate_line(settings: TrapSettings) -> Line:
             "delegate",
             "warning",
             f"{settings.delegate}: {reason}",
-            "the CPU takes over; check bundle, plug, power and libedgetpu's version, or remove `delegate`",
+            "the CPU scores instead; check bundle, plug, power and libedgetpu's version, or remove `delegate`",
         )
     return Line("delegate", "ok", settings.delegate)
 
 
 def disk_lines(settings: TrapSettings) -> Iterator[Line]:
-    """Room on the card of the state folder, and how fast it takes what must be kept."""
+    """Check free space on the card of the state folder, and how fast it writes with fsync."""
     state = Path(settings.state)
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def disk_lines(settings: TrapSettings) -> Iterator[Line]:
         speed = _write_speed(state)
     except OSError as error:
         ours = isinstance(error, PermissionError)
-        remedy = "it is the service's own: ask as root" if ours else "check the card and its mount; it may be read-only"
+        remedy = "only the service may read it: run as root" if ours else "check the card and its mount (read-only?)"
         yield Line("disk", "failed", f"{state}: {error.strerror}", remedy)
         return
     floor = settings.outbox.free_mb * _MB
@@ -172,19 +172,17 @@ def _write_speed(folder: Path) -> float:
 
 
 def clock_line(reading: Reading) -> Line:
-    """Whether the time can be true, and whether something keeps it so."""
+    """Check that the time is plausible and synchronised."""
     when = f"{reading.now:%Y-%m-%d %H:%M:%S} UTC"
     if reading.now.year < _EARLIEST_YEAR:
-        return Line(
-            "clock", "failed", when, "set it: timedatectl set-time; add an RTC or GPS where there is no network"
-        )
+        return Line("clock", "failed", when, "set it: timedatectl set-time; add an RTC or GPS if there is no network")
     if not reading.synchronised:
         return Line(
             "clock",
             "warning",
             f"{when}, not synchronised",
-            "wait for a time server (timesyncd, chrony) or GPS; without either compare it with your own, set it by"
-            " timedatectl set-time, and add --clock-is-right; else records say that it is not to be trusted, and the"
-            " trap never sleeps",
+            "wait for a time server (timesyncd, chrony) or GPS; without either, compare it with your own, set it with"
+            " timedatectl set-time, and run doctor with --clock-is-right; otherwise records say that it is not"
+            " synchronised, and the trap never sleeps",
         )
     return Line("clock", "ok", f"{when}, synchronised")

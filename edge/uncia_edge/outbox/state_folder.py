@@ -125,7 +125,9 @@ def is_claimed(folder: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise StorageError(f"state {folder}: {error.strerror}; it is the service's own: ask as root") from error
+        raise StorageError(
+            f"state {folder}: {error.strerror}; only the service may read it: run this as root"
+        ) from error
     try:
         with claimed(folder):
             return False

@@ -66,7 +66,7 @@ class DecisionLog:
                 continue
             except OSError as error:
                 raise StorageError(
-                    f"decision log {path}: {error.strerror}; it is the service's own: ask as root"
+                    f"decision log {path}: {error.strerror}; only the service may read it: run this as root"
                 ) from error
             for line in lines:
                 with suppress(ValueError):

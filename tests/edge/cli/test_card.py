@@ -1,4 +1,4 @@
-"""A card is scored by the trap's own code, resumed where it was interrupted, and explained."""
+"""`uncia-trap score`: a card is scored by the trap's code, resumed after an interruption, and explained."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 @pytest.fixture
 def dcim(tmp_path: Path) -> Path:
-    """Two bursts by EXIF time, a truncated file, and what a Mac leaves behind."""
+    """A card with two bursts by EXIF time, a truncated file, and a file that a Mac leaves."""
     folder = tmp_path / "card" / "DCIM" / "100MEDIA"
     folder.mkdir(parents=True)
     for number, second in enumerate([0, 1, 2, 50, 51]):
@@ -44,7 +44,7 @@ def dcim(tmp_path: Path) -> Path:
 
 
 def score(place: Path, out: Path, *more: str) -> dict[str, object]:
-    """Runs the command; the JSON it wrote."""
+    """Run the command; return the JSON it wrote."""
     assert main(["score", str(place), "--bundle", str(STARTER), "--json", str(out), *more]) == 0
     results: dict[str, object] = json.loads(out.read_text())
     return results
@@ -53,7 +53,7 @@ def score(place: Path, out: Path, *more: str) -> dict[str, object]:
 def test_a_card_becomes_sequences_a_table_and_megadetector_json(
     dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two sequences by time; every picture in the file, the truncated one as a failure."""
+    """Two sequences by time; the JSON has every picture, the truncated one as a failure."""
     results = score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
     images = results["images"]
     assert isinstance(images, list)
@@ -63,8 +63,8 @@ def test_a_card_becomes_sequences_a_table_and_megadetector_json(
     assert (len(images), failed, len(lines), len(table)) == (6, ["DCIM/100MEDIA/IMG_9.JPG"], 3, 7)
 
 
-def test_a_broken_picture_whose_header_tells_its_time_is_a_frame_of_its_burst(dcim: Path, tmp_path: Path) -> None:
-    """It fails there, beside the frames that can be read."""
+def test_a_broken_picture_with_a_time_in_its_header_is_a_frame_of_its_burst(dcim: Path, tmp_path: Path) -> None:
+    """It is a failure there, and the other frames are scored."""
     broken = dcim / "DCIM" / "100MEDIA" / "IMG_9.JPG"
     broken.write_bytes(broken.with_name("IMG_0.JPG").read_bytes()[:500])
     score(dcim, tmp_path / "card.json", "--csv", str(tmp_path / "card.csv"))
@@ -73,8 +73,8 @@ def test_a_broken_picture_whose_header_tells_its_time_is_a_frame_of_its_burst(dc
     assert "truncated" in rows["IMG_9.JPG"]["failure"]
 
 
-def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was finished is not looked at again (one burst and the broken file are left); the result is the same."""
+def test_an_interrupted_run_goes_on_where_it_ended(dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finished sequences are not scored again (one burst and the broken file are left); the result is the same."""
     whole = score(dcim, tmp_path / "whole.json")
     bundle = read_bundle(STARTER)
     partial = tmp_path / "again.json.partial"
@@ -93,7 +93,7 @@ def test_an_interrupted_run_goes_on_where_it_was(dcim: Path, tmp_path: Path, mon
 def test_progress_is_shown_on_a_terminal_only(
     dcim: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One line that counts up to the last sequence, gives way to each result, and ends; a pipe gets none of it."""
+    """One line counts up to the last sequence, and each result replaces it; a pipe gets no progress."""
     score(dcim, tmp_path / "piped.json")
     piped = capsys.readouterr().err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -104,19 +104,19 @@ def test_progress_is_shown_on_a_terminal_only(
     assert begun < first < shown.index("\x1b[K3 of 3 sequences\n")
 
 
-def test_a_place_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In one line, exit code 2."""
+def test_a_place_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, with exit code 2."""
     code = main(["score", str(tmp_path / "none"), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json")])
     assert (code, "none: not there" in capsys.readouterr().err) == (2, True)
 
 
 def sequences(*places: Path) -> list[tuple[str, ...]]:
-    """The names in each sequence of a card that these places make up."""
+    """The file names in each sequence of a card of these places."""
     return [one.sequence.names for one in card.Card(places).sequences(read_bundle(STARTER))]
 
 
 def test_two_cards_keep_their_pictures_apart(dcim: Path, tmp_path: Path) -> None:
-    """Every camera calls its first picture alike: names begin with the card, and nothing is drawn over another's."""
+    """All cameras use the same file names: names start with the card, so no overlay overwrites another one's."""
     shutil.copytree(dcim, tmp_path / "other")
     out = tmp_path / "out.json"
     assert main(["score", str(dcim), str(tmp_path / "other"), "--bundle", str(STARTER), "--json", str(out)]) == 0
@@ -126,13 +126,13 @@ def test_two_cards_keep_their_pictures_apart(dcim: Path, tmp_path: Path) -> None
 
 
 def test_files_that_are_named_one_by_one_form_their_burst(dcim: Path) -> None:
-    """`score DCIM/100MEDIA/IMG_*.JPG` decides as `score DCIM` does."""
+    """`score DCIM/100MEDIA/IMG_*.JPG` gives the same verdict as `score DCIM`."""
     files = sorted((dcim / "DCIM" / "100MEDIA").glob("IMG_[0-4].JPG"))
     assert sequences(*files) == [("IMG_0.JPG", "IMG_1.JPG", "IMG_2.JPG"), ("IMG_3.JPG", "IMG_4.JPG")]
 
 
-def test_stations_called_like_a_cameras_folders_are_apart_on_a_card(dcim: Path) -> None:
-    """Two of them hold the same seconds; the folders of a card's DCIM that are named one by one are one trap's."""
+def test_stations_named_like_a_cameras_folders_stay_apart(dcim: Path) -> None:
+    """Two stations have the same times; but folders of one card's DCIM, named one by one, are one trap's."""
     for name in ("101RIDGE", "102RIDGE", "DCIM/101MEDIA"):
         shutil.copytree(dcim / "DCIM" / "100MEDIA", dcim / name)
     alone = sequences(dcim / "101RIDGE")
@@ -140,8 +140,8 @@ def test_stations_called_like_a_cameras_folders_are_apart_on_a_card(dcim: Path) 
     assert max(map(len, sequences(dcim / "DCIM" / "100MEDIA", dcim / "DCIM" / "101MEDIA"))) == 6
 
 
-def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
-    """A folder, the folder once more, and a picture in it; what is left out there counts once, too."""
+def test_a_place_that_is_named_twice_is_scored_once(dcim: Path) -> None:
+    """A folder, the same folder again, and a picture in it; skipped files count once, too."""
     (dcim / "DCIM" / "VID_0001.AVI").write_bytes(b"...")
     assert sequences(dcim, dcim, dcim / "DCIM" / "100MEDIA" / "IMG_0.JPG") == sequences(dcim)
     twice = card.Card([dcim, dcim, dcim / "DCIM"])
@@ -150,20 +150,20 @@ def test_what_is_named_twice_is_scored_once(dcim: Path) -> None:
 
 
 def test_a_place_in_a_hidden_folder_of_another_is_a_place_of_its_own(dcim: Path) -> None:
-    """A walk through the card would never reach it."""
+    """A scan of the card would skip it."""
     shutil.copytree(dcim / "DCIM", dcim / ".saved" / "DCIM")
     assert len(sequences(dcim, dcim / ".saved" / "DCIM")) == 2 * len(sequences(dcim))
 
 
 def test_deleted_pictures_on_a_card_are_not_scored(dcim: Path) -> None:
-    """What a Mac and a Windows machine keep of them, and a photo program's thumbnails."""
+    """The trash folders of Mac and Windows, and a photo program's thumbnails."""
     before = sequences(dcim)
     for name in (".Trashes/501", "$RECYCLE.BIN", "DCIM/.thumbnails"):
         shutil.copytree(dcim / "DCIM" / "100MEDIA", dcim / name)
     assert sequences(dcim) == before
 
 
-def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
+def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_scored(
     dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 1 at the end."""
@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
 
 
 def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path) -> None:
-    """As an old camera or a foreign card may have them."""
+    """As on cards of old cameras."""
     (dcim / "DCIM" / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"no picture")
     images = score(dcim / "DCIM", tmp_path / "out.json", "--csv", str(tmp_path / "out.csv"))["images"]
     assert isinstance(images, list)
@@ -192,7 +192,7 @@ def test_a_name_that_is_no_utf_8_is_written_readably(dcim: Path, tmp_path: Path)
 def test_an_interruption_does_not_wait_for_the_rest_of_the_card(
     dcim: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of three sequences the first is done and the second begun: the third is not begun any more."""
+    """Of three sequences the first is done and the second has started: the third does not start."""
     begun, stopping = [], threading.Event()
 
     class Pool(ThreadPoolExecutor):
@@ -225,10 +225,10 @@ def test_an_interruption_does_not_wait_for_the_rest_of_the_card(
     ],
     ids=["json-is-a-folder", "csv-is-a-folder", "no-workers"],
 )
-def test_mistakes_are_told_before_a_picture_is_scored(
+def test_mistakes_are_reported_before_a_picture_is_scored(
     dcim: Path, tmp_path: Path, wrong: tuple[str, str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, exit code 2, and nothing is left behind."""
+    """In one line, with exit code 2 and without new files."""
     command = ["score", str(dcim), "--bundle", str(STARTER), "--json", str(tmp_path / "out.json"), *wrong]
     try:
         code = main(command)
@@ -238,8 +238,8 @@ def test_mistakes_are_told_before_a_picture_is_scored(
     assert (code, said in told, list(tmp_path.glob("out*"))) == (2, True, [])
 
 
-def test_what_spoke_for_a_positive_is_drawn(dcim: Path, tmp_path: Path) -> None:
-    """An overlay for each scored frame, named after it, as wide as the picture; none for a broken file."""
+def test_overlays_of_a_positive_are_drawn(dcim: Path, tmp_path: Path) -> None:
+    """One for each scored frame, named after it, as wide as the picture; none for a broken file."""
     bundle, eager = read_bundle(STARTER), tmp_path / "eager.uncia"
     eager.write_bytes(write_bundle(replace(bundle.manifest, decision_rule=DecisionRule(0.0)), bundle.members))
     out = tmp_path / "overlays"
@@ -249,24 +249,24 @@ def test_what_spoke_for_a_positive_is_drawn(dcim: Path, tmp_path: Path) -> None:
     assert found == {f"DCIM/100MEDIA/IMG_{number}.explained.jpg": (320, 240) for number in range(5)}
 
 
-def test_red_speaks_for_and_blue_against_within_the_region() -> None:
-    """What the model did not see stays as it is."""
+def test_in_the_region_red_raises_the_score_and_blue_lowers_it() -> None:
+    """Outside of the region the picture is unchanged."""
     grey = Image.new("RGB", (80, 60), (100, 100, 100))
     shown = overlay(grey, np.array([[9.0, 9.0, -9.0, -9.0]], np.float32), Region(0.5, 0.5, 0.5, 0.5))
     left, right, outside = (shown.getpixel(at) for at in ((42, 45), (78, 45), (10, 10)))
     assert (left, right, outside) == ((193, 39, 39), (39, 39, 193), (100, 100, 100))
 
 
-def test_what_is_strong_all_over_is_drawn_in_proportion() -> None:
-    """A network whose places add tens of logits each would give two flat colours."""
+def test_large_activations_are_drawn_in_proportion() -> None:
+    """Otherwise a network whose positions add tens of logits each would give two flat colours."""
     grey = Image.new("RGB", (80, 60), (100, 100, 100))
     shown = overlay(grey, np.array([[40.0, 20.0, -20.0, -40.0]], np.float32))
     strong, half = (shown.getpixel((x, 30))[0] - shown.getpixel((x, 30))[1] for x in (2, 30))
     assert 0 < half < 0.8 * strong
 
 
-def test_the_maps_mean_is_the_heads_answer() -> None:
-    """Pooling and the head are linear: the activation map loses nothing."""
+def test_the_maps_mean_is_the_heads_logit() -> None:
+    """Pooling and head are linear."""
     chance = np.random.default_rng(4)
     features = chance.normal(size=(7, 7, 5)).astype(np.float32)
     head = LogisticHead(
@@ -277,7 +277,7 @@ def test_the_maps_mean_is_the_heads_answer() -> None:
 
 
 def test_the_starter_bundle_can_be_explained() -> None:
-    """Its features are the mean of a 7 x 7 map, which the interpreter keeps; to quantisation error."""
+    """Its features are the mean of a 7 x 7 map, which the interpreter keeps, up to the quantisation error."""
     bundle = read_bundle(STARTER)
     image = np.asarray(Image.effect_noise((224, 224), 80).convert("RGB"))
     activation = Explainer(bundle).activation(image)

@@ -125,13 +125,13 @@ def test_a_test_sighting_that_may_not_be_asked_for_is_one_clear_line(
 ) -> None:
     """The command cannot know whether the trap runs."""
     assert main(["try", "--config", str(tmp_path / "trap.toml")]) == 2
-    assert f"state {closed.state}: Permission denied; it is the service's own: ask as root" in capsys.readouterr().err
+    assert f"state {closed.state}: Permission denied" in capsys.readouterr().err
 
 
 def test_the_doctor_of_a_closed_state_connects_to_nobody(closed: TrapSettings) -> None:
     """The service may run, and a second connection with its id would end the service's connection."""
     [line] = broker_checks.lines(closed)
-    assert (line.part, line.status, line.remedy) == ("connection", "failed", "ask as root")
+    assert (line.part, line.status, line.remedy) == ("connection", "failed", "run doctor as root")
 
 
 @pytest.mark.parametrize(
