@@ -1,4 +1,4 @@
-"""Runs a bundle's probes on this machine and prints how far they are from what the bundle states."""
+"""Run the probes of bundles on this machine; print how far their scores are from those in the bundle."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from uncia_contract.model.classifier import Classifier
 
 
 def main() -> None:
-    """Each bundle named on the command line; BundleError where one is not reproduced."""
+    """Check each bundle on the command line; BundleError if the scores of one differ too much."""
     for path in sys.argv[1:]:
         classifier = Classifier(read_bundle(Path(path)))
         found, info = classifier.check_probes(), classifier.info

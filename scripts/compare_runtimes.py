@@ -1,7 +1,7 @@
-"""Whether two runs of score_runtime.py agree as two runtimes must: exit code 1 and the reason where they do not.
+"""Compare two runs of score_runtime.py; exit code 1 and the reason if the two runtimes differ too much.
 
-1. Probabilities of 99 % of pictures lie within 2/256, and none further apart than 6/256.
-2. No sequence's verdict changes, except where the first run's confidence lies within 0.03 of the threshold.
+1. The probabilities of 99 % of the pictures differ by at most 2/256, and those of all by at most 6/256.
+2. No sequence's verdict changes, unless the first run's confidence is within 0.03 of the threshold.
 """
 
 import sys
@@ -14,7 +14,7 @@ MOST_OF_99_PERCENT, MOST, MARGIN = 2.0, 6.0, 0.03  # the first two in steps of 1
 
 
 def main() -> int:
-    """A.npz B.npz."""
+    """Compare the files A.npz and B.npz of the command line; return the exit code."""
     a, b = (dict(np.load(argument)) for argument in sys.argv[1:3])
     if any(not np.array_equal(a[part], b[part]) for part in ("bundle", "pictures")):
         print("compare_runtimes: expected the same bundle and pictures in both runs", file=sys.stderr)
@@ -28,7 +28,7 @@ def main() -> int:
 
 
 def described(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
-    """What was measured, a line each."""
+    """Yield a line for each measured difference."""
     steps, apart = np.abs(a["features"] - b["features"]).round(), _apart(a, b)
     yield f"features: at most {steps.max():.0f} quantisation steps apart, {(steps == 0).mean():.2%} equal"
     yield (
@@ -40,7 +40,7 @@ def described(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
 
 
 def problems(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
-    """Which of the two rules are broken, and by how much."""
+    """Yield a line for each broken rule, with the measured value."""
     apart = _apart(a, b)
     usual = float(np.quantile(apart, 0.99))
     if not usual <= MOST_OF_99_PERCENT:

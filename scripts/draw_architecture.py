@@ -1,6 +1,6 @@
-"""Draws docs/architecture.svg: packages and their sub-packages, in the order of their layers (pyproject.toml).
+"""Draw docs/architecture.svg: packages and their sub-packages, in the order of their layers (pyproject.toml).
 
-Within a box each part may import those below it. An arrow between boxes: may import.
+In a box, each part may import the parts below it. An arrow between boxes means "may import".
 """
 
 import ast
@@ -24,7 +24,7 @@ MACHINES = {
 
 
 def layers(package: str) -> list[str]:
-    """The rows of a package's box: its layers from the top, each with the parts that stand side by side."""
+    """The rows of a package's box: its layers from the top, each with the parts of that layer."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     for contract in contracts:
         if contract.get("containers") == [f"uncia_{package}"]:
@@ -34,7 +34,7 @@ def layers(package: str) -> list[str]:
 
 
 def purpose(package: str, row: str) -> str:
-    """The first lines of the docstrings of a row's parts."""
+    """The first docstring lines of a row's parts, shortened if they are too long together."""
     first_lines = []
     for part in row.split(" · "):
         place = ROOT / package / f"uncia_{package}" / part
@@ -46,7 +46,7 @@ def purpose(package: str, row: str) -> str:
 
 
 def box(package: str, left: int, top: int, width: int) -> tuple[str, int]:
-    """A package's box and its height."""
+    """A package's box as SVG, and its height in pixels."""
     rows = [line for row in layers(package) for line in wrap(row, (width - 2 * PAD) // LETTER, subsequent_indent="  ")]
     height = PAD * 2 + 34 + ROW * len(rows)
     lines = [
@@ -63,7 +63,7 @@ def box(package: str, left: int, top: int, width: int) -> tuple[str, int]:
 
 
 def arrow(x: int, above: int, below: int) -> str:
-    """From a box to one that it imports."""
+    """An arrow from a box down to one that it may import."""
     return f'<path d="M{x} {above} V{below - 8}" class="arrow" marker-end="url(#head)"/>'
 
 

@@ -20,7 +20,7 @@ ORANGE = (255, 140, 0)
 
 
 def main() -> None:
-    """Render, find the regions, draw, write."""
+    """Render the bursts, find the regions, draw them and write the picture."""
     with tempfile.TemporaryDirectory() as folder:
         day, night = render_bursts(Path(folder))[:2]
         rows = [tiles(burst.frames, shown) for burst, shown in zip((day, night), SHOWN, strict=True)]

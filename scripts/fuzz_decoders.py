@@ -1,10 +1,10 @@
-"""Coverage-guided fuzzing (atheris) of what a hostile sender could put on the wire: topics, records, chunks, JPEGs.
+"""Coverage-guided fuzzing (atheris) of the decoders of messages: topics, records, chunks, JPEGs.
 
     python scripts/fuzz_decoders.py RUNS [SEED]
 
-The first byte of an input chooses the decoder, the rest is its message; where a topic is needed it ends at the first
-line break. Sound messages are the corpus to start from. Any exception but a decoder's own refusal ends the run with a
-report and exit code 77.
+The first byte of an input chooses the decoder, the rest is its message; if the decoder needs a topic, it ends at the
+first line break. The corpus starts with valid messages. Any exception except a decoder's own refusal ends the run with
+a report and exit code 77.
 """
 
 import resource
@@ -42,7 +42,7 @@ KINDS = (records.SequenceRecord, records.TrapState, records.Receipt)
 
 
 def one(data: bytes) -> None:
-    """One input."""
+    """Decode one input of the fuzzer."""
     which, _, rest = data[:1], None, data[1:]
     topic, _, payload = rest.partition(b"\n")
     name = topic.decode("utf-8", "replace")
@@ -68,9 +68,9 @@ def _made_out(message: RawMessage) -> None:
 
 
 def main() -> None:
-    """Run it."""
+    """Run the fuzzer as often as the command line says."""
     runs, seed = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "20261123"
-    # libFuzzer's own limit looks at a peak that a child inherits from whoever started it (Linux, ru_maxrss): off.
+    # libFuzzer's own limit is off: on Linux it reads a peak that a child inherits from its parent (ru_maxrss).
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     with tempfile.TemporaryDirectory() as corpus:
         for n, sound in enumerate(SEEDS):

@@ -1,7 +1,6 @@
-"""Fills the figures of models/snow-leopard-starter-2.md from the run and a replay: `model_card.py RUN_JSON
-REPLAY_JSON`.
+"""Print the figures of a model card (models/*.md) from a run and a replay: `model_card.py RUN_JSON REPLAY_JSON`.
 
-Prints the parts that change with a new training, for a person to paste and to read.
+It prints the parts that change with a new training, for a person to check and paste.
 """
 
 import json
@@ -10,7 +9,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Prints penalty, table, sources and replay figures."""
+    """Print penalty, table of metrics, sources and figures of the replay."""
     run, replay = (json.loads(Path(name).read_text()) for name in sys.argv[1:3])
     print("C =", run["training"]["penalty"]["c"], "fingerprint", run["training"]["fingerprint"][:12])
     for name, row in run["metrics"].items():

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds dist/, and shows that the wheel works where nothing else of uncia is. Refuses a version that the changelog does not tell of.
+# Builds dist/ and tests the wheel in an empty environment. Refuses a version without a section in CHANGELOG.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${1:-python3}
@@ -25,7 +25,7 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) "$work/build/bin/python" -m build -
 
 "$python" -m venv "$work/empty"
 "$work/empty/bin/pip" install --quiet --disable-pip-version-check -c "$constraints" "$(echo "$PWD"/dist/*.whl)[simulation]"
-cd "$work" # nothing of the clone is importable from here
+cd "$work" # from here the code of the clone cannot be imported
 env -u PYTHONPATH "$work/empty/bin/uncia-simulate" --version
 env -u PYTHONPATH "$work/empty/bin/uncia-simulate" --out "$work/out" --json "$work/outcome.json"
 "$work/empty/bin/python" - "$work/outcome.json" <<'PYTHON'

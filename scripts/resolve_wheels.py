@@ -1,10 +1,10 @@
-"""Whether the built wheel installs on a Raspberry Pi from wheels alone: `make test-resolve`.
+"""Test that uncia can be installed on a Raspberry Pi from wheels only: `make test-resolve`.
 
     python scripts/resolve_wheels.py
 
-Builds the wheel and has pip resolve its requirements for aarch64, as the field guide installs them: nothing is
-installed. A row names Python, glibc, extras and the numpy that the system brings. Wants the package index; exits with 1
-where a row cannot be resolved, with pip's own reason.
+It builds the wheel and lets pip resolve its requirements for aarch64, as in the field guide, without installing them.
+A row is a Python version, a glibc version, extras and perhaps the system's numpy. It needs the package index; exit code
+1 and pip's reason if a row cannot be resolved.
 """
 
 import json
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# pip asks the machine that it runs on whether a requirement's marker holds; here it is told of another one.
+# pip evaluates the markers of requirements for the machine that it runs on; this program replaces that machine.
 PIP = """
 import sys
 from pip._vendor.packaging import markers
@@ -30,7 +30,7 @@ sys.exit(main(sys.argv[1:]))
 
 @dataclass(frozen=True)
 class Row:
-    """A machine, and what is installed there; `numpy` is the system's, None where pip chooses."""
+    """A machine and what is installed there; `numpy` is the system's version, None if pip chooses one."""
 
     python: str
     glibc: int  # the minor version
@@ -57,14 +57,14 @@ ROWS = (
 
 
 def build(folder: Path) -> Path:
-    """The wheel of this working copy."""
+    """Build the wheel of this working copy; return its path."""
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(command, check=True)
     return next(folder.glob("uncia-*.whl"))
 
 
 def pip(python: str, glibc: int, machine: str, *words: str) -> list[str]:
-    """The command line of a pip that takes only wheels for this Python, minor version of glibc and machine."""
+    """The command line of a pip that accepts only wheels for this Python, glibc (minor version) and machine."""
     platforms = [f"manylinux_2_{n}_{machine}" for n in range(17, glibc + 1)] + [f"manylinux2014_{machine}"]
     return [
         *(sys.executable, "-c", PIP, python, machine, *words, "--quiet", "--disable-pip-version-check"),
@@ -77,7 +77,7 @@ def resolve(wheel: Path, row: Row, folder: Path, options: Sequence[str] = ()) ->
     """The versions that pip would install, by name.
 
     Raises:
-        RuntimeError: there is no such set of wheels; with what pip said.
+        RuntimeError: no set of wheels meets all requirements; the text is pip's.
     """
     limits = folder / "constraints.txt"
     limits.write_text("\n".join(constraints(row)))
@@ -97,9 +97,9 @@ def resolve(wheel: Path, row: Row, folder: Path, options: Sequence[str] = ()) ->
 
 
 def constraints(row: Row) -> list[str]:
-    """The lines of constraints.txt that the field guide keeps: with a system's numpy it stands in for ours.
+    """The lines of constraints.txt for a row; the system's numpy, if there is one, replaces ours.
 
-    tflite-runtime's extra takes none of them: they were tested together with numpy 2.
+    For tflite-runtime there are none, because the constraints were tested with numpy 2.
     """
     if "tflite-runtime" in row.extras:
         return []
@@ -110,7 +110,7 @@ def constraints(row: Row) -> list[str]:
 
 
 def main() -> int:
-    """Resolves every row; the exit code."""
+    """Resolve every row and print the results; return the exit code."""
     failed = 0
     with tempfile.TemporaryDirectory() as place:
         wheel = build(Path(place))

@@ -1,6 +1,6 @@
-"""Scores a labelled data set whole and by sequence on this environment's runtime, into an npz that can be compared.
+"""Score a labelled data set with this environment's runtime, by picture and by sequence, and write an npz.
 
-Run it once an environment (`.venv`, `.venv-tflite`, arm64), then `python scripts/compare_runtimes.py A.npz B.npz`.
+Run it once in each environment (`.venv`, `.venv-tflite`, arm64), then `python scripts/compare_runtimes.py A.npz B.npz`.
 """
 
 import csv
@@ -17,7 +17,7 @@ from uncia_contract.scoring.score_burst import score_burst
 
 
 def main() -> None:
-    """BUNDLE LABELS.csv OUT.npz [EVERY]: with EVERY, only each so-manieth picture (emulation is slow)."""
+    """Read BUNDLE LABELS.csv OUT.npz [EVERY] from the command line; with EVERY, score only every n-th picture."""
     bundle, labels, out = (Path(argument) for argument in sys.argv[1:4])
     every = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     read = read_bundle(bundle)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What scripts/test-arm64.sh runs in the emulated userland: the starter's probes, then the tests of the named folders and
-# files, every other file in a process of its own: emulation takes a core for each.
+# Called by scripts/test-arm64.sh in the emulated userland: runs the starter bundle's probes, then the tests of the named
+# folders and files in two processes at once, because an emulated process uses only one core.
 set -e
 python3 scripts/check_probes.py models/snow-leopard-starter-2.uncia
 running="" failed=0

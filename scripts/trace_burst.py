@@ -1,13 +1,13 @@
-"""Prints the route of one burst through the trap's code, from the watched folder to its receipt: `trace_burst.py`.
+"""Print the route of one burst through the trap's code, from the watched folder to its receipt: `trace_burst.py`.
 
-A real trap with a watched folder, a real broker and a real collector run on this machine; six frames of the
-demonstration's snow leopard are moved into the folder. Printed are the modules of `uncia_edge` and `uncia_contract` in
-the order in which the burst first enters them, by sub-package, and how often execution changes from one module to
-another.
+A real trap with a watched folder, a real broker and a real collector run on this machine, and six frames of the
+demonstration's snow leopard are moved into the folder. The script prints the modules of `uncia_edge` and
+`uncia_contract` in the order in which the burst first enters them, by sub-package, and how often execution changes from
+one module to another.
 
-A change is counted at each call of a function in another module than the thread's previous call. What a trap does
-anyway is left out: a loop's round (a call made by a frame that stays open from before the burst until after its
-receipt) counts only where its calls differ from every round that the trap made at rest, before the burst came.
+A change is a call of a function in another module than the thread's previous call. What the trap does without a burst
+is left out. For this, each thread is cut into rounds: a round is one call by a function that runs from before the burst
+until after its receipt (a loop). A round counts only if the trap made no round with the same calls before the burst.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Call = tuple[str, str]  # module, function
 
 @dataclass
 class Round:
-    """The calls made while one call of a standing frame lasted, in order."""
+    """The calls made within one call by a function that runs all the time (a loop), in order."""
 
     began: int
     calls: list[Call] = field(default_factory=list)
@@ -44,19 +44,19 @@ class Round:
 
 @dataclass
 class ThreadTrace:
-    """Open frames and finished rounds of one thread."""
+    """Open stack frames and finished rounds of one thread."""
 
     depth: int = 0
-    standing: int = 0  # how many of the open frames were open when the trap came to rest
+    standing: int = 0  # how many stack frames were open when recording began
     current: Round | None = None
     rounds: list[Round] = field(default_factory=list)
 
 
 class Tracer:
-    """Records calls of traced functions, by thread; `rest` and `burst` say which part is recorded."""
+    """Records calls of traced functions, by thread, in two parts: `rest` (no burst) and `burst`."""
 
     def __init__(self) -> None:
-        """Nothing is recorded before `begin`."""
+        """Start empty; nothing is recorded before `begin`."""
         self._names: dict[CodeType, Call | None] = {}
         self._local = threading.local()
         self.threads: dict[str, ThreadTrace] = {}
@@ -65,16 +65,16 @@ class Tracer:
         self.parts: dict[str, list[Round]] = defaultdict(list)
 
     def install(self) -> None:
-        """Trace this thread and those that start from now on."""
+        """Trace this thread and threads that start later."""
         threading.setprofile(self._event)
         sys.setprofile(self._event)
 
     def begin(self, part: str) -> None:
-        """What happens from now on belongs to this part."""
+        """Record into this part from now on."""
         self._part = part
 
     def end(self) -> None:
-        """Stop tracing; rounds that are still open are closed."""
+        """Stop tracing and close open rounds."""
         self._part = None
         threading.setprofile(None)
         sys.setprofile(None)
@@ -130,13 +130,13 @@ def _named(code: CodeType) -> Call | None:
 
 
 def of_the_burst(tracer: Tracer) -> list[Round]:
-    """The rounds that the trap does not make at rest, in the order in which they began."""
+    """The rounds that did not occur before the burst, in the order in which they began."""
     at_rest = {tuple(one.calls) for one in tracer.parts["rest"]}
     return sorted((one for one in tracer.parts["burst"] if tuple(one.calls) not in at_rest), key=lambda one: one.began)
 
 
 def changes(rounds: list[Round]) -> int:
-    """How often execution changes module, within the rounds."""
+    """How often execution changes from one module to another within the rounds."""
     return sum(before[0] != after[0] for one in rounds for before, after in pairwise(one.calls))
 
 
@@ -146,7 +146,7 @@ def route(rounds: list[Round]) -> list[str]:
 
 
 def print_route(modules: list[str]) -> None:
-    """A line for each stay in a sub-package."""
+    """Print a line for each run of modules of one sub-package."""
     before = ""
     for module in modules:
         place, _, name = module.rpartition(".")
@@ -156,7 +156,7 @@ def print_route(modules: list[str]) -> None:
 
 
 def _burst(folder: Path) -> Iterator[Path]:
-    """Six frames of the demonstration's snow leopard by day, as files."""
+    """Render the demonstration's snow leopard by day; yield the paths of six frames."""
     from uncia_simulation.scenes import render_bursts
 
     day = next(burst for burst in render_bursts(folder) if burst.folder.name == "01-day-snow-leopard")
@@ -164,7 +164,7 @@ def _burst(folder: Path) -> Iterator[Path]:
 
 
 def trace(folder: Path) -> Tracer:
-    """The trace of one burst, its receipt included."""
+    """Run trap, broker and collector; return the trace of one burst, until its receipt."""
     from uncia_collector.runtime import Collector
     from uncia_collector.settings import BrokerSettings as CollectorBroker
     from uncia_collector.settings import CollectorSettings
@@ -195,7 +195,7 @@ def trace(folder: Path) -> Tracer:
         runtime = stack.enter_context(Runtime(settings, on_delivered=lambda _: delivered.set()))
         watching = threading.Thread(target=runtime.run, name="observing")
         watching.start()
-        time.sleep(REST_S)  # the trap has connected and greeted
+        time.sleep(REST_S)  # by then the trap has connected and published its state
         tracer.begin("rest")
         time.sleep(REST_S)
         tracer.begin("burst")

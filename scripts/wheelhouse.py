@@ -1,12 +1,12 @@
-"""Fills a folder with the wheels that trap and base station need, for a machine without internet: `make wheelhouse`.
+"""Fill a folder with the wheels that trap and base station need, for a machine without internet: `make wheelhouse`.
 
     python scripts/wheelhouse.py [FOLDER] [--machine x86_64]
 
-For Raspberry Pi OS (aarch64) on Debian 12 and 13: Python 3.11 and 3.13. On the machine it is all that pip wants:
+It is for Raspberry Pi OS (aarch64) on Debian 12 and 13, with Python 3.11 and 3.13. On that machine install with:
 
     /opt/uncia/bin/pip install --no-index --find-links wheelhouse 'uncia[edge]'
 
-Wants the package index; what is in the folder already is not fetched again.
+The script needs the package index; wheels that are in the folder already are not downloaded again.
 """
 
 import argparse
@@ -20,7 +20,7 @@ MACHINES = (("3.11", 36), ("3.13", 41))  # Python, and the minor version of glib
 
 
 def fetch(wheel: Path, extras: str, python: str, glibc: int, machine: str, folder: Path) -> None:
-    """The wheel's requirements, as the constraints of this repository pin them."""
+    """Download the wheel's requirements in the versions of constraints.txt."""
     command = [
         *pip(python, glibc, machine, "download", "--constraint", str(ROOT / "constraints.txt")),
         *("--find-links", str(folder), "--dest", str(folder), f"uncia[{extras}] @ {wheel.as_uri()}"),
@@ -29,7 +29,7 @@ def fetch(wheel: Path, extras: str, python: str, glibc: int, machine: str, folde
 
 
 def main() -> int:
-    """Fetch all."""
+    """Build our wheel and download all others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("wheelhouse"))
     parser.add_argument("--machine", choices=["aarch64", "x86_64"], default="aarch64")

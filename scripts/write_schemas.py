@@ -1,6 +1,6 @@
-"""Writes the JSON Schemas (2020-12) of every message and of the bundle's manifest: `write_schemas.py [FOLDER]`.
+"""Write the JSON Schemas (2020-12) of every message and of the bundle's manifest: `write_schemas.py [FOLDER]`.
 
-The structs of `messages.records` and `model.manifest` are the source; docs/schemas is their copy for other programs.
+They are made from the structs in `messages.records` and `model.manifest`; docs/schemas holds them for other programs.
 """
 
 import inspect
@@ -22,7 +22,7 @@ KINDS = {
 
 
 def schemas() -> dict[str, bytes]:
-    """A file's content for each file's name."""
+    """The content of each schema file, by its name."""
     return {f"{name}.schema.json": _text(msgspec.json.schema(kind)) for name, kind in KINDS.items()}
 
 
@@ -34,7 +34,7 @@ def _text(schema: dict[str, Any]) -> bytes:
 
 
 def main() -> None:
-    """Writes them all."""
+    """Write all schema files."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in schemas().items():
