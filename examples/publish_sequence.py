@@ -2,7 +2,7 @@
 
 python examples/publish_sequence.py HOST PORT TRAP PICTURE [PICTURE ...]
 
-With TLS, give paho a context (`client.tls_set_context`). The messages: docs/delivery.md.
+For TLS, give paho a context (`client.tls_set_context`). docs/delivery.md describes the messages.
 """
 
 import hashlib
@@ -70,4 +70,4 @@ while not (receipt := receipts.get(timeout=60)).complete:
     if receipt.refused is not None:
         sys.exit(f"refused: {receipt.refused}")
 client.disconnect()
-print(f"{record.id}: record and {len(files)} frames are safe with the base station")
+print(f"{record.id}: the base station has stored the record and {len(files)} frames")

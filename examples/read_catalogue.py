@@ -1,8 +1,8 @@
 """Count the positive sequences of each trap in a base station's catalogue.
 
-python examples/read_catalogue.py CATALOGUE     (such as /var/lib/uncia/catalogue.sqlite)
+python examples/read_catalogue.py CATALOGUE     (for example /var/lib/uncia/catalogue.sqlite)
 
-`uncia-collect list --json` gives the same rows to programs that are not written in Python.
+Programs in other languages get the same rows from `uncia-collect list --json`.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Train a head on a bundle's features: a folder of pictures for each label.
+"""Train a head on a bundle's features, from a folder with one folder of pictures for each label.
 
 python examples/train_head.py BUNDLE FOLDER OUT.npz
 
-It shows the parts. `uncia-train fit` does this with regions, mirrored and infrared views, grouped cross-validation and
-a threshold; docs/training.md leads from there to a bundle.
+This shows only the main steps. `uncia-train fit` also uses regions, mirrored and infrared views, grouped
+cross-validation and a threshold; docs/training.md shows how to make a bundle from its result.
 """
 
 import sys
@@ -26,7 +26,7 @@ features = np.stack(
 )
 truth = np.array([number for number, _ in files])
 
-halves = np.arange(len(files)) % 2  # each half is scored by a fit on the other one
+halves = np.arange(len(files)) % 2  # each half is scored by a head that was fitted on the other half
 logits = np.empty((len(files), len(labels)))
 for half in (0, 1):
     logits[halves == half] = fit_linear(features[halves != half], truth[halves != half], c=0.01).logits(
@@ -35,4 +35,4 @@ for half in (0, 1):
 head = to_head(fit_linear(features, truth, c=0.01), calibrate(logits, truth))
 out.write_bytes(head_to_bytes(head))
 right = (logits.argmax(axis=1) == truth).mean()
-print(f"{out}: {', '.join(labels)}; {right:.2f} of {len(files)} pictures right by a head that had not seen them")
+print(f"{out}: {', '.join(labels)}; accuracy {right:.2f} on {len(files)} pictures, each held out from its fit")

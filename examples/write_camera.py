@@ -1,9 +1,9 @@
-"""A camera of one's own: the trap's scoring with bursts from anywhere.
+"""Write your own camera and score its bursts as the trap does.
 
-python examples/write_camera.py BUNDLE FOLDER [FOLDER ...]     (each folder a burst)
+python examples/write_camera.py BUNDLE FOLDER [FOLDER ...]     (each folder is a burst)
 
-A live camera for `uncia-trap run` has `retry_later`, `decided` and `problems` besides (`uncia_edge.camera.cameras`)
-and a line in `uncia_edge.camera.factory`.
+A live camera for `uncia-trap run` also has `retry_later`, `decided` and `problems` (`uncia_edge.camera.cameras`), and
+`uncia_edge.camera.factory` must open it.
 """
 
 import sys
@@ -19,13 +19,13 @@ from uncia_edge.camera.cameras import ArrivedBurst, Camera, read_frame
 
 
 class FolderCamera:
-    """Hands over one burst a folder."""
+    """Gives one burst for each folder."""
 
     def __init__(self, folders: list[Path]) -> None:
         self._folders, self._closed = folders, False
 
     def bursts(self) -> Iterator[ArrivedBurst]:
-        """Each folder once."""
+        """Yield each folder as a burst, once."""
         for folder in self._folders:
             if self._closed:
                 return
@@ -33,7 +33,7 @@ class FolderCamera:
             yield ArrivedBurst(folder.name, frames)
 
     def close(self) -> None:
-        """No more bursts."""
+        """End `bursts` before the next folder."""
         self._closed = True
 
 

@@ -74,7 +74,7 @@ def test_an_empty_database_does_not_keep_the_broker_from_starting(broker: Mosqui
     """Mosquitto takes it for none; nothing is set aside."""
     database = broker.folder / "mosquitto.db"
     database.write_bytes(b"")
-    assert "not for its database" in ended(database)
+    assert "not because of its database" in ended(database)
     assert database.exists()
     broker.start()
 
@@ -83,7 +83,7 @@ def test_a_sound_database_is_left_as_it_is(broker: Mosquitto) -> None:
     """A broker that fails for something else keeps its sessions."""
     database = broker.folder / "mosquitto.db"
     content = database.read_bytes()
-    assert "not for its database" in ended(database)
+    assert "not because of its database" in ended(database)
     assert database.read_bytes() == content
 
 
