@@ -94,7 +94,7 @@ def test_the_page_names_it_and_shows_each_probability(told):
     client.post("/login", data={"name": "anara", "password": "snow and rocks"})
     cards, page = client.get("/").text, client.get("/sequences/ridge/leopard").text
     assert "<span>Prey</span>" in cards and "<span>Snow leopard</span>" in cards
-    assert "Snow leopard 50, Prey 25; their sum decides." in page
+    assert "Snow leopard 50, Prey 25; the sum decides." in page
     assert "Yes, Snow leopard" in page and "None of them" in page and "Prey <kbd>1</kbd>" in page
 
 

@@ -71,7 +71,7 @@ def test_full_disk_is_waited_for_and_said(station: Collector, small_disk: Path, 
             done.add(trap.await_complete().sequence)
 
     wait_for(lambda: station.ingest.refusals > 1)
-    assert "Nothing can be stored at the moment" in page.get("/").text
+    assert "The station cannot store anything now" in page.get("/").text
     assert "uncia_storing 0.0" in page.get("/metrics").text and not page.get("/health").json()["storing"]
     stored = [row for row in listing(station.database) if row["complete"]]
     assert 0 < len(stored) < TOTAL and all(_whole(small_disk / "data", row) for row in stored)

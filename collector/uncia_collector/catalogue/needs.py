@@ -1,4 +1,4 @@
-"""What of a trap needs a person, the most urgent first.
+"""What of a trap needs attention, the most urgent first.
 
 Decides: #1 overdue; #2 what the trap itself calls degraded, two machines under one id, and a hub's silent camera; #3 a
 battery that is low: under 11.5 V of 12 V, 5.8 V of 6 V, 3.3 V of one lithium cell, told apart by the voltage; #4 a card
@@ -21,7 +21,7 @@ NEEDS = ("overdue", "degraded", "doubled", "camera", "battery", "disk", "outbox"
 def needs(
     silence: Silence, state: TrapState | None, doubled: bool, cameras: Mapping[str, Silence] | None = None
 ) -> list[Need]:
-    """What needs a person at one trap; empty where all is well."""
+    """What needs attention at one trap; empty where all is well."""
     found: list[Need] = [("overdue", "")] * silence.is_overdue
     if state is not None:
         found += [("degraded", reason) for reason in state.degraded]

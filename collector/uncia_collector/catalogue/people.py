@@ -88,7 +88,7 @@ class People:
         with self.database.reading() as connection:
             known = connection.execute(select(users.c.password).where(users.c.name == name)).scalar_one_or_none()
         if known is None or not _is_right(known, old):
-            raise ConfigurationError("The password that you have now is another one.")
+            raise ConfigurationError("The current password is wrong.")
         hashed = _hashed(new)
         with self.database.writing() as connection:
             connection.execute(update(users).where(users.c.name == name).values(password=hashed))

@@ -114,7 +114,7 @@ def _as_text(stream: BinaryIO) -> Iterator[TextIO]:
 KINDS = {
     "camtrap-dp": Kind(
         "camtrap-dp.zip", "application/zip", "Camtrap DP 1.0",
-        "For GBIF, Agouti and R: deployments, media, what people decided, what the model says of each picture.",
+        "For GBIF, Agouti and R: deployments, media, people's answers and the model's score of each picture.",
         _camtrap_dp, lambda request: what_is_left_out(request.connection, request.looked_at, request.only),
     ),
     "megadetector": Kind(
@@ -122,14 +122,14 @@ KINDS = {
         "For Timelapse and other tools that read MegaDetector's results.", _megadetector,
     ),
     "coco": Kind("coco.json", "application/json", "COCO Camera Traps", "For data sets in LILA's format.", _coco),
-    "scores": Kind("scores.csv", "text/csv", "Scores (CSV)", "One line a frame, for programs.", _scores),
+    "scores": Kind("scores.csv", "text/csv", "Scores (CSV)", "One line for each frame, for programs.", _scores),
     "observations": Kind(
         "observations.csv", "text/csv", "Observations (CSV)",
-        "For a spreadsheet: what people said, one line an observation; sequences that wait, too.", _observations,
+        "For a spreadsheet: one line for each observation; sequences without an answer too.", _observations,
     ),
     "training": Kind(
         "training.csv", "text/csv", "Training data (CSV)",
-        "What was reviewed, for uncia-train; rejects teach it what not to report. Save it in the data folder.",
+        "Reviewed sequences for uncia-train; rejected ones are the negatives. Save the file in the data folder.",
         _training,
     ),
 }  # fmt: skip

@@ -31,7 +31,7 @@ from uncia_collector.web.security import HEADERS, Guard, form_view, page_view, p
 
 ERROR_TEXTS = {
     404: "There is no such page. It may have been removed, or the address was typed wrongly.",
-    405: "This address takes no such request. Go back and press the button again.",
+    405: "This address does not accept this request. Go back and press the button again.",
     429: "Too many requests at once. Wait a few seconds, then load the page again.",
 }
 
@@ -169,7 +169,7 @@ def _too_many_requests(request: Request) -> Response:
 def _internal_error(request: Request, _error: Exception) -> Response:
     """A page for an internal error, made without the database (it may be what failed); the log has the rest."""
     message = N_(
-        "The station made a mistake. Nothing is lost: load the page again, and tell whoever keeps the station."
+        "Internal error of the station. No data are lost. Load the page again, and tell the station's administrator."
     )
     return _plain_error_page(request, 500, message, HEADERS)  # this answer does not pass `Guard`
 

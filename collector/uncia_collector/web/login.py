@@ -46,7 +46,7 @@ async def send_login(request: Request) -> Response:
     _refuse_other_sites(request)
     people: People = request.app.state.people
     if request.app.state.entering >= ENTERING:
-        return _login_page(request, "Many are logging in at once. Try again in a few seconds.", 503, target)
+        return _login_page(request, "Too many logins at once. Try again in a few seconds.", 503, target)
     request.app.state.entering += 1
     try:
         token = await run_in_threadpool(
@@ -161,7 +161,7 @@ def _refuse_other_sites(request: Request) -> None:
     """A login form on another site must not log somebody in here."""
     origin = request.headers.get("origin")
     if origin is not None and origin.split("//", 1)[-1] != request.headers.get("host"):
-        raise HTTPException(403, "This form comes from elsewhere.")
+        raise HTTPException(403, "This form comes from another site.")
 
 
 def _password_page(request: Request, person: Person, message: str, status: int) -> Response:

@@ -173,7 +173,7 @@ def send_reviews(request: Request, person: Person, form: Mapping[str, str]) -> R
     except (DataError, ValueError) as error:
         raise HTTPException(400, str(error)) from error
     if late:
-        message = f"Somebody else had answered {late} of {len(picked)} since you opened the page: theirs stand."
+        message = f"Somebody else answered {late} of {len(picked)} after you opened the page. Their answers stay."
         raise HTTPException(409, message)
     return RedirectResponse(f"/{_clean_query(form.get('query', ''))}", 303)
 

@@ -44,7 +44,7 @@ def show_picture(request: Request, person: Person) -> Response:
         return _grey()
     frame = _frame(request)
     if frame.status != "stored":
-        raise HTTPException(404, "This frame is not here (yet).")
+        raise HTTPException(404, "This frame is not here.")
     file = _stored_file(context, frame.path)
     if person.may_see_places:
         return FileResponse(file, media_type="image/jpeg", headers=CACHED)
@@ -83,7 +83,7 @@ def show_activation(request: Request, person: Person) -> Response:
         return _grey()
     frame = _frame(request)
     if frame.status != "stored":
-        raise HTTPException(404, "This frame is not here (yet).")
+        raise HTTPException(404, "This frame is not here.")
     activations: Activations = request.app.state.activations
     region = region_of(frame.region)
     try:
@@ -149,7 +149,7 @@ def _frame(request: Request) -> Any:
 def _stored_file(context: PageContext, path: str) -> Path:
     file = context.file(path)
     if not file.is_file():
-        raise HTTPException(404, "This frame is not here (yet).")
+        raise HTTPException(404, "This frame is not here.")
     return file
 
 
@@ -162,7 +162,7 @@ def _preview(request: Request) -> bytes:
     for preview in found.values():
         if preview.n == part["n"]:
             return _thumbnail(preview.jpeg)
-    raise HTTPException(404, "This frame is not here (yet).")
+    raise HTTPException(404, "This frame is not here.")
 
 
 def card_window(region: Region | None, width: int, height: int) -> tuple[int, int, int, int]:

@@ -70,7 +70,7 @@ def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) ->
         person = await run_in_threadpool(person_of, request)
         form = await small_form(request)
         if person is None:
-            raise HTTPException(401, "You were logged out meanwhile, so nothing was saved. Log in and do it again.")
+            raise HTTPException(401, "You were logged out, and nothing was saved. Log in and do it again.")
         given = form.get("csrf", "") or request.headers.get("x-csrf-token", "")
         if not hmac.compare_digest(given.encode(), person.csrf.encode()):
             raise HTTPException(403, "This form is too old. Load the page again.")
@@ -84,9 +84,9 @@ def form_view(view: FormView, may: Callable[[Person], bool] = lambda _: True) ->
 async def small_form(request: Request) -> dict[str, str]:
     """The text fields of a form of at most `MAX_FORM_BYTES`."""
     if not request.headers.get("content-length", "").isdigit():
-        raise HTTPException(411, "How long is it?")
+        raise HTTPException(411, "The request does not tell its length.")
     if int(request.headers["content-length"]) > MAX_FORM_BYTES:
-        raise HTTPException(413, "That is too much.")
+        raise HTTPException(413, "The form is too large.")
     form: FormData = await request.form(max_files=0)
     return {name: value for name, value in form.items() if isinstance(value, str)}
 

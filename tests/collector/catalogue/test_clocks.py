@@ -100,7 +100,10 @@ def test_a_removed_or_shortened_deployment_gives_the_times_back(autumn, tmp_path
     [
         (lambda database: shift_clock(database, "none", HOUR), "deployment 'none': there is none of that name"),
         (lambda database: remove_deployment(database, "none"), "deployment 'none': there is none of that name"),
-        (lambda database: shift_by_picture(database, "new", "other", AUTUMN), "ridge, the trap of new, sent none"),
+        (
+            lambda database: shift_by_picture(database, "new", "other", AUTUMN),
+            "not from ridge, the trap of the deployment new",
+        ),
         (lambda database: shift_by_picture(database, "new", "this-year", AUTUMN - YEAR), "outside of the deployment"),
     ],
     ids=["no deployment", "nothing to remove", "another trap's", "before the deployment"],

@@ -1,4 +1,4 @@
-"""What of a trap needs a person."""
+"""What of a trap needs attention."""
 
 import pytest
 

@@ -69,9 +69,7 @@ def test_a_new_model_has_yet_to_show_what_it_misses(audited, make_sequence):
     assert [(rate.version, rate.missed, rate.reviewed, rate.waiting) for rate in rates] == [(2, 0, 0, 1), (1, 1, 2, 10)]
 
 
-@pytest.mark.parametrize(
-    ("reviewed", "claim"), [(29, "too few to claim anything (29 of at least 30)"), (30, " % (bet")]
-)
+@pytest.mark.parametrize(("reviewed", "claim"), [(29, "too few reviewed (29 of at least 30)"), (30, " % (bet")])
 def test_page_claims_nothing_from_a_small_sample(stored, make_sequence, reviewed, claim):
     """Thirty reviewed audits give a rate with its exact interval; twenty-nine give a sentence."""
     for number in range(30):

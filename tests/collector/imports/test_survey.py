@@ -196,9 +196,9 @@ def test_the_page_shows_an_imported_survey(stored):
     with stored.database.reading() as connection:
         key = connection.execute(select(sequences.c.trap, sequences.c.id).where(sequences.c.label == "Ardea")).first()
     heron = client.get(f"/sequences/{key.trap}/{key.id}").text
-    assert "Yes, Ardea" in heron and "How sure Western Europe species model Version 1 was" in heron
+    assert "Yes, Ardea" in heron and "Confidence of Western Europe species model Version 1 in" in heron
     for text in (one, heron):  # of what nobody knows here nothing is claimed
-        assert "threshold" not in text and "as the survey tells the time" in text and "Bundle" not in text
+        assert "threshold" not in text and "times from the survey" in text and "Bundle" not in text
     assert 'id="confirm"' not in one and "Another" in one
     exports = client.get("/export").text
     assert "0 of 423" in exports and '<a href="/?trap=320">320</a>' in exports

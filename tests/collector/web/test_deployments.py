@@ -60,7 +60,7 @@ def test_an_administrator_puts_a_clock_right(browse, on_sqlite, form):
         ({"by": "2h", "sequence": "000001"}, "either a difference, or a sequence"),
         ({"by": "soon"}, "difference &#39;soon&#39;: expected such as"),
         ({"sequence": "000001", "taken_at": ""}, "expected a time such as"),
-        ({"sequence": "none", "taken_at": "2026-11-23T10:00"}, "sent none of that name"),
+        ({"sequence": "none", "taken_at": "2026-11-23T10:00"}, "not from ridge"),
     ],
     ids=["nothing", "both", "no difference", "no time", "no sequence"],
 )
@@ -78,7 +78,7 @@ def test_a_wrong_deployment_is_removed(browse, on_sqlite):
     page = client.post("/deployments/remove", data={"deployment": "d1", "csrf": csrf}).text
 
     with on_sqlite.database.reading() as connection:
-        assert "No deployments are known" in page and connection.execute(select(deployments)).all() == []
+        assert "No deployments yet" in page and connection.execute(select(deployments)).all() == []
 
 
 @pytest.mark.parametrize("role", ["viewer", "reviewer"])
@@ -90,4 +90,4 @@ def test_others_may_not(browse, on_sqlite, role, address):
     shown = client.get("/deployments")
 
     assert answer.status_code == 403 and began(on_sqlite) == NOW - timedelta(hours=3)
-    assert shown.status_code == (403 if role == "viewer" else 200) and "Put a clock right" not in shown.text
+    assert shown.status_code == (403 if role == "viewer" else 200) and "Correct a clock" not in shown.text

@@ -149,7 +149,7 @@ def test_answers_of_others_meanwhile_stand(browser, cats):
         box.click()
     review(cats.stored.database, ("ridge", "3"), "confirmed", "bek", datetime.now(UTC))
     browser.click(".at-once .no")
-    assert "had answered 1 of 2" in browser.one("main").text
+    assert "answered 1 of 2 after" in browser.one("main").text
     assert sorted(opinions(cats)) == [("3", "confirmed"), ("4", "rejected")]
 
 

@@ -63,7 +63,7 @@ def test_sequence_page_tells_how_it_was_decided(as_role):
     assert '<b class="asked">Snow leopard?</b> Sure: <span class="score over">90</span> of 100' in text
     assert 'line class="threshold"' in text and "at threshold 0.50" in text
     assert "<dd>synchronised; times from the trap's clock</dd>" in text
-    assert "<dd>starter version 1 " in text and "Times are those of UTC." in text
+    assert "<dd>starter version 1 " in text and "Times are in UTC." in text
 
 
 @pytest.mark.parametrize("age_h", [1, 60], ids=["in its rhythm", "silent for days"])
@@ -79,7 +79,7 @@ def test_trap_card_tells_how_it_fares(as_role, stored, age_h):
     text = as_role("viewer").get("/traps").text
 
     assert "7 sequences, 4.2 MB" in text and "12.3 V" in text and "b version 1" in text and f"{heard:%Y-%m-%d}" in text
-    assert "usual within 8 h" in text and ("OVERDUE" in text) == (age_h > 8)
+    assert "normally within 8 h" in text and ("OVERDUE" in text) == (age_h > 8)
 
 
 def test_deployed_trap_that_never_spoke_is_named(as_role, stored, tmp_path):
@@ -136,7 +136,7 @@ def test_our_own_mistake_is_a_page_too(station, monkeypatch):
     client = TestClient(station, raise_server_exceptions=False, cookies={"uncia": "x"})
     response = client.get("/traps")
 
-    assert response.status_code == 500 and "Nothing is lost" in response.text and "ZeroDivision" not in response.text
+    assert response.status_code == 500 and "No data are lost" in response.text and "ZeroDivision" not in response.text
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
@@ -189,12 +189,12 @@ def test_what_walks_past_midnight_stays_with_its_evening(stored, make_sequence, 
 @pytest.mark.parametrize(
     ("path", "advice"),
     [
-        ("/", "Nothing here yet. Traps send what they think is the animal"),
+        ("/", "Nothing here yet. Traps send the sequences in which they recognise the animal"),
         ("/?state=open", "Nothing waits for review."),
-        ("/traps", "No trap has been heard yet. Start one whose configuration names this station's broker"),
+        ("/traps", "No trap has sent a message yet. Start one with this station's broker"),
         ("/map", "<code>uncia-collect deployments deployments.csv --config collector.toml</code>"),
         ("/activity", "No sightings in this time."),
-        ("/recall", "No audits have come. Give the traps an audit budget"),
+        ("/recall", "No audit has arrived. Set an audit budget"),
         ("/quarantine", "Nothing was refused."),
     ],
 )

@@ -35,9 +35,9 @@ def test_traps_that_need_a_person_stand_first(browser, empty_station):
     browser.open(f"{empty_station.address}traps")
     assert [one.text[0] for one in browser.all(".trap h2 a")] == ["e", "d", "c", "b", "a"]
     told = [one.text for one in browser.all(".needs")]
-    words = ["The trap says: camera folder is away", "Battery low: 11.1 V", "14 sequences wait", "not synchronised"]
+    words = ["The trap reports: camera folder is away", "Battery low: 11.1 V", "14 sequences wait", "not synchronised"]
     assert [word for word, text in zip(words, told, strict=True) if word not in text] == []
-    assert next(one.text for one in browser.all(".trap .mark")) == "needs a person"
+    assert next(one.text for one in browser.all(".trap .mark")) == "needs attention"
 
 
 def test_phone_shows_all_traps_on_the_map(browser, station, tmp_path):

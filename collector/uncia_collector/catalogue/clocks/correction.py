@@ -51,7 +51,7 @@ def difference(text: str) -> timedelta:
     match = _DIFFERENCE.fullmatch(text.replace(" ", ""))
     if match is None:
         raise DataError(
-            f"difference {text[:40]!r}: expected such as +2h, -1d3h30m or 45s (what the trap's clock lacks)"
+            f"difference {text[:40]!r}: expected such as +2h, -1d3h30m or 45s (how far the trap's clock is behind)"
         )
     parts = {part: int((match[part] or "0")[:12]) for part in _PARTS}
     if max(parts.values()) > MOST.total_seconds() or (size := timedelta(**parts)) > MOST:
@@ -93,7 +93,7 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
         known = sequences.c.trap == _hub(place.trap), sequences.c.id == sequence
         row = connection.execute(query.where(*known)).one_or_none()
     if row is None:
-        raise DataError(f"sequence {sequence[:64]!r}: {place.trap}, the trap of {deployment}, sent none of that name")
+        raise DataError(f"sequence {sequence[:64]!r}: not from {place.trap}, the trap of the deployment {deployment}")
     if taken_at < place.started_at or (place.ended_at is not None and taken_at > place.ended_at):
         raise DataError(f"{taken_at:%Y-%m-%d %H:%M} UTC is outside of the deployment {deployment}: correct one of them")
     return shift_clock(database, deployment, taken_at - _original(row))

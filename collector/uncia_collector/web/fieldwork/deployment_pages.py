@@ -44,7 +44,7 @@ def send_clock(request: Request, _person: Person, form: Mapping[str, str]) -> Re
         elif sequence and not by:
             shift_by_picture(context.database, known, sequence, _local(form.get("taken_at", ""), context))
         else:
-            raise DataError("Give either a difference, or a sequence and when it really began.")
+            raise DataError("Give either a difference, or a sequence and its true start.")
     except DataError as error:
         raise HTTPException(400, str(error)) from error
     return RedirectResponse("/deployments?" + urlencode({"deployment": known}), 303)
