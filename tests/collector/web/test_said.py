@@ -127,7 +127,7 @@ def test_the_access_log_tells_roles_in_russian(reader):
     """Of a user who was added."""
     form = {"name": "bek", "password": "long enough", "role": "viewer", "csrf": csrf_of(reader)}
     assert reader.post("/users", data=form).status_code == 303
-    assert "<td>bek: наблюдатель</td>" in reader.get("/accesses").text
+    assert ">bek: наблюдатель</td>" in reader.get("/accesses").text
 
 
 def test_what_is_left_out_is_told_in_russian():
