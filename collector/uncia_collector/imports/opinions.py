@@ -26,11 +26,19 @@ def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent,
     o = observations.c
     known = {*connection.execute(select(o.observation).where(o.trap == key[0], o.sequence == key[1])).scalars()}
     own = f"{key[0]}:{key[1]}:human:"
-    people = [one for one in event.people() if own not in one.observation and one.observation not in known]
+    people = [one for one in event.people() if own not in one.observation and not _is_known(one.observation, known)]
     label = select(sequences.c.label).where(sequences.c.trap == key[0], sequences.c.id == key[1])
     _store(connection, key, people, connection.execute(label).scalar_one(), checklist)
     apply_standing(connection, key, checklist)
     return len(people)
+
+
+def _is_known(observation: str, known: set[str | None]) -> bool:
+    """Whether it is there, with or without a survey's name before its id (an export of several surveys adds them)."""
+    return any(
+        one is not None and (one == observation or observation.endswith(f":{one}") or one.endswith(f":{observation}"))
+        for one in known
+    )
 
 
 def own_key(event: ImportedEvent, catalogue: str) -> Key | None:

@@ -7,6 +7,10 @@ Decides how it joins what is there:
 #3 A picture inside the package is stored like a trap's; one elsewhere, or no JPEG, is counted and keeps its address.
 #4 What this very catalogue once exported is known already, and is not taken in twice; what people elsewhere said of it
    since is.
+#5 An event that an earlier import brought (`known_sequences`) keeps its id and is replaced by a newer package of the
+   same survey, or of the catalogue that tagged it; from any other only what people said since is taken in. So it is
+   from one of release 0.1, which knew no tags, where a later one tells its sequences apart.
+#6 A picture that was erased here stays erased, and is counted.
 Nothing of it is an alert, an audit, or a sign of life of a trap.
 """
 
@@ -21,10 +25,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
+from uncia_collector.catalogue.access.people_in_pictures import ERASED
 from uncia_collector.catalogue.database import Database, catalogue_id
+from uncia_collector.catalogue.review import Key
 from uncia_collector.catalogue.schema import deployments, frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.imports.event import ImportedEvent, pack
+from uncia_collector.imports.known_sequences import KnownSequence, KnownSequences, names_of
 from uncia_collector.imports.opinions import own_key, take_words, take_words_of_others
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
@@ -52,11 +59,13 @@ class ImportCounts:
     answers: int = 0  # ... but new observations of people elsewhere
     found: int = 0
     media_ours: int = 0
+    media_known: int = 0  # of sequences that another package brought before
     media: int = 0
     media_stored: int = 0
     media_elsewhere: int = 0
     media_missing: int = 0
     media_unusable: int = 0
+    media_erased: int = 0  # here, and so not stored again
     observations: int = 0
 
     @property
@@ -68,6 +77,8 @@ class ImportCounts:
             f"{f', with {self.answers} new observations of others' if self.answers else ''}), "
             f"{self.found} media: {self.media_stored} stored + {self.media_elsewhere} at an address + "
             f"{self.media_missing} not in the package + {self.media_unusable} no JPEG + {self.media_ours} of our own"
+            f"{f' + {self.media_known} of sequences known before' if self.media_known else ''}"
+            f"{f' + {self.media_erased} erased here before, and left so' if self.media_erased else ''}"
         )
 
 
@@ -81,15 +92,16 @@ class _Sequence:
     record: bytes
     certain: bool  # whether the deployment's clock was right
     rows: list[dict[str, Any]]
+    erased: frozenset[tuple[str, ...]]  # names of pictures that were erased here
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         return self.trap, self.id
 
     @property
     def fingerprint(self) -> str:
         """What is the same when nothing has changed, files included."""
-        stored = ",".join(str(row["n"]) for row in self.rows if row["status"] == "stored")
+        stored = ",".join(str(row["n"]) for row in self.rows if row["status"] in {"stored", ERASED})
         return hashlib.sha256(self.record + stored.encode()).hexdigest()
 
 
@@ -108,6 +120,7 @@ class SurveyImport:
         self.package, self.database, self.folder, self.now = package, database, folder, now
         self.checklist = checklist or shipped_checklist()
         self.counts = ImportCounts(found=package.media)
+        self._taken: set[str] = set()  # ids of known sequences that an event of this package is
 
     def run(self) -> ImportCounts:
         """Take it in, some events at a time: an interrupted import is finished by the next.
@@ -118,9 +131,11 @@ class SurveyImport:
         """
         traps = self._places()
         for row, standard in self.package.deployments:
-            found = self.package.events(row["id"])
+            found, trap = self.package.events(row["id"]), traps[row["id"]]
+            with self.database.reading() as connection:
+                known = KnownSequences(connection, trap, row["id"], self.folder.root)
             while some := [*islice(found, EVENTS_AT_ONCE)]:
-                self._take(some, traps[row["id"]], standard.get("timestampIssues") != "true")
+                self._take(some, trap, standard.get("timestampIssues") != "true", known)
         with self.database.writing() as connection:
             connection.execute(upsert(connection, surveys, survey := self._survey(), ["name"], [*survey][1:]))
         return self.counts
@@ -156,23 +171,50 @@ class SurveyImport:
             "media_stored": counts.media_stored, "observations": counts.observations,
         }  # fmt: skip
 
-    def _take(self, events: list[ImportedEvent], trap: str, certain: bool) -> None:
+    def _take(self, events: list[ImportedEvent], trap: str, certain: bool, known: KnownSequences) -> None:
+        there: list[tuple[ImportedEvent, Key]] = []  # of which only new words are taken in
+        coming: list[_Sequence] = []
         with self.database.reading() as connection:
             catalogue = catalogue_id(connection)
-            keys = [self._own(connection, event, catalogue) for event in events]
-            own = [(event, key) for event, key in zip(events, keys, strict=True) if key is not None]
-            events = [event for event, key in zip(events, keys, strict=True) if key is None]
-            ids = [(trap, sequence_of(self.package.name, event)) for event in events]
-            stored = _stored(connection, ids)
-        coming = [
-            _Sequence(event, trap, known, pack(event), certain, _frames(event, trap, known))
-            for event, (_, known) in zip(events, ids, strict=True)
-        ]
-        self.folder.put(file for sequence in coming for file in self._files(sequence, stored))
+            for event in events:
+                if (key := self._own(connection, event, catalogue)) is not None:
+                    there.append((event, key))
+                    continue
+                found = known.find(connection, event, self.package)
+                if self._is_copy(event, found):
+                    there += [(event, (trap, one.id)) for one in found if len(found) == 1]
+                    continue
+                id_here = self._id_of(event, found)
+                rows, erased = _frames(event, trap, id_here), known.erased_names(found)
+                coming.append(_Sequence(event, trap, id_here, pack(event), certain, rows, erased))
+            stored = _stored(connection, [sequence.key for sequence in coming])
+        self.folder.put(file for sequence in coming for file in self._files(sequence, stored, known.erased))
         with self.database.writing() as connection:
             self._write(connection, coming)
-            for event, key in own:
+            for event, key in there:
                 self.counts.answers += take_words_of_others(connection, key, event, self.checklist)
+
+    def _is_copy(self, event: ImportedEvent, found: list[KnownSequence]) -> bool:
+        """Whether an event is here, and not for this package to write (#5)."""
+        if not found:
+            return False
+        mark = event.sequence.partition("/")[0]
+        same = found[0].survey == self.package.name or (mark != "" and self.package.name.startswith(mark))
+        if same and (event.sequence or not found[0].tag):
+            return False
+        self.counts.sequences += 1
+        self.counts.unchanged += 1
+        self.counts.media_known += len(event.media)
+        return True
+
+    def _id_of(self, event: ImportedEvent, found: list[KnownSequence]) -> str:
+        """The id that an event's sequence has here; of several that were one, the first keeps it (#5)."""
+        own = sequence_of(self.package.name, event)
+        if own in {one.id for one in found}:
+            return own
+        free = next((one.id for one in found if one.id not in self._taken), own)
+        self._taken.add(free)
+        return free
 
     def _own(self, connection: Connection, event: ImportedEvent, catalogue: str) -> tuple[str, str] | None:
         """#4: the sequence of one of our traps that it is; None where it is none."""
@@ -186,7 +228,9 @@ class SurveyImport:
         self.counts.media_ours += len(event.media)
         return key
 
-    def _files(self, sequence: _Sequence, stored: dict[tuple[str, str, int], str]) -> Iterator[tuple[str, bytes]]:
+    def _files(
+        self, sequence: _Sequence, stored: dict[tuple[str, str, int], str], erased: frozenset[str]
+    ) -> Iterator[tuple[str, bytes]]:
         """The pictures to write; on the way each frame's row learns what became of it (#3)."""
         for media, row in zip(sequence.event.media, sequence.rows, strict=True):
             content = self.package.picture(media["filePath"])
@@ -197,6 +241,10 @@ class SurveyImport:
             path = frame_path(sequence.trap, sequence.id, sequence.event.started_at, row["n"])
             row |= {"status": "stored", "path": path, "width": size[0], "height": size[1], "size": len(content)}
             row["sha256"] = hashlib.sha256(content).hexdigest()
+            if row["sha256"] in erased or not sequence.erased.isdisjoint(names_of(media)):  # #6
+                row |= {"status": ERASED, "path": None}
+                self.counts.media_erased += 1
+                continue
             self.counts.media_stored += 1
             if stored.get((sequence.trap, sequence.id, row["n"])) != row["sha256"]:
                 yield path, content
