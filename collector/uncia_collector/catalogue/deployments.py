@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from uncia_collector.catalogue.clocks.correction import correct, own_deployment
+from uncia_collector.catalogue.clocks.correction import correct, correct_imported, own_deployment
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.schema import deployments
 from uncia_collector.catalogue.sql import upsert
@@ -49,6 +49,7 @@ def remove_deployment(database: Database, deployment: str) -> None:
         place = own_deployment(connection, deployment)
         connection.execute(delete(deployments).where(deployments.c.id == deployment))
         correct(connection, place.trap)
+        correct_imported(connection, place.trap, deployment, 0.0)
 
 
 def _checked(row: dict[str, Any], where: str) -> dict[str, Any]:

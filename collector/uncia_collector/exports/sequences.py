@@ -6,7 +6,7 @@ Decides what people's opinions make of a sequence's label, and how coordinates a
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -225,6 +225,10 @@ def _events(connection: Connection, rows: list[Any]) -> dict[tuple[str, str], Im
     keys = [(row.trap, row.id) for row in rows if row.origin]
     if not keys:
         return {}
-    query = select(sequences.c.trap, sequences.c.id, sequences.c.record)
+    query = select(sequences.c.trap, sequences.c.id, sequences.c.record, sequences.c.clock_shift_s)
     found = connection.execute(query.where(of_sequences(sequences.c.trap, sequences.c.id, keys)))
-    return {(row.trap, row.id): unpack(row.record) for row in found}
+    return {(row.trap, row.id): _corrected(unpack(row.record), row.clock_shift_s) for row in found}
+
+
+def _corrected(event: ImportedEvent, shift_s: float) -> ImportedEvent:
+    return event.moved(timedelta(seconds=shift_s)) if shift_s else event

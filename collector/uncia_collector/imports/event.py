@@ -11,11 +11,11 @@ The rows themselves are kept as they came: an export writes them again.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from uncia_collector.catalogue.regions import region_text
 from uncia_collector.observations.answer import CERTAINTIES, LIFE_STAGES, LONGEST_NOTE, MOST_COUNTED, SEXES
@@ -82,6 +82,12 @@ class ImportedEvent(Struct, frozen=True):
         if not (self.sequence and times):  # of an uncia: rows of the whole event have the event's times
             times += [row[column] for row in self.observations]
         return [moment(time) for time in times]
+
+    def moved(self, by: timedelta) -> "ImportedEvent":
+        """The same event with its times corrected, as a deployment's clock was."""
+        media = tuple(_moved(row, ("timestamp",), by) for row in self.media)
+        observations = tuple(_moved(row, ("eventStart", "eventEnd"), by) for row in self.observations)
+        return structs.replace(self, media=media, observations=observations)
 
     def machine(self) -> MachineClassification | None:
         """#1, #2; None where no machine looked."""
@@ -154,6 +160,13 @@ def pack(event: ImportedEvent) -> bytes:
 def unpack(content: bytes) -> ImportedEvent:
     """What `pack` made."""
     return _decoder.decode(content)
+
+
+def _moved(row: Row, columns: tuple[str, ...], by: timedelta) -> Row:
+    try:
+        return row | {column: (moment(row[column]) + by).isoformat() for column in columns}
+    except OverflowError:  # led out of what a date can be
+        return row
 
 
 def label_of(row: Row) -> str | None:

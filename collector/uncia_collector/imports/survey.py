@@ -26,6 +26,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from uncia_collector.catalogue.access.people_in_pictures import ERASED
+from uncia_collector.catalogue.clocks.correction import correct_imported
 from uncia_collector.catalogue.database import Database, catalogue_id
 from uncia_collector.catalogue.review import Key
 from uncia_collector.catalogue.schema import deployments, frames, observations, sequences, surveys
@@ -120,6 +121,7 @@ class SurveyImport:
         self.package, self.database, self.folder, self.now = package, database, folder, now
         self.checklist = checklist or shipped_checklist()
         self.counts = ImportCounts(found=package.media)
+        self._shifts: dict[str, float] = {}  # of deployments whose clock was corrected here
         self._taken: set[str] = set()  # ids of known sequences that an event of this package is
 
     def run(self) -> ImportCounts:
@@ -147,6 +149,7 @@ class SurveyImport:
             known = {row.id: row for row in connection.execute(select(deployments))}
             for row, standard in self.package.deployments:
                 there = known.get(row["id"])
+                self._shifts[row["id"]] = 0.0 if there is None else there.clock_shift_s
                 if there is not None and there.trap not in (row["trap"], traps[row["id"]]):
                     raise DataError(
                         f"deployment {row['id']!r} of {self.package.title!r}: here it is of camera {there.trap!r}, "
@@ -270,6 +273,9 @@ class SurveyImport:
                 self.counts.unchanged += 1
                 continue
             self._replace(connection, sequence)
+            deployment = sequence.event.deployment
+            if shift_s := self._shifts[deployment]:
+                correct_imported(connection, sequence.trap, deployment, shift_s, [sequence.id])
 
     def _replace(self, connection: Connection, sequence: _Sequence) -> None:
         trap, known = sequence.key

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -86,6 +86,7 @@ def show_sequence(request: Request, person: Person) -> Response:
         request, person, "sequence.html", row=row, opinions=opinions, filters=filters, saved=saved, views=views,
         opened=_opened(row, views), plot=score_plot(frames, row.threshold, row.confidence), record=record,
         survey=survey, query=urlencode(filters.query()), newer=newer, older=older,
+        told_at=row.started_at - timedelta(seconds=row.clock_shift_s),
         labels=_other_labels(context, row), activation=activation, no_activation=no_activation, seen=seen,
         taxa=context.checklist, choices={"sex": SEXES, "life_stage": LIFE_STAGES, "certainty": CERTAINTIES},
     )  # fmt: skip

@@ -6,15 +6,18 @@ Decides which sequences a correction moves, and by how much:
 came; to the latest-begun where there are several, of a hub's camera to its own before the hub's. One that belongs to
 none keeps the trap's time.
 #3 The difference replaces an earlier one, so that saying the same twice changes nothing; 0 takes it back.
-#4 What comes later from the trap is corrected as it is stored. The times of an imported survey are the survey's.
+#4 What comes later from the trap is corrected as it is stored.
+#5 An imported sequence belongs to the deployment that its survey names, whatever its time; `clock_shift_s` says how far
+its times lie from the survey's, which stay in its record.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, select, true, update
 
 from uncia_collector.catalogue.database import Database
@@ -71,14 +74,15 @@ def shift_clock(database: Database, deployment: str, shift: timedelta) -> Correc
     """Say that a deployment's clock was behind by `shift`.
 
     Raises:
-        DataError: no such deployment, or one of an imported survey.
+        DataError: no such deployment.
     """
     with database.writing() as connection:
-        place = own_deployment(connection, deployment)
+        place = _deployment(connection, deployment)
         changed = {"clock_shift_s": shift.total_seconds()}
         connection.execute(update(deployments).where(deployments.c.id == deployment).values(changed))
         moved = correct(connection, place.trap)
-        return Corrected(shift, len(_belonging(connection, place)), moved)
+        of_surveys, also_moved = correct_imported(connection, place.trap, deployment, shift.total_seconds())
+        return Corrected(shift, len(_belonging(connection, place)) + of_surveys, moved + also_moved)
 
 
 def shift_by_picture(database: Database, deployment: str, sequence: str, taken_at: datetime) -> Corrected:
@@ -88,9 +92,9 @@ def shift_by_picture(database: Database, deployment: str, sequence: str, taken_a
         DataError: no such deployment, no such sequence of its trap, or a time outside of the deployment.
     """
     with database.reading() as connection:
-        place = own_deployment(connection, deployment)
+        place = _deployment(connection, deployment)
         query = select(sequences.c.started_at, sequences.c.clock_shift_s)
-        known = sequences.c.trap == _hub(place.trap), sequences.c.id == sequence
+        known = sequences.c.trap.in_({place.trap, _hub(place.trap)}), sequences.c.id == sequence
         row = connection.execute(query.where(*known)).one_or_none()
     if row is None:
         raise DataError(f"sequence {sequence[:64]!r}: not from {place.trap}, the trap of the deployment {deployment}")
@@ -105,14 +109,46 @@ def own_deployment(connection: Connection, deployment: str) -> Any:
     Raises:
         DataError: there is none, or it came with a survey.
     """
-    place = connection.execute(select(deployments).where(deployments.c.id == deployment)).one_or_none()
-    if place is None:
-        raise DataError(f"deployment {deployment[:64]!r}: there is none of that name; `deployments list` shows all")
+    place = _deployment(connection, deployment)
     if place.origin:
         raise DataError(
             f"deployment {deployment!r} came with the survey {place.origin!r}: correct it there and import it again"
         )
     return place
+
+
+def _deployment(connection: Connection, deployment: str) -> Any:
+    place = connection.execute(select(deployments).where(deployments.c.id == deployment)).one_or_none()
+    if place is None:
+        raise DataError(f"deployment {deployment[:64]!r}: there is none of that name; `deployments list` shows all")
+    return place
+
+
+class _OfSurvey(msgspec.Struct):
+    """What is read of an imported sequence's record (#5)."""
+
+    deployment: str
+
+
+def correct_imported(
+    connection: Connection, trap: str, deployment: str, shift_s: float, ids: Collection[str] | None = None
+) -> tuple[int, int]:
+    """Give a deployment's imported sequences (or those of `ids`) its times (#5); how many belong, how many changed."""
+    belong = changed = 0
+    for name in sorted({trap, _hub(trap)}):
+        known = sequences.c.trap == name, sequences.c.origin != ""
+        names = ("id", "started_at", "ended_at", "clock_shift_s", "record")
+        query = select(*(sequences.c[column] for column in names)).where(*known)
+        query = query if ids is None else query.where(sequences.c.id.in_(ids))
+        rows = [row for row in connection.execute(query) if _of_survey(row.record) == deployment]
+        wrong = [row for row in rows if row.clock_shift_s != shift_s]
+        _move(connection, name, [(row, timedelta(seconds=shift_s - row.clock_shift_s), shift_s) for row in wrong])
+        belong, changed = belong + len(rows), changed + len(wrong)
+    return belong, changed
+
+
+def _of_survey(record: bytes) -> str:
+    return msgspec.json.decode(record, type=_OfSurvey).deployment
 
 
 def correct(connection: Connection, trap: str, keys: Iterable[Key] | None = None) -> int:

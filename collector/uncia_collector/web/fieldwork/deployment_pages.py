@@ -20,12 +20,12 @@ from uncia_contract.errors import DataError
 
 
 def show_deployments(request: Request, person: Person) -> Response:
-    """The station's deployments; the form is filled in by what the address names."""
+    """The station's deployments, after them those of surveys; the form is filled in by what the address names."""
     context: PageContext = request.app.state.context
     asked = {name: request.query_params.get(name, "")[:64] for name in ("deployment", "sequence", "trap")}
     with context.database.reading() as connection:
-        query = select(deployments).where(deployments.c.origin == "")
-        rows = connection.execute(query.order_by(deployments.c.trap, deployments.c.started_at)).all()
+        query = select(deployments).order_by(deployments.c.origin, deployments.c.trap, deployments.c.started_at)
+        rows = connection.execute(query).all()
         corrected = {row.id: _corrected(connection, row) for row in rows if row.clock_shift_s}
     chosen = asked["deployment"] or next((row.id for row in reversed(rows) if row.trap == asked["trap"]), "")
     shifts = {row.id: words_of(timedelta(seconds=row.clock_shift_s)) for row in rows if row.clock_shift_s}
@@ -63,6 +63,10 @@ def send_removal(request: Request, _person: Person, form: Mapping[str, str]) -> 
 def _corrected(connection: Connection, row: Any) -> int:
     """How many sequences have this deployment's correction."""
     trap, _, camera = row.trap.partition("/")
+    if row.origin:
+        known = sequences.c.trap == row.trap, sequences.c.origin == row.origin
+        same = sequences.c.clock_shift_s == row.clock_shift_s
+        return int(connection.execute(select(func.count()).where(*known, same)).scalar_one())
     there = sequences.c.trap == trap, sequences.c.started_at >= row.started_at
     of_camera = (sequences.c.camera == camera,) if camera else ()
     same = sequences.c.clock_shift_s == row.clock_shift_s
