@@ -17,7 +17,7 @@ import atheris
 with atheris.instrument_imports(
     include=["uncia_contract", "uncia_collector.ingest.wire_messages", "uncia_collector.ingest.store"]
 ):
-    from uncia_collector.ingest.store import picture_size
+    from uncia_collector.ingest.record_rows import picture_size
     from uncia_collector.ingest.wire_messages import RawMessage, RefusedMessage, parse_message
     from uncia_contract.errors import MessageError
     from uncia_contract.messages import records, topics

@@ -36,7 +36,7 @@ from uncia_collector.imports.known_sequences import KnownSequence, KnownSequence
 from uncia_collector.imports.opinions import own_key, take_words, take_words_of_others
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
-from uncia_collector.ingest.store import picture_size
+from uncia_collector.ingest.record_rows import picture_size
 from uncia_collector.observations.checklist import Checklist, shipped_checklist
 from uncia_contract.archive.camtrap_deployments import moment
 from uncia_contract.datasets.camtrap_package import Row

@@ -18,18 +18,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from msgspec import UnsetType
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from uncia_collector.catalogue.clocks.correction import correct_new
 from uncia_collector.catalogue.database import Database
-from uncia_collector.catalogue.regions import region_text
 from uncia_collector.catalogue.schema import frames, sequences, tallies
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.effort.hours import note_worked
 from uncia_collector.ingest import chunks, quarantine, trap_status
 from uncia_collector.ingest.chunks import FrameKey, Key, PartialFrame
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
+from uncia_collector.ingest.record_rows import fingerprint, frame_rows, picture_size, sequence_row
 from uncia_collector.ingest.trap_status import TrapUpdate
 from uncia_collector.ingest.wire_messages import (
     AvailabilityMessage,
@@ -42,9 +41,7 @@ from uncia_collector.ingest.wire_messages import (
     RetainedMessage,
     StateMessage,
 )
-from uncia_contract.errors import FrameError
-from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt, SequenceRecord, best_frame
-from uncia_contract.pictures.jpeg import oriented_size
+from uncia_contract.messages.records import ByteRange, MissingFrame, Receipt
 
 
 @dataclass(frozen=True)
@@ -77,12 +74,6 @@ class Store:
             for message in messages:
                 batch.add(message)
             return batch.write()
-
-
-def fingerprint(record: SequenceRecord) -> str:
-    """What two records of one id must share: the frames' sha256 and sizes, in order."""
-    frames_text = ";".join(f"{frame.n}:{frame.sha256}:{frame.size}" for frame in record.frames)
-    return hashlib.sha256(frames_text.encode()).hexdigest()
 
 
 def _keys(messages: Sequence[Message]) -> list[Key]:
@@ -231,9 +222,9 @@ class _Batch:
 
     def _write_records(self) -> None:
         if self.new_records:
-            rows = [_sequence_row(message, self.now) for message in self.new_records]
+            rows = [sequence_row(message, self.now) for message in self.new_records]
             self.connection.execute(insert(sequences), rows)
-            entries = [row for message in self.new_records for row in _frame_rows(message.record)]
+            entries = [row for message in self.new_records for row in frame_rows(message.record)]
             self.connection.execute(insert(frames), entries)
             records = [message.record for message in self.new_records]
             correct_new(self.connection, [(record.trap, record.id) for record in records])
@@ -335,10 +326,6 @@ class _Batch:
         return MissingFrame(key[2], () if gaps == (ByteRange(0, frame.size),) else gaps)
 
 
-_COPIED = (
-    *("trap", "id", "event", "started_at", "ended_at", "frames_scored", "confidence", "upper_bound"),
-    *("threshold", "label", "audit", "historical", "test", "camera"),
-)
 _SEQUENCE_COLUMNS = ("fingerprint", "started_at", "frames_stored")
 _UPDATE_FRAME = (
     update(frames)
@@ -356,52 +343,6 @@ _UPDATE_SEQUENCE = (
 )
 
 
-def picture_size(content: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels of the oriented picture, None for what is no whole JPEG."""
-    try:
-        return oriented_size(content)
-    except FrameError:
-        return None
-
-
 def _frames_of(keys: list[Key]) -> Any:
     columns = (frames.c[name] for name in ("trap", "sequence", "n", "sha256", "size", "status"))
     return select(*columns).where(of_sequences(frames.c.trap, frames.c.sequence, keys))
-
-
-def _sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
-    record = message.record
-    return {name: getattr(record, name) for name in _COPIED} | {
-        "received_at": now,
-        "frames": len(record.frames),
-        "frames_stored": 0,
-        "best_frame": best_frame(record),
-        "positive": record.positive and not record.test,
-        "probabilities": None if isinstance(record.probabilities, UnsetType) else record.probabilities,
-        "clock_synchronised": record.clock.synchronised,
-        "clock_source": record.clock.source,
-        "bundle": record.bundle.name,
-        "bundle_version": record.bundle.version,
-        "bundle_sha256": record.bundle.sha256,
-        "fingerprint": fingerprint(record),
-        "record": message.payload,
-        "review": "open",
-    }
-
-
-def _frame_rows(record: SequenceRecord) -> list[dict[str, Any]]:
-    return [
-        {
-            "trap": record.trap,
-            "sequence": record.id,
-            "n": frame.n,
-            "name": frame.name,
-            "sha256": frame.sha256,
-            "size": frame.size,
-            "taken_at": frame.taken_at,
-            "score": frame.score,
-            "region": None if frame.region is None else region_text(frame.region),
-            "status": "missing",
-        }
-        for frame in record.frames
-    ]
