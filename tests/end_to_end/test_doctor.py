@@ -11,11 +11,12 @@ from tests.end_to_end.test_commands import Base, base, station, wait
 from uncia_collector.catalogue.schema import traps
 from uncia_collector.runtime import Collector
 from uncia_collector.settings import read_settings
+from uncia_contract.messages.records import TrapState, decode, encode
 from uncia_contract.messages.tls import Tls
 from uncia_contract.messages.topics import Topics
 from uncia_edge.cli import broker_checks, certificate_checks
 from uncia_edge.cli.broker_checks import lines
-from uncia_edge.delivery.link import Broker, Disconnected, Link
+from uncia_edge.delivery.link import Acknowledged, Broker, Connected, Disconnected, Link, MqttMessage, broker_of
 from uncia_edge.outbox.state_folder import claimed
 from uncia_edge.service.link_report import read_status
 from uncia_edge.service.runtime import Runtime
@@ -116,6 +117,43 @@ def test_two_traps_with_one_id_are_told_by_both(base: Base, collector: Collector
         with Runtime(base.trap) as second:
             wait(lambda: other._link_report.problem and second._link_report.problem)
         assert "another program connects as ridge-01" in "".join(other._problems())
+
+
+def standing(base: Base) -> Link:
+    """The link of another machine with this trap's certificate, such as one whose card was copied."""
+    link = Link(broker_of(base.trap.broker), Topics("ridge-01"))
+    link.open()
+    assert isinstance(link.events.get(timeout=10), Connected)
+    return link
+
+
+def test_a_trap_knows_another_one_by_the_state_that_stands_at_the_broker(base: Base, collector: Collector) -> None:
+    """For certain, by its boot id, at the first meeting; the suspicion needs four connections that end."""
+    with Runtime(base.trap) as trap:
+        wait(lambda: rows_of_traps(collector) and rows_of_traps(collector)[0].state)
+        state = msgspec.structs.replace(decode(rows_of_traps(collector)[0].state, TrapState), boot_id="another")
+        other = standing(base)
+        other.publish(MqttMessage(Topics("ridge-01").state, encode(state), retain=True))
+        wait(lambda: trap._link_report.problem)
+        other.close()
+        assert "another trap writes as ridge-01" in "".join(trap._problems())
+
+
+def test_a_trap_that_was_restarted_is_no_other(base: Base, collector: Collector) -> None:
+    """What stood when it came is of its boot before; a connection that ends makes nothing else of it."""
+    with Runtime(base.trap):
+        wait(lambda: rows_of_traps(collector) and rows_of_traps(collector)[0].state)
+    state = msgspec.structs.replace(decode(rows_of_traps(collector)[0].state, TrapState), boot_id="before")
+    link = standing(base)
+    link.publish(MqttMessage(Topics("ridge-01").state, encode(state), retain=True))
+    wait(lambda: isinstance(link.events.get(timeout=10), Acknowledged))
+    link.close()
+    with Runtime(base.trap) as trap:
+        wait(lambda: trap.delivery.connected and trap._link_report._stood)
+        standing(base).close()  # the doctor, which writes no state
+        wait(lambda: trap._link_report._was_connected and trap.delivery.connected)
+        trap.tell_state()
+        assert trap._link_report.problem is None
 
 
 def reason_of(base: Base, tls: Tls) -> str:

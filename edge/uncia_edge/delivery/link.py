@@ -73,7 +73,7 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class Received:
-    """A message to this trap: a receipt or a command."""
+    """A message to this trap: a receipt, a command, or the state that stands under its id."""
 
     topic: str
     payload: bytes
@@ -266,13 +266,19 @@ class _Connection:
         )
         # No retained messages: a retained `restart` would be obeyed at each connection.
         options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-        client.subscribe([(topic, options) for topic in (self._topics.receipt, self._topics.command)])
+        # The retained state shows who wrote it last: this trap, or another one with its id.
+        retained = SubscribeOptions(qos=0, noLocal=True, retainHandling=SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE)
+        heard = [(self._topics.receipt, options), (self._topics.command, options)]
+        client.subscribe([*heard, (self._topics.state, retained)])
 
     def _on_subscribe(
         self, client: mqtt.Client, _: Any, __: Any, codes: list[ReasonCode], ___: Properties | None
     ) -> None:
-        """Count as connected only if subscribed: without receipts, the trap would send the same for ever."""
-        refused = [code for code in codes if code.is_failure]
+        """Count as connected only if subscribed: without receipts, the trap would send the same for ever.
+
+        Without its own state it works all the same.
+        """
+        refused = [code for code in codes[:2] if code.is_failure]
         if refused:
             self._note_end(refused[0])
             self._reason = f"receipts may not be heard: {self._reason}"

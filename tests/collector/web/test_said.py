@@ -65,6 +65,7 @@ OF_TRAPS = {
     "3 files cannot be read": "нечитаемых файлов: 3",
     "no progress of delivery": "не работает часть программы: delivery",
     "another program connects as ridge (5 times in ten minutes): two traps with one id?": "подключается как ridge (раз",
+    "another trap writes as ridge: give each an id and a certificate of its own": "другая ловушка пишет как ridge",
     "bundle refused: /var/lib/uncia/new.uncia: unsigned: expected a signature by a trusted key (uncia-convert sign)":
         "модель /var/lib/uncia/new.uncia не принята: без подписи",
     "bundle refused: /x/new.uncia: damaged: model.tflite has sha256 0123456789ab, expected ba9876543210":
