@@ -61,8 +61,8 @@ NOT_SHOWN = {
     "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
     "[http] certificate {}: {}",
-    "bundle_key {}: {}; expected a PEM file with a public key", "statement about keys", "statement about keys: {}",
-    "statement about keys {}: expected the next one, {}", "{}: expected an Ed25519 key, got {}",
+    "bundle_key {}: {}; expected a PEM file with a public key", "statement about keys: {}",
+    "statement about keys {}: expected the next one, {}", "expected an Ed25519 key, got {}",
     "no camera: {}: {}",  # told apart from "no camera: {}" in `FOREIGN`
 }  # fmt: skip
 # What the system, SQLite, msgspec and Starlette say inside ours, what two of ours say together, and short ones.

@@ -81,6 +81,13 @@ def test_a_trap_is_made_of_what_the_station_packed(of_trap: Callable[..., int], 
     assert "LoadCredential=key:/etc/uncia/ridge-01.key" in key
 
 
+@pytest.mark.parametrize("folder", ['/media/my "card"', "/media/card\\DCIM", "/media/карта"])
+def test_any_folder_can_be_named(of_trap: Callable[..., int], tmp_path: Path, folder: str) -> None:
+    """As trap.toml quotes it."""
+    assert of_trap("--camera", "watched", "--folder", folder) == 0
+    assert read_settings(tmp_path / "trap/etc/uncia/trap.toml").camera.folder == folder
+
+
 @pytest.mark.parametrize("which", ["station", "of_trap"])
 def test_a_second_run_changes_nothing(
     which: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]

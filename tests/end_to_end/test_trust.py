@@ -195,8 +195,9 @@ def test_without_a_key_every_whole_bundle_is_taken(tmp_path: Path) -> None:
 def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     """Missing, garbage, or of another kind."""
     path = tmp_path / "k.pem"
-    with pytest.raises(ConfigurationError, match=r"bundle_key .*No such file"):
+    with pytest.raises(ConfigurationError, match=r"bundle_key .*No such file") as refused:
         TrustedKeys((path,), path)
+    assert str(refused.value).count(str(path)) == 1
     path.write_text("hello")
     with pytest.raises(ConfigurationError, match="expected a PEM file"):
         TrustedKeys((path,), path)

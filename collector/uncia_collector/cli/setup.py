@@ -16,7 +16,7 @@ from uncia_collector.certificates import identities
 from uncia_collector.certificates.folder import CertificateFolder
 from uncia_collector.cli.user import read_password
 from uncia_collector.settings import read_settings
-from uncia_contract.cli.installation import STATION, Installation, asked, shipped
+from uncia_contract.cli.installation import STATION, Installation, asked, shipped, toml_string
 from uncia_contract.errors import DataError
 
 CONFIGURATION = "/etc/uncia/collector.toml"
@@ -130,7 +130,8 @@ def _pack(machine: Installation, arguments: argparse.Namespace, trap: str, host:
         machine.write(f"{target}/{trap}.key", _read(folder / f"{trap}.key"), 0o600)
     if bundle is not None:
         machine.write(f"{target}/{bundle.name}", _read(bundle))
-    told = f'trap = "{trap}"\nhost = "{host}"\nport = {PORT}\nbundle = "{bundle.name if bundle else ""}"\n'
+    name = toml_string(bundle.name if bundle else "")
+    told = f'trap = "{trap}"\nhost = "{host}"\nport = {PORT}\nbundle = {name}\n'
     machine.write(f"{target}/{STATION}", told.encode())
 
 

@@ -4,6 +4,7 @@ A file or link that is already right is not changed, so a second run changes not
 installs, and where.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -29,6 +30,11 @@ class PackedTrap(Struct, frozen=True, forbid_unknown_fields=True):
     host: str
     port: int = 8883
     bundle: str = ""
+
+
+def toml_string(text: str) -> str:
+    """A text as TOML quotes it; the escapes are those of JSON."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def read_packed(folder: Path) -> PackedTrap:

@@ -89,11 +89,11 @@ class TrustedKeys:
         self.signer(signed.signature, signed.statement)
         try:
             stated = msgspec.json.decode(signed.statement, type=KeyStatement)
-        except UNDECODABLE as error:
+            keys = [_public_key(pem.encode()) for pem in (stated.active, stated.spare) if pem]
+        except (*UNDECODABLE, BundleError) as error:
             raise BundleError(f"statement about keys: {error}") from error
         if stated.serial != self.serial + 1:
             raise BundleError(f"statement about keys {stated.serial}: expected the next one, {self.serial + 1}")
-        keys = [_public_key(pem.encode(), "statement about keys") for pem in (stated.active, stated.spare) if pem]
         self._keys, self.serial = _by_fingerprint(keys), stated.serial
         self._statements = [*self._statements, signed]
 
@@ -114,12 +114,13 @@ def _by_fingerprint(keys: "list[Ed25519PublicKey]") -> "dict[str, Ed25519PublicK
 
 def _configured_key(path: Path) -> "Ed25519PublicKey":
     try:
-        return _public_key(path.read_bytes(), str(path))
+        return _public_key(path.read_bytes())
     except (OSError, BundleError) as error:
-        raise ConfigurationError(f"bundle_key {path}: {error}; expected a PEM file with a public key") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"bundle_key {path}: {why}; expected a PEM file with a public key") from error
 
 
-def _public_key(pem: bytes, what: str) -> "Ed25519PublicKey":
+def _public_key(pem: bytes) -> "Ed25519PublicKey":
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -127,7 +128,7 @@ def _public_key(pem: bytes, what: str) -> "Ed25519PublicKey":
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise BundleError(f"{what}: {error}") from error
+        raise BundleError(str(error)) from error
     if not isinstance(key, Ed25519PublicKey):
-        raise BundleError(f"{what}: expected an Ed25519 key, got {type(key).__name__.lstrip('_')}")
+        raise BundleError(f"expected an Ed25519 key, got {type(key).__name__.lstrip('_')}")
     return key

@@ -82,7 +82,8 @@ class _Selection:
             try:
                 in_use = self._proved(path, self._trust.vouch_again)
             except BundleError as second:
-                reasons.append(f"the last good bundle: {second}")
+                if str(second) not in reasons[0]:  # the good one may be the configured one's copy
+                    reasons.append(f"the last good bundle: {second}")
                 if isinstance(second, DeniedError):
                     denied.append((path, self._trust.vouch_again))
                 continue

@@ -9,7 +9,7 @@ import grp
 import sys
 from pathlib import Path
 
-from uncia_contract.cli.installation import Installation, PackedTrap, asked, read_packed, shipped
+from uncia_contract.cli.installation import Installation, PackedTrap, asked, read_packed, shipped, toml_string
 from uncia_contract.errors import DataError
 from uncia_edge.settings import read_settings
 
@@ -69,9 +69,9 @@ def _files(machine: Installation, packed: Path, trap: str, bundle: Path) -> None
 
 
 def _configuration(packed: PackedTrap, bundle: str, camera: str, folder: str) -> str:
-    pictures = f'\nfolder = "{folder}"' if folder else ""
+    pictures = f"\nfolder = {toml_string(folder)}" if folder else ""
     return (
-        f'trap = "{packed.trap}"\nbundle = "{bundle}"\nstate = "/var/lib/uncia-trap"\n\n'
+        f'trap = "{packed.trap}"\nbundle = {toml_string(bundle)}\nstate = "/var/lib/uncia-trap"\n\n'
         f'[camera]\nkind = "{camera}"{pictures}\n\n'
         f'[broker]\nhost = "{packed.host}"\nport = {packed.port}\nca = "ca.pem"\n'
         f'certificate = "{packed.trap}.pem"\nkey = "{_KEY}"\n'

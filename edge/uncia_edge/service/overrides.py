@@ -17,19 +17,25 @@ from uncia_contract.files import make_folder, write_durable
 _log = logging.getLogger(__name__)
 
 
+_THRESHOLD, _BUDGET = Meta(ge=0.05, le=0.99), Meta(ge=0, le=10**12)
+
+
 class Overrides(Struct, frozen=True, forbid_unknown_fields=True):
     """`threshold` replaces the bundle's; `budget_bytes` of frames a day (0: records only); None means not set."""
 
     revision: Annotated[int, Meta(ge=0)] = 0
-    threshold: Annotated[float, Meta(ge=0.05, le=0.99)] | None = None
-    budget_bytes: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    threshold: Annotated[float, _THRESHOLD] | None = None
+    budget_bytes: Annotated[int, _BUDGET] | None = None
 
 
 SETTABLE = ("threshold", "budget_bytes")
 DEFAULT = "default"  # this value removes an override: bundle or trap.toml decide again
 
 
-_BOUNDS = {"threshold": "a number from 0.05 to 0.99", "budget_bytes": "a whole number from 0 to 10**12"}
+_BOUNDS = {
+    "threshold": f"a number from {_THRESHOLD.ge} to {_THRESHOLD.le}",
+    "budget_bytes": f"a whole number from {_BUDGET.ge} to {_BUDGET.le}",
+}
 
 
 class OverrideFile:

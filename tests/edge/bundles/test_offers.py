@@ -286,7 +286,7 @@ def test_a_trap_without_another_bundle_goes_on_trying(tmp_path: Path) -> None:
     for _ in range(8):
         in_use = select(world.configured, world.state, accept)
         loads.use(in_use.bundle.sha256)
-    assert (in_use.bundle.manifest.version, "ended the trap 5 times" in str(in_use.refused)) == (1, True)
+    assert (in_use.bundle.manifest.version, str(in_use.refused).count("ended the trap 5 times")) == (1, 1)
 
 
 def test_a_denied_bundle_is_used_before_a_damaged_one(tmp_path: Path) -> None:

@@ -95,6 +95,16 @@ def test_values_out_of_bounds_change_nothing(tester: CommandTester, key: str, va
     assert (reply.ok, reply.configuration_revision, tester.applied) == (False, 0, [])
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("threshold", "a number from 0.05 to 0.99"), ("budget_bytes", "a whole number from 0 to 1000000000000")],
+)
+def test_a_refusal_states_the_bounds(tester: CommandTester, key: str, expected: str) -> None:
+    """Those that are checked."""
+    reply = tester.ask(encode(Command("set", key=key, value=-1)))
+    assert f"{key} = -1: expected {expected}, or default" in reply.detail
+
+
 def test_the_reply_explains_a_budget_of_0_and_the_default(tester: CommandTester) -> None:
     """0 sends no frames; `default` removes the override."""
     said = tester.ask(encode(Command("set", key="budget_bytes", value=0))).detail
