@@ -53,7 +53,7 @@ NOT_SHOWN = {
     "latitude and longitude are ignored: take them off the card; deployments say where a trap stands",
     "planned sleep", "probes reproduced", "proved before", "room on the card", "the bundle", "the card",
     "text/plain; version=0.0.4", 'attachment; filename="{}"', 'attachment; filename="{}.csv"',
-    "too many connections", "cannot be read: ",
+    "too many connections", "cannot be read: ", "the broker closed the connection",
     "0 while nothing can be stored", "1 when silent beyond its rhythm", "1 when subscribed",
     "Batches not stored at once", "Chunks of unfinished frames", "Events that show the animal",
     "Messages not taken in, unacknowledged", "Since a trap was heard", "What arrived, by kind; faults by trap",

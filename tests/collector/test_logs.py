@@ -57,11 +57,12 @@ def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
     trap.close()
     assert urllib.request.urlopen(f"{address}health").status == 200
     mosquitto.kill()
-    lost = served.read_until("connection lost")
+    lost, away = served.read_until("connection lost"), served.read_until("broker not reachable, trying again")
     served.send_signal(signal.SIGTERM)
     served.lines += served.stderr.readlines()
 
     assert served.wait(60) == 0 and lost["level"] == "warning" and lost["broker"].endswith(str(mosquitto.port))
+    assert (lost["reason"], away["reason"]) == ("the broker closed the connection", "Connection refused")
     for line in served.lines:
         event = json.loads(line)
         assert event["event"] and event["level"] and datetime.fromisoformat(event["timestamp"]).tzinfo

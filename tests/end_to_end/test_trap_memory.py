@@ -81,7 +81,7 @@ def test_a_burst_of_thirty_large_files_needs_less_than_100_mb(thirty_frames: Pat
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Path:
-    """A trap's folder with a burst of twenty pictures of two megapixels from each of eight cameras, at the same time."""
+    """Eight cameras' folders, in each a burst of twenty pictures of two megapixels, all of the same time."""
     ground = np.random.default_rng(3).integers(60, 180, (24, 32, 3), dtype=np.uint8)
     for camera, number in itertools.product(range(8), range(20)):
         picture = Image.fromarray(np.roll(ground, number + 20 * camera, 1)).resize((1600, 1200))

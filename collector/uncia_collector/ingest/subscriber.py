@@ -53,6 +53,7 @@ HANGS_S = 60.0  # a batch takes milliseconds
 RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _RETRIED = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
+_UNSPECIFIED = 0x80  # paho's code if the broker gave no reason
 
 log = logger("ingest")
 
@@ -197,7 +198,8 @@ class Ingest:
     ) -> None:
         self._subscribed.clear()
         if not self._stopping.is_set():
-            log.warning("connection lost", broker=self._broker, reason=str(reason))
+            why = "the broker closed the connection" if reason.value == _UNSPECIFIED else str(reason)
+            log.warning("connection lost", broker=self._broker, reason=why)
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         try:
