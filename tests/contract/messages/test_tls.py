@@ -1,11 +1,12 @@
 """What a TLS connection needs: readable files that fit together, TLS 1.2 or newer."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from support.shipped_broker import Authority
+from support.self_signed import self_signed
 from uncia_contract.errors import ConfigurationError
 from uncia_contract.messages.tls import Tls, tls_of
 
@@ -14,8 +15,9 @@ from uncia_contract.messages.tls import Tls, tls_of
 def station(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The certificates of a base station and two traps."""
     folder = tmp_path_factory.mktemp("certificates")
-    for name in ("ridge-01", "valley-02"):
-        Authority(folder).issue(name)
+    now = datetime.now(UTC)
+    for name in ("ridge-01", "valley-02", "ca"):
+        self_signed(folder / f"{name}.pem", name, now, now + timedelta(days=1))
     return folder
 
 

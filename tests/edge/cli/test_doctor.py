@@ -9,14 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
+from support.self_signed import self_signed
 from uncia_contract.model.bundle import read_bundle, write_bundle
 from uncia_contract.model.interpreter import Interpreter
 from uncia_edge.bundles.installed import InstalledBundle
@@ -48,17 +45,7 @@ def trap(tmp_path: Path) -> TrapSettings:
 
 def certificate(folder: Path, days: int) -> Path:
     """Write a self-signed certificate that ends `days` after NOW, and its key beside it."""
-    key = generate_private_key(SECP256R1())
-    (folder / "trap.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ridge-01")])
-    made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(1).not_valid_before(NOW - timedelta(days=100)).not_valid_after(NOW + timedelta(days=days))
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    path = folder / "trap.pem"
-    path.write_bytes(made.public_bytes(Encoding.PEM))
-    return path
+    return self_signed(folder / "trap.pem", "ridge-01", NOW - timedelta(days=100), NOW + timedelta(days=days))
 
 
 def test_a_trap_in_order_has_only_ok_lines(trap: TrapSettings) -> None:
