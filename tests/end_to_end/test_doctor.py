@@ -115,7 +115,7 @@ def test_two_traps_with_one_id_are_told_by_both(base: Base, collector: Collector
         assert found["collector"][0] == "failed"
         assert "another program connects as ridge-01" in found["collector"][1]
         with Runtime(base.trap) as second:
-            wait(lambda: other._link_report.problem and second._link_report.problem)
+            wait(lambda: other._link_report.problem and second._link_report.problem, 90)
         assert "another program connects as ridge-01" in "".join(other._problems())
 
 
