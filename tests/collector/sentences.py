@@ -83,6 +83,9 @@ FOREIGN = {
     "{}.uncia: {}", "{} bytes, expected at most {}", "cannot be read ({}); expected a .uncia bundle",
     "Too many files. Maximum number of files is {}.", "Too many fields. Maximum number of fields is {}.",
     "Missing boundary in multipart.", "Invalid multipart data.",
+    # Of refused messages that release 0.1 and earlier versions stored.
+    "record of trap {} on the topic of {}: a trap speaks for itself", "{}: nobody asked",
+    "state of trap {} on the topic of {}: a trap speaks for itself",
     "camera folder is away", "bundle refused: /{}: {}", "no camera: /{}: {}",
     "no such folder; expected the one that the camera writes into",
     "delegate {}: {}", "score {}: expected 0 to 1",

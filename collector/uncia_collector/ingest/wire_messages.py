@@ -178,7 +178,7 @@ def _stray(raw: RawMessage, trap: str) -> RetainedMessage:
 def _record(raw: RawMessage, address: topics.RecordAddress) -> RecordMessage:
     record = decode(raw.payload, SequenceRecord)
     if record.trap != address.trap:
-        raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
+        raise MessageError(f"record of trap {record.trap!r} on the topic of {address.trap!r}: expected the same trap")
     if record.id != address.sequence:
         raise MessageError(f"record {record.id!r} on the topic of {address.sequence!r}")
     if (size := sum(frame.size for frame in record.frames)) > MAX_SEQUENCE_BYTES:
@@ -214,10 +214,10 @@ def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | 
     if address.kind == "doctor":
         return DoctorMessage(address.trap, decode(raw.payload, DoctorQuestion).id)
     if address.kind != "state":
-        raise MessageError(f"{address.kind}: nobody asked")
+        raise MessageError(f"{address.kind}: no command waits for it")
     state = decode(raw.payload, TrapState)
     if state.trap != address.trap:
-        raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: a trap speaks for itself")
+        raise MessageError(f"state of trap {state.trap!r} on the topic of {address.trap!r}: expected the same trap")
     _refuse_strange(state)
     if state.latitude is None and state.longitude is None:
         return StateMessage(state, raw.payload, raw.retained)

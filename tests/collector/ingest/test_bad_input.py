@@ -53,7 +53,7 @@ BAD = {
     "NUL in a record": ([_on_record_topic(told(label="a\0b"))], "NUL in the text"),
     "10 MB of string": ([_on_record_topic(told(label="x" * 10_000_000))], "expected at most 1048576"),
     "a name of 2,000 letters": ([_on_record_topic(told(label="x" * 2_000))], "length &lt;= 255"),
-    "another's name": ([RawMessage(f"{ROOT}/valley/sequence/bad", RECORD)], "a trap speaks for itself"),
+    "another's name": ([RawMessage(f"{ROOT}/valley/sequence/bad", RECORD)], "expected the same trap"),
     "a chunk without its hash": ([RawMessage(f"{ROOT}/ridge/sequence/x/frame/0/0", b"x")], "user property sha256"),
     "no JPEG": (NO_JPEG.messages(), "frame 0 of nojpeg: not a JPEG"),
     "half a JPEG": (BROKEN.messages(), "frame 0 of broken: not a JPEG"),
