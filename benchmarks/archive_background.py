@@ -1,10 +1,10 @@
-"""What an archive's backgrounds bring: wild bursts, each station an archive, scored with neighbours and without.
+"""Measure the gain of an archive's backgrounds: wild bursts, each station as an archive, with and without neighbours.
 
     python benchmarks/archive_background.py --data ../shared/data
 
-Prints how many sequences are positive without and with neighbours, with exact 95 % intervals, and what it costs in
-processor time. `alone` takes pictures one by one as a camera without bursts would have: the middle picture of each
-sequence, or every picture of a run of four and more of a camera that stands still.
+Prints how many sequences are positive without and with neighbours, with exact 95 % intervals, and the processor time.
+`alone` takes single pictures, as from a camera without bursts: the middle picture of each sequence, or every picture of
+a run of four or more from a camera that did not move.
 """
 
 import argparse
@@ -30,14 +30,14 @@ Burst = list[LabelledPicture]
 
 
 def archive_of(bursts: Iterable[Burst]) -> list[ArchiveSequence]:
-    """One camera's sequences, in order of time; those without a time as the data set has them, at the end."""
+    """One camera's sequences, in order of time; those without a time at the end, in the data set's order."""
     ordered = sorted(bursts, key=lambda burst: (not burst[0].datetime, burst[0].datetime))
     found = [ArchiveSequence(one[0].file, "", tuple(p.file for p in one), (None,) * len(one)) for one in ordered]
     return with_neighbours(found)
 
 
 def archives(bursts: Iterable[Burst]) -> list[list[ArchiveSequence]]:
-    """An archive a station."""
+    """One archive for each station."""
     stations: dict[str, list[Burst]] = defaultdict(list)
     for burst in bursts:
         stations[burst[0].location].append(burst)
@@ -51,7 +51,7 @@ class Study:
         self._place, self._classifier = Folder(data), classifier
 
     def score(self, found: Sequence[Sequence[ArchiveSequence]]) -> tuple[list[Pictures], float]:
-        """What is known of each sequence, and the processor's seconds."""
+        """The result of each sequence, and the processor seconds."""
         begun, scored = time.process_time(), []
         for archive in found:
             thumbnails = neighbour_thumbnails(self._place, self._classifier)
@@ -75,7 +75,7 @@ def _positive(pictures: Pictures) -> bool:
 
 
 def share(positive: Sequence[bool]) -> str:
-    """How many of how many, and the exact interval."""
+    """A count and its total as text, with the exact interval."""
     bounds = binomtest(sum(positive), len(positive)).proportion_ci(method="exact")
     return f"{sum(positive)} of {len(positive)} ({bounds.low:.2f} to {bounds.high:.2f})"
 

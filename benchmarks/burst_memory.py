@@ -1,11 +1,11 @@
-"""Peak memory of the running trap (`uncia-trap run`) on one burst of JPEGs of 12 megapixels: thirty of them, then ten.
+"""Peak memory of the running trap (`uncia-trap run`) on one burst of 12-megapixel JPEGs: thirty of them, then ten.
 
     python benchmarks/burst_memory.py BUNDLE [--frames 30 10]
 
-Every frame is scored and kept: the bundle's threshold is set to 0, so that nothing is spared and all goes through the
-outbox. Of a bundle that looks again, half of the frames are: what counts as seen is set to the median of their scores.
-Two bursts: a large animal (regions decoded at half scale) and one as small as regions get (at full scale).
-The figure is VmHWM of /proc, read until the process ends: all pages, those of shared libraries too.
+The bundle's threshold is set to 0, so that every frame is scored and stored in the outbox. If the bundle has second
+looks, half of the frames get one: the limit for them is set to the median score. There are two bursts: a large animal
+(regions are decoded at half scale) and one as small as regions can be (full scale). The figure is VmHWM of /proc, read
+until the process ends; it includes shared libraries.
 """
 
 import argparse
@@ -25,7 +25,7 @@ RENDER = "import sys; sys.path.insert(0, {here!r}); import burst_memory; burst_m
 
 
 def render(folder: str, frames: str, side: str) -> None:
-    """Frames with a bright square of that many pixels that walks; in a process of its own."""
+    """Render frames with a moving bright square of that many pixels, in a process of its own."""
     from PIL import Image
 
     from uncia_edge.cli.bench import bench_picture
@@ -39,7 +39,7 @@ def render(folder: str, frames: str, side: str) -> None:
 
 
 def all_positive(bundle: Path, burst: Path, out: Path) -> None:
-    """A copy of the bundle that keeps every burst, and looks at half of this one's frames again."""
+    """A copy of the bundle for which every burst is positive and half of this burst's frames get a second look."""
     from msgspec.structs import replace
 
     from uncia_contract.bursts.decisions import DecisionRule
@@ -59,7 +59,7 @@ def all_positive(bundle: Path, burst: Path, out: Path) -> None:
 
 
 def peak_mb(folder: Path) -> tuple[float, str]:
-    """The most memory that a trap in that folder has held until it ended, and what it said."""
+    """Run a trap in that folder; return its peak memory in MB and its output."""
     command = [sys.executable, "-c", TRAP, "run", "--config", str(folder / "trap.toml"), "--wait-s", "1"]
     trap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     most = 0
@@ -73,7 +73,7 @@ def peak_mb(folder: Path) -> tuple[float, str]:
 
 
 def measure(bundle: Path, frames: int, side: int) -> float:
-    """Peak megabytes for one rendered burst; prints a line."""
+    """Measure and print the peak megabytes for one rendered burst."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         burst = folder / "in" / "burst"
@@ -99,7 +99,7 @@ def measure(bundle: Path, frames: int, side: int) -> float:
 
 
 def main() -> int:
-    """1 where a burst needs more than the goal."""
+    """Measure all bursts; return 1 if one needs more than the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--frames", type=int, nargs="+", default=[30, 10], metavar="N")

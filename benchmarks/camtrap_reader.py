@@ -1,9 +1,10 @@
-"""What reading a Camtrap DP package costs, from 2,000 to 20,000 events: CPU seconds, for training and for import.
+"""CPU seconds for reading a Camtrap DP package of 2,000 to 20,000 events, for training and for import.
 
     python benchmarks/camtrap_reader.py
 
-The hardest package for a reader: one deployment, events of three pictures that no observation names, so that each is
-found by its time, and one event as long as the deployment. Its pictures are not there; import counts them as missing.
+The package is the slowest kind to read: one deployment, events of three pictures that no observation names, so that
+each must be found by its time, and one event as long as the deployment. The pictures do not exist; import counts them
+as missing.
 """
 
 import argparse
@@ -27,7 +28,7 @@ DESCRIBED = (
 
 
 def write_package(folder: Path, events: int) -> None:
-    """A deployment with that many events, ten minutes apart."""
+    """Write a deployment with that many events, ten minutes apart."""
     end = f"{START + timedelta(minutes=10 * events):%Y-%m-%dT%H:%M:%SZ}"
     media, said = [], []
     for number in range(events):
@@ -54,20 +55,20 @@ def write_package(folder: Path, events: int) -> None:
 
 
 def spent(work: Callable[[], object]) -> float:
-    """CPU seconds."""
+    """The CPU seconds of one call."""
     before = time.process_time()
     work()
     return time.process_time() - before
 
 
 def read_for_import(package: Path) -> None:
-    """Staged and cut into events, nothing written."""
+    """Read the package and cut it into events, without writing to a catalogue."""
     with CamtrapPackage(package) as read:
         assert sum(1 for _ in read.events("d"))
 
 
 def import_package(package: Path, station: Path) -> None:
-    """The whole import into a new catalogue."""
+    """Import the package into a new catalogue."""
     database = Database(sqlite_url(station))
     database.migrate()
     with CamtrapPackage(package) as read:
@@ -76,10 +77,10 @@ def import_package(package: Path, station: Path) -> None:
 
 
 def main() -> None:
-    """Prints a line for each number of events."""
+    """Print a line for each number of events."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, nargs="+", default=[2000, 5000, 20000])
-    parser.add_argument("--no-import", action="store_true", help="read alone, no catalogue")
+    parser.add_argument("--no-import", action="store_true", help="only read, without a catalogue")
     arguments = parser.parse_args()
     for events in arguments.events:
         with tempfile.TemporaryDirectory() as name:

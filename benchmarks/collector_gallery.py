@@ -1,12 +1,12 @@
-"""How long the gallery takes over a large catalogue, on this machine.
+"""Response times of the gallery with a large catalogue, on this machine.
 
     python benchmarks/collector_gallery.py [--sequences 1000000] [--postgresql | --database URL] [--keep DIR]
 
-Fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and asks for the gallery
-as a browser would: ten pages into the past, and every combination of trap, state, score, month and label, those that
-nothing passes included. Prints p50, p95, p99 and the slowest in milliseconds over HTTP, and the process's memory after
-each round of all addresses; and how long each page takes that counts sightings or nights. `--keep` leaves the
-catalogue there for the next run; `--postgresql` starts a private server for it.
+It fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and requests the
+gallery like a browser: ten pages into the past, and every combination of trap, state, score, month and label, also
+those without a result. It prints p50, p95, p99 and the slowest in milliseconds over HTTP, the process's memory after
+each round of all addresses, and the time of each page that counts sightings or nights. `--keep` keeps the catalogue for
+the next run; `--postgresql` starts a private server.
 """
 
 import argparse
@@ -39,8 +39,9 @@ TIME = {
     "sqlite": "strftime('%Y-%m-%d %H:%M:%S.000000', 1640995200 + i * {step}, 'unixepoch')",
     "postgresql": "to_timestamp(1640995200 + i * {step}) AT TIME ZONE 'UTC'",
 }
-# Dice without state: the same catalogue on both databases. One in 25 is an audit, one in 1000 is under way; of the
-# reviewed ones one in seven is a wolf and one in 20,000 a lynx; a leopard in 300 had a lynx beside it.
+# Random numbers without state, so that both databases get the same catalogue. One sequence in 25 is an audit, one in
+# 1000 is incomplete; of the reviewed ones, one in seven is a wolf and one in 20,000 a lynx; one leopard in 300 has a
+# lynx beside it.
 SEQUENCES = """
 INSERT INTO sequences (trap, id, event, started_at, ended_at, received_at, completed_at, frames, frames_stored,
  frames_scored, best_frame, confidence, upper_bound, threshold, positive, label, audit, historical, clock_synchronised,
@@ -61,12 +62,12 @@ INSERT INTO frames (trap, sequence, n, name, sha256, size, score, status, path, 
 SELECT trap, id, n, 'IMG_0001.JPG', '{zeros}', 20000, confidence, 'stored', 'frames/x.jpg', '0.1,0.1,0.5,0.5'
 FROM sequences, (SELECT 0 AS n UNION ALL SELECT 1 UNION ALL SELECT 2) AS three"""
 
-# What traps were in each hour of the last two years: effort counts it. One trap in ten sleeps by day.
+# The state of each trap in each hour of the last two years, for effort. One trap in ten sleeps by day.
 AWAKE, ASLEEP_BY_DAY = "a" * 24, "s" * 10 + "a" * 14
 
 
 def fill_hours(database: Database) -> None:
-    """Each UTC day of the last two years; nothing that counts reads the single hours."""
+    """Fill each UTC day of the last two years; no counting page reads single hours."""
     with database.writing() as connection:
         traps = connection.execute(select(sequences.c.trap).distinct()).scalars().all()
         days = [(datetime.now(UTC) - timedelta(days=n)).strftime("%Y-%m-%d") for n in range(730)]
@@ -79,7 +80,7 @@ def fill_hours(database: Database) -> None:
 
 
 def fill(database: Database, count: int) -> None:
-    """Make the catalogue, unless it is there."""
+    """Create and fill the catalogue, unless it exists."""
     with database.reading() as connection:
         if connection.execute(select(func.count()).select_from(sequences)).scalar_one() == count:
             return
@@ -98,14 +99,14 @@ def fill(database: Database, count: int) -> None:
 
 
 class Browser:
-    """One connection that is kept, as a browser keeps it."""
+    """One persistent connection, as in a browser."""
 
     def __init__(self, address: str) -> None:
         self.connection = http.client.HTTPConnection(urlsplit(address).netloc)
         self.headers: dict[str, str] = {}
 
     def log_in(self) -> None:
-        """Get a cookie."""
+        """Log in, so that the connection has a cookie."""
         form = {"content-type": "application/x-www-form-urlencoded"}
         self.connection.request("POST", "/login", urlencode({"name": "bench", "password": "long enough"}), form)
         response = self.connection.getresponse()
@@ -113,7 +114,7 @@ class Browser:
         self.headers = {"cookie": response.headers["set-cookie"].split(";")[0]}
 
     def get(self, address: str) -> tuple[str, float]:
-        """A page and how many milliseconds it took."""
+        """Request a page; return it and its time in milliseconds."""
         started = time.perf_counter()
         self.connection.request("GET", address, headers=self.headers)
         response = self.connection.getresponse()
@@ -123,7 +124,7 @@ class Browser:
 
 
 def addresses(browser: Browser) -> list[str]:
-    """What a person would ask for."""
+    """The addresses that a person would request."""
     asked, at = [], "/"
     for _ in range(10):
         asked.append(at)
@@ -139,13 +140,13 @@ def addresses(browser: Browser) -> list[str]:
 
 
 def resident_mb() -> float:
-    """This process's memory."""
+    """This process's resident memory in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return round(pages * 4096 / 1e6, 1)
 
 
 def measure(browser: Browser, requests: int) -> dict[str, object]:
-    """Every address in a shuffled order, again and again, until that many pages came."""
+    """Request all addresses in random order, repeatedly, until that many pages came; return the times."""
     asked = addresses(browser)
     times: dict[str, list[float]] = {address: [] for address in asked}
     dice, memory = random.Random(7), []
@@ -168,14 +169,14 @@ def measure(browser: Browser, requests: int) -> dict[str, object]:
 
 
 def counting(browser: Browser) -> dict[str, float]:
-    """Milliseconds of the pages that count, the median of five."""
+    """The median of five times, in milliseconds, of each page that counts."""
     asked = [f"/{page}?days={days}" for page in ("activity", "map", "effort") for days in (90, 730, 3650)]
     asked += ["/activity?days=3650&weeks=all", "/activity?days=3650&trap=trap-03", "/recall", "/traps", "/metrics"]
     return {address: round(sorted(browser.get(address)[1] for _ in range(5))[2], 1) for address in asked}
 
 
 def main() -> None:
-    """Run it."""
+    """Fill the catalogue, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", type=int, default=1_000_000)
     parser.add_argument("--requests", type=int, default=2400)

@@ -1,11 +1,11 @@
-"""How many sequences a second a collector commits: one 20 kB frame each, through a real Mosquitto, on this machine.
+"""Sequences a second that a collector commits: one 20 kB frame each, through a real Mosquitto, on this machine.
 
     python benchmarks/collector_ingest.py [--sequences 4000] [--postgresql | --database URL] [--data DIR]
 
 Prints one JSON object: sequences a second from the first publish to the last receipt, and the collector's resident
-memory after each twentieth of the sequences. `--postgresql` starts a private server that syncs what it commits.
-The senders run in processes of their own; senders, broker and collector share the machine's cores. The broker saves its
-sessions at Mosquitto's default interval (the receipts carry the promise); `--save-always` saves them at each change.
+memory after each twentieth of the sequences. `--postgresql` starts a private server with synchronous commits. The
+senders run in processes of their own; senders, broker and collector share the machine's cores. The broker saves its
+sessions at Mosquitto's default interval, because only receipts matter; `--save-always` saves them at each change.
 """
 
 import argparse
@@ -36,17 +36,17 @@ BASE = jpeg(1, (150, 110))
 
 
 def picture(seed: int) -> bytes:
-    """A JPEG of 20 kB whose bytes are its own: a comment after the end marker tells them apart."""
+    """A JPEG of 20 kB; a comment after the end marker makes its bytes unique."""
     return BASE + seed.to_bytes(8, "big") + b"\0" * (20_000 - len(BASE) - 8)
 
 
 def resident_mb() -> float:
-    """This process's memory: collector and nothing else."""
+    """This process's resident memory in MB; only the collector runs in it."""
     return round(int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6, 1)
 
 
 def send(port: int, trap: str, first: int, count: int, receipted, done) -> None:
-    """One trap: keeps IN_FLIGHT sequences under way until all are receipted."""
+    """Send as one trap, with IN_FLIGHT sequences at a time, until all have receipts."""
     window, left, finished = threading.Semaphore(IN_FLIGHT), [count], threading.Event()
 
     def hear(_client, _data, message) -> None:
@@ -76,7 +76,7 @@ def send(port: int, trap: str, first: int, count: int, receipted, done) -> None:
 
 
 def watch(senders, receipted, total: int) -> list[float]:
-    """Resident memory after each twentieth of the sequences, until the senders are done."""
+    """Record resident memory after each twentieth of the sequences, until the senders are done."""
     curve: list[float] = []
     while any(sender.is_alive() for sender in senders):
         if receipted.value >= (len(curve) + 1) * total // 20:
@@ -86,7 +86,7 @@ def watch(senders, receipted, total: int) -> list[float]:
 
 
 def main() -> None:
-    """Run it."""
+    """Run broker, collector and senders; print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sequences", type=int, default=4000)
     parser.add_argument("--traps", type=int, default=2)
@@ -104,7 +104,7 @@ def main() -> None:
         broker.start()
         settings = CollectorSettings(
             data=f"{name}/data", database=database, broker=BrokerSettings(port=broker.port), http=None,
-            budgets=BudgetSettings(mb_per_minute=1e6, messages_per_minute=1e9, mb_per_day=1e9),  # kept, never reached
+            budgets=BudgetSettings(mb_per_minute=1e6, messages_per_minute=1e9, mb_per_day=1e9),  # never reached
         )  # fmt: skip
         collector = Collector(settings)
         collector.start()

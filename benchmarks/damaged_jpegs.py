@@ -1,9 +1,9 @@
-"""What share of damaged JPEGs `damaged_scan` finds, by kind of damage, and what the look costs.
+"""The share of damaged JPEGs that `damaged_scan` finds, by kind of damage, and the time of the check.
 
-Damages 1,000 files as cards and links do, from real pictures (`--data`, read only) or rendered scenes, a third of them
-written anew with restart markers. A file counts as harmless where under 0.1 % of its pixels change by more than 12.
-Exit code 1 where a whole picture is called damaged, or the look at the bytes takes 3 % or more of
-decoding files of 100 kB or more for their thumbnails.
+It damages 1,000 files in the ways of cards and links, from real pictures (`--data`, read only) or rendered scenes; a
+third of them are saved again with restart markers. Damage is harmless if less than 0.1 % of the pixels change by more
+than 12. Exit code 1 if an undamaged picture is called damaged, or if checking the bytes takes 3 % or more of the time
+of decoding the thumbnails of files of 100 kB or more.
 """
 
 import argparse
@@ -30,7 +30,7 @@ KINDS = ("one bit", "eight bits", "sector 00", "sector ff", "cluster 00", "other
 
 
 def damaged(whole: bytes, other: bytes, kind: str, dice: random.Random) -> bytes:
-    """The file with one damage in its scan, at a sector's border where a card's sector is lost."""
+    """The file with one damage in its scan; a lost sector begins at a multiple of the sector size."""
     scan = read_scan(whole)
     assert scan is not None
     content = bytearray(whole)
@@ -52,13 +52,13 @@ def damaged(whole: bytes, other: bytes, kind: str, dice: random.Random) -> bytes
 
 
 def is_harmless(whole: bytes, broken: bytes) -> bool:
-    """Whether hardly a pixel changes."""
+    """Whether the damage changes less than 0.1 % of the pixels."""
     images = [np.asarray(decode_jpeg(one, ENOUGH).image).astype(np.int16) for one in (whole, broken)]
     return bool((np.abs(images[0] - images[1]).max(2) > 12).mean() < 0.001)
 
 
 def with_restarts(content: bytes) -> bytes:
-    """The picture written anew, with a restart marker after each row of blocks."""
+    """The picture saved again with a restart marker after each row of blocks."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(content)) as image:
         image.convert("RGB").save(out, "JPEG", quality=85, restart_marker_rows=1)
@@ -71,7 +71,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def look(kinds: Counter[tuple[str, str]], whole: bytes, other: bytes, dice: random.Random, kind: str) -> None:
-    """Damages one file and counts what becomes of it."""
+    """Damage one file and count the result."""
     broken = damaged(whole, other, kind, dice)
     try:
         found = bool(decode_checked(broken, ENOUGH)[1])
@@ -83,13 +83,13 @@ def look(kinds: Counter[tuple[str, str]], whole: bytes, other: bytes, dice: rand
 
 
 def false_alarms(paths: list[Path]) -> list[str]:
-    """What is said of whole pictures."""
+    """How many undamaged pictures are called damaged."""
     said = [(path, decode_checked(path.read_bytes(), ENOUGH)[1]) for path in paths]
     return [f"{path}: {damage}" for path, damage in said if damage]
 
 
 def read(content: bytes) -> None:
-    """What is asked of the bytes alone."""
+    """Check the bytes only, without decoding."""
     scan = read_scan(content)
     assert scan is not None
     marker_damage(scan)
@@ -97,7 +97,7 @@ def read(content: bytes) -> None:
 
 
 def cost(contents: list[bytes]) -> tuple[float, float]:
-    """What the look at the bytes takes as a share of decoding, and what the whole look adds; medians."""
+    """The time of checking the bytes, and of the whole check, as shares of decoding; medians."""
     works = (decode_jpeg, decode_checked, lambda content, _: read(content))
     shares = []
     for content in contents:
@@ -112,7 +112,7 @@ def cost(contents: list[bytes]) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Damages, looks, tells."""
+    """Damage the files, check them, print the figures; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with whole JPEGs (rendered scenes)")
     parser.add_argument("--files", type=int, default=1000)

@@ -1,7 +1,7 @@
-"""Payload goodput of delivery on a throttled link: bytes of records and JPEGs that were receipted, over what the link
-could have carried in that time. Goal: at least 90 % at 20 KB/s.
+"""Goodput of delivery on a slow link: bytes of records and JPEGs with receipts, as a share of the link's capacity.
 
-Needs Mosquitto. `python benchmarks/delivery_goodput.py [--rate 20000] [--cuts 0]`; `--cuts N` breaks the link N times.
+Goal: at least 90 % at 20 KB/s. Needs Mosquitto. `python benchmarks/delivery_goodput.py [--rate 20000] [--cuts 0]`;
+`--cuts N` breaks the link N times.
 """
 
 import argparse
@@ -32,7 +32,7 @@ FRAMES = [[110_000, 90_000, 70_000], [80_000, 60_000, 45_000, 100_000, 75_000]]
 
 
 def start_broker(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A Mosquitto of our own, and its port."""
+    """Start a Mosquitto; return it and its port."""
     mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -49,7 +49,7 @@ def start_broker(folder: Path) -> tuple[subprocess.Popen[bytes], int]:
 
 
 def fill(outbox: Outbox, folder: Path) -> int:
-    """Two sequences of random bytes; the payload in bytes."""
+    """Add two sequences of random bytes; return the payload in bytes."""
     chance = random.Random(1)
     payload = 0
     for number, sizes in enumerate(FRAMES):
@@ -61,7 +61,7 @@ def fill(outbox: Outbox, folder: Path) -> int:
 
 
 def measure(rate: int, cuts: int, folder: Path) -> dict[str, float]:
-    """One run; the figures."""
+    """Run delivery once; return the figures."""
     process, port = start_broker(folder)
     try:
         collector = BrokerCollector("127.0.0.1", port, TOPICS)
@@ -93,7 +93,7 @@ def measure(rate: int, cuts: int, folder: Path) -> dict[str, float]:
 
 
 def main() -> int:
-    """Print the figures; 0 when the goal is met."""
+    """Print the figures; return 0 if the goal is met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=20_000, help="bytes a second")
     parser.add_argument("--cuts", type=int, default=0, help="how often the link breaks meanwhile")

@@ -1,14 +1,16 @@
-"""What early exit spares, against what its bound permits, with the scores that a bundle gives real pictures.
+"""How many frames early exit does not score, and how many it could spare, with a bundle's scores of real pictures.
 
     python benchmarks/early_exit.py BUNDLE DATA [--bursts 4000]
 
-DATA holds labels.csv and, in bursts/, folders of real bursts. Spared: frames that `decide_early`, from the middle
-outwards, does not score. Permitted: frames left when, in that order, even a score of 1 for each of them would leave the
-verdict negative (tried with `decide`). Foreseen: the most that any order could spare, the least scores first, which
-nobody knows beforehand. Every verdict is compared with that of scoring all frames.
+DATA has labels.csv and, in bursts/, folders of real bursts.
+- Spared: the frames that `decide_early`, from the middle outwards, does not score.
+- Permitted: the frames left when, in that order, even a score of 1 for each of them would leave the verdict negative
+  (tried with `decide`).
+- Foreseen: the most that any order could spare: the order of the lowest scores first, which is not known beforehand.
+Every verdict is compared with the verdict of scoring all frames.
 
-First the real bursts as they are, scored as on the trap. Then bursts drawn from single pictures: `alike` from those of
-one label of one source, as a trap sees them; `mixed` from all pictures.
+First come the real bursts, scored as on the trap. Then come bursts drawn from single pictures: `alike` from pictures of
+one label and one source, as on one trap; `mixed` from all pictures.
 """
 
 import argparse
@@ -47,7 +49,7 @@ def scored(classifier: Classifier, labels: Path) -> Groups:
 
 
 def drawn(groups: Groups, frames: int, bursts: int, mixed: bool) -> list[list[float]]:
-    """Bursts of that many frames; groups by their size."""
+    """Draw bursts of that many frames; a group is drawn in proportion to its size."""
     chance = random.Random(0)
     every = [score for group in groups.values() for score in group]
     pools = [group for group in groups.values() for _ in group]
@@ -66,7 +68,7 @@ def real_bursts(classifier: Classifier, folder: Path) -> list[list[float]]:
 
 
 def permitted(scores: list[float], rule: DecisionRule) -> int:
-    """How many frames the bound spares in the order of scoring."""
+    """How many frames the bound permits to spare, in the order of scoring."""
     known = [scores[index] for index in scoring_order(len(scores))]
     lefts = range(len(known), 0, -1)
     return next((n for n in lefts if not decide([*known[: len(known) - n], *[1.0] * n], rule).positive), 0)
@@ -81,7 +83,7 @@ def foreseen(scores: list[float], rule: DecisionRule) -> int:
 
 @dataclass
 class Saving:
-    """Frames in all, spared, and that could be; negative bursts."""
+    """Numbers of frames: all, spared, permitted and foreseen; of negative bursts."""
 
     frames: int = 0
     spared: int = 0
@@ -91,7 +93,7 @@ class Saving:
     negative: int = 0
 
     def cells(self) -> list[str]:
-        """Spared of all frames, of the permitted and of the foreseen ones."""
+        """The spared frames as shares of all, of the permitted and of the foreseen ones."""
         return [
             f"{part / whole:.1%}" if whole else "-"
             for part, whole in (
@@ -103,7 +105,7 @@ class Saving:
 
 
 def saving(bursts: list[list[float]], rule: DecisionRule) -> Saving:
-    """What early exit saves on bursts; SystemExit where it changes a verdict."""
+    """What early exit saves on bursts; SystemExit if it changes a verdict."""
     found = Saving()
     for scores in bursts:
         decision, known = decide_early(scores.__getitem__, len(scores), rule)
@@ -119,7 +121,7 @@ def saving(bursts: list[list[float]], rule: DecisionRule) -> Saving:
 
 
 def main() -> int:
-    """Prints a line a threshold; 1 where less than 95 % of what the bound permits was spared."""
+    """Print a line for each threshold; return 1 if less than 95 % of the permitted frames were spared."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("data", type=Path)
@@ -131,7 +133,7 @@ def main() -> int:
 
 
 def as_they_are(bursts: list[list[float]]) -> float:
-    """The table of real bursts; the least share of the permitted."""
+    """Print the table of real bursts; return the least share of permitted frames that was spared."""
     lengths = ", ".join(f"{count} of {frames}" for frames, count in sorted(Counter(map(len, bursts)).items()))
     print(f"{len(bursts)} real bursts ({lengths} frames)")
     print("| threshold | negative | spared | of the permitted | of the foreseen |\n|---|---|---|---|---|")
@@ -142,7 +144,7 @@ def as_they_are(bursts: list[list[float]]) -> float:
 
 
 def as_drawn(groups: Groups, bursts: int) -> float:
-    """The table of drawn bursts; the least share of the permitted."""
+    """Print the table of drawn bursts; return the least share of permitted frames that was spared."""
     every = sorted(score for group in groups.values() for score in group)
     low, high = sum(score < 0.05 for score in every), sum(score > 0.95 for score in every)
     print(f"{len(every)} pictures: {low} score under 0.05, {high} over 0.95, {len(every) - low - high} between")
@@ -166,7 +168,7 @@ def as_drawn(groups: Groups, bursts: int) -> float:
 
 
 def least_share(found: list[Saving]) -> float:
-    """The least that was spared of what the bound permits."""
+    """The least share of permitted frames that was spared."""
     return min((one.spared / one.permitted for one in found if one.permitted), default=1.0)
 
 

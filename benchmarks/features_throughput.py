@@ -1,15 +1,15 @@
-"""How much of what two cores allow `uncia-train features` gets, and what memory it takes.
+"""Throughput of `uncia-train features` as a share of what the cores allow, and its memory.
 
     python benchmarks/features_throughput.py --pictures ../shared/data --rounds 3 --count 4000
     python benchmarks/features_throughput.py --pictures ../shared/data --memory 500 2000 10000
 
-Throughput: core-seconds of bare decoding (`model_input`) and of the bare forward pass are measured before and after
-each run of the engine, in as many processes at once as there are cores: cores that are all busy share caches and
-memory, and that is what two cores allow. `of two cores` is what the pictures need against all core-seconds that
-passed. On a machine that is not quiet, other programs take some of them: `of what was left` is against what they left.
-`of what was left by one alone` takes the core-seconds of one process at a time: the stricter figure.
+Throughput: core-seconds of only decoding (`model_input`) and of only the forward pass are measured before and after
+each run of the engine, in as many processes at once as there are cores, because busy cores share caches and memory. `of
+two cores` is the core-seconds that the pictures need, divided by all core-seconds that passed. If other programs run,
+they take some of these: `of what was left` divides by what they left. `of what was left by one alone` uses the
+core-seconds of one process at a time, which is the stricter figure.
 
-Memory: the largest resident set of a child that runs the command on so many distinct pictures.
+Memory: the largest resident set of a child process that runs the command on that many distinct pictures.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from uncia_training.features.feature_run import LocalFeatures
 
 BUNDLE = Path(__file__).parents[1] / "models" / "snow-leopard-starter-2.uncia"
 PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main import main; sys.exit(main())"]
-PICTURES = 1000  # a round; what is paid once (imports, the last row group) counts less with more, as in a real run
+PICTURES = 1000  # a round; with more pictures, fixed costs (imports, the last row group) count less
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 def copies(sources: list[Path], count: int, folder: Path) -> Path:
-    """So many pictures, 1,000 a folder; each stands alone (no time) and is another file (bytes behind its end)."""
+    """Write `count` pictures, 1,000 in a folder; each is a sequence (no time) of unique bytes (after its end)."""
     for number, source in enumerate(islice(cycle(sources), count)):
         target = folder / f"trap{number // 1000:03d}" / f"{number:06d}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def without_exif(jpeg: bytes) -> bytes:
 
 
 def bare(network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
-    """Core-seconds of one picture's decoding and of one forward pass, in this thread."""
+    """Core-seconds of decoding one picture and of one forward pass, in this thread."""
     extractor = network.extractor()
     begun = time.thread_time()
     images = [model_input(path.read_bytes(), extractor.size) for path in sample]
@@ -70,20 +70,20 @@ def bare(network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
 
 
 def bare_on(pool: Executor, cores: int, network: FeatureNetwork, sample: list[Path]) -> tuple[float, float]:
-    """The same in so many processes at once, on average."""
+    """The mean of `bare` in several processes at once."""
     found = [one.result() for one in [pool.submit(bare, network, sample) for _ in range(cores)]]
     decode, forward = zip(*found, strict=True)
     return statistics.mean(decode), statistics.mean(forward)
 
 
 def busy() -> float:
-    """Core-seconds that all programs of this machine have had."""
+    """Core-seconds that all programs of this machine have used."""
     fields = [int(one) for one in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
     return (sum(fields[:3]) + sum(fields[5:8])) / TICK
 
 
 def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], pool: Executor) -> dict[str, float]:
-    """Bare, the engine on everything, bare again."""
+    """Measure `bare`, run the engine on all pictures, measure `bare` again."""
     cores = len(os.sched_getaffinity(0))
     before, alone_before = bare_on(pool, cores, network, sample), bare_on(pool, 1, network, sample)
     with tempfile.TemporaryDirectory() as scratch:
@@ -110,7 +110,7 @@ def one_round(network: FeatureNetwork, folder: Path, sample: list[Path], pool: E
 
 
 def throughput(sources: dict[str, list[Path]], rounds: int, pictures: int) -> None:
-    """A line a round, then the medians, for each kind of picture."""
+    """Print a line for each round, then the medians, for each kind of picture."""
     network, spawn = network_of_bundle(BUNDLE), get_context("spawn")
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=spawn) as pool:
         for kind, paths in sources.items():
@@ -127,12 +127,12 @@ def throughput(sources: dict[str, list[Path]], rounds: int, pictures: int) -> No
 
 
 def told(figures: dict[str, float]) -> str:
-    """On one line."""
+    """The figures of a round as one line."""
     return ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
 
 
 def memory(sources: list[Path], sizes: list[int]) -> Iterator[tuple[int, float, float]]:
-    """For each size: pictures, the largest resident set in MB, seconds."""
+    """Print for each number of pictures: the number, the largest resident set in MB, and seconds."""
     for size in sizes:
         with tempfile.TemporaryDirectory() as scratch:
             folder = copies(sources, size, Path(scratch) / "pictures")
@@ -148,7 +148,7 @@ def memory(sources: list[Path], sizes: list[int]) -> Iterator[tuple[int, float, 
 
 
 def main() -> None:
-    """Measures what was asked for."""
+    """Measure throughput or memory, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, required=True, help="folder with JPEGs to repeat")
     parser.add_argument("--rounds", type=int, default=3)

@@ -1,9 +1,9 @@
-"""How long `uncia-train fit` takes on pictures of bursts, nothing cached, beside the fit of an older commit.
+"""Seconds of `uncia-train fit` on pictures of bursts without a cache, compared with an older commit.
 
     python benchmarks/fit_speed.py --backbone-dir runs/demo/backbone [--old COMMIT] [--bursts 60] [--rounds 2]
 
-Bursts of five rendered pictures of 2048 x 1536, something moving in two of three; the older commit runs from a git
-worktree. The two take turns; each one's best time counts.
+Each burst has five rendered pictures of 2048 x 1536, with motion in two of three bursts. The older commit runs from a
+git worktree. The two run alternately, and the best time of each counts.
 """
 
 import argparse
@@ -23,7 +23,7 @@ FRAMES, SIZE = 5, (2048, 1536)
 
 
 def render(folder: Path, bursts: int) -> Path:
-    """A data set of bursts: hills of one place, grain, and an animal that walks through."""
+    """Render a data set of bursts: hills of one place, noise, and a walking animal."""
     lines = ["file,label,sequence,location"]
     for burst in range(bursts):
         chance = np.random.default_rng(burst)
@@ -42,7 +42,7 @@ def render(folder: Path, bursts: int) -> Path:
 
 
 def seconds(tree: Path, data: Path, backbone: Path) -> float:
-    """What one fit with that tree's code takes, from start to exit."""
+    """The seconds of one fit with that tree's code, from start to exit."""
     packages = ("contract", "backbones", "edge", "training", "converter", "collector", "simulation")
     surroundings = os.environ | {"PYTHONPATH": os.pathsep.join(str(tree / package) for package in packages)}
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def seconds(tree: Path, data: Path, backbone: Path) -> float:
 
 
 def main() -> None:
-    """Prints a line a round, and the ratio of the best times."""
+    """Print a line for each round, and the ratio of the best times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone-dir", type=Path, required=True)
     parser.add_argument("--old", default=BEFORE, help="commit to compare with (%(default)s)")

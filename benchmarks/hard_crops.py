@@ -1,10 +1,10 @@
-"""Five half-size crops (corners and centre) of what looks like a snow leopard and is none: hard negatives as stills.
+"""Cut five half-size crops (corners and centre) of pictures without a positive label: hard negatives as stills.
 
     python benchmarks/hard_crops.py ../shared/data/tune.csv --positive snow_leopard --out runs/crops
 
-Of each sequence that shows no positive label its middle picture is cut; the crops and `labels.csv` are left in
-`--out`, for `uncia-train compare --never-learnt runs/crops/labels.csv`. Each crop is a still of the source "SOURCE,
-crops". Crops of what a head learns from would flatter it: give pictures of splits `test` and `tune`.
+The middle picture of each sequence without a positive label is cut. The crops and `labels.csv` are written to `--out`,
+for `uncia-train compare --never-learnt runs/crops/labels.csv`. Each crop is a still of the source "SOURCE, crops". Use
+pictures of splits `test` and `tune`: crops of pictures that a head learns from would give too good figures.
 """
 
 import argparse
@@ -23,7 +23,7 @@ STARTS = (*product((0.0, 0.5), (0.0, 0.5)), (0.25, 0.25))
 
 
 def main() -> None:
-    """Cuts and writes."""
+    """Cut the pictures and write crops and labels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--positive", action="append", required=True)
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def cut(picture: LabelledPicture, number: int, out: Path) -> list[tuple[str, str, str]]:
-    """The rows of a picture's crops, which are written."""
+    """Write a picture's crops; return their rows."""
     if not picture.never_learnt:
         raise SystemExit(
             f"{picture.file}: not of split test or tune; its crops would flatter a head that learnt from it"

@@ -1,13 +1,13 @@
-"""How many labelled sequences it takes: average precision and ROC AUC against their number, whole places held out.
+"""Average precision and ROC AUC against the number of labelled sequences, with whole places held out.
 
     python benchmarks/learning_curve.py ../shared/data/labels.csv --positive snow_leopard
     python benchmarks/learning_curve.py ../shared/data/tune.csv --positive snow_leopard --beside ../shared/data/labels.csv
 
-The head is a throw-away one (scikit-learn's logistic regression, its penalty fixed) on the features of `--bundle`, of
-what a trap would look at in each frame. Nothing of it is kept, so that rows of split `test` and `tune` may take part.
-In each round a fifth of the places is held out (a sequence without a location is a place of its own), and N of the
-other sequences are drawn. `--beside` adds a data set that every head learns from, too: N is then the number of local
-sequences. A sequence scores the mean of its frames.
+The head is scikit-learn's logistic regression with a fixed penalty, on the features of `--bundle` for the region that a
+trap would score in each frame. The head is not kept, so rows of split `test` and `tune` may be used. In each round a
+fifth of the places is held out (a sequence without a location is a place of its own), and N of the other sequences are
+drawn. `--beside` adds a data set from which every head learns too; then N is the number of local sequences. A
+sequence's score is the mean of its frames.
 """  # noqa: E501
 
 import argparse
@@ -69,7 +69,7 @@ def rows(survey: Survey, chosen: Sequence[int]) -> tuple[list[np.ndarray], list[
 def one_round(
     survey: Survey, beside: Survey | None, chance: np.random.Generator, strength: float
 ) -> dict[int, tuple[float, float]]:
-    """Average precision and ROC AUC for each number of sequences, by one draw of held-out places."""
+    """Average precision and ROC AUC for each number of sequences, with one draw of held-out places."""
     names = sorted(set(survey.places))
     held_out = set(chance.permutation(names)[: max(2, len(names) // 5)].tolist())
     order = chance.permutation(len(survey.places))
@@ -93,7 +93,7 @@ def one_round(
 
 
 def main() -> None:
-    """Prints a line a number: mean and spread over the rounds."""
+    """Print a line for each number of sequences: mean and spread over the rounds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--positive", action="append", required=True)

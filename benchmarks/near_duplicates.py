@@ -1,11 +1,11 @@
-"""What finding copies costs, from 10,000 to 100,000 pictures, and which copies of real pictures are found.
+"""Time of finding copies among 10,000 to 100,000 pictures, and which copies of real pictures are found.
 
     python benchmarks/near_duplicates.py [--data ../shared/data/labels.csv]
 
-Two collections of each size: pictures of which one in five resembles another, and the frames of 50 traps that stand
-still, where thousands of frames resemble each other. Of the data set thirty pictures, drawn four times, are mirrored,
-and cut by up to 5 % at each edge, saved again as JPEG and compared with their originals; the pictures of the data set
-itself that are told to be copies are printed, those within one sequence left out.
+There are two collections of each size: pictures of which one in five resembles another, and frames of 50 fixed traps,
+where thousands of frames resemble each other. From the data set, thirty pictures are drawn four times, mirrored, cut by
+up to 5 % at each edge, saved again as JPEG and compared with their originals. The pictures of the data set itself that
+are called copies are printed, except those within one sequence.
 """
 
 import argparse
@@ -29,7 +29,7 @@ CUT, DRAWS, DRAWN = 0.05, 4, 30
 
 
 def rendered(pictures: int, scenes: int, chance: np.random.Generator) -> NDArray[np.uint8]:
-    """Miniatures: each shows a scene of coarse shapes, with noise and another exposure."""
+    """Small pictures, each of a scene of coarse shapes, with noise and another exposure."""
     coarse = chance.integers(0, 256, (scenes, 12, 12), np.uint8)
     shown = coarse[chance.integers(0, scenes, pictures)].repeat(MINIATURE_SIDE // 12, 1).repeat(MINIATURE_SIDE // 12, 2)
     noise = chance.integers(0, 12, shown.shape, np.uint8)
@@ -37,7 +37,7 @@ def rendered(pictures: int, scenes: int, chance: np.random.Generator) -> NDArray
 
 
 def cost() -> None:
-    """Prints a line for each size and collection."""
+    """Print a line for each size and collection."""
     chance = np.random.default_rng(0)
     for pictures in SIZES:
         for name, scenes in (("few alike", pictures * 4 // 5), ("50 scenes", 50)):
@@ -49,7 +49,7 @@ def cost() -> None:
 
 
 def changed(content: bytes, chance: random.Random, kind: str) -> bytes:
-    """A mirrored or cut copy, saved again."""
+    """A mirrored or cut copy of a picture, saved again."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     if kind == "mirrored":
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -65,7 +65,7 @@ def changed(content: bytes, chance: random.Random, kind: str) -> bytes:
 
 
 def found(data: Path) -> None:
-    """Prints how many changed copies are found, and which pictures of the data set are told to be copies."""
+    """Print how many changed copies are found, and which pictures of the data set are called copies."""
     pictures, chance = read_data(data), random.Random(3)
     contents = [picture.path.read_bytes() for picture in pictures]
     small = [miniature(model_input(content, SIZE)) for content in contents]
@@ -82,9 +82,9 @@ def found(data: Path) -> None:
 
 
 def main() -> None:
-    """Prints both."""
+    """Print the times and the found copies."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a data set whose copies are looked for")
+    parser.add_argument("--data", type=Path, help="a data set in which to find copies")
     arguments = parser.parse_args()
     if arguments.data:
         found(arguments.data)

@@ -1,9 +1,9 @@
-"""What durability costs: `Outbox.add` beside the bare write-fsync-rename of the same files, and how `add` and `next`
-fare with a long queue.
+"""The time of `Outbox.add` compared with writing the same files durably, and of `add` and `next` with a long queue.
 
-Goals: committing a ten-frame burst at most 1.3 times the bare cost; `add` and `next` with 100,000 waiting records at
-most 1.5 times their cost with 1,000. Run it on the disk in question: `python benchmarks/outbox_cost.py --folder DIR`;
-`--elsewhere` names a folder of another file system, for what comes from a share or a card reader.
+Goals: committing a ten-frame burst takes at most 1.3 times as long as write, fsync and rename of its files; `add` and
+`next` with 100,000 waiting records take at most 1.5 times as long as with 1,000. Run it on the disk that you want to
+test: `python benchmarks/outbox_cost.py --folder DIR`. `--elsewhere` is a folder on another file system, for files from
+a share or a card reader.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FRAMES = 10
 
 
 def bare(folder: Path, contents: list[bytes]) -> None:
-    """The least that makes ten files durable: write, fsync and rename each, fsync their folder."""
+    """Make ten files durable with the fewest steps: write, fsync and rename each, fsync their folder."""
     for n, content in enumerate(contents):
         temporary = folder / f"{n}.tmp"
         with temporary.open("wb") as stream:
@@ -42,7 +42,7 @@ def bare(folder: Path, contents: list[bytes]) -> None:
 
 
 def spool(folder: Path, contents: list[bytes]) -> list[Path]:
-    """What the trap does as frames arrive: write each under a temporary name and rename it."""
+    """Write each frame under a temporary name and rename it, as the trap's own camera does."""
     paths = []
     for n, content in enumerate(contents):
         temporary = folder / f"{n}.tmp"
@@ -52,14 +52,14 @@ def spool(folder: Path, contents: list[bytes]) -> list[Path]:
 
 
 def sign_of(path: Path) -> Sign:
-    """The file's sign, as the trap takes it when it reads the file."""
+    """The file's sign, as when the trap reads the file."""
     stream, original = open_original(path)
     stream.close()
     return original.sign
 
 
 def commit_cost(folder: Path, elsewhere: Path, rounds: int) -> dict[str, float]:
-    """Medians in milliseconds, taken in turns so that a busy disk hits all.
+    """Medians in milliseconds, measured alternately, so that a busy disk slows all of them.
 
     `own`: the trap's own camera spools the frames, `add` links them; both are counted. `watched`: another program's
     files on the same file system, which `add` copies. `share`: files of another one (`elsewhere`), whose copies
@@ -76,7 +76,7 @@ def commit_cost(folder: Path, elsewhere: Path, rounds: int) -> dict[str, float]:
         first, second, third = (make_record(outbox.next_sequence_id("ridge-01"), contents) for _ in range(3))
         place, signs = fresh(folder / f"own{number}"), [sign_of(path) for path in files]
         far_signs = [sign_of(path) for path in far]
-        os.sync()  # before each, or one pays for what another left
+        os.sync()  # before each, so that none waits for another one's data
         theirs.append(timed(lambda: bare(fresh(folder / f"bare{number}"), contents)))  # noqa: B023
         os.sync()
         own.append(timed(lambda: outbox.add(first, spool(place, contents), owned=True)))  # noqa: B023
@@ -91,7 +91,7 @@ def commit_cost(folder: Path, elsewhere: Path, rounds: int) -> dict[str, float]:
 
 
 class Queue:
-    """An outbox in which so many records wait."""
+    """An outbox with that many waiting records."""
 
     def __init__(self, folder: Path, waiting: int) -> None:
         self._content, self._frame, self.adds, self.nexts = b"x" * 1000, folder / "frame.jpg", [], []
@@ -108,13 +108,13 @@ class Queue:
         self.nexts.append(timed(lambda: self._outbox.next(8, exclude={"fill-000000", "fill-000003"})))
 
     def medians(self) -> dict[str, float]:
-        """Of all that was measured."""
+        """The medians of all measurements."""
         self._outbox.close()
         return {"add_ms": median(self.adds), "next_ms": median(self.nexts)}
 
 
 def queue_cost(folder: Path, rounds: int) -> tuple[dict[str, float], dict[str, float]]:
-    """With 1,000 and with 100,000 waiting, in turns."""
+    """Measure with 1,000 and with 100,000 waiting records, alternately."""
     short, long = Queue(fresh(folder / "short"), 1_000), Queue(fresh(folder / "long"), 100_000)
     os.sync()
     for n in range(rounds):
@@ -124,25 +124,25 @@ def queue_cost(folder: Path, rounds: int) -> tuple[dict[str, float], dict[str, f
 
 
 def fresh(folder: Path) -> Path:
-    """The folder, made."""
+    """Create the folder and return it."""
     folder.mkdir()
     return folder
 
 
 def timed(action: object) -> float:
-    """Milliseconds of one call."""
+    """The milliseconds of one call."""
     started = time.perf_counter()
     action()  # type: ignore[operator]
     return 1000 * (time.perf_counter() - started)
 
 
 def median(values: list[float]) -> float:
-    """Rounded to microseconds."""
+    """The median, rounded to microseconds."""
     return round(statistics.median(values), 3)
 
 
 def main() -> int:
-    """Print the figures; 0 when the goal is met."""
+    """Print the figures; return 0 if the goals are met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, help="where to write (default: the temporary folder)")
     parser.add_argument("--elsewhere", type=Path, default=Path("/dev/shm"), help="on another file system (/dev/shm)")

@@ -1,16 +1,16 @@
-"""What a pass costs (`uncia-trap pass`): seconds of processor and wall with 0, 10 and 100 new bursts, start included.
+"""Processor and wall seconds of a pass (`uncia-trap pass`) with 0, 10 and 100 new bursts, including its start.
 
-Each pass is a process of its own against a real Mosquitto and a real collector, each of their own. Every burst is three
-pictures of two megapixels, positive and delivered whole, which is the dearest case. The first pass proves the bundle,
-the others believe it. From the passes with 0 and 10 bursts an ESTIMATE of the watt-hours of a day follows:
+Each pass is a process of its own, with a real Mosquitto and a real collector. Every burst has three pictures of two
+megapixels, and is positive and delivered, which is the slowest case. Only the first pass runs the bundle's probes. From
+the passes with 0 and 10 bursts follows an ESTIMATE of the watt-hours of a day:
 
     Wh = 24 h x off_w + passes x (boot_s + fresh_s + slower x (start_s + bursts x burst_s)) x busy_w / 3600
 
 It is an estimate: nothing was measured on a Raspberry Pi, and no power was measured at all. Inputs, each an option:
-`busy_w` 5.0: a Pi 4 with all four cores busy (practical-tips.com, on the power consumption of a Pi 4,
-which tells about 2.5 W at rest). A Zero 2 W takes 0.6 W at rest (cnx-software.com, 2021-12-09), and is slower.
-`boot_s` 30, `slower` 4 (a Pi 4 against this machine), `off_w` 0.02 (a power board): assumptions, use yours.
-`fresh_s` 12: a burst that has just been taken is waited for until it is over (the bundle's gap and two seconds).
+`busy_w` 5.0: a Pi 4 with all four cores busy (practical-tips.com, on the power consumption of a Pi 4, which gives about
+2.5 W at rest). A Zero 2 W takes 0.6 W at rest (cnx-software.com, 2021-12-09), and is slower.
+`boot_s` 30, `slower` 4 (a Pi 4 compared with this machine), `off_w` 0.02 (a power board): assumptions; use your own.
+`fresh_s` 12: the pass waits until a burst that has just been taken has ended (the bundle's gap and two seconds).
 
     python benchmarks/pass_cost.py models/snow-leopard-starter-1.uncia [--triggers 50]
 """
@@ -46,7 +46,7 @@ port = {port}
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one pass: the bursts it decided, wall and processor seconds."""
+    """The bursts that one pass decided, and its wall and processor seconds."""
 
     bursts: int
     wall_s: float
@@ -54,18 +54,20 @@ class Cost:
 
 
 def put(folder: Path, sources: list[Path], count: int, first: int) -> None:
-    """So many bursts, which nobody touches any more."""
+    """Write that many bursts whose files are old enough to be complete."""
     chance = random.Random(first)
     for burst in range(first, first + count):
         for n, source in enumerate(chance.sample(sources, FRAMES)):
             path = folder / f"{burst:05d}-{n}.JPG"
-            path.write_bytes(source.read_bytes() + burst.to_bytes(4, "big") + bytes([n]))  # no picture seen before
+            path.write_bytes(
+                source.read_bytes() + burst.to_bytes(4, "big") + bytes([n])
+            )  # so that no picture was seen before
             os.utime(path, (1e9 + 100 * burst + n,) * 2)
     time.sleep(1.0)
 
 
 def one_pass(folder: Path, bursts: int) -> Cost:
-    """A process from its start to its end."""
+    """Run one pass as a process; return its cost."""
     code = "import sys; from uncia_edge.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "pass", "--config", str(folder / "trap.toml"), "--for-s", "600"]
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
@@ -76,7 +78,7 @@ def one_pass(folder: Path, bursts: int) -> Cost:
 
 
 def measure(bundle: Path, folder: Path) -> list[Cost]:
-    """The first pass, then those with 0, 10 and 100 bursts."""
+    """Run the first pass, then passes with 0, 10 and 100 bursts; return their costs."""
     sources, watched = pictures(folder), folder / "DCIM"
     watched.mkdir()
     with base_station(folder) as port:
@@ -90,7 +92,7 @@ def measure(bundle: Path, folder: Path) -> list[Cost]:
 
 
 def main() -> int:
-    """Print the figures; 1 when the estimate is above the goal."""
+    """Print the figures; return 1 if the estimate is above the goal."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     for name, value in (

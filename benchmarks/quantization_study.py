@@ -1,9 +1,10 @@
-"""What each means of quantization brings: ranges, channels, bias correction, and where the head is fitted and computed.
+"""The effect of each quantization technique: ranges, channels, bias correction, and where the head is fitted and run.
 
     python benchmarks/quantization_study.py --data LABELS.csv --backbone efficientnet-lite0 --out runs/study.json
 
-Float and integer features of the same pictures; heads by the training's own fit, in five folds that tear no sequence
-and no source without positives. Each figure is of held-out pictures. Written up in docs/decisions/0004-quantization.md.
+It compares float and integer features of the same pictures. Heads are fitted by training's own code in five folds that
+split no sequence and no source without positives. All figures are for held-out pictures. The results are in
+docs/decisions/0004-quantization.md.
 """
 
 import argparse
@@ -41,7 +42,7 @@ CORRECTED_WITH = 12
 
 
 def main() -> None:
-    """Makes every variant, measures it, prints a line each and writes all figures."""
+    """Make and measure every variant, print a line for each, and write all figures."""
     arguments = _arguments()
     pictures = [picture for picture in read_labels(arguments.data) if not picture.never_learnt]
     network = backbone(arguments.backbone).load(arguments.weights, arguments.cut)
@@ -74,7 +75,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def variants(network: Network, calibration: Sequence[Image8]) -> Iterator[tuple[str, bytes]]:
-    """Integer models by the name of what was done to them."""
+    """Integer models, by the name of their quantization techniques."""
     plain = quantize.converted_int8(network.model, "pooled", calibration)
     yield "min-max", plain
     floating = quantize.calibrated(network.model, "pooled", calibration)
@@ -90,7 +91,7 @@ def variants(network: Network, calibration: Sequence[Image8]) -> Iterator[tuple[
 
 
 def percentile(share: float) -> Callable[[NDArray[np.float32]], tuple[float, float]]:
-    """A range that leaves out as much above and below."""
+    """A range that leaves out the same share of values above and below."""
 
     def clip(values: NDArray[np.float32]) -> tuple[float, float]:
         low, high = np.percentile(values, [100 - share, share])
@@ -100,7 +101,7 @@ def percentile(share: float) -> Callable[[NDArray[np.float32]], tuple[float, flo
 
 
 def features_in_float(model: bytes, images: Sequence[Image8]) -> Features:
-    """float32 (pictures, features)."""
+    """The features in float32 (pictures, features)."""
     from ai_edge_litert.interpreter import Interpreter as LiteRT
 
     runner = LiteRT(model_content=model, num_threads=2)
@@ -114,7 +115,7 @@ def features_in_float(model: bytes, images: Sequence[Image8]) -> Features:
 
 
 class Problem:
-    """The pictures' labels and folds, and the float pipeline's answers to compare with."""
+    """The pictures' labels and folds, and the float pipeline's scores to compare with."""
 
     def __init__(self, pictures: Sequence[LabelledPicture], positive: str, features: Features) -> None:
         self.labels = np.array([int(picture.label == positive) for picture in pictures], np.intp)
@@ -124,11 +125,11 @@ class Problem:
         self.float_scores = self.scores(features)[0]
 
     def auc_of_float(self) -> float | None:
-        """Of the float pipeline: float features, a head fitted on them."""
+        """The ROC AUC of the float pipeline: float features, and a head fitted on them."""
         return roc_auc(self.labels > 0, self.float_scores)
 
     def scores(self, fit_on: Features, *read: Features) -> list[NDArray[np.float64]]:
-        """Held-out calibrated probabilities of heads fitted on `fit_on`, reading it and each of `read`."""
+        """Held-out calibrated probabilities of heads fitted on `fit_on`, for it and for each of `read`."""
         logits = np.zeros((1 + len(read), len(fit_on), 2))
         for fold in np.unique(self.folds):
             out = self.folds == fold
@@ -141,7 +142,7 @@ class Problem:
         return list(1 / (1 + np.exp(-margins)))
 
     def compare(self, features: Features) -> dict[str, Any]:
-        """Figures of one integer model; `dp` are mean absolute differences of probability."""
+        """The figures of one integer model; `dp` are mean absolute differences of probability."""
         own, own_on_float = self.scores(features, self.float_features)
         foreign = self.scores(self.float_features, features)[1]
         truth = self.labels > 0
@@ -155,7 +156,7 @@ class Problem:
         }
 
     def head_in_graph(self, model: bytes, features: Features, images: Sequence[Image8]) -> dict[str, Any]:
-        """The head in int8 within the graph against the same head in float32 on the same features."""
+        """Compare the head in int8 in the graph with the same head in float32 on the same features."""
         samples = Samples(features[:, np.newaxis], self.labels, self.groups, np.ones(1))
         calibration = choose_penalty(samples, self.folds, (C,))[0].calibration
         head: LogisticHead = to_head(fit_linear(features, self.labels, C), calibration)

@@ -1,15 +1,20 @@
-"""How well the burst finds its own animal, measured on snow leopards composited into real infrared bursts.
+"""How well the region rules find the animal, measured with snow leopards composited into real infrared bursts.
 
-Wild infrared bursts of small, dark cats cannot be shipped, so this makes hard ones: cat shapes filled with the fur of
-real portraits, greyed, at 5 to 25 % of the frame's height and 8 to 40 grey levels of contrast, walk from the edge in
-through real trap backgrounds (with their own ripples and JPEG artefacts, and added noise, grass, snow and flicker).
+Wild infrared bursts of small, dark cats cannot be published, so this makes difficult ones. Cat shapes, filled with the
+grey fur of real portraits, have 5 to 25 % of the frame's height and 8 to 40 grey levels of contrast. They walk in from
+the edge through real trap backgrounds (with their own ripples and JPEG artefacts, and added noise, grass, snow and
+flicker).
 
     python benchmarks/regions_study.py --data ../shared/data [--bursts 240] [--sheet sheet.png]
 
-Prints, for each rule: `hit`, the region holds at least 70 % of the visible cat; `tight`, a hit at most twice as wide
-as the cat or 0.3 of the frame's height; `whole`, the whole frame is scored; `astray`, a region with less than 30 % of
-the cat; `fill`, how much of a hit's region the cat fills (median); `false`, frames of empty bursts with a region.
-Seeded; nothing of the pictures is kept but in the sheet.
+Prints for each rule:
+- `hit`: the region has at least 70 % of the visible cat.
+- `tight`: a hit that is at most twice as wide as the cat or 0.3 of the frame's height.
+- `whole`: the whole frame is scored.
+- `astray`: the region has less than 30 % of the cat.
+- `fill`: how much of a hit's region the cat fills (median).
+- `false`: frames of empty bursts with a region.
+Random numbers are seeded. Pictures are kept only in the sheet.
 """
 
 import argparse
@@ -51,7 +56,7 @@ WAYS = {
 
 @dataclass
 class Scene:
-    """A burst with known truth: the cat's visible box in each frame (left, top, right, bottom), or None."""
+    """A burst, and the cat's visible box in each frame (left, top, right, bottom), or None."""
 
     name: str
     frames: list[Image.Image]
@@ -63,7 +68,7 @@ class Scene:
 
 
 def heron_backgrounds(data: Path) -> list[list[np.ndarray]]:
-    """The heron's ten frames without the heron: its place is covered by water of the same frame. Whole and a part."""
+    """The heron's ten frames with the heron covered by water of the same frame; whole, and a part of them."""
     files = sorted((data / "bursts/mica_heron").rglob("*.jpg"))
     frames = [np.asarray(Image.open(f).convert("L").resize((1024, 720), Image.Resampling.BOX), float) for f in files]
     for frame in frames:
@@ -77,7 +82,7 @@ def heron_backgrounds(data: Path) -> list[list[np.ndarray]]:
 
 
 def wellington_backgrounds(data: Path, names: tuple[str, ...]) -> list[list[np.ndarray]]:
-    """Wellington bursts in which nothing is seen to move, at four thirds the aspect."""
+    """Wellington bursts without visible motion, cut to 4:3."""
     found = []
     for name in names:
         files = sorted((data / "bursts/wellington" / name).glob("*.jpg"))
@@ -87,7 +92,7 @@ def wellington_backgrounds(data: Path, names: tuple[str, ...]) -> list[list[np.n
 
 
 def lengthened(frames: list[np.ndarray], count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """As many frames as asked: a part of the burst, or more frames drawn from it at random."""
+    """That many frames: a part of the burst, or frames drawn from it at random."""
     if count <= len(frames):
         start = rng.integers(0, len(frames) - count + 1)
         return [frame.copy() for frame in frames[start : start + count]]
@@ -96,7 +101,7 @@ def lengthened(frames: list[np.ndarray], count: int, rng: np.random.Generator) -
 
 
 def grass(frames: list[np.ndarray], rng: np.random.Generator, strength: float) -> None:
-    """Some tufts sway: patches of the frame are pushed sideways by a little, anew in each frame."""
+    """Swaying grass: in each frame, patches are moved sideways a little."""
     height, width = frames[0].shape
     for _ in range(rng.integers(3, 9)):
         side = int(rng.uniform(0.06, 0.2) * height)
@@ -109,7 +114,7 @@ def grass(frames: list[np.ndarray], rng: np.random.Generator, strength: float) -
 
 
 def snow(frames: list[np.ndarray], rng: np.random.Generator) -> None:
-    """Falling flakes, lit by the flash: bright soft discs of many sizes."""
+    """Falling snow in the flash: bright soft discs of many sizes."""
     height, width = frames[0].shape
     for frame in frames:
         layer = Image.new("L", (width, height))
@@ -124,7 +129,7 @@ def snow(frames: list[np.ndarray], rng: np.random.Generator) -> None:
 
 
 def silhouette(height: int, step: int) -> Image.Image:
-    """A walking cat seen from the side, facing right: an L mask, 1.9 times as wide as high, legs by step."""
+    """A walking cat from the side, facing right: an L mask, 1.9 times as wide as high; `step` sets the legs."""
     tall = 160
     mask = Image.new("L", (int(tall * 1.9), tall))
     draw = ImageDraw.Draw(mask)
@@ -140,7 +145,7 @@ def silhouette(height: int, step: int) -> Image.Image:
 
 
 def paste_cat(frame: np.ndarray, fur: np.ndarray, x: int, y: int, height: int, contrast: float, step: int, left: bool):
-    """Blend a cat into the frame at (x, y); the visible box, or None where less than 30 % of it is seen."""
+    """Blend a cat into the frame at (x, y); return its visible box, None if less than 30 % of it is visible."""
     shape = silhouette(height, step)
     if left:
         shape = shape.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -161,7 +166,7 @@ def paste_cat(frame: np.ndarray, fur: np.ndarray, x: int, y: int, height: int, c
 
 @dataclass(frozen=True)
 class Walk:
-    """How a cat goes through a burst."""
+    """How a cat walks through a burst."""
 
     height: int
     contrast: float
@@ -173,7 +178,7 @@ class Walk:
 
 
 def walked(frames: list[np.ndarray], fur: np.ndarray, walk: Walk, rng: np.random.Generator):
-    """The cat walks through the frames; its visible boxes."""
+    """Let the cat walk through the frames; return its visible boxes."""
     x, boxes = float(walk.start), []
     for n, frame in enumerate(frames):
         boxes.append(paste_cat(frame, fur, int(x), walk.row, walk.height, walk.contrast, n, walk.left))
@@ -196,7 +201,7 @@ def a_walk(shape: tuple[int, int], rng: np.random.Generator, level: float) -> Wa
 
 
 def developed(frames: list[np.ndarray], rng: np.random.Generator) -> list[Image.Image]:
-    """As the camera would store them: flicker of exposure, sensor noise, burnt-in strips, JPEG."""
+    """The frames as a camera stores them: flicker of exposure, sensor noise, burnt-in strips, JPEG."""
     noise, quality = rng.uniform(1, 7), int(rng.integers(45, 90))
     images = []
     for n, frame in enumerate(frames):
@@ -211,14 +216,14 @@ def developed(frames: list[np.ndarray], rng: np.random.Generator) -> list[Image.
 
 
 def grounds_of(data: Path) -> list[tuple[str, list[np.ndarray]]]:
-    """Backgrounds by name; the night scene at the water as often as the others together."""
+    """Backgrounds by name; the night scene at the water has the same weight as all others together."""
     heron, bank = heron_backgrounds(data)
     still = [(name, wellington_backgrounds(data, (name,))[0]) for name in STILL]
     return [("heron", heron), ("bank", bank)] * 4 + still
 
 
 def scenes(data: Path, count: int, seed: int = 1, empty: bool = False) -> Iterator[Scene]:
-    """So many bursts of three to ten frames, with a cat or empty."""
+    """Yield that many bursts of three to ten frames, with a cat or empty."""
     rng = np.random.default_rng(seed)
     furs = sorted((data / "stills/kaggle10/snow_leopard").glob("*.jpg"))
     grounds = grounds_of(data)
@@ -246,7 +251,7 @@ def scenes(data: Path, count: int, seed: int = 1, empty: bool = False) -> Iterat
 
 
 def coverage(choice: RegionChoice, box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[float, float]:
-    """Share of the cat's box inside the region, and of the region that the box fills."""
+    """The share of the cat's box inside the region, and the share of the region that the box fills."""
     left, top, right, bottom = pixel_box(choice.region, size)
     area = (box[2] - box[0]) * (box[3] - box[1])
     common = max(0, min(right, box[2]) - max(left, box[0])) * max(0, min(bottom, box[3]) - max(top, box[1]))
@@ -255,7 +260,7 @@ def coverage(choice: RegionChoice, box: tuple[int, int, int, int], size: tuple[i
 
 @dataclass
 class Tally:
-    """What one finder did."""
+    """The counts of one finder."""
 
     hits: int = 0
     astray: int = 0
@@ -296,7 +301,7 @@ class Tally:
 
 
 def measure(finder: Finder, cats: list[Scene], empties: list[Scene]) -> Tally:
-    """One finder over all bursts."""
+    """Run one finder on all bursts; return its counts."""
     tally = Tally()
     for number, scene in enumerate(cats + empties):
         began = time.perf_counter()
@@ -311,7 +316,7 @@ def measure(finder: Finder, cats: list[Scene], empties: list[Scene]) -> Tally:
 
 
 def finder(rule: RegionRule) -> Finder:
-    """Regions by that rule."""
+    """A function that finds regions by that rule."""
     return functools.partial(_found, rule=rule)
 
 
@@ -339,7 +344,7 @@ def sheet(chosen: list[Scene], path: Path, width: int = 280) -> None:
 
 
 def main() -> None:
-    """Measure, print, and draw where asked."""
+    """Measure, print, and draw the sheet if asked."""
     parser = argparse.ArgumentParser(description="How well bursts find their animals.")
     parser.add_argument("--data", type=Path, required=True, help="the folder with bursts/ and stills/")
     parser.add_argument("--bursts", type=int, default=240)

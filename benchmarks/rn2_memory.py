@@ -1,10 +1,10 @@
-"""How much memory and time the fit of the second-to-last layer takes, on features that a disk holds.
+"""Memory and time of the fit of the second-to-last layer on features in a file.
 
     python benchmarks/rn2_memory.py --pictures 20000 --features 100352 --iterations 20
 
-Makes float16 features of that many pictures (4 GB for the default; removed afterwards), of which a few hundred tell the
-classes apart, and fits them in a process of its own, whose peak of resident memory is told. Pages of the mapped file
-count as resident while they are held; they are given back after each chunk.
+It writes float16 features of that many pictures (4 GB by default; removed afterwards), of which a few hundred differ
+between the classes, and fits them in a child process, whose peak resident memory is printed. Pages of the mapped file
+count as resident until they are released after each chunk.
 """
 
 import argparse
@@ -27,23 +27,23 @@ TELLING = 300  # features that differ between the classes
 
 
 class Counted(StoredRows):
-    """Rows that count how often they were read from the first to the last."""
+    """Rows that count how often all of them were read."""
 
     passes = 0
 
     def chunks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """As without counting."""
+        """Yield the chunks of the rows, and count."""
         self.passes += 1
         yield from super().chunks()
 
 
 def labels_of(pictures: int) -> np.ndarray:
-    """One in four is positive."""
+    """Labels of which one in four is positive."""
     return (np.arange(pictures) % 4 == 0).astype(np.intp)
 
 
 def write_features(path: Path, pictures: int, features: int) -> None:
-    """Sparse, non-negative numbers, as after a ReLU."""
+    """Write sparse, non-negative numbers, as after a ReLU."""
     chance, labels = np.random.default_rng(0), labels_of(pictures)
     with path.open("wb") as file:
         for start in range(0, pictures, ROWS_AT_ONCE):
@@ -54,7 +54,7 @@ def write_features(path: Path, pictures: int, features: int) -> None:
 
 
 def fit(path: Path, pictures: int, features: int, iterations: int) -> None:
-    """Fits, and says what it took; run in a process of its own."""
+    """Fit, and print time and memory; run in a process of its own."""
     rows = Counted(path, range(pictures), features, np.dtype(np.float16))
     labels, began, clock = labels_of(pictures), time.process_time(), time.monotonic()
     weights, bias = fit_streaming(rows, labels, balanced(labels), 0.01 * 1280 / features, iterations)
@@ -70,7 +70,7 @@ def fit(path: Path, pictures: int, features: int, iterations: int) -> None:
 
 
 def main() -> None:
-    """Writes the features, fits in a child process, and removes them."""
+    """Write the features, fit in a child process, and remove them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=20_000)
     parser.add_argument("--features", type=int, default=100_352)

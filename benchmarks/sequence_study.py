@@ -1,8 +1,8 @@
-"""Frames against sequences, of several comparisons together: the one plot of docs/results.md, and its tables.
+"""Compare frames with sequences over several comparisons: the plot of docs/results.md, and its tables.
 
     python benchmarks/sequence_study.py runs/lite0/report.json runs/stage3/report.json --plot docs/results.png
 
-Each report is of `uncia-train compare --never-learnt`, on the same pictures. Printed are Markdown tables.
+Each report is from `uncia-train compare --never-learnt`, on the same pictures. The tables are printed as Markdown.
 """
 
 import argparse
@@ -22,7 +22,7 @@ Content = dict[str, Any]
 
 
 def main() -> None:
-    """Reads, draws, prints."""
+    """Read the reports, draw the plot and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", type=Path, nargs="+")
     parser.add_argument("--plot", type=Path)
@@ -61,7 +61,7 @@ def by_place(studies: list[Content], names: list[str]) -> list[list[str]]:
 
 
 def by_kind(studies: list[Content], names: list[str]) -> list[list[str]]:
-    """How many are taken for what is looked for: frames / by the highest frame / by the mean."""
+    """How many are positive of each kind: frames / sequences by their highest frame / by their mean."""
     found: dict[tuple[str, str, bool], Content] = defaultdict(dict)
     for study in reversed(studies):
         for one in study["kinds"]:
@@ -77,7 +77,7 @@ def by_kind(studies: list[Content], names: list[str]) -> list[list[str]]:
 
 
 def print_table(titles: list[str], rows: list[list[str]]) -> None:
-    """As Markdown."""
+    """Print a table as Markdown."""
     for row in (titles, ["---"] * len(titles), *rows):
         print(f"| {' | '.join(row)} |")
     print()

@@ -1,7 +1,7 @@
-"""What the trap's own view is worth to bursts of one frame: cats composited into real backgrounds, as in regions_study.
+"""The gain of the trap's background for bursts of one frame: cats composited into real backgrounds (`regions_study`).
 
-Each of `--bursts` single frames (two of three with a cat) is scored by the starter bundle as a whole and in its region,
-after `--before` bursts of one frame of the same ground, half of which show a cat elsewhere.
+Each of `--bursts` single frames (two of three with a cat) is scored by the starter bundle, whole and in its region,
+after `--before` bursts of one frame of the same background, half of which show a cat at another place.
 
     python benchmarks/single_frames.py --data ../shared/data [--visited 0.5]
 """
@@ -26,13 +26,13 @@ Box = tuple[int, int, int, int] | None
 
 
 class Camera:
-    """Takes single frames of one ground."""
+    """Takes single frames of one background."""
 
     def __init__(self, ground: list[np.ndarray], furs: Sequence[Path], weather: str, rng: np.random.Generator) -> None:
         self._ground, self._furs, self._weather, self._rng = ground, furs, weather, rng
 
     def take(self, with_cat: bool) -> tuple[Image.Image, Box]:
-        """A frame as it would be stored, and where its cat is."""
+        """A frame as a camera stores it, and the box of its cat."""
         frame = self._ground[self._rng.integers(len(self._ground))].copy()
         if self._weather in study.SWAY:
             study.grass([frame], self._rng, study.SWAY[self._weather])
@@ -47,7 +47,7 @@ class Camera:
 
 
 def told(choice: RegionChoice, box: Box, size: tuple[int, int]) -> str:
-    """What became of a frame."""
+    """The scores of a frame as text."""
     if choice.region is None:
         return choice.reason
     if box is None:
@@ -57,7 +57,7 @@ def told(choice: RegionChoice, box: Box, size: tuple[int, int]) -> str:
 
 
 def roc_auc(cats: list[float], empties: list[float]) -> float:
-    """How often a cat scores above an empty frame."""
+    """ROC AUC: the share of pairs in which the cat scores higher than the empty frame."""
     return float(np.mean([(cat > empty) + 0.5 * (cat == empty) for cat in cats for empty in empties]))
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bursts", type=int, default=180)
     parser.add_argument("--before", type=int, default=5)
-    parser.add_argument("--visited", type=float, default=0.5, help="share of the bursts before that show a cat")
+    parser.add_argument("--visited", type=float, default=0.5, help="share of the earlier bursts that show a cat")
     parser.add_argument("--seed", type=int, default=5)
     arguments = parser.parse_args()
     rng, rule = np.random.default_rng(arguments.seed), RegionRule()

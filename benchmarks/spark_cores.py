@@ -1,10 +1,10 @@
-"""How much faster two cores are than one under Spark: the same pictures on `local[1]` and `local[2]`, in turns.
+"""The speed-up of two cores over one under Spark: the same pictures on `local[1]` and `local[2]`, alternately.
 
     python benchmarks/spark_cores.py --pictures ../shared/data --count 600 --rounds 2
 
-Times are of the engine's run (cut into sequences, compute, stage, write), after a warming run in the same session; the
-session's own beginning is left out and told apart. `others` is the share of all core-seconds that other programs had:
-where it is not small, the ratio says little.
+Times are for the engine's run (cut into sequences, compute, stage, write), after a first run in the same session. The
+start of the session is printed separately. `others` is the share of all core-seconds that other programs used: if it is
+not small, the ratio means little.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from uncia_training.spark.session import spark
 
 
 def run(cores: int, folder: Path, warm: Path) -> tuple[float, float, float]:
-    """Seconds to begin a session, seconds of the run, and the share that other programs had."""
+    """Seconds to start a session, seconds of the run, and the share of core-seconds of other programs."""
     begun = time.perf_counter()
     with spark(f"local[{cores}]") as session, tempfile.TemporaryDirectory() as scratch:
         beginning = time.perf_counter() - begun
@@ -36,7 +36,7 @@ def run(cores: int, folder: Path, warm: Path) -> tuple[float, float, float]:
 
 
 def family() -> float:
-    """Core-seconds of this process and all that live below it (the JVM, its Python workers)."""
+    """Core-seconds of this process and its descendants (the JVM, its Python workers)."""
     parents, used = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -56,7 +56,7 @@ def _below(number: int, parents: dict[int, int]) -> bool:
 
 
 def main() -> None:
-    """A line a run, then the ratio of the medians."""
+    """Print a line for each run, then the ratio of the medians."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=Path, required=True, help="folder with JPEGs to repeat")
     parser.add_argument("--count", type=int, default=600)

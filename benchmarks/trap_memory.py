@@ -1,8 +1,8 @@
-"""Memory of a trap over a day of frames: the real runtime, its resident size after each twentieth of them.
+"""Memory of a trap over a day of frames: the resident size of the real runtime after each twentieth of them.
 
-The frames come through a watched folder, in which they stay. Every burst is positive and goes through the outbox and a
-real Mosquitto to a real collector, a process of its own; `--offline` leaves both out, so that everything piles up on
-the card. Goal: flat over 5,000 frames.
+The frames come through a watched folder and stay there. Every burst is positive and goes through the outbox and a real
+Mosquitto to a real collector in a process of its own. With `--offline` there is neither, so that all sequences stay on
+the card. Goal: memory does not grow over 5,000 frames.
 
     python benchmarks/trap_memory.py --bundle models/rendered-demo-1.uncia [--frames 5000] [--offline]
 """
@@ -32,13 +32,13 @@ BURST, PICTURES, SAMPLES, AT_ONCE = 10, 40, 20, 5
 
 
 def resident_kb() -> int:
-    """Resident memory of this process."""
+    """Resident memory of this process in kB."""
     fields = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in fields if line.startswith("VmRSS")).split()[1])
 
 
 def pictures(folder: Path) -> list[Path]:
-    """JPEGs of two megapixels with something in them."""
+    """JPEGs of two megapixels with some content."""
     chance, paths = random.Random(1), [folder / f"IMG_{n:04d}.JPG" for n in range(PICTURES)]
     for path in paths:
         noise = Image.frombytes("RGB", (48, 27), chance.randbytes(48 * 27 * 3))
@@ -49,7 +49,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def eager(bundle: Path, folder: Path) -> Path:
-    """The bundle with a threshold of 0: every burst is positive."""
+    """The bundle with a threshold of 0, so that every burst is positive."""
     found, path = read_bundle(bundle), folder / "eager.uncia"
     rule = msgspec.structs.replace(found.manifest.decision_rule, threshold=0.0)
     path.write_bytes(write_bundle(msgspec.structs.replace(found.manifest, decision_rule=rule), found.members))
@@ -58,7 +58,7 @@ def eager(bundle: Path, folder: Path) -> Path:
 
 @contextmanager
 def base_station(folder: Path) -> Iterator[int]:
-    """A broker and a collector as processes of their own; the broker's port."""
+    """Run a broker and a collector as processes; yield the broker's port."""
     broker, port = start_broker(folder)
     (folder / "c.toml").write_text(f'data = "{folder}/data"\n[broker]\nport = {port}\n[http]\nport = 0\n')
     code = "import sys; from uncia_collector.cli.main import main; sys.exit(main(sys.argv[1:]))"
@@ -73,14 +73,14 @@ def base_station(folder: Path) -> Iterator[int]:
 
 
 class Visitors:
-    """Bursts in a watched folder, some at once; the files of one are a second apart, bursts are a hundred."""
+    """Writes bursts into a watched folder, several at once; files are a second apart, bursts a hundred seconds."""
 
     def __init__(self, folder: Path, paths: list[Path], bursts: int) -> None:
         self.folder, self.left, self._paths, self._chance = folder / "DCIM", bursts, paths, random.Random(2)
         self.folder.mkdir()
 
     def come(self) -> None:
-        """So many that the trap is never at rest for long."""
+        """Write more bursts, so that the trap never waits for long."""
         for _ in range(min(AT_ONCE, self.left)):
             self.left -= 1
             for n, path in enumerate(self._chance.sample(self._paths, BURST)):
@@ -91,7 +91,7 @@ class Visitors:
 
 
 def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, object]:
-    """Resident kilobytes over the frames, and what is still on the card at the end."""
+    """Run a day; return the resident kilobytes over the frames, and what is still on the card at the end."""
     visitors, sizes, seen = Visitors(folder, pictures(folder), frames // BURST), list[int](), 0
     camera = CameraSettings("watched", str(visitors.folder), settle_s=0.1, quiet_s=0.1)
     broker = BrokerSettings(port=port or 1883)
@@ -119,11 +119,11 @@ def day(folder: Path, bundle: Path, frames: int, port: int | None) -> dict[str, 
 
 
 def main() -> int:
-    """Print the figures; 1 when the last size is more than a twentieth above that after a tenth of the frames."""
+    """Print the figures; return 1 if the last size is over 5 % above that after a tenth of the frames."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--frames", type=int, default=5000)
-    parser.add_argument("--offline", action="store_true", help="no base station: everything piles up on the card")
+    parser.add_argument("--offline", action="store_true", help="without a base station: all sequences stay on the card")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         port = None if arguments.offline else stack.enter_context(base_station(Path(name)))

@@ -1,17 +1,18 @@
-"""Speed of the trap's path against the script a user would write, of bursts against their bare work, of whole cards.
+"""Speed of the trap's code compared with a simple script for one picture, and with bare work for bursts and cards.
 
     python benchmarks/trap_speed.py BUNDLE [--tflite .venv-tflite/bin/python] [--pairs 15]
 
-Ratios within one run, ours and theirs in turn, medians of processor seconds (all threads) and of wall time. Pictures
-are rendered (`uncia_edge.cli.bench.bench_picture`, 4000 x 3000, quality 88), with three amounts of sensor noise: the
-two cameras whose originals are in ../shared/data leave 0.8 and 1.0 bits a pixel, 1.2 and 1.6 MB for 12 megapixels.
+Ratios are measured in one run, ours and the other alternately: medians of processor seconds (all threads) and of wall
+time. Pictures are rendered (`uncia_edge.cli.bench.bench_picture`, 4000 x 3000, quality 88) with three amounts of sensor
+noise. For comparison, the two cameras whose originals are in ../shared/data write 0.8 and 1.0 bits a pixel: 1.2 and 1.6
+MB for 12 megapixels.
 
-Bare work is what nothing that uses this decoder and this interpreter can do without: the JPEG decoder's calls, each at
-the scale that is needed, and the model's invocations; no resizing, no head, no search for regions.
+Bare work is the least work that is possible with this decoder and this interpreter: the JPEG decoder's calls, each at
+the needed scale, and the model's invocations; no resizing, no head, no search for regions.
 
-What was promised is printed with its limit, and the exit code is 1 where something falls short: of one picture the
-ratio of processor seconds (the steadier; wall times beside it), of bursts and cards our wall time against bare work's
-core-seconds divided by the cores.
+Each promised figure is printed with its limit, and the exit code is 1 if one is missed. For one picture it is the ratio
+of processor seconds (they vary less; wall times are printed too). For bursts and cards it is our wall time compared
+with bare work's core-seconds divided by the number of cores.
 """
 
 import argparse
@@ -49,10 +50,10 @@ BURSTS = (("nothing moves", 0), ("a large animal", 1500), ("a small animal", 700
 CORES = len(os.sched_getaffinity(0))
 EIGHTH = (500, 375)
 Cost = tuple[float, float]  # wall and processor seconds
-FASTER = {"the same interpreter": 3.0, "tflite-runtime 2.14": 6.0}  # than the script a user would write
+FASTER = {"the same interpreter": 3.0, "tflite-runtime 2.14": 6.0}  # promised ratios to the simple script
 BURST_LIMIT, CARD_LIMIT = 1.25, 0.75
 
-# Loads the model once, then answers each line on standard input with the wall and processor seconds of one score.
+# Loads the model once; for each line on standard input it prints the wall and processor seconds of one score.
 NAIVE = """
 import io, sys, time
 import numpy as np
@@ -76,7 +77,7 @@ for line in sys.stdin:
 
 
 class Script:
-    """The script a user would write, in some environment, ready to score."""
+    """A simple script as a user would write it, running in some environment and ready to score."""
 
     def __init__(self, python: str, model: Path) -> None:
         self._process = subprocess.Popen(
@@ -85,31 +86,31 @@ class Script:
         )  # fmt: skip
 
     def __call__(self, picture: Path) -> Cost:
-        """What one score of that picture costs."""
+        """The cost of scoring that picture once."""
         assert self._process.stdin is not None and self._process.stdout is not None
         print(picture, file=self._process.stdin, flush=True)
         wall, busy = self._process.stdout.readline().split()
         return float(wall), float(busy)
 
     def close(self) -> None:
-        """Ends it."""
+        """End the script."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
 
 
 class Promises:
-    """Which figures were promised, and which of them fall short."""
+    """The promised figures, and which of them are missed."""
 
     def __init__(self) -> None:
         self.count, self.short = 0, list[str]()
 
     def at_least(self, what: str, found: float, limit: float) -> str:
-        """The figure with its limit, as it is printed."""
+        """A figure and its lower limit as text; noted if it is missed."""
         return self._told(what, found, "at least", limit, found >= limit)
 
     def at_most(self, what: str, found: float, limit: float) -> str:
-        """The same for a figure that should be small."""
+        """A figure and its upper limit as text; noted if it is missed."""
         return self._told(what, found, "at most", limit, found <= limit)
 
     def _told(self, what: str, found: float, side: str, limit: float, met: bool) -> str:
@@ -135,10 +136,10 @@ def middle(costs: Sequence[Cost]) -> Cost:
 def one_picture(
     classifier: Classifier, scripts: dict[str, Script], folder: Path, pairs: int, promises: Promises
 ) -> None:
-    """JPEG to score, ours and the scripts in turn.
+    """Measure JPEG to score for our code and the scripts, alternately.
 
-    The most that is possible: a decoder that reads every coefficient and transforms next to none (an eighth of the
-    scale, less than the model needs), and one invocation.
+    The lower bound is a decoder that reads every coefficient and transforms almost none (an eighth of the scale, less
+    than the model needs), and one invocation.
     """
     size, image = classifier.manifest.input_size, np.zeros((*classifier.manifest.input_size[::-1], 3), np.uint8)
     for noise in NOISE:
@@ -162,7 +163,7 @@ def one_picture(
 
 
 def moving_burst(picture: bytes, frames: int, side: int) -> list[bytes]:
-    """The picture with a bright square that walks, so that regions are found; with side 0 nothing moves."""
+    """The picture with a moving bright square, so that regions are found; with side 0 nothing moves."""
     base, burst = Image.open(io.BytesIO(picture)).convert("RGB"), []
     for step in range(frames):
         frame = base.copy()
@@ -176,18 +177,18 @@ def moving_burst(picture: bytes, frames: int, side: int) -> list[bytes]:
 
 @dataclass(frozen=True)
 class Job:
-    """What one frame needed: a region or the whole, seen by the model or spared."""
+    """What one frame needed: its region or the whole frame, and whether the model scored it."""
 
     picture: bytes
     region: Region | None
     scored: bool = True
 
     def decodes(self, manifest: Manifest, once: bool = False) -> list[Callable[[], object]]:
-        """The decoder's calls: for the thumbnail, and for the region where it asks for a finer scale.
+        """The decoder's calls: for the thumbnail, and for the region if it needs a finer scale.
 
         Args:
-            manifest: the bundle's.
-            once: leave the first of two out, as if the region were known beforehand.
+            manifest: the bundle's manifest.
+            once: leave out the first of two, as if the region were known before.
         """
         whole = oriented_size(self.picture)
         thumbnail = enough_for_thumbnail(manifest.region_rule)
@@ -201,7 +202,7 @@ class Job:
 
 
 class Bare:
-    """The bare work of some jobs, on as many threads as there are cores."""
+    """The bare work of some jobs, on one thread for each core."""
 
     def __init__(self, bundle: Bundle, jobs: list[Job]) -> None:
         self._work = {
@@ -212,7 +213,7 @@ class Bare:
         self.twice = sum(len(decodes) > 1 for decodes, _ in self._work[False])
 
     def __call__(self, once: bool = False) -> None:
-        """Does it."""
+        """Do the work."""
 
         def some(thread: int) -> None:
             for decodes, scored in self._work[once][thread::CORES]:
@@ -226,16 +227,16 @@ class Bare:
 
 
 def compare(step: Callable[[], object], bare: Bare, pairs: int) -> tuple[Cost, Cost, Cost]:
-    """Medians of the step, of its bare work, and of that with one decode a frame, in turn."""
+    """Medians of the step, of its bare work, and of bare work with one decode a frame, measured alternately."""
     costs = [(cost(step), cost(bare), cost(lambda: bare(once=True))) for _ in range(pairs + 1)][1:]
     ours, two, one = (middle(part) for part in zip(*costs, strict=True))
     return ours, two, one
 
 
 def one_burst(bundle: Bundle, burst: list[bytes], pairs: int, name: str, promises: Promises) -> None:
-    """A burst, every frame scored, against its bare work.
+    """Compare a burst, every frame scored, with its bare work.
 
-    "One decode" leaves the thumbnail's out where a region asks for a finer scale: it would take the memory of all
+    "One decode" leaves out the thumbnail's decode if a region needs a finer scale. That would take the memory of all
     frames at full scale (480 MB for ten of 12 megapixels).
     """
     classifier = Classifier(bundle, threads=0)
@@ -257,7 +258,7 @@ def one_burst(bundle: Bundle, burst: list[bytes], pairs: int, name: str, promise
 
 
 def write_card(card: Path, picture: bytes, side: int) -> None:
-    """Thirty pictures, three a sequence."""
+    """Write a card of thirty pictures, three in a sequence."""
     card.mkdir(parents=True)
     three = moving_burst(picture, 3, side)
     for number in range(30):
@@ -267,7 +268,7 @@ def write_card(card: Path, picture: bytes, side: int) -> None:
 
 
 def whole_card(bundle: Bundle, folder: Path, partial_log: Path, kind: str, pairs: int, promises: Promises) -> None:
-    """`uncia-trap score`'s engine against decoding and invoking alone: the very frames that it decoded and scored."""
+    """Compare the engine of `uncia-trap score` with only decoding and scoring the same frames."""
     scorer, sequences = CardScorer(bundle), Card([folder]).sequences(bundle)
 
     def scored() -> list[tuple[CardSequence, Pictures]]:
@@ -292,7 +293,7 @@ def whole_card(bundle: Bundle, folder: Path, partial_log: Path, kind: str, pairs
 
 
 def main() -> int:
-    """Prints the figures; 1 where one that was promised falls short."""
+    """Print the figures; return 1 if a promised one is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--tflite", default=".venv-tflite/bin/python")

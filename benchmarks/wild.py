@@ -1,16 +1,19 @@
-"""Wild snow leopards by rule: what is found, what is a false alarm, what it costs (issue 21).
+"""Wild snow leopards by rule: what is found, false alarms, and invocations of the model (issue 21).
 
     python benchmarks/wild.py --data ../shared/data [--bundle BUNDLE] [--cache DIR]
 
-Scores the bursts of tune.csv, which tune rules and are never learnt from. The rows `ships` are the contract's own code
-(`--check` puts the bursts through `score_burst`, too), the others prototypes of rules. For each variant: found of the
-leopards' bursts of three frames and more and of one or two; false alarms among other bursts, single cats, five
-half-size crops of each cat and the other bursts' pictures taken one by one, with exact 95 % intervals; the highest
-confidence of another burst; invocations of the model with early exit (mean of other bursts, of leopards' bursts of
-three and more, of one or two, of others' pictures alone; the most of a leopard's single frame). `left out` counts each
-station with the parameters chosen on the other seven: most found with no more false alarms of any kind than what the
-family starts from, then the fewest invocations. Scores of crops are kept in the cache, so that a second run takes a
-minute.
+It scores the bursts of tune.csv, which are used to tune rules and not to train. The rows `ships` are the contract's own
+code (`--check` also runs the bursts through `score_burst`); the others are prototypes of rules. For each variant it
+prints:
+- the leopards' bursts found: of three or more frames, and of one or two;
+- false alarms among other bursts, single cats, five half-size crops of each cat, and the other bursts' pictures one by
+  one, with exact 95 % intervals;
+- the highest confidence of another burst;
+- invocations of the model with early exit: means for other bursts, for leopards' bursts of three or more frames and of
+  one or two, and for others' single pictures; the most for a leopard's single frame.
+`left out` counts each station with the parameters chosen on the other seven: the most found with no more false alarms
+of any kind than the first variant of the family, then the fewest invocations. Scores of crops are cached, so that a
+second run takes a minute.
 """
 
 import argparse
@@ -43,14 +46,14 @@ class Study:
         self.bursts, self._scores = bursts, scores
 
     def apply(self, variant: Variant | Shipped) -> Results:
-        """Each burst's outcome."""
+        """The outcome of each burst by one variant."""
         if isinstance(variant, Shipped):
             return [(burst, variant.outcome(burst, self._scores)) for burst in self.bursts]
         return [(burst, outcome(burst, variant, self._scores)) for burst in self.bursts]
 
 
 def of(results: Results, test: Callable[[Burst], bool]) -> list[Outcome]:
-    """The outcomes of some bursts."""
+    """The outcomes of the bursts for which `test` holds."""
     return [found for burst, found in results if test(burst)]
 
 
@@ -78,12 +81,12 @@ def line(name: str, results: Results) -> str:
 
 
 def positives(outcomes: Iterable[Outcome]) -> str:
-    """How many are positive, with an interval."""
+    """How many bursts are positive, with an interval, as text."""
     return share([one.positive for one in outcomes])
 
 
 def parts(results: Results) -> str:
-    """What is found by light, by length and by station; false alarms by what is shown."""
+    """Print what is found by light, length and station, and false alarms by kind of animal."""
     leopards = [(burst, one) for burst, one in results if burst.kind == "leopard"]
     ways: dict[str, Callable[[Burst], str]] = {
         "light": lambda burst: burst.light + (", one or two" if burst.few else ", three and more"),
@@ -104,7 +107,7 @@ def parts(results: Results) -> str:
 
 
 def misses(results: Results) -> str:
-    """Each leopard that is missed and each false alarm, frame by frame."""
+    """Print each missed leopard and each false alarm, frame by frame."""
     told = []
     for burst, one in results:
         if one.positive != (burst.kind == "leopard"):
@@ -118,7 +121,7 @@ def misses(results: Results) -> str:
 
 
 def extremes(results: Results, release: Results) -> str:
-    """The highest frame of other bursts, and the most that a leopard's burst costs, a frame and against the release."""
+    """Print the highest frames of other bursts, and the most invocations of a leopard's burst, also for each frame."""
     frames = [n for one in of(results, lambda burst: burst.kind == "other") for n in one.scores if n is not None]
     pairs = list(zip(of(results, long_leopard), of(release, long_leopard), strict=True))
     most = max(one.invocations / before.invocations for one, before in pairs)
@@ -128,7 +131,7 @@ def extremes(results: Results, release: Results) -> str:
 
 
 def check(release: Results, scores: Scores) -> str:
-    """Whether the prototype of the release's rules gives what `score_burst` gives."""
+    """Compare the prototype of the released rules with `score_burst`."""
     bursts = [(burst, one) for burst, one in release if burst.kind in ("leopard", "other")]
     same = sum(
         scores.verdict(burst, True)[0] == one.confidence and scores.verdict(burst, False)[1] == one.invocations
@@ -138,9 +141,9 @@ def check(release: Results, scores: Scores) -> str:
 
 
 def best(tried: Sequence[tuple[Variant, Results]], counts: Callable[[Burst], bool], crops: int = 0) -> int:
-    """Which variant finds most of the leopards that count, with no alarm more than the first; then the cheapest.
+    """The variant that finds most leopards without more false alarms than the first one; then the cheapest.
 
-    So many `crops` are allowed where the first fires on fewer.
+    Up to `crops` false alarms on crops are allowed even if the first variant has fewer.
     """
     allowed = [max(alarms(tried[0][1], kind), crops if kind == "crop" else 0) for kind in ALARMS]
 
@@ -158,12 +161,12 @@ def best(tried: Sequence[tuple[Variant, Results]], counts: Callable[[Burst], boo
 
 
 def alarms(results: Results, kind: str) -> int:
-    """How many bursts of that kind are positive."""
+    """How many bursts of that kind are false alarms."""
     return sum(one.positive for burst, one in results if burst.kind == kind)
 
 
 def left_out(tried: Sequence[tuple[Variant, Results]], crops: int = 0) -> tuple[int, int]:
-    """Found of three frames and more, and of one or two, each station by what was chosen on the others."""
+    """What is found of three or more frames, and of one or two, each station with the variant chosen on the others."""
     stations = {burst.station for burst, _ in tried[0][1] if burst.kind == "leopard"}
     long = few = 0
     for station in sorted(stations):
@@ -175,7 +178,7 @@ def left_out(tried: Sequence[tuple[Variant, Results]], crops: int = 0) -> tuple[
 
 
 def differences(variant: Variant) -> str:
-    """What a variant has other than the release."""
+    """The fields in which a variant differs from the release, as text."""
     fields = [n for n in TODAY.__dataclass_fields__ if n != "name" and getattr(variant, n) != getattr(TODAY, n)]
     told: dict[str, object] = {n: getattr(variant, n) for n in fields}
     for name in TODAY.rule.__struct_fields__ if "rule" in told else ():
@@ -190,14 +193,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=STARTER)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "uncia-wild")
-    parser.add_argument("--only", default="", help="families whose name holds this")
+    parser.add_argument("--only", default="", help="only families whose name contains this")
     parser.add_argument("--all", action="store_true", help="print each variant that was tried, not only the chosen one")
     parser.add_argument(
-        "--crops", type=int, default=0, help="crops of cats that may fire where the family's first fires on fewer"
+        "--crops", type=int, default=0, help="false alarms allowed on crops of cats, if the family's first has fewer"
     )
     parser.add_argument("--flash-apart", action="store_true", help="a background of its own for white flash")
-    parser.add_argument("--check", action="store_true", help="compare the rows of what ships with score_burst")
-    parser.add_argument("--ships", action="store_true", help="only the rows of what ships and of release 0.1")
+    parser.add_argument("--check", action="store_true", help="compare the rows `ships` with score_burst")
+    parser.add_argument("--ships", action="store_true", help="only the rows `ships` and release 0.1")
     arguments = parser.parse_args()
     scores = Scores(arguments.data, arguments.bundle, arguments.cache)
     study = Study(wild_bursts(arguments.data, scores, arguments.cache, arguments.flash_apart), scores)

@@ -3,16 +3,16 @@
     python benchmarks/wild_backbones.py --data ../shared/data \\
         --backbones models/snow-leopard-starter-1.uncia runs/lite1 runs/lite2
 
-Folders are those of `uncia-convert backbone --pictures 600`, as the starter's was; of a bundle its backbone counts.
-Heads are those of the one trainer on labels.csv, split `test` left out; rows of tune.csv are scored only. Printed:
+A backbone is a folder of `uncia-convert backbone --pictures 600`, as for the starter, or a bundle, whose backbone is
+used. Heads are fitted by the trainer on labels.csv without split `test`; rows of tune.csv are only scored. It prints:
 
 1. each backbone in int8 and float, with the rules of release 0.1 and with the higher score of region and whole frame;
-2. of the first, what int8, the views that a head learns from, their chance, and the calibration are each worth;
-3. bursts in which the light switches, and what a median for each light would bring;
-4. labels.csv by heads that have not seen what they score: stills, bursts and five half-size crops of each, by kind;
-5. milliseconds and processor time of an invocation, the networks in turn.
+2. for the first one, the effect of int8, of the views a head learns from, of their random draw, and of calibration;
+3. bursts in which the light changes, and the effect of one median for each light;
+4. labels.csv scored by held-out heads: stills, bursts and five half-size crops of each, by kind;
+5. milliseconds and processor time of an invocation, with the networks measured alternately.
 
-A count has its exact 95 % interval. Features are kept in the cache: about 15 minutes once, then one.
+Counts have exact 95 % intervals. Features are cached: the first run takes about 15 minutes, later ones one minute.
 """
 
 import argparse
@@ -53,14 +53,14 @@ Score = Callable[[str, Region | None], float]
 
 @dataclass(frozen=True)
 class Way:
-    """How a burst is looked at: a background for one or two frames, and whether the whole frame counts as well."""
+    """What is scored of a burst: a background for one or two frames, and whether the whole frame is scored too."""
 
     name: str
     live: bool = False
     whole_too: bool = False
 
     def confidence(self, burst: Burst, of: Score) -> float:
-        """The mean over the frames."""
+        """The mean of the frames' scores."""
         looks = looked_at(burst, self.live)
         return fmean(self._frame(burst, file, region, of) for file, region in zip(burst.files, looks, strict=True))
 
@@ -79,12 +79,12 @@ WAYS = (
 
 @cache
 def looked_at(burst: Burst, live: bool) -> list[Region | None]:
-    """The region of each frame, None for the whole."""
+    """The region to score of each frame; None for the whole frame."""
     return [choice.region for choice in regions(burst.greys, RULE, burst.live if live else None)]
 
 
 def crops(bursts: Sequence[Burst]) -> Iterator[tuple[str, Region]]:
-    """All that any way looks at."""
+    """All crops that are scored by any way."""
     for burst in bursts:
         for live in (False, True):
             for file, region in zip(burst.files, looked_at(burst, live), strict=True):
@@ -93,7 +93,7 @@ def crops(bursts: Sequence[Burst]) -> Iterator[tuple[str, Region]]:
 
 
 def told(bursts: Sequence[Burst], way: Way, of: Score) -> str:
-    """A row's figures: found of long bursts and of short ones, false alarms by kind, the highest other burst."""
+    """A row's figures: found long and short bursts, false alarms by kind, the highest other burst."""
     confidence = {burst: way.confidence(burst, of) for burst in bursts}
     positive = {burst: value >= THRESHOLD for burst, value in confidence.items()}
     leopards = [[positive[b] for b in bursts if b.kind == "leopard" and b.few == few] for few in (False, True)]
@@ -103,7 +103,7 @@ def told(bursts: Sequence[Burst], way: Way, of: Score) -> str:
 
 
 def misses(bursts: Sequence[Burst], way: Way, of: Score) -> str:
-    """Which long bursts are missed, and which others are alarms."""
+    """Which long bursts are missed, and which others are false alarms."""
     wrong = [(b, way.confidence(b, of)) for b in bursts if not (b.kind == "leopard" and b.few) and b.kind != "crop"]
     return ", ".join(f"{b.name} {value:.2f}" for b, value in wrong if (value >= THRESHOLD) != (b.kind == "leopard"))
 
@@ -138,7 +138,7 @@ def reasons_table(network: Network, bursts: Sequence[Burst]) -> None:
 
 
 def draws_table(network: Network, bursts: Sequence[Burst], draws: int) -> None:
-    """Part 2, its last rows: the infrared views of the training pictures drawn anew."""
+    """Part 2, its last rows: other random draws of the training pictures' infrared views."""
     for draw in range(1, draws + 1):
         fit = network.fitted(INT8, "and as infrared", draw=draw).fit
         best = fit.trials[0]
@@ -177,12 +177,12 @@ def lights_table(network: Network, bursts: Sequence[Burst], lights: dict[str, st
 
 
 def seen_in(burst: Burst, lights: dict[str, str]) -> set[str]:
-    """The lights of its frames, as the trap tells them."""
+    """The lights of a burst's frames, as the trap classifies them."""
     return {lights[file] for file in burst.files}
 
 
 def by_light(burst: Burst, lights: dict[str, str]) -> list[Region | None]:
-    """Regions found among the frames of each light alone."""
+    """Regions found separately among the frames of each light."""
     found: dict[str, Region | None] = {}
     for light in seen_in(burst, lights):
         own = [n for n, file in enumerate(burst.files) if lights[file] == light]
@@ -192,7 +192,7 @@ def by_light(burst: Burst, lights: dict[str, str]) -> list[Region | None]:
 
 
 def scene(picture: LabelledPicture) -> str:
-    """What kind of scene a picture of labels.csv is."""
+    """The kind of scene of a picture of labels.csv."""
     species = species_of(picture.path.parents[len(Path(picture.file).parts) - 1])[picture.file]
     if picture.label == "snow_leopard":
         return "snow leopards, web"
@@ -211,7 +211,7 @@ def species_of(data: Path) -> dict[str, str]:
 
 
 def held_out_table(network: Network, split: str) -> None:
-    """Part 4: sequences by the mean of their scored crops, and half-size crops, by the heads of the folds."""
+    """Part 4: sequences by the mean of their scored crops, and half-size crops, with the heads of the folds."""
     fitted = network.fitted(INT8, "and as infrared", split)
     best, rows = fitted.fit.trials[0], fitted.rows
     chances = 1 - probabilities(best.logits, best.calibration)[:, 0]
@@ -242,7 +242,7 @@ def _crop_alarms(network: Network, fitted: Fitted) -> dict[str, list[bool]]:
 
 
 def speed_table(networks: Sequence[Network], rounds: int = 60) -> None:
-    """Part 5: networks take turns, so that other work on the machine meets each alike."""
+    """Part 5: networks run alternately, so that other load on the machine affects all alike."""
     print("\n| backbone | threads | ms, median | ms, fastest | processor ms, median | MB | Edge TPU objections |")
     print("|---" * 7 + "|")
     for threads in (1, 2):
@@ -275,7 +275,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--backbones", type=Path, nargs="+", required=True)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "uncia-wild")
-    parser.add_argument("--draws", type=int, default=3, help="of the training's infrared views, besides the trainer's")
+    parser.add_argument(
+        "--draws", type=int, default=3, help="random draws of the training's infrared views, besides the trainer's"
+    )
     parser.add_argument("--only-speed", action="store_true")
     given = parser.parse_args()
     networks = [Network(folder, given.data, given.cache) for folder in given.backbones]
@@ -297,7 +299,7 @@ def main() -> None:
 
 
 def _bursts(data: Path, kept: Path) -> tuple[list[Burst], dict[str, str]]:
-    """The wild bursts, and the light of each picture as the trap tells it."""
+    """The wild bursts, and the light of each picture as the trap classifies it."""
     rules = SimpleNamespace(manifest=SimpleNamespace(region_rule=RULE))
     bursts = wild_bursts(data, rules, kept)
     with np.load(kept / "thumbnails.npz") as arrays:

@@ -1,6 +1,6 @@
-"""The bursts of tune.csv for `benchmarks/wild.py`: thumbnails, backgrounds, and scores of crops that are kept on disk.
+"""The bursts of tune.csv for `benchmarks/wild.py`: thumbnails, backgrounds, and scores of crops, cached on disk.
 
-A crop's score depends on picture, region and bundle alone. Each is computed once, so that trying a rule costs seconds.
+A crop's score depends only on picture, region and bundle, so each is computed once and trying a rule takes seconds.
 """
 
 import csv
@@ -35,10 +35,10 @@ FIVE_CROPS = tuple(Region(x, y, 0.5, 0.5) for x, y in ((0.25, 0.25), (0.0, 0.0),
 class Burst:
     """One trigger of a camera.
 
-    `animal` is what it shows, of a single cat with where the picture is from. `light` is what a person called it (day,
-    ir, flash), `seen_as` what the trap calls it. `archive` is the view that the neighbours in time give (decision
-    0011), `live` the trap's rolling background before this burst; None where unknown. `base` is the part of the
-    pictures that counts as the frame.
+    `animal` is what it shows, for a single cat with the source of the picture. `light` was given by a person (day, ir,
+    flash), `seen_as` by the trap. `archive` is the background from the neighbours in time (decision 0011), `live` the
+    trap's rolling background before this burst; None if unknown. `base` is the part of the pictures that counts as the
+    frame.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Burst:
 
 
 class Scores:
-    """Scores and activation peaks of crops by one bundle, kept on disk."""
+    """Scores and activation peaks of crops by one bundle, cached on disk."""
 
     def __init__(self, data: Path, bundle: Path, cache: Path) -> None:
         content = bundle.read_bytes()
@@ -84,15 +84,15 @@ class Scores:
         return float(self._known[key])
 
     def seen(self, file: str, region: Region, led: bool) -> FrameScore:
-        """That probability, with its peak where that may lead."""
+        """That probability, and the activation peak if a second look may need it."""
         return FrameScore(self.of(file, region)).at(self.peak(file, region) if led else None)
 
     def reader(self, file: str) -> Callable[[], bytes]:
-        """Reads the picture."""
+        """Open the picture."""
         return (self._data / file).read_bytes
 
     def verdict(self, burst: "Burst", every_frame: bool) -> tuple[float, int]:
-        """Confidence and number of frames scored by the contract's own rules, without a background."""
+        """The confidence and number of scored frames by the contract's own rules, without a background."""
         pictures = [self.reader(file) for file in burst.files]
         found = score_burst(pictures, self.classifier, every_frame=every_frame, workers=1)
         return (found.decision.confidence, found.frames_scored) if found else (-1.0, 0)
@@ -121,7 +121,7 @@ def _key(region: Region) -> str:
 
 
 def within(region: Region | None, base: Region) -> Region:
-    """A part of a part of a picture, as a part of the picture."""
+    """The region in the picture of a region within another region."""
     if region is None:
         return base
     return Region(
@@ -133,8 +133,10 @@ def within(region: Region | None, base: Region) -> Region:
 
 
 def wild_bursts(data: Path, scores: Scores, cache: Path, flash_apart: bool = False) -> list[Burst]:
-    """All bursts of tune.csv; single cats also as five crops each (kind `crop`), pictures of the others
-    also one by one (`alone`). `flash_apart` gives pictures by white flash a background of their own."""
+    """All bursts of tune.csv; single cats also as five crops each (kind `crop`), others' pictures also `alone`.
+
+    `flash_apart` gives pictures with white flash a background of their own.
+    """
     small = _thumbnails(data, scores, cache)
     lights, animals = _column(data / "boxes.csv", "light"), _column(data / "tune.csv", "species")
     stations: dict[tuple[str, str], list[list[LabelledPicture]]] = defaultdict(list)
@@ -156,7 +158,7 @@ def wild_bursts(data: Path, scores: Scores, cache: Path, flash_apart: bool = Fal
 
 
 def _thumbnails(data: Path, scores: Scores, cache: Path) -> dict[str, tuple[np.ndarray, str]]:
-    """The grey thumbnail of each picture and the light in which the trap takes it to be."""
+    """The grey thumbnail of each picture, and its light as the trap classifies it."""
     kept = cache / "thumbnails.npz"
     if not kept.exists():
         rule, greys = scores.manifest.region_rule, {}
@@ -200,7 +202,7 @@ def _burst(
 
 
 def _with_backgrounds(ordered: Sequence[Burst]) -> list[Burst]:
-    """One station's bursts in order of time, each with its archive's view and the trap's rolling background."""
+    """One station's bursts in order of time, each with the archive's and the trap's rolling background."""
     rolling, found = Background(), []
     for index, one in enumerate(ordered):
         if one.kind == "cat":

@@ -1,6 +1,6 @@
 """Features and heads for `benchmarks/wild_backbones.py`: one backbone in int8 and in float, on crops of the data sets.
 
-A crop's features depend on picture, region and network alone; each is computed once and kept on disk.
+A crop's features depend only on picture, region and network; each is computed once and cached on disk.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from uncia_training.fitting.learning_set import LearningSettings, prepare
 from uncia_training.parallel import parallel_map
 
 WORKERS = 2
-# What a head learns from: the picture as it is, with its mirror image, and with both as infrared light would give them.
+# The views that a head learns from: the picture, also mirrored, and also both as in infrared light.
 VIEWS = {"plain": AUGMENTATIONS[:1], "and mirrored": AUGMENTATIONS[:2], "and as infrared": AUGMENTATIONS}
 LAYERS = {INT8: "int8", FLOAT: "pooled"}
 CropKey = tuple[str, Region]
@@ -35,7 +35,7 @@ CropKey = tuple[str, Region]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A head, and what its held-out heads said of the rows that it learnt from."""
+    """A head, and the held-out scores of the rows that it learnt from."""
 
     fit: HeadFit
     rows: Rows
@@ -49,7 +49,7 @@ class Fitted:
 class Network:
     """A backbone in int8 and in float, features of crops by both, and heads on them.
 
-    `source` is a folder of `uncia-convert backbone`, or a bundle, whose integer features are taken.
+    `source` is a folder of `uncia-convert backbone`, or a bundle, whose integer model is used.
     """
 
     def __init__(self, source: Path, data: Path, cache: Path) -> None:
@@ -73,7 +73,7 @@ class Network:
         return kept.read_bytes()
 
     def compute(self, crops: Iterable[CropKey]) -> None:
-        """Makes sure of these crops' features, of both precisions."""
+        """Compute the features of these crops in both precisions, if they are not cached."""
         missing = list(dict.fromkeys(crop for crop in crops if _text(crop) not in self._crops))
         for number, (crop, rows) in enumerate(zip(missing, parallel_map(self._both, missing, WORKERS), strict=True), 1):
             self._crops[_text(crop)] = rows
@@ -89,12 +89,12 @@ class Network:
         return np.stack([self.extractors[kind](image)["pooled"] for kind in (INT8, FLOAT)])
 
     def features(self, file: str, region: Region | None, precision: str) -> np.ndarray:
-        """float32 (features,)."""
+        """The cached features of a crop, float32 (features,)."""
         rows: np.ndarray = self._crops[_text((file, region or WHOLE))]
         return rows[(INT8, FLOAT).index(precision)]
 
     def fitted(self, precision: str, views: str, split: str = "location", draw: int = 0) -> Fitted:
-        """The one trainer's head on labels.csv, test and tune left out; `draw` moves the infrared views' seeds."""
+        """Fit the trainer's head on labels.csv without test and tune; `draw` changes the infrared views' seeds."""
         if (precision, f"{views} {split} {draw}") not in self._heads:
             key = FitKey(LAYERS[precision], VIEWS[views], True)
             cache = self._cache / (f"seed{draw}" if draw else "") / "learnt"
@@ -111,7 +111,7 @@ class Network:
 
 
 def _silent(step: str, done: int, total: int) -> None:
-    """Tells nobody."""
+    """Do nothing with progress."""
 
 
 def _text(crop: CropKey) -> str:
@@ -128,5 +128,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def score(network: Network, precision: str, fit: HeadFit, file: str, region: Region | None) -> float:
-    """The probability of a snow leopard in a crop whose features were computed."""
+    """The probability of a snow leopard in a crop with computed features."""
     return float(fit.head.probabilities(network.features(file, region, precision)[np.newaxis])[0, 1])

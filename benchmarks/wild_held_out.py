@@ -1,12 +1,12 @@
-"""False alarms on pictures that a head never learnt from, with and without a second look (issue 21).
+"""False alarms on held-out pictures, with and without second looks (issue 21).
 
     python benchmarks/wild_held_out.py RUN BUNDLE [--crops 5]
 
-RUN is the run that BUNDLE was made of (`runs/starter/head` after `make starter`). Each sequence of its training
-pictures is scored by the head of the fold that left it out, as a trap would score it: once by the rules of release 0.1,
-once as the bundle says. Pictures of camera traps also as five half-size crops each, each a trigger of its own.
-Positives, by source and label, with exact 95 % intervals; each negative that only the second look calls positive is
-named. Two minutes.
+RUN is the run from which BUNDLE was made (`runs/starter/head` after `make starter`). Each sequence of its training
+pictures is scored like on a trap by the head of the fold that left it out: once with the rules of release 0.1, once
+with those of the bundle. Camera-trap pictures are also cut into five half-size crops, each a trigger of its own. It
+prints positives by source and label, with exact 95 % intervals, and names each negative that only a second look makes
+positive. It takes two minutes.
 """
 
 import argparse
@@ -37,7 +37,7 @@ PORTRAITS = "kaggle10"
 
 
 def pair(bundle: Bundle, head: LogisticHead) -> Pair:
-    """Classifiers with that head: by the rules of release 0.1, and as the bundle says."""
+    """Two classifiers with that head: with the rules of release 0.1, and with those of the bundle."""
     once = replace(bundle.manifest, looks_again=UNSET, schema=SCHEMA_1)
     members = {**bundle.members, HEAD: head_to_bytes(head)}
     first, second = (Classifier(bundle_from_bytes(write_bundle(one, members))) for one in (once, bundle.manifest))
@@ -45,7 +45,7 @@ def pair(bundle: Bundle, head: LogisticHead) -> Pair:
 
 
 def bursts(run: Path, crops: int) -> Iterator[tuple[str, str, int, list[Callable[[], bytes]]]]:
-    """What it is, its first file, the fold that left it out, and how its pictures are read."""
+    """Yield for each burst its kind, its first file, the fold that left it out, and readers of its pictures."""
     pictures = read_pictures(run)
     folds = held_out_from_bytes((run / RUN_HELD_OUT).read_bytes(), len(pictures)).folds
     fold_of = {picture.file: int(fold) for picture, fold in zip(pictures, folds, strict=True)}
@@ -61,7 +61,7 @@ def bursts(run: Path, crops: int) -> Iterator[tuple[str, str, int, list[Callable
 
 
 def read_pictures(run: Path) -> Sequence[LabelledPicture]:
-    """The run's pictures."""
+    """The pictures of the run."""
     return read_labels(run / RUN_PICTURES)
 
 
@@ -73,13 +73,13 @@ def crop(path: Path, number: int) -> bytes:
 
 
 def confidence(readers: Sequence[Callable[[], bytes]], classifier: Classifier) -> float:
-    """Of a burst; below 0 where nothing can be read."""
+    """The confidence of a burst; below 0 if no picture can be read."""
     with_all = score_burst(readers, classifier, every_frame=True, workers=1)
     return with_all.decision.confidence if with_all else -1.0
 
 
 def main() -> None:
-    """Prints a line a kind."""
+    """Print a line for each kind."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("bundle", type=Path)

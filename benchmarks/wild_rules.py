@@ -1,7 +1,7 @@
-"""Rules that are tried in `benchmarks/wild.py`: prototypes, none of which the trap uses yet.
+"""Prototypes of rules for `benchmarks/wild.py`; the trap uses none of them.
 
-A variant says what is looked at of each frame, which frames vote, and how their scores become one number. It is a
-value: a family of variants is one with some fields replaced.
+A variant says which regions of each frame are scored, which frames count, and how their scores become a confidence. A
+family of variants is one variant with some fields replaced.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ BLOCKS = (6, 8)  # of a frame, down and across, in which scenery may stand still
 
 @dataclass(frozen=True)
 class Variant:
-    """One way from thumbnails and a scorer to a verdict; the defaults are the contract's rules of release 0.1."""
+    """The rules from thumbnails and a scorer to a verdict; the defaults are those of release 0.1."""
 
     name: str
     regions: bool = True
@@ -79,7 +79,7 @@ NOT_OF_REGIONS = {n: one.default for n, one in Variant.__dataclass_fields__.item
 
 @dataclass(frozen=True)
 class Outcome:
-    """A variant's verdict on a burst: `invocations` with early exit, `all_invocations` without."""
+    """A variant's verdict on a burst; `invocations` of the model with early exit, `all_invocations` without."""
 
     confidence: float
     positive: bool
@@ -90,7 +90,7 @@ class Outcome:
 
 
 def outcome(burst: Burst, variant: Variant, scores: Scores) -> Outcome:
-    """The verdict, every voting frame scored, and what it would have cost with early exit."""
+    """The verdict with every counted frame scored, and the invocations that early exit would need."""
     choices = chosen(burst, replace(variant, **NOT_OF_REGIONS))
     voters = voting(choices, variant)
     order = [voters[place] for place in scoring_order(len(voters))]
@@ -118,7 +118,7 @@ def outcome(burst: Burst, variant: Variant, scores: Scores) -> Outcome:
 
 @cache
 def chosen(burst: Burst, variant: Variant) -> list[RegionChoice]:
-    """What to look at of each frame first."""
+    """The region of each frame to score first."""
     if not variant.regions:
         return [RegionChoice(None, "off")] * len(burst.files)
     with _moved(variant.still_share):
@@ -147,7 +147,7 @@ def _found(burst: Burst, variant: Variant) -> list[RegionChoice]:
 
 
 def view_of(burst: Burst, which: View) -> np.ndarray | None:
-    """What a burst is compared with."""
+    """The background that a burst is compared with."""
     return {"none": None, "archive": burst.archive, "live": burst.live}[which]
 
 
@@ -162,7 +162,7 @@ def _moved(still_share: float):
 
 
 def standing(frame: np.ndarray, reference: np.ndarray) -> float:
-    """The share of the blocks with a texture that look as they did (correlation over 0.8) and where they did."""
+    """The share of textured blocks that are unchanged and in the same place (correlation over 0.8)."""
     alike = []
     for one, other in zip(_blocks(frame), _blocks(reference), strict=True):
         if other.std() > 3:
@@ -181,7 +181,7 @@ def _grown(choice: RegionChoice, burst: Burst, variant: Variant) -> RegionChoice
 
 
 def united(choices: Sequence[RegionChoice], burst: Burst, most: float) -> list[RegionChoice]:
-    """Each region with those of the frames beside it, made square again, where that is at most so high."""
+    """Each region united with those of the neighbouring frames and made square, unless that is too high."""
     height, width = burst.greys[0].shape
     found = []
     for n, choice in enumerate(choices):
@@ -205,7 +205,7 @@ def united(choices: Sequence[RegionChoice], burst: Burst, most: float) -> list[R
 def looked_again(
     burst: Burst, n: int, choice: RegionChoice, first: float, variant: Variant, look: Look, scores: Scores
 ) -> float:
-    """The score of one frame's second look, where the first one leaves doubt; 0 where there is none."""
+    """The score of one frame's second look, if the first score is in doubt; 0 without a second look."""
     if variant.second and choice.region is not None:
         below, least, most, off = variant.second
         if choice.region.height < below and least <= first < most:
@@ -236,7 +236,7 @@ def _windows(search: Windows, burst: Burst, n: int, look: Look, scores: Scores) 
 
 
 def shifted(score: float, logits: float) -> float:
-    """A probability with so many logits added."""
+    """A probability with that many logits added."""
     return lowered(score, -logits)
 
 
@@ -244,7 +244,7 @@ def shifted(score: float, logits: float) -> float:
 
 
 def voting(choices: Sequence[RegionChoice], variant: Variant) -> list[int]:
-    """The frames that vote: all, or those in which something was seen."""
+    """The frames that count: all, or those with a visible change."""
     seen = [n for n, choice in enumerate(choices) if choice.reason not in ("no-change", "neighbour")]
     return seen if variant.abstain and len(seen) >= variant.at_least else list(range(len(choices)))
 
@@ -263,7 +263,7 @@ LIVE = replace(TODAY, name="live order: rolling background", few_view="live", lo
 
 
 def proposed(base: Variant) -> Variant:
-    """What decision 0013 proposes, on top of a background for bursts of one or two frames."""
+    """The proposal of decision 0013, with a background for bursts of one or two frames."""
     long = replace(
         base,
         grow=1.5,
@@ -286,7 +286,7 @@ def grid(base: Variant, **choices: Sequence[object]) -> list[Variant]:
 
 
 def families() -> dict[str, list[Variant]]:
-    """What is chosen from, by the name of the rule; the first of each is what it is compared with."""
+    """The variants to choose from, by the name of the rule; the first of each is the one to compare with."""
     return _regions_families() | _second_families() | _few_families()
 
 

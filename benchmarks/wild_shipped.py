@@ -1,6 +1,6 @@
-"""The rules that ship, for `benchmarks/wild.py`: the contract's own code on the scores that the study keeps.
+"""The rules that ship, for `benchmarks/wild.py`: the contract's own code on the cached scores.
 
-`check` puts whole bursts through `score_burst`, pictures and all, and compares.
+`check` scores whole bursts from their pictures with `score_burst` and compares.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,14 +21,14 @@ from wild_rules import Outcome, View, view_of
 
 @dataclass(frozen=True)
 class Shipped:
-    """The bundle's rules, with the view that a burst is compared with; `few_view` for one or two frames."""
+    """The bundle's rules, and the background to compare a burst with; `few_view` for one or two frames."""
 
     name: str
     few_view: View = "none"
     long_view: View = "none"
 
     def outcome(self, burst: Burst, scores: Scores) -> Outcome:
-        """As `wild_rules.outcome`: every frame scored, and the invocations with early exit."""
+        """As `wild_rules.outcome`: the verdict with every frame scored, and the invocations with early exit."""
         full, early = (_Pass(burst, self.view(burst), scores, every_frame) for every_frame in (True, False))
         if full.early_exit.decide().positive != early.early_exit.decide().positive:
             raise AssertionError(f"{burst.name}: early exit changes the verdict")
@@ -38,7 +38,7 @@ class Shipped:
         return Outcome(decision.confidence, decision.positive, told, choices, len(early.looks), len(full.looks))
 
     def view(self, burst: Burst) -> np.ndarray | None:
-        """What the burst is compared with."""
+        """The background that the burst is compared with."""
         return view_of(burst, self.few_view if burst.few else self.long_view)
 
 
@@ -69,18 +69,18 @@ class _Pass:
 
 
 class _Fixed:
-    """A view that is known already."""
+    """A background that is known already."""
 
     def __init__(self, view: np.ndarray | None) -> None:
         self._view = view
 
     def seen(self, shape: tuple[int, ...], light: Light) -> np.ndarray | None:
-        """Of that shape."""
+        """The background for thumbnails of that shape."""
         return self._view if self._view is not None and self._view.shape == shape else None
 
 
 def check(rows: Sequence[tuple[Shipped, Sequence[tuple[Burst, Outcome]]]], scores: Scores) -> str:
-    """How many bursts `score_burst` decides as the rows say: confidence, regions, reasons."""
+    """How many bursts `score_burst` decides like the rows: confidence, regions, reasons."""
     same = count = 0
     for rules, results in rows:
         for burst, one in results:

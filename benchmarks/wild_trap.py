@@ -2,10 +2,10 @@
 
     python benchmarks/wild_trap.py --data ../shared/data [--bundle BUNDLE]
 
-The pictures of a trigger are copied into a watched folder, as a camera writes its card, station by station and in order
-of time; the trap cuts bursts, scores them against its rolling background and updates it. Printed: found of bursts of
-three frames and more and of one or two, with exact 95 % intervals, with a background and without one, and each trigger
-that is missed. Two minutes.
+The pictures of each trigger are copied into a watched folder, station by station and in order of time. The trap cuts
+bursts, scores them with its rolling background and updates it. It prints what is found of bursts of three or more
+frames and of one or two, with exact 95 % intervals, with and without a background, and each missed trigger. It takes
+two minutes.
 """
 
 import argparse
@@ -32,14 +32,14 @@ Trigger = Sequence[LabelledPicture]
 
 @dataclass(frozen=True)
 class Played:
-    """One trigger: what the trap made of its bursts (one, as a rule)."""
+    """One trigger, and the trap's results for its bursts (usually one)."""
 
     trigger: Trigger
     seen: tuple[Observation, ...]
 
     @property
     def positive(self) -> bool:
-        """Whether the trap publishes it."""
+        """Whether the trap publishes the trigger."""
         return any(one.record is not None and one.record.positive for one in self.seen)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Played:
 
 
 def play(triggers: Sequence[Trigger], bundle: Bundle, background: bool, folder: Path) -> list[Played]:
-    """A station's triggers, in order of time."""
+    """Play a station's triggers in order of time."""
     card = folder / "card"
     card.mkdir(parents=True)
     watch = WatchSettings(settle_s=0.05, quiet_s=0.2)
@@ -77,7 +77,7 @@ def play(triggers: Sequence[Trigger], bundle: Bundle, background: bool, folder: 
 
 
 def main() -> None:
-    """Plays and prints."""
+    """Play all stations and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, default=STARTER)
