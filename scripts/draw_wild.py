@@ -1,6 +1,6 @@
-"""Draw docs/wild.svg: what the starter bundle finds of wild snow leopards, and what fools it.
+"""Draw docs/wild.svg: how many wild snow leopards the starter bundle finds, and its false alarms.
 
-The counts are those of the bundle's card, live order; the lines are exact 95 % intervals.
+The counts are from the table "live order" of the bundle's card; the lines are exact 95 % intervals.
 Usage: python scripts/draw_wild.py
 """
 
