@@ -68,7 +68,7 @@ def reading(seconds: float = 100.0, boot: str = "boot-1", synchronised: bool = T
     return Reading(START + timedelta(seconds=seconds), seconds, boot, synchronised)
 
 
-class Post:
+class WatchedTrap:
     """A trap around a watched folder, with a real outbox."""
 
     def __init__(self, folder: Path, *scores: float, clock: Callable[[], Reading] = reading) -> None:

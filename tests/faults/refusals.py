@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tests.edge.scene import Post, jpeg, slope
+from tests.edge.scene import WatchedTrap, jpeg, slope
 from tests.faults.test_offers_power_cut import offer
 
 from support.bad_card import FOR_GOOD, BadCard
@@ -27,7 +27,7 @@ def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]
     """What is wrong after the n-th change (and `times` in all) was refused, and how many changes there were."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
-    post = Post(folder)
+    post = WatchedTrap(folder)
     for k, picture in enumerate(PICTURES):
         post.put(f"IMG_{k}.JPG", picture)
     camera = post.camera()
@@ -56,7 +56,7 @@ def _wrong(folder: Path) -> str | None:
     if stored != [hashlib.sha256(picture).hexdigest() for picture in PICTURES]:
         return "other bytes"
     again.close()
-    post = Post(folder)
+    post = WatchedTrap(folder)
     camera = post.camera()
     for _ in range(12):
         arrived = [path for path in camera._watcher.ready(0) if path.suffix == ".JPG"]
@@ -70,7 +70,7 @@ def receipt_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | No
     """A receipt on a card that refuses: applied now, or when it comes again; nothing is lost before it."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
-    post = Post(folder)
+    post = WatchedTrap(folder)
     post.put("IMG_0.JPG", PICTURES[0])
     post.observe()
     [sequence] = post.outbox.queries.waiting()
@@ -93,7 +93,7 @@ def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None
     """A start on a card that refuses: it works, or is one clear line; afterwards all is as before."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
-    post = Post(folder)
+    post = WatchedTrap(folder)
     post.put("IMG_0.JPG", PICTURES[0])
     post.observe()
     waiting = post.outbox.queries.waiting()

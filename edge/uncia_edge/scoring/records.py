@@ -61,13 +61,13 @@ class Events:
         if burst.event_of in self._known:
             return self._known[burst.event_of]
         if not burst.continues or not self._latest:
-            self._latest = self._torn(burst, timedelta(seconds=gap_s)) or sequence
+            self._latest = self._event_before_start(burst, timedelta(seconds=gap_s)) or sequence
         self._known[burst.name] = self._latest
         if len(self._known) > _EVENTS_KNOWN:
             del self._known[next(iter(self._known))]
         return self._latest
 
-    def _torn(self, burst: ArrivedBurst, gap: timedelta) -> str:
+    def _event_before_start(self, burst: ArrivedBurst, gap: timedelta) -> str:
         """Rule #3: the event, or empty. Times of a clock that was reset cannot be compared and are not used."""
         times = [frame.taken_at for frame in burst.frames if frame.taken_at and not frame.clock_was_reset]
         for one in reversed(self._earlier):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import ExifTags, Image
-from tests.edge.scene import Post
+from tests.edge.scene import WatchedTrap
 
 from support.records import make_record
 from uncia_contract.bursts.frames import BurstRule, Frame
@@ -185,7 +185,7 @@ def test_a_ledger_cut_short_by_a_power_cut_is_still_read(place: Place) -> None:
 
 def test_pieces_of_a_visit_that_does_not_end_share_an_event(tmp_path: Path) -> None:
     """Seventy pictures one second apart: three sequences of at most thirty, one event with the first one's id."""
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     for n in range(70):
         post.put(f"A{n:03d}.JPG", jpeg(n, START + timedelta(seconds=n)))
     records = [one.record for one in post.observe() if one.record is not None]

@@ -107,7 +107,7 @@ def test_missing_tls_files_are_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_back_off_grows_has_a_ceiling_and_differs_between_traps() -> None:
-    """At most two minutes, with a random part."""
+    """They double up to the longest wait, and a part of each is random."""
     one, two = BackOff(1, 60), BackOff(1, 60)
     waits = [one.wait_s() for _ in range(12)]
     assert max(waits) <= 60

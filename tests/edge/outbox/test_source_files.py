@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import BinaryIO
 
 import pytest
-from tests.edge.scene import Post, jpeg, slope
+from tests.edge.scene import WatchedTrap, jpeg, slope
 
 from uncia_edge.outbox import frame_files, source_files
 from uncia_edge.scoring.observer import Observation
@@ -18,7 +18,7 @@ class Watching:
     """A trap with a watched burst of two frames; it counts how often the outbox read a copy."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, after_scoring: Callable[[Path], None] | None = None):
-        self.post, self.read_again = Post(folder), 0
+        self.post, self.read_again = WatchedTrap(folder), 0
         self.paths = [self.post.put(f"IMG_{n}.JPG", jpeg(taken=f"2026:05:01 04:00:0{n}")) for n in range(2)]
         real_digest, real_copy = frame_files.Staging.sha256, frame_files.Staging.copy
 
@@ -134,7 +134,7 @@ class Rereading:
         patch.setattr("uncia_edge.camera.watched.RETRY_S", 0.0)
         patch.setattr("uncia_contract.scoring.burst_decoder.SHARED_BYTES", 0)
         patch.setattr("uncia_edge.scoring.observer.open_original", self.read)
-        self.post, self.reads, self.between = Post(folder), 0, between
+        self.post, self.reads, self.between = WatchedTrap(folder), 0, between
         self.path = self.post.put("IMG_1.JPG", jpeg())
 
     def read(self, path: Path, known: source_files.Original | None) -> tuple[BinaryIO, source_files.Original]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from tests.edge.scene import START, Post, jpeg, slope
+from tests.edge.scene import START, WatchedTrap, jpeg, slope
 
 from uncia_edge.scoring.observer import Observation
 
@@ -75,9 +75,9 @@ BROKEN = {
 }
 
 
-def observe_beside_good(folder: Path, content: bytes, name: str = "IMG_0002.JPG") -> tuple[Post, Observation]:
+def observe_beside_good(folder: Path, content: bytes, name: str = "IMG_0002.JPG") -> tuple[WatchedTrap, Observation]:
     """A burst of three good frames and this file."""
-    post = Post(folder)
+    post = WatchedTrap(folder)
     for n in (1, 3, 4):
         post.put(f"IMG_{n:04d}.JPG", stamped(n))
     post.put(name, content)
@@ -152,7 +152,7 @@ def test_a_picture_truncated_at_every_kilobyte_is_named(tmp_path: Path) -> None:
     picture = stamped(2, slope().resize((1280, 960)), quality=90)
     cuts = range(0, len(picture), 1024)
     assert len(cuts) > 60
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     post.put("IMG_0001.JPG", stamped(1))
     for cut in cuts:
         post.put(f"CUT_{cut:06d}.JPG", picture[:cut])
@@ -164,7 +164,7 @@ def test_a_picture_truncated_at_every_kilobyte_is_named(tmp_path: Path) -> None:
 
 def test_a_burst_of_only_bad_files_is_reported_once(tmp_path: Path) -> None:
     """There is no record, every file is named with its reason, and the burst does not come again."""
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     for n, content in enumerate(BROKEN.values()):
         post.put(f"BAD_{n:02d}.JPG", content)
     seen = post.observe()
@@ -175,7 +175,7 @@ def test_a_burst_of_only_bad_files_is_reported_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_written_to_after_scoring_does_not_change_what_is_sent(tmp_path: Path) -> None:
     """If a camera reuses file names, the outbox has its own copy of the scored picture."""
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     path = post.put("IMG_0001.JPG", stamped(1))
     [seen] = post.observe()
     with path.open("r+b") as stream:
@@ -186,7 +186,7 @@ def test_a_file_that_is_written_to_after_scoring_does_not_change_what_is_sent(tm
 
 def test_names_that_are_no_utf_8_are_spelled_out_in_the_record(tmp_path: Path) -> None:
     """For a frame and for a failure; the stored record can be read again."""
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     post.put(os.fsdecode(b"GOOD\xff.JPG"), stamped(1))
     post.put(os.fsdecode(b"BAD\xfe.JPG"), b"")
     [seen] = post.observe()
@@ -198,7 +198,7 @@ def test_names_that_are_no_utf_8_are_spelled_out_in_the_record(tmp_path: Path) -
 
 def test_a_card_full_of_foreign_files_fits_into_a_record(tmp_path: Path) -> None:
     """The record names the first of hundreds of such files and counts the others."""
-    post = Post(tmp_path)
+    post = WatchedTrap(tmp_path)
     post.put("GOOD.JPG", stamped(1))
     for n in range(150):
         post.put(f"BAD_{n:05d}.JPG", b"")
