@@ -1,4 +1,4 @@
-"""Recorded bursts of the test's own, and a bundle that finds all of them worth sending."""
+"""Recorded bursts, and a bundle for which every burst is positive."""
 
 import io
 from pathlib import Path
@@ -16,7 +16,7 @@ STARTER = MODELS / "snow-leopard-starter-2.uncia"
 
 
 def jpeg(seed: int, size: tuple[int, int] = (320, 240)) -> bytes:
-    """A smooth JPEG of its own for every seed."""
+    """A smooth JPEG that differs for each seed."""
     cells = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(cells).resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=85)

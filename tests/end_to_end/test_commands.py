@@ -1,4 +1,4 @@
-"""Questions from the base station to a trap, over the shipped broker configuration with mutual TLS."""
+"""Commands of the base station to a trap, with the shipped broker configuration and mutual TLS."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ __all__ = ["station"]
 
 
 class Base:
-    """A base station's configuration, and a trap's, on one broker."""
+    """The configurations of a base station and a trap, on one broker."""
 
     def __init__(self, folder: Path, station: Any) -> None:
         broker, authority = station
@@ -71,7 +71,7 @@ def wait(condition: Callable[[], Any], within_s: float = 30.0) -> None:
 
 
 def next_version(path: Path, **changed: bytes) -> Path:
-    """The starter bundle, a version later."""
+    """The starter bundle with the next version."""
     starter = read_bundle(STARTER)
     manifest = msgspec.structs.replace(starter.manifest, version=starter.manifest.version + 1)
     path.write_bytes(write_bundle(manifest, {**starter.members, **changed}))
@@ -79,7 +79,7 @@ def next_version(path: Path, **changed: bytes) -> Path:
 
 
 def test_a_trap_is_asked_and_answers(base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ping; a threshold within bounds, kept with its revision, and one out of bounds; frames that are not here."""
+    """Ping; a threshold within bounds, stored with its revision, and one out of bounds; frames that are gone."""
     assert base.ask("ping") == 0
     assert base.ask("set", "threshold", "0.9") == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -109,7 +109,7 @@ def test_a_test_sighting_is_asked_for_from_the_base_station(
 
 
 def test_frames_that_the_budget_holds_back_can_be_asked_for(base: Base, trap: Runtime) -> None:
-    """They are next in line."""
+    """They are sent next."""
     trap.outbox.add(make_record("s1", [b"x" * 9]), write_frames(base.folder / "spool", [b"x" * 9]))
     assert base.ask("send-frames", "s1") == 0
     [item] = trap.outbox.next()
@@ -117,7 +117,7 @@ def test_frames_that_the_budget_holds_back_can_be_asked_for(base: Base, trap: Ru
 
 
 def test_a_trap_that_is_away_is_one_clear_line(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
-    """And exit code 2."""
+    """With exit code 2."""
     assert base.ask("ping", patience_s=0.5) == 2
     assert "ridge-01: no answer within 0.5 s; is it there?" in capsys.readouterr().err
 
@@ -142,7 +142,7 @@ def _gone() -> Any:
 def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
     base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what the trap does not have travels; the trap restarts with it; offered again, it is in use already."""
+    """Only new members are sent; the trap restarts with the bundle; offered again, it is in use already."""
     sent: list[int] = []
     real = trap_commands.BundlePiece
     monkeypatch.setattr(
@@ -162,7 +162,7 @@ def test_an_offered_bundle_proves_itself_and_decides_after_the_restart(
 
 
 def test_a_trap_with_a_key_takes_only_what_its_maker_signed(base: Base, capsys: pytest.CaptureFixture[str]) -> None:
-    """From afar and at its start; an unsigned one put in place of the last good one changes nothing."""
+    """Offered and at its start; an unsigned one in place of the last good one changes nothing."""
     maker, offered = Maker(base.folder), next_version(base.folder / "better-3.uncia")
     configured = base.folder / "configured.uncia"
     configured.write_bytes(maker.signed(STARTER.read_bytes()))
@@ -184,7 +184,7 @@ def test_a_trap_with_a_key_takes_only_what_its_maker_signed(base: Base, capsys: 
 def test_an_offered_bundle_whose_probes_differ_is_refused(
     base: Base, trap: Runtime, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By a child process on the trap; the bundle in use stays, and the trap goes on."""
+    """A child process on the trap finds that; the bundle in use stays, and the trap goes on."""
     from tests.edge.bundles.test_last_good import other_answers
 
     assert base.ask("offer-bundle", str(next_version(base.folder / "worse-3.uncia", **{PROBES: other_answers()}))) == 2
@@ -204,13 +204,13 @@ def test_a_file_that_is_no_bundle_is_one_clear_line(base: Base, capsys: pytest.C
 def test_a_question_with_other_words_is_one_clear_line(
     base: Base, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is expected, and what came."""
+    """It says what was expected and what it got."""
     assert base.ask(*words) == 2
     assert "expected" in capsys.readouterr().err
 
 
 def test_a_certificate_is_renewed_over_mqtt(base: Base, station: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """The trap makes the key; both certificates hold until the older is revoked, and then the trap is still let in."""
+    """The trap makes the key. Both certificates are valid until the older is revoked; then the trap still connects."""
     broker, authority = station
     folder, trap = str(authority.folder.path), Path(base.trap.broker.certificate)
     before = trap.read_bytes()
@@ -225,13 +225,13 @@ def test_a_certificate_is_renewed_over_mqtt(base: Base, station: Any, capsys: py
         assert main(["certificates", "revoke", "--older", folder, "ridge-01", *place]) == 0
         wait(lambda: running.delivery.connected)
         assert base.ask("ping") == 0
-    assert trap.read_bytes() == before  # the configured file stays, and would win again if somebody replaced it
+    assert trap.read_bytes() == before  # the configured file is unchanged; if a person replaced it, it would be used
     renewed = Path(base.trap.state) / "identity" / "renewed.pem"
     assert renewed.stat().st_mode & 0o077 == 0 and not renewed.with_name("new.key").exists()
 
 
 def test_a_certificate_that_is_not_for_this_traps_key_is_not_taken(base: Base, station: Any, trap: Runtime) -> None:
-    """Another trap's, another authority's, and none; the trap goes on with its own."""
+    """Another trap's, another authority's, and no certificate; the trap goes on with its own."""
     _, authority = station
     other = authority.issue("valley-02").certificate.read_text()
     renewal = Renewal(base.folder / "identity", "ridge-01", base.trap.broker)

@@ -42,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(settings: TrapSettings) -> dict[str, tuple[str, str]]:
-    """Status and words of each line."""
+    """Status and detail of each line, by its part."""
     return {line.part: (line.status, line.detail) for line in lines(settings)}
 
 
@@ -52,7 +52,7 @@ def rows_of_traps(collector: Collector) -> list[Any]:
 
 
 def test_all_is_tried_and_nothing_is_left_behind(base: Base, collector: Collector) -> None:
-    """Connected, heard, answered by a receipt; the base station takes it for no sign of life."""
+    """It connects, subscribes and gets a receipt; for the base station the trap is still not seen."""
     found = told(base.trap)
     assert [status for status, _ in found.values()] == ["ok", "ok", "ok"]
     assert "its receipt arrived" in found["collector"][1]
@@ -68,7 +68,7 @@ def test_a_trap_that_may_not_write_is_told(base: Base, collector: Collector) -> 
 
 @pytest.mark.parametrize(("trap", "status"), [("ridge-01", "ok"), ("ridge-02", "failed")])
 def test_the_certificates_name_is_compared(base: Base, trap: str, status: str) -> None:
-    """The access list knows a trap by it."""
+    """The access list identifies a trap by it."""
     [line] = certificate_checks.name_lines(Path(base.trap.broker.certificate), trap)
     assert (line.status, bool(line.remedy)) == (status, status != "ok")
 
@@ -79,13 +79,13 @@ def test_a_base_station_without_its_collector_is_a_warning(base: Base) -> None:
 
 
 def test_a_collector_that_does_not_answer_is_a_warning(base: Base, collector: Collector) -> None:
-    """It has a session at the broker, and has stopped."""
+    """It has a session at the broker but is stopped."""
     collector.ingest.stop()
     assert told(base.trap)["collector"][1].startswith("no receipt within")
 
 
 def test_a_running_service_tells_of_its_own_connection(base: Base, collector: Collector) -> None:
-    """Nobody else connects; with the broker gone, the reason is the service's."""
+    """The doctor does not connect; without the broker, it gives the service's reason."""
     with claimed(Path(base.trap.state)), Runtime(base.trap) as trap:
         wait(lambda: trap.delivery.connected)
         [line] = lines(base.trap)
@@ -98,7 +98,7 @@ def test_a_running_service_tells_of_its_own_connection(base: Base, collector: Co
 
 
 def test_a_running_service_that_is_refused_says_so(base: Base, collector: Collector) -> None:
-    """For ever: the broker takes the connection and none of the messages."""
+    """The broker accepts the connection and refuses all messages."""
     settings = msgspec.structs.replace(base.trap, trap="ridge-02")
     with claimed(Path(settings.state)), Runtime(settings) as trap:
         wait(lambda: trap._link_report.status.refused)
@@ -107,7 +107,7 @@ def test_a_running_service_that_is_refused_says_so(base: Base, collector: Collec
 
 
 def test_two_traps_with_one_id_are_told_by_both(base: Base, collector: Collector) -> None:
-    """The doctor at one of them, and the state of the other that runs."""
+    """By the doctor of one of them, and in the state of the other one, which runs."""
     with Runtime(msgspec.structs.replace(base.trap, state=str(base.folder / "other"))) as other:
         wait(lambda: other.delivery.connected)
         broker_checks.LINGER_S = 3.0
@@ -166,5 +166,5 @@ def reason_of(base: Base, tls: Tls) -> str:
 
 
 def test_no_link_gives_the_brokers_reason(base: Base) -> None:
-    """Where paho says `Unspecified error`: a certificate that is asked for and not shown."""
+    """Paho says only `Unspecified error` if the broker requires a certificate and gets none."""
     assert "certificate required" in reason_of(base, Tls(Path(base.trap.broker.ca)))

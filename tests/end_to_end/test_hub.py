@@ -1,4 +1,4 @@
-"""A hub: FTP cameras write into a folder each, one trap decides for all. A real vsftpd, clients as cameras are."""
+"""A hub: FTP cameras write into one folder each, and one trap scores for all. With a real vsftpd and such clients."""
 
 import ftplib
 import io
@@ -46,7 +46,7 @@ START = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[int]:
-    """Vsftpd over a folder of its own; its port."""
+    """Run vsftpd on a folder; yield its port."""
     program = shutil.which("vsftpd") or "/usr/sbin/vsftpd"
     if not Path(program).exists() or os.getuid() != 0:
         pytest.skip("NO VSFTPD: install Debian's package `vsftpd`, and be root")
@@ -79,7 +79,7 @@ def picture(seed: int, second: int) -> bytes:
 
 
 class FtpCamera:
-    """A camera's own client."""
+    """The FTP client of a camera."""
 
     def __init__(self, port: int, name: str) -> None:
         self.ftp = ftplib.FTP()
@@ -94,7 +94,7 @@ class FtpCamera:
         self.ftp.storbinary(f"STOR {name}", io.BytesIO(content[rest or 0 :]), rest=rest)
 
     def break_off(self, name: str, content: bytes) -> None:
-        """Half of it, and the connection is gone."""
+        """Send half of a file, then break the connection."""
         wire = self.ftp.transfercmd(f"STOR {name}")
         wire.sendall(content[: len(content) // 2])
         wire.close()
@@ -102,7 +102,7 @@ class FtpCamera:
 
 
 def of_each_camera(base: Base) -> dict[str, list[int]]:
-    """The frames of each sequence, by camera."""
+    """The frames of each sequence, by camera, in the catalogue."""
     found: dict[str, list[int]] = {}
     for row in base.rows():
         record = decode(row.record, SequenceRecord)
@@ -124,7 +124,7 @@ def hub(base: Base, eager_bundle: Path, tmp_path: Path, server: int) -> Iterator
 
 
 def test_cameras_that_upload_at_once_are_told_apart(base: Base, hub: Runtime, server: int) -> None:
-    """Eight in parallel, at the same second of the day: one burst each, named, each with a sign of life."""
+    """Eight upload in parallel pictures of the same second: each has one burst with its name, and is listed."""
 
     def upload(number: int) -> None:
         camera = FtpCamera(server, f"cam{number}")
@@ -144,7 +144,7 @@ def test_cameras_that_upload_at_once_are_told_apart(base: Base, hub: Runtime, se
 
 
 def test_clients_as_they_are_lose_and_double_nothing(base: Base, hub: Runtime, server: int) -> None:
-    """One sets times after closing, one breaks off and begins again, one renames into place."""
+    """One sets times after closing, one stops and starts again, one renames after uploading."""
     sets, breaks, renames = (FtpCamera(server, name) for name in ("sets", "breaks", "renames"))
     for frame in range(2):
         sets.store(f"S{frame}.JPG", picture(1 + frame, frame))
@@ -172,7 +172,7 @@ def test_only_a_watched_folder_can_be_a_hub(tmp_path: Path, kind: str) -> None:
 
 
 def test_signs_of_life_outlive_a_restart(tmp_path: Path) -> None:
-    """A camera that has been silent since is told with its last time."""
+    """A camera that was silent since then is listed with its last time."""
     signs = CameraSigns(tmp_path, lambda: START)
     signs.note("cam1")
     signs.note("cam1")

@@ -1,4 +1,4 @@
-"""Broker or collector gone in the middle: nothing is lost, nothing is doubled."""
+"""Broker or collector stop during delivery: no sequence is lost or stored twice."""
 
 import hashlib
 import time
@@ -36,7 +36,7 @@ class Station:
         self.start_collector()
 
     def start_collector(self) -> None:
-        """A collector on the same data folder as the one before."""
+        """Start a collector with the same data folder."""
         settings = CollectorSettings(
             data=str(self.folder / "data"), broker=CollectorBroker(port=self.broker.port), http=None
         )
@@ -45,13 +45,13 @@ class Station:
         self.collector.wait_ready()
 
     def stop_collector(self) -> None:
-        """In order, as systemd would."""
+        """Stop the collector normally, as systemd does."""
         if self.collector is not None:
             self.collector.stop()
             self.collector = None
 
     def run(self, interrupt: Callable[[], None], resume: Callable[[], None]) -> list[str]:
-        """Observes all bursts; interrupts after the first, resumes after the last. Ids of the sequences, in order."""
+        """Observe all bursts; interrupt after the first, resume after the last. Return the sequence ids in order."""
         ids: list[str] = []
         with Runtime(self.settings) as runtime:
             for burst in runtime.camera.bursts():
@@ -65,7 +65,7 @@ class Station:
         return ids
 
     def stored(self) -> list[tuple[str, list[str]]]:
-        """The catalogue: each sequence with the sha256 of its files, read from their bytes."""
+        """Each sequence in the catalogue, with the sha256 of its files' bytes."""
         assert self.collector is not None
         return [
             (
@@ -76,7 +76,7 @@ class Station:
         ]
 
     def recorded(self) -> list[list[str]]:
-        """The sha256 of every recorded frame, burst by burst."""
+        """The sha256 of every recorded frame, for each burst."""
         folders = sorted(self.recording.iterdir())
         return [[hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())] for folder in folders]
 
@@ -90,7 +90,7 @@ def station(tmp_path: Path, eager_bundle: Path, mosquitto: Mosquitto) -> Iterato
 
 
 def restart_broker(station: Station) -> None:
-    """Until something listens again."""
+    """Wait until a program listens again."""
     station.broker.start()
     time.sleep(0)
 
@@ -103,6 +103,6 @@ def test_a_broker_that_goes_and_comes_back_loses_and_doubles_nothing(station: St
 
 
 def test_a_collector_that_goes_and_comes_back_loses_and_doubles_nothing(station: Station) -> None:
-    """The receipts come late, but they come, and only after the commit."""
+    """The receipts come later, and only after the commit."""
     ids = station.run(station.stop_collector, station.start_collector)
     assert sorted(station.stored()) == sorted(zip(ids, station.recorded(), strict=True))

@@ -1,4 +1,4 @@
-"""`uncia-trap pass`: one pass over a watched folder with the real base station, and the exit code that tells why."""
+"""`uncia-trap pass`: one pass over a watched folder, with the real base station, and its exit codes."""
 
 import os
 import time
@@ -36,7 +36,7 @@ port = {port}
 
 
 def put(folder: Path, burst: int, age_s: float = 3600.0) -> None:
-    """Three pictures that were taken so long ago; an hour lies between two bursts."""
+    """Write a burst of three pictures that were taken that long ago; an hour is between two bursts."""
     folder.mkdir(exist_ok=True)
     for frame in range(3):
         path = folder / f"{burst:02d}-{frame}.JPG"
@@ -47,7 +47,7 @@ def put(folder: Path, burst: int, age_s: float = 3600.0) -> None:
 
 @pytest.fixture
 def old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody has touched the files for an hour, as after a boot; the change time cannot be set."""
+    """Make files look unchanged for an hour, as after a boot; a file's change time cannot be set."""
     monkeypatch.setattr(folder_watcher.FolderWatcher, "age_s", lambda self, path: 3600.0)
 
 
@@ -61,7 +61,7 @@ def pass_once(base: Base, eager_bundle: Path) -> Callable[..., int]:
 def test_a_pass_decides_delivers_and_tells_when_the_next_one_is(
     base: Base, pass_once: Callable[..., int], old: None
 ) -> None:
-    """Two bursts, all frames; the state says half an hour from then; the trap rests, and is not lost."""
+    """Two bursts arrive with all frames; the state says "in half an hour"; availability is `sleeping`."""
     put(base.folder / "DCIM", 0)
     put(base.folder / "DCIM", 1)
     assert pass_once() == 0
@@ -74,7 +74,7 @@ def test_a_pass_decides_delivers_and_tells_when_the_next_one_is(
 
 
 def test_nobody_else_reads_what_a_pass_keeps(base: Base, pass_once: Callable[..., int], old: None) -> None:
-    """Pictures, records, notes, as with `run`; only the clock's note is for root and the service."""
+    """Pictures, records and notes are private, as with `run`; only the clock's note can be read by the service."""
     put(base.folder / "DCIM", 0)
     assert pass_once() == 0
     kept = [path for path in (base.folder / "state").rglob("*") if path.name != NOTE]
@@ -82,7 +82,7 @@ def test_nobody_else_reads_what_a_pass_keeps(base: Base, pass_once: Callable[...
 
 
 def test_what_was_decided_is_not_decided_again(base: Base, pass_once: Callable[..., int], old: None) -> None:
-    """The next pass takes in only what came since."""
+    """The next pass scores only new pictures."""
     put(base.folder / "DCIM", 0)
     assert pass_once() == 0
     put(base.folder / "DCIM", 1)
@@ -91,7 +91,7 @@ def test_what_was_decided_is_not_decided_again(base: Base, pass_once: Callable[.
 
 
 def test_pictures_of_this_minute_are_waited_for(base: Base, pass_once: Callable[..., int]) -> None:
-    """The camera may still write: until the burst has been quiet, by the clock of the files themselves."""
+    """The camera may still write: the pass waits until the burst has ended, by the times of the files."""
     put(base.folder / "DCIM", 0)
     began_s = time.monotonic()
     assert pass_once() == 0
@@ -100,7 +100,7 @@ def test_pictures_of_this_minute_are_waited_for(base: Base, pass_once: Callable[
 
 
 def test_without_a_link_all_waits_for_the_next_pass(base: Base, pass_once: Callable[..., int], old: None) -> None:
-    """Exit code 3; the outbox keeps it."""
+    """Exit code 3, and the sequences stay in the outbox."""
     put(base.folder / "DCIM", 0)
     base.broker.stop()
     assert pass_once("--for-s", "3") == 3
@@ -115,14 +115,14 @@ def test_without_a_link_all_waits_for_the_next_pass(base: Base, pass_once: Calla
 def test_a_base_station_that_gives_no_receipt_is_told_apart(
     base: Base, pass_once: Callable[..., int], old: None
 ) -> None:
-    """Exit code 4: there is a link."""
+    """Exit code 4, because there is a link."""
     put(base.folder / "DCIM", 0)
     base.collector.ingest.stop()
     assert pass_once("--for-s", "4") == 4
 
 
 def test_a_pass_that_is_too_short_says_so(base: Base, pass_once: Callable[..., int]) -> None:
-    """Exit code 5: the burst is not over, and comes with the next pass."""
+    """Exit code 5: the burst has not ended and is scored by the next pass."""
     put(base.folder / "DCIM", 0)
     assert pass_once("--for-s", "1") == 5
     assert base.rows() == []
@@ -139,7 +139,7 @@ def test_a_pass_needs_a_watched_folder(base: Base, pass_once: Callable[..., int]
 def test_a_bundle_proves_itself_once(
     base: Base, pass_once: Callable[..., int], old: None, monkeypatch: pytest.MonkeyPatch, eager_bundle: Path
 ) -> None:
-    """The second pass believes the first; its members' hashes are checked all the same."""
+    """The second pass does not run the probes again; the hashes of the members are still checked."""
     assert pass_once() == 0
 
     def refuse(self: Classifier) -> None:
@@ -162,7 +162,7 @@ def test_a_bundle_proves_itself_once(
 
 @pytest.mark.parametrize("changed", ["bundle", "runtime", "processor", "library"])
 def test_a_proof_holds_for_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
-    """Bundle, versions of the runtime, processor, and the bytes of the delegate's library."""
+    """If bundle, runtime version, processor or the delegate's library changes, the probes are run again."""
     library = tmp_path / "libedge.so"
     library.write_bytes(b"one")
     Proofs(tmp_path).note("a" * 64, str(library))
@@ -179,7 +179,7 @@ def test_a_proof_holds_for_this_machine_alone(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("rot", [b"", b"\0" * 30, b'{"a": 1}'])
 def test_rotten_proofs_are_none(tmp_path: Path, rot: bytes) -> None:
-    """They cost the time of a proof."""
+    """The probes are run again."""
     (tmp_path / proofs.FILE).write_bytes(rot)
     assert not Proofs(tmp_path).holds("a" * 64, "")
     Proofs(tmp_path).note("a" * 64, "")

@@ -1,4 +1,4 @@
-"""A leopard whose pictures cannot be read for a while reaches the base station whole; all parts are real."""
+"""Pictures of a leopard that cannot be read for a while reach the base station completely; with all real parts."""
 
 import hashlib
 import shutil
@@ -56,7 +56,7 @@ class Post:
 
     @contextmanager
     def watching(self) -> Iterator[Runtime]:
-        """The trap looks, decides and delivers; rights hold for it."""
+        """Run the trap without root's rights, so that file permissions apply to it."""
         with obeying_rights(), Runtime(self.settings) as trap:
             running = threading.Thread(
                 target=trap.run, args=(lambda one: one.safe and one.record and self.records.append(one.record),)
@@ -70,7 +70,7 @@ class Post:
                 running.join(30)
 
     def put(self, frames: list[Path], closed: int | None = None) -> list[Path]:
-        """Frames as a camera writes them; the `closed` one cannot be read."""
+        """Write frames as a camera does; the `closed` one cannot be read."""
         for number, frame in enumerate(frames):
             beside = Path(shutil.copyfile(frame, self.folder.with_name(frame.name)))
             beside.chmod(0 if number == closed else 0o644)
@@ -78,7 +78,7 @@ class Post:
         return [self.folder / frame.name for frame in frames]
 
     def stored(self) -> list[list[str]]:
-        """For each sequence of the catalogue the sha256 of its frames, from their bytes."""
+        """For each sequence in the catalogue the sha256 of its frames' bytes."""
         rows = list(listing(self.collector.database))
         return [
             [hashlib.sha256((self.data / one["path"]).read_bytes()).hexdigest() for one in row["files"]] for row in rows
@@ -100,7 +100,7 @@ def wait(condition: Callable[[], object], within_s: float = 60.0) -> None:
 
 
 def says(trap: Runtime, problem: str) -> bool:
-    """Whether the trap tells the base station of it."""
+    """Whether the state at the base station names the problem."""
     assert isinstance(trap.camera, LiveCamera)
     return any(problem in one for one in trap.camera.problems)
 
@@ -118,7 +118,7 @@ def hashes(frames: list[Path]) -> list[str]:
 def test_a_frame_whose_rights_are_taken_for_a_while_is_scored_with_its_burst(
     post: Post, leopard: list[Path], at: str
 ) -> None:
-    """`chmod 000` before the trap can read it, or after that and before its burst has ended."""
+    """`chmod 000` before the trap reads it, or between that and the end of its burst."""
     with post.watching() as trap:
         paths = post.put(leopard, closed=3 if at == "arrival" else None)
         if at == "scoring":
@@ -133,7 +133,7 @@ def test_a_frame_whose_rights_are_taken_for_a_while_is_scored_with_its_burst(
 
 
 def test_a_share_that_is_away_for_a_while_keeps_its_burst(post: Post, leopard: list[Path]) -> None:
-    """The whole folder is gone between arrival and scoring, and comes back."""
+    """The folder is gone between arrival and scoring, and comes back."""
     with post.watching() as trap:
         post.put(leopard)
         wait(lambda: arrived(trap) == len(leopard))
@@ -148,7 +148,7 @@ def test_a_share_that_is_away_for_a_while_keeps_its_burst(post: Post, leopard: l
 def test_a_frame_that_can_be_read_after_a_restart_is_of_its_bursts_event(
     post: Post, leopard: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The burst went without it; it is a sequence of its own in the same event, and nothing comes twice."""
+    """Its burst was scored without it; it becomes a sequence of its own in the same event, and no frame comes twice."""
     monkeypatch.setattr(unreadable_files, "WAIT_S", 1.0)
     with post.watching():
         path = post.put(leopard, closed=3)[3]

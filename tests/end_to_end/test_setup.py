@@ -1,4 +1,4 @@
-"""Both `setup` commands into the root of an image: what they write fits together, and twice is once."""
+"""Both `setup` commands into the root of an image: their files fit together, and a second run changes nothing."""
 
 import stat
 from collections.abc import Callable
@@ -21,7 +21,7 @@ DEBIANS = (
 
 @pytest.fixture
 def station(tmp_path: Path) -> Callable[..., int]:
-    """`uncia-collect setup` of a station with one trap."""
+    """Run `uncia-collect setup` for a station with one trap."""
     mosquitto = tmp_path / "station/etc/mosquitto/mosquitto.conf"
     mosquitto.parent.mkdir(parents=True)
     mosquitto.write_text(DEBIANS)
@@ -32,7 +32,7 @@ def station(tmp_path: Path) -> Callable[..., int]:
 
 @pytest.fixture
 def of_trap(tmp_path: Path, station: Callable[..., int]) -> Callable[..., int]:
-    """`uncia-trap setup` from what the station packed."""
+    """Run `uncia-trap setup` with the files that the station packed."""
     assert station() == 0
     packed = tmp_path / "station/packed/uncia-ridge-01"
     return lambda *words: trap(["setup", "--from", str(packed), "--root", str(tmp_path / "trap"), *words])
@@ -43,7 +43,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_a_station_has_all_that_the_guide_asks_for(station: Callable[..., int], tmp_path: Path) -> None:
-    """Broker, access list, certificates, unit, database's guard, a configuration that can be read."""
+    """Broker, access list, certificates, units, the script for the broker's database, and a valid configuration."""
     assert station() == 0
     root = tmp_path / "station"
     assert "persistence" not in (root / "etc/mosquitto/mosquitto.conf").read_text()
@@ -92,7 +92,7 @@ def test_any_folder_can_be_named(of_trap: Callable[..., int], tmp_path: Path, fo
 def test_a_second_run_changes_nothing(
     which: str, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And says so; what somebody changed in a configuration stays."""
+    """It says so, and changes by a person in a configuration stay."""
     run = request.getfixturevalue(which)
     words = ("--camera", "picamera2") if which == "of_trap" else ()
     assert run(*words) == 0
@@ -109,7 +109,7 @@ def test_a_second_run_changes_nothing(
 
 @pytest.mark.parametrize("which", ["station", "of_trap"])
 def test_a_dry_run_writes_nothing(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """It only tells."""
+    """It only prints the steps."""
     run = request.getfixturevalue(which)
     before = files(tmp_path)
     assert run("--dry-run", *(("--camera", "picamera2") if which == "of_trap" else ())) == 0
@@ -146,7 +146,7 @@ def test_a_mistake_is_one_line(
 def test_the_user_at_the_terminal_is_asked(
     of_trap: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For what no flag gave."""
+    """For what no option gave."""
     answers = iter(["watched", "/srv/ftp"])
     monkeypatch.setattr("os.isatty", lambda number: True)
     monkeypatch.setattr("builtins.input", lambda question: next(answers))

@@ -1,4 +1,4 @@
-"""What else leaves a trap: audits within their budget, thumbnails, and a planned sleep; with the real base station."""
+"""Audits, thumbnails, states, planned sleep and the log of a trap, with the real base station."""
 
 import hashlib
 import io
@@ -86,7 +86,7 @@ def base(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Base]:
 
 @pytest.fixture(scope="module")
 def strict_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter bundle with a threshold of 1: nothing is a sighting."""
+    """The starter bundle with a threshold of 1, so that nothing is positive."""
     starter = read_bundle(STARTER)
     manifest = msgspec.structs.replace(starter.manifest, name="strict", decision_rule=DecisionRule(1.0))
     path = tmp_path_factory.mktemp("bundle") / "strict-1.uncia"
@@ -102,7 +102,7 @@ def wait(condition: Callable[[], Any], within_s: float = 30.0) -> None:
 
 
 def test_rejected_sequences_are_audited_within_the_budget(base: Base, strict_bundle: Path) -> None:
-    """Seven rejected bursts, a budget of two: two arrive with their frames, marked, and are no sightings."""
+    """Of seven rejected bursts with a budget of two, two arrive with their frames, marked as audits."""
     recording = record_bursts(base.folder / "recording", 7)
     settings = base.trap(strict_bundle, CameraSettings(folder=str(recording)), outbox=OutboxSettings(audit_per_day=2))
     with Runtime(settings) as trap:
@@ -121,7 +121,7 @@ def test_without_an_audit_budget_nothing_rejected_leaves_the_trap(base: Base, st
 
 
 def test_why_the_accelerator_is_not_in_use_reaches_the_base_station(base: Base, strict_bundle: Path) -> None:
-    """A trap whose Coral is not there works on the CPU, and its state says which, and why."""
+    """A trap without its Coral scores on the CPU, and its state says so, with the reason."""
     camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 1)))
     with Runtime(base.trap(strict_bundle, camera, delegate="libnothing.so.1")) as trap:
         trap.run()
@@ -133,7 +133,7 @@ def test_why_the_accelerator_is_not_in_use_reaches_the_base_station(base: Base, 
 
 
 def test_who_the_trap_is_and_how_it_fares_is_told_again_and_again(base: Base, strict_bundle: Path) -> None:
-    """At once, and every `health_s`; retained, so that a base station that comes later knows it as well."""
+    """At once and every `health_s`; retained, so that a base station that starts later gets it too."""
     camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 2)))
     with Runtime(base.trap(strict_bundle, camera, health_s=1)) as trap:
         wait(base.state)
@@ -154,7 +154,7 @@ def test_who_the_trap_is_and_how_it_fares_is_told_again_and_again(base: Base, st
 def test_a_trap_without_its_camera_says_so_and_goes_on(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A card that is mounted late: what waits is delivered, the base station knows, and the card's bursts come."""
+    """With a card that is mounted late: the outbox is delivered, the state says it, and later its bursts come."""
     monkeypatch.setattr(cameras, "RETRY_S", 1)
     folder = base.folder / "media" / "card"
     camera = CameraSettings(kind="watched", folder=str(folder), settle_s=0.1, quiet_s=0.3)
@@ -174,7 +174,7 @@ def test_a_trap_without_its_camera_says_so_and_goes_on(
 def test_a_trap_moves_between_card_and_memory_by_itself(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch, begins: str
 ) -> None:
-    """Its card becomes read-only, or works again: it ends, and systemd starts it where its state belongs now."""
+    """When its card becomes read-only or works again, it ends, and systemd restarts it with the other folder."""
     (base.folder / "DCIM").mkdir()
     monkeypatch.setattr(runtime, "CARD_LOOK_S", 0.1)
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(base.folder / "run"))
@@ -199,7 +199,7 @@ def test_a_trap_moves_between_card_and_memory_by_itself(
 def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pulse on a mock pin, a stand-in for picamera2, and all that comes after: the bytes are those it took."""
+    """A pulse on a mock pin with a stand-in for picamera2: the stored bytes are those of its pictures."""
     taken: list[bytes] = []
 
     class Picamera2:
@@ -230,7 +230,7 @@ def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
     assert (record.clock.source, len(record.frames) >= 4) == ("trap", True)
     sent = {entry.sha256 for entry in record.frames}
     assert sent <= {hashlib.sha256(content).hexdigest() for content in taken}
-    # A busy machine takes a picture after its burst has closed: that one waits for the next burst.
+    # On a busy machine a picture may be taken after its burst has ended; it then belongs to the next burst.
     left = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (base.folder / "state" / "spool").iterdir()}
     assert left & sent == set() and len(left) <= 1
 
@@ -238,7 +238,7 @@ def test_the_pis_own_camera_is_woken_and_its_burst_arrives(
 def test_a_table_that_is_damaged_while_the_trap_runs_is_rebuilt(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worn card: the trap starts anew by itself, rebuilds the table from its files, says so, and delivers all."""
+    """On a worn card: the trap restarts, rebuilds the table from its files, reports that, and delivers everything."""
     monkeypatch.setattr(runtime, "CARD_LOOK_S", 0.2)
     folder = base.folder / "DCIM"
     folder.mkdir()
@@ -267,7 +267,7 @@ def test_a_table_that_is_damaged_while_the_trap_runs_is_rebuilt(
 
 
 def test_the_base_station_has_a_thumbnail_with_the_record(base: Base, eager_bundle: Path) -> None:
-    """Of the best frame; the originals follow byte for byte."""
+    """Of the best frame; the originals arrive later, byte for byte."""
     with Runtime(base.trap(eager_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 1))))) as trap:
         trap.run()
         assert trap.wait_delivered(60)
@@ -298,7 +298,7 @@ port = {port}
 def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`sleeping`, not `offline`: a trap that rests is not lost. It wakes, tells who it is, and rests again."""
+    """Availability is `sleeping` and not `offline`. The trap wakes, publishes its state, and sleeps again."""
     now = datetime.now(UTC)
     (base.folder / "DCIM").mkdir()
     text = CONFIGURATION.format(
@@ -313,7 +313,7 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
     monkeypatch.setattr(signal, "signal", lambda number, act: handlers.append(act))
 
     (base.folder / "state").mkdir()
-    Clock(base.folder / "state").is_right()  # an untrusted one puts nobody to sleep
+    Clock(base.folder / "state").is_right()  # with an untrusted clock a trap does not sleep
 
     def rest(is_asleep: Callable[[], bool], wake: Callable[[float], bool], feed: Callable[[], object]) -> None:
         assert is_asleep()
@@ -336,7 +336,7 @@ def test_a_planned_sleep_is_announced_and_ended_by_a_signal(
 def test_a_card_that_cannot_tell_the_state_hides_no_trap(
     base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its table cannot be read at the moment of the greeting: the base station hears `online` all the same."""
+    """If the table cannot be read when the trap connects, it still publishes `online`."""
     (base.folder / "DCIM").mkdir()
     settings = base.trap(eager_bundle, CameraSettings(kind="watched", folder=str(base.folder / "DCIM")))
     with Runtime(settings) as trap:
@@ -347,7 +347,7 @@ def test_a_card_that_cannot_tell_the_state_hides_no_trap(
 def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
     base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 2, and what was taken before is not doubled by the next run of what is left."""
+    """Exit code 2; the next run stores the other bursts, and none of them twice."""
     record_bursts(base.folder / "DCIM", 2)
     never = datetime(2026, 1, 1, tzinfo=UTC)
     text = CONFIGURATION.format(
@@ -366,7 +366,7 @@ def test_a_recording_on_a_card_that_refuses_ends_in_one_line_and_plays_again(
 
 
 def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`uncia-trap log`: scores, threshold, verdict, reason; the last ones; what was kept; as JSON for programs."""
+    """`uncia-trap log`: scores, threshold, verdict, reason; only the last, only positive ones; as JSON."""
     recording = record_bursts(base.folder / "recording", 2)
     (recording / "burst-01" / "IMG_0009.JPG").write_bytes(jpeg(9)[:500])
     midnight = datetime(2026, 1, 1, tzinfo=UTC)
@@ -395,7 +395,7 @@ def test_the_log_explains_each_burst(base: Base, eager_bundle: Path, capsys: pyt
 def test_a_log_of_nothing_says_where_it_looked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And what a trap noted in memory, while its card is read-only, is found, too."""
+    """Entries in memory, from a trap whose card is read-only, are found too."""
     (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
     arguments = ["log", "--config", str(tmp_path / "trap.toml")]
     assert main(arguments) == 0
@@ -409,7 +409,7 @@ def test_a_log_of_nothing_says_where_it_looked(
 def test_a_log_that_may_not_be_read_is_one_clear_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the service's own."""
+    """Only the service may read it."""
     (tmp_path / "trap.toml").write_text('trap = "ridge-1"\nbundle = "b.uncia"\n')
     (tmp_path / "state").mkdir()
     real = Path.read_text
@@ -440,7 +440,7 @@ def test_a_reader_that_has_seen_enough_ends_the_log(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_no_crash_of_the_bundle(base: Base, eager_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who tries a trap at a desk ends it so, again and again within one boot."""
+    """A person who tests a trap ends it like that several times within one boot."""
     monkeypatch.setattr("uncia_edge.bundles.loads.CRASHES", 1)
     settings = base.trap(eager_bundle, CameraSettings(folder=str(record_bursts(base.folder / "r", 1))))
     with pytest.raises(KeyboardInterrupt), Runtime(settings):
@@ -452,7 +452,7 @@ def test_ctrl_c_is_no_crash_of_the_bundle(base: Base, eager_bundle: Path, monkey
 def test_coordinates_in_a_trap_toml_of_release_0_1_are_warned_of_and_told_nobody(
     base: Base, strict_bundle: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The trap starts unchanged; neither the state at the station nor the trap's own folder holds them."""
+    """The trap starts; neither the state at the station nor the trap's folder has them."""
     camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 1)))
     with Runtime(base.trap(strict_bundle, camera, latitude=36.9123, longitude=73.0456)) as trap:
         trap.run()

@@ -16,7 +16,7 @@ from PIL import Image
 MODELS = Path(__file__).parents[2] / "models"
 LIMIT_MB = 100
 UNIT = (MODELS.parent / "systemd/uncia-trap.service").read_text()
-# The trap takes as many threads as it is told that there are cores, on whatever machine.
+# Sets the number of cores that the trap sees, so that it starts that many threads on any machine.
 TRAP = """
 import os, sys
 cores = set(range(int(sys.argv.pop(1))))
@@ -28,7 +28,7 @@ sys.exit(main())
 
 @pytest.fixture
 def thirty_frames(tmp_path: Path) -> Path:
-    """A trap's folder with two bursts of thirty JPEGs of 12 megapixels and 5 MB, in which something walks."""
+    """A trap's folder with two bursts of thirty JPEGs of 12 megapixels and 5 MB, with a moving object."""
     burst = tmp_path / "in" / "burst"
     burst.mkdir(parents=True)
     soft = Image.fromarray(np.random.default_rng(2).integers(40, 200, (30, 40, 3), dtype=np.uint8))
@@ -53,7 +53,7 @@ def thirty_frames(tmp_path: Path) -> Path:
 
 
 def peak_mb(folder: Path, cores: int) -> tuple[float, str]:
-    """The most that /proc says of the trap until it has ended, in MB, and what the trap printed."""
+    """The peak memory of the trap in MB from /proc, and its output."""
     command = [sys.executable, "-c", TRAP, str(cores), "run", "--config", str(folder / "trap.toml"), "--wait-s", "0.1"]
     trap = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     most = 0.0
@@ -72,7 +72,7 @@ def high_water_mb(process: int) -> float:
 
 @pytest.mark.parametrize("cores", [2, 4], ids=["two cores", "four cores"])
 def test_a_burst_of_thirty_large_files_needs_less_than_100_mb(thirty_frames: Path, cores: int) -> None:
-    """VmHWM of `uncia-trap run`: libraries, model, decoding and all."""
+    """VmHWM of `uncia-trap run`, with libraries, model and decoding."""
     size = min(file.stat().st_size for file in (thirty_frames / "in" / "burst").iterdir())
     most, said = peak_mb(thirty_frames, cores)
     print(f"{size / 1e6:.2f} MB a file, {most:.1f} MB at most: {said}")

@@ -1,4 +1,4 @@
-"""A test sighting: `uncia-trap try`, a burst that shows no animal, and what the base station has of it."""
+"""A test sighting: `uncia-trap try`, a burst without an animal, and its sequence at the base station."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ __all__ = ["base", "strict_bundle"]
 
 
 def configuration(folder: Path) -> Path:
-    """A trap whose state lies beside its configuration."""
+    """A trap with its state folder beside its configuration."""
     path = folder / "trap.toml"
     path.write_text('trap = "ridge-1"\nbundle = "any.uncia"\nstate = "state"\n')
     return path
 
 
 def test_the_next_burst_is_sent_whatever_its_verdict(base: Base, strict_bundle: Path) -> None:
-    """Asked for before the start; of two rejected bursts the first arrives whole, past the budget, marked as a test."""
+    """Requested before the start: of two rejected bursts the first arrives, despite the budget, marked as a test."""
     camera = CameraSettings(folder=str(record_bursts(base.folder / "r", 2)))
     (base.folder / "state").mkdir()
     assert main(["try", "--config", str(configuration(base.folder))]) == 0
@@ -44,7 +44,7 @@ def test_the_next_burst_is_sent_whatever_its_verdict(base: Base, strict_bundle: 
 def test_who_asks_is_told_whether_the_trap_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], runs: bool, said: str
 ) -> None:
-    """A wish without a service waits for its start."""
+    """Without a running service, the request waits for its start."""
     (tmp_path / "state").mkdir()
     with claimed(tmp_path / ("state" if runs else "other")):
         assert main(["try", "--config", str(configuration(tmp_path))]) == 0
@@ -52,7 +52,7 @@ def test_who_asks_is_told_whether_the_trap_runs(
 
 
 def test_a_trap_that_never_ran_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command makes no state folder: it would be root's."""
+    """The command does not create the state folder, because it would belong to root."""
     assert main(["try", "--config", str(configuration(tmp_path))]) == 2
     assert "not there yet; start the trap once" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()

@@ -1,4 +1,4 @@
-"""A trap that was given a key takes nothing unsigned, tampered or older."""
+"""A trap with a key accepts no unsigned, changed or older bundle."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +41,7 @@ def maker(tmp_path: Path) -> Maker:
 
 
 def trust(maker: Maker, *spare: Maker, names: tuple[str, ...] = ()) -> Trust:
-    """Of a trap whose state is the maker's folder."""
+    """The trust of a trap whose state is in the maker's folder."""
     keys = TrustedKeys((maker.pem, *(one.pem for one in spare)), maker.folder / "keys.json")
     return Trust(keys, Releases(maker.folder / "releases.json", maker.folder / "last-good.uncia"), names)
 
@@ -51,7 +51,7 @@ def check(maker: Maker, content: bytes) -> None:
 
 
 def test_what_the_maker_signed_is_taken(maker: Maker) -> None:
-    """And signing twice gives the same bytes."""
+    """Signing twice gives the same bytes."""
     signed = maker.signed(bundle_bytes(2))
     check(maker, signed)
     assert maker.signed(signed) == signed
@@ -75,14 +75,14 @@ def tampered(maker: Maker) -> bytes:
     ids=["unsigned", "by somebody else", "tampered"],
 )
 def test_what_the_maker_did_not_sign_is_refused(maker: Maker, made: Callable[[Maker], bytes], reason: str) -> None:
-    """With what was expected."""
+    """The error says what was expected."""
     with pytest.raises(BundleError, match=reason):
         check(maker, made(maker))
 
 
 @pytest.mark.parametrize("noted", [True, False], ids=["a release noted", "a trap of release 0.1"])
 def test_what_is_older_than_what_ran_is_refused(maker: Maker, noted: bool) -> None:
-    """A replayed bundle of long ago bears a good signature, too."""
+    """An old bundle also has a valid signature."""
     ran = bundle_from_bytes(maker.signed(bundle_bytes(3)))
     if noted:
         trust(maker).note(ran)
@@ -94,7 +94,7 @@ def test_what_is_older_than_what_ran_is_refused(maker: Maker, noted: bool) -> No
 
 
 def test_a_hop_over_another_name_lowers_nothing(maker: Maker) -> None:
-    """The other name is refused; where both are expected, its low version does not open the way back."""
+    """The other name is refused; if both names are expected, its low version does not allow older bundles."""
     ran = [bundle_from_bytes(maker.signed(bundle_bytes(version, name=name))) for version, name in ((3, "told"),)]
     trust(maker).note(ran[0])
     hop = maker.signed(bundle_bytes(1, name="else"))
@@ -111,7 +111,7 @@ def test_a_hop_over_another_name_lowers_nothing(maker: Maker) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"PK", None], ids=["empty", "torn", "gone"])
 def test_a_damaged_last_good_bundle_lowers_nothing(maker: Maker, damage: bytes | None) -> None:
-    """The note is a file of its own."""
+    """The highest version is in a file of its own."""
     trust(maker).note(bundle_from_bytes(maker.signed(bundle_bytes(3))))
     if damage is not None:
         (maker.folder / "last-good.uncia").write_bytes(damage)
@@ -120,7 +120,7 @@ def test_a_damaged_last_good_bundle_lowers_nothing(maker: Maker, damage: bytes |
 
 
 def test_the_spare_key_counts_for_itself(maker: Maker) -> None:
-    """Its first bundle may have a low version: it is another signer's count."""
+    """Its first bundle may have a low version, because versions count for each signer."""
     spare = Maker(maker.folder, "spare")
     both = trust(maker, spare)
     both.note(bundle_from_bytes(maker.signed(bundle_bytes(3))))
@@ -128,7 +128,7 @@ def test_the_spare_key_counts_for_itself(maker: Maker) -> None:
 
 
 def test_a_trap_of_release_0_1_counts_for_the_key_that_signed(maker: Maker) -> None:
-    """What stands in for the note does not bind the spare key once there is a note."""
+    """Once there is a note, the version of the last good bundle does not count for the spare key."""
     spare, last = Maker(maker.folder, "spare"), maker.signed(bundle_bytes(3))
     (maker.folder / "last-good.uncia").write_bytes(last)
     both = trust(maker, spare)
@@ -145,7 +145,7 @@ def statement(maker: Maker, by: Maker, serial: int, active: Maker, spare: Maker 
 
 
 def test_keys_are_replaced_by_what_one_of_them_signed(maker: Maker) -> None:
-    """Twice in a row, the second time by a key that trap.toml never named; the old ones are worth nothing then."""
+    """Twice, the second time by a key that trap.toml never named; then the old keys are invalid."""
     spare, third, fourth = (Maker(maker.folder, name) for name in ("spare", "third", "fourth"))
     now = trust(maker, spare)
     now.note(bundle_from_bytes(maker.signed(bundle_bytes(3))))
@@ -161,7 +161,7 @@ def test_keys_are_replaced_by_what_one_of_them_signed(maker: Maker) -> None:
 
 
 def test_a_statement_that_does_not_follow_changes_nothing(maker: Maker) -> None:
-    """By a stranger, replayed, ahead of its turn, or of no key."""
+    """Signed by another key, repeated, with a later serial, or without a key."""
     stranger = Maker(maker.folder, "stranger")
     now = trust(maker)
     with pytest.raises(BundleError, match="not by the key of maker"):
@@ -176,7 +176,7 @@ def test_a_statement_that_does_not_follow_changes_nothing(maker: Maker) -> None:
 
 
 def test_other_keys_in_the_configuration_end_an_old_chain(maker: Maker) -> None:
-    """Whoever stands before the trap decides."""
+    """A person at the trap decides."""
     other = Maker(maker.folder, "other")
     trust(maker).replace_keys(statement(maker, maker, 1, other))
     fresh = Maker(maker.folder, "fresh")
@@ -193,7 +193,7 @@ def test_without_a_key_every_whole_bundle_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
-    """Missing, garbage, or of another kind."""
+    """Missing, invalid, or of another kind."""
     path = tmp_path / "k.pem"
     with pytest.raises(ConfigurationError, match=r"bundle_key .*No such file") as refused:
         TrustedKeys((path,), path)
@@ -218,7 +218,7 @@ def test_a_signing_key_that_is_none_is_one_clear_line(tmp_path: Path, capsys: py
 def test_a_signed_bundle_that_has_no_place_leaves_nothing_behind(
     maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder in its place: in one line, exit code 2."""
+    """A folder has its name: one line, and exit code 2."""
     (tmp_path / "a.uncia").write_bytes(bundle_bytes(2))
     (out := tmp_path / "signed").mkdir()
     before = sorted(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A file that cannot be read is named, the rest is done, and the command leaves with 1; once it can be read, with 0."""
+"""A file that cannot be read is named and the others are scored, with exit code 1; when it can be read, with 0."""
 
 from collections.abc import Callable
 from pathlib import Path

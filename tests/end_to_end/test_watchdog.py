@@ -1,4 +1,4 @@
-"""The watchdog of a whole trap: fed by progress, and starved by whatever hangs."""
+"""The watchdog of a whole trap: it is fed only while every part makes progress."""
 
 import queue
 import socket
@@ -17,7 +17,7 @@ from uncia_edge.settings import BrokerSettings, CameraSettings, TrapSettings
 
 
 class Systemd:
-    """Hears what a service says."""
+    """Receives the messages of a service to systemd."""
 
     def __init__(self, address: Path) -> None:
         self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -30,11 +30,11 @@ class Systemd:
             self._said.put(self._wire.recv(500).decode())
 
     def next(self) -> str:
-        """The next thing it says."""
+        """The next message."""
         return self._said.get(timeout=30)
 
     def wait_for(self, word: str) -> None:
-        """Hear it out until it says this."""
+        """Receive messages until this one comes."""
         while self.next() != word:
             pass
 
@@ -49,7 +49,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
 
 @pytest.fixture
 def trap(tmp_path: Path, eager_bundle: Path, systemd: Systemd) -> Iterator[Runtime]:
-    """A trap on a watched folder, without a broker, that runs."""
+    """A running trap on a watched folder, without a broker."""
     (tmp_path / "DCIM").mkdir()
     camera = CameraSettings(kind="watched", folder=str(tmp_path / "DCIM"), settle_s=0.1, quiet_s=0.3)
     settings = TrapSettings("ridge-1", str(eager_bundle), str(tmp_path / "state"), camera=camera,
@@ -63,7 +63,7 @@ def trap(tmp_path: Path, eager_bundle: Path, systemd: Systemd) -> Iterator[Runti
 
 
 def hang(hung: threading.Event, real: Any) -> Any:
-    """The same, once it may."""
+    """Do as the original, after it is released."""
 
     def call(*arguments: Any) -> Any:
         hung.wait()
@@ -76,7 +76,7 @@ def hang(hung: threading.Event, real: Any) -> Any:
 def test_what_hangs_starves_the_watchdog(
     systemd: Systemd, trap: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
-    """A model that never answers, a link that never returns: systemd is told which, and hears nothing else."""
+    """With a model or a link that hangs, systemd gets the part's name and no watchdog message."""
     systemd.wait_for("READY=1")
     systemd.wait_for("WATCHDOG=1")
     hung = threading.Event()
@@ -97,7 +97,7 @@ def test_what_hangs_starves_the_watchdog(
 def test_a_burst_that_takes_longer_than_the_deadline_is_no_hang(
     systemd: Systemd, trap: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each picture is a sign of life: six of half a second each, and the watchdog is fed throughout."""
+    """Each picture gives a heartbeat: with six of half a second each, the watchdog is fed all the time."""
     systemd.wait_for("WATCHDOG=1")
     slow, real = threading.Event(), trap.classifier.score
     monkeypatch.setattr(trap.classifier, "score", lambda image: (slow.wait(0.5), real(image))[1])

@@ -1,4 +1,4 @@
-"""What the fault proofs share: power cuts by replay."""
+"""Fixtures of the fault tests: power cuts by replay."""
 
 import hashlib
 import shutil
@@ -16,23 +16,23 @@ Check = Callable[[Path, list[str]], str | None]
 
 
 class Power:
-    """Records a script with the shim, and replays power cuts over what it did."""
+    """Records the file operations of a script with the shim, and replays power cuts."""
 
     def __init__(self, shim: Path, folder: Path) -> None:
         self.shim, self.folder = shim, folder
-        memory = Path("/dev/shm")  # a thousand disks in memory take seconds
+        memory = Path("/dev/shm")  # in memory, a thousand disks take only seconds
         name = "uncia-" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
         self.disk = (memory if memory.is_dir() else folder) / name
 
     def record(self, script: str, *arguments: str) -> Recording:
-        """Run a Python script on an empty folder, its first argument."""
+        """Run a Python script with an empty folder as its first argument, and record it."""
         root = self.folder / "root"
         root.mkdir()
         command = [sys.executable, "-c", script, str(root), *arguments]
         return record(command, root, self.shim, {"PYTHONPATH": ":".join(sys.path)})
 
     def faults(self, recording: Recording, check: Check, states: int) -> list[str]:
-        """What the check finds wrong on so many disks that a power cut may leave."""
+        """The problems that `check` finds on `cuts` disks, each as a power cut may leave it."""
         found = [check(self.disk, promises) for promises in recording.states(states, self.disk, seed=7)]
         assert len(found) == states, f"{len(found)} disks were built, not {states}"
         return [fault for fault in found if fault is not None]

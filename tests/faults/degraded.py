@@ -1,6 +1,6 @@
-"""Run under the shim of the bad card: the whole trap, on a card that refuses for a while.
+"""Run the whole trap on a card that refuses for a while; needs the shim of the bad card.
 
-Arguments: a folder, the errno. Prints what it saw as JSON.
+Arguments: a folder, the errno. Prints its observations as JSON.
 """
 
 import json
@@ -25,7 +25,7 @@ from uncia_edge.settings import BrokerSettings, CameraSettings, OutboxSettings, 
 
 
 class Running:
-    """A trap with its state on the card that refuses, and a watched folder elsewhere."""
+    """A trap with its state on the card that fails, and a watched folder on another disk."""
 
     def __init__(self, folder: Path) -> None:
         self.state, self.pictures, bundle = folder / "state", folder / "DCIM", folder / "eager-1.uncia"
@@ -50,12 +50,12 @@ class Running:
             self.runtime.run(self.seen.append)
 
     def burst(self) -> None:
-        """Three frames at once, a while after the last ones."""
+        """Write a burst of three frames, some time after the last one."""
         aside = self.pictures.with_name("aside")
         aside.mkdir(exist_ok=True)
         for number in range(self.number + 1, self.number + 4):
             (aside / f"IMG_{number:04d}.JPG").write_bytes(jpeg(number))
-        for file in sorted(aside.iterdir()):  # renames: nothing that could take longer than a burst's quiet
+        for file in sorted(aside.iterdir()):  # renaming is fast, so that it stays one burst
             file.rename(self.pictures / file.name)
         self.number += 3
 
@@ -67,12 +67,12 @@ class Running:
             time.sleep(0.02)
 
     def degraded(self) -> list[str]:
-        """What the state message says."""
+        """The problems in the state message."""
         return list(json.loads(self.runtime._state().payload).get("degraded", []))
 
 
 def main() -> None:
-    """One burst before, two while the card refuses, one after."""
+    """Observe one burst before, two while the card refuses, and one after."""
     logging.disable(logging.CRITICAL)
     watched.RETRY_S = 0.3
     code = int(sys.argv[2])

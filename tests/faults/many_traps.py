@@ -1,7 +1,7 @@
 """Many traps in one process, each with its own outbox, link and delivery: `many_traps.py FOLDER PORT FIRST COUNT`.
 
-Each line on standard input lets every trap take another sequence and (the first time) connect; when all of them are
-delivered, a line is printed. For `test_crowd`.
+For each line on standard input, every trap adds a sequence and (the first time) connects; when all sequences are
+delivered, a line is printed. Used by `test_crowd`.
 """
 
 import sys
@@ -24,7 +24,7 @@ BUNDLE = BundleIdentity("crowd", 1, "0" * 64)
 
 
 class Trap:
-    """The sending half of a trap."""
+    """Outbox, link and delivery of a trap."""
 
     def __init__(self, folder: Path, port: int, number: int) -> None:
         self.name, self.folder = f"trap-{number:04d}", folder / f"trap-{number:04d}"
@@ -43,14 +43,14 @@ class Trap:
         )
 
     def add(self) -> None:
-        """One more sequence of one frame."""
+        """Add a sequence of one frame."""
         sequence = self.outbox.next_sequence_id(self.name)
         content = jpeg(hash(sequence) % 2**31, (64, 48))
         record = make_record(sequence, [content], trap=self.name)
         self.outbox.add(record, write_frames(self.folder / "spool", [content], sequence))
 
     def connect(self) -> None:
-        """Begin to deliver, if it does not yet."""
+        """Start delivery, if it does not run yet."""
         if not self.running:
             self.running = True
             self.delivery.start()
@@ -60,7 +60,7 @@ class Trap:
 
 
 def main(folder: Path, port: int, first: int, count: int) -> None:
-    """Obey the lines on standard input."""
+    """Execute the commands on standard input, one in each line."""
     traps = [Trap(folder, port, number) for number in range(first, first + count)]
     print("ready", flush=True)
     for _ in sys.stdin:

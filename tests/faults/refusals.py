@@ -1,6 +1,6 @@
-"""Run under the shim of the bad card: the handling of one burst, with every change of the card refused in turn.
+"""Handle one burst (or a receipt, a start, an offer) while each change of the card is refused, one after another.
 
-Prints a line for each trial that went wrong, and in the end how many changes there were.
+It needs the shim of the bad card. It prints a line for each trial with a problem, and then the number of changes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ PICTURES = [jpeg(slope(n).resize((64, 48)), f"2026:05:01 04:00:0{n}") for n in r
 
 
 def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
-    """What is wrong after the n-th change (and `times` in all) was refused, and how many changes there were."""
+    """Refuse the n-th change (`times` in all); return the problem or None, and how many changes there were."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
     post = WatchedTrap(folder)
@@ -47,7 +47,7 @@ def trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]
 
 
 def _wrong(folder: Path) -> str | None:
-    """After a restart: the sequence waits once and whole, and its files do not come again."""
+    """The problem after a restart: the sequence must wait once and be complete, and its files must not come again."""
     again = Outbox(folder / "state" / "outbox")
     waiting = again.queries.waiting()
     if len(waiting) != 1 or again.set_aside is not None:
@@ -67,7 +67,7 @@ def _wrong(folder: Path) -> str | None:
 
 
 def receipt_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
-    """A receipt on a card that refuses: applied now, or when it comes again; nothing is lost before it."""
+    """A receipt on a card that refuses: it must be applied now or when it comes again, and lose nothing before."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
     post = WatchedTrap(folder)
@@ -90,7 +90,7 @@ def receipt_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | No
 
 
 def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
-    """A start on a card that refuses: it works, or is one clear line; afterwards all is as before."""
+    """A start on a card that refuses: it must work or give one clear line, and leave everything as before."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
     post = WatchedTrap(folder)
@@ -112,7 +112,7 @@ def start_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None
 
 
 def offer_trial(folder: Path, n: int, times: int, code: int) -> tuple[str | None, int]:
-    """A bundle offered to a card that refuses: the one before stays whole, and the next offer ends well."""
+    """A bundle offered to a card that refuses: the old one must stay intact, and the next offer must succeed."""
     shutil.rmtree(folder, ignore_errors=True)
     card = BadCard(folder / "state")
     offer(folder, 2)

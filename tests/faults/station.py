@@ -1,4 +1,4 @@
-"""Trap, broker and collector as the real programs, each a process of its own that may be killed at any moment."""
+"""Trap, broker and collector as real programs, each in a process that may be killed at any moment."""
 
 import contextlib
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
 SHIPPED = Path(__file__).parents[2] / "systemd" / "mosquitto.conf"
-# How often the base station's broker saves, as shipped.
+# How often the base station's broker saves, as in the shipped configuration.
 SHIPPED_SAVING = "\n".join(line for line in SHIPPED.read_text().splitlines() if line.startswith("autosave"))
 COLLECTOR = """
 data = "{folder}/data"
@@ -40,11 +40,11 @@ class Station:
         self.configure("collector", COLLECTOR)
 
     def configure(self, name: str, text: str) -> None:
-        """Write `<name>.toml`; `{folder}` and `{port}` are filled in."""
+        """Write `<name>.toml` with `{folder}` and `{port}` replaced."""
         (self.folder / f"{name}.toml").write_text(text.format(folder=self.folder, port=self.broker.port))
 
     def start(self, name: str) -> None:
-        """Start one of them."""
+        """Start one of the programs."""
         if name == "broker":
             self.broker.start()
             return
@@ -58,7 +58,7 @@ class Station:
             )
 
     def kill(self, name: str) -> None:
-        """SIGKILL, in the middle of whatever it does; one that has ended by itself is a failure."""
+        """Kill a program with SIGKILL; it is a failure if it has ended by itself."""
         if name == "broker":
             self.broker.kill()
             return
@@ -68,11 +68,11 @@ class Station:
         process.wait(60)
 
     def log(self, name: str) -> str:
-        """What a program has said."""
+        """The output of a program."""
         return (self.folder / f"{name}.log").read_text()
 
     def catalogue(self) -> list[dict[str, Any]]:
-        """What `uncia-collect list --json` says."""
+        """The output of `uncia-collect list --json`."""
         listing = [*program("uncia_collector.cli.main"), "list", "--data", str(self.folder / "data"), "--json"]
         found: list[dict[str, Any]] = json.loads(
             subprocess.run(listing, capture_output=True, check=True, env=ENVIRONMENT).stdout
@@ -80,7 +80,7 @@ class Station:
         return found
 
     def stored(self) -> list[tuple[str, ...]]:
-        """Each sequence of the catalogue as the sha256 of its files, of their bytes; they must be those it claims."""
+        """For each sequence of the catalogue the sha256 of its files' bytes; they must be those in the catalogue."""
         found = []
         for sequence in self.catalogue():
             hashes = tuple(sha256_of(self.folder / "data" / file["path"]) for file in sequence["files"])
@@ -89,7 +89,7 @@ class Station:
         return sorted(found)
 
     def close(self) -> None:
-        """End what still runs."""
+        """End the programs that still run."""
         for process in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -102,5 +102,5 @@ def program(module: str) -> list[str]:
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes."""
+    """The sha256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

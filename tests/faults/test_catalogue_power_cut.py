@@ -1,4 +1,4 @@
-"""Power cuts over the collector's catalogue: what a receipt called stored is there, whole, whatever disk is left."""
+"""Power cuts and the collector's catalogue: whatever a receipt names as stored is there and intact afterwards."""
 
 import hashlib
 import sqlite3
@@ -66,7 +66,7 @@ for number in range(14):
 
 
 def catalogue_fault(disk: Path, promises: list[str]) -> str | None:
-    """What a restarted collector would find wrong."""
+    """The problems that a restarted collector would have."""
     owed = {tuple(line.split()[1:]) for line in promises if line.startswith("frame")}
     records = {line.split()[1] for line in promises if line.startswith("record")}
     path = disk / "data" / "catalogue.sqlite"
@@ -110,7 +110,7 @@ def _wrong_file(data: Path, stored: dict[tuple[str, int], tuple[str, str]]) -> s
 
 
 def test_no_power_cut_loses_what_a_receipt_promised(power: Any) -> None:
-    """A thousand cuts over catalogue and folder: records and frames that were receipted are there, and whole."""
+    """A thousand cuts: records and frames with receipts are in catalogue and folder, and intact."""
     recording = power.record(WORK, "FULL", "yes")
     assert recording.operations > 500
     assert power.faults(recording, catalogue_fault, states=1000) == []
@@ -118,6 +118,6 @@ def test_no_power_cut_loses_what_a_receipt_promised(power: Any) -> None:
 
 @pytest.mark.parametrize(("synchronous", "folder_sync"), [("NORMAL", "yes"), ("FULL", "no")])
 def test_the_replay_finds_what_a_wrong_setting_loses(power: Any, synchronous: str, folder_sync: str) -> None:
-    """The harness can fail on the catalogue, too."""
+    """Without durable commits this test fails."""
     found = power.faults(power.record(WORK, synchronous, folder_sync), catalogue_fault, states=200)
     assert len([fault for fault in found if "lost" in fault or "wrong" in fault]) >= 5

@@ -1,4 +1,4 @@
-"""The station's disk is full: nothing half-stored, nothing acknowledged, said on the page; with room, all comes."""
+"""A full disk at the station: nothing is stored in part or acknowledged, and the page says so; with room, all comes."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ TOTAL = 40
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Six megabytes of tmpfs, three of them taken by a file `other`."""
+    """A tmpfs of six megabytes, three of them used by a file `other`."""
     if os.getuid() != 0:
         pytest.skip("NOT ROOT: a full disk was not tested")
     folder = tmp_path / "disk"
@@ -40,7 +40,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def station(small_disk: Path, mosquitto: Mosquitto) -> Iterator[Collector]:
-    """A collector whose data lie on the small disk; it believes what the disk says, not a margin."""
+    """A collector with its data on the small disk and without a margin of free space."""
     broker = BrokerSettings(port=mosquitto.port)
     collector = Collector(CollectorSettings(data=str(small_disk / "data"), broker=broker, http=None, min_free_bytes=0))
     collector.start()
@@ -50,7 +50,7 @@ def station(small_disk: Path, mosquitto: Mosquitto) -> Iterator[Collector]:
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
-    """Until a condition holds."""
+    """Wait until a condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
@@ -58,7 +58,7 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
 
 
 def test_full_disk_is_waited_for_and_said(station: Collector, small_disk: Path, mosquitto: Mosquitto) -> None:
-    """ENOSPC in the middle of a night: every stored file is whole, the page says why nothing comes, then all comes."""
+    """During ENOSPC every stored file is intact and the page says why nothing comes; later everything comes."""
     base = jpeg(1, (320, 240))
     People(station.database).set_user("v", "snow and rocks", "reviewer", datetime.now(UTC))
     page = TestClient(make_app(station.settings, station.database, station.ingest))

@@ -1,4 +1,4 @@
-"""Power cuts over what the base station set from afar: the last acknowledged change or a later one, never damage."""
+"""Power cuts and remotely changed settings: the last acknowledged change or a later one is there, and no damage."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ for n in range(1, 60):
 
 
 def configuration_fault(disk: Path, promises: list[str]) -> str | None:
-    """What a restarted trap finds wrong."""
+    """The problems that a restarted trap would have."""
     promised = len(promises)
     found = OverrideFile(disk / "state" / "overrides.json").current
     if found.revision < promised:
@@ -37,5 +37,5 @@ def test_no_power_cut_loses_an_acknowledged_setting(power: Any) -> None:
 
 
 def test_without_the_folders_fsync_settings_are_lost(power: Any) -> None:
-    """The harness can fail here, too."""
+    """Without fsync this test fails."""
     assert len(power.faults(power.record(WORK, "no"), configuration_fault, states=200)) >= 5

@@ -1,4 +1,4 @@
-"""Many at once: a valley of traps that all come back when the base station's power does, and days of backlog."""
+"""Many traps at once: all reconnect when the base station's power returns, with days of waiting sequences."""
 
 import sqlite3
 import subprocess
@@ -17,7 +17,7 @@ PROCESSES = 8  # paho waits with select(), which knows 1,024 descriptors; a trap
 
 
 class Crowd:
-    """So many traps, in a few processes."""
+    """Many traps in a few processes."""
 
     def __init__(self, folder: Path, port: int, traps: int) -> None:
         each, script = traps // PROCESSES, Path(__file__).with_name("many_traps.py")
@@ -37,20 +37,20 @@ class Crowd:
         self.hear("ready")
 
     def tell(self) -> None:
-        """Every trap takes a sequence."""
+        """Add a sequence to every trap."""
         for process in self.processes:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
 
     def hear(self, word: str) -> None:
-        """All have said it."""
+        """Wait until all processes have printed a line."""
         for process in self.processes:
             assert process.stdout is not None
             assert process.stdout.readline().strip() == word
 
     def close(self) -> None:
-        """End them."""
+        """End the processes."""
         self._limit.cancel()
         self._give_up()
         for process in self.processes:
@@ -63,7 +63,7 @@ class Crowd:
 
 @pytest.fixture
 def station(tmp_path: Path, start_mosquitto: Any) -> Iterator[Station]:
-    """A broker that saves as the shipped configuration says, and a collector."""
+    """A broker that saves as in the shipped configuration, and a collector."""
     station = Station(tmp_path, start_mosquitto(SHIPPED_SAVING))
     station.start("collector")
     yield station
@@ -72,7 +72,7 @@ def station(tmp_path: Path, start_mosquitto: Any) -> Iterator[Station]:
 
 @pytest.mark.parametrize("traps", [40, pytest.param(1000, marks=pytest.mark.faults)])
 def test_a_valley_of_traps_reconnects_at_once(tmp_path: Path, station: Station, traps: int) -> None:
-    """The broker dies and comes back with all of them at its door: each sequence is stored, whole, once."""
+    """The broker is killed and restarted while all connect: each sequence is stored completely and once."""
     crowd = Crowd(tmp_path / "traps", station.broker.port, traps)
     try:
         crowd.tell()
@@ -91,7 +91,7 @@ def test_a_valley_of_traps_reconnects_at_once(tmp_path: Path, station: Station, 
 
 @pytest.mark.parametrize("waiting", [50, pytest.param(3000, marks=pytest.mark.faults)])
 def test_days_offline_end_with_everything_in_the_catalogue(tmp_path: Path, station: Station, waiting: int) -> None:
-    """Thousands wait when the link returns, after a restart: each is stored once, whole, and marked as historical."""
+    """Thousands wait when the link returns after a restart: each is stored once, completely, and marked historical."""
     trap = Trap(tmp_path / "traps", station.broker.port, 0)
     for _ in range(waiting):
         trap.add()

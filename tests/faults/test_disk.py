@@ -1,4 +1,4 @@
-"""A card that is full, failing, read-only, or limits the size of files: refused in one line, nothing half-kept."""
+"""A card that is full, failing, read-only, or limits file sizes: one clear line, and nothing is stored in part."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="NOT ROOT: mounts were not
 
 
 def whole(outbox: Outbox) -> bool:
-    """Every sequence that waits has all its frames, at their sizes."""
+    """Assert that every waiting sequence has all its frames in their sizes."""
     items = [outbox.get(sequence) for sequence in outbox.queries.waiting()]
     return all(
         outbox.frame_path(item.record.id, entry.n).stat().st_size == entry.size
@@ -33,7 +33,7 @@ def whole(outbox: Outbox) -> bool:
 
 @pytest.fixture
 def card(tmp_path: Path) -> Iterator[Path]:
-    """A small card: 2 MB of tmpfs."""
+    """A small card: a tmpfs of 2 MB."""
     folder = tmp_path / "card"
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=False)
@@ -44,7 +44,7 @@ def card(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(outbox: Outbox, spool: Path, most: int = 200) -> list[str]:
-    """Sequences until the card is full; those that were taken."""
+    """Add sequences until the card is full; return those that were stored."""
     taken: list[str] = []
     for n in range(most):
         sequence = f"s{n:04d}"
@@ -59,7 +59,7 @@ def fill(outbox: Outbox, spool: Path, most: int = 200) -> list[str]:
 
 @as_root
 def test_a_full_card_refuses_in_one_line_and_keeps_what_it_took(card: Path, tmp_path: Path) -> None:
-    """ENOSPC at whatever write comes first: what was taken is whole, what was refused left nothing behind."""
+    """At ENOSPC, stored sequences are complete, and a refused one leaves no file."""
     outbox = Outbox(card / "outbox")
     taken = fill(outbox, tmp_path / "spool")
     assert 5 < len(taken) < 200
@@ -71,7 +71,7 @@ def test_a_full_card_refuses_in_one_line_and_keeps_what_it_took(card: Path, tmp_
 
 @as_root
 def test_a_full_card_is_drained_with_the_ballast(card: Path, tmp_path: Path) -> None:
-    """SQLite cannot even delete on a full card; with the ballast gone receipts are applied again."""
+    """SQLite cannot even delete on a full card; after the ballast file is deleted, receipts are applied again."""
     outbox = Outbox(card / "outbox")
     pressure = Pressure(outbox, Bounds(10**9, 0, 300_000))
     pressure.relieve()
@@ -86,7 +86,7 @@ def test_a_full_card_is_drained_with_the_ballast(card: Path, tmp_path: Path) -> 
 
 @as_root
 def test_a_read_only_card_is_one_clear_line_and_loses_nothing(card: Path, tmp_path: Path) -> None:
-    """errors=remount-ro: the trap says what is wrong; writable again, everything waits as before."""
+    """As with errors=remount-ro: the trap reports the problem; when it can write again, everything waits as before."""
     outbox = Outbox(card / "outbox")
     outbox.add(make_record("s1", CONTENTS), write_frames(tmp_path / "spool", CONTENTS))
     outbox.close()
@@ -100,7 +100,7 @@ def test_a_read_only_card_is_one_clear_line_and_loses_nothing(card: Path, tmp_pa
 
 @pytest.mark.parametrize("limit", [1000, 20_000, 100_000, 200_000])
 def test_a_limit_on_file_sizes_leaves_nothing_half(tmp_path: Path, limit: int) -> None:
-    """RLIMIT_FSIZE cuts a write in the middle (SQLite calls it an I/O error): refused, or taken whole."""
+    """RLIMIT_FSIZE ends a write in the middle (SQLite calls it an I/O error): refused, or stored completely."""
     code = f"""
 import resource, signal, sys
 from pathlib import Path
@@ -135,7 +135,7 @@ except StorageError as error:
 def test_an_io_error_at_any_fsync_keeps_nothing_half(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
 ) -> None:
-    """EIO at the n-th fsync of an add: refused whole, and a failed fsync is never tried again as if it had worked."""
+    """EIO at the n-th fsync of an `add`: the sequence is refused, and a failed fsync is never simply repeated."""
     outbox = Outbox(tmp_path / "outbox")
     outbox.add(make_record("x-01", CONTENTS), write_frames(tmp_path / "spool", CONTENTS, "first"))
     real, calls = os.fsync, iter(range(100))
@@ -160,7 +160,7 @@ def test_an_io_error_at_any_fsync_keeps_nothing_half(
 
 @pytest.mark.parametrize("cut", range(0, 60_000, 4_000))
 def test_a_database_truncated_anywhere_is_rebuilt(tmp_path: Path, cut: int) -> None:
-    """Whatever is left of the table, every sequence on the card waits again."""
+    """Even without a table, every sequence on the card waits again."""
     outbox = Outbox(tmp_path / "outbox")
     for n in range(20):
         outbox.add(make_record(f"s{n}", [b"x"]), write_frames(tmp_path / "spool", [b"x"], f"s{n}"))

@@ -1,7 +1,7 @@
 """`kill -9` at random moments on trap, broker and collector while a stream of bursts runs.
 
-Everything is the real program, a process of its own. In the end every burst is one sequence of the catalogue, once,
-with the sha256 of each picture that was written into the trap's folder.
+All are the real programs, each in its own process. At the end every burst is one sequence in the catalogue, with the
+sha256 of each picture that was written into the trap's folder.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ keepalive_s = 5
 
 
 class Stream:
-    """A camera that never stops: a burst of three pictures every second or so, until `stop`."""
+    """A camera that writes a burst of three pictures about every second, until `stop`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.bursts = folder / "DCIM" / "100TRAPS", list[tuple[str, ...]]()
@@ -43,7 +43,7 @@ class Stream:
         self._thread.start()
 
     def stop(self) -> None:
-        """The last burst has been written when this returns."""
+        """Stop; when this returns, the last burst is complete."""
         self._ended.set()
         self._thread.join()
 
@@ -56,7 +56,7 @@ class Stream:
                 file.rename(file.with_suffix(".JPG"))
 
     def _picture(self, number: int, n: int) -> Path:
-        """One picture, not in its place yet; bursts are a hundred seconds of camera time apart."""
+        """Write one picture under another name; bursts are a hundred seconds of camera time apart."""
         aside = self.folder / f"B{number:04d}-{n}.part"
         aside.write_bytes(jpeg(10_000 + 10 * number + n, (160, 120)))
         os.utime(aside, (1_700_000_000 + 100 * number + n,) * 2)
@@ -65,7 +65,7 @@ class Stream:
 
 @pytest.fixture
 def station(tmp_path: Path, start_mosquitto: Any, eager_bundle: Path) -> Iterator[Station]:
-    """A base station and one trap that finds every burst worth sending."""
+    """A base station, and one trap for which every burst is positive."""
     station = Station(tmp_path, start_mosquitto(SHIPPED_SAVING))
     (tmp_path / "eager-1.uncia").write_bytes(eager_bundle.read_bytes())
     station.configure("trap", TRAP)
@@ -75,7 +75,7 @@ def station(tmp_path: Path, start_mosquitto: Any, eager_bundle: Path) -> Iterato
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.faults)])
 def test_kill_9_at_random_moments_loses_and_doubles_nothing(tmp_path: Path, station: Station, rounds: int) -> None:
-    """Every burst is in the catalogue as one sequence, exactly once, and every frame's sha256 is right."""
+    """Every burst is in the catalogue as one sequence, and every frame has the right sha256."""
     stream, chance = Stream(tmp_path), random.Random(rounds)
     station.start("collector")
     station.start("trap")

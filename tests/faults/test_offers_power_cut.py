@@ -1,4 +1,4 @@
-"""Power cuts while bundles come over the wire and are installed."""
+"""Power cuts while bundles are received and installed."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ for version in range(2, 14):
 
 
 def offer(root: Path, version: int) -> bool:
-    """Send and install that version; whether the first attempt did it."""
+    """Send and install that version; return whether the first attempt succeeded."""
     folder, content = root / "state" / "bundle", bundle_bytes(version, bytes([version]) * 2500)
     installed = InstalledBundle(folder, root / "configured.uncia")
     bundle = bundle_from_bytes(content)
@@ -46,7 +46,7 @@ def offer(root: Path, version: int) -> bool:
 
 
 def fault(disk: Path, promises: list[str]) -> str | None:
-    """What a restarted trap finds: no bundle, an older one than was promised, or one that is not whole."""
+    """The problem of a restarted trap: no bundle, an older one than was confirmed, or a damaged one."""
     installed = InstalledBundle(disk / "state" / "bundle", disk / "configured.uncia")
     promised = int(promises[-1].split()[1]) if promises else 0
     path = installed.path
@@ -59,11 +59,11 @@ def fault(disk: Path, promises: list[str]) -> str | None:
 
 
 def test_no_power_cut_leaves_a_trap_without_the_bundle_it_installed(power: Any) -> None:
-    """A thousand cuts; whatever is left of a transfer, the next offer ends well."""
+    """After each of a thousand cuts, the next offer succeeds."""
     assert power.faults(power.record(WORK, "yes"), fault, states=1000) == []
 
 
 def test_the_replay_finds_what_a_missing_fsync_loses(power: Any) -> None:
-    """The harness can fail: without the folder's fsync an installed bundle is gone."""
+    """Without the folder's fsync this test fails: an installed bundle is gone."""
     found = power.faults(power.record(WORK, "no"), fault, states=200)
     assert len([one for one in found if "lost" in one]) >= 5

@@ -1,7 +1,7 @@
 """Power cuts at any instruction, replayed from recordings of the real process (support.power_cut).
 
-Each kind of state is checked on 1,000 disks; with a wrong SQLite setting, or without the folder's fsync, the same check
-must find losses, or it proves nothing.
+Each kind of state is checked on 1,000 disks. With a wrong SQLite setting, or without the folder's fsync, the same check
+must find losses; otherwise it would prove nothing.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ for n in range(24):
 
 
 def outbox_fault(disk: Path, promises: list[str]) -> str | None:
-    """What a restarted trap finds wrong: a taken sequence gone, a frame with other bytes, an id given again."""
+    """The problem of a restarted trap: a stored sequence is gone, a frame has other bytes, or an id is used again."""
     words = [line.split() for line in promises]
     given = {sequence for word, sequence in words if word == "id"}
     owed = {sequence for word, sequence in words if word == "taken"}
@@ -82,7 +82,7 @@ def _wrong_with(outbox: Outbox, given: set[str], owed: set[str], maybe_gone: set
 
 
 def test_no_power_cut_loses_or_corrupts_what_the_outbox_took(power: Any) -> None:
-    """A thousand cuts over table, frames and identity: nothing that `add` returned for is lost."""
+    """In a thousand cuts over table, frames and identity, no sequence is lost after `add` has returned."""
     recording = power.record(OUTBOX_WORK, "FULL", "yes")
     assert recording.operations > 500
     assert power.faults(recording, outbox_fault, states=1000) == []
@@ -90,6 +90,6 @@ def test_no_power_cut_loses_or_corrupts_what_the_outbox_took(power: Any) -> None
 
 @pytest.mark.parametrize(("synchronous", "folder_sync"), [("NORMAL", "yes"), ("FULL", "no")])
 def test_the_replay_finds_what_a_wrong_setting_loses(power: Any, synchronous: str, folder_sync: str) -> None:
-    """The harness can fail: SQLite at NORMAL, or no fsync of the folders, loses taken sequences."""
+    """This test fails with SQLite at NORMAL, or without fsync of the folders: stored sequences are lost."""
     found = power.faults(power.record(OUTBOX_WORK, synchronous, folder_sync), outbox_fault, states=200)
     assert len([fault for fault in found if "lost" in fault or "wrong" in fault]) >= 5

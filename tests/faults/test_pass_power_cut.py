@@ -1,4 +1,4 @@
-"""Power cuts in passes: a Pi that is switched off at any moment decides each burst once, in this pass or another."""
+"""Power cuts in passes: whenever a Pi is switched off, each burst is decided once, in this pass or another."""
 
 import os
 from pathlib import Path
@@ -38,14 +38,14 @@ for n in range(BURSTS):
         write_durable(path, jpeg(small, f"2026:05:01 {n:02d}:00:0{k}"))
         os.utime(path, (1_000_000, 1_000_000))
     marks.write(f"arrived {n}\\n")
-    if n % 2:  # every other burst wakes the trap
+    if n % 2:  # a pass after every second burst
         one_pass(root)
         Proofs(root / "state").note(str(n) * 64, "")
 """
 
 
 def one_pass(root: Path) -> None:
-    """As `uncia-trap pass` does it, without a network: camera, scoring, outbox, ledger; then the power goes."""
+    """Do as `uncia-trap pass` does without a network: camera, scoring, outbox, ledger; then the power is cut."""
     outbox = Outbox(root / "state" / "outbox")
     try:
         trap = Observer("ridge-01", Told(0.9), BUNDLE, outbox, reading)
@@ -65,11 +65,11 @@ def _camera(root: Path, outbox: Outbox) -> WatchedCamera:
 
 
 def pass_fault(disk: Path, promises: list[str]) -> str | None:
-    """What is wrong after the next pass, which finds the disk as the cut left it."""
+    """The problem after the next pass on the disk that the power cut left."""
     if not promises:
         return None
     for path in (disk / "DCIM").iterdir():
-        os.utime(path, (1_000_000, 1_000_000))  # the recorder does not note times
+        os.utime(path, (1_000_000, 1_000_000))  # the recorder does not store times
     one_pass(disk)
     outbox = Outbox(disk / "state" / "outbox")
     try:
@@ -85,11 +85,11 @@ def pass_fault(disk: Path, promises: list[str]) -> str | None:
 
 
 def test_no_power_cut_loses_or_doubles_a_burst_of_a_pass(power: Any) -> None:
-    """Three hundred cuts over pictures, ledger, outbox and proofs, each with a pass after it."""
+    """Three hundred cuts over pictures, ledger, outbox and proofs, each followed by a pass."""
     assert power.faults(power.record(WORK, "yes"), pass_fault, states=300) == []
 
 
 def test_the_replay_finds_a_pass_that_offers_nothing(power: Any) -> None:
-    """The harness can fail: without the note of what was handed over, bursts are doubled."""
+    """Without the ledger this test fails: bursts come twice."""
     found = power.faults(power.record(WORK, "no"), pass_fault, states=300)
     assert len([fault for fault in found if "doubled" in fault]) >= 3

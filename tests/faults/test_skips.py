@@ -1,4 +1,4 @@
-"""`make test-faults` fails, not skips, where a part is missing: `--forbid-skips`, seen at work."""
+"""With `--forbid-skips` (`make test-faults`), tests fail and do not skip if a program is missing."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def test_c(part): pass
 
 
 def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Pytest over the files, with the repository's own hooks."""
+    """Run pytest on the files, with the repository's own hooks."""
     for name, text in FILES.items():
         (folder / name).write_text(text)
     own = ["-c", "/dev/null", "--rootdir", str(folder), "-p", "no:cacheprovider", "-p", "tests.conftest"]
@@ -32,7 +32,7 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_each_kind_of_forbidden_skip_fails(tmp_path: Path) -> None:
-    """In a test, by a mark, in a fixture, of a module: failures or errors that tell the reason."""
+    """A skip in a test, by a mark, in a fixture or of a module is a failure or error that gives the reason."""
     done = run(tmp_path, "--forbid-skips")
     assert done.returncode == 1 and "1 failed, 1 passed, 1 xfailed, 3 errors" in done.stdout, done.stdout
     for where in ("from a fixture", "in a test", "by a mark", "as a module"):
@@ -40,6 +40,6 @@ def test_each_kind_of_forbidden_skip_fails(tmp_path: Path) -> None:
 
 
 def test_permitted_skips_are_skips(tmp_path: Path) -> None:
-    """Without the option the same files skip, and the run passes."""
+    """Without the option the same tests are skipped, and the run passes."""
     done = run(tmp_path)
     assert done.returncode == 0 and "1 passed, 4 skipped, 1 xfailed" in done.stdout, done.stdout + done.stderr

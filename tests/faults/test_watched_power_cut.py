@@ -1,4 +1,4 @@
-"""Power cuts between camera and outbox: each burst of a watched folder is taken exactly once, also under a new name."""
+"""Power cuts between camera and outbox: each burst of a watched folder is stored exactly once, also if renamed."""
 
 import os
 from pathlib import Path
@@ -56,12 +56,12 @@ for n in range(24):
 
 
 def watched_fault(disk: Path, promises: list[str]) -> str | None:
-    """What a restarted trap finds: a burst that is neither in the outbox nor to be offered again, or that is both."""
+    """The problem of a restarted trap: a burst is neither in the outbox nor offered again, or it is both."""
     folder = disk / "DCIM"
     if not promises:
         return None
     for path in folder.iterdir():
-        os.utime(path, (1_000_000, 1_000_000))  # the recorder does not note times
+        os.utime(path, (1_000_000, 1_000_000))  # the recorder does not store times
     outbox = Outbox(disk / "state" / "outbox")
     try:
         watch = WatchSettings("polling")
@@ -98,6 +98,6 @@ def test_no_power_cut_loses_or_doubles_a_burst(power: Any) -> None:
     ids=["NORMAL", "no offer"],
 )
 def test_the_replay_finds_what_a_mistake_costs(power: Any, synchronous: str, offers: str, finds: str) -> None:
-    """The harness can fail: a table at NORMAL loses bursts, a ledger that notes no offer doubles them."""
+    """This test fails with a table at NORMAL (bursts are lost) and with a ledger without offers (bursts come twice)."""
     found = power.faults(power.record(WORK, synchronous, offers), watched_fault, states=600)
     assert len([fault for fault in found if finds in fault]) >= 3

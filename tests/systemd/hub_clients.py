@@ -1,7 +1,7 @@
-"""Clients as cameras have them, run inside the hub: `hub_clients.py PASSWORD PICTURES`; a folder of PICTURES a camera.
+"""Clients like those of cameras, run in the hub: `hub_clients.py PASSWORD PICTURES`; each folder in PICTURES is one.
 
-A folder is called PROTOCOL-HABIT: `sets` changes a file's time after closing it, `breaks` breaks off and begins again,
-`renames` uploads under another name first, `plain` does none of it. All upload at once.
+A folder is called PROTOCOL-HABIT: `sets` changes a file's time after closing it, `breaks` stops an upload and starts it
+again, `renames` uploads under another name first, `plain` does none of this. All upload at the same time.
 """
 
 import ftplib
@@ -15,7 +15,7 @@ HOST, USER = "127.0.0.1", "cameras"
 
 
 class Ftp:
-    """A connection, over TLS where the camera speaks FTPS."""
+    """A connection, with TLS if the camera uses FTPS."""
 
     def __init__(self, password: str, camera: str) -> None:
         kind = ftplib.FTP_TLS if camera.startswith("ftps") else ftplib.FTP
@@ -36,7 +36,7 @@ class Ftp:
         self.ftp.rename(old, new)
 
     def break_off(self, path: Path, name: str) -> None:
-        """Send half of it, and close the connections as they are."""
+        """Send half of a file, then close the connections."""
         content = path.read_bytes()
         wire = self.ftp.transfercmd(f"STOR {name}")
         wire.sendall(content[: len(content) // 2])
@@ -44,13 +44,13 @@ class Ftp:
         self.ftp.close()
 
     def go_on(self, path: Path, name: str) -> None:
-        """Send the rest."""
+        """Send the rest of the file."""
         at = self.ftp.size(name) or 0
         self.ftp.storbinary(f"STOR {name}", io.BytesIO(path.read_bytes()[at:]), rest=at)
 
 
 class Smb:
-    """Debian's smbclient, a connection a command."""
+    """Debian's smbclient, with one connection for each command."""
 
     def __init__(self, password: str, camera: str) -> None:
         self.login, self.camera = f"{USER}%{password}", camera
@@ -74,18 +74,18 @@ class Smb:
         self._do(f"rename {old} {new}")
 
     def break_off(self, path: Path, name: str) -> None:
-        """Leave half of it, which is what a connection that ends leaves."""
+        """Leave half of a file, as after a broken connection."""
         half = Path("/tmp") / f"{self.camera}-{name}"
         half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         self._do(f"put {half} {name}")
 
     def go_on(self, path: Path, name: str) -> None:
-        """From the beginning: Debian's `reput` leaves the rest alone in place of the whole."""
+        """Send the file again from its start, because Debian's `reput` would leave only the rest."""
         self._do(f"put {path} {name}")
 
 
 def upload(password: str, folder: Path) -> None:
-    """The pictures of one camera, by its protocol and habit."""
+    """Upload the pictures of one camera, with its protocol and its way of writing files."""
     camera = folder.name
     protocol, habit = camera.split("-")
     kind = Smb if protocol == "smb" else Ftp

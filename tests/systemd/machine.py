@@ -1,7 +1,7 @@
-"""A real systemd as process 1 of a container of this test's own, over a copy-on-write view of this machine's files.
+"""A real systemd as process 1 of a container, on a copy-on-write view of this machine's files.
 
-Nothing it does leaves the container: its root is an overlay in memory, its network has only a loopback, its control
-group is one of its own, and of this machine's units it knows none. The shipped units run in it as they are.
+It changes nothing outside of the container: its root is an overlay in memory, its network has only a loopback, and it
+has its own control group and none of this machine's units. The shipped units run in it unchanged.
 """
 
 import os
@@ -23,7 +23,7 @@ TARGETS = ("sysinit", "basic", "network", "time-sync", "multi-user", "shutdown",
 DEBIANS_BROKER = Path("/lib/systemd/system/mosquitto.service")
 _INIT = Path("/lib/systemd/systemd")
 
-# The outer half owns the control group, the inner one is what becomes process 1.
+# The outer script creates the control group; the inner one becomes process 1.
 _OUTER = """
 mount -t cgroup2 cgroup2 {place}/cgroup && mkdir {place}/cgroup/{name} || exit 1
 before=$(sed -n 's/^0:://p' /proc/self/cgroup)
@@ -66,7 +66,7 @@ exec /opt/python/bin/python3 -c 'import sys; from {module} import main; sys.exit
 
 
 def missing() -> str | None:
-    """What this machine lacks for it; None where nothing."""
+    """What this machine lacks for such a container; None if nothing."""
     if os.getuid() != 0:
         return "root"
     tools = [tool for tool in ("unshare", "nsenter", "ip", "systemctl") if shutil.which(tool) is None]
@@ -76,9 +76,9 @@ def missing() -> str | None:
 
 
 class Machine:
-    """A booted container. `place` is an empty folder; files go in through `files`, and `/srv` is `place/shared`.
+    """A booted container. `place` is an empty folder; `files` are put into it, and `/srv` is `place/shared`.
 
-    Over this machine's files uncia is installed in it; over another Debian's, `lower`, it is as bare as that one.
+    On this machine's files, uncia is installed in it. On those of another Debian (`lower`) only that Debian is.
     """
 
     def __init__(
@@ -97,20 +97,20 @@ class Machine:
         self._wait(lambda: self.run("systemctl", "is-active", "multi-user.target").stdout.strip() == "active", 60)
 
     def run(self, *command: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        """A command in the container, as root."""
+        """Run a command in the container as root."""
         enter = ["nsenter", f"--target={self._init}", "--all", "--root", "env", "--chdir=/", *command]
         return subprocess.run(enter, capture_output=True, text=True, check=False, input=typed)
 
     def show(self, unit: str, what: str) -> str:
-        """A property of a unit."""
+        """The value of a unit's property."""
         return self.run("systemctl", "show", "--value", f"--property={what}", unit).stdout.strip()
 
     def wait(self, condition: Callable[[], Any], within_s: float = 60.0) -> Any:
-        """Until something holds; what it said."""
+        """Wait until a condition returns something true; return that."""
         return self._wait(condition, within_s)
 
     def close(self) -> None:
-        """End all of it."""
+        """End all processes of the container."""
         subprocess.run(["kill", "-KILL", str(self._init)], check=False)
         self._process.wait(60)
         shutil.rmtree(self._disk)
@@ -156,7 +156,7 @@ class Machine:
                     return
 
     def _find_init(self) -> int | None:
-        """The process that is number 1 inside."""
+        """The process that is number 1 in the container."""
         assert self._process.poll() is None, f"the container did not start: {self.console}"
         for status in Path("/proc").glob("[0-9]*/status"):
             try:

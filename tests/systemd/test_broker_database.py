@@ -1,4 +1,4 @@
-"""A broker whose database a power cut damaged starts again: it is set aside, once, loudly. With a real Mosquitto."""
+"""A broker with a database that a power cut damaged: it is set aside, and the broker starts. With a real Mosquitto."""
 
 import os
 import random
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 def broker(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
-    """One that has kept what a trap retained, and was stopped."""
+    """The database of a Mosquitto with a retained message, which was stopped."""
     from paho.mqtt.publish import multiple
 
     started = start_mosquitto()
@@ -27,7 +27,7 @@ def broker(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
 
 
 def ended(database: Path, result: str = "exit-code", path: str = "") -> str:
-    """What the drop-in's script says when the broker has ended with this result."""
+    """The output of the drop-in's script after the broker has ended with this result."""
     environment = {"SERVICE_RESULT": result, "PATH": path or f"{Path(str(MOSQUITTO)).parent}:{os.environ['PATH']}"}
     command = [sys.executable, str(SCRIPT), str(database)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -71,7 +71,7 @@ def test_a_damaged_database_is_set_aside_and_the_broker_starts(
 
 
 def test_an_empty_database_does_not_keep_the_broker_from_starting(broker: Mosquitto) -> None:
-    """Mosquitto takes it for none; nothing is set aside."""
+    """Mosquitto starts as if there were none; nothing is set aside."""
     database = broker.folder / "mosquitto.db"
     database.write_bytes(b"")
     assert "not because of its database" in ended(database)
@@ -80,7 +80,7 @@ def test_an_empty_database_does_not_keep_the_broker_from_starting(broker: Mosqui
 
 
 def test_a_sound_database_is_left_as_it_is(broker: Mosquitto) -> None:
-    """A broker that fails for something else keeps its sessions."""
+    """A broker that fails for another reason keeps its sessions."""
     database = broker.folder / "mosquitto.db"
     content = database.read_bytes()
     assert "not because of its database" in ended(database)
@@ -88,14 +88,14 @@ def test_a_sound_database_is_left_as_it_is(broker: Mosquitto) -> None:
 
 
 def test_a_broker_that_was_stopped_in_order_is_not_asked(broker: Mosquitto) -> None:
-    """Nothing is started, whatever the file holds."""
+    """No broker is started, whatever the file contains."""
     database = broker.folder / "mosquitto.db"
     database.write_bytes(b"damaged")
     assert (ended(database, "success"), database.read_bytes()) == ("", b"damaged")
 
 
 def test_a_broker_that_never_starts_keeps_its_database(broker: Mosquitto, tmp_path: Path) -> None:
-    """A package half installed, a missing library: the file proves nothing then."""
+    """With a half-installed package or a missing library, the failure says nothing about the file."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "mosquitto"
     program.write_text("#!/bin/sh\necho 'Error: no libwebsockets' >&2\nexit 127\n")
@@ -106,7 +106,7 @@ def test_a_broker_that_never_starts_keeps_its_database(broker: Mosquitto, tmp_pa
 
 
 def test_a_second_damage_is_set_aside_as_well_and_one_file_is_kept(broker: Mosquitto) -> None:
-    """The card does not fill up with them."""
+    """So they do not fill the card."""
     database = broker.folder / "mosquitto.db"
     for content in (b"first", b"second"):
         database.write_bytes(content)

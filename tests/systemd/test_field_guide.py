@@ -1,4 +1,4 @@
-"""The field guide, walked: its own commands, on a real systemd, with the shipped units and Debian's Mosquitto."""
+"""The commands of the field guide, run on a real systemd with the shipped units and Debian's Mosquitto."""
 
 import json
 import re
@@ -15,11 +15,11 @@ __all__ = ["eager_bundle"]
 pytestmark = pytest.mark.faults
 
 GUIDE = (REPOSITORY / "docs" / "field-guide.md").read_text()
-# What needs internet, a running udev, or a person.
+# Commands that need internet, a running udev, or a person.
 LEFT_OUT = ("apt ", "udevadm ", "journalctl ")
 LOGS = "[Service]\nStandardOutput=append:/srv/{name}.log\nStandardError=append:/srv/{name}.log\n"
 DISK = "/var/lib/private/uncia-trap"
-# Quicker than shipped, so that a test need not wait for minutes.
+# Shorter times than shipped, so that a test does not wait for minutes.
 HASTE = "[Service]\nRestartSec=0.1\nWatchdogSec=11\nTimeoutAbortSec=1\n"
 
 
@@ -38,7 +38,7 @@ def configuration() -> str:
 
 
 class Station:
-    """The machine of the guide: base station and trap in one."""
+    """The machine of the guide, which is base station and trap."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -50,7 +50,7 @@ class Station:
         return done.stdout
 
     def log(self, name: str) -> str:
-        """What a service has said."""
+        """The journal of a service."""
         path = self.machine.shared / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
@@ -58,18 +58,18 @@ class Station:
         return self.machine.show(unit, "MainPID")
 
     def running(self, but: str = "0") -> bool:
-        """Whether the trap runs, and not as process `but` any more."""
+        """Whether the trap runs as another process than `but`."""
         return self.pid() not in ("0", but) and self.machine.show("uncia-trap", "ActiveState") == "active"
 
     def stored(self) -> list[int]:
-        """The frames of each sequence in the catalogue whose frames are all there."""
+        """The number of frames of each complete sequence in the catalogue."""
         listed = json.loads(self.do("uncia-collect list --data /var/lib/uncia-collector --json"))
         return [len(sequence["files"]) for sequence in listed if sequence["complete"]]
 
 
 @pytest.fixture(scope="module")
 def station(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Iterator[Station]:
-    """Sections 2 to 5 of the guide, with a bundle that finds every burst worth sending; no card in the trap yet."""
+    """Sections 2 to 5 of the guide, with a bundle for which every burst is positive; no card is in the trap yet."""
     if (lacks := missing()) is not None or not DEBIANS_BROKER.exists():
         pytest.skip(f"NO SYSTEMD TO BOOT: needs {lacks or 'the package mosquitto'}; the field guide was not walked")
     files = {"/etc/hosts": b"127.0.0.1 localhost base.local\n", "/etc/uncia/trap.toml": configuration().encode()}
@@ -92,12 +92,12 @@ def station(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Ite
 
 
 def put_bursts(station: Station, name: str, bursts: int = 1) -> None:
-    """Pictures on the card."""
+    """Put pictures on the card."""
     record_bursts(station.machine.shared / "DCIM" / name, bursts)
 
 
 def test_the_services_run_as_users_of_their_own(station: Station) -> None:
-    """Under the shipped units, hardened as they are."""
+    """Under the shipped units with all their restrictions."""
     for unit in ("uncia-trap", "uncia-collector"):
         assert station.machine.show(unit, "ActiveState") == "active"
         status = station.do(f"cat /proc/{station.pid(unit)}/status")
@@ -107,7 +107,7 @@ def test_the_services_run_as_users_of_their_own(station: Station) -> None:
 
 
 def test_the_traps_working_folder_is_its_own_and_in_memory(station: Station) -> None:
-    """There lgpio makes a pipe for the PIR, and fails where it may not."""
+    """The library lgpio creates a pipe for the PIR sensor there, and fails if it may not."""
     place = f"/proc/{station.pid()}/cwd"
     assert station.do(f"readlink {place}").strip().endswith("/run/private/uncia-trap")
     owner, ours = station.do(f"stat -L --format=%u {place} /proc/{station.pid()}").split()
@@ -115,7 +115,7 @@ def test_the_traps_working_folder_is_its_own_and_in_memory(station: Station) -> 
 
 
 def test_a_card_that_is_mounted_late_is_seen_and_reaches_the_catalogue(station: Station) -> None:
-    """Over mutual TLS, by the guide's own certificates. Until then the trap says what is missing."""
+    """Over mutual TLS, with the guide's own certificates. Before that, the trap says what is missing."""
     assert "/media/card/DCIM: no such folder" in station.log("uncia-trap")
     put_bursts(station, "100RECNX")
     station.do("mount --bind /srv /media/card")
@@ -124,7 +124,7 @@ def test_a_card_that_is_mounted_late_is_seen_and_reaches_the_catalogue(station: 
 
 
 def test_a_broker_whose_database_a_power_cut_damaged_comes_back(station: Station) -> None:
-    """NUL-filled, as ext4 leaves a file that was not written in time: set aside once, loudly; bursts arrive again."""
+    """The file has NUL bytes, as ext4 leaves after a power cut: it is set aside, and bursts arrive again."""
     before = len(station.stored())
     damage = (
         "cd /var/lib/mosquitto\nsystemctl stop mosquitto\nsize=$(stat -c %s mosquitto.db)\ntruncate -s 0 mosquitto.db"
@@ -137,7 +137,7 @@ def test_a_broker_whose_database_a_power_cut_damaged_comes_back(station: Station
 
 
 def test_the_doctor_and_the_base_station_find_it_well(station: Station) -> None:
-    """Section 6; a container has no time service."""
+    """Section 6; the container has no time service."""
     said = station.do("uncia-trap doctor --config /etc/uncia/trap.toml")
     assert [line for line in said.splitlines() if line.startswith(("failed", "warning"))] == [
         line for line in said.splitlines() if line.startswith("warning  clock")
@@ -159,7 +159,7 @@ def test_a_trap_that_is_killed_comes_back_however_often(station: Station) -> Non
 
 
 def test_a_trap_that_hangs_is_ended_and_comes_back(station: Station) -> None:
-    """By the watchdog: stopped in the middle of whatever it did."""
+    """By the watchdog, after the process was stopped with SIGSTOP."""
     station.machine.wait(station.running)
     station.do(f"kill -STOP {(pid := station.pid())}")
     station.machine.wait(lambda: station.running(but=pid))
@@ -167,7 +167,7 @@ def test_a_trap_that_hangs_is_ended_and_comes_back(station: Station) -> None:
 
 
 def test_a_card_that_is_read_only_is_left_for_memory_and_taken_again(station: Station) -> None:
-    """As after an error of its file system: the trap goes on and delivers, and its next start is on the card again."""
+    """As after a file system error: the trap goes on and delivers, and starts on the card again later."""
     station.do("systemctl stop uncia-trap")
     station.do("mount -o remount,ro /mnt")
     station.do("systemctl start uncia-trap")
@@ -182,7 +182,7 @@ def test_a_card_that_is_read_only_is_left_for_memory_and_taken_again(station: St
 
 
 def test_a_trap_that_is_stopped_ends_in_order_and_nothing_is_doubled(station: Station) -> None:
-    """Soon, with success; and after all that was done to it each burst is in the catalogue once."""
+    """It stops soon and with success, and after all these tests each burst is in the catalogue once."""
     station.machine.wait(station.running)
     began_s = time.monotonic()
     station.do("systemctl stop uncia-trap")
@@ -192,6 +192,6 @@ def test_a_trap_that_is_stopped_ends_in_order_and_nothing_is_doubled(station: St
 
 
 def test_the_other_sections_hold_nothing_to_run() -> None:
-    """Or it would be left out here. Before the first one: test_first_success.py; the hub of 6: test_hub_guide.py."""
+    """Or they would be left out. test_first_success.py has the part before section 1, test_hub_guide.py the hub."""
     sections: list[Any] = re.split(r"^## (?=\d\.)", GUIDE, flags=re.MULTILINE)
     assert [n for n, text in enumerate(sections) if "```sh" in text] == [0, 2, 3, 5, 6]

@@ -1,7 +1,7 @@
-"""First success: the guide's few commands, typed as they are printed, on bare Debian 12 and 13, up to a test sighting.
+"""First success: the guide's few commands, run as printed, on minimal Debian 12 and 13, up to a test sighting.
 
-Both machines are one container with a real systemd, without any network: apt finds its packages installed, pip has the
-wheels alone, and `scp` is a copy. The shipped bundle decides, and nothing stands in for it.
+Station and trap are one container with a real systemd and without a network: apt's packages are installed already, pip
+has only the wheels, and `scp` is a copy. The shipped bundle scores.
 """
 
 import json
@@ -32,20 +32,20 @@ print(opener.open("http://127.0.0.1:8080/?state=test").read().decode())
 
 
 def commands(machine: str) -> list[str]:
-    """What the guide has one type at the station, or at the trap."""
+    """The commands of the guide for the station, or for the trap."""
     [part] = re.findall(rf"^### {machine}\n.*?```sh\n(.*?)```", GUIDE, re.DOTALL | re.MULTILINE)
     return [line for line in part.replace("\\\n", "").splitlines() if line]
 
 
 @pytest.mark.parametrize("machine", ["Base station", "Trap"])
 def test_six_commands_are_enough_for_a_machine(machine: str) -> None:
-    """As printed; not one more that the text only hints at."""
+    """The guide's few commands are complete: no command is hidden in the text."""
     assert 0 < len(commands(machine)) <= 6
 
 
 @pytest.fixture(params=["bookworm", "trixie"])
 def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A bare Debian, with the repository's models and a wheelhouse in its /srv."""
+    """A minimal Debian with the repository's models and a wheelhouse in /srv."""
     lower = PLACE / request.param
     if (
         (lacks := missing()) is not None
@@ -67,7 +67,7 @@ def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def type_in(machine: Machine, line: str) -> str:
-    """One command, in /srv; whoever is asked for a password gives one."""
+    """Run one command in /srv; if it asks for a password, give one."""
     line = re.sub(r"^scp -r base\.local:", "cp -r ", line)
     done = machine.run("sh", "-ec", f"cd /srv\n{line}", typed=PASSWORD + "\n")
     logs = "".join(path.read_text()[-2000:] for path in machine.shared.glob("*.log"))
@@ -76,7 +76,7 @@ def type_in(machine: Machine, line: str) -> str:
 
 
 def test_from_a_bare_debian_to_a_test_sighting_on_the_page(bare: Machine) -> None:
-    """Every command as printed; then three pictures that show no animal, and the page has them as a test."""
+    """Every command is run as printed; then three pictures without an animal are on the page as a test."""
     for line in commands("Base station"):
         type_in(bare, line)
     bare.run("mkdir", "-p", "/media/card/DCIM")

@@ -1,4 +1,4 @@
-"""The guide's hub: its own commands on a real systemd, with Debian's vsftpd and Samba, and clients as cameras are."""
+"""The guide's hub: its commands on a real systemd, with Debian's vsftpd and Samba, and clients like cameras."""
 
 import json
 import re
@@ -27,14 +27,14 @@ START = datetime(2026, 5, 1, 4, 0, tzinfo=UTC)
 
 
 def hub_steps() -> list[str]:
-    """The guide's lines for FTP and FTPS, and those for SMB, each as one script that is told the password."""
+    """The guide's commands for FTP and FTPS, and for SMB, each as one script with the password."""
     [section] = re.findall(r"^### A hub .*?\n(.*?)(?=^### )", GUIDE, re.DOTALL | re.MULTILINE)
     scripts = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return ["\n".join(line for line in script.splitlines() if not line.startswith(LEFT_OUT)) for script in scripts]
 
 
 def hub_configuration() -> str:
-    """The guide's trap.toml with the two changes that it names."""
+    """The guide's trap.toml with the two changes for a hub."""
     text = configuration().replace('folder = "/media/card/DCIM"', 'folder = "/srv/cameras"')
     changed = re.sub(r"^# per_folder = true", "per_folder = true", text, flags=re.MULTILINE)
     assert (changed.count("/srv/cameras"), changed.count("\nper_folder = true")) == (1, 1)
@@ -43,7 +43,7 @@ def hub_configuration() -> str:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Iterator[Station]:
-    """Sections 2, 3 and 5 of the guide and its hub, with a bundle that finds every burst worth sending."""
+    """Sections 2, 3 and 5 of the guide and its hub, with a bundle for which every burst is positive."""
     needed = {"vsftpd": UNITS / "vsftpd.service", "samba": UNITS / "smbd.service", "mosquitto": DEBIANS_BROKER}
     needed["smbclient"] = Path("/usr/bin/smbclient")
     lacks = missing() or " ".join(name for name, path in needed.items() if not path.exists())
@@ -75,13 +75,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory, eager_bundle: Path) -> Iterato
 
 
 def seen(hub: Station) -> Counter[tuple[str, int]]:
-    """How many sequences there are of each camera, by their frames; of complete ones."""
+    """How many complete sequences each camera has, by their number of frames."""
     listed = json.loads(hub.do("uncia-collect list --data /var/lib/uncia-collector --json"))
     return Counter((one["camera"], len(one["files"])) for one in listed if one["complete"])
 
 
 def test_cameras_upload_by_ftp_ftps_and_smb_and_each_has_its_burst(hub: Station) -> None:
-    """Twelve at once: plain, setting times, breaking off, renaming; nothing is lost, and nothing comes twice."""
+    """Twelve at once: plain, setting times, breaking off, renaming; each frame arrives once."""
     for number, camera in enumerate(CAMERAS):
         (folder := hub.machine.shared / "pictures" / camera).mkdir(parents=True)
         for frame in range(3):
@@ -95,7 +95,7 @@ def test_cameras_upload_by_ftp_ftps_and_smb_and_each_has_its_burst(hub: Station)
 
 
 def test_a_wrong_password_and_a_stranger_are_refused(hub: Station) -> None:
-    """Nobody without the cameras' password writes here, nor anybody else of the machine."""
+    """Neither clients without the cameras' password nor other users of the machine can write here."""
     refused = "import ftplib, sys; ftplib.FTP('127.0.0.1', *sys.argv[1:])"
     for who in (f"cameras '{PASSWORD[:-1]}'", "anonymous x", "root ''"):
         done = hub.machine.run("sh", "-c", f'{PYTHON} -c "{refused}" {who}')
@@ -103,6 +103,6 @@ def test_a_wrong_password_and_a_stranger_are_refused(hub: Station) -> None:
 
 
 def test_the_certificate_and_the_key_are_the_hubs_own(hub: Station) -> None:
-    """Root alone reads the key; the certificate holds for 30 years."""
+    """Only root can read the key; the certificate is valid for 30 years."""
     assert hub.do("stat -c '%U %a' /etc/ssl/private/cameras.key").strip() == "root 600"
     assert "CN" in hub.do("openssl x509 -in /etc/ssl/certs/cameras.pem -noout -checkend 900000000 -subject")

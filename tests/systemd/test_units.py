@@ -1,4 +1,4 @@
-"""The units, and the broker's configuration, as they are shipped."""
+"""The shipped systemd units and the shipped configuration of the broker."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root in which the commands and what the units refer to are installed."""
+    """A root folder with the commands and files that the units refer to."""
     units, commands = tmp_path / "usr/lib/systemd/system", tmp_path / "usr/local/bin"
     units.mkdir(parents=True)
     commands.mkdir(parents=True)
@@ -58,7 +58,7 @@ def test_a_unit_says_nothing_that_systemd_does_not_know(root: Path, unit: str) -
 
 @needs_systemd
 def test_the_drop_in_of_the_broker_says_nothing_that_systemd_does_not_know(root: Path) -> None:
-    """Beside a unit like Debian's, where the script is installed."""
+    """With a unit like Debian's, and with the script installed."""
     units, script = root / "usr/lib/systemd/system", root / "usr/local/sbin/uncia-broker-database"
     script.parent.mkdir()
     shutil.copy(HERE / script.name, script)
@@ -70,7 +70,7 @@ def test_the_drop_in_of_the_broker_says_nothing_that_systemd_does_not_know(root:
 
 @needs_systemd
 def test_the_units_of_passes_say_nothing_that_systemd_does_not_know(root: Path) -> None:
-    """The trap's unit with both drop-ins, the timer that starts it, and the power that goes after it."""
+    """The trap's unit with both drop-ins, the timer that starts it, and the unit that powers off after it."""
     units = root / "usr/lib/systemd/system"
     (units / "uncia-trap.service.d").mkdir()
     for name in ("pass", "poweroff"):
@@ -103,7 +103,7 @@ def test_a_misspelt_key_would_be_found(root: Path) -> None:
 @needs_systemd
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_unit_is_hardened(unit: str) -> None:
-    """An exposure of at most 2.5 of 10."""
+    """`systemd-analyze security` gives an exposure of at most 2.5 of 10."""
     command = ["systemd-analyze", "security", "--offline=yes", "--threshold=25", "--no-pager", str(HERE / unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-300:] + done.stderr[-300:]
@@ -111,7 +111,7 @@ def test_a_unit_is_hardened(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_unit_never_gives_up(unit: str) -> None:
-    """Nobody visits for months."""
+    """Nobody is at the trap for months."""
     text = (HERE / unit).read_text()
     assert "StartLimitIntervalSec=0" in text
     assert "Restart=always" in text
@@ -119,7 +119,7 @@ def test_a_unit_never_gives_up(unit: str) -> None:
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_unit_is_ready_when_it_says_so_and_is_watched(unit: str) -> None:
-    """Type=notify, and a watchdog that is longer than what the programs allow themselves."""
+    """Type=notify, and a watchdog time that is longer than the programs' own deadlines."""
     text = (HERE / unit).read_text()
     assert "Type=notify" in text
     seconds = int(text.split("WatchdogSec=")[1].split("\n")[0])
@@ -127,14 +127,14 @@ def test_a_unit_is_ready_when_it_says_so_and_is_watched(unit: str) -> None:
 
 
 def test_the_trap_may_go_on_in_memory() -> None:
-    """When its card has become read-only (`uncia_edge.outbox.state_folder`); kept over restarts of the service."""
+    """For a read-only card (`uncia_edge.outbox.state_folder`); it is kept over restarts of the service."""
     text = (HERE / "uncia-trap.service").read_text()
     assert "RuntimeDirectory=uncia-trap" in text
     assert "RuntimeDirectoryPreserve=restart" in text
 
 
 def test_the_trap_may_use_its_camera_its_pir_and_its_coral() -> None:
-    """And nothing else: kinds of devices, for their names change; the groups are those that the udev rules name."""
+    """And no other. The unit names kinds of devices, because device names change, and the groups of the udev rules."""
     text = (HERE / "uncia-trap.service").read_text()
     kinds = {"video4linux", "media", "dma_heap", "gpiochip", "usb_device", "apex"}
     assert "DevicePolicy=closed" in text
@@ -154,7 +154,7 @@ def test_the_udev_rules_know_a_coral_before_and_after_its_firmware() -> None:
 
 @pytest.fixture
 def station(tmp_path: Path) -> Iterator[tuple[ShippedBroker, Authority]]:
-    """A Mosquitto on the shipped configuration."""
+    """A Mosquitto with the shipped configuration."""
     if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`")
     with shipped_broker(tmp_path) as broker:
@@ -200,7 +200,7 @@ OTHER = Topics("valley-02")
     ],
 )
 def test_a_trap_speaks_under_its_own_name_and_forges_nothing(station: Any, topic: str, allowed: bool) -> None:
-    """The shipped access list on a real broker: denied is 0x87."""
+    """The shipped access list on a real broker: a denied message gets 0x87."""
     link = connected(station, "ridge-01")
     assert (code_of(link, topic) != 0x87) is allowed
     link.close()
@@ -227,7 +227,7 @@ HOME = "homeassistant/device/uncia_ridge-01/config"
     ],
 )
 def test_each_program_of_the_station_writes_what_it_must(station: Any, who: str, topic: str, allowed: bool) -> None:
-    """An identity and rights of its own for each; a member of a group has the collector's."""
+    """Each has its own identity and rights; a member of a group has the collector's rights."""
     station[1].issue(who)
     station[0].stop()
     station[0].start()
@@ -237,7 +237,7 @@ def test_each_program_of_the_station_writes_what_it_must(station: Any, who: str,
 
 
 def test_without_a_certificate_nobody_connects(station: Any) -> None:
-    """Mutual TLS."""
+    """With mutual TLS."""
     broker, authority = station
     link = Link(Broker("localhost", broker.port, tls=Tls(authority.path)), OWN)
     link.open()
@@ -246,7 +246,7 @@ def test_without_a_certificate_nobody_connects(station: Any) -> None:
 
 
 def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: Path) -> None:
-    """And a broker of another authority is refused by us."""
+    """And the client refuses a broker of another authority."""
     broker, _ = station
     foreign = Authority(tmp_path / "foreign")
     link = Link(Broker("localhost", broker.port, tls=foreign.issue("ridge-01")), OWN)
@@ -269,7 +269,7 @@ def test_a_certificate_of_another_authority_is_refused(station: Any, tmp_path: P
 def test_the_doctor_sees_whether_broker_and_trap_believe_each_other(
     station: Any, tmp_path: Path, host: str, whose: str, found: tuple[str, str]
 ) -> None:
-    """Before the engineer leaves, and without a word that could throw out the running trap."""
+    """Without a connection that could end the running trap's own."""
     broker, authority = station
     foreign = Authority(tmp_path / "foreign")
     tls = (foreign if whose in ("foreign", "mixed") else authority).issue("ridge-01")
@@ -281,7 +281,7 @@ def test_the_doctor_sees_whether_broker_and_trap_believe_each_other(
 
 
 def test_what_the_broker_saved_survives_a_kill(station: Any) -> None:
-    """The shipped persistence, with a second in place of ten: a retained state is there after `kill -9`."""
+    """With the shipped persistence, and saving every second: a retained state is there after `kill -9`."""
     broker, _ = station
     text = broker.configuration.read_text()
     broker.stop()
