@@ -1,1 +1,1 @@
-"""The desktop: trap, broker and collector in one process tree, fed with recorded bursts."""
+"""The simulation: replays recorded or rendered bursts through trap, broker and collector on one computer."""

@@ -1,7 +1,7 @@
-"""Animals as bodies of tapered limbs, posed in mid-stride.
+"""Models of walking animals: bodies made of tapered limbs.
 
 Decides shapes and gaits; `coat` decides fur and patterns, `light` brightness. Lengths are metres in the animal's
-own plane: x towards its nose, y up, the ground at y = 0, x = 0 between its feet. It is seen from its right side.
+plane: x towards its nose, y up, the ground at y = 0, x = 0 between its feet. It is seen from its right side.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Limb:
-    """A chain of tapered discs: `spine` (points, 3) holds x, y and radius. `behind` is the far side's."""
+    """A chain of discs: `spine` (points, 3) holds x, y and radius. `behind` marks a limb on the far side."""
 
     spine: Array
     pattern: Pattern = "plain"
@@ -27,10 +27,11 @@ class Limb:
 
 @dataclass(frozen=True)
 class Build:
-    """The measures of a four-legged species.
+    """The measures of a four-legged species, in metres.
 
     `chest`, `belly`, `hip`, `neck_r`, `head_r` and `leg_r` are radii. `tail` and `horns` are points (x, y, radius)
-    from their root on; `ear` is (height, radius, radius of the tip). `neck` leads from the shoulder to the head.
+    relative to their root; `ear` is (height, radius, radius of the tip). `neck` is the vector (x, y) from the shoulder
+    to the head.
     """
 
     shoulder: float
@@ -98,7 +99,7 @@ SPECIES: dict[str, Build] = {
 
 
 def quadruped(build: Build, phase: float, eyeshine: bool = False) -> list[Limb]:
-    """The limbs of a walking animal, far side first; `phase` in strides. `eyeshine`: the eye throws back a flash."""
+    """The limbs of a walking animal, far side first; `phase` in strides. `eyeshine`: the eye reflects a flash."""
     hip, front = -build.length / 2, build.length / 2
     bob = 0.02 * build.shoulder * np.sin(4 * np.pi * phase)
     back = build.shoulder + bob
@@ -133,7 +134,7 @@ def _limb(points: list[tuple[float, float, float]], pattern: Pattern = "plain", 
 
 
 def smooth(points: Array, pieces: int = 4) -> Array:
-    """A Catmull-Rom curve through points (n, k), with `pieces` steps between two of them."""
+    """A Catmull-Rom curve through points (n, k), with `pieces` steps between two neighbouring points."""
     padded = np.vstack([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
     t = np.linspace(0, 1, pieces, endpoint=False)[:, None]
     curve = []
@@ -155,7 +156,7 @@ def _trunk(build: Build, back: float) -> Limb:
 
 
 def _leg(build: Build, root: float, phase: float, fore: bool = False, behind: bool = False) -> Limb:
-    """One leg; the paw is on the ground while it moves back, and lifted while it moves forward."""
+    """A leg; the paw is on the ground while it moves back, and is lifted while it moves forward."""
     swing = build.stride * np.cos(2 * np.pi * phase)
     lift = 0.10 * build.shoulder * max(0.0, -np.sin(2 * np.pi * phase))
     high, r = build.shoulder, build.leg_r
@@ -181,7 +182,7 @@ def _tail(build: Build, hip: float, back: float, phase: float) -> Limb:
 
 
 def _head(build: Build, front: float, back: float, eyeshine: bool) -> list[Limb]:
-    """Neck, ears, skull with muzzle, horns, and the dark of eye and nose."""
+    """Neck, ears, skull with muzzle, horns, nose and eye."""
     pattern = build.patterns.get("head", "plain")
     x, y = front + build.neck[0], back - 0.5 * build.chest + build.neck[1]
     r = build.head_r

@@ -1,7 +1,7 @@
 """The broker of a simulation: Mosquitto as a child process where it is installed, else the pip-installable iotcore.
 
-Decides how each is told to listen on loopback with MQTT 5 and room for pictures. Neither is a production set-up: that
-is in systemd/ and docs/field-guide.md.
+Decides how each is configured to listen on loopback with MQTT 5 and payloads as large as needed. This is not a set-up
+for production; see systemd/ and docs/field-guide.md.
 """
 
 import os
@@ -56,14 +56,14 @@ class _Process(Protocol):
 
 
 class EmbeddedBroker:
-    """A broker on a free loopback port, for as long as the context lasts. It can be stopped and started in between."""
+    """A broker on a free loopback port. A context manager; the broker can be stopped and started again within it."""
 
     def __init__(self, folder: Path, prefer: str = "mosquitto") -> None:
-        """Chooses the broker.
+        """Choose the broker, without starting it.
 
         Args:
-            folder: for its configuration, log and session store; made when absent.
-            prefer: `mosquitto` (where it is installed) or `iotcore`.
+            folder: holds its configuration, log and session store; it is made if needed.
+            prefer: `mosquitto` (used if it is installed) or `iotcore`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
@@ -73,22 +73,22 @@ class EmbeddedBroker:
 
     @property
     def name(self) -> str:
-        """Which broker it is."""
+        """The broker's name: `mosquitto` or `iotcore`."""
         return "mosquitto" if self._mosquitto else "iotcore"
 
     def __enter__(self) -> "EmbeddedBroker":
-        """Starts it."""
+        """Start the broker."""
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stops it."""
+        """Stop the broker."""
         self.stop()
 
     def start(self) -> None:
-        """Runs it and returns once it listens.
+        """Start the broker and wait until it listens.
 
         Raises:
             BrokerError: it does not listen within 15 s.
@@ -101,7 +101,7 @@ class EmbeddedBroker:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Ends it; without effect where it does not run."""
+        """Stop the broker, if it runs."""
         process, self._process = self._process, None
         if process is not None:
             process.stop()
@@ -132,7 +132,7 @@ class _Mosquitto:
 
 
 def is_listening(host: str, port: int) -> bool:
-    """Whether something accepts connections there."""
+    """Whether a server accepts connections at that address."""
     try:
         with socket.create_connection((host, port), timeout=0.5):
             return True
@@ -141,7 +141,7 @@ def is_listening(host: str, port: int) -> bool:
 
 
 def _find_mosquitto() -> str | None:
-    """Debian puts it where only root's PATH looks."""
+    """The path of mosquitto, or None. Debian installs it in a folder that is only on root's PATH."""
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 

@@ -1,7 +1,7 @@
-"""`uncia-simulate`: reads the command line, replays, prints, exits.
+"""The command `uncia-simulate`: reads the command line, replays, prints, exits.
 
-Exit codes: 0 done; 1 a positive sequence was not delivered, or a file or folder could not be read; 2 a mistake
-in input or surroundings, told in one line.
+Exit codes: 0 done; 1 a positive sequence was not delivered, or a file or folder could not be read; 2 a mistake in input
+or environment, printed in one line.
 """
 
 import argparse
@@ -30,14 +30,14 @@ DEMO, STARTER = MODELS / "rendered-demo-1.uncia", MODELS / "snow-leopard-starter
 EXAMPLES = """examples:
   uncia-simulate                                          rendered bursts, demonstration bundle
   uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-2.uncia --json out.json
-                                                          your own: every folder of pictures in DIR is a burst; what
-                                                          lies below DCIM is a card, cut by its times
-  uncia-simulate render --out DIR                         only render the bursts, to look at them
+                                                          your own: each folder of pictures in DIR is a burst; below
+                                                          DCIM, times decide which pictures form a burst
+  uncia-simulate render --out DIR                         only render the bursts
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return its exit code."""
     return run_command(_parser(), argv, logging.WARNING)
 
 
@@ -49,11 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         required=False,
     )
     parser.add_argument(
-        "--bursts", type=Path, metavar="DIR", help="bursts, a folder each, or cards (default: rendered)"
+        "--bursts", type=Path, metavar="DIR", help="folder with a folder for each burst, or cards (default: rendered)"
     )
-    parser.add_argument("--bundle", type=Path, metavar="FILE", help="the model bundle (default: starter, or demo)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where trap and catalogue are left (out/<time>)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome there")
+    parser.add_argument(
+        "--bundle", type=Path, metavar="FILE", help="the bundle (default: starter with --bursts, else demonstration)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for trap and catalogue (out/<time>)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome as JSON to this file")
     parser.add_argument("--broker", metavar="HOST:PORT", help="use this broker (default: start one)")
     parser.add_argument(
         "--strips", metavar="TOP,BOTTOM", default="0,0", help="burnt-in strips, fractions of the height"
@@ -61,9 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     parser.set_defaults(run=_simulate)
     render = add("render", "render bursts without replaying them")
-    render.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to")
-    render.add_argument("--training", action="store_true", help="a labelled training set instead of a handful")
-    render.add_argument("--seed", type=int, default=7, help="of the renderer (7)")
+    render.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    render.add_argument("--training", action="store_true", help="render a labelled training set instead of six bursts")
+    render.add_argument("--seed", type=int, default=7, help="seed of the renderer (7)")
     render.set_defaults(run=_render)
     return parser
 
@@ -95,11 +97,11 @@ def _simulate(arguments: argparse.Namespace) -> int:
     console.print(f"Catalogue: {out / CATALOGUE}", highlight=False)
     console.print(f"  .venv/bin/uncia-collect list --data {out / CATALOGUE}", highlight=False, soft_wrap=True)
     if arguments.bursts and arguments.utc_offset is None:
-        console.print("Times that name no zone were taken as UTC; --utc-offset tells theirs.", highlight=False)
+        console.print("Times without a zone were read as UTC; set another zone with --utc-offset.", highlight=False)
     if arguments.bursts is None:
         console.print(
-            "These were rendered scenes and a demonstration bundle trained on such. "
-            "Real bursts, with the starter bundle:\n"
+            "These were rendered scenes, with a demonstration bundle that was trained on rendered scenes. "
+            "To replay real bursts with the starter bundle:\n"
             "  .venv/bin/uncia-simulate --bursts DIR --bundle models/snow-leopard-starter-2.uncia",
             highlight=False,
             soft_wrap=True,
@@ -120,7 +122,7 @@ def _exit_code(result: dict[str, Any]) -> int:
 def _rendered(folder: Path, console: Console) -> Path:
     from uncia_simulation.scenes import render_bursts
 
-    with console.status("rendering a handful of bursts"):
+    with console.status("rendering six bursts"):
         render_bursts(folder)
     return folder
 

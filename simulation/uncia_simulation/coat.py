@@ -1,4 +1,4 @@
-"""Fur: turns the limbs of an animal into a picture of it, with rosettes, spots and bands that go with the limbs.
+"""Fur: draws an animal from its limbs, with rosettes, spots and bands that follow the limbs.
 
 Decides colours, outline and relief of an animal's picture; `animal` decides its shape, `light` its brightness.
 """
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from uncia_simulation.animal import BIRD_COLOURS, SPECIES, Colour, Limb, bird, quadruped
 from uncia_simulation.texture import TILE_PX, Array, blurred, fractal, sample, step
 
-TILE_M = 1.0  # a tile of the pattern covers a square metre of fur
+TILE_M = 1.0  # side in metres of the fur that a tile covers
 DARK: Colour = (0.17, 0.15, 0.14)
 
 
@@ -32,7 +32,7 @@ class Coat:
 class Sprite:
     """The picture of an animal: colour and normal (height, width, 3), alpha (height, width).
 
-    The pixel (row, column) `foot` is the ground under the animal's middle.
+    `foot` is the pixel (row, column) of the ground under the animal's middle.
     """
 
     colour: Array
@@ -42,7 +42,7 @@ class Sprite:
 
 
 def make_coat(rng: np.random.Generator, species: str) -> Coat:
-    """An individual of a species: no two have the same spots, nor quite the same colour."""
+    """The coat of a random individual of a species: spots and colour differ between individuals."""
     build = SPECIES.get(species)
     colours = (build.back, build.flank, build.under) if build else BIRD_COLOURS
     shade = float(rng.uniform(0.9, 1.1))
@@ -52,7 +52,7 @@ def make_coat(rng: np.random.Generator, species: str) -> Coat:
 
 
 def _pattern(rng: np.random.Generator, count: int, blobs: int, radius_m: float) -> Array:
-    """A tile with `count` rosettes of `blobs` blobs each on a loose grid (one blob: spots)."""
+    """A tile with `count` rosettes of `blobs` blobs each on an irregular grid; with one blob they are spots."""
     tile = Image.new("L", (TILE_PX, TILE_PX))
     draw = ImageDraw.Draw(tile)
     across = round(count**0.5)
@@ -81,7 +81,17 @@ def _rosette(
 def picture(
     species: str, coat: Coat, phase: float, px_per_m: float, tilt: float, faces_left: bool, eyeshine: bool = False
 ) -> Sprite:
-    """An animal in mid-stride, `tilt` radians nose up, in a frame that just holds it."""
+    """The picture of a walking animal.
+
+    Args:
+        species: its species.
+        coat: its fur.
+        phase: its place in the gait, in strides.
+        px_per_m: the scale.
+        tilt: how far the nose is up, in radians.
+        faces_left: mirrors the picture.
+        eyeshine: whether the eye reflects a flash.
+    """
     build = SPECIES.get(species)
     limbs = [_tilted(limb, tilt) for limb in (quadruped(build, phase, eyeshine) if build else bird(phase))]
     left, top, right, bottom = _extent(limbs)
@@ -103,7 +113,7 @@ def _tilted(limb: Limb, tilt: float) -> Limb:
 
 
 def _extent(limbs: list[Limb]) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of the frame, in metres, with room for hair."""
+    """Left, top, right and bottom of the picture in metres, with a margin for hair."""
     spine = np.vstack([limb.spine for limb in limbs])
     low, high = spine[:, :2] - spine[:, 2:], spine[:, :2] + spine[:, 2:]
     return (
@@ -115,7 +125,7 @@ def _extent(limbs: list[Limb]) -> tuple[float, float, float, float]:
 
 
 def _painted(limbs: list[Limb], coat: Coat, columns: Array, rows: Array, px_per_m: float) -> tuple[Array, Array, Array]:
-    """Colour, alpha and depth of all limbs, the later over the earlier."""
+    """Colour, alpha and depth of all limbs; later limbs cover earlier ones."""
     colour = np.zeros((len(rows), len(columns), 3), np.float32)
     alpha, depth = np.zeros(colour.shape[:2], np.float32), np.zeros(colour.shape[:2], np.float32)
     for limb in limbs:
@@ -133,13 +143,13 @@ def _painted(limbs: list[Limb], coat: Coat, columns: Array, rows: Array, px_per_
 
 
 def body_span(limbs: list[Limb]) -> tuple[float, float]:
-    """Lowest and highest point of the animal's body (its longest limb), in metres."""
+    """The lowest and highest point of the animal's body (its thickest limb), in metres."""
     trunk = max(limbs, key=lambda limb: float(limb.spine[:, 2].max())).spine
     return float((trunk[:, 1] - trunk[:, 2]).min()), float((trunk[:, 1] + trunk[:, 2]).max())
 
 
 def _window(limb: Limb, columns: Array, rows: Array) -> tuple[slice, slice]:
-    """The part of the frame that a limb may touch."""
+    """The rows and columns that a limb may cover."""
     low = (limb.spine[:, :2] - limb.spine[:, 2:]).min(axis=0) - 0.03
     high = (limb.spine[:, :2] + limb.spine[:, 2:]).max(axis=0) + 0.03
     left, right = np.searchsorted(columns, [low[0], high[0]])
@@ -148,9 +158,9 @@ def _window(limb: Limb, columns: Array, rows: Array) -> tuple[slice, slice]:
 
 
 def _distances(limb: Limb, columns: Array, rows: Array) -> tuple[Array, Array, Array, Array]:
-    """How deep in the limb each point lies, its place along and aside of the spine, and the radius there.
+    """For each point: its depth in the limb, its place along and across the spine, and the limb's radius there.
 
-    Beyond both ends the place along goes on, so that patterns do not bend around them.
+    Beyond both ends the place along the spine continues in a straight line, so that patterns do not bend there.
     """
     shape = (len(rows), len(columns))
     inside = np.full(shape, -1.0, np.float32)
@@ -177,7 +187,7 @@ def _distances(limb: Limb, columns: Array, rows: Array) -> tuple[Array, Array, A
 def _fur(
     limb: Limb, coat: Coat, along: Array, aside: Array, radius: Array, rows: Array, body: tuple[float, float]
 ) -> Array:
-    """Colours (height, width, 3) of one limb: dark above, pale below, and its pattern."""
+    """The colours (height, width, 3) of one limb: darker above, paler below, with its pattern."""
     flank = np.array(limb.colour or coat.flank, np.float32)
     if limb.colour and limb.pattern == "plain":
         return np.asarray(np.broadcast_to(flank, (*along.shape, 3)).copy(), np.float32)
@@ -195,7 +205,7 @@ def _fur(
 
 
 def _marks(limb: Limb, coat: Coat, along: Array, aside: Array, radius: Array) -> Array:
-    """How dark the pattern makes each point, 0 to 0.9. Marks crowd towards the outline, as on a round body."""
+    """How much the pattern darkens each point, 0 to 0.9. Marks are closer near the outline, as on a round body."""
     round_off = np.clip(aside / np.maximum(radius, 1e-4), -1.0, 1.0)
     wrap = np.asarray(aside * (1.0 + 0.3 * round_off**2), np.float32)
     scale = np.float32(TILE_PX / TILE_M)
@@ -210,7 +220,7 @@ def _marks(limb: Limb, coat: Coat, along: Array, aside: Array, radius: Array) ->
 
 
 def _relief(depth: Array, alpha: Array, px_per_m: float) -> Array:
-    """Unit normals (right, up, away) of the rounded body."""
+    """The unit normals (right, up, away) of the rounded body, (height, width, 3)."""
     soft = blurred(depth, max(1, int(0.012 * px_per_m)))
     along_y, along_x = np.gradient(soft * px_per_m)
     normal = np.stack([-along_x, along_y, -np.ones_like(alpha)], axis=-1)

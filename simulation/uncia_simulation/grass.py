@@ -1,6 +1,6 @@
 """Tufts of dry grass in the foreground, still or in the wind.
 
-Decides where blades stand and how they bend; `stage` puts them into the picture.
+Decides where blades are and how they bend; `stage` adds them to the picture.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STRAW = np.array([0.66, 0.57, 0.37], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class Tuft:
-    """Grass at (x, z) on ground of a height; `blades` (n, 5) are root, height, lean (metres), phase and shade."""
+    """Grass at (x, z) on ground at `ground_m`; `blades` (n, 5) are root, height, lean (metres), phase and shade."""
 
     x: float
     z: float
@@ -25,7 +25,7 @@ class Tuft:
 
 
 def make_tufts(rng: np.random.Generator, slope: Slope, count: int) -> tuple[Tuft, ...]:
-    """Tufts between the camera and the lane that animals walk along."""
+    """Random tufts between the camera and the lane of the animals."""
     return tuple(_tuft(rng, slope) for _ in range(count))
 
 
@@ -45,7 +45,7 @@ def _tuft(rng: np.random.Generator, slope: Slope) -> Tuft:
 
 
 def draw(tufts: tuple[Tuft, ...], view: View, wind: float, moment_s: float) -> tuple[Array, Array]:
-    """Colour (height, width, 3) and cover (height, width) of the grass; `wind` from 0 (still) to 1 (a storm)."""
+    """The grass at a moment: colour (height, width, 3), alpha (height, width); `wind` from 0 (still) to 1 (storm)."""
     size = (view.width_px, view.height_px)
     shade, cover = Image.new("L", size), Image.new("L", size)
     for tuft in sorted(tufts, key=lambda each: -each.z):

@@ -1,7 +1,7 @@
-"""Sun, overcast sky and infrared flash: how bright things look, and what the sensor makes of it.
+"""Light of sun, overcast sky and infrared flash: the brightness of surfaces, and the sensor's exposure and noise.
 
-Decides colours and noise; `terrain` and `animal` decide where things are. Pictures in the making are float32
-(height, width, 3), 0 black, 1 white, as displayed (not linear light).
+Decides colours and noise; `terrain` and `animal` decide where things are. Pictures are float32 (height, width, 3), 0
+black, 1 white, as displayed (not linear light), until `expose` makes an 8-bit image.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,11 @@ SKY_LIGHT = np.array([0.87, 0.99, 1.14], np.float32)  # blue sky, mean 1
 
 @dataclass(frozen=True)
 class Light:
-    """One light: `sun_slope` is the tangent of the sun's height, negative where it stands on the right.
+    """The light of a scene.
 
-    `sun` is the share of direct light (0 under clouds); `reach_m` is the distance at which the flash has half its
-    strength; `noise` the standard deviation of the sensor's noise in grey levels.
+    `sun_slope` is the tangent of the sun's elevation, negative if the sun is on the right. `sun` is the share of direct
+    light (0 under clouds), `rock` the colour of rock, `reach_m` the distance at which the flash has half its strength,
+    `noise` the standard deviation of the sensor's noise in grey levels.
     """
 
     kind: Kind
@@ -36,7 +37,7 @@ class Light:
 
     @property
     def direction(self) -> Array:
-        """Unit vector from the ground to the sun (right, up, away), or to the flash."""
+        """The unit vector (right, up, away) from the ground to the sun or the flash."""
         if self.kind == "infrared":
             return np.array([0.0, 0.25, -0.97], np.float32)
         towards = np.array([-np.sign(self.sun_slope), abs(self.sun_slope), -0.45], np.float32)
@@ -44,7 +45,7 @@ class Light:
 
 
 def make_light(rng: np.random.Generator, kind: Kind) -> Light:
-    """A light of a kind, as weather and hour have it."""
+    """A random light of that kind."""
     grey = rng.uniform(0.36, 0.56)
     return Light(
         kind=kind,
@@ -57,7 +58,15 @@ def make_light(rng: np.random.Generator, kind: Kind) -> Light:
 
 
 def lit(light: Light, colour: Array, normal: Array, shaded: Array, z: Array | float) -> Array:
-    """Colours (height, width, 3) of surfaces under a light; `shaded` (height, width) 1 lies in shadow."""
+    """The colours (height, width, 3) of surfaces under a light.
+
+    Args:
+        light: the light.
+        colour: the surfaces' own colours, (height, width, 3).
+        normal: their unit normals, (height, width, 3).
+        shaded: 1 in shadow, 0 in direct light, (height, width).
+        z: their distances in metres.
+    """
     facing = np.clip(normal @ light.direction, 0.0, 1.0)
     if light.kind == "infrared":
         grey = (colour.mean(axis=-1) * (0.35 + 0.65 * facing) * _flash(light, z)) ** np.float32(0.75)
@@ -71,12 +80,12 @@ def lit(light: Light, colour: Array, normal: Array, shaded: Array, z: Array | fl
 
 
 def _flash(light: Light, z: Array | float) -> Array:
-    """What is left of the flash at a distance: half at `reach_m`, and nothing far away."""
+    """The strength of the flash at a distance: half at `reach_m`, almost 0 far away."""
     return np.asarray(1.25 / (1.0 + (np.asarray(z, np.float32) / light.reach_m) ** 2), np.float32)
 
 
 def landscape(slope: Slope, sight: Sight, light: Light) -> Array:
-    """The empty scene (height, width, 3)."""
+    """The scene without animals, (height, width, 3)."""
     seen = np.isfinite(sight.z)
     x, z, height = (np.where(seen, field, 0.0).astype(np.float32) for field in (sight.x, sight.z, sight.height))
     grain = _grain(slope, x, z, height)
@@ -88,20 +97,20 @@ def landscape(slope: Slope, sight: Sight, light: Light) -> Array:
 
 
 def _soft(picture: Array) -> Array:
-    """The picture as a lens shows it, without the stairs of the casting."""
+    """The picture with a slight blur, as from a lens, which hides the steps of the ray casting."""
     grey = Image.fromarray((255.0 * np.clip(picture, 0, 1)).astype(np.uint8))
     return np.asarray(grey.filter(ImageFilter.GaussianBlur(0.7)), np.float32) / np.float32(255)
 
 
 def _grain(slope: Slope, x: Array, z: Array, height: Array) -> Array:
-    """Grain of rock and snow; its scale grows with the distance so that it never flickers."""
+    """The grain of rock and snow; its scale grows with the distance, so that it does not flicker."""
     coarse = np.exp2(np.floor(np.log2(np.maximum(z, 1.0) / 2.5)).clip(0, 9)).astype(np.float32)
     scale = np.float32(TILE_PX / 1.7) / coarse
     return sample(slope.grain, (x + 0.3 * z) * scale, (z + 1.7 * height) * scale)
 
 
 def _ground_colour(slope: Slope, sight: Sight, light: Light, grain: Array) -> Array:
-    """Snow lies where the ground is level enough for it, earth in between, rock on what is steep."""
+    """The ground's colours: snow on level ground, rock on steep ground, earth in between."""
     level = sight.normal[..., 1] + 0.035 * grain
     far = 0.05 * step(200.0, 600.0, np.where(np.isfinite(sight.z), sight.z, 0.0).astype(np.float32))
     snow_line = 1.06 - 0.42 * slope.snow + far
@@ -113,7 +122,7 @@ def _ground_colour(slope: Slope, sight: Sight, light: Light, grain: Array) -> Ar
 
 
 def _sky(light: Light, shape: tuple[int, ...]) -> Array:
-    """The sky (height, width, 3): blue, overcast, or the black of night."""
+    """The sky (height, width, 3): blue, overcast, or black at night."""
     if light.kind == "infrared":
         return np.zeros((*shape, 3), np.float32)
     high, low = ([0.20, 0.38, 0.68], [0.62, 0.75, 0.88]) if light.sun else ([0.70, 0.73, 0.77], [0.80, 0.82, 0.84])
@@ -123,7 +132,7 @@ def _sky(light: Light, shape: tuple[int, ...]) -> Array:
 
 
 def expose(picture: Array, light: Light, gain: float, rng: np.random.Generator) -> Image.Image:
-    """What the camera makes of a scene: vignette, overall gain and noise, in 8 bits."""
+    """The camera's picture of a scene in 8 bits: with vignette, gain and noise."""
     height, width = picture.shape[:2]
     rows, columns = np.linspace(-1, 1, height, dtype=np.float32), np.linspace(-1, 1, width, dtype=np.float32)
     corners = rows[:, None] ** 2 + columns[None, :] ** 2

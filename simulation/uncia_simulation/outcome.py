@@ -1,4 +1,4 @@
-"""What a replay came to: the documented JSON, and the table that a person reads."""
+"""The outcome of a replay: as documented JSON, and as a table for people."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def _totals(replay: Replay) -> dict[str, Any]:
 
 
 def print_outcome(result: dict[str, Any], console: Console) -> None:
-    """The table and the totals."""
+    """Print the table of sequences, the failures and the totals."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
     table.add_column("sequence", overflow="fold")
     table.add_column("time (UTC)", no_wrap=True)

@@ -1,7 +1,7 @@
-"""Rendered bursts: what a trap on a mountain slope would have recorded, for machines that have no such pictures.
+"""Renders bursts like those of a trap on a mountain slope, for tests and demonstrations without recorded pictures.
 
-Decides what happens in each burst: who passes, when, in which light. Everything follows from a seed; the same seed
-and versions of numpy and Pillow give the same bytes. Needs neither TensorFlow nor a network.
+Decides what happens in each burst: which animal passes, when, in which light. The same seed and the same versions of
+numpy and Pillow give the same bytes. It needs neither TensorFlow nor a network.
 """
 
 import csv
@@ -28,9 +28,9 @@ FIRST_NIGHT = datetime(2026, 1, 14, tzinfo=PAMIR)
 
 @dataclass(frozen=True)
 class Scene:
-    """The script of one burst. `species` is None where nobody passes; `lane_m` is how far away they do.
+    """The script of one burst. `species` is None if no animal passes; `lane_m` is the distance of the lane in metres.
 
-    `truncated` is the index of a frame whose file is cut short, as a card pulled too early leaves it.
+    `truncated` is the index of a frame whose file is cut, as on a card that was removed too early.
     """
 
     name: str
@@ -50,14 +50,16 @@ class Scene:
 
     @property
     def label(self) -> str:
-        """What the data scientist calls it: snow_leopard, other or blank."""
+        """The label for training: snow_leopard, other or blank."""
         return "blank" if self.species is None else "snow_leopard" if self.species == POSITIVE else "other"
 
 
 @dataclass(frozen=True)
 class RenderedBurst:
-    """A burst on disk. `boxes` holds, for each frame, (left, top, width, height) in fractions of what is seen
-    of the animal, or None. `unreadable` are those of the frames whose files are truncated.
+    """A burst on disk.
+
+    `boxes` holds for each frame the box (left, top, width, height) around the visible part of the animal, in fractions
+    of the frame, or None. `unreadable` are the frames whose files are truncated.
     """
 
     folder: Path
@@ -69,14 +71,14 @@ class RenderedBurst:
 
 
 def render_bursts(folder: Path, seed: int = 7) -> list[RenderedBurst]:
-    """Render the handful of bursts that `make simulate` replays, a sub-folder each."""
+    """Render the six bursts that `make simulate` replays, each into a folder of its own."""
     return [_render(scene, folder / scene.name, [seed, n], 31 + 20 * n) for n, scene in enumerate(_handful(seed))]
 
 
 def render_training_set(folder: Path, seed: int, bursts: int = 150) -> Path:
-    """Render bursts at many places, and `labels.csv` (LABEL_COLUMNS), whose path is returned.
+    """Render bursts at many places, write `labels.csv` (LABEL_COLUMNS), and return its path.
 
-    Five bursts share a place; every fifth place is split `test`, the others `train`. Times are UTC.
+    Each place has five bursts; every fifth place has split `test`, the others `train`. Times are UTC.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "labels.csv"
@@ -90,7 +92,7 @@ def render_training_set(folder: Path, seed: int, bursts: int = 150) -> Path:
 
 
 def _handful(seed: int) -> list[Scene]:
-    """The bursts of the demonstration, in the order of a winter's day."""
+    """The scripts of the demonstration's bursts."""
     day = FIRST_NIGHT
     plain = Scene("", None, "day", 3, "ridge-01", 1008 + seed, 4.6, 0.75, day, sun=0.75)
     return [
@@ -109,7 +111,7 @@ def _handful(seed: int) -> list[Scene]:
 
 
 def _training_scenes(seed: int, bursts: int) -> Iterator[Scene]:
-    """Scripts for five bursts a place: the positive twice, other animals once or twice, else only the wind."""
+    """Scripts with five bursts for each place: two with the snow leopard, one or two with other animals, else none."""
     rng = np.random.default_rng([seed, 99])
     for n in range(bursts):
         if n % 5 == 0:
@@ -130,7 +132,7 @@ def _training_scenes(seed: int, bursts: int) -> Iterator[Scene]:
 
 
 def _place(rng: np.random.Generator, seed: int, number: int) -> Scene:
-    """What all bursts of one place have in common."""
+    """The properties that all bursts of one place share, as a scene."""
     return Scene(
         name="",
         species=None,
@@ -175,7 +177,7 @@ def _render(scene: Scene, folder: Path, seed: list[int], first_number: int) -> R
 
 
 def _set_stage(scene: Scene, rng: np.random.Generator) -> Stage:
-    """The place, which depends on its own seed alone, under the burst's light."""
+    """The place, which depends only on its own seed, in the burst's light."""
     place = np.random.default_rng([scene.place_seed])
     slope = make_slope(place, scene.lane_m, scene.snow)
     view = View(horizon=float(place.uniform(0.28, 0.40)), height_m=float(place.uniform(0.7, 1.1)))
@@ -186,7 +188,7 @@ def _set_stage(scene: Scene, rng: np.random.Generator) -> Stage:
 
 
 def _cast(scene: Scene, stage: Stage, rng: np.random.Generator) -> Walker | None:
-    """The animal, which enters at an edge and gets past the middle."""
+    """The animal, which enters at an edge and walks past the middle; None without one."""
     if scene.species is None:
         return None
     side = float(rng.choice([-1.0, 1.0]))

@@ -1,7 +1,7 @@
-"""A whole uncia on one desk: recorded bursts through the real trap, a real broker and the real collector.
+"""Replays recorded bursts through the real trap, a real broker and the real collector, on one computer.
 
-Decides how the three are put together and when the replay is over. It has no rules of its own: what it shows is what
-a trap in the field would have done.
+Decides how the three are connected and when the replay ends. It has no other rules, so the result is the same as on a
+trap in the field.
 """
 
 import time
@@ -29,11 +29,11 @@ CATALOGUE, STATE, BROKER = "catalogue", "trap", "broker"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to replay, with which bundle, and where everything is left.
+    """What to replay, with which bundle, and the folder for the results.
 
-    `broker` is an address of one that runs already; None starts one. `strips` are the heights of burnt-in strips in
-    fractions of the frame, `wait_s` the patience for deliveries after the last burst, `zone` that of picture times
-    that name none.
+    `broker` is the address of a running broker; None starts one. `strips` are the heights of the burnt-in strips at top
+    and bottom, in fractions of the frame. `wait_s` is the longest wait for deliveries after the last burst, in seconds.
+    `zone` is the zone of times without an offset.
     """
 
     bursts: Path
@@ -47,9 +47,9 @@ class Plan:
 
 @dataclass
 class Replay:
-    """What happened: every observation, and for each positive sequence how many frames were receipted.
+    """The result of a replay: all observations, and for each positive sequence the number of frames with a receipt.
 
-    `unreadable` has a line for each folder that could not be listed, `left_out` counts what was found and did not play.
+    `unreadable` has a line for each folder that could not be listed; `left_out` counts files that were not replayed.
     """
 
     observations: list[Observation] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Replay:
 
     @property
     def pictures(self) -> PictureSum:
-        """The sum of all pictures that were found."""
+        """The counts of all pictures that were found."""
         frames = [frame for one in self.observations if one.record is not None for frame in one.frames]
         failed = sum(len(one.failures) for one in self.observations)
         left_out = {**self.left_out, LeftOut.UNREADABLE_FOLDER: len(self.unreadable)}
@@ -71,17 +71,17 @@ Watch = Callable[[str, int, int | None], None]
 
 
 def simulate(plan: Plan, watch: Watch = lambda step, done, total: None) -> Replay:
-    """Replays every burst and waits for the receipts.
+    """Replay all bursts and wait for the receipts.
 
     Args:
-        plan: what and where.
-        watch: told the step (`bursts`, `delivered`), how many are done and how many there are; None where only the
-            times on a card tell.
+        plan: what to replay, and where.
+        watch: called with the step (`bursts` or `delivered`), the number done, and the number of all; None if that is
+            not known yet, because the times on a card must be read first.
 
     Raises:
-        DataError: no bursts.
-        BundleError: no usable bundle.
-        BrokerError: the named broker is not there.
+        DataError: there are no bursts.
+        BundleError: the bundle cannot be used.
+        BrokerError: the given broker cannot be reached.
     """
     began = time.monotonic()
     recorded = RecordedCamera(plan.bursts)
@@ -119,7 +119,7 @@ def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
         data=str(plan.out / CATALOGUE),
         broker=CollectorBroker(host=host, port=port),
         http=None,
-        # No limits: a desk is faster than any trap.
+        # No limits, because a replay is faster than a trap.
         budgets=BudgetSettings(mb_per_minute=0, messages_per_minute=0, mb_per_day=0, waiting_mb=0),
     )
     collector = Collector(settings)
@@ -132,7 +132,7 @@ def _collector(plan: Plan, host: str, port: int) -> Iterator[Collector]:
 
 
 def _trap(plan: Plan, host: str, port: int) -> TrapSettings:
-    offset = plan.zone.utcoffset(None)  # of a zone that is a name: None
+    offset = plan.zone.utcoffset(None)  # None for a zone that is given by name
     camera = CameraSettings(
         folder=str(plan.bursts),
         strip_top=plan.strips[0],

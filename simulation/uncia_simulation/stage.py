@@ -1,6 +1,6 @@
-"""A place under one light, and the pictures a camera takes of what walks through it.
+"""A place in one light, and the frames that a camera takes of an animal in it.
 
-Decides how backdrop, shadow, animal and grass come together in one frame; `scenes` decides what happens.
+Decides how backdrop, shadow, animal and grass are combined in a frame; `scenes` decides what happens.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from uncia_simulation.terrain import Sight, Slope, View, look
 from uncia_simulation.texture import Array
 
 Box = tuple[float, float, float, float]
-FUR_IN_INFRARED = 0.6  # fur throws back less of the flash than snow does
+FUR_IN_INFRARED = 0.6  # fur reflects less of the flash than snow
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A slope as one camera sees it in one light; `backdrop` (height, width, 3) is the empty scene."""
+    """A slope seen by one camera in one light; `backdrop` (height, width, 3) is the scene without animals."""
 
     slope: Slope
     view: View
@@ -34,7 +34,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Walker:
-    """An animal that walks along the lane: from `start_m` to `end_m` (x) in the course of the burst."""
+    """An animal that walks along the lane from x = `start_m` to x = `end_m` during the burst."""
 
     species: str
     coat: Coat
@@ -42,17 +42,17 @@ class Walker:
     end_m: float
 
     def place(self, part: float) -> float:
-        """Where it is (x) after a part of the burst, 0 to 1."""
+        """Its x in metres after a part (0 to 1) of the burst."""
         return self.start_m + (self.end_m - self.start_m) * part
 
     def phase(self, part: float) -> float:
-        """How many strides it has made by then."""
+        """The number of strides after a part (0 to 1) of the burst."""
         stride = SPECIES[self.species].stride if self.species in SPECIES else 0.08
         return abs(self.place(part) - self.start_m) / (4 * stride) + 0.1
 
 
 def make_stage(slope: Slope, view: View, light: Light, tufts: tuple[Tuft, ...], wind: float) -> Stage:
-    """Render the empty scene once."""
+    """The stage, with its backdrop rendered."""
     sight = look(slope, view, light.sun_slope)
     return Stage(slope, view, light, sight, landscape(slope, sight, light), tufts, wind)
 
@@ -60,7 +60,7 @@ def make_stage(slope: Slope, view: View, light: Light, tufts: tuple[Tuft, ...], 
 def shoot(
     stage: Stage, walker: Walker | None, part: float, moment_s: float, gain: float, rng: np.random.Generator
 ) -> tuple[Image.Image, Box | None]:
-    """One frame, and the box (left, top, width, height in fractions) of what is seen of the animal, if any."""
+    """One frame, and the box (left, top, width, height in fractions) around the visible part of the animal, or None."""
     scene = stage.backdrop.copy()
     box = _add_animal(scene, stage, walker, part) if walker else None
     if stage.tufts:
@@ -82,7 +82,7 @@ def _add_grass(scene: Array, stage: Stage, moment_s: float) -> None:
 
 
 def _add_animal(scene: Array, stage: Stage, walker: Walker, part: float) -> Box | None:
-    """Draw the animal and its shadow into the scene; rocks before it hide it."""
+    """Draw the animal and its shadow into the scene, behind nearer rocks; return its box, or None if it is hidden."""
     x, z = walker.place(part), stage.slope.lane_z
     foot_m, tilt, left = _footing(stage.slope, walker, x)
     sprite = picture(
@@ -96,7 +96,7 @@ def _add_animal(scene: Array, stage: Stage, walker: Walker, part: float) -> Box 
 
 
 def _footing(slope: Slope, walker: Walker, x: float) -> tuple[float, float, bool]:
-    """Height of the ground under the animal, its tilt (nose up, radians), and whether it walks to the left."""
+    """The height of the ground under the animal, its tilt (nose up, radians), and whether it walks to the left."""
     reach = 0.4 * SPECIES[walker.species].length if walker.species in SPECIES else 0.05
     low, high = slope.height_at(x - reach, slope.lane_z), slope.height_at(x + reach, slope.lane_z)
     left = walker.end_m < walker.start_m
@@ -105,7 +105,7 @@ def _footing(slope: Slope, walker: Walker, x: float) -> tuple[float, float, bool
 
 
 def _add_shadow(scene: Array, stage: Stage, x: float, foot_m: float, long_m: float) -> None:
-    """Darken the ground under the animal and away from the sun."""
+    """Darken the ground under the animal and on the side away from the sun."""
     z, light = stage.slope.lane_z, stage.light
     away = float(np.sign(light.sun_slope)) * (0.25 * long_m if light.sun else 0.0)
     columns = [max(0, round(stage.view.column(x + side * long_m, z))) for side in (-1, 1)]

@@ -1,6 +1,6 @@
-"""What a camera adds to a picture: the burnt-in strips, EXIF, and JPEG.
+"""Makes the camera's file of a picture: adds burnt-in strips and EXIF, and encodes it as JPEG.
 
-Decides the look of the strips and the tags that are written; times are the caller's.
+Decides the look of the strips and the tags that are written; the caller gives the times.
 """
 
 import io
@@ -15,7 +15,7 @@ STRIP = 0.028  # height of a strip, as a fraction of the frame's
 
 @dataclass(frozen=True)
 class Stamp:
-    """One frame's caption: when (with its UTC offset), which of how many, where, and how cold."""
+    """A frame's caption: time (with UTC offset), number, count, place, and temperature in degrees Celsius."""
 
     taken_at: datetime
     number: int
@@ -33,7 +33,7 @@ def stamped(picture: Image.Image, stamp: Stamp) -> bytes:
 
 
 def _burn_in(picture: Image.Image, stamp: Stamp) -> None:
-    """White on black, at the top and at the bottom, as Reconyx cameras do."""
+    """Draw strips at top and bottom, white on black, like those of Reconyx cameras."""
     width, height = picture.size
     high = round(STRIP * height)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(0.72 * high)

@@ -1,9 +1,9 @@
-"""A mountain slope as a height field, and what a camera standing on it sees.
+"""A mountain slope as a height field, and the view of a camera on it.
 
-Decides where ground, boulders and ridges are and which point of them each pixel shows; `light` decides how they
-look. Lengths are metres: x to the right of the camera, z away from it, heights above the camera's foot.
-The view is cast as in the voxel landscapes of 1992: along each column of the picture the ground is visited from
-near to far, and a pixel belongs to the first point that rises above its line of sight.
+Decides where ground, boulders and ridges are and which of their points each pixel shows; `light` decides how they look.
+Lengths are metres: x to the right of the camera, z away from it, heights above the camera's foot.
+The view is computed by ray casting: for each column of the picture the ground is visited from near to far, and a pixel
+shows the first point that is above its line of sight.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,11 @@ from uncia_simulation.texture import TILE_PX, Array, fractal, sample, step
 
 @dataclass(frozen=True)
 class View:
-    """A camera at x = z = 0 that looks along z; `focal` is in widths, `horizon` in heights from the top."""
+    """A camera at x = z = 0 that looks along z.
+
+    `focal` is the focal length in widths of the picture, `horizon` the horizon's distance from the top in heights of
+    the picture, `height_m` the camera's height above the ground.
+    """
 
     width_px: int = 1024
     height_px: int = 768
@@ -25,7 +29,7 @@ class View:
 
     @property
     def focal_px(self) -> float:
-        """Pixels that one metre takes at a distance of one metre."""
+        """The pixels of one metre at a distance of one metre."""
         return self.focal * self.width_px
 
     def column(self, x_m: float, z_m: float) -> float:
@@ -39,7 +43,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Boulder:
-    """A stone at (x, z): what lies under all its planes (sides, 3), each (rise along x, rise along z, height)."""
+    """A stone at (x, z): the volume under all its planes (sides, 3), each (rise along x, rise along z, height)."""
 
     x: float
     z: float
@@ -49,7 +53,7 @@ class Boulder:
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    """One place: the fractal it is shaped by, its boulders, its lie, and the lane `lane_z` animals walk along."""
+    """A place: the noise that shapes it, its boulders, its inclination, and the lane of the animals at z = `lane_z`."""
 
     relief: Array
     skyline: Array
@@ -63,14 +67,14 @@ class Slope:
     base_m: float = 0.0
 
     def heights(self, x: Array, z: Array) -> Array:
-        """Heights of the ground at points of equal shape."""
+        """The heights of the ground at points, given by arrays of equal shape."""
         lie = self.fall * 9.0 * np.tanh(x / 9.0) + self.rise * 22.0 * (1.0 - np.exp(-z / 22.0))
         rolling = 0.20 * self._relief(x, z, period_m=14.0) * (1.0 - step(30.0, 120.0, z))
         ground = lie + rolling - np.float32(self.base_m)
         return np.asarray(ground + self._outcrops(x, z) + self._stones(x, z) + self._ridges(x, z), np.float32)
 
     def height_at(self, x_m: float, z_m: float) -> float:
-        """Height of the ground at one point."""
+        """The height of the ground at one point."""
         return float(self.heights(np.full((1, 1), x_m, np.float32), np.full((1, 1), z_m, np.float32))[0, 0])
 
     def _relief(self, x: Array, z: Array, period_m: float, shift: float = 0.0) -> Array:
@@ -78,7 +82,7 @@ class Slope:
         return sample(self.relief, x * scale + np.float32(shift), z * scale + np.float32(shift / 3))
 
     def _outcrops(self, x: Array, z: Array) -> Array:
-        """Bare rock that breaks through the slope, kept away from the lane."""
+        """The heights of bare rock on the slope; there is none near the lane."""
         bare = step(0.5, 1.0, self._relief(x, z, period_m=23.0, shift=190.0))
         bare *= (1.0 - np.exp(-(((z - self.lane_z) / 1.3) ** 2))) * (1.0 - step(20.0, 60.0, z))
         cracks = np.abs(self._relief(x, z, period_m=3.1, shift=77.0))
@@ -87,7 +91,7 @@ class Slope:
         )
 
     def _stones(self, x: Array, z: Array) -> Array:
-        """Boulders, roughened by the fractal."""
+        """The heights of the boulders, with a rough surface."""
         total = np.zeros_like(x)
         for stone in self.boulders:
             rows = np.flatnonzero(np.abs(z[:, 0] - stone.z) < 1.3 * stone.reach)
@@ -105,7 +109,7 @@ class Slope:
         return np.asarray(np.clip(total + rough, 0.0, None), np.float32)
 
     def _ridges(self, x: Array, z: Array) -> Array:
-        """The mountains behind, from 250 m on."""
+        """The heights of the mountains in the background, from 200 m on."""
         far = z[:, 0] > 200.0
         total = np.zeros_like(x)
         if far.any():
@@ -118,10 +122,10 @@ class Slope:
 
 @dataclass(frozen=True, eq=False)
 class Sight:
-    """What each pixel (height, width) of a view shows of a slope.
+    """The point of a slope that each pixel (height, width) of a view shows.
 
-    `z` is infinite in the sky. `x`, `z`, `height` in metres; `normal` (height, width, 3) points right, up, and
-    away; `shaded` is 1 where the slope itself keeps the sun away.
+    `x`, `z` and `height` are metres; `z` is infinite in the sky. `normal` (height, width, 3) points right, up, and
+    away; `shaded` is 1 in the slope's own shadow.
     """
 
     x: Array
@@ -132,7 +136,7 @@ class Sight:
 
 
 def make_slope(rng: np.random.Generator, lane_z: float, snow: float = 0.5) -> Slope:
-    """A slope with boulders on both sides of the lane; `snow` from 0 (bare) to 1 (deep)."""
+    """A random slope with boulders on both sides of the lane; `snow` from 0 (bare) to 1 (deep)."""
     slope = Slope(
         relief=fractal(rng, 2.0, finest_px=5.0),
         skyline=fractal(rng, 1.9, finest_px=16.0),
@@ -148,7 +152,7 @@ def make_slope(rng: np.random.Generator, lane_z: float, snow: float = 0.5) -> Sl
 
 
 def _boulder(rng: np.random.Generator, lane_z: float) -> Boulder:
-    """A stone behind the lane, or a smaller one before it; one plane is its top, the others its steep sides."""
+    """A stone behind the lane, or a smaller one in front of it; one plane is its top, the others its steep sides."""
     behind = rng.random() < 0.75
     z = lane_z + rng.uniform(1.2, 14.0) if behind else lane_z - rng.uniform(0.9, max(1.0, lane_z - 2.2))
     size = rng.uniform(0.2, 0.8) * (1.0 if behind else 0.55)
@@ -162,7 +166,7 @@ def _boulder(rng: np.random.Generator, lane_z: float) -> Boulder:
 
 
 def look(slope: Slope, view: View, sun_slope: float) -> Sight:
-    """Cast the view. `sun_slope` is the tangent of the sun's height, negative where it stands on the right."""
+    """The view of a slope; `sun_slope` is the tangent of the sun's elevation, negative if the sun is on the right."""
     z = np.concatenate([np.geomspace(0.8, 60, 480), np.geomspace(61, 3500, 160)]).astype(np.float32)[:, None]
     across = (np.arange(view.width_px, dtype=np.float32) + 0.5 - view.width_px / 2) / np.float32(view.focal_px)
     x = across[None, :] * z
@@ -179,7 +183,7 @@ def look(slope: Slope, view: View, sun_slope: float) -> Sight:
 
 
 def _first_hits(rise_px: Array, view: View) -> tuple[np.ndarray, Array]:
-    """For each pixel the index of the first depth that covers it, and how far between the one before and it."""
+    """For each pixel: the index of the first depth that covers it, and the position (0 to 1) from the one before."""
     depths, width = rise_px.shape
     highest = np.maximum.accumulate(rise_px, axis=0)
     first_row = np.clip(np.ceil(view.height_px * view.horizon - highest), 0, view.height_px).astype(np.int64)
@@ -195,7 +199,7 @@ def _first_hits(rise_px: Array, view: View) -> tuple[np.ndarray, Array]:
 
 
 class _Gather:
-    """Reads fields (depths, width) at the pixels' hits."""
+    """Interpolates fields (depths, width) at the points that the pixels show."""
 
     def __init__(self, index: np.ndarray, part: Array) -> None:
         width = index.shape[1]
@@ -211,7 +215,7 @@ class _Gather:
 
 
 def _normals(x: Array, z: Array, height: Array) -> tuple[Array, Array, Array]:
-    """Unit normals of the ground: right, up, away."""
+    """The unit normals of the ground: right, up, away."""
     along_x = np.gradient(height, axis=1) / (x[:, 1:2] - x[:, 0:1])
     along_ray = np.gradient(height, axis=0) / np.gradient(z, axis=0)
     along_z = along_ray - along_x * x / z
@@ -220,7 +224,7 @@ def _normals(x: Array, z: Array, height: Array) -> tuple[Array, Array, Array]:
 
 
 def _in_shadow(x: Array, height: Array, sun_slope: float) -> Array:
-    """1 where a higher point towards the sun (which stands to the left or right) hides it, soft by a few cm."""
+    """1 where a higher point hides the sun, which is to the left or right, else 0; the edges are soft."""
     towards_sun = slice(None, None, 1 if sun_slope > 0 else -1)
     line = (height + x * np.float32(sun_slope))[:, towards_sun]
     hidden = np.maximum.accumulate(line, axis=1) - line

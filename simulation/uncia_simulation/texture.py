@@ -1,7 +1,6 @@
-"""Seeded noise that rendered things are made of: fractal tiles, their lookup, soft steps and blurs.
+"""Seeded noise for rendering: fractal tiles and their lookup, smooth steps, blurs.
 
-Decides how noise is made and read; what it stands for (hills, grain of rock, fur) is up to the caller.
-All arrays are float32.
+Decides how noise is made and read; the caller decides its use (hills, grain of rock, fur). All arrays are float32.
 """
 
 import numpy as np
@@ -14,7 +13,7 @@ TILE_PX = 512  # a power of two: wrapping is a bit mask
 def fractal(rng: np.random.Generator, fall: float, finest_px: float = 2.0) -> Array:
     """A tile (TILE_PX, TILE_PX) of noise that repeats without a seam; mean 0, standard deviation 1.
 
-    `fall` is the exponent of the falling amplitude spectrum: 1.8 looks like hills, 0.8 like gravel. Waves much
+    The amplitude falls with the frequency to the power of `fall`: 1.8 looks like hills, 0.8 like gravel. Waves much
     shorter than `finest_px` are left out.
     """
     white = rng.standard_normal((TILE_PX, TILE_PX))
@@ -39,7 +38,7 @@ def sample(tile: Array, u: Array, v: Array) -> Array:
 
 
 def step(low: float, high: float, value: Array) -> Array:
-    """0 at or under `low`, 1 at or over `high`, smooth between."""
+    """0 at or below `low`, 1 at or above `high`, smooth between them."""
     t = np.clip((value - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Rendered bursts: the same from the same seed, honest about time, and as damaged as the script says."""
+"""Rendered bursts: reproducible, with correct times and labels, and damaged only where the script says so."""
 
 import csv
 import hashlib
@@ -44,7 +44,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_the_same_seed_gives_the_same_bytes(training_csv: Path, tmp_path: Path) -> None:
-    """A second run gives the same pictures and rows, however many bursts follow; the demonstration can be remade."""
+    """Pictures and rows of a second run are equal, also for another number of bursts."""
     again = render_training_set(tmp_path, seed=3, bursts=2)
     assert training_csv.read_bytes().startswith(again.read_bytes())
     again.unlink()
@@ -52,13 +52,13 @@ def test_the_same_seed_gives_the_same_bytes(training_csv: Path, tmp_path: Path) 
 
 
 def test_another_seed_gives_other_pictures(training_csv: Path, tmp_path: Path) -> None:
-    """No picture of one seed is found again under another."""
+    """No picture occurs under two seeds."""
     render_training_set(tmp_path, seed=4, bursts=1)
     assert not set(digests(tmp_path).values()) & set(digests(training_csv.parent).values())
 
 
 def test_the_handful_holds_what_make_simulate_shows(handful: list[RenderedBurst]) -> None:
-    """A leopard by day and by night, other animals in both lights, and two bursts of nobody."""
+    """A snow leopard by day and by night, other animals in both lights, and two bursts without animals."""
     scripts = [(burst.scene.label, burst.scene.light, len(burst.frames)) for burst in handful]
     assert scripts == [
         ("snow_leopard", "day", 6),
@@ -71,12 +71,12 @@ def test_the_handful_holds_what_make_simulate_shows(handful: list[RenderedBurst]
 
 
 def test_every_burst_has_its_own_folder(handful: list[RenderedBurst]) -> None:
-    """A folder that holds pictures is one burst, and holds nothing else."""
+    """A folder with pictures is one burst and holds nothing else."""
     assert all(sorted(burst.folder.iterdir()) == list(burst.frames) for burst in handful)
 
 
 def test_exif_tells_the_times_in_order(handful: list[RenderedBurst]) -> None:
-    """DateTimeOriginal, sub-seconds and offset give the moment of each frame to the millisecond, rising."""
+    """DateTimeOriginal, sub-seconds and offset give the time of each frame in milliseconds, in ascending order."""
     for burst in handful:
         told = [jpeg_taken(path.read_bytes()).at for path in burst.frames]
         assert told == list(burst.taken_at)
@@ -84,14 +84,14 @@ def test_exif_tells_the_times_in_order(handful: list[RenderedBurst]) -> None:
 
 
 def test_exif_says_that_the_picture_is_rendered(handful: list[RenderedBurst]) -> None:
-    """Nobody may take a rendered frame for a recorded one."""
+    """So nobody can take it for a recorded frame."""
     with Image.open(handful[0].frames[0]) as image:
         exif = image.getexif()
     assert (exif[ExifTags.Base.Make], exif[ExifTags.Base.Model]) == ("uncia", "rendered")
 
 
 def test_only_the_truncated_file_is_unreadable(handful: list[RenderedBurst]) -> None:
-    """One file starts as a JPEG and cannot be decoded; all others can, by the trap's own reader."""
+    """The trap's own reader decodes all other files."""
     unreadable = []
     for path in (path for burst in handful for path in burst.frames):
         try:
@@ -102,8 +102,8 @@ def test_only_the_truncated_file_is_unreadable(handful: list[RenderedBurst]) -> 
     assert len(unreadable) == 1
 
 
-def test_the_truncated_file_starts_as_a_jpeg_and_defeats_pillow(handful: list[RenderedBurst]) -> None:
-    """It is cut within the picture: markers and EXIF are there, the rest is not."""
+def test_the_truncated_file_starts_as_a_jpeg_and_cannot_be_decoded(handful: list[RenderedBurst]) -> None:
+    """It has markers and EXIF, but is cut within the picture."""
     content = handful[5].unreadable[0].read_bytes()
     assert content.startswith(b"\xff\xd8\xff")
     with Image.open(io.BytesIO(content)) as image, pytest.raises(OSError, match="truncated"):
@@ -111,13 +111,13 @@ def test_the_truncated_file_starts_as_a_jpeg_and_defeats_pillow(handful: list[Re
 
 
 def test_infrared_frames_are_grey(handful: list[RenderedBurst]) -> None:
-    """Colours differ by no more than JPEG's rounding at night."""
+    """At night the channels differ only by JPEG's rounding."""
     picture = np.asarray(open_jpeg(handful[1].frames[0].read_bytes()), np.int16)
     assert np.ptp(picture, axis=-1).max() <= 2
 
 
 def test_leopards_enter_at_the_edge_and_end_in_full_view(handful: list[RenderedBurst]) -> None:
-    """Partly visible at first: the box touches an edge and is much narrower than at the end."""
+    """At first the box touches an edge and is much narrower than at the end."""
     for burst in handful[:2]:
         first, last = burst.boxes[0], burst.boxes[-1]
         assert first and last
@@ -125,8 +125,8 @@ def test_leopards_enter_at_the_edge_and_end_in_full_view(handful: list[RenderedB
         assert first[2] < 0.6 * last[2]
 
 
-def test_the_burst_finds_the_rendered_animal(handful: list[RenderedBurst]) -> None:
-    """In each frame with an animal the contract's region covers the middle of it."""
+def test_regions_find_the_rendered_animal(handful: list[RenderedBurst]) -> None:
+    """In each frame with an animal, the region covers its middle."""
     for burst in handful[:4]:
         thumbnails = [thumbnail(open_jpeg(path.read_bytes()), RegionRule()) for path in burst.frames]
         for choice, box in zip(regions(thumbnails, RegionRule()), burst.boxes, strict=True):
@@ -138,7 +138,7 @@ def test_the_burst_finds_the_rendered_animal(handful: list[RenderedBurst]) -> No
 
 
 def test_labels_can_be_read_by_training(training_csv: Path) -> None:
-    """The table follows the contract's CSV: all columns, all files there, both splits by whole places."""
+    """The table is a CSV of labels with all columns; all files exist; both splits have whole places."""
     with training_csv.open(encoding="utf-8") as file:
         assert tuple(next(csv.reader(file))) == LABEL_COLUMNS
     rows = read_labels(training_csv)
@@ -148,7 +148,7 @@ def test_labels_can_be_read_by_training(training_csv: Path) -> None:
 
 
 def test_whole_places_are_held_out() -> None:
-    """A place is wholly `train` or wholly `test`, and every fifth is `test`."""
+    """All bursts of a place have one split; every fifth place is `test`."""
     from uncia_simulation.scenes import _training_scenes
 
     splits = {(scene.location, scene.split) for scene in _training_scenes(seed=1, bursts=50)}
@@ -156,15 +156,15 @@ def test_whole_places_are_held_out() -> None:
     assert len(splits) == 10
 
 
-def test_a_label_follows_from_who_passes(handful: list[RenderedBurst]) -> None:
-    """Only the snow leopard is positive, and nobody at all is a blank."""
+def test_the_label_follows_from_the_species(handful: list[RenderedBurst]) -> None:
+    """Only the snow leopard is positive; a burst without animals is blank."""
     scene = handful[0].scene
     labels = [replace(scene, species=species).label for species in ("snow leopard", "wolf", "bird", None)]
     assert labels == ["snow_leopard", "other", "other", "blank"]
 
 
 def test_the_demonstration_bundle_decides_the_handful_right(handful: list[RenderedBurst]) -> None:
-    """`make simulate` shows both leopards as positive and nothing else: a renderer that changes needs a new bundle."""
+    """Only the two snow leopards are positive. After a change of the renderer, the bundle must be made again."""
     classifier = Classifier(read_bundle(DEMO_BUNDLE))
     verdicts = [score_burst([path.read_bytes for path in burst.frames], classifier) for burst in handful]
     assert [verdict and verdict.decision.positive for verdict in verdicts] == [True, True, False, False, False, False]
