@@ -1,16 +1,20 @@
-"""Whether the integer model is worse than the float model: judged on what both said of the same pictures.
+"""Decides whether the integer model is worse than the float model, from the answers of both on the same pictures.
 
-Decides when it is, for what a trap reads. A difference alone is none: rounding moves some verdicts, in both directions.
+A difference alone is not worse: rounding changes some verdicts in both directions. The integer model is worse by any
+of:
 
-1. Its ROC AUC over pictures is lower by more than 0.002 (one pair where there are fewer than 500), and by more than
-   chance: of 2,000 deals in which each sequence's two models change places at random, fewer than 2.5 % lose as much.
+1. Its ROC AUC over pictures is lower by more than 0.002 (by more than one pair if there are fewer than 500 pairs), and
+by
+   more than chance: in 2,000 permutations, which swap the two models at random in each sequence, fewer than 2.5 % have
+   as large a loss.
 2. Its probabilities differ by more than 0.02 on average.
-3. It gets more verdicts wrong that float got right than the other way round, beyond chance (exact binomial, one-sided,
-   below 2.5 %). Changes nearer to the threshold than the noise are not counted. The noise is what 95 % of the
-   sequences' confidences differ by at most, and never taken for more than 0.05.
+3. More verdicts that were right in float are wrong in integers than the reverse, by more than chance (exact binomial
+   test, one-sided, below 2.5 %). Changes closer to the threshold than the noise are not counted. The noise is the 95 %
+   quantile of the differences of the sequences' confidences, at most 0.05.
 
-4. The head in the graph, which no trap reads, is plainly broken where its AUC is lower by more than 0.05, or its
-   probabilities differ by more than 0.1 on average.
+Traps do not use the head in the graph, so the limits for it are wider:
+
+4. It is broken if its AUC is lower by more than 0.05, or its probabilities differ by more than 0.1 on average.
 """
 
 from collections.abc import Sequence
@@ -33,7 +37,7 @@ Scores = NDArray[np.float64]
 
 
 class PictureParity(Struct, frozen=True):
-    """One picture's probability in both models; `file` is relative to the folder that all pictures share."""
+    """A picture's probability by both models; `file` is relative to the common folder of all pictures."""
 
     file: str
     positive: bool
@@ -42,12 +46,12 @@ class PictureParity(Struct, frozen=True):
 
     @property
     def difference(self) -> float:
-        """By how much the integer model's probability is off."""
+        """The absolute difference of the two probabilities."""
         return abs(self.float_probability - self.int8_probability)
 
 
 class SequenceParity(Struct, frozen=True):
-    """One sequence's confidence in both models; `file` is its first picture, `positive` whether it shows the animal."""
+    """A sequence's confidence by both models; `file` is its first picture, `positive` whether it shows the animal."""
 
     file: str
     float_confidence: float
@@ -56,7 +60,7 @@ class SequenceParity(Struct, frozen=True):
 
     @property
     def difference(self) -> float:
-        """By how much the integer model's confidence is off."""
+        """The absolute difference of the two confidences."""
         return abs(self.float_confidence - self.int8_confidence)
 
     def was_right(self, threshold: float) -> bool:
@@ -65,10 +69,11 @@ class SequenceParity(Struct, frozen=True):
 
 
 class Agreement(Struct, frozen=True):
-    """How far both models are apart for one choice of heads. AUCs are None for one class.
+    """The comparison of both models for one choice of heads. AUCs are None if the data hold only one class.
 
     `noise` is that of #3. Of the changed verdicts beyond it, `worse` were right in float, `better` are right in int8.
-    `problems` is empty when the integer model is not worse by #1 to #3, `broken` when it is not by #4.
+    `problems` is empty if the integer model is not worse by #1 to #3, `broken` if it is not broken by #4. `worst` are
+    the pictures with the largest differences.
     """
 
     mean_difference: float
@@ -84,7 +89,7 @@ class Agreement(Struct, frozen=True):
     broken: tuple[str, ...]
 
     def told(self, threshold: float) -> list[str]:
-        """A line for each verdict that changes."""
+        """A line for each changed verdict."""
         return [
             f"{one.file}: {one.float_confidence:.3f} in float, {one.int8_confidence:.3f} in int8 "
             f"(threshold {threshold:.3f}): {self._kind(one, threshold)}"
@@ -98,7 +103,7 @@ class Agreement(Struct, frozen=True):
 
 
 def agreement(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> Agreement:
-    """Of the pictures of each sequence."""
+    """Compare both models on sequences, each given as its pictures' probabilities; `rule` gives the verdicts."""
     rows = [row for group in groups for row in group]
     differences = np.array([row.difference for row in rows])
     mean, aucs, most = float(differences.mean()), _aucs(groups), _most_auc(groups)
@@ -131,7 +136,7 @@ class _Aucs:
 
     @property
     def lost(self) -> float:
-        """By how much the integer model's is lower."""
+        """By how much the integer model's AUC is lower; 0 without AUCs."""
         return 0.0 if self.in_float is None or self.in_int8 is None else self.in_float - self.in_int8
 
 
@@ -141,7 +146,7 @@ def _aucs(groups: Sequence[Sequence[PictureParity]]) -> _Aucs:
 
 
 def _columns(groups: Sequence[Sequence[PictureParity]]) -> tuple[Truth, Scores, Scores, NDArray[np.intp]]:
-    """Truth, both probabilities and the number of its sequence, of each picture."""
+    """Arrays over all pictures: truth, float probability, int8 probability, number of the sequence."""
     rows = [row for group in groups for row in group]
     return (
         np.array([row.positive for row in rows]),
@@ -158,7 +163,7 @@ def _most_auc(groups: Sequence[Sequence[PictureParity]]) -> float:
 
 
 def _is_chance(groups: Sequence[Sequence[PictureParity]], lost: float) -> bool:
-    """Whether so much is lost as often as chance has it where the two models change places (#1)."""
+    """Whether a permutation test (#1) finds a loss as large as `lost` in 2.5 % of the permutations or more."""
     truth, in_float, in_int8, numbers = _columns(groups)
     dealt, as_much = np.random.default_rng(0), 0
     for _ in range(DEALS):
@@ -179,7 +184,7 @@ def _mean_problem(mean: float, most: float) -> list[str]:
 
 
 def _verdicts(groups: Sequence[Sequence[PictureParity]], rule: DecisionRule) -> tuple[float, list[SequenceParity]]:
-    """The noise (#3), and the sequences whose verdict changes."""
+    """The noise (#3), and the sequences with a changed verdict."""
     differences, changed = [], []
     for group in groups:
         in_float = decide([row.float_probability for row in group], rule)
@@ -198,12 +203,12 @@ def _verdict_problem(worse: int, changed: int, noise: float) -> list[str]:
         return []
     return [
         f"of {changed} verdicts that change beyond the noise of {noise:.3f}, {worse} are wrong in int8; "
-        f"chance has it in {100 * chance:.2g} of 100"
+        f"by chance alone this happens in {100 * chance:.2g} of 100 cases"
     ]
 
 
 def roc_auc(truth: Truth, scores: Scores) -> float | None:
-    """The chance that a positive scores above a negative, ties half; None where there is only one class."""
+    """The ROC AUC: the chance that a positive scores above a negative, ties count half; None for only one class."""
     positive, negative = np.sort(scores[truth]), scores[~truth]
     if not len(positive) or not len(negative):
         return None

@@ -1,6 +1,7 @@
-"""`uncia-convert backbone`: a pretrained network becomes a folder with its integer and its float model.
+"""`uncia-convert backbone`: quantizes a pretrained network and writes a folder with the integer and the float model.
 
-Decides the order: name, pictures, weights, quantization. What the folder holds is `uncia_backbones.folder`.
+Decides the order of the steps: names, pictures, weights, quantization. `uncia_backbones.folder` decides the folder's
+content.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +22,18 @@ from uncia_contract.runs.labels import LabelledPicture
 
 @dataclass(frozen=True)
 class BackboneRequest:
-    """What to quantize: a row of the table, cut and layer, its weights, how many calibration pictures,
-    and the zone of their times that name none."""
+    """What to quantize.
+
+    Attributes:
+        backbone: the name in the table of backbones.
+        calibration: the data set that gives the calibration pictures.
+        out: the folder to write.
+        layer: the output that becomes `features`.
+        cut: the stage after which the network ends; None for all of it.
+        weights: a file, `random:SEED`, or None for the backbone's default.
+        pictures: the number of calibration pictures.
+        zone: the zone of times without an offset.
+    """
 
     backbone: str
     calibration: Path
@@ -39,15 +50,15 @@ def make_backbone(
     say: Callable[[str], None],
     progress: Progress = lambda step, done, total: None,
 ) -> tuple[dict[str, object], PictureSum]:
-    """Quantizes a backbone into `request.out` and gives what `backbone.json` says, and the sum of the pictures.
+    """Quantize a backbone into `request.out`; return the content of `backbone.json` and the counts of the pictures.
 
     Args:
         request: what to make.
-        say: takes one line at a time.
-        progress: told the name of a step, and how many of how many parts of it are done.
+        say: called with each line of output.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
 
     Raises:
-        DataError: unknown backbone, layer or cut; weights or pictures that cannot be had.
+        DataError: an unknown backbone, layer or cut; weights or pictures that are missing or cannot be read.
         StorageError: the folder cannot be written.
     """
     if request.layer not in LAYERS:

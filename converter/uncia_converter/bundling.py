@@ -1,8 +1,8 @@
-"""`uncia-convert bundle`: a training run becomes the one file that a trap accepts (DESIGN 4).
+"""`uncia-convert bundle`: makes a bundle, the file that a trap accepts, from a training run (DESIGN 4).
 
-Decides what goes into a bundle and in which order it is proven: head into the graph, probes through the very classifier
-that the trap uses, parity with the float model (there is no way around it), the finished file read back and proven
-before it gets its name.
+Decides the content of a bundle and the order of the checks: the head is added to the graph, the models are compared
+(this cannot be skipped), probes are made, and the finished file is read and its probes checked by the trap's own
+classifier before it is written.
 """
 
 import os
@@ -61,11 +61,20 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class BundleRequest:
-    """Which run becomes which file.
+    """Which run to make into a bundle, and how.
 
-    `created_at` None takes the run's own, `edgetpu` adds a model for the Edge TPU, `threshold` decides in place of the
-    run's. `second_look` False leaves the second look out, True demands it, None takes it where the run has regions and
-    its backbone pools a map. `network_of` is a bundle whose network is kept, so that only the head is new.
+    Attributes:
+        run: the run's folder.
+        out: the file to write.
+        version: the bundle's version.
+        licence: the bundle's licence.
+        created_at: the bundle's time; None for the run's.
+        edgetpu: whether to add a model for the Edge TPU.
+        threshold: replaces the run's threshold; None keeps it.
+        threshold_reason: why the threshold was replaced, for the notes.
+        second_look: True requires a second look, False leaves it out, None includes it if the run has regions and its
+            backbone pools a map.
+        network_of: a bundle whose network is kept, so that only the head is new; None for a whole new bundle.
     """
 
     run: Path
@@ -80,25 +89,25 @@ class BundleRequest:
     network_of: Path | None = None
 
     def looks_again(self, run: Run, backbone: bytes) -> bool:
-        """Whether the bundle looks at frames a second time.
+        """Whether the bundle has a second look.
 
         Raises:
-            DataError: it is demanded, and cannot be.
+            DataError: it is required, but the run or its backbone does not allow it.
         """
         possible = run.regions and has_map(backbone)
         if self.second_look and not possible:
             raise DataError(
                 f"{self.run}: --second-look needs regions and a backbone that pools a map (--layer pooled); "
-                "leave it out, or train anew"
+                "leave it out, or train again"
             )
         return possible and self.second_look is not False
 
     def decided(self, run: Run) -> DecisionRule:
-        """The run's rule, with the threshold that a person chose where one is given."""
+        """The decision rule: the run's, or one with the given threshold."""
         return run.decision_rule if self.threshold is None else DecisionRule(self.threshold)
 
     def notes(self, run: Run) -> tuple[str, ...]:
-        """The run's notes, and why the threshold is another than the run's."""
+        """The run's notes, and the reason if the threshold was replaced."""
         if self.threshold is None:
             return run.notes
         reason = self.threshold_reason or "no reason stated (--threshold-reason)"
@@ -110,15 +119,18 @@ def make_bundle(
     progress: Progress = lambda step, done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Manifest:
-    """Packs the run into `request.out` and gives its manifest; the parity report is left in the run's folder, too.
+    """Make the bundle `request.out` and return its manifest. The parity report is also written into the run's folder.
 
-    `say` is told each verdict that integers change.
+    Args:
+        request: the run, the file and the options.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
+        say: called with a line for each verdict that differs in integers.
 
     Raises:
-        DataError: no finished run, or one whose parts were changed.
-        BundleError: the parts do not fit together, or the packed model does not give what it should.
+        DataError: no finished run, or one with missing or damaged parts.
+        BundleError: the parts do not fit together, or the packed model gives other answers.
         ParityError: the integer model decides worse than the float model.
-        CompilerMissingError: a model for the Edge TPU is asked for, and its compiler is not here.
+        CompilerMissingError: a model for the Edge TPU is requested, but its compiler is not installed.
         StorageError: the file cannot be written.
     """
     if request.out.is_dir():
@@ -133,7 +145,7 @@ def make_bundle(
     else:
         members |= kept_members(earlier, models.int8)
     manifest = _manifest(request, run, described, looks_again)
-    if request.edgetpu:  # first: it takes seconds, and what it refuses need not be compared
+    if request.edgetpu:  # before the comparison, because it takes seconds and the comparison takes minutes
         members[EDGETPU], compiled = compile_for_edgetpu(members[MODEL])
         manifest = msgspec.structs.replace(manifest, notes=(*manifest.notes, compiled.sentence()))
     report = _parity(request.run, manifest, head, models, progress)
@@ -168,10 +180,10 @@ def _probes(model: bytes, head: LogisticHead, progress: Progress) -> bytes:
 
 
 def created_from_environment() -> datetime | None:
-    """SOURCE_DATE_EPOCH as a time, None where it is not set.
+    """The time in the environment variable SOURCE_DATE_EPOCH; None where it is not set.
 
     Raises:
-        DataError: it is set, but not to seconds.
+        DataError: it is not a number of seconds.
     """
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
@@ -199,11 +211,11 @@ def _read(path: Path) -> bytes:
 
 
 def _manifest(request: BundleRequest, run: Run, described: dict[str, Any], looks_again: bool) -> Manifest:
-    """What can be said before anything is compared.
+    """The manifest before the comparison of the models.
 
     Raises:
-        DataError: the backbone's description lacks a part.
-        BundleError: a name or a number is out of bounds.
+        DataError: the backbone's description lacks a field.
+        BundleError: a value is invalid.
     """
     try:
         manifest = _stated(request, run, described)

@@ -35,27 +35,29 @@ SIGN_EXAMPLE = """example:
   openssl genpkey -algorithm ed25519 -out maker.key && openssl pkey -in maker.key -pubout -out maker.pem
   uncia-convert sign my-leopards-1.uncia --key maker.key
 
-a trap whose trap.toml says `bundle_key = "maker.pem"` then takes nothing unsigned, tampered or older"""
+a trap with `bundle_key = "maker.pem"` in its trap.toml then refuses bundles that are unsigned, changed or older"""
 KEYS_EXAMPLE = """example:
   uncia-convert keys --key maker.key --serial 1 --active new.pem --spare spare.pem --out traps.keys
   uncia-collect ask ridge-01 replace-keys traps.keys --config collector.toml
 
-the traps then trust the two new keys in place of those in trap.toml; the next statement has serial 2"""
+the traps then trust the two new keys instead of those in trap.toml; the next statement needs serial 2"""
 EDGETPU_EXAMPLE = """example:
   uncia-convert edgetpu runs/backbone/backbone.tflite
 
-exit code 1 when anything is named; `uncia-convert bundle --edgetpu` asks Coral's compiler, too"""
+exit code 1 if anything is listed; `uncia-convert bundle --edgetpu` also runs Coral's compiler"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; the exit code is 0 when done, 1 for a model that fails its gate, 2 for a mistake in
-    input or surroundings."""
+    """Run one command and return its exit code.
+
+    0: done; 1: a model that fails its check, or folders that cannot be read; 2: a mistake in input or environment.
+    """
     return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser, add = program(
-        "uncia-convert", "From pretrained networks and training runs to bundles for the trap.", EXAMPLES
+        "uncia-convert", "Makes bundles for the trap from pretrained networks and training runs.", EXAMPLES
     )
     _add_backbone(add)
     _add_bundle(add)
@@ -70,9 +72,9 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         "backbone",
         "quantize a pretrained network",
         BACKBONE_EXAMPLE,
-        "Quantizes a pretrained network to full integer, calibrated on your pictures.",
+        "Quantizes a pretrained network to integers, calibrated with your pictures.",
     )
-    command.add_argument("--backbone", required=True, choices=list(BACKBONES), help="which network")
+    command.add_argument("--backbone", required=True, choices=list(BACKBONES), help="the network")
     command.add_argument(
         "--calibration",
         required=True,
@@ -81,13 +83,13 @@ def _add_backbone(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="CSV, folder per label, COCO Camera Traps or Camtrap DP; rows of splits `test` and `tune` are left out",
     )
     command.add_argument(
-        "--pictures", type=whole(1), default=PICTURES, metavar="N", help="how many of them are used (%(default)s)"
+        "--pictures", type=whole(1), default=PICTURES, metavar="N", help="number of pictures to use (%(default)s)"
     )
     command.add_argument("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write")
     command.add_argument("--weights", metavar="W", help="a file of weights, or random:SEED; default: the network's own")
-    command.add_argument("--cut", help="end after this stage, such as stage3, where the network has such a cut")
-    command.add_argument("--layer", default=LAYERS[0], choices=LAYERS, help="which features (default: %(default)s)")
+    command.add_argument("--cut", help="end the network after this stage, such as stage3, if it has this cut")
+    command.add_argument("--layer", default=LAYERS[0], choices=LAYERS, help="the features (default: %(default)s)")
     command.set_defaults(run=_backbone)
 
 
@@ -115,31 +117,38 @@ def _add_bundle(add: Callable[..., argparse.ArgumentParser]) -> None:
         "bundle",
         "pack a training run into the file that a trap accepts",
         BUNDLE_EXAMPLE,
-        "Packs a training run: head into the graph, probes, manifest; proven before it gets its name.",
+        "Makes a bundle of a training run (model with head, probes, manifest) and checks it before it is written.",
     )
-    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="of uncia-train fit or compare")
-    command.add_argument("--system", metavar="NAME", help="which system's run, where RUN_DIR is of uncia-train compare")
+    command.add_argument("run_dir", type=Path, metavar="RUN_DIR", help="folder of uncia-train fit or compare")
+    command.add_argument("--system", metavar="NAME", help="the system's name, if RUN_DIR is of uncia-train compare")
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help="the bundle, such as mine-1.uncia")
-    command.add_argument("--bundle-version", type=whole(1), default=1, metavar="N", help="only ever grows (1)")
-    command.add_argument("--licence", default="not stated; see sources", help="of the bundle itself")
+    command.add_argument(
+        "--bundle-version", type=whole(1), default=1, metavar="N", help="higher than that of the bundle before (1)"
+    )
+    command.add_argument("--licence", default="not stated; see sources", help="the bundle's licence")
     command.add_argument(
         "--edgetpu", action="store_true", help="add a model for the Edge TPU (needs edgetpu_compiler on the PATH)"
     )
     command.add_argument(
-        "--threshold", type=share, metavar="T", help="decides in place of the run's (see evaluate's table)"
+        "--threshold", type=share, metavar="T", help="replaces the run's threshold (see evaluate's table)"
     )
     command.add_argument(
         "--network-of",
         type=Path,
         metavar="BUNDLE",
-        help="keep this bundle's network; traps that have it are sent a head",
+        help="keep this bundle's network; traps that have it need only the new head",
     )
-    command.add_argument("--threshold-reason", default="", metavar="TEXT", help="why, for the manifest's notes")
+    command.add_argument(
+        "--threshold-reason",
+        default="",
+        metavar="TEXT",
+        help="why the threshold was replaced, for the manifest's notes",
+    )
     command.add_argument(
         "--second-look",
         action=argparse.BooleanOptionalAction,
-        help="frames in doubt are looked at again: schema uncia.bundle/2, which traps of release 0.1 refuse "
-        "(default: where the run has regions and its backbone pools a map)",
+        help="score frames in doubt again; needs schema uncia.bundle/2, which traps of release 0.1 refuse "
+        "(default: yes, if the run has regions and its backbone pools a map)",
     )
     command.set_defaults(run=_bundle)
 
@@ -149,9 +158,9 @@ def _bundle(arguments: argparse.Namespace) -> int:
     from uncia_converter.parity import ParityError
 
     if arguments.network_of and (arguments.edgetpu or arguments.second_look is not None):
-        raise DataError("--network-of keeps the network as it is: leave out --edgetpu and --second-look")
+        raise DataError("--network-of keeps the network unchanged: leave out --edgetpu and --second-look")
     if arguments.threshold_reason and arguments.threshold is None:
-        raise DataError("--threshold-reason without --threshold: give the threshold, too")
+        raise DataError("--threshold-reason without --threshold: give the threshold too")
     request = BundleRequest(
         run=run_of(arguments.run_dir, arguments.system) if arguments.system else arguments.run_dir,
         out=arguments.out,
@@ -172,7 +181,7 @@ def _bundle(arguments: argparse.Namespace) -> int:
     size = arguments.out.stat().st_size
     _say(
         f"{arguments.out}: {manifest.name} version {manifest.version} ({manifest.schema}), {size / 1e6:.1f} MB, "
-        f"probes proven, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
+        f"probes checked, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
     )
     return 0
 
@@ -180,13 +189,13 @@ def _bundle(arguments: argparse.Namespace) -> int:
 def _add_sign(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add(
         "sign",
-        "sign a bundle, for traps that trust one maker",
+        "sign a bundle for traps that check signatures",
         SIGN_EXAMPLE,
         "Signs a bundle with an Ed25519 key (PEM).",
     )
     command.add_argument("bundle", type=Path, metavar="BUNDLE")
     command.add_argument("--key", required=True, type=Path, metavar="PEM", help="the private key, without a password")
-    command.add_argument("--out", type=Path, metavar="FILE", help="the signed bundle (default: in its place)")
+    command.add_argument("--out", type=Path, metavar="FILE", help="the signed bundle (default: replace BUNDLE)")
     command.set_defaults(run=_sign)
 
 
@@ -202,14 +211,16 @@ def _sign(arguments: argparse.Namespace) -> int:
 def _add_keys(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add(
         "keys",
-        "name the keys that traps shall trust from now on",
+        "replace the keys that traps trust",
         KEYS_EXAMPLE,
-        "Writes a statement about keys, signed by a key that the traps trust now.",
+        "Writes a statement with the keys to trust from now on, signed by a key that the traps trust now.",
     )
     command.add_argument("--key", required=True, type=Path, metavar="PEM", help="the private key that signs")
-    command.add_argument("--serial", required=True, type=whole(1), metavar="N", help="one more than the last statement")
-    command.add_argument("--active", required=True, type=Path, metavar="PEM", help="the public half that signs bundles")
-    command.add_argument("--spare", type=Path, metavar="PEM", help="the public half of a key that is kept in a safe")
+    command.add_argument(
+        "--serial", required=True, type=whole(1), metavar="N", help="one more than the last statement's"
+    )
+    command.add_argument("--active", required=True, type=Path, metavar="PEM", help="public key for signing bundles")
+    command.add_argument("--spare", type=Path, metavar="PEM", help="public key of a spare that is kept in a safe")
     command.add_argument("--out", required=True, type=Path, metavar="FILE")
     command.set_defaults(run=_keys)
 
@@ -227,9 +238,9 @@ def _keys(arguments: argparse.Namespace) -> int:
 def _add_edgetpu(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add(
         "edgetpu",
-        "name what the Edge TPU does not take of a model",
+        "list what the Edge TPU does not support in a model",
         EDGETPU_EXAMPLE,
-        "Reads a TFLite model and names every operator and shape that the Edge TPU does not take.",
+        "Reads a TFLite model and lists every operator and shape that the Edge TPU does not support.",
     )
     command.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file")
     command.set_defaults(run=_edgetpu)
@@ -251,7 +262,7 @@ def _edgetpu(arguments: argparse.Namespace) -> int:
 
 
 def _counter() -> Callable[[str, int, int], None]:
-    """Says how far each step is, ten times in all."""
+    """A progress function that prints each step about ten times."""
     said: dict[str, int] = {}
 
     def count(step: str, done: int, total: int) -> None:

@@ -1,13 +1,13 @@
-"""What the Edge TPU does not take of a model, named before its compiler is asked.
+"""Lists what the Edge TPU does not support in a model, without its compiler.
 
-From Coral's "TensorFlow models on the Edge TPU" (supported operations, model requirements; runtime 13 and newer). What
-that page leaves open (limits by size, versions of operators) is left to the compiler's own report.
+The rules are from Coral's "TensorFlow models on the Edge TPU" (supported operations, model requirements; runtime 13 and
+newer). Limits that the page does not give (sizes, versions of operators) are found only by the compiler.
 
-1. One graph; all tensors 8-bit integers, biases and shapes 32-bit.
-2. Sizes are constant, and only the three innermost sides of an activation are larger than one.
+1. There is one graph; all tensors are 8-bit integers, biases and shapes 32-bit.
+2. Shapes are constant, and only the three innermost sides of an activation are larger than one.
 3. Parameters are constants.
-4. Only the operators of the table, and of these only what their line allows.
-5. A compiled model consists of the custom operator `edgetpu-custom-op`, here and there with others for the CPU.
+4. Only the operators of the table are allowed, with the limits of their row.
+5. A compiled model consists of the custom operator `edgetpu-custom-op`, possibly with other operators for the CPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ SOFTMAX_MOST = 16_000
 
 @dataclass(frozen=True)
 class Objection:
-    """One operator that stays on the CPU, or a whole model that cannot go: where, what, and why."""
+    """Why an operator stays on the CPU, or why a whole model cannot run on the Edge TPU."""
 
     where: str
     why: str
@@ -35,7 +35,7 @@ class Objection:
 
 @dataclass(frozen=True)
 class _Node:
-    """An operator with the tensors it reads and writes; a missing optional input is None."""
+    """An operator with its input and output tensors; a missing optional input is None."""
 
     model: Any
     name: str
@@ -44,14 +44,14 @@ class _Node:
     outputs: tuple[Any, ...]
 
     def constant(self, number: int) -> Any:
-        """The int32 values of a constant input, None where it is computed or missing."""
+        """The int32 values of a constant input; None if it is computed or missing."""
         tensor = self.inputs[number] if number < len(self.inputs) else None
         data = None if tensor is None else self.model.buffers[tensor.buffer].data
         return None if data is None else np.frombuffer(bytes(data), np.int32)
 
 
 def is_compiled(model: bytes) -> bool:
-    """Whether the Edge TPU compiler made it (#5).
+    """Whether a model was made by the Edge TPU compiler (#5).
 
     Raises:
         BundleError: not a TFLite model.
@@ -61,7 +61,7 @@ def is_compiled(model: bytes) -> bool:
 
 
 def objections(model: bytes) -> list[Objection]:
-    """All that keeps a model, or an operator of it, from the Edge TPU; empty when all of it may go.
+    """All reasons why a model, or an operator of it, cannot run on the Edge TPU; empty if there are none.
 
     Raises:
         BundleError: not a TFLite model.
@@ -94,7 +94,7 @@ def _nodes(model: Any) -> list[_Node]:
 
 def _objections_to(node: _Node) -> Iterator[str]:
     if node.name not in _TABLE:
-        yield "not among the operators that the Edge TPU knows"
+        yield "not an operator that the Edge TPU supports"
         return
     for tensor in (*node.inputs, *node.outputs):
         if tensor is not None:

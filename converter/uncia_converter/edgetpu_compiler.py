@@ -1,7 +1,7 @@
-"""Coral's own compiler, where it is installed: run, and believed only as far as its report goes.
+"""Runs Coral's compiler for the Edge TPU, where it is installed, and checks its report and its result.
 
-Decides what counts as compiled: exit code 0, every operator mapped, a model that holds the Edge TPU's custom operator
-and gives the map that the other gives.
+A model is accepted if the exit code is 0, every operator is mapped, and the result has the Edge TPU's custom operator
+and the same maps as outputs as the original.
 """
 
 import re
@@ -29,14 +29,14 @@ class CompilerMissingError(UnciaError, FileNotFoundError):
 
 @dataclass(frozen=True)
 class CompilerReport:
-    """What the compiler said: operators that were mapped, and the memory its parameters take, as it words it."""
+    """The compiler's report: the number of mapped operators, and the memory of the parameters, in its own words."""
 
     operators: int
     on_chip: str
     off_chip: str
 
     def sentence(self) -> str:
-        """For the manifest and for people."""
+        """The report in one sentence, for the manifest's notes."""
         return (
             f"Edge TPU: all {self.operators} operators mapped, parameters {self.on_chip} on chip, "
             f"{self.off_chip} streamed from off chip."
@@ -44,10 +44,10 @@ class CompilerReport:
 
 
 def compile_for_edgetpu(model: bytes) -> tuple[bytes, CompilerReport]:
-    """The model for the Edge TPU, and the compiler's report.
+    """Compile a model for the Edge TPU; return the compiled model and the report.
 
     Raises:
-        BundleError: the Edge TPU does not take an operator, or the compiler failed, or mapped less than everything.
+        BundleError: the Edge TPU does not support an operator, the compiler failed, or did not map all operators.
         CompilerMissingError: there is no compiler on the PATH; the message says how to get it.
     """
     found = objections(model)
@@ -69,17 +69,17 @@ def _compile(compiler: str, model: bytes, folder: Path) -> tuple[bytes, Compiler
     report = read_report(said)
     made = folder / "model_edgetpu.tflite"
     if not made.exists():
-        raise BundleError(f"{COMPILER}: reported success but left no {made.name}")
+        raise BundleError(f"{COMPILER}: reported success but wrote no {made.name}")
     compiled = made.read_bytes()
     if not is_compiled(compiled):
-        raise BundleError(f"{COMPILER}: left a model without an operator for the Edge TPU")
+        raise BundleError(f"{COMPILER}: wrote a model without an operator for the Edge TPU")
     if lost := [shape for shape in _maps(model) if shape not in _maps(compiled)]:
-        raise BundleError(f"{COMPILER}: left a model that does not give the map {lost[0]}, which a second look needs")
+        raise BundleError(f"{COMPILER}: wrote a model that does not give the map {lost[0]}, which a second look needs")
     return compiled, report
 
 
 def _maps(model: bytes) -> list[list[int]]:
-    """The shapes of those outputs that are maps."""
+    """The shapes of the outputs that are maps."""
     graph = unpack(model).subgraphs[0]
     shapes = [[int(side) for side in graph.tensors[index].shape] for index in graph.outputs]
     return [shape for shape in shapes if len(shape) == 4]
@@ -92,13 +92,13 @@ def _run(command: list[str]) -> str:
         raise BundleError(f"{COMPILER}: {error}") from error
     said = done.stdout + done.stderr
     if done.returncode:
-        last = next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+        last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
         raise BundleError(f"{COMPILER}: exit code {done.returncode}: {last.strip()}")
     return said
 
 
 def read_report(said: str) -> CompilerReport:
-    """The compiler's words as figures.
+    """The report in the compiler's output.
 
     Raises:
         BundleError: an operator was not mapped, or there is no table of operators.

@@ -1,18 +1,18 @@
-"""The head inside the graph: appended to the backbone's flatbuffer, so that the features stay as they are to the bit.
+"""Adds the head to the graph: it is appended to the backbone's flatbuffer, so the features stay the same bit for bit.
 
-Decides how the logistic head is quantized and what the two outputs are called. Nothing before the features is touched:
-no conversion runs again, so none can change them.
+Decides how the logistic head is quantized and the names of the outputs. Nothing before the features is changed, because
+no conversion runs again.
 
-1. Weights are int8 with one scale: tflite-runtime 2.14 takes no other for FULLY_CONNECTED. Biases are int32.
-2. No sum can leave int32, whatever the features; a head that large is made coarser until none can.
-3. Rounding errors are carried from place to place within a channel of a map. Neighbouring places see the same animal:
-   errors that cancel among them cancel in the logit. (Measured on 100 pictures with the 7x7x1280 map of
-   EfficientNet-Lite0: mean error 0.07 in place of 1.2, in a logit from -3.5 to 3.5.)
-4. Logits saturate outside `logit_range`; the softmax has scale 1/256 and zero point -128, as its kernel demands. Two
-   opposite logits (a head of two classes) saturate at 3.2 already, where its steps show no more: all of an int8's
-   values are left for what it can show.
-5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature. Where the map is
-   asked for, `map` stands between them: the tensor whose mean the features are. No operation is added for it.
+1. Weights are int8 with one scale: tflite-runtime 2.14 supports no other for FULLY_CONNECTED. Biases are int32.
+2. No sum can overflow int32 for any features; the scale of a head with large weights is increased until this holds.
+3. Within a channel of a map, the rounding error of a place is added to the next place before it is rounded.
+   Neighbouring places have similar features, so the errors cancel in the logit. (Measured on 100 pictures with the
+   7x7x1280 map of EfficientNet-Lite0: the mean error is 0.07 instead of 1.2, for logits from -3.5 to 3.5.)
+4. Logits saturate outside `logit_range`. The softmax has scale 1/256 and zero point -128, which its kernel requires.
+   For a head of two classes with opposite logits they saturate at 3.2, because beyond that the probability does not
+   change by a step; so all values of int8 are used for the range that matters.
+5. The outputs are `features` and `probabilities`, in this order, in the graph and in its signature. If the map is
+   requested, `map` is between them: the tensor whose mean the features are. No operator is added for it.
 """
 
 import math
@@ -36,7 +36,7 @@ _Operator, _Options, _Type = schema.BuiltinOperator, schema.BuiltinOptions, sche
 
 @dataclass(frozen=True)
 class Scale:
-    """What a stored integer means: (stored - zero_point) * scale."""
+    """A tensor's quantization: a stored integer means (stored - zero_point) * scale."""
 
     scale: float
     zero_point: int
@@ -53,14 +53,14 @@ def attach_head(
 
     Args:
         backbone: an int8 model with one output, int8 (1, features) or (1, height, width, channels).
-        weights: float32 (classes, features), calibration folded in.
-        bias: float32 (classes,).
-        logit_range: smallest and largest logit to be expected; beyond it they saturate.
-        with_map: give the map whose mean the features are, int8 (1, rows, columns, features), as a second output.
+        weights: float32 (classes, features), including the calibration.
+        bias: float32 (classes,), including the calibration.
+        logit_range: the smallest and the largest logit to represent; logits beyond saturate.
+        with_map: add a second output, the map whose mean the features are: int8 (1, rows, columns, features).
 
     Raises:
-        BundleError: the backbone is no such model, has another number of features than the weights, has no such map,
-            or the head is not made of finite numbers.
+        BundleError: the backbone is not such a model, its features do not fit the weights, it has no such map, or the
+            head has numbers that are not finite.
     """
     _check_head(weights, bias, logit_range)
     builder = _GraphBuilder(_unpacked(backbone))
@@ -86,7 +86,7 @@ def _unpacked(backbone: bytes) -> Any:
 
 
 def has_map(backbone: bytes) -> bool:
-    """Whether the only output of a backbone is the mean of a map.
+    """Whether a backbone's output is the mean of a map.
 
     Raises:
         BundleError: not a TFLite model.
@@ -96,7 +96,7 @@ def has_map(backbone: bytes) -> bool:
 
 
 def pooled_from(model: Any, tensor: int) -> int | None:
-    """Number of the tensor whose mean over rows and columns a tensor is; None where it is no such mean."""
+    """The number of the tensor whose mean over rows and columns gives `tensor`; None if it is not such a mean."""
     graph = model.subgraphs[0]
     for operator in graph.operators:
         if tensor in operator.outputs:
@@ -112,7 +112,7 @@ def _map(builder: "_GraphBuilder", features: int, wanted: bool) -> dict[str, int
         return {}
     found = pooled_from(builder.model, features)
     if found is None:
-        raise BundleError("backbone.tflite: its features are no mean of a map; a second look needs one")
+        raise BundleError("backbone.tflite: its features are not the mean of a map, which a second look needs")
     return {MAP: found}
 
 
@@ -130,13 +130,13 @@ def _check_head(weights: NDArray[np.float32], bias: NDArray[np.float32], logit_r
 
 
 class _GraphBuilder:
-    """A graph that grows: tensors and operators are appended, none is changed."""
+    """Appends tensors and operators to a graph; existing ones are not changed."""
 
     def __init__(self, model: Any) -> None:
         self.model, self.graph = model, model.subgraphs[0]
 
     def tensor(self, name: str, shape: Sequence[int], kind: int, scale: Scale | None, buffer: int = 0) -> int:
-        """Number of a new tensor; without a buffer of its own it is computed."""
+        """Append a tensor and return its number; buffer 0 means that it is computed."""
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
         if scale is not None:
@@ -147,13 +147,13 @@ class _GraphBuilder:
         return len(self.graph.tensors) - 1
 
     def constant(self, name: str, values: "NDArray[np.int8] | NDArray[np.int32]", scale: Scale | None) -> int:
-        """Number of a new tensor with these values."""
+        """Append a tensor with constant values and return its number."""
         self.model.buffers.append(buffer_of(values))
         kind = _Type.INT8 if values.dtype == np.int8 else _Type.INT32
         return self.tensor(name, values.shape, kind, scale, len(self.model.buffers) - 1)
 
     def operator(self, code: int, version: int, inputs: Sequence[int], output: int, kind: int, options: Any) -> None:
-        """Appends an operator; inputs and output are numbers of tensors."""
+        """Append an operator; inputs and output are numbers of tensors."""
         operator = schema.OperatorT()
         operator.opcodeIndex = self._code(code, version)
         operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
@@ -184,7 +184,7 @@ def _only_output(graph: Any, features: int) -> int:
 
 
 def _flattened(builder: _GraphBuilder, features: int, count: int) -> int:
-    """The features as (1, count): themselves, or behind a RESHAPE where they are a map."""
+    """The number of the tensor with the features as (1, count); a RESHAPE is appended if they are a map."""
     tensor = builder.graph.tensors[features]
     if len(tensor.shape) == 2:
         return features
@@ -223,14 +223,14 @@ def quantized_head(
     """int8 weights (classes, features), int32 bias (classes,), and the weights' scale (#1, #2, #3)."""
     scale = max(float(np.abs(weights).max()) / _LEVELS, float(np.finfo(np.float32).tiny) / min(feature_scale, 1.0))
     largest = (np.abs(weights).astype(np.float64).sum(axis=1) * _FEATURE_SPAN + np.abs(bias) / feature_scale).max()
-    room = _INT32_MAX - weights.shape[1] * _FEATURE_SPAN - 1  # rounding adds at most a level to each weight
+    room = _INT32_MAX - weights.shape[1] * _FEATURE_SPAN - 1  # rounding adds at most 1 to each weight
     scale = max(scale, float(largest) / room)
     kernel = _rounded(weights / scale, channels).reshape(weights.shape)
     return kernel, np.round(bias.astype(np.float64) / (scale * feature_scale)).astype(np.int32), scale
 
 
 def _rounded(levels: NDArray[np.float64], channels: int) -> NDArray[np.int8]:
-    """int8 (classes, places, channels); what rounding leaves over at one place is added at the next."""
+    """The rounded levels, int8 (classes, places, channels); the rounding error of a place is added to the next (#3)."""
     places = levels.reshape(len(levels), -1, channels)
     kernel = np.empty(places.shape, np.int8)
     left_over = np.zeros_like(places[:, 0])
@@ -244,7 +244,7 @@ def _rounded(levels: NDArray[np.float64], channels: int) -> NDArray[np.int8]:
 def shown_range(
     weights: NDArray[np.float32], bias: NDArray[np.float32], logit_range: tuple[float, float]
 ) -> tuple[float, float]:
-    """The part of the range that the softmax can show (#4)."""
+    """The part of `logit_range` that changes the softmax's result (#4)."""
     opposite = len(weights) == 2 and np.array_equal(weights[0], -weights[1]) and bias[0] == -bias[1]
     if not opposite:
         return logit_range
@@ -253,7 +253,7 @@ def shown_range(
 
 
 def logit_scale(logit_range: tuple[float, float]) -> Scale:
-    """256 levels from the lower end, or 0, to the upper end, or 0."""
+    """The scale of 256 levels over the range, extended so that it includes 0."""
     low, high = min(logit_range[0], 0.0), max(logit_range[1], 0.0)
     scale = (high - low) / 255
     return Scale(scale, int(np.clip(round(-128 - low / scale), -128, 127)))

@@ -1,9 +1,9 @@
-"""A network that traps have, kept for a new head: model and probes of an earlier bundle, byte for byte.
+"""Keeps the network of an earlier bundle for a new head: its model and probes are used again byte for byte.
 
-Decides whether a head that was fitted on a run's backbone may be read by that network: both must give the earlier
-bundle's probes the same features, to the bit. The graph's own head and the probes' stated probabilities stay those of
-the earlier head; the manifest says so (`graph_head`), and a trap works the probes' probabilities out from the stated
-features. So a trap that has the network is sent a head and a manifest only (docs/decisions/0008).
+So a trap that has the network needs only the new head and manifest (docs/decisions/0008). Decides whether a head fitted
+on a run's backbone fits that network: both must give exactly the same features for the earlier bundle's probes. The
+head in the graph and the probes' probabilities stay those of the earlier head. The manifest says so (`graph_head`), and
+a trap computes the expected probabilities from the probes' features.
 """
 
 import msgspec
@@ -16,14 +16,14 @@ from uncia_contract.model.interpreter import Interpreter
 from uncia_contract.model.manifest import EDGETPU, MODEL, PROBES, SCHEMA_2, Manifest
 from uncia_contract.model.probes import probes_from_bytes
 
-_SENT = ("validation", "bundled_head")  # parts of the parity report that travel: a link is slow
+_SENT = ("validation", "bundled_head")  # parts of the parity report that are kept, because links may be slow
 
 
 def kept_members(earlier: Bundle, backbone: bytes) -> dict[str, bytes]:
-    """Model, probes and the model for the Edge TPU of `earlier`, for a head fitted on `backbone`.
+    """The model, probes and Edge TPU model (if any) of `earlier`, to be used with a head fitted on `backbone`.
 
     Raises:
-        BundleError: the backbone gives other features than the bundle's network.
+        BundleError: the backbone and the bundle's network give different features.
     """
     network, fitted_on = Classifier(earlier), Interpreter(backbone)
     for image in probes_from_bytes(earlier.members[PROBES], earlier.manifest).inputs:
@@ -38,7 +38,7 @@ def kept_members(earlier: Bundle, backbone: bytes) -> dict[str, bytes]:
 
 
 def with_kept_network(manifest: Manifest, earlier: Manifest) -> Manifest:
-    """A new head's manifest with the earlier bundle's name and tolerances, and a short parity report."""
+    """The manifest of a new head with the earlier bundle's name and tolerances, and a shortened parity report."""
     parity = {
         name: {key: value for key, value in manifest.parity[name].items() if key != "worst"}
         for name in _SENT

@@ -1,25 +1,24 @@
-"""Whether the integer model decides worse than the float model: measured before a model becomes a bundle.
+"""Measures whether the integer model decides worse than the float model, before a bundle is made.
 
-Both models see the same pictures through the same preprocessing, regions, second looks and burst rule, and the same
-head reads their features; what differs is the arithmetic alone. What is worse beyond chance, `agreement` says. It is
-asked twice:
+Both models get the same pictures with the same preprocessing, regions, second looks and burst rule, and the same head
+reads their features. So only the arithmetic differs. `agreement` decides what is worse. The comparison is done twice:
 
-1. for the validation split: each picture is read by a head that learnt neither from it nor from anything that belongs
-   to it (its sequence, its copies, its source where that has no positives), as the run's folds say; a head knows its
-   own pictures too well to be moved by rounding;
-2. for the head that goes into the bundle, which may have learnt from all of them;
+1. with held-out heads: each picture is scored by the head of its fold, which learnt neither from the picture nor from
+   anything related to it (its sequence, its copies, its source if that has no positives). On pictures that a head has
+   learnt, rounding has too little effect;
+2. with the head of the bundle, which may have learnt from all pictures;
 
 and each time for both outputs of the integer model:
 
-3. its features, read by the head in float32, as on the trap;
-4. its probabilities, given by the head in integers inside the graph, as in any other TFLite tool: no trap reads them,
-   and only a head that is plainly broken is refused.
+3. its features, with the head in float32, as on the trap;
+4. its probabilities, from the quantized head in the graph, as in other TFLite tools. Traps do not use them, so only a
+   broken head is refused.
 
-There is no way around it: a model that does not pass does not become a bundle, and one that cannot be compared neither:
+This check cannot be skipped: if a model does not pass or cannot be compared, no bundle is made. Two rules more:
 
-5. the head that goes into the bundle must rank the pictures, in float, as well as those that did not see them, or its
-   ROC AUC is at most 0.05 lower: else it was fitted to other features;
-6. one in a hundred of the pictures that a head learnt from may have been lost since (one, where there are fewer).
+5. The ROC AUC of the bundle's head in float must be at most 0.05 lower than that of the held-out heads; otherwise the
+   head was fitted to other features.
+6. At most 1 % of the pictures that a head learnt from may be missing (one picture, if there are fewer than 100).
 """
 
 import os
@@ -44,9 +43,9 @@ MOST_HEAD_AUC = 0.05
 
 
 class ParityReport(Struct, frozen=True):
-    """What was measured, for the manifest: #1 in `validation`, #2 in `bundled_head`, #4 in those `_in_graph`.
+    """The result of the comparison, for the manifest: #1 in `validation`, #2 in `bundled_head`, #4 in `..._in_graph`.
 
-    `failures` counts the pictures that could not be compared, `folds` the heads of the validation split.
+    `failures` is the number of pictures that could not be compared, `folds` the number of held-out heads.
     """
 
     pictures: int
@@ -60,12 +59,12 @@ class ParityReport(Struct, frozen=True):
 
     @property
     def read_by_traps(self) -> dict[str, Agreement]:
-        """The two of #3, by the words that a problem of theirs begins with."""
+        """The two agreements of #3, by the first words of their problems."""
         return {"": self.validation, "with the bundle's head ": self.bundled_head}
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Empty when the model passes."""
+        """Why the model is refused, one line each; empty if it passes."""
         in_graph = {
             "in the graph ": self.validation_in_graph,
             "with the bundle's head in the graph ": self.bundled_head_in_graph,
@@ -77,22 +76,23 @@ class ParityReport(Struct, frozen=True):
         )
 
     def _head_problem(self) -> list[str]:
-        """#5."""
+        """A line if the bundle's head ranks worse than the held-out heads (#5)."""
         unseen, own = self.validation.roc_auc_float, self.bundled_head.roc_auc_float
         if unseen is None or own is None or own >= unseen - MOST_HEAD_AUC:
             return []
         return [
-            f"the head's ROC AUC is {own:.3f} in float, that of heads that learnt without the pictures {unseen:.3f}: "
+            f"the head's ROC AUC is {own:.3f} in float, that of the held-out heads {unseen:.3f}: "
             "it was fitted to other features"
         ]
 
     def told(self, threshold: float) -> list[str]:
-        """A line for each verdict that changes on a trap, and one for those of the graph's own head."""
+        """A line for each verdict that changes on a trap, and one with the number of changes by the graph's head."""
         lines = [words + line for words, one in self.read_by_traps.items() for line in one.told(threshold)]
         others = len(self.validation_in_graph.changed_verdicts), len(self.bundled_head_in_graph.changed_verdicts)
         if any(others):
             lines.append(
-                f"in the graph, which no trap reads, {others[0]} verdicts change, with its own head {others[1]}"
+                f"with the head in the graph, which traps do not use, {others[0]} verdicts change, "
+                f"and with the bundle's head in the graph {others[1]}"
             )
         return lines
 
@@ -102,16 +102,16 @@ class ParityError(UnciaError):
 
     def __init__(self, report: ParityReport) -> None:
         super().__init__(
-            f"not made into a bundle: {'; '.join(report.problems)}; the integer model loses too much. Quantize it anew "
-            "with another number of your pictures and train again (uncia-convert backbone --pictures 100, 200 or as "
-            "many as you have), or take another --layer or --backbone"
+            f"no bundle was made: {'; '.join(report.problems)}; the integer model is worse than the float model. "
+            "Quantize it again with another number of your pictures and train again (uncia-convert backbone --pictures "
+            "100, 200 or as many as you have), or use another --layer or --backbone"
         )
         self.report = report
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One picture by #1 and #2, each by #3 and #4."""
+    """The results of one picture for #1 and #2, each for #3 and #4."""
 
     validation: PictureParity
     bundled_head: PictureParity
@@ -127,19 +127,19 @@ def measure_parity(
     held_out: HeldOut,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ParityReport:
-    """How far the integer model is from the float model.
+    """Compare the integer model with the float model.
 
     Args:
-        manifest: whose rules, labels and input size hold.
-        head: the bundle's.
+        manifest: gives the rules, labels and input size.
+        head: the bundle's head.
         models: the backbone in integers and in float.
-        pictures: with labels; those of a sequence are scored together, on their regions.
-        held_out: for each of them, the head that did not see it.
-        progress: told how many of how many sequences are done.
+        pictures: labelled pictures; those of a sequence are scored together, with regions.
+        held_out: the held-out heads, and the fold of each picture.
+        progress: called with the number of sequences done and the number of all.
 
     Raises:
-        BundleError: a model is none, or not of that kind.
-        DataError: not one picture can be used, too many are lost (#6), or a sequence lies in two folds.
+        BundleError: a model cannot be loaded or is of another kind.
+        DataError: no picture can be used, too many are missing (#6), or a sequence is split between two folds.
     """
     scorer = ParityScorer(manifest, head, held_out.heads, models)
     folds = {picture.file: int(fold) for picture, fold in zip(pictures, held_out.folds, strict=True)}
@@ -158,7 +158,7 @@ def measure_parity(
 
 
 def require_parity(report: ParityReport) -> None:
-    """Nothing, if the model passes.
+    """Check that the model passes.
 
     Raises:
         ParityError: it does not.
@@ -171,7 +171,7 @@ def _require_pictures(lost: Collection[str], learnt: int) -> None:
     if len(lost) > max(1, learnt // 100):
         raise DataError(
             f"parity: {len(lost)} of {learnt} pictures that the head learnt from cannot be read any more, the first: "
-            f"{min(lost)}; expected one in a hundred at most: bring them back, or train anew"
+            f"{min(lost)}; expected at most 1 %: restore them, or train again"
         )
 
 
@@ -179,7 +179,7 @@ def _fold(group: Sequence[LabelledPicture], folds: dict[str, int]) -> int:
     found = {folds[picture.file] for picture in group} - {NO_FOLD}
     if len(found) > 1:
         raise DataError(
-            f"{group[0].file}: its sequence lies in {len(found)} folds, so no head is left that did not see it; "
+            f"{group[0].file}: its sequence is split between {len(found)} folds, so every head has learnt from it; "
             "train without --split random"
         )
     return found.pop() if found else NO_FOLD
@@ -232,6 +232,6 @@ def _report(groups: Sequence[Sequence[_Row]], offered: int, folds: int, rule: De
 
 
 def _names(pictures: Sequence[LabelledPicture]) -> Callable[[LabelledPicture], str]:
-    """Names without the path of this machine: relative to the folder that all pictures share."""
+    """A function that names a picture relative to the common folder of all, without the path of this machine."""
     folder = os.path.commonpath([picture.path.resolve().parent for picture in pictures]) if pictures else ""
     return lambda picture: picture.path.resolve().relative_to(folder).as_posix()

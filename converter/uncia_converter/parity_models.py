@@ -1,10 +1,9 @@
-"""The integer and the float model run on the same picture.
+"""Runs the integer model and the float model on the same pictures.
 
-Decides what of both is compared: for one head, its probability on the float model's features, on the integer model's
-features in float32 (what the trap computes), and the one that the integer graph gives when the head is inside it (its
-output `probabilities`, for other TFLite tools). Where the bundle looks at frames a second time, the integer model with
-the bundle's head leads, as on the trap: the float model sees the same parts of the picture, so that the arithmetic
-alone differs.
+For each head, three probabilities are compared: the head on the float model's features, the head in float32 on the
+integer model's features (as the trap computes it), and the output `probabilities` of the integer graph with the head in
+it (for other TFLite tools). If the bundle has a second look, the integer model with the bundle's head chooses the parts
+of the picture, as on the trap, and the float model gets the same parts. So only the arithmetic differs.
 """
 
 import os
@@ -31,8 +30,7 @@ Peak = tuple[float, float]
 
 @dataclass(frozen=True)
 class ModelPair:
-    """A backbone in integers and in float, both with `features` as their only output, and the range that the graph's
-    logits must cover."""
+    """A backbone in integers and in float, each with `features` as the only output, and the range of the logits."""
 
     int8: bytes
     float32: bytes
@@ -41,46 +39,46 @@ class ModelPair:
 
 @dataclass(frozen=True)
 class HeadProbabilities:
-    """One picture's probability of the positive labels by one head."""
+    """A picture's probability of the positive labels by one head, computed in three ways (see the module)."""
 
     in_float: float
     in_int8: float
     in_graph: float
 
     def lowered(self, logits: float) -> "HeadProbabilities":
-        """With so many logits taken off each, as of a window that counted (a second look)."""
+        """The probabilities minus so many logits each, as for a window of a second look."""
         return HeadProbabilities(*(lowered(one, logits) for one in (self.in_float, self.in_int8, self.in_graph)))
 
 
 class ParityScore(NotedScore):
-    """The trap's score; its note holds the `HeadProbabilities` by the held-out head, and by the bundle's."""
+    """The trap's score; its note holds the `HeadProbabilities` by the held-out head and by the bundle's head."""
 
     note: tuple[HeadProbabilities, HeadProbabilities]
 
     def lowered(self, logits: float) -> "ParityScore":
-        """With so many logits taken off the note's probabilities, too."""
+        """The score and the probabilities in its note, minus so many logits."""
         unseen, own = self.note
         noted = unseen.lowered(logits), own.lowered(logits)
         return ParityScore(noted[1].in_int8, noted).at(self.peak)
 
 
 class ParityScorer:
-    """Scores with the integer model and notes what both models give; `fold` chooses the held-out head."""
+    """Scores as the trap does, with both models' probabilities as a note; `fold` chooses the held-out head."""
 
     def __init__(
         self, manifest: Manifest, own: LogisticHead, held_out: Sequence[LogisticHead], models: ModelPair
     ) -> None:
-        """Loads the float model once and the integer one for each head.
+        """Load the float model once, and the integer model once for each head.
 
         Raises:
-            BundleError: a model is none, or does not fit the heads.
+            BundleError: a model cannot be loaded, or does not fit the heads.
         """
         self.manifest, self.fold = manifest, 0
         self._float32 = float_features(models.float32)
         self._own, *self._held_out = (_HeadReader(head, models, manifest) for head in (own, *held_out))
 
     def score(self, image: Image8) -> ParityScore:
-        """The trap's score of one model input with the bundle's head, and its peak where there is a second look."""
+        """The trap's score of a model input with the bundle's head, and a peak if the bundle has a second look."""
         features = self._float32(image)
         unseen, _ = self._held_out[self.fold].answers(image, features)
         own, peak = self._own.answers(image, features)
@@ -96,7 +94,7 @@ class _HeadReader:
         self._whole = Interpreter(model, threads=os.cpu_count() or 1)
 
     def answers(self, image: Image8, float_features: Features) -> tuple[HeadProbabilities, Peak | None]:
-        """By this head; the peak of its activation map where the model gives one."""
+        """The probabilities by this head, and the peak of its activation map (None without a map)."""
         int8_features, *maps, in_graph = self._whole.run(image, self._whole.outputs)
         by_graph = positive_probability(in_graph, self._positive)
         found = HeadProbabilities(self._read(float_features), self._read(int8_features), by_graph)
@@ -108,10 +106,10 @@ class _HeadReader:
 
 
 def float_features(model: bytes) -> Callable[[Image8], Features]:
-    """What the float model gives for a picture.
+    """A function that runs the float model: from uint8 (height, width, 3) to its features, float32.
 
     Raises:
-        BundleError: it is none.
+        BundleError: the bytes are not a float model.
     """
     from ai_edge_litert.interpreter import Interpreter as AnyInterpreter
 

@@ -1,15 +1,16 @@
-"""A search for images that a model scores low, in between and high for each of its labels.
+"""Searches for images with low, medium and high scores for each label of a model, to be used as probes.
 
-Decides what the search tries and what it keeps.
+Decides which images are tried and which are kept.
 
-1. Three smooth fields of rising detail, the last one grey as infrared is: they stir every part of the network.
-2. For each label, drawings at rising target scores: a model that always says no, or a runtime that gives every picture
-   the same answer, reproduces the fields and not these. Strokes are drawn at random, and those that raise the label's
-   margin stay; the same model gives the same drawings.
-3. A drawing is kept only where another set of correct kernels gives nearly the same answer: what is raised is the
-   model's opinion and not one library's rounding. (Without this, a drawing at 0.51 on XNNPACK was 0.35 on plain
-   kernels; photographs differ by 5/256 at most.)
-4. Where the search does not get to the top, the highest that it reached is kept.
+1. Three smooth colour fields with increasing detail, the last one grey like infrared: they use all parts of the
+network.
+2. For each label, drawings with increasing scores. A model that always answers no, or a runtime that gives the same
+   answer for every picture, could reproduce the fields, but not these. Random strokes are drawn; those that increase
+   the label's log odds are kept. The same model gives the same drawings.
+3. A drawing is kept only if another set of correct kernels gives nearly the same answer, so that it does not depend on
+   the rounding of one library. (Without this rule, a drawing had 0.51 with XNNPACK and 0.35 with plain kernels;
+   photographs differ by 5/256 at most.)
+4. If the search does not reach the last target, the drawing with the highest score is kept.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,14 +25,14 @@ FIELDS = 3
 # Log odds of the label at which a drawing is kept: probabilities 0.05, 0.18, 0.5, 0.82 and 0.95.
 TARGET_LOG_ODDS = (-3.0, -1.5, 0.0, 1.5, 3.0)
 MOST_TRIES = 3000
-# So many drawings are begun; of those the better half goes on after so many strokes each.
+# The search begins with BEGUN drawings; after STROKES_A_ROUND strokes each, the better half continues.
 BEGUN, STROKES_A_ROUND = 8, 60
 
 Image8 = NDArray[np.uint8]
 
 
 class ProbedModel(Protocol):
-    """What the search asks of a model."""
+    """The parts of a model that the search uses."""
 
     def logits(self, image: Image8) -> NDArray[np.float64]:
         """Calibrated logits (labels,) of one input."""
@@ -42,7 +43,7 @@ class ProbedModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Drawing:
-    """A picture, the label's log odds for it, and the chance that draws on."""
+    """A picture, the label's log odds for it (`margin`), and its random generator."""
 
     picture: Image.Image
     margin: float
@@ -56,9 +57,14 @@ def search_probe_images(
     progress: Callable[[int, int], None] = lambda done, most: None,
     tries: int = MOST_TRIES,
 ) -> Image8:
-    """uint8 (probes, height, width, 3) inputs for a model with that input size (width, height) and so many labels.
+    """Search the probe images of a model: uint8 (probes, height, width, 3).
 
-    `progress` is told how many drawings have been tried, and how many will be at most: `tries` for each label.
+    Args:
+        size: (width, height) of the model's input.
+        model: the model.
+        labels: the number of its labels.
+        progress: called with the number of drawings tried, and the most that will be tried.
+        tries: the most drawings for each label.
     """
     kept = list(_stable_fields(size, model))
     for label in range(labels):
@@ -79,23 +85,23 @@ def colour_fields(size: tuple[int, int], seed: int = 0) -> Iterator[Image8]:
         if number == FIELDS - 1:
             field = np.repeat(field[..., :1], 3, axis=2)
         large = Image.fromarray(field).resize(size, Image.Resampling.BILINEAR)
-        yield np.asarray(large) // 8 * 8  # 32 levels: a fifth of the bytes
+        yield np.asarray(large) // 8 * 8  # with 32 levels they need a fifth of the bytes in the bundle
 
 
 def _stable_fields(size: tuple[int, int], model: ProbedModel) -> Iterator[Image8]:
-    """The first fields of their kind on which other kernels agree, of ten each."""
+    """For each kind, the first of ten seeded fields on which the kernels agree; else the first one."""
     tried = [list(colour_fields(size, seed)) for seed in range(10)]
     for kind in range(FIELDS):
         yield next((seed[kind] for seed in tried if model.kernels_agree(seed[kind])), tried[0][kind])
 
 
 def log_odds(logits: NDArray[np.float64], label: int) -> float:
-    """Of one label against all others together."""
+    """The log odds of one label against all others together, from logits (labels,)."""
     return float(logits[label] - np.logaddexp.reduce(np.delete(logits, label)))
 
 
 def _first_at_each_target(drawings: Iterator[_Drawing]) -> list[Image8]:
-    """The first drawing that reaches each target; the highest as well when the last target is not reached."""
+    """The first drawing that reaches each target, and the highest one if the last target is not reached."""
     kept: list[_Drawing] = []
     reached, last = 0, None
     for drawing in drawings:
@@ -112,7 +118,7 @@ def _first_at_each_target(drawings: Iterator[_Drawing]) -> list[Image8]:
 def _hill_climb(
     size: tuple[int, int], model: ProbedModel, label: int, most: int, tried: Callable[[int], None]
 ) -> Iterator[_Drawing]:
-    """Drawings of rising margin for the label, until the caller stops or so many are tried."""
+    """Drawings with increasing log odds of the label, until the caller stops or `most` drawings are tried."""
     line = [_begin(size, model, label, np.random.default_rng((label, number))) for number in range(BEGUN)]
     best, tries = None, BEGUN
     while tries < most:
@@ -143,7 +149,7 @@ def _improved(drawing: _Drawing, model: ProbedModel, label: int) -> _Drawing:
 
 
 def _stroke(picture: Image.Image, chance: np.random.Generator) -> Image.Image:
-    """The picture with an ellipse more, or a scatter of equal ones."""
+    """The picture with one more ellipse, or with several equal ones scattered around a place."""
     drawn = picture.copy()
     canvas = ImageDraw.Draw(drawn)
     radius = float(np.exp(chance.uniform(np.log(2), np.log(max(drawn.size) / 4))))
@@ -156,6 +162,6 @@ def _stroke(picture: Image.Image, chance: np.random.Generator) -> Image.Image:
 
 
 def _colour(chance: np.random.Generator) -> tuple[int, int, int]:
-    """One of 16 levels a channel; grey half the time, for infrared pictures are."""
+    """A random colour of 16 levels per channel; half of the colours are grey, as in infrared pictures."""
     red, green, blue = (int(level) // 16 * 16 for level in chance.integers(0, 256, 3))
     return (red, red, red) if chance.random() < 0.5 else (red, green, blue)

@@ -1,7 +1,8 @@
-"""The probes of a bundle: images with the answers that the integer model and the head give them.
+"""Makes the probes of a bundle: images with the answers of the integer model and the head.
 
-Decides how closely other kernels must agree on an image: two thirds of what a trap tolerates, so that a correct runtime
-of another kind has room. (With half, the search in the starter ended at a score of 0.66 in place of 0.92.)
+Decides how closely two kinds of kernels must agree on an image: within two thirds of a trap's tolerance, so that
+another correct runtime is still within the tolerance. (With one half, the search for the starter bundle reached only a
+score of 0.66 instead of 0.92.)
 """
 
 import os
@@ -17,7 +18,7 @@ from uncia_contract.model.probes import Probes, feature_difference, feature_spre
 from uncia_converter.probe_images import MOST_TRIES, colour_fields, search_probe_images
 
 SHARE_OF_TOLERANCE = 2 / 3
-# EfficientNet-Lite0 has 4 MB and takes 7 ms a drawing, ResNet-50 25 MB and ten times as long.
+# EfficientNet-Lite0 has 4 MB and needs 7 ms for a drawing; ResNet-50 has 25 MB and needs ten times as long.
 SMALL_BYTES, FEWEST_TRIES = 5_000_000, 600
 
 Image8 = NDArray[np.uint8]
@@ -25,10 +26,10 @@ Features = NDArray[np.float32]
 
 
 class TwoKernelModel:
-    """A model and its head: XNNPACK's kernels answer, the plain ones confirm."""
+    """A model with its head, loaded with XNNPACK's kernels for the answers and with plain kernels to compare."""
 
     def __init__(self, model: bytes, head: LogisticHead) -> None:
-        """Loads the model twice; its first output are the features."""
+        """Load the model twice; its first output must be the features."""
         self._head = head
         self._fast = Interpreter(model, threads=os.cpu_count() or 1)
         self._plain = Interpreter(model, keep_all=True)
@@ -40,13 +41,13 @@ class TwoKernelModel:
         return _features(self._fast, image)
 
     def logits(self, image: Image8) -> NDArray[np.float64]:
-        """Calibrated, float64 (labels,)."""
+        """The calibrated logits of one input, float64 (labels,)."""
         weights, bias = self._head.folded()
         logits: NDArray[np.float64] = (self.features(image) @ weights.T + bias).astype(np.float64)
         return logits
 
     def kernels_agree(self, image: Image8) -> bool:
-        """Whether both kernels agree to two thirds of the tightest tolerance."""
+        """Whether the answers of both kernels differ by at most two thirds of the smallest tolerance."""
         one, other = self.features(image)[np.newaxis], _features(self._plain, image)[np.newaxis]
         apart = np.abs(self._head.probabilities(one) - self._head.probabilities(other)).max()
         return bool(
@@ -58,12 +59,12 @@ class TwoKernelModel:
 def make_probes(
     model: bytes, head: LogisticHead, progress: Callable[[int, int], None] = lambda done, most: None
 ) -> Probes:
-    """The same for the same model and head, on one machine and one set of versions.
+    """Make the probes of a model and head; they are reproducible on one machine with the same versions.
 
     Args:
-        model: int8, features first.
-        head: reads them.
-        progress: told how many of at most how many drawings are tried.
+        model: an int8 model whose first output is the features.
+        head: the head for these features.
+        progress: called with the number of drawings tried, and the most that will be tried.
     """
     both = TwoKernelModel(model, head)
     inputs = search_probe_images(both.size, both, head.classes, progress, most_tries(model))
@@ -72,7 +73,7 @@ def make_probes(
 
 
 def most_tries(model: bytes) -> int:
-    """How many drawings a label is worth: fewer of a large model, which takes longer for each."""
+    """The most drawings to try for each label; fewer for a large model, which needs longer for each."""
     return max(FEWEST_TRIES, min(MOST_TRIES, MOST_TRIES * SMALL_BYTES // len(model)))
 
 

@@ -1,4 +1,4 @@
-"""What a maker signs with Ed25519: a bundle, by its manifest's bytes (DESIGN 4), and statements about keys."""
+"""Signs with Ed25519: a bundle, by its manifest's bytes (DESIGN 4), and statements about keys."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from uncia_contract.model.bundle import bundle_from_bytes, read_bundle, write_bu
 
 
 def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
-    """Write the bundle with its signature; one that it had is replaced. The file's sha256 becomes another.
+    """Write the bundle with a signature; an existing signature is replaced. The file's sha256 changes.
 
     Raises:
-        BundleError: no bundle.
-        DataError: the key cannot be read or is no Ed25519 key without a password.
+        BundleError: the file is not a bundle.
+        DataError: the key cannot be read, or is not an Ed25519 key without a password.
         StorageError: `out` cannot be written.
     """
     found, secret = read_bundle(bundle), _private_key(key)
@@ -30,10 +30,10 @@ def sign_bundle(bundle: Path, key: Path, out: Path) -> None:
 
 
 def sign_keys(stated: KeyStatement, key: Path, out: Path) -> None:
-    """Write a statement about keys, signed by a key that the traps trust now.
+    """Write a statement about keys, signed with a key that the traps trust now.
 
     Raises:
-        DataError: the key cannot be read or is no Ed25519 key without a password.
+        DataError: the key cannot be read, or is not an Ed25519 key without a password.
         StorageError: `out` cannot be written.
     """
     content = msgspec.json.encode(stated)
@@ -44,7 +44,7 @@ def sign_keys(stated: KeyStatement, key: Path, out: Path) -> None:
 
 
 def public_key_text(path: Path) -> str:
-    """The PEM text of a public half.
+    """The text of a PEM file with an Ed25519 public key.
 
     Raises:
         DataError: the file cannot be read, or holds something else.

@@ -1,4 +1,4 @@
-"""A stand-in for Coral's compiler, which is not to be had here."""
+"""A stand-in for Coral's compiler, which is not installed on test machines."""
 
 import stat
 from collections.abc import Callable
@@ -28,13 +28,13 @@ SOFTMAX                        1          Mapped to Edge TPU
 
 @pytest.fixture
 def compiler_says() -> Callable[[str], str]:
-    """The compiler's report of a model whose dense layer has that status."""
+    """The compiler's report for a model whose dense layer has that status."""
     return lambda status="Mapped to Edge TPU": REPORT.format(status=status)
 
 
 @pytest.fixture
 def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts a stand-in on the PATH that says and leaves what the test wants."""
+    """Puts a stand-in on the PATH with the report and result that a test needs."""
     folder = tmp_path / "compiler"
     folder.mkdir()
 

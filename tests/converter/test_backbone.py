@@ -1,4 +1,4 @@
-"""`uncia-convert backbone`: a folder that says what is in it, or one line and exit code 2."""
+"""`uncia-convert backbone` writes a folder with a description, or prints one line and exits with code 2."""
 
 import hashlib
 import io
@@ -38,7 +38,7 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the command makes of two of them; what it said lies beside it."""
+    """The folder made with two of the pictures, and the command's output beside it."""
     out = tmp_path_factory.mktemp("backbone") / "new"
     with redirect_stdout(io.StringIO()) as said:
         assert main([*ROW.split(), "--calibration", str(labels), "--pictures", "2", "--out", str(out)]) == 0
@@ -47,7 +47,7 @@ def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_says_how_far_it_is(made: Path) -> None:
-    """Minutes pass in three steps; each is counted to its end."""
+    """The three steps take minutes; each is counted to its end."""
     said = made.with_name("said").read_text().splitlines()
     ends = [
         "finding ranges, steps: 3 of 3",
@@ -59,7 +59,7 @@ def test_it_says_how_far_it_is(made: Path) -> None:
 
 
 def test_it_ends_with_the_sum_of_its_pictures(made: Path) -> None:
-    """Two of five rows were wanted, one may not be shown, one is broken."""
+    """Of five rows, two are used, one is of the test split, one is broken, one is not needed."""
     said = made.with_name("said").read_text()
     told = "5 pictures found: 2 used (2 without a usable time), 1 failed (named above), 2 left out "
     assert said.splitlines()[-1] == f"uncia-convert: {told}(1 of split test or tune, 1 not needed)"
@@ -67,7 +67,7 @@ def test_it_ends_with_the_sum_of_its_pictures(made: Path) -> None:
 
 
 def test_the_description_tells_what_was_made(made: Path) -> None:
-    """backbone.json names network, input, features, calibration and versions."""
+    """backbone.json has the network, input size, features, calibration and versions."""
     said = json.loads((made / "backbone.json").read_bytes())
     kept = {
         key: said[key] for key in ("schema", "backbone", "layer", "cut", "input_size", "features", "weights_sha256")
@@ -85,7 +85,7 @@ def test_the_description_tells_what_was_made(made: Path) -> None:
 
 
 def test_the_description_names_the_files_by_hash(made: Path) -> None:
-    """Both models, and nothing else, lie beside it."""
+    """Both models, and no other files."""
     hashes = json.loads((made / "backbone.json").read_bytes())["sha256"]
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in made.glob("*.tflite")}
     assert hashes == found
@@ -93,7 +93,7 @@ def test_the_description_names_the_files_by_hash(made: Path) -> None:
 
 
 def test_the_contract_loads_the_model(made: Path) -> None:
-    """The trap's interpreter takes it and gives 1280 features."""
+    """The trap's interpreter loads it and gives 1280 features."""
     interpreter = Interpreter((made / "backbone.tflite").read_bytes())
     [features] = interpreter.run(np.zeros((224, 224, 3), np.uint8), interpreter.outputs)
     assert (interpreter.size, features.shape) == ((224, 224), (1280,))
@@ -103,7 +103,7 @@ def test_the_contract_loads_the_model(made: Path) -> None:
 def test_calibration_pictures_are_grouped_in_the_zone_that_is_given(
     zone: str, bursts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A time with an offset and one without, five seconds apart where cameras stand."""
+    """A time with an offset and one without are five seconds apart in the given zone."""
     for number, time in enumerate(("2026-03-01T10:00:00+05:00", "2026-03-01T10:00:05")):
         Image.new("RGB", (80, 60)).save(tmp_path / f"{number}.jpg")
         with (tmp_path / "l.csv").open("a") as rows:
@@ -139,7 +139,7 @@ def test_calibration_pictures_are_grouped_in_the_zone_that_is_given(
 def test_a_mistake_is_one_line_and_exit_code_2(
     labels: Path, tmp_path: Path, arguments: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No traceback, and the line says what to do."""
+    """No traceback; the line says what to do."""
     line = f"{ROW} {arguments.format(labels=labels, folder=labels.parent, out=tmp_path)}"
     assert main(line.split()) == 2
     error = capsys.readouterr().err
@@ -148,12 +148,12 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 
 
 def test_the_edge_tpu_takes_the_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`uncia-convert edgetpu` names nothing."""
+    """`uncia-convert edgetpu` lists nothing."""
     assert main(["edgetpu", str(made / "backbone.tflite")]) == 0
     assert "no objections" in capsys.readouterr().out
 
 
 def test_the_edge_tpu_does_not_take_the_float_model(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 1, a line for each operator's tensor."""
+    """Exit code 1, and a line for each tensor of each operator."""
     assert main(["edgetpu", str(made / "float.tflite")]) == 1
     assert "is float32, expected int8 or uint8" in capsys.readouterr().out

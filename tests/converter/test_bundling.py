@@ -1,4 +1,4 @@
-"""`uncia-convert bundle`: a run becomes a bundle, always the same, or exit 1 with a report and no bundle."""
+"""`uncia-convert bundle` makes a reproducible bundle of a run, or exits with code 1, a report and no bundle."""
 
 import json
 import subprocess
@@ -58,7 +58,7 @@ def network(seed: int) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def models() -> tuple[bytes, bytes, bytes]:
-    """The integer model, its float original, and another float model."""
+    """The integer model, its float model, and the float model of another network."""
     cells = np.random.default_rng(1).integers(0, 256, (60, 1, 4, 4, 3), dtype=np.uint8)
     like_ours = cells.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
     one = network(1)
@@ -67,7 +67,7 @@ def models() -> tuple[bytes, bytes, bytes]:
 
 @pytest.fixture
 def make_run(models: tuple[bytes, bytes, bytes], tmp_path: Path) -> Callable[[bool], Path]:
-    """A run whose float original is the integer model's own, or another's."""
+    """Makes a run with the integer model's own float model, or with another's."""
 
     def make(own: bool = True) -> Path:
         folder = tmp_path / "run"
@@ -117,7 +117,7 @@ def pictures(folder: Path) -> list[LabelledPicture]:
 
 
 def test_a_run_becomes_a_bundle_that_the_traps_classifier_runs(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    """With its probes reproduced, and the parity report of both choices of heads in its manifest."""
+    """Its probes are reproduced, and its manifest has the parity report for both choices of heads."""
     out = tmp_path / "small-1.uncia"
     assert main(["bundle", str(make_run()), "--out", str(out)]) == 0
     bundle = read_bundle(out)
@@ -128,7 +128,7 @@ def test_a_run_becomes_a_bundle_that_the_traps_classifier_runs(make_run: Callabl
 
 
 def test_the_same_run_gives_the_same_bytes(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    """In two processes; neither order of hashing nor the clock matters."""
+    """In two processes; neither hash order nor the clock matters."""
     folder, outs = make_run(), [tmp_path / "one.uncia", tmp_path / "two.uncia"]
     for out, seed in zip(outs, ("1", "2"), strict=True):
         convert(folder, out, PYTHONHASHSEED=seed)
@@ -146,7 +146,7 @@ def test_the_same_run_gives_the_same_bytes(make_run: Callable[..., Path], tmp_pa
 def test_a_threshold_that_a_person_chose_decides_and_its_reason_is_noted(
     make_run: Callable[..., Path], tmp_path: Path, given: list[str], reason: str
 ) -> None:
-    """In place of the run's, whose value the note keeps; the run stays as it is."""
+    """It replaces the run's threshold, which the note has; the run is unchanged."""
     folder, out = make_run(), tmp_path / "small-1.uncia"
     assert main(["bundle", str(folder), "--out", str(out), "--threshold", "0.75", *given]) == 0
     manifest = read_bundle(out).manifest
@@ -157,7 +157,7 @@ def test_a_threshold_that_a_person_chose_decides_and_its_reason_is_noted(
 def test_a_reason_without_a_threshold_is_refused(
     make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It would be the reason of a number that the run chose."""
+    """It would explain a number that was not given."""
     wanted = ["bundle", str(make_run()), "--out", str(tmp_path / "x.uncia"), "--threshold-reason", "two a day"]
     assert (main(wanted), capsys.readouterr().err.count("--threshold")) == (2, 2)
 
@@ -165,7 +165,7 @@ def test_a_reason_without_a_threshold_is_refused(
 def test_a_model_that_fails_the_gate_does_not_become_a_bundle(
     make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit 1, the report in the run's folder, changed verdicts and a remedy named, not a byte in the bundle's place."""
+    """Exit code 1, a report in the run's folder, changed verdicts and a remedy on stderr, no file."""
     folder, out = make_run(False), tmp_path / "bundles" / "small-1.uncia"
     assert main(["bundle", str(folder), "--out", str(out)]) == 1
     report = json.loads((folder / "parity.json").read_bytes())
@@ -177,7 +177,7 @@ def test_a_model_that_fails_the_gate_does_not_become_a_bundle(
 
 
 def test_a_bundle_that_is_there_stays_when_its_successor_fails(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    """Nothing is overwritten before everything is proven."""
+    """The file is replaced only after all checks."""
     out = tmp_path / "small-1.uncia"
     out.write_bytes(b"the one before")
     main(["bundle", str(make_run(False)), "--out", str(out)])
@@ -185,7 +185,7 @@ def test_a_bundle_that_is_there_stays_when_its_successor_fails(make_run: Callabl
 
 
 def test_there_is_no_way_around_the_gate(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--no-gate` does not exist."""
+    """There is no flag `--no-gate`."""
     with pytest.raises(SystemExit) as refused:
         main(["bundle", "run", "--out", "x.uncia", "--no-gate"])
     assert (refused.value.code, "unrecognized arguments: --no-gate" in capsys.readouterr().err) == (2, True)
@@ -195,7 +195,7 @@ def test_there_is_no_way_around_the_gate(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_run_that_lacks_a_part_is_refused(
     make_run: Callable[..., Path], tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By that part's name; without held-out heads or float model there would be no gate."""
+    """The message names the part; without held-out heads or float model nothing could be compared."""
     folder = make_run()
     (folder / name).unlink()
     assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
@@ -207,7 +207,7 @@ def test_a_run_that_lacks_a_part_is_refused(
 def test_a_damaged_part_is_refused_by_its_name(
     make_run: Callable[..., Path], tmp_path: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, exit code 2, and there is no bundle."""
+    """One line, exit code 2, and no bundle."""
     folder, out = make_run(), tmp_path / "small-1.uncia"
     whole = (folder / name).read_bytes()
     (folder / name).write_bytes(b"{}" if damage == "another file" else whole[: len(whole) * 2 // 3])
@@ -224,10 +224,10 @@ def test_a_damaged_part_is_refused_by_its_name(
     ],
     ids=["name", "label"],
 )
-def test_what_a_manifest_may_not_say_is_told_before_anything_is_compared(
+def test_an_invalid_manifest_is_refused_before_the_comparison(
     make_run: Callable[..., Path], tmp_path: Path, wrong: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, exit code 2: nobody waits minutes for it."""
+    """One line, exit code 2; the comparison would take minutes."""
     folder = make_run()
     (folder / RUN).write_bytes(msgspec.json.encode(msgspec.structs.replace(run(), **wrong)))
     assert main(["bundle", str(folder), "--out", str(tmp_path / "small-1.uncia")]) == 2
@@ -235,10 +235,10 @@ def test_what_a_manifest_may_not_say_is_told_before_anything_is_compared(
     assert (said in told.err, told.out) == (True, "")
 
 
-def test_a_folder_in_the_bundles_place_is_told_before_anything_is_compared(
+def test_a_folder_as_out_is_refused_before_the_comparison(
     make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line, exit code 2."""
+    """One line, exit code 2."""
     assert main(["bundle", str(make_run()), "--out", str(tmp_path)]) == 2
     told = capsys.readouterr()
     assert ("is a folder; expected the name of a file" in told.err, told.out) == (True, "")
@@ -247,7 +247,7 @@ def test_a_folder_in_the_bundles_place_is_told_before_anything_is_compared(
 def test_a_disk_that_fills_leaves_nothing_behind(
     make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No half of a bundle beside its place."""
+    """No part of a bundle is left."""
     out, folder = tmp_path / "bundles" / "small-1.uncia", make_run()
     fill_disk(monkeypatch, out.parent)
     assert main(["bundle", str(folder), "--out", str(out)]) == 2
@@ -255,11 +255,11 @@ def test_a_disk_that_fills_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("text", ["yesterday", "²", "99999999999999", "-99999999999999"])
-def test_a_time_that_is_none_is_refused(
+def test_an_invalid_source_date_epoch_is_refused(
     make_run: Callable[..., Path], tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """SOURCE_DATE_EPOCH, in one line, exit code 2."""
+    """One line, exit code 2."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
     assert main(["bundle", str(make_run()), "--out", str(tmp_path / "small-1.uncia")]) == 2
     assert f"SOURCE_DATE_EPOCH is {text!r}; expected seconds since 1970" in capsys.readouterr().err
@@ -272,7 +272,7 @@ def test_a_model_for_the_edge_tpu_is_added_with_the_compilers_report(
     compiler_says: Callable[..., str],
     shared: Path,
 ) -> None:
-    """As a member of its own; the manifest says what was mapped, and the memory that it takes."""
+    """It is a member of its own; the manifest has the number of operators and the memory."""
     compiled = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes()
     compiler(compiler_says(), compiled)
     out = tmp_path / "small-1.uncia"
@@ -292,7 +292,7 @@ def test_a_model_for_the_edge_tpu_must_give_the_map_of_a_second_look(
     shared: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Else the Edge TPU could not say where to look again."""
+    """Otherwise the Edge TPU could not give the peak."""
     compiler(compiler_says(), (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes())
     assert main(["bundle", str(make_run()), "--out", str(tmp_path / "small-1.uncia"), "--edgetpu"]) == 2
     assert "does not give the map [1, 16, 16, 8], which a second look needs" in capsys.readouterr().err
@@ -306,7 +306,7 @@ def test_a_model_for_the_edge_tpu_must_give_the_map_of_a_second_look(
 def test_a_bundle_looks_again_where_its_backbone_pools_a_map(
     make_run: Callable[..., Path], tmp_path: Path, given: list[str], schema: str, outputs: int
 ) -> None:
-    """Then it says schema 2, and its model gives the map between features and probabilities."""
+    """It has schema 2, and its model gives the map between features and probabilities."""
     out = tmp_path / "small-1.uncia"
     assert main(["bundle", str(make_run()), "--out", str(out), *given]) == 0
     bundle = read_bundle(out)
@@ -323,7 +323,7 @@ def test_whole_frames_are_looked_at_once(
     code: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A run without regions gives a bundle of schema 1; a second look that is asked for is refused in one line."""
+    """A run without regions gives a bundle of schema 1; with --second-look it is refused in one line."""
     folder, out = make_run(), tmp_path / "small-1.uncia"
     (folder / RUN).write_bytes(msgspec.json.encode(msgspec.structs.replace(run(), regions=False)))
     assert main(["bundle", str(folder), "--out", str(out), *given]) == code
@@ -335,7 +335,7 @@ def test_whole_frames_are_looked_at_once(
 
 
 @pytest.mark.parametrize("missing", [True, False], ids=["no compiler", "an operator left on the CPU"])
-def test_what_the_compiler_lacks_is_told_before_anything_is_compared(
+def test_a_missing_compiler_is_reported_before_the_comparison(
     make_run: Callable[..., Path],
     tmp_path: Path,
     compiler: Callable[..., None],
@@ -343,7 +343,7 @@ def test_what_the_compiler_lacks_is_told_before_anything_is_compared(
     missing: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """In one line, exit code 2, and there is no bundle: nobody waits minutes for it."""
+    """One line, exit code 2, and no bundle."""
     folder, out = make_run(), tmp_path / "small-1.uncia"
     if not missing:
         compiler(compiler_says("More than one subgraph is not supported"), None)
@@ -354,15 +354,15 @@ def test_what_the_compiler_lacks_is_told_before_anything_is_compared(
 
 
 def test_it_speaks_in_its_own_lines_only(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    """Nothing of TensorFlow, of its runtime or of C++ on either stream; and how far it is."""
+    """No output of TensorFlow, of the runtime or of C++; progress is printed."""
     done = convert(make_run(), tmp_path / "small-1.uncia")
     lines = done.stdout.splitlines()
     assert (done.stderr, {line.split(": ")[0] for line in lines}) == ("", {"uncia-convert"})
-    assert [any(said in line for line in lines) for said in ("comparing with", "probes proven")] == [True, True]
+    assert [any(said in line for line in lines) for said in ("comparing with", "probes checked")] == [True, True]
 
 
 def convert(folder: Path, out: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As a user would, in a process of its own."""
+    """Run the command in a process of its own."""
     code = "import sys; from uncia_converter.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
         [sys.executable, "-c", code, "bundle", str(folder), "--out", str(out)],
@@ -374,7 +374,7 @@ def convert(folder: Path, out: Path, **environment: str) -> subprocess.Completed
 
 
 def a_later_head(folder: Path) -> None:
-    """The run's head, fitted anew."""
+    """A copy of the run with a newly fitted head."""
     direction = np.random.default_rng(3).standard_normal(FEATURES).astype(np.float32) * 3
     later = LogisticHead(np.stack([-direction, direction]), np.zeros(2, np.float32), 1.0, np.zeros(2, np.float32))
     (folder / RUN_HEAD).write_bytes(head_to_bytes(later))
@@ -382,7 +382,7 @@ def a_later_head(folder: Path) -> None:
 
 
 def test_a_new_head_keeps_the_network_that_traps_have(make_run: Callable[..., Path], tmp_path: Path) -> None:
-    """Byte for byte; the manifest says that the graph's own head is stale, and the trap proves it all the same."""
+    """Byte for byte; the manifest says that the graph's head is stale, and the probes are still checked."""
     folder, first, second = make_run(), tmp_path / "small-1.uncia", tmp_path / "small-2.uncia"
     assert main(["bundle", str(folder), "--out", str(first)]) == 0
     a_later_head(folder)
@@ -401,7 +401,7 @@ def test_a_network_that_gives_other_features_is_refused(
     make_run: Callable[..., Path], models: tuple[bytes, bytes, bytes], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    """The head would read noise."""
+    """The head would not fit its features."""
     folder, first = make_run(), tmp_path / "small-1.uncia"
     assert main(["bundle", str(folder), "--out", str(first)]) == 0
     other = network(2)

@@ -1,4 +1,4 @@
-"""The Edge TPU's lint and its compiler: what is not taken is named, and what the compiler says is checked."""
+"""The check for the Edge TPU lists what is not supported; the compiler's report and result are checked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,18 +32,18 @@ def network(last: Any = None) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def model() -> bytes:
-    """Backbone and head, as a bundle holds them."""
+    """A backbone with a head, as in a bundle."""
     weights = np.random.default_rng(2).standard_normal((2, 8)).astype(np.float32)
     return attach_head(int8_model(network(), "features", PIXELS), weights, np.zeros(2, np.float32), (-4.0, 4.0))
 
 
-def test_our_models_may_go(model: bytes) -> None:
+def test_our_models_are_supported(model: bytes) -> None:
     """Convolutions, padding, mean, dense layer and softmax."""
     assert objections(model) == []
 
 
-def test_our_models_may_go_with_their_map() -> None:
-    """It is a tensor that is there anyway; as an output it is one more to copy."""
+def test_our_models_are_supported_with_their_map() -> None:
+    """The map is an existing tensor; as an output it only needs one more copy."""
     weights, backbone = np.ones((2, 8), np.float32), int8_model(network(), "features", PIXELS)
     mapped = attach_head(backbone, weights, np.zeros(2, np.float32), (-4.0, 4.0), with_map=True)
     assert (len(unpack(mapped).subgraphs[0].outputs), objections(mapped)) == (3, [])
@@ -56,7 +56,7 @@ def test_a_model_that_compiles_has_no_objections(shared: Path) -> None:
 
 
 def test_a_compiled_model_is_recognised(shared: Path) -> None:
-    """#5: by its custom operator; it is not compiled twice."""
+    """#5: by its custom operator; it is not compiled again."""
     golden = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes()
     assert is_compiled(golden)
     assert [str(one) for one in objections(golden)] == [
@@ -65,15 +65,15 @@ def test_a_compiled_model_is_recognised(shared: Path) -> None:
 
 
 def test_a_float_model_is_refused_by_tensor() -> None:
-    """#1: the first operator's tensors are named with their type."""
+    """#1: the tensors of the first operator are listed with their types."""
     found = [str(one) for one in objections(float_model(network(), "features"))]
     assert any("is float32, expected int8 or uint8" in one for one in found)
 
 
 def test_an_unknown_operator_is_named() -> None:
-    """#4: a leaky ReLU runs on the CPU, and all that follows with it."""
+    """#4: a leaky ReLU would run on the CPU, with all operators after it."""
     found = objections(int8_model(network(keras.layers.LeakyReLU(name="leaky")), "features", PIXELS))
-    assert ["LEAKY_RELU" in one.where and "not among" in one.why for one in found] == [True]
+    assert ["LEAKY_RELU" in one.where and "not an operator" in one.why for one in found] == [True]
 
 
 def edited(model: bytes, edit: Any) -> list[str]:
@@ -143,31 +143,31 @@ def two_graphs(model: Any, graph: Any) -> None:
     ids=lambda value: value.__name__ if callable(value) else None,
 )
 def test_each_rule_finds_its_breach(model: bytes, edit: Any, message: str) -> None:
-    """#1 to #4, one change to a good model at a time."""
+    """#1 to #4, each with one change to a good model."""
     assert any(message in why for why in edited(model, edit))
 
 
 def test_the_report_is_read(compiler_says: Callable[..., str]) -> None:
-    """Operators and memory, as the compiler words it."""
+    """The number of operators, and the memory in the compiler's words."""
     assert read_report(compiler_says()) == CompilerReport(5, "4.12MiB", "1.50KiB")
 
 
 def test_less_than_everything_mapped_is_refused(compiler_says: Callable[..., str]) -> None:
-    """An operator left on the CPU takes all that follow it along."""
+    """All operators after an unmapped one run on the CPU too."""
     with pytest.raises(BundleError, match=r"FULLY_CONNECTED x1 \(Operation version not supported\)"):
         read_report(compiler_says("Operation version not supported"))
 
 
 def test_a_report_without_a_table_is_refused() -> None:
-    """It proves nothing."""
+    """It does not show what was mapped."""
     with pytest.raises(BundleError, match="no table of operators"):
         read_report("Model compiled successfully")
 
 
-def test_what_the_compiler_left_is_returned(
+def test_the_compiled_model_is_returned(
     model: bytes, compiler: Callable[..., None], compiler_says: Callable[..., str], shared: Path
 ) -> None:
-    """With its report."""
+    """Together with the report."""
     golden = (shared / "golden/edgetpu/mobilenet_v1_0.25_128_quant_edgetpu.tflite").read_bytes()
     compiler(compiler_says(), golden)
     assert compile_for_edgetpu(model) == (golden, CompilerReport(5, "4.12MiB", "1.50KiB"))
@@ -176,13 +176,13 @@ def test_what_the_compiler_left_is_returned(
 @pytest.mark.parametrize(
     ("status", "leaves", "message"),
     [
-        ("Mapped to Edge TPU", False, r"left no model_edgetpu\.tflite"),
+        ("Mapped to Edge TPU", False, r"wrote no model_edgetpu\.tflite"),
         ("Mapped to Edge TPU", True, "without an operator for the Edge TPU"),
         ("Something else", True, "not everything was mapped"),
     ],
     ids=["no file", "not compiled", "partly mapped"],
 )
-def test_a_compiler_that_failed_is_not_believed(
+def test_a_failed_compilation_is_refused(
     model: bytes,
     compiler: Callable[..., None],
     compiler_says: Callable[..., str],
@@ -190,14 +190,14 @@ def test_a_compiler_that_failed_is_not_believed(
     leaves: bool,
     message: str,
 ) -> None:
-    """Whatever it claims."""
+    """For several kinds of failure."""
     compiler(compiler_says(status), model if leaves else None)
     with pytest.raises(BundleError, match=message):
         compile_for_edgetpu(model)
 
 
-def test_a_compiler_that_leaves_with_an_error_is_quoted(model: bytes, compiler: Callable[..., None]) -> None:
-    """Its code and its last line."""
+def test_the_message_has_the_compilers_exit_code_and_last_line(model: bytes, compiler: Callable[..., None]) -> None:
+    """The message has both."""
     compiler("ERROR: bad\nCompilation failed!\n", None, 1)
     with pytest.raises(BundleError, match="exit code 1: Compilation failed!"):
         compile_for_edgetpu(model)
@@ -206,14 +206,14 @@ def test_a_compiler_that_leaves_with_an_error_is_quoted(model: bytes, compiler: 
 def test_without_the_compiler_the_error_says_how_to_get_it(
     model: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And what to do without it."""
+    """And that --edgetpu can be left out."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CompilerMissingError, match=r"install the package edgetpu-compiler.*leave --edgetpu out"):
         compile_for_edgetpu(model)
 
 
-def test_the_lint_comes_before_the_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A model that cannot go is refused by name, compiler or not."""
+def test_the_check_comes_before_the_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An unsupported model is refused with or without a compiler."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BundleError, match=r"not for the Edge TPU: operator 0 .*float32"):
         compile_for_edgetpu(float_model(network(), "features"))

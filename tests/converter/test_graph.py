@@ -1,4 +1,4 @@
-"""The head in the graph: features untouched to the bit, probabilities those of the float head to quantization error."""
+"""The head in the graph: features do not change, probabilities are those of the float head up to quantization."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def backbone(layer: str) -> bytes:
 
 
 def head(layer: str, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Weights that spread the logits over about -4 to 4."""
+    """A head whose logits are about -4 to 4."""
     generator = np.random.default_rng(13)
     weights = generator.standard_normal((classes, COUNT[layer])) * 4 / np.sqrt(COUNT[layer])
     return weights.astype(np.float32), generator.standard_normal(classes).astype(np.float32)
@@ -53,14 +53,14 @@ def outputs(model: bytes, runtime: str | None = None) -> list[np.ndarray]:
 
 
 def test_the_head_leaves_the_features_bit_identical(backbone: bytes, layer: str) -> None:
-    """A new head does not move what the old one was fitted on."""
+    """So a head that was fitted on them still fits."""
     [before] = outputs(backbone)
     after, _ = outputs(attach_head(backbone, *head(layer), (-10.0, 10.0)))
     np.testing.assert_array_equal(after, before)
 
 
 def test_probabilities_are_those_of_the_float_head(backbone: bytes, layer: str) -> None:
-    """Within a quarter of a logit's step (two logits half a step apart), 1/256 of the softmax, 0.003 of the weights."""
+    """Within a quarter of a logit's step, 1/256 of the softmax, and 0.003 of the weights."""
     weights, bias = head(layer)
     features, probabilities = outputs(attach_head(backbone, weights, bias, (-10.0, 10.0)))
     expected = softmax(features.reshape(len(PICTURES), -1) @ weights.T + bias)
@@ -69,7 +69,7 @@ def test_probabilities_are_those_of_the_float_head(backbone: bytes, layer: str) 
 
 
 def test_a_head_of_two_classes_is_as_fine_as_its_softmax_shows(backbone: bytes, layer: str) -> None:
-    """#4: half a step of 12.8/255 in the margin, one of the softmax, and the weights' own rounding."""
+    """#4: half a step of 12.8/255 in the logits, one of the softmax, and the weights' rounding."""
     direction, middle = head(layer, 1)
     weights, bias = np.concatenate([-direction, direction]), np.array([-middle[0], middle[0]])
     features, probabilities = outputs(attach_head(backbone, weights, bias, (-20.0, 20.0)))
@@ -86,7 +86,7 @@ def test_a_head_of_two_classes_is_as_fine_as_its_softmax_shows(backbone: bytes, 
 def test_opposite_logits_saturate_where_no_more_is_shown(
     bias: tuple[float, float], given: tuple[float, float], shown: tuple[float, float]
 ) -> None:
-    """#4: others keep their range."""
+    """#4: other heads keep their range."""
     weights = np.array([[1, 2], [-1, -2]], np.float32)
     assert shown_range(weights, np.array(bias, np.float32), given) == pytest.approx(shown)
 
@@ -100,12 +100,12 @@ def test_outputs_are_named_in_order(backbone: bytes, layer: str) -> None:
 
 
 def test_the_same_head_gives_the_same_bytes(backbone: bytes, layer: str) -> None:
-    """Nothing in it depends on time or process."""
+    """They do not depend on time or process."""
     assert attach_head(backbone, *head(layer), (-8.0, 8.0)) == attach_head(backbone, *head(layer), (-8.0, 8.0))
 
 
 def test_only_integer_operators_that_old_runtimes_know_are_added(backbone: bytes, layer: str) -> None:
-    """FULLY_CONNECTED 4, SOFTMAX 2, and RESHAPE 1 for a map: known since TensorFlow 2.0."""
+    """FULLY_CONNECTED 4, SOFTMAX 2, and RESHAPE 1 for a map; known since TensorFlow 2.0."""
     before, after = (
         {(operator_name(model, operator), model.operatorCodes[operator.opcodeIndex].version) for operator in operators}
         for model in (unpack(backbone), unpack(attach_head(backbone, *head(layer), (-8.0, 8.0))))
@@ -117,7 +117,7 @@ def test_only_integer_operators_that_old_runtimes_know_are_added(backbone: bytes
 
 
 def test_a_head_of_another_width_is_refused(backbone: bytes, layer: str) -> None:
-    """Expected and got are named."""
+    """The message gives both widths."""
     with pytest.raises(BundleError, match=rf"gives {COUNT[layer]} features in int8; the head expects 5"):
         attach_head(backbone, np.ones((2, 5), np.float32), np.zeros(2, np.float32), (-1.0, 1.0))
 
@@ -137,19 +137,19 @@ def test_a_head_of_another_width_is_refused(backbone: bytes, layer: str) -> None
 def test_a_bad_head_is_refused(
     weights: np.ndarray, bias: np.ndarray, logit_range: tuple[float, float], message: str
 ) -> None:
-    """Before the model is even looked at."""
+    """Before the model is read."""
     with pytest.raises(BundleError, match=message):
         attach_head(b"", weights.astype(np.float32), bias.astype(np.float32), logit_range)
 
 
 def test_a_float_backbone_is_refused() -> None:
-    """The head speaks int8."""
+    """The head needs int8 features."""
     with pytest.raises(BundleError, match="16 features in float32; the head expects 16 in int8"):
         attach_head(float_model(network(), "pooled"), *head("pooled"), (-1.0, 1.0))
 
 
 def test_a_model_with_a_head_gets_no_second_one(backbone: bytes, layer: str) -> None:
-    """Its features are no longer its only output."""
+    """Its features are not its only output."""
     model = attach_head(backbone, *head(layer), (-8.0, 8.0))
     with pytest.raises(BundleError, match="2 outputs, expected one"):
         attach_head(model, *head(layer), (-8.0, 8.0))
@@ -163,10 +163,10 @@ def test_a_model_with_a_head_gets_no_second_one(backbone: bytes, layer: str) -> 
     offset=st.floats(-1e6, 1e6),
     feature_scale=st.floats(1e-4, 10.0),
 )
-def test_no_sum_can_leave_int32(
+def test_no_sum_can_overflow_int32(
     channels: int, places: int, largest: float, offset: float, feature_scale: float
 ) -> None:
-    """#2: not even with every weight and every feature at its end."""
+    """#2: even with the largest weights and features."""
     weights = np.full((2, places * channels), largest, np.float32)
     bias = np.full(2, offset, np.float32)
     kernel, offsets, _ = quantized_head(weights, bias, feature_scale, channels)
@@ -175,7 +175,7 @@ def test_no_sum_can_leave_int32(
 
 
 def test_rounding_errors_cancel_within_a_channel_of_a_map() -> None:
-    """#3: over a channel's places the kernel sums to what the weights sum to, to half a level."""
+    """#3: over a channel's places, the sum of the integers equals that of the weights within half a level."""
     weights = (np.random.default_rng(17).standard_normal((2, 49, 8)) ** 3).astype(np.float32)
     kernel, _, scale = quantized_head(weights.reshape(2, -1), np.zeros(2, np.float32), 0.02, 8)
     left = (kernel.reshape(2, 49, 8).astype(np.float64) * scale - weights).sum(axis=1)
@@ -183,7 +183,7 @@ def test_rounding_errors_cancel_within_a_channel_of_a_map() -> None:
 
 
 def test_no_weights_at_all_leave_the_bias() -> None:
-    """A head of zeros (all features dropped) is quantized without dividing by zero."""
+    """A head of zeros is quantized without a division by zero."""
     kernel, offsets, scale = quantized_head(np.zeros((2, 4), np.float32), np.array([0.5, -0.5], np.float32), 0.01, 4)
     np.testing.assert_allclose(offsets * scale * 0.01, [0.5, -0.5], rtol=1e-3)
     assert not kernel.any()
@@ -195,16 +195,16 @@ def test_no_weights_at_all_leave_the_bias() -> None:
     ids=["both", "above", "below"],
 )
 def test_logits_cover_their_range_and_zero(logit_range: tuple[float, float], low: float, high: float) -> None:
-    """#4: to half a level at either end."""
+    """#4: within half a level at both ends."""
     scale = logit_scale(logit_range)
     ends = np.array([-128, 127]) - scale.zero_point
     np.testing.assert_allclose(ends * scale.scale, [low, high], atol=scale.scale)
 
 
 def test_the_map_is_the_second_output_and_its_mean_the_features(backbone: bytes, layer: str) -> None:
-    """Not an operation more, and the other outputs are the same to the bit."""
+    """No operator is added, and the other outputs do not change."""
     if layer == "map":
-        with pytest.raises(BundleError, match="no mean of a map"):
+        with pytest.raises(BundleError, match="not the mean of a map"):
             attach_head(backbone, *head(layer), (-10.0, 10.0), with_map=True)
         return
     plain, mapped = (attach_head(backbone, *head(layer), (-10.0, 10.0), wanted) for wanted in (False, True))
@@ -217,5 +217,5 @@ def test_the_map_is_the_second_output_and_its_mean_the_features(backbone: bytes,
 
 
 def test_whether_a_backbone_has_a_map_is_read_from_its_graph(backbone: bytes, layer: str) -> None:
-    """Features that are the mean of a map have one, those that are the map have no second."""
+    """Features that are the mean of a map have one; features that are a map do not."""
     assert has_map(backbone) == (layer == "pooled")

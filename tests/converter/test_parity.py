@@ -1,4 +1,4 @@
-"""The gate: a model that does not decide as its float original does not become a bundle."""
+"""The parity check: a model that decides worse than its float model does not become a bundle."""
 
 import dataclasses
 import functools
@@ -55,7 +55,7 @@ def manifest(threshold: float = 0.5) -> Manifest:
 
 @pytest.fixture(scope="module")
 def models() -> Callable[..., ModelPair]:
-    """An integer and a float model, of one seed or of two; calibrated on pictures like ours."""
+    """An integer and a float model of one seed or of two seeds, calibrated on similar pictures."""
 
     def network(seed: int, scale: float = 1.0) -> keras.Model:
         graph = Graph(SeededTensors(seed), 1e-3, TORCH_NAMES)
@@ -79,7 +79,7 @@ def models() -> Callable[..., ModelPair]:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledPicture]:
-    """Two bursts of three and six stills, of random colours."""
+    """Bursts of three and single pictures, of random colours."""
     folder = tmp_path_factory.mktemp("pictures")
     made = []
     for number in range(12):
@@ -97,7 +97,7 @@ def head(strength: float = 3.0) -> LogisticHead:
 
 
 def halves(pictures: Sequence[LabelledPicture], *heads: LogisticHead) -> HeldOut:
-    """Two folds that tear no sequence; by default the head is the same in both."""
+    """Two folds that split no sequence; by default both have the same head."""
     names = sorted({picture.sequence or picture.file for picture in pictures})
     folds = [names.index(picture.sequence or picture.file) % 2 for picture in pictures]
     return HeldOut(np.array(folds), heads or (head(), head()))
@@ -116,7 +116,7 @@ def measure(
 def test_an_integer_model_of_the_same_network_passes(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """All pictures and sequences are counted, and the differences are small but not none."""
+    """All pictures and sequences are counted; the differences are small but not zero."""
     report = measure(pictures, models(1, 1))
     assert (report.pictures, report.sequences, report.failures, report.problems) == (12, 8, 0, ())
     assert 0 < report.validation.mean_difference < 0.02
@@ -126,12 +126,12 @@ def test_an_integer_model_of_the_same_network_passes(
 def test_another_networks_integer_model_is_refused(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """For both choices of heads, and plainly broken in the graph; the error says what a person can do."""
+    """With both choices of heads, and as broken in the graph; the message says what to do."""
     report = measure(pictures, models(2, 1), manifest(0.2))
     heads = ["", "with the bundle's head ", "in the graph ", "with the bundle's head in the graph "]
     for words in heads:
         assert any(problem.startswith(words + "probabilities differ by") for problem in report.problems)
-    with pytest.raises(ParityError, match=r"not made into a bundle: .*another number of your pictures.*--pictures"):
+    with pytest.raises(ParityError, match=r"no bundle was made: .*another number of your pictures.*--pictures"):
         require_parity(report)
 
 
@@ -141,13 +141,13 @@ def test_another_networks_integer_model_is_refused(
 def test_an_integer_model_with_a_flaw_is_refused(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture], flaw: dict[str, object]
 ) -> None:
-    """Of the very network that the float model is of."""
+    """Also if the float model is of the same network."""
     problems = measure(pictures, models(1, 1, **flaw)).problems
     assert any(problem.startswith("probabilities differ") for problem in problems)
 
 
 def test_a_head_of_other_features_is_refused(models: Callable[..., ModelPair], pictures: list[LabelledPicture]) -> None:
-    """#5: float and int8 agree on what it says, and it says nothing."""
+    """#5: float and int8 agree, but the head does not rank the pictures."""
     learnt = fitted(pictures, models(1, 1))
     stranger = dataclasses.replace(learnt, weights=-learnt.weights)
     assert measure(pictures, models(1, 1), held_out=halves(pictures, learnt, learnt), bundled=learnt).problems == ()
@@ -156,7 +156,7 @@ def test_a_head_of_other_features_is_refused(models: Callable[..., ModelPair], p
 
 
 def fitted(pictures: Sequence[LabelledPicture], both: ModelPair) -> LogisticHead:
-    """A head that ranks these pictures better than chance: the one or its opposite."""
+    """A head that ranks these pictures better than chance."""
     found = measure(pictures, both).bundled_head.roc_auc_float
     assert found is not None and abs(found - 0.5) > 0.05
     return head() if found > 0.5 else head(-3.0)
@@ -165,7 +165,7 @@ def fitted(pictures: Sequence[LabelledPicture], both: ModelPair) -> LogisticHead
 def test_the_validation_split_is_read_by_heads_that_did_not_see_it(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """#1: each picture by the head of its own fold, whatever the bundle's head says."""
+    """#1: each picture is scored by the head of its fold, whatever the bundle's head gives."""
     other = head(-2.0)
     report = measure(pictures, models(1, 1), held_out=halves(pictures, head(), other))
     by_file = {row.file: row.float_probability for row in (*report.validation.worst, *report.bundled_head.worst)}
@@ -180,7 +180,7 @@ def test_the_validation_split_is_read_by_heads_that_did_not_see_it(
 def test_either_choice_of_heads_can_refuse(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture], which: str
 ) -> None:
-    """#1 and #2: a head a thousand times as strong makes every rounding a change of mind."""
+    """#1 and #2: with a head a thousand times as strong, every rounding changes a verdict."""
     nervous, calm = head(3000.0), head(0.01)
     inner, outer = (nervous, calm) if which == "validation" else (calm, nervous)
     report = measure(pictures, models(2, 1), held_out=halves(pictures, inner, inner), bundled=outer)
@@ -194,7 +194,7 @@ def test_either_choice_of_heads_can_refuse(
 def test_a_graph_that_cannot_hold_the_head_is_refused(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """#4: its logits saturate, while the features are as good as ever."""
+    """#4: its logits saturate, although the features are right."""
     narrow = dataclasses.replace(models(1, 1), logit_range=(-0.01, 0.01))
     problems = measure(pictures, narrow).problems
     assert any(problem.startswith("in the graph probabilities differ") for problem in problems)
@@ -202,9 +202,9 @@ def test_a_graph_that_cannot_hold_the_head_is_refused(
 
 
 def test_a_sequence_in_two_folds_is_refused(models: Callable[..., ModelPair], pictures: list[LabelledPicture]) -> None:
-    """No head is left that did not see a frame of it."""
+    """Every head has learnt from one of its frames."""
     torn = HeldOut(np.arange(12) % 2, (head(), head()))
-    with pytest.raises(DataError, match="its sequence lies in 2 folds"):
+    with pytest.raises(DataError, match="split between 2 folds"):
         measure(pictures, models(1, 1), held_out=torn)
 
 
@@ -215,7 +215,7 @@ def test_frames_of_a_burst_keep_their_own_scores(
     monkeypatch: pytest.MonkeyPatch,
     order: tuple[int, ...],
 ) -> None:
-    """Frames are scored in whatever order they are ready; the report names each by its own file."""
+    """Frames may be scored in any order; the report has each under its own file."""
     monkeypatch.setattr(
         "uncia_contract.bursts.decisions.scoring_order", lambda frames: order[:frames] if frames > 1 else [0]
     )
@@ -230,7 +230,7 @@ def test_frames_of_a_burst_keep_their_own_scores(
 def test_both_models_look_again_where_the_bundle_does(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """Pictures of one frame in doubt: what counts is a window's score, of both models, by the bundle's head."""
+    """For a single frame in doubt, a window's score counts for both models."""
     rule, singly = SecondLook(sighted=1.0, few_from=0.0, few_off=0.0), pictures[6:]
     again = msgspec.structs.replace(manifest(), looks_again=rule, schema=SCHEMA_2)
     once, twice = (measure(singly, models(1, 1), one).bundled_head.worst for one in (manifest(), again))
@@ -241,7 +241,7 @@ def test_both_models_look_again_where_the_bundle_does(
 
 
 def test_logits_taken_off_a_score_are_taken_off_what_both_models_gave() -> None:
-    """In float, in integers and in the graph, by either head."""
+    """In float, in integers and in the graph, for both heads."""
     unseen, own = HeadProbabilities(0.7, 0.6, 0.5), HeadProbabilities(0.9, 0.8, 0.7)
     low = ParityScore(own.in_int8, (unseen, own)).lowered(1.0)
     assert low.note == (HeadProbabilities(*(lowered(n, 1.0) for n in (0.7, 0.6, 0.5))), own.lowered(1.0))
@@ -251,7 +251,7 @@ def test_logits_taken_off_a_score_are_taken_off_what_both_models_gave() -> None:
 def test_a_verdict_may_change_at_the_threshold(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """A threshold between the two confidences of a sequence changes its verdict: it is told, and no problem."""
+    """A threshold between the two confidences of a sequence changes its verdict; this is reported, but no problem."""
     one = measure(pictures[6:7], models(1, 1)).validation.worst[0]
     between = (one.float_probability + one.int8_probability) / 2
     report = measure(pictures[6:7], models(1, 1), manifest(between))
@@ -262,7 +262,7 @@ def test_a_verdict_may_change_at_the_threshold(
 def test_the_worst_pictures_come_first_without_the_machines_path(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """Names are relative to the folder that the pictures share."""
+    """Names are relative to the common folder."""
     worst = measure(pictures, models(2, 1)).validation.worst
     differences = [row.difference for row in worst]
     assert differences == sorted(differences, reverse=True)
@@ -281,7 +281,7 @@ def test_a_missing_picture_is_counted(
 def test_pictures_that_are_gone_are_no_way_around_the_gate(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """#6: what is left would pass by being little."""
+    """#6: the comparison is refused when more than 1 % are missing."""
     gone = [LabelledPicture(f"gone{n}.jpg", pictures[0].path.parent / f"gone{n}.jpg", "cat") for n in range(2)]
     with pytest.raises(DataError, match=r"2 of 8 pictures .* cannot be read any more, the first: gone0\.jpg"):
         measure([*pictures[6:], *gone], models(1, 1))
@@ -290,27 +290,27 @@ def test_pictures_that_are_gone_are_no_way_around_the_gate(
 def test_a_picture_that_was_not_learnt_from_is_left_out(
     models: Callable[..., ModelPair], pictures: list[LabelledPicture]
 ) -> None:
-    """It was unreadable when the folds were made; no head is known not to have seen it."""
+    """It could not be read when the folds were made, so it has no fold."""
     folds = np.array([NO_FOLD, 0, 1, 0, 1, 0])
     report = measure(pictures[6:], models(1, 1), held_out=HeldOut(folds, (head(), head())))
     assert (report.pictures, report.failures) == (5, 1)
 
 
 def test_no_picture_at_all_is_an_error(models: Callable[..., ModelPair], tmp_path: Path) -> None:
-    """Nothing was compared, so nothing passes."""
+    """Nothing can be compared."""
     with pytest.raises(DataError, match="none of 1 pictures can be used"):
         measure([LabelledPicture("a", tmp_path / "a", "cat")], models(1, 1))
 
 
 def test_the_integer_model_is_no_float_model(models: Callable[..., ModelPair], pictures: list[LabelledPicture]) -> None:
-    """Comparing a model with itself would pass anything."""
+    """A comparison of a model with itself would always pass."""
     both = models(1, 1)
     with pytest.raises(BundleError, match=r"float\.tflite: input uint8, expected float32"):
         measure(pictures, dataclasses.replace(both, float32=both.int8))
 
 
 def test_held_out_heads_survive_their_file() -> None:
-    """Folds and heads, for as many pictures."""
+    """Folds and heads, for the same number of pictures."""
     data = held_out_to_bytes(HeldOut(np.array([0, 1, NO_FOLD]), (head(), head(2.0))))
     read = held_out_from_bytes(data, 3)
     assert (read.folds.tolist(), [one.weights.tolist() for one in read.heads]) == (
@@ -321,7 +321,7 @@ def test_held_out_heads_survive_their_file() -> None:
 
 @pytest.mark.parametrize("folds", [[0, 1], [0, 1, 2], [0, 1, -2]], ids=["fewer pictures", "no such head", "below none"])
 def test_held_out_heads_of_another_run_are_refused(folds: list[int]) -> None:
-    """With expected and got."""
+    """The message gives both numbers of pictures."""
     data = held_out_to_bytes(HeldOut(np.array(folds), (head(), head())))
     with pytest.raises(DataError, match=r"held-out\.npz: folds of .* expected 3 pictures; make the run anew"):
         held_out_from_bytes(data, 3)

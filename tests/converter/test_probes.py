@@ -1,4 +1,4 @@
-"""Probes are searched for: at rising scores, stable across kernels, always the same; a damaged model fails them."""
+"""Probes have increasing scores, are stable across kernels and reproducible; a damaged model fails them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ SIZE = (40, 32)
 
 
 class Brightness:
-    """Two labels; the second is the more certain the brighter the picture. Certain of even mean levels only."""
+    """A model with two labels: the second one's score grows with brightness. Kernels agree only on even mean levels."""
 
     def __init__(self, slope: float = 0.1, sure: bool = True) -> None:
         self.slope, self.sure, self.asked = slope, sure, 0
@@ -44,24 +44,24 @@ def starter() -> Bundle:
 
 
 def test_drawings_score_low_in_between_and_high() -> None:
-    """For each of two labels, as far as its ladder goes."""
+    """For each of two labels, up to the last target that it reaches."""
     found = margins(Brightness(), search_probe_images(SIZE, Brightness(), 2)[FIELDS:])
     assert (min(found) <= -3, max(found) >= 3, any(-1 < margin < 1 for margin in found)) == (True, True, True)
 
 
 def test_the_same_model_gives_the_same_drawings() -> None:
-    """Chance is seeded."""
+    """The random generator is seeded."""
     assert np.array_equal(search_probe_images(SIZE, Brightness(), 2), search_probe_images(SIZE, Brightness(), 2))
 
 
-def test_a_drawing_of_which_other_kernels_are_not_sure_is_not_kept() -> None:
-    """Fields and drawings alike."""
+def test_a_drawing_on_which_kernels_differ_is_not_kept() -> None:
+    """The same holds for fields."""
     model = Brightness(sure=False)
     assert all(model.kernels_agree(probe) for probe in search_probe_images(SIZE, model, 2))
 
 
-def test_a_model_that_is_never_moved_ends_the_search() -> None:
-    """The highest that was reached is kept, and the tries are counted."""
+def test_the_search_ends_for_a_model_with_constant_answers() -> None:
+    """The highest drawing is kept, and the tries are counted."""
     model, told = Brightness(slope=0.0), [(0, 0)]
     probes = search_probe_images(SIZE, model, 2, lambda done, most: told.append((done, most)))
     assert len(probes) == FIELDS + 2
@@ -70,13 +70,13 @@ def test_a_model_that_is_never_moved_ends_the_search() -> None:
 
 
 def test_the_starters_probes_are_certain(starter: Bundle) -> None:
-    """Plain kernels give each of them nearly the same answer."""
+    """Plain kernels give nearly the same answers."""
     model = TwoKernelModel(starter.members[MODEL], starter.head)
     assert all(model.kernels_agree(probe) for probe in probes_from_bytes(starter.members[PROBES]).inputs)
 
 
 def test_a_weight_tensor_of_zeros_is_refused(starter: Bundle) -> None:
-    """Every fifth of the starter's, from its first layer to its last (all 60 were tried once; none passed)."""
+    """Every fifth tensor of the starter bundle (all 60 were tried once; none passed)."""
     passed = []
     for number in range(0, len(_weights(unpack(starter.members[MODEL]))), 5):
         model = unpack(starter.members[MODEL])
@@ -92,7 +92,7 @@ def test_a_weight_tensor_of_zeros_is_refused(starter: Bundle) -> None:
 
 
 def _weights(model: Any) -> list[Any]:
-    """The buffers of the tensors between pixels and features that hold numbers, biases included."""
+    """The buffers of the weights and biases between pixels and features."""
     tensors = [tensor for tensor in model.subgraphs[0].tensors if b"head/" not in tensor.name]
     buffers = [model.buffers[tensor.buffer] for tensor in tensors]
     return [buffer for buffer in buffers if buffer.data is not None and len(buffer.data) >= 32]
