@@ -36,7 +36,7 @@ COMMANDS: dict[str, Run] = {
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_a_person_would_count_adds_up(
+def test_the_counts_of_pictures_add_up(
     every_kind: Path,
     tmp_path: Path,
     name: str,

@@ -1,4 +1,4 @@
-"""What the tests of archives share: pictures of bursts by EXIF time, below traps' folders."""
+"""Helpers for tests of archives: pictures of bursts with EXIF times, in folders of traps."""
 
 import hashlib
 from pathlib import Path
@@ -20,7 +20,7 @@ def picture(path: Path, minute: int, second: int, seed: int = 0) -> None:
 
 
 def archive(folder: Path, bursts: int = 3) -> Path:
-    """Two traps, each with so many bursts of three, and a truncated picture."""
+    """Two traps, each with this many bursts of three, and a truncated picture."""
     for trap in ("pass", "ridge"):
         for number in range(3 * bursts):
             picture(
@@ -35,7 +35,7 @@ def archive(folder: Path, bursts: int = 3) -> Path:
 
 
 def state(folder: Path) -> dict[str, tuple[str, int, int, int]]:
-    """Each file's hash, time of change, mode and number of names."""
+    """Each file's hash, modification time, mode and number of names."""
     found = {}
     for path in sorted(folder.rglob("*")):
         known = path.stat()

@@ -1,4 +1,4 @@
-"""What release 0.1 computed is found again: a feature store's rows, under the keys of then."""
+"""Features computed by release 0.1 are found again: the rows of its store, under its keys."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from uncia_training.features.feature_store import FeatureStore, content_key
 FEATURES = 8
 
 
-def test_rows_are_found_by_the_keys_of_then(release: Path) -> None:
-    """Every picture's row, and one more can be added."""
+def test_rows_are_found_by_the_keys_of_release_0_1(release: Path) -> None:
+    """Every picture has its row, and one more can be added."""
     station = release / "workstation"
     pictures = sorted((station / "pictures").glob("*.jpg"))
     keys = [content_key(path.read_bytes(), None, "whole") for path in pictures]

@@ -1,1 +1,1 @@
-"""The workstation: data sets, features, logistic heads, evaluation and reports."""
+"""Training on the workstation: data sets, features, logistic heads, evaluation and reports."""

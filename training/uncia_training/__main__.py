@@ -1,4 +1,4 @@
-"""`python -m uncia_training`, and the file that `spark-submit` is given."""
+"""Runs `uncia-train` as `python -m uncia_training`, and as the file for `spark-submit`."""
 
 import sys
 

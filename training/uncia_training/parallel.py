@@ -1,6 +1,6 @@
-"""A parallel `map` whose results come in the order of the items, and objects that each thread has for itself.
+"""A parallel `map` with results in the order of the items, and objects of which each thread has its own.
 
-Decides how many items are in memory: decoding, work and results never grow with the data.
+Only a fixed number of items is in memory, so memory does not grow with the data.
 """
 
 import threading
@@ -13,16 +13,16 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-ITEMS_PER_WORKER = 8  # so that one long burst does not leave the other threads without work
+ITEMS_PER_WORKER = 8  # enough that the other threads have work while one handles a long burst
 
 
 def parallel_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int
 ) -> Generator[Result, None, None]:
-    """The function's results, in the order of the items, computed in threads.
+    """The function's results in the order of the items, computed by several threads.
 
-    At most `ITEMS_PER_WORKER` items for each worker are in memory. When the caller stops or is interrupted, running
-    items are finished and waiting ones are cancelled.
+    At most `ITEMS_PER_WORKER` items for each worker are in memory. If the caller stops or is interrupted, running items
+    are finished and waiting ones are cancelled.
     """
     waiting = iter(items)
     with ThreadPoolExecutor(workers) as pool:
@@ -38,7 +38,7 @@ def parallel_map(
 
 
 class PerThread(Generic[Result]):
-    """An object for each thread, such as an interpreter; made when its thread first asks for it."""
+    """An object for each thread, such as an interpreter; it is made at the thread's first call."""
 
     def __init__(self, make: Callable[[], Result]) -> None:
         self._make, self._local = make, threading.local()

@@ -1,6 +1,6 @@
-"""A training run's folder: the head, the backbone it was fitted on, and all that is needed to explain or repeat it.
+"""Writes a training run's folder: the head, its backbone, and what is needed to explain or repeat the run.
 
-Decides which files a run leaves and what `run.json` says; the converter reads the same folder by the same names.
+Decides which files a run has and the values in `run.json`; the converter reads the same files.
 """
 
 import hashlib
@@ -36,10 +36,15 @@ def write_run(
     pictures: Sequence[LabelledPicture],
     held_out: HeldOut | None = None,
 ) -> None:
-    """Leaves the run in its folder, `run.json` last: a folder with that file is whole.
+    """Write the run into its folder, `run.json` last, so that a folder with that file is complete.
 
-    `pictures` are those that the converter compares the integer model with the float model on, with the heads in
-    `held_out` that did not see them; without these there is nothing for it to compare with.
+    Args:
+        folder: the folder to write.
+        run: the content of `run.json`.
+        head: the fitted head.
+        backbone: the backbone that gave the features.
+        pictures: the pictures on which the converter compares the integer and the float model.
+        held_out: the held-out heads for these pictures; without them the converter cannot make a bundle.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -61,9 +66,9 @@ def write_run(
 
 
 def fingerprint(pictures: Sequence[LabelledPicture], contents: Mapping[str, str]) -> str:
-    """sha256 over every picture's name, label, sequence and bytes: equal for equal data, wherever it lies.
+    """The sha256 over the name, label, sequence and bytes of all pictures; it does not depend on the folder.
 
-    `contents` are the sha256 of the files, by the pictures' names.
+    `contents` gives the sha256 of each file, by the picture's name.
     """
     whole = hashlib.sha256()
     for picture in sorted(pictures, key=lambda picture: picture.file):
@@ -73,7 +78,7 @@ def fingerprint(pictures: Sequence[LabelledPicture], contents: Mapping[str, str]
 
 
 def sources_of(pictures: Sequence[LabelledPicture], known: Sequence[Source]) -> tuple[Source, ...]:
-    """Every source that pictures came from, with what is known of its licence."""
+    """The sources of the pictures, counted, with licence and doubts from `known`; then known ones without pictures."""
     counts = Counter(picture.source or "unnamed" for picture in pictures)
     by_name = {source.name: source for source in known}
     named = [by_name.get(name, Source(name, "not stated")) for name in sorted(counts)]
@@ -82,7 +87,7 @@ def sources_of(pictures: Sequence[LabelledPicture], known: Sequence[Source]) -> 
 
 
 def read_sources(path: Path | None) -> list[Source]:
-    """What is known of the sources, from a JSON list; nothing without a file.
+    """The sources in a JSON list; an empty list if `path` is None.
 
     Raises:
         DataError: the file cannot be read, or holds something else.
@@ -96,13 +101,13 @@ def read_sources(path: Path | None) -> list[Source]:
 
 
 def newest(pictures: Sequence[LabelledPicture]) -> datetime:
-    """The newest picture's file time: what a run is dated with, so that a repetition bears the same date."""
+    """The file time of the newest picture. A run has this time, so that a repetition of the run has the same."""
     times = [picture.path.stat().st_mtime for picture in pictures if picture.path.exists()]
     return datetime.fromtimestamp(int(max(times, default=0)), UTC)
 
 
 def surroundings() -> dict[str, Any]:
-    """Versions and the code's git commit (with `+` where the tree has changes), for whoever repeats the run."""
+    """The versions of packages, and the code's git commit (with `+` for uncommitted changes), to repeat the run."""
     return {"versions": {name: metadata.version(name) for name in VERSIONS}, "git": _git_commit()}
 
 

@@ -140,7 +140,7 @@ def test_a_picture_belongs_to_the_deployment_whose_time_holds_it(tmp_path: Path)
 
 
 MISTAKES = {
-    "no deployments": ((), ["--deployments"], "--camtrap-dp DIR and --deployments CSV go together"),
+    "no deployments": ((), ["--deployments"], "--camtrap-dp DIR and --deployments CSV: give both"),
     "no zone": ((HEAD + ROWS,), ["--utc-offset"], "its time names no offset, and Camtrap DP wants one"),
     "a folder without a row": ((HEAD + ROWS.splitlines()[0] + "\n",), [], "no row for the folder ridge"),
     "no such place": ((HEAD + ROWS.replace("36.9123", "136"),), [], "line 2: (136.0, 73.0456) is not on Earth"),

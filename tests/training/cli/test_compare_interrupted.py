@@ -1,4 +1,4 @@
-"""A comparison that is stopped by Ctrl-C keeps what it computed, and the same command goes on from there."""
+"""After Ctrl-C a comparison keeps its computed results, and the same command continues."""
 
 import signal
 import subprocess
@@ -19,7 +19,7 @@ PICTURES, REPEATS, FOLDS = 160, 12, 4
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bright cats and dark dogs, each picture its own."""
+    """Bright cats and dark dogs; no two pictures are equal."""
     folder = tmp_path_factory.mktemp("data")
     chance = np.random.default_rng(6)
     for number in range(PICTURES):
@@ -44,8 +44,8 @@ def fits(cache: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("begun", [features, fits], ids=["while features are computed", "while systems are fitted"])
-def test_ctrl_c_keeps_what_was_computed_and_a_rerun_goes_on(data: Path, tmp_path: Path, begun) -> None:
-    """A real SIGINT to a real process: exit code 130, one line, no report; nothing kept is computed again."""
+def test_ctrl_c_keeps_results_and_a_rerun_continues(data: Path, tmp_path: Path, begun) -> None:
+    """SIGINT to a real process: exit code 130, one line, no report; kept results are not computed again."""
     cache, line = tmp_path / "cache", arguments(data, tmp_path / "run")
     program = subprocess.Popen([sys.executable, "-m", "uncia_training", *line], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

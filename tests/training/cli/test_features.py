@@ -1,4 +1,4 @@
-"""`uncia-train features` gives the trap's own features as Parquet, and computes each only once."""
+"""`uncia-train features` writes the trap's own features as Parquet, and computes each only once."""
 
 import os
 import signal
@@ -27,18 +27,18 @@ PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main impor
 
 
 def arguments(folder: Path | str, out: Path, *more: str) -> list[str]:
-    """Of the command."""
+    """The command's arguments."""
     return ["features", "--archive", str(folder), "--bundle", str(STARTER), "--out", str(out / "f.parquet"), *more]
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    """What was written."""
+    """The rows of the Parquet file."""
     found: list[dict[str, Any]] = parquet.read_table(out / "f.parquet").to_pylist()
     return found
 
 
 def test_features_are_the_traps_own_to_the_bit(shared: Path, tmp_path: Path) -> None:
-    """Real bursts, whole pictures and the regions that the burst found."""
+    """On real bursts: whole pictures and the regions found in the burst."""
     bursts = shared / "data" / "bursts" / "wakhan"
     assert main(arguments(bursts, tmp_path)) == 0
     found, trap = rows(tmp_path), Classifier(read_bundle(STARTER))
@@ -53,7 +53,7 @@ def test_features_are_the_traps_own_to_the_bit(shared: Path, tmp_path: Path) -> 
 def test_a_second_run_computes_nothing_and_a_renamed_picture_is_known(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Found again by content; originals stay as they were."""
+    """Features are found by content; the originals do not change."""
     folder = archive(tmp_path / "a", bursts=2)
     before = state(folder)
     assert main(arguments(folder, tmp_path)) == 0
@@ -67,15 +67,15 @@ def test_a_second_run_computes_nothing_and_a_renamed_picture_is_known(
 
 
 def test_an_unreadable_picture_is_a_row_with_its_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No features, never a crash; told on standard error as well."""
+    """It has no features, the command does not fail, and stderr names it."""
     assert main(arguments(archive(tmp_path / "a", 1), tmp_path)) == 0
     failed = [row for row in rows(tmp_path) if row["failure"]]
     assert [(row["file"][-12:], row["features"]) for row in failed] == [("IMG_9999.JPG", None)]
     assert "IMG_9999.JPG: truncated" in capsys.readouterr().err
 
 
-def test_labelled_pictures_keep_what_the_data_set_says(tmp_path: Path) -> None:
-    """A CSV's rows in its order, a missing file among them."""
+def test_labelled_pictures_keep_the_columns_of_the_data_set(tmp_path: Path) -> None:
+    """The rows of a CSV in its order, one of a file that is not there."""
     archive(tmp_path / "a", 1)
     files = ["a/ridge/DCIM/100MEDIA/IMG_0001.JPG", "a/none.jpg", "a/pass/DCIM/100MEDIA/IMG_0002.JPG"]
     (tmp_path / "l.csv").write_text(
@@ -93,7 +93,7 @@ def test_labelled_pictures_keep_what_the_data_set_says(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], at: str
 ) -> None:
-    """Exit code 1 at the end; at an address pyarrow gives up the whole tree for it."""
+    """The exit code is 1; for an address pyarrow cannot list the whole tree."""
     folder, scandir, selector = archive(tmp_path / "a", 1), os.scandir, fs.FileSelector
 
     def refuse(path: str, listed: Callable[..., object], *args: object, **options: object) -> object:
@@ -108,8 +108,8 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     assert f"{at.format(folder)}/ridge: cannot be read (Input/output error)" in capsys.readouterr().err
 
 
-def test_an_address_gives_what_the_folder_gives(tmp_path: Path) -> None:
-    """Storage behind an address is read through pyarrow."""
+def test_an_address_gives_the_same_as_the_folder(tmp_path: Path) -> None:
+    """Pictures of an address are read by pyarrow."""
     folder = archive(tmp_path / "a", 1)
     for name in (".Trashes", "101RIDGE", "102RIDGE"):
         picture(folder / name / "IMG_0001.JPG", 0, 0)
@@ -121,7 +121,7 @@ def test_an_address_gives_what_the_folder_gives(tmp_path: Path) -> None:
 
 @pytest.mark.heavy
 def test_ctrl_c_keeps_what_was_computed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A real SIGINT; the rerun computes only the rest."""
+    """SIGINT to a real process; the next run computes only the rest."""
     folder = archive(tmp_path / "a", bursts=20)
     program = subprocess.Popen([*PROGRAM, *arguments(folder, tmp_path)], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
@@ -137,8 +137,8 @@ def test_ctrl_c_keeps_what_was_computed(tmp_path: Path, capsys: pytest.CaptureFi
     assert 0 < computed <= 120 - kept and len({row["content"] for row in rows(tmp_path) if row["features"]}) <= 120
 
 
-def test_no_more_is_held_than_a_few_items_a_worker() -> None:
-    """However many items there are, and whatever the consumer does."""
+def test_memory_holds_only_a_few_items_per_worker() -> None:
+    """For any number of items and any speed of the consumer."""
     begun: list[int] = []
     results = parallel_map(lambda item: begun.append(item) or item, range(1000), 2)
     taken = [next(results) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""`uncia-train fit-parquet` leaves a head that the trap's code reads, and tells mistakes in one line."""
+"""`uncia-train fit-parquet` writes a head that the trap's code reads, and reports mistakes in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 
 def features(path: Path, labels: list[str], split: str = "") -> Path:
-    """Parquet with rows whose first feature tells the label."""
+    """Parquet with rows whose first feature depends on the label."""
     chance = np.random.default_rng(1)
     values = chance.normal(size=(len(labels), 6)).astype(np.float32)
     values[:, 0] += [4.0 * (label == "snow_leopard") for label in labels]
@@ -27,12 +27,12 @@ def features(path: Path, labels: list[str], split: str = "") -> Path:
 
 
 def arguments(path: Path, out: Path, *more: str) -> list[str]:
-    """Of the command."""
+    """The command's arguments."""
     return ["fit-parquet", str(path), "--positive", "snow_leopard", "--out", str(out), *more]
 
 
-def test_the_head_that_is_left_is_the_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Read back, it is scikit-learn's; two classes, and the rows that were learnt from are told."""
+def test_the_head_is_scikit_learns_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two classes; the command prints how many rows it used."""
     path = features(tmp_path / "f.parquet", ["snow_leopard", "fox"] * 40)
     assert main(arguments(path, tmp_path / "runs/head.npz", "--c", "0.5")) == 0
     head, (fitted, _) = (
@@ -43,8 +43,8 @@ def test_the_head_that_is_left_is_the_fit(tmp_path: Path, capsys: pytest.Capture
     assert "other, snow_leopard: fitted on 80 rows of 6 features" in capsys.readouterr().out
 
 
-def test_a_head_alone_takes_labels_and_features_only(tmp_path: Path) -> None:
-    """A million rows have names, places and boxes besides, which only a run needs."""
+def test_a_head_without_a_run_reads_labels_and_features_only(tmp_path: Path) -> None:
+    """Names, places and boxes of a million rows are needed only for a run."""
     whole = pq.read_table(features(tmp_path / "f.parquet", ["snow_leopard", "fox"] * 40))
     pq.write_table(whole.select(["label", "features", "split", "failure"]), tmp_path / "few.parquet")
     assert main(arguments(tmp_path / "few.parquet", tmp_path / "head.npz")) == 0

@@ -1,4 +1,4 @@
-"""Every command reads a data set in the same way: positives, sequences by time, and what it refuses."""
+"""Every command reads a data set in the same way: positives, sequences by time, and refused data."""
 
 import io
 import json
@@ -28,7 +28,7 @@ COMMANDS = ("fit", "compare", "evaluate", AGAINST, "features")
 
 
 def picture(path: Path, time: str = "", offset: str = "", seed: int = 0) -> None:
-    """A smooth JPEG of its own for every seed."""
+    """A smooth JPEG; each seed gives another one."""
     exif, cells = Image.Exif(), np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     if time:
         details = exif.get_ifd(ExifTags.IFD.Exif)
@@ -43,7 +43,7 @@ def picture(path: Path, time: str = "", offset: str = "", seed: int = 0) -> None
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The starter bundle with a threshold of 0: it calls every sequence positive."""
+    """The starter bundle with a threshold of 0, so every sequence is positive."""
     starter = read_bundle(STARTER)
     manifest = msgspec.structs.replace(starter.manifest, name="eager", decision_rule=DecisionRule(0.0))
     path = tmp_path_factory.mktemp("bundle") / "eager-1.uncia"
@@ -53,7 +53,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backbone's folder with the starter's network in it."""
+    """A backbone's folder with the starter's network."""
     starter, folder = read_bundle(STARTER), tmp_path_factory.mktemp("backbone")
     about, model = starter.manifest.backbone, starter.members[MODEL]
     (folder / INT8).write_bytes(model)
@@ -65,7 +65,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(command: str, data: Path, out: Path, bundle: Path, backbone: Path, *more: str) -> int:
-    """One command on a data set."""
+    """Runs one command on a data set."""
     own = {
         "fit": ["--positive", "snow_leopard", "--backbone-dir", str(backbone), "--out", str(out / "run")],
         "compare": ["--positive", "snow_leopard", "--system", "L120", "--repeats", "1", "--out", str(out / "compare")],
@@ -88,7 +88,7 @@ def table(folder: Path, *rows: str) -> Path:
 
 
 def mixed(folder: Path) -> Path:
-    """COCO: one picture with an ibex first and a leopard second."""
+    """COCO data: one picture with an ibex first and a leopard second."""
     picture(folder / "a.jpg")
     content = {
         "images": [{"id": "1", "file_name": "a.jpg"}],
@@ -99,20 +99,20 @@ def mixed(folder: Path) -> Path:
     return folder / "c.json"
 
 
-def test_a_picture_of_ibex_and_leopard_is_a_leopards_in_evaluate(tmp_path: Path, bundle: Path) -> None:
-    """The bundle says what is looked for."""
+def test_evaluate_takes_the_positive_of_two_labels(tmp_path: Path, bundle: Path) -> None:
+    """The bundle names the positive label."""
     assert evaluated(mixed(tmp_path), tmp_path, bundle)["per_image"][0]["label"] == "snow_leopard"
 
 
-def test_a_picture_of_ibex_and_leopard_is_a_leopards_in_features(tmp_path: Path, bundle: Path) -> None:
-    """`--positive` says what is looked for."""
+def test_features_takes_the_positive_of_two_labels(tmp_path: Path, bundle: Path) -> None:
+    """`--positive` names the positive label."""
     parquet = pytest.importorskip("pyarrow.parquet")
     assert run("features", mixed(tmp_path), tmp_path, bundle, tmp_path) == 0
     assert parquet.read_table(tmp_path / "f.parquet")["label"].to_pylist() == ["snow_leopard"]
 
 
 def test_a_burst_whose_first_frame_is_empty_is_a_leopards(tmp_path: Path, bundle: Path) -> None:
-    """Any of its frames decides: the eager bundle is right about it."""
+    """One positive frame is enough; the bundle with threshold 0 is right about it."""
     for n in range(2):
         picture(tmp_path / f"{n}.jpg", seed=n)
     report = evaluated(table(tmp_path, "0.jpg,blank,s", "1.jpg,snow_leopard,s"), tmp_path, bundle)
@@ -121,7 +121,7 @@ def test_a_burst_whose_first_frame_is_empty_is_a_leopards(tmp_path: Path, bundle
 
 @pytest.mark.parametrize(("zone", "count"), [("5", 1), ("0", 2)], ids=["the cameras'", "another"])
 def test_evaluate_makes_sequences_by_time(tmp_path: Path, bundle: Path, zone: str, count: int) -> None:
-    """EXIF's offset counts; without one the zone that is given."""
+    """With the offset of EXIF; if there is none, with the given zone."""
     picture(tmp_path / "0.jpg", "10:00:00", "+05:00")
     picture(tmp_path / "1.jpg", "10:00:05")
     report = evaluated(table(tmp_path, "0.jpg,ibex,", "1.jpg,ibex,"), tmp_path, bundle, "--utc-offset", zone)
@@ -137,14 +137,14 @@ def other_formats(folder: Path) -> Path:
 
 
 def test_evaluate_reads_png_tiff_and_webp(tmp_path: Path, bundle: Path) -> None:
-    """A GIF is a failure by name."""
+    """The GIF is a failure and is named."""
     report = evaluated(other_formats(tmp_path), tmp_path, bundle)
     assert (report["images"]["n"], report["sequences"]["n"]) == (3, 3)
     assert report["failures"] == [{"file": "a.gif", "reason": "a GIF: expected JPEG, PNG, TIFF or WebP"}]
 
 
 def test_features_reads_png_tiff_and_webp(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A GIF is a failure by name."""
+    """The GIF is a failure and is named."""
     pytest.importorskip("pyarrow")
     assert run("features", other_formats(tmp_path), tmp_path, bundle, tmp_path) == 0
     said = capsys.readouterr()
@@ -157,7 +157,7 @@ def test_features_reads_png_tiff_and_webp(tmp_path: Path, bundle: Path, capsys: 
 def test_data_without_one_readable_picture_are_refused(
     command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2, one line that names the first, and no figures."""
+    """Exit code 2, one line that names the first picture, and no figures."""
     labels = ("snow_leopard", "snow_leopard", "ibex", "ibex")
     data = table(tmp_path, *(f"{number}.jpg,{label}," for number, label in enumerate(labels)))
     code = run(command, data, tmp_path, bundle, backbone)
@@ -169,30 +169,30 @@ def test_data_without_one_readable_picture_are_refused(
 
 @pytest.mark.parametrize("split", ["test", "tune", "Tune"])
 @pytest.mark.parametrize("command", ["fit", "compare"])
-def test_pictures_to_test_or_tune_with_are_never_learnt_from(
+def test_test_and_tune_pictures_are_never_used_for_training(
     tmp_path: Path, bundle: Path, backbone: Path, command: str, split: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where there are no others, the command ends and says why."""
+    """If there are no others, the command ends and gives the reason."""
     for n in range(2):
         picture(tmp_path / f"{n}.jpg", seed=n)
     rows = ["file,label,split", f"0.jpg,snow_leopard,{split}", f"1.jpg,other,{split}"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     assert run(command, tmp_path / "labels.csv", tmp_path, bundle, backbone) == 2
-    assert "such pictures are never learnt from" in capsys.readouterr().err
+    assert "not used for training" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_label_written_in_another_way_is_refused(
     command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2, one line that names both."""
+    """Exit code 2, one line that names both labels."""
     code = run(command, table(tmp_path, "0.jpg,Snow Leopard,", "1.jpg,ibex,"), tmp_path, bundle, backbone)
     said = capsys.readouterr().err
     assert (code, said.count("\n"), "'Snow Leopard'" in said, "'snow_leopard'" in said) == (2, 1, True, True)
 
 
 def boxed(folder: Path) -> Path:
-    """A still with a box around its right lower part, and one without."""
+    """A still with a box around its lower right part, and one without."""
     for n in range(2):
         picture(folder / f"{n}.jpg", seed=n)
     (folder / "b.csv").write_text("file,left,top,right,bottom\n0.jpg,0.5,0.5,0.75,0.75\n")
@@ -200,7 +200,7 @@ def boxed(folder: Path) -> Path:
 
 
 def test_evaluate_scores_sequences_by_their_boxes(tmp_path: Path, bundle: Path) -> None:
-    """Where boxes are asked for: the still of the box has another score."""
+    """With `--boxes` the still with a box has another score."""
     data = boxed(tmp_path)
     with_box = [picture.box is not None for picture in read_data(data, boxes=tmp_path / "b.csv")]
     plain = Evaluator(read_bundle(bundle), 1)
@@ -211,7 +211,7 @@ def test_evaluate_scores_sequences_by_their_boxes(tmp_path: Path, bundle: Path) 
 
 
 def test_features_of_a_box_are_a_row_of_their_own(tmp_path: Path, bundle: Path) -> None:
-    """The box widened by the rule, of a still as well; without `--boxes` there is none."""
+    """The box is widened by the rule, also for a still; without `--boxes` there is no such row."""
     parquet = pytest.importorskip("pyarrow.parquet")
     data = boxed(tmp_path)
     assert run("features", data, tmp_path, bundle, tmp_path) == 0
@@ -224,7 +224,7 @@ def test_features_of_a_box_are_a_row_of_their_own(tmp_path: Path, bundle: Path) 
     )
 
 
-def test_fit_and_compare_learn_from_boxes(tmp_path: Path) -> None:
+def test_fit_and_compare_use_boxes(tmp_path: Path) -> None:
     """They take the crops of this pass."""
     pictures = read_data(boxed(tmp_path), boxes=tmp_path / "b.csv")
     _, crops = pass_over(pictures, RegionRule(), [], lambda picture: True, 1)
@@ -236,7 +236,7 @@ def test_fit_and_compare_learn_from_boxes(tmp_path: Path) -> None:
 def test_boxes_without_a_file_are_those_of_the_data(
     command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A CSV without their columns is told."""
+    """A CSV without box columns gives an error."""
     assert run(command, boxed(tmp_path), tmp_path, bundle, backbone, "--boxes") == 2
     assert "labels.csv, line 1: no column left or top or right or bottom" in capsys.readouterr().err
 
@@ -251,10 +251,10 @@ TOO_FEW = {
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("kind", TOO_FEW)
-def test_fit_refuses_a_class_that_one_unit_holds(
+def test_fit_refuses_a_class_of_one_unit(
     kind: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2, one line: nothing of it would be left to learn from."""
+    """Exit code 2, one line: if this unit is held out, the class has no training pictures."""
     rows, message = TOO_FEW[kind]
     for n in range(7):
         picture(tmp_path / str(n), seed=n)
@@ -267,14 +267,14 @@ def test_fit_refuses_a_class_that_one_unit_holds(
 
 
 def test_an_archive_has_no_positives(tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its pictures have no labels that one could win over."""
+    """Its pictures have no labels."""
     command = ["features", "--archive", str(tmp_path), "--bundle", str(bundle), "--out", str(tmp_path / "f.parquet")]
     assert main([*command, "--positive", "cat"]) == 2
     assert "--positive: the pictures of an archive have no labels" in capsys.readouterr().err
 
 
 def every_kind(folder: Path) -> Path:
-    """A folder per label: four pictures of each, one without a time, two that fail, and what is left out."""
+    """A folder per label: four pictures each, one without a time, two that fail, and files that are left out."""
     for number in range(8):
         label = ("snow_leopard", "ibex")[number % 2]
         picture(folder / label / f"{number}.jpg", "" if number == 7 else f"10:0{number}:00", seed=number)
@@ -296,7 +296,7 @@ KINDS_SUM = [
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_person_would_count_adds_up(
+def test_the_counts_of_pictures_add_up(
     command: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Found = used + failed + left out; each failure is named once; the reports have the same numbers."""
@@ -332,10 +332,10 @@ def test_what_a_person_would_count_adds_up(
     ],
     ids=["fit", "compare", "evaluate", AGAINST],
 )
-def test_what_a_command_does_not_use_of_the_test_split_is_told(
+def test_unused_pictures_of_the_test_split_are_reported(
     command: str, told: str, tmp_path: Path, bundle: Path, backbone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Test rows are never fitted; a training picture that is one of them, byte for byte, is not compared."""
+    """Test rows are never fitted; a training picture with the same bytes is not compared."""
     rows = ["file,label,split"]
     for number in range(9):
         picture(tmp_path / f"{number}.jpg", seed=number)
@@ -353,7 +353,7 @@ def test_what_a_command_does_not_use_of_the_test_split_is_told(
 def test_a_label_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     tmp_path: Path, bundle: Path, backbone: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A real `chmod 000`: the command ends with 1, its sum counts the folder, and its results are there."""
+    """A real `chmod 000`: exit code 1, the sum counts the folder, and the results are written."""
     for n in range(12):
         picture(tmp_path / "data" / ("snow_leopard" if n % 2 else "ibex") / f"{n}.jpg", seed=n)
     locked = tmp_path / "data/ibex/later"

@@ -1,4 +1,4 @@
-"""`fit`, `compare` and `fit-parquet` are one trainer: equal heads of equal data, each picture decoded once."""
+"""`fit`, `compare` and `fit-parquet` give equal heads for equal data, and decode each picture once."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ FRAMES, BURSTS = 3, 12
 
 
 def frame(kind: str, number: int, place: int) -> np.ndarray:
-    """A slope of one place with a red cat or a green goat on it, which moves from frame to frame."""
+    """A slope of one place with a red cat or a green goat, which moves from frame to frame."""
     hills = np.random.default_rng(place).integers(60, 160, (7, 9, 3), dtype=np.uint8)
     ground = np.array(Image.fromarray(hills).resize((90, 68)))
     left, top = 8 + 20 * number, 20 + 3 * (place % 5)
@@ -38,7 +38,7 @@ def frame(kind: str, number: int, place: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve bursts of three at six places, half of cats, a test burst among them."""
+    """Twelve bursts of three pictures at six places, half of them cats; one is a test burst."""
     folder = tmp_path_factory.mktemp("data")
     lines = ["file,label,sequence,location,source,split"]
     for burst in range(BURSTS):
@@ -53,7 +53,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backbone() -> Path:
-    """A small quantized network of seeded weights."""
+    """A small quantized network with seeded weights."""
     return Path(__file__).parents[2] / "fixtures" / "release-0.1" / "workstation" / "backbone"
 
 
@@ -66,12 +66,12 @@ def fitted(data: Path, backbone: Path, out: Path, *more: str) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of the defaults."""
+    """Runs the command with its defaults."""
     return fitted(data, backbone, tmp_path_factory.mktemp("runs") / "run")
 
 
-def test_fit_leaves_a_run_that_tells_cats_from_goats(run: Path) -> None:
-    """End to end: held-out figures, the label's name, features in the cache beside it, and what the figures are of."""
+def test_fit_leaves_a_run_that_separates_cats_from_goats(run: Path) -> None:
+    """Held-out figures, the label's name, the feature cache beside the run, and what the figures are of."""
     found = read_run(run)
     assert found.metrics["all"]["roc_auc"] > 0.95
     assert (found.name, found.training["split"], found.training["figures"].split(":")[0]) == (
@@ -79,8 +79,8 @@ def test_fit_leaves_a_run_that_tells_cats_from_goats(run: Path) -> None:
     assert list((run.parent / "cache" / "features").glob("small-int8-*/pooled/rows.bin"))
 
 
-def test_the_test_burst_is_not_learnt_from(run: Path) -> None:
-    """Ten bursts of three are; of the others not even features are made: four views of whole frame and region."""
+def test_the_test_burst_is_not_used_for_training(run: Path) -> None:
+    """Features exist only for ten bursts of three, in four views of whole frame and region."""
     assert read_run(run).training["pictures"] == {"cat": 15, "goat": 15}
     [keys] = (run.parent / "cache").glob("features/*/pooled/keys.txt")
     assert len(keys.read_text().split()) == 4 * read_run(run).metrics["all"]["n"] > 4 * 30
@@ -97,7 +97,7 @@ OPTIONS = {
 def test_fit_and_compare_leave_equal_heads(
     options: list[str], data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Byte for byte, and the gate's heads as well; each computes its own features."""
+    """Byte for byte, the gate's heads too; each command computes its own features."""
     folder = read_backbone(backbone)
     made = Networks({INT8: Int8Network("small", folder.model)}, folder)
     monkeypatch.setattr(comparing, "networks", lambda *arguments: made)
@@ -112,7 +112,7 @@ def test_fit_and_compare_leave_equal_heads(
 def test_the_comparisons_report_says_whose_figures_it_holds(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of cross-validated heads, not of the one that is left: on the page, in report.json and in run.json."""
+    """The cross-validated heads, not the exported one: on the page, in report.json and in run.json."""
     folder = read_backbone(backbone)
     made = Networks({INT8: Int8Network("small", folder.model)}, folder)
     monkeypatch.setattr(comparing, "networks", lambda *arguments: made)
@@ -126,7 +126,7 @@ def test_the_comparisons_report_says_whose_figures_it_holds(
 
 @pytest.fixture(scope="module")
 def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten days of four traps: a goat a day each, every other day a cat or a lynx besides."""
+    """Ten days of four traps: a goat each day, and every other day a cat or a lynx too."""
     folder = tmp_path_factory.mktemp("season")
     lines = ["file,label,sequence,location,datetime"]
     for day, trap in product(range(10), range(4)):
@@ -139,8 +139,8 @@ def season(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_fit_keeps_to_the_false_alarms_a_day_that_it_is_given(season: Path, backbone: Path, tmp_path: Path) -> None:
-    """None at all, and one a day of each trap, which allows all: every trap sees one goat a day."""
+def test_fit_obeys_the_limit_of_false_alarms_a_day(season: Path, backbone: Path, tmp_path: Path) -> None:
+    """No alarm, and one a day for each trap, which allows all: every trap has one goat a day."""
     options = ["--positive", "lynx", "--cache", str(tmp_path / "cache"), "--max-false-alarms-per-day"]
     strict, lax = (
         read_run(fitted(season, backbone, tmp_path / rate, *options, rate)).training["threshold"] for rate in ("0", "1")
@@ -149,10 +149,8 @@ def test_fit_keeps_to_the_false_alarms_a_day_that_it_is_given(season: Path, back
     assert lax["value"] < strict["value"]
 
 
-def test_a_run_states_the_share_of_positives_that_its_probabilities_are_for(
-    season: Path, backbone: Path, tmp_path: Path
-) -> None:
-    """Of equal classes, two of three are positive; else what was asked for."""
+def test_a_run_states_the_prior_of_its_probabilities(season: Path, backbone: Path, tmp_path: Path) -> None:
+    """By default of equal classes, so two of three are positive; else the given one."""
     options = ["--positive", "lynx", "--cache", str(tmp_path / "cache")]
     runs = [
         fitted(season, backbone, tmp_path / str(len(more)), *options, *more) for more in ([], ["--prevalence", "0.1"])
@@ -163,7 +161,7 @@ def test_a_run_states_the_share_of_positives_that_its_probabilities_are_for(
 def test_each_picture_is_read_and_decoded_once(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For region, content, near-duplicates and the features of whole frame and region together."""
+    """For region, content hash, near-duplicates and the features of whole frame and region together."""
     read, decoded = Counter[str](), []
     opened, open_image = other_formats.opened_as_jpeg, Image.open
 
@@ -180,7 +178,7 @@ def test_each_picture_is_read_and_decoded_once(
 def test_a_second_fit_computes_no_features(
     data: Path, backbone: Path, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are in the cache, and the run is the same."""
+    """They are in the cache; the run is the same."""
     monkeypatch.setattr(Int8Network, "__call__", lambda self, image: pytest.fail("computed again"))
     again = fitted(data, backbone, tmp_path / "run", "--cache", str(run.parent / "cache"))
     assert (again / "run.json").read_bytes() == (run / "run.json").read_bytes()
@@ -188,7 +186,7 @@ def test_a_second_fit_computes_no_features(
 
 @pytest.fixture(scope="module")
 def parquet_run(data: Path, backbone: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of `fit-parquet`, at the penalty that `fit` chose."""
+    """The run of `fit-parquet`, with the penalty that `fit` chose."""
     pytest.importorskip("pyarrow.parquet")
     folder = tmp_path_factory.mktemp("parquet")
     table, source = str(folder / "f.parquet"), ["--data", str(data / "labels.csv"), "--backbone-dir", str(backbone)]
@@ -201,7 +199,7 @@ def parquet_run(data: Path, backbone: Path, run: Path, tmp_path_factory: pytest.
 def test_fit_parquet_ends_with_the_sum_of_its_pictures(
     data: Path, backbone: Path, run: Path, parquet_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The two test bursts are not learnt from, and a picture that is new since has no features."""
+    """The test bursts are not used for training; a new picture has no features yet."""
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     rows = (data / "labels.csv").read_text().splitlines()
     more = [rows[0], *(f"{data}/{row}" for row in rows[1:]), "broken.jpg,goat,,,,"]
@@ -221,7 +219,7 @@ def test_fit_parquet_ends_with_the_sum_of_its_pictures(
 
 
 def scores(bundle: Path, data: Path) -> list[float]:
-    """Of the test burst's and one more burst's frames, by the trap's classifier."""
+    """The scores of the test burst and one more burst, by the trap's classifier."""
     classifier = Classifier(read_bundle(bundle))
     classifier.check_probes()
     size = classifier.manifest.input_size
@@ -232,7 +230,7 @@ def scores(bundle: Path, data: Path) -> list[float]:
 def test_fit_parquets_run_becomes_a_bundle_by_the_same_command(
     data: Path, run: Path, parquet_run: Path, tmp_path: Path
 ) -> None:
-    """The trap's classifier reads it, and decides as with the bundle of `fit`, which learnt infrared views besides."""
+    """The trap's classifier decides the same with it as with the bundle of `fit`, trained on infrared views too."""
     from uncia_converter.cli import main as convert
 
     found = []
@@ -245,7 +243,7 @@ def test_fit_parquets_run_becomes_a_bundle_by_the_same_command(
 
 
 def test_fit_parquets_head_is_that_of_its_features(parquet_run: Path) -> None:
-    """At the penalty that was asked for, on the rows of whole frames and regions alike."""
+    """With the given penalty, on the rows of whole frames and regions."""
     table, c = str(parquet_run.parent / "f.parquet"), read_run(parquet_run).training["penalty"]["c"]
     linear, rows = fit_parquet(table, ["cat"], c)
     assert rows > read_run(parquet_run).training["pictures"]["cat"] * 2
@@ -253,17 +251,17 @@ def test_fit_parquets_head_is_that_of_its_features(parquet_run: Path) -> None:
 
 
 MISTAKES = {
-    "a backbone without data": (["--backbone-dir", "b"], "a run wants both"),
+    "a backbone without data": (["--backbone-dir", "b"], "a run needs both"),
     "data that lack a picture": (["--backbone-dir", "{backbone}", "--data", "{few}"], "which --data lacks"),
     "features of another network": (["--backbone-dir", "{backbone}", "--data", "{data}"], "another network"),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_what_belongs_together_is_told_in_one_line(
+def test_options_that_do_not_fit_together_are_refused(
     mistake: str, data: Path, backbone: Path, parquet_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 2 and no run."""
+    """Exit code 2, one line and no run."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""What a long command tells where there is no terminal: a line a minute, with rate and time left."""
+"""The progress of a long command without a terminal: a line a minute, with rate and time left."""
 
 import threading
 
@@ -9,7 +9,7 @@ from uncia_training.cli.progress import ProgressLines, _tell_until, progress_bar
 
 
 def lines_of(reports: dict[int, tuple[str, int, int]], until_s: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines of so many seconds, in which something is reported at some of them."""
+    """The lines printed in this number of seconds, with reports at some of them."""
     now = 0
     lines = ProgressLines(lambda: now)
 
@@ -25,39 +25,39 @@ def lines_of(reports: dict[int, tuple[str, int, int]], until_s: int, capsys: pyt
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_line_a_minute_tells_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ten a second: six lines in six minutes, though there is something to tell every second."""
+def test_a_line_a_minute_gives_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten a second: six lines in six minutes, though there is a report every second."""
     lines = lines_of({second: ("pictures", 10 * (second - 1), 7200) for second in range(1, 361)}, 360, capsys)
     assert len(lines) == 6
     assert lines[0] == "uncia-train: pictures: 590 of 7200, 10.0/s, about 11 min left"
 
 
-def test_a_step_that_has_nothing_new_to_tell_is_not_silent(capsys: pytest.CaptureFixture[str]) -> None:
-    """One fit that takes three minutes, of unknown length."""
+def test_a_step_without_reports_still_prints_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """One fit of three minutes, whose length is unknown."""
     assert lines_of({1: ("choosing the penalty", 0, 0)}, 200, capsys) == ["uncia-train: choosing the penalty"] * 3
 
 
-def test_a_slow_step_is_told_by_the_minute(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slow_step_has_a_rate_per_minute(capsys: pytest.CaptureFixture[str]) -> None:
     """Two fits in the first minute."""
     lines = lines_of({1: ("fits", 0, 10), 50: ("fits", 2, 10)}, 70, capsys)
     assert lines == ["uncia-train: fits: 2 of 10, 2.0/min, about 4 min left"]
 
 
-def test_a_short_command_tells_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """Under a minute."""
+def test_a_short_command_prints_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    """Less than a minute."""
     assert lines_of({1: ("pictures", 1, 50)}, 50, capsys) == []
 
 
-def test_what_an_earlier_run_left_is_not_counted_as_speed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that goes on begins with what is done."""
+def test_the_work_of_an_earlier_run_does_not_count_in_the_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that continues begins with the finished part."""
     lines = lines_of({20: ("pictures", 5000, 6200), 60: ("pictures", 5600, 6200)}, 110, capsys)
     assert lines == ["uncia-train: pictures: 5600 of 6200, 15.0/s, about 1 min left"]
 
 
-def test_lines_stand_in_for_bars_where_there_is_no_terminal(
+def test_lines_replace_bars_without_a_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through the block that every command uses; its thread ends with it."""
+    """In the context manager of every command; its thread ends with it."""
     told = threading.Event()
     monkeypatch.setattr(progress, "EVERY_S", 0.001)
     monkeypatch.setattr(progress, "_line", lambda *of: told.set() or f"{of[0]} {of[1]}")

@@ -1,4 +1,4 @@
-"""`uncia-train score` sorts an archive: as the trap would, resumable, and without touching an original."""
+"""`uncia-train score` sorts an archive: the same verdicts as the trap, resumable, originals untouched."""
 
 import csv
 import io
@@ -32,17 +32,17 @@ PROGRAM = [sys.executable, "-c", "import sys; from uncia_training.cli.main impor
 
 
 def arguments(folder: Path, out: Path, *more: str) -> list[str]:
-    """Of the command."""
+    """The command's arguments."""
     return ["score", str(folder), "--bundle", str(STARTER), "--out", str(out), *more]
 
 
 def table(out: Path) -> list[dict[str, str]]:
-    """The CSV's rows."""
+    """The rows of the CSV."""
     return list(csv.DictReader(io.StringIO((out / "scores.csv").read_text())))
 
 
-def test_three_files_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """CSV, MegaDetector JSON and Parquet have every picture, in one order; the broken one is a recorded failure."""
+def test_three_files_have_the_same_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CSV, MegaDetector JSON and Parquet list every picture in one order; the broken one has a failure."""
     parquet = pytest.importorskip("pyarrow.parquet")
     assert main(arguments(archive(tmp_path / "a"), tmp_path / "out")) == 0
     files = [row["file"] for row in table(tmp_path / "out")]
@@ -57,7 +57,7 @@ def test_three_files_say_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 1 at the end."""
+    """The exit code is 1."""
     folder, scandir = archive(tmp_path / "a", 1), os.scandir
 
     def scan(path: Path) -> object:
@@ -70,10 +70,10 @@ def test_a_folder_that_cannot_be_listed_is_named_and_the_rest_is_done(
     assert f"{folder}/ridge: cannot be read (Input/output error)" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_listed_any_more_is_named_and_the_rest_is_done(
+def test_a_folder_that_fails_after_the_count_is_named_and_the_rest_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was counted, and fails when its pictures are looked for."""
+    """It could be listed for the count, but not for the scoring."""
     folder, scandir, listed = archive(tmp_path / "a", 1), os.scandir, list[Path]()
 
     def scan(path: Path) -> object:
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_listed_any_more_is_named_and_the_rest_is_done(
 
 
 def test_a_damaged_picture_is_scored_and_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By both commands: in all files, by name, and in the sum; the rest of its sequence is not."""
+    """By both commands: in all files, by name and in the sum; the other pictures of its sequence are not marked."""
     parquet = pytest.importorskip("pyarrow.parquet")
     folder = archive(tmp_path / "a", bursts=1)
     broken = sorted((folder / "ridge").rglob("*.JPG"))[0]
@@ -96,8 +96,8 @@ def test_a_damaged_picture_is_scored_and_marked(tmp_path: Path, capsys: pytest.C
     broken.write_bytes(content[: len(content) * 3 // 4] + b"\x12\xff\xd9")
     name = broken.relative_to(folder).as_posix()
     assert main(arguments(folder, tmp_path / "out")) == 0
-    assert f"{name}: damaged, scored all the same (grey where data end early" in (told := capsys.readouterr()).err
-    assert "1 pictures are damaged and were scored all the same" in told.out
+    assert f"{name}: damaged, but scored (grey where data end early" in (told := capsys.readouterr()).err
+    assert "1 pictures are damaged" in told.out
     images = json.loads((tmp_path / "out/scores.json").read_text())["images"]
     rows = parquet.read_table(tmp_path / "out/scores.parquet").to_pylist()
     for marked in (table(tmp_path / "out"), images, rows):
@@ -108,7 +108,7 @@ def test_a_damaged_picture_is_scored_and_marked(tmp_path: Path, capsys: pytest.C
 
 
 def test_megadetectors_own_validator_accepts_the_file(tmp_path: Path) -> None:
-    """So Timelapse opens it; every file that it names is there."""
+    """So Timelapse opens it; every file that it names exists."""
     validator = pytest.importorskip("megadetector.postprocessing.validate_batch_results")
     folder = archive(tmp_path / "a", bursts=1)
     assert main(arguments(folder, tmp_path / "out", "--write", "json")) == 0
@@ -119,7 +119,7 @@ def test_megadetectors_own_validator_accepts_the_file(tmp_path: Path) -> None:
 
 
 def test_verdicts_are_the_traps_own(shared: Path, tmp_path: Path) -> None:
-    """Real bursts, regions included: `uncia-trap score` says the same of every picture."""
+    """Real bursts with regions: `uncia-trap score` gives the same verdict for every picture."""
     bursts = shared / "data" / "bursts"
     assert main(arguments(bursts, tmp_path / "out", "--write", "json,csv")) == 0
     assert trap_main(["score", str(bursts), "--bundle", str(STARTER), "--json", str(tmp_path / "trap.json")]) == 0
@@ -133,7 +133,7 @@ def test_verdicts_are_the_traps_own(shared: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by", ["link", "copy"])
 def test_originals_are_never_touched(tmp_path: Path, by: str) -> None:
-    """Hash, time, mode and number of names of every original are as before; nothing is new beside them."""
+    """Hash, time, mode and number of names are as before; no file is added beside them."""
     folder = archive(tmp_path / "a", bursts=1)
     before = state(folder)
     more = ("--sort-into", str(tmp_path / "sorted"), "--sort-by", by)
@@ -165,7 +165,7 @@ def test_a_sorting_made_twice_is_the_same_and_another_bundles_is_refused(tmp_pat
 
 
 def run_until_begun(folder: Path, out: Path, stop: signal.Signals) -> tuple[int, str]:
-    """Starts the program, stops it once it has scored something; its exit code and what it said."""
+    """Starts the program, stops it when it has scored something; its exit code and output."""
     program = subprocess.Popen([*PROGRAM, *arguments(folder, out)], stderr=subprocess.PIPE, text=True)
     log = out / "scored.jsonl"
     deadline = time.monotonic() + 60
@@ -179,10 +179,10 @@ def run_until_begun(folder: Path, out: Path, stop: signal.Signals) -> tuple[int,
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"])
-def test_a_stopped_run_goes_on_where_it_was(
+def test_a_stopped_run_continues(
     tmp_path: Path, stop: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was scored is kept, only the rest is scored, and the results are those of a run that was not stopped."""
+    """Only the rest is scored; the results equal those of a run that was not stopped."""
     folder = archive(tmp_path / "a", bursts=20)
     given, said = run_until_begun(folder, tmp_path / "out", stop)
     log = (tmp_path / "out/scored.jsonl").read_bytes()
@@ -196,8 +196,8 @@ def test_a_stopped_run_goes_on_where_it_was(
     assert table(tmp_path / "out") == table(tmp_path / "whole")
 
 
-def test_a_new_picture_alone_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A second run looks only at the sequence that changed."""
+def test_only_the_sequence_of_a_new_picture_is_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second run scores only the changed sequence."""
     folder = archive(tmp_path / "a", bursts=2)
     assert main(arguments(folder, tmp_path / "out")) == 0
     (folder / "ridge/DCIM/100MEDIA/IMG_0005.JPG").unlink()
@@ -208,7 +208,7 @@ def test_a_new_picture_alone_is_scored(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.heavy
 def test_rate_and_time_left_are_on_screen(tmp_path: Path) -> None:
-    """On a terminal: how many of how many, pictures a second, and the time left."""
+    """On a terminal: done of total, pictures a second, and the time left."""
     folder = archive(tmp_path / "a", bursts=20)
     screen, terminal = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
@@ -223,7 +223,7 @@ def test_rate_and_time_left_are_on_screen(tmp_path: Path) -> None:
 
 
 def shown_at(monkeypatch: pytest.MonkeyPatch, step_s: float, counts: list[int]) -> list[str]:
-    """The lines on a terminal of 80 columns after so many of a million pictures, a step of time between them."""
+    """The lines on a terminal of 80 columns, after each of these counts of a million pictures."""
     screen, clock = io.StringIO(), itertools.count()
     monkeypatch.setattr(
         "uncia_training.cli.progress.Console", lambda **_: Console(file=screen, force_terminal=True, width=80)
@@ -238,14 +238,14 @@ def shown_at(monkeypatch: pytest.MonkeyPatch, step_s: float, counts: list[int]) 
 
 
 def test_a_million_pictures_fit_on_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line: how many of how many, pictures a second and time left, none of them cut."""
+    """One line with done of total, pictures a second and time left; nothing is cut off."""
     lines = shown_at(monkeypatch, 2.0, [0, 104_000, 208_000])
     assert len(lines) == 1 and len(lines[0]) <= 80, lines
     assert re.search(r"^pictures ━.* +208000/1000000 \d+\.\d/s \d+:\d\d:\d\d$", lines[0]), lines
 
 
-def test_no_rate_is_claimed_in_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results come in groups: the first few would seem to have taken no time."""
+def test_no_rate_is_shown_in_the_first_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results come in groups, so the first rate would be far too high."""
     (line,) = shown_at(monkeypatch, 0.01, [0, 1, 8])
     assert "8/1000000" in line and "/s" not in line
 
@@ -273,7 +273,7 @@ def _empty(folder: Path) -> list[str]:
 
 @pytest.mark.heavy
 def test_scoring_needs_no_tensorflow_and_no_scikit_learn(tmp_path: Path) -> None:
-    """What is sent to a cluster stays small: the program runs where they cannot be imported."""
+    """A cluster needs only a small package: the program runs where they cannot be imported."""
     folder = archive(tmp_path / "a", bursts=1)
     blocked = "import sys; sys.modules.update(dict.fromkeys(['tensorflow','keras','sklearn','scipy','matplotlib']))"
     program = [sys.executable, "-c", f"{blocked}; from uncia_training.cli.main import main; sys.exit(main())"]
@@ -307,15 +307,15 @@ MISTAKES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_in_one_line(tmp_path: Path, mistake: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, no traceback, and the archive as it was."""
+    """Exit code 2, no traceback, and the archive as before."""
     make, message = MISTAKES[mistake]
     code = main(make(tmp_path))
     said = capsys.readouterr().err
     assert (code, said.count("\n"), message in said) == (2, 1, True)
 
 
-def test_a_row_is_the_picture_again(tmp_path: Path) -> None:
-    """Parquet keeps all that is known of a picture."""
+def test_a_row_gives_the_same_picture_back(tmp_path: Path) -> None:
+    """Parquet keeps every field of a scored picture."""
     parquet = pytest.importorskip("pyarrow.parquet")
     pictures = [ScoredPicture("1.jpg", "x", 0.5, (0.1, 0.2, 0.3, 0.4), positive=True), ScoredPicture("2.jpg")]
     pictures += [ScoredPicture("3.jpg", "prey", 0.75, probabilities={"prey": 0.5, "snow_leopard": 0.25})]
@@ -330,10 +330,10 @@ def test_a_row_is_the_picture_again(tmp_path: Path) -> None:
      (["--utc-offset", "Asia/Dushanbe"], "2026-01-13T22:43:01+00:00")],
     ids=["unknown", "hours", "name"],
 )  # fmt: skip
-def test_times_are_in_utc_where_the_zone_is_told_and_else_have_none(
+def test_times_are_in_utc_if_the_zone_is_given_and_else_have_no_zone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], told: str
 ) -> None:
-    """In all three files; what is printed says so. The same folder is scored anew for another zone."""
+    """In all three files; the output names it. For another zone the folder is scored again."""
     parquet = pytest.importorskip("pyarrow.parquet")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/IMG_0001.JPG").write_bytes(photographed({0x9003: "2026:01:14 03:43:01"}))
@@ -342,4 +342,4 @@ def test_times_are_in_utc_where_the_zone_is_told_and_else_have_none(
     image = json.loads((tmp_path / "out/scores.json").read_text())["images"][0]["datetime"]
     [row] = parquet.read_table(tmp_path / "out/scores.parquet").to_pylist()
     assert (table(tmp_path / "out")[0]["datetime"], image, row["datetime"].isoformat()) == (told, told, told)
-    assert capsys.readouterr().out.count("1 times are without a zone") == (1 if given else 2)
+    assert capsys.readouterr().out.count("1 times have no zone") == (1 if given else 2)

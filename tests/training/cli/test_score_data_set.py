@@ -1,4 +1,4 @@
-"""`uncia-train score` takes a data set, too: its sequences and places, one meaning in every command."""
+"""`uncia-train score` also takes a data set, with the sequences and places that other commands see."""
 
 import csv
 import json
@@ -22,21 +22,21 @@ SEQUENCES = [("pass", "a b"), ("ridge", "c d"), ("ridge", "e")]
 
 
 def pictures(folder: Path) -> Path:
-    """Of the survey."""
+    """The pictures of the survey."""
     for seed, (name, (_, minute, second)) in enumerate(TAKEN.items()):
         picture(folder / f"{name}.jpg", minute, second, seed)
     return folder
 
 
 def as_csv(folder: Path) -> Path:
-    """Without sequences: they are told by time."""
+    """Without sequences: they are formed by time."""
     rows = [f"{name}.jpg,fox,{place}" for name, (place, _, _) in TAKEN.items()]
     (folder / "labels.csv").write_text("\n".join(["file,label,location", *rows]) + "\n")
     return folder / "labels.csv"
 
 
 def as_coco(folder: Path) -> Path:
-    """With ids of sequences that are unique within a place only."""
+    """With sequence ids that are unique only within a place."""
     ids = dict(zip(TAKEN, "11112", strict=True))
     images = [{"id": name, "file_name": f"{name}.jpg", "location": place, "seq_id": ids[name]}
               for name, (place, _, _) in TAKEN.items()]  # fmt: skip
@@ -72,7 +72,7 @@ def as_package(folder: Path) -> Path:
 
 
 def as_zip(folder: Path) -> Path:
-    """The package's tables, its pictures beside it."""
+    """The package's tables as a zip, with the pictures beside it."""
     as_package(folder)
     with zipfile.ZipFile(folder / "survey.zip", "w") as packed:
         for path in [*folder.glob("*.csv"), folder / "datapackage.json"]:
@@ -91,19 +91,19 @@ KINDS: dict[str, Callable[[Path], Path]] = {
 
 
 def score(data: Path, out: Path, *more: str) -> int:
-    """The command's exit code."""
+    """The exit code of the command."""
     return main(["score", str(data), "--bundle", str(STARTER), "--out", str(out), *more])
 
 
 def table(out: Path) -> list[dict[str, str]]:
-    """The CSV's rows."""
+    """The rows of the CSV."""
     with (out / "scores.csv").open(newline="") as text:
         return list(csv.DictReader(text))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sequences_and_places_are_the_data_sets(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Whatever it comes as; the sum counts its pictures."""
+    """In every format; the sum counts its pictures."""
     assert score(KINDS[kind](pictures(tmp_path / "survey")), tmp_path / "out") == 0
     found: dict[tuple[str, str], list[str]] = {}
     for row in table(tmp_path / "out"):
@@ -113,7 +113,7 @@ def test_sequences_and_places_are_the_data_sets(tmp_path: Path, kind: str, capsy
 
 
 def test_a_data_set_is_scored_as_evaluate_does(tmp_path: Path) -> None:
-    """A sequence of pictures hours apart, of other formats, in the data set's order."""
+    """A sequence of pictures hours apart, in other formats, in the order of the data set."""
     folder = pictures(tmp_path / "survey")
     picture(folder / "late.jpg", 50, 0, 9)
     Image.open(folder / "a.jpg").save(folder / "a.png")
@@ -129,17 +129,15 @@ def test_a_data_set_is_scored_as_evaluate_does(tmp_path: Path) -> None:
 
 
 def test_equal_places_of_two_sources_are_two_traps(tmp_path: Path) -> None:
-    """Ids of locations are unique only within a source."""
+    """Location ids are unique only within a source."""
     folder = pictures(tmp_path / "survey")
     (folder / "labels.csv").write_text("file,label,location,source\na.jpg,fox,1,x\nb.jpg,fox,1,y\nc.jpg,fox,2,y\n")
     assert score(folder / "labels.csv", tmp_path / "out", "--write", "csv") == 0
     assert [row["trap"] for row in table(tmp_path / "out")] == ["2", "x/1", "y/1"]
 
 
-def test_a_second_run_goes_on_and_scores_what_the_data_set_tells_anew(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Another sequence of the same files is another sequence."""
+def test_a_second_run_scores_only_changed_sequences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same files in another sequence are another sequence."""
     data = as_csv(pictures(tmp_path / "survey"))
     for _ in range(2):
         assert score(data, tmp_path / "out", "--write", "csv") == 0
@@ -149,8 +147,8 @@ def test_a_second_run_goes_on_and_scores_what_the_data_set_tells_anew(
     assert "; 1 scored now" in capsys.readouterr().out
 
 
-def test_a_time_that_the_data_set_tells_otherwise_is_told_otherwise(tmp_path: Path) -> None:
-    """What was scored before keeps no old time."""
+def test_a_changed_time_of_the_data_set_is_in_the_results(tmp_path: Path) -> None:
+    """Scores of an earlier run do not keep the old time."""
     Image.new("RGB", (320, 240)).save(tmp_path / "a.jpg")
     for day in ("01", "02"):
         (tmp_path / "labels.csv").write_text(f"file,label,datetime\na.jpg,fox,2026-03-{day}T10:00:00\n")
@@ -158,8 +156,8 @@ def test_a_time_that_the_data_set_tells_otherwise_is_told_otherwise(tmp_path: Pa
     assert [row["datetime"] for row in table(tmp_path / "out")] == ["2026-03-02T10:00:00"]
 
 
-def test_what_fails_and_what_has_no_label_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that is not there, as in an archive, is an error by name."""
+def test_failures_and_pictures_without_a_label_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is not there is an error with its name, as in an archive."""
     folder = pictures(tmp_path / "survey")
     (folder / "labels.csv").write_text("file,label\na.jpg,fox\ngone.jpg,fox\nb.jpg,\n")
     assert score(folder / "labels.csv", tmp_path / "out", "--write", "csv") == 1
@@ -171,7 +169,7 @@ def test_what_fails_and_what_has_no_label_is_told(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize(
     "more", [["--engine", "spark"], ["--sort-into", "x"], ["--camtrap-dp", "x"], ["--suggest", "3"]]
 )
-def test_what_takes_folders_only_is_refused(
+def test_options_for_folders_only_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
     """In one line, exit code 2."""
@@ -181,7 +179,7 @@ def test_what_takes_folders_only_is_refused(
 
 
 def test_a_folder_without_a_descriptor_stays_an_archive(tmp_path: Path) -> None:
-    """Whatever tables lie in it."""
+    """Even if tables lie in it."""
     folder = archive(tmp_path / "a", 1)
     (folder / "labels.csv").write_text("file,label\n")
     assert (score(folder, tmp_path / "out", "--write", "csv"), len(table(tmp_path / "out"))) == (0, 7)

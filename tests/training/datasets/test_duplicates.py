@@ -1,4 +1,4 @@
-"""Copies of photographs: saved again, mirrored, cut; and photographs that only resemble each other."""
+"""Copies of photographs (saved again, mirrored, cropped) are found; photographs that only look similar are not."""
 
 import io
 
@@ -13,7 +13,7 @@ SCENES = 30
 
 
 def scene(seed: int) -> Image.Image:
-    """Shapes of many sizes: a photograph of its own for each seed."""
+    """Shapes of many sizes; each seed gives another photograph."""
     chance, picture = np.random.default_rng(seed), Image.new("RGB", (320, 240), (90, 90, 90))
     for size in (4, 9, 20, 60):
         coarse = Image.fromarray(chance.integers(0, 256, (size, size, 3), np.uint8)).resize(picture.size)
@@ -46,7 +46,7 @@ ORIGINALS = [small(scene(seed), 95) for seed in range(SCENES)]
     ids=["scaled", "mirrored", "cut by up to 5 %", "mirrored and cut"],
 )
 def test_copies_of_thirty_photographs_are_found_and_no_other_is(change, least):
-    """Each copy joins its original, no two photographs join."""
+    """Each copy joins its original; no two photographs are joined."""
     copies = [small(change(scene(seed), seed)) for seed in range(SCENES)]
     groups = duplicate_groups([*ORIGINALS, *copies])
     assert groups[:SCENES] == list(range(SCENES))
@@ -55,14 +55,14 @@ def test_copies_of_thirty_photographs_are_found_and_no_other_is(change, least):
 
 
 def test_copies_of_a_copy_share_the_first_ones_number():
-    """Also where the first comes last in between."""
+    """Also if the original comes after some of its copies."""
     original, other = scene(1), scene(2)
     row = [small(other), small(original), small(original.resize((160, 120))), small(cut(original, 4))]
     assert duplicate_groups(row) == [0, 1, 1, 1]
 
 
-def test_pictures_without_contrast_resemble_none():
-    """Black frames of a lens that is covered are no copies."""
+def test_pictures_without_contrast_are_no_copies():
+    """Such as black frames of a covered lens."""
     dark = [np.full((48, 48), 3, np.uint8) for _ in range(3)]
     assert duplicate_groups(dark) == [0, 1, 2]
 
@@ -72,8 +72,8 @@ def test_no_pictures_have_no_groups():
     assert duplicate_groups([]) == []
 
 
-def test_a_light_that_falls_off_alike_is_no_copy():
-    """Two night pictures with the same bright middle and other things in it."""
+def test_night_pictures_with_the_same_bright_middle_are_no_copies():
+    """They show different things."""
     rows, columns = np.mgrid[-1:1:240j, -1:1:320j]
     glow = 200 * np.exp(-2 * (rows**2 + columns**2))[:, :, None]
     nights = [

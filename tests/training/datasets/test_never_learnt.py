@@ -1,4 +1,4 @@
-"""Pictures that no head learns from, put beside those of a data set."""
+"""Pictures that are never used for training, added to those of a data set."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ def picture(name: str, sequence: str = "", split: str = "", location: str = "") 
     return LabelledPicture(name, Path(name), "cat", sequence, location, split=split)
 
 
-def test_they_are_never_learnt_whatever_their_rows_say() -> None:
-    """A split of its own stays; those of the data set are as they were."""
+def test_added_pictures_are_never_learnt_whatever_their_split() -> None:
+    """A split of theirs stays; the pictures of the data set do not change."""
     found = beside([picture("a")], [picture("b"), picture("c", split="train"), picture("d", split="Test")])
     assert [one.split for one in found] == ["", "tune", "tune", "Test"]
 
@@ -23,13 +23,13 @@ def test_they_are_never_learnt_whatever_their_rows_say() -> None:
 @pytest.mark.parametrize(
     ("one", "told"),
     [
-        (picture("a"), "a is a picture of the other data, too"),
-        (picture("b", "s1", location="pass"), "the other data have a sequence 's1', too"),
+        (picture("a"), "a is also a picture of the other data"),
+        (picture("b", "s1", location="pass"), "the other data also have a sequence"),
     ],
     ids=["a picture's name", "a sequence's name"],
 )
-def test_what_would_be_taken_for_another_one_is_refused(one: LabelledPicture, told: str) -> None:
-    """Names are told apart by place, as everywhere."""
+def test_names_that_are_in_both_sets_are_refused(one: LabelledPicture, told: str) -> None:
+    """Names are compared together with their place, as everywhere."""
     data = [picture("a", "s1", location="pass"), picture("x", "s2")]
     assert len(beside(data, [picture("b", "s1", location="valley")])) == 3
     with pytest.raises(DataError, match=told):

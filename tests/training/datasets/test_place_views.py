@@ -1,4 +1,4 @@
-"""Single pictures of a data set are compared with their place's others, for scoring alone."""
+"""Single pictures are compared with the others of their place, only for scoring."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ RULE = RegionRule()
 
 
 def season(folder: Path, **about: str) -> list[LabelledPicture]:
-    """Nine single pictures of one place, the fifth with an animal."""
+    """Nine single pictures of one place; the fifth shows an animal."""
     pictures = []
     for number in range(9):
         path = folder / f"{number}.jpg"
@@ -30,28 +30,28 @@ def season(folder: Path, **about: str) -> list[LabelledPicture]:
 
 
 def crops(pictures: list[LabelledPicture], file: str = "4.jpg") -> list[Crop]:
-    """Of one picture."""
+    """The crops of one picture."""
     found = pass_over(pictures, RULE, [], lambda picture: True, 1, views=PlaceViews(pictures, RULE))[1]
     return [crop for crop in found if crop.picture.file == file]
 
 
-def test_a_single_picture_is_scored_on_its_region_and_learnt_whole(tmp_path: Path) -> None:
-    """So that a head does not depend on backgrounds."""
+def test_a_single_picture_is_scored_on_its_region_and_trained_on_whole(tmp_path: Path) -> None:
+    """So a head does not depend on backgrounds."""
     whole, part = crops(season(tmp_path))
     assert (whole.region, whole.learnt, whole.scored) == (None, True, False)
     assert (part.region is not None, part.learnt, part.scored) == (True, False, True)
 
 
 def test_bundles_score_the_same_region(tmp_path: Path) -> None:
-    """What the comparison calls a crop is what the trap's code looks at."""
+    """The region of the comparison's crop is the one that the trap's code scores."""
     pictures = season(tmp_path)
     views = PlaceViews(pictures, RULE)
     verdict = score_burst([pictures[4].path.read_bytes], Bright(MANIFEST), background=views.of([pictures[4]]))
     assert verdict is not None and verdict.frames[0].region == crops(pictures)[1].region
 
 
-def test_a_box_goes_before_a_background(tmp_path: Path) -> None:
-    """A person's box is learnt and scored."""
+def test_a_box_is_used_instead_of_a_background(tmp_path: Path) -> None:
+    """Training and scoring use a box that a person drew."""
     pictures = season(tmp_path)
     pictures[4] = replace(pictures[4], box=Region(0.1, 0.1, 0.3, 0.3))
     assert [(crop.learnt, crop.scored) for crop in crops(pictures)] == [(True, False), (True, True)]
@@ -74,8 +74,8 @@ def _another_camera(pictures: list[LabelledPicture]) -> None:
 
 
 @pytest.mark.parametrize("change", [_unplaced, _another_side, _another_source, _another_camera])
-def test_without_neighbours_of_its_own_a_picture_is_scored_whole(tmp_path: Path, change) -> None:
-    """No place, another split, another source's place of that name, or another camera there."""
+def test_a_picture_without_neighbours_is_scored_whole(tmp_path: Path, change) -> None:
+    """No place, another split, the same place name of another source, or another camera."""
     pictures = season(tmp_path)
     change(pictures)
     assert [(crop.region, crop.learnt, crop.scored) for crop in crops(pictures)] == [(None, True, True)]

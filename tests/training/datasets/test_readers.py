@@ -17,7 +17,7 @@ def table(path: Path, rows: list[dict]) -> None:
 
 
 def test_camtrap_dp(tmp_path):
-    """Events are sequences; an observation of a medium wins over that of its event; videos are left out."""
+    """Events are sequences; an observation of a picture replaces that of its event; videos are left out."""
     (tmp_path / "datapackage.json").write_text('{"name": "survey"}')
     table(tmp_path / "deployments.csv", [{"deploymentID": "d1", "locationID": "ridge"}])
     start = datetime.fromisoformat("2024-05-01T10:00:00+02:00")
@@ -36,7 +36,7 @@ def test_camtrap_dp(tmp_path):
 
 
 def test_the_standards_own_example_is_read(shared):
-    """Camtrap DP 1.0.2 as published: media under their names, events, places and times; all that lack are named."""
+    """Camtrap DP 1.0.2's example: names, events, places and times; each file that is not there is named."""
     folder = shared / "camtrap-dp" / "example"
     found = read_data(folder, ["Anas_platyrhynchos"])
     with (folder / "media.csv").open(newline="") as text:

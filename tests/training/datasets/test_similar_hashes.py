@@ -1,4 +1,4 @@
-"""Similar hashes: what is found is what comparing every pair would find."""
+"""The search for similar hashes finds the same pairs as a comparison of every pair."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,8 @@ def pairs(codes: np.ndarray, queries: np.ndarray, most: int) -> set[tuple[int, i
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 12))
 @settings(max_examples=60, deadline=None)
-def test_no_pair_is_missed_and_none_invented(seed, count, scenes):
-    """Bands find exactly the pairs that comparing all finds."""
+def test_bands_find_the_same_pairs_as_comparing_all(seed, count, scenes):
+    """No more and no fewer."""
     chance = np.random.default_rng(seed)
     base = chance.random((scenes, 64)) < 0.5
     bits = base[chance.integers(0, scenes, count)] ^ (chance.random((count, 64)) < chance.choice([0, 0.03, 0.08, 0.12]))
@@ -27,7 +27,7 @@ def test_no_pair_is_missed_and_none_invented(seed, count, scenes):
 
 @pytest.mark.parametrize("bits", range(64), ids=lambda bit: f"from bit {bit}")
 def test_six_bits_anywhere_are_found(bits):
-    """Wherever six differing bits lie, two hashes are similar; a seventh parts them."""
+    """At any six positions; with a seventh differing bit two hashes are not similar."""
     plain, six, seven = np.zeros((3, 64), bool)
     six[(bits + 11 * np.arange(6)) % 64] = True
     seven[(bits + 9 * np.arange(7)) % 64] = True
@@ -36,12 +36,12 @@ def test_six_bits_anywhere_are_found(bits):
 
 
 def test_more_bits_than_the_bands_can_find_are_refused():
-    """Eight differing bits may leave two in every band."""
+    """Eight differing bits can put two into every band."""
     with pytest.raises(ValueError, match="at most 7"):
         list(similar_pairs(np.zeros(1, np.uint64), np.zeros(1, np.uint64), 8))
 
 
-def test_a_mirrored_pictures_hash_is_that_of_its_mirror():
-    """Computed from the picture as it is."""
+def test_the_mirrored_hash_is_the_hash_of_the_mirrored_picture():
+    """It is computed without mirroring the picture."""
     small = np.random.default_rng(1).integers(0, 256, (20, 48, 48), np.uint8)
     assert np.array_equal(hashes(small, UNCUT, True), hashes(small[:, :, ::-1]))

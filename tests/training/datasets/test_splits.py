@@ -1,4 +1,4 @@
-"""Splits: places and sequences stay whole, copies stay together, impossible splits are refused."""
+"""Splits keep places and sequences whole and copies together, and impossible splits are refused."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ PICTURES = [picture("a", location="hill", sequence="1"), picture("b", location="
 @pytest.mark.parametrize(
     ("split", "count"), [("location", 3), ("sequence", 4), ("random", 4)], ids=["by place", "by sequence", "random"]
 )
-def test_units_are_what_stays_whole(split, count):
+def test_units_by_place_and_by_sequence(split, count):
     """Two sequences of one place are one unit by place and two by sequence."""
     units, _ = split_units(PICTURES, [0, 1, 2, 3], ["1", "2", "3", "4"], split)
     assert len(set(units)) == count
@@ -38,7 +38,7 @@ def test_equal_files_are_kept_on_one_side_and_named():
 
 
 def test_copies_in_other_units_are_named_and_counted():
-    """The two units stay apart; one line tells."""
+    """The two units stay separate; one line warns of it."""
     units, warnings = split_units(PICTURES, [0, 1, 2, 0], ["1", "2", "3", "4"], "location")
     assert units[3] != units[0]
     assert warnings == [next(line for line in warnings if "1 pictures resemble" in line)]
@@ -46,15 +46,15 @@ def test_copies_in_other_units_are_named_and_counted():
 
 
 def test_a_class_of_one_sequence_is_refused():
-    """The class and a file of it are named, and what to do."""
+    """The error names the class, one of its files, and the remedy."""
     pictures = [picture("a", sequence="1"), picture("b", sequence="1"), picture("c", "dog"), picture("d", "dog")]
     with pytest.raises(DataError, match=r"'cat' has 1 sequence, that of a.jpg.*add pictures"):
         check_classes(pictures, ["cat"])
 
 
-def test_test_rows_alone_leave_nothing_to_learn():
-    """All rows of split test: an empty side."""
-    with pytest.raises(DataError, match="never learnt from"):
+def test_a_data_set_of_test_rows_only_is_refused():
+    """The training side would be empty."""
+    with pytest.raises(DataError, match="not used for training"):
         check_classes([picture("a", split="test"), picture("b", split="Tune")], ["cat"])
 
 
@@ -67,7 +67,7 @@ def test_a_class_of_one_place_is_refused_with_the_remedy():
 
 @st.composite
 def surveys(draw) -> tuple[list[LabelledPicture], list[str]]:
-    """Pictures of a few sequences, places, sources and contents in any mixture, one id of a sequence at two places
+    """Pictures of a few sequences, places, sources and contents, mixed at random; `sha256` is only a label here.
     among them; the contents are sha256 in name only."""
     some = st.sampled_from
     rows = draw(st.lists(st.tuples(some(["cat", "dog"]), some(["", "1", "2", "3"]), some(["", "hill", "dale"]),
@@ -78,8 +78,8 @@ def surveys(draw) -> tuple[list[LabelledPicture], list[str]]:
 
 
 @given(surveys(), st.sampled_from(["location", "source", "sequence"]), st.integers(0, 9))
-def test_no_fold_tears_what_belongs_together(survey, split, seed):
-    """Whatever the data: a sequence, a copy and (by location) a place are held out by one fold only."""
+def test_folds_keep_units_whole(survey, split, seed):
+    """For any data: a sequence, the copies of a file and (by location) a place are held out by one fold."""
     pictures, contents = survey
     units, _ = split_units(pictures, range(len(pictures)), contents, split, ["cat"])
     labels = np.array([one.label == "cat" for one in pictures], np.intp)
@@ -92,7 +92,7 @@ def test_no_fold_tears_what_belongs_together(survey, split, seed):
 
 
 def test_by_source_the_negatives_of_a_source_stay_together():
-    """One without positives is a unit; one that has both goes by place."""
+    """A source without positives is a unit; one with both classes is split by place."""
     others = [LabelledPicture(f"{n}.jpg", Path(f"{n}.jpg"), "dog", n, n, "", "elsewhere", "") for n in "xyz"]
     units, _ = split_units([*PICTURES, *others], range(7), list("1234567"), "source", ["cat"])
     assert (len(set(units[:4])), set(units[4:])) == (3, {"source elsewhere"})

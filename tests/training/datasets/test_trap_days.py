@@ -1,4 +1,4 @@
-"""For how many days the traps of a data set stood."""
+"""The number of days that the traps of a data set stood."""
 
 import dataclasses
 import sys
@@ -14,7 +14,7 @@ from archives import picture
 
 
 def at(place: str, time: str, name: str = "absent.jpg") -> LabelledPicture:
-    """A picture whose time the data set tells."""
+    """A picture whose time is given by the data set."""
     return LabelledPicture(name, Path(name), "fox", location=place, datetime=time)
 
 
@@ -32,18 +32,18 @@ def at(place: str, time: str, name: str = "absent.jpg") -> LabelledPicture:
     ids=["one", "with the quiet ones between", "two places", "one time is enough", "no time", "no place", "nothing"],
 )
 def test_days_are_counted_from_the_first_picture_to_the_last(pictures: list[LabelledPicture], days: int | None) -> None:
-    """Of each place."""
+    """For each place."""
     assert trap_days(pictures) == days
 
 
 def test_ids_of_places_are_unique_only_within_a_source() -> None:
-    """Two traps for a day each are no trap that stood two months."""
+    """Two traps of one day each are not one trap of two months."""
     one = at("1", "2026-03-01T10:00:00")
     other = dataclasses.replace(one, source="other", datetime="2026-05-01T10:00:00")
     assert trap_days([one, other]) == 2
 
 
-def test_the_pictures_own_time_counts_before_the_data_sets(tmp_path: Path) -> None:
+def test_the_exif_time_is_used_before_the_data_sets(tmp_path: Path) -> None:
     """EXIF says March 1st."""
     picture(tmp_path / "a.jpg", 1, 0)
     taken = dataclasses.replace(at("a", "2026-02-01T10:00:00"), path=tmp_path / "a.jpg")

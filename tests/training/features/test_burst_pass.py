@@ -1,4 +1,4 @@
-"""One pass over a burst gives what the trap's own functions give of each file, to the byte."""
+"""One pass over a burst gives the same bytes as the trap's own functions for each file."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ BURST = [jpeg(number) for number in range(3)]
 
 
 def looks(burst: list[bytes], read: Counter[int]) -> list[Look | str]:
-    """At a burst; `read` counts how often each file is."""
+    """Passes over a burst; `read` counts how often each file is read."""
 
     def reader(number: int) -> bytes:
         read[number] += 1
@@ -42,8 +42,8 @@ def looks(burst: list[bytes], read: Counter[int]) -> list[Look | str]:
 
 
 @pytest.mark.parametrize(("kept", "most"), [(burst_pass.KEPT_BYTES, 1), (0, 1 + len(SIZES))], ids=["kept", "no room"])
-def test_inputs_are_those_of_the_files_bytes(kept: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whole frames and regions, of sizes that want several DCT scales; a file is read again only without room."""
+def test_inputs_equal_the_traps(kept: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole frames and regions of several DCT scales; a file is read again only if memory is short."""
     monkeypatch.setattr(burst_pass, "KEPT_BYTES", kept)
     read = Counter[int]()
     found = looks(BURST, read)
@@ -59,7 +59,7 @@ def test_inputs_are_those_of_the_files_bytes(kept: int, most: int, monkeypatch: 
 
 
 def test_a_broken_picture_has_its_reason_and_the_others_their_regions() -> None:
-    """Three frames are left to compare."""
+    """Three frames can still be compared."""
     found = looks([*BURST[:2], b"none", BURST[2]], Counter())
     assert isinstance(found[2], str) and "not a JPEG" in found[2]
     assert [len(look.parts) for look in found if isinstance(look, Look)] == [2, 2, 2]

@@ -1,4 +1,4 @@
-"""Stored features: kept as they come, found again by content, whole after an interruption."""
+"""The feature store: rows are saved as they come, found again by content, and whole after an interruption."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def filled(folder: Path) -> None:
 
 
 def test_rows_are_found_again_in_the_order_asked_for(tmp_path):
-    """A second opening knows the rows of the first."""
+    """Also if the store is opened again."""
     filled(tmp_path)
     with FeatureStore(tmp_path, 4, np.float16) as store:
         assert store.rows([KEYS[2], KEYS[0]]).load()[:, 0].tolist() == [2.0, 0.0]
@@ -38,13 +38,13 @@ def test_a_half_written_row_is_cut_off(tmp_path):
 
 
 def test_two_programs_do_not_write_at_once(tmp_path):
-    """The second is told to wait or to take another folder."""
+    """The error of the second one says: wait, or use another folder."""
     with FeatureStore(tmp_path, 4, np.float16), pytest.raises(StorageError, match="--cache"):
         FeatureStore(tmp_path, 4, np.float16)
 
 
-def test_key_names_content_part_view_and_rule(monkeypatch):
-    """Whatever changes the features changes the key."""
+def test_the_key_depends_on_content_part_view_and_rule(monkeypatch):
+    """Each of them changes the features."""
     region = Region(left=0.1, top=0.1, width=0.5, height=0.5)
     keys = {content_key(b"a", None, "plain"), content_key(b"b", None, "plain")}
     keys |= {content_key(b"a", region, "plain"), content_key(b"a", None, "mirror")}
@@ -54,22 +54,22 @@ def test_key_names_content_part_view_and_rule(monkeypatch):
 
 
 def test_columns_are_those_of_all_rows(tmp_path):
-    """A block of columns, in the rows' order."""
+    """A block of columns, in the order of the rows."""
     filled(tmp_path)
     with FeatureStore(tmp_path, 4, np.float16) as store:
         assert store.rows([KEYS[1], KEYS[2]]).columns(slice(1, 3)).tolist() == [[1.0, 1.0], [2.0, 2.0]]
 
 
-def test_every_finite_half_is_widened_to_the_bit():
-    """All 63,488 of them, in any shape; float32 stays what it is."""
+def test_every_finite_float16_is_converted_exactly():
+    """All 63,488, in any shape; float32 is returned unchanged."""
     halves = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16).view(np.float16)
     finite = halves[np.isfinite(halves)].reshape(-1, 2)
     np.testing.assert_array_equal(widened(finite).view(np.uint32), finite.astype(np.float32).view(np.uint32))
     assert widened(np.float32([1.1])) == np.float32(1.1)
 
 
-def test_what_halves_cannot_hold_becomes_the_largest_that_they_can(tmp_path):
-    """Not infinite, which no fit survives: a ResNet with random weights has such features."""
+def test_values_too_large_for_float16_become_its_largest(tmp_path):
+    """No infinity, which breaks every fit: a ResNet with random weights has such features."""
     with FeatureStore(tmp_path, 2, np.float16) as store:
         store.add(KEYS[0], np.array([1e6, -1e6], np.float32))
         assert store.rows(KEYS[:1]).load().tolist() == [[65504.0, -65504.0]]

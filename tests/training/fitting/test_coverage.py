@@ -1,4 +1,4 @@
-"""95 % intervals hold the truth about 95 times in 100: simulated surveys, cross-validated with places held out.
+"""The 95 % intervals contain the true figure in about 95 of 100 simulated surveys with held-out places.
 
 Each survey has places with an effect of their own; a discriminant is fitted on the folds of each deal. The truth is the
 mean figure of such fits on places that no survey saw. Drawing sequences in place of places falls short. What no draw
@@ -23,7 +23,7 @@ SYSTEMS = ([0, 2, 3], [1, 2, 4])  # two systems that look at different features,
 
 @dataclass(frozen=True)
 class Survey:
-    """What differs between surveys: `mixed` places show both classes, else each one alone."""
+    """What differs between surveys; with `mixed`, a place has both classes, else only one."""
 
     places: int
     sequences: int
@@ -32,7 +32,7 @@ class Survey:
     mixed: bool
 
     def draw(self, chance: np.random.Generator) -> tuple[Numbers, Numbers, Numbers]:
-        """Features, truth and place of each sequence."""
+        """The features, truth and place of each sequence."""
         place = np.repeat(np.arange(self.places), self.sequences)
         share = chance.beta(2, 3, self.places) if self.mixed else np.arange(self.places) < 0.4 * self.places
         truth = chance.random(len(place)) < share[place]
@@ -43,7 +43,7 @@ class Survey:
 
 
 def discriminant(features: Numbers, truth: Numbers) -> Callable[[Numbers], Numbers]:
-    """A fit, as the probability that it gives."""
+    """Fits a discriminant; the function that gives its probabilities."""
     means = features[~truth].mean(axis=0), features[truth].mean(axis=0)
     within = np.cov((features - np.where(truth[:, np.newaxis], means[1], means[0])).T)
     weights = np.linalg.solve(within + 0.1 * np.eye(len(within)), means[1] - means[0])
@@ -51,7 +51,7 @@ def discriminant(features: Numbers, truth: Numbers) -> Callable[[Numbers], Numbe
 
 
 def deal(chance: np.random.Generator, survey: Survey, truth: Numbers, place: Numbers) -> Numbers:
-    """The fold of each sequence: whole places, places with and without positives spread over all folds."""
+    """The fold of each sequence: places stay whole; those with and without positives are spread over all folds."""
     shows = np.bincount(place, truth, survey.places) > 0
     fold = np.zeros(survey.places, int)
     for kind in (shows, ~shows):
@@ -60,7 +60,7 @@ def deal(chance: np.random.Generator, survey: Survey, truth: Numbers, place: Num
 
 
 def cover(survey: Survey, times: int, draws: int, seed: int) -> tuple[dict, dict, float]:
-    """How often each interval holds the truth, by places and by sequences; how often equal systems are told apart."""
+    """How often each interval contains the truth, by places and by sequences, and how often equal systems differ."""
     chance = np.random.default_rng(seed)
     new, new_truth, new_place = replace(survey, places=12_000, sequences=1).draw(chance)
     truths, found, by_sequence, told = [], [], [], []
@@ -88,8 +88,8 @@ def cover(survey: Survey, times: int, draws: int, seed: int) -> tuple[dict, dict
 
 
 @pytest.mark.heavy
-def test_intervals_hold_the_truth_where_places_are_held_out() -> None:
-    """Of 200 surveys of 24 places that show one class each."""
+def test_intervals_contain_the_truth_if_places_are_held_out() -> None:
+    """Of 200 surveys of 24 places with one class each."""
     covered, by_sequence, told_apart = cover(Survey(24, 8, 2.0, 0.7, mixed=False), times=200, draws=400, seed=1)
     assert min(covered.values()) >= 0.9, covered
     assert by_sequence["roc_auc"] < 0.85, by_sequence
@@ -108,8 +108,8 @@ def test_intervals_hold_the_truth_where_places_are_held_out() -> None:
     ],
     ids=["one class a place", "both classes a place", "ten places", "few errors", "stills"],
 )
-def test_intervals_hold_the_truth_in_many_surveys(survey: Survey) -> None:
-    """Of a thousand surveys each; printed with -s."""
+def test_intervals_contain_the_truth_in_many_surveys(survey: Survey) -> None:
+    """A thousand surveys of each kind; `pytest -s` prints the table."""
     with threadpool_limits(1):  # matrices of a few columns: threads of BLAS cost more than they bring
         covered, by_sequence, told_apart = cover(survey, times=1000, draws=1000, seed=2)
     print(survey, covered, by_sequence, told_apart, sep="\n")

@@ -1,4 +1,4 @@
-"""The gate's heads are those of the cross-validation: none has seen the pictures it is to read."""
+"""The gate's heads are the heads of the cross-validation: each is fitted without the pictures it scores."""
 
 from pathlib import Path
 
@@ -27,8 +27,8 @@ def fitted() -> tuple[Samples, Choice]:
     return samples, choose(samples, assign_folds(labels, groups, 5), (0.01,))[0]
 
 
-def test_a_head_was_fitted_without_the_pictures_it_reads(fitted: tuple[Samples, Choice]) -> None:
-    """It is the fit on the other folds, to the bit."""
+def test_a_gate_head_is_fitted_without_the_pictures_it_scores(fitted: tuple[Samples, Choice]) -> None:
+    """It equals the fit on the other folds, to the bit."""
     samples, choice = fitted
     found = fold_heads([picture(n) for n in range(PICTURES)], [picture(n) for n in range(PICTURES)], choice)
     others = found.folds != 2
@@ -37,14 +37,14 @@ def test_a_head_was_fitted_without_the_pictures_it_reads(fitted: tuple[Samples, 
 
 
 def test_a_sequence_is_in_one_fold(fitted: tuple[Samples, Choice]) -> None:
-    """All four of each ten."""
+    """The four pictures of each of ten sequences."""
     pictures = [picture(number) for number in range(PICTURES)]
     folds = fold_heads(pictures, pictures, fitted[1]).folds.reshape(-1, 4)
     assert (np.ptp(folds, axis=1).max(), len(np.unique(folds))) == (0, 5)
 
 
 def test_a_picture_that_could_not_be_used_has_no_fold(fitted: tuple[Samples, Choice]) -> None:
-    """Order is that of the run's pictures."""
+    """The folds are in the order of the run's pictures."""
     pictures = [picture(number) for number in range(PICTURES)]
     folds = fold_heads([picture(99), *pictures], pictures, fitted[1]).folds
     assert (folds[0], (folds[1:] == NO_FOLD).any()) == (NO_FOLD, False)

@@ -1,4 +1,4 @@
-"""Precision and recall of each positive label: a lynx called fox is an error of both."""
+"""Precision and recall of each positive label: a lynx that is called a fox is an error of both labels."""
 
 import numpy as np
 import pytest
@@ -13,15 +13,15 @@ CALLED = np.where(CHANCE.random((3, 120)) < 0.7, TRUTH, CHANCE.integers(0, 3, (3
 ITEMS = Called(TRUTH, CALLED, np.arange(120) // 2)
 
 
-def test_the_threshold_is_on_the_sum_and_the_likeliest_names_it() -> None:
-    """Neither reaches a half alone; together they do."""
+def test_the_sum_reaches_the_threshold_and_the_likeliest_label_is_called() -> None:
+    """No label alone reaches 0.5, but their sum does."""
     rows = np.array([[0.4, 0.25, 0.35], [0.6, 0.1, 0.3], [0.1, 0.8, 0.1]])
     assert called_class(rows, 1 - rows[:, 0], 0.5).tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_figures_are_scikit_learns_and_their_intervals_hold_them(number: int) -> None:
-    """The mean of the deals."""
+def test_figures_equal_scikit_learns_and_lie_in_their_intervals(number: int) -> None:
+    """They are the mean over the deals."""
     found = label_figures(ITEMS, number)
     for name, measure in (("precision", precision_score), ("recall", recall_score)):
         deals = [measure(number == TRUTH, called == number) for called in CALLED]
@@ -31,22 +31,22 @@ def test_figures_are_scikit_learns_and_their_intervals_hold_them(number: int) ->
 
 
 def test_the_table_is_the_mean_of_the_deals() -> None:
-    """A row for each true class, other included; a column for each given one, none included."""
+    """A row for each true class, also `other`; a column for each called class, also `none`."""
     assert np.array(confusion(ITEMS, 3)) == pytest.approx(
         np.mean([confusion_matrix(TRUTH, called) for called in CALLED], axis=0)
     )
 
 
 def test_a_lynx_called_fox_is_an_error_of_both() -> None:
-    """Together both are found without an error; apart the lynx's recall and the fox's precision are a half."""
+    """The sum has no error; the lynx's recall and the fox's precision are 0.5."""
     items = Called(np.array([1, 1, 2, 0]), np.array([[1, 2, 2, 0]]), np.arange(4))
     lynx, fox = label_figures(items, 1), label_figures(items, 2)
     assert [lynx["precision"], lynx["recall"], fox["precision"], fox["recall"]] == [1.0, 0.5, 0.5, 1.0]
     assert fox["recall_interval"] == exact(1, 1)
 
 
-def test_what_nothing_defines_is_none() -> None:
-    """A label that nobody shows and nothing is called."""
+def test_an_undefined_figure_is_none() -> None:
+    """A label that no picture has and that is never called."""
     items = Called(np.array([0, 1]), np.array([[0, 1]]), np.arange(2))
     assert label_figures(items, 2) == {
         "n": 0, "precision": None, "precision_interval": None, "recall": None, "recall_interval": None,

@@ -1,4 +1,4 @@
-"""Figures: right where they can be checked by hand, and honest where there is nothing to rank."""
+"""Figures that can be checked by hand, and None if there is nothing to rank."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from uncia_training.fitting.resampling import AT_1_PERCENT, Dealt, ranked
 
 
 def dealt(truth: list[bool], scores: list[float], units: list[int] | None = None) -> Dealt:
-    """One deal."""
+    """Data with one deal."""
     numbers = np.arange(len(truth)) if units is None else np.array(units)
     return Dealt(np.array(truth), np.array([scores]), numbers)
 
@@ -22,12 +22,12 @@ def test_figures_of_a_small_set_are_right() -> None:
 
 
 def test_one_class_alone_is_not_ranked() -> None:
-    """No figure is better than a false one."""
+    """The figure is None."""
     assert values(dealt([True, True], [0.9, 0.2]), 0.5)["roc_auc"] is None
 
 
 def test_frames_of_one_sequence_count_as_one_observation() -> None:
-    """Copies of every frame do not narrow the interval."""
+    """Copies of every frame do not make the interval narrower."""
     truth, scores, units = [False, True] * 20, [((7 * i) % 40) / 40 for i in range(40)], list(range(40))
     once = figures(dealt(truth, scores, units), 0.5, draws=200)
     thrice = figures(dealt(truth * 3, scores * 3, units * 3), 0.5, draws=200)
@@ -35,15 +35,15 @@ def test_frames_of_one_sequence_count_as_one_observation() -> None:
     assert np.diff(thrice.interval("accuracy")) >= np.diff(once.interval("accuracy"))
 
 
-def test_an_interval_holds_its_figure() -> None:
-    """Seeded, so that a report says the same twice."""
+def test_an_interval_contains_its_figure() -> None:
+    """The seed is fixed, so two reports give the same interval."""
     found = figures(dealt([False, True] * 30, [(i % 7) / 7 for i in range(60)]), 0.5, draws=300)
     low, high = found.interval("accuracy")
     assert low <= found.values["accuracy"] <= high
 
 
-def test_each_draw_is_what_scikit_learn_says_of_it():
-    """Figures of a weighted draw, ties included, agree to 1e-12."""
+def test_each_draw_equals_scikit_learns_weighted_figures():
+    """Also with ties; they agree to 1e-12."""
     chance = np.random.default_rng(1)
     actual, given = chance.random(40) < 0.4, chance.integers(0, 12, 40) / 12
     counts = chance.integers(0, 3, (5, 40)).astype(float)
@@ -57,14 +57,14 @@ def test_each_draw_is_what_scikit_learn_says_of_it():
 
 
 def noisy_deals(deals: int) -> Dealt:
-    """A hundred sequences of one animal in three, each deal's scores with noise of its own."""
+    """A hundred sequences, one in three positive; the scores of each deal have their own noise."""
     chance = np.random.default_rng(2)
     truth = np.arange(100) % 3 == 0
     return Dealt(truth, 0.5 + 0.2 * (truth - 0.5) + 0.2 * chance.normal(size=(deals, 100)), np.arange(100) // 4)
 
 
 def test_a_figure_is_the_mean_of_the_deals_and_not_that_of_averaged_scores() -> None:
-    """Averaging noisy scores would promise more than any deal gave."""
+    """The figure of averaged scores would be better than that of any deal."""
     dealt = noisy_deals(4)
     each = [average_precision_score(dealt.truth, scores) for scores in dealt.scores]
     found = figures(dealt, 0.5).values["average_precision"]
@@ -72,8 +72,8 @@ def test_a_figure_is_the_mean_of_the_deals_and_not_that_of_averaged_scores() -> 
     assert average_precision_score(dealt.truth, dealt.scores.mean(axis=0)) > max(each) > found
 
 
-def test_an_interval_holds_the_spread_between_deals() -> None:
-    """Where deals differ it is wider than that of one deal, by what they differ."""
+def test_an_interval_includes_the_spread_between_deals() -> None:
+    """It is wider than that of one deal, by the difference between the deals."""
     dealt = noisy_deals(2)
     shifted = Dealt(dealt.truth, np.stack([dealt.scores[0], dealt.truth + 0.0]), dealt.units)
     low, high = figures(shifted, 0.5).interval("roc_auc")
@@ -83,7 +83,7 @@ def test_an_interval_holds_the_spread_between_deals() -> None:
 
 
 def test_without_an_error_intervals_are_exact() -> None:
-    """Ten places with two sequences each, half of them positive, all right: Clopper and Pearson's of places."""
+    """Ten places with two sequences each, half positive, no error: Clopper-Pearson over places."""
     truth = np.arange(20) % 4 < 2
     found = figures(Dealt(truth, np.stack([truth + 0.0] * 2), np.arange(20) // 2), 0.5)
     assert found.interval("accuracy") == exact(10, 10) == (pytest.approx(0.6915, abs=1e-4), 1.0)
@@ -92,15 +92,15 @@ def test_without_an_error_intervals_are_exact() -> None:
     assert found.interval("average_precision") == exact(5, 5)
 
 
-def test_always_no_stands_beside_accuracy() -> None:
-    """Nine of ten negative: who always says no is right in nine of ten."""
+def test_the_accuracy_of_always_no_is_given() -> None:
+    """Nine of ten are negative: it is 0.9."""
     dealt = Dealt(np.arange(10) == 0, np.full((1, 10), 0.1), np.arange(10))
     content = figures(dealt, 0.5).as_dict()
     assert (content["prevalence"], content["always_no_accuracy"], content["accuracy"]) == (0.1, 0.9, 0.9)
 
 
 def test_one_class_alone_has_no_ranking_and_no_interval_of_it() -> None:
-    """Accuracy and recall are told."""
+    """Accuracy and recall are given."""
     content = figures(Dealt(np.ones(8, bool), np.full((2, 8), 0.7), np.arange(8)), 0.5).as_dict()
     assert (content["recall"], content["roc_auc"], content["roc_auc_interval"]) == (1.0, None, None)
     assert content["false_positive_rate_interval"] is None

@@ -1,4 +1,4 @@
-"""Calibration at one prior: a perfect forecaster gets about 0, and other shares of positives change no order."""
+"""Calibration error at one prior: about 0 for perfect probabilities; the prevalence changes no order."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ Values = np.ndarray
 
 
 def forecasts(chance: np.random.Generator, n: int, prevalence: float, units: int) -> tuple[Values, Values, Values]:
-    """Probabilities that are true where half are positive, and outcomes of data with another prevalence."""
+    """Probabilities that are right if half are positive, and outcomes of data with another prevalence."""
     said = expit(chance.normal(0, 2, 30 * n))
     true = chance.random(30 * n) < said
     positives = round(n * prevalence)
@@ -31,8 +31,8 @@ def plain_error(said: Values, true: Values) -> float:
     [(800, 0.25, 800), (800, 0.5, 40), (200, 0.5, 200), (800, 0.05, 800)],
     ids=["stills", "few places", "few pictures", "few positives"],
 )
-def test_a_perfect_forecaster_gets_about_nothing(n: int, prevalence: float, units: int) -> None:
-    """On average over 300 data sets, and its interval holds 0; the plain error would be many times that."""
+def test_perfect_probabilities_have_an_error_of_about_0(n: int, prevalence: float, units: int) -> None:
+    """The mean of 300 data sets; its interval contains 0; the plain error is many times larger."""
     chance = np.random.default_rng(5)
     found, plain = [], []
     for _ in range(300):
@@ -46,8 +46,8 @@ def test_a_perfect_forecaster_gets_about_nothing(n: int, prevalence: float, unit
 
 
 @pytest.mark.parametrize("slope", [0.5, 1.6], ids=["too modest", "too sure"])
-def test_its_interval_covers_what_many_pictures_would_say(slope: float) -> None:
-    """Nine in ten times at least, with 400 pictures of 80 places."""
+def test_its_interval_contains_the_error_of_many_pictures(slope: float) -> None:
+    """In at least nine of ten data sets, with 400 pictures of 80 places."""
     chance = np.random.default_rng(6)
     said, true, unit = forecasts(chance, 60_000, 0.5, 60_000)
     truth = reliability(Dealt(true, expit(slope * logit(said))[np.newaxis], unit), 0.5)["reliability"]
@@ -61,7 +61,7 @@ def test_its_interval_covers_what_many_pictures_would_say(slope: float) -> None:
 
 
 def test_the_datas_prevalence_does_not_reverse_the_order_of_two_systems() -> None:
-    """At 10 % positives a system that leans to `no` would be praised for it; probabilities are for equal classes."""
+    """At 10 % positives the plain error prefers the system whose probabilities are too low."""
     said, true, unit = forecasts(np.random.default_rng(7), 4000, 0.1, 4000)
     leaning = expit(logit(said) - 1.5)
     assert plain_error(leaning, true) < plain_error(said, true)
@@ -69,8 +69,8 @@ def test_the_datas_prevalence_does_not_reverse_the_order_of_two_systems() -> Non
     assert errors[0] < 0.002 < 0.01 < errors[1]
 
 
-def test_brier_score_is_what_its_parts_say() -> None:
-    """Reliability less resolution plus uncertainty; of two deals the mean."""
+def test_brier_score_is_the_sum_of_its_parts() -> None:
+    """Reliability - resolution + uncertainty; the mean of two deals."""
     said, true, unit = forecasts(np.random.default_rng(8), 300, 0.5, 300)
     deals = np.stack([said, said**2])
     found = reliability(Dealt(true, deals, unit), 0.5)
@@ -78,13 +78,13 @@ def test_brier_score_is_what_its_parts_say() -> None:
     assert found["brier"] == pytest.approx(found["reliability"] - found["resolution"] + 0.25)
 
 
-def test_of_one_class_nothing_is_said() -> None:
-    """There is no prior to weigh it to."""
+def test_one_class_has_no_calibration() -> None:
+    """It cannot be weighted to a prior."""
     one = Dealt(np.ones(4, bool), np.full((1, 4), 0.9), np.arange(4))
     assert (reliability(one, 0.5)["reliability"], bins(one, 0.5)) == (None, [])
 
 
-def test_bins_are_weighed_to_the_prior() -> None:
-    """One positive and three negatives of the same score: true in half, where half are positive."""
+def test_bins_are_weighted_to_the_prior() -> None:
+    """One positive and three negatives have the same score: at a prior of 0.5 half are positive."""
     one = Dealt(np.array([True, False, False, False]), np.full((2, 4), 0.55), np.arange(4))
     assert bins(one, 0.5) == [{"from": 0.5, "n": 4, "said": pytest.approx(0.55), "true": pytest.approx(0.5)}]

@@ -1,4 +1,4 @@
-"""Selection: what is held out together, and which penalty is taken."""
+"""Selection: which crops are held out together, and which penalty is chosen."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from uncia_training.fitting.selection import Samples, assign_folds, choose, prob
 
 
 def samples(count: int = 200, features: int = 12, seed: int = 0) -> Samples:
-    """Two classes that overlap, two crops a group."""
+    """Two classes that overlap, with two crops in each group."""
     chance = np.random.default_rng(seed)
     labels = np.arange(count) % 2
     points = chance.normal(size=(count, 1, features)) + labels[:, None, None] * 0.8
@@ -19,7 +19,7 @@ def samples(count: int = 200, features: int = 12, seed: int = 0) -> Samples:
 
 
 def test_a_group_is_held_out_whole() -> None:
-    """Near-duplicates and sequences never face themselves."""
+    """Near-duplicates and sequences are never on both sides."""
     one = samples()
     folds = assign_folds(one.labels, one.groups, 5)
     assert all(
@@ -28,15 +28,15 @@ def test_a_group_is_held_out_whole() -> None:
 
 
 def test_every_fold_holds_out_positives() -> None:
-    """A fold without them could not be scored."""
+    """A fold without positives could not be scored."""
     one = samples()
     folds = assign_folds(one.labels, one.groups, 5)
     assert {int(fold) for fold, label in zip(folds, one.labels, strict=True) if label} == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.heavy
-def test_the_strongest_penalty_that_cannot_be_told_from_the_best_is_chosen() -> None:
-    """Breiman's rule, against a table made by hand from the trials themselves."""
+def test_the_strongest_penalty_within_one_error_of_the_best_is_chosen() -> None:
+    """Breiman's rule, checked by hand with the figures of the trials."""
     one = samples()
     trials = choose(one, assign_folds(one.labels, one.groups, 5), (0.0001, 0.001, 0.01, 0.1))
     least = min(trials, key=lambda trial: trial.loss)
@@ -45,7 +45,7 @@ def test_the_strongest_penalty_that_cannot_be_told_from_the_best_is_chosen() -> 
 
 
 def test_standardisation_is_folded_into_the_weights() -> None:
-    """Shifting and scaling a feature changes the weights, not the probabilities."""
+    """A feature that is shifted and scaled changes the weights, not the probabilities."""
     one = samples()
     flat = one.features[:, 0]
     moved = (flat * 7 + 3).astype(np.float32)
@@ -54,7 +54,7 @@ def test_standardisation_is_folded_into_the_weights() -> None:
 
 
 def test_calibration_makes_held_out_probabilities_true() -> None:
-    """Logits four times too large are brought back: among those near 0.8, about 0.8 are positive."""
+    """The logits are four times too large; after it about 0.8 of those near 0.8 are positive."""
     chance = np.random.default_rng(1)
     margin = chance.normal(0, 2, 40_000)
     labels = (chance.random(40_000) < 1 / (1 + np.exp(-margin))).astype(np.intp)
@@ -75,7 +75,7 @@ def test_the_head_gives_the_calibrated_probabilities() -> None:
 
 
 def test_a_picture_scaled_and_compressed_again_is_a_duplicate() -> None:
-    """The hash sees what is shown, not how it was stored."""
+    """The hash depends on the picture's content, not on its file."""
     from PIL import Image
 
     chance = np.random.default_rng(2)

@@ -1,4 +1,4 @@
-"""What each threshold would mean: counted by hand on five sequences."""
+"""The table of thresholds, counted by hand on five sequences."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PICTURES = np.array([3, 3, 10, 1, 1])
 
 
 def row(threshold: float, **other: Any) -> dict[str, Any]:
-    """Of one threshold."""
+    """The row of one threshold."""
     given = {"truth": TRUTH, "scores": SCORES, "pictures": PICTURES, "negatives_per_day": 6.0, "in_use": 0.5, **other}
     return next(one for one in threshold_table(**given) if one["threshold"] == threshold)
 
@@ -26,14 +26,14 @@ def row(threshold: float, **other: Any) -> dict[str, Any]:
 def test_a_row_counts_what_reaches_its_threshold(
     threshold: float, recall: float, alarms: float, a_day: float, pictures: float
 ) -> None:
-    """Recall and alarms in sequences, the work in pictures of those called positive."""
+    """Recall and false alarms count sequences; the work counts pictures of positive sequences."""
     found = row(threshold)
     names = ("recall", "false_alarms", "false_alarms_per_day", "pictures_to_look_at", "share_to_look_at")
     assert [found[name] for name in names] == pytest.approx([recall, alarms, a_day, pictures, pictures / 18])
 
 
 def test_the_threshold_in_use_has_a_row_of_its_own() -> None:
-    """In its place among the others."""
+    """At its place in the order."""
     rows = threshold_table(TRUTH, SCORES, PICTURES, None, 0.437)
     assert [one["threshold"] for one in rows] == sorted([*THRESHOLDS, 0.437])
     assert [one["threshold"] for one in rows if one["in_use"]] == [0.437]
@@ -54,7 +54,7 @@ def test_what_the_data_do_not_define_is_null() -> None:
 
 
 def test_the_table_is_aligned_and_marks_the_threshold_in_use() -> None:
-    """A star, a dash where nothing is known."""
+    """With a star; an unknown value is a dash."""
     lines = table_lines(threshold_table(TRUTH, SCORES, PICTURES, None, 0.5))
     assert {len(line) for line in lines} == {62}
     assert [line.split() for line in lines if line.startswith("*")] == [

@@ -1,1 +1,1 @@
-"""`uncia-train`: one module a command."""
+"""The command `uncia-train`: one module for each of its commands."""

@@ -1,4 +1,4 @@
-"""`uncia-train compare`: its arguments, and what it prints and leaves in the run's folder."""
+"""`uncia-train compare`: its arguments, its output, and the files that it writes."""
 
 import argparse
 import json
@@ -25,11 +25,11 @@ from uncia_training.cli.progress import interrupted, progress_bars
 
 
 def add_compare(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
     add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
-    add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
-    add("--backbone", default="efficientnet-lite0", metavar="NAME", help="row of the table (efficientnet-lite0)")
+    add("--positive", action="append", required=True, metavar="LABEL", help="a label to find; repeatable")
+    add("--backbone", default="efficientnet-lite0", metavar="NAME", help="the network (efficientnet-lite0)")
     add("--cut", metavar="STAGE", help="cut the network after this stage, such as stage3")
     add("--weights", metavar="FILE", help="the network's weights, or random:SEED for tests")
     add(
@@ -37,25 +37,25 @@ def add_compare(command: argparse.ArgumentParser) -> None:
         type=whole(1),
         default=PICTURES,
         metavar="N",
-        help="for the integer network (%(default)s)",
+        help="calibration pictures for the integer network (%(default)s)",
     )
-    add("--system", action="append", metavar="NAME", help="all (default) or a system's name; repeatable")
-    add("--out", type=Path, required=True, metavar="RUN_DIR", help="where report.html, report.json and scores are left")
+    add("--system", action="append", metavar="NAME", help="a system's name, or all (default); repeatable")
+    add("--out", type=Path, required=True, metavar="RUN_DIR", help="folder for report.html, report.json and scores")
     add("--split", choices=("location", "source", "sequence", "random"), default="location",
-        help="what is never torn (location; source: negatives of a source too); random prints beside it what leakage "
-        "would claim")  # fmt: skip
-    add("--repeats", type=int, default=2, metavar="N", help="how often the data are dealt into folds anew (2)")
+        help="what is kept in one fold (location; source: also all negatives of a source); random also prints the "
+        "figures of a split with leakage")  # fmt: skip
+    add("--repeats", type=int, default=2, metavar="N", help="how often the data are split into folds (2)")
     add_trainer(command)
-    add("--negatives-per-day", type=float, metavar="N", help="negative sequences a trap records a day")
+    add("--negatives-per-day", type=float, metavar="N", help="negative sequences that a trap records a day")
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source, for bundles")
     add("--never-learnt", type=Path, action="append", metavar="PATH",
-        help="pictures that no head learns from: frames are set against sequences on them; repeatable")  # fmt: skip
+        help="pictures not used for training, on which frames are compared with sequences; repeatable")  # fmt: skip
     add_reading(command)
     command.set_defaults(run=run_compare)
 
 
 def run_compare(arguments: argparse.Namespace) -> int:
-    """Compares, writes the report, prints the table; the exit code."""
+    """Compare the systems, write the report, print the figures, and return the exit code."""
     from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_training.comparison.compare import CompareSettings, compare
     from uncia_training.comparison.system_runs import leave_runs
@@ -96,7 +96,7 @@ def run_compare(arguments: argparse.Namespace) -> int:
 
 
 def _pictures(arguments: argparse.Namespace, positive: Sequence[str], notes: PictureNotes) -> list[LabelledPicture]:
-    """Those of `--data`, and those of `--never-learnt`."""
+    """The pictures of `--data`, and those of `--never-learnt`."""
     from uncia_contract.datasets.reader import read_data
     from uncia_training.datasets.never_learnt import beside
 
@@ -143,7 +143,7 @@ def _print(content: dict[str, Any], out: Path, left: Sequence[str]) -> None:
         if "int8" in system:
             print(f"  on int8    {line(system['int8']['frames'])} (as a bundle on the trap)")
         if "random_split" in system:
-            print(f"  leaking    {line(system['random_split']['frames'])} (random split: what leakage would claim)")
+            print(f"  leaking    {line(system['random_split']['frames'])} (random split, with leakage)")
     for sentence in ranking_lines(content):
         print(sentence)
     print(f"report: {out / 'report.html'}")

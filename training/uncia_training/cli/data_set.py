@@ -1,4 +1,4 @@
-"""The arguments with which commands read a data set and fit heads on it, and the pictures that they name."""
+"""Arguments that several commands share for reading a data set and fitting heads, and the reading itself."""
 
 import argparse
 import sys
@@ -14,27 +14,32 @@ from uncia_contract.runs.labels import LabelledPicture
 
 DATA_HELP = "labelled pictures: CSV, folder per label, COCO Camera Traps or Camtrap DP"
 BOXES_HELP = (
-    "boxes around animals serve as regions: those of --data, or of FILE (CSV file,left,top,right,bottom; COCO; DP)"
+    "use boxes around animals as regions: those of --data, or of FILE (CSV file,left,top,right,bottom; COCO; DP)"
 )
 _IN_DATA = Path("in --data")
 
 
 def add_reading(command: argparse.ArgumentParser) -> None:
-    """Adds what there is to say of the pictures in `--data`."""
+    """Add the arguments for reading the pictures of `--data`."""
     command.add_argument("--utc-offset", type=zone, default=UTC, metavar="ZONE", help=ZONE_HELP)
     command.add_argument("--boxes", nargs="?", type=Path, const=_IN_DATA, metavar="FILE", help=BOXES_HELP)
 
 
 def add_trainer(command: argparse.ArgumentParser) -> None:
-    """Adds what every command that fits heads on pictures takes alike."""
+    """Add the arguments of every command that fits heads on pictures."""
     add = command.add_argument
-    add("--seed", type=int, default=0, help="of the folds (0)")
-    add("--prevalence", type=float, metavar="SHARE", help="of positives in the field, as 0.05: weighs the classes")
-    add("--cache", type=Path, metavar="DIR", help="where features are kept (RUN_DIR/../cache)")
+    add("--seed", type=int, default=0, help="seed of the folds (0)")
+    add(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="share of positives in the field, as 0.05: weights the classes",
+    )
+    add("--cache", type=Path, metavar="DIR", help="folder in which features are kept (RUN_DIR/../cache)")
 
 
 def check_trainer(arguments: argparse.Namespace) -> None:
-    """Refuses a seed or a prevalence that cannot be meant."""
+    """Check seed and prevalence; raises DataError if one is out of range."""
     if arguments.seed < 0:
         raise DataError(f"--seed {arguments.seed}: expected 0 or more")
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
@@ -42,7 +47,7 @@ def check_trainer(arguments: argparse.Namespace) -> None:
 
 
 def print_warnings(warnings: Sequence[str], failures: Sequence[tuple[str, str]]) -> None:
-    """Prints warnings, and each picture that cannot be used with its reason, where no warning names it."""
+    """Print the warnings, and each picture that cannot be used with its reason, unless a warning names it already."""
     from uncia_training.fitting.learning_set import MISSING
 
     warned = {warning.partition(MISSING)[0] for warning in warnings}
@@ -53,7 +58,7 @@ def print_warnings(warnings: Sequence[str], failures: Sequence[tuple[str, str]])
 
 
 def print_sum(summed: PictureSum, notes: PictureNotes) -> int:
-    """Names the folders that could not be listed, then prints the sum; the exit code, 1 where there are such."""
+    """Print the folders that could not be listed, then the counts; return 1 if there are such folders, else 0."""
     for line in notes.unreadable:
         print(line, file=sys.stderr)
     print(*summed.lines(), sep="\n")
@@ -63,10 +68,10 @@ def print_sum(summed: PictureSum, notes: PictureNotes) -> int:
 def read_data_set(
     arguments: argparse.Namespace, positive: Sequence[str], notes: PictureNotes, rule: BurstRule | None = None
 ) -> list[LabelledPicture]:
-    """The pictures in `--data`, by that burst rule (the contract's where None); `notes` takes what is left out.
+    """The pictures of `--data`; `rule` is the burst rule (None: the default), `notes` receives what is left out.
 
     Raises:
-        DataError: not a data set, or without pictures; labels or boxes that cannot be meant.
+        DataError: the data set cannot be read or has no pictures, or its labels or boxes are wrong.
     """
     from uncia_contract.datasets.reader import read_data
 

@@ -1,4 +1,4 @@
-"""`uncia-train evaluate`: its arguments, and what it prints and leaves."""
+"""`uncia-train evaluate`: its arguments, its output, and the file that it writes."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ from uncia_training.report.tables import figure
 
 
 def add_evaluate(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
     add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle")
     add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
@@ -28,14 +28,14 @@ def add_evaluate(command: argparse.ArgumentParser) -> None:
         "--against",
         type=Path,
         metavar="FILE",
-        help="another bundle: how much better it is on the same sequences, paired",
+        help="another bundle to compare with on the same sequences (paired differences)",
     )
-    add("--json", type=Path, metavar="FILE", help="write the whole report there")
+    add("--json", type=Path, metavar="FILE", help="write the whole report to this file")
     command.set_defaults(run=run_evaluate)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:
-    """Scores, writes the report, prints the figures; the exit code."""
+    """Score the pictures, write the report, print the figures, and return the exit code."""
     from uncia_training.archive.evaluate import Evaluator
 
     bundle = read_bundle(arguments.bundle)
@@ -71,7 +71,7 @@ def _write(path: Path | None, report: dict[str, Any]) -> None:
 
 
 def _compare(arguments: argparse.Namespace, old: Bundle) -> int:
-    """The bundle and the one in `--against`, on the same sequences."""
+    """Compare the bundle with that of `--against` on the same sequences; return the exit code."""
     from uncia_training.archive.bundle_pair import compare_bundles, compared
 
     new, notes = read_bundle(arguments.against), PictureNotes()
@@ -108,7 +108,7 @@ def _print_pair(arguments: argparse.Namespace, report: dict[str, Any]) -> None:
 
 
 def _print_sequences(report: dict[str, Any]) -> None:
-    """What is found and what is taken for it, beside what always saying no would reach; by light and by label."""
+    """Print recall and false alarms, the accuracy of always answering no, and the figures by light and by label."""
     whole = report["sequences"]
     print(
         f"  recall {figure(whole, 'recall')}, false alarms {whole['false_alarms']} of "
@@ -127,7 +127,7 @@ def _print_sequences(report: dict[str, Any]) -> None:
 
 
 def _named(one: dict[str, Any]) -> str:
-    """What a label was called, where there are several positive ones, and of a positive one how well it is told."""
+    """If there are several positive labels: how often each was given, and precision and recall of a positive one."""
     if len(one["called"]) == 2:
         return ""
     told = ", ".join(f"{label} {count}" for label, count in one["called"].items() if count)

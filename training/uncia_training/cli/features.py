@@ -1,4 +1,4 @@
-"""`uncia-train features`: its arguments, and what it prints and leaves."""
+"""`uncia-train features`: its arguments, its output, and the file that it writes."""
 
 import argparse
 import os
@@ -25,29 +25,29 @@ from uncia_training.spark.session import add_spark
 
 
 def add_features(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
     pictures = command.add_mutually_exclusive_group(required=True)
     pictures.add_argument("--data", type=Path, metavar="PATH", help=DATA_HELP)
     pictures.add_argument("--archive", metavar="DIR", help="all pictures below a folder, without labels")
     network = command.add_mutually_exclusive_group(required=True)
-    network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="of uncia-convert backbone")
-    network.add_argument("--bundle", type=Path, metavar="FILE", help="take the bundle's network")
-    add("--positive", action="append", metavar="LABEL", help="wins where a picture shows several; repeatable")
+    network.add_argument("--backbone-dir", type=Path, metavar="DIR", help="folder of uncia-convert backbone")
+    network.add_argument("--bundle", type=Path, metavar="FILE", help="use the bundle's network")
+    add("--positive", action="append", metavar="LABEL", help="has precedence if a picture has several; repeatable")
     add_reading(command)
-    add("--precision", choices=("int8", "float"), default="int8", help="of the backbone folder's network (int8)")
-    add("--layer", choices=("pooled", "map"), default="pooled", help="of the float network (pooled)")
+    add("--precision", choices=("int8", "float"), default="int8", help="which network of the backbone folder (int8)")
+    add("--layer", choices=("pooled", "map"), default="pooled", help="layer of the float network (pooled)")
     add("--whole", action="store_true", help="whole pictures only, no regions of bursts")
-    add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
-    add("--out", required=True, metavar="PARQUET", help="where the features are left")
-    add("--cache", type=Path, metavar="DIR", help="where features are kept between runs (beside --out: cache)")
-    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    add("--engine", choices=("local", "spark"), default="local", help="threads of this process, or Spark (local)")
+    add("--out", required=True, metavar="PARQUET", help="file to write")
+    add("--cache", type=Path, metavar="DIR", help="folder in which features are kept (cache, beside --out)")
+    add("--workers", type=whole(1), metavar="N", help="number of threads (one per core)")
     add_spark(command)
     command.set_defaults(run=run_features)
 
 
 def run_features(arguments: argparse.Namespace) -> int:
-    """Computes, writes, tells; the exit code."""
+    """Compute the features, write them, print the counts, and return the exit code."""
     _check(arguments)
     network = network_for(arguments)
     engine = _local if arguments.engine == "local" else _spark
@@ -62,14 +62,14 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.archive is not None and arguments.positive:
         raise DataError("--positive: the pictures of an archive have no labels; give --data")
     if arguments.boxes is not None and (arguments.archive is not None or arguments.whole):
-        raise DataError("--boxes: they serve as regions of a data set's pictures; give --data, and not --whole")
+        raise DataError("--boxes: boxes are regions of a data set's pictures; give --data, and not --whole")
 
 
 @dataclass
 class Found:
-    """What there is to compute: how many pictures, their sequences, and the archive where they are one's.
+    """The pictures to compute: their number, their sequences, and the archive if they are of one.
 
-    `notes` names the pictures of an archive that tell no usable time once its sequences are known.
+    `notes` has the pictures of an archive without a usable time, once its sequences are read.
     """
 
     pictures: int
@@ -116,7 +116,11 @@ def _spark(arguments: argparse.Namespace, network: FeatureNetwork, progress: Rep
 
 
 def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
-    """The network that was asked for."""
+    """The network that the arguments name.
+
+    Raises:
+        DataError: precision or layer does not fit the network.
+    """
     if arguments.precision == "int8" and arguments.layer != "pooled":
         raise DataError(f"--layer {arguments.layer}: the int8 network gives pooled features; add --precision float")
     if arguments.bundle is None:
@@ -127,12 +131,12 @@ def network_for(arguments: argparse.Namespace) -> FeatureNetwork:
 
 
 def _rule(arguments: argparse.Namespace) -> RegionRule | None:
-    """The rule of regions, None for whole pictures."""
+    """The region rule; None for whole pictures."""
     return None if arguments.whole else RegionRule()
 
 
 def made_by(arguments: argparse.Namespace, network: FeatureNetwork) -> str:
-    """What decides the features besides the pictures."""
+    """A text that identifies network, layer and region rule, for the keys of features."""
     return f"{network.extractor().name} {network.layer} {_rule(arguments)}"
 
 

@@ -1,4 +1,4 @@
-"""`uncia-train fit`: its arguments, and what it prints and leaves."""
+"""`uncia-train fit`: its arguments, its output, and the run that it writes."""
 
 import argparse
 from pathlib import Path
@@ -19,26 +19,34 @@ from uncia_training.cli.progress import interrupted, progress_bars
 
 
 def add_fit(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
     add("--data", type=Path, required=True, metavar="PATH", help=DATA_HELP)
-    add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
-    add("--backbone-dir", type=Path, required=True, metavar="DIR", help="of uncia-convert backbone")
-    add("--out", type=Path, required=True, metavar="RUN_DIR", help="where the run is left")
-    add("--name", help="of the bundle to be (made of the labels)")
+    add("--positive", action="append", required=True, metavar="LABEL", help="a label to find; repeatable")
+    add("--backbone-dir", type=Path, required=True, metavar="DIR", help="folder of uncia-convert backbone")
+    add("--out", type=Path, required=True, metavar="RUN_DIR", help="folder to write")
+    add("--name", help="name of the bundle (made from the labels)")
     add("--split", choices=("location", "source", "sequence"), default="location",
-        help="what is never torn when the penalty is chosen (location; source: negatives of a source too)")  # fmt: skip
+        help="what is kept in one fold when the penalty is chosen (location; source: also all negatives of a "
+        "source)")  # fmt: skip
     add_trainer(command)
     aim = command.add_mutually_exclusive_group()
-    aim.add_argument("--target-recall", type=share, metavar="R", help="of sequences, at the threshold (0.95)")
-    aim.add_argument("--max-false-alarms-per-day", type=amount, metavar="F", help="of a trap, at the threshold")
+    aim.add_argument(
+        "--target-recall", type=share, metavar="R", help="choose the threshold with this recall of sequences (0.95)"
+    )
+    aim.add_argument(
+        "--max-false-alarms-per-day",
+        type=amount,
+        metavar="F",
+        help="choose the threshold with at most so many false alarms of a trap a day",
+    )
     add("--sources", type=Path, metavar="JSON", help="licence, attribution and doubts of each source")
     add_reading(command)
     command.set_defaults(run=run_fit)
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
-    """Fits, writes, prints the held-out figures; the exit code."""
+    """Fit a head, write the run, print its held-out figures, and return the exit code."""
     from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_training.fitting.fit import FitSettings, fit_to_folder
     from uncia_training.fitting.thresholds import TARGET_RECALL
@@ -70,7 +78,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
 
 
 def print_run(run: Run, out: Path) -> None:
-    """Penalty and held-out figures of a run, and what comes next."""
+    """Print the penalty, the held-out figures, the notes, and the next command."""
     print(f"penalty C = {run.training['penalty']['c']:.3g}; figures are {run.training['figures']}:")
     for name, figures in run.metrics.items():
         print(f"  {name}: {figures_line(figures)}")
@@ -80,12 +88,12 @@ def print_run(run: Run, out: Path) -> None:
 
 
 def figures_line(figures: dict[str, object]) -> str:
-    """How many pictures or sequences, and their figures with intervals."""
+    """A line with the number of pictures or sequences, and their figures with intervals."""
 
     def text(name: str) -> str:
         value, spread = figures.get(name), figures.get(f"{name}_interval")
         if not isinstance(value, float):
-            return "not to be had from one class"
+            return "undefined (only one class)"
         return f"{value:.3f}" + (f" ({spread[0]:.3f} to {spread[1]:.3f})" if isinstance(spread, list | tuple) else "")
 
     return f"n {figures['n']}, " + ", ".join(

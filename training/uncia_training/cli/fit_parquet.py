@@ -1,4 +1,4 @@
-"""`uncia-train fit-parquet`: its arguments, and what it prints and leaves."""
+"""`uncia-train fit-parquet`: its arguments, its output, and the head or run that it writes."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
 
 
 def add_fit_parquet(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
-    add("features", metavar="PARQUET", help="of uncia-train features, with labels")
-    add("--positive", action="append", required=True, metavar="LABEL", help="what to find; repeatable")
+    add("features", metavar="PARQUET", help="file of uncia-train features, with labels")
+    add("--positive", action="append", required=True, metavar="LABEL", help="a label to find; repeatable")
     add("--c", type=float, default=0.01, metavar="C", help="inverse strength of the penalty (0.01)")
     add("--engine", choices=("local", "spark"), default="local", help="scikit-learn, or Spark ML (local)")
-    add("--out", type=Path, required=True, metavar="PATH", help="where the head is left, not calibrated; or a run")
-    add("--backbone-dir", type=Path, metavar="DIR", help="the features' network: leaves a run, as fit does")
-    add("--data", type=Path, metavar="PATH", help="the features' pictures, for a run")
-    add("--name", help="of the bundle to be (made of the labels)")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="file for the head (not calibrated), or folder for a run",
+    )
+    add("--backbone-dir", type=Path, metavar="DIR", help="folder of the features' network; writes a run, as fit does")
+    add("--data", type=Path, metavar="PATH", help="data set of the features' pictures, for a run")
+    add("--name", help="name of the bundle (made from the labels)")
     add_reading(command)
     add_spark(command)
     command.set_defaults(run=run_fit_parquet)
 
 
 def run_fit_parquet(arguments: argparse.Namespace) -> int:
-    """Fits, writes, tells; the exit code."""
+    """Fit a head, write it or a run, print the result, and return the exit code."""
     from uncia_contract.datasets.positive_labels import positive_labels
     from uncia_training.fitting.logistic import Calibration, to_head
     from uncia_training.fitting.parquet_fit import classes_of, fit_parquet
@@ -45,7 +51,7 @@ def run_fit_parquet(arguments: argparse.Namespace) -> int:
     if not arguments.c > 0:
         raise DataError(f"--c {arguments.c}: expected more than 0")
     if (arguments.backbone_dir is None) != (arguments.data is None):
-        raise DataError("--backbone-dir and --data: a run wants both; without them a head alone is left")
+        raise DataError("--backbone-dir and --data: a run needs both; without them only a head is written")
     positive = positive_labels(arguments.positive)
     if arguments.engine == "local":
         linear, rows = fit_parquet(arguments.features, positive, arguments.c)
@@ -87,7 +93,7 @@ def _leave_run(arguments: argparse.Namespace, positive: tuple[str, ...], linear:
 def _unused(
     pictures: Sequence[LabelledPicture], learning: "LearningSet", failed: Mapping[str, str]
 ) -> tuple[set[str], dict[LeftOut, list[str]]]:
-    """Files of these without features for a failure, and those that are left out."""
+    """The files that failed, and those that were left out, by reason."""
     used = {picture.file for picture in learning.inspection.pictures}
     rest = [picture for picture in pictures if picture.file not in used | failed.keys()]
     return {picture.file for picture in pictures if picture.file in failed}, {

@@ -1,7 +1,7 @@
-"""`uncia-train`: reads the command line, trains or evaluates, exits.
+"""The command `uncia-train`: reads the command line and runs one of its commands.
 
-Exit codes: 0 done; 1 `score` could not list a folder, the rest is done; 2 a mistake in input, configuration or
-surroundings, told in one line.
+Exit codes: 0 done; 1 done, but a folder or picture could not be read; 2 a mistake in input, configuration or
+environment, printed in one line.
 """
 
 import argparse
@@ -29,21 +29,21 @@ EXAMPLES = """examples:
 
 COMMANDS = (
     ("fit", add_fit, "fit and calibrate a head on a quantized backbone's features"),
-    ("evaluate", add_evaluate, "score labelled pictures with a bundle, as the trap would"),
-    ("compare", add_compare, "train the seed's systems and ours on one data set and compare them"),
-    ("features", add_features, "features of many pictures as Parquet, resumable"),
+    ("evaluate", add_evaluate, "score labelled pictures with a bundle, as a trap does"),
+    ("compare", add_compare, "train several systems on one data set and compare them"),
+    ("features", add_features, "write the features of many pictures as Parquet (can be resumed)"),
     ("fit-parquet", add_fit_parquet, "fit a head on features in Parquet, with scikit-learn or Spark ML"),
-    ("score", add_score, "sort an archive of pictures with a bundle: the trap's code, resumable"),
+    ("score", add_score, "score an archive of pictures with a bundle, as a trap does (can be resumed)"),
 )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return its exit code."""
     return run_command(_parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser, add = program("uncia-train", "The workstation: fits heads and tells how good they are.", EXAMPLES)
+    parser, add = program("uncia-train", "Fits heads, evaluates bundles, and scores archives of pictures.", EXAMPLES)
     for name, add_arguments, text in COMMANDS:
         add_arguments(add(name, text))
     return parser

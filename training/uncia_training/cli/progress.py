@@ -1,4 +1,4 @@
-"""What every long command of `uncia-train` shows: bars on a terminal, elsewhere a line a minute; its interruption."""
+"""Progress of long commands of `uncia-train` (bars on a terminal, else a line a minute), and their interruption."""
 
 import sys
 import threading
@@ -10,24 +10,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-ReportProgress = Callable[[str, int, int], None]  # step, how many parts of it are done, of how many (0: unknown)
+ReportProgress = Callable[[str, int, int], None]  # step, number of its parts done, number of all (0: unknown)
 EVERY_S = 60.0
 
 
 class Rate(ProgressColumn):
-    """How many a second, over the last half minute."""
+    """A column with the parts done per second, over the last half minute."""
 
     def render(self, task: Task) -> Text:
-        """Such as `41.3/s`; nothing in the first second, when it would be anything."""
+        """The rate, such as `41.3/s`; empty in the first second, when it is not reliable."""
         speed = task.finished_speed or (task.speed if (task.elapsed or 0) > 1 else None)
         return Text(f"{speed:.1f}/s" if speed else "", style="progress.data.speed")
 
 
 @contextmanager
 def progress_bars() -> Iterator[ReportProgress]:
-    """Shows how far each step is while the block runs, on standard error; gives what is to be told of it.
+    """Show progress on standard error while the block runs; give the function to which progress is reported.
 
-    A bar a step on a terminal; else a line a minute, for logs and batch systems.
+    On a terminal there is a bar for each step; else a line is printed every minute, for logs and batch systems.
     """
     with make_bars() as bars:
         if not bars.disable:
@@ -44,7 +44,7 @@ def progress_bars() -> Iterator[ReportProgress]:
 
 
 class ProgressLines:
-    """Where the work stands, as a line."""
+    """The current state of the work, as a line of text."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -52,12 +52,12 @@ class ProgressLines:
         self._now: tuple[str, int, int] | None = None
 
     def report(self, step: str, done: int, total: int) -> None:
-        """Notes how many parts of a step are done, of how many (0: unknown)."""
+        """Record how many parts of a step are done, and the number of all (0: unknown)."""
         self._begun.setdefault(step, (self._clock(), done))
         self._now = step, done, total
 
     def line(self) -> str | None:
-        """The step that was told of last, with its rate; None before there is one."""
+        """The step reported last, with its rate; None before the first report."""
         if self._now is None:
             return None
         step, done, total = self._now
@@ -66,14 +66,14 @@ class ProgressLines:
 
 
 def _tell_until(lines: ProgressLines, ended: Callable[[float], bool]) -> None:
-    """Prints a line a minute until it is ended, also while a step has nothing new to tell."""
+    """Print a line every minute until `ended` returns True, also if a step has not progressed."""
     while not ended(EVERY_S):
         if (line := lines.line()) is not None:
             print(f"uncia-train: {line}", file=sys.stderr, flush=True)
 
 
 def _line(step: str, done: int, total: int, rate: float) -> str:
-    """Such as `pictures: 350 of 875, 5.8/s, about 2 min left`."""
+    """A line such as `pictures: 350 of 875, 5.8/s, about 2 min left`."""
     counted = f": {done}" + (f" of {total}" if total else "") if done else ""
     speed = f", {rate:.1f}/s" if rate >= 1 else f", {rate * 60:.1f}/min" if rate else ""
     left = f", about {(total - done) / rate / 60:.0f} min left" if total and rate else ""
@@ -81,7 +81,7 @@ def _line(step: str, done: int, total: int, rate: float) -> str:
 
 
 def make_bars() -> Progress:
-    """The bars, without a step yet."""
+    """The bars, without any step."""
     console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
@@ -90,7 +90,7 @@ def make_bars() -> Progress:
 
 
 def reporter(bars: Progress) -> ReportProgress:
-    """The function that moves these bars, and adds one for each new step."""
+    """A function that updates these bars and adds one for each new step."""
     tasks = {}
 
     def report(step: str, done: int, total: int) -> None:
@@ -102,6 +102,6 @@ def reporter(bars: Progress) -> ReportProgress:
 
 
 def interrupted(kept: str) -> int:
-    """Says what an interrupted command keeps for its next run; the exit code."""
-    print(f"uncia-train: interrupted; {kept}, start the same command again to go on", file=sys.stderr)
+    """Print what an interrupted command keeps for its next run; return the exit code, 130."""
+    print(f"uncia-train: interrupted; {kept}, start the same command again to continue", file=sys.stderr)
     return 130

@@ -1,4 +1,4 @@
-"""`uncia-train score`: its arguments, and what it prints and leaves."""
+"""`uncia-train score`: its arguments, its output, and the files that it writes."""
 
 import argparse
 import os
@@ -32,32 +32,32 @@ LOG, STAGED, STAGED_UNZONED = "scored.jsonl", "scored", "scored-without-zone"
 
 
 def add_score(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
     add(
         "archive",
         metavar="ARCHIVE",
-        help="folder (for Spark also an address) with pictures, or a data set: CSV, COCO "
-        "Camera Traps or Camtrap DP; only ever read",
+        help="folder with pictures (for Spark also an address), or a data set: CSV, COCO "
+        "Camera Traps or Camtrap DP; it is never changed",
     )
-    add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that decides")
-    add("--out", required=True, metavar="DIR", help="where scores.csv, scores.json, scores.parquet are left")
-    add("--engine", choices=("local", "spark"), default="local", help="this process's threads, or Spark (local)")
-    add("--write", default=",".join(FORMATS), metavar="LIST", help="of csv,json,parquet (all)")
-    add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into folders there, one a verdict")
+    add("--bundle", type=Path, required=True, metavar="FILE", help="the bundle that scores")
+    add("--out", required=True, metavar="DIR", help="folder for scores.csv, scores.json, scores.parquet")
+    add("--engine", choices=("local", "spark"), default="local", help="threads of this process, or Spark (local)")
+    add("--write", default=",".join(FORMATS), metavar="LIST", help="formats to write, some of csv,json,parquet (all)")
+    add("--sort-into", type=Path, metavar="DIR", help="sort the pictures into a folder for each verdict, below DIR")
     add("--sort-by", choices=("link", "copy"), default="link", help="symbolic links or copies (link)")
-    add("--camtrap-dp", type=Path, metavar="DIR", help="leave a Camtrap DP package there, too; needs --deployments")
-    add("--deployments", type=Path, metavar="CSV", help="Camtrap DP's deployments.csv: where each folder's trap stood")
-    add("--strips", metavar="TOP,BOTTOM", help="burnt-in info strips, in fractions of the height, such as 0.03,0.06")
+    add("--camtrap-dp", type=Path, metavar="DIR", help="also write a Camtrap DP package; needs --deployments")
+    add("--deployments", type=Path, metavar="CSV", help="Camtrap DP's deployments.csv: the place of each folder's trap")
+    add("--strips", metavar="TOP,BOTTOM", help="burnt-in strips, in fractions of the height, such as 0.03,0.06")
     add("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
-    add("--workers", type=whole(1), metavar="N", help="threads (as many as there are cores)")
+    add("--workers", type=whole(1), metavar="N", help="number of threads (one per core)")
     add_suggest(command)
     add_spark(command)
     command.set_defaults(run=run_score)
 
 
 def run_score(arguments: argparse.Namespace) -> int:
-    """Scores, writes, tells; the exit code."""
+    """Score the archive, write the results, print the counts, and return the exit code."""
     formats = _formats(arguments.write)
     _check_out(arguments, formats)
     rule = ScoringRule(read_bundle(arguments.bundle), _strips(arguments.strips))
@@ -75,7 +75,7 @@ def run_score(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Run:
-    """What is to be done, whichever engine does it."""
+    """The work of one command, the same for both engines."""
 
     archive: Archive
     rule: ScoringRule
@@ -86,7 +86,7 @@ class Run:
     progress: ReportProgress
 
     def finish(self, out: Path, outcome: Iterable[ScoredPicture], scored: int, begun: float) -> int:
-        """Writes results, sorts, tells; the exit code."""
+        """Write the results, sort the pictures, print the counts, and return the exit code."""
         seconds = time.monotonic() - begun
         counts = Counts()
         summed = sum_of(counts.watched(outcome), self.archive.notes.left_out)
@@ -111,7 +111,7 @@ class Run:
 
 @dataclass
 class Counts:
-    """What is told of scored pictures besides their sum."""
+    """Further counts of the scored pictures."""
 
     pictures: int = 0
     positive: int = 0
@@ -122,7 +122,7 @@ class Counts:
     damaged: int = 0
 
     def watched(self, outcome: Iterable[ScoredPicture]) -> Iterator[ScoredPicture]:
-        """The same pictures, counted; those that failed or are damaged are named."""
+        """The same pictures; they are counted, and failed or damaged ones are printed."""
         last = ""
         for picture in outcome:
             self.pictures += 1
@@ -136,21 +136,20 @@ class Counts:
                 print(f"{picture.file}: {picture.failure}", file=sys.stderr)
             if picture.damaged is not None:
                 self.damaged += 1
-                print(f"{picture.file}: damaged, scored all the same ({picture.damaged})", file=sys.stderr)
+                print(f"{picture.file}: damaged, but scored ({picture.damaged})", file=sys.stderr)
             yield picture
 
     def print(self, scored: int, seconds: float) -> None:
-        """A line, and more where pictures are damaged or the zone of times is not known."""
+        """Print the counts, and a line each for damaged pictures and for times without a zone."""
         rate = f", {scored / seconds:.1f} pictures/s" if scored else ""
         print(
             f"{self.pictures} pictures in {self.sequences} sequences: {self.positive} in positive sequences, "
             f"{self.failed} unreadable; {scored} scored now in {seconds:.1f} s{rate}"
         )
         if self.damaged:
-            print(f"{self.damaged} pictures are damaged and were scored all the same; see the column damaged")
+            print(f"{self.damaged} pictures are damaged, but were scored; see the column damaged")
         if self.unzoned:
-            told = f"{self.unzoned} times are without a zone, as the cameras' clocks showed them; --utc-offset tells it"
-            print(told)
+            print(f"{self.unzoned} times have no zone (the cameras' clocks); set it with --utc-offset")
 
 
 def _local(arguments: argparse.Namespace, run: Run) -> int:
@@ -207,9 +206,9 @@ def _package(arguments: argparse.Namespace, archive: Archive, rule: ScoringRule)
     if folder is None and deployments is None:
         return None
     if folder is None or deployments is None:
-        raise DataError("--camtrap-dp DIR and --deployments CSV go together: the standard wants to know where and when")
+        raise DataError("--camtrap-dp DIR and --deployments CSV: give both; the standard requires places and times")
     if arguments.engine == "spark" and archive.zone is None:
-        raise DataError("--camtrap-dp with --engine spark: give --utc-offset, for Parquet keeps no offset of a picture")
+        raise DataError("--camtrap-dp with --engine spark: give --utc-offset, because Parquet stores no offsets")
     known = deployments_of(archive, deployments)
     refuse_unzoned(archive, rule.bundle.manifest.burst_rule, arguments.workers or len(os.sched_getaffinity(0)))
     return CamtrapPackage(folder, archive, arguments.archive, known)

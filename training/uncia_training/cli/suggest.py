@@ -1,4 +1,4 @@
-"""`uncia-train score --suggest`: its arguments."""
+"""The arguments of `uncia-train score --suggest`."""
 
 import argparse
 from datetime import UTC
@@ -14,25 +14,25 @@ from uncia_training.datasets.storage import is_address
 
 
 def add_suggest(command: argparse.ArgumentParser) -> None:
-    """Adds the arguments."""
+    """Add the arguments to the command."""
     add = command.add_argument
-    add("--suggest", type=whole(1), metavar="N", help=f"leave {SUGGESTIONS}: the N sequences to label first")
-    add("--known", type=Path, metavar="PATH", help=f"{DATA_HELP}; what is there need not be suggested")
+    add("--suggest", type=whole(1), metavar="N", help=f"write {SUGGESTIONS} with the N sequences to label first")
+    add("--known", type=Path, metavar="PATH", help=f"{DATA_HELP}; similar pictures are not suggested")
 
 
 def suggestions_of(
     arguments: argparse.Namespace, bundle: Bundle, progress: Progress, unreadable: list[str]
 ) -> Suggestions | None:
-    """What was asked for; None where nothing was. `unreadable` takes the folders of `--known` that cannot be listed.
+    """The suggestions to make; None without `--suggest`. `unreadable` receives folders that cannot be listed.
 
     Raises:
-        DataError: it cannot be done, or would overwrite labels.
+        DataError: the arguments do not fit together, or labels would be overwritten.
     """
     from uncia_contract.datasets.reader import read_data
 
     if arguments.suggest is None:
         if arguments.known is not None:
-            raise DataError("--known without --suggest: give how many sequences to suggest, too")
+            raise DataError("--known without --suggest: also give how many sequences to suggest")
         return None
     for address in (arguments.archive, arguments.out):
         if is_address(address):

@@ -1,1 +1,1 @@
-"""Pictures of a data set: inspection, regions, splits, duplicates, storage."""
+"""The pictures of a data set: inspection, regions, splits, duplicates, storage."""

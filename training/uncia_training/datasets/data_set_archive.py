@@ -1,8 +1,8 @@
 """A data set (CSV, COCO Camera Traps, Camtrap DP) as an archive to score.
 
-Decides what its traps and sequences are: a location is a trap (with its source in front where several sources have one
-of that name), a sequence is the data set's, else one by time; both as `evaluate` has them. A picture is called as the
-data set calls it. Times are the picture's own, else those that the data set gives.
+A location is a trap (with the source before its name if several sources have this location). Sequences are the data
+set's, else formed by time, as in `evaluate`. A picture has the data set's name. Times are those in the picture, else
+those of the data set.
 """
 
 import io
@@ -25,7 +25,7 @@ from uncia_contract.pictures.picture_sum import PictureNotes
 from uncia_contract.runs.labels import LabelledPicture, sequences
 from uncia_training.datasets.storage import is_address, known_of
 
-_NEVER = datetime.min  # noqa: DTZ901 - only ever compared with clocks
+_NEVER = datetime.min  # noqa: DTZ901 - only compared with times without a zone
 
 
 @dataclass
@@ -37,11 +37,11 @@ class DataSetPlace:
     paths: dict[str, Path] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Finds paths by name."""
+        """Make the table of paths by name."""
         self.paths = {picture.file: picture.path for pictures in self.traps.values() for picture in pictures}
 
     def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
-        """The traps, sorted."""
+        """The names of the traps, sorted."""
         return sorted(self.traps)
 
     def files(self, folder: str) -> list[PictureFile]:
@@ -49,30 +49,30 @@ class DataSetPlace:
         return [self.file(picture) for picture in self.traps[folder]]
 
     def file(self, picture: LabelledPicture) -> PictureFile:
-        """What is known of one picture."""
+        """A picture's name, size and modification time."""
         return replace(known_of(str(picture.path)), name=picture.file)
 
     def open(self, name: str) -> BinaryIO:
-        """One picture's bytes, as a JPEG.
+        """A stream of a picture's bytes, as a JPEG.
 
         Raises:
-            FrameError: it cannot be read, or is of a format that is not read.
+            FrameError: it cannot be read, or has another format.
         """
         return io.BytesIO(read_as_jpeg(self.paths[name]))
 
 
 class DataSetArchive(Archive):
-    """A data set's sequences in the place of those that folders and times would make."""
+    """An archive whose traps and sequences are those of a data set."""
 
     def __init__(self, place: DataSetPlace, called: str, notes: PictureNotes, zone: tzinfo | None) -> None:
-        """Counts the pictures, and takes what the reader left out."""
+        """Count the pictures; `notes` has what the reader left out."""
         super().__init__(place, called, zone)
         self._labelled = place
         self._traps = {trap: [trap] for trap in place.traps}
         self.notes = notes
 
     def sequences(self, trap: str, rule: BurstRule, scored_by: str, workers: int = 1) -> list[ArchiveSequence]:
-        """One location's sequences, in order of time; those without any come last."""
+        """The sequences of a location in order of time; those without a time come last."""
         found = [self._sequence(burst, trap, scored_by) for burst in sequences(self._labelled.traps[trap])]
         return sorted(found, key=lambda one: _clock(one.times[0]))
 
@@ -84,15 +84,15 @@ class DataSetArchive(Archive):
 
 
 def is_data_set(path: str) -> bool:
-    """Whether a path is taken for a data set: a file, or a Camtrap DP package; other folders are archives."""
+    """Whether a path is a data set: a file or a Camtrap DP package. Other folders are archives."""
     return not is_address(path) and (Path(path).is_file() or is_camtrap_dp(Path(path)))
 
 
 def data_set_archive(data: Path, rules: Manifest, zone: tzinfo | None) -> DataSetArchive:
-    """A data set as the bundle with these rules scores it.
+    """A data set as an archive, with the labels and burst rule of a bundle's manifest.
 
     Raises:
-        DataError: not such a data set, or without pictures.
+        DataError: the data set cannot be read or has no pictures.
     """
     notes, traps = PictureNotes(), defaultdict[str, list[LabelledPicture]](list)
     pictures = read_data(data, rules.positive_labels, rules.burst_rule, zone or UTC, notes=notes)
@@ -106,5 +106,5 @@ def data_set_archive(data: Path, rules: Manifest, zone: tzinfo | None) -> DataSe
 
 
 def _clock(time: datetime | None) -> tuple[bool, datetime]:
-    """Times of known and unknown zone in one order."""
+    """A sort key for times with and without a zone."""
     return (True, _NEVER) if time is None else (False, time.replace(tzinfo=None))

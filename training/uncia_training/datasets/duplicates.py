@@ -1,8 +1,8 @@
-"""Pictures that show the same photograph: saved again, scaled, mirrored, or cut by up to 5 % at each edge.
+"""Finds copies: pictures of the same photograph, saved again, scaled, mirrored, or cut by up to 5 % at each edge.
 
-Decides what a copy is. #1 Its hash resembles that of the other picture, or of the other cut and mirrored. #2 The two
-miniatures, laid upon each other, correlate by at least 0.95; a picture without contrast resembles none. #3 First plain
-copies are joined; then the first picture of each group is compared cut and mirrored.
+#1 The hash of a copy is similar to that of the other picture, or of the other picture cut and mirrored. #2 The aligned
+miniatures correlate by at least 0.95; a picture without contrast is no copy. #3 First, plain copies are joined into
+groups; then the first pictures of the groups are compared cut and mirrored.
 """
 
 from collections import defaultdict
@@ -26,22 +26,23 @@ from uncia_training.datasets.similar_hashes import (
     similar_pairs,
 )
 
-# Of 64 bits; the same photograph scaled or compressed again differs in 0 to 4, two photographs seldom in fewer than 12.
+# Of 64 bits. Copies that were scaled or compressed again differ in 0 to 4 bits, two photographs seldom in fewer than
+# 12.
 MAX_DIFFERENT_BITS = 6
 LEAST_CORRELATION = 0.95  # pictures of ../shared/data: copies cut by 5 % 0.92 to 1, different photographs up to 0.944
-LEAST_AT_FIRST = 0.8  # before the cut is moved
-LEAST_CONTRAST = 2.0  # grey levels, standard deviation
-EDGE = (0.0, 0.04)  # each serves where 0 to 5 % were cut
+LEAST_AT_FIRST = 0.8  # least correlation before the cut is adjusted
+LEAST_CONTRAST = 2.0  # standard deviation in grey levels
+EDGE = (0.0, 0.04)  # the cuts to try at each edge; one of them is near enough to any cut of 0 to 5 %
 CUTS: list[Box] = list(product(EDGE, EDGE, EDGE, EDGE))
 MOST_CUT = 0.07
 AT_ONCE = 20_000
 
 
 def duplicate_groups(miniatures: Sequence[NDArray[np.uint8]]) -> list[int]:
-    """A number for each picture; copies, also of each other's copies, share the first one's.
+    """A group number for each picture: the index of its first copy. Copies of copies are in the same group.
 
     Args:
-        miniatures: uint8 (48, 48) each, as `miniature` makes them.
+        miniatures: uint8 (48, 48) each, from `miniature`.
     """
     if not miniatures:
         return []
@@ -65,7 +66,7 @@ def _joined_plain(small: Miniatures, codes: Codes) -> Numbers:
 
 
 def _joined_changed(small: Miniatures, codes: Codes, groups: Numbers, first: Numbers) -> Numbers:
-    """The groups once those are joined whose first pictures are cut or mirrored copies of each other (#3)."""
+    """The groups, with those joined whose first pictures are cut or mirrored copies of each other (#3)."""
     cuts: dict[tuple[int, int, bool], list[Box]] = defaultdict(list)
     for mirrored, box in product((False, True), CUTS):
         for found in similar_pairs(codes[first], hashes(small[first], box, mirrored), MAX_DIFFERENT_BITS):
@@ -85,7 +86,7 @@ def _some(one: Numbers, other: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
 
 
 def _is_cut_from(part: NDArray[np.uint8], whole: NDArray[np.uint8], boxes: Iterable[Box]) -> bool:
-    """Whether a picture is part of another: the cut is moved in steps until the two lie upon each other."""
+    """Whether a picture is a part of another; the cut is adjusted in steps to find the best correlation."""
     picture = Image.fromarray(whole)
 
     def likeness(cut: Box) -> float:
@@ -105,7 +106,7 @@ def _is_cut_from(part: NDArray[np.uint8], whole: NDArray[np.uint8], boxes: Itera
 
 
 def _correlations(some: Miniatures, others: Miniatures) -> NDArray[np.float32]:
-    """Of each pair of miniatures, in [-1, 1]; 0 where one has no contrast."""
+    """The correlation of each pair of miniatures, in [-1, 1]; 0 if one has no contrast."""
     one, other = (_centred(pictures) for pictures in (some, others))
     lengths = np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1)
     least = LEAST_CONTRAST * MINIATURE_SIDE
@@ -120,7 +121,7 @@ def _centred(pictures: Miniatures) -> NDArray[np.float32]:
 
 
 def _merged(groups: Numbers, one: Numbers, other: Numbers) -> Numbers:
-    """The groups once these pairs are joined."""
+    """The groups, with the groups of these pairs joined."""
     count = len(groups)
     edges = coo_array((np.ones(len(one), np.int8), (groups[one], groups[other])), shape=(count, count))
     _, joined = connected_components(edges, directed=False)

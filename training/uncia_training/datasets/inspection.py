@@ -1,4 +1,4 @@
-"""What must be known of every picture before anything is learnt: its content, near-duplicates, and light."""
+"""`Inspection`: the content, near-duplicates and light of each picture, which training needs first."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,10 @@ from uncia_training.datasets.pictures import PictureFailure
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """The readable pictures, in the data set's order, with what was found for each; and those that are not readable."""
+    """The readable pictures in the data set's order, with the findings for each, and the unreadable ones.
+
+    `contents` are the sha256 of the files, `duplicates` the numbers of their groups of near-duplicates.
+    """
 
     pictures: tuple[LabelledPicture, ...]
     contents: tuple[str, ...]
@@ -18,13 +21,13 @@ class Inspection:
     failures: tuple[PictureFailure, ...]
 
     def without_leaks(self) -> tuple["Inspection", list[str]]:
-        """Without training pictures that the test split has as well, byte for byte; and a warning for each."""
+        """The inspection without training pictures that are equal to a test picture, and a warning for each of them."""
         read = list(zip(self.contents, self.pictures, strict=True))
         test = {content: picture.file for content, picture in read if picture.never_learnt}
         leaked = [index for index, (content, one) in enumerate(read) if content in test and not one.never_learnt]
         warnings = [
-            f"{self.pictures[index].file}: the same bytes as the test picture {test[self.contents[index]]}; not learnt "
-            "from; delete one of them"
+            f"{self.pictures[index].file}: the same bytes as the test picture {test[self.contents[index]]}; it is not "
+            "used for training; delete one of them"
             for index in leaked
         ]
         keep = sorted(set(range(len(read))) - set(leaked))

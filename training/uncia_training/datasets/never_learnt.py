@@ -1,7 +1,7 @@
-"""Pictures that no head learns from, beside those of a data set that heads do learn from.
+"""Adds pictures that are never used for training to the pictures of a data set.
 
-Decides that they count as split `tune` whatever their rows say, and that neither their names nor their sequences may be
-those of the data set: a picture would be taken for another one.
+The added pictures get split `tune`, whatever their rows say. Their names and sequences must differ from those of the
+data set, so that pictures cannot be confused.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ from uncia_contract.runs.labels import LabelledPicture, sequence_key
 
 
 def beside(pictures: Sequence[LabelledPicture], never_learnt: Sequence[LabelledPicture]) -> list[LabelledPicture]:
-    """Both, the second of which nothing learns from.
+    """The pictures of both, the second with split `tune` (or `test`).
 
     Raises:
-        DataError: a picture or a sequence has the name of another one.
+        DataError: a picture or a sequence has the same name in both.
     """
     files, keys = {picture.file for picture in pictures}, {sequence_key(picture) for picture in pictures}
     for picture in never_learnt:
         if picture.file in files:
-            raise DataError(f"--never-learnt: {picture.file} is a picture of the other data, too; give it another name")
+            raise DataError(f"--never-learnt: {picture.file} is also a picture of the other data; give it another name")
         if sequence_key(picture) in keys:
             raise DataError(
-                f"--never-learnt: {picture.file}: the other data have a sequence {picture.sequence!r}, too; give it "
+                f"--never-learnt: {picture.file}: the other data also have a sequence {picture.sequence!r}; give it "
                 "another name, source or location"
             )
     return [*pictures, *(one if one.never_learnt else replace(one, split="tune") for one in never_learnt)]

@@ -1,8 +1,8 @@
-"""What a data set's cameras see without an animal: backgrounds for sequences of one or two pictures, as in archives.
+"""Backgrounds for the places of a data set: views without an animal for short sequences, as in archives.
 
-Decides which pictures a background is made of: those of the same source, location and side, learnt from or never. A
-background holds no label, so that within a side held-out pictures and others serve alike, as all of a season's do.
-Sequences without a time come last, in the data set's order.
+A background is made of pictures of the same source and location, either only of pictures for training or only of the
+others (test, tune). Within training pictures, all folds are used, because a background holds no labels. Sequences
+without a time come last, in the data set's order.
 """
 
 from collections import defaultdict
@@ -24,10 +24,10 @@ Burst = Sequence[LabelledPicture]
 
 
 class PlaceViews:
-    """A view for each sequence of one or two pictures whose place has enough others; for several threads at a time."""
+    """The views of sequences of one or two pictures whose place has enough others. Safe to use from several threads."""
 
     def __init__(self, pictures: Sequence[LabelledPicture], rule: RegionRule) -> None:
-        """Opens no picture; `rule` says how large thumbnails are."""
+        """Find the neighbours without opening pictures; `rule` gives the size of thumbnails."""
         self._thumbnails = NeighbourThumbnails(read_picture, rule)
         self._near: dict[SequenceKey, Burst] = {}
         places: dict[tuple[str, str, bool], list[Burst]] = defaultdict(list)
@@ -44,6 +44,6 @@ class PlaceViews:
                 self._near[sequence_key(burst[0])] = [middle(one) for one in near]
 
     def of(self, burst: Burst) -> NeighbourView[LabelledPicture] | None:
-        """What the sequence's camera sees without an animal; None where it is given none."""
+        """The view without an animal for a sequence; None for longer sequences, or with too few neighbours."""
         near = self._near.get(sequence_key(burst[0]))
         return None if near is None else NeighbourView(self._thumbnails, near)

@@ -1,8 +1,7 @@
-"""The crops of labelled pictures that are learnt from and scored: whole frames, and regions of bursts.
+"""The crops of labelled pictures, for training and for scoring: whole frames, and regions of bursts.
 
-Decides how rows of a data set become model inputs. Regions come from the contract's function on the whole sequence, so
-that training sees what the trap will see. Backgrounds of places count for scoring alone: a head learns from the same
-crops with and without them.
+Regions come from the contract's function on the whole sequence, so that training uses the same regions as the trap.
+Backgrounds of places are used only for scoring: the crops for training are the same with and without them.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from uncia_contract.scoring.score_burst import ExpectedView, expected_view
 
 @dataclass(frozen=True)
 class Crop:
-    """A part of a picture; region None is the whole frame. Of the crops of a picture one is `scored`."""
+    """A part of a picture; region None means the whole frame. Exactly one crop of a picture is `scored`."""
 
     picture: LabelledPicture
     region: Region | None
@@ -28,9 +27,10 @@ class Crop:
 def burst_regions(
     seen: Thumbnails, boxes: Sequence[Region | None], rule: RegionRule, view: ExpectedView | None = None
 ) -> dict[int, tuple[Region | None, Region | None]]:
-    """The region that is learnt from and the one that is scored, of each readable frame of a burst.
+    """For each readable frame of a burst, by index: the region for training, and the region for scoring.
 
-    Both are about the frame's box where it has one, else what moved; scored is what differs from the view of the place.
+    Both are around the frame's box if it has one. Otherwise they are where something changed; the region for scoring
+    also uses the view of the place.
     """
     small = list(seen.grey.values())
     learnt = scored = regions(small, rule) if small else []

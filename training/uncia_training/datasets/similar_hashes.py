@@ -1,8 +1,7 @@
-"""Perceptual hashes of pictures' miniatures, and pairs of hashes that differ in few bits.
+"""Perceptual hashes of miniatures, and a search for pairs of hashes that differ in few bits.
 
-Decides the hash and how pairs are found without comparing all: the 64 bits are four bands of 16, and of two hashes that
-differ in at most seven bits one band differs in at most one. Only pictures that share a band, or all of it but one bit,
-are compared. What that costs: `benchmarks/near_duplicates.py`.
+The 64 bits are divided into four bands of 16. If two hashes differ in at most seven bits, at least one band differs in
+at most one bit. So only hashes with such a band are compared, not all pairs. Run time: `benchmarks/near_duplicates.py`.
 """
 
 from collections.abc import Iterator
@@ -20,18 +19,18 @@ PAIRS_AT_ONCE, HASHED_AT_ONCE = 4_000_000, 4096
 Miniatures = NDArray[np.uint8]  # (pictures, side, side)
 Codes = NDArray[np.uint64]
 Numbers = NDArray[np.intp]
-Box = tuple[float, float, float, float]  # what is cut off at left, top, right and bottom, in fractions of the picture
+Box = tuple[float, float, float, float]  # the cut at left, top, right and bottom, in fractions of the picture
 UNCUT: Box = (0.0, 0.0, 0.0, 0.0)
 
 
 def miniature(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A small grey square of an RGB picture (height, width, 3): uint8 (48, 48)."""
+    """An RGB picture (height, width, 3) as a small grey square: uint8 (48, 48)."""
     small = Image.fromarray(image).convert("L").resize((MINIATURE_SIDE,) * 2, Image.Resampling.BOX)
     return np.asarray(small, dtype=np.uint8)
 
 
 def hashes(miniatures: Miniatures, box: Box = UNCUT, mirrored: bool = False) -> Codes:
-    """64 bits each: whether a cell of the picture, cut and mirrored, is brighter than its left neighbour."""
+    """The 64-bit hashes of miniatures, cut and mirrored; a bit says whether a cell is brighter than the one before."""
     left, top, right, bottom = box
     rows, columns = _averages(HASH_SIDE, top, bottom), _averages(HASH_SIDE + 1, left, right).T
     codes = np.empty(len(miniatures), np.uint64)
@@ -45,7 +44,7 @@ def hashes(miniatures: Miniatures, box: Box = UNCUT, mirrored: bool = False) -> 
 
 
 def _averages(cells: int, before: float, after: float) -> NDArray[np.float32]:
-    """How much of each of a miniature's pixels each cell holds, in one direction: (cells, side), rows sum to 1."""
+    """The weight of each pixel in each cell along one direction: (cells, side), rows sum to 1."""
     edges = np.linspace(before, 1 - after, cells + 1) * MINIATURE_SIDE
     pixels = np.arange(MINIATURE_SIDE)
     shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
@@ -54,7 +53,7 @@ def _averages(cells: int, before: float, after: float) -> NDArray[np.float32]:
 
 
 def similar_pairs(codes: Codes, queries: Codes, most: int) -> Iterator[tuple[Numbers, Numbers]]:
-    """Numbers of codes and queries that differ in at most `most` bits (at most 7); some pairs come more than once."""
+    """Pairs of indices into codes and queries that differ in at most `most` bits (7 or less); pairs may be repeated."""
     if most > MOST_BITS:
         raise ValueError(f"similar hashes may differ in at most {MOST_BITS} bits, got {most}")
     for band in range(BANDS):
@@ -75,7 +74,7 @@ def _band(codes: Codes, band: int) -> NDArray[np.int64]:
 
 
 def _matches(order: Numbers, starts: Numbers, ends: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """For each query the ordered codes from its start to its end, some millions of pairs at a time."""
+    """For each query, the codes from its start to its end in `order`, in blocks of some millions of pairs."""
     counts = ends - starts
     totals = np.concatenate([[0], np.cumsum(counts)])
     first = 0

@@ -1,13 +1,12 @@
-"""Who may sit on which side: units that are never torn, and folds of them.
+"""Splits: which pictures form a unit that is kept in one fold, and how many folds are possible.
 
-Decides, for each picture, what must stay together:
-#1 by location: all pictures of one place. #2 without locations (or by `sequence`): whole sequences. #3 without
-sequences: near-duplicates. #4 `random`: every picture alone, to show what leakage would have claimed. #5 Units that
-share a picture byte for byte are one unit, and a warning names both files. #6 by source: a source
-without positives is one unit, so that its cameras, scenes and squashing are new to the fit that scores it; pictures of
-a source that has both classes go by location. #7 Copies in other
-sequences or places (saved again, mirrored, cut) do not join them: one camera's empty frames resemble each other. A
-warning tells how many there are and names two.
+The units:
+#1 By `location`: all pictures of one place. #2 Without locations, or by `sequence`: whole sequences. #3 Without
+sequences: near-duplicates. #4 By `random`: each picture is a unit, to show the effect of leakage. #5 Units with a
+picture of the same bytes are joined into one, and a warning names both files. #6 By `source`: a source without
+positives is one unit, so that a fit never scores a source from which it has learnt negatives; pictures of a source with
+positives are split by location. #7 Copies in other sequences or places (saved again, mirrored, cut) do not join units,
+because empty frames of one camera look alike. A warning gives their number and names two.
 """
 
 from collections import Counter, defaultdict
@@ -23,7 +22,7 @@ from uncia_contract.runs.labels import LabelledPicture, SequenceKey, sequence_ke
 Split = Literal["location", "source", "sequence", "random"]
 FOLDS = 4
 NOTHING_TO_LEARN = (
-    "every picture has split `test` or `tune`, and such pictures are never learnt from; add pictures of another split"
+    "every picture has split `test` or `tune`, which are not used for training; add pictures of another split"
 )
 
 
@@ -34,14 +33,14 @@ def split_units(
     split: Split,
     positive: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
-    """A unit's name for each picture, and warnings.
+    """The name of each picture's unit, and warnings.
 
     Args:
-        pictures: those that can be read.
-        duplicates: number of the group of near-duplicates of each.
-        contents: sha256 of each file.
+        pictures: the readable pictures.
+        duplicates: the number of each picture's group of near-duplicates.
+        contents: the sha256 of each file.
         split: what is kept together.
-        positive: the labels that are looked for; `source` needs them.
+        positive: the positive labels, for `source`.
     """
     if split == "random":
         return [f"picture {number}" for number in range(len(pictures))], []
@@ -68,7 +67,7 @@ def _unit(picture: LabelledPicture, duplicate: int, split: Split) -> str:
 
 
 def _copies_elsewhere(names: list[str], pictures: Sequence[LabelledPicture], duplicates: Sequence[int]) -> list[str]:
-    """A warning where copies lie in several units (#7)."""
+    """A warning if copies are in several units (#7)."""
     first = {group: index for index, group in reversed(list(enumerate(duplicates)))}
     copies = [index for index, group in enumerate(duplicates) if names[index] != names[first[group]]]
     if not copies:
@@ -81,7 +80,7 @@ def _copies_elsewhere(names: list[str], pictures: Sequence[LabelledPicture], dup
 
 
 def _joined(names: list[str], keys: Sequence[Hashable]) -> tuple[list[str], list[tuple[int, int]]]:
-    """The names, made one where two units hold the same key; and which picture joined which."""
+    """The names, with units joined that share a key, and the pairs of pictures that joined them."""
     first: dict[Hashable, int] = {}
     joins = []
     for index, key in enumerate(keys):
@@ -94,10 +93,15 @@ def _joined(names: list[str], keys: Sequence[Hashable]) -> tuple[list[str], list
 
 
 def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str], unreadable: int = 0) -> None:
-    """Nothing, if every class can be learnt and held out; `unreadable` pictures are not among these.
+    """Check that every class can be learnt and held out.
+
+    Args:
+        pictures: the readable pictures.
+        positive: the positive labels.
+        unreadable: the number of unreadable pictures, for the message.
 
     Raises:
-        DataError: a class without pictures, or with fewer than two sequences; everything or nothing is test.
+        DataError: a class has no pictures or fewer than two sequences, or all pictures are of split test or tune.
     """
     train = [picture for picture in pictures if not picture.never_learnt]
     if not train:
@@ -113,25 +117,25 @@ def check_classes(pictures: Sequence[LabelledPicture], positive: Sequence[str], 
             raise DataError(f"no training picture shows {name!r}; the labels are {', '.join(sorted(labels))}{told}")
         if len(seen[name]) < 2:
             raise DataError(
-                f"{name!r} has 1 sequence, that of {next(iter(seen[name].values()))}; at least 2 are needed, one to "
-                "learn from and one to test with; add pictures or leave the class out"
+                f"{name!r} has 1 sequence, that of {next(iter(seen[name].values()))}; at least 2 are needed, one for "
+                "training and one for testing; add pictures or leave the class out"
             )
 
 
 def check_units(
     labels: NDArray[np.intp], units: Sequence[str], files: Sequence[str], names: Sequence[str], split: Split
 ) -> int:
-    """How many folds there can be, at most `FOLDS`: each must hold out units of every class.
+    """The number of folds, at most `FOLDS`: each fold must have units of every class.
 
     Args:
-        labels: class numbers of the pictures that are learnt from.
+        labels: the class numbers of the training pictures.
         units: their units.
         files: their files, for the message.
-        names: of the classes.
+        names: the names of the classes.
         split: what is kept together.
 
     Raises:
-        DataError: all pictures of a class are one unit, so that one side of the split would lack it.
+        DataError: all pictures of a class are one unit, so one side of the split would lack the class.
     """
     most = FOLDS
     for number, name in enumerate(names):

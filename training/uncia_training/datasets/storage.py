@@ -1,7 +1,7 @@
-"""Pictures by path, on this machine or at an address such as `s3://bucket/survey/IMG_1.JPG`.
+"""Opens pictures by path, on this machine or at an address such as `s3://bucket/survey/IMG_1.JPG`.
 
-Decides how an address is opened: through pyarrow's file systems (s3, gs, hdfs, abfs, file). A `StoragePlace` can be
-sent to Spark's workers, which read the archive where they are.
+Addresses are opened with pyarrow's file systems (s3, gs, hdfs, abfs, file). A `StoragePlace` can be sent to Spark's
+workers, which then read the archive themselves.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from uncia_contract.pictures.picture_files import TellLeftOut, is_in_skipped_fol
 
 
 def is_address(path: str) -> bool:
-    """Whether a path names another machine's storage."""
+    """Whether a path is an address (it contains `://`)."""
     return "://" in path
 
 
@@ -25,13 +25,13 @@ def read_at(path: str) -> bytes:
     """A picture as a JPEG.
 
     Raises:
-        FrameError: it cannot be read, is absurdly large, or of a format that is not read.
+        FrameError: it cannot be read, is too large, or has another format.
     """
     return opened_as_jpeg(lambda: open_at(path))
 
 
 def open_at(path: str) -> Any:
-    """A file's bytes, opened.
+    """A stream of a file's bytes.
 
     Raises:
         OSError: it cannot be opened.
@@ -43,7 +43,7 @@ def open_at(path: str) -> Any:
 
 
 def known_of(path: str) -> PictureFile:
-    """Size and time of change of a file; zeros where it is not there, or far away."""
+    """A file's size and modification time; zeros if it is missing or at an address."""
     try:
         known = Path(path).stat()
     except OSError:
@@ -53,7 +53,7 @@ def known_of(path: str) -> PictureFile:
 
 @dataclass(frozen=True)
 class StoragePlace:
-    """Everything below an address."""
+    """The folder at an address, with everything below it."""
 
     address: str
 
@@ -63,7 +63,10 @@ class StoragePlace:
         return self.address.rstrip("/").rpartition("/")[2]
 
     def folders(self, failed: Failed, tell: TellLeftOut) -> list[str]:
-        """The folders below it with pictures, itself ("") included; one by one where one of them cannot be listed."""
+        """The folders below it with pictures, sorted; the address itself is "".
+
+        All files are listed at once. If that fails, folders are listed one by one, and `failed` gets those that fail.
+        """
         try:
             names = [name for name, _ in _listed(self.address, recursive=True)]
         except OSError:
@@ -77,7 +80,7 @@ class StoragePlace:
         return sorted(folders)
 
     def _walk(self, failed: Failed) -> Iterator[str]:
-        """Every file's name, also where a folder cannot be listed."""
+        """The names of all files, in folders that can be listed."""
         waiting = [""]
         while waiting:
             here = waiting.pop()
@@ -92,40 +95,40 @@ class StoragePlace:
             waiting += [prefix + name for name, _ in folders]
 
     def files(self, folder: str) -> list[PictureFile]:
-        """The pictures in one of them, sorted by name."""
+        """The pictures in one folder, sorted by name."""
         found = _listed(f"{self.address.rstrip('/')}/{folder}", recursive=False)
         prefix = f"{folder}/" if folder else ""
         files = [PictureFile(prefix + name, one.size, one.mtime_ns or 0) for name, one in found if is_picture(name)]
         return sorted(files, key=lambda file: file.name)
 
     def open(self, name: str) -> BinaryIO:
-        """One file's bytes."""
+        """A stream of one file's bytes."""
         stream: BinaryIO = open_at(f"{self.address.rstrip('/')}/{name}")
         return stream
 
 
 def archive_at(archive: str, zone: tzinfo | None = UTC) -> Archive:
-    """The archive at a path or an address; `zone` is that of times that name no offset, None where it is not known.
+    """The archive at a path or an address; `zone` is the zone of times without an offset (None: not known).
 
     Raises:
-        DataError: there is none, or it has no pictures.
+        DataError: it does not exist or has no pictures.
     """
     if is_address(archive):
         return Archive(StoragePlace(archive), archive, zone)
     if Path(archive).is_file():
         raise DataError(
-            f"{archive}: a file; expected a folder with pictures: unpack a zip, give the folder that a CSV lies in"
+            f"{archive}: a file; expected a folder with pictures: unpack a zip, or give the folder of a CSV"
         )
     return archive_of(Path(archive), zone)
 
 
 def _listed(address: str, recursive: bool) -> list[tuple[str, Any]]:
-    """Names of files below the address, and what is known of each."""
+    """The files below the address: their names, and pyarrow's information on each."""
     return _entries(address, recursive)[0]
 
 
 def _entries(address: str, recursive: bool) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
-    """Files and folders below the address: their names, and what is known of each."""
+    """The files and the folders below the address: their names, and pyarrow's information on each."""
     from pyarrow.fs import FileSelector, FileType
 
     system, root = system_of(address)
@@ -136,10 +139,10 @@ def _entries(address: str, recursive: bool) -> tuple[list[tuple[str, Any]], list
 
 
 def system_of(address: str) -> tuple[Any, str]:
-    """Pyarrow's file system at an address (of a path: this machine's), and the path in it.
+    """Pyarrow's file system for an address (for a path: this machine's), and the path in it.
 
     Raises:
-        DataError: not an address that it knows.
+        DataError: pyarrow does not know such an address.
     """
     from pyarrow import ArrowInvalid
     from pyarrow.fs import FileSystem, LocalFileSystem

@@ -1,7 +1,7 @@
-"""For how many days the traps of a data set stood, by the times of their pictures.
+"""Counts the days of the traps of a data set, from the times of their pictures.
 
-Decides when that is known: every picture names its place, and every place has a picture with a time. A trap's days
-are those from its first picture to its last, both included, on which nothing came as well.
+The number is known only if every picture has a location and every location has a picture with a time. A trap's days are
+all days from its first picture to its last, including those without pictures.
 """
 
 from collections import defaultdict
@@ -13,7 +13,7 @@ from uncia_contract.runs.labels import LabelledPicture
 
 
 def trap_days(pictures: Iterable[LabelledPicture], zone: tzinfo = UTC) -> int | None:
-    """The days of all places together, by EXIF's times, else the data set's; None where they cannot be known."""
+    """The sum of the days of all places, by EXIF times, else the data set's; None if it is not known."""
     days: dict[tuple[str, str], set[date]] = defaultdict(set)
     for picture in pictures:
         if not picture.location:

@@ -1,7 +1,7 @@
-"""What the head learns from each picture: the model input as it is, mirrored, and as infrared.
+"""Augmentations for training: the model input as it is, mirrored, and as infrared.
 
-Decides the augmentations. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
-stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0005-head.md.
+All are made from the model input (uint8 height x width x 3), so that preprocessing is always the contract's function.
+Reasons for this choice, and the gain of each: docs/decisions/0005-head.md.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 Image8 = NDArray[np.uint8]
 
-Augmentation = Literal["plain", "mirror", "infrared", "infrared_mirror"]  # these words are part of a stored row's key
+Augmentation = Literal["plain", "mirror", "infrared", "infrared_mirror"]  # these names are part of a stored row's key
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
 LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
@@ -27,15 +27,15 @@ def augmented(image: Image8, names: Sequence[Augmentation], seed: int) -> list[I
 
 
 def mirrored(image: Image8) -> Image8:
-    """Left and right exchanged."""
+    """The image with left and right exchanged."""
     return np.ascontiguousarray(image[:, ::-1])
 
 
 def infrared(image: Image8, chance: np.random.Generator) -> Image8:
-    """Grey, dim, flat, soft and noisy: the picture as a flash of infrared light would have given it.
+    """The image as with an infrared flash: grey, darker, with less contrast, blurred and noisy.
 
-    Strength varies from hardly at all to a cat that is small and dark: gain 0.25 to 1, contrast 0.5 to 1, a side of
-    60 to 224 pixels before enlarging, noise of 0 to 6 grey levels, light falling off towards the corners.
+    The strength is random: gain 0.25 to 1, contrast 0.5 to 1, reduced to a side of 60 to 224 pixels and enlarged again,
+    noise of 0 to 6 grey levels, less light towards the corners.
     """
     height, width = image.shape[:2]
     grey = Image.fromarray((image @ LUMA).astype(np.uint8))
@@ -49,7 +49,7 @@ def infrared(image: Image8, chance: np.random.Generator) -> Image8:
 
 
 def _fall_off(height: int, width: int, strength: float) -> NDArray[np.float32]:
-    """1 at the centre, 1 - strength in the corners."""
+    """Factors (height, width): 1 at the centre, 1 - strength in the corners."""
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     fall: NDArray[np.float32] = (1 - strength * (rows**2 + columns**2) / 2).astype(np.float32)
     return fall

@@ -1,6 +1,6 @@
-"""A quantized backbone as `uncia-convert backbone` leaves it: a folder of files, read here by name.
+"""Reads the folder of a quantized backbone, which `uncia-convert backbone` writes.
 
-Decides what of that folder training relies on; how it is made is `uncia_backbones.folder`'s business.
+Decides which parts of the folder training uses; `uncia_backbones.folder` writes it.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from uncia_contract.errors import DataError
 
 
 class BackboneDescription(Struct, frozen=True):
-    """`backbone.json`: which network, which layer, cut where, calibrated on what. `input_size` is (width, height)."""
+    """The content of `backbone.json`: network, layer, cut, calibration and hashes. `input_size` is (width, height)."""
 
     backbone: str
     layer: Literal["pooled", "map"]
@@ -32,7 +32,7 @@ class BackboneDescription(Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class BackboneFolder:
-    """A folder with a quantized backbone, whole and unchanged since it was made."""
+    """A complete and unchanged folder with a quantized backbone."""
 
     folder: Path
     description: BackboneDescription
@@ -40,7 +40,7 @@ class BackboneFolder:
 
     @property
     def sha256(self) -> str:
-        """Of the int8 model's bytes."""
+        """The sha256 of the int8 model's bytes, in hexadecimal."""
         return hashlib.sha256(self.model).hexdigest()
 
 
@@ -48,7 +48,7 @@ def read_backbone(folder: Path) -> BackboneFolder:
     """The backbone in a folder.
 
     Raises:
-        DataError: no such folder, no backbone in it, or its model is not the one that was described.
+        DataError: no such folder, no backbone in it, or its model is not the one in the description.
     """
     try:
         description = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=BackboneDescription)
@@ -59,5 +59,5 @@ def read_backbone(folder: Path) -> BackboneFolder:
         ) from error
     found = BackboneFolder(folder, description, model)
     if found.sha256 != description.sha256[INT8]:
-        raise DataError(f"{folder / INT8}: not the file that {DESCRIPTION} describes; make the folder anew")
+        raise DataError(f"{folder / INT8}: not the file that {DESCRIPTION} describes; make the folder again")
     return found

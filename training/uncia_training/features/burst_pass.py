@@ -1,8 +1,8 @@
-"""One pass over the pictures of a burst: content, regions, and what networks are to see.
+"""One pass over the pictures of a burst: their hashes, regions and model inputs.
 
-Decides how often a picture is decoded: once, where one DCT scale serves its thumbnail and all inputs. A region that
-needs a finer scale is decoded for itself, so that inputs are `model_input` of the file's bytes, to the byte. Files and
-decoded pictures are kept until the burst's regions are known, up to `KEPT_BYTES`; beyond that a file is read again.
+A picture is decoded once if one DCT scale is enough for its thumbnail and all inputs. A region that needs a finer scale
+is decoded separately, so that inputs are always byte for byte `model_input` of the file. Files and decoded pictures are
+kept until the burst's regions are known, up to `KEPT_BYTES`; beyond that a file is read again.
 """
 
 import hashlib
@@ -23,13 +23,13 @@ from uncia_training.datasets.region_crops import burst_regions
 
 Image8 = NDArray[np.uint8]
 KEPT_BYTES = 128 * 1024 * 1024
-LOOKED_AT = (224, 224)  # (width, height) of the picture that tells copies and light
+LOOKED_AT = (224, 224)  # (width, height) of the picture from which copies and light are recognised
 Wanted = Callable[[int, bytes, Region | None], Collection[Size]]
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A part of a picture (None: the whole), its model inputs by their (width, height), and what it is for."""
+    """A part of a picture (None: the whole), its model inputs by (width, height), and its use: training, scoring."""
 
     region: Region | None
     inputs: dict[Size, Image8]
@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What a pass finds in a picture: the sha256 of its bytes, the whole frame small, and its parts."""
+    """The result for one picture: the sha256 of its bytes, the whole frame in the size `LOOKED_AT`, and its parts."""
 
     content: bytes
     image: Image8
@@ -53,14 +53,14 @@ def look_at(
     wanted: Wanted,
     view: ExpectedView | None = None,
 ) -> Iterator[Look | str]:
-    """A look at each picture in turn, or why it cannot be used.
+    """For each picture in order, its `Look`, or a text that says why it cannot be used.
 
     Args:
-        readers: each gives a JPEG.
-        boxes: where an animal is known to be, None for most.
-        rule: of regions; None takes whole pictures only.
-        wanted: told a picture's index, content and region: which sizes of model inputs are needed of it.
-        view: of the place without an animal, for scoring; None where there is none.
+        readers: each returns a JPEG.
+        boxes: the animals' boxes, None for a picture without one.
+        rule: the region rule; None for whole pictures only.
+        wanted: called with a picture's index, sha256 and region; returns the sizes of the model inputs to make.
+        view: the place's view without an animal, for scoring; None if there is none.
     """
     seeking = rule if rule is not None and (len(readers) > 1 or boxes[0] or view) else None
     opened: list[_Opened | str] = []
@@ -97,7 +97,7 @@ def _look(one: "_Opened", index: int, regions: tuple[Region | None, Region | Non
 
 
 class _Opened:
-    """A picture that was read and decoded, at the scale that suffices for its thumbnail and the whole frame."""
+    """A picture that was read and decoded at a scale that is enough for its thumbnail and the whole frame."""
 
     def __init__(self, read: Callable[[], bytes], rule: RegionRule | None) -> None:
         data = read()
@@ -110,7 +110,7 @@ class _Opened:
         self._decoded: DecodedJpeg | None = decoded
 
     def input(self, size: Size, region: Region | None) -> Image8:
-        """`model_input` of that part of the file's bytes."""
+        """The model's input (`model_input`) of a part of the picture."""
         if self._decoded is not None:
             ready = decoded_input(self._decoded, size, region or WHOLE)
             if ready is not None:
@@ -118,7 +118,7 @@ class _Opened:
         return model_input(self._data or self._read(), size, region)
 
     def keep(self, room: int) -> int:
-        """Lets go of file and pixels where there is no room for them; how many bytes are kept."""
+        """Drop the file and pixels if they need more than `room` bytes; return the number of bytes kept."""
         pixels = self._decoded.image.size if self._decoded else (0, 0)
         held = len(self._data) + 4 * pixels[0] * pixels[1]
         if held <= room:

@@ -1,7 +1,7 @@
-"""One pass over the pictures of a data set: copies, light, regions and features, sequence by sequence in threads.
+"""One pass over the pictures of a data set: copies, light, regions and features, by sequence, in several threads.
 
-Decides what is computed: the rows that the stores lack, each under its picture's content. The chance in the infrared
-augmentation depends on the content alone, so that whoever trains finds the same rows.
+Only rows that the stores lack are computed; each is stored under the sha256 of its picture. The random numbers of the
+infrared augmentation depend only on that sha256, so the rows are the same in every run.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ from uncia_training.parallel import parallel_map
 
 @dataclass(frozen=True, eq=False)
 class WantedFeatures:
-    """Features of one network: of which augmentations, of regions besides whole frames or not, and their stores."""
+    """The features to compute with one network: the augmentations, whether regions are included, and the stores."""
 
     extractor: Extractor
     augmentations: tuple[Augmentation, ...]
@@ -42,14 +42,14 @@ class WantedFeatures:
     stores: dict[str, FeatureStore]
 
     def missing(self, content: bytes, region: Region | None) -> dict[Augmentation, str]:
-        """The keys of what the stores lack of a part of a picture."""
+        """The keys of a part of a picture that a store lacks, by augmentation."""
         if region is not None and not self.regions:
             return {}
         keys = {name: row_key(self.extractor, content, region, name) for name in self.augmentations}
         return {name: key for name, key in keys.items() if any(key not in one for one in self.stores.values())}
 
     def compute(self, part: Part, content: bytes) -> None:
-        """Adds to the stores what they lack of this part."""
+        """Compute the rows of this part that the stores lack, and add them."""
         missing = self.missing(content, part.region)
         if missing:
             image, seed = part.inputs[self.extractor.size], int.from_bytes(content[:4], "big")
@@ -60,7 +60,7 @@ class WantedFeatures:
 
 @contextmanager
 def opened_stores(cache: Path, extractor: Extractor) -> Iterator[dict[str, FeatureStore]]:
-    """The store of each layer that the extractor gives."""
+    """Open the store of each of the extractor's layers, by layer; they are closed at the end of the block."""
     folder = cache / "features" / extractor.name
     with ExitStack() as stack:
         yield {
@@ -81,16 +81,18 @@ def pass_over(
     progress: Callable[[int, int], None] = lambda done, total: None,
     views: PlaceViews | None = None,
 ) -> tuple[Inspection, list[Crop]]:
-    """What is known of the pictures, and their crops, a frame with a region giving two; features are in the stores.
+    """Inspect the pictures and compute features into the stores; return the inspection and the crops.
+
+    A frame with a region has two crops or more: the whole frame and its regions.
 
     Args:
-        pictures: of the data set.
-        rule: of regions.
-        wanted: what is computed of each crop.
-        featured: which pictures it is computed of.
-        workers: threads.
-        progress: told how many of how many pictures are done.
-        views: of the pictures' places, for scoring; None where single pictures are scored whole.
+        pictures: the data set's pictures.
+        rule: the region rule.
+        wanted: the features to compute of each crop.
+        featured: whether to compute features of a picture.
+        workers: the number of threads.
+        progress: called with the number of pictures done and the number of all.
+        views: the views of the places, for scoring; None to score single pictures whole.
     """
     found: dict[str, Found] = {}
     failures: dict[str, PictureFailure] = {}

@@ -1,7 +1,7 @@
-"""The networks' outputs for pictures, each thread with an interpreter of its own.
+"""Extractors: they compute the features of one model input; each thread has its own interpreter.
 
-Decides what an extractor is: it gives named layers for one model input. Three kinds: the float network (both layers in
-one pass), the int8 network as the trap runs it, and the plain pixels of L120.
+There are three kinds: the float network (both layers in one pass), the int8 network as on the trap, and the pixels
+themselves for system L120.
 """
 
 import hashlib
@@ -23,23 +23,26 @@ PIXELS_SIDE = 120
 
 
 class Extractor(Protocol):
-    """Gives layers of one model input; safe to call from several threads."""
+    """Computes the layers of one model input. Safe to call from several threads.
+
+    `layers` gives the width and dtype of each layer.
+    """
 
     name: str
     size: tuple[int, int]
     layers: dict[str, tuple[int, Any]]
 
     def __call__(self, image: Image8) -> Layers:
-        """Each layer's values, flat."""
+        """The values of each layer, flat, for a uint8 (height, width, 3) model input."""
 
 
 def row_key(extractor: Extractor, content: bytes, region: Region | None, augmentation: Augmentation) -> str:
-    """Names a row in a store of this extractor: of the picture whose sha256 that is (32 bytes)."""
+    """The key of a row in this extractor's store; `content` is the sha256 of the picture's bytes (32 bytes)."""
     return part_key(content, region, f"{extractor.size} {augmentation}")
 
 
 class Pixels:
-    """L120: the picture at 120x120 as it is."""
+    """The features of L120: the pixels of the picture at 120x120."""
 
     name, size = "pixels-120", (PIXELS_SIDE, PIXELS_SIDE)
 
@@ -52,9 +55,9 @@ class Pixels:
 
 
 class FloatNetwork:
-    """A float TFLite model whose output is the last map; `pooled` is the map's mean over its cells.
+    """A float TFLite model whose output is the last map; `pooled` is the map's mean over its places.
 
-    The map is kept as float16 (as many as 100,352 a picture), the pooled layer as float32.
+    The map is stored as float16 (up to 100,352 values for a picture), the pooled layer as float32.
     """
 
     def __init__(self, name: str, model: bytes, layers: Sequence[str]) -> None:
@@ -67,7 +70,7 @@ class FloatNetwork:
         self.layers: dict[str, tuple[int, Any]] = {layer: widths[layer] for layer in layers}
 
     def __call__(self, image: Image8) -> Layers:
-        """`map` and `pooled`, flat."""
+        """The requested layers, `map` and `pooled`, flat."""
         runner = self._runner()
         runner.set_tensor(runner.get_input_details()[0]["index"], image[np.newaxis].astype(np.float32))
         runner.invoke()
@@ -85,7 +88,7 @@ def _float_runner(model: bytes) -> Any:
 
 
 class Int8Network:
-    """The quantized network, through the trap's own interpreter."""
+    """The quantized network in the trap's own interpreter."""
 
     def __init__(self, name: str, model: bytes) -> None:
         self.name = f"{name}-int8-{hashlib.sha256(model).hexdigest()[:12]}"
@@ -95,6 +98,6 @@ class Int8Network:
         self.layers: dict[str, tuple[int, Any]] = {"pooled": (int(np.prod(runner.outputs[0].shape[1:])), np.float32)}
 
     def __call__(self, image: Image8) -> Layers:
-        """`pooled`, float32 as the integers stand for."""
+        """`pooled`, float32: the numbers that the integers mean."""
         runner = self._runner()
         return {"pooled": runner.run(image, runner.outputs[:1])[0].reshape(-1)}

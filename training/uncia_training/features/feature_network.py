@@ -1,7 +1,6 @@
-"""The network whose features are wanted, as plain values that can be sent to another machine.
+"""The network for `uncia-train features`, as plain values that can be sent to another machine.
 
-Decides where it comes from (a backbone folder or a bundle), and what names its features: network, precision and the
-model's sha256.
+It is read from a backbone folder or a bundle. Its features are identified by network, precision and the model's sha256.
 """
 
 import functools
@@ -21,7 +20,7 @@ Precision = Literal["int8", "float"]
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A model's bytes, its precision and the layer that is wanted."""
+    """A model's bytes, its precision, and the layer to compute."""
 
     name: str
     model: bytes
@@ -29,7 +28,7 @@ class FeatureNetwork:
     layer: str = "pooled"
 
     def extractor(self) -> Extractor:
-        """The network, ready to run in several threads; one for each process."""
+        """The network's extractor; each process loads it once."""
         return _extractor(self)
 
 
@@ -44,7 +43,7 @@ def network_of_backbone(folder: Path, precision: Precision, layer: str) -> Featu
     """The network in a folder of `uncia-convert backbone`.
 
     Raises:
-        DataError: no such folder, or it lacks the float model.
+        DataError: no such folder, or it lacks the float model that is needed.
     """
     found = read_backbone(folder)
     name = found.description.backbone + (f"-{found.description.cut}" if found.description.cut else "")
@@ -53,7 +52,7 @@ def network_of_backbone(folder: Path, precision: Precision, layer: str) -> Featu
     try:
         return FeatureNetwork(name, (folder / FLOAT).read_bytes(), precision, layer)
     except OSError as error:
-        raise DataError(f"{folder / FLOAT}: cannot be read ({error.strerror}); make the folder anew") from error
+        raise DataError(f"{folder / FLOAT}: cannot be read ({error.strerror}); make the folder again") from error
 
 
 def network_of_bundle(path: Path) -> FeatureNetwork:

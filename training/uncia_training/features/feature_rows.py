@@ -1,7 +1,7 @@
-"""From the pictures of one sequence to rows of features: the function that every engine runs.
+"""Computes the rows of features of a sequence's pictures; all engines call this code.
 
-Decides which rows there are: each picture as a whole, and its region besides where the burst found one (the trap's
-rule); a picture that cannot be read is a row with its failure and no features.
+Each picture has a row for the whole frame, and one for its region if the trap's rule finds one. A picture that cannot
+be read has a row with its failure and no features.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,11 +23,11 @@ from uncia_training.features.burst_pass import look_at
 from uncia_training.features.extract import Extractor, row_key
 
 WHOLE, REGION = "whole", "region"
-GROUP = 16  # pictures that are decoded before their forward passes begin
+GROUP = 16  # about so many pictures are decoded before their forward passes begin
 
 
 class PictureEntry(msgspec.Struct, frozen=True):
-    """A picture by path (or address), and what the data set says of it."""
+    """A picture's path or address, and its fields in the data set."""
 
     file: str
     path: str
@@ -40,7 +40,7 @@ class PictureEntry(msgspec.Struct, frozen=True):
 
 
 class SequenceEntry(msgspec.Struct, frozen=True):
-    """A sequence of pictures; `number` counts pictures and is the first one's, `key` names them all."""
+    """A sequence of pictures; `number` is the first picture's number in the data set, `key` identifies the sequence."""
 
     key: str
     number: int
@@ -48,7 +48,7 @@ class SequenceEntry(msgspec.Struct, frozen=True):
 
 
 class FeatureRow(msgspec.Struct, frozen=True):
-    """One row without its values: which part of which picture; `key` finds the values in a store."""
+    """A row without its values: the picture and its part; `key` is the key of the values in a store."""
 
     number: int
     picture: PictureEntry
@@ -63,7 +63,7 @@ Found = tuple[FeatureRow, NDArray[Any] | None]
 
 
 def dataset_entries(pictures: Sequence[LabelledPicture], made_by: str) -> Iterator[SequenceEntry]:
-    """A data set's sequences; `made_by` names network and rule."""
+    """The sequences of a data set; `made_by` identifies network and rule."""
     number = 0
     for burst in sequences(pictures):
         entries = tuple(
@@ -84,9 +84,9 @@ def archive_entries(
     workers: int,
     tell_untimed: Callable[[str], object] = lambda name: None,
 ) -> Iterator[SequenceEntry]:
-    """An archive's sequences, trap by trap; pictures have no label there.
+    """The sequences of an archive, trap by trap; its pictures have no labels.
 
-    `tell_untimed` is told of each picture that tells no usable time.
+    `tell_untimed` is called with the name of each picture without a usable time.
     """
     number = 0
     for trap in archive.traps:
@@ -101,7 +101,7 @@ def archive_entries(
 
 
 def in_groups(sequences: Iterable[SequenceEntry], pictures: int = GROUP) -> Iterator[list[SequenceEntry]]:
-    """Neighbouring sequences, just as many as have so many pictures together."""
+    """Groups of neighbouring sequences with at least so many pictures together."""
     group: list[SequenceEntry] = []
     for sequence in sequences:
         group.append(sequence)
@@ -119,16 +119,16 @@ def features_of(
     rule: RegionRule | None,
     known: Callable[[str], bool] = lambda key: False,
 ) -> list[list[Found]]:
-    """The rows of each sequence, in its order; values are None where the row failed or its key is known.
+    """The rows of each sequence, with their values; these are None if the picture failed or the key is known.
 
-    All pictures are decoded before the first forward pass: one pass after another finds the network in the cache.
+    All pictures are decoded before the first forward pass, so that the network stays in the processor's cache.
 
     Args:
-        group: of sequences.
+        group: the sequences.
         extractor: the network.
-        layer: of the extractor.
-        rule: of regions; None takes whole pictures only.
-        known: whether a key's values need not be computed.
+        layer: the layer to compute.
+        rule: the region rule; None for whole pictures only.
+        known: whether the values of a key are known already.
     """
     decoded = [_decoded(sequence, extractor, rule, known) for sequence in group]
     return [

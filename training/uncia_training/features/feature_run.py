@@ -1,7 +1,7 @@
-"""Features on this machine's cores: threads that decode and run the network, one that keeps and writes.
+"""Computes features on this machine: several threads decode and run the network, one thread stores and writes.
 
-Decides what is computed: what the store does not hold under the picture's content, part and network. A sequence whose
-files have not changed since (size and time) is not even read again.
+Only features that the store lacks are computed. A sequence whose files have not changed (size and modification time) is
+not read again.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,14 +21,14 @@ from uncia_training.features.feature_store import FeatureStore
 from uncia_training.features.feature_table import FeatureTable
 from uncia_training.parallel import parallel_map
 
-ROWS = 512  # of a row group: 2.6 MB of 1,280 features
+ROWS = 512  # rows of a row group: 2.6 MB with 1,280 features
 
 Rows = tuple[FeatureRow, ...]
 
 
 @dataclass
 class FeatureCount:
-    """What a run did."""
+    """The counts of a run."""
 
     pictures: int = 0
     rows: int = 0
@@ -36,7 +36,7 @@ class FeatureCount:
     failures: list[PictureFailure] = field(default_factory=list)
 
     def require_readable(self) -> None:
-        """Nothing, if there is a row with features.
+        """Check that there is a row with features.
 
         Raises:
             DataError: no picture can be read.
@@ -45,10 +45,10 @@ class FeatureCount:
 
 
 class LocalFeatures:
-    """A network, and the store and log in which its features are kept."""
+    """Computes a network's features and keeps them in a store and a log."""
 
     def __init__(self, network: FeatureNetwork, rule: RegionRule | None, cache: Path, workers: int) -> None:
-        """Opens the store.
+        """Open the store and the log in `cache`; `rule` is the region rule (None: whole pictures), `workers` threads.
 
         Raises:
             StorageError: the cache cannot be written, or another run uses it.
@@ -60,17 +60,17 @@ class LocalFeatures:
         self._log: SequenceLog[Rows] = SequenceLog(folder / f"{network.layer}.jsonl", Rows)
 
     def close(self) -> None:
-        """Gives the store free for other programs."""
+        """Close the store and the log, and release the lock."""
         self._store.close()
         self._log.close()
 
     def run(
         self, sequences: Iterable[SequenceEntry], out: Path, progress: Callable[[int], None] = lambda done: None
     ) -> FeatureCount:
-        """Writes the features of these sequences to a Parquet file; `progress` is told how many pictures are done.
+        """Write the features of these sequences to a Parquet file; `progress` is called with the pictures done.
 
         Raises:
-            DataError: no picture can be read; then there is no file.
+            DataError: no picture can be read; no file is written.
         """
         count, waiting = FeatureCount(), list[FeatureRow]()
         with FeatureTable(out) as table:
@@ -86,7 +86,7 @@ class LocalFeatures:
         return count
 
     def _computed(self, sequences: Iterable[SequenceEntry]) -> Iterator[tuple[SequenceEntry, list[Found] | None]]:
-        """Each sequence with its rows, None where the log has them."""
+        """Each sequence with its rows; None if the log has them."""
         return chain.from_iterable(parallel_map(self._compute_new, in_groups(sequences), self._workers))
 
     def _compute_new(self, group: list[SequenceEntry]) -> list[tuple[SequenceEntry, list[Found] | None]]:
@@ -98,12 +98,12 @@ class LocalFeatures:
         return features_of(group, self._extractor, self._network.layer, self._rule, self._store.__contains__)
 
     def _keep(self, sequence: SequenceEntry, found: list[Found] | None, count: FeatureCount) -> Rows:
-        """The rows of a sequence, whose values are in the store from now on."""
+        """Put the values of a sequence into the store, and return its rows."""
         if found is None:
             kept = self._log.read(sequence.key)
             if all(row.failure is None and row.key in self._store for row in kept):
                 return _numbered(kept, sequence, count)
-            found = self._compute([sequence])[0]  # a store that lost rows, or a picture that may be readable by now
+            found = self._compute([sequence])[0]  # the store has lost rows, or a picture failed and is tried again
         for row, values in found:
             if values is not None:
                 self._store.add(row.key, values)
@@ -121,7 +121,7 @@ class LocalFeatures:
 
 
 def _numbered(rows: Rows, sequence: SequenceEntry, count: FeatureCount) -> Rows:
-    """The rows with this data set's numbers, names and labels, which may have changed since they were kept."""
+    """The rows with the current numbers, names and labels, which may differ from those in the log."""
     first = rows[0].number if rows else 0
     places = [row.number - first for row in rows]
     renewed = tuple(

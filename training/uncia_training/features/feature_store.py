@@ -1,10 +1,9 @@
-"""Features that were computed before, found again by what they are features of.
+"""The feature store: keeps computed features on disk, by a key of their picture and part.
 
-Decides the files and what a key is: rows of one network and layer lie in one folder, `rows.bin` (row after row, mapped
-into memory, never loaded whole) and `keys.txt` (a key a row). A key names the picture's content, the part that was
-looked at, the augmentation and how pictures become inputs, so that a picture that is renamed is found and one that
-changed is not. A row counts once its key is written: whatever an interruption leaves half-written is cut off when the
-store is opened again.
+The rows of one network and layer are in one folder: `rows.bin` (all rows, mapped into memory, never loaded whole) and
+`keys.txt` (one key for each row). A key is made from the picture's sha256, the part, the augmentation and the
+preprocessing rule. So a renamed picture is found, and a changed one is not. A row counts once its key is written; rows
+that an interruption left incomplete are cut off when the store is opened again.
 """
 
 import fcntl
@@ -29,21 +28,22 @@ _HALVES_AT_ONCE = 32 * 1024
 
 
 def content_key(picture: bytes, region: Region | None, augmentation: str) -> str:
-    """Names an augmentation of a part of a picture, by the picture's bytes: 64 hexadecimal digits."""
+    """The key of an augmentation of a part of a picture, from the picture's bytes: 64 hexadecimal digits."""
     return part_key(hashlib.sha256(picture).digest(), region, augmentation)
 
 
 def part_key(content: bytes, region: Region | None, augmentation: str) -> str:
-    """As `content_key`, of the picture whose sha256 that is (32 bytes)."""
+    """The same key as `content_key`, from the sha256 of the picture's bytes (32 bytes)."""
     part = "whole" if region is None else f"{region.left:.6f} {region.top:.6f} {region.width:.6f} {region.height:.6f}"
     return hashlib.sha256(content + f"|{part}|{augmentation}|{RULE}".encode()).hexdigest()
 
 
 def widened(values: NDArray[Any]) -> NDArray[np.float32]:
-    """float32 of finite float16 (or of what is float32 already), bit for bit as `astype` gives it.
+    """The values as float32, bit for bit like `astype`; float16 values must be finite.
 
-    numpy converts halves one by one, which took most of a fit's time. Here their bits are moved to where float32 has
-    them, and one multiplication mends the exponent, so that whole vectors go at once, a cache's worth at a time.
+    numpy converts float16 values one by one, which took most of a fit's time. Here their bits are shifted to their
+    places in float32, and a multiplication corrects the exponent; both work on whole vectors, in blocks that fit in the
+    processor's cache.
     """
     if values.dtype != np.float16:
         return values.astype(np.float32)
@@ -56,18 +56,18 @@ def widened(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _widen(halves: NDArray[np.uint16], wide: NDArray[np.uint32]) -> None:
-    np.copyto(wide, halves.view(np.int16), casting="unsafe")  # the sign reaches the top bits
+    np.copyto(wide, halves.view(np.int16), casting="unsafe")  # extends the sign to the top bits
     wide <<= 13
     wide &= 0x8FFFE000
     numbers = wide.view(np.float32)
-    numbers *= np.float32(2.0**112)  # between the two exponents' biases
+    numbers *= np.float32(2.0**112)  # the difference between the two exponents' biases is 112
 
 
 class FeatureStore:
-    """Rows of one width and type in a folder; for one program at a time."""
+    """Rows of one width and dtype in a folder. Only one program can have it open; a lock ensures this."""
 
     def __init__(self, folder: Path, width: int, dtype: Any) -> None:
-        """Opens or makes the store, and cuts off what an interruption left.
+        """Open or make the store, and cut off incomplete rows.
 
         Raises:
             StorageError: the folder cannot be written, or another program uses it.
@@ -93,7 +93,7 @@ class FeatureStore:
         self.close()
 
     def close(self) -> None:
-        """Gives the store free for other programs."""
+        """Close the files and release the lock."""
         self._rows_file.close()
         self._keys_file.close()
 
@@ -104,9 +104,9 @@ class FeatureStore:
         return len(self._numbers)
 
     def add(self, key: str, row: NDArray[Any]) -> None:
-        """Appends one row (width,); a key that is there already keeps its row. For several threads at a time.
+        """Append one row (width,), unless the key has a row already. Safe to call from several threads.
 
-        Numbers beyond what halves can hold (65,504; random weights give such) are kept as the largest that they can.
+        Values beyond the dtype's range (65,504 for float16; random weights give such values) are clipped to it.
         """
         if np.issubdtype(self._dtype, np.floating):
             most = np.finfo(self._dtype).max
@@ -121,7 +121,7 @@ class FeatureStore:
             self._numbers[key] = len(self._numbers)
 
     def rows(self, keys: Sequence[str]) -> "StoredRows":
-        """The rows of these keys, in this order, without reading them yet."""
+        """The rows of these keys, in this order; they are read later."""
         return StoredRows(self._folder / "rows.bin", [self._numbers[key] for key in keys], self._width, self._dtype)
 
     def _whole_keys(self) -> list[str]:
@@ -136,7 +136,7 @@ class FeatureStore:
 
 
 class StoredRows:
-    """Rows of a store in a chosen order, read in chunks so that memory holds one chunk at a time."""
+    """Rows of a store in a given order; they are read in chunks, and only one chunk is in memory at a time."""
 
     def __init__(self, path: Path, numbers: Sequence[int], width: int, dtype: np.dtype[Any]) -> None:
         self._path, self.numbers = path, np.asarray(numbers, np.intp)
@@ -144,15 +144,15 @@ class StoredRows:
 
     @property
     def name(self) -> str:
-        """Which network's which layer, wherever the store lies."""
+        """The names of network and layer, such as `NETWORK/pooled`, without the store's path."""
         return f"{self._path.parents[1].name}/{self._path.parent.name}"
 
     def take(self, chosen: NDArray[Any]) -> "StoredRows":
-        """Some of the rows, by index or mask."""
+        """Some of the rows, chosen by indices or a mask."""
         return StoredRows(self._path, self.numbers[chosen].tolist(), self.shape[1], self._dtype)
 
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Where in this order, and the rows there, float32 (at most 64 MiB of them, width)."""
+        """The rows in chunks of at most 64 MiB: the slice in this order, and the rows, float32 (rows, width)."""
         if not len(self.numbers):
             return
         with self._path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
@@ -161,11 +161,11 @@ class StoredRows:
             for start in range(0, len(self.numbers), step):
                 part = slice(start, min(start + step, len(self.numbers)))
                 yield part, widened(whole[self.numbers[part]])
-                memory.madvise(mmap.MADV_DONTNEED)  # pages that were read would count as held
+                memory.madvise(mmap.MADV_DONTNEED)  # otherwise pages that were read count as the process's memory
             del whole
 
     def columns(self, block: slice) -> NDArray[np.float32]:
-        """Some columns of all rows, float32 (rows, columns)."""
+        """A block of columns of all rows, float32 (rows, columns)."""
         if not len(self.numbers):
             return np.empty((0, len(range(*block.indices(self.shape[1])))), np.float32)
         whole = np.memmap(self._path, self._dtype, mode="r").reshape(-1, self.shape[1])

@@ -1,7 +1,7 @@
-"""Features as Parquet: a row for each crop, in the data set's order, sequences kept together.
+"""Writes features as Parquet: a row for each crop, in the data set's order, with sequences together.
 
-Decides the columns: `number` (counts the pictures in that order), `file`, what the data set says of it, `view`
-(`whole` or `region`) with the region's box in fractions, `content` (the file's sha256), `features` or `failure`.
+The columns: `number` (of the picture in that order), `file`, the data set's fields, `view` (`whole` or `region`) with
+the region's box in fractions, `content` (the file's sha256), `features`, `failure`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ BOX = ("left", "top", "width", "height")
 
 
 def feature_schema() -> Any:
-    """The columns, as pyarrow calls them."""
+    """The pyarrow schema of the file."""
     import pyarrow as pa
 
     return pa.schema(
@@ -37,7 +37,7 @@ def feature_schema() -> Any:
 
 
 def feature_columns(rows: Sequence[FeatureRow]) -> dict[str, list[Any]]:
-    """All columns but `features`."""
+    """The values of all columns except `features`."""
     return {
         "number": [row.number for row in rows],
         **{name: [getattr(row.picture, name) for row in rows] for name in TEXTS},
@@ -49,10 +49,10 @@ def feature_columns(rows: Sequence[FeatureRow]) -> dict[str, list[Any]]:
 
 
 class FeatureTable:
-    """A Parquet file that grows by row groups; it appears under its name when it is whole."""
+    """Writes a Parquet file by row groups; the file gets its name when it is complete."""
 
     def __init__(self, path: Path) -> None:
-        """Begins the file."""
+        """Begin the file, under a temporary name."""
         import pyarrow.parquet as pq
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +67,11 @@ class FeatureTable:
         self._open.__exit__(kind, error, tb)
 
     def write(self, rows: Sequence[FeatureRow], values: NDArray[np.float32]) -> None:
-        """One row group.
+        """Write one row group.
 
         Args:
-            rows: in order.
-            values: float32 (rows that did not fail, features).
+            rows: the rows, in order.
+            values: the features of the rows that did not fail, float32 (rows, features).
         """
         import pyarrow as pa
 

@@ -1,7 +1,7 @@
-"""The networks that a comparison needs: float for the seed's systems, int8 for ours, each made once and kept.
+"""The networks of a comparison: float for the seed's systems, int8 for uncia's; each is made once and kept.
 
-Decides where models are kept (`CACHE/models` in float, `CACHE/backbones` in int8) and what names them: backbone, cut,
-the weights' sha256 and, for int8, the calibration pictures.
+Decides where models are kept (`CACHE/models` for float, `CACHE/backbones` for int8) and their names: backbone, cut, the
+weights' sha256 and, for int8, the calibration pictures.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ PIXELS, FLOAT, INT8 = "pixels", "float", "int8"
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """A row of the table of backbones, its weights and its cut, and how many pictures set the integers' ranges."""
+    """A backbone's name, its weights and cut, and the number of calibration pictures."""
 
     backbone: str
     weights: str | None = None
@@ -32,13 +32,13 @@ class NetworkChoice:
 
     @property
     def name(self) -> str:
-        """Such as `resnet50v2-stage3`."""
+        """The name with the cut, such as `resnet50v2-stage3`."""
         return f"{self.backbone}-{self.cut}" if self.cut else self.backbone
 
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """An extractor for each kind of features, and the folder of the integer network where there is one."""
+    """An extractor for each kind of features, and the folder of the integer network (None without one)."""
 
     extractors: dict[str, Extractor]
     backbone: BackboneFolder | None
@@ -51,14 +51,14 @@ def networks(
     cache: Path,
     progress: Callable[[str, int, int], None],
 ) -> Networks:
-    """The networks that these features need.
+    """The networks for these kinds of features.
 
     Args:
-        choice: which network.
-        features: of `systems.System.features`.
-        pictures: what the int8 network is calibrated with; those of splits `test` and `tune` are not used.
-        cache: where models are kept.
-        progress: told the name of a step, and how many of how many parts of it are done.
+        choice: the backbone.
+        features: the kinds, as in `systems.System.features`.
+        pictures: the pictures to calibrate the int8 network with; those of splits `test` and `tune` are not used.
+        cache: the folder in which models are kept.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
     """
     made: dict[str, Extractor] = {PIXELS: Pixels()} if "pixels" in features else {}
     layers = [layer for layer in ("map", "pooled") if layer in features]
@@ -77,7 +77,7 @@ def networks(
 
 
 def _float(network: Network, path: Path) -> bytes:
-    """The float network up to its last map; the cache's, where it has it."""
+    """The float network up to its last map; from the cache if it is there."""
     from uncia_backbones.quantization.quantize import float_model
 
     with storage_errors(path, "; give another --cache DIR"):
@@ -96,7 +96,7 @@ def _int8(
     stem: Path,
     progress: Callable[[str, int, int], None],
 ) -> BackboneFolder:
-    """The quantized network's folder, pooled features; the cache's, where it has one of the same calibration."""
+    """The folder of the quantized network with pooled features; from the cache if it has one of this calibration."""
     calibration = choose(pictures, network.size, choice.pictures)
     folder = stem.with_name(f"{stem.name}-{str(calibration.summary()['fingerprint'])[:12]}")
     if not (folder / DESCRIPTION).exists():

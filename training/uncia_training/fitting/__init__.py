@@ -1,1 +1,1 @@
-"""Penalty, calibration, threshold; the head."""
+"""Fitting of heads: penalty, calibration, threshold, and held-out figures with intervals."""

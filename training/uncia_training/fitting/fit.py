@@ -1,7 +1,8 @@
-"""`uncia-train fit`: from labelled pictures and a quantized backbone to the run that `uncia-convert bundle` packs.
+"""`uncia-train fit`: fits a head on labelled pictures with a quantized backbone, and writes the run for a bundle.
 
-Decides the order of the steps, and what a run says of its head, whichever command left it: the figures that it bears
-are of other heads, each fitted without the pictures that it scored. `compare` leaves the same head of `uncia`.
+Decides the order of the steps, and the content of a run, also for other commands. The figures in a run are
+cross-validated: they are of other heads, each fitted without the pictures that it scored. `compare` writes the same
+head for the system `uncia`.
 """
 
 import os
@@ -43,7 +44,7 @@ FIGURES_OF = "cross-validated: of heads that did not learn from what they score,
 
 @dataclass(frozen=True)
 class About:
-    """What a command says of its head: name, figures, facts of the training, notes, and sources that are known."""
+    """The facts about a head for its run: name, figures, facts of the training, notes, known sources."""
 
     name: str
     metrics: dict[str, Any]
@@ -53,7 +54,7 @@ class About:
 
 
 def learnt_rows(learning: LearningSet, key: FitKey) -> Rows:
-    """The rows of a fit that are learnt from."""
+    """The rows of a fit that are used for training."""
     rows = learning.rows[key]
     return rows.of(~learning.unseen[rows.picture] & rows.learnt)
 
@@ -61,7 +62,15 @@ def learnt_rows(learning: LearningSet, key: FitKey) -> Rows:
 def leave_run(
     out: Path, learning: LearningSet, key: FitKey, fitted: HeadFit, backbone: BackboneFolder, about: About
 ) -> Run:
-    """Leaves the run of this head in `out`.
+    """Write the run of a head into the folder `out`, and return it.
+
+    Args:
+        out: the folder to write.
+        learning: the learning set.
+        key: the fit's kind of rows.
+        fitted: the head with its trials.
+        backbone: the backbone of the features.
+        about: name, figures, notes and sources.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -105,14 +114,14 @@ def _training_facts(learning: LearningSet, fitted: HeadFit) -> dict[str, Any]:
 
 
 def fold_heads(pictures: Sequence[LabelledPicture], fitted_on: Sequence[LabelledPicture], choice: Choice) -> HeldOut:
-    """For the converter's gate: the fold of each picture, and the head of each fold, which never saw it.
+    """The held-out heads for the converter: the fold of each picture, and the head fitted without that fold.
 
-    Folds, fits and calibration are those that chose the penalty (docs/decisions/0004-quantization.md).
+    Folds, fits and calibration are those of the chosen penalty (docs/decisions/0004-quantization.md).
 
     Args:
-        pictures: of the run, in their order.
-        fitted_on: the picture of each crop that was fitted on.
-        choice: the penalty, with the folds of those crops.
+        pictures: the run's pictures, in their order.
+        fitted_on: the picture of each crop that was used for training.
+        choice: the chosen penalty, with the folds of those crops.
     """
     fold_of = {picture.file: int(fold) for picture, fold in zip(fitted_on, choice.folds, strict=True)}
     folds = np.array([fold_of.get(picture.file, NO_FOLD) for picture in pictures], np.intp)
@@ -120,10 +129,10 @@ def fold_heads(pictures: Sequence[LabelledPicture], fitted_on: Sequence[Labelled
 
 
 def bundle_name(positive: Sequence[str], *more: str) -> str:
-    """Such as `snow-leopard-rn3-a-e`: small letters, digits and hyphens, as a manifest asks for.
+    """A bundle's name from labels, such as `snow-leopard-rn3-a-e`: small letters, digits and hyphens.
 
     Raises:
-        DataError: nothing is left of the labels.
+        DataError: the labels have no letters or digits.
     """
     name = re.sub(r"[^a-z0-9]+", "-", "-".join((*positive, *more)).lower()).strip("-")[:MOST_LETTERS].strip("-")
     if not name:
@@ -133,9 +142,10 @@ def bundle_name(positive: Sequence[str], *more: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings(LearningSettings):
-    """What a person may choose; the strength of the penalty is not among it. `name` is the label's where None.
+    """The settings of a fit; the strength of the penalty is chosen automatically.
 
-    The threshold reaches `target_recall` of sequences, or gives no more than `false_alarms_per_day` (of each trap).
+    `name` is the bundle's name; None makes one from the labels. The threshold is chosen for `target_recall` of
+    sequences, or, if `false_alarms_per_day` is given, for at most so many false alarms of a trap a day.
     """
 
     name: str | None = None
@@ -143,10 +153,10 @@ class FitSettings(LearningSettings):
     false_alarms_per_day: float | None = None
 
     def aim(self, pictures: Sequence[LabelledPicture]) -> Aim:
-        """That of the threshold, on these pictures.
+        """The aim of the threshold, for these pictures.
 
         Raises:
-            DataError: false alarms are to be bounded, and days or negative sequences are not known.
+            DataError: false alarms are limited, but the days are not known or there are no negative sequences.
         """
         if self.false_alarms_per_day is None:
             return Aim(self.target_recall)
@@ -167,16 +177,24 @@ def fit_to_folder(
     sources: Sequence[Source] = (),
     progress: Progress = lambda step, done, total: None,
 ) -> tuple[Run, LearningSet]:
-    """Fits and calibrates a head on the int8 backbone's own features, and leaves the run in `out`.
+    """Fit and calibrate a head on the int8 backbone's features, write the run into `out`, and return it.
+
+    Args:
+        pictures: the labelled pictures.
+        backbone_folder: the folder of the quantized backbone.
+        settings: the settings.
+        out: the folder to write.
+        sources: known sources with licences.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
 
     Raises:
-        DataError: a class is missing, or has too few units to hold any out.
+        DataError: a class is missing, or has too few units to hold some out.
     """
     backbone, aim = read_backbone(backbone_folder), settings.aim([one for one in pictures if not one.never_learnt])
     name = settings.name or bundle_name(settings.positive)
     network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
     learning = prepare(pictures, settings, {INT8: network}, [TRAPS_FIT], progress, scoring=False)
-    learning.folds(learning.units)  # refuses a class that is one unit
+    learning.folds(learning.units)  # raises DataError if a class is only one unit
     train = learnt_rows(learning, TRAPS_FIT)
     progress("choosing the penalty", 0, 0)
     with threadpool_limits(1):
@@ -187,7 +205,7 @@ def fit_to_folder(
 
 
 def held_out_figures(train: Rows, fitted: HeadFit) -> dict[str, Any]:
-    """Held-out figures over all crops, and within each source that has both classes (the honest comparison)."""
+    """The held-out figures over all crops, and within each source that has both classes, by name."""
     best, threshold = fitted.trials[0], fitted.thresholds[0].value
     chances = 1 - probabilities(best.logits, best.calibration)[:, 0]
     truth, units = train.labels > 0, np.unique(train.units, return_inverse=True)[1]

@@ -1,7 +1,7 @@
-"""The one trainer of heads: `uncia-train fit`, the systems of `compare` and `fit-parquet` all fit by this recipe.
+"""Fits heads: `uncia-train fit`, the systems of `compare` and `fit-parquet` all use this code.
 
-Decides the grid of penalties, how one is chosen, and what a fit learns from; which rows those are is handed in. The
-penalty is chosen within the rows by grouped cross-validation (`selection.choose`). Why this grid and these folds:
+Decides the grid of penalties and how one is chosen; the caller gives the rows. The penalty is chosen by grouped
+cross-validation within the rows (`selection.choose`). Reasons for this grid and these folds:
 docs/decisions/0012-one-trainer.md.
 """
 
@@ -33,7 +33,7 @@ from uncia_training.fitting.selection import (
 from uncia_training.fitting.thresholds import USUAL, Aim, Threshold, choose_threshold
 from uncia_training.parallel import parallel_map
 
-# For 1,280 features; the strength is scaled by the number of features, so that logits keep their size.
+# For 1,280 features; for another number they are scaled so that logits have the same size.
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 PATIENCE = 1
 REFERENCE_FEATURES = 1280
@@ -43,7 +43,7 @@ R = TypeVar("R")
 
 
 class FitKey(NamedTuple):
-    """What a fit learns from: the layer, the augmentations (the plain one is scored), and regions besides wholes."""
+    """The rows of a fit: the layer, the augmentations (the plain one is scored), and whether regions are included."""
 
     features: str
     augmentations: tuple[Augmentation, ...]
@@ -55,10 +55,17 @@ TRAPS_FIT = FitKey("int8", AUGMENTATIONS, True)
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a fit learns from: `stored` (crops * augmentations, features), of each crop the plain picture first.
+    """The rows of a fit.
 
-    `keys` name the stored rows by content; `labels`, `units` are those of the crops; `picture` is the number of the
-    picture that a crop is of; `scored` marks the one crop of each picture that counts.
+    Attributes:
+        stored: the features, (crops * augmentations, features); for each crop the plain picture first.
+        keys: the keys of the stored rows.
+        augmentations: the number of augmentations of each crop.
+        crops: the crops.
+        labels: the class number of each crop.
+        units: the unit of each crop.
+        picture: the number of each crop's picture.
+        scored: whether a crop is the one that is scored for its picture.
     """
 
     stored: StoredRows
@@ -71,7 +78,7 @@ class Rows:
     scored: NDArray[np.bool_]
 
     def of(self, crops: NDArray[np.bool_] | NDArray[np.intp]) -> "Rows":
-        """Some of the crops, by mask or number, with all their augmentations."""
+        """Some of the crops, chosen by a mask or numbers, with all their augmentations."""
         chosen = np.flatnonzero(crops) if crops.dtype == bool else crops
         places = (chosen[:, np.newaxis] * self.augmentations + np.arange(self.augmentations)).reshape(-1)
         return replace(
@@ -87,21 +94,25 @@ class Rows:
 
     @property
     def learnt(self) -> NDArray[np.bool_]:
-        """Whether a fit may learn from each crop."""
+        """Which crops may be used for training, bool (crops,)."""
         return np.array([crop.learnt for crop in self.crops])
 
     @property
     def plain(self) -> StoredRows:
-        """The plain picture of each crop."""
+        """The features of the plain picture of each crop, (crops, features)."""
         return self.stored.take(np.arange(len(self.crops)) * self.augmentations)
 
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a fit is made: the seed of its folds, and the shares of the classes in the field (None: equal).
+    """How a head is fitted.
 
-    `strengths` are those of the penalties to choose from; `workers` folds are fitted at a time; `aim` is that of
-    the threshold.
+    Attributes:
+        seed: the seed of the folds.
+        prior: the shares of the classes in the field, (classes,); None for equal ones.
+        strengths: the penalties to choose from, as inverse strengths.
+        workers: the number of folds that are fitted at the same time.
+        aim: the aim of the threshold.
     """
 
     seed: int
@@ -111,16 +122,16 @@ class Recipe:
     aim: Aim = USUAL
 
     def choose(self, samples: Samples, rows: Rows) -> tuple[Choice, ...]:
-        """A trial for each penalty that was tried, the chosen one first."""
+        """The trials of all penalties that were tried, the chosen one first."""
         folds = self.folds(rows)
         scaled = [strength * REFERENCE_FEATURES / rows.stored.shape[1] for strength in self.strengths]
         return choose(samples, folds, scaled, PATIENCE, self.workers)
 
     def folds(self, rows: Rows) -> NDArray[np.intp]:
-        """Where each crop is held out: by units; where one fold would hold all of a class, by sequences; else pictures.
+        """The fold of each crop: by units; if one fold would hold a whole class, by sequences, or else by pictures.
 
         Raises:
-            DataError: a class of one picture.
+            DataError: a class has only one picture.
         """
         pictures = [str(number) for number in rows.picture]
         sequences = ["\0".join(sequence_key(crop.picture)) for crop in rows.crops]
@@ -131,12 +142,12 @@ class Recipe:
                 return folds
         alone = min(spread, key=spread.__getitem__)
         one = rows.crops[int(np.argmax(rows.labels == alone))].picture
-        raise DataError(f"{one.file}: the only picture of its class, so that none is left to learn from; add pictures")
+        raise DataError(f"{one.file}: the only picture of its class, so none is left for training; add pictures")
 
 
 @dataclass(frozen=True, eq=False)
 class HeadFit:
-    """A head for bundles, and how it came about."""
+    """A head for bundles, with its trials, its thresholds (for means, for highest frames) and its range of logits."""
 
     head: LogisticHead
     trials: tuple[Choice, ...]
@@ -145,12 +156,12 @@ class HeadFit:
 
 
 def fit_head(train: Rows, recipe: Recipe, final: Linear | None = None) -> HeadFit:
-    """Fits a head on features as they are, so that a bundle can carry it.
+    """Fit a head on features without any projection, so that it can be part of a bundle.
 
     Args:
-        train: what is learnt from.
-        recipe: how.
-        final: the fit on everything, where it was made elsewhere.
+        train: the training rows.
+        recipe: how to fit.
+        final: the fit on all rows, if it was made already.
     """
     features = train.stored.load().reshape(len(train.labels), train.augmentations, -1)
     samples = samples_of(train, features, recipe, scale_features=True)
@@ -163,16 +174,16 @@ def fit_head(train: Rows, recipe: Recipe, final: Linear | None = None) -> HeadFi
 
 @contextmanager
 def parallel_fits(fit: Callable[[J], R], jobs: Sequence[J]) -> Iterator[Iterator[R]]:
-    """The results of several fits at a time, in the order of the jobs; leaving the block cancels waiting fits.
+    """Run several fits at the same time; give their results in the order of the jobs. Leaving the block cancels others.
 
-    Each fit has one thread: its matrices are small, and BLAS threads that wait for each other would keep a core busy.
+    Each fit has one thread, because its matrices are small and BLAS threads would mostly wait for each other.
     """
     with threadpool_limits(1), closing(parallel_map(fit, jobs, os.cpu_count() or 1)) as results:
         yield results
 
 
 def thresholds(train: Rows, best: Choice, aim: Aim = USUAL) -> tuple[Threshold, Threshold]:
-    """The thresholds that the training side's own held-out crops choose: for means, and for highest frames."""
+    """The thresholds chosen on the training rows' held-out scores: for the mean and for the highest frame."""
     chances = (1 - probabilities(best.logits, best.calibration)[:, 0]).tolist()
     truth = (train.labels > 0).tolist()
     return (
@@ -182,7 +193,7 @@ def thresholds(train: Rows, best: Choice, aim: Aim = USUAL) -> tuple[Threshold, 
 
 
 def samples_of(train: Rows, features: NDArray[np.float32], recipe: Recipe, scale_features: bool) -> Samples:
-    """The rows with these features, for the recipe's fits."""
+    """The samples for the recipe's fits: the rows with these features."""
     return Samples(
         features=features,
         labels=train.labels,

@@ -1,8 +1,8 @@
-"""95 % intervals of figures, from their draws of whole units.
+"""95 % intervals of figures, from bootstrap draws of whole units.
 
-Decides how a spread becomes an interval: shares by Korn and Graubard (1998), figures of a ranking on the logit scale,
-differences as they are; all with Student's t for as many units as there are. Where no error or nothing but errors
-was seen, draws do not vary: the interval is then the exact one (Clopper and Pearson) of as many trials as units.
+Decides how the spread of draws becomes an interval: for shares by Korn and Graubard (1998), for figures of a ranking on
+the logit scale, for differences directly; all with Student's t for the number of units. If there are no errors or only
+errors, the draws do not vary; then the interval is the exact one (Clopper and Pearson) with units as trials.
 """
 
 import numpy as np
@@ -16,16 +16,22 @@ OUTSIDE = 0.025
 
 
 def exact(hits: float, trials: float) -> Interval:
-    """Clopper and Pearson's interval of a share; the counts may be effective ones, no integers."""
+    """Clopper and Pearson's interval of a share; the counts need not be integers (effective counts)."""
     low = 0.0 if hits <= 0 else float(betaincinv(hits, trials - hits + 1, OUTSIDE))
     high = 1.0 if hits >= trials else float(betaincinv(hits + 1, trials - hits, 1 - OUTSIDE))
     return low, high
 
 
 def of_share(share: float, drawn: Numbers, items: int, units: int) -> Interval | None:
-    """Of a share of items that lie in so many units; None where there is one unit, which shows no spread.
+    """The interval of a share; None for a single unit, which shows no spread.
 
-    The spread of the draws tells how many independent items would vary as much; the exact interval of that many.
+    The spread of the draws gives the effective number of independent items; the interval is the exact one for it.
+
+    Args:
+        share: the share.
+        drawn: its values in the draws.
+        items: the number of items.
+        units: the number of units.
     """
     if share in (0.0, 1.0):
         return exact(share * units, units)
@@ -39,10 +45,10 @@ def of_share(share: float, drawn: Numbers, items: int, units: int) -> Interval |
 
 
 def of_ranking(value: float, drawn: Numbers, units: int) -> Interval | None:
-    """Of a figure of a ranking; `units` is the smaller number of those with and those without positives.
+    """The interval of a figure of a ranking; None if there are too few units.
 
-    A perfect ranking orders as many disjoint pairs of units right: the exact interval of that many trials, and of what
-    draws reach (recall of 0 at a rate of false alarms may be due to a single negative).
+    `units` is the smaller of the numbers of units with and without positives. For a value of 0 or 1 it is the exact
+    interval with units as trials, extended to the range of the draws (a recall of 0 may be due to a single negative).
     """
     if value in (0.0, 1.0):
         low, high = exact(value * units, units)
@@ -56,7 +62,7 @@ def of_ranking(value: float, drawn: Numbers, units: int) -> Interval | None:
 
 
 def of_difference(value: float, drawn: Numbers, units: int) -> Interval | None:
-    """Of a difference between two systems, from the differences of draws that both share."""
+    """The interval of a difference between two systems, from their differences in the same draws."""
     spread = float(np.nanstd(drawn, ddof=1))
     if units < 2 or np.isnan(spread):
         return None

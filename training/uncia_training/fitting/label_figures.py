@@ -1,7 +1,7 @@
-"""Precision and recall of each positive label, and what was called what.
+"""Precision and recall of each positive label, and the confusion table.
 
-Decides what an item (a picture or a sequence) is called: its likeliest positive label where the positives together
-reach the threshold, else none (class 0). A lynx called fox lowers the lynx's recall and the fox's precision.
+An item (a picture or a sequence) is called by its likeliest positive label if the positive labels together reach the
+threshold, else none (class 0). A lynx called fox lowers the recall of lynx and the precision of fox.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,10 @@ Classes = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class Called:
-    """What items show and what each deal calls them, as classes: 0 is none of the positive labels.
+    """The true and the given classes of items; class 0 is none of the positive labels.
 
-    `truth` is (items,), `called` (deals, items), `units` (items,) the number of what each was held out with.
+    `truth` is (items,), `called` (deals, items), `units` (items,) the number of each item's unit. A deal is one
+    division of the data into folds.
     """
 
     truth: Classes
@@ -38,13 +39,13 @@ class Called:
 
 
 def called_class(probabilities: Numbers, together: Numbers, threshold: float) -> Classes:
-    """What each item is called (items,), from (items, classes) and the positives' probability together (items,)."""
+    """The class given to each item (items,), from probabilities (items, classes) and of all positives (items,)."""
     likeliest = 1 + probabilities[:, 1:].argmax(axis=1)
     return np.where(together >= threshold, likeliest, 0)
 
 
 def confusion(items: Called, classes: int) -> list[list[float]]:
-    """Mean counts of the deals: a row for each true class, a column for each that was given, in their order."""
+    """The confusion table, mean counts over the deals: a row for each true class, a column for each given class."""
     both = (items.truth * classes + items.called).ravel()
     counts = np.bincount(both, minlength=classes * classes) / len(items.called)
     table: list[list[float]] = counts.reshape(classes, classes).tolist()
@@ -52,7 +53,7 @@ def confusion(items: Called, classes: int) -> list[list[float]]:
 
 
 def label_figures(items: Called, number: int) -> dict[str, Any]:
-    """Of the label with that number: how many items show it, precision and recall; None where nothing defines one."""
+    """For the label with that number: the number of items, precision and recall with intervals; None if undefined."""
     shown = np.broadcast_to(items.truth == number, items.called.shape)
     called = items.called == number
     figures: dict[str, Any] = {"n": int(shown[0].sum())}
@@ -62,7 +63,7 @@ def label_figures(items: Called, number: int) -> dict[str, Any]:
 
 
 def _share(items: Called, of: Truth, among: Truth) -> tuple[float | None, Interval | None]:
-    """The mean of the deals that define it; both are (deals, items)."""
+    """The share of `of` in `among` (both (deals, items)), mean over the deals that define it, and its interval."""
     counts = among.sum(axis=1)
     if not counts.any():
         return None, None
@@ -74,7 +75,7 @@ def _share(items: Called, of: Truth, among: Truth) -> tuple[float | None, Interv
 
 
 def _drawn(items: Called, of: Truth, among: Truth) -> Iterator[Numbers]:
-    """The share in draws of whole units, each of one deal; NaN where a draw does not define it."""
+    """The share in draws of whole units, each of one deal; NaN if a draw does not define it."""
     chance = np.random.default_rng(0)
     dealt = Dealt(items.truth > 0, np.zeros((1, len(items.truth))), items.units)
     draws = max(1, min(DRAWS // len(of), DRAWN_AT_ONCE // max(len(items.truth), 1)))

@@ -1,7 +1,7 @@
-"""What a data set gives to learn from: its pictures after one pass, what is never torn, and the rows of each fit.
+"""Prepares a data set for training: one pass over its pictures, the units of the split, and the rows of each fit.
 
-Decides the order for every command that trains: check the classes, pass over the pictures (features are kept in the
-cache as they come), leave out what the test split has as well, name the units.
+Decides the order of the steps for every command that trains: check the classes, pass over the pictures (features are
+stored in the cache at once), leave out copies of test pictures, determine the units.
 """
 
 import os
@@ -30,13 +30,13 @@ from uncia_training.features.networks import FLOAT, INT8, PIXELS
 from uncia_training.fitting.head_fit import FitKey, Recipe, Rows
 
 Progress = Callable[[str, int, int], None]
-MISSING = ": named in the annotations, but there is no such file"  # of a warning, behind the file's name
+MISSING = ": named in the annotations, but there is no such file"  # the text of a warning after the file's name
 KIND = {"pixels": PIXELS, "pooled": FLOAT, "map": FLOAT, "int8": INT8}
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearningSettings:
-    """What a person may choose. `prevalence` is the share of positives that fits and probabilities are made for."""
+    """The settings of training. `prevalence` is the share of positives in the field; None for equal classes."""
 
     positive: tuple[str, ...]
     cache: Path
@@ -46,31 +46,35 @@ class LearningSettings:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The negative one, then the positive labels."""
+        """The names of the classes: the negative one, then the positive labels."""
         return (NEGATIVE, *self.positive)
 
     @property
     def prior(self) -> NDArray[np.float64] | None:
-        """The share of each class in the field; None where no prevalence is given: equal ones."""
+        """The share of each class in the field, (classes,); None for equal ones, if no prevalence is given."""
         if self.prevalence is None:
             return None
         return np.array([1 - self.prevalence] + [self.prevalence / len(self.positive)] * len(self.positive))
 
     @property
     def positive_share(self) -> float:
-        """The share of positives that probabilities are for: without a prevalence, that of equal classes."""
+        """The share of positives for which probabilities are calibrated; that of equal classes without a prevalence."""
         return self.prevalence or len(self.positive) / len(self.classes)
 
     @property
     def recipe(self) -> Recipe:
-        """How heads are fitted."""
+        """The recipe with which heads are fitted."""
         return Recipe(self.seed, self.prior)
 
 
 @dataclass(eq=False)
 class LearningSet:
-    """Readable pictures and all that fits take from them; `sequences` holds each sequence's number for every picture,
-    `regions` the crop that is scored in a picture's place."""
+    """The readable pictures of a data set, and the data for fits.
+
+    `labels`, `sequences` and `units` give for each picture its class number, the number of its sequence, and its unit.
+    `regions` gives the crop that is scored instead of a picture, by the picture's number. `rows` are the rows of each
+    fit.
+    """
 
     settings: LearningSettings
     inspection: Inspection
@@ -85,22 +89,22 @@ class LearningSet:
 
     @cached_property
     def truth(self) -> NDArray[np.bool_]:
-        """Whether each sequence shows what is looked for."""
+        """Whether each sequence shows a positive label, bool (sequences,)."""
         return np.array([shows(burst, self.settings.positive) for burst in sequences(self.inspection.pictures)])
 
     @property
     def unseen(self) -> NDArray[np.bool_]:
-        """Which pictures no fit learns from (pictures,)."""
+        """Which pictures are never used for training, bool (pictures,)."""
         return np.array([picture.never_learnt for picture in self.inspection.pictures], bool)
 
     @property
     def unseen_sequences(self) -> NDArray[np.bool_]:
-        """Which sequences hold such a picture (sequences,)."""
+        """Which sequences have such a picture, bool (sequences,)."""
         return np.bincount(self.sequences, self.unseen) > 0
 
     @property
     def learnt_pictures(self) -> list[LabelledPicture]:
-        """The pictures that fits learn from."""
+        """The pictures that are used for training."""
         return [picture for picture in self.inspection.pictures if not picture.never_learnt]
 
     @property
@@ -109,15 +113,17 @@ class LearningSet:
         return {failure.file for failure in self.failures}
 
     def left_out(self, pictures: Iterable[LabelledPicture], learning: bool = False) -> dict[LeftOut, list[str]]:
-        """The files of these that are not used though they can be read: copies of test pictures; where only `learning`
-        counts, those that are never learnt from besides."""
+        """The readable files that are not used, by reason: copies of test pictures.
+
+        With `learning`, also the pictures that are never used for training, for commands that only train.
+        """
         read = [picture for picture in pictures if picture.file not in self.failed]
         kept = {picture.file for picture in self.inspection.pictures}
         unseen = {LeftOut.NEVER_LEARNT: [picture.file for picture in read if picture.never_learnt]}
         return {LeftOut.COPY: [one.file for one in read if one.file not in kept]} | (unseen if learning else {})
 
     def folds(self, units: Sequence[str]) -> int:
-        """How many folds these units allow.
+        """The number of folds that these units allow.
 
         Raises:
             DataError: all pictures of a class are one unit.
@@ -135,18 +141,18 @@ def prepare(
     progress: Progress,
     scoring: bool = True,
 ) -> LearningSet:
-    """One pass over the pictures, and the rows of each fit that is needed.
+    """Pass over the pictures, and return the learning set with the rows of each fit.
 
     Args:
-        pictures: of the data set.
-        settings: what a person chose.
+        pictures: the data set's pictures.
+        settings: the settings.
         extractors: the networks, by kind.
         needed: the fits.
-        progress: told the name of a step, and how many of how many parts of it are done.
-        scoring: whether pictures are scored as well; else features and rows are of what is learnt from alone.
+        progress: called with the name of a step, the number of its parts done, and the number of all.
+        scoring: whether pictures are also scored; if not, there are features and rows only for training pictures.
 
     Raises:
-        DataError: a class that cannot be learnt and held out, or not one readable picture.
+        DataError: a class cannot be learnt and held out, or no picture can be read.
     """
 
     def featured(picture: LabelledPicture) -> bool:
@@ -179,7 +185,7 @@ def _wanted(extractor: Extractor, keys: Sequence[FitKey], cache: Path, stack: Ex
 def learning_set(
     seen: Inspection, crops: Sequence[Crop], settings: LearningSettings, warnings: Sequence[str] = ()
 ) -> LearningSet:
-    """The learning set of these pictures and crops, without rows yet."""
+    """The learning set of these pictures and crops, without rows."""
     check_classes(seen.pictures, settings.positive, len(seen.failures))
     number = {name: index for index, name in enumerate(settings.classes)}
     keys = [sequence_key(picture) for picture in seen.pictures]
@@ -201,14 +207,14 @@ def learning_set(
 
 def _missing(failures: Sequence[PictureFailure]) -> list[str]:
     return [
-        f"{failure.file}{MISSING}; restore it or take its row out"
+        f"{failure.file}{MISSING}; restore it or delete its row"
         for failure in failures
         if "No such file" in failure.reason
     ]
 
 
 def rows_of(learning: LearningSet, key: FitKey, crops: Sequence[Crop], wanted: WantedFeatures) -> Rows:
-    """The stored rows of a fit, of these crops."""
+    """The rows of a fit for these crops, from the stores."""
     places = {picture.file: index for index, picture in enumerate(learning.inspection.pictures)}
     contents = [bytes.fromhex(content) for content in learning.inspection.contents]
     used = [crop for crop in crops if crop.picture.file in places and (key.regions or crop.region is None)]

@@ -1,7 +1,7 @@
-"""The logistic fit: standardised features, balanced classes, L2; and its calibration.
+"""Logistic regression with standardised features, balanced classes and an L2 penalty; and its calibration.
 
-Decides how a head is fitted once regularisation is chosen (`selection` chooses it). Standardisation is folded into the
-weights, so that the trap multiplies once.
+Decides how a head is fitted for a given penalty (`selection` chooses it). The standardisation is included in the
+weights, so that the trap needs only one multiplication.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from uncia_training.fitting.streaming import fit_streaming
 Features = NDArray[np.float32]
 Labels = NDArray[np.intp]
 
-_TINY = 1e-6  # a feature that never varies has no scale
+_TINY = 1e-6  # a feature with a smaller standard deviation counts as constant and is not scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Linear:
     bias: NDArray[np.float64]
 
     def logits(self, features: Features | StoredRows) -> NDArray[np.float64]:
-        """float64 (pictures, classes)."""
+        """The logits, float64 (pictures, classes), of features (pictures, features)."""
         if isinstance(features, StoredRows):
             parts = [chunk @ self.weights.T + self.bias for _, chunk in features.chunks()]
             return np.concatenate(parts) if parts else np.empty((0, len(self.bias)))
@@ -51,9 +51,9 @@ def fit_linear(
         features: float32 (pictures, features), or stored rows, which are streamed.
         labels: class numbers 0, 1, ... (pictures,).
         c: inverse strength of the L2 penalty, for features of unit variance.
-        weights: of the pictures, on top of the balance between classes.
-        scale_features: False where they are coordinates whose inner products count as they are.
-        prior: shares that the classes have in the field (classes,), None for equal ones.
+        weights: further weights of the pictures, (pictures,); the classes are balanced anyway.
+        scale_features: False to use the features unscaled, for coordinates whose inner products matter.
+        prior: the shares of the classes in the field, (classes,); None for equal ones.
     """
     if isinstance(features, StoredRows):
         return Linear(
@@ -74,12 +74,12 @@ def fit_linear(
 
 
 def class_weights(prior: NDArray[np.float64] | None, labels: Labels) -> NDArray[np.float64]:
-    """A weight a label, on top of balanced classes, that gives each class its share; 1 where shares are equal."""
+    """The weight of each picture that gives balanced classes the shares in `prior`; 1 for equal shares."""
     return np.ones(len(labels)) if prior is None else prior[labels] * len(prior)
 
 
 def _shares(prior: NDArray[np.float64] | None, labels: Labels) -> str | dict[int, float]:
-    """scikit-learn's class weights. Its `balanced` counts by the weights of samples and would undo a prior in them."""
+    """scikit-learn's class weights; its option `balanced` would undo a prior in the samples' weights."""
     if prior is None:
         return "balanced"
     counts = np.bincount(labels, minlength=len(prior))
@@ -87,7 +87,7 @@ def _shares(prior: NDArray[np.float64] | None, labels: Labels) -> str | dict[int
 
 
 def balanced(labels: Labels, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Weights that let every class count the same, times `weights`, as scikit-learn's `balanced` does."""
+    """Weights with which all classes count the same, times `weights`, like scikit-learn's `balanced`."""
     counts = np.bincount(labels)
     even: NDArray[np.float64] = len(labels) / (len(counts) * counts[labels])
     return even if weights is None else even * weights
@@ -96,7 +96,7 @@ def balanced(labels: Labels, weights: NDArray[np.float64] | None = None) -> NDAr
 def class_rows(
     coefficients: NDArray[np.float64], intercept: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A row for each class; scikit-learn gives one row for two classes, here each gets half of it."""
+    """Coefficients and intercept with a row for each class; scikit-learn's one row for two classes is halved."""
     if len(coefficients) > 1:
         return coefficients, intercept
     return np.vstack([-coefficients, coefficients]) / 2, np.array([-intercept[0], intercept[0]]) / 2
@@ -110,15 +110,15 @@ class Calibration:
     offset: NDArray[np.float64]
 
     def at(self, prior: NDArray[np.float64] | None) -> "Calibration":
-        """The same, made for equal classes, restated for classes with these shares (Bayes' rule); None keeps it."""
+        """This calibration for equal classes, changed to classes with these shares (Bayes' rule); None keeps it."""
         return self if prior is None else Calibration(self.slope, self.offset + np.log(prior * len(prior)))
 
 
 def calibrate(logits: NDArray[np.float64], labels: Labels) -> Calibration:
-    """Slope and offsets that make held-out logits probable, the classes weighted equally (Platt 1999, multinomial).
+    """The calibration that fits held-out logits best, with classes weighted equally (Platt 1999, multinomial).
 
-    Fitted on logits of pictures that the fit did not see. One slope for all classes keeps their order; equal weights
-    make the prior 1/2 for two classes, which the manifest states.
+    `logits` (pictures, classes) must be of pictures that the fit did not learn from. One slope for all classes keeps
+    their order. With equal weights the prior of two classes is 1/2, as in the manifest.
     """
     classes = logits.shape[1]
     if classes == 2:
@@ -130,7 +130,7 @@ def calibrate(logits: NDArray[np.float64], labels: Labels) -> Calibration:
 
 
 def _best_slope(logits: NDArray[np.float64], labels: Labels) -> float:
-    """The slope of least balanced log loss, by a fine search: one number needs no optimiser."""
+    """The slope with the least balanced log loss, found on a fine grid."""
     weights = 1.0 / np.bincount(labels)[labels]
     slopes = np.geomspace(0.1, 10, 81)
 
@@ -144,7 +144,7 @@ def _best_slope(logits: NDArray[np.float64], labels: Labels) -> float:
 
 
 def to_head(linear: Linear, calibration: Calibration) -> LogisticHead:
-    """The head as a bundle carries it, float32."""
+    """The head for a bundle, in float32."""
     return LogisticHead(
         linear.weights.astype(np.float32),
         linear.bias.astype(np.float32),

@@ -1,7 +1,7 @@
-"""How good scores are: accuracy, recall, ROC AUC, average precision and others, each with a 95 % interval.
+"""Figures of scores: accuracy, recall, ROC AUC, average precision and others, each with a 95 % interval.
 
-Decides what is counted, and that a figure of several deals is the mean of the deals' figures: the figure of averaged
-scores would be that of an ensemble that nobody runs.
+A deal is one division of the data into folds. A figure of several deals is the mean of the deals' figures; a figure of
+averaged scores would be that of an ensemble, which is not used.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ NAMES = (*SHARES, *RANKED)
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """All figures of one system: values, intervals, draws; None where the data do not define one."""
+    """All figures of one system: values and draws; a value is None if the data do not define it."""
 
     dealt: Dealt
     values: dict[str, float | None]
     drawn: dict[str, Numbers]
 
     def interval(self, name: str) -> Interval | None:
-        """Of one figure."""
+        """The 95 % interval of a figure; None if it is not defined."""
         value, dealt = self.values[name], self.dealt
         if value is None or name not in self.drawn:
             return None
@@ -47,7 +47,7 @@ class Figures:
         return of_share(value, self.drawn[name], items, units)
 
     def exceeds(self, other: "Figures", name: str) -> tuple[float, Interval | None] | None:
-        """By how much this figure exceeds that of another system on the same items, in draws that both share."""
+        """The difference of a figure to another system's on the same items, and its interval from the same draws."""
         value, rival = self.values[name], other.values[name]
         if value is None or rival is None:
             return None
@@ -55,7 +55,7 @@ class Figures:
         return value - rival, of_difference(value - rival, self.drawn[name] - other.drawn[name], units)
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures under their documented names, with `*_interval` beside each."""
+        """The figures by their documented names, each with its `*_interval`."""
         truth = self.dealt.truth
         share = float(truth.mean()) if len(truth) else None
         content: dict[str, Any] = {
@@ -70,13 +70,13 @@ class Figures:
 
 
 def figures(dealt: Dealt, threshold: float, draws: int = DRAWS, seed: int = 0) -> Figures:
-    """The mean of the deals' figures, and draws of them."""
+    """The figures of all deals: means, and bootstrap draws."""
     drawn = bootstrap(dealt, threshold, draws, seed) if len(dealt.truth) else {}
     return Figures(dealt, values(dealt, threshold), drawn)
 
 
 def values(dealt: Dealt, threshold: float) -> dict[str, float | None]:
-    """The mean over the deals of each figure; None where the data do not define it."""
+    """The mean of each figure over the deals; None if the data do not define it."""
     if not len(dealt.truth):
         return dict.fromkeys(NAMES)
     once = np.ones((1, len(dealt.truth)))

@@ -1,8 +1,8 @@
-"""A head fitted on features in Parquet: which rows are learnt from, what their classes are, and the run it becomes.
+"""Fits a head on features in Parquet, and writes it as a run if the pictures and their network are given.
 
-Decides that rows of splits `test` and `tune`, without label or without features are left out, and that class 0 is
-everything that is not asked for. scikit-learn fits here, Spark ML in `spark_fit`: the same penalty, the same balance of
-classes. A run wants the pictures and their network besides: its threshold, calibration and gate are `fit`'s own.
+Rows of splits `test` and `tune`, and rows without a label or features, are left out; class 0 is everything except the
+positive labels. This module fits with scikit-learn, `spark.fit` with Spark ML, with the same penalty and balance of
+classes. The run's threshold, calibration and held-out heads are made as by `fit`.
 """
 
 from collections.abc import Sequence
@@ -32,19 +32,19 @@ from uncia_training.fitting.head_fit import REFERENCE_FEATURES, FitKey, fit_head
 from uncia_training.fitting.learning_set import LearningSet, learning_set, rows_of
 from uncia_training.fitting.logistic import Features, Labels, Linear, fit_linear
 
-OTHER_NETWORK = 0.05  # of the features' mean size; integer kernels of two processors differ by a thousandth
+OTHER_NETWORK = 0.05  # least relative difference of another network's features; two processors differ by 0.001
 
 
 def classes_of(positive: Sequence[str]) -> tuple[str, ...]:
-    """The classes in order."""
+    """The names of the classes: the negative one, then the positive labels."""
     return (NEGATIVE, *positive)
 
 
 def fit_parquet(path: str, positive: Sequence[str], c: float) -> tuple[Linear, int]:
-    """scikit-learn's fit on all rows, in memory; and how many rows that were.
+    """The fit of scikit-learn on all rows, in memory, and the number of rows.
 
     Raises:
-        DataError: not such a file, or a class without rows.
+        DataError: not a file of `uncia-train features`, or a class without rows.
     """
     features, labels, _ = read_rows(path, positive)
     check_classes(np.bincount(labels, minlength=len(positive) + 1).tolist(), positive, path)
@@ -54,11 +54,10 @@ def fit_parquet(path: str, positive: Sequence[str], c: float) -> tuple[Linear, i
 def read_rows(
     path: str, positive: Sequence[str], more: Sequence[str] = ()
 ) -> tuple[Features, Labels, list[dict[str, Any]]]:
-    """float32 (rows, features), the class of each, and `more` of its columns, of what is learnt from.
+    """The training rows: features float32 (rows, features), class numbers (rows,), and the columns in `more`.
 
     Raises:
-        DataError: not a Parquet file of `uncia-train features`; a label that differs from a positive one only in
-            writing.
+        DataError: not a Parquet file of `uncia-train features`; a label differs from a positive one only in writing.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -82,14 +81,14 @@ def read_rows(
 
 
 def check_classes(counts: Sequence[int], positive: Sequence[str], where: str) -> None:
-    """Refuses a class without rows.
+    """Check that every class has rows.
 
     Raises:
-        DataError: which.
+        DataError: a class has none; the message names it.
     """
     empty = [name for name, count in zip(classes_of(positive), counts, strict=True) if not count]
     if empty:
-        raise DataError(f"{where}: no rows of {', '.join(empty)} to learn from")
+        raise DataError(f"{where}: no rows of {', '.join(empty)} for training")
 
 
 def fit_parquet_to_folder(
@@ -101,19 +100,19 @@ def fit_parquet_to_folder(
     out: Path,
     final: Linear | None = None,
 ) -> tuple[Run, LearningSet]:
-    """Leaves the run of a head with that penalty, as `fit` leaves one.
+    """Fit a head with a given penalty and write its run, as `fit` does.
 
     Args:
-        path: of the features.
-        pictures: where each of their pictures lies.
-        backbone_folder: the network that the features are of.
-        settings: as of `fit`.
-        c: the penalty.
+        path: the file of features.
+        pictures: the pictures of the features.
+        backbone_folder: the folder of the features' network.
+        settings: the settings, as for `fit`.
+        c: the inverse strength of the penalty.
         out: the run's folder.
-        final: the fit on all rows, where it was made already.
+        final: the fit on all rows, if it was made already.
 
     Raises:
-        DataError: the features are of other pictures, or of another network.
+        DataError: the features are of other pictures or of another network.
     """
     backbone = read_backbone(backbone_folder)
     network = network_of_backbone(backbone_folder, "int8", "pooled").extractor()
@@ -137,7 +136,7 @@ def fit_parquet_to_folder(
 
 
 def without_features(path: str) -> dict[str, str]:
-    """The pictures that `uncia-train features` could not use, and why."""
+    """The pictures that `uncia-train features` could not use, each with the reason."""
     import pyarrow.dataset as ds
 
     failed = ds.dataset(path, format="parquet").to_table(["file", "failure"], filter=~ds.field("failure").is_null())
@@ -147,12 +146,12 @@ def without_features(path: str) -> dict[str, str]:
 def _crops(
     path: str, columns: Sequence[dict[str, Any]], pictures: Sequence[LabelledPicture]
 ) -> tuple[list[Crop], dict[str, str]]:
-    """The crop of each row, and each picture's sha256."""
+    """The crop of each row, and the sha256 of each picture."""
     paths = {picture.file: picture.path for picture in pictures}
     crops, contents = [], {}
     for row in columns:
         if row["file"] not in paths:
-            raise DataError(f"{path}: has {row['file']}, which --data lacks; give the data that the features are of")
+            raise DataError(f"{path}: has {row['file']}, which --data lacks; give the data set of the features")
         texts = {name: row[name] for name in TEXTS}
         region = None if row["left"] is None else Region(*(row[side] for side in BOX))
         crops.append(Crop(LabelledPicture(path=paths[row["file"]], **texts), region))
@@ -161,10 +160,10 @@ def _crops(
 
 
 def _check_network(path: str, network: Extractor, crops: Sequence[Crop], features: Features) -> None:
-    """Refuses features that the network does not give of the first picture."""
+    """Raise DataError if the network gives other features for the first picture."""
     if not crops:
         return
     given, first = features[0], crops[0]
     own = network(model_input(read_picture(first.picture), network.size, first.region))["pooled"]
     if own.shape != given.shape or np.abs(own - given).mean() > OTHER_NETWORK * max(np.abs(own).mean(), 1e-6):
-        raise DataError(f"{path}: features of {first.picture.file} are of another network or file; make them anew")
+        raise DataError(f"{path}: features of {first.picture.file} are of another network or file; make them again")

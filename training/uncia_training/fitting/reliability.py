@@ -1,8 +1,8 @@
-"""Whether probabilities are true, judged at one prior, with what chance alone would add taken off.
+"""Reliability of probabilities: whether they are calibrated, for one prior, corrected for chance.
 
-Decides the measure: the reliability term of the Brier score in ten equal bins, less its own variance over units, so
-that a perfect forecaster gets 0 on average (Ferro and Fricker 2012). Classes are weighed to the prior that the
-probabilities are for: data with other shares would praise a system whose error leans their way.
+The measure is the reliability term of the Brier score in ten equal bins minus its variance over units, so that perfect
+probabilities get 0 on average (Ferro and Fricker 2012). Classes are weighted to the prior for which the probabilities
+are made; with the data's own shares, errors in one direction could look like calibration.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ NAMES = (
 
 @dataclass(frozen=True)
 class Reliability:
-    """Of one deal, in units of the Brier score; `variance` is that of `value`."""
+    """The reliability of one deal, in units of the Brier score; `variance` is the variance of `value`."""
 
     value: float
     variance: float
@@ -36,7 +36,7 @@ class Reliability:
 
 
 def reliability(dealt: Dealt, prior: float) -> dict[str, Any]:
-    """The documented content of `calibration` but its bins: means over the deals; None where there is one class."""
+    """The documented content of `calibration` without bins: means over the deals; None if there is only one class."""
     content: dict[str, Any] = {"prior": prior}
     if not dealt.has_both:
         return content | dict.fromkeys(NAMES)
@@ -56,7 +56,7 @@ def reliability(dealt: Dealt, prior: float) -> dict[str, Any]:
 
 
 def bins(dealt: Dealt, prior: float) -> list[dict[str, Any]]:
-    """Of each bin of probability that is not empty: pictures (mean of the deals), what was said and what was true."""
+    """For each non-empty bin: the number of pictures (mean over deals), mean probability, and share of positives."""
     if not dealt.has_both:
         return []
     weights = np.tile(_class_weights(dealt.truth, prior), len(dealt.scores))
@@ -75,12 +75,12 @@ def bins(dealt: Dealt, prior: float) -> list[dict[str, Any]]:
 
 
 def bin_numbers(given: Numbers) -> NDArray[np.intp]:
-    """Which of ten equal bins each probability falls into."""
+    """The number of the bin, of ten equal ones, of each probability."""
     return np.minimum((given * BINS).astype(np.intp), BINS - 1)
 
 
 def _class_weights(truth: NDArray[np.bool_], prior: float) -> Numbers:
-    """Weights that sum to 1, those of the positives to the prior."""
+    """Weights that sum to 1; those of the positives sum to the prior."""
     return np.where(truth, prior / truth.sum(), (1 - prior) / (~truth).sum())
 
 
@@ -93,7 +93,7 @@ def _of_deal(dealt: Dealt, scores: Numbers, prior: float) -> Reliability:
     gap = weights @ terms
     about = np.where(truth[:, np.newaxis], terms[truth].mean(axis=0), terms[~truth].mean(axis=0))
     covariance = _covariance(weights[:, np.newaxis] * (terms - about), dealt.units)
-    scaled = covariance / share  # of the gaps, each divided by its bin's share
+    scaled = covariance / share  # the covariance of the gaps, each divided by its bin's share
     noise = float(np.trace(scaled @ scaled))
     pull = max(0.0, float(gap / share @ covariance @ (gap / share)) - noise)
     value = float((gap**2 / share).sum() - np.trace(scaled))
@@ -101,7 +101,7 @@ def _of_deal(dealt: Dealt, scores: Numbers, prior: float) -> Reliability:
 
 
 def _covariance(terms: Numbers, units: NDArray[np.intp]) -> Numbers:
-    """Of sums over units, which are what varies independently."""
+    """The covariance of sums over units, because only units are independent."""
     names, unit = np.unique(units, return_inverse=True)
     sums = np.zeros((len(names), terms.shape[1]))
     np.add.at(sums, unit, terms)

@@ -1,7 +1,7 @@
-"""Figures of many draws of whole units with replacement: what intervals are made of.
+"""Bootstrap: figures of many draws of whole units with replacement, from which intervals are computed.
 
-Decides what is drawn: units (what a split held out together: places, sources or sequences), those with positives and
-those without apart; and for each draw one of the deals, so that the draws hold the spread between deals as well.
+Units are what a split keeps together: places, sources or sequences. Units with and without positives are drawn
+separately. Each draw uses one of the deals, so that the draws include the spread between deals.
 """
 
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ Truth = NDArray[np.bool_]
 AT_1_PERCENT = "recall_at_1_percent_false_positives"
 FALSE_POSITIVE_RATE = 0.01
 DRAWS = 1000
-DRAWN_AT_ONCE = 2_000_000  # items, in all draws that are held at once
+DRAWN_AT_ONCE = 2_000_000  # the most items times draws in memory
 
 
 @dataclass(frozen=True, eq=False)
 class Dealt:
-    """The same items (pictures or sequences), scored in each deal by fits that did not see them.
+    """Items (pictures or sequences) with their held-out scores in each deal, which is one division into folds.
 
-    `truth` is (items,), `scores` (deals, items), `units` (items,) the number of what each was held out with.
+    `truth` is (items,), `scores` (deals, items), `units` (items,) the number of each item's unit.
     """
 
     truth: Truth
@@ -35,25 +35,25 @@ class Dealt:
 
     @property
     def positive_units(self) -> int:
-        """How many units show what is looked for."""
+        """The number of units with positives."""
         return len(np.unique(self.units[self.truth]))
 
     @property
     def negative_units(self) -> int:
-        """How many units show something else."""
+        """The number of units with negatives."""
         return len(np.unique(self.units[~self.truth]))
 
     @property
     def has_both(self) -> bool:
-        """Whether there is something to rank."""
+        """Whether there are positives and negatives."""
         return bool(self.truth.any() and not self.truth.all())
 
 
 def bootstrap(dealt: Dealt, threshold: float, draws: int = DRAWS, seed: int = 0) -> dict[str, Numbers]:
-    """Each figure's value (draws,); NaN in a draw that does not define it.
+    """The value of each figure in each draw, (draws,); NaN in a draw that does not define it.
 
-    Equal units and seed give equal draws, so that systems can be compared draw by draw. Of m units m - 1 are drawn and
-    weigh m / (m - 1): then the draws vary as the figure does (Rao and Wu 1988), also where units are few.
+    Equal units and seed give equal draws, so that systems can be compared draw by draw. Of m units, m - 1 are drawn
+    with weight m / (m - 1); with these weights the draws have the right variance even for few units (Rao and Wu 1988).
     """
     chance = np.random.default_rng(seed)
     deals = len(dealt.scores)
@@ -70,7 +70,7 @@ def bootstrap(dealt: Dealt, threshold: float, draws: int = DRAWS, seed: int = 0)
 
 
 def weights_of_draws(dealt: Dealt, draws: int, chance: np.random.Generator) -> Numbers:
-    """How much each item weighs in each draw (draws, items)."""
+    """The weight of each item in each draw, (draws, items)."""
     names, unit = np.unique(dealt.units, return_inverse=True)
     weights = np.zeros((draws, len(names)))
     positive = np.zeros(len(names), bool)
@@ -87,7 +87,7 @@ def weights_of_draws(dealt: Dealt, draws: int, chance: np.random.Generator) -> N
 
 
 def figures_of_draws(truth: Truth, scores: Numbers, threshold: float, weights: Numbers) -> dict[str, Numbers]:
-    """Every figure that the classes define, for each row of weights (draws, items)."""
+    """All figures that the classes define, each (draws,), for weights (draws, items)."""
     called = scores >= threshold
     figures = {"accuracy": share_of_draws(weights, called == truth, np.ones_like(truth))}
     if truth.any():
@@ -98,15 +98,15 @@ def figures_of_draws(truth: Truth, scores: Numbers, threshold: float, weights: N
 
 
 def share_of_draws(weights: Numbers, of: Truth, among: Truth) -> Numbers:
-    """The share of some items in others (draws,), by weights (draws, items); NaN in a draw without any of these."""
+    """The share of the items `of` in the items `among`, (draws,), for weights (draws, items); NaN without any."""
     whole = weights @ among
     return np.divide(weights @ of, whole, out=np.full(len(weights), np.nan), where=whole > 0)
 
 
 def ranked(truth: Truth, scores: Numbers, weights: Numbers) -> dict[str, Numbers]:
-    """ROC AUC, average precision and recall at 1 % false positives of each draw (draws,).
+    """ROC AUC, average precision and recall at 1 % false positives of each draw, (draws,).
 
-    Equal scores are taken together, as scikit-learn does.
+    Equal scores are treated together, as in scikit-learn.
     """
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.diff(scores[order], prepend=np.inf))
@@ -117,7 +117,7 @@ def ranked(truth: Truth, scores: Numbers, weights: Numbers) -> dict[str, Numbers
     total, false = found[:, -1:].copy(), alarms[:, -1:].copy()
     total[total == 0], false[false == 0] = np.nan, np.nan
     precision = found / np.maximum(found + alarms, np.finfo(float).tiny)
-    allowed = FALSE_POSITIVE_RATE * false * (1 + 1e-9)  # sums of weights are not exact
+    allowed = FALSE_POSITIVE_RATE * false * (1 + 1e-9)  # because sums of weights are rounded
     return {
         "roc_auc": (negatives * (found - positives / 2)).sum(axis=1) / (total * false)[:, 0],
         "average_precision": (positives / total * precision).sum(axis=1),

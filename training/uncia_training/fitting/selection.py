@@ -1,6 +1,6 @@
-"""How strong the penalty should be: chosen on groups of pictures that the fit did not see.
+"""Chooses the strength of the penalty by cross-validation with whole groups.
 
-Decides the folds and the choice of C; which groups are held out whole is handed in (`datasets.splits`).
+Decides the folds and the choice of C; the caller gives the groups (`datasets.splits`).
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from uncia_training.parallel import parallel_map
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What the fit sees: a row a crop (a picture, or its region).
+    """The input of a fit: for each crop (a picture or a region) its features, label and group.
 
-    `features` are float32 (crops, augmentations, features); `groups` name what must stay together;
-    `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares that the classes have in the
-    field, None for equal ones.
+    `features` are float32 (crops, augmentations, features); `groups` name what must stay in one fold;
+    `augmentation_weights` (augmentations,) sum to 1; `prior` (classes,) are the shares of the classes in the field,
+    None for equal ones.
     """
 
     features: Features
@@ -32,7 +32,7 @@ class Samples:
 
     @property
     def augmentations(self) -> int:
-        """How many augmentations each crop has."""
+        """The number of augmentations of each crop."""
         return len(self.augmentation_weights)
 
     def rows(self, chosen: NDArray[np.bool_]) -> tuple[Features | StoredRows, Labels, NDArray[np.float64]]:
@@ -41,14 +41,14 @@ class Samples:
         return self._features(chosen), labels, np.tile(self.augmentation_weights, int(chosen.sum()))
 
     def _features(self, chosen: NDArray[np.bool_]) -> Features | StoredRows:
-        """All augmentations of the chosen crops; those of one crop follow each other."""
+        """The features of all augmentations of the chosen crops, crop by crop."""
         picked = self.features[chosen]
         return picked.reshape(len(picked) * self.augmentations, -1)
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedSamples(Samples):
-    """Samples whose features stay on the disk: `stored` has a row for each augmentation, `features` is empty."""
+    """Samples whose features are read from disk: `stored` has a row for each augmentation, `features` is empty."""
 
     stored: StoredRows | None = None
 
@@ -60,11 +60,17 @@ class StreamedSamples(Samples):
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """A strength of the penalty, and what it lost on held-out crops.
+    """The trial of one strength of the penalty.
 
-    `logits` (crops, classes) are those of the held-out plain pictures; `loss` is the balanced log loss in nats after
-    calibration; `shares` (groups,) are what each group adds to it, and `error` is the standard error of the difference
-    to the least loss. `folds` (crops,) say where each crop was held out, and `models` are the fits without each fold.
+    Attributes:
+        c: the inverse strength.
+        loss: the balanced log loss of held-out crops after calibration, in nats.
+        shares: the part of each group in the loss, (groups,).
+        logits: the logits of the held-out plain pictures, (crops, classes).
+        calibration: the calibration fitted on held-out logits.
+        folds: the fold of each crop, (crops,).
+        models: the fits, each without one fold.
+        error: the standard error of the difference to the least loss.
     """
 
     c: float
@@ -78,7 +84,7 @@ class Choice:
 
 
 def assign_folds(labels: Labels, groups: Sequence[str], folds: int, seed: int = 0) -> NDArray[np.intp]:
-    """The fold in which each crop is held out: groups whole, each class spread over all folds."""
+    """The fold in which each crop is held out; groups are kept whole, and each class is spread over all folds."""
     chance = np.random.default_rng(seed)
     fold = np.zeros(len(labels), np.intp)
     seen: set[str] = set()
@@ -98,14 +104,14 @@ def choose(
     patience: int | None = None,
     workers: int = 1,
 ) -> tuple[Choice, ...]:
-    """A trial for each strength, the chosen one first; `workers` folds are fitted at a time.
+    """Try the strengths and return the trials, the chosen one first; `workers` folds are fitted at the same time.
 
-    With `patience`, penalties are weakened only until so many in a row have lost more than the least: weak ones take
-    longest to fit, and only a stronger one than the least is ever chosen.
+    The strongest penalty is chosen whose held-out loss exceeds the least loss by at most one standard error of the
+    difference (Breiman's rule, paired, over groups): of two heads with equal results, the simpler one generalises
+    better to new places.
 
-    Chosen is the strongest penalty that cannot be told from the best: whose held-out loss exceeds the least by no more
-    than one standard error of that difference (Breiman's rule, paired, over groups). Of two heads that the data cannot
-    tell apart, the plainer one carries further to places that no picture came from.
+    Strong penalties are tried first. With `patience`, the search stops after so many trials in a row with more than the
+    least loss, because weak penalties take longest to fit, and a weaker one than the best is never chosen.
     """
     trials: list[Choice] = []
     for c in sorted(strengths):
@@ -120,13 +126,13 @@ def choose(
 
 
 def _error(differences: NDArray[np.float64]) -> float:
-    """Standard error of a sum over groups: what belongs together is one observation."""
+    """The standard error of a sum over groups; each group is one observation."""
     count = len(differences)
     return float(np.sqrt(count * differences.var()))
 
 
 def fit_all(samples: Samples, c: float) -> Linear:
-    """The fit on everything."""
+    """The fit on all samples with inverse strength `c`."""
     features, labels, weights = samples.rows(np.ones(len(samples.labels), bool))
     return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
 
@@ -158,8 +164,7 @@ def loss_shares(
     calibration: Calibration,
     prior: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
-    """What each group adds to the mean negative log probability of the truth, in nats, the classes weighted by `prior`
-    (equally, where it is None)."""
+    """Each group's part of the mean log loss in nats, (groups,); classes are weighted by `prior` (None: equally)."""
     chances = probabilities(logits, calibration)[np.arange(len(labels)), labels]
     weights = class_weights(prior, labels) / np.bincount(labels)[labels]
     losses = -np.log(np.clip(chances, 1e-12, 1)) * weights / weights.sum()
@@ -169,7 +174,7 @@ def loss_shares(
 
 
 def probabilities(logits: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
-    """Calibrated probabilities (crops, classes) of logits."""
+    """The calibrated probabilities (crops, classes) of logits (crops, classes)."""
     scaled = calibration.slope * logits + calibration.offset
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)

@@ -1,8 +1,9 @@
-"""Logistic regression on features that do not fit into memory: L-BFGS whose every step streams over the stored rows.
+"""Logistic regression on features that do not fit into memory: each step of L-BFGS reads the stored rows in chunks.
 
-Decides the solver for the seed's second-to-last layer (as many as 100,352 features a picture; docs/decisions/0006). The
-objective is scikit-learn's: C times the weighted log loss plus half the squared weights of standardised features, the
-bias unpunished. Standardisation is folded into the weights, so that a chunk is only converted, never copied again.
+It is used for the second-to-last layer of the seed's systems (up to 100,352 features for a picture;
+docs/decisions/0006). The objective is scikit-learn's: C times the weighted log loss plus half the squared weights of
+standardised features, without the bias. The standardisation is included in the weights, so that a chunk is converted
+but not copied again.
 """
 
 from collections.abc import Callable
@@ -18,10 +19,10 @@ _TINY = 1e-6
 
 
 def moments(rows: StoredRows) -> tuple[Numbers, Numbers]:
-    """Mean and standard deviation of each feature, float64 (features,); 1 where a feature never varies."""
+    """Mean and standard deviation of each feature, float64 (features,); 1 as the deviation of a constant feature."""
     total, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     for _, chunk in rows.chunks():
-        ones = np.ones(len(chunk), np.float32)  # sums by a product of matrices: a chunk is a few hundred rows
+        ones = np.ones(len(chunk), np.float32)  # sums by a matrix product, exact enough for a few hundred rows
         total += ones @ chunk
         np.square(chunk, out=chunk)
         squares += ones @ chunk
@@ -38,15 +39,15 @@ def fit_streaming(
     iterations: int = 300,
     tolerance: float = 1e-5,
 ) -> tuple[Numbers, Numbers]:
-    """Weights float64 (columns, features) of raw features and bias (columns,); one column for two classes.
+    """Weights, float64 (columns, features), for unscaled features, and bias (columns,); one column for two classes.
 
     Args:
-        rows: of the pictures that are learnt from.
+        rows: the features of the training pictures.
         labels: class numbers 0, 1, ... (pictures,).
-        weights: of the pictures (pictures,), the balance between classes included.
-        c: inverse strength of the penalty.
-        iterations: the most that L-BFGS takes; each reads all rows once or twice.
-        tolerance: L-BFGS stops where no element of the gradient, divided by c and the sum of weights, exceeds it.
+        weights: the weights of the pictures, (pictures,), including the balance of classes.
+        c: the inverse strength of the penalty.
+        iterations: the most iterations of L-BFGS; each reads all rows once or twice.
+        tolerance: L-BFGS stops if no element of the gradient, divided by c and the sum of weights, exceeds it.
     """
     mean, spread = moments(rows)
     classes = int(labels.max()) + 1
@@ -68,7 +69,7 @@ def _objective(
     spread: Numbers,
     columns: int,
 ) -> Callable[[Numbers], tuple[float, Numbers]]:
-    """Loss and gradient, both divided by c and the sum of weights, so that one tolerance fits all sizes."""
+    """A function for loss and gradient, divided by c and the sum of weights, so that one tolerance fits any size."""
     per = 1.0 / (c * weights.sum())
 
     def loss(parameters: Numbers) -> tuple[float, Numbers]:
@@ -91,7 +92,7 @@ def _objective(
 
 
 def _log_loss(logits: Numbers, labels: NDArray[np.intp], weights: Numbers, columns: int) -> tuple[float, Numbers]:
-    """Weighted log loss and its slope with respect to the logits (pictures, columns)."""
+    """The weighted log loss, and its derivative by the logits (pictures, columns)."""
     if columns == 1:
         signs = 2.0 * labels - 1
         margins = signs * logits[:, 0]

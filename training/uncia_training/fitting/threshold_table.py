@@ -1,6 +1,6 @@
-"""What each threshold would mean for sequences: recall, false alarms, and the pictures that are left to look at.
+"""The table of thresholds: recall, false alarms and pictures to review of sequences at each threshold.
 
-Decides which thresholds are tabulated, beside the one in use.
+Decides which thresholds are in the table, besides the one in use.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ THRESHOLDS = (0.02, 0.05, *(round(0.1 * tenth, 1) for tenth in range(1, 10)), 0.
 
 
 class ThresholdRow(Struct, frozen=True):
-    """One threshold; means over deals. None is what the data do not define; `in_use` marks the bundle's own."""
+    """The figures of one threshold, means over deals; None if undefined. `in_use` marks the bundle's threshold."""
 
     threshold: float
     in_use: bool
@@ -31,14 +31,14 @@ class ThresholdRow(Struct, frozen=True):
 def threshold_table(
     truth: Truth, scores: Numbers, pictures: NDArray[np.intp], negatives_per_day: float | None, in_use: float
 ) -> list[dict[str, Any]]:
-    """The rows, by rising threshold; none without sequences.
+    """The rows in ascending order of thresholds; empty without sequences.
 
     Args:
-        truth: whether each sequence shows what is looked for (sequences,).
-        scores: in each deal (deals, sequences).
-        pictures: how many each sequence has (sequences,).
-        negatives_per_day: sequences of something else that a trap records a day; None where that is not known.
-        in_use: the threshold that decides today.
+        truth: whether each sequence is positive, (sequences,).
+        scores: the scores in each deal, (deals, sequences).
+        pictures: the number of pictures of each sequence, (sequences,).
+        negatives_per_day: the negative sequences that a trap records a day; None if not known.
+        in_use: the bundle's threshold.
     """
     if not len(truth):
         return []
@@ -66,7 +66,7 @@ def _row(
 
 
 def table_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The table for a terminal; the threshold in use has a star."""
+    """The lines of the table for a terminal; a star marks the threshold in use."""
     titles = ("threshold", "recall", "false alarms", "a day", "pictures to look at")
     told = [f"{titles[0]:>11}{titles[1]:>8}{titles[2]:>14}{titles[3]:>8}{titles[4]:>21}"] if rows else []
     for one in rows:

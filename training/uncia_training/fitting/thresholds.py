@@ -1,7 +1,6 @@
-"""The threshold: chosen at a target recall of sequences that the fit never saw, or 0.5 where there are too few
-(DESIGN 3).
+"""Chooses the threshold for a target recall of held-out sequences, or 0.5 if there are too few of them (DESIGN 3).
 
-Decides from how many positive sequences recall can be told, and which threshold reaches the target.
+Decides how many positive sequences are needed to estimate recall, and which threshold reaches the target.
 """
 
 import math
@@ -23,7 +22,7 @@ UNKNOWN = 0.5
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold in [0, 1], and what is known of it; `recall` is None where it could not be estimated."""
+    """A threshold in [0, 1], with its figures on held-out sequences; `recall` is None if it could not be estimated."""
 
     value: float
     positive_sequences: int
@@ -32,7 +31,7 @@ class Threshold:
 
     @property
     def note(self) -> str | None:
-        """What a person must know when recall is unknown."""
+        """A note for the manifest if the recall is not known; else None."""
         if self.recall is not None:
             return None
         return (
@@ -43,9 +42,10 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Aim:
-    """What a threshold is to reach on sequences that the fit did not see.
+    """The aim of a threshold on held-out sequences.
 
-    `recall` of the positive ones; where `false_alarm_rate` is given, no more than that share of the negative ones.
+    `recall` is the share of positive sequences to find. If `false_alarm_rate` is given, it replaces the recall: at most
+    that share of negative sequences may be called positive.
     """
 
     recall: float = TARGET_RECALL
@@ -62,22 +62,22 @@ def choose_threshold(
     aim: Aim = USUAL,
     how: Literal["mean", "max"] = "mean",
 ) -> Threshold:
-    """A threshold that reaches the aim on the held-out sequences.
+    """The threshold that reaches the aim on the held-out sequences.
 
-    #1 The highest threshold with the recall bounds it from above. #2 From there it goes down as far as that costs no
-    false alarm, and stays in the middle of that gap: recall for nothing, and room for quantisation on both sides.
-    #3 With a bound on false alarms it stands above all negative sequences but those that may be called, in the middle
-    of the gap to the next score.
+    #1 The highest threshold with the recall is the upper limit. #2 Between it and the next lower score of a negative
+    sequence no false alarm is added, so the middle of this gap is chosen: it has a margin for quantisation on both
+    sides. #3 With a limit of false alarms, the threshold is above all negative sequences except those that are allowed,
+    in the middle of the gap to the next score.
 
     Args:
-        crops: what was scored; a frame with two crops counts with its region, as on the trap.
-        chances: held-out probability of each crop.
-        positive: whether each crop shows what is looked for.
-        aim: the recall to keep, or the false alarms to allow.
-        how: what a sequence scores: the mean of its frames, as on the trap, or its highest frame.
+        crops: the scored crops; a frame with several counts with its region, as on the trap.
+        chances: the held-out probability of each crop.
+        positive: whether each crop shows a positive label.
+        aim: the recall to reach, or the false alarms to allow.
+        how: the score of a sequence: the mean of its frames, as on the trap, or its highest frame.
 
     Raises:
-        DataError: false alarms are to be bounded, and there are too few negative sequences to tell them from.
+        DataError: false alarms are limited, but there are too few negative sequences to estimate them.
     """
     means = _sequence_scores(crops, chances, positive, how)
     found = sorted(mean for mean, shows in means if shows)
@@ -93,10 +93,10 @@ def choose_threshold(
 
 
 def _within(rate: float, found: Sequence[float], others: Sequence[float]) -> Threshold:
-    """The threshold with no more than that share of false alarms (#3); both kinds are sorted."""
+    """The threshold with at most that share of false alarms (#3); `found` and `others` are sorted."""
     if len(others) < MIN_NEGATIVE_SEQUENCES:
         raise DataError(
-            f"false alarms cannot be bounded: {len(others)} named negative sequences, at least "
+            f"false alarms cannot be limited: {len(others)} negative sequences with an id, at least "
             f"{MIN_NEGATIVE_SEQUENCES} are needed; label more, or give --target-recall"
         )
     forbidden = len(others) - 1 - math.floor(rate * len(others))
@@ -113,7 +113,7 @@ def _told(value: float, found: Sequence[float], others: Sequence[float]) -> Thre
 def _sequence_scores(
     crops: Sequence[Crop], chances: Sequence[float], positive: Sequence[bool], how: Literal["mean", "max"]
 ) -> list[tuple[float, bool]]:
-    """Score and truth of each sequence that the data set names."""
+    """The score and truth of each sequence with an id in the data set."""
     frames: dict[SequenceKey, dict[str, tuple[bool, float]]] = defaultdict(dict)
     truth: dict[SequenceKey, bool] = {}
     for crop, chance, shows in zip(crops, chances, positive, strict=True):
