@@ -1,4 +1,4 @@
-"""An old and a new bundle on the same sequences, paired."""
+"""An old and a new bundle compared on the same sequences, with paired differences."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 def survey(split: str = "") -> list[LabelledPicture]:
-    """Twenty sequences of one picture at ten places, every other one a leopard."""
+    """Twenty sequences of one picture at ten places; every second one is a leopard."""
     return [
         LabelledPicture(f"{number}.jpg", Path(f"{number}.jpg"), ("fox", "snow_leopard")[number % 2],
                         location=f"place {number // 2}", split=split)
@@ -34,7 +34,7 @@ def survey(split: str = "") -> list[LabelledPicture]:
 
 @pytest.fixture
 def starter() -> Bundle:
-    """At a threshold of 0.5."""
+    """The starter bundle with a threshold of 0.5."""
     bundle = read_bundle(STARTER)
     manifest = msgspec.structs.replace(bundle.manifest, decision_rule=DecisionRule(0.5))
     return replaced(bundle, manifest)
@@ -47,7 +47,7 @@ def replaced(bundle: Bundle, manifest: Manifest) -> Bundle:
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch, starter: Bundle) -> Callable[..., dict[str, Any]]:
-    """The report on a survey where each bundle says what the test hands in."""
+    """The report on a survey, with the scores of each bundle given by the test."""
 
     def run(old: list[float | None], new: list[float | None], pictures: list[LabelledPicture]) -> dict[str, Any]:
         said = iter([old, new])
@@ -67,7 +67,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, starter: Bundle) -> Callable[..., 
 
 
 def test_the_difference_is_paired_and_names_changed_verdicts(compared: Callable[..., dict[str, Any]]) -> None:
-    """Two leopards more of ten; what both say alike cancels out."""
+    """Two of ten leopards more; equal answers of both bundles cancel out."""
     old: list[float | None] = [0.6 if number in (0, 1, 3, 5) else 0.1 for number in range(20)]
     new = [0.7 if number in (7, 9) else one for number, one in enumerate(old)]
     report = compared(old, new, survey())
@@ -79,8 +79,10 @@ def test_the_difference_is_paired_and_names_changed_verdicts(compared: Callable[
     assert [one["files"] for one in report["changed"]] == [["7.jpg"], ["9.jpg"]]
 
 
-def test_only_what_no_bundle_learnt_from_counts_where_it_is_named(compared: Callable[..., dict[str, Any]]) -> None:
-    """Rows of split test or tune; without any all count, and it is said."""
+def test_only_pictures_not_used_for_training_count_if_the_data_name_them(
+    compared: Callable[..., dict[str, Any]],
+) -> None:
+    """Rows of split test or tune; without them all count, and the report says so."""
     scores: list[float | None] = [0.1] * 20
     report = compared(scores, scores, survey()[:10] + survey("Test")[10:])
     assert (report["sequences"], report["never_learnt_from"]) == (10, True)
@@ -88,21 +90,21 @@ def test_only_what_no_bundle_learnt_from_counts_where_it_is_named(compared: Call
 
 
 def test_a_sequence_that_one_bundle_cannot_read_counts_for_neither(compared: Callable[..., dict[str, Any]]) -> None:
-    """Else the figures would be of different sequences."""
+    """Otherwise the figures would be of different sequences."""
     report = compared([None, *[0.1] * 19], [*[0.1] * 19, None], survey())
     assert (report["sequences"], report["unreadable"]) == (18, 2)
 
 
 def test_bundles_for_different_animals_are_refused(starter: Bundle) -> None:
-    """A fox's recall says nothing about a leopard's."""
+    """A fox's recall cannot be compared with a leopard's."""
     names = {"labels": ("other", "fox"), "positive_labels": ("fox",)}
     other = replaced(starter, msgspec.structs.replace(starter.manifest, **names))
-    with pytest.raises(DataError, match="different labels: snow_leopard and fox"):
+    with pytest.raises(DataError, match="different positive labels: snow_leopard and fox"):
         compare_bundles(survey(), starter, other, 1, lambda step, done, total: None)
 
 
 def test_a_frame_that_cannot_be_read_fails_and_its_sequence_counts(tmp_path: Path, starter: Bundle) -> None:
-    """Named once, though both bundles meet it."""
+    """It is named once, though both bundles read it."""
     Image.new("RGB", (320, 240)).save(tmp_path / "0.jpg")
     burst = [LabelledPicture(f"{n}.jpg", tmp_path / f"{n}.jpg", "fox", "s") for n in range(2)]
     report = compare_bundles(burst, starter, starter, 1, lambda step, done, total: None)
@@ -113,7 +115,7 @@ def test_a_frame_that_cannot_be_read_fails_and_its_sequence_counts(tmp_path: Pat
 def test_evaluate_against_prints_both_and_leaves_json(
     tmp_path: Path, starter: Bundle, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A bundle that calls everything positive, against the starter."""
+    """The starter and a bundle that calls every sequence positive."""
     eager = tmp_path / "eager.uncia"
     manifest = msgspec.structs.replace(starter.manifest, decision_rule=DecisionRule(0.0))
     eager.write_bytes(write_bundle(manifest, starter.members))

@@ -1,4 +1,4 @@
-"""`uncia-train evaluate`: the documented JSON, through the classifier that the trap runs."""
+"""`uncia-train evaluate` writes the documented JSON, with the classifier that the trap runs."""
 
 import io
 import json
@@ -18,7 +18,7 @@ STARTER = Path(__file__).parents[3] / "models" / "snow-leopard-starter-2.uncia"
 
 
 def write_picture(path: Path, seed: int) -> None:
-    """A smooth JPEG of its own for every seed."""
+    """A smooth JPEG; each seed gives another one."""
     cells = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
     out = io.BytesIO()
     Image.fromarray(cells).resize((320, 240), Image.Resampling.BICUBIC).save(out, "JPEG")
@@ -28,7 +28,7 @@ def write_picture(path: Path, seed: int) -> None:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """Six pictures, three of them one sequence, one missing, one broken."""
+    """The report on six pictures: three of one sequence, one missing, one broken."""
     folder = tmp_path_factory.mktemp("evaluate")
     rows = ["file,label,sequence"]
     for seed in range(6):
@@ -44,18 +44,18 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Pa
 
 
 def test_the_report_has_the_documented_keys(report: tuple[dict[str, Any], Path]) -> None:
-    """Other tools rely on these names."""
+    """Other tools use these names."""
     wanted = {"n", "accuracy", "roc_auc", "average_precision"}
     assert all(set(report[0][part]) >= wanted for part in ("images", "sequences"))
 
 
 def test_sequences_count_once(report: tuple[dict[str, Any], Path]) -> None:
-    """Six pictures, of which three are one sequence, are four."""
+    """Six pictures with one sequence of three are four sequences."""
     assert (report[0]["images"]["n"], report[0]["sequences"]["n"]) == (6, 4)
 
 
-def test_figures_are_told_by_light_and_label_and_of_each_sequence(report: tuple[dict[str, Any], Path]) -> None:
-    """What was said of each sequence adds up to the figures."""
+def test_figures_are_given_by_light_by_label_and_for_each_sequence(report: tuple[dict[str, Any], Path]) -> None:
+    """The rows of the sequences add up to the figures."""
     content = report[0]
     rows = content["per_sequence"]
     assert rows[1]["files"] == ["p/1.jpg", "p/3.jpg", "p/5.jpg"]
@@ -67,7 +67,7 @@ def test_figures_are_told_by_light_and_label_and_of_each_sequence(report: tuple[
 
 
 def test_the_threshold_table_agrees_with_the_figures(report: tuple[dict[str, Any], Path]) -> None:
-    """At the bundle's threshold; without places nobody knows how many alarms a day."""
+    """At the bundle's threshold; without places there are no alarms a day."""
     content = report[0]
     [row] = [one for one in content["thresholds"] if one["in_use"]]
     whole = content["sequences"]
@@ -78,10 +78,8 @@ def test_the_threshold_table_agrees_with_the_figures(report: tuple[dict[str, Any
     assert (content["trap_days"], row["false_alarms_per_day"]) == (None, None)
 
 
-def test_false_alarms_a_day_are_told_where_places_and_times_are(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Two quiet days between two pictures count."""
+def test_false_alarms_a_day_are_given_with_places_and_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two days without pictures, between two pictures, count."""
     for seed in range(2):
         write_picture(tmp_path / f"{seed}.jpg", seed)
     rows = [f"{day}.jpg,fox,pass,2026-03-0{1 + 3 * day}T10:00:00" for day in range(2)]
@@ -95,7 +93,7 @@ def test_false_alarms_a_day_are_told_where_places_and_times_are(
 
 
 def test_files_and_labels_are_repeated_as_written(report: tuple[dict[str, Any], Path]) -> None:
-    """So that a row can be joined with its CSV."""
+    """So a row can be joined with its CSV."""
     assert [(row["file"], row["label"]) for row in report[0]["per_image"][:2]] == [
         ("p/0.jpg", "fox"),
         ("p/1.jpg", "snow_leopard"),
@@ -103,19 +101,19 @@ def test_files_and_labels_are_repeated_as_written(report: tuple[dict[str, Any], 
 
 
 def test_a_probability_is_that_of_the_whole_picture(report: tuple[dict[str, Any], Path]) -> None:
-    """Also for a frame of a sequence: int8, through the contract's classifier."""
+    """Also for a frame of a sequence: int8, with the contract's classifier."""
     classifier = Classifier(read_bundle(STARTER))
     expected = classifier.score(model_input((report[1] / "p/3.jpg").read_bytes(), classifier.manifest.input_size))
     assert report[0]["per_image"][3]["probability"] == expected
 
 
 def test_unusable_pictures_are_named(report: tuple[dict[str, Any], Path]) -> None:
-    """A broken and a missing one: recorded, not fatal."""
+    """A broken and a missing one are recorded; the command goes on."""
     assert [failure["file"] for failure in report[0]["failures"]] == ["p/bad.jpg", "p/absent.jpg"]
 
 
-def test_a_folder_for_each_label_will_do(tmp_path: Path) -> None:
-    """The simplest data set there is."""
+def test_a_folder_for_each_label_is_read(tmp_path: Path) -> None:
+    """The simplest kind of data set."""
     for seed, label in enumerate(("snow_leopard", "fox")):
         write_picture(tmp_path / "d" / label / "1.jpg", seed)
     out = tmp_path / "r.json"

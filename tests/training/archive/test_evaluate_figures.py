@@ -1,4 +1,4 @@
-"""Figures of what a bundle said: recall, false alarms, intervals, by light and by label."""
+"""Figures of a bundle's answers: recall, false alarms, intervals, by light and by label."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ POSITIVE = ("leopard",)
 def said(
     label: str, probability: float, number: int, light: str = "day", place: str = "", called: str = "leopard"
 ) -> Said:
-    """Of a sequence of two frames; where it is a leopard the second alone shows it."""
+    """The answer for a sequence of two frames; a leopard is only on the second."""
     frames = [
         LabelledPicture(f"{number}-{frame}", Path(), shown, f"s{number}", place)
         for frame, shown in enumerate(("blank" if label in POSITIVE else label, label))
@@ -31,7 +31,7 @@ SAID = [
 
 
 def test_recall_and_false_alarms_have_intervals() -> None:
-    """Eight of ten, three of twenty-three; sequences are positive where any frame is."""
+    """Eight of ten, three of twenty-three; a sequence is positive if any frame is."""
     found = said_figures(SAID, POSITIVE, 0.5)
     assert (found["n"], found["positives"], found["recall"], found["false_alarms"]) == (33, 10, 0.8, 3)
     assert found["recall_interval"] == pytest.approx(exact(8, 10), abs=0.03)
@@ -40,14 +40,14 @@ def test_recall_and_false_alarms_have_intervals() -> None:
 
 
 def test_each_light_has_its_figures() -> None:
-    """By infrared none of two is found, and three of three others are taken for it."""
+    """In infrared none of two is found, and all three others are false alarms."""
     found = by_light(SAID, POSITIVE, 0.5)
     assert (found["day"]["recall"], found["day"]["false_alarms"]) == (1.0, 0)
     assert (found["infrared"]["recall"], found["infrared"]["false_alarms"]) == (0.0, 3)
 
 
-def test_each_label_tells_how_many_were_called_positive() -> None:
-    """Which animal the false alarms are; exact where all or none are."""
+def test_each_label_has_the_number_called_positive() -> None:
+    """It shows which animals the false alarms are; the interval is exact for all or none."""
     found = by_label(SAID, POSITIVE, 0.5)
     told = {"n": 3, "positive": False, "called_positive": 3, "share": 1.0, "share_interval": exact(3, 3)}
     assert found["lynx"] == told | {"called": {"none": 0, "leopard": 3}}
@@ -56,14 +56,14 @@ def test_each_label_tells_how_many_were_called_positive() -> None:
 
 
 def test_sequences_of_one_place_count_as_one() -> None:
-    """Twenty foxes at two places say less than at twenty."""
+    """The interval of twenty foxes at two places is wider than at twenty."""
     few = [said("fox", 0.1, number, place=f"p{number % 2}") for number in range(20)]
     found = said_figures([*few, *SAID[:10]], POSITIVE, 0.5)
     assert found["false_positive_rate_interval"] == exact(0, 2)
 
 
 def test_a_lynx_called_fox_is_an_error_of_both() -> None:
-    """Each label of the data is a row, each positive one and none a column; both labels have figures of their own."""
+    """A row for each label of the data, a column for each positive label and for none; both have figures."""
     lynxes = [said("lynx", 0.9, number, called="fox" if number < 2 else "lynx") for number in range(8)]
     foxes = [said("fox", 0.8 if number < 14 else 0.1, number, called="fox") for number in range(8, 16)]
     found = by_label([*lynxes, *foxes, said("dog", 0.7, 20, called="lynx")], ("lynx", "fox"), 0.5)

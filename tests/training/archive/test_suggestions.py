@@ -1,4 +1,4 @@
-"""Which sequences of an archive are suggested for labelling, and the CSV in which a person labels them."""
+"""The sequences of an archive that are suggested for labelling, and the CSV in which a person labels them."""
 
 import csv
 import shutil
@@ -29,7 +29,7 @@ def sequence(name: str, trap: str, *scores: float | None, confidence: float = 0.
 
 
 def found(pictures: list[ScoredPicture], wanted: int = 2) -> list[Candidate]:
-    """Candidates where nothing is known."""
+    """The candidates if no picture is labelled."""
     return candidates(pictures, wanted, lambda file: False)
 
 
@@ -39,33 +39,33 @@ def found(pictures: list[ScoredPicture], wanted: int = 2) -> list[Candidate]:
     ids=["at the threshold", "surely none", "surely one", "the mean counts", "above", "spared frames do not count"],
 )
 def test_doubt_is_nearness_to_the_threshold(scores: tuple[float | None, ...], doubt: float) -> None:
-    """Of the frames that were scored: where early exit spared some, the confidence is only a bound."""
+    """For the mean of the scored frames; after early exit the confidence is only a bound."""
     [one] = found(sequence("a", "pass", *scores, confidence=0.39))
     assert one.doubt == pytest.approx(doubt)
 
 
 def test_a_sequence_is_compared_by_the_frame_that_scored_highest() -> None:
-    """There the animal is, if there is one."""
+    """If there is an animal, it is in this frame."""
     [one] = found(sequence("a", "pass", 0.1, 0.5, 0.2))
     assert (one.sequence, one.file) == ("pass/a0.jpg", "pass/a1.jpg")
 
 
-def test_what_failed_and_what_is_labelled_is_no_candidate() -> None:
+def test_failed_and_labelled_sequences_are_no_candidates() -> None:
     """One labelled picture is enough for its sequence."""
     pictures = sequence("a", "pass", None) + sequence("b", "pass", 0.4, 0.4) + sequence("c", "pass", 0.4)
     names = [one.sequence for one in candidates(pictures, 2, lambda file: file == "pass/b1.jpg")]
     assert names == ["pass/c0.jpg"]
 
 
-def test_candidates_hold_sequences_that_the_bundle_is_sure_of() -> None:
-    """Half are spread over the season: it may be sure and wrong."""
+def test_candidates_include_sequences_that_the_bundle_is_sure_of() -> None:
+    """Half are spread over the season, because the bundle can be sure and wrong."""
     doubtful = [one for n in range(40) for one in sequence(f"d{n:02}", "pass", 0.4)]
     sure = [one for n in range(40) for one in sequence(f"s{n:02}", "pass", 0.0)]
     assert {one.doubt for one in found(doubtful + sure, 1)} == {0.0, 1.0}
 
 
-def test_traps_take_turns() -> None:
-    """However doubtful one of them is throughout."""
+def test_each_trap_in_turn_gives_a_sequence() -> None:
+    """Even if all sequences of one trap are the most doubtful."""
     pictures = [one for n in range(9) for one in sequence(f"a{n}", "pass", 0.4)]
     pictures += [one for n in range(9) for one in sequence(f"b{n}", "ridge", 0.1)]
     listed = found(pictures, 4)
@@ -73,8 +73,8 @@ def test_traps_take_turns() -> None:
     assert sorted(one.trap for one in chosen) == ["pass", "pass", "ridge", "ridge"]
 
 
-def test_of_equally_doubtful_sequences_those_unlike_each_other_and_the_known_are_named() -> None:
-    """Ten copies of one rock are one question; what is labelled already is none."""
+def test_of_equally_doubtful_sequences_new_and_different_ones_come_first() -> None:
+    """Ten copies of one rock give one suggestion; a labelled one gives none."""
     directions = {"a": (1, 0, 0), "b": (0, 1, 0), "c": (0, 0, 1)}
     listed = [Candidate(f"{kind}{n}", "pass", 0.9, "", None) for kind in directions for n in range(5)]
     features = np.array([directions[one.sequence[0]] for one in listed], np.float32)
@@ -82,20 +82,20 @@ def test_of_equally_doubtful_sequences_those_unlike_each_other_and_the_known_are
     assert {one.sequence[0] for one in chosen} == {"b", "c"}
 
 
-def test_fewer_sequences_than_wanted_are_all_named() -> None:
-    """No error, no repetition."""
+def test_fewer_sequences_than_wanted_are_all_suggested() -> None:
+    """No error, and none is suggested twice."""
     listed = found(sequence("a", "pass", 0.4) + sequence("b", "ridge", 0.2), 9)
     chosen = suggested(listed, np.eye(2, dtype=np.float32), np.zeros((0, 2), np.float32), 9)
     assert sorted(one.trap for one in chosen) == ["pass", "ridge"]
 
 
 def score(folder: Path, out: Path, *more: str) -> int:
-    """The command's exit code."""
+    """The exit code of the command."""
     return main(["score", str(folder), "--bundle", str(STARTER), "--out", str(out), "--write", "csv", *more])
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    """Of a CSV."""
+    """The rows of a CSV."""
     with path.open(newline="", encoding="utf-8") as text:
         return list(csv.DictReader(text))
 
@@ -104,7 +104,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_suggestions_are_labelled_in_a_spreadsheet_and_read_as_a_data_set(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whole sequences with exact names; what is left empty is skipped; the next suggestions name others."""
+    """Whole sequences with exact names; empty labels are skipped; the next suggestions are others."""
     folder, out = archive(tmp_path / "-38.12, 145.20"), tmp_path / "out"
     assert (score(folder, out, "--suggest", "2"), main(["evaluate", "--bundle", str(STARTER), "--data",
             str(out / SUGGESTIONS)])) == (0, 2)  # fmt: skip
@@ -147,7 +147,7 @@ def test_a_folder_of_known_pictures_that_cannot_be_listed_is_named(
 
 @pytest.mark.heavy
 def test_labels_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nor is what a spreadsheet saved with semicolons; told before anything is scored."""
+    """Also in a CSV saved with semicolons; the error comes before any scoring."""
     folder, out = archive(tmp_path / "a", 1), tmp_path / "out"
     assert (score(folder, out, "--suggest", "1"), score(folder, out, "--suggest", "1")) == (0, 0)
     path = out / SUGGESTIONS
@@ -164,7 +164,7 @@ def test_labels_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixtur
       "--write", "parquet"], "s3://b/x is an address")],
     ids=["known alone", "an address"],
 )  # fmt: skip
-def test_what_cannot_be_suggested_is_refused(
+def test_options_that_do_not_fit_suggestions_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
 ) -> None:
     """In one line, exit code 2."""

@@ -1,1 +1,1 @@
-"""Scoring an archive, sorting it, evaluation of a bundle."""
+"""Scores and sorts an archive, suggests sequences to label, and evaluates bundles."""

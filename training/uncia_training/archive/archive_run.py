@@ -1,6 +1,6 @@
-"""An archive scored on this machine's cores, resumable: the trap's own code, a classifier a thread.
+"""Scores an archive on this machine's cores with the trap's own code, one classifier per thread; can be resumed.
 
-Decides how work is spread and what is skipped: a sequence whose key the log holds is not looked at again.
+Decides how work is divided, and what is skipped: a sequence whose key is in the log is not scored again.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,18 +22,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ScoringRule:
-    """What decides the scores besides the pictures; `name` is part of every sequence's key."""
+    """The inputs of a score other than the pictures; `name` is part of every sequence's key."""
 
     bundle: Bundle
     strips: Strips | None = None
 
     @property
     def name(self) -> str:
-        """The bundle's sha256, and the strips where there are any."""
+        """The bundle's sha256, and the strips if there are any."""
         return self.bundle.sha256 + (f" {self.strips.top:g} {self.strips.bottom:g}" if self.strips else "")
 
     def logged_by(self, archive: Archive) -> str:
-        """What names a logged sequence's scorer: `name`, and the zone of the times that are logged with the scores."""
+        """The scorer's part of a logged sequence's key: `name`, and the zone of the times in the log."""
         return f"{self.name} {archive.zone}"
 
 
@@ -44,19 +44,19 @@ class LocalScorer:
         """Loads the bundle.
 
         Raises:
-            BundleError: it cannot be loaded here, or does not reproduce its probes.
+            BundleError: it cannot be loaded on this machine, or does not reproduce its probes.
         """
         self._rule, self._workers = rule, workers
         self._classifier = PerThread(lambda: Classifier(rule.bundle))
         self._classifier().check_probes()
 
     def run(self, archive: Archive, log: SequenceLog[Pictures], progress: Progress) -> "Outcome":
-        """Scores what the log lacks.
+        """Scores the sequences that are not in the log; the scored archive.
 
         Args:
-            archive: whose pictures.
-            log: takes each sequence as soon as it is scored.
-            progress: told how many of how many pictures are done.
+            archive: the pictures to score.
+            log: each sequence is added as soon as it is scored.
+            progress: called with the number of finished pictures and of all pictures.
         """
         thumbnails = neighbour_thumbnails(archive.place, self._classifier())
 
@@ -84,9 +84,9 @@ class LocalScorer:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The scored archive: its sequences in order, read from the log again whenever they are asked for.
+    """The scored archive: its sequences in order; each iteration reads them from the log.
 
-    `scored` is how many pictures this run looked at; the others were known.
+    `scored` is the number of pictures that this run scored; the others were in the log already.
     """
 
     log: SequenceLog[Pictures]
@@ -94,6 +94,6 @@ class Outcome:
     scored: int
 
     def __iter__(self) -> Iterator[ScoredPicture]:
-        """Each picture, trap by trap and in order of time."""
+        """Yields each picture, trap by trap, in order of time."""
         for key in self.keys:
             yield from self.log.read(key.hex())

@@ -1,7 +1,8 @@
-"""Two bundles on the same sequences: is the new one better than the old one?
+"""Compares an old and a new bundle on the same sequences.
 
-Decides which sequences count: those of split `test` and `tune`, which no bundle learnt from, where the data name any,
-else all; of these the ones that both bundles could read. Differences are paired: both systems share each draw.
+Decides which sequences count: those of split `test` and `tune`, which were not used for training, or all if the data
+have no such split; of these, the sequences that both bundles could read. Differences are paired: both bundles share
+each draw.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,15 +25,15 @@ OLD, NEW = "old", "new"
 def compare_bundles(
     pictures: Sequence[LabelledPicture], old: Bundle, new: Bundle, workers: int, progress: Progress
 ) -> dict[str, Any]:
-    """The documented report: figures of both, by how much the new bundle exceeds the old one, and changed verdicts.
+    """The documented report: the figures of both, the differences new - old, and the sequences with another verdict.
 
     Raises:
-        DataError: the bundles look for different labels, or no sequence can be read.
+        DataError: the bundles have different positive labels, or no sequence can be read.
     """
     positive = old.manifest.positive_labels
     if set(positive) != set(new.manifest.positive_labels):
         named = [", ".join(one.manifest.positive_labels) for one in (old, new)]
-        raise DataError(f"the bundles look for different labels: {named[0]} and {named[1]}; expected the same")
+        raise DataError(f"the bundles have different positive labels: {named[0]} and {named[1]}; expected the same")
     bursts = sequences(compared(pictures))
     both = {name: _scores(bundle, bursts, workers, name, progress) for name, bundle in ((OLD, old), (NEW, new))}
     failures = {one.file: one for said in both.values() for score in said for one in score.failures}
@@ -58,7 +59,7 @@ def compare_bundles(
 
 
 def compared(pictures: Sequence[LabelledPicture]) -> Sequence[LabelledPicture]:
-    """Those of split `test` and `tune` where there are any, else all."""
+    """The pictures of split `test` and `tune`; all pictures if there are none."""
     return [picture for picture in pictures if picture.never_learnt] or pictures
 
 
@@ -77,6 +78,6 @@ def _differences(one: Figures, other: Figures) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name in NAMES:
         value, spread = one.exceeds(other, name) or (None, None)
-        certain = spread is not None and spread[0] == spread[1]  # nothing changed in any draw: no interval is known
+        certain = spread is not None and spread[0] == spread[1]  # all draws are equal: there is no interval
         content |= {name: value, f"{name}_interval": None if certain else spread}
     return content

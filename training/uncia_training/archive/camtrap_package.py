@@ -1,11 +1,12 @@
 """Writes a scored archive as a Camtrap DP 1.0.2 package (https://camtrap-dp.tdwg.org).
 
-Decides how scores become the standard's words. #1 A trap's folder belongs to the deployments whose `cameraID`, else
-`deploymentID`, else `locationID` is its path or its name; of several the one whose time holds the picture. #2 Every
-answer is a machine's and about one picture; nothing is said of events, for people's tools take that as final. #3 What
-was not scored is `unclassified`; what could not be read has no observation. #4 Pictures without a time, or outside all
-of their trap's deployments, are left out and counted. #5 Times keep the zone of the cameras' clocks. #6 Paths lead into
-the package: `media` there is a link to an archive that lies elsewhere; the archive is only read.
+Decides how scores become rows of the standard. #1 A trap's folder belongs to the deployments whose `cameraID`,
+`deploymentID` or `locationID` (in this order) is its path or its name; of several, the one whose time contains the
+picture's. #2 Every observation is by a machine and of one picture; there is none of an event, because people's tools
+take such an observation as final. #3 A picture that was not scored is `unclassified`; one that could not be read has no
+observation. #4 Pictures without a time, or outside all deployments of their trap, are left out and counted. #5 Times
+keep the zone of the cameras' clocks. #6 Paths stay inside the package: `media` in it is a link to an archive that lies
+elsewhere; the archive is only read.
 """
 
 import json
@@ -39,40 +40,40 @@ from uncia_contract.pictures.picture_files import printable
 from uncia_training.datasets.storage import is_address
 
 MEDIA = "media"
-_DESCRIBED = "Scored by "  # how the description of a package of ours begins
+_DESCRIBED = "Scored by "  # the start of the description of a package that uncia wrote
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A row of deployments.csv: as it is written, and what was read of it."""
+    """A row of deployments.csv: the cells as `written`, and the values read from them (`told`)."""
 
     id: str
     told: dict[str, Any]
     written: dict[str, str]
 
     def holds(self, moment: datetime) -> bool:
-        """Whether the camera stood there then."""
+        """Whether the camera stood there at this time."""
         ended: datetime | None = self.told["ended_at"]
         return bool(self.told["started_at"] <= moment and (ended is None or moment <= ended))
 
 
 @dataclass
 class Deployments:
-    """Where the archive's traps stood, by trap (#1)."""
+    """The deployments of each trap of the archive, in order of time (#1)."""
 
     by_trap: dict[str, list[Deployment]]
 
     def of(self, trap: str, moment: datetime) -> Deployment | None:
-        """The deployment of a picture; of one that is the only one, whatever the picture's time (#4)."""
+        """The deployment of a picture, or None (#4); a trap's only deployment is taken for any time."""
         found = self.by_trap[trap]
         return found[0] if len(found) == 1 else next((one for one in found if one.holds(moment)), None)
 
 
 def deployments_of(archive: Archive, path: Path) -> Deployments:
-    """The deployments of an archive's traps.
+    """The deployments of an archive's traps, read from deployments.csv.
 
     Raises:
-        DataError: not such a table, or a trap's folder is in no row of it.
+        DataError: the table is not valid, or has no row for the folder of a trap.
     """
     zone, found = archive.zone or UTC, dict[str, list[Deployment]]()
     ids: Counter[str] = Counter()
@@ -95,17 +96,17 @@ def deployments_of(archive: Archive, path: Path) -> Deployments:
 
 
 def refuse_unzoned(archive: Archive, rule: BurstRule, workers: int) -> None:
-    """Reads all times where no zone is given.
+    """Reads the times of all pictures, if no zone is given.
 
     Raises:
-        DataError: a picture's time names no offset.
+        DataError: a picture's time has no UTC offset.
     """
     for trap in archive.traps if archive.zone is None else ():
         for sequence in archive.sequences(trap, rule, "", workers):
             for name, at in zip(sequence.names, sequence.times, strict=True):
                 if at is not None and at.tzinfo is None:
                     raise DataError(
-                        f"{name}: its time names no offset, and Camtrap DP wants one; give --utc-offset, such as 5.5"
+                        f"{name}: its time has no UTC offset, and Camtrap DP needs one; give --utc-offset, such as 5.5"
                     )
 
 
@@ -120,10 +121,10 @@ class CamtrapPackage:
     left_out: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        """Finds out how paths lead from the package to the pictures (#6).
+        """Determines the paths from the package to the pictures (#6).
 
         Raises:
-            DataError: the package would lie in the archive, or in the place of another.
+            DataError: the package would lie in the archive, or replace another package.
         """
         self._refuse_other_package()
         self._link: Path | None = None
@@ -143,13 +144,13 @@ class CamtrapPackage:
         with storage_errors(path):
             other = path.exists() and f'"description": "{_DESCRIBED}' not in path.read_text(encoding="utf-8")
         if other or (not path.exists() and (self.folder / "deployments.csv").exists()):
-            raise DataError(f"--camtrap-dp {self.folder}: holds tables of somebody else's; give another folder")
+            raise DataError(f"--camtrap-dp {self.folder}: contains tables of another program; give another folder")
 
     def write(self, pictures: Iterable[ScoredPicture], bundle: Bundle, now: datetime) -> Path:
-        """Writes tables and description; where the description is. `pictures` can be gone through several times.
+        """Writes tables and description; the path of the description. `pictures` is iterated several times.
 
         Raises:
-            DataError: a name that the standard forbids, or nothing to write.
+            DataError: a name that the standard forbids, or no picture to write.
             StorageError: the folder cannot be written.
         """
         self.left_out.clear()
@@ -158,7 +159,7 @@ class CamtrapPackage:
         self._place_link()
         last, unsure = self._spans(pictures)
         if not last:
-            raise DataError(f"{self.folder}: no picture has a time within a deployment; a package needs one")
+            raise DataError(f"{self.folder}: no picture was taken during a deployment; a package needs one")
         self._table("media", lambda: (self._media(*known) for known in self._placed(pictures)))
         self._table("observations", lambda: self._observations(pictures, bundle, now))
         used = [one for some in self.deployments.by_trap.values() for one in some if one.id in last]
@@ -183,7 +184,7 @@ class CamtrapPackage:
             ) from error
 
     def _spans(self, pictures: Iterable[ScoredPicture]) -> tuple[dict[str, datetime], set[str]]:
-        """When each deployment's last picture was taken; deployments with pictures outside their time."""
+        """The time of each deployment's last picture; the ids of deployments with pictures outside their time."""
         last: dict[str, datetime] = {}
         unsure: set[str] = set()
         for picture in pictures:

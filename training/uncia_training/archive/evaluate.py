@@ -1,6 +1,6 @@
-"""`uncia-train evaluate`: how a bundle does on labelled pictures, through the very code that the trap runs.
+"""`uncia-train evaluate`: measures a bundle on labelled pictures, with the code that the trap runs.
 
-Decides what is counted: pictures as a whole (no regions, no bursts), and sequences as the trap decides them.
+Decides what is counted: whole pictures (without regions and bursts), and sequences as the trap decides them.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,9 +29,9 @@ IMAGE_THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class SequenceScore:
-    """Confidence and label of a sequence's verdict, as the trap gives them, and the frames that could not be used.
+    """The confidence and label of a sequence's verdict, as on the trap, and the frames that could not be used.
 
-    `confidence` is None where no frame could.
+    `confidence` is None if no frame could be used.
     """
 
     confidence: float | None
@@ -40,15 +40,15 @@ class SequenceScore:
 
 
 class Evaluator:
-    """Scores pictures and sequences with one bundle, a classifier a thread."""
+    """Scores pictures and sequences with one bundle, one classifier per thread."""
 
     def __init__(self, bundle: Bundle, workers: int) -> None:
         self._bundle, self._workers = bundle, workers
         self._classifier = PerThread(lambda: Classifier(bundle))
-        self._classifier()  # a bundle that does not run here is refused at once
+        self._classifier()  # so a bundle that does not run here is refused before any work
 
     def evaluate(self, pictures: Sequence[LabelledPicture], progress: Progress) -> dict[str, Any]:
-        """The documented report: figures of images and sequences, by light and label, and what was said of each.
+        """The documented report: figures of images and sequences, by light and label, and the answer for each one.
 
         Raises:
             DataError: no picture can be read.
@@ -95,7 +95,7 @@ class Evaluator:
     def _decided(
         self, pictures: Sequence[LabelledPicture], images: Sequence[Said], progress: Callable[[int, int], None]
     ) -> list[Said]:
-        """The verdict on each sequence that has a frame, by the light of most of its frames."""
+        """The verdict on each sequence with a readable frame, and the light of most of its frames."""
         lights = {one.burst[0].file: one.light for one in images}
         bursts = sequences(pictures)
         verdicts = self.score_sequences(bursts, progress)
@@ -108,7 +108,7 @@ class Evaluator:
     def score_sequences(
         self, bursts: Sequence[Sequence[LabelledPicture]], progress: Callable[[int, int], None]
     ) -> list[SequenceScore]:
-        """What `score_sequence` says of each."""
+        """The result of `score_sequence` for each sequence, in order."""
         return self._all(self.score_sequence, bursts, progress)
 
     def _all(
@@ -132,7 +132,7 @@ class Evaluator:
         return Said((picture,), float(score), light_of(image), label)
 
     def score_sequence(self, burst: Sequence[LabelledPicture]) -> SequenceScore:
-        """What the trap would say of a sequence, every frame scored."""
+        """The trap's verdict on a sequence, with every frame scored."""
         readers = [partial(read_picture, picture) for picture in burst]
         verdict = score_burst(readers, self._classifier(), every_frame=True, boxes=boxes_of(burst))
         if verdict is None:
@@ -143,5 +143,5 @@ class Evaluator:
 
 
 def _most(lights: Sequence[Light]) -> Light:
-    """The light of most frames; of the first in the alphabet where as many are of either, as `score_burst` has it."""
+    """The light of most frames; if two are equally frequent, the first by name, as in `score_burst`."""
     return max(sorted(set(lights)), key=lights.count, default="day")

@@ -1,6 +1,6 @@
-"""Figures of what a bundle said of labelled pictures and sequences: overall, by light, and by label.
+"""Figures of a bundle's answers for labelled pictures and sequences: overall, by light, and by label.
 
-Decides what is counted, and that intervals draw whole places where the data name them, else sequences.
+Decides what is counted, and that intervals draw whole places if the data name places, else sequences.
 """
 
 from collections import Counter
@@ -19,14 +19,14 @@ from uncia_training.fitting.resampling import Dealt, bootstrap
 from uncia_training.fitting.threshold_table import threshold_table
 
 Burst = Sequence[LabelledPicture]
-NONE = "none"  # of the positive labels
+NONE = "none"  # the called label of a picture below the threshold
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the bundle said of one picture or one sequence, and by which light it was taken.
+    """The bundle's answer for one picture or one sequence, and the light in which it was taken.
 
-    `label` is the likeliest positive label, whether or not the threshold is reached.
+    `label` is the likeliest positive label, also below the threshold.
     """
 
     burst: Burst
@@ -38,7 +38,7 @@ class Said:
 def thresholds(
     said: Sequence[Said], positive: Collection[str], in_use: float, days: int | None
 ) -> list[dict[str, Any]]:
-    """What each threshold would mean for these sequences, of so many days of traps."""
+    """The table of thresholds for these sequences; `days` is the number of trap days, None if it is not known."""
     truth = np.array([shows(one.burst, positive) for one in said], bool)
     scores = np.array([[one.probability for one in said]], np.float64)
     per_day = None if days is None else int((~truth).sum()) / days
@@ -46,12 +46,12 @@ def thresholds(
 
 
 def label_of(burst: Burst, positive: Collection[str]) -> str:
-    """The first positive label that a frame shows, else that of the first frame."""
+    """The first positive label of a frame; if no frame has one, the label of the first frame."""
     return next((one.label for one in burst if one.label in positive), burst[0].label)
 
 
 def said_figures(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
-    """The figures of all, with the number of false alarms."""
+    """The figures of all these answers, with the number of false alarms."""
     found = figures(_dealt(said, positive), threshold).as_dict()
     negatives = found["n"] - found["positives"]
     alarms = round((found["false_positive_rate"] or 0.0) * negatives)
@@ -67,9 +67,9 @@ def by_light(said: Sequence[Said], positive: Collection[str], threshold: float) 
 
 
 def by_label(said: Sequence[Said], positive: Collection[str], threshold: float) -> dict[str, Any]:
-    """Of each label how many were called positive, and how: what is found of a positive one, false alarms of any other.
+    """For each label the number called positive, and as which label: found if it is positive, else false alarms.
 
-    A positive one has its own precision and recall: called another, it is not found.
+    A positive label also has its own precision and recall; if it is called another label, it is not found.
     """
     classes = [NONE, *positive]
     truth = [label_of(one.burst, positive) for one in said]
@@ -104,7 +104,10 @@ def _called(said: Sequence[Said], positive: Collection[str], threshold: float) -
 
 
 def dealt_of(bursts: Sequence[Burst], probabilities: Sequence[float], positive: Collection[str]) -> Dealt:
-    """Once, for a bundle is one fit; by places, or by sequences where the items of a class are of one place."""
+    """The data for figures, with one deal, since a bundle is one fit; the units that intervals draw.
+
+    Units are places; they are sequences if all items of a class are of one place.
+    """
     truth = np.array([shows(burst, positive) for burst in bursts], bool)
     scores = np.array([probabilities], np.float64)
     places = Dealt(truth, scores, _numbers([_place(burst[0]) for burst in bursts]))

@@ -1,7 +1,6 @@
-"""What is left of a scored archive: a table, MegaDetector JSON and Parquet, written picture by picture.
+"""Writes the results of a scored archive, picture by picture: a table, MegaDetector JSON and Parquet.
 
-Decides the files' names and Parquet's columns; CSV and JSON are the contract's. A file appears under its name when it
-is whole.
+Decides the files' names and Parquet's columns; CSV and JSON are the contract's. A file gets its name when it is whole.
 """
 
 import json
@@ -21,7 +20,7 @@ from uncia_contract.pictures.picture_sum import PictureSum
 
 CSV, JSON, PARQUET = "scores.csv", "scores.json", "scores.parquet"
 FORMATS = ("csv", "json", "parquet")
-ROWS = 10_000  # of a row group, and in memory
+ROWS = 10_000  # rows of a row group, and at most in memory
 
 
 def write_results(
@@ -33,16 +32,16 @@ def write_results(
     zoned: bool = True,
     summed: PictureSum | None = None,
 ) -> list[Path]:
-    """Writes the asked-for files; where they are.
+    """Writes the files of these formats; their paths.
 
     Args:
-        out: their folder.
-        pictures: can be gone through several times.
-        bundle: which decided.
-        completed_at: when.
-        formats: of `FORMATS`.
+        out: the folder of the files.
+        pictures: the scored pictures; iterated several times.
+        bundle: the bundle that scored them.
+        completed_at: when the scoring ended.
+        formats: some of `FORMATS`.
         zoned: whether the zone of the times is known.
-        summed: of these pictures, for the JSON.
+        summed: the sum of these pictures, for the JSON.
 
     Raises:
         StorageError: a file cannot be written.
@@ -63,7 +62,7 @@ def write_results(
 
 
 def write_parquet(out: BinaryIO | Path, pictures: Iterable[ScoredPicture], zoned: bool = True) -> None:
-    """A row a picture, in row groups of 10,000; `zoned` as `score_schema` takes it."""
+    """Writes one row per picture, in row groups of 10,000; `zoned` as in `score_schema`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -74,9 +73,9 @@ def write_parquet(out: BinaryIO | Path, pictures: Iterable[ScoredPicture], zoned
 
 
 def score_schema(zoned: bool = True) -> Any:
-    """Parquet's columns, as pyarrow calls them: those of the table, boxes as fractions.
+    """Parquet's columns as a pyarrow schema: those of the table, with boxes as fractions.
 
-    Times are in UTC, or where no zone is known (`zoned` is false) as the cameras' clocks showed them, without a zone.
+    Times are in UTC; if no zone is known (`zoned` is false), they are those of the cameras' clocks, without a zone.
     """
     import pyarrow as pa
 
@@ -110,7 +109,7 @@ def score_row(picture: ScoredPicture, zoned: bool = True) -> dict[str, Any]:
 
 
 def picture_of_row(row: dict[str, Any]) -> ScoredPicture:
-    """The picture that became such a row."""
+    """The picture from its row; the reverse of `score_row`."""
     region = (row["left"], row["top"], row["width"], row["height"])
     return ScoredPicture(
         **{name: row[name] for name in ("file", "trap", "sequence", "label", "score")},

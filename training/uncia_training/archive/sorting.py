@@ -1,9 +1,9 @@
-"""An archive sorted into folders, one for each verdict, by link or copy: the originals are only ever read.
+"""Sorts an archive into folders, one for each verdict, by link or copy; the originals are only read.
 
-Decides where a picture goes. #1 All of a positive sequence goes to its label's folder, all of a negative one to
-`other`, what cannot be read to `unreadable`; below that, names are the archive's own. #2 Links are symbolic: a hard
-link would let whoever edits the sorted picture edit the original. #3 A folder holds the sorting of one bundle; one
-that holds anything else is refused.
+Decides where a picture goes. #1 All pictures of a positive sequence go to its label's folder, those of a negative one
+to `other`, unreadable ones to `unreadable`; below that, names are the archive's own. #2 Links are symbolic: with a hard
+link, a change of the sorted picture would change the original. #3 A folder contains the sorting of one bundle; a folder
+with anything else is refused.
 """
 
 import json
@@ -22,19 +22,19 @@ By = Literal["link", "copy"]
 
 
 class Sorting:
-    """A folder into which pictures are sorted."""
+    """A folder with links to pictures, or copies of them, sorted by verdict."""
 
     def __init__(self, archive: Path, folder: Path, by: By, decided_by: str) -> None:
         """Makes the folder.
 
         Args:
-            archive: where the originals are.
-            folder: where the links or copies go.
-            by: which of the two.
-            decided_by: names bundle and settings; another sorting in the same folder is refused.
+            archive: the folder of the originals.
+            folder: the folder of the links or copies.
+            by: which of the two to make.
+            decided_by: the name of bundle and settings; the folder of another sorting is refused.
 
         Raises:
-            DataError: the folder lies in the archive or holds something else (#3).
+            DataError: the folder lies in the archive, or contains something else (#3).
             StorageError: it cannot be written.
         """
         self._archive, self._folder, self._by = archive.resolve(), folder.resolve(), by
@@ -43,7 +43,7 @@ class Sorting:
         self._claim(folder, json.dumps({"decided_by": decided_by, "by": by}))
 
     def add(self, pictures: Iterable[ScoredPicture]) -> int:
-        """Sorts pictures; how many. One that is there already is left as it is.
+        """Sorts pictures; how many. A link or copy that exists already is left as it is.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -75,7 +75,7 @@ class Sorting:
             if found.exists() and found.read_text(encoding="utf-8") == mark:
                 return
             if any(self._folder.iterdir()):
-                raise DataError(f"{folder}: holds something else than this bundle's sorting; give an empty folder")
+                raise DataError(f"{folder}: contains something else than this bundle's sorting; give an empty folder")
             found.write_text(mark, encoding="utf-8")
 
 

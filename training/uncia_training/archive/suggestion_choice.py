@@ -1,9 +1,9 @@
-"""Which sequences of a scored archive a person should label first.
+"""Chooses the sequences of a scored archive that a person should label first.
 
-Decides what is suggested. #1 Doubtful: the mean of the frames that were scored lies near the threshold. #2 Unlike what
-is known: far, by the network's features, from labelled pictures and from what is suggested already. #3 Spread over
-places: the traps take turns. #4 Half of each trap's candidates are its most doubtful sequences, half are spread evenly
-over its season, because what a bundle is wrong about it may be sure of.
+Decides what is suggested. #1 Doubtful sequences: the mean of the scored frames is near the threshold. #2 New ones: by
+the network's features, they are far from labelled pictures and from the sequences suggested already. #3 All places:
+each trap in turn gives one. #4 Half of a trap's candidates are its most doubtful sequences; the other half are spread
+evenly over its season, because a bundle can also be sure of a wrong answer.
 """
 
 import math
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from uncia_contract.archive.scored_picture import ScoredPicture
 from uncia_contract.pictures.region import Region
 
-CANDIDATES = 8  # looked at by their features for each that is suggested
+CANDIDATES = 8  # candidates for each suggestion; features are computed only for them
 
 Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sequence, by the frame that scored highest; `doubt` is 1 at the threshold and 0 at the ends."""
+    """A sequence with its highest-scored frame; `doubt` is 1 for a mean at the threshold, and 0 for one of 0 or 1."""
 
     sequence: str
     trap: str
@@ -35,7 +35,7 @@ class Candidate:
 
 
 def candidates(pictures: Iterable[ScoredPicture], wanted: int, known: Callable[[str], bool]) -> list[Candidate]:
-    """Sequences to choose from (#4), traps taking turns; none of which a picture is `known` to be labelled."""
+    """The sequences to choose from (#4), from each trap in turn; none with a picture that is `known` (labelled)."""
     traps: dict[str, list[Candidate]] = defaultdict(list)
     for one in _sequences(pictures, known):
         traps[one.trap].append(one)
@@ -46,13 +46,13 @@ def candidates(pictures: Iterable[ScoredPicture], wanted: int, known: Callable[[
 
 
 def suggested(found: Sequence[Candidate], features: Features, known: Features, wanted: int) -> list[Candidate]:
-    """The candidates to label, the most telling first.
+    """The candidates to label, the most useful first.
 
     Args:
-        found: to choose from.
-        features: of each candidate (candidates, features).
-        known: of labelled pictures (pictures, features), which may be none.
-        wanted: how many at most.
+        found: the candidates.
+        features: float32 (candidates, features).
+        known: the features of labelled pictures, float32 (pictures, features); there may be none.
+        wanted: the most candidates to return.
     """
     middle = features.mean(axis=0) if len(features) else 0.0
     own, labelled = _directions(features - middle), _directions(known - middle)
@@ -85,13 +85,13 @@ def _sequences(pictures: Iterable[ScoredPicture], known: Callable[[str], bool]) 
 
 
 def _doubt(mean: float, threshold: float) -> float:
-    """1 at the threshold, falling to 0 at either end (#1)."""
+    """1 at the threshold, and linearly down to 0 at a mean of 0 or 1 (#1)."""
     side = (1 - threshold) if mean >= threshold else threshold
     return 1 - abs(mean - threshold) / side if side > 0 else 1.0
 
 
 def _of_trap(found: Sequence[Candidate], quota: int) -> list[Candidate]:
-    """A trap's candidates, its doubtful ones and those spread over the season by turns (#4)."""
+    """The candidates of a trap: a doubtful one and one of those spread over the season, in turn (#4)."""
     doubtful = sorted(found, key=lambda one: -one.doubt)[: math.ceil(quota / 2)]
     taken = set(doubtful)
     others = [one for one in found if one not in taken]

@@ -1,7 +1,7 @@
-"""Suggestions for labelling as a CSV: which sequences of a scored archive, with an empty label for each picture.
+"""Writes the sequences of a scored archive that should be labelled as a CSV, with an empty label for each picture.
 
-Decides what the CSV looks like, and whose features are compared: of each candidate the region that scored highest, of
-each labelled sequence its middle picture. Labels that a person has filled in are never overwritten.
+Decides the columns of the CSV, and which features are compared: those of a candidate's highest-scored region, and of a
+labelled sequence's middle picture. Labels that a person has entered are never overwritten.
 """
 
 import csv
@@ -29,7 +29,7 @@ from uncia_training.parallel import PerThread, parallel_map
 
 SUGGESTIONS = "suggestions.csv"
 COLUMNS = ("file", "label", "sequence", "location", "datetime", "split", "confidence", "score")
-KNOWN = 2000  # labelled sequences, one picture each, that suggestions are compared with
+KNOWN = 2000  # the most labelled sequences, one picture each, that candidates are compared with
 
 Part = tuple[Path, Region | None]
 Progress = Callable[[str, int, int], None]
@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Suggestions:
-    """What is to be suggested of an archive in a folder."""
+    """Suggests `wanted` sequences of the archive in a folder; `known` are the labelled pictures."""
 
     archive: Path
     bundle: Bundle
@@ -46,7 +46,7 @@ class Suggestions:
     progress: Progress
 
     def write(self, out: Path, pictures: Iterable[ScoredPicture]) -> str:
-        """Leaves the CSV in `out`; what is told of it."""
+        """Writes the CSV into `out`; the line to print about it."""
         labelled = {path(one.path) for one in self.known for path in (os.path.abspath, os.path.realpath)}
         found = candidates(pictures, self.wanted, lambda file: str(self.archive / file) in labelled)
         own = self._features([(self.archive / one.file, one.region) for one in found], "features")
@@ -61,7 +61,7 @@ class Suggestions:
         return [bursts[int(number)] for number in np.linspace(0, len(bursts) - 1, min(KNOWN, len(bursts)))]
 
     def _features(self, parts: Sequence[Part], step: str) -> list[Features | None]:
-        """Of each picture's part; None where it cannot be read."""
+        """The features of each picture's part; None for a picture that cannot be read."""
         classifier = PerThread(lambda: Classifier(self.bundle))
 
         def work(part: Part) -> Features | None:
@@ -80,10 +80,10 @@ class Suggestions:
 
 
 def check_unlabelled(path: Path) -> None:
-    """Nothing, if no person's labels would be lost by writing suggestions there.
+    """Checks that writing suggestions to this file would lose no labels.
 
     Raises:
-        DataError: somebody has begun to label the suggestions that are there.
+        DataError: the file exists, and was edited or cannot be read.
     """
     if not path.exists():
         return
@@ -98,9 +98,9 @@ def check_unlabelled(path: Path) -> None:
 
 
 def write_suggestions(path: Path, archive: Path, chosen: Sequence[Candidate], pictures: Iterable[ScoredPicture]) -> int:
-    """Writes the rows of all pictures of these sequences, in the order of the suggestions; how many there are.
+    """Writes a row for each picture of these sequences, in the order of the suggestions; the number of rows.
 
-    Files are named by their full path, so that the CSV can lie anywhere. Pictures that failed are left out.
+    Files have their full path, so the CSV can lie anywhere. Pictures that failed are left out.
     """
     rank = {one.sequence: number for number, one in enumerate(chosen)}
     rows: list[list[ScoredPicture]] = [[] for _ in chosen]
@@ -123,6 +123,6 @@ def _row(archive: Path, picture: ScoredPicture) -> list[object]:
 
 
 def _stacked(rows: Iterable[Features | None]) -> Features:
-    """Those that could be read (pictures, features)."""
+    """The rows of pictures that could be read, (pictures, features)."""
     read = [row for row in rows if row is not None]
     return np.stack(read) if read else np.zeros((0, 1), np.float32)
