@@ -21,7 +21,7 @@ from itertools import product
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import delete, func, insert, select, text
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.collector.conftest import PostgreSQL, postgresql_programs
@@ -29,7 +29,7 @@ from tests.collector.conftest import PostgreSQL, postgresql_programs
 from uncia_collector.catalogue.database import Database
 from uncia_collector.catalogue.filters import STATES
 from uncia_collector.catalogue.people import People
-from uncia_collector.catalogue.schema import health_days, sequences
+from uncia_collector.catalogue.schema import health_days, sequences, unsettled
 from uncia_collector.settings import CollectorSettings, HttpSettings
 from uncia_collector.web.app import make_app
 from uncia_collector.web.limits.rate_limit import RateLimit
@@ -92,6 +92,11 @@ def fill(database: Database, count: int) -> None:
     with database.writing() as connection:
         for statement in (SEQUENCES, FRAMES):
             connection.execute(text(statement.format(**words)))
+        # One note a trap in place of a million, as a migration writes them: events are made in one pass.
+        connection.execute(delete(unsettled))
+        everything = select(sequences.c.trap, func.min(sequences.c.started_at), func.max(sequences.c.started_at))
+        notes = insert(unsettled).from_select(["trap", "since", "until"], everything.group_by(sequences.c.trap))
+        connection.execute(notes)
     fill_hours(database)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         # What PostgreSQL does by itself a minute after so many inserts; its indexes alone answer only then.
