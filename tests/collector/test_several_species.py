@@ -7,9 +7,11 @@ from itertools import product
 
 import pytest
 from sqlalchemy import select, text
+from starlette.testclient import TestClient
 
 from uncia_collector.catalogue import gallery
 from uncia_collector.catalogue.filters import STATES, Filters
+from uncia_collector.catalogue.people import People
 from uncia_collector.catalogue.recall import miss_rates
 from uncia_collector.catalogue.review import give_answer, undo
 from uncia_collector.catalogue.schema import events, sequences
@@ -17,8 +19,9 @@ from uncia_collector.catalogue.sightings import count_sightings
 from uncia_collector.effort.rates import effort
 from uncia_collector.exports.kinds import Request, export
 from uncia_collector.observations.answer import Observation
-from uncia_collector.settings import AlertRule
+from uncia_collector.settings import AlertRule, CollectorSettings
 from uncia_collector.station.alert_rules import told_now
+from uncia_collector.web.app import make_app
 
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 ANSWERS = {
@@ -75,6 +78,14 @@ def test_the_filter_offers_each_species(station):
         assert set(gallery.labels(connection)) == {"snow_leopard", "ibex", "lynx", "fox"}
 
 
+def test_a_card_names_each_species(station):
+    """Whatever species was asked for."""
+    People(station.database).set_user("bek", "snow and rocks", "reviewer", NOW)
+    client = TestClient(make_app(CollectorSettings(data=str(station.root)), station.database))
+    client.post("/login", data={"name": "bek", "password": "snow and rocks"})
+    assert "<span>Snow leopard, Siberian ibex</span>" in client.get("/?label=ibex").text
+
+
 def test_activity_and_effort_count_each_species(station):
     """Events of half an hour: a leopard's and a lynx's are the sightings, an ibex is counted where it is asked for."""
     day = date(2026, 11, 22)
@@ -127,10 +138,14 @@ def test_answers_of_several_that_stood_before_are_counted_after_the_migration(st
     with station.database.writing() as connection:
         connection.execute(text("DROP INDEX sequences_of_several"))
         connection.execute(text("ALTER TABLE sequences DROP COLUMN also_called"))
+        head = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         connection.execute(text("UPDATE alembic_version SET version_num = '0020'"))
     # What the catalogue of then had: no event of a second species.
     with station.database._transaction() as connection:
         connection.execute(text("DELETE FROM events WHERE label IN ('ibex', 'fox')"))
+    station.database.migrate("0021")
+    with station.database._transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": head})
     station.database.migrate()
     test_activity_and_effort_count_each_species(station)
     assert found(station, label="ibex") == ["missed", "ibex", "both"]
