@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from uncia_collector.catalogue import gallery
+from uncia_collector.catalogue.access.people_in_pictures import human_names, is_hidden
 from uncia_collector.catalogue.events.settling import independence
 from uncia_collector.catalogue.filters import STATES, Filters, night_of
 from uncia_collector.catalogue.gallery import Cursor
@@ -77,6 +78,7 @@ def show_sequence(request: Request, person: Person) -> Response:
         opinions, seen = gallery.opinions_of(connection, key), number_of(standing_of(connection, key))
         survey = gallery.survey_of(connection, row)
         saved = _saved(connection, person)
+        hidden = not person.may_review and is_hidden(connection, *key, human_names(context.checklist))
     record = None if survey else decode(row.record, SequenceRecord)
     activations: Activations = request.app.state.activations
     no_activation = activations.trouble(row.bundle_sha256)
@@ -85,7 +87,7 @@ def show_sequence(request: Request, person: Person) -> Response:
     return context.render(
         request, person, "sequence.html", row=row, opinions=opinions, filters=filters, saved=saved, views=views,
         opened=_opened(row, views), plot=score_plot(frames, row.threshold, row.confidence), record=record,
-        survey=survey, query=urlencode(filters.query()), newer=newer, older=older,
+        survey=survey, hidden=hidden, query=urlencode(filters.query()), newer=newer, older=older,
         told_at=row.started_at - timedelta(seconds=row.clock_shift_s),
         labels=_other_labels(context, row), activation=activation, no_activation=no_activation, seen=seen,
         taxa=context.checklist, choices={"sex": SEXES, "life_stage": LIFE_STAGES, "certainty": CERTAINTIES},

@@ -55,6 +55,22 @@ def test_deleted_pictures_of_people_are_said_to_be_deleted(as_role, stored, make
     assert "showed people and were deleted." in page.get("/sequences/ridge/herder").text
 
 
+def test_a_viewer_is_told_why_there_is_no_picture(as_role, stored, make_sequence):
+    """Of a sequence that shows people: words in place of grey pictures; a reviewer sees them."""
+    stored.commit(*make_sequence(id="herder", label="person").messages())
+    shown = {role: as_role(role).get("/sequences/ridge/herder").text for role in ("viewer", "reviewer")}
+    assert "This sequence shows people" in shown["viewer"] and 'id="picture"' not in shown["viewer"]
+    assert "This sequence shows people" not in shown["reviewer"] and 'id="picture"' in shown["reviewer"]
+
+
+def test_only_who_may_review_is_sent_to_the_audits(as_role, stored, make_sequence):
+    """And only where there are any."""
+    assert "Review the audits" not in as_role("reviewer").get("/recall").text
+    stored.commit(*make_sequence(id="audit", positive=False, audit=True).messages())
+    told = {role: "Review the audits" in as_role(role).get("/recall").text for role in ("viewer", "reviewer")}
+    assert told == {"viewer": False, "reviewer": True}
+
+
 def test_sequence_page_tells_how_it_was_decided(as_role):
     """Frames, their scores, threshold line, clock, bundle and its version, and the zone of every time."""
     text = as_role("viewer").get(ONE).text
