@@ -40,7 +40,7 @@ for (const one of document.querySelectorAll('body *')) {
   if (!one.checkVisibility() || wide <= 1 || one.matches('.skip')) continue;
   const isLarger = one.scrollWidth > one.clientWidth + 1;
   if (style.overflowX === 'hidden' && isLarger && style.display !== 'inline') say('cut', one);
-  if (width < 640 && one.matches('.scroll:has(.stacked)') && isLarger) say('columns off the screen', one);
+  if (width < 900 && one.matches('.scroll:has(.stacked)') && isLarger) say('columns off the screen', one);
   const outside = right > width + 1 || left < -1;
   if (outside && !one.closest('.scroll, .strip, svg, .sheet')) say('off the screen', one);
   if (one.matches(pressed) && !one.matches(within) && Math.min(wide, high) < finger) say('too small for a finger', one);
