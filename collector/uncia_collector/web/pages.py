@@ -39,6 +39,8 @@ from uncia_contract.errors import DataError
 from uncia_contract.messages.records import SequenceRecord, decode
 from uncia_contract.pictures.region import Region
 
+SITTING = timedelta(hours=12)  # how long the page offers to take the newest answer back
+
 
 def show_gallery(request: Request, person: Person) -> Response:
     """Night by night, newest first."""
@@ -205,9 +207,11 @@ def _next_after(context: PageContext, key: tuple[str, str], form: Mapping[str, s
 
 
 def _saved(connection: Connection, person: Person) -> tuple[Any, list[int]]:
-    """The person's newest answer, and the keys of all that were given with it."""
+    """The person's newest answer of this sitting, and the keys of all that were given with it."""
     last = newest_of(connection, person.name)
-    return last, [] if last is None else given_with(connection, last)
+    if last is None or datetime.now(UTC) - last.at > SITTING:
+        return None, []
+    return last, given_with(connection, last)
 
 
 def _reviewers(request: Request) -> list[str]:

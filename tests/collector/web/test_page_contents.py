@@ -16,6 +16,7 @@ from tests.collector.web.test_page import ONE, PASSWORD, as_role, csrf_of, state
 from uncia_collector.catalogue.access.people_in_pictures import erase
 from uncia_collector.catalogue.deployments import read_deployments
 from uncia_collector.catalogue.people import People
+from uncia_collector.catalogue.review import review
 from uncia_collector.catalogue.schema import traps, users
 from uncia_collector.ingest.wire_messages import RawMessage
 from uncia_collector.settings import CollectorSettings
@@ -69,6 +70,15 @@ def test_only_who_may_review_is_sent_to_the_audits(as_role, stored, make_sequenc
     stored.commit(*make_sequence(id="audit", positive=False, audit=True).messages())
     told = {role: "Review the audits" in as_role(role).get("/recall").text for role in ("viewer", "reviewer")}
     assert told == {"viewer": False, "reviewer": True}
+
+
+@pytest.mark.parametrize(("age_h", "offered"), [(1, True), (13, False)], ids=["this sitting", "yesterday"])
+def test_only_an_answer_of_this_sitting_is_offered_to_be_taken_back(as_role, stored, age_h, offered):
+    """What was said yesterday takes no row of every page."""
+    when = datetime.now(UTC) - timedelta(hours=age_h)
+    review(stored.database, ("ridge", "000001"), "confirmed", "reviewer", when)
+    page = as_role("reviewer")
+    assert [("Saved: " in page.get(address).text) for address in ("/", ONE)] == [offered, offered]
 
 
 def test_sequence_page_tells_how_it_was_decided(as_role):
