@@ -115,6 +115,19 @@ def test_panels_open_on_the_screen(browser, crowded, width, language):
         assert (left >= 0, right <= width, top >= 0) == (True, True, True), panel
 
 
+@pytest.mark.parametrize("width", SIZES)
+def test_save_is_seen_however_long_the_answer_is(browser, crowded, width):
+    """More, with a second observation: its button stays on the screen and in its panel."""
+    browser.resize(width, SIZES[width])
+    browser.open(crowded.address + ONE)
+    browser.run("document.querySelector('#more').open = document.querySelector('#more details').open = true")
+    bottom, panel = browser.run(
+        "const end = (what) => document.querySelector(what).getBoundingClientRect().bottom;"
+        "return [end('#more .primary'), end('#more > .panel')]"
+    )
+    assert bottom <= min(panel, SIZES[width])
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out_from_what_is_behind_it(browser, crowded, scheme):
     """WCAG's contrast of 4.5, by what the browser computed, the darkest cell of the weeks included."""
