@@ -32,7 +32,7 @@ OPEN = """for (const one of document.querySelectorAll('details:not(.review detai
 for (const one of [...document.querySelectorAll('.pick input')].slice(0, 2)) one.click();"""
 FAULTS = """const [width, finger] = arguments, found = [], rect = (one) => one.getBoundingClientRect();
 const say = (what, one) => found.push(`${what}: ${one.outerHTML.replace(/\\s+/g, ' ').slice(0, 90)}`);
-const pressed = 'button, .button, input, select, summary, nav a, th a, td a, dd a, .others a';
+const pressed = 'button, .button, input, select, summary, .brand, nav a, th a, td a, dd a, .others a';
 const within = '[type=radio], [type=checkbox], [type=range]';
 if (document.scrollingElement.scrollWidth > width) found.push('scrolls sideways');
 for (const one of document.querySelectorAll('body *')) {
