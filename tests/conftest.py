@@ -1,4 +1,4 @@
-"""What tests of several areas share: a real broker on a free loopback port."""
+"""Fixtures and hooks for all tests: a real broker on a free loopback port, `--fast`, `--forbid-skips`."""
 
 import os
 import random
@@ -16,11 +16,11 @@ import hypothesis
 import pytest
 from PIL import ImageFile
 
-if os.environ.get("UNCIA_ARM64"):  # emulation is too slow for deadlines, and nothing is left out there
+if os.environ.get("UNCIA_ARM64"):  # emulation is too slow for deadlines, and no test is left out there
     hypothesis.settings.register_profile("arm64", deadline=None, max_examples=20)
     hypothesis.settings.load_profile("arm64")
 
-# A runner in the background ignores Ctrl-C, and so would the programs that the tests interrupt.
+# A runner in the background ignores SIGINT, and the programs that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,30 +39,30 @@ log_dest file {folder}/mosquitto.log
 """
 
 
-# What `make test-fast` leaves out: whole folders, tests of these fixtures, and what is marked `heavy` (a test or, by
-# `pytestmark`, a module).
+# `make test-fast` leaves out whole folders, tests with these fixtures, and tests or modules (`pytestmark`) that are
+# marked `heavy`.
 HEAVY_FOLDERS = ("backbones", "converter", "end_to_end", "faults", "systemd", "training/spark")
 HEAVY_FIXTURES = {"mosquitto", "start_mosquitto", "postgresql", "browser"}
 NOT_IN_FAST = ("tensorflow", "keras", "pyspark", "selenium")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--forbid-skips`: for `make test-faults`, where a missing part is a failure. `--fast`: for `make test-fast`."""
+    """Add `--forbid-skips` (`make test-faults`: a missing program is a failure) and `--fast` (`make test-fast`)."""
     parser.addoption("--forbid-skips", action="store_true", help="a test that would be skipped fails")
     parser.addoption("--fast", action="store_true", help="no TensorFlow, Spark, browser, broker or database server")
 
 
 class Refused:
-    """Fails the import of what fast tests do without, so that none of them needs it unseen."""
+    """Makes the import of heavy packages fail, so that no fast test needs one without notice."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Refuses by name; leaves everything else to others."""
+        """Refuse heavy packages by name; leave all others to the next finder."""
         if name in NOT_IN_FAST:
             raise ImportError(f"{name} is not for `make test-fast`; mark the test heavy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where only fast tests run: heavy imports are refused, and property tests try few examples."""
+    """With `--fast`, refuse heavy imports and let property tests try few examples."""
     if config.getoption("--fast"):
         sys.meta_path.insert(0, Refused())
         hypothesis.settings.register_profile("fast", deadline=None, max_examples=10)
@@ -70,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves out modules of heavy tests before they are imported; None lets pytest decide."""
+    """With `--fast`, leave out heavy modules before they are imported; None lets pytest decide."""
     if not config.getoption("--fast"):
         return None
     place = collection_path.relative_to(Path(__file__).parent).as_posix()
@@ -81,7 +81,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out single heavy tests."""
+    """With `--fast`, leave out single heavy tests."""
     if config.getoption("--fast"):
         heavy = [item for item in items if _is_heavy(item)]
         config.hook.pytest_deselected(items=heavy)
@@ -96,7 +96,7 @@ def _is_heavy(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A skip is a failure where skips are forbidden: on arm64, too, whose userland has all that its tests need."""
+    """Make a skip a failure if skips are forbidden; also on arm64, where everything that tests need is installed."""
     report = yield
     _forbid_skip(item.config, report)
     return report
@@ -106,7 +106,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """So is the skip of a whole module, which no test's report tells."""
+    """Make the skip of a whole module a failure too; no report of a test shows it."""
     report = yield
     _forbid_skip(collector.config, report)
     return report
@@ -119,7 +119,7 @@ def _forbid_skip(config: pytest.Config, report: pytest.TestReport | pytest.Colle
 
 
 class Mosquitto:
-    """A child process that can be stopped, killed and started again on the same port; sessions live in its folder."""
+    """Mosquitto as a child process; it can be stopped, killed and restarted on its port with its saved sessions."""
 
     def __init__(self, folder: Path, extra: str = "") -> None:
         self.host, self.port, self.folder = "127.0.0.1", free_port(), folder
@@ -129,7 +129,7 @@ class Mosquitto:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Run it and return once it accepts connections."""
+        """Start it, and return when it accepts connections."""
         assert self.process is None, "already running"
         self.process = subprocess.Popen(
             [str(MOSQUITTO), "-c", str(self.configuration)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -141,14 +141,14 @@ class Mosquitto:
             time.sleep(0.01)
 
     def stop(self, with_signal: int = signal.SIGTERM) -> None:
-        """End it: in order (it saves its sessions), or with SIGKILL."""
+        """End it normally (it saves its sessions) or with SIGKILL."""
         if self.process is not None:
             self.process.send_signal(with_signal)
             self.process.wait(60)
             self.process = None
 
     def kill(self) -> None:
-        """End it at once, as a power cut would."""
+        """End it at once, as after a power cut."""
         self.stop(signal.SIGKILL)
 
     def _answers(self) -> bool:
@@ -160,7 +160,7 @@ class Mosquitto:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listened on a moment ago.
+    """A loopback port on which no program listened a moment ago.
 
     It lies below those that the kernel hands out: while a broker is down, nobody's outgoing connection takes its port.
     """
@@ -173,7 +173,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
-    """Starts brokers with lines of configuration of one's own: `start_mosquitto("autosave_interval 1800")`."""
+    """Starts brokers with extra lines of configuration: `start_mosquitto("autosave_interval 1800")`."""
     if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; nothing that needs a broker was tested")
     brokers: list[Mosquitto] = []
@@ -192,7 +192,7 @@ def start_mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 
 @pytest.fixture(autouse=True)
 def truncated_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some libraries that tests import tell Pillow to accept truncated files, for the whole process; we do not."""
+    """Undo a setting of Pillow (accept truncated files) that some libraries make for the whole process."""
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
 
 
@@ -204,7 +204,7 @@ def mosquitto(start_mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder beside the repository with reference values and real pictures, which are not ours to commit."""
+    """The folder beside the repository with reference values and real pictures, which may not be committed."""
     folder = Path(__file__).parents[2] / "shared"
     if not folder.is_dir():
         pytest.skip(f"NO REFERENCE VALUES: {folder} is missing; nothing was compared with them")
@@ -213,5 +213,5 @@ def shared() -> Path:
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    """A copy of what release 0.1 left on a trap, a station and a workstation (tests/fixtures/make_fixtures.py)."""
+    """A copy of the files that release 0.1 wrote on a trap, a station and a workstation (tests/fixtures/)."""
     return Path(shutil.copytree(Path(__file__).parent / "fixtures" / "release-0.1", tmp_path / "release-0.1"))

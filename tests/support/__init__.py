@@ -1,1 +1,1 @@
-"""Stand-ins for what a trap talks to, for tests and benchmarks: they follow scripts and decide nothing themselves."""
+"""Stand-ins for broker, collector, link, card and model, for tests and benchmarks; their answers are scripted."""

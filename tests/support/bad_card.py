@@ -1,4 +1,4 @@
-"""A card that refuses: every n-th change below a folder fails in turn, in a process under the shim of bad_card.c."""
+"""A card that refuses chosen changes below a folder, in a process with the shim of bad_card.c."""
 
 import ctypes
 import os
@@ -29,7 +29,7 @@ def compile_bad_card(folder: Path) -> Path:
 
 
 class BadCard:
-    """Tells the shim that this process runs under what to refuse, below `folder`."""
+    """Controls the shim in this process: which changes below `folder` fail."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = os.fsencode(folder)
@@ -38,11 +38,11 @@ class BadCard:
         self._shim.card_refuses.argtypes = [ctypes.c_char_p, ctypes.c_long, ctypes.c_long, ctypes.c_int]
 
     def refuse(self, first: int, times: int, code: int) -> None:
-        """From the `first` change on (counted from 1, from now), `times` changes fail with that errno."""
+        """Make `times` changes fail with that errno, beginning with change `first` (counted from 1, from now)."""
         self._shim.card_refuses(self._folder, first, times, code)
 
     def relent(self) -> int:
-        """Refuse nothing any more; how many changes there were since `refuse`."""
+        """Let all changes succeed again; return how many there were since `refuse`."""
         calls = int(self._shim.card_calls())
         self._shim.card_refuses(b"", 0, 0, 0)
         return calls

@@ -1,4 +1,4 @@
-"""Bundles that are whole as files, and run nowhere: for what is done with files."""
+"""Bundles that are valid files but cannot be run, for tests that only handle files."""
 
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,6 @@ def bundle_bytes(version: int, model: bytes = b"model " * 500, head: float = 0.0
 
 
 def select(configured: Path, state: Path, prove: Prove) -> BundleInUse:
-    """What a trap that trusts everybody uses, with its state in that folder."""
+    """The bundle that a trap without keys selects, with its state in that folder."""
     folder = state / "bundle"
     return select_bundle(configured, folder, prove, Trust(None, Releases(folder / RELEASES, folder / LAST_GOOD)))

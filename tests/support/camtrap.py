@@ -1,4 +1,4 @@
-"""Small Camtrap DP packages, written as the test wants them."""
+"""Small Camtrap DP packages with rows that a test chooses."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Rows = Sequence[Mapping[str, str]]
 
 
 def medium(name: str, time: str = "08:00:00", **more: str) -> dict[str, str]:
-    """A picture of 1 May at UTC."""
+    """The row of a picture of 1 May (UTC)."""
     at = time if "T" in time else f"2026-05-01T{time}Z"
     return {
         "mediaID": name, "deploymentID": "d1", "captureMethod": "activityDetection", "timestamp": at,
@@ -23,7 +23,7 @@ def medium(name: str, time: str = "08:00:00", **more: str) -> dict[str, str]:
 
 
 def observation(name: str, **more: str) -> dict[str, str]:
-    """A person's snow leopard; of an event where no `mediaID` is given."""
+    """The row of a snow leopard that a person observed; for an event if no `mediaID` is given."""
     level = "media" if "mediaID" in more else "event"
     return {
         "observationID": name, "deploymentID": "d1", "mediaID": "", "eventID": "",
@@ -37,7 +37,7 @@ BY_MACHINE = {"classificationMethod": "machine", "classificationProbability": "0
 
 
 def text_of(rows: Rows, sign: str = ",", header: bool = True) -> str:
-    """A table as text."""
+    """A table as CSV text."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = [names] if header else []
     lines += [[row.get(name, "") for name in names] for row in rows]
@@ -47,7 +47,7 @@ def text_of(rows: Rows, sign: str = ",", header: bool = True) -> str:
 def write_package(
     folder: Path, media: Rows, observations: Rows, deployments: Rows = (DEPLOYMENT,), **described: Any
 ) -> Path:
-    """The package's folder."""
+    """Write the package; return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {"deployments": deployments, "media": media, "observations": observations}
     for name, rows in tables.items():

@@ -1,4 +1,4 @@
-"""Early exit as the trap scores, without its pictures."""
+"""Early exit in the trap's order of scoring, from given scores."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from uncia_contract.bursts.decisions import Decision, DecisionRule, EarlyExit
 
 
 def decide_early(score: Callable[[int], float], frames: int, rule: DecisionRule) -> tuple[Decision, dict[int, float]]:
-    """The verdict of scoring every frame, at the least number of scored frames.
+    """The verdict, equal to that of scoring every frame, with the fewest scored frames.
 
     Args:
         score: gives the calibrated probability of the frame with that index.

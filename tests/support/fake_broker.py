@@ -1,4 +1,4 @@
-"""A small MQTT 5 broker for what no real one can be told to do: withhold a PUBACK, answer any reason code, hang up.
+"""A small MQTT 5 broker for behaviour that real ones do not have: no PUBACK, any reason code, closed connections.
 
 Knows CONNECT, SUBSCRIBE, PUBLISH at QoS 1, PINGREQ and DISCONNECT, one connection at a time (a second one takes over,
 as a second client with the same id would). Behind it sits a `ScriptedCollector`.
@@ -53,11 +53,11 @@ class FakeBroker:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
-        """Hang up on whoever is connected."""
+        """Close the current connection."""
         self._end(self._current)
 
     def close(self) -> None:
-        """Stop listening and hang up."""
+        """Stop listening and close the connection."""
         self._listener.close()
         self.cut()
 
@@ -161,7 +161,7 @@ def _read_packet(connection: socket.socket) -> tuple[int, bytes] | None:
 
 
 def _variable(body: bytes, at: int) -> tuple[int, int]:
-    """A variable byte integer, and where it ends."""
+    """A variable byte integer, and the offset after it."""
     value, shift = 0, 0
     while True:
         value |= (body[at] & 0x7F) << shift

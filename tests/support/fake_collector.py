@@ -1,4 +1,4 @@
-"""A collector without a disk on a real broker: acknowledges, then answers with receipts, as the real one does."""
+"""A collector without a disk, on a real broker: it acknowledges and sends receipts like the real one."""
 
 import threading
 
@@ -12,7 +12,7 @@ from uncia_contract.messages.topics import Topics
 
 
 class BrokerCollector:
-    """Listens to one trap on a broker until `stop`. `store` is what it holds, `received_bytes` all that came."""
+    """Serves one trap on a broker until `stop`. `store` holds what came, `received_bytes` counts all bytes."""
 
     def __init__(self, host: str, port: int, topics: Topics) -> None:
         self.store = ScriptedCollector(topics)

@@ -1,4 +1,4 @@
-"""A pipe without a network, and a collector without a disk: delivery's two partners, scripted.
+"""A link without a network and a collector without a disk, for tests of delivery.
 
 `ScriptedPipe` holds what was published until the test lets it through; `ScriptedCollector` answers as the real one
 does: a receipt after each record and after each completed frame, naming what is missing.
@@ -18,7 +18,7 @@ from uncia_edge.delivery.link import Acknowledged, Connected, Disconnected, Even
 
 @dataclass(frozen=True)
 class Published:
-    """One message that delivery handed over."""
+    """One message that delivery published."""
 
     mid: int
     topic: str
@@ -28,7 +28,7 @@ class Published:
 
 
 class ScriptedPipe:
-    """A `Pipe` whose events the test makes. `published` is all that was handed over; `under_way` what got no PUBACK."""
+    """A `Pipe` with events from the test. `published` has all messages; `under_way` those without a PUBACK."""
 
     def __init__(self, topics: Topics) -> None:
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -39,15 +39,15 @@ class ScriptedPipe:
         self.farewell: str | None = None
 
     def open(self) -> None:
-        """Count the attempt; the test answers it."""
+        """Count the attempt; the test makes the answer."""
         self.opened += 1
 
     def close(self, farewell: str | None = None) -> None:
-        """Note the farewell."""
+        """Store the farewell."""
         self.up, self.farewell = False, farewell
 
     def publish(self, message: MqttMessage) -> int:
-        """Take a message.
+        """Store a published message.
 
         Raises:
             BrokerError: the test has cut the link.
@@ -61,23 +61,23 @@ class ScriptedPipe:
         return mid
 
     def connect(self, event: Connected | None = None) -> None:
-        """CONNACK."""
+        """Make a `Connected` event."""
         self.up = True
         self.events.put(event or Connected())
 
     def cut(self, code: int | None = None) -> None:
-        """The connection breaks; nothing under way is acknowledged."""
+        """Break the connection; no message in flight is acknowledged."""
         self.up = False
         self.under_way.clear()
         self.events.put(Disconnected("cut by the test", code))
 
     def acknowledge(self, message: Published, code: int = 0) -> None:
-        """PUBACK for one message."""
+        """Make the PUBACK of one message."""
         if self.under_way.pop(message.mid, None) is not None:
             self.events.put(Acknowledged(message.mid, code))
 
     def receive(self, receipt: Receipt) -> None:
-        """A receipt arrives."""
+        """Deliver a receipt."""
         self.events.put(Received(self.topics.receipt, encode(receipt)))
 
 
@@ -91,7 +91,7 @@ class ScriptedCollector:
         self._parts: dict[tuple[str, int], dict[int, bytes]] = {}
 
     def take(self, topic: str, payload: bytes) -> Receipt | None:
-        """Store one message; the receipt it earns, if any."""
+        """Store one message; return its receipt, if there is one."""
         match parse(topic, self._root):
             case RecordAddress(sequence=sequence):
                 self.records.setdefault(sequence, decode(payload, SequenceRecord))
@@ -101,7 +101,7 @@ class ScriptedCollector:
         return None
 
     def receipt(self, sequence: str) -> Receipt:
-        """What is stored of a sequence, and what is missing."""
+        """The receipt of a sequence: what is stored of it and what is missing."""
         entries = self.records[sequence].frames
         stored = tuple(entry.n for entry in entries if (sequence, entry.n) in self.frames)
         unstored = tuple(
@@ -112,7 +112,7 @@ class ScriptedCollector:
         return Receipt(sequence, True, stored, unstored)
 
     def complete(self, sequence: str) -> bool:
-        """Whether record and all frames are here."""
+        """Whether the record and all frames are stored."""
         return sequence in self.records and self.receipt(sequence).complete
 
     def _take_chunk(self, sequence: str, frame: int, offset: int, payload: bytes) -> Receipt | None:

@@ -1,4 +1,4 @@
-"""A classifier without a model: it says what it is told to."""
+"""A classifier without a model that returns given scores."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from uncia_contract.model.manifest import Backbone, Manifest
 
 
 def make_manifest(threshold: float = 0.5, positive: tuple[str, ...] = ("snow_leopard",)) -> Manifest:
-    """Of a tiny model with the rules as they are by default."""
+    """The manifest of a tiny model with the default rules."""
     return Manifest(
         name="told",
         version=1,
@@ -31,7 +31,7 @@ def make_manifest(threshold: float = 0.5, positive: tuple[str, ...] = ("snow_leo
 
 
 class Told:
-    """Scores in turn, the last one for ever."""
+    """Returns the given scores one after another, and then always the last one."""
 
     def __init__(self, *scores: float, threshold: float = 0.5) -> None:
         self.manifest = make_manifest(threshold)

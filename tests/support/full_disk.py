@@ -1,4 +1,4 @@
-"""A disk that is full: every file written below a folder takes two bytes and then refuses."""
+"""A full disk: every file that is written below a folder accepts two bytes and then fails."""
 
 import errno
 import io
@@ -15,7 +15,7 @@ class _FullFile(io.FileIO):
 
 
 def fill_disk(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let `Path.open` for writing give such a file below `folder`, until `monkeypatch` is undone."""
+    """Make `Path.open` for writing return such a file below `folder`, until `monkeypatch` is undone."""
     real = Path.open
 
     def opened(path: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:

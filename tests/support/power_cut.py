@@ -1,4 +1,4 @@
-"""Power cuts, replayed: what a real process asked of its disk, cut off anywhere, with the un-synced part at random.
+"""Replays power cuts: the file operations of a real process, ended anywhere, with a random part of what was not synced.
 
 A shim (power_cut.c, compiled here with `cc`, loaded by LD_PRELOAD) records each write, truncation, fsync, rename, link
 and unlink below one folder. `Recording.states` then builds the disk as a power cut at a random moment may leave it:
@@ -25,7 +25,7 @@ from pathlib import Path
 from uncia_contract.errors import StorageError
 
 OPEN, WRITE, TRUNCATE, SYNC, CLOSE, RENAME, LINK, UNLINK, MKDIR, RMDIR = range(1, 11)
-MARKS = "marks"  # lines written to <root>/marks are the process's word on what it has promised
+MARKS = "marks"  # the process writes a line to <root>/marks for each thing that must survive
 _HEAD = struct.Struct("=BiqHHI")
 _SECTOR = 512
 _FOLDER = 0  # in place of a file's number
@@ -53,13 +53,13 @@ def compile_shim(folder: Path) -> Path:
 
 
 def leave_out_folder_fsyncs() -> None:
-    """Make `os.fsync` of a folder do nothing in this process: the harness must find what that loses."""
+    """Make `os.fsync` of a folder do nothing in this process, to test that the harness finds the losses."""
     fsync = os.fsync
     os.fsync = lambda descriptor: None if stat.S_ISDIR(os.fstat(descriptor).st_mode) else fsync(descriptor)
 
 
 def record(command: Sequence[str], root: Path, library: Path, environment: Mapping[str, str]) -> "Recording":
-    """Run a command with the shim; what it did below `root`, which must be empty.
+    """Run a command with the shim; return the recording of what it did below `root`, which must be empty.
 
     Raises:
         StorageError: the command failed.
@@ -74,7 +74,7 @@ def record(command: Sequence[str], root: Path, library: Path, environment: Mappi
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of the process."""
+    """One recorded call of the process."""
 
     kind: int
     fd: int
@@ -94,7 +94,7 @@ class _Write:
 
 @dataclass
 class _Entry:
-    """One change of folder entries: `name` now means `file`, or nothing; `old` vanishes with a rename."""
+    """One change of folder entries: `name` is now `file`, or removed; a rename removes `old`."""
 
     at: int
     name: str
@@ -116,7 +116,7 @@ class _History:
 
 
 class Recording:
-    """What one process did, and the disks that a power cut may leave of it."""
+    """The calls of one process, and the disks that a power cut may leave."""
 
     def __init__(self, root: Path, operations: list[Operation]) -> None:
         self._root = root
@@ -129,7 +129,7 @@ class Recording:
         return self._length
 
     def states(self, count: int, target: Path, seed: int = 0) -> Iterator[list[str]]:
-        """Build `count` disks below `target`, one after the other; yields what the process had promised by then."""
+        """Build `count` disks below `target`, one after another; yield the marks that were written before the cut."""
         chance = random.Random(seed)
         for _ in range(count):
             moment = chance.randrange(self._length)
@@ -228,7 +228,7 @@ def _read_log(path: Path) -> list[Operation]:
 
 
 class _Reader:
-    """Follows descriptors and names through the recording."""
+    """Tracks descriptors and names through the recording."""
 
     def __init__(self, root: Path) -> None:
         self.history = _History()

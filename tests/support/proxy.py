@@ -1,4 +1,4 @@
-"""A TCP proxy that is a bad link: slow, cut at a given byte, or silent with both ends still open."""
+"""A TCP proxy that acts as a bad link: slow, cut at a given byte, or silent while both ends stay open."""
 
 import contextlib
 import socket

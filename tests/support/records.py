@@ -11,7 +11,7 @@ STARTED_AT = datetime(2026, 3, 1, 5, 30, tzinfo=UTC)
 
 
 def write_frames(folder: Path, contents: Sequence[bytes], stem: str = "frame") -> list[Path]:
-    """One file for each of `contents`; the paths in order."""
+    """Write one file for each of `contents`; return the paths in order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{stem}-{n}.jpg" for n in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):

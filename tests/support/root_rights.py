@@ -1,4 +1,4 @@
-"""Rights that hold for root, too: `chmod 000` is a real fault where tests run as root, as in a container."""
+"""File permissions that also apply to root, so that `chmod 000` is a fault when tests run as root in a container."""
 
 import ctypes
 import os
@@ -19,7 +19,7 @@ class _Sets(ctypes.Structure):
 
 @contextmanager
 def obeying_rights() -> Iterator[None]:
-    """This thread, and those that it starts, may read what its owner may read, and no more."""
+    """Drop root's right to read any file, for this thread and the threads that it starts."""
     libc, header, sets = ctypes.CDLL(None, use_errno=True), _Header(_VERSION_3, 0), (_Sets * 2)()
     for call, change in ((libc.capget, 0), (libc.capset, _DAC)):
         sets[0].effective &= ~change

@@ -1,4 +1,4 @@
-"""A certificate of its own authority, for tests of trap and contract, which make none by the base station's code."""
+"""A self-signed certificate, for tests of trap and contract, which do not use the base station's code."""
 
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(path: Path, trap: str, start: datetime, end: datetime) -> Path:
-    """The certificate of a trap at `path` (PEM); its key lies beside it, with the suffix `.key`."""
+    """Write the certificate of a trap to `path` (PEM), and its key beside it with the suffix `.key`."""
     key = generate_private_key(SECP256R1())
     path.with_suffix(".key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, trap)])

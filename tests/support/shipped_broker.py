@@ -1,4 +1,4 @@
-"""Mosquitto on the shipped configuration with a station's own certificates: what attacks are tried on."""
+"""Mosquitto with the shipped configuration and a station's certificates, for tests of attacks."""
 
 import shutil
 import signal
@@ -17,7 +17,7 @@ CONFIGURATION = Path(__file__).parents[2] / "systemd" / "mosquitto.conf"
 
 
 class Authority:
-    """A station's certificates, in a folder of their own."""
+    """A station's certificates, in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = CertificateFolder(folder, datetime.now(UTC))
@@ -25,7 +25,7 @@ class Authority:
         self.folder.begin(["localhost"])
 
     def issue(self, name: str) -> Tls:
-        """Certificate and key of one client; made where it has none."""
+        """Certificate and key of one client; issued if it has none."""
         identity = Identity(name)
         certificate = self.folder.path / f"{identity.file}.pem"
         if not certificate.exists():
@@ -49,26 +49,26 @@ class ShippedBroker(Mosquitto):
         self.configuration.write_text(text.replace("/etc/mosquitto/uncia.acl", f"{self.folder}/uncia.acl"))
 
     def start(self) -> None:
-        """With the authority's present lists."""
+        """Start the broker with the authority's current lists."""
         self.install()
         super().start()
 
     def install(self) -> None:
-        """What the guide's `install` lines do."""
+        """Copy the lists, as the guide's `install` commands do."""
         for name in ("ca.pem", "crl.pem", "broker.pem", "broker.key", "uncia.acl"):
             shutil.copy(self.authority.folder.path / name, self.folder / name)
         (self.folder / "uncia.acl").chmod(0o600)
 
     @property
     def reload(self) -> str:
-        """The command that makes it read its lists anew."""
+        """The command that makes the broker read its lists again."""
         assert self.process is not None
         return f"kill -{signal.SIGHUP} {self.process.pid}"
 
 
 @contextmanager
 def shipped_broker(folder: Path) -> Iterator[ShippedBroker]:
-    """One that runs; its authority's folder is `certificates`."""
+    """A running broker; its authority's folder is `certificates`."""
     broker = ShippedBroker(folder, Authority(folder / "certificates"))
     broker.start()
     try:

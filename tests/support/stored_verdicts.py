@@ -1,4 +1,4 @@
-"""Verdicts on rendered bursts by the rules of a bundle, each crop with the score that is stored for it.
+"""Verdicts on rendered bursts by the rules of a bundle, with a fixed score for each crop.
 
 `tests/fixtures/schema-1/verdicts.json` was made with commit 5db8842, before there was a second look:
 `python -m support.stored_verdicts BUNDLE ... > verdicts.json`.
@@ -25,18 +25,18 @@ SIZE = (640, 480)
 
 
 class Stored:
-    """Gives each model input a score of its own, whatever it shows: it is made of the input's SHA-256."""
+    """Gives each model input a score that is made from its SHA-256."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
     def score(self, image: NDArray[np.uint8]) -> float:
-        """In [0, 1)."""
+        """A score in [0, 1)."""
         return int.from_bytes(hashlib.sha256(image.tobytes()).digest()[:4]) / 2**32
 
 
 def picture(seed: int, left: float | None = None, side: float = 0.15) -> bytes:
-    """A blurred slope; with a pale animal that far across."""
+    """A blurred slope, with a pale animal at that place from left to right."""
     noise = np.random.default_rng(seed // 100).integers(60, 120, (6, 8, 3), dtype=np.uint8)
     image = Image.fromarray(noise).resize(SIZE, Image.Resampling.BICUBIC)
     if left is not None:
@@ -48,7 +48,7 @@ def picture(seed: int, left: float | None = None, side: float = 0.15) -> bytes:
 
 
 def bursts() -> dict[str, list[bytes]]:
-    """By name."""
+    """The rendered bursts, by name."""
     walking = {
         f"{kind} {n}": [picture(100 * n + step, 0.1 + 0.09 * step, side) for step in range(n)]
         for kind, side in (("small", 0.08), ("large", 0.4))
@@ -59,7 +59,7 @@ def bursts() -> dict[str, list[bytes]]:
 
 
 def verdicts(bundle: Path, every_frame: bool) -> dict[str, Any]:
-    """By the burst's name: confidence, bound, and each frame's score, region and reason."""
+    """For each burst's name: confidence, bound, and each frame's score, region and reason."""
     scorer = Stored(read_bundle(bundle).manifest)
     told = {}
     for name, pictures in bursts().items():
@@ -72,7 +72,7 @@ def verdicts(bundle: Path, every_frame: bool) -> dict[str, Any]:
 
 
 def main(bundles: list[str]) -> None:
-    """Prints them as JSON."""
+    """Print the verdicts as JSON."""
     said = {f"{Path(one).name} {every}": verdicts(Path(one), every) for one in bundles for every in (False, True)}
     json.dump(said, sys.stdout, indent=0)
 
