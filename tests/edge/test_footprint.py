@@ -72,3 +72,12 @@ def test_the_tests_of_trap_and_contract_need_no_other_package() -> None:
         used = re.findall(r"^\s*from support\.(\w+)", path.read_text(), re.MULTILINE)
         found += [one for name in used if (one := tests / "support" / f"{name}.py") not in found]
     assert [path.name for path in found if foreign.search(path.read_text())] == []
+
+
+def test_the_tests_that_debian_13_runs_on_arm64_are_there() -> None:
+    """`scripts/test-arm64.sh` names files and tests."""
+    root = Path(__file__).parents[2]
+    script = (root / "scripts" / "test-arm64.sh").read_text()
+    named = re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", script.partition("PROVING=")[2])
+    assert named
+    assert [(path, name) for path, name in named if f"def {name}" not in (root / path).read_text()] == []
