@@ -26,7 +26,7 @@ EXAMPLES = """examples:
   uncia-trap pass --config trap.toml --for-s 300  one pass over the watched folder, for a Pi on a timer
   uncia-trap try --config trap.toml               send the next burst whatever its verdict, to test the camera
   uncia-trap log --config trap.toml --last 50     why each burst was kept or not
-  uncia-trap bench B.uncia                        time and energy for one frame on this machine
+  uncia-trap bench B.uncia                        time of a frame on this machine, and energy of a day
   uncia-trap score /media/card --bundle B.uncia --json card.json --csv card.csv
                                                   score a whole SD card
   uncia-trap score IMG_1.JPG IMG_2.JPG --bundle B.uncia --json two.json --explain overlays
@@ -52,5 +52,5 @@ def _parser() -> argparse.ArgumentParser:
     add_log(add("log", "show why each burst was kept or not"))
     add_score(add("score", "score a whole card, folders or files"))
     add_doctor(add("doctor", "check every part of this trap; exit code 1 if one failed"))
-    add_bench(add("bench", "measure time and energy for one frame on this machine"))
+    add_bench(add("bench", "measure the time of a frame on this machine; estimate the energy of a day"))
     return parser

@@ -26,9 +26,13 @@ def add_setup(command: argparse.ArgumentParser) -> None:
         help="the folder that `uncia-collect setup` packed for this trap: certificates, bundle, station address",
     )  # fmt: skip
     command.add_argument(
-        "--camera", choices=_CAMERAS, help="watched: another camera's pictures; picamera2: the Pi's own (asked for)"
+        "--camera",
+        choices=_CAMERAS,
+        help="watched: another camera's pictures; picamera2: the Pi's own (asked for if absent)",
     )
-    command.add_argument("--folder", metavar="DIR", help="the folder that the other camera writes into (asked for)")
+    command.add_argument(
+        "--folder", metavar="DIR", help="the folder that the other camera writes into (asked for if absent)"
+    )
     command.add_argument("--bundle", type=Path, metavar="FILE", help="use this bundle instead of the packed one")
     command.add_argument("--dry-run", action="store_true", help="only print what would be done")
     command.add_argument(
