@@ -1,4 +1,4 @@
-"""Spark does what the local engine does: the same features, scores and coefficients, round by round.
+"""Spark gives the same features, scores and coefficients as the local engine, round by round.
 
 One session for all of them: a JVM takes seconds to begin.
 """
@@ -56,7 +56,7 @@ RULE = RegionRule()
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Any]:
-    """Spark on two of this machine's cores; for a few rows, compiling them well would cost more than it brings."""
+    """Spark on two of this machine's cores, with little compilation, which would take longer than these few rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         with spark("local[2]") as begun:
@@ -72,7 +72,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def features_by_spark(session: Any, folder: str, out: Path, **more: Any) -> tuple[int, list[dict[str, Any]]]:
-    """How many pictures were computed, and the rows."""
+    """The number of computed pictures, and the rows."""
     engine = SparkFeatures(session, network_of_bundle(STARTER), RULE, "test")
     found = engine.of_archive(archive_at(folder), folder)
     done = engine.run(found, str(out), more.pop("progress", lambda done: None), **more)
@@ -80,7 +80,7 @@ def features_by_spark(session: Any, folder: str, out: Path, **more: Any) -> tupl
 
 
 def features_here(folder: Path, out: Path) -> list[dict[str, Any]]:
-    """The local engine's rows."""
+    """The rows of the local engine."""
     engine = LocalFeatures(network_of_bundle(STARTER), RULE, out / "cache", 2)
     engine.run(archive_entries(archive_of(folder), str(folder), "test", BurstRule(), 2), out / "f.parquet")
     engine.close()
@@ -88,12 +88,12 @@ def features_here(folder: Path, out: Path) -> list[dict[str, Any]]:
 
 
 def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By picture, the whole one first."""
+    """Rows by picture, the whole picture first."""
     return sorted(rows, key=lambda row: (row["number"], row["view"] == "region"))
 
 
 def test_features_are_the_local_engines(session: Any, shared: Path, tmp_path: Path) -> None:
-    """Real bursts with their regions: every column of every row, to the bit."""
+    """Real bursts with their regions: every column of every row is equal, to the bit."""
     bursts = shared / "data" / "bursts" / "wakhan"
     computed, rows = features_by_spark(session, str(bursts), tmp_path / "f")
     assert (computed, rows == features_here(bursts, tmp_path)) == (4, True)
@@ -102,15 +102,15 @@ def test_features_are_the_local_engines(session: Any, shared: Path, tmp_path: Pa
 
 @pytest.fixture
 def commands(session: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """The command line, in the session that is there."""
+    """Runs the command line in the existing session."""
     monkeypatch.setattr("uncia_training.spark.session.spark", lambda master: nullcontext(session))
     return lambda *arguments: main([str(one) for one in arguments])
 
 
-def test_an_unreadable_picture_is_a_row_and_an_address_will_do(
+def test_an_unreadable_picture_is_a_row_and_an_address_is_read(
     commands: Callable[..., int], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`features --engine spark`: workers read through pyarrow what a `file://` address names."""
+    """`features --engine spark`: workers read a `file://` address with pyarrow."""
     command = ("features", "--archive", f"file://{pictures}", "--bundle", STARTER, "--engine", "spark")
     assert commands(*command, "--out", tmp_path / "f") == 0
     rows, said = in_order(parquet.read_table(tmp_path / "f").to_pylist()), capsys.readouterr()
@@ -122,7 +122,7 @@ def test_an_unreadable_picture_is_a_row_and_an_address_will_do(
 def test_a_folder_that_a_worker_cannot_list_is_named_and_the_rest_is_done(
     session: Any, pictures: Path, tmp_path: Path
 ) -> None:
-    """It was there when the driver looked."""
+    """The driver could list it."""
     engine, seen = SparkFeatures(session, network_of_bundle(STARTER), RULE, "test"), archive_of(pictures)
     found = engine.of_archive(seen, str(pictures))
     shutil.rmtree(pictures / "ridge")
@@ -133,11 +133,11 @@ def test_a_folder_that_a_worker_cannot_list_is_named_and_the_rest_is_done(
 
 
 class StoppedError(Exception):
-    """Somebody has had enough."""
+    """Stops a job in a test."""
 
 
-def test_a_stopped_job_goes_on_where_it_was(session: Any, tmp_path: Path) -> None:
-    """What earlier rounds wrote is not computed again, and the result is whole."""
+def test_a_stopped_job_continues(session: Any, tmp_path: Path) -> None:
+    """The rows of earlier rounds are not computed again, and the result is complete."""
     pictures = archive(tmp_path / "a", bursts=4)
 
     def stop(done: int) -> None:
@@ -155,7 +155,7 @@ def test_a_stopped_job_goes_on_where_it_was(session: Any, tmp_path: Path) -> Non
 def test_scores_are_the_local_engines(
     commands: Callable[..., int], pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same table, byte for byte; a rerun scores nothing twice; originals are as they were."""
+    """The same table, byte for byte; a rerun scores nothing again; the originals do not change."""
     before, command = state(pictures), ("score", pictures, "--bundle", STARTER)
     for _ in range(2):
         assert commands(*command, "--engine", "spark", "--out", tmp_path / "spark") == 0
@@ -170,7 +170,7 @@ def test_scores_are_the_local_engines(
 def test_the_sum_of_a_card_is_the_local_engines(
     commands: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One picture of every kind: the same lines end `score` and `features`, the same numbers are in the JSON."""
+    """One picture of every kind: `score` and `features` end with the same lines, the JSON has the same numbers."""
     folder = card(tmp_path / "card")
     close(monkeypatch)
     for command in (("score", folder), ("features", "--archive", folder)):
@@ -183,7 +183,7 @@ def test_the_sum_of_a_card_is_the_local_engines(
 
 
 def test_single_pictures_have_the_local_engines_backgrounds(commands: Callable[..., int], tmp_path: Path) -> None:
-    """In many rounds, in another order: the same table, byte for byte, with regions that neighbours found."""
+    """In many rounds, in another order: the same table, byte for byte, with regions from neighbours."""
     folder = tmp_path / "a"
     camera(folder, [view(None if number % 3 else ANIMAL) for number in range(14)])
     command = ("score", folder, "--bundle", STARTER, "--write", "csv")
@@ -195,7 +195,7 @@ def test_single_pictures_have_the_local_engines_backgrounds(commands: Callable[.
 
 
 def made_up(path: Path, classes: int) -> list[str]:
-    """Parquet with features of overlapping classes, on unlike scales, one of them constant; the positive labels."""
+    """Parquet with features of overlapping classes, of different scales, one constant; the positive labels."""
     chance, names = np.random.default_rng(5), ["other", "snow_leopard", "fox"][:classes]
     labels = chance.choice(names, 300, p=[0.6, 0.4] if classes == 2 else [0.5, 0.3, 0.2])
     values = chance.normal(size=(300, 24)) + 0.4 * np.array([names.index(label) for label in labels])[:, None]
@@ -209,7 +209,7 @@ def made_up(path: Path, classes: int) -> list[str]:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_spark_mls_coefficients_are_scikit_learns(session: Any, tmp_path: Path, classes: int) -> None:
-    """On standardised features, to 1e-3, two classes and three."""
+    """On standardised features, to 1e-3, with two and three classes."""
     path = tmp_path / "f.parquet"
     positive = made_up(path, classes)
     deviation = read_rows(path, positive)[0].std(axis=0, dtype=np.float64)
@@ -224,7 +224,7 @@ def test_spark_mls_coefficients_are_scikit_learns(session: Any, tmp_path: Path, 
 
 
 def test_both_engines_heads_from_the_command_line_agree(commands: Callable[..., int], tmp_path: Path) -> None:
-    """`fit-parquet --engine spark` leaves a head that gives scikit-learn's probabilities."""
+    """`fit-parquet --engine spark` writes a head with scikit-learn's probabilities."""
     (positive,) = made_up(tmp_path / "f.parquet", 2)
     heads = []
     for engine in ("local", "spark"):
@@ -238,7 +238,7 @@ def test_both_engines_heads_from_the_command_line_agree(commands: Callable[..., 
 
 
 def test_fit_parquet_by_spark_leaves_a_run(commands: Callable[..., int], tmp_path: Path) -> None:
-    """With the local engine's head, to Spark ML's tolerance; its figures and all else are the trainer's own."""
+    """Its head is the local engine's, to Spark ML's tolerance; figures and all else are the trainer's own."""
     backbone = Path(__file__).parents[2] / "fixtures" / "release-0.1" / "workstation" / "backbone"
     for number, kind in enumerate(("cat", "goat") * 8):
         cells = np.random.default_rng(number).integers(0, 160, (6, 8, 3), dtype=np.uint8)
@@ -265,15 +265,15 @@ def test_without_java_one_line_says_what_to_install(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     command = ["score", str(pictures), "--bundle", str(STARTER), "--engine", "spark", "--out", str(tmp_path / "out")]
-    assert (main(command), "no Java: Spark wants version 17" in capsys.readouterr().err) == (2, True)
+    assert (main(command), "no Java: Spark needs version 17" in capsys.readouterr().err) == (2, True)
 
 
 SUBMIT = ROOT / "training" / "uncia_training" / "__main__.py"
 
 
 @pytest.mark.slow
-def test_spark_submit_takes_the_program(pictures: Path, tmp_path: Path) -> None:
-    """As docs/scaling.md has it: the master comes from spark-submit, the results are the local engine's."""
+def test_spark_submit_runs_the_program(pictures: Path, tmp_path: Path) -> None:
+    """As in docs/scaling.md: the master is that of spark-submit, the results are the local engine's."""
     import pyspark
 
     submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
@@ -289,8 +289,8 @@ def test_spark_submit_takes_the_program(pictures: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_spark_and_a_rerun_goes_on(tmp_path: Path) -> None:
-    """A real SIGINT in the middle of the rounds: 130, one line, and the rest alone is scored by the rerun."""
+def test_ctrl_c_ends_spark_and_a_rerun_continues(tmp_path: Path) -> None:
+    """SIGINT in the middle of the rounds: exit code 130, one line; the rerun scores only the rest."""
     folder = archive(tmp_path / "a", bursts=10)
     command = [sys.executable, str(SUBMIT), "score", str(folder), "--bundle", str(STARTER), "--engine", "spark"]
     command += ["--master", "local[2]", "--out", str(tmp_path / "out")]

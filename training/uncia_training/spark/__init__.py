@@ -1,1 +1,1 @@
-"""Features, fits and scores on a cluster."""
+"""Computes features, fits and scores on a Spark cluster."""

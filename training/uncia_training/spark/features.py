@@ -1,6 +1,6 @@
-"""Features on Spark: the local engine's own function in `mapInPandas`, sequences in, Parquet out.
+"""Computes features on Spark with the local engine's own function in `mapInPandas`, from sequences to Parquet.
 
-Decides what is sent where: the network is broadcast once, pictures are read by the workers, by path or address.
+Decides what is sent where: the network is broadcast once; the workers read the pictures, by path or address.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -26,17 +26,17 @@ Entries = tuple[PictureEntry, ...]
 
 @dataclass(frozen=True)
 class FeatureWork:
-    """Batches of sequences to batches of feature rows, on a worker."""
+    """Turns batches of sequences into batches of feature rows, on a worker."""
 
     network: Any
     rule: RegionRule | None
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Rows of `feature_schema`, with the sequence's key."""
+        """Yields rows of `feature_schema`, with the sequence's key."""
         network: FeatureNetwork = self.network.value
         extractor = network.extractor()
         for batch in batches:
-            # numbers may have moved when the rows are read
+            # number 0 here, since `run` adds the current number when it reads the rows
             entries = [
                 SequenceEntry(key, 0, sequence_of(text, Entries))
                 for key, text in zip(batch["key"], batch["sequence"], strict=True)
@@ -55,12 +55,12 @@ def _frame(group: list[SequenceEntry], found: list[list[Found]]) -> Any:
 
 @dataclass(frozen=True)
 class EntryEncoder:
-    """An archive's sequence as pictures with their paths, as JSON."""
+    """Encodes an archive's sequence as JSON: its pictures with their paths."""
 
     root: str
 
     def __call__(self, found: ArchiveSequence) -> bytes:
-        """Of the sequence."""
+        """The JSON of a sequence."""
         return msgspec.json.encode(
             [
                 PictureEntry(name, f"{self.root}/{name}", sequence=found.names[0], location=found.trap)
@@ -70,7 +70,7 @@ class EntryEncoder:
 
 
 class SparkFeatures:
-    """A network on Spark's workers."""
+    """Computes features on Spark's workers with a network."""
 
     def __init__(self, session: Any, network: FeatureNetwork, rule: RegionRule | None, made_by: str) -> None:
         self._session, self._rule, self._made_by = session, rule, made_by
@@ -78,14 +78,14 @@ class SparkFeatures:
         self._note: Callable[[], None] = lambda: None
 
     def of_archive(self, archive: Archive, root: str) -> Any:
-        """The sequences of an archive."""
+        """The sequences of an archive, as a DataFrame of `SEQUENCES`."""
         indexing = Indexing(archive.place, BurstRule(), self._made_by, EntryEncoder(root), archive.zone)
         found, unlisted = archive_rows(self._session, archive, indexing)
         self._note = partial(note_unlisted, archive, unlisted)
         return found
 
     def of_data(self, sequences: Iterable[SequenceEntry]) -> Any:
-        """Sequences that the driver knows."""
+        """The given sequences, as a DataFrame of `SEQUENCES`."""
         return given_rows(
             self._session,
             ((one.number, len(one.pictures), one.key, msgspec.json.encode(one.pictures)) for one in sequences),
@@ -95,13 +95,13 @@ class SparkFeatures:
         """Writes the features of these sequences to a folder of Parquet files.
 
         Args:
-            sequences: of `of_archive` or `of_data`.
-            out: folder or address; what is staged lies beside it.
-            progress: told how many pictures this run has done.
-            round_size: sequences that are committed together.
+            sequences: the result of `of_archive` or `of_data`.
+            out: folder or address; staged rows lie in `out` + `.staged`.
+            progress: called with the number of pictures that this run has finished.
+            round_size: the number of sequences that are committed together.
 
         Returns:
-            How many pictures this run computed, what there is now, and which pictures tell no time.
+            The number of pictures that this run computed, the size of the results, and the pictures without a time.
         """
         from pyspark.sql import functions as f
 
@@ -121,14 +121,14 @@ class SparkFeatures:
         return Done(done, written.where(f.col("view") == WHOLE).count(), written.count(), untimed)
 
     def failures(self, out: str) -> list[PictureFailure]:
-        """The pictures without features, and why."""
+        """The pictures without features, with the reasons."""
         rows = self._session.read.parquet(out).where("failure is not null").select("file", "failure")
         return [PictureFailure(row["file"], row["failure"]) for row in rows.orderBy("file").collect()]
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a run did: pictures that it computed, and what the results hold by now."""
+    """The result of a run: `computed` pictures of this run, all `pictures` and `rows`, and those without a time."""
 
     computed: int
     pictures: int

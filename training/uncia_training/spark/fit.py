@@ -1,7 +1,7 @@
-"""Spark ML's logistic regression on features in Parquet, where they no longer fit into one machine's memory.
+"""Fits Spark ML's logistic regression on features in Parquet that do not fit into one machine's memory.
 
-Decides how Spark's settings become scikit-learn's: features standardised with the population's deviation (Spark
-divides by n - 1), classes balanced, penalty 1 / (C * rows), none on the intercept.
+Decides how to set Spark so that it fits as scikit-learn does: features standardised with the population's deviation
+(Spark divides by n - 1), classes balanced, penalty 1 / (C * rows), no penalty on the intercept.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from uncia_training.fitting.parquet_fit import check_classes, classes_of
 
 
 def fit_spark(session: Any, path: str, positive: Sequence[str], c: float) -> tuple[Linear, int]:
-    """The same fit as `fit_parquet`, on Spark's workers; and how many rows that were.
+    """The same fit as `fit_parquet`, on Spark's workers, and the number of rows.
 
     Raises:
-        DataError: a class without rows, or a label that differs from a positive one only in writing.
+        DataError: a class without rows, or a label that differs from a positive one only in case or spaces.
     """
     from pyspark.ml.classification import LogisticRegression
 
@@ -69,7 +69,7 @@ def _counts(rows: Any, classes: int) -> list[int]:
 
 
 def _weighted(rows: Any, counts: Sequence[int]) -> Any:
-    """Every class counts the same, as scikit-learn's `balanced`."""
+    """The rows with weights so that each class counts the same, as with scikit-learn's `balanced`."""
     from pyspark.sql import functions as f
 
     weight = f.lit(0.0)

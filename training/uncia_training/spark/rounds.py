@@ -1,10 +1,9 @@
-"""Sequences through a function on Spark's workers, round by round, so that a job that is stopped can go on.
+"""Applies a function to sequences on Spark's workers, round by round, so that a stopped job can be resumed.
 
-Decides what is a sequence's row (`number`, `key`, the sequence as JSON, and which of its pictures tell no time), where
-results are staged (Parquet, appended round by round, each row with its sequence's key), and what is left out of a run:
-sequences whose key is staged. All rows of a sequence are written by one task into one file: after a kill they are there
-together or not at all. A task's sequences follow each other in the archive, because neighbours share what their
-backgrounds are made of.
+Decides the row of a sequence (`number`, `key`, the sequence as JSON, and its pictures without a time), where results
+are staged (Parquet, appended round by round, each row with its sequence's key), and what a run skips: sequences whose
+key is staged. One task writes all rows of a sequence into one file: after a kill all of them are there, or none. A
+task's sequences follow each other in the archive, because neighbours use the same pictures for their backgrounds.
 """
 
 import hashlib
@@ -30,10 +29,11 @@ Work = Callable[[Iterator[Any]], Iterator[Any]]
 
 @dataclass(frozen=True)
 class Indexing:
-    """How an archive's sequences are found; sent to the workers.
+    """Finds an archive's sequences; sent to the workers.
 
-    `encode` makes a sequence into JSON, `zone` is that of times that name none, `unlisted` an accumulator of folders
-    that a worker could not list, and why; `finish` adds to a trap's sequences what they take from each other.
+    `encode` turns a sequence into JSON. `zone` is used for times without one. `unlisted` is an accumulator of the
+    folders that a worker could not list, with the reasons. `finish` gets all sequences of a trap and can add to each
+    one what it needs of its neighbours.
     """
 
     place: Place
@@ -45,7 +45,7 @@ class Indexing:
     finish: Callable[[list[ArchiveSequence]], list[ArchiveSequence]] = list
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Rows of sequences from rows of traps."""
+        """Yields rows of sequences for rows of traps."""
         import pandas as pd
 
         for batch in batches:
@@ -68,21 +68,21 @@ class Indexing:
 
 
 class Sets:
-    """Sets that Spark's accumulators put together."""
+    """Lets a Spark accumulator unite sets."""
 
     def zero(self, value: frozenset[Any]) -> frozenset[Any]:
-        """None of all."""
+        """The empty set."""
         return frozenset()
 
     def addInPlace(self, one: frozenset[Any], other: frozenset[Any]) -> frozenset[Any]:  # noqa: N802 - Spark's name
-        """Both."""
+        """The union of both."""
         return one | other
 
 
 def archive_rows(session: Any, archive: Archive, indexing: Indexing) -> tuple[Any, Any]:
-    """An archive's sequences as a DataFrame of `SEQUENCES`, and what `note_unlisted` takes.
+    """An archive's sequences as a DataFrame of `SEQUENCES`, and the accumulator for `note_unlisted`.
 
-    Headers are read where the workers are, trap by trap.
+    The workers read the headers of the pictures, trap by trap.
     """
     rows, number = [], 0
     for trap in archive.traps:
@@ -95,15 +95,15 @@ def archive_rows(session: Any, archive: Archive, indexing: Indexing) -> tuple[An
 
 
 def note_unlisted(archive: Archive, unlisted: Any) -> None:
-    """The archive names the folders that a worker could not list."""
+    """Notes in the archive the folders that a worker could not list."""
     for folder, reason in sorted(unlisted.value):
         archive.note(folder, OSError(reason))
 
 
 def given_rows(session: Any, sequences: Iterable[tuple[int, int, str, bytes]]) -> Any:
-    """Sequences that the driver knows (number, pictures, key, JSON) as a DataFrame of `SEQUENCES`.
+    """The given sequences (number, pictures, key, JSON) as a DataFrame of `SEQUENCES`.
 
-    What the JSON says besides the files, such as labels, counts for the key as well.
+    The key in it also depends on the JSON, such as its labels.
     """
     rows: list[tuple[int, int, str, str, list[str]]] = [
         (number, pictures, hashlib.sha256(key.encode() + content).hexdigest()[:32], content.decode(), [])
@@ -115,16 +115,16 @@ def given_rows(session: Any, sequences: Iterable[tuple[int, int, str, bytes]]) -
 def in_rounds(
     session: Any, sequences: Any, staged: str, work: Work, schema: str | Any, round_size: int, progress: Progress
 ) -> int:
-    """Runs what is not staged yet; how many pictures that were.
+    """Runs the sequences that are not staged yet; the number of their pictures.
 
     Args:
-        session: Spark's.
-        sequences: DataFrame of `SEQUENCES`.
+        session: the Spark session.
+        sequences: a DataFrame of `SEQUENCES`.
         staged: folder or address of the results.
-        work: from batches of sequences to batches of rows of `schema`, each with its sequence's `key`.
-        schema: of the staged rows.
-        round_size: sequences that are committed together.
-        progress: told how many pictures this run has done.
+        work: turns batches of sequences into batches of rows of `schema`, each with its sequence's `key`.
+        schema: the schema of the staged rows.
+        round_size: the number of sequences that are committed together.
+        progress: called with the number of pictures that this run has finished.
     """
     from pyspark.sql import functions as f
 
@@ -145,7 +145,7 @@ def in_rounds(
 
 
 def staged_keys(session: Any, staged: str, schema: str | Any) -> Any:
-    """The keys of the sequences that are staged."""
+    """The keys of the staged sequences, as a DataFrame; empty if nothing is staged."""
     try:
         return session.read.parquet(staged).select("key").distinct()
     except Exception as error:
@@ -158,20 +158,20 @@ def staged_keys(session: Any, staged: str, schema: str | Any) -> Any:
 
 @dataclass(frozen=True)
 class Counted:
-    """Work that adds to an accumulator how many pictures it has done."""
+    """Work that adds the number of finished pictures to an accumulator."""
 
     work: Work
     done: Any
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """The work's rows."""
+        """Yields the rows of the work."""
         for batch in batches:
             yield from self.work(iter([batch]))
             self.done.add(int(batch["pictures"].sum()))
 
 
 def sequence_of(text: str, kind: Any) -> Any:
-    """The sequence in a row."""
+    """The sequence from the JSON in its row."""
     return msgspec.json.decode(text, type=kind)
 
 
@@ -180,7 +180,7 @@ def _append(rows: Any, staged: str) -> None:
 
 
 def _watched(job: Callable[[], Any], look: Callable[[], None]) -> None:
-    """Runs a job in another thread, so that this one can tell how far it is, and be interrupted."""
+    """Runs a job in another thread, so that this one can report progress and can be interrupted."""
     from pyspark import InheritableThread
 
     failures: list[BaseException] = []

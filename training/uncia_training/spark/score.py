@@ -1,7 +1,7 @@
-"""An archive scored on Spark: the trap's own code in `mapInPandas`, resumable by rounds.
+"""Scores an archive on Spark with the trap's own code in `mapInPandas`; can be resumed after each round.
 
-Decides what is sent where: the bundle is broadcast once, each worker loads it and tries its probes, pictures are read
-by the workers. The order of the results is the local engine's.
+Decides what is sent where: the bundle is broadcast once, each worker loads it and checks its probes, and the workers
+read the pictures. The order of the results is the local engine's.
 """
 
 import functools
@@ -27,7 +27,7 @@ from uncia_training.spark.session import ROUND
 
 @functools.lru_cache(maxsize=1)
 def _classifier(bundle: bytes) -> Classifier:
-    """A worker's classifier, its probes tried."""
+    """A worker's classifier; its probes are checked once."""
     classifier = Classifier(bundle_from_bytes(bundle))
     classifier.check_probes()
     return classifier
@@ -35,7 +35,7 @@ def _classifier(bundle: bytes) -> Classifier:
 
 @dataclass(frozen=True)
 class ScoreWork:
-    """Batches of sequences to batches of scored pictures, on a worker."""
+    """Turns batches of sequences into batches of scored pictures, on a worker."""
 
     bundle: Any
     place: Place
@@ -43,7 +43,7 @@ class ScoreWork:
     zoned: bool
 
     def __call__(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """Rows of `score_schema`, with the sequence's key and each picture's place in it."""
+        """Yields rows of `score_schema`, with the sequence's key and each picture's index in it."""
         import pandas as pd
 
         classifier = _classifier(self.bundle.value)
@@ -59,24 +59,24 @@ class ScoreWork:
 
 
 class SparkScorer:
-    """A bundle on Spark's workers."""
+    """Scores archives on Spark's workers with a bundle."""
 
     def __init__(self, session: Any, bundle: bytes, rule: BurstRule, name: str, strips: Strips | None) -> None:
-        """`name` is what decides besides the pictures, as in every key."""
+        """`name` is the scorer's part of every sequence's key."""
         self._session, self._rule, self._name, self._strips = session, rule, name, strips
         self._bundle = session.sparkContext.broadcast(bundle)
 
     def run(
         self, archive: Archive, staged: str, out: str, progress: Callable[[int], None], round_size: int = ROUND
     ) -> int:
-        """Scores what is not staged; how many pictures that were.
+        """Scores the sequences that are not staged; the number of their pictures.
 
         Args:
-            archive: whose pictures.
-            staged: folder or address of what is scored so far.
-            out: folder or address of the scores, Parquet, one order over all its files.
-            progress: told how many pictures this run has scored.
-            round_size: sequences that are committed together.
+            archive: the pictures to score.
+            staged: folder or address of the scores so far.
+            out: folder or address of the scores, Parquet; its files in order give the pictures in order.
+            progress: called with the number of pictures that this run has scored.
+            round_size: the number of sequences that are committed together.
         """
         from pyspark.sql import functions as f
 
@@ -99,12 +99,12 @@ class SparkScorer:
 
 @dataclass(frozen=True)
 class SparkScores:
-    """The scored pictures in Spark's folder, in order; read again whenever they are asked for."""
+    """The scored pictures in Spark's folder, in order; each iteration reads them again."""
 
     folder: str
 
     def __iter__(self) -> Iterator[ScoredPicture]:
-        """Each picture."""
+        """Yields each picture."""
         import pyarrow.dataset as ds
 
         system, folder = system_of(self.folder)

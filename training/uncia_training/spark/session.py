@@ -1,7 +1,7 @@
-"""A Spark session: on this machine, or the one that spark-submit has begun; and its arguments on the command line.
+"""Starts a Spark session on this machine, or uses that of spark-submit; adds its command-line arguments.
 
-Decides Spark's settings: few sequences a batch, times in UTC, a small driver where Spark begins here. Spark itself is
-imported only when a session begins.
+Decides Spark's settings: few sequences per batch, times in UTC, a small driver if Spark starts here. Spark itself is
+imported only when a session starts.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from typing import Any
 from uncia_contract.cli.arguments import whole
 from uncia_contract.errors import RuntimeMissingError, UnciaError
 
-BATCH = 32  # sequences that a worker takes at a time: what it holds in memory, and how often progress is told
-ROUND = 20_000  # sequences: what a stopped job loses at most
+BATCH = 32  # sequences in a worker's memory at a time; progress is reported after each batch
+ROUND = 20_000  # sequences; a stopped job loses at most one round
 SETTINGS = {
     "spark.driver.memory": "1g",
     "spark.ui.enabled": "false",
@@ -31,13 +31,15 @@ SETTINGS = {
 
 
 class SparkError(UnciaError, RuntimeError):
-    """Spark gave up."""
+    """Spark cannot start, or a job failed."""
 
 
 def add_spark(command: argparse.ArgumentParser) -> None:
-    """Adds what every command may say about Spark."""
+    """Adds the options of every command that can run on Spark."""
     command.add_argument(
-        "--master", metavar="URL", help="Spark's, such as local[2] (spark-submit's, else all cores of this machine)"
+        "--master",
+        metavar="URL",
+        help="Spark's master, such as local[2] (that of spark-submit, else all cores of this machine)",
     )
     command.add_argument(
         "--round", type=whole(1), default=ROUND, metavar="N", help=f"sequences that Spark commits together ({ROUND})"
@@ -46,15 +48,15 @@ def add_spark(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def spark(master: str | None = None) -> Iterator[Any]:
-    """A session; it ends with the block.
+    """A session; it ends with the `with` block.
 
     Args:
-        master: where Spark runs, such as `local[2]` or `spark://base:7077`; None leaves it to spark-submit, and to this
-            machine's cores where that has said nothing.
+        master: where Spark runs, such as `local[2]` or `spark://base:7077`; None is the master of spark-submit, or all
+            cores of this machine without spark-submit.
 
     Raises:
         RuntimeMissingError: no Java, or no pyspark.
-        SparkError: Spark cannot begin, or a job fails.
+        SparkError: Spark cannot start, or a job fails.
     """
     session = _session(master)
     from py4j.protocol import Py4JError
@@ -70,17 +72,17 @@ def spark(master: str | None = None) -> Iterator[Any]:
 
 def _session(master: str | None) -> Any:
     if shutil.which("java") is None and not (Path(os.environ.get("JAVA_HOME", "-")) / "bin" / "java").exists():
-        raise RuntimeMissingError("no Java: Spark wants version 17 or newer; apt install default-jre-headless")
+        raise RuntimeMissingError("no Java: Spark needs version 17 or newer; apt install default-jre-headless")
     try:
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise RuntimeMissingError("no pyspark; install it with pip install 'uncia[training,spark]'") from error
-    # What is used of pandas 3 here (frames into and out of mapInPandas) is tested with it.
+    # Frames into and out of mapInPandas are all that is used of pandas 3, and the tests cover them.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("uncia")
-    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # begun by spark-submit, whose settings win
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ  # started by spark-submit, whose settings have priority
     for name, value in SETTINGS.items():
         if not (submitted and name.startswith("spark.driver")):
             builder = builder.config(name, value)
@@ -94,7 +96,7 @@ def _session(master: str | None) -> Any:
     try:
         session = builder.getOrCreate()
     except (PySparkException, RuntimeError) as error:
-        raise SparkError(f"Spark: cannot begin at {master or 'local[*]'} ({_reason(error)})") from error
+        raise SparkError(f"Spark: cannot start at {master or 'local[*]'} ({_reason(error)})") from error
     return session
 
 
