@@ -1,4 +1,4 @@
-"""The comparison on rendered pictures: a report with every promised figure, and nothing computed twice."""
+"""The comparison on rendered pictures: the report has every promised figure, and nothing is computed twice."""
 
 import json
 import re
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """Bright cats and dark dogs, four sequences of two frames each, and a picture that is none."""
+    """Bright cats and dark dogs, four sequences of two frames each, and a single picture."""
     folder = tmp_path_factory.mktemp("data")
     chance = np.random.default_rng(3)
     rows = ["file,label,sequence,location,datetime"]
@@ -51,8 +51,8 @@ def run(data: Path, out: Path, *more: str) -> dict:
     return json.loads((out / "report.json").read_text())
 
 
-def test_as_many_pictures_calibrate_as_are_asked_for(data, tmp_path, monkeypatch, capsys):
-    """A system that its gate refuses may pass with more."""
+def test_the_number_of_calibration_pictures_can_be_chosen(data, tmp_path, monkeypatch, capsys):
+    """With more of them, quantization can pass its check."""
 
     def choose(pictures, size, count):
         raise DataError(f"{count} pictures")
@@ -64,14 +64,14 @@ def test_as_many_pictures_calibrate_as_are_asked_for(data, tmp_path, monkeypatch
 
 
 def test_unreadable_and_missing_pictures_are_recorded(data, tmp_path):
-    """Neither stops the run; the one that the annotations name in vain has its remedy."""
+    """The run goes on; the missing picture of the annotations has its remedy."""
     content = run(data, tmp_path / "run")
     assert [failure["file"] for failure in content["failures"]] == ["none.jpg", "gone.jpg"]
     assert any(line.startswith("gone.jpg") and "restore" in line for line in content["warnings"])
 
 
 def test_the_page_needs_no_other_file(data, tmp_path):
-    """Plots and pictures stand in the page itself."""
+    """Plots and pictures are embedded in the page."""
     run(data, tmp_path / "run")
     text = (tmp_path / "run" / "report.html").read_text()
     assert text.count("<svg") == 2
@@ -80,14 +80,14 @@ def test_the_page_needs_no_other_file(data, tmp_path):
 
 
 def test_a_second_run_computes_nothing_anew(data, tmp_path, monkeypatch):
-    """All features come from the cache, and the figures are the same."""
+    """All features come from the cache; the figures are equal."""
     first = run(data, tmp_path / "run")
     monkeypatch.setattr(extract.Pixels, "__call__", lambda self, image: pytest.fail("computed again"))
     assert run(data, tmp_path / "again")["systems"] == first["systems"]
 
 
 def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monkeypatch):
-    """The features of the others are found by their content, though their file has another name."""
+    """The features of the others are found by content, though their file has another name."""
     folder = tmp_path / "data"
     shutil.copytree(data, folder)
     run(folder, tmp_path / "run")
@@ -102,7 +102,7 @@ def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monk
 
 
 def test_pictures_of_never_learnt_are_scored_and_not_learnt_from(data, tmp_path, capsys):
-    """Figures and penalties are as without them; the study and the sum have them."""
+    """Figures and penalties are as without them; the study and the sum include them."""
     more = tmp_path / "more"
     more.mkdir()
     rows = ["file,label,sequence,split"]
@@ -120,14 +120,14 @@ def test_pictures_of_never_learnt_are_scored_and_not_learnt_from(data, tmp_path,
 
 
 def test_random_split_is_printed_beside(data, tmp_path):
-    """What leakage would have claimed stands beside the honest figure."""
+    """Beside those of the split by units."""
     content = run(data, tmp_path / "run", "--split", "random")
     assert content["settings"]["split"] == "location"
     assert "accuracy" in content["systems"][0]["random_split"]["frames"]
 
 
 def test_several_positive_labels_take_the_same_path(data, tmp_path, capsys):
-    """Three classes: a row and a column for each in the confusion; each positive one has figures, printed as well."""
+    """Three classes: each has a row and a column in the confusion; each positive label has figures, printed too."""
     content = run(data, tmp_path / "run", "--positive", "dog")
     system, printed = content["systems"][0], capsys.readouterr().out
     for part in ("confusion", "sequence_confusion"):
@@ -139,7 +139,7 @@ def test_several_positive_labels_take_the_same_path(data, tmp_path, capsys):
     assert "<h3>Each label</h3>" in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
+def test_an_unknown_system_is_refused_with_the_known_ones(data, tmp_path, capsys):
     """One line, exit code 2."""
     arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--out", str(tmp_path)]
     assert main([*arguments, "--system", "RN9"]) == 2
@@ -172,7 +172,7 @@ def test_unknown_system_is_told_with_those_there_are(data, tmp_path, capsys):
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path, capsys, more, told):
-    """Which argument, and what is expected."""
+    """It names the argument and what is expected."""
     arguments = ["compare", "--data", str(data / "labels.csv"), "--positive", "cat", "--system", "L120"]
     assert main([*arguments, "--out", str(tmp_path / "run"), *more]) == 2
     said = capsys.readouterr().err.strip().splitlines()
@@ -180,13 +180,13 @@ def test_a_mistake_is_one_line_and_exit_code_2(data, tmp_path, capsys, more, tol
 
 
 def test_prevalence_restates_probabilities():
-    """Even odds become one in twenty where one in twenty is positive."""
+    """A probability of 0.5 becomes 0.05 if one in twenty is positive."""
     even = Calibration(1.0, np.zeros(2)).at(np.array([0.95, 0.05]))
     assert probabilities(np.zeros((1, 2)), even)[0, 1] == pytest.approx(0.05)
 
 
 def test_cut_networks_have_their_own_rows():
-    """RN3 takes the place of RN1 and RN2 where the network is cut after its third stage."""
+    """If the network is cut after its third stage, RN3 replaces RN1 and RN2."""
     names = [row.name for row in systems(["all"], "stage3")]
     assert names == ["L120", "RN3", "RN3+A", "RN3+A+E", "uncia", "uncia-no-regions"]
 
@@ -195,7 +195,7 @@ FIGURES = {"accuracy", "accuracy_interval", "roc_auc", "roc_auc_interval", "aver
 
 
 def test_every_figure_of_frames_and_sequences_has_an_interval(data, tmp_path):
-    """Also recall at 1 % false positives and false alarms a day; the figure lies within."""
+    """Also recall at 1 % false positives and false alarms a day; the interval contains the figure."""
     system = run(data, tmp_path / "run")["systems"][0]
     assert set(system["frames"]) >= FIGURES
     assert set(system["sequences"]) >= {*FIGURES, "false_alarms_per_day"}
@@ -205,7 +205,7 @@ def test_every_figure_of_frames_and_sequences_has_an_interval(data, tmp_path):
 
 
 def test_a_training_picture_that_the_test_split_has_too_is_named_and_not_learnt(data, tmp_path):
-    """Found by its bytes; the warning names both files and the remedy."""
+    """It is found by its bytes; the warning names both files and the remedy."""
     folder = tmp_path / "data"
     shutil.copytree(data, folder)
     shutil.copy(folder / "cat1.jpg", folder / "copy.jpg")
@@ -220,7 +220,7 @@ def test_a_training_picture_that_the_test_split_has_too_is_named_and_not_learnt(
 
 
 def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
-    """A separator between overlapping classes turns when positives are rare: the weights differ, not just the bias."""
+    """If positives are rare, the weights differ, not only the bias."""
     chance = np.random.default_rng(0)
     labels = np.repeat([0, 1], 100)
     points = np.stack([chance.normal(labels, 1 + 2 * labels), chance.normal(0.8 * labels, 1)], axis=1)
@@ -233,13 +233,13 @@ def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
 
 
 def test_all_but_one_system_look_at_the_regions_of_bursts():
-    """The seed's systems too; what regions bring is measured by the one that does without."""
+    """The seed's systems too; the effect of regions is measured with the one that does not."""
     rows = [*systems(["all"], None), *systems(["all"], "stage3")]
     assert {row.name for row in rows if not row.regions} == {"uncia-no-regions"}
 
 
 def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
-    """A burst in which something moves: its frames are scored on their regions, a still as a whole."""
+    """In a burst with movement, frames are scored on their regions; a still is scored as a whole."""
     told = (("a", None, False), ("a", Region(0, 0, 0.5, 0.5), True), ("b", None, True))
     crops = [Crop(LabelledPicture(name, tmp_path, "cat"), region, scored=scored) for name, region, scored in told]
     key = systems(["L120"], None)[0].fit
@@ -256,7 +256,7 @@ def test_a_frame_with_a_region_is_scored_on_it(tmp_path):
 
 
 def test_the_standards_own_example_is_compared(shared, tmp_path):
-    """Camtrap DP 1.0.2 as published, with rendered pictures under its media's names: ducks are told from all else."""
+    """Camtrap DP 1.0.2's example, with rendered pictures under its names: ducks against all else."""
     folder = tmp_path / "package"
     shutil.copytree(shared / "camtrap-dp" / "example", folder)
     duck = "Anas_platyrhynchos"
@@ -275,7 +275,7 @@ def test_the_standards_own_example_is_compared(shared, tmp_path):
 
 
 def few(data: Path, folder: Path, cats: int) -> Path:
-    """A data set of that many pictures of cats, each its own sequence, and all dogs; its folder."""
+    """The folder of a data set with this number of pictures of cats, each its own sequence, and all dogs."""
     shutil.copytree(data, folder)
     rows = [f"cat{number}.jpg,cat,c{number},place cat{number}" for number in range(cats)]
     rows += [f"dog{number}.jpg,dog,dog{number // 2},place dog{number // 2}" for number in range(8)]
@@ -284,13 +284,13 @@ def few(data: Path, folder: Path, cats: int) -> Path:
 
 
 def test_three_pictures_of_a_class_are_enough(data, tmp_path):
-    """Two of them, each a place of its own, choose the penalty for the third."""
+    """Two of them, each of its own place, choose the penalty for the third."""
     assert run(few(data, tmp_path / "data", 3), tmp_path / "run")["data"]["labels"]["cat"] == 3
 
 
 def test_a_class_that_leaves_one_picture_to_learn_from_is_refused(data, tmp_path, capsys):
-    """The picture is named; there would be nothing to choose a penalty with."""
+    """The picture is named; no penalty could be chosen."""
     folder = few(data, tmp_path / "data", 2)
     arguments = ["compare", "--data", str(folder / "labels.csv"), "--positive", "cat", "--system", "L120"]
     assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
-    assert re.search(r"'cat': .* would learn from 1 picture \(cat\d.jpg\); .* add pictures", capsys.readouterr().err)
+    assert re.search(r"'cat': .* has 1 picture \(cat\d.jpg\); .* add pictures", capsys.readouterr().err)

@@ -1,1 +1,1 @@
-"""The seed's systems and ours, cross-validated on the same folds."""
+"""Cross-validates the systems of the seed paper and uncia's on the same folds."""

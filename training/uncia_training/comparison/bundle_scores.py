@@ -1,8 +1,8 @@
-"""Scores of held-out pictures by a bundle, as the trap gives them.
+"""Scores held-out pictures with a bundle, as the trap does.
 
 A head is packed into a bundle, read back, and run by `score_burst`. Decides how the comparison's bundles are made: the
-integer backbone, the head that the fold's training side gave, and the rules of the contract. Their graph lacks the
-head's integer copy, which the trap does not read.
+integer backbone, the head fitted on the fold's training side, and the rules of the contract. Their graph has no integer
+copy of the head, because the trap does not read it.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ Burst = Sequence[LabelledPicture]
 
 
 def pack(head: LogisticHead, backbone: BackboneFolder, positive: Sequence[str], regions: bool) -> Bundle:
-    """A bundle with this head, written and read back."""
+    """A bundle with this head, written and read back; `regions` as in the manifest."""
     about = backbone.description
     manifest = Manifest(
         name="held-out",
@@ -55,7 +55,7 @@ def pack(head: LogisticHead, backbone: BackboneFolder, positive: Sequence[str], 
 
 
 def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
-    """One grey probe: enough for a bundle that never leaves the machine it was made on."""
+    """One grey probe: enough for a bundle that is only used on the machine that made it."""
     interpreter = Interpreter(backbone.model)
     grey = np.full((1, interpreter.size[1], interpreter.size[0], 3), 127, np.uint8)
     features = interpreter.run(grey[0], interpreter.outputs[:1])[0].reshape(1, -1)
@@ -63,7 +63,7 @@ def _probe(backbone: BackboneFolder, head: LogisticHead) -> bytes:
 
 
 class _AllClasses(Classifier):
-    """The trap's classifier; its scores note the probabilities of all classes."""
+    """The trap's classifier; each score also has the probabilities of all classes as its note."""
 
     def score(self, image: NDArray[np.uint8]) -> NotedScore:
         row = self.probabilities(image)
@@ -71,12 +71,12 @@ class _AllClasses(Classifier):
 
 
 def score_bursts(bundle: Bundle, bursts: Sequence[Burst], views: PlaceViews | None = None) -> list[NDArray[np.float64]]:
-    """For each burst its frames' probabilities, float64 (frames, classes); a row of NaN where one cannot be read.
+    """For each burst its frames' probabilities, float64 (frames, classes); NaN in the row of an unreadable frame.
 
     Args:
-        bundle: that scores them.
+        bundle: the bundle.
         bursts: whole sequences.
-        views: of their places, for sequences of one or two pictures; None where they have none.
+        views: the views of their places, for sequences of one or two pictures; None to score these as a whole.
     """
     classifier = _AllClasses(bundle)
     return [

@@ -1,7 +1,7 @@
-"""`uncia-train compare`: all systems on one data set, on the same splits, with everything the report needs.
+"""`uncia-train compare`: fits and scores all systems on one data set, with the same splits.
 
-Decides the order: make the networks, pass over the pictures once (`learning_set`), then fit and score every system on
-every fold. Figures are of pictures that the fit did not see; they are means over the repeats.
+Decides the order: make the networks, read the pictures once (`learning_set`), then fit and score every system on every
+fold. Figures are of held-out pictures; they are means over the repeats.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from uncia_training.fitting.thresholds import UNKNOWN
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings(LearningSettings):
-    """What a person may choose."""
+    """The options of `uncia-train compare`."""
 
     network: NetworkChoice
     systems: tuple[str, ...] = ("all",)
@@ -35,12 +35,12 @@ class CompareSettings(LearningSettings):
 
 @dataclass(frozen=True, eq=False)
 class SystemScores:
-    """Held-out scores of each repeat, what was chosen on the way, and the threshold.
+    """Held-out scores of each repeat, the chosen penalties, and the threshold.
 
-    `scored` are means over the repeats: for what is told of single pictures, not for figures. `singly` are of each fit,
-    for pictures that are never learnt from. `folds` (pictures,) of each repeat are -1 for these. `threshold` is the
-    mean of those that the folds' training sides chose; `chosen` says whether they could. `heads` hold the head that
-    scored each picture in the first repeat, where a bundle carried it.
+    `scored` are means over the repeats, to show single pictures; figures are not made of them. `singly` are the scores
+    of each fit, for pictures of split `test` and `tune`, whose `folds` (pictures,) are -1 in each repeat. `threshold`
+    is the mean of the thresholds that the folds' training sides chose; `chosen` is false if one could not. `heads` has
+    for each picture the head that scored it in the first repeat, if a bundle contained it.
     """
 
     scored: LabelledScores
@@ -55,8 +55,7 @@ class SystemScores:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A system's outcome: its own scores, those of its bundle on the trap where it has one, and what a random split
-    would have claimed."""
+    """The scores of a system: its own; those of its int8 bundles, if any; those with a random split, if asked."""
 
     system: System
     own: SystemScores
@@ -65,13 +64,13 @@ class Result:
 
     @property
     def bundled(self) -> SystemScores | None:
-        """The scores of its bundles, for `uncia` its own."""
+        """The scores of its bundles (for `uncia` its own); None if it cannot be a bundle."""
         return self.own if self.system.features == "int8" else self.on_trap
 
 
 @dataclass(eq=False, kw_only=True)
 class Comparison(LearningSet):
-    """Everything the report is made of."""
+    """The data of a report: the pictures with features and splits, and the scores of all systems."""
 
     settings: CompareSettings
     backbone: BackboneFolder | None = None
@@ -79,10 +78,10 @@ class Comparison(LearningSet):
 
 
 def compare(pictures: Sequence[LabelledPicture], settings: CompareSettings, progress: Progress) -> Comparison:
-    """Runs the comparison.
+    """Runs the comparison; its data for the report.
 
     Raises:
-        DataError: a class that cannot be learnt and held out, unknown systems, weights that are not there.
+        DataError: a class with too few pictures to split, unknown systems, weights that do not exist.
     """
     chosen = systems(settings.systems, settings.network.cut)
     check_classes(pictures, settings.positive)
@@ -122,7 +121,7 @@ def _cross_validated(
 def _scores(
     validated: CrossValidatedScores, system: System, comparison: Comparison, units: NDArray[np.intp]
 ) -> SystemScores:
-    """Frames and sequences as the system scores them, and the threshold that its training sides chose."""
+    """The scores of frames and sequences as the system defines them, and the threshold of its training sides."""
     named = [pair[0 if system.ensemble else 1] for pair in validated.thresholds]
     known = [value for value in named if value is not None]
     chosen = len(known) == len(named)

@@ -1,7 +1,7 @@
-"""Cross-validated scores of every fit, kept in the cache fold by fold: a rerun fits only what is missing.
+"""Cross-validates every fit and keeps the scores of each fold in the cache, so that a rerun fits only what is missing.
 
-Decides the folds, and what names a fit's outcome in the cache (`CACHE/fits`): the rows on both sides by their content,
-labels, units, recipe, networks and versions. Whatever would change the outcome changes the name.
+Decides the folds, and the name of a fit's result in the cache (`CACHE/fits`): a hash of the contents of both sides'
+rows, labels, units, recipe, networks and versions. Everything that changes the result changes the name.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ from uncia_training.fitting.selection import assign_folds
 
 VERSIONS = ("uncia", "numpy", "scikit-learn", "scipy", "Pillow", "ai-edge-litert")
 FORMAT = "held/3"  # part of the names in the cache
-LEAST_TO_LEARN = 2  # pictures of a class: one to fit on while the other tells how well
+LEAST_TO_LEARN = 2  # pictures of a class on a training side: one to fit on and one to choose the penalty with
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What is cross-validated, and how: `units` of the pictures, the number of repeats and folds, and the recipe."""
+    """The plan of a cross-validation: the data, each picture's unit, the numbers of repeats and folds, the recipe."""
 
     learning: LearningSet
     units: NDArray[np.str_]
@@ -44,7 +44,7 @@ class CrossValidation:
     backbone: BackboneFolder | None
 
     def assign(self, repeat: int) -> NDArray[np.intp]:
-        """The fold that holds each picture out; -1 for those that are never learnt from."""
+        """The fold that holds each picture out, (pictures,); -1 for those of split `test` and `tune`."""
         learnt, labels = ~self.learning.unseen, self.learning.labels
         folds = np.full(len(labels), -1, np.intp)
         names = self.units[learnt].tolist()
@@ -52,28 +52,28 @@ class CrossValidation:
         return folds
 
     def check(self, assigned: NDArray[np.intp]) -> None:
-        """Nothing, if each side that is learnt from has pictures of every class to choose a penalty with.
+        """Checks that each training side has enough pictures of every class to choose a penalty with.
 
         Raises:
-            DataError: some side has one only, or none.
+            DataError: a training side has fewer than two pictures of a class.
         """
         for fold, (label, name) in product(range(self.folds), enumerate(self.learning.settings.classes)):
             left = np.flatnonzero((assigned != fold) & (assigned >= 0) & (self.learning.labels == label))
             if len(left) < LEAST_TO_LEARN:
                 files = ", ".join(self.learning.inspection.pictures[int(number)].file for number in left) or "none"
                 raise DataError(
-                    f"{name!r}: one side of the split would learn from {len(left)} picture ({files}); at least "
+                    f"{name!r}: one training side of the split has {len(left)} picture ({files}); at least "
                     f"{LEAST_TO_LEARN} are needed; add pictures"
                 )
 
 
 @dataclass(frozen=True, eq=False)
 class CrossValidatedScores:
-    """Of one fit: probabilities (pictures, classes) of each repeat, and the penalties and thresholds that were chosen.
+    """The scores of one kind of fit: probabilities (pictures, classes) of each repeat, chosen penalties and thresholds.
 
-    `heads` are those that scored each picture in the first repeat, where heads are kept. `singly` are the probabilities
-    of `probabilities` with each single fit's own of the pictures that all fits of a repeat score, those that are never
-    learnt from; one a fit. `folds` (pictures,) of each repeat are -1 for such pictures.
+    Pictures of split `test` and `tune` are scored by all fits of a repeat: `probabilities` has the mean, `singly` (one
+    array for each fit) the fit's own, and `folds` (pictures,) of each repeat is -1. `heads` has for each picture the
+    head that scored it in the first repeat, if heads are kept.
     """
 
     probabilities: list[NDArray[np.float64]]
@@ -87,7 +87,7 @@ class CrossValidatedScores:
 def cross_validate(
     plan: CrossValidation, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> dict[FitKey, CrossValidatedScores]:
-    """Fits and scores every fit on every fold of every repeat; what the cache has is taken from there."""
+    """Fits and scores every kind of fit on every fold of every repeat; results in the cache are used again."""
     assigned = [plan.assign(repeat) for repeat in range(plan.repeats)]
     for folds in assigned:
         plan.check(folds)
@@ -138,7 +138,7 @@ def _single(means: NDArray[np.float64], scores: FoldScores, folds: NDArray[np.in
 
 
 def _fold_scores(key: FitKey, rows: Rows, learnt: NDArray[np.bool_], plan: CrossValidation) -> FoldScores:
-    """One fit's outcome, from the cache or made and put there."""
+    """The result of one fit: from the cache, or computed and stored there."""
     train = rows.of(learnt[rows.picture] & rows.learnt)
     held_out = rows.of(~learnt[rows.picture] & rows.scored)
     path = plan.learning.settings.cache / "fits" / f"{_cache_name(key, train, held_out, plan)}.npz"
@@ -151,7 +151,7 @@ def _fold_scores(key: FitKey, rows: Rows, learnt: NDArray[np.bool_], plan: Cross
 
 
 def _on_trap(key: FitKey, train: Rows, held_out: Rows, plan: CrossValidation) -> FoldScores:
-    """Fits a head, packs it, and lets the trap's code score the held-out pictures, each within its whole sequence."""
+    """Fits a head, packs it, and scores held-out pictures with the trap's code, each within its whole sequence."""
     if plan.backbone is None:
         raise BundleError("int8 features without their network")
     learning, pictures = plan.learning, plan.learning.inspection.pictures
@@ -194,7 +194,7 @@ def _read(path: Path) -> FoldScores | None:
             stored["probabilities"], stored["pictures"], float(stored["c"]), (thresholds[0], thresholds[1]), head
         )
     except (OSError, ValueError, KeyError):
-        return None  # not there, or cut off by an interruption: made anew
+        return None  # missing, or cut off by an interruption: it is computed again
 
 
 def _write(path: Path, scores: FoldScores) -> None:

@@ -1,7 +1,7 @@
-"""All figures of one system in the comparison: overall, for sequences, by light, by place, and how calibrated it is.
+"""Computes the figures of one system in the comparison: overall, for sequences, by light, by place, and calibration.
 
 Decides what the report counts: pictures that a fold held out, and their sequences; figures are means over the deals.
-Intervals draw units of the split; where the pictures of a class are one unit (such as within a place), sequences.
+Intervals draw units of the split, or sequences if all pictures of a class are of one unit (such as within a place).
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ PLACE_DRAWS = 200  # there may be many places
 class LabelledScores:
     """Held-out scores of one system in one deal, with the labels.
 
-    `probabilities` are (pictures, classes), `sequence_scores` (sequences,); `alone` (pictures,) is what each picture
-    scores by itself, before an ensemble takes the mean of its sequence; `units` (pictures,) are held out as a whole.
+    `probabilities` are (pictures, classes), `sequence_scores` (sequences,); `alone` (pictures,) is the score of each
+    picture before an ensemble takes the mean of its sequence; `units` (pictures,) are held out as a whole.
     """
 
     probabilities: Values
@@ -40,26 +40,26 @@ class LabelledScores:
 
     @property
     def scores(self) -> Values:
-        """Probability of the positive labels together (pictures,)."""
+        """The sum of the positive labels' probabilities, (pictures,)."""
         result: Values = 1.0 - self.probabilities[:, 0]
         return result
 
     @property
     def truth(self) -> NDArray[np.bool_]:
-        """Whether a picture shows a positive label (pictures,)."""
+        """Whether a picture has a positive label, (pictures,)."""
         result: NDArray[np.bool_] = self.labels > 0
         return result
 
 
 def frames(deals: Sequence[LabelledScores], part: Part) -> Dealt:
-    """Some pictures, as they were scored in each deal."""
+    """The data for figures of some pictures, with the scores of each deal."""
     one = deals[0]
     dealt = Dealt(one.truth, np.stack([deal.scores for deal in deals]), one.units)
     return _spread(dealt.part(part), one.sequences[part])
 
 
 def sequences(deals: Sequence[LabelledScores], part: Part) -> Dealt:
-    """Some sequences, as they were scored in each deal."""
+    """The data for figures of some sequences, with the scores of each deal."""
     one = deals[0]
     first = np.unique(one.sequences, return_index=True)[1]
     dealt = Dealt(one.sequence_truth, np.stack([deal.sequence_scores for deal in deals]), one.units[first])
@@ -67,7 +67,7 @@ def sequences(deals: Sequence[LabelledScores], part: Part) -> Dealt:
 
 
 def _spread(dealt: Dealt, finer: NDArray[np.intp]) -> Dealt:
-    """The same; drawn by sequences where a class is one unit, which shows no spread."""
+    """The same data; with sequences as units if a class is one unit, whose draws would all be equal."""
     if 1 in (dealt.positive_units, dealt.negative_units):
         return replace(dealt, units=finer)
     return dealt
@@ -79,7 +79,7 @@ def frame_figures(deals: Sequence[LabelledScores], threshold: float, part: Part)
 
 
 def sequence_figures(found: Figures, negatives_per_day: float) -> dict[str, Any]:
-    """The figures of sequences, with false alarms a day at so many negative ones a day."""
+    """The figures of sequences, with the false alarms a day for this number of negative sequences a day."""
     content = found.as_dict()
     rate, spread = content["false_positive_rate"], content["false_positive_rate_interval"]
     content["false_alarms_per_day"] = (rate or 0.0) * negatives_per_day
@@ -88,7 +88,7 @@ def sequence_figures(found: Figures, negatives_per_day: float) -> dict[str, Any]
 
 
 def difference(one: Figures, other: Figures) -> dict[str, Any]:
-    """By how much `one` exceeds `other`, with intervals of draws that both share."""
+    """The differences `one` - `other`, with intervals of draws that both share."""
     content: dict[str, Any] = {}
     for name in COMPARED:
         if (gap := one.exceeds(other, name)) is not None:
@@ -97,23 +97,23 @@ def difference(one: Figures, other: Figures) -> dict[str, Any]:
 
 
 def calibration(dealt: Dealt, prior: float) -> dict[str, Any]:
-    """Of ten equal bins of probability: how many pictures, what was said and what was true; and the gap beyond chance.
+    """Ten equal bins of probability, with number of pictures, mean probability and share of positives; the error.
 
-    `prior` is the share of positives that the probabilities are for; pictures are weighed to it.
+    `prior` is the share of positives that the probabilities are for; pictures are weighted to it.
     """
     return {"bins": bins(dealt, prior), **reliability(dealt, prior)}
 
 
 def frame_labels(deals: Sequence[LabelledScores], threshold: float, part: Part) -> Called:
-    """What some pictures show, and what each deal calls them."""
+    """The true class of some pictures, and the called class in each deal."""
     called = [called_class(deal.probabilities, deal.scores, threshold)[part] for deal in deals]
     return Called(deals[0].labels[part], np.stack(called), frames(deals, part).units)
 
 
 def sequence_labels(deals: Sequence[LabelledScores], threshold: float, part: Part) -> Called:
-    """What some sequences show, by the first frame with a positive label, and what each deal calls them.
+    """The true class of some sequences (of the first frame with a positive label), and the called class in each deal.
 
-    A sequence's likeliest label is that of its pictures' mean.
+    A sequence's likeliest label is that of the mean of its pictures.
     """
     one = deals[0]
     truth = np.zeros(len(one.sequence_truth), np.intp)
@@ -131,7 +131,7 @@ def sequence_labels(deals: Sequence[LabelledScores], threshold: float, part: Par
 def by_name(
     deals: Sequence[LabelledScores], names: Sequence[str], threshold: float, part: NDArray[np.bool_]
 ) -> dict[str, dict[str, Any]]:
-    """For each name (a place, a source): pictures, positives, found, false alarms, accuracy and ROC AUC."""
+    """For each name (a place or a source): pictures, positives, found, false alarms, accuracy and ROC AUC."""
     table: dict[str, dict[str, Any]] = {}
     named = np.asarray(names)
     for name in np.unique(named[part]).tolist():

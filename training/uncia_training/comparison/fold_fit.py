@@ -1,7 +1,7 @@
-"""One fit of the comparison: choose the penalty on the training side, fit, and score the side that was held out.
+"""One fit of the comparison: chooses the penalty on the training side, fits, and scores the held-out side.
 
-Decides nothing about the data or the recipe (`head_fit`): it is handed rows and sides, and takes coordinates of wide
-features or streams them.
+The caller decides the data and the recipe (`head_fit`); this module decides whether wide features become coordinates or
+are streamed.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from uncia_training.fitting.selection import Samples, StreamedSamples, fit_all, 
 
 @dataclass(frozen=True, eq=False)
 class FoldScores:
-    """What one fit gave: calibrated probabilities (pictures held out, classes), the pictures' numbers, the chosen C.
+    """The result of one fit: calibrated probabilities (held-out pictures, classes), their numbers, the chosen C.
 
-    `thresholds` are those that the training side chose for means and for highest frames, None where it could not;
-    `head` is the fit itself where a bundle can carry it.
+    `thresholds` are those that the training side chose for means and for highest frames, None if it had too few
+    positive sequences; `head` is the fit itself if a bundle can contain it.
     """
 
     probabilities: NDArray[np.float64]
@@ -32,7 +32,7 @@ class FoldScores:
 
 
 def score_held_out(train: Rows, held_out: Rows, recipe: Recipe) -> FoldScores:
-    """Fits on the training crops and scores the held-out ones, in float."""
+    """Fits on the training crops and scores the held-out crops, in float."""
     samples, others = _samples(train, held_out.plain, recipe)
     best = recipe.choose(samples, train)[0]
     model = fit_all(samples, best.c)

@@ -1,8 +1,7 @@
-"""What a comparison leaves of each system that a trap can run: the same folder that `uncia-train fit` leaves.
+"""Writes a run folder, as `uncia-train fit` does, for each system of a comparison that a trap can run.
 
-Decides that the head is fitted once more, on everything that may be learnt from, by the same recipe; and which figures
-it bears: those of the comparison, from pictures that the fits behind them did not see. `uncia-convert bundle RUN_DIR
---system NAME` packs it.
+Decides that the head is fitted again by the same recipe, on all pictures for training, and which figures it gets: those
+of the comparison, from held-out pictures. `uncia-convert bundle RUN_DIR --system NAME` packs it.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +23,14 @@ def leave_runs(
     sources: Sequence[Source] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[str]:
-    """Leaves a run for each system that packs, in `out/systems/NAME`; gives their names.
+    """Writes a run for each system that can be a bundle, in `out/systems/NAME`; their names.
 
     Args:
         out: the comparison's folder.
-        comparison: with its rows, which are read once more.
-        content: of `report.json`, for the figures.
-        sources: licence, attribution and doubts of each source that is known.
-        progress: told how many of how many heads are fitted.
+        comparison: the comparison; its rows are read again.
+        content: the content of `report.json`, for the figures.
+        sources: licence, attribution and doubts of each known source.
+        progress: called with the number of fitted heads and of all heads.
 
     Raises:
         StorageError: a folder cannot be written.
@@ -58,7 +57,7 @@ def leave_runs(
 def _heads(
     comparison: Comparison, systems: Sequence[System], progress: Callable[[int, int], None]
 ) -> dict[FitKey, HeadFit]:
-    """The head of each fit that these systems need; several are made at once."""
+    """The head of each fit that these systems need; several are fitted in parallel."""
     keys = list(dict.fromkeys(system.on_trap.fit for system in systems))
     made = {}
     with parallel_fits(lambda key: fit_head(learnt_rows(comparison, key), comparison.settings.recipe), keys) as fitted:

@@ -1,9 +1,9 @@
-"""The table of systems that are compared (DESIGN 5): a new one is one row.
+"""The table of the systems that are compared (DESIGN 5); a new system is one more row.
 
-Decides what each looks at, what it learns from and what makes a sequence's score. All but one look at the regions of
-bursts, and at stills as a whole. A system without an ensemble raises an alarm as soon as one frame does: its sequence
-scores what its highest frame scores. With an ensemble (+E, and ours) the mean over the sequence speaks, for each frame
-as well. Systems on pooled features can run on the trap: they are scored a second time on int8, as bundles.
+Decides for each system its features, its training views and the score of a sequence. All but one use the regions of
+bursts, and whole stills. Without an ensemble one frame is enough for an alarm: a sequence's score is that of its
+highest frame. With an ensemble (+E, and uncia) the score of a sequence, and of each of its frames, is the mean over the
+sequence. Systems on pooled features can run on the trap, so they are scored a second time in int8, as bundles.
 """
 
 from collections.abc import Iterable
@@ -23,11 +23,11 @@ OURS, OURS_ON_WHOLE_FRAMES = "uncia", "uncia-no-regions"
 
 @dataclass(frozen=True)
 class System:
-    """A row.
+    """A system.
 
-    `features` name the layer; `augmentations` are learnt from (the plain one is scored); `ensemble` averages over the
-    sequence; `regions` lets pictures of bursts be learnt and scored on their regions; `cut` is the stage it needs the
-    network cut after, None for the whole network, "any" for either.
+    `features` names the layer; `augmentations` are the training views (the plain one is scored); `ensemble` averages
+    over the sequence; with `regions`, training and scoring use the regions of pictures of bursts; `cut` is the stage
+    after which the network must be cut, None for the whole network, "any" for both.
     """
 
     name: str
@@ -40,7 +40,7 @@ class System:
 
     @property
     def fit(self) -> FitKey:
-        """Systems with equal ones share one fit."""
+        """The key of its fit; systems with equal keys share one fit."""
         return FitKey(self.features, self.augmentations, self.regions)
 
     @property
@@ -50,7 +50,7 @@ class System:
 
     @property
     def on_trap(self) -> "System":
-        """The same system on int8 features, as the trap would run it."""
+        """The same system on int8 features, as on the trap."""
         return replace(self, features="int8")
 
 
@@ -69,7 +69,7 @@ SYSTEMS = (
 
 
 def systems(names: Iterable[str], cut: str | None) -> tuple[System, ...]:
-    """The rows of these names (`all`: every one that fits the cut), in the table's order.
+    """The systems with these names (`all`: every system that fits the cut), in the order of the table.
 
     Raises:
         DataError: an unknown name, or a system that needs another cut.
@@ -87,6 +87,6 @@ def systems(names: Iterable[str], cut: str | None) -> tuple[System, ...]:
 
 
 def fits(chosen: Iterable[System]) -> tuple[FitKey, ...]:
-    """The fits that these need, in float and on the trap."""
+    """The keys of the fits that these systems need, in float and in int8."""
     needed = [one for row in chosen for one in ((row, row.on_trap) if row.packs else (row,))]
     return tuple(dict.fromkeys(one.fit for one in needed))
