@@ -1,4 +1,4 @@
-"""What the report tells of single bursts: what regions bring them, and what is said of those never learnt from."""
+"""The report's figures of single bursts: the effect of regions, and bursts not used for training."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ LABELS, SEQUENCES = np.array([1, 1, 0, 0, 1]), np.array([0, 0, 1, 1, 2])
 
 
 def scores(frames: list[float]) -> SystemScores:
-    """Those of a system that takes the mean of a sequence."""
+    """The scores of a system that takes the mean of a sequence."""
     alone = np.array(frames)
     means = np.array([alone[number == SEQUENCES].mean() for number in range(3)])
     probabilities = np.stack([1 - means[SEQUENCES], means[SEQUENCES]], axis=1)
@@ -43,7 +43,7 @@ def scores(frames: list[float]) -> SystemScores:
 
 @pytest.fixture
 def comparison() -> Comparison:
-    """Regions find the cat, which whole frames miss; the still and the dog are the same either way."""
+    """Regions find the cat, but whole frames do not; the still and the dog have equal scores."""
     rows = systems(["RN1", "uncia", "uncia-no-regions"], None)
     given = [[0.2, 0.7, 0.1, 0.1, 0.9], [0.8, 0.6, 0.2, 0.2, 0.9], [0.3, 0.1, 0.1, 0.1, 0.9]]
     looked = {number: Crop(PICTURES[number], Region(0, 0, 0.5, 0.5)) for number in range(4)}
@@ -57,8 +57,8 @@ def comparison() -> Comparison:
     )  # fmt: skip
 
 
-def test_what_regions_bring_is_told_on_the_bursts_that_have_them(comparison: Comparison) -> None:
-    """The still does not count; positives and negatives apart, score against score."""
+def test_the_effect_of_regions_is_of_bursts_with_regions(comparison: Comparison) -> None:
+    """The still does not count; positives and negatives separately, by the difference of the scores."""
     found = regions(comparison)
     assert (found["pictures"], found["sequences"], found["right"]) == (4, 2, {"with": 2, "without": 1})
     assert found["positives"]["raised_by"] == pytest.approx(0.5)
@@ -69,19 +69,19 @@ def test_what_regions_bring_is_told_on_the_bursts_that_have_them(comparison: Com
 
 
 def test_one_burst_has_no_interval(comparison: Comparison) -> None:
-    """There is nothing to draw from."""
+    """All draws of one burst are equal."""
     assert regions(comparison)["positives"]["raised_by_interval"] is None
 
 
-def test_without_both_systems_nothing_is_said_of_regions(comparison: Comparison) -> None:
-    """Nor is there a section."""
+def test_without_both_systems_there_is_no_effect_of_regions(comparison: Comparison) -> None:
+    """And no section."""
     comparison.results.pop()
     assert regions(comparison) is None
     assert regions_section({"regions": None}) == ""
 
 
-def test_every_row_says_what_it_gives_a_burst_never_learnt_from(comparison: Comparison) -> None:
-    """Frame by frame before any mean, the sequence, and whether there is an alarm; in int8 as well."""
+def test_every_system_has_its_scores_of_a_burst_not_used_for_training(comparison: Comparison) -> None:
+    """Each frame before any mean, the sequence, and whether it is an alarm; in int8 too."""
     found = never_learnt_from(comparison, 20.0)
     [burst] = found["bursts"]
     told = {one["system"]: one for one in burst["scores"]}
@@ -92,17 +92,17 @@ def test_every_row_says_what_it_gives_a_burst_never_learnt_from(comparison: Comp
     assert (figures["uncia"]["n"], figures["uncia"]["recall"], figures["uncia-no-regions"]["recall"]) == (1, 1.0, 0.0)
 
 
-def test_the_page_says_it_in_words(comparison: Comparison) -> None:
-    """How many were right, by how much scores rose, and what each system gave."""
+def test_the_page_has_the_figures_in_words(comparison: Comparison) -> None:
+    """How many were right, how much scores changed, and each system's scores."""
     page = regions_section({"regions": regions(comparison)})
     assert "right in 2 with regions and in 1 without" in page
-    assert "1 burst with what is looked for by +0.500" in page
+    assert "1 positive burst by +0.500" in page
     page = unseen_section({"never_learnt_from": never_learnt_from(comparison, 20.0)})
     assert "<td>uncia</td><td>2 of 2</td><td>–</td><td>1 of 1</td>" in page
     assert "<td>uncia</td><td>0.80</td><td>0.60</td><td><b>0.70</b></td><td>alarm</td>" in page
 
 
-def test_without_test_rows_nothing_is_said_of_them(comparison: Comparison) -> None:
+def test_without_test_rows_there_is_no_section(comparison: Comparison) -> None:
     """A data set need not have a split of its own."""
     learnt = tuple(LabelledPicture(one.file, one.path, one.label, one.sequence) for one in PICTURES)
     comparison.inspection = Inspection(learnt, tuple("abcde"), (0, 1, 2, 3, 4), ("day",) * 5, ())

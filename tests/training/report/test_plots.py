@@ -1,4 +1,4 @@
-"""Curves that can be read: a panel for each system, its own deals in colour, and what they show is true."""
+"""Curves: a panel for each system with its own deals in colour, and the right values."""
 
 from types import SimpleNamespace
 
@@ -13,13 +13,13 @@ TRUTH = np.arange(400) % 4 == 0
 
 
 def dealt(seed: int) -> Dealt:
-    """Scores in two deals, ties among them."""
+    """Scores in two deals, with ties."""
     noise = np.random.default_rng(seed).normal(size=(2, 400))
     return Dealt(TRUTH, np.round(3 * TRUTH + noise, 1), np.arange(400))
 
 
 def test_every_system_has_a_panel_with_each_of_its_deals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice: recall at false alarms, and precision; the others are grey."""
+    """Two panels: recall by false alarms, and precision; the others are grey."""
     made = {name: dealt(number) for number, name in enumerate(NAMES)}
     monkeypatch.setattr(plots, "_held_out", lambda result, _: made[result.system.name])
     results = [SimpleNamespace(system=SimpleNamespace(name=name)) for name in NAMES]
@@ -30,7 +30,7 @@ def test_every_system_has_a_panel_with_each_of_its_deals(monkeypatch: pytest.Mon
 
 
 def recall_at(rate: float, scores: np.ndarray) -> float:
-    """The highest recall of any threshold with at most this share of false alarms."""
+    """The highest recall of all thresholds with at most this share of false alarms."""
     called = [scores >= threshold for threshold in np.unique(scores)]
     return max(one[TRUTH].mean() for one in called if one[~TRUTH].mean() <= rate)
 
@@ -43,7 +43,7 @@ def test_a_curve_has_the_recall_of_the_table_at_its_rate() -> None:
 
 
 def test_a_curve_has_the_precision_of_each_recall() -> None:
-    """At the highest threshold that finds as many."""
+    """At the highest threshold that reaches it."""
     one = dealt(2)
     for (wanted, precision), scores in zip(plots._precisions(one), one.scores, strict=True):
         for recall, told in zip(wanted, precision, strict=True):
@@ -52,7 +52,7 @@ def test_a_curve_has_the_precision_of_each_recall() -> None:
 
 
 def test_every_system_has_a_panel_of_calibration() -> None:
-    """Bins of few pictures left out."""
+    """Bins of few pictures are left out."""
     bins = [{"n": 50, "said": 0.1, "true": 0.2}, {"n": 2, "said": 0.9, "true": 0.0}, {"n": 9, "said": 0.7, "true": 0.8}]
     drawn = plots.calibration_plot([{"name": name, "calibration": {"bins": bins}} for name in NAMES])
     assert [drawn.count(f">{name}</text>") for name in NAMES] == [1] * len(NAMES)

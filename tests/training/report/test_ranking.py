@@ -1,4 +1,4 @@
-"""The ranking: the best first, and two systems told apart only where the data can."""
+"""The ranking: the best system first; two are told apart only if the data show a difference."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ TRUTH, UNITS = np.arange(400) % 4 == 0, np.arange(400) // 5
 
 
 def system(gain: float, seed: int) -> Figures:
-    """Scores whose positives lie that much above the others, in two deals."""
+    """Scores in two deals, with positives higher than the others by this much."""
     noise = np.random.default_rng(seed).normal(size=(2, 400))
     return figures(Dealt(TRUTH, gain * TRUTH + noise, UNITS), 0.5)
 
@@ -19,7 +19,7 @@ SYSTEMS = {"weak": system(0.5, 1), "good": system(2.5, 2), "as good": system(2.5
 
 
 def test_systems_are_ranked_by_both_figures() -> None:
-    """Those of sequences, from the best on."""
+    """By those of sequences, best first."""
     found = ranking(SYSTEMS)
     assert list(found) == ["recall_at_1_percent_false_positives", "average_precision"]
     for by in found.values():
@@ -28,8 +28,8 @@ def test_systems_are_ranked_by_both_figures() -> None:
         assert by["systems"][-1]["name"] == "weak"
 
 
-def test_only_what_the_data_can_tell_is_told_apart() -> None:
-    """The weak one from both, not the two that differ by chance."""
+def test_only_systems_with_a_clear_difference_are_told_apart() -> None:
+    """The weak one from both others, not the two that differ by chance."""
     pairs = {frozenset((one["one"], one["other"])): one for one in ranking(SYSTEMS)["average_precision"]["pairs"]}
     assert {names for names, one in pairs.items() if one["told_apart"]} == {
         frozenset(("weak", "good")),
@@ -39,7 +39,7 @@ def test_only_what_the_data_can_tell_is_told_apart() -> None:
     assert low < 0 < high
 
 
-def test_a_system_is_not_told_from_itself() -> None:
-    """All draws are equal: the difference is nothing."""
+def test_a_system_does_not_differ_from_itself() -> None:
+    """All draws are equal: the difference is 0."""
     pair = ranking({"one": SYSTEMS["good"], "same": SYSTEMS["good"]})["average_precision"]["pairs"][0]
     assert (pair["exceeds_by"], pair["exceeds_by_interval"], pair["told_apart"]) == (0.0, (0.0, 0.0), False)

@@ -1,4 +1,4 @@
-"""Every figure of a comparison can be computed from the files beside its report: done here with scikit-learn."""
+"""Every figure of a comparison can be computed from the files beside its report; here with scikit-learn."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ Rows = list[dict[str, str]]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cats that are hardly brighter than dogs, 16 sequences of three frames each, one of each never learnt from."""
+    """Cats that are hardly brighter than dogs, 16 sequences of three frames each; one of each is a test sequence."""
     folder, chance = tmp_path_factory.mktemp("data"), np.random.default_rng(4)
     rows = ["file,label,sequence,location,source,split"]
     for number in range(96):
@@ -38,13 +38,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(run: Path, name: str) -> Rows:
-    """One of the four files."""
+    """The rows of one of the four files."""
     with (run / "scores" / f"{name}.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def recall_at_1_percent(truth: np.ndarray, scores: np.ndarray) -> float:
-    """The highest recall at no more than 1 % false alarms."""
+    """The highest recall with at most 1 % false alarms."""
     false_alarms, recall, _ = roc_curve(truth, scores, drop_intermediate=False)
     return recall[false_alarms <= 0.01].max()
 
@@ -62,7 +62,7 @@ RECOMPUTED: dict[str, Callable[[np.ndarray, np.ndarray, float], float]] = {
 
 
 def figures(run: Path, kind: str, system: str, threshold: float, chosen: Callable[[dict[str, str]], bool], by: tuple):
-    """Means over groups of scores (deals, or single fits) of each figure, of the items that are chosen."""
+    """The mean of each figure over groups of scores (deals or single fits), of the chosen items."""
     known = {row[kind]: row for row in table(run, f"{kind}s") if chosen(row)}
     groups: dict[tuple, list[tuple[bool, float]]] = defaultdict(list)
     for row in table(run, f"{kind}_scores"):
@@ -77,13 +77,13 @@ def figures(run: Path, kind: str, system: str, threshold: float, chosen: Callabl
 
 
 def held_out(row: dict[str, str]) -> bool:
-    """What folds held out."""
+    """The rows that folds held out."""
     return row["never_learnt"] == "false"
 
 
 @pytest.mark.parametrize(("kind", "part"), [("picture", "frames"), ("sequence", "sequences")])
 def test_headline_figures_are_those_of_the_score_files(run: Path, kind: str, part: str) -> None:
-    """The mean over the deals of what scikit-learn says of each."""
+    """They equal the mean over the deals of scikit-learn's figures."""
     system = json.loads((run / "report.json").read_text())["systems"][0]
     found = figures(run, kind, "L120", system["threshold"], held_out, ("deal",))
     assert {name: system[part][name] for name in found} == pytest.approx(found)
@@ -92,7 +92,7 @@ def test_headline_figures_are_those_of_the_score_files(run: Path, kind: str, par
 
 
 def test_figures_by_source_and_light_are_those_of_the_score_files(run: Path) -> None:
-    """The tables of pictures name both."""
+    """The tables of pictures have both columns."""
     system = json.loads((run / "report.json").read_text())["systems"][0]
     for column, told in (("source", system["sources"]), ("light", system["light"])):
         for name, one in told.items():
@@ -102,12 +102,12 @@ def test_figures_by_source_and_light_are_those_of_the_score_files(run: Path) -> 
 
 
 def is_part(row: dict[str, str], column: str, name: str) -> bool:
-    """A held-out row of that source or light."""
+    """Whether a row is held out and of that source or light."""
     return held_out(row) and row[column] == name
 
 
 @pytest.mark.parametrize(("kind", "part"), [("picture", "frames"), ("sequence", "sequences")])
-def test_figures_of_what_is_never_learnt_from_are_means_over_all_fits(run: Path, kind: str, part: str) -> None:
+def test_figures_of_pictures_not_used_for_training_are_means_over_all_fits(run: Path, kind: str, part: str) -> None:
     """Four folds of three deals score each such picture."""
     content = json.loads((run / "report.json").read_text())
     found = figures(
@@ -118,7 +118,7 @@ def test_figures_of_what_is_never_learnt_from_are_means_over_all_fits(run: Path,
 
 
 def test_the_brier_score_is_that_of_the_score_files(run: Path) -> None:
-    """Weighed to equal classes."""
+    """Weighted to equal classes."""
     system = json.loads((run / "report.json").read_text())["systems"][0]
     known = {row["picture"]: row for row in table(run, "pictures") if held_out(row)}
     rows = [row for row in table(run, "picture_scores") if row["system"] == "L120" and row["picture"] in known]
@@ -128,8 +128,8 @@ def test_the_brier_score_is_that_of_the_score_files(run: Path) -> None:
     assert system["calibration"]["brier"] == pytest.approx(brier_score_loss(truth, scores, sample_weight=weights))
 
 
-def test_each_picture_is_scored_once_a_deal_by_a_fold_that_its_place_is_not_torn_by(run: Path) -> None:
-    """And a unit lies in one fold."""
+def test_each_picture_is_scored_once_a_deal_and_units_stay_whole(run: Path) -> None:
+    """A unit is in one fold."""
     known = {row["picture"]: row for row in table(run, "pictures") if held_out(row)}
     rows = [row for row in table(run, "picture_scores") if row["system"] == "L120" and row["picture"] in known]
     assert len(rows) == 3 * len(known)
@@ -140,7 +140,7 @@ def test_each_picture_is_scored_once_a_deal_by_a_fold_that_its_place_is_not_torn
 
 
 def test_the_threshold_table_agrees_with_the_figures(run: Path) -> None:
-    """At the threshold in use; the page shows it."""
+    """At the threshold in use; the page shows the table."""
     [system] = json.loads((run / "report.json").read_text())["systems"]
     [row] = [one for one in system["thresholds"] if one["in_use"]]
     names = ("recall", "false_positive_rate", "false_alarms_per_day")

@@ -1,4 +1,4 @@
-"""Frames against sequences: three readings of the same scores, of bursts that no head learnt from."""
+"""Frames compared with sequences: three readings of the same scores, of bursts not used for training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,9 @@ from uncia_training.report.sequence_study import READINGS, sequence_study
 
 
 def rows() -> list[tuple[LabelledPicture, list[float]]]:
-    """Of each picture what two fits say: four bursts of four that are tuned with, a single cat, and a fox learnt from.
+    """Each picture with its scores by two fits: four bursts of four and a cat of split tune, and a fox for training.
 
-    Of each burst without a leopard one frame fools; of each with one a frame shows little of it.
+    Each burst without a leopard has one frame with a high score; each with a leopard has one frame with a low score.
     """
     found = []
     for number in range(4):
@@ -36,7 +36,7 @@ def one(name: str, label: str, sequence: str, location: str, split: str) -> Labe
 
 
 def dealt(alone: np.ndarray, labels: np.ndarray, sequences: np.ndarray) -> LabelledScores:
-    """A system that takes the mean, which the study does not ask for."""
+    """A system that takes the mean, which the study ignores."""
     truth = np.bincount(sequences, labels) > 0
     means = np.bincount(sequences, alone) / np.bincount(sequences)
     return LabelledScores(np.stack([1 - means, means], 1)[sequences], labels, sequences, means, truth, alone, sequences)
@@ -44,7 +44,7 @@ def dealt(alone: np.ndarray, labels: np.ndarray, sequences: np.ndarray) -> Label
 
 @pytest.fixture
 def comparison() -> Comparison:
-    """One system."""
+    """A comparison of one system."""
     pictures, said = zip(*rows(), strict=True)
     keys = [sequence_key(picture) for picture in pictures]
     sequences = np.array([list(dict.fromkeys(keys)).index(key) for key in keys])
@@ -62,7 +62,7 @@ def comparison() -> Comparison:
 
 
 def test_the_three_readings_differ_as_they_should(comparison: Comparison) -> None:
-    """A frame in four is wrong either way; highest frames raise false alarms, means take them away."""
+    """By frames a quarter is wrong in both classes; highest frames add false alarms, means remove them."""
     found = sequence_study(comparison)
     assert found is not None
     read = {name: (found["systems"][0][name]["recall"], found["systems"][0][name]["false_positive_rate"])
@@ -72,7 +72,7 @@ def test_the_three_readings_differ_as_they_should(comparison: Comparison) -> Non
 
 
 def test_a_curve_is_the_recall_at_each_share_of_false_alarms(comparison: Comparison) -> None:
-    """The highest frames find all at no false alarm here, for the leopards' are higher."""
+    """By highest frames all are found without a false alarm here, since the leopards' are higher."""
     found = sequence_study(comparison)
     assert found is not None
     curve = found["systems"][0]["maximum"]["curve"]
@@ -80,8 +80,8 @@ def test_a_curve_is_the_recall_at_each_share_of_false_alarms(comparison: Compari
     assert found["systems"][0]["frames"]["curve"]["recall"][0] == 0.75
 
 
-def test_what_fools_is_told_by_kind_of_held_out_and_never_learnt_pictures(comparison: Comparison) -> None:
-    """Means over the fits; single pictures are the same in all readings."""
+def test_false_alarms_are_counted_by_source_and_label(comparison: Comparison) -> None:
+    """Means over the fits; single pictures have equal counts in all readings."""
     found = sequence_study(comparison)
     assert found is not None
     told = {(one["label"], one["never_learnt"]): tuple(one["systems"]["RN2"].values()) for one in found["kinds"]}
@@ -99,13 +99,13 @@ def test_each_station_has_an_exact_interval(comparison: Comparison) -> None:
 
 
 def test_the_section_shows_the_readings_side_by_side(comparison: Comparison) -> None:
-    """One plot, and the counts of what fools."""
+    """One plot, and the counts of false alarms."""
     shown = section({"study": sequence_study(comparison)})
     assert (shown.count("<svg"), "2 / 2 / 0" in shown, "16 pictures in 4 sequences" in shown) == (1, True, True)
 
 
 def test_without_bursts_of_both_kinds_there_is_no_study(comparison: Comparison) -> None:
-    """Recall alone says nothing about false alarms."""
+    """Without negatives there are no false alarms to measure."""
     comparison.settings = replace(comparison.settings, positive=("lynx",))
     assert sequence_study(comparison) is None
     assert section({"study": None}) == ""

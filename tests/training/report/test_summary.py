@@ -1,4 +1,4 @@
-"""The report's first sentences: what is found at how many false alarms, how systems rank, and which are told apart."""
+"""The report's first sentences: found sequences, false alarms, the ranking, and which systems differ."""
 
 from itertools import combinations
 from typing import Any
@@ -10,20 +10,20 @@ from uncia_training.report.summary import summary
 
 
 def system(name: str) -> dict[str, Any]:
-    """Finds nine of ten, takes one of twenty others."""
+    """A system that finds nine of ten, with false alarms in one of twenty negatives."""
     figures = {"n": 30, "positives": 10, "recall": 0.9, "false_positive_rate": 0.05, "false_alarms_per_day": 1.0}
     return {"name": name, "sequences": figures, "sources": {"web": source(30, 10)}}
 
 
 def ranked(told_apart: set[tuple[str, str]], *names: str) -> dict[str, Any]:
-    """What a report says of systems in this order."""
+    """The ranking of a report with systems in this order."""
     pairs = [{"one": one, "other": other, "told_apart": (one, other) in told_apart}
              for one, other in combinations(names, 2)]  # fmt: skip
     return {"systems": [{"name": name, "value": 0.9, "value_interval": (0.8, 0.95)} for name in names], "pairs": pairs}
 
 
 def source(n: int, positives: int) -> dict[str, Any]:
-    """What a report tells of a source of n pictures."""
+    """The report's row of a source with n pictures."""
     return {"n": n, "positives": positives, "accuracy": 0.9, "roc_auc": 0.95 if 0 < positives < n else None}
 
 
@@ -38,15 +38,15 @@ CONTENT = {
 }
 
 
-def test_it_says_what_is_found_and_at_how_many_false_alarms() -> None:
-    """In counts of sequences, of the system that is shown."""
+def test_found_sequences_and_false_alarms_are_counted() -> None:
+    """For the system that is shown."""
     said = summary(CONTENT, "uncia")
-    assert "<b>uncia</b>, in int8 as on the trap, finds 9 of 10 sequences" in said
-    assert "takes 1 of 20 others for it: 1.00 false alarms a day where a trap records 20 other sequences" in said
+    assert "<b>uncia</b>, in int8 as on the trap, finds 9 of 10 positive sequences" in said
+    assert "1 of 20 negative ones: 1.00 false alarms a day if a trap records 20 negative sequences" in said
 
 
-def test_it_ranks_by_recall_at_a_stated_rate_and_by_average_precision() -> None:
-    """With intervals, the best first; the rate in sequences as well."""
+def test_systems_are_ranked_by_recall_and_by_average_precision() -> None:
+    """With intervals, the best first; the rate of false alarms also as a number of sequences."""
     said = summary(CONTENT, "uncia")
     assert (
         "By recall of sequences at 1 % false alarms (at most 0 of 20): RN1 0.900 (0.800 to 0.950), uncia 0.900 ("
@@ -58,28 +58,28 @@ def test_it_ranks_by_recall_at_a_stated_rate_and_by_average_precision() -> None:
 @pytest.mark.parametrize(
     ("told_apart", "said"),
     [
-        ({("a", "b"), ("a", "c")}, "The data tell a from all others."),
-        ({("b", "c")}, "The data cannot tell a from any other."),
-        ({("a", "c"), ("b", "c")}, "The data cannot tell a from b."),
+        ({("a", "b"), ("a", "c")}, "a difference between a and all others."),
+        ({("b", "c")}, "no difference between a and any other."),
+        ({("a", "c"), ("b", "c")}, "no difference between a and b."),
     ],
     ids=["the first from all", "the first from none", "the first from one"],
 )
-def test_only_what_is_as_good_as_the_first_is_named(told_apart: set[tuple[str, str]], said: str) -> None:
-    """Of seven systems every pair would fill a page; it is in report.json."""
+def test_only_systems_as_good_as_the_first_are_named(told_apart: set[tuple[str, str]], said: str) -> None:
+    """All pairs of seven systems would fill a page; they are in report.json."""
     by = ranked(told_apart, "a", "b", "c")
     content = {**CONTENT, "systems": [system("a"), system("b"), system("c")], "ranking": {"average_precision": by}}
     assert ranking_lines(content)[0].endswith(said)
 
 
-def test_it_says_which_systems_the_data_cannot_tell_apart() -> None:
-    """Those whose difference may be none; by the other figure none of them."""
+def test_systems_without_a_difference_are_named() -> None:
+    """By one figure a pair, by the other all of them."""
     said = summary(CONTENT, "uncia")
-    assert "The data cannot tell RN1 from uncia.</li>" in said
-    assert "The data cannot tell any two of them apart.</li>" in said
+    assert "no difference between RN1 and uncia.</li>" in said
+    assert "no difference between any two of them.</li>" in said
 
 
 def test_one_system_is_not_ranked() -> None:
-    """The best of the others is shown, which need not run on a trap."""
+    """Here the shown system is one that cannot run on a trap."""
     alone = ranked(set(), "L120")
     said = summary({**CONTENT, "systems": [system("L120")], "ranking": {"average_precision": alone}}, "L120")
     assert said.count("<li>") == 1
@@ -92,11 +92,11 @@ def test_one_system_is_not_ranked() -> None:
         ({"web": source(30, 19), "trap": source(20, 1)}, None),
         ({"web": source(30, 10), "trap": source(20, 10), "zoo": source(20, 0)}, None),
         ({"web": source(30, 19), "trap": source(20, 1), "zoo": source(20, 0)}, "accuracy 0.900, ROC AUC 0.950."),
-        ({"web": source(30, 30), "trap": source(20, 0)}, "shows nothing else"),
+        ({"web": source(30, 30), "trap": source(20, 0)}, "has no negatives"),
     ],
     ids=["all sources show it", "two sources show it", "one and hardly another", "one that shows nothing else"],
 )
 def test_it_says_when_a_source_tells_the_class(sources: dict[str, Any], told: str | None) -> None:
-    """Then a system may have learnt the sources; what holds within the one is said."""
+    """A system may recognize the source; the figures within it are given."""
     said = summary({**CONTENT, "systems": [{**system("uncia"), "sources": sources}]}, "uncia")
     assert ("come from one source, web" in said, (told or "<b>") in said) == (told is not None, True)

@@ -1,1 +1,1 @@
-"""Tables, plots and the page of a comparison."""
+"""Makes the tables, the plots and the page of a comparison."""

@@ -1,7 +1,7 @@
-"""What systems say of single bursts: with and without regions, and of those that nothing learnt from.
+"""Scores of single bursts: with and without regions, and of bursts that were not used for training.
 
-Decides what `regions` and `never_learnt_from` hold in `report.json`. Stills look the same with and without regions, so
-what regions bring is told on the bursts in which they were found, score against score.
+Decides the content of `regions` and `never_learnt_from` in `report.json`. Regions do not change stills, so their effect
+is measured on the bursts in which they were found, by the difference of the scores.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from uncia_training.fitting.resampling import DRAWS, Dealt, weights_of_draws
 
 
 def regions(comparison: Comparison) -> dict[str, Any] | None:
-    """What regions bring ours, on the bursts in which they were found; None where they cannot be compared."""
+    """The effect of regions on uncia, on the bursts in which they were found; None if it cannot be measured."""
     own = {one.system.name: one.own for one in comparison.results if one.system.name in (OURS, OURS_ON_WHOLE_FRAMES)}
     found = sorted({int(comparison.sequences[number]) for number in comparison.regions})
     if len(own) < 2 or not found:
@@ -46,13 +46,13 @@ def regions(comparison: Comparison) -> dict[str, Any] | None:
 
 
 def _right(scores: SystemScores, found: Sequence[int]) -> float:
-    """How many of these bursts are decided rightly, mean of the deals."""
+    """The number of these bursts with a right verdict, mean of the deals."""
     deals = [(one.sequence_scores[found] >= scores.threshold) == one.sequence_truth[found] for one in scores.repeats]
     return float(np.mean([right.sum() for right in deals]))
 
 
 def _gain(scores: dict[str, NDArray[np.float64]], chosen: NDArray[np.bool_], units: NDArray[np.intp]) -> dict[str, Any]:
-    """By how much regions raise the bursts' scores on average, with a 95 % interval over units of the split."""
+    """The mean difference of the bursts' scores, with - without regions; its 95 % interval over units."""
     gains = (scores[OURS] - scores[OURS_ON_WHOLE_FRAMES])[chosen]
     raised, spread = float(gains.mean()) if len(gains) else None, None
     if raised is not None:
@@ -76,7 +76,7 @@ def _burst(comparison: Comparison, number: int) -> dict[str, Any]:
 
 
 def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[str, Any] | None:
-    """What every system says of the sequences of split `test`; None where there are none."""
+    """Each system's figures and scores of the sequences of split `test`; None if there are none."""
     test = comparison.unseen
     if not test.any():
         return None
@@ -103,7 +103,7 @@ def never_learnt_from(comparison: Comparison, negatives_per_day: float) -> dict[
 
 
 def _rows(comparison: Comparison) -> Iterator[tuple[str, SystemScores]]:
-    """Every row of the report: each system, and its bundle on the trap where that is scored apart."""
+    """Every row of the report: each system, and its int8 bundles if they are scored separately."""
     for one in comparison.results:
         yield one.system.name, one.own
         if one.on_trap is not None:

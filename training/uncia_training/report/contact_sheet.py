@@ -1,7 +1,7 @@
-"""Small pictures of the worst errors with their scores, as figures that stand in the page.
+"""Shows the worst errors as small pictures with their scores, embedded in the page.
 
-Decides which errors are shown, and that each is shown twice where a bundle scored it: as it is, with the region that
-was looked at, and with the activation map (the contract's) of the very head that scored it.
+Decides which errors are shown, and that a picture scored by a bundle is shown twice: with the scored region drawn in,
+and with the activation map (the contract's) of the head that scored it.
 """
 
 import base64
@@ -27,7 +27,7 @@ EACH = 18
 
 
 class ContactSheet:
-    """Makes figures of one system's pictures; keeps an explaining interpreter for each head."""
+    """Makes HTML figures of one system's pictures; keeps an `Explainer` for each head."""
 
     def __init__(self, comparison: Comparison, result: Result) -> None:
         self._comparison, self._result = comparison, result
@@ -87,14 +87,14 @@ class ContactSheet:
 
 
 def worst(result: Result, positive: bool, most: int = EACH) -> list[int]:
-    """The pictures that are furthest off: positives with the lowest scores, or negatives with the highest."""
+    """The numbers of the worst pictures: positives with the lowest scores, or negatives with the highest."""
     scores, truth = result.own.scored.scores, result.own.scored.truth
     order = np.argsort(scores if positive else -scores, kind="stable")
     return [int(index) for index in order if truth[index] == positive][:most]
 
 
 def _small(picture: Image.Image, region: Region | None) -> Image.Image:
-    """The whole picture in its proportions, with the region drawn in."""
+    """The whole picture, `WIDTH` pixels wide, with the region drawn in."""
     image = picture.resize((WIDTH, max(1, picture.height * WIDTH // picture.width)), Image.Resampling.BILINEAR)
     if region is not None:
         ImageDraw.Draw(image).rectangle(pixel_box(region, image.size), outline="#ffb000", width=2)

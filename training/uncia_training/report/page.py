@@ -1,7 +1,7 @@
-"""`report.html`: the comparison for people, one file that opens anywhere.
+"""Writes `report.html`: the comparison as one page that needs no other file.
 
-Decides the page's order: what was done and found, the table, single bursts, curves, calibration, where errors lie, and
-pictures of them. What each section says is `sections`, `burst_sections` and `summary`.
+Decides the order of the page: what was done and found, the table, single bursts, curves, calibration, where errors are,
+and pictures of them. The sections are made by `sections`, `burst_sections`, `sequence_sections` and `summary`.
 """
 
 from typing import Any
@@ -52,12 +52,13 @@ svg{max-width:100%;height:auto}.plot svg{min-width:760px}"""
 
 
 def page(content: dict[str, Any], comparison: Comparison) -> str:
-    """The page of a report's content."""
+    """The HTML page of a report's content."""
     best = speaker(comparison)
     name = best.system.name
     sheet = ContactSheet(comparison, best)
     maps = (
-        " Beside each picture: where the score came from, red for and blue against, by the head that scored it."
+        " Beside each picture is the activation map of the head that scored it: red parts raise the score, blue parts "
+        "lower it."
         if best.bundled
         else ""
     )
@@ -78,7 +79,7 @@ def page(content: dict[str, Any], comparison: Comparison) -> str:
         "<h2>Day and infrared</h2>" + lights(content),
         "<h2>By source and place</h2>" + places(content, name),
         f"<h2>The worst errors of {name}</h2><p>A red frame is an error at the threshold; the box is the region that "
-        f"was looked at.{maps}</p><h3>Missed: positives with the lowest scores</h3>{sheet.missed()}"
+        f"was scored.{maps}</p><h3>Missed: positives with the lowest scores</h3>{sheet.missed()}"
         f"<h3>False alarms: negatives with the highest scores</h3>{sheet.false_alarms()}",
         "<h2>Likely label errors</h2>" + label_errors(content, name),
         "<h2>Pictures that could not be read</h2>" + failures(content),

@@ -1,6 +1,6 @@
-"""The report's plots, as SVG text that stands in the page.
+"""Draws the report's plots as SVG text to embed in the page.
 
-Decides that each system has a panel of its own in which the others are grey: curves of good systems lie on each other.
+Decides that each system has its own panel, with the others in grey, because the curves of good systems overlap.
 """
 
 import io
@@ -19,17 +19,19 @@ from uncia_training.comparison.figures import sequences
 from uncia_training.fitting.resampling import FALSE_POSITIVE_RATE, Dealt
 
 OWN, OTHERS, COLUMNS = "#0072B2", "#c4c4c4", 5
-POINTS = 120  # of a curve: a step function on a grid, however many pictures there are
+POINTS = 120  # points of a curve, for any number of pictures
 READ = {"frames": ("#999999", "-"), "maximum": ("#D55E00", "--"), "mean": (OWN, "-")}
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
-LEAST_IN_BIN = 5  # fewer pictures say nothing about a share
+LEAST_IN_BIN = 5  # a share of fewer pictures means nothing
 STYLES = {"svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
           "svg.hashsalt": "uncia", "font.family": "sans-serif"}  # fmt: skip
 
 
 def curves(comparison: Comparison) -> str:
-    """For each system the recall of its sequences against false alarms, and below precision against recall; a line a
-    deal, the other systems in grey."""
+    """SVG with two panels for each system: recall of sequences by false alarms, and below it precision by recall.
+
+    Each deal is a line; the other systems are grey.
+    """
     dealt = {one.system.name: _held_out(one, comparison) for one in comparison.results}
     rows = ceil(len(dealt) / COLUMNS)
     with mpl.rc_context(STYLES):
@@ -54,7 +56,7 @@ def _held_out(result: Result, comparison: Comparison) -> Dealt:
 
 
 def recalls(dealt: Dealt, rates: NDArray[np.float64]) -> list[Curve]:
-    """In each deal the highest recall at no more than each share of false alarms."""
+    """For each deal the curve of the highest recall with at most each of these shares of false alarms."""
     found = []
     for scores in dealt.scores:
         alarms, recall, _ = roc_curve(dealt.truth, scores, drop_intermediate=False)
@@ -63,13 +65,13 @@ def recalls(dealt: Dealt, rates: NDArray[np.float64]) -> list[Curve]:
 
 
 def sequence_curves(systems: Sequence[dict[str, Any]]) -> str:
-    """For each system of a study (`sequence_study`) the recall of frames, of highest frames and of means."""
+    """SVG with a panel for each system of a study (`sequence_study`): the recall of its three readings."""
     with mpl.rc_context(STYLES):
         return _svg(sequence_figure(systems))
 
 
 def sequence_figure(systems: Sequence[dict[str, Any]]) -> Figure:
-    """The same as a figure: a panel a system, on one pair of axes."""
+    """The same as a figure; all panels have the same axes."""
     columns = min(4, len(systems))
     figure = Figure(figsize=(2.75 * columns, 2.6 * ceil(len(systems) / columns) + 0.7), layout="constrained")
     grid = figure.subplots(ceil(len(systems) / columns), columns, sharex=True, sharey=True, squeeze=False)
@@ -92,7 +94,7 @@ def sequence_figure(systems: Sequence[dict[str, Any]]) -> Figure:
 
 
 def _precisions(dealt: Dealt) -> list[Curve]:
-    """In each deal the precision at the highest threshold that reaches each recall."""
+    """For each deal the curve of the precision at the highest threshold that reaches each recall."""
     wanted = np.linspace(1 / POINTS, 1, POINTS)
     found = []
     for scores in dealt.scores:
@@ -103,7 +105,10 @@ def _precisions(dealt: Dealt) -> list[Curve]:
 
 
 def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
-    """What was said against what was true, a panel a system, dots sized by their pictures; bins under five left out."""
+    """SVG of the share of positives by probability, a panel for each system.
+
+    The size of a dot is by its number of pictures; bins of fewer than five pictures are left out.
+    """
     bins = {one["name"]: [some for some in one["calibration"]["bins"] if some["n"] >= LEAST_IN_BIN] for one in systems}
     lines = {
         name: [(np.array([one["said"] for one in own]), np.array([one["true"] for one in own]))]
@@ -111,7 +116,7 @@ def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
     }
     with mpl.rc_context(STYLES):
         figure = Figure(figsize=(11, 2.4 * ceil(len(lines) / COLUMNS) + 0.4), layout="constrained")
-        _panels(figure, lines, "Share that was positive at each probability that was given", "given", "positive")
+        _panels(figure, lines, "Share of positives at each probability", "probability", "share of positives")
         for axes, (name, own) in zip(figure.axes, bins.items(), strict=True):
             axes.plot([0, 1], [0, 1], color="#666", linewidth=0.8, linestyle=":")
             axes.scatter(*lines[name][0], color=OWN, s=[4 + 3 * one["n"] ** 0.5 for one in own])
@@ -119,7 +124,7 @@ def calibration_plot(systems: Sequence[dict[str, Any]]) -> str:
 
 
 def _panels(figure: Any, curves: dict[str, list[Curve]], title: str, x: str, y: str) -> None:
-    """A panel a system: its own deals in colour over the first deal of all others."""
+    """Draws a panel for each system: its own deals in colour over the first deal of all others in grey."""
     figure.suptitle(title, fontsize=11)
     grid = figure.subplots(ceil(len(curves) / COLUMNS), COLUMNS, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(curves) :]:

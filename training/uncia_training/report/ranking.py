@@ -1,7 +1,7 @@
-"""Which system ranks first by its sequences, and from which others these data cannot tell it.
+"""Ranks systems by their sequences, and finds the pairs between which these data show no difference.
 
-Decides by what systems are ranked: recall at 1 % false alarms, and average precision; and that two are told apart where
-the 95 % interval of their difference, in draws that both share, leaves 0 out.
+Decides the figures of the ranking: recall at 1 % false alarms, and average precision. Two systems are told apart if the
+95 % interval of their difference, in draws that both share, does not contain 0.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ BY = {AT_1_PERCENT: "recall of sequences at 1 % false alarms", "average_precisio
 
 
 def ranking(systems: Mapping[str, Figures]) -> dict[str, Any]:
-    """For each figure the systems from the best on, and every pair of them."""
+    """For each figure the systems, best first, and every pair of them."""
     return {name: _by(name, systems) for name in BY}
 
 
@@ -33,7 +33,7 @@ def _by(name: str, systems: Mapping[str, Figures]) -> dict[str, Any]:
 
 
 def _pair(name: str, one: str, other: str, systems: Mapping[str, Figures]) -> dict[str, Any]:
-    """The better one first."""
+    """A pair of systems (`one` is the better) with their difference."""
     gap, spread = systems[one].exceeds(systems[other], name) or (0.0, None)
     return {
         "one": one,
@@ -45,7 +45,7 @@ def _pair(name: str, one: str, other: str, systems: Mapping[str, Figures]) -> di
 
 
 def ranking_lines(content: Content) -> list[str]:
-    """Sentences of a report: by each figure the systems from the best on, and which may be as good as the best."""
+    """A sentence for each figure: the systems, best first, and those without a clear difference from the best."""
     sequences = content["systems"][0]["sequences"]
     negatives = sequences["n"] - sequences["positives"]
     lines = []
@@ -59,12 +59,12 @@ def ranking_lines(content: Content) -> list[str]:
 
 
 def _told(systems: list[Content], pairs: list[Content]) -> str:
-    """From which others the data cannot tell the first system; every pair is in the JSON."""
+    """The systems between which and the first the data show no difference; every pair is in the JSON."""
     first = systems[0]["name"]
     equal = [one["other"] for one in pairs if one["one"] == first and not one["told_apart"]]
     if not any(one["told_apart"] for one in pairs):
-        return "The data cannot tell any two of them apart."
+        return "The data show no difference between any two of them."
     if not equal:
-        return f"The data tell {first} from all others."
+        return f"The data show a difference between {first} and all others."
     others = "any other" if len(equal) == len(systems) - 1 else ", ".join(equal)
-    return f"The data cannot tell {first} from {others}."
+    return f"The data show no difference between {first} and {others}."

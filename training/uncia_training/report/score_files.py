@@ -1,7 +1,7 @@
-"""The files from which every figure of a comparison can be computed (docs/outputs.md): `RUN/scores/*.csv`.
+"""Writes the files from which every figure of a comparison can be computed (docs/outputs.md): `RUN/scores/*.csv`.
 
-Decides their columns: what is known of pictures and sequences in two tables, and in two others a line for each score
-that a figure counts, with the system, the deal and the fold whose fit gave it.
+Decides their columns. Two tables describe the pictures and the sequences; two others have a line for each score that
+enters a figure, with its system, deal and fold.
 """
 
 import csv
@@ -53,7 +53,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def _named(comparison: Comparison) -> Iterator[tuple[str, SystemScores]]:
-    """Every set of scores that the report has figures of."""
+    """Every set of scores with figures in the report, with its name."""
     for one in comparison.results:
         yield one.system.name, one.own
         if one.on_trap is not None:
@@ -93,7 +93,7 @@ def _picture_scores(named: dict[str, SystemScores], by_label: bool) -> Iterator[
 
 
 def _sequence_scores(named: dict[str, SystemScores], comparison: Comparison) -> Iterator[Row]:
-    """A sequence belongs to the fold of its first picture."""
+    """The rows of sequences; a sequence belongs to the fold of its first picture."""
     firsts = np.unique(comparison.sequences, return_index=True)[1]
     unseen = np.flatnonzero(comparison.unseen_sequences)
     for system, scores in named.items():
@@ -104,9 +104,9 @@ def _sequence_scores(named: dict[str, SystemScores], comparison: Comparison) -> 
 
 
 def _scored(scores: SystemScores) -> Iterator[tuple[int, int, LabelledScores, NDArray[np.intp]]]:
-    """Each fit's deal and fold, counted from 1, its scores, and the pictures that it scored.
+    """Each fit's deal and fold, counted from 1, its scores, and the numbers of the pictures that it scored.
 
-    Pictures that are never learnt from are scored by every fit.
+    Every fit scores the pictures of split `test` and `tune`.
     """
     fits = len(scores.singly) // len(scores.repeats)
     for number, scored in enumerate(scores.singly):

@@ -1,4 +1,4 @@
-"""The sections of the report's page: HTML made of `report.json`'s content alone.
+"""The sections of the report's page: HTML made only from the content of `report.json`.
 
 Decides the words and tables of each section; pictures and plots are made elsewhere.
 """
@@ -19,23 +19,25 @@ MOST_WARNINGS, MOST_PLACES = 20, 60
 
 
 def introduction(content: Content) -> str:
-    """What was compared, on what, and how."""
+    """HTML: the data, the network, and how the figures were made."""
     data, settings = content["data"], content["settings"]
     network = settings["backbone"] + (f", cut after {settings['cut']}" if settings["cut"] else "")
     weights = " with random weights: no accuracy is claimed from it" if _is_random(settings) else ""
     labels = ", ".join(f"{text(name)} {count}" for name, count in data["labels"].items())
     never = data["never_learnt_from"]
-    test = f" {never} pictures of split <i>test</i> were never learnt from." if never else ""
+    test = f" {never} pictures of split <i>test</i> were not used for training." if never else ""
     return (
         f"<h1>Finding {text(', '.join(settings['positive']))}: systems compared</h1>"
         f"<p>{data['pictures']} pictures ({labels}) in {data['sequences']} sequences, {data['positive_sequences']} of "
-        f"them positive; {data['infrared']} by infrared; {data['with_regions']} with a region found by their burst. "
+        f"them positive; {data['infrared']} infrared pictures; {data['with_regions']} with a region found in their "
+        "burst. "
         f"Network: {text(network)}{weights}.</p>"
-        f"<p>Every figure is of pictures that the fit did not see: {_times(settings['repeats'])} the data were dealt "
-        f"into folds by {text(settings['split'])} ({data['units']} units that are never torn), and each fold was "
-        f"scored by a fit on the others, its penalty chosen by grouped cross-validation among them.{test} A figure is "
-        "the mean of the deals' figures. In parentheses are 95 % intervals: they hold the spread between these units "
-        "and between deals; where no error was seen they are exact (Clopper and Pearson), a trial a unit.</p>"
+        f"<p>Every figure is of held-out pictures: {_times(settings['repeats'])} the data were split into folds by "
+        f"{text(settings['split'])} ({data['units']} units that stay whole), and each fold was scored by a fit on the "
+        f"others, with a penalty chosen by grouped cross-validation among them.{test} A figure is the mean of the "
+        "figures of all deals (one deal is one such split). In parentheses are 95 % intervals: they include the spread "
+        "between these units and between deals; without any error they are exact (Clopper and Pearson), with one trial "
+        "per unit.</p>"
     )
 
 
@@ -48,7 +50,7 @@ def _times(count: int) -> str:
 
 
 def warnings(content: Content) -> str:
-    """What a person should look into first."""
+    """HTML of the warnings; empty if there are none."""
     if not content["warnings"]:
         return ""
     items = "".join(f"<li>{text(line)}</li>" for line in content["warnings"][:MOST_WARNINGS])
@@ -57,15 +59,15 @@ def warnings(content: Content) -> str:
 
 
 def systems(content: Content) -> str:
-    """The table of the systems."""
+    """HTML of the table of the systems."""
     rows = [(_named(one), one) for one in content["systems"]]
-    named = "<b>always no</b><small>what accuracy is worth here</small>"
+    named = "<b>always no</b><small>raises no alarm: the accuracy to exceed</small>"
     always_no = [(named, _always_no(content["systems"][0]))]
     return figures_table(always_no + rows, [False, *[one["name"] == OURS for one in content["systems"]]])
 
 
 def _always_no(system: Content) -> Content:
-    """What a system would reach that never raises an alarm, on the same pictures."""
+    """The figures of a system that never raises an alarm, on the same pictures."""
     parts = {}
     for part in ("frames", "sequences"):
         share = system[part]["prevalence"]
@@ -79,7 +81,7 @@ def _named(system: Content) -> str:
 
 
 def figures_table(rows: Sequence[tuple[str, Content]], ours: Sequence[bool] | None = None) -> str:
-    """Frames and sequences side by side, and false alarms a day; `ours` marks rows."""
+    """HTML of a table of figures of frames and sequences, and false alarms a day; `ours` marks rows."""
     over = (
         f'<tr class="over"><th></th><th colspan="{len(MEASURES)}">frames</th>'
         f'<th colspan="{len(MEASURES) + 1}">sequences</th></tr>'
@@ -93,27 +95,28 @@ def figures_table(rows: Sequence[tuple[str, Content]], ours: Sequence[bool] | No
 
 
 def explained(content: Content) -> str:
-    """What the table's figures mean."""
+    """HTML of a note that explains the figures of the table."""
     settings = content["settings"]
     prior = f"{settings['prevalence']:.0%} positives" if settings["prevalence"] else "equal classes"
     shares = [f"{content['systems'][0][part]['prevalence']:.1%} of the {part}" for part in ("frames", "sequences")]
     origins = {(round(one["threshold"], 3), one["threshold_from"]) for one in content["systems"]}
     shown = "; ".join(f"{value} ({text(origin)})" for value, origin in sorted(origins))
     return (
-        f'<p class="note">{" and ".join(shares)} show what is looked for: always saying no is right in all others, and '
-        f"that share is the average precision of a random order. Figures are {text(settings['figures'])}. "
+        f'<p class="note">{" and ".join(shares)} are positive: a system that always says no is right in all others, '
+        f"and this share is the average precision of a random order. Figures are {text(settings['figures'])}. "
         f"Thresholds: {shown}. Probabilities are for {prior}. "
-        "A system without +E raises an alarm for a sequence as soon as one frame does; +E and uncia by the mean of its "
-        "frames. Pictures of bursts are learnt and scored on their regions, stills as a whole or, held out, "
-        "where they differ from their location's others; uncia-no-regions scores whole frames. uncia's figures are of "
-        "int8 bundles, one for each fold, run by the trap's own code. "
-        f"False alarms a day at {settings['negatives_per_day']:.3g} negative sequences a day and trap "
+        "A system without +E raises an alarm for a sequence if one of its frames reaches the threshold; +E and uncia "
+        "if the mean of its frames does. Training and scoring use the regions of pictures of bursts. Training uses "
+        "whole stills; scoring uses the part of a held-out still that differs from other pictures of its location, or "
+        "else the whole still. uncia-no-regions uses whole frames. uncia's figures are of int8 bundles, one for each "
+        "fold, run by the trap's own code. False alarms a day are for "
+        f"{settings['negatives_per_day']:.3g} negative sequences a day and trap "
         f"({text(settings['negatives_per_day_from'])}).</p>"
     )
 
 
 def on_trap(content: Content) -> str:
-    """The pooled systems once more, as int8 bundles."""
+    """HTML of the figures of the pooled systems as int8 bundles; empty if there are none."""
     rows = [(f"<b>{text(one['name'])}</b>, int8", one["int8"]) for one in content["systems"] if "int8" in one]
     if not rows:
         return ""
@@ -125,7 +128,7 @@ def on_trap(content: Content) -> str:
 
 
 def differences(content: Content) -> str:
-    """By how much ours exceeds each of the others, in paired draws."""
+    """HTML of the differences between uncia and each other system, in paired draws; empty if there are none."""
     rows = []
     named = [(one["name"], one) for one in content["systems"]]
     for name, one in [*named, *[(f"{name}, int8", one["int8"]) for name, one in named if "int8" in one]]:
@@ -139,13 +142,13 @@ def differences(content: Content) -> str:
     return (
         "<h3>By how much uncia exceeds each</h3>"
         + table(["system", *[title for _, title in MEASURES] * 2], rows, over)
-        + '<p class="note">Both are drawn with the same units and deals. An interval that holds 0 is no difference '
-        "that these pictures can show.</p>"
+        + '<p class="note">The draws of both systems have the same units and deals. If an interval contains 0, these '
+        "pictures show no difference.</p>"
     )
 
 
 def leaks(content: Content) -> str:
-    """What a split that tears sequences and places apart would have claimed."""
+    """HTML of the figures of a split that does not keep sequences and places whole; empty if there are none."""
     pairs = [(one, one["random_split"]) for one in content["systems"] if "random_split" in one]
     if not pairs:
         return ""
@@ -156,17 +159,17 @@ def leaks(content: Content) -> str:
         ]
         for one, leaking in pairs
     ]
-    titles = ["system", "accuracy", "random split would claim", "ROC AUC", "random split would claim"]
+    titles = ["system", "accuracy", "with a random split", "ROC AUC", "with a random split"]
     return (
-        "<h3>What leakage would have claimed</h3>"
+        "<h3>Figures with leakage</h3>"
         + table(titles, rows)
         + '<p class="note">Frames. A random split puts pictures of one sequence, place and near-duplicate on both '
-        "sides: do not believe it.</p>"
+        "sides, so its figures are too high.</p>"
     )
 
 
 def calibrations(content: Content, name: str) -> str:
-    """Whether probabilities are true, and what is taken for what."""
+    """HTML of calibration and confusion."""
     from uncia_training.report.plots import calibration_plot
 
     system = _system(content, name)
@@ -177,12 +180,12 @@ def calibrations(content: Content, name: str) -> str:
         f'<div class="wide plot">{calibration_plot(content["systems"])}</div><div class="beside"><div>'
         f"<h3>Confusion of {text(name)}, frames</h3>{_confusion(system['confusion'])}"
         f"<h3>Sequences</h3>{_confusion(system['sequence_confusion'])}{_labels(content)}"
-        "</div><div><h3>Gap between said and true</h3>"
-        f"{table(['system', 'gap beyond chance', 'Brier score'], gaps)}</div></div>"
-        f'<p class="note">Judged where {prior:.0%} are positive, for which all these probabilities are made; counts '
-        "are means of the deals. The gap is the root of the mean square over tenths of probability, less what chance "
-        "adds: true probabilities get about 0, and as often less as more. The more pictures in its tenth, the larger a "
-        "dot; a line through small ones says little.</p>"
+        "</div><div><h3>Calibration error</h3>"
+        f"{table(['system', 'error beyond chance', 'Brier score'], gaps)}</div></div>"
+        f'<p class="note">For data with {prior:.0%} positives, as all these probabilities are; counts are means of the '
+        "deals. The error is the root mean square of the difference between probability and share of positives, over "
+        "tenths of probability, minus the part that chance adds: right probabilities have an error of about 0, which "
+        "can also be negative. A larger dot has more pictures; small dots are uncertain.</p>"
     )
 
 
@@ -195,7 +198,7 @@ def _confusion(found: Content) -> str:
 
 
 def _labels(content: Content) -> str:
-    """Of several positive labels, how well each system tells each."""
+    """HTML of each system's figures of each positive label; empty if there is only one label."""
     if len(content["settings"]["positive"]) == 1:
         return ""
     rows = [
@@ -204,11 +207,15 @@ def _labels(content: Content) -> str:
         for label, found in ((label, parts["sequences"]) for label, parts in one["labels"].items())
     ]
     titles = ["system", "label", "sequences", "precision", "recall"]
-    return "<h3>Each label</h3>" + table(titles, rows) + '<p class="note">One called another is an error of both.</p>'
+    return (
+        "<h3>Each label</h3>"
+        + table(titles, rows)
+        + '<p class="note">If one label is called another, it is an error of both.</p>'
+    )
 
 
 def lights(content: Content) -> str:
-    """Day and infrared apart."""
+    """HTML of the figures of day and infrared pictures."""
     rows = []
     for system in content["systems"]:
         for light, figures in system["light"].items():
@@ -219,23 +226,23 @@ def lights(content: Content) -> str:
 
 
 def places(content: Content, name: str) -> str:
-    """By source and by location."""
+    """HTML of the figures by source and by location."""
     system = _system(content, name)
     titles = ["frames", "positive", "found", "false alarms", "accuracy", "ROC AUC"]
     parts = [
-        f"<p>Of {text(name)}. A ROC AUC needs both classes in one place. Intervals within one unit of the split draw "
-        "its sequences: they hold for that place.</p>"
+        f"<p>Figures of {text(name)}. A ROC AUC needs both classes in one place. Intervals within one unit of the "
+        "split draw its sequences: they are valid for that place only.</p>"
     ]
     for title, found in (("source", system["sources"]), ("place", system["locations"])):
         if title == "source" or len(found) > 1:
             parts.append(table([title, *titles], _place_rows(found)))
         else:
-            parts.append(f"<p>No place is told apart: all pictures are of {text(next(iter(found)))}.</p>")
+            parts.append(f"<p>There is only one place: all pictures are of {text(next(iter(found)))}.</p>")
     return "".join(parts)
 
 
 def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
-    """The largest places, in the order of their names, and a line that tells how many more there are."""
+    """Rows of the largest places, in the order of their names, and one with the number of the others."""
     largest = sorted(found, key=lambda name: -int(found[name]["n"]))[:MOST_PLACES]
     for name in sorted(largest):
         counts = [count(found[name][key]) for key in ("n", "positives", "found", "false_alarms")]
@@ -245,7 +252,7 @@ def _place_rows(found: dict[str, Content]) -> Iterable[list[str]]:
 
 
 def thresholds(content: Content, name: str) -> str:
-    """What each threshold would mean for the sequences."""
+    """HTML of the table of thresholds, for sequences."""
     titles = ["threshold", "recall", "false alarm rate", "false alarms a day", "pictures to look at", "share"]
     system = _system(content, name)
     rows = [
@@ -259,27 +266,31 @@ def thresholds(content: Content, name: str) -> str:
         for one in system["thresholds"]
     ]
     note = (
-        f"<p>Of {text(name)}'s sequences, held out; the marked row is the threshold in use. Pictures to look at "
-        "are those of sequences called positive. Another one: <code>uncia-convert bundle --threshold</code>.</p>"
+        f"<p>For held-out sequences, scored by {text(name)}; the marked row is the threshold in use. Pictures to look "
+        "at are those of sequences called positive. To use another threshold: <code>uncia-convert bundle "
+        "--threshold</code>.</p>"
     )
     return note + table(titles, rows, ours=[one["in_use"] for one in system["thresholds"]])
 
 
 def label_errors(content: Content, name: str) -> str:
-    """Labels that held-out scores or near-duplicates contradict."""
+    """HTML of the labels that differ from held-out scores or from near-duplicates."""
     if not content["label_errors"]:
-        return "<p>None: no label is contradicted with 0.9 or more, no near-duplicates differ in their class.</p>"
+        return (
+            "<p>None: no held-out score of 0.9 or more is for another class than the label, and no near-duplicates "
+            "have different classes.</p>"
+        )
     rows = [
         [text(one["file"]), text(one["label"]), f"{one['score']:.3f}", text(one["reason"])]
         for one in content["label_errors"]
     ]
-    return f"<p>Scores of {text(name)}, which never saw these pictures. Look at them first.</p>" + table(
-        ["file", "label", "score", "why"], rows, wordy=3
+    return f"<p>Held-out scores of {text(name)}. Check these labels first.</p>" + table(
+        ["file", "label", "score", "reason"], rows, wordy=3
     )
 
 
 def failures(content: Content) -> str:
-    """Pictures that could not be read."""
+    """HTML of the pictures that could not be read."""
     if not content["failures"]:
         return "<p>None.</p>"
     rows = [[text(one["file"]), text(one["reason"])] for one in content["failures"]]

@@ -1,6 +1,6 @@
-"""The section of the report's page that sets frames against sequences: the curves, by station, and what fools them.
+"""The section of the report's page that compares frames with sequences: curves, stations, and false alarms by label.
 
-Decides the words and tables; what is told is `sequence_study`.
+Decides the words and tables; the figures are made by `sequence_study`.
 """
 
 from uncia_training.report.plots import sequence_curves
@@ -11,19 +11,19 @@ SHOWN = (("roc_auc", "ROC AUC"), ("recall", "recall"), ("false_positive_rate", "
 
 
 def sequence_study(content: Content) -> str:
-    """Frames, their maximum and their mean side by side; nothing where there is no study."""
+    """HTML of the figures of frames, their maximum and their mean; empty if there is no study."""
     study = content["study"]
     if study is None:
         return ""
     others = study["sequences"] - study["positives"]
     return (
         "<h2>Frames against sequences</h2>"
-        f"<p>{study['pictures']} pictures in {study['sequences']} sequences of two and more that no head learnt from, "
-        f"{study['positives']} with what is looked for and {others} without. Each system is read in three ways, all at "
-        f"{study['threshold']:g}: every frame alone, the highest frame of a sequence, the mean of its frames. Every "
-        'frame is scored.</p><div class="wide plot">'
+        f"<p>{study['pictures']} pictures in {study['sequences']} sequences of two or more pictures that were not used "
+        f"for training, {study['positives']} positive and {others} negative. The scores of each system are read in "
+        f"three ways, all with a threshold of {study['threshold']:g}: every frame alone, the highest frame of a "
+        'sequence, and the mean of its frames. Every frame is scored.</p><div class="wide plot">'
         f"{sequence_curves(study['systems'])}</div>{_figures(study)}<h3>By station</h3>{_stations(study)}"
-        f"<h3>What fools them</h3>{_kinds(study)}"
+        f"<h3>False alarms by source and label</h3>{_kinds(study)}"
     )
 
 
@@ -38,7 +38,7 @@ def _figures(study: Content) -> str:
 
 
 def _stations(study: Content) -> str:
-    """Recall by the mean, with its interval."""
+    """A table of the recall by the mean at each station, with its interval."""
     names = [one["name"] for one in study["systems"]]
     rows = [
         [
@@ -57,18 +57,18 @@ def _kinds(study: Content) -> str:
     names = [one["name"] for one in study["systems"]]
     rows = [[_named(one), _size(one), *[_fooled(one, name) for name in names]] for one in study["kinds"]]
     return table(["source and label", "pictures", *map(text, names)], rows) + (
-        '<p class="note">How many are taken for what is looked for: frames / sequences by their highest frame / by '
-        "their mean; of single pictures one number. Of what heads learnt from, held-out folds speak.</p>"
+        '<p class="note">Number of false alarms: frames / sequences by their highest frame / sequences by their mean; '
+        "for single pictures one number. Pictures that were used for training have their held-out scores.</p>"
     )
 
 
 def _named(kind: Content) -> str:
-    held = "never learnt from" if kind["never_learnt"] else "held out"
+    held = "not used for training" if kind["never_learnt"] else "held out"
     return f"{text(kind['source'] or '(no source)')}: {text(kind['label'])}<small>{held}</small>"
 
 
 def _size(kind: Content) -> str:
-    """Such as `224` and below it `29 bursts`."""
+    """The number of pictures, and below it how many sequences are bursts."""
     bursts = f"{kind['bursts']} of {kind['sequences']} sequences are bursts" if kind["bursts"] else "single pictures"
     return f"{kind['pictures']}<small>{bursts}</small>"
 

@@ -1,8 +1,8 @@
-"""Does a sequence raise fewer false alarms than its frames? Asked of bursts that no head learnt from.
+"""Measures whether sequences give fewer false alarms than their frames, on bursts that were not used for training.
 
-Decides what `study` holds in `report.json`. Every system is read in three ways at one threshold, whatever it does by
-itself: each frame alone, the highest frame of a sequence, the mean of its frames. Every frame was scored. Only
-sequences of two pictures and more have something to average; single pictures count by kind and by station.
+Decides the content of `study` in `report.json`. The scores of every system are read in three ways at one threshold:
+each frame alone, the highest frame of a sequence, the mean of its frames. Every frame is scored. The curves are of
+sequences of two or more pictures; the counts by kind and by station also include single pictures.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from uncia_training.fitting.resampling import DRAWS, Dealt
 from uncia_training.report.plots import POINTS, recalls
 
 READINGS = ("frames", "maximum", "mean")
-AT = 0.5  # where probabilities are for equal classes: the seed's own threshold
+AT = 0.5  # for probabilities of equal classes; the threshold of the seed paper
 LEAST_RATE = 0.002
 
 Numbers = NDArray[np.float64]
@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 
 def sequence_study(comparison: Comparison) -> dict[str, Any] | None:
-    """The study; None unless bursts of both classes were kept from learning."""
+    """The study; None unless there are bursts of both classes that were not used for training."""
     unseen, lengths = comparison.unseen_sequences, np.bincount(comparison.sequences)
     bursts = unseen & (lengths > 1)
     if len(set(comparison.truth[bursts].tolist())) < 2:
@@ -44,7 +44,7 @@ def sequence_study(comparison: Comparison) -> dict[str, Any] | None:
 
 
 def readings(deals: Sequence[LabelledScores], chosen: Mask) -> dict[str, Dealt]:
-    """Frames, highest frames and means of the chosen sequences, as they were scored by each fit."""
+    """The scores by each fit of the frames, highest frames and means of the chosen sequences, by reading."""
     one = deals[0]
     alone = np.stack([deal.alone for deal in deals])
     highest, sums = np.zeros((2, len(deals), len(chosen)))
@@ -74,7 +74,7 @@ def _read(scores: SystemScores, bursts: Mask) -> dict[str, Any]:
 
 
 def _stations(named: dict[str, SystemScores], comparison: Comparison) -> list[dict[str, Any]]:
-    """Of each place that shows what is looked for: its sequences, and how many of these are found."""
+    """For each place with a positive label: the number of its positive sequences, and their recall by system."""
     places = [one.location or "(no location)" for one in comparison.inspection.pictures]
     first = np.unique(comparison.sequences, return_index=True)[1]
     of_sequence = np.array(places)[first]
@@ -92,19 +92,19 @@ def _stations(named: dict[str, SystemScores], comparison: Comparison) -> list[di
 
 
 def _found(scores: SystemScores, chosen: Mask) -> dict[str, Any]:
-    """The recall of each reading; sequences are drawn, for a station is one unit."""
+    """The recall by highest frame and by mean; intervals draw sequences, because a station is one unit."""
     content = {}
     for name, dealt in readings(scores.singly, chosen).items():
         one = figures(Dealt(dealt.truth, dealt.scores, np.arange(len(dealt.truth))), AT, PLACE_DRAWS)
-        if name != "frames":  # frames of a sequence are no independent trials
+        if name != "frames":  # frames of one sequence are not independent trials
             content[name] = {"recall": one.values["recall"], "recall_interval": one.interval("recall")}
     return content
 
 
 def _kinds(named: dict[str, SystemScores], comparison: Comparison) -> list[dict[str, Any]]:
-    """What shows something else, by source and label: how many frames, highest frames and means are taken for it.
+    """The false alarms of each reading, by source and label of the negative sequences.
 
-    What heads learnt from was scored by those of the folds that held it out.
+    Pictures that were used for training have the scores of the folds that held them out.
     """
     pictures = comparison.inspection.pictures
     first = np.unique(comparison.sequences, return_index=True)[1]
@@ -129,5 +129,5 @@ def _kinds(named: dict[str, SystemScores], comparison: Comparison) -> list[dict[
 
 
 def _fooled(deals: Sequence[LabelledScores], chosen: Mask) -> dict[str, float]:
-    """How many of each reading are called positive, mean of the deals."""
+    """The number called positive by each reading, mean of the deals."""
     return {name: float((dealt.scores >= AT).sum(axis=1).mean()) for name, dealt in readings(deals, chosen).items()}

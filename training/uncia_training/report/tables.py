@@ -1,4 +1,4 @@
-"""The report's tables as HTML: cells with their intervals, nothing that a data set says taken for markup."""
+"""Makes the report's tables as HTML: cells with intervals, and text of a data set escaped."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ Content = dict[str, Any]
 
 
 def cell(figures: Content, name: str, digits: int = 3, signed: bool = False) -> str:
-    """A figure, and its interval below it."""
+    """HTML of a figure, with its interval below it."""
     value, _, spread = figure(figures, name, digits, signed).partition(" ")
     return value + (f"<small>{spread}</small>" if spread else "")
 
@@ -20,7 +20,7 @@ def table(
     ours: Sequence[bool] | None = None,
     wordy: int | None = None,
 ) -> str:
-    """A table; `over` is a row above the titles, `ours` marks rows, the column number `wordy` holds sentences."""
+    """HTML of a table; `over` is a row above the titles, `ours` marks rows, column number `wordy` has sentences."""
 
     def cells(tag: str, row: Sequence[str]) -> str:
         return "".join(
@@ -36,17 +36,17 @@ def table(
 
 
 def count(value: float) -> str:
-    """How many, mean of the deals: `12` or `12.5`."""
+    """A number of items, which can be the mean of the deals: `12` or `12.5`."""
     return f"{round(value, 1):g}"
 
 
 def text(value: object) -> str:
-    """Anything as text that HTML shows as it is."""
+    """Any value as text, escaped for HTML."""
     return html.escape(str(value))
 
 
 def figure(figures: Content, name: str, digits: int = 3, signed: bool = False) -> str:
-    """One figure with its interval, or a dash; `signed` shows which way a difference goes."""
+    """One figure with its interval, or a dash if it is None; `signed` adds the sign of a difference."""
     value, spread = figures.get(name), figures.get(f"{name}_interval")
     if value is None:
         return "–"

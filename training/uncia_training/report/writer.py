@@ -1,6 +1,6 @@
-"""`report.json`: what a comparison found, in numbers, under documented names (docs/training.md).
+"""Makes the content of `report.json`: the figures of a comparison under documented names (docs/training.md).
 
-Decides which figures are reported and what they are called. The page for people is made from the same content.
+Decides which figures are reported, and their names. The page for people is made from the same content.
 """
 
 from collections import Counter
@@ -39,24 +39,24 @@ from uncia_training.report.tables import figure
 from uncia_training.run_folder import surroundings
 
 SCHEMA = "uncia.comparison/1"
-NEGATIVES_PER_DAY = 20.0  # sequences a trap records of other animals, grass and nothing, where the data do not tell
+NEGATIVES_PER_DAY = 20.0  # negative sequences of a trap a day, if the data do not give the number
 CONFIDENT = 0.9
 LABEL_ERRORS = 30
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A system's figures over pictures that folds held out, and over their sequences."""
+    """A system's figures of held-out pictures, and of their sequences."""
 
     frames: Figures
     sequences: Figures
 
     def as_dict(self, negatives_per_day: float) -> dict[str, Any]:
-        """Under their documented names."""
+        """The figures under their documented names."""
         return {"frames": self.frames.as_dict(), "sequences": sequence_figures(self.sequences, negatives_per_day)}
 
     def exceeds(self, other: "Judged") -> dict[str, Any]:
-        """By how much, in draws that both share."""
+        """The differences from `other`, in draws that both share."""
         return {
             "frames": difference(self.frames, other.frames),
             "sequences": difference(self.sequences, other.sequences),
@@ -149,14 +149,14 @@ def _system(
 
 
 def _thresholds(own: Judged, in_use: float, comparison: Comparison, negatives_per_day: float) -> list[dict[str, Any]]:
-    """What each threshold would mean, of the sequences that the figures are of."""
+    """The table of thresholds, for the same sequences as the figures."""
     pictures = np.bincount(comparison.sequences)[~comparison.unseen_sequences]
     dealt = own.sequences.dealt
     return threshold_table(dealt.truth, dealt.scores, pictures, negatives_per_day, in_use)
 
 
 def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
-    """Figures of frames by light, place and source; of each positive label, and what was called what."""
+    """Figures of frames by light, place and source, figures of each positive label, and the confusion matrices."""
     seen, deals, threshold = comparison.inspection, scores.repeats, scores.threshold
     held_out, lights = ~comparison.unseen, np.asarray(seen.lights)
     places = [picture.location or "(no location)" for picture in seen.pictures]
@@ -173,7 +173,7 @@ def _parts(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
 
 
 def _named(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
-    """Precision and recall of each positive label, and what was called what; of frames and of sequences."""
+    """Precision and recall of each positive label, and the confusion matrices, of frames and of sequences."""
     classes, deals, threshold = comparison.settings.classes, scores.repeats, scores.threshold
     of_frames = frame_labels(deals, threshold, ~comparison.unseen)
     of_sequences = sequence_labels(deals, threshold, ~comparison.unseen_sequences)
@@ -189,7 +189,7 @@ def _named(scores: SystemScores, comparison: Comparison) -> dict[str, Any]:
 
 
 def _repeats(judged: Judged, threshold: float) -> list[dict[str, Any]]:
-    """The figures of each deal: of frames, and below `sequences` of sequences."""
+    """The figures of each deal: of frames, and under `sequences` of sequences."""
 
     def deal(found: Figures, number: int) -> dict[str, Any]:
         one = Dealt(found.dealt.truth, found.dealt.scores[number : number + 1], found.dealt.units)
@@ -208,7 +208,7 @@ def _threshold_origin(scores: SystemScores) -> str:
 
 
 def speaker(comparison: Comparison) -> Result:
-    """The system whose errors are shown: ours where it is compared, else the one that ranks frames best."""
+    """The system whose errors are shown: uncia if it is compared, else the one with the highest ROC AUC of frames."""
     return max(
         comparison.results,
         key=lambda one: (
@@ -219,9 +219,9 @@ def speaker(comparison: Comparison) -> Result:
 
 
 def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
-    """Pictures whose label the shown system, which never saw them, contradicts with at least 0.9; the surest first.
+    """Pictures whose held-out score is at least 0.9 for another class than their label, highest first.
 
-    And near-duplicates of which one is labelled positive and the other not.
+    Then near-duplicates with different classes.
     """
     scored, pictures = speaker(comparison).own.scored, comparison.inspection.pictures
     against = np.where(scored.truth, 1 - scored.scores, scored.scores)
@@ -245,7 +245,7 @@ def label_errors(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _twins(comparison: Comparison) -> Iterator[tuple[int, int]]:
-    """Near-duplicates of different classes: the first of its group, and the one that differs from it."""
+    """Near-duplicates with different classes: the number of the first of a group, and of the one that differs."""
     first: dict[int, int] = {}
     for index, number in enumerate(comparison.inspection.duplicates):
         earlier = first.setdefault(number, index)
@@ -254,7 +254,10 @@ def _twins(comparison: Comparison) -> Iterator[tuple[int, int]]:
 
 
 def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[float, str]:
-    """How many negative sequences a trap records a day: given, else measured where all have times and places."""
+    """The number of negative sequences of a trap a day: the given one, else measured if all have times and places.
+
+    Also where the number is from.
+    """
     if given is not None:
         return given, "given"
     spans: dict[str, list[datetime]] = {}
@@ -265,7 +268,9 @@ def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[flo
         if label > 0:
             continue
         negatives.add(int(sequence))
-        time = parse_time(picture.datetime) or parse_time(f"{picture.datetime} 00:00")  # a date alone will do here
+        time = parse_time(picture.datetime) or parse_time(
+            f"{picture.datetime} 00:00"
+        )  # a date without a time is enough here
         if time is None or not picture.location:
             return NEGATIVES_PER_DAY, "assumed, for not all pictures have a time and a place"
         spans.setdefault(picture.location, []).append(time)
@@ -274,6 +279,6 @@ def _negatives_per_day(comparison: Comparison, given: float | None) -> tuple[flo
 
 
 def line(figures: dict[str, Any], names: Sequence[str] = ("accuracy", "roc_auc", "average_precision")) -> str:
-    """Figures with their intervals, for a terminal; beside accuracy what always saying no would reach."""
+    """Figures with their intervals, for a terminal, and the accuracy of always saying no."""
     told = ", ".join(f"{name.replace('_', ' ')} {figure(figures, name)}" for name in names)
     return f"{told}; always no {figure(figures, 'always_no_accuracy')}"
