@@ -218,7 +218,7 @@ def _manifest(request: BundleRequest, run: Run, described: dict[str, Any], looks
         BundleError: a value is invalid.
     """
     try:
-        manifest = _stated(request, run, described)
+        manifest = _manifest_of_run(request, run, described)
     except (KeyError, TypeError, IndexError) as error:
         raise DataError(f"{request.run / RUN_BACKBONE}: lacks {error}; make the run anew") from error
     if looks_again:
@@ -227,7 +227,7 @@ def _manifest(request: BundleRequest, run: Run, described: dict[str, Any], looks
     return manifest
 
 
-def _stated(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
+def _manifest_of_run(request: BundleRequest, run: Run, described: dict[str, Any]) -> Manifest:
     size = described["input_size"]
     return Manifest(
         name=run.name,

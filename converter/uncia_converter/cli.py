@@ -104,11 +104,11 @@ def _backbone(arguments: argparse.Namespace) -> int:
         pictures=arguments.pictures,
         zone=arguments.utc_offset,
     )
-    description, summed = make_backbone(request, _say, _counter())
+    description, summed = make_backbone(request, _print, _counter())
     size = (request.out / "backbone.tflite").stat().st_size
-    _say(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
+    _print(f"{request.out}: {description['features']} features, {size / 1e6:.1f} MB")
     for line in summed.lines():
-        _say(line)
+        _print(line)
     return 1 if summed.left_out.get(LeftOut.UNREADABLE_FOLDER) else 0
 
 
@@ -174,12 +174,12 @@ def _bundle(arguments: argparse.Namespace) -> int:
         second_look=arguments.second_look,
     )
     try:
-        manifest = make_bundle(request, _counter(), _say)
+        manifest = make_bundle(request, _counter(), _print)
     except ParityError as error:
         print(f"uncia-convert: {error}; the report: {request.run / PARITY}", file=sys.stderr)
         return 1
     size = arguments.out.stat().st_size
-    _say(
+    _print(
         f"{arguments.out}: {manifest.name} version {manifest.version} ({manifest.schema}), {size / 1e6:.1f} MB, "
         f"probes checked, mean difference from float {manifest.parity['validation']['mean_difference']:.4f}"
     )
@@ -204,7 +204,7 @@ def _sign(arguments: argparse.Namespace) -> int:
 
     out = arguments.out or arguments.bundle
     sign_bundle(arguments.bundle, arguments.key, out)
-    _say(f"{out}: signed")
+    _print(f"{out}: signed")
     return 0
 
 
@@ -231,7 +231,7 @@ def _keys(arguments: argparse.Namespace) -> int:
     spare = public_key_text(arguments.spare) if arguments.spare else ""
     stated = KeyStatement(arguments.serial, public_key_text(arguments.active), spare)
     sign_keys(stated, arguments.key, arguments.out)
-    _say(f"{arguments.out}: statement {arguments.serial}")
+    _print(f"{arguments.out}: statement {arguments.serial}")
     return 0
 
 
@@ -256,8 +256,8 @@ def _edgetpu(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise DataError(f"{arguments.model}: cannot be read ({error.strerror}); expected a .tflite file") from error
     for objection in found:
-        _say(str(objection))
-    _say(f"{arguments.model}: {len(found) or 'no'} objection{'s' * (len(found) != 1)}")
+        _print(str(objection))
+    _print(f"{arguments.model}: {len(found) or 'no'} objection{'s' * (len(found) != 1)}")
     return 1 if found else 0
 
 
@@ -268,10 +268,10 @@ def _counter() -> Callable[[str, int, int], None]:
     def count(step: str, done: int, total: int) -> None:
         if done * 10 // total != said.get(step, 0):
             said[step] = done * 10 // total
-            _say(f"{step}: {done} of {total}")
+            _print(f"{step}: {done} of {total}")
 
     return count
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(f"uncia-convert: {line}", flush=True)

@@ -72,7 +72,10 @@ class RenderedBurst:
 
 def render_bursts(folder: Path, seed: int = 7) -> list[RenderedBurst]:
     """Render the six bursts that `make simulate` replays, each into a folder of its own."""
-    return [_render(scene, folder / scene.name, [seed, n], 31 + 20 * n) for n, scene in enumerate(_handful(seed))]
+    return [
+        _render(scene, folder / scene.name, [seed, n], 31 + 20 * n)
+        for n, scene in enumerate(_demonstration_scenes(seed))
+    ]
 
 
 def render_training_set(folder: Path, seed: int, bursts: int = 150) -> Path:
@@ -91,7 +94,7 @@ def render_training_set(folder: Path, seed: int, bursts: int = 150) -> Path:
     return table
 
 
-def _handful(seed: int) -> list[Scene]:
+def _demonstration_scenes(seed: int) -> list[Scene]:
     """The scripts of the demonstration's bursts."""
     day = FIRST_NIGHT
     plain = Scene("", None, "day", 3, "ridge-01", 1008 + seed, 4.6, 0.75, day, sun=0.75)

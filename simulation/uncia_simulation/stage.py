@@ -84,7 +84,7 @@ def _add_grass(scene: Array, stage: Stage, moment_s: float) -> None:
 def _add_animal(scene: Array, stage: Stage, walker: Walker, part: float) -> Box | None:
     """Draw the animal and its shadow into the scene, behind nearer rocks; return its box, or None if it is hidden."""
     x, z = walker.place(part), stage.slope.lane_z
-    foot_m, tilt, left = _footing(stage.slope, walker, x)
+    foot_m, tilt, left = _ground_under(stage.slope, walker, x)
     sprite = picture(
         walker.species, walker.coat, walker.phase(part), stage.view.focal_px / z, tilt, left,
         eyeshine=stage.light.kind == "infrared",
@@ -95,7 +95,7 @@ def _add_animal(scene: Array, stage: Stage, walker: Walker, part: float) -> Box 
     return _paste(scene, stage, sprite, top, start)
 
 
-def _footing(slope: Slope, walker: Walker, x: float) -> tuple[float, float, bool]:
+def _ground_under(slope: Slope, walker: Walker, x: float) -> tuple[float, float, bool]:
     """The height of the ground under the animal, its tilt (nose up, radians), and whether it walks to the left."""
     reach = 0.4 * SPECIES[walker.species].length if walker.species in SPECIES else 0.05
     low, high = slope.height_at(x - reach, slope.lane_z), slope.height_at(x + reach, slope.lane_z)

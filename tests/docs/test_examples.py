@@ -31,7 +31,7 @@ def run(name: str, *words: object) -> str:
 def bursts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A leopard and an ibex, as `make simulate` renders them."""
     folder = tmp_path_factory.mktemp("bursts")
-    for number, scene in enumerate(scenes._handful(7)):
+    for number, scene in enumerate(scenes._demonstration_scenes(7)):
         if number in (0, 2):
             scenes._render(scene, folder / scene.label, [7, number], 31 + 20 * number)
     return folder

@@ -32,7 +32,7 @@ UNREAD = "cannot be read"
 def leopard(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Six frames of a rendered snow leopard by day."""
     folder = tmp_path_factory.mktemp("leopard")
-    return list(scenes._render(scenes._handful(7)[0], folder, [7, 0], 31).frames)
+    return list(scenes._render(scenes._demonstration_scenes(7)[0], folder, [7, 0], 31).frames)
 
 
 class Post:

@@ -194,27 +194,29 @@ def _clock_runs(frames: Sequence[Frame], rule: BurstRule) -> list[int]:
     runs = [0] * len(frames)
     for places in counted.values():
         steps = list(pairwise(index for _, index in sorted(places)))
-        back = [_set_back_s(frames[before], frames[after]) > rule.gap_s for before, after in steps]
+        back = [_clock_step_back_s(frames[before], frames[after]) > rule.gap_s for before, after in steps]
         if sum(back) > max(1, len(steps) // 10):
             continue
         run = 0
         for (before, after), set_back in zip(steps, back, strict=True):
-            run += set_back or _begins_anew(frames[before], frames[after])
+            run += set_back or _clock_restarted(frames[before], frames[after])
             runs[after] = run
     return runs
 
 
-def _set_back_s(before: Frame, after: Frame) -> float:
+def _clock_step_back_s(before: Frame, after: Frame) -> float:
     if before.moment is None or after.moment is None:
         return 0.0
     return (before.moment - after.moment).total_seconds()
 
 
-def _begins_anew(before: Frame, after: Frame) -> bool:
+def _clock_restarted(before: Frame, after: Frame) -> bool:
     """Whether the clock started again between two frames (#7)."""
     if not (before.clock_was_reset and after.clock_was_reset) or before.number is None or after.number is None:
         return False
-    return _set_back_s(before, after) > 0 or not (after.number == before.number or after.number.follows(before.number))
+    return _clock_step_back_s(before, after) > 0 or not (
+        after.number == before.number or after.number.follows(before.number)
+    )
 
 
 def ranks(numbers: Iterable[FileNumber]) -> dict[FileNumber, int]:

@@ -104,7 +104,7 @@ class SecondLooks:
         """
         if self._few:
             doubtful = self._rule.few_from <= first.score < self._rule.sighted
-            return self._few_looks(first, size, look) if doubtful else first
+            return self._look_of_few(first, size, look) if doubtful else first
         if first.score >= self._rule.sighted:
             self._is_sighted = True
             return first
@@ -117,7 +117,7 @@ class SecondLooks:
         score, place = self._windows(first.score, size, look)
         return _higher(first, score.lowered(self._rule.long_off), place)
 
-    def _few_looks(self, first: Seen, size: tuple[int, int], look: Look) -> Seen:
+    def _look_of_few(self, first: Seen, size: tuple[int, int], look: Look) -> Seen:
         """The look that counts for a frame of a burst of one or two frames (#3)."""
         whole = first.score if first.choice.region is None else look([None])[0]
         best = _higher(first, whole, None)

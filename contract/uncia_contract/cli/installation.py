@@ -88,7 +88,7 @@ class Installation:
         try:
             same = target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == mode
             same = same and (not owner or target.owner() == owner)
-            self._tell("unchanged" if same else "write", path)
+            self._print("unchanged" if same else "write", path)
             if same or self._dry:
                 return
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Installation:
     def keep(self, path: str, content: bytes) -> None:
         """Write a file where there is none; an existing one is left as it is."""
         if self.place(path).exists():
-            self._tell("kept", path)
+            self._print("kept", path)
         else:
             self.write(path, content)
 
@@ -116,7 +116,7 @@ class Installation:
         """
         link = self.place(path)
         same = link.is_symlink() and str(link.readlink()) == target
-        self._tell("unchanged" if same else "link", f"{path} -> {target}")
+        self._print("unchanged" if same else "link", f"{path} -> {target}")
         if same or self._dry:
             return
         try:
@@ -134,7 +134,7 @@ class Installation:
         Raises:
             StorageError: `must` is true, and the program is missing or fails.
         """
-        self._tell("run", " ".join(command))
+        self._print("run", " ".join(command))
         if self._dry or not self._runs:
             return
         try:
@@ -148,7 +148,7 @@ class Installation:
         if failed:
             print(f"          ({failed}; skipped)")
 
-    def _tell(self, what: str, detail: str) -> None:
+    def _print(self, what: str, detail: str) -> None:
         print(f"{what:9} {detail}", flush=True)
 
 

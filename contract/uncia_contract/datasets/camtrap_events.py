@@ -95,7 +95,7 @@ def split_events(media: Sequence[Row], observations: Sequence[Row], rule: BurstR
         observations: the deployment's observations, in the table's order.
         rule: the burst rule.
     """
-    homes = _homes(media, observations)
+    homes = _events_of_media(media, observations)
     events: dict[_Key | None, CamtrapEvent] = {None: CamtrapEvent("")}
 
     def at(key: _Key | None, row: Row) -> CamtrapEvent:
@@ -151,7 +151,7 @@ def _key(row: Row) -> _Key | None:
     return None if is_of_medium(row) else _Key(start=row.get("eventStart", ""), end=row.get("eventEnd", ""))
 
 
-def _homes(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key | None]:
+def _events_of_media(media: Sequence[Row], observations: Sequence[Row]) -> dict[str, _Key | None]:
     """The event of each medium (#2)."""
     named: dict[bool, dict[str, _Key]] = {True: {}, False: {}}
     whole: dict[_Key, list[Row]] = {}

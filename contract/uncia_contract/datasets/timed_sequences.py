@@ -44,13 +44,13 @@ def with_sequences(
             if len(burst.frames) > 1 and began is not None:
                 members = [int(frame.name) for frame in burst.frames]
                 name = f"{Path(place).name} {began:%Y%m%dT%H%M%S}"
-                first = _named_anew(pictures[members[0]], name, used)
+                first = _in_new_sequence(pictures[members[0]], name, used)
                 for member in members:
                     named[member] = replace(pictures[member], sequence=first.sequence)
     return named
 
 
-def _named_anew(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> LabelledPicture:
+def _in_new_sequence(picture: LabelledPicture, name: str, used: set[SequenceKey]) -> LabelledPicture:
     """The picture in a sequence of this name; a number is added where another sequence has the name.
 
     Two visits may begin at the same time of a clock that was reset, and folders of two places may have the same name.

@@ -71,7 +71,7 @@ class Seal:
 Vouch = Callable[[Seal], object]
 
 
-def _anybody(seal: Seal) -> None:
+def _accept_all(seal: Seal) -> None:
     """Accept every bundle."""
 
 
@@ -89,7 +89,7 @@ def write_bundle(manifest: Manifest, members: Mapping[str, bytes], signature: by
     return data
 
 
-def read_bundle(path: Path, vouch: Vouch = _anybody) -> Bundle:
+def read_bundle(path: Path, vouch: Vouch = _accept_all) -> Bundle:
     """The bundle in a file; `vouch` checks manifest and signature before the rest is read.
 
     Raises:
@@ -109,7 +109,7 @@ def read_bundle(path: Path, vouch: Vouch = _anybody) -> Bundle:
         raise BundleError(f"{path}: {error}") from error
 
 
-def bundle_from_bytes(data: bytes, vouch: Vouch = _anybody) -> Bundle:
+def bundle_from_bytes(data: bytes, vouch: Vouch = _accept_all) -> Bundle:
     """The bundle in these bytes; `vouch` checks manifest and signature before the rest is read.
 
     Raises:

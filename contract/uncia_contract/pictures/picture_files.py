@@ -123,7 +123,7 @@ def folders_below(
         yield here
         waiting += [here / name for name in names if not is_skipped_folder(name)]
         if tell is not None:
-            _tell_hidden([here / name for name in names if is_skipped_folder(name)], tell)
+            _report_skipped([here / name for name in names if is_skipped_folder(name)], tell)
 
 
 def is_file(entry: "os.DirEntry[str]") -> bool:
@@ -142,7 +142,7 @@ def _reason(entry: "os.DirEntry[str]") -> LeftOut | None:
     return LeftOut.BROKEN_LINK if _counts(entry.name) else None
 
 
-def _tell_hidden(waiting: list[Path], tell: TellLeftOut) -> None:
+def _report_skipped(waiting: list[Path], tell: TellLeftOut) -> None:
     """Call `tell` for the pictures in skipped folders (#3); one that cannot be listed is ignored."""
     while waiting:
         folder = waiting.pop()

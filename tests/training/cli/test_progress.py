@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from uncia_training.cli import progress
-from uncia_training.cli.progress import ProgressLines, _tell_until, progress_bars
+from uncia_training.cli.progress import ProgressLines, _print_until, progress_bars
 
 
 def lines_of(reports: dict[int, tuple[str, int, int]], until_s: int, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -21,7 +21,7 @@ def lines_of(reports: dict[int, tuple[str, int, int]], until_s: int, capsys: pyt
                 lines.report(*reports[now])
         return now > until_s
 
-    _tell_until(lines, ended)
+    _print_until(lines, ended)
     return capsys.readouterr().err.splitlines()
 
 

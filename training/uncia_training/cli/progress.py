@@ -34,7 +34,7 @@ def progress_bars() -> Iterator[ReportProgress]:
             yield reporter(bars)
             return
         lines, ended = ProgressLines(), threading.Event()
-        thread = threading.Thread(target=_tell_until, args=(lines, ended.wait), daemon=True)
+        thread = threading.Thread(target=_print_until, args=(lines, ended.wait), daemon=True)
         thread.start()
         try:
             yield lines.report
@@ -65,7 +65,7 @@ class ProgressLines:
         return _line(step, done, total, (done - had) / max(self._clock() - since, 1e-9))
 
 
-def _tell_until(lines: ProgressLines, ended: Callable[[float], bool]) -> None:
+def _print_until(lines: ProgressLines, ended: Callable[[float], bool]) -> None:
     """Print a line every minute until `ended` returns True, also if a step has not progressed."""
     while not ended(EVERY_S):
         if (line := lines.line()) is not None:

@@ -115,7 +115,7 @@ def choose(
     """
     trials: list[Choice] = []
     for c in sorted(strengths):
-        trials.append(_try(samples, folds, c, workers))
+        trials.append(_trial(samples, folds, c, workers))
         least = min(range(len(trials)), key=lambda number: trials[number].loss)
         if patience is not None and len(trials) - 1 - least >= patience:
             break
@@ -137,7 +137,7 @@ def fit_all(samples: Samples, c: float) -> Linear:
     return fit_linear(features, labels, c, weights, samples.scale_features, samples.prior)
 
 
-def _try(samples: Samples, folds: NDArray[np.intp], c: float, workers: int) -> Choice:
+def _trial(samples: Samples, folds: NDArray[np.intp], c: float, workers: int) -> Choice:
     classes = int(samples.labels.max()) + 1
     augmentations = samples.augmentations
     logits = np.zeros((len(samples.labels), augmentations, classes))

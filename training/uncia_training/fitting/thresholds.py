@@ -89,7 +89,7 @@ def choose_threshold(
     allowed_misses = math.floor((1 - aim.recall) * len(found))
     highest = found[allowed_misses]  # 1
     below = max((mean for mean in others if mean < highest), default=0.0)
-    return _told(math.floor((highest + below) / 2 * 1000) / 1000, found, others)  # 2
+    return _threshold(math.floor((highest + below) / 2 * 1000) / 1000, found, others)  # 2
 
 
 def _within(rate: float, found: Sequence[float], others: Sequence[float]) -> Threshold:
@@ -102,10 +102,10 @@ def _within(rate: float, found: Sequence[float], others: Sequence[float]) -> Thr
     forbidden = len(others) - 1 - math.floor(rate * len(others))
     below = others[forbidden] if forbidden >= 0 else 0.0
     above = min((mean for mean in (*found, *others) if mean > below), default=1.0)
-    return _told(min(math.floor((below + above) / 2 * 1000 + 1) / 1000, 1.0), found, others)
+    return _threshold(min(math.floor((below + above) / 2 * 1000 + 1) / 1000, 1.0), found, others)
 
 
-def _told(value: float, found: Sequence[float], others: Sequence[float]) -> Threshold:
+def _threshold(value: float, found: Sequence[float], others: Sequence[float]) -> Threshold:
     recall = sum(mean >= value for mean in found) / len(found) if found else None
     return Threshold(value, len(found), recall, sum(mean >= value for mean in others) / max(len(others), 1))
 

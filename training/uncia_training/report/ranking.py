@@ -54,11 +54,11 @@ def ranking_lines(content: Content) -> list[str]:
             continue
         order = ", ".join(f"{one['name']} {figure(one, 'value')}" for one in found["systems"])
         most = f" (at most {int(FALSE_POSITIVE_RATE * negatives)} of {negatives})" if name == AT_1_PERCENT else ""
-        lines.append(f"By {BY[name]}{most}: {order}. {_told(found['systems'], found['pairs'])}")
+        lines.append(f"By {BY[name]}{most}: {order}. {_difference_sentence(found['systems'], found['pairs'])}")
     return lines
 
 
-def _told(systems: list[Content], pairs: list[Content]) -> str:
+def _difference_sentence(systems: list[Content], pairs: list[Content]) -> str:
     """The systems between which and the first the data show no difference; every pair is in the JSON."""
     first = systems[0]["name"]
     equal = [one["other"] for one in pairs if one["one"] == first and not one["told_apart"]]

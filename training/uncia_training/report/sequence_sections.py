@@ -55,7 +55,7 @@ def _stations(study: Content) -> str:
 
 def _kinds(study: Content) -> str:
     names = [one["name"] for one in study["systems"]]
-    rows = [[_named(one), _size(one), *[_fooled(one, name) for name in names]] for one in study["kinds"]]
+    rows = [[_named(one), _size(one), *[_false_alarms(one, name) for name in names]] for one in study["kinds"]]
     return table(["source and label", "pictures", *map(text, names)], rows) + (
         '<p class="note">Number of false alarms: frames / sequences by their highest frame / sequences by their mean; '
         "for single pictures one number. Pictures that were used for training have their held-out scores.</p>"
@@ -73,6 +73,6 @@ def _size(kind: Content) -> str:
     return f"{kind['pictures']}<small>{bursts}</small>"
 
 
-def _fooled(kind: Content, name: str) -> str:
+def _false_alarms(kind: Content, name: str) -> str:
     counts = [count(kind["systems"][name][reading]) for reading in READINGS]
     return " / ".join(counts) if kind["bursts"] else counts[0]

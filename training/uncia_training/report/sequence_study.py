@@ -121,13 +121,14 @@ def _kinds(named: dict[str, SystemScores], comparison: Comparison) -> list[dict[
                 "sequences": int(own.sum()),
                 "bursts": int((own & (np.bincount(comparison.sequences) > 1)).sum()),
                 "systems": {
-                    name: _fooled(scores.singly if kind[0] else scores.repeats, own) for name, scores in named.items()
+                    name: _positive_counts(scores.singly if kind[0] else scores.repeats, own)
+                    for name, scores in named.items()
                 },
             }
         )
     return content
 
 
-def _fooled(deals: Sequence[LabelledScores], chosen: Mask) -> dict[str, float]:
+def _positive_counts(deals: Sequence[LabelledScores], chosen: Mask) -> dict[str, float]:
     """The number called positive by each reading, mean of the deals."""
     return {name: float((dealt.scores >= AT).sum(axis=1).mean()) for name, dealt in readings(deals, chosen).items()}
