@@ -46,7 +46,7 @@ def made(labels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_it_says_how_far_it_is(made: Path) -> None:
+def test_it_reports_its_progress(made: Path) -> None:
     """The three steps take minutes; each is counted to its end."""
     said = made.with_name("said").read_text().splitlines()
     ends = [

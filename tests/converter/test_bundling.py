@@ -353,7 +353,7 @@ def test_a_missing_compiler_is_reported_before_the_comparison(
     assert (expected in said.err, said.err.count("\n"), said.out, out.exists()) == (True, 1, "", False)
 
 
-def test_it_speaks_in_its_own_lines_only(make_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_it_prints_only_its_own_lines(make_run: Callable[..., Path], tmp_path: Path) -> None:
     """No output of TensorFlow, of the runtime or of C++; progress is printed."""
     done = convert(make_run(), tmp_path / "small-1.uncia")
     lines = done.stdout.splitlines()

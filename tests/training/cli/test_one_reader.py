@@ -111,7 +111,7 @@ def test_features_takes_the_positive_of_two_labels(tmp_path: Path, bundle: Path)
     assert parquet.read_table(tmp_path / "f.parquet")["label"].to_pylist() == ["snow_leopard"]
 
 
-def test_a_burst_whose_first_frame_is_empty_is_a_leopards(tmp_path: Path, bundle: Path) -> None:
+def test_a_burst_with_an_empty_first_frame_is_positive(tmp_path: Path, bundle: Path) -> None:
     """One positive frame is enough; the bundle with threshold 0 is right about it."""
     for n in range(2):
         picture(tmp_path / f"{n}.jpg", seed=n)

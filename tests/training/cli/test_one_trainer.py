@@ -109,7 +109,7 @@ def test_fit_and_compare_leave_equal_heads(
         assert (alone / name).read_bytes() == other.read_bytes()
 
 
-def test_the_comparisons_report_says_whose_figures_it_holds(
+def test_the_comparisons_report_names_the_heads_of_its_figures(
     data: Path, backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cross-validated heads, not the exported one: on the page, in report.json and in run.json."""

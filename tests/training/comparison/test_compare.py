@@ -79,7 +79,7 @@ def test_the_page_needs_no_other_file(data, tmp_path):
     assert 'src="http' not in text
 
 
-def test_a_second_run_computes_nothing_anew(data, tmp_path, monkeypatch):
+def test_a_second_run_computes_no_features(data, tmp_path, monkeypatch):
     """All features come from the cache; the figures are equal."""
     first = run(data, tmp_path / "run")
     monkeypatch.setattr(extract.Pixels, "__call__", lambda self, image: pytest.fail("computed again"))
@@ -101,7 +101,7 @@ def test_a_run_with_one_more_picture_computes_that_one_only(data, tmp_path, monk
     assert len(seen) == 1
 
 
-def test_pictures_of_never_learnt_are_scored_and_not_learnt_from(data, tmp_path, capsys):
+def test_pictures_of_never_learnt_are_scored_and_not_used_for_training(data, tmp_path, capsys):
     """Figures and penalties are as without them; the study and the sum include them."""
     more = tmp_path / "more"
     more.mkdir()
@@ -119,14 +119,14 @@ def test_pictures_of_never_learnt_are_scored_and_not_learnt_from(data, tmp_path,
     assert "30 pictures found: 28 used" in capsys.readouterr().out
 
 
-def test_random_split_is_printed_beside(data, tmp_path):
+def test_figures_of_a_random_split_are_reported_too(data, tmp_path):
     """Beside those of the split by units."""
     content = run(data, tmp_path / "run", "--split", "random")
     assert content["settings"]["split"] == "location"
     assert "accuracy" in content["systems"][0]["random_split"]["frames"]
 
 
-def test_several_positive_labels_take_the_same_path(data, tmp_path, capsys):
+def test_several_positive_labels_are_compared(data, tmp_path, capsys):
     """Three classes: each has a row and a column in the confusion; each positive label has figures, printed too."""
     content = run(data, tmp_path / "run", "--positive", "dog")
     system, printed = content["systems"][0], capsys.readouterr().out
@@ -204,7 +204,7 @@ def test_every_figure_of_frames_and_sequences_has_an_interval(data, tmp_path):
         assert all(span[0] <= part[name] <= span[1] for name, span in spans.items())
 
 
-def test_a_training_picture_that_the_test_split_has_too_is_named_and_not_learnt(data, tmp_path):
+def test_a_training_picture_that_is_also_in_the_test_split_is_named_and_not_used(data, tmp_path):
     """It is found by its bytes; the warning names both files and the remedy."""
     folder = tmp_path / "data"
     shutil.copytree(data, folder)
@@ -219,7 +219,7 @@ def test_a_training_picture_that_the_test_split_has_too_is_named_and_not_learnt(
     assert content["data"]["pictures"] == 24  # 25 can be read
 
 
-def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
+def test_prevalence_changes_the_fit_and_not_only_its_probabilities():
     """If positives are rare, the weights differ, not only the bias."""
     chance = np.random.default_rng(0)
     labels = np.repeat([0, 1], 100)
@@ -232,7 +232,7 @@ def test_the_fields_prevalence_weighs_the_fit_and_not_only_its_probabilities():
     assert made["equal"] @ made["field"] < 0.999
 
 
-def test_all_but_one_system_look_at_the_regions_of_bursts():
+def test_all_but_one_system_use_the_regions_of_bursts():
     """The seed's systems too; the effect of regions is measured with the one that does not."""
     rows = [*systems(["all"], None), *systems(["all"], "stage3")]
     assert {row.name for row in rows if not row.regions} == {"uncia-no-regions"}
@@ -288,7 +288,7 @@ def test_three_pictures_of_a_class_are_enough(data, tmp_path):
     assert run(few(data, tmp_path / "data", 3), tmp_path / "run")["data"]["labels"]["cat"] == 3
 
 
-def test_a_class_that_leaves_one_picture_to_learn_from_is_refused(data, tmp_path, capsys):
+def test_a_class_with_one_training_picture_is_refused(data, tmp_path, capsys):
     """The picture is named; no penalty could be chosen."""
     folder = few(data, tmp_path / "data", 2)
     arguments = ["compare", "--data", str(folder / "labels.csv"), "--positive", "cat", "--system", "L120"]

@@ -96,7 +96,7 @@ def test_one_system_is_not_ranked() -> None:
     ],
     ids=["all sources show it", "two sources show it", "one and hardly another", "one that shows nothing else"],
 )
-def test_it_says_when_a_source_tells_the_class(sources: dict[str, Any], told: str | None) -> None:
+def test_a_source_that_tells_the_class_is_a_warning(sources: dict[str, Any], told: str | None) -> None:
     """A system may recognize the source; the figures within it are given."""
     said = summary({**CONTENT, "systems": [{**system("uncia"), "sources": sources}]}, "uncia")
     assert ("come from one source, web" in said, (told or "<b>") in said) == (told is not None, True)
