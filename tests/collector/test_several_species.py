@@ -72,6 +72,21 @@ def test_every_other_filter_holds_for_each_species(station):
             assert found(station, **asked, label=label) == there, (asked, label)
 
 
+def test_more_ways_to_come_together_than_walks_are_found_too(station, monkeypatch):
+    """The lists of further labels beyond the bound are looked for in one walk."""
+    monkeypatch.setattr("uncia_collector.catalogue.filters.MOST_WALKS", 0)
+    assert found(station, label="ibex") == ["missed", "ibex", "both"]
+
+
+def test_longest_answers_fit_into_the_index(stored, make_sequence):
+    """Ten names of 70 letters, whatever the alphabet, are kept on both databases."""
+    stored.commit(*make_sequence(id="long").messages())
+    names = [letter * 70 for letter in "𐐨𐐩𐐪𐐫𐐬𐐭𐐮𐐯𐐰𐐱"]
+    give_answer(stored.database, ("ridge", "long"), [Observation(name) for name in names], "anara", NOW)
+    kept = [name for name in names if found(stored, label=name) == ["long"]]
+    assert len(kept) >= 8 and found(stored, label="ж" * 70) == []
+
+
 def test_the_filter_offers_each_species(station):
     """Those included that no sequence is called first."""
     with station.database.reading() as connection:

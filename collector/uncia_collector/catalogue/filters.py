@@ -7,16 +7,16 @@ common one does (`benchmarks/collector_gallery.py`):
 #2 state, score and label are known values: one walk for each combination, at most `MOST_WALKS`;
 #3 a lower score lets most pass: tested during the walk;
 #4 a reviewer's are looked for among what anybody has answered, which people's time keeps few;
-#5 a label is also looked for among the sequences whose answer names several: one walk more.
+#5 a label is also looked for among the sequences whose answer names several: a walk for each list of further labels
+that holds it. The catalogue's lists (`several`) are as few as the ways in which species come together.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import product
 
-from sqlalchemy import ColumnElement, Text, exists, false, func, type_coerce
+from sqlalchemy import ColumnElement, exists, false, func
 
 from uncia_collector.catalogue.schema import BANDS, STANDINGS, observations, sequences
 from uncia_contract.errors import DataError
@@ -63,9 +63,11 @@ class Filters:
         parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {name: str(value) for name, value in parts.items() if value not in ("", None)}
 
-    def walks(self, zone: tzinfo) -> list[Walk]:
+    def walks(self, zone: tzinfo, several: Iterable[tuple[str, ...]] = ()) -> list[Walk]:
         """Conditions of each walk, as SQL; days begin at noon, so that a night is one day."""
-        return self._main_walks(zone) + ([self._of_several(zone)] if self.label else [])
+        lists = [labels for labels in several if self.label in labels]
+        groups = [[labels] for labels in lists[:MOST_WALKS]] + ([lists[MOST_WALKS:]] if lists[MOST_WALKS:] else [])
+        return self._main_walks(zone) + [self._of_several(group, zone) for group in groups]
 
     def _main_walks(self, zone: tzinfo) -> list[Walk]:
         """The walks of what sequences are called first."""
@@ -106,11 +108,10 @@ class Filters:
             return [sequences.c.trap == trap, *of_camera]
         return [flags[self.state], *of_camera] + ([func.coalesce(sequences.c.trap, "") == trap] if trap else [])
 
-    def _of_several(self, zone: tzinfo) -> Walk:
+    def _of_several(self, lists: list[tuple[str, ...]], zone: tzinfo) -> Walk:
         """#5; its other conditions leave the choice of index to `also_called`."""
         also, (trap, _, camera) = sequences.c.also_called, self.trap.partition("/")
-        written, quoted = type_coerce(also, Text), json.dumps(self.label, ensure_ascii=False)
-        found = [also.is_not(None), func.replace(written, quoted, "") != written, *self._window(zone)]
+        found = [also == lists[0] if len(lists) == 1 else also.in_(lists), *self._window(zone)]
         found += [func.coalesce(sequences.c.called, "") != self.label, *self._state_and_score()]
         found += [func.coalesce(sequences.c.trap, "") == trap] if trap else []
         found += [sequences.c.camera == camera] if camera else []

@@ -41,12 +41,13 @@ def page(
     connection: Connection, filters: Filters, zone: tzinfo, before: Cursor | None = None, after: Cursor | None = None
 ) -> GalleryPage:
     """One page: the newest, those older than `before`, or those newer than `after`."""
+    walks = filters.walks(zone, several(connection) if filters.label else ())
     if after is not None:
-        found = _keys(connection, filters.walks(zone), after, PAGE + 1, older=False)
+        found = _keys(connection, walks, after, PAGE + 1, older=False)
         rows = _rows(connection, found[:PAGE][::-1])
         more = len(found) > PAGE
         return GalleryPage(rows, cursor(rows[-1]) if rows else None, cursor(rows[0]) if more else None)
-    found = _keys(connection, filters.walks(zone), before, PAGE + 1, older=True)
+    found = _keys(connection, walks, before, PAGE + 1, older=True)
     rows = _rows(connection, found[:PAGE])
     newer = cursor(rows[0]) if rows and before is not None else None
     return GalleryPage(rows, cursor(rows[-1]) if len(found) > PAGE else None, newer)
@@ -54,7 +55,7 @@ def page(
 
 def neighbours(connection: Connection, row: Any, filters: Filters, zone: tzinfo) -> tuple[Any, Any]:
     """The next newer and the next older sequence under the same filters."""
-    walks = filters.walks(zone)
+    walks = filters.walks(zone, several(connection) if filters.label else ())
     newer, older = (_keys(connection, walks, cursor(row), 1, older=older) for older in (False, True))
     return newer[0] if newer else None, older[0] if older else None
 
@@ -90,9 +91,17 @@ def names(connection: Connection, column: str) -> list[str]:
 
 def labels(connection: Connection) -> list[str]:
     """What sequences are called, those labels included that only answers of several taxa name."""
+    also = (label for each in several(connection) for label in each)
+    return [*dict.fromkeys([*names(connection, "called"), *also])][:MOST_NAMES]
+
+
+def several(connection: Connection) -> list[tuple[str, ...]]:
+    """The lists of labels that answers of several taxa name besides the first: each found by one look at the index."""
     also = sequences.c.also_called
-    several = connection.execute(select(also).where(also.is_not(None)).distinct()).scalars()
-    return [*dict.fromkeys([*names(connection, "called"), *(label for each in several for label in each)])][:MOST_NAMES]
+    found = select(func.min(also).label("labels")).where(also.is_not(None)).cte("found", recursive=True)
+    following = select(func.min(also)).where(also.is_not(None), also > found.c.labels).scalar_subquery()
+    found = found.union_all(select(following).where(found.c.labels.is_not(None)))
+    return [*connection.execute(select(found.c.labels).where(found.c.labels.is_not(None))).scalars()]
 
 
 def opinions_of(connection: Connection, key: tuple[str, str]) -> list[Any]:

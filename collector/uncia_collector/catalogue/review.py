@@ -20,6 +20,7 @@ from uncia_collector.observations.standing import standing, state
 from uncia_contract.errors import DataError
 
 MOST_AT_ONCE = 1000
+MOST_INDEXED_BYTES = 2200  # of `also_called`; a row of an index may have 2704
 _APPLIED = "checklist"
 VERDICTS = ("confirmed", "rejected", "relabelled")
 
@@ -185,8 +186,19 @@ def apply_standing(connection: Connection, key: Key, checklist: Checklist | None
         named = [next((label for label in labels if checklist.same(label, taxon)), taxon) for taxon in named]
         named.sort(key=lambda label: label not in labels)
     label = named.pop(0) if verdict == "relabelled" else None
-    changed = {"review": verdict, "review_label": label, "also_called": tuple(named)}
+    changed = {"review": verdict, "review_label": label, "also_called": fitting(named)}
     connection.execute(update(sequences).where(*where).values(changed))
+
+
+def fitting(labels: Sequence[str]) -> tuple[str, ...]:
+    """These labels as far as an index of PostgreSQL takes them: ten of 70 letters in any alphabet."""
+    kept, size = [], 0
+    for label in labels:
+        size += len(label.encode()) + 3
+        if size > MOST_INDEXED_BYTES:
+            break
+        kept.append(label)
+    return tuple(kept)
 
 
 def apply_checklist(database: Database, checklist: Checklist) -> int:

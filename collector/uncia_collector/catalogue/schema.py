@@ -141,7 +141,7 @@ sequences = Table(
     ),
     Index("sequences_test", *_IN_TIME, *_TRIED, sqlite_where=text("test IS 1"), postgresql_where=text("test IS true")),
     Index("sequences_incomplete", *_IN_TIME, *_TRIED, sqlite_where=_UNDER_WAY, postgresql_where=_UNDER_WAY),
-    Index("sequences_of_several", *_IN_TIME, *_TRIED, sqlite_where=_OF_SEVERAL, postgresql_where=_OF_SEVERAL),
+    Index("sequences_of_several", "also_called", *_IN_TIME, sqlite_where=_OF_SEVERAL, postgresql_where=_OF_SEVERAL),
 )
 
 # Made of the sequences at each commit (`catalogue.events`): runs of one trap that show the same.

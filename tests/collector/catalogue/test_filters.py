@@ -102,11 +102,11 @@ INDEXES = [
 def test_every_walk_follows_its_index_in_the_order_of_time(on_sqlite, filters, index):
     """No combination of filters sorts or scans the catalogue."""
     with on_sqlite.database.writing() as connection:
-        for walk in filters.walks(UTC):
+        for walk in filters.walks(UTC, [("ibex", "wolf"), ("wolf",), ("ibex",)]):
             query = select(*gallery.ORDER).where(*walk).order_by(*(c.desc() for c in gallery.ORDER)).limit(49)
             text = query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
             [plan] = [step for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
-            expected = "of_several" if "also_called IS NOT NULL" in str(text) else index
+            expected = "of_several" if "also_called =" in str(text) else index
             assert plan.split("INDEX sequences_")[1].split(" ")[0] == expected, (plan, str(text))
 
 

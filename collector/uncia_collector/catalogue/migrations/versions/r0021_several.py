@@ -33,7 +33,7 @@ def upgrade() -> None:
         if labels := _others(connection, rows):
             values = {"labels": json.dumps(labels, ensure_ascii=False, separators=(",", ":")), "trap": trap}
             connection.execute(change, values | {"id": sequence})
-    columns = "started_at, trap, id, standing, called, confidence"
+    columns = "also_called, started_at, trap, id"
     op.execute(f"CREATE INDEX sequences_of_several ON sequences ({columns}) WHERE also_called IS NOT NULL")
 
 
