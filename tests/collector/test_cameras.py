@@ -245,6 +245,16 @@ def test_pages_name_and_filter_by_camera(as_role, stored, make_sequence, make_jp
     assert "<h1>ridge/cam1 " in page.get("/sequences/ridge/c1").text
 
 
+@pytest.mark.parametrize("page", ["/", "/activity"])
+def test_pages_offer_each_camera_in_their_lists(as_role, stored, make_sequence, make_jpeg, page):
+    """Beside its hub."""
+    stored.commit(*make_sequence(id="c1", camera="cam1", pictures=[make_jpeg(4)]).messages())
+    told_since(stored, 1, cam1=0)
+    text = as_role("viewer").get(f"{page}?trap=ridge/cam1").text
+    assert ">ridge</option>" in text
+    assert "<option selected>ridge/cam1</option>" in text
+
+
 @pytest.mark.parametrize(("days", "overdue"), [(6, False), (8, True)])
 def test_a_silent_camera_is_missed_though_its_hub_is_well(stored, days, overdue):
     """#5: by the trap's clock up to its state, by ours since; whatever the year is there."""

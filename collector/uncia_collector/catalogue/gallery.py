@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 
 from uncia_collector.catalogue.access.people_in_pictures import ERASED
 from uncia_collector.catalogue.filters import Filters, Walk
-from uncia_collector.catalogue.schema import frames, observations, sequences, surveys
+from uncia_collector.catalogue.schema import camera_signs, frames, observations, sequences, surveys
 from uncia_collector.catalogue.sql import of_sequences
-from uncia_contract.messages.records import Preview, SequenceRecord, decode
+from uncia_contract.messages.records import Preview, SequenceRecord, camera_name, decode
 
 PAGE = 48
 MOST_NAMES = 100
@@ -87,6 +87,12 @@ def names(connection: Connection, column: str) -> list[str]:
     found = found.union_all(select(following).where(found.c.name.is_not(None)))
     query = select(found.c.name).where(found.c.name.is_not(None)).limit(MOST_NAMES)
     return [str(name) for name in connection.execute(query).scalars()]
+
+
+def trap_names(connection: Connection) -> list[str]:
+    """The traps that sent sequences, and after each hub its cameras (`trap/camera`)."""
+    cameras = connection.execute(select(camera_signs.c.trap, camera_signs.c.camera).limit(MOST_NAMES))
+    return sorted([*names(connection, "trap"), *(camera_name(row.trap, row.camera) for row in cameras)])
 
 
 def labels(connection: Connection) -> list[str]:

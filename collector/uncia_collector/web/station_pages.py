@@ -97,14 +97,14 @@ def show_activity(request: Request, person: Person) -> Response:
     context: PageContext = request.app.state.context
     days, trap, label = (
         asked_number(request, "days", 90, 3650),
-        request.query_params.get("trap", "")[:32],
+        request.query_params.get("trap", "")[:64],
         _label(request),
     )
     every = request.query_params.get("weeks") == "all"
     with context.database.reading() as connection:
         found = count_sightings(connection, _since(days), context.zone, trap, label=label)
         apart, labels = independence(connection), context.labels(connection, label)
-        known = sorted({*gallery.names(connection, "trap"), trap} - {""})
+        known = sorted({*gallery.trap_names(connection), trap} - {""})
     return context.render(
         request,
         person,
