@@ -1,7 +1,7 @@
-"""How the collector logs: events with fields, one JSON object a line (readable lines on a terminal).
+"""The collector's log format: events with fields, one JSON object per line (plain text on a terminal).
 
-Decides the form only. Events go through the standard library's loggers below `uncia.collector`, so that a program that
-embeds a collector can silence or redirect them. What libraries log, warn of or die of takes the same form.
+Events go through the standard library's loggers below `uncia.collector`, so that a program that embeds a collector can
+silence or redirect them. Log records, warnings and thread exceptions of libraries get the same format.
 """
 
 import json
@@ -15,7 +15,7 @@ import structlog
 
 
 def logger(name: str) -> Any:
-    """A structured logger below `uncia.collector`."""
+    """The structured logger `uncia.collector.NAME`."""
     return structlog.wrap_logger(
         logging.getLogger(f"uncia.collector.{name}"),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -30,7 +30,7 @@ def logger(name: str) -> Any:
 
 
 def configure_logs() -> None:
-    """Write events to standard error: what `uncia-collect serve` does."""
+    """Send all logs, warnings and thread exceptions to standard error, for `uncia-collect serve`."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Lines())
     root = logging.getLogger()
@@ -42,10 +42,10 @@ def configure_logs() -> None:
 
 
 class _Lines(logging.Formatter):
-    """Our events are rendered already; a library's record becomes an event."""
+    """Formats records: the collector's own are rendered already, a library's becomes a JSON event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """The record as one line."""
         if record.name.startswith("uncia.collector"):
             return record.getMessage()
         at = datetime.fromtimestamp(record.created, UTC).isoformat()

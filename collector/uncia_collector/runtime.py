@@ -1,4 +1,4 @@
-"""One base station: database, folder and subscription, wired together (STYLE 6). `start`, `wait_ready`, `stop`."""
+"""`Collector`: builds the parts of a base station, starts and stops them (`start`, `wait_ready`, `stop`)."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -28,10 +28,10 @@ TIDY_EVERY_S = 600
 
 
 class Collector:
-    """A collector that runs in this process, in threads of its own."""
+    """A collector that runs in threads of this process."""
 
     def __init__(self, settings: CollectorSettings) -> None:
-        """Take settings; nothing is opened before `start`."""
+        """Build the parts from the settings; nothing is opened or connected before `start`."""
         self.settings = settings
         self.database = Database(settings.database_url)
         self.folder = FrameFolder(settings.folder, settings.min_free_bytes)
@@ -47,11 +47,13 @@ class Collector:
         self._chores = threading.Thread(target=self._do_chores, name="uncia-chores", daemon=True)
 
     def start(self) -> None:
-        """Migrate the catalogue, tidy up after an interrupted run, subscribe. The broker may come later.
+        """Migrate the catalogue, clean up after an interrupted run, start the page, and subscribe.
+
+        The broker need not run yet.
 
         Raises:
             StorageError: the catalogue cannot be opened or written.
-            ConfigurationError: the page's port is taken.
+            ConfigurationError: the page's port is in use.
         """
         self.database.migrate()
         apply_checklist(self.database, self.settings.checklist())
@@ -69,15 +71,15 @@ class Collector:
         self._chores.start()
 
     def wait_ready(self, timeout_s: float = 10.0) -> None:
-        """Return once the broker has our subscription.
+        """Wait until the broker has accepted the subscription.
 
         Raises:
-            BrokerError: not within the time.
+            BrokerError: it has not within `timeout_s`.
         """
         self.ingest.wait_ready(timeout_s)
 
     def stop(self) -> None:
-        """End in order; what is not committed comes again."""
+        """Stop all threads and close the database. The broker sends again what was not committed."""
         self._stopping.set()
         self.ingest.stop()
         for thread in (self._chores, self._upkeep):
@@ -101,15 +103,15 @@ class Collector:
         while not self._stopping.wait(TIDY_EVERY_S):
             try:
                 self._tidy()
-            except Exception as error:  # noqa: BLE001 - a full disk or a locked database: the next time
-                log.error("tidying", error=repr(error)[:300])
+            except Exception as error:  # noqa: BLE001 - a full disk or a locked database: retried next time
+                log.error("tidying failed", error=repr(error)[:300])
 
     def _do_chores(self) -> None:
         while not self._stopping.wait(CHORES_EVERY_S):
             for chore in (self._note_listening, self.alerts.send_due):
                 try:
                     chore(datetime.now(UTC))
-                except Exception as error:  # noqa: BLE001 - neither may stop the collector, nor the other
+                except Exception as error:  # noqa: BLE001 - a failed chore stops neither the collector nor the other chore
                     log.error("chore failed", chore=chore.__name__.strip("_"), error=repr(error)[:300])
 
     def _note_listening(self, now: datetime) -> None:

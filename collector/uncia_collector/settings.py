@@ -1,6 +1,6 @@
-"""The collector's configuration: what `collector.toml` may say and what holds where it says nothing.
+"""The collector's configuration: the keys of `collector.toml`, their defaults and their bounds.
 
-Decides names, defaults and bounds; relative paths are taken from the file's own folder.
+A relative path is relative to the folder of the configuration file.
 """
 
 from pathlib import Path
@@ -26,11 +26,12 @@ _PAIRS = tuple(whose + file for whose in _WHOSE for file in ("certificate", "key
 
 
 class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the broker listens and who we are to it.
+    """The broker's address and the collector's identity there.
 
-    `ca`, `certificate` and `key` are PEM files; with `ca` the connection is TLS, with all three mutual TLS.
-    `check_` and `ask_` are those of `uncia-collect check` and `ask`: a broker ends a session whose certificate is shown
-    again. `group` names a shared subscription: collectors of one group and one database share the work.
+    `ca`, `certificate` and `key` are PEM files; with `ca` the connection uses TLS, with all three mutual TLS.
+    `uncia-collect check` and `ask` need certificates of their own (`check_...`, `ask_...`): the broker ends a session
+    when a second client connects with the same certificate. `group` names a shared subscription: collectors with the
+    same group and the same database share the work.
     """
 
     host: str = "127.0.0.1"
@@ -50,9 +51,10 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the web page listens; port 0 takes a free one. With `certificate` and `key` (PEM files) it is HTTPS.
+    """The address of the web page; port 0 takes a free port. With `certificate` and `key` (PEM files) it uses HTTPS.
 
-    `hosts` are names with a dot that browsers may call it by; addresses and names of the local network always may.
+    `hosts` are the accepted host names that contain a dot. IP addresses and names of the local network are always
+    accepted.
     """
 
     host: str = "127.0.0.1"
@@ -63,11 +65,16 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which sightings are told on which channels; what is empty does not limit. Hours are the station's.
+    """One rule: which sightings are sent on which channels. An empty key does not limit. Hours are station time.
 
-    `traps`: ids; of a hub with all its cameras, or `trap/camera` for one of them.
-
-    `confirmed`: "yes" once somebody said so, "no" while nobody said anything.
+    Attributes:
+        labels: the labels to send.
+        traps: trap ids; the id of a hub means all its cameras, `trap/camera` one of them.
+        hours: when the sighting began, such as 22:00-06:00.
+        min_score: the least confidence, from 0 to 1.
+        confirmed: "yes" for sightings that a person confirmed, "no" for those that nobody has answered yet.
+        quiet: hours in which nothing is sent.
+        channels: the channels of this rule.
     """
 
     labels: tuple[str, ...] = ()
@@ -80,10 +87,10 @@ class AlertRule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where alerts are sent; everything is off while it is empty.
+    """The channels of alerts and their limits; a channel whose keys are empty is off.
 
-    With `smtp_starttls` the mail server must show a certificate for `smtp_host`, of an authority that the machine knows
-    or of `smtp_ca` (a PEM file).
+    With `smtp_starttls` the mail server needs a certificate for `smtp_host`, signed by an authority that this machine
+    trusts or by `smtp_ca` (a PEM file).
     """
 
     webhook: Annotated[str, Meta(pattern="^(https?://.*)?$", description=_ADDRESS)] = ""
@@ -112,10 +119,10 @@ class AlertSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What one trap may send and have waiting; 0 is no limit.
+    """Limits for each trap: how much it may send, and how much may wait in the catalogue; 0 is no limit.
 
-    A budget grows evenly and holds at most one minute's or day's worth. `waiting_mb` are chunks in the catalogue whose
-    frame is not whole; the oldest go first.
+    A budget grows evenly and holds at most the amount of one minute or one day. `waiting_mb` limits the chunks of
+    incomplete frames; the oldest are deleted first.
     """
 
     mb_per_minute: Annotated[float, Meta(ge=0)] = 300
@@ -125,13 +132,16 @@ class BudgetSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """All settings of a collector. `database` is an SQLAlchemy URL; empty means SQLite in the data folder.
+    """All settings of a collector.
 
-    `bundles` is a folder with copies of the traps' bundles, for activation maps; it may be missing. `labels` are the
-    buttons, with the keys 1 to 9, for a sequence that shows another animal. `species` is the station's own species.csv,
-    which adds to the shipped checklist. `event_minutes` is the independence interval: sequences of one trap that show
-    the same and are nearer than that are one event.
-    `people_days` is how long pictures of people are kept, 0 for ever.
+    Attributes:
+        database: an SQLAlchemy URL; empty means SQLite in the data folder.
+        bundles: a folder with copies of the traps' bundles, for activation maps; it may be missing.
+        labels: the page's buttons (keys 1 to 9) for a sequence that shows another animal.
+        species: the station's own species.csv; its rows are added to the shipped checklist.
+        event_minutes: the independence interval: sequences of one trap that show the same, less than this apart, are
+            one event.
+        people_days: for how many days pictures of people are kept; 0 keeps them for ever.
     """
 
     data: str = "uncia-data"
@@ -159,14 +169,14 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The station's time zone: where nights begin and end."""
+        """The station's time zone, in which nights begin and end."""
         return ZoneInfo(self.time_zone)
 
     def checklist(self) -> Checklist:
         """The taxa that people may name here.
 
         Raises:
-            DataError: `species` is no such table.
+            DataError: the file `species` cannot be read or is not a valid checklist.
         """
         return read_checklist(Path(self.species)) if self.species else shipped_checklist()
 
@@ -174,16 +184,14 @@ class CollectorSettings(Struct, frozen=True, forbid_unknown_fields=True):
         """A warning for each of `labels` that is not in the checklist.
 
         Raises:
-            DataError: `species` is no such table.
+            DataError: the file `species` cannot be read or is not a valid checklist.
         """
-        remedy = (
-            "name it as there, or add it to a species.csv of your own (`species`); exports will not know what it is"
-        )
+        remedy = "exports will have no scientific name for it; use a name of the checklist, or add it to your `species`"
         return [f"labels: {name!r} is not in the checklist; {remedy}" for name in self.checklist().unknown(self.labels)]
 
     @property
     def database_url(self) -> str:
-        """The SQLAlchemy URL in force."""
+        """The SQLAlchemy URL: `database`, or SQLite in the data folder when that is empty."""
         return self.database or sqlite_url(self.folder)
 
 
@@ -193,10 +201,11 @@ def sqlite_url(folder: Path) -> str:
 
 
 def read_settings(path: Path) -> CollectorSettings:
-    """The settings in a TOML file, its relative paths taken from the file's folder.
+    """Read the settings from a TOML file; relative paths become absolute, seen from the file's folder.
 
     Raises:
-        ConfigurationError: unreadable, not TOML, an unknown key, an impossible value, a certificate without its key.
+        ConfigurationError: the file is unreadable or not TOML, a key is unknown, a value is out of range, or a
+            certificate has no key.
     """
     settings = read_toml(path, CollectorSettings)
     if unknown := {name for rule in settings.alerts.rules for name in rule.channels} - {*settings.alerts.channels}:
@@ -214,7 +223,7 @@ def read_settings(path: Path) -> CollectorSettings:
 
 
 def _anchored(settings: CollectorSettings, folder: Path) -> CollectorSettings:
-    """With every relative path made absolute, seen from `folder`."""
+    """The settings with every relative path made absolute, seen from `folder`."""
     return msgspec.structs.replace(
         settings,
         data=str(folder / settings.data),

@@ -1,7 +1,7 @@
-"""Tells systemd: ready, stopping, and (as its watchdog) that messages are being stored.
+"""Notifies systemd: ready, stopping, and (for its watchdog) that messages are being stored.
 
-Decides nothing; the protocol is one datagram (sd_notify(3)). The trap has its own copy: the two programs share messages
-and rules, and the contract knows no sockets.
+The protocol is one datagram for each state (sd_notify(3)). The trap has its own copy of this module: edge and collector
+share only the contract, and the contract opens no sockets.
 """
 
 import os
@@ -13,7 +13,7 @@ FEED_S = 10.0
 
 
 def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Send a state such as `READY=1` to systemd; False where systemd did not ask for it."""
+    """Send a state such as `READY=1` to systemd; False if the service was not started by systemd or sending failed."""
     address = environment.get("NOTIFY_SOCKET", "")
     if not address:
         return False
@@ -26,7 +26,7 @@ def notify(message: str, environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def serve_until(stop: Event, alive: Callable[[], bool], feed_s: float = FEED_S) -> None:
-    """Say that the service is ready, and notify the watchdog while `alive` is true, until `stop` is set."""
+    """Notify systemd that the service is ready; until `stop` is set, feed the watchdog while `alive()` is true."""
     notify("READY=1")
     while not stop.wait(feed_s):
         if alive():

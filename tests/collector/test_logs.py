@@ -1,4 +1,4 @@
-"""Logs are JSON lines, whoever writes them; metrics are what a Prometheus can read."""
+"""All logs are JSON lines, also those of libraries; Prometheus can read the metrics."""
 
 import io
 import json
@@ -24,7 +24,7 @@ from uncia_collector.web.app import make_app
 
 @pytest.fixture
 def served(mosquitto, tmp_path):
-    """`uncia-collect serve` as a process of its own; `.lines` are what it logged so far."""
+    """`uncia-collect serve` in its own process; `.lines` are the lines that it has logged."""
     config = tmp_path / "collector.toml"
     config.write_text(f"data = 'data'\nmin_free_bytes = 0\n[broker]\nport = {mosquitto.port}\n[http]\nport = 0\n")
     command = [sys.executable, "-m", "uncia_collector.cli.main", "serve", "--config", str(config)]
@@ -32,7 +32,7 @@ def served(mosquitto, tmp_path):
     process.lines = []
 
     def read_until(event: str) -> dict:
-        """The first event of that name from here on."""
+        """Wait for the next event of that name."""
         for line in process.stderr:
             process.lines.append(line)
             if f'"{event}"' in line:
@@ -48,7 +48,7 @@ def served(mosquitto, tmp_path):
 
 @pytest.mark.heavy
 def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
-    """From start to end, a lost broker in between: event, level and time in each line, fields beside them."""
+    """From start to stop, with a lost broker between: each line has event, level, time and fields."""
     address = served.read_until("the page is at")["address"]
     served.read_until("subscribed")
     trap = TrapClient(mosquitto.host, mosquitto.port)
@@ -70,7 +70,7 @@ def test_every_line_of_the_service_is_an_event(served, mosquitto, sent):
 
 @pytest.fixture
 def lines(monkeypatch):
-    """The log as `uncia-collect serve` sets it up; what it wrote, line by line."""
+    """Logs as `uncia-collect serve` configures them; gives the lines that were written."""
     written, root, hook = io.StringIO(), logging.getLogger(), threading.excepthook
     monkeypatch.setattr(sys, "stderr", written)
     before = root.handlers, root.level
@@ -81,8 +81,8 @@ def lines(monkeypatch):
     logging.captureWarnings(False)
 
 
-def test_fields_and_mistakes_are_one_line(lines):
-    """Numbers stay numbers, a line break in a text and a traceback stay inside their line."""
+def test_fields_and_errors_are_one_line(lines):
+    """Numbers stay numbers; a line break in a text and a traceback stay inside one line."""
     try:
         raise ValueError("first\nsecond")
     except ValueError:
@@ -93,8 +93,8 @@ def test_fields_and_mistakes_are_one_line(lines):
     assert "ValueError: first" in event["exception"]
 
 
-def test_a_librarys_words_take_the_same_form(lines):
-    """The web server's error with its traceback, and a thread that dies."""
+def test_records_of_libraries_get_the_same_format(lines):
+    """An error of the web server with its traceback, and an exception that ends a thread."""
     try:
         raise OSError("a wire")
     except OSError:
@@ -109,13 +109,13 @@ def test_a_librarys_words_take_the_same_form(lines):
 
 
 class Health:
-    """An ingest that cannot store at the moment."""
+    """Stands for an ingest that cannot store now."""
 
     connected, trouble, dropped, refusals = True, "disk full", 2, 5
 
 
 def test_prometheus_reads_the_metrics(stored, sent):
-    """Its own parser: names, types, labels and values; nothing twice."""
+    """Prometheus' own parser reads names, types, labels and values; no metric appears twice."""
     stored.commit(*sent.messages(), state_message(), RawMessage("uncia/v1/ridge/sequence/x", b"{"))
     client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database, Health()))
     answer = client.get("/metrics")

@@ -1,4 +1,4 @@
-"""What the collector tells systemd."""
+"""The collector's notifications to systemd."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from uncia_collector.systemd_notify import notify, serve_until
 
 @pytest.mark.parametrize("alive", [True, False])
 def test_ready_then_fed_while_alive_then_stopping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: bool) -> None:
-    """A collector that hangs is not fed, and systemd restarts it."""
+    """The watchdog of a collector that hangs is not fed, so systemd restarts it."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
     stop, asked = threading.Event(), []
 
@@ -34,13 +34,13 @@ def test_ready_then_fed_while_alive_then_stopping(tmp_path: Path, monkeypatch: p
     assert heard == [b"READY=1", *[b"WATCHDOG=1"] * (3 if alive else 0), b"STOPPING=1"]
 
 
-def test_without_systemd_nothing_is_told() -> None:
-    """On a desktop."""
+def test_without_systemd_nothing_is_sent() -> None:
+    """As on a desktop."""
     assert not notify("READY=1", {})
 
 
 def test_an_ingest_that_hangs_is_not_alive(tmp_path: Path) -> None:
-    """A batch that takes minutes without a named trouble; waiting for a full disk is no hanging."""
+    """A batch that takes minutes without a known cause; waiting for room on a full disk is not hanging."""
     database = Database(sqlite_url(tmp_path))
     database.migrate()
     ingest = Ingest(BrokerSettings(port=1), "uncia/v1", Store(database, FrameFolder(tmp_path)))

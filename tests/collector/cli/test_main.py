@@ -108,7 +108,7 @@ def test_labels_that_the_checklist_does_not_know_are_warned_of(mosquitto, tmp_pa
     config.write_text(text)
     assert main(["check", "--config", str(config)]) == 0
     warned = capsys.readouterr().err
-    assert warned.startswith("warning: labels: 'Wawa' is not in the checklist; name it") and warned.count("\n") == 1
+    assert warned.startswith("warning: labels: 'Wawa' is not in the checklist;") and warned.count("\n") == 1
     collector = Collector(read_settings(config))
     collector.start()
     collector.stop()
