@@ -1,1 +1,1 @@
-"""A copy of the station, catalogue and frames together, and a station made of such a copy."""
+"""Backup of a station (its catalogue and its pictures), and restore from one."""

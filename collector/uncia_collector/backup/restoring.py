@@ -1,8 +1,10 @@
-"""Makes a station of a backup.
+"""Restores a station from a backup.
 
-Decides: #1 only into a place that holds no catalogue; nothing is ever overwritten. #2 Pictures first, each compared
-with its sha256, the catalogue last: an interrupted restore is no station, and is begun anew by the same command. #3 A
-backup of an older uncia is brought up to date.
+The rules:
+#1 The target must not hold a catalogue; nothing is overwritten.
+#2 Pictures are copied first, each compared with its sha256, and the catalogue last. So an interrupted restore leaves no
+catalogue, and the same command starts it again.
+#3 The catalogue of an older uncia is migrated.
 """
 
 import os
@@ -22,10 +24,12 @@ from uncia_contract.files import sync_folder
 
 
 def restore(folder: Path, database: Database, root: Path) -> Copied:
-    """Make a catalogue and its data folder of the backup in `folder`; `database` is that of the new station.
+    """Restore the backup in `folder` into a new station: its `database`, and its data folder `root`.
+
+    Returns how many pictures were copied, and which are missing or damaged.
 
     Raises:
-        DataError: no whole backup, or there is a catalogue already.
+        DataError: the backup is incomplete or damaged, or the new station holds a catalogue already.
         StorageError: the new station cannot be written.
     """
     saved = folder / CATALOGUE
@@ -54,7 +58,7 @@ def restore(folder: Path, database: Database, root: Path) -> Copied:
 
 
 def _bring_up_to_date(copy: Path) -> None:
-    """#3; what SQLite leaves beside it is removed."""
+    """Migrate the catalogue (#3) and remove the files that SQLite leaves beside it."""
     database = Database(f"sqlite:///{copy.absolute()}")
     database.migrate()
     database.close()
@@ -75,7 +79,7 @@ def _check(saved: Path) -> None:
 
 
 def _check_empty(database: Database) -> None:
-    """#1."""
+    """Refuse a database that holds a catalogue (#1)."""
     if not database.is_postgresql:
         if Path(str(database.engine.url.database)).exists():
             raise DataError(f"{database.described}: holds a catalogue already; move it away, or restore elsewhere")

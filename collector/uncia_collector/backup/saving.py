@@ -1,10 +1,13 @@
 """Makes a backup: the catalogue as of one moment, and every picture that it names.
 
-Decides: #1 the catalogue is taken first; each picture that it names was safe in the folder before it was committed, so
-the copy is whole while the station goes on. #2 Of the pictures only those are read that the backup does not have:
-those that its catalogue does not name with the same sha256, or whose file has another size. #3 The catalogue of the
-backup is replaced last, once everything is on the disk: an interrupted backup leaves the former one as it was. #4 A
-picture that is missing or differs from its sha256 is named each time, and the rest is done.
+The rules:
+#1 The catalogue is saved first. A picture is on the disk before the catalogue names it, so the backup is complete
+although the station keeps running.
+#2 Only pictures that the backup does not have are read: its former catalogue does not name them with the same sha256,
+or the file in the backup has another size.
+#3 The backup's catalogue is replaced last, when everything is on the disk. So an interrupted backup leaves the former
+backup unchanged.
+#4 A picture that is missing or differs from its sha256 is reported each time; the other pictures are still copied.
 """
 
 import fcntl
@@ -36,7 +39,7 @@ _FORMER = (
 
 @dataclass
 class Copied:
-    """What became of a backup's or a restore's pictures."""
+    """Counts the pictures of a backup or a restore, and lists those that are missing or damaged."""
 
     pictures: int = 0
     copied: int = 0
@@ -44,10 +47,10 @@ class Copied:
     trouble: list[str] = field(default_factory=list)  # missing or damaged: path and why
 
     def add(self, source: Path, target: Path, path: str, sha256: str) -> None:
-        """Copy one picture (#4).
+        """Copy the picture `path` from folder `source` to folder `target`, if it can be read (#4).
 
         Raises:
-            StorageError: it cannot be written.
+            StorageError: the copy cannot be written.
         """
         try:
             content = (source / path).read_bytes()
@@ -55,7 +58,7 @@ class Copied:
             self.trouble.append(f"{path}: {error.strerror}")
             return
         if hashlib.sha256(content).hexdigest() != sha256:
-            self.trouble.append(f"{path}: other bytes than the catalogue says (sha256); kept as {path}.damaged")
+            self.trouble.append(f"{path}: its sha256 differs from the catalogue's; copied as {path}.damaged")
             path += ".damaged"
         try:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -67,14 +70,14 @@ class Copied:
 
 
 def save(database: Database, root: Path, folder: Path) -> Copied:
-    """Bring the backup in `folder` up to date with a catalogue and its data folder.
+    """Make or update the backup in `folder` of a catalogue and its data folder `root`; return what was copied.
 
     Raises:
-        DataError: another backup is being made there, or the folder is the data folder.
-        StorageError: it cannot be written.
+        DataError: another backup is running in `folder`, or `folder` is the data folder.
+        StorageError: the backup cannot be written.
     """
     if folder.exists() and root.exists() and folder.samefile(root):
-        raise DataError(f"{folder}: is the data folder itself; expected another, on another disk")
+        raise DataError(f"{folder}: is the data folder itself; expected a folder elsewhere, best on another disk")
     with _alone(folder):
         new = folder / f"{CATALOGUE}.new"
         new.unlink(missing_ok=True)
@@ -99,10 +102,12 @@ def _save_catalogue(database: Database, new: Path) -> None:
 
 
 def pictures_of(catalogue: Path, former: Path | None = None) -> Iterator[tuple[str, str, int, bool]]:
-    """Path, sha256 and size of each picture that a saved catalogue names, and whether the former one named it, too.
+    """Yield (path, sha256, size in bytes, known) of each picture that a saved catalogue names.
+
+    `known` says that the `former` catalogue names the same picture with the same sha256.
 
     Raises:
-        DataError: it is no catalogue, or names a file outside of its folder.
+        DataError: the file is not a catalogue, or it names a file outside the data folder.
     """
     try:
         with closing(sqlite3.connect(f"file:{catalogue.absolute()}?mode=ro", uri=True)) as connection:
@@ -112,7 +117,9 @@ def pictures_of(catalogue: Path, former: Path | None = None) -> Iterator[tuple[s
                 known, joined = "old.n IS NOT NULL", _FORMER
             for path, sha256, size, had in connection.execute(_PICTURES.format(known=known, former=joined)):
                 if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-                    raise DataError(f"{catalogue}: names {path[:80]!r}, a file outside of its folder; it was changed")
+                    raise DataError(
+                        f"{catalogue}: names {path[:80]!r}, a file outside the data folder; somebody changed it"
+                    )
                 yield path, sha256, size, bool(had)
     except sqlite3.Error as error:
         raise DataError(f"{catalogue}: is no catalogue of a backup: {error}") from error
@@ -129,7 +136,7 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise DataError(f"{folder}: another backup is being made there; wait for its end") from error
+            raise DataError(f"{folder}: another backup is running there; wait until it ends") from error
         yield
 
 

@@ -1,7 +1,7 @@
-"""One state of a catalogue as a SQLite file, from SQLite or PostgreSQL, and back, while the station runs.
+"""Copies a catalogue (SQLite or PostgreSQL) to a SQLite file while the station runs, and such a file to PostgreSQL.
 
-Decides that a backup's catalogue is always SQLite: so one made of PostgreSQL needs no program of the same version to be
-read, and a station may change its database by a backup and a restore.
+The catalogue of a backup is always a SQLite file. So a backup of PostgreSQL can be read without the same version of
+PostgreSQL, and a station can change its database by a backup and a restore.
 """
 
 import sqlite3
@@ -17,24 +17,24 @@ ROWS_AT_ONCE = 1000
 
 
 def save_catalogue(database: Database, file: Path) -> None:
-    """Write the catalogue as of one moment to a file that is not there."""
+    """Write the catalogue, as of one moment, to a new SQLite file."""
     if database.is_postgresql:
         _copy_to_sqlite(database, file)
         return
     with database.engine.connect() as connection, sqlite3.connect(file) as copy:
         source: Any = connection.connection.driver_connection
-        source.backup(copy)  # in one step: all pages of one committed state; writers go on (WAL)
-    copy.execute("PRAGMA journal_mode=DELETE").close()  # one file, without a log beside it
+        source.backup(copy)  # one step copies all pages of one committed state; writers go on (WAL)
+    copy.execute("PRAGMA journal_mode=DELETE").close()  # one file, without a write-ahead log beside it
     copy.close()
 
 
 def load_catalogue(file: Path, database: Database) -> None:
-    """Write a saved catalogue into an empty PostgreSQL database that has this program's tables."""
+    """Copy a saved catalogue into a PostgreSQL database whose tables exist and are empty."""
     saved = Database(f"sqlite:///{file.absolute()}")
     with saved.reading() as source, database.engine.begin() as target:
         _copy_rows(source, target)
         for table in metadata.sorted_tables:
-            _go_on_counting(target, table)
+            _advance_key(target, table)
     saved.close()
 
 
@@ -51,7 +51,7 @@ def _copy_to_sqlite(database: Database, file: Path) -> None:
 
 
 def _copy_rows(source: Connection, target: Connection) -> None:
-    """All rows of all tables; the events come along, so what the triggers note on the way is dropped."""
+    """Copy all rows of all tables. Events are copied too, so the triggers' notes in `unsettled` are deleted."""
     for table in metadata.sorted_tables:
         target.execute(delete(table))
         columns = [column for column in table.c if column.computed is None]
@@ -61,8 +61,8 @@ def _copy_rows(source: Connection, target: Connection) -> None:
     target.execute(delete(unsettled))
 
 
-def _go_on_counting(connection: Connection, table: Table) -> None:
-    """PostgreSQL numbers new rows from where the old ones end."""
+def _advance_key(connection: Connection, table: Table) -> None:
+    """Set PostgreSQL's sequence of the table's key to the highest key, so that new rows get new numbers."""
     key = table.autoincrement_column
     if key is not None and len(table.primary_key) == 1:
         highest = connection.execute(select(func.max(key))).scalar()

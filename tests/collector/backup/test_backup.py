@@ -1,4 +1,4 @@
-"""Backup and restore, rehearsed: everything that was there is there again, also while messages are being stored."""
+"""Backup and restore: the restored station has all rows and pictures, also if messages arrive during the backup."""
 
 import hashlib
 import io
@@ -93,8 +93,8 @@ def elsewhere(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
-def test_everything_is_there_again(station, elsewhere, tmp_path, on):
-    """Rows of all tables, pictures to the byte, exports; from either database into either; new rows get new numbers."""
+def test_a_restore_brings_back_everything(station, elsewhere, tmp_path, on):
+    """All rows, all pictures byte for byte, the same exports, between both databases; new rows get new numbers."""
     done = save(station.database, station.root, tmp_path / "backup")
     database, root = elsewhere(on)
     back = restore(tmp_path / "backup", database, root)
@@ -109,8 +109,8 @@ def test_everything_is_there_again(station, elsewhere, tmp_path, on):
     assert len(rows_of(database)["observations"]) == len(before) + 1
 
 
-def test_the_restored_station_takes_up_where_the_other_ended(station, elsewhere, tmp_path, make_sequence, make_jpeg):
-    """A trap that sends the rest of a sequence gets the receipt for all of it."""
+def test_a_restored_station_continues_an_unfinished_sequence(station, elsewhere, tmp_path, make_sequence, make_jpeg):
+    """A trap that sends the rest of a sequence gets the receipt for the whole sequence."""
     save(station.database, station.root, tmp_path / "backup")
     database, root = elsewhere("sqlite")
     restore(tmp_path / "backup", database, root)
@@ -122,7 +122,7 @@ def test_the_restored_station_takes_up_where_the_other_ended(station, elsewhere,
 
 
 def test_the_second_backup_copies_only_what_is_new(station, elsewhere, tmp_path, make_sequence, make_jpeg):
-    """And a picture whose copy was lost."""
+    """New pictures, and those whose copy was lost."""
     folder = tmp_path / "backup"
     save(station.database, station.root, folder)
     again = save(station.database, station.root, folder)
@@ -137,7 +137,7 @@ def test_the_second_backup_copies_only_what_is_new(station, elsewhere, tmp_path,
 
 
 def test_a_picture_that_was_replaced_is_copied_anew(station, tmp_path):
-    """By the same path and of the same size, as a newer package of a survey may: its sha256 tells."""
+    """Same path and same size, as in a newer package of a survey, but another sha256."""
     save(station.database, station.root, tmp_path / "backup")
     picture = next(station.root.glob("frames/ridge/*/2.000.jpg"))
     content = picture.read_bytes()[::-1]
@@ -151,8 +151,8 @@ def test_a_picture_that_was_replaced_is_copied_anew(station, tmp_path):
 
 
 @pytest.mark.heavy
-def test_a_backup_while_messages_are_stored_is_one_moment(stored, elsewhere, tmp_path, make_sequence):
-    """Each backup holds the first so many sequences whole, none half; the last one holds all."""
+def test_a_backup_while_messages_are_stored_is_consistent(stored, elsewhere, tmp_path, make_sequence):
+    """Each backup holds the first sequences completely and none in part; the last backup holds all."""
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8)).save(buffer, "JPEG")
     begun, going = threading.Event(), threading.Event()
@@ -197,7 +197,7 @@ def test_a_backup_while_messages_are_stored_is_one_moment(stored, elsewhere, tmp
 
 @pytest.mark.parametrize("stored", ["sqlite"], indirect=True)  # the command is the same
 def test_missing_and_damaged_pictures_are_named_each_time(station, tmp_path, capsys):
-    """By path and why; the rest is there, and the exit code is 1."""
+    """With path and reason; the others are copied, and the exit code is 1."""
     next(station.root.glob("frames/ridge/*/2.000.jpg")).unlink()
     damaged = next(station.root.glob("frames/ridge/*/000001.000.jpg"))
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"\0")
@@ -205,12 +205,12 @@ def test_missing_and_damaged_pictures_are_named_each_time(station, tmp_path, cap
 
     told = capsys.readouterr()
     assert codes == [1, 1] and told.err.count("2.000.jpg: No such file") == 2
-    assert told.err.count("000001.000.jpg: other bytes than the catalogue says (sha256)") == 2
+    assert told.err.count("000001.000.jpg: its sha256 differs") == 2
     assert told.out.count("; 2 are missing or damaged") == 2 and [*(tmp_path / "b").glob("frames/ridge/*/*.damaged")]
 
 
 def test_an_interrupted_backup_leaves_the_former_one(station, elsewhere, tmp_path, monkeypatch, make_sequence):
-    """Its catalogue is replaced last; the next one finishes it."""
+    """The catalogue is replaced last; the next backup completes the work."""
     folder = tmp_path / "backup"
     save(station.database, station.root, folder)
     before = rows_of(station.database)
@@ -226,7 +226,7 @@ def test_an_interrupted_backup_leaves_the_former_one(station, elsewhere, tmp_pat
 
 @pytest.mark.parametrize("on", ["sqlite", "postgresql"])
 def test_nothing_is_overwritten(station, elsewhere, tmp_path, on):
-    """A place that holds a catalogue is refused before a file is written."""
+    """A target that holds a catalogue is refused before any file is written."""
     save(station.database, station.root, tmp_path / "backup")
     database, root = elsewhere(on)
     restore(tmp_path / "backup", database, root)
@@ -246,7 +246,7 @@ def test_nothing_is_overwritten(station, elsewhere, tmp_path, on):
     ids=["no catalogue", "no database"],
 )
 def test_what_is_no_backup_is_refused(on_sqlite, elsewhere, tmp_path, spoil, message):
-    """In one line; nothing is made."""
+    """With one line, and no file is made."""
     save(on_sqlite.database, on_sqlite.root, tmp_path / "backup")
     spoil(tmp_path / "backup")
     database, root = elsewhere("sqlite")
@@ -256,16 +256,16 @@ def test_what_is_no_backup_is_refused(on_sqlite, elsewhere, tmp_path, spoil, mes
 
 
 def test_a_backup_that_names_files_outside_is_refused(on_sqlite, sent, elsewhere, tmp_path):
-    """It may have been changed on its way."""
+    """Somebody may have changed the backup."""
     on_sqlite.commit(*sent.messages())
     with on_sqlite.database.writing() as connection:
         connection.execute(frames.update().where(frames.c.n == 0).values(path="../../outside.jpg"))
-    with pytest.raises(DataError, match="outside of its folder"):
+    with pytest.raises(DataError, match="outside the data folder"):
         save(on_sqlite.database, on_sqlite.root, tmp_path / "backup")
 
 
 def test_backup_and_restore_by_the_command(on_sqlite, sent, tmp_path, capsys):
-    """What was copied is told; mistakes are one line and exit code 2."""
+    """The commands print what was copied; a mistake gives one line and exit code 2."""
     on_sqlite.commit(*sent.messages())
     data, folder = ["--data", str(on_sqlite.root)], str(tmp_path / "b")
     assert [main(["backup", folder, *data]), main(["backup", folder, *data])] == [0, 0]
@@ -282,8 +282,8 @@ def test_backup_and_restore_by_the_command(on_sqlite, sent, tmp_path, capsys):
     assert [main(words) for words in wrong] == [2, 2, 2] and capsys.readouterr().err.count("\n") == 3
 
 
-def test_backup_and_restored_station_are_their_owners_alone(on_sqlite, sent, tmp_path):
-    """They hold places and password hashes, as the station does."""
+def test_only_the_owner_can_read_a_backup_and_a_restored_station(on_sqlite, sent, tmp_path):
+    """They hold places and password hashes."""
     on_sqlite.commit(*sent.messages())
     assert main(["backup", str(tmp_path / "b"), "--data", str(on_sqlite.root)]) == 0
     assert main(["restore", str(tmp_path / "b"), "--data", str(tmp_path / "new")]) == 0
