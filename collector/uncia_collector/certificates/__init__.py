@@ -1,1 +1,1 @@
-"""The station's authority: who may connect to the broker as whom, and who no longer."""
+"""The station's certificate authority: issues, renews and revokes the certificates for the broker."""

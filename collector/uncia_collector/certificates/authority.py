@@ -1,8 +1,9 @@
-"""Certificates and their revocation list as X.509: what they say and how long they hold.
+"""Makes X.509 certificates and revocation lists: their fields and their dates.
 
-Decides dates. All hold from 1970 on, so that a machine whose clock was lost with its power still gets through, for 30
-years from now. A list never expires before the authority, because a broker with an expired one lets nobody in; the
-later of two is the one with the later beginning, which counts seconds from 1970 on.
+The dates:
+- A certificate is valid from 1970, so that a machine that lost its clock can still connect, and for 30 years from now.
+- A revocation list expires with the authority, because a broker with an expired list accepts nobody.
+- A newer list must have a later date: its date is 1970 plus as many seconds as its number.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from uncia_contract.errors import ConfigurationError
 
 FROM = datetime(1970, 1, 1, tzinfo=UTC)
 YEARS = 30
-EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # a station's clock that says less was lost
+EARLIEST = datetime(2026, 11, 1, tzinfo=UTC)  # a clock that shows an earlier time is wrong
 AUTHORITY = "uncia base station"
 _KEY_USAGES = (
     *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
@@ -45,15 +46,15 @@ class Pair:
 
     @property
     def key_identifier(self) -> x509.AuthorityKeyIdentifier:
-        """By which what it signs names its key."""
+        """The identifier of this key, for certificates and lists that it signs."""
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
 
 
 def check_clock(now: datetime) -> datetime:
-    """The time itself.
+    """Return `now`.
 
     Raises:
-        ConfigurationError: the machine's clock was lost.
+        ConfigurationError: `now` is before `EARLIEST`: this machine's clock is wrong.
     """
     if now < EARLIEST:
         raise ConfigurationError(f"this machine's clock says {now:%Y-%m-%d}; set it, then issue certificates")
@@ -61,12 +62,12 @@ def check_clock(now: datetime) -> datetime:
 
 
 def last_day(now: datetime) -> datetime:
-    """Until when what is issued now holds."""
+    """When a certificate that is issued now expires."""
     return datetime(now.year + YEARS, 1, 1, tzinfo=UTC)
 
 
 def new_authority(now: datetime) -> Pair:
-    """An authority that signs itself."""
+    """A new certificate authority, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name(AUTHORITY)
     builder = _builder(name, name, key.public_key(), last_day(now))
@@ -76,7 +77,7 @@ def new_authority(now: datetime) -> Pair:
 
 
 def issue(authority: Pair, name: str, until: datetime, names: tuple[x509.GeneralName, ...] = ()) -> Pair:
-    """A client's certificate and key; with `names` a broker's that is called by them."""
+    """A certificate with a new key, for a client; with `names` (host names, addresses) for a broker."""
     key = ec.generate_private_key(ec.SECP256R1())
     return Pair(certify(authority, key.public_key(), name, until, names), key)
 
@@ -88,7 +89,7 @@ def certify(
     until: datetime,
     names: tuple[x509.GeneralName, ...] = (),
 ) -> x509.Certificate:
-    """A certificate for a key that its owner keeps."""
+    """A certificate for the public key of an owner that keeps the private key; see `issue`."""
     purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
     builder = _builder(authority.certificate.subject, _name(name), key, until)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -101,7 +102,7 @@ def certify(
 
 
 def revocation_list(authority: Pair, serials: dict[int, datetime], number: int) -> bytes:
-    """The PEM of the `number`th list, which names these serials and when each was revoked."""
+    """Revocation list number `number` as PEM; `serials` gives the time of revocation of each serial number."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
     builder = builder.last_update(FROM + timedelta(seconds=number))
     builder = builder.next_update(authority.certificate.not_valid_after_utc)
@@ -114,7 +115,7 @@ def revocation_list(authority: Pair, serials: dict[int, datetime], number: int) 
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """Whom a certificate names."""
+    """The common name of a certificate's subject."""
     return str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
 

@@ -1,7 +1,7 @@
 """The authority's folder: `ca.pem`, `ca.key`, a certificate and key for each identity, `crl.pem`, `uncia.acl`.
 
-Decides what is issued once, again, or not. `issued.txt` (in the form of OpenSSL's index, as in release 0.1) names every
-certificate before its file is written, so that none exists that cannot be revoked.
+Decides which certificates are issued, renewed or refused. `issued.txt` (OpenSSL's index format, as in release 0.1)
+lists a certificate before its file is written, so that every certificate that exists can be revoked.
 """
 
 import os
@@ -24,7 +24,7 @@ ISSUED, REVOKED = "issued.txt", "crl.pem"
 
 
 class Issued(msgspec.Struct, frozen=True):
-    """A line of `issued.txt`."""
+    """A line of `issued.txt`: one issued certificate."""
 
     name: str
     serial: int
@@ -33,22 +33,22 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class CertificateFolder:
-    """One station's certificates.
+    """The folder with one station's certificates.
 
     Args:
         path: the folder.
-        now: the time, which is checked before anything is signed.
+        now: the current time; it is checked before anything is signed.
     """
 
     def __init__(self, path: Path, now: datetime) -> None:
         self.path, self.now = path, now
 
     def begin(self, names: list[str]) -> list[Identity]:
-        """Make what a station needs and does not have yet; whom certificates were issued for.
+        """Issue the certificates that a station needs and does not have yet; return their identities.
 
         Raises:
-            DataError: no name for the broker, or a file that is another's.
-            ConfigurationError: the clock was lost.
+            DataError: the broker has no name, or a file holds the certificate of another identity.
+            ConfigurationError: the clock is wrong.
         """
         authority.check_clock(self.now)
         needed = [Identity(name) for name in (identities.COLLECTOR, identities.CHECK, identities.ASK)]
@@ -65,11 +65,11 @@ class CertificateFolder:
         return missing
 
     def issue(self, identity: Identity) -> None:
-        """A first certificate for a name, or one after all earlier ones were revoked.
+        """Issue a certificate for an identity that has no valid one.
 
         Raises:
-            DataError: the name has one that holds.
-            ConfigurationError: the clock was lost.
+            DataError: the identity has a valid certificate.
+            ConfigurationError: the clock is wrong.
         """
         authority.check_clock(self.now)
         if valid := self._valid(identity.name):
@@ -79,11 +79,11 @@ class CertificateFolder:
         self.write_lists()
 
     def renew(self, name: str) -> None:
-        """One more certificate for a name; the earlier ones hold until they are revoked.
+        """Issue one more certificate for a name; the earlier ones stay valid until they are revoked.
 
         Raises:
-            DataError: the name has none that holds.
-            ConfigurationError: the clock was lost.
+            DataError: the name has no valid certificate.
+            ConfigurationError: the clock is wrong.
         """
         authority.check_clock(self.now)
         if name == identities.BROKER:
@@ -93,18 +93,18 @@ class CertificateFolder:
         self._issue(Identity(name))
 
     def renew_for(self, name: str, request: bytes) -> bytes:
-        """One more certificate (PEM) for a name, for the key of a request that its owner made.
+        """Issue one more certificate for a name from the owner's certificate request; return it as PEM.
 
         Raises:
-            DataError: the name has none that holds, or it is no request of its own.
-            ConfigurationError: the clock was lost.
+            DataError: the name has no valid certificate, or the request is invalid or for another name.
+            ConfigurationError: the clock is wrong.
         """
         authority.check_clock(self.now)
         self._check_valid(name)
         try:
             asked = x509.load_pem_x509_csr(request)
         except ValueError as error:
-            raise DataError(f"{name}: its answer is no certificate request ({error})") from error
+            raise DataError(f"{name}: its answer is not a certificate request ({error})") from error
         key, who = asked.public_key(), asked.subject.rfc4514_string()
         if not (asked.is_signature_valid and isinstance(key, ec.EllipticCurvePublicKey) and who == f"CN={name}"):
             raise DataError(f"{name}: its request is for {who}, or not signed by its own key")
@@ -114,10 +114,10 @@ class CertificateFolder:
         return certificate.public_bytes(serialization.Encoding.PEM)
 
     def revoke(self, names: Iterable[str], older: bool = False) -> int:
-        """Mark the certificates of these names as revoked (with `older` all but the newest of each); how many.
+        """Mark the certificates of these names as revoked; return how many. With `older` keep the newest of each name.
 
         Raises:
-            DataError: nobody has such a name.
+            DataError: no certificate was issued for one of the names.
         """
         entries, serials = self.entries(), set[int]()
         for name in names:
@@ -130,17 +130,17 @@ class CertificateFolder:
         return len(serials)
 
     def entries(self) -> list[Issued]:
-        """Every certificate of this authority, oldest first."""
+        """Every certificate that this authority issued, oldest first."""
         path = self.path / ISSUED
         if not path.exists():
             return []
         return [_entry(path, line) for line in self._read(ISSUED).decode().splitlines() if line]
 
     def known(self, name: str) -> str:
-        """The name itself.
+        """Return `name`.
 
         Raises:
-            DataError: nobody was issued a certificate under it.
+            DataError: no certificate was issued for it.
         """
         names = sorted({entry.name for entry in self.entries()} - {authority.AUTHORITY})
         if name not in names and name != identities.BROKER:
@@ -152,7 +152,7 @@ class CertificateFolder:
         return str(self._broker_names()[0].value)
 
     def pair(self, name: str) -> Pair:
-        """The authority (`ca`) or another's certificate and key.
+        """The certificate and key of a file name: `ca` for the authority, `broker`, `collector`, ...
 
         Raises:
             DataError: a file is missing or damaged.
@@ -167,7 +167,10 @@ class CertificateFolder:
         return Pair(certificate, key)
 
     def write_lists(self, more: Iterable[int] = ()) -> bytes:
-        """Write the access list and the revocation list (with `more` serials); the latter's bytes."""
+        """Write the access list and the revocation list; return the revocation list as PEM.
+
+        `more` are serials that the list names beside the revoked certificates.
+        """
         entries = self.entries()
         revoked = {entry.serial: entry.revoked_at for entry in entries if entry.revoked_at}
         names = [entry.name for entry in entries if entry.revoked_at is None]
@@ -186,7 +189,7 @@ class CertificateFolder:
 
     def _check_valid(self, name: str) -> None:
         if not self._valid(self.known(name)):
-            raise DataError(f"{name} has no certificate that holds; issue one")
+            raise DataError(f"{name} has no valid certificate; issue one")
 
     def _has(self, identity: Identity) -> bool:
         path = self.path / f"{identity.file}.pem"
@@ -196,7 +199,9 @@ class CertificateFolder:
             return set(identity.names) == set(self._broker_names())
         found = authority.common_name(self._certificate(identity.file))
         if found != identity.name:
-            raise DataError(f"{path}: is {found}'s, expected {identity.name}'s; move it and its key elsewhere")
+            raise DataError(
+                f"{path}: is the certificate of {found}, expected {identity.name}; move it and its key elsewhere"
+            )
         return True
 
     def _broker_names(self) -> tuple[x509.GeneralName, ...]:
@@ -268,6 +273,6 @@ def _entry(path: Path, line: str) -> Issued:
 
 
 def _time(text: str) -> datetime:
-    """YYMMDD... until 2049, YYYYMMDD... else."""
+    """The time in a text of the index: YYMMDDHHMMSSZ for years up to 2049, else YYYYMMDDHHMMSSZ."""
     form = "%y%m%d%H%M%SZ" if len(text) == 13 else "%Y%m%d%H%M%SZ"
     return datetime.strptime(text, form).replace(tzinfo=UTC)

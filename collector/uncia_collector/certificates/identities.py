@@ -1,8 +1,8 @@
-"""Who a certificate is for: its common name, its file, and what the broker lets it do.
+"""The identities that get certificates: common name, file name, and rights at the broker (access list).
 
-Decides names. The common name is the client's id and user name at the broker (`use_identity_as_username`,
-`use_username_as_clientid`). A trap's has small letters only, a program's of the station begins with a capital one: so
-none can be taken for the other.
+The common name is the client's id and user name at the broker (`use_identity_as_username`,
+`use_username_as_clientid`). The name of a trap has only small letters; the name of a program of the station begins with
+a capital letter. So a trap cannot have the name of a program.
 """
 
 import re
@@ -17,7 +17,14 @@ from uncia_contract.messages.topics import check_trap_id
 
 BROKER, COLLECTOR, CHECK, ASK = "Broker", "Collector", "Check", "Ask"
 ACCESS_LIST = "uncia.acl"
-_RESERVED = ("ca", "crl", "broker", "collector", "check", "ask")  # files of the folder that a trap's could replace
+_RESERVED = (
+    "ca",
+    "crl",
+    "broker",
+    "collector",
+    "check",
+    "ask",
+)  # a trap of this name would replace a file of the station
 _MEMBER = re.compile(r"[a-z0-9_-]{1,20}")
 _HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -26,37 +33,37 @@ _HOST = re.compile(
 
 @dataclass(frozen=True)
 class Identity:
-    """One that may connect, or (`names`) the broker that is connected to."""
+    """A client that may connect to the broker; with `names` (host names, addresses) the broker itself."""
 
     name: str
     names: tuple[x509.GeneralName, ...] = ()
 
     @property
     def file(self) -> str:
-        """Of its certificate (.pem) and key (.key), without the ending."""
+        """The file name of its certificate (.pem) and key (.key), without the ending."""
         return self.name.lower()
 
 
 def trap(name: str) -> Identity:
-    """A trap.
+    """The identity of a trap.
 
     Raises:
-        DataError: no trap's id, or a name that the station's own files have.
+        DataError: `name` is not a valid trap id, or is reserved for a file of the station.
     """
     try:
         check_trap_id(name)
     except MessageError as error:
         raise DataError(str(error)) from error
     if name in _RESERVED or name.startswith("collector-"):
-        raise DataError(f"trap {name!r}: a name of the station's own files; choose another")
+        raise DataError(f"trap {name!r}: this name is reserved for files of the station; choose another")
     return Identity(name)
 
 
 def member(name: str) -> Identity:
-    """A further collector of a group.
+    """The identity of a further collector of a group.
 
     Raises:
-        DataError: no such name.
+        DataError: `name` does not match `[a-z0-9_-]{1,20}`.
     """
     if not _MEMBER.fullmatch(name):
         raise DataError(f"member {name!r}: expected 1 to 20 of a-z, 0-9, _ and -")
@@ -64,13 +71,15 @@ def member(name: str) -> Identity:
 
 
 def broker(names: list[str]) -> Identity:
-    """The broker, by the names and addresses (IPv4, IPv6) that traps call it by.
+    """The identity of the broker, with the host names and addresses (IPv4, IPv6) at which traps reach it.
 
     Raises:
-        DataError: no name, or one that is neither a host's nor an address.
+        DataError: `names` is empty, or holds something that is neither a host name nor an address.
     """
     if not names:
-        raise DataError("the broker: which names and addresses do traps call it by? Such as base.local 192.168.7.1")
+        raise DataError(
+            "the broker: expected host names and addresses that traps connect to, such as base.local 192.168.7.1"
+        )
     return Identity(BROKER, tuple(map(_general_name, names)))
 
 
@@ -84,7 +93,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def access_list(names: list[str]) -> str:
-    """The broker's access list for these common names: that of the package, a collector's part for each member."""
+    """The text of the broker's access list: the shipped one, and a copy of the collector's part for each member."""
     shipped = files("uncia_collector.certificates").joinpath(ACCESS_LIST).read_text()
     own = shipped.split(f"user {COLLECTOR}\n")[1].split("\n\n")[0]
     members = sorted({name for name in names if name.startswith(f"{COLLECTOR}-")})

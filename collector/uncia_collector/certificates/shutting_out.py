@@ -1,9 +1,11 @@
-"""A name shut out at the running broker: its certificates refused, the session that is open ended.
+"""Shuts a client out of the running broker: its certificates are refused and its open session ends.
 
-Decides the order. The broker gets the list of revoked certificates and reads it anew; a certificate that only this list
-names is tried until it is refused, which proves that the list holds; then we connect once under the name ourselves, for
-which the broker ends the open session and forgets what it kept. Nobody else is disconnected
-(docs/decisions/0015-broker-trust.md).
+The steps (docs/decisions/0015-broker-trust.md); no other client is disconnected:
+1. Install the new revocation list and make the broker reload it.
+2. Connect with a test certificate (the canary) that only the new list revokes, until the broker refuses it. This proves
+   that the broker uses the new list.
+3. Connect once with the client's own name. The broker then ends the open session of that name and deletes what it kept
+   for it.
 """
 
 import os
@@ -33,14 +35,18 @@ from uncia_contract.messages.tls import Tls
 
 LOADED_WITHIN_S = 30.0
 ANSWER_S = 5.0
-OURS = timedelta(hours=1)  # how long a certificate of our own for another's name holds; it never leaves this process
+OURS = timedelta(hours=1)  # validity of the certificates that this module makes for itself
 
 
 @dataclass(frozen=True)
 class RunningBroker:
-    """The broker on this machine: where it listens, the file it reads revoked certificates from, how it reads it anew.
+    """The broker on this machine.
 
-    An empty `host` is the first name in the broker's certificate.
+    Attributes:
+        host: its host name; empty means the first name in the broker's certificate.
+        port: its port.
+        revoked: the broker's revocation list (`crlfile`).
+        reload: the command that makes the broker read the list again.
     """
 
     host: str
@@ -50,10 +56,10 @@ class RunningBroker:
 
 
 def shut_out(folder: CertificateFolder, names: list[str], broker: RunningBroker) -> None:
-    """Return when nobody is connected under these names with a revoked certificate, nor can be.
+    """Shut these names out; return when no client with a revoked certificate of theirs is connected or can connect.
 
     Raises:
-        BrokerError: the broker does not answer or does not read the list; what to do is said.
+        BrokerError: the broker does not answer or does not read the list; the message says what to do.
         DataError: a file of the folder or of the broker cannot be read or written.
     """
     canary = authority.issue(folder.pair("ca"), "Canary", folder.now + OURS)
@@ -66,10 +72,10 @@ def shut_out(folder: CertificateFolder, names: list[str], broker: RunningBroker)
 
 
 def end_session(folder: CertificateFolder, name: str, broker: RunningBroker) -> None:
-    """End the session that is open under a name, and remove what the broker keeps for it.
+    """End the open session of a name, and delete what the broker keeps for it.
 
     Raises:
-        BrokerError: the broker does not answer or does not let us in.
+        BrokerError: the broker does not answer or refuses the connection.
     """
     ours = authority.issue(folder.pair("ca"), name, folder.now + OURS)
     answers: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -92,11 +98,13 @@ def end_session(folder: CertificateFolder, name: str, broker: RunningBroker) -> 
         client.disconnect()
         client.loop_stop()
     if refusal:
-        raise BrokerError(f"broker {host}:{broker.port}: {refusal}; is its access by certificates as shipped?")
+        raise BrokerError(
+            f"broker {host}:{broker.port}: {refusal}; compare its configuration with systemd/mosquitto.conf"
+        )
 
 
 def _install(path: Path, content: bytes) -> None:
-    """Replace the broker's file; owner and mode stay as they are."""
+    """Replace the broker's revocation list; owner and mode stay the same."""
     try:
         before = path.stat()
         write_durable(path, content)
@@ -111,14 +119,16 @@ def _reload(command: str) -> None:
     done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=30)
     if done.returncode:
         said = done.stderr.strip().replace("\n", "; ")[:200]
-        raise BrokerError(f"{command!r} left with {done.returncode} ({said}); restart the broker to shut them out")
+        raise BrokerError(
+            f"{command!r} ended with exit code {done.returncode} ({said}); restart the broker to shut them out"
+        )
 
 
 def _await_refusal(folder: CertificateFolder, canary: Pair, broker: RunningBroker) -> None:
     host, until_s = broker.host or folder.broker_host(), time.monotonic() + LOADED_WITHIN_S
     with _tls(folder, canary) as tls:
         context = tls.context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # there a refusal ends the handshake
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in TLS 1.2 the refusal comes during the handshake
     while time.monotonic() < until_s:
         try:
             with (
@@ -134,14 +144,14 @@ def _await_refusal(folder: CertificateFolder, canary: Pair, broker: RunningBroke
             raise _silent(broker, host, error) from error
         time.sleep(0.2)
     raise BrokerError(
-        f"broker {host}:{broker.port} still lets revoked certificates in; is its crlfile {broker.revoked}? "
+        f"broker {host}:{broker.port} still accepts revoked certificates; is its crlfile {broker.revoked}? "
         "Restart it to shut them out"
     )
 
 
 @contextmanager
 def _tls(folder: CertificateFolder, pair: Pair) -> Iterator[Tls]:
-    """A certificate of this process's own, in files for as long as it is read."""
+    """The TLS settings of a pair that exists in memory only; its files exist while the context is open."""
     with tempfile.TemporaryDirectory() as name:
         certificate, key = Path(name, "own.pem"), Path(name, "own.key")
         certificate.write_bytes(pair.certificate_pem)
@@ -152,6 +162,6 @@ def _tls(folder: CertificateFolder, pair: Pair) -> Iterator[Tls]:
 def _silent(broker: RunningBroker, host: str, error: Exception) -> BrokerError:
     reason = getattr(error, "strerror", None) or str(error) or f"no answer within {ANSWER_S:g} s"
     return BrokerError(
-        f"broker {host}:{broker.port}: {reason}; the certificates are revoked, but whether the broker knows is not. "
-        "See that it runs, then say the same again"
+        f"broker {host}:{broker.port}: {reason}; the certificates are revoked, but the broker may not know it yet. "
+        "Make sure that it runs, then repeat the command"
     )

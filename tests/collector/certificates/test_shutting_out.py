@@ -1,4 +1,4 @@
-"""Attacks with a trap's own certificate, on real Mosquitto as shipped, with mutual TLS; and the thief shut out."""
+"""Attacks with a stolen trap's certificate on a real Mosquitto (shipped configuration), and shutting it out."""
 
 import socket
 import ssl
@@ -29,7 +29,7 @@ def broker(tmp_path: Path) -> Iterator[ShippedBroker]:
 
 
 class Client:
-    """Whoever holds a certificate: connects, again and again, and counts."""
+    """A client with a certificate that connects again and again, and counts its connections."""
 
     def __init__(self, broker: ShippedBroker, name: str, client_id: str = "", session_s: int = 0) -> None:
         self.connects, self.heard = list[bool](), list[str]()  # of each connection: was a session there?
@@ -62,10 +62,10 @@ def certificates(broker: ShippedBroker, what: str, *words: str) -> int:
 
 
 def test_a_trap_under_the_collectors_client_id_throws_nobody_out(broker: ShippedBroker) -> None:
-    """Attack: the ids of the station's programs with a trap's certificate; its id is the certificate's."""
+    """Attack: the client ids of the station's programs, with a trap's certificate. The broker takes the id from it."""
     collector = Client(broker, "Collector", session_s=600)
     thieves = [Client(broker, "ridge-01", claimed) for claimed in ("uncia-collector", "Collector", "Ask", "Check")]
-    time.sleep(1.5)  # what would be thrown out would be back by now, and counted
+    time.sleep(1.5)  # a client that was thrown out would have connected again by now, and counted it
     assert (collector.connects, collector.client.is_connected()) == ([False], True)
     for one in (*thieves, collector):
         one.close()
@@ -74,7 +74,7 @@ def test_a_trap_under_the_collectors_client_id_throws_nobody_out(broker: Shipped
 def test_a_thief_who_is_connected_is_shut_out_by_one_command(
     broker: ShippedBroker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its live session ends, it does not come back; the collector and another trap do not lose their connection."""
+    """Its session ends and it cannot connect again; the collector and another trap stay connected."""
     thief, others = (
         Client(broker, "ridge-01", session_s=600),
         [Client(broker, name) for name in ("valley-02", "Collector")],
@@ -92,7 +92,7 @@ def test_a_thief_who_is_connected_is_shut_out_by_one_command(
 
 
 def test_a_second_thief_is_shut_out_after_the_first(broker: ShippedBroker) -> None:
-    """The broker heeds the later of two lists."""
+    """The broker uses the later of two revocation lists."""
     thieves = [Client(broker, name) for name in ("ridge-01", "valley-02")]
     for name in ("ridge-01", "valley-02"):
         assert certificates(broker, "revoke", name) == 0
@@ -103,7 +103,7 @@ def test_a_second_thief_is_shut_out_after_the_first(broker: ShippedBroker) -> No
 
 
 def test_a_ticket_from_before_the_revocation_is_refused(broker: ShippedBroker) -> None:
-    """A resumed TLS session shows no certificate; Mosquitto looks at the list all the same (TLS 1.2 and 1.3)."""
+    """A resumed TLS session sends no certificate; Mosquitto checks the list nevertheless (TLS 1.2 and 1.3)."""
     context = broker.authority.issue("ridge-01").context()
     saved = [handshake(broker, context, version) for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)]
     assert [session.has_ticket for session in saved] == [True, True]
@@ -114,7 +114,7 @@ def test_a_ticket_from_before_the_revocation_is_refused(broker: ShippedBroker) -
 
 
 def handshake(broker: ShippedBroker, context: ssl.SSLContext, version: ssl.TLSVersion, session: Any = None) -> Any:
-    """A connection's TLS session, after the broker answered an MQTT CONNECT on it."""
+    """The TLS session of a connection whose MQTT CONNECT the broker answered."""
     context.maximum_version = version
     plain = socket.create_connection(("localhost", broker.port), 10)
     with context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
@@ -124,8 +124,8 @@ def handshake(broker: ShippedBroker, context: ssl.SSLContext, version: ssl.TLSVe
         return secure.session
 
 
-def test_reading_the_list_anew_alone_would_leave_the_thief_in(broker: ShippedBroker) -> None:
-    """Why the session is ended as well: Mosquitto looks at the list when somebody connects."""
+def test_a_reload_alone_leaves_the_thief_connected(broker: ShippedBroker) -> None:
+    """Mosquitto checks the list only when a client connects; this is why the session is ended too."""
     thief = Client(broker, "ridge-01")
     folder = broker.authority.folder
     folder.revoke(["ridge-01"])
@@ -137,14 +137,14 @@ def test_reading_the_list_anew_alone_would_leave_the_thief_in(broker: ShippedBro
     thief.close()
 
 
-def test_after_a_renewal_both_certificates_let_in_until_the_older_is_revoked(
+def test_after_a_renewal_both_certificates_connect_until_the_older_is_revoked(
     broker: ShippedBroker, tmp_path: Path
 ) -> None:
-    """The trap that shows the new one is then let in, the one with the old one is not."""
+    """Then the trap with the new certificate can connect, and the one with the old certificate cannot."""
     old = Client(broker, "ridge-01")
     assert main(["certificates", "renew", str(broker.authority.folder.path), "ridge-01"]) == 0
     new = Client(broker, "ridge-01")
-    wait(lambda: len(old.connects) > 1)  # both let in; one name is one session
+    wait(lambda: len(old.connects) > 1)  # both can connect; one name has one session
     assert certificates(broker, "revoke", "--older", "ridge-01") == 0
     wait(new.client.is_connected)
     time.sleep(2.5)
@@ -154,7 +154,7 @@ def test_after_a_renewal_both_certificates_let_in_until_the_older_is_revoked(
 
 
 def test_an_upgrade_removes_the_durable_session_of_release_0_1(broker: ShippedBroker) -> None:
-    """It was kept under `uncia-collector`, which no certificate names; till then everything would be queued for it."""
+    """The session of `uncia-collector`, a name that no certificate has; the broker would queue all messages for it."""
     text = broker.configuration.read_text()
     broker.stop()
     broker.configuration.write_text(text.replace("use_username_as_clientid true\n", ""))
@@ -175,16 +175,16 @@ def test_an_upgrade_removes_the_durable_session_of_release_0_1(broker: ShippedBr
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        (["--reload", "false"], "'false' left with 1"),
+        (["--reload", "false"], "'false' ended with exit code 1"),
         (["--crl", "nowhere.pem"], "nowhere.pem: No such file"),
-        (["--port", "1"], "the certificates are revoked, but whether the broker knows is not"),
+        (["--port", "1"], "the certificates are revoked"),
     ],
     ids=["no reload", "another file", "no broker"],
 )
-def test_what_keeps_a_thief_in_is_said_in_one_line(
+def test_a_failure_to_shut_out_is_said_in_one_line(
     broker: ShippedBroker, capsys: pytest.CaptureFixture[str], place: list[str], says: str
 ) -> None:
-    """And exit code 2: nobody may believe that it is done. The same again, mended, does it."""
+    """With exit code 2, so that nobody believes it is done; the same command works once the cause is corrected."""
     broker.authority.issue("ridge-01")
     arguments = ["--port", str(broker.port), "--crl", str(broker.folder / "crl.pem"), "--reload", broker.reload, *place]
     code = main(["certificates", "revoke", str(broker.authority.folder.path), "ridge-01", *arguments])
