@@ -1,1 +1,1 @@
-"""How long traps worked: an hourly history of their health, nights, rates and detection histories."""
+"""How long traps worked: the hourly history of their health, their nights, sighting rates and detection histories."""

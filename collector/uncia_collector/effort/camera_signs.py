@@ -1,7 +1,8 @@
-"""When each camera of a hub was known to be alive: from its first sign of life to its last one.
+"""Keeps the first and the last sign of life of each camera of a hub.
 
-Decides that a sign is a burst that the hub's state tells, at the station's time: so long before the state came as the
-hub's clock says. One that its clock puts after the state is none.
+A sign of life is the latest burst of a camera that the hub's state names (`seen_at`). Its time is converted to the
+station's clock: the state's arrival, minus the age of the burst by the hub's clock. A burst that is later than the
+state by the hub's clock is ignored.
 """
 
 from collections.abc import Mapping
@@ -17,14 +18,14 @@ from uncia_contract.messages.records import TrapState
 
 @dataclass(frozen=True)
 class Signs:
-    """The first and the last sign of life of one camera."""
+    """The first and the last sign of life of one camera, by the station's clock."""
 
     first_at: datetime
     last_at: datetime
 
 
 def note_signs(connection: Connection, trap: str, state: TrapState, now: datetime) -> None:
-    """Keep what a state that came now tells of the hub's cameras."""
+    """Store the signs of life in a hub's state that arrived at `now`."""
     known = signs_of(connection, trap)
     for one in state.cameras:
         at = now - (state.sent_at - one.seen_at)
@@ -35,12 +36,12 @@ def note_signs(connection: Connection, trap: str, state: TrapState, now: datetim
 
 
 def signs_of(connection: Connection, trap: str) -> Mapping[str, Signs]:
-    """Of each camera of one hub."""
+    """The signs of life of one hub's cameras, by camera."""
     return signs(connection, trap).get(trap, {})
 
 
 def signs(connection: Connection, trap: str = "") -> dict[str, dict[str, Signs]]:
-    """Of each camera of each hub, or of one."""
+    """The signs of life of all hubs' cameras, or of the hub `trap`, by hub and camera."""
     query = select(camera_signs).order_by(camera_signs.c.trap, camera_signs.c.camera)
     found: dict[str, dict[str, Signs]] = {}
     for row in connection.execute(query.where(camera_signs.c.trap == trap) if trap else query):

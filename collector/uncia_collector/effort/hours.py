@@ -1,11 +1,13 @@
 """Keeps each trap's health by the hour, for two years.
 
-Decides what an hour of a trap was; times are those of the station's clock:
-#1 `awake`: heard, and it looked. #2 `blind`: heard, but it had no camera. #3 `ran`: not heard, but what came later
-shows that it was on: the machine's uptime, or a sequence of that hour told by a right clock. #4 `asleep`: it had
-announced to sleep, for a day at most, or until the next pass that it told. Of several the first of these counts.
-#5 An hour of the trap "" says that the station listened: an hour without it, and with nothing else, is unknown. Nothing
-is written of hours before the first of these.
+Each hour of a trap has one kind, the first of these that applies. Times are those of the station's clock.
+#1 `awake`: a message came, and the trap had its camera.
+#2 `blind`: a message came, but the trap had no camera.
+#3 `ran`: no message came, but later ones show that the trap was on: the machine's uptime, or a sequence of that hour
+with a synchronised clock.
+#4 `asleep`: the trap had announced a sleep; this holds for one day, or until the next pass that it announced.
+#5 An hour of the trap "" says that the station listened. If the station did not listen and a trap has no kind, the hour
+is unknown. Nothing is written for hours before the station's first one.
 """
 
 from collections.abc import Iterable
@@ -21,15 +23,15 @@ HOUR = timedelta(hours=1)
 KEPT = timedelta(days=731)
 LONGEST_SLEEP = timedelta(days=1)
 STATION = ""
-MOST_COUNTED = 2**31 - 1  # whatever a trap may say of itself
+MOST_COUNTED = 2**31 - 1  # the largest integer of the column; a trap may claim more
 LETTERS = {"awake": "a", "blind": "b", "ran": "r", "asleep": "s"}
 KINDS = tuple(LETTERS)
 UNKNOWN = "."
-BLIND = "no camera"  # how a trap begins to say so, among what of it is degraded
+BLIND = "no camera"  # the beginning of a trap's `degraded` entry when it has no camera
 
 
 def note_heard(connection: Connection, trap: str, now: datetime, asleep: bool, state: TrapState | None) -> None:
-    """The trap was heard: `asleep` says that it announced to sleep now, `state` what it told of itself."""
+    """Note a message of the trap: `asleep` if it announced a sleep, and its `state` if it sent one."""
     kind = "asleep" if asleep else "awake"
     if state is not None and any(problem.startswith(BLIND) for problem in state.degraded):
         kind = "blind"
@@ -50,15 +52,15 @@ def note_heard(connection: Connection, trap: str, now: datetime, asleep: bool, s
 
 
 def note_slept(connection: Connection, trap: str, since: datetime, now: datetime, state: TrapState | None) -> None:
-    """The trap, which had announced to sleep, was heard again; `state` is what it had told of itself before."""
+    """Note the sleep of a trap that is heard again: it began at `since`; `state` is the trap's last one before it."""
     planned = LONGEST_SLEEP
     if state is not None and state.next_pass_at is not None:
-        planned = max(planned, state.next_pass_at - state.sent_at + HOUR)  # it may be a little late
+        planned = max(planned, state.next_pass_at - state.sent_at + HOUR)  # one hour of tolerance
     _fill(connection, trap, since, min(now, since + min(planned, KEPT)), "asleep")
 
 
 def note_worked(connection: Connection, moments: Iterable[tuple[str, datetime]], now: datetime) -> None:
-    """Sequences of these traps began then, by clocks that were right."""
+    """Note that these traps were on: pairs of a trap and the beginning of a sequence with a synchronised clock."""
     first = history_began(connection)
     if first is None:
         return
@@ -68,14 +70,14 @@ def note_worked(connection: Connection, moments: Iterable[tuple[str, datetime]],
 
 
 def note_listening(connection: Connection, now: datetime) -> None:
-    """The station listens (#5)."""
+    """Note that the station listens in this hour (#5)."""
     hour = hour_of(now)
     _keep(connection, STATION, [hour], "awake")
     _forget(connection, STATION, hour - KEPT)
 
 
 def history_began(connection: Connection) -> datetime | None:
-    """The first hour in which the station listened."""
+    """The first hour in which the station listened; None before that."""
     began: datetime | None = connection.execute(
         select(func.min(health.c.hour)).where(health.c.trap == STATION)
     ).scalar()
@@ -83,12 +85,12 @@ def history_began(connection: Connection) -> datetime | None:
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The hour in which a moment lies, in UTC."""
+    """The beginning of the hour that holds a moment, in UTC."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _fill(connection: Connection, trap: str, since: datetime, until: datetime, kind: str) -> None:
-    """The whole hours between, after the last that is known of the trap."""
+    """Give this kind to the whole hours between `since` and `until` that follow the trap's last known hour."""
     first = history_began(connection)
     if first is None:
         return
@@ -101,14 +103,14 @@ def _fill(connection: Connection, trap: str, since: datetime, until: datetime, k
 
 
 def _keep(connection: Connection, trap: str, hours: list[datetime], kind: str) -> None:
-    """Write these hours, which come in order, where nothing is known of them."""
+    """Write this kind for the hours (in order) that have none yet."""
     rows = [{"trap": trap, "hour": hour, "kind": kind} for hour in hours]
     connection.execute(upsert(connection, health, rows, ["trap", "hour"]))
     _keep_days(connection, trap, hours[0], hours[-1])
 
 
 def _keep_days(connection: Connection, trap: str, first: datetime, last: datetime) -> None:
-    """Bring the days from one hour's to the other's up to date with the hours."""
+    """Write the days of `health_days` from the hours of `health`, from the day of `first` to the day of `last`."""
     start, end = first.replace(hour=0), last.replace(hour=23)
     query = select(health.c.hour, health.c.kind).where(health.c.trap == trap, health.c.hour.between(start, end))
     days: dict[str, list[str]] = {}

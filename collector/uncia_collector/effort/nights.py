@@ -1,14 +1,15 @@
-"""What became of each night of each trap (of a hub: of each camera): worked, asleep, silent or unknown.
+"""The kind of each night of each trap (of a hub: of each camera): worked, asleep, silent or unknown.
 
-Decides: #1 nights last from noon to noon at the station, and count where a deployment of the trap holds their whole
-(where the trap has none: since it was first heard), once they are over. #2 A night that began before the history did
-is `unknown`. #3 Hours of announced sleep are left aside; a night of nothing else is `asleep`. #4 Else it is `unknown`
-where nobody knows of more than half of the hours, `worked` where the trap looked in at least half of those that are
-known, and `silent` where it did not: it was not heard, or said that it had no camera.
-#5 A trap that tells of cameras is a hub: each of them has nights of its own, where no deployment of its own places it
-at the hub's. What the hub did they did, from their first sign of life on: nights before are `unknown`. From seven days
-after the last one on they are `silent`, until a later sign shows that the camera was on. Nights of the hub as a trap of
-its own count until its cameras' first sign, where it has sequences of its own.
+#1 A night lasts from noon to noon at the station. It counts when it is over and lies completely in a deployment of the
+trap, or, for a trap without deployments, after its first message.
+#2 A night that began before the hourly history is `unknown`.
+#3 Hours of announced sleep are not counted; a night with no other hours is `asleep`.
+#4 Any other night is `unknown` if more than half of its hours are unknown; else `worked` if the trap looked in at least
+half of the known hours; else `silent` (no message came, or the trap had no camera).
+#5 A trap whose state names cameras is a hub, and each camera has nights of its own. A camera without a deployment of
+its own is at the hub's place. Its nights are those of the hub, but `unknown` before its first sign of life, and
+`silent` from seven days after its last one, until a later sign shows that it was on. A hub that has sequences of its
+own also has nights of its own, until the first sign of its cameras.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,30 +39,33 @@ Letters = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Site:
-    """Where and when a trap is to be counted; `id` is the deployment's location, else the trap."""
+    """A place and a time in which the nights of a trap count; `id` is the deployment's location, else the trap."""
 
     id: str
     trap: str
     started_at: datetime
     ended_at: datetime | None
-    is_hubs: bool = False  # a camera's where the hub stands: a deployment of its own goes before
+    is_hubs: bool = False  # a camera at its hub's place; a deployment of the camera itself has priority
 
     def nights(self, first: date, last: date, zone: tzinfo) -> list[date]:
-        """Those that lie whole in its time (#1), of the nights from `first` to `last`."""
+        """The nights from `first` to `last` that lie completely in the site's time (#1)."""
         start = max(first, night_of(self.started_at - timedelta(microseconds=1), zone) + DAY)
         end = last if self.ended_at is None else min(last, night_of(self.ended_at, zone) - DAY)
         return [start + n * DAY for n in range((end - start).days + 1)]
 
 
 def kind_of(looked: Hours, not_looked: Hours, unknown: Hours) -> NDArray[np.str_]:
-    """#3, #4: of nights with so many hours in which the trap looked, did not, or nobody knows; the others it slept."""
+    """The kind of each night (#3, #4), from the numbers of its hours; hours of sleep are in none of the three arrays.
+
+    `looked`: the trap looked for animals. `not_looked`: silent or blind. `unknown`: nobody knows.
+    """
     known = np.where(looked >= not_looked, "worked", "silent")
     waking = looked + not_looked + unknown
     return np.where(waking == 0, "asleep", np.where(2 * unknown > waking, "unknown", known))
 
 
 def sites(connection: Connection) -> list[Site]:
-    """The station's deployments, and the traps and cameras that have none; in the order of trap and time."""
+    """The sites: the station's deployments, and the traps and cameras without one; ordered by trap and time."""
     query = select(deployments).where(deployments.c.origin == "").order_by(deployments.c.trap, deployments.c.started_at)
     found = [Site(row.location_id, row.trap, row.started_at, row.ended_at) for row in connection.execute(query)]
     placed = {site.trap for site in found}
@@ -76,7 +80,7 @@ def sites(connection: Connection) -> list[Site]:
 def _without_hub(
     connection: Connection, found: list[Site], hub: str, of_cameras: Mapping[str, Signs]
 ) -> Iterator[Site]:
-    """The sites with those of the hub itself ended where it became one, left out where it had no sequences (#5)."""
+    """The sites, those of the hub itself ended at its cameras' first sign, or left out if it has no sequences (#5)."""
     own = sequences.c.trap == hub, sequences.c.camera == "", sequences.c.origin == ""
     had_own = connection.execute(select(sequences.c.id).where(*own).limit(1)).first() is not None
     became = min(each.first_at for each in of_cameras.values())
@@ -88,7 +92,7 @@ def _without_hub(
 
 
 def _of_cameras(found: list[Site], hub: str, of_cameras: Mapping[str, Signs], placed: set[str]) -> Iterator[Site]:
-    """The hub's sites as those of each camera; of one without any place since its first sign."""
+    """The sites of a hub's cameras: those of the hub; for a camera that no deployment places, from its first sign."""
     for camera, signs_ in of_cameras.items():
         name = camera_name(hub, camera)
         if hub in placed:
@@ -100,14 +104,14 @@ def _of_cameras(found: list[Site], hub: str, of_cameras: Mapping[str, Signs], pl
 def nights_of(
     connection: Connection, known: list[Site], first: date, last: date, now: datetime, zone: tzinfo
 ) -> dict[Site, dict[date, str]]:
-    """The kind of each night from `first` to `last` of these sites (#1)."""
+    """The kind of each night from `first` to `last` that counts for these sites (#1), by site and night."""
     last = min(last, night_of(now, zone) - DAY)
     began = history_began(connection)
     if last < first or began is None:
         return {site: dict.fromkeys(site.nights(first, last, zone), "unknown") for site in known}
     noons = [noon(first + n * DAY, zone) for n in range((last - first).days + 2)]
     base = hour_of(noons[0]) - DAY
-    edges = np.array([-((base - at) // HOUR) for at in noons])  # the first hour that begins at noon or later
+    edges = np.array([-((base - at) // HOUR) for at in noons])  # index of the first hour that begins at noon or later
     letters = _letters(connection, base, noons[-1] + DAY)
     before = np.array([at < began for at in noons[:-1]])  # #2
     nothing = np.full(edges[-1] + 1, _NOTHING, np.uint8)
@@ -130,7 +134,7 @@ def nights_of(
 
 
 def _of_camera(kinds: NDArray[np.str_], signs_: Signs | None, noons: list[datetime]) -> NDArray[np.str_]:
-    """#5, from the hub's kinds of the nights between these noons."""
+    """The kinds of a camera's nights (#5), from the kinds of the hub's nights between these noons."""
     if signs_ is None:
         return np.full_like(kinds, "unknown")
     before = np.array([until <= signs_.first_at for until in noons[1:]])
@@ -139,7 +143,7 @@ def _of_camera(kinds: NDArray[np.str_], signs_: Signs | None, noons: list[dateti
 
 
 def _kinds(trap: Letters, station: Letters, edges: Hours) -> NDArray[np.str_]:
-    """Of each night between two edges; an hour of which nothing is known was silent where the station listened."""
+    """The kind of each night between two edges; an hour without a kind is silent if the station listened."""
     trap, station = trap[: edges[-1]], station[: edges[-1]]
     nothing = trap == _NOTHING
     listened = station == _AWAKE
@@ -153,7 +157,7 @@ def _kinds(trap: Letters, station: Letters, edges: Hours) -> NDArray[np.str_]:
 
 
 def _letters(connection: Connection, base: datetime, end: datetime) -> dict[str, Letters]:
-    """The kinds of the hours from `base` on, by trap; past `end` for whole days."""
+    """The letters of the hours from `base` to the end of the day of `end` or later, by trap."""
     first, days = base.date(), (end.date() - base.date()).days + 2
     query = select(health_days.c.trap, health_days.c.day, health_days.c.hours)
     query = query.where(health_days.c.day.between(f"{first}", f"{first + days * DAY}"))

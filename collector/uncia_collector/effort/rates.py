@@ -1,7 +1,7 @@
-"""Each trap's nights and its sightings in 100 of those in which it worked; of a hub each camera's.
+"""Each trap's nights by kind and its sightings per 100 worked nights; the cameras of a hub count as traps.
 
-Decides the interval: exact for a Poisson count (Garwood 1936), at 95 %. Only sightings of nights that count as worked
-are in the rate; the others are told beside it.
+The interval of the rate is exact for a Poisson count (Garwood 1936), at 95 %. Only sightings in worked nights are in
+the rate; the others are counted apart (`outside`).
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class TrapEffort:
-    """One trap's nights by kind, its sightings in worked nights and in others; all of them under the name ""."""
+    """One trap's nights by kind, its sightings in worked nights and outside them; `trap` is "" for the sum of all."""
 
     trap: str
     nights: Counter[str]
@@ -32,12 +32,12 @@ class TrapEffort:
 
     @property
     def rate(self) -> float | None:
-        """Sightings in 100 worked nights; None without any."""
+        """Sightings per 100 worked nights; None without a worked night."""
         return 100.0 * self.sightings / self.nights["worked"] if self.nights["worked"] else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Of the rate."""
+        """The 95 % interval (low, high) of the rate; None without a worked night."""
         if not (worked := self.nights["worked"]):
             return None
         low, high = poisson_interval(self.sightings)
@@ -46,13 +46,13 @@ class TrapEffort:
 
 @dataclass(frozen=True)
 class FieldEffort:
-    """Nights of sites, and the nights in which sightings of one label, or of all, began."""
+    """The nights of all sites, and how many sightings (of one label, or of all) began in each night of each trap."""
 
     nights: dict[Site, dict[date, str]]
     seen: dict[str, dict[date, int]]  # by trap, of a hub by `trap/camera`
 
     def by_trap(self) -> list[TrapEffort]:
-        """Each trap's, and their sum."""
+        """The effort of each trap, by name, and then the sum of all."""
         kinds: dict[str, dict[date, str]] = {trap: {} for trap in self.seen}
         for site, nights in self.nights.items():
             kinds.setdefault(site.trap, {}).update(nights)
@@ -69,7 +69,7 @@ class FieldEffort:
 def effort(
     connection: Connection, first: date, last: date, now: datetime, zone: tzinfo, label: str = ""
 ) -> FieldEffort:
-    """What is known of the nights from `first` to `last`."""
+    """Nights and sightings from `first` to `last`; with `label` only sightings of that label."""
     nights = nights_of(connection, sites(connection), first, last, now, zone)
     noons = [micros(noon(first + n * DAY, zone)) for n in range((last - first).days + 2)]
     seen: dict[str, Counter[date]] = {}
@@ -82,14 +82,14 @@ def effort(
 
 
 def poisson_interval(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The exact interval of the mean of a Poisson count."""
+    """The exact interval (low, high) of the mean of a Poisson distribution from one count."""
     tail, high = (1.0 - confidence) / 2.0, 10.0 + 2.0 * count
     low = 0.0 if count == 0 else solve(lambda mean: 1.0 - _at_most(count - 1, mean), tail, high)
     return low, solve(lambda mean: -_at_most(count, mean), -tail, high)
 
 
 def _at_most(count: int, mean: float) -> float:
-    """The probability of at most `count` where `mean` > 0 are expected; the shorter tail is added up."""
+    """The probability of at most `count` for a Poisson mean > 0; only the terms of the shorter tail are summed."""
     if count < mean:
         return tail_sum(_term(count, mean), ((1, k) for k in range(count, 0, -1)), 1.0 / mean)
     return 1.0 - tail_sum(_term(count + 1, mean), ((k, 1) for k in naturals(count + 2)), mean)

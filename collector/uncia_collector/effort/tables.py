@@ -1,9 +1,13 @@
 """Effort as CSV tables, for spreadsheets and R.
 
-`summary`: a line a trap; each camera of a hub counts as one (`trap/camera`). `nights`: a line a site and night.
-`records`: a line a sighting (an event). `detections` and `effort`: sites by occasions of some nights, of the same
-shape: 1, 0 or NA where the site worked in no night of the occasion; and the number of nights in which it worked. A last
-occasion that would be shorter is left out.
+- `summary`: one line per trap; each camera of a hub counts as a trap (`trap/camera`).
+- `nights`: one line per site and night.
+- `records`: one line per sighting (event).
+- `detections`: one line per site, one column per occasion of some nights: 1 with a sighting, 0 without, NA if the site
+  worked in no night of the occasion.
+- `effort`: the same shape, with the number of nights in which the site worked.
+
+A shorter occasion at the end is left out.
 """
 
 import csv
@@ -29,7 +33,7 @@ MOST_NIGHTS = 10_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which nights, whose sightings (of a label or all), and how many nights make an occasion."""
+    """What a table covers: nights from `first` to `last`, sightings of `label` ("": all), occasions of `days`."""
 
     first: date
     last: date
@@ -39,10 +43,10 @@ class Wanted:
 
 
 def effort_csv(connection: Connection, kind: str, wanted: Wanted, now: datetime) -> str:
-    """The table of that kind.
+    """The table `kind` (a key of `TABLES`) as CSV text.
 
     Raises:
-        DataError: no such kind, or impossible nights.
+        DataError: `kind` is unknown, or the nights are out of range.
     """
     if kind not in TABLES:
         raise DataError(f"effort {kind[:20]!r}: expected one of {', '.join(TABLES)}")
@@ -58,7 +62,7 @@ def effort_csv(connection: Connection, kind: str, wanted: Wanted, now: datetime)
 
 
 def _summary(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Iterator[Row]:
-    """Of each trap the nights of each kind, sightings, and sightings in 100 worked nights with the 95 % interval."""
+    """Per trap: nights of each kind, sightings, and sightings per 100 worked nights with the 95 % interval."""
     yield [
         "trap",
         *(f"nights_{kind}" for kind in KINDS),
@@ -75,7 +79,7 @@ def _summary(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> It
 
 
 def _nights(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Iterator[Row]:
-    """What became of each night, named by the day on which it began."""
+    """The kind of each night; a night is named by the day on which it began."""
     yield ["site", "trap", "night", "kind", "sightings"]
     for site, kinds in found.nights.items():
         seen = found.seen.get(site.trap, {})
@@ -84,7 +88,7 @@ def _nights(_connection: Connection, found: FieldEffort, _wanted: Wanted) -> Ite
 
 
 def _occasions(found: FieldEffort, wanted: Wanted) -> dict[str, list[tuple[int, bool]]]:
-    """Of each site and occasion the nights in which it worked, and whether a sighting began in one of them."""
+    """Per site, for each occasion: the number of worked nights, and whether a sighting began in one of them."""
     cells: dict[str, list[list[int]]] = {}
     for site, kinds in found.nights.items():
         seen = found.seen.get(site.trap, {})
@@ -115,7 +119,7 @@ def _effort(_connection: Connection, found: FieldEffort, wanted: Wanted) -> Iter
 
 
 def _records(connection: Connection, found: FieldEffort, wanted: Wanted) -> Iterator[Row]:
-    """Each event with its site and its beginning at the station's clock, in the words of camtrapR."""
+    """Per event: its site and its beginning in station time, with camtrapR's column names."""
     yield ["Station", "Trap", "Species", "DateTimeOriginal"]
     places = {(site.trap, night): site.id for site, nights in found.nights.items() for night in nights}
     there = (

@@ -12,7 +12,7 @@ from uncia_collector.settings import BrokerSettings, CollectorSettings
 
 @pytest.mark.heavy
 def test_hours_are_noted_while_the_broker_is_there(mosquitto, tmp_path):
-    """Once an hour; not while messages cannot be stored, nor after the end."""
+    """Once an hour; not while messages cannot be stored, nor after the collector stopped."""
     settings = CollectorSettings(
         data=str(tmp_path), broker=BrokerSettings(port=mosquitto.port), http=None, min_free_bytes=0
     )

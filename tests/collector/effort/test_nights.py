@@ -1,4 +1,4 @@
-"""Nights of traps: what the hours that were heard make of them."""
+"""Nights of traps: their kind from the hours in which the trap was heard."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -28,14 +28,14 @@ STATE = TrapState(
 
 
 def listen(stored, days: float, start: datetime = BEGAN) -> None:
-    """The station was on for so long."""
+    """Note that the station listened for these hours."""
     with stored.database.writing() as connection:
         for hour in range(int(days * 24)):
             note_listening(connection, start + hour * HOUR)
 
 
 def hear(stored, at: datetime, availability: str = "", retained: bool = False, **fields) -> None:
-    """A state of the ridge, or its availability, came."""
+    """Store a state or an availability message of the trap `ridge`."""
     if availability:
         message = RawMessage(Topics("ridge").availability, availability.encode(), retained=retained)
     else:
@@ -64,14 +64,14 @@ def kinds(stored, first: date = NIGHT - DAY, last: date = NIGHT + 5 * DAY, zone=
     ids=str,
 )  # fmt: skip
 def test_a_nights_kind_is_that_of_its_hours(hours, kind):
-    """#3, #4."""
+    """Rules #3 and #4 of `effort.nights`."""
     counted = Counter(hours)
     looked, not_looked = counted["awake"] + counted["ran"], counted["blind"] + counted["silent"]
     assert kind_of(*(np.array([count]) for count in (looked, not_looked, counted["unknown"]))).tolist() == [kind]
 
 
-def test_heard_silent_and_not_listened(stored):
-    """A night before the history, two heard, a silent one, then the station off: unknown."""
+def test_a_night_is_worked_silent_or_unknown(stored):
+    """One night before the history (unknown), two with messages, one silent, one with the station off (unknown)."""
     listen(stored, 3)
     for hour in range(48):
         hear(stored, BEGAN + hour * HOUR + HOUR / 2)
@@ -79,7 +79,7 @@ def test_heard_silent_and_not_listened(stored):
 
 
 def test_a_retained_message_and_a_will_are_no_signs_of_life(stored):
-    """Neither what the broker kept, nor that it lost the trap."""
+    """A message that the broker had kept, and its last-will message, do not show that the trap is on."""
     listen(stored, 1)
     hear(stored, BEGAN, retained=True)
     hear(stored, BEGAN + HOUR, "offline")
@@ -88,15 +88,15 @@ def test_a_retained_message_and_a_will_are_no_signs_of_life(stored):
 
 
 def test_a_trap_that_was_out_of_reach_and_ran_on_has_worked(stored):
-    """Its machine's uptime says so, as far as it reaches and the history goes."""
+    """The machine's uptime shows it, within the hourly history."""
     listen(stored, 6)
     hear(stored, BEGAN)
     hear(stored, BEGAN + 5 * DAY, uptime_s=2 * 86400 + 60.0)
     assert kinds(stored, NIGHT - DAY, NIGHT + 3 * DAY) == "sssww"
 
 
-def test_nothing_worked_before_the_history(stored, make_sequence):
-    """Whatever uptime and sequences of earlier nights say."""
+def test_no_night_before_the_history_has_worked(stored, make_sequence):
+    """Uptime and sequences of earlier nights do not change this."""
     listen(stored, 1)
     hear(stored, BEGAN + HOUR, uptime_s=90 * 86400.0)
     stored.commit(make_sequence(started_at=BEGAN - DAY).record_message(), now=BEGAN + 2 * HOUR)
@@ -105,8 +105,8 @@ def test_nothing_worked_before_the_history(stored, make_sequence):
         assert connection.execute(select(func.min(health.c.hour))).scalar_one().astimezone(UTC) == BEGAN
 
 
-def test_announced_sleep_is_told_apart_from_silence(stored):
-    """By day asleep, by night awake: worked; asleep for a day: asleep; asleep and never back: silent."""
+def test_announced_sleep_differs_from_silence(stored):
+    """Asleep by day and awake by night: worked. Asleep for a day: asleep. Asleep and never heard again: silent."""
     listen(stored, 6)
     for day in (0, 1):
         hear(stored, BEGAN + day * DAY, "sleeping")
@@ -117,8 +117,8 @@ def test_announced_sleep_is_told_apart_from_silence(stored):
     assert kinds(stored, NIGHT - DAY, NIGHT + 3 * DAY) == "wwass"
 
 
-def test_between_the_passes_that_it_told_a_trap_is_asleep(stored):
-    """Every three days, as it said; one that misses its pass is silent from then on."""
+def test_a_trap_is_asleep_between_announced_passes(stored):
+    """Passes every three days; a trap that misses a pass is silent from then on."""
     listen(stored, 9)
     for day in (0, 3):
         at = BEGAN + day * DAY
@@ -129,7 +129,7 @@ def test_between_the_passes_that_it_told_a_trap_is_asleep(stored):
 
 
 def test_a_trap_without_its_camera_has_not_worked(stored):
-    """It is heard all night, and says that its camera is away."""
+    """Messages come all night and say that the camera is absent."""
     listen(stored, 1)
     for hour in range(24):
         hear(stored, BEGAN + hour * HOUR, degraded=("no camera: /media/card: away",))
@@ -137,7 +137,7 @@ def test_a_trap_without_its_camera_has_not_worked(stored):
 
 
 def test_a_sequence_of_a_silent_night_shows_that_it_worked(stored, make_sequence):
-    """It came days later; its hours count."""
+    """The sequence came days later; the hours of its night count."""
     listen(stored, 3)
     for hour in range(24, 48, 2):
         one = make_sequence(id=f"s{hour}", started_at=BEGAN + hour * HOUR)
@@ -146,8 +146,8 @@ def test_a_sequence_of_a_silent_night_shows_that_it_worked(stored, make_sequence
 
 
 @pytest.mark.parametrize("name", ["Asia/Kathmandu", "Europe/Berlin", "America/St_Johns"])
-def test_nights_are_the_stations(stored, name):
-    """From noon to noon on its own wall, also where summer time ends: each of these nights is heard, no other."""
+def test_nights_are_in_station_time(stored, name):
+    """From noon to noon in the station's zone, also when summer time ends."""
     zone = ZoneInfo(name)
     began = datetime(2026, 10, 20, 12, tzinfo=zone).astimezone(UTC).replace(minute=0)
     listen(stored, 14, began)
@@ -159,15 +159,15 @@ def test_nights_are_the_stations(stored, name):
     assert kinds(stored, date(2026, 10, 22), date(2026, 10, 28), zone) == "sswwwss"
 
 
-def test_nights_that_a_deployment_cuts_or_that_go_on_do_not_count(stored):
-    """#1: only whole nights of a deployment, which are over."""
+def test_partial_and_unfinished_nights_do_not_count(stored):
+    """#1: a night must be over and lie completely in a deployment."""
     site = Site("a", "ridge", BEGAN + HOUR, BEGAN + 3 * DAY)
     assert site.nights(NIGHT - 9 * DAY, NIGHT + 9 * DAY, UTC) == [NIGHT, NIGHT + DAY]
     assert kinds(stored, NIGHT, NIGHT + 9 * DAY, now=BEGAN + 3 * DAY) == "uu"
 
 
 def test_the_history_is_bounded(stored):
-    """Two years of a trap's hours and of the station's; an hour has one row."""
+    """Two years of hours are kept, of each trap and of the station; an hour has one row."""
     for year in range(4):
         for hour in (0, 0, 1):
             at = BEGAN + year * 365 * DAY + hour * HOUR
@@ -181,7 +181,7 @@ def test_the_history_is_bounded(stored):
 
 
 def test_sightings_count_in_the_nights_in_which_the_trap_worked(stored, make_sequence):
-    """The others are told beside the rate; an animal that sits is one."""
+    """Sightings in other nights are counted apart from the rate; an animal that stays is one sighting."""
     listen(stored, 2)
     for hour in range(24):
         hear(stored, BEGAN + hour * HOUR)
@@ -199,7 +199,7 @@ def test_sightings_count_in_the_nights_in_which_the_trap_worked(stored, make_seq
 
 
 def test_an_imported_surveys_deployments_are_not_the_stations(stored):
-    """Nobody knows when their cameras worked."""
+    """They give no nights: nobody knows when their cameras worked."""
     row = {"id": "x", "trap": "x", "location_id": "x", "latitude": 1.0, "longitude": 1.0, "started_at": BEGAN}
     with stored.database.writing() as connection:
         connection.execute(insert(deployments), [row | {"origin": "survey"}])

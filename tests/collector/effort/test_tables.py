@@ -1,4 +1,4 @@
-"""Effort as CSV: what R reads, on the command line and from the page."""
+"""Effort as CSV tables, from the command line and from the page."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 @pytest.fixture
 def worked(stored, make_sequence, tmp_path):
-    """From 1 November the station listened; the ridge worked 8 nights of 11, the valley's site had two traps."""
+    """A station that listens from 1 November; the ridge worked 8 of 11 nights, the valley's site had two traps."""
     hours = [BEGAN + hour * HOUR for hour in range(11 * 24)]
     rows = [{"trap": "", "hour": hour, "kind": "awake"} for hour in hours]
     rows += [{"trap": "ridge", "hour": hour, "kind": "awake"} for hour in hours[: 8 * 24]]
@@ -49,14 +49,14 @@ def worked(stored, make_sequence, tmp_path):
 
 
 def table(stored, kind: str, **changed) -> list[list[str]]:
-    """A table's lines."""
+    """The lines of a table."""
     with stored.database.reading() as connection:
         text = effort_csv(connection, kind, Wanted(FIRST, LAST, UTC, **changed), NOW)
     return [*csv.reader(io.StringIO(text))]
 
 
-def test_a_line_a_trap_and_one_for_all(worked):
-    """Nights of each kind, sightings, the rate with its interval; the nights before the history are unknown."""
+def test_the_summary_has_a_line_for_each_trap_and_one_for_all(worked):
+    """Nights of each kind, sightings, the rate with its interval; nights before the history are unknown."""
     head, *lines = table(worked, "summary")
     by_trap = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
     kinds = {
@@ -78,7 +78,7 @@ def test_a_line_a_trap_and_one_for_all(worked):
 
 
 def test_detection_histories_are_na_where_nothing_worked(worked):
-    """Sites by occasions of three nights; a sighting of a night that is unknown or silent is none."""
+    """Sites by occasions of three nights; sightings in unknown or silent nights do not count."""
     head = ["site", "2026-10-30", "2026-11-02", "2026-11-05", "2026-11-08"]
     assert table(worked, "detections", days=3) == [
         head, ["site1", "0", "1", "0", "0"], ["site2", "NA", "0", "1", "0"]]  # fmt: skip
@@ -86,7 +86,7 @@ def test_detection_histories_are_na_where_nothing_worked(worked):
 
 
 def test_sightings_have_their_site_and_the_stations_time(worked):
-    """One line an event; of another label what people called so."""
+    """One line per event; for another label, the events that people gave that label."""
     lines = table(worked, "records")
     assert lines[0] == ["Station", "Trap", "Species", "DateTimeOriginal"] and len(lines) == 5
     assert ["site2", "west", "snow_leopard", "2026-11-06 16:48:00"] in lines
@@ -106,13 +106,13 @@ def test_sightings_have_their_site_and_the_stations_time(worked):
     ids=["no such table", "no nights an occasion", "ends before it begins", "too many"],
 )
 def test_impossible_tables_are_refused(stored, kind, changed):
-    """In one line."""
+    """With one line."""
     with stored.database.reading() as connection, pytest.raises(DataError, match="expected"):
         effort_csv(connection, kind, Wanted(**({"first": FIRST, "last": LAST, "zone": UTC} | changed)), NOW)
 
 
 def test_every_table_is_written_by_the_command(on_sqlite, tmp_path, capsys):
-    """`uncia-collect effort KIND`; it says of which nights."""
+    """`uncia-collect effort KIND` writes the table and prints its nights."""
     nights = ["--since", "2026-10-30", "--until", "2026-11-11", "--data", str(on_sqlite.root)]
     codes = [main(["effort", kind, "--out", str(tmp_path / kind), *nights]) for kind in TABLES]
     assert codes == [0] * 5 and "nights 2026-10-30 to 2026-11-11 of UTC" in capsys.readouterr().out
@@ -120,7 +120,7 @@ def test_every_table_is_written_by_the_command(on_sqlite, tmp_path, capsys):
 
 
 def page_of(stored, role: str, address: str):
-    """What somebody of that role gets."""
+    """The browser of a person with that role."""
     People(stored.database).set_user("a", "snow and rocks", role, NOW)
     client = TestClient(make_app(CollectorSettings(data=str(stored.root)), stored.database))
     client.post("/login", data={"name": "a", "password": "snow and rocks"})
@@ -128,7 +128,7 @@ def page_of(stored, role: str, address: str):
 
 
 def test_the_page_shows_nights_and_offers_the_tables(worked):
-    """What is known since when, and what a sighting is; a viewer gets no table that names sites."""
+    """The page says since when nights are known; a viewer gets no table with sites."""
     page = page_of(worked, "reviewer", "/effort?days=730").text
     assert "known since 2026-11-01 12:00:00" in page and "less than 30 minutes apart" in page
     assert page.count(".csv?days=730") == len(TABLES)
