@@ -1,1 +1,1 @@
-"""What people say of a sequence: the checklist of taxa, one answer's observations, which answer stands."""
+"""What people say a sequence shows: the checklist of taxa, the observations of an answer, which answer stands."""

@@ -1,6 +1,6 @@
-"""What a person says of a sequence: one observation or several in one answer.
+"""A person's answer to a sequence: one observation or several, and the values that are allowed in them.
 
-Decides what may be said; the words are Camtrap DP's, `certainty` is ours.
+Field names and values are those of Camtrap DP; `certainty` is uncia's own.
 """
 
 import re
@@ -19,7 +19,7 @@ _WORDS = {"sex": SEXES, "life_stage": LIFE_STAGES, "certainty": CERTAINTIES}
 
 @dataclass(frozen=True)
 class Observation:
-    """`name` is what it shows, as the person said it; None: not what the model says, and nothing else is said."""
+    """One observation. `name` is the person's word for what the sequence shows; None if the person gave no name."""
 
     name: str | None = None
     count: int | None = None
@@ -30,10 +30,10 @@ class Observation:
 
     @classmethod
     def from_form(cls, name: str | None, form: Mapping[str, str], end: str = "") -> "Observation":
-        """That of a form whose fields' names end in `end`.
+        """The observation in a form's fields `count`, `sex`, ..., whose names end in `end`.
 
         Raises:
-            DataError: an impossible value.
+            DataError: a value is not allowed.
         """
         number = form.get(f"count{end}", "").strip()
         if number and not re.fullmatch(r"\d{1,9}", number):
@@ -42,10 +42,10 @@ class Observation:
         return cls(name, int(number) if number else None, sex, stage, certainty, note).checked()
 
     def checked(self) -> "Observation":
-        """This observation, if it is possible.
+        """Return this observation if all its values are allowed.
 
         Raises:
-            DataError: an impossible value.
+            DataError: a value is not allowed.
         """
         if self.name is not None and not re.fullmatch(LABEL, self.name):
             raise DataError(f"label {self.name[:80]!r}: expected 1 to 80 letters, digits, spaces and _ . ' ( ) / -")
@@ -63,17 +63,17 @@ def answer_of_form(form: Mapping[str, str]) -> list[Observation]:
     """The observations of a form: `label`, `count`, ... and, for more, `label-2`, `count-2`, ...
 
     Raises:
-        DataError: an impossible value, or nothing that is said.
+        DataError: a value is not allowed.
     """
     ends = ["", *(f"-{n}" for n in range(2, MOST_OBSERVATIONS + 1))]
     return [Observation.from_form(name.strip(), form, end) for end in ends if (name := form.get(f"label{end}"))]
 
 
 def checked_answer(observations: Sequence[Observation]) -> list[Observation]:
-    """These observations, if they are a possible answer.
+    """Return these observations as a list if they are a valid answer.
 
     Raises:
-        DataError: none, too many, or an impossible one.
+        DataError: there are none or too many, or a value is not allowed.
     """
     if not 1 <= len(observations) <= MOST_OBSERVATIONS:
         raise DataError(f"an answer of {len(observations)} observations: expected 1 to {MOST_OBSERVATIONS}")

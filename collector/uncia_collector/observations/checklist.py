@@ -1,8 +1,9 @@
-"""The checklist of taxa, `species.csv`: what people and models may call what a sequence shows.
+"""The checklist of taxa (`species.csv`): finds a taxon by any of its names, and adds a station's own list.
 
-Decides: #1 a name is found whatever its case, with spaces, `_` or `-` between its words, in any language of the list,
-by scientific name or by another name (`also`, divided by `|`); #2 a station's own list adds taxa and
-replaces those with its labels and names; #3 only a row of a list gives a scientific name: free text stays what it is.
+#1 A taxon is found by its label, its name in any language of the list, its scientific name, or another name (column
+`also`, divided by `|`). Case does not matter, nor do spaces, `_` or `-` between words.
+#2 A station's own list adds taxa; it replaces a shipped taxon whose label is among its names.
+#3 Only a row of a list gives a scientific name; text that is in no list gets none.
 """
 
 import csv
@@ -17,7 +18,7 @@ from pathlib import Path
 from uncia_contract.errors import DataError
 
 KINDS = ("animal", "human", "vehicle", "blank")
-LABEL = r"^\w[\w .'()/-]{0,79}$"  # what people may call what they see
+LABEL = r"^\w[\w .'()/-]{0,79}$"  # names that people may give
 _COLUMNS = ("label", "scientificName", "kind", "also")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
@@ -25,7 +26,7 @@ _SCIENTIFIC = re.compile(r"[A-Z][a-z]+( [a-z-]+){0,2}")
 
 @dataclass(frozen=True)
 class Taxon:
-    """A row: `label` is what tables and models call it, `names` are by language (`en`, `ru`)."""
+    """A row of the checklist: `label` is the name in tables and models, `names` are by language (`en`, `ru`)."""
 
     label: str
     kind: str
@@ -34,19 +35,19 @@ class Taxon:
     also: tuple[str, ...] = ()
 
     def name(self, language: str = "en") -> str:
-        """Its name in a language; in English where that is missing, else its label in words."""
+        """The name in a language; the English one if that is missing, else the label with spaces."""
         return self.names.get(language) or self.names.get("en") or self.label.replace("_", " ")
 
     @property
     def all_names(self) -> set[str]:
-        """Every name by which it is found (#1)."""
+        """Every name that finds it (#1), as `comparable` writes it."""
         return {comparable(text) for text in (self.label, self.scientific_name, *self.names.values(), *self.also)} - {
             ""
         }
 
 
 class Checklist:
-    """Taxa by their names."""
+    """A list of taxa, found by their names."""
 
     def __init__(self, taxa: Iterable[Taxon]) -> None:
         self._taxa = (*taxa,)
@@ -57,52 +58,52 @@ class Checklist:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all names with their labels: equal for lists that know the same names."""
+        """SHA-256 of all names and labels: equal for lists with the same names."""
         names = sorted((name, taxon.label) for name, taxon in self._by_name.items())
         return hashlib.sha256(repr(names).encode()).hexdigest()
 
     def find(self, name: str | None) -> Taxon | None:
-        """The taxon of that name (#1); None where the list knows none."""
+        """The taxon of that name (#1); None if the list has none."""
         return None if name is None else self._by_name.get(comparable(name))
 
     def label_of(self, name: str) -> str:
-        """The label of that name; of a name that the list does not know, its words in small letters."""
+        """The label of that name; for a name that is not in the list, the name in small letters."""
         taxon = self.find(name)
         return comparable(name) if taxon is None else taxon.label
 
     def same(self, one: str, other: str) -> bool:
-        """Whether both names are of one taxon."""
+        """Whether both names belong to one taxon."""
         return self.label_of(one) == self.label_of(other)
 
     def unknown(self, names: Iterable[str]) -> list[str]:
-        """The names that the list does not know."""
+        """Those of the names that are not in the list."""
         return [name for name in names if self.find(name) is None]
 
     def with_own(self, own: Iterable[Taxon]) -> "Checklist":
-        """This list and a station's own (#2)."""
+        """This list with a station's own taxa added (#2)."""
         own = [*own]
         claimed = {name for taxon in own for name in taxon.all_names}
         return Checklist([*(taxon for taxon in self if comparable(taxon.label) not in claimed), *own])
 
 
 def comparable(name: str) -> str:
-    """A name without what tells no two apart: case, spaces, `_`, `-`, the dots of ё, an apostrophe's shape."""
+    """A name in the form that is compared: small letters, one space for spaces, `_` and `-`, е for ё, ' for ’."""
     plain = name.casefold().replace("ё", "е").replace("’", "'")
     return " ".join(re.sub(r"[\s_-]+", " ", plain).split())
 
 
 @cache
 def shipped_checklist() -> Checklist:
-    """The list of the high mountains of Asia."""
+    """The shipped list: taxa of the high mountains of Asia."""
     text = files("uncia_collector.observations").joinpath("species.csv").read_text("utf-8")
     return Checklist(_taxa(text.splitlines(), "species.csv"))
 
 
 def read_checklist(path: Path) -> Checklist:
-    """The shipped list and a station's own.
+    """The shipped list with the station's own species.csv added (#2).
 
     Raises:
-        DataError: not such a table; file, line and what was expected are named.
+        DataError: the file cannot be read or is not such a table; the message names file, line and what was expected.
     """
     try:
         text = path.read_text("utf-8-sig")

@@ -1,6 +1,6 @@
-"""The rule by which one of a sequence's answers stands.
+"""Decides which of a sequence's answers stands, and the sequence's review state.
 
-Decides: of the answers that were not taken back the newest stands; one that was given here before one that came with a
+The newest answer that was not taken back stands. Any answer given at this station precedes the answers that came with a
 survey. All observations of that answer stand together.
 """
 
@@ -11,10 +11,11 @@ OPEN = "open"
 
 
 def standing(observations: Iterable[Any]) -> list[Any]:
-    """The rows of one sequence that stand, in the order in which they were said; none where nobody has answered.
+    """The observations of the answer that stands, oldest first; empty if nobody has answered.
 
     Args:
-        observations: rows with `answer`, `undone`, `observation` (the survey's id of it) and `key`.
+        observations: the rows of one sequence, with `answer`, `undone`, `observation` (the survey's id, else None) and
+            `key`.
     """
     told = [row for row in observations if not row.undone]
     newest = max(((row.observation is None, row.answer) for row in told), default=None)
@@ -24,9 +25,9 @@ def standing(observations: Iterable[Any]) -> list[Any]:
 
 
 def state(rows: Iterable[Any]) -> tuple[str, list[str]]:
-    """What standing rows make of a sequence: its `review`, and the taxa that they name besides the model's.
+    """The `review` state of a sequence from its standing rows, and the taxa that they name other than the model's.
 
-    One observation of what the model says confirms it, whatever else was there.
+    One observation of the model's taxon is enough for `confirmed`, whatever the other observations say.
     """
     rows = [*rows]
     verdicts = {row.verdict for row in rows}

@@ -1,4 +1,4 @@
-"""What a person may say, as a form hands it over."""
+"""Answers read from forms."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from uncia_contract.errors import DataError
 
 
 def test_a_form_holds_several_observations():
-    """Fields without an end, and those that end in -2; empty ones say nothing."""
+    """Fields without a suffix, and fields that end in -2; empty fields are ignored."""
     form = {"label": "Snow leopard ", "count": "2", "sex": "female", "life_stage": "", "note": "by the spring"}
     form |= {"label-2": "ibex", "count-2": "", "certainty-2": "probable", "label-3": ""}
     assert answer_of_form(form) == [
@@ -30,6 +30,6 @@ def test_a_form_holds_several_observations():
     ids=["formula", "no animal", "no number", "sex", "long note", "NUL", "nothing"],
 )
 def test_impossible_values_are_refused(form, message):
-    """In one line: what, got, expected."""
+    """One line says what, got and expected."""
     with pytest.raises(DataError, match=message):
         checked_answer(answer_of_form(form))

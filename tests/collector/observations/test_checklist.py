@@ -1,4 +1,4 @@
-"""The checklist: what it knows, by which names, and what a station may add."""
+"""The checklist: its taxa, their names, and what a station may add."""
 
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from uncia_contract.errors import DataError
 SHIPPED = shipped_checklist()
 
 
-def test_the_shipped_list_is_whole():
-    """Every taxon has an English and a Russian name, every kind is there, no name is of two taxa."""
+def test_the_shipped_list_is_complete():
+    """Every taxon has an English and a Russian name, every kind occurs, no name belongs to two taxa."""
     assert [taxon.label for taxon in SHIPPED if not {"en", "ru"} <= {*taxon.names}] == []
     assert {taxon.kind for taxon in SHIPPED} == {*KINDS} and len([*SHIPPED]) > 60
     names = [name for taxon in SHIPPED for name in taxon.all_names]
@@ -21,12 +21,12 @@ def test_the_shipped_list_is_whole():
 
 
 def test_it_agrees_with_the_labels_of_models():
-    """One word, one meaning: the contract's labels and their scientific names."""
+    """The contract's labels have the same scientific names in the list."""
     assert {label: SHIPPED.find(label).scientific_name for label in SPECIES} == SPECIES
 
 
 def test_every_label_that_a_station_offers_by_default_is_known():
-    """The buttons of a collector.toml that says nothing."""
+    """The page's buttons without `labels` in collector.toml."""
     assert SHIPPED.unknown(CollectorSettings().labels) == []
 
 
@@ -37,7 +37,7 @@ def test_every_label_that_a_station_offers_by_default_is_known():
      ("Pallas’s cat", "manul"), ("Red fox 2", "red fox 2")],
 )  # fmt: skip
 def test_a_taxon_has_one_label_however_it_is_named(name, label):
-    """Case, spaces, language, synonyms; what the list does not know stays as it is, in small letters."""
+    """Case, spaces, language and synonyms do not matter; an unknown name stays the same, in small letters."""
     assert SHIPPED.label_of(name) == label
 
 
@@ -47,7 +47,7 @@ def test_a_taxon_has_one_label_however_it_is_named(name, label):
      ("Horse", "animal")],
 )  # fmt: skip
 def test_people_and_cars_are_no_animals(name, kind):
-    """Each taxon is of one kind."""
+    """Each taxon has one kind."""
     assert SHIPPED.find(name).kind == kind
 
 
@@ -58,8 +58,8 @@ def own(tmp_path: Path, text: str) -> Path:
     return path
 
 
-def test_a_station_adds_its_own_and_its_names_count_first(tmp_path):
-    """A taxon more, a language more, a shipped label written anew; semicolons of a spreadsheet."""
+def test_a_stations_own_taxa_are_added_and_have_priority(tmp_path):
+    """A new taxon, a new language, a replaced shipped taxon; a file with semicolons, as spreadsheets write."""
     path = own(
         tmp_path,
         "label;scientificName;kind;en;tg\n;Felis margarita;animal;Sand cat;Гурбаи регзор\nprey;;animal;Prey;\n"
@@ -82,7 +82,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_broken_list_is_named_by_its_line(tmp_path, text, message):
-    """What, where, expected."""
+def test_an_invalid_list_is_refused_with_its_line(tmp_path, text, message):
+    """The message says what, where and what was expected."""
     with pytest.raises(DataError, match=message):
         read_checklist(own(tmp_path, text))

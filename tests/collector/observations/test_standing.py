@@ -1,4 +1,4 @@
-"""The rule: the newest answer that was not taken back stands, whole; one from here before one of a survey."""
+"""Which answer stands: the newest that was not taken back; one from this station before one of a survey."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from uncia_collector.observations.standing import standing, state
 
 @dataclass
 class Row:
-    """What the rule reads."""
+    """A row as `standing` reads it."""
 
     key: int
     answer: int
@@ -31,8 +31,8 @@ TOLD = {
 
 
 @pytest.mark.parametrize(("told", "stands"), TOLD.values(), ids=TOLD)
-def test_what_stands(told, stands):
-    """The rule in all its cases."""
+def test_which_answer_stands(told, stands):
+    """All cases of the rule."""
     assert standing(told) == stands
 
 
@@ -42,6 +42,6 @@ def test_what_stands(told, stands):
      ([Row(1, 1, "rejected")], ("rejected", []))],
     ids=["open", "two others", "the animal beside another", "not the animal"],
 )  # fmt: skip
-def test_what_it_makes_of_a_sequence(rows, expected):
-    """Its state and the taxa that it shows besides the animal."""
+def test_the_state_of_a_sequence_from_its_standing_rows(rows, expected):
+    """Its review state, and the taxa that it shows besides the model's."""
     assert state(rows) == expected
