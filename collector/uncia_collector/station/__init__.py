@@ -1,1 +1,1 @@
-"""Alerts, Home Assistant, commands to traps."""
+"""What the station sends: alerts of sightings, Home Assistant's discovery messages, commands to traps."""

@@ -1,7 +1,7 @@
-"""The ways in which an alert leaves the station: webhook, mail, Home Assistant, a program of the station's own.
+"""The channels of alerts: webhook, mail, Home Assistant, and a program of the station's own; sending and checking.
 
-Decides what each is given, and how it is tried before it is needed (`uncia-collect check`). A webhook is never followed
-elsewhere: what a server redirects to was not configured. A program gets the message on its standard input.
+`uncia-collect check` tests a channel before it is needed. A webhook's redirect is not followed, because its target was
+not configured. A program gets the message on its standard input.
 """
 
 import json
@@ -25,12 +25,12 @@ from uncia_contract.errors import ConfigurationError
 TIMEOUT_S = 15
 
 Send = Callable[[str, dict[str, Any]], None]  # (subject, content)
-Publish = Callable[[str, bytes], None]  # (topic, payload); returns once the broker has it
+Publish = Callable[[str, bytes], None]  # (topic, payload); returns when the broker has the message
 
 
 @dataclass(frozen=True)
 class Channel:
-    """A way to send alerts. `digests`: it gets the day's, too."""
+    """A way to send alerts; `digests` says that it also gets the daily digest."""
 
     name: str
     send: Send
@@ -38,10 +38,10 @@ class Channel:
 
 
 def channels(settings: AlertSettings, publish: Publish | None = None) -> list[Channel]:
-    """The channels that are configured; Home Assistant where there is a broker to `publish` to."""
+    """The configured channels; Home Assistant only if there is a `publish` function."""
     home = []
     if publish is not None:
-        home.append(Channel("home_assistant", lambda _subject, content: _tell_home(publish, content), digests=False))
+        home.append(Channel("home_assistant", lambda _subject, content: _publish_home(publish, content), digests=False))
     known = [
         Channel("webhook", lambda _subject, content: _post(settings.webhook, content)),
         Channel("mail", lambda subject, content: _mail(settings, subject, content)),
@@ -52,29 +52,29 @@ def channels(settings: AlertSettings, publish: Publish | None = None) -> list[Ch
 
 
 def home_topic(trap: str) -> str:
-    """Where Home Assistant hears of a trap's sightings."""
+    """The topic on which Home Assistant gets a trap's sightings."""
     return f"homeassistant/device/uncia_{trap}/sighting"
 
 
 def check_channels(settings: AlertSettings) -> None:
-    """Return when webhook, mail and program could be used, as far as they are configured; nothing is sent.
+    """Check that the configured webhook, mail server and program can be used; nothing is sent.
 
     Raises:
-        ConfigurationError: one of them is not there, does not prove who it is, or does not let us in.
+        ConfigurationError: one cannot be reached, has no valid certificate, or refuses the login.
     """
     if "webhook" in settings.channels:
         _check_webhook(settings.webhook)
     if "mail" in settings.channels:
         _check_mail(settings)
     if "command" in settings.channels and which(settings.command[0]) is None:
-        raise ConfigurationError(f"[alerts] command {settings.command[0]}: no program that may be run")
+        raise ConfigurationError(f"[alerts] command {settings.command[0]}: is not a program that can be run")
 
 
 def send_test(channel: Channel, station: str) -> None:
-    """Send a message that says that it is a test.
+    """Send a message marked as a test on one channel.
 
     Raises:
-        ConfigurationError: it could not be sent.
+        ConfigurationError: the message could not be sent.
     """
     try:
         channel.send(f"{station}: test", {"kind": "test", "station": station, "trap": "check"})
@@ -84,8 +84,10 @@ def send_test(channel: Channel, station: str) -> None:
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> None:
-        """Refuse."""
-        raise OSError(f"{code}: it redirects to {newurl[:200]}, which is not followed; configure that address")
+        """Raise an error: redirects are not followed."""
+        raise OSError(
+            f"{code}: the server redirects to {newurl[:200]}; redirects are not followed, configure that address"
+        )
 
 
 _OPENER = urllib.request.build_opener(_NoRedirect)
@@ -108,7 +110,7 @@ def _check_webhook(url: str) -> None:
         raise ConfigurationError(f"[alerts] webhook {url}: {error}") from error
 
 
-def _tell_home(publish: Publish, content: dict[str, Any]) -> None:
+def _publish_home(publish: Publish, content: dict[str, Any]) -> None:
     publish(home_topic(content["trap"]), json.dumps({"event_type": content["kind"]} | content).encode())
 
 
@@ -117,7 +119,7 @@ def _run(command: tuple[str, ...], subject: str, content: dict[str, Any]) -> Non
     done = subprocess.run(command, input=text.encode(), capture_output=True, check=False, timeout=TIMEOUT_S)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()[-150:]
-        raise OSError(f"{command[0]} left with {done.returncode} ({said})")
+        raise OSError(f"{command[0]} ended with exit code {done.returncode} ({said})")
 
 
 def _as_text(content: dict[str, Any]) -> str:
@@ -137,7 +139,7 @@ def _mail(settings: AlertSettings, subject: str, content: dict[str, Any]) -> Non
 
 @contextmanager
 def _mail_server(settings: AlertSettings) -> Iterator[smtplib.SMTP]:
-    """A session with the mail server, logged in; with TLS its certificate is checked before a password is sent."""
+    """A session with the mail server, logged in. With TLS, its certificate is checked before the password is sent."""
     with smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=TIMEOUT_S) as server:
         if settings.smtp_starttls:
             server.starttls(context=ssl.create_default_context(cafile=settings.smtp_ca or None))

@@ -1,7 +1,7 @@
-"""Which sightings are told on which channel, and when: the rules of `[[alerts.rules]]`.
+"""Decides which sightings are sent on which channel, and when: the rules of `[[alerts.rules]]`.
 
-Decides that a sighting is told on a channel when one rule says so; without rules all are told on all. Hours and quiet
-hours are the station's; from 22:00 to 06:00 goes over midnight.
+One matching rule is enough to send a sighting on a channel; without rules, every channel gets every sighting. Hours and
+quiet hours are in station time; 22:00-06:00 passes midnight.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SAID_TO_SHOW_IT = ("confirmed", "relabelled")
 
 
 def told_now(rules: Sequence[AlertRule], channel: str, row: Any, now: datetime, zone: ZoneInfo) -> bool:
-    """Whether a channel is told of a sequence (a row of `sequences`) now."""
+    """Whether the rules send a sequence (a row of `sequences`) on a channel now."""
     if not rules:
         return True
     of_channel = (rule for rule in rules if not rule.channels or channel in rule.channels)

@@ -1,11 +1,14 @@
-"""Sends alerts of sightings on the channels that are configured, limited in number, and a digest a day.
+"""Sends alerts of sightings on the configured channels, limited in number, and one digest a day.
 
-Decides when: #1 a sighting (an event, however many sequences) by its first complete positive sequence that is not
-historical and that the rules want told (`alert_rules`), once a channel; #2 at most `per_hour` of a trap on a channel,
-the newest first, traps in turn: so a trap that sees without end, or lies, keeps no other's from being told (a round
-sends one of each trap and looks again; of a hub each camera counts as a trap, `trap/camera`); #3 a digest a day, at
-`digest_hour`, of what came since the one before. Neither holds coordinates. Off unless configured. A channel that fails
-(#4) is logged, tried again with the next round, and keeps no other from its own.
+#1 A sighting (an event of any number of sequences) is sent once per channel: its first complete positive sequence that
+is not historical, if the rules allow it (`alert_rules`).
+#2 A channel gets at most `per_hour` alerts of a trap, the newest first. A round sends one alert of each trap and then
+looks again, so a trap with endless (or false) sightings does not delay the alerts of others. Each camera of a hub
+counts as a trap (`trap/camera`).
+#3 The digest is sent at `digest_hour` and counts the sightings since the digest before.
+#4 A channel that fails is logged and tried again in the next round; the other channels are not affected.
+
+Neither alerts nor digests hold coordinates. Nothing is sent unless it is configured.
 """
 
 import time as clock
@@ -27,14 +30,14 @@ from uncia_collector.station.alert_rules import told_now
 from uncia_contract.messages.records import camera_name
 
 FRESH = timedelta(days=2)
-DIGESTED = timedelta(days=7)  # the longest time that a digest looks back
+DIGESTED = timedelta(days=7)  # the longest time that a digest covers
 NEWEST = 200  # sequences of each trap that a round looks at
-ROUND_S = 20.0  # after so long a round looks for what came meanwhile
+ROUND_S = 20.0  # a round ends after this time, so that other chores run
 log = logger("alerts")
 
 
 class Alerts:
-    """Sends what is new in the catalogue; `send_due` is called every so often."""
+    """Sends new sightings of the catalogue; the collector calls `send_due` every few seconds."""
 
     def __init__(self, settings: CollectorSettings, database: Database, publish: Publish | None = None) -> None:
         self.settings, self.database = settings.alerts, database
@@ -42,7 +45,7 @@ class Alerts:
         self.channels = channels(settings.alerts, publish)
 
     def send_due(self, now: datetime) -> int:
-        """Send what is due; how many messages went out."""
+        """Send what is due; return how many messages were sent."""
         return sum(self._sightings(channel, now) + self._digest(channel, now) for channel in self.channels)
 
     def _sightings(self, channel: Channel, now: datetime) -> int:
@@ -50,14 +53,14 @@ class Alerts:
         while rows := self._due(channel, now):
             for row in rows:  # one of each trap
                 if not self._send(channel, "sighting", _key(row), self._sighting(row), now):
-                    return count  # #4: not once for each of many that wait
+                    return count  # #4: one attempt per round, however many alerts wait
                 count += 1
             if clock.monotonic() > until_s:
                 break
         return count
 
     def _due(self, channel: Channel, now: datetime) -> list[Any]:
-        """#2: of each trap that may still be told of, the newest; first those of which least was told."""
+        """The newest unsent sighting of each trap below its limit (#2), traps with the fewest recent alerts first."""
         with self.database.reading() as connection:
             told = _told_since(connection, channel.name, now - timedelta(hours=1))
             newest: dict[str, Any] = {}
@@ -99,7 +102,7 @@ class Alerts:
         which = "/".join(content[name] for name in ("trap", "camera", "sequence") if name in content) or subject
         try:
             channel.send(f"{self.station}: {what} {which}", content)
-        except Exception as error:  # noqa: BLE001 - #4: whatever a server answers, or a setting holds
+        except Exception as error:  # noqa: BLE001 - #4: any answer of a server, any wrong setting
             log.warning("alert not sent, trying again", channel=channel.name, error=str(error)[:200])
             return 0
         row = {"at": now, "channel": channel.name, "kind": kind, "subject": subject, "outcome": "sent"}
@@ -109,7 +112,7 @@ class Alerts:
 
 
 def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
-    """#1: the first complete sequence of each recent sighting that was not yet told on this channel; newest first."""
+    """The first complete sequence of each recent sighting that was not yet sent on this channel (#1), newest first."""
     sent = select(alerts.c.subject).where(alerts.c.channel == channel, alerts.c.at > now - 2 * FRESH)
     known = set(connection.execute(sent.where(alerts.c.kind == "sighting")).scalars())
     rows = connection.execute(_recent(now, known)).all()
@@ -121,7 +124,7 @@ def _unsent(connection: Connection, channel: str, now: datetime) -> list[Any]:
 
 
 def _recent(now: datetime, known: set[str]) -> Select[Any]:
-    """Newest first; of each trap so many, and what was told already."""
+    """Recent positive sequences, newest first: the `NEWEST` of each trap, and those in `known` (already sent)."""
     place = func.row_number().over(
         partition_by=(sequences.c.trap, sequences.c.camera), order_by=sequences.c.started_at.desc()
     )
@@ -138,7 +141,7 @@ def _recent(now: datetime, known: set[str]) -> Select[Any]:
 
 
 def _told_since(connection: Connection, channel: str, since: datetime) -> Counter[str]:
-    """How many sightings of each trap, of a hub of each camera."""
+    """How many sightings of each trap (of a hub: of each camera) were sent on a channel since a time."""
     query = select(alerts.c.subject).where(
         alerts.c.channel == channel, alerts.c.kind == "sighting", alerts.c.at > since
     )

@@ -1,8 +1,8 @@
-"""Home Assistant's MQTT device discovery: each trap as a device with its sensors. Off by default.
+"""Messages for Home Assistant's MQTT device discovery: each trap as a device with its sensors. Off by default.
 
-Decides what is announced (https://www.home-assistant.io/integrations/mqtt): presence from the trap's own topic; outbox,
-battery, bundle and sightings from messages of ours beside the announcement. So whoever reads these topics needs no
-access to the trap's state, which may hold where it stands.
+See https://www.home-assistant.io/integrations/mqtt. Availability comes from the trap's own topic. Outbox, battery,
+bundle and sightings come from topics below the discovery topic, so that Home Assistant needs no right to read the
+trap's state, which may hold its place.
 """
 
 import json
@@ -13,7 +13,7 @@ from uncia_contract.messages.topics import Topics
 
 
 def announcement(state: TrapState, root: str) -> list[tuple[str, bytes]]:
-    """(topic, payload) of the retained messages about a trap: its description and its present state."""
+    """The retained messages about a trap, as (topic, payload): its description, and its present values."""
     device = f"homeassistant/device/uncia_{state.trap}"
     known = {
         "waiting": state.outbox_sequences,

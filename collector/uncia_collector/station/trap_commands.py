@@ -1,7 +1,7 @@
-"""Commands to a trap: a message on its topic, the reply under the same correlation data (MQTT 5 request and response).
+"""Sends commands to a trap and waits for its replies (MQTT 5 request and response with correlation data).
 
-Decides how long to retry. A command is repeated until the time is over, because a broker keeps none for a trap that is
-away; only `restart` is sent once. The connection has an identity of its own (`Ask`), one program at a time.
+A command is repeated until the time is over, because the broker keeps no command for a trap that is offline; only
+`restart` is sent once. The connection has its own identity (`Ask`), so only one program can use it at a time.
 """
 
 import fcntl
@@ -32,10 +32,10 @@ class CommandClient:
     """A connection for commands to one trap. Use it as a context manager.
 
     Args:
-        broker: as the collector's.
-        topics: the trap's.
-        timeout_s: how long to wait for one reply, retries included.
-        retry_s: how long to wait before the command is repeated.
+        broker: the collector's settings of the broker.
+        topics: the trap's topics.
+        timeout_s: how long to wait for one reply, with repetitions.
+        retry_s: how long to wait for a reply before the command is sent again.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class CommandClient:
         self._client.on_message = self._on_message
 
     def __enter__(self) -> Self:
-        """Connects.
+        """Connect.
 
         Raises:
-            BrokerError: nobody listens there, or another `ask` goes on for too long.
+            BrokerError: the broker cannot be reached, or another `ask` is still running.
         """
         self._turn = _turn(self._broker.key, self._timeout_s)
         try:
@@ -70,16 +70,16 @@ class CommandClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Disconnects."""
+        """Disconnect."""
         self._client.disconnect()
         self._client.loop_stop()
         self._end_turn()
 
     def request(self, command: Command) -> Reply:
-        """The trap's reply.
+        """Send a command and return the trap's reply.
 
         Raises:
-            BrokerError: none within the time.
+            BrokerError: no reply came within `timeout_s`.
         """
         correlation, deadline_s = os.urandom(8), time.monotonic() + self._timeout_s
         while (left_s := deadline_s - time.monotonic()) > 0:
@@ -89,7 +89,7 @@ class CommandClient:
             reply = self._await_reply(correlation, left_s if command.name == "restart" else min(left_s, self._retry_s))
             if reply is not None:
                 return reply
-        raise BrokerError(f"{self._topics.trap}: no answer within {self._timeout_s:g} s; is it there?")
+        raise BrokerError(f"{self._topics.trap}: no answer within {self._timeout_s:g} s; is the trap online?")
 
     def _end_turn(self) -> None:
         if self._turn is not None:
@@ -114,14 +114,17 @@ class CommandClient:
         return None
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
-        if message.retain:  # no trap of ours does that; the broker would send it for ever
+        if message.retain:  # traps retain no reply; clear it, or the broker sends it to every subscriber
             self._client.publish(message.topic, b"", retain=True)
             return
         self._replies.put((getattr(message.properties, "CorrelationData", b""), bytes(message.payload)))
 
 
 def _turn(key: str, timeout_s: float) -> BinaryIO | None:
-    """The key's file, locked: of two programs with one certificate the broker would end the other's session."""
+    """Lock the file of the key and return it; with no key, None.
+
+    Only one program may use the certificate: the broker ends a session when a second one begins with the same name.
+    """
     if not key:
         return None
     try:
@@ -140,12 +143,12 @@ def _turn(key: str, timeout_s: float) -> BinaryIO | None:
 
 
 def offer_bundle(client: CommandClient, path: Path) -> Reply:
-    """Send a bundle that the trap does not have, piece by piece; its last reply, when it has proved the bundle or not.
+    """Send a bundle to a trap piece by piece; return the last reply, which says whether the trap accepts the bundle.
 
-    Begun again after an interruption, it goes on where it was.
+    After an interruption, a new call sends only the missing pieces.
 
     Raises:
-        BundleError: the file is no bundle.
+        BundleError: the file is not a bundle.
         BrokerError: the trap does not answer.
         DataError: the file cannot be read.
     """

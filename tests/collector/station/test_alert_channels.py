@@ -1,4 +1,4 @@
-"""Webhook, Home Assistant and a program of the station's own; each tried by `uncia-collect check`."""
+"""Webhook, Home Assistant and a program of the station's own; `uncia-collect check` tests each."""
 
 import http.server
 import sys
@@ -31,14 +31,14 @@ def test_a_program_gets_the_message_on_its_standard_input(tmp_path: Path) -> Non
 
 
 def test_a_program_that_fails_is_an_alert_that_was_not_sent(tmp_path: Path) -> None:
-    """With what it said."""
+    """The error holds the end of its standard error."""
     [channel] = channels(AlertSettings(command=program(tmp_path, "import sys; sys.exit('no modem')")))
-    with pytest.raises(OSError, match=r"left with 1 \(no modem\)"):
+    with pytest.raises(OSError, match=r"exit code 1 \(no modem\)"):
         channel.send("subject", SIGHTING)
 
 
-def test_home_assistant_hears_of_an_event() -> None:
-    """On the topic that its discovery names."""
+def test_home_assistant_gets_an_event() -> None:
+    """On the topic that the discovery message names."""
     heard = []
     [channel] = channels(AlertSettings(home_assistant=True), lambda topic, payload: heard.append((topic, payload)))
     channel.send("subject", SIGHTING)
@@ -49,7 +49,7 @@ def test_home_assistant_hears_of_an_event() -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[int, list[str]]]:
-    """A web server that redirects every POST, and what it was asked."""
+    """A web server that redirects every POST, and the requests that it got."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -60,7 +60,7 @@ def elsewhere() -> Iterator[tuple[int, list[str]]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Silent."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -69,10 +69,10 @@ def elsewhere() -> Iterator[tuple[int, list[str]]]:
 
 
 def test_a_webhook_is_not_followed_elsewhere(elsewhere: tuple[int, list[str]]) -> None:
-    """Attack: a server that redirects the station's message into its own network."""
+    """Attack: a server redirects the station's message into the station's own network."""
     port, asked = elsewhere
     [channel] = channels(AlertSettings(webhook=f"http://127.0.0.1:{port}/hook"))
-    with pytest.raises(OSError, match=r"redirects to http://.*/elsewhere, which is not followed"):
+    with pytest.raises(OSError, match=r"redirects to http://.*/elsewhere; redirects are not followed"):
         channel.send("subject", SIGHTING)
     assert asked == ["/hook"]
 
@@ -83,17 +83,17 @@ def test_a_webhook_is_not_followed_elsewhere(elsewhere: tuple[int, list[str]]) -
         (AlertSettings(webhook="http://127.0.0.1:1/"), "webhook http://127.0.0.1:1/"),
         (AlertSettings(webhook="http://127.0.0.1:port/"), "webhook http://127.0.0.1:port/"),
         (AlertSettings(smtp_host="127.0.0.1", smtp_port=1, mail_to=("a@example.org",)), "mail server 127.0.0.1:1"),
-        (AlertSettings(command=("/nowhere/sms",)), "command /nowhere/sms: no program that may be run"),
+        (AlertSettings(command=("/nowhere/sms",)), "command /nowhere/sms: is not a program"),
     ],
     ids=["webhook", "webhook's port", "mail", "command"],
 )
-def test_a_channel_that_could_not_be_used_is_named(settings: AlertSettings, says: str) -> None:
-    """Before it is needed."""
+def test_a_channel_that_cannot_be_used_is_named(settings: AlertSettings, says: str) -> None:
+    """`check` finds it before an alert is sent."""
     with pytest.raises(ConfigurationError, match=f"^\\[alerts\\] {says}"):
         check_channels(settings)
 
 
-def test_check_tries_each_and_sends_a_test_where_asked(mosquitto, tmp_path, capsys) -> None:
+def test_check_tests_each_channel_and_sends_a_test_on_request(mosquitto, tmp_path, capsys) -> None:
     """`uncia-collect check --send-test`."""
     toml = tmp_path / "collector.toml"
     command = ", ".join(repr(word) for word in program(tmp_path))
@@ -108,7 +108,7 @@ def test_check_tries_each_and_sends_a_test_where_asked(mosquitto, tmp_path, caps
 
 
 def test_a_test_that_cannot_be_sent_is_one_line(tmp_path: Path) -> None:
-    """With the channel's name."""
+    """The line names the channel."""
     [channel] = channels(AlertSettings(command=program(tmp_path, "raise SystemExit('no modem')")))
     with pytest.raises(ConfigurationError, match=r"command: the test was not sent: .*no modem"):
         send_test(channel, "Base")

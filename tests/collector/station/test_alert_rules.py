@@ -1,4 +1,4 @@
-"""Which sightings are told, on which channel, and when."""
+"""Alert rules: which sightings are sent, on which channel, and when."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ EVENING = datetime(2026, 11, 23, 16, 30, tzinfo=UTC)  # 21:30 in Dushanbe
 
 
 class Told:
-    """What two channels were told, by rules."""
+    """Collects what the rules send on two channels."""
 
     def __init__(self, stored: StoreUnderTest, *rules: AlertRule, per_hour: int = 6) -> None:
         settings = AlertSettings(rules=rules, per_hour=per_hour)
@@ -41,7 +41,7 @@ def mail_of(*rules_and_stored, now: datetime = EVENING) -> list[str]:
 
 @pytest.fixture
 def two(on_sqlite, make_sequence) -> StoreUnderTest:
-    """A leopard of the ridge at 20:30, sure; a fox of the valley at 04:00 of the next night but one, less so."""
+    """A leopard at the ridge at 20:30, with a high score; a fox in the valley at 04:00 two nights later, lower."""
     ridge = make_sequence(id="a", trap="ridge", started_at=EVENING - timedelta(hours=1), score=0.95)
     valley = make_sequence(
         id="b", trap="valley", started_at=EVENING - timedelta(hours=17, minutes=30), score=0.6, label="fox"
@@ -71,26 +71,26 @@ def two(on_sqlite, make_sequence) -> StoreUnderTest:
         *("quiet now", "not quiet now", "both must hold"),
     ],
 )
-def test_a_rule_tells_what_it_says(two: StoreUnderTest, rule: AlertRule, told: list[str]) -> None:
-    """By label, trap, hour of the station, score, what people said, channel and quiet hours."""
+def test_each_key_of_a_rule_selects(two: StoreUnderTest, rule: AlertRule, told: list[str]) -> None:
+    """Label, trap, hour of the station, score, answers, channel and quiet hours."""
     assert mail_of(two, rule) == told
 
 
 def test_one_rule_of_several_is_enough(two: StoreUnderTest) -> None:
-    """And a sighting that two of them want is told once."""
+    """A sighting that two rules select is sent once."""
     rules = AlertRule(labels=("fox",)), AlertRule(min_score=0.5, traps=("valley",)), AlertRule(hours="20:00-21:00")
     assert mail_of(two, *rules) == ["ridge/a", "valley/b"]
 
 
-def test_what_quiet_hours_kept_is_told_when_they_end(two: StoreUnderTest) -> None:
-    """Once."""
+def test_a_sighting_of_quiet_hours_is_sent_once_when_they_end(two: StoreUnderTest) -> None:
+    """Quiet hours delay an alert and do not drop it."""
     told = Told(two, AlertRule(quiet="21:00-22:00", channels=("mail",)))
     counts = [len(told.at(EVENING + timedelta(minutes=minutes))) for minutes in (0, 29, 30, 31)]
     assert counts == [0, 0, 2, 0]
 
 
-def test_a_trap_that_sees_without_end_keeps_no_other_from_being_told(on_sqlite, make_sequence) -> None:
-    """Fair among traps, newest first: the noisy one has told all that it may, and the other's is told at once."""
+def test_a_trap_with_sightings_without_end_does_not_delay_others(on_sqlite, make_sequence) -> None:
+    """One trap has reached its limit per hour; the other's sighting is sent at once."""
     for hour in range(40):
         at = EVENING - timedelta(hours=40 - hour)
         on_sqlite.commit(*make_sequence(id=f"{hour:02d}", trap="noisy", started_at=at).messages(), now=EVENING)
@@ -102,8 +102,8 @@ def test_a_trap_that_sees_without_end_keeps_no_other_from_being_told(on_sqlite, 
     assert told.at(EVENING + timedelta(seconds=10)) == [("mail", "ridge/one"), ("command", "ridge/one")]
 
 
-def test_a_thousand_sequences_of_one_sighting_are_told_once(on_sqlite, make_sequence, monkeypatch) -> None:
-    """A round looks at the newest of each trap, and at those that were told."""
+def test_a_thousand_sequences_of_one_sighting_are_one_alert(on_sqlite, make_sequence, monkeypatch) -> None:
+    """A round reads the newest sequences of each trap, and those that were sent."""
     monkeypatch.setattr("uncia_collector.station.alerts.NEWEST", 3)
     told = Told(on_sqlite)
     for minute in range(12):
@@ -124,7 +124,7 @@ def test_a_thousand_sequences_of_one_sighting_are_told_once(on_sqlite, make_sequ
     ids=["no hour", "misspelt", "no channel of ours", "a channel that is off", "no score"],
 )
 def test_a_mistake_in_a_rule_is_one_line(tmp_path: Path, text: str, says: str) -> None:
-    """With its place."""
+    """The line names the place of the mistake."""
     path = tmp_path / "collector.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError) as raised:

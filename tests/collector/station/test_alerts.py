@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)  # before the hour of the digest
 
 
 class Inbox:
-    """What came, and a server that takes it."""
+    """A server that takes alerts, and the alerts that it got."""
 
     def __init__(self, handler) -> None:
         self.received: list = []
@@ -42,13 +42,13 @@ def http_handler(received):
             self.end_headers()
 
         def log_message(self, *_):
-            """Silent."""
+            """Log nothing."""
 
     return Handler
 
 
 def smtp_handler(received, context=None):
-    """Takes mail, as RFC 5321 has it, in the fewest words; with a TLS context it wants STARTTLS and a login first."""
+    """A minimal mail server (RFC 5321); with a TLS context it requires STARTTLS and a login."""
 
     answers = {b"QUIT": b"221 bye", b"STARTTLS": b"220 go on", b"AUTH": b"235 welcome"}
     answers |= {b"EHLO": b"250-here\r\n250-STARTTLS\r\n250 AUTH PLAIN"} if context else {}
@@ -56,7 +56,7 @@ def smtp_handler(received, context=None):
     class Handler(socketserver.StreamRequestHandler):
         def handle(self):
             self.wfile.write(b"220 here\r\n")
-            with suppress(OSError):  # a client that does not trust us hangs up
+            with suppress(OSError):  # a client that does not trust this server ends the connection
                 self.talk()
 
         def talk(self):
@@ -79,7 +79,7 @@ def smtp_handler(received, context=None):
 
 @pytest.fixture(params=["webhook", "mail"])
 def inbox(request):
-    """A receiver of either kind, and the settings that lead to it."""
+    """A receiver (webhook or mail), and the settings for it."""
     inbox = Inbox(http_handler if request.param == "webhook" else smtp_handler)
     inbox.settings = (
         {"webhook": f"http://127.0.0.1:{inbox.port}/"}
@@ -97,19 +97,19 @@ def alerts_of(stored, **settings) -> Alerts:
 
 
 def says(inbox, count: int) -> bool:
-    """Whether the last message tells that many sightings of the ridge."""
+    """Whether the last message names that many sightings of the ridge."""
     return any(text in str(inbox.received[-1]) for text in (f"'ridge': {count}", f"sightings: ridge {count}"))
 
 
-def test_sighting_is_told_once(stored, sent, inbox):
-    """#1: a complete positive sequence, once, however often we look."""
+def test_a_sighting_is_sent_once(stored, sent, inbox):
+    """#1: a complete positive sequence is sent once, however often `send_due` is called."""
     stored.commit(*sent.messages())
     alerts = alerts_of(stored, **inbox.settings)
 
     assert [alerts.send_due(NOW), alerts.send_due(NOW)] == [1, 0] and "snow_leopard" in str(inbox.received)
 
 
-def test_an_animal_that_stays_is_told_once(stored, make_sequence, inbox):
+def test_an_animal_that_stays_is_one_alert(stored, make_sequence, inbox):
     """#1, #3: six sequences in two hours are one sighting, in the alert and in the digests of two days."""
     alerts = alerts_of(stored, **inbox.settings)
     for number in range(6):
@@ -123,15 +123,15 @@ def test_an_animal_that_stays_is_told_once(stored, make_sequence, inbox):
     assert alerts.send_due(NOW + timedelta(days=1, hours=2)) == 0
 
 
-def test_rejected_and_unfinished_sequences_are_not_told(stored, sent, make_sequence, inbox):
-    """#1: only what was seen and is whole."""
+def test_rejected_and_incomplete_sequences_are_not_sent(stored, sent, make_sequence, inbox):
+    """#1: only complete positive sequences."""
     stored.commit(sent.record_message(), *make_sequence(id="2", positive=False).messages())
 
     assert alerts_of(stored, **inbox.settings).send_due(NOW) == 0
 
 
-def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
-    """#2, #3: at most so many an hour; the digest tells the number, once a day."""
+def test_a_busy_night_is_limited_and_in_the_digest(stored, make_sequence, inbox):
+    """#2, #3: at most `per_hour` alerts; the digest has the number of sightings, once a day."""
     for number in range(5):
         stored.commit(*make_sequence(id=str(number), started_at=NOW - timedelta(hours=number)).messages())
     alerts = alerts_of(stored, per_hour=2, **inbox.settings)
@@ -140,8 +140,8 @@ def test_a_busy_night_is_bounded_and_digested(stored, make_sequence, inbox):
     assert says(inbox, 5)
 
 
-def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
-    """Nothing is lost when the webhook or mail server is away."""
+def test_an_unreachable_receiver_is_tried_again(stored, sent, inbox):
+    """No alert is lost while the webhook or mail server is down."""
     stored.commit(*sent.messages())
     dead = {"webhook": "http://127.0.0.1:1/"} if "webhook" in inbox.settings else inbox.settings | {"smtp_port": 1}
     assert alerts_of(stored, **dead).send_due(NOW) == 0
@@ -149,8 +149,8 @@ def test_a_dead_receiver_is_tried_again(stored, sent, inbox):
     assert alerts_of(stored, **inbox.settings).send_due(NOW) == 1
 
 
-def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence, inbox, monkeypatch):
-    """#4: whatever goes wrong with one, the other tells; and what fails is tried once a round, not once a sighting."""
+def test_a_channel_that_fails_does_not_affect_others(stored, make_sequence, inbox, monkeypatch):
+    """#4: the other channel still sends; the failing one is tried once per round, not once per sighting."""
     tried = []
     both = {
         "webhook": "http://127.0.0.1/",
@@ -165,8 +165,8 @@ def test_a_channel_that_breaks_keeps_no_other_from_its_own(stored, make_sequence
     assert alerts_of(stored, **both).send_due(NOW) == 3 and len(inbox.received) == 3 and len(tried) == 1
 
 
-def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence, inbox):
-    """#3: each begins where the one before ended, however long the station was off; what comes later waits a day."""
+def test_digests_count_each_sighting_exactly_once(stored, make_sequence, inbox):
+    """#3: a digest begins where the one before ended, also after a pause; later sightings are in the next one."""
     alerts, hour = alerts_of(stored, per_hour=0, **inbox.settings), timedelta(hours=1)
     stored.commit(*make_sequence(id="1").messages(), now=NOW)
     assert alerts.send_due(NOW + hour) == 1
@@ -180,7 +180,7 @@ def test_digests_leave_nothing_out_and_tell_nothing_twice(stored, make_sequence,
 
 
 def test_everything_is_off_by_default(stored, sent):
-    """Nobody is told anything unless somebody said so: neither channels nor announcements."""
+    """Without configuration nothing is sent: no alerts and no discovery messages."""
     stored.commit(*sent.messages())
     collector = Collector(CollectorSettings(data=str(stored.root), http=None))
 
@@ -189,8 +189,8 @@ def test_everything_is_off_by_default(stored, sent):
     collector.database.close()
 
 
-def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, inbox):
-    """#3: after its hour, with the number of sightings by trap; a quiet day says nothing; the next day's is another."""
+def test_a_digest_is_sent_once_a_day_if_there_were_sightings(stored, sent, inbox):
+    """#3: after its hour, with the number of sightings by trap; none for a day without sightings."""
     alerts = alerts_of(stored, per_hour=0, **inbox.settings)
     assert alerts.send_due(NOW + timedelta(hours=1)) == 0
     stored.commit(*sent.messages())
@@ -201,8 +201,8 @@ def test_digest_comes_once_a_day_and_only_if_there_was_anything(stored, sent, in
     assert alerts.send_due(NOW + timedelta(days=1, hours=1)) == 1
 
 
-def test_home_assistant_is_told_through_the_broker(mosquitto, tmp_path, sent):
-    """What a trap is and how it fares, retained, under the discovery topic and beside it."""
+def test_home_assistant_gets_retained_messages_from_the_broker(mosquitto, tmp_path, sent):
+    """The trap's description on the discovery topic, its values on a topic beside it."""
     settings = CollectorSettings(
         data=str(tmp_path / "data"), broker=BrokerSettings(port=mosquitto.port), http=None, min_free_bytes=0,
         alerts=AlertSettings(home_assistant=True),
@@ -236,8 +236,8 @@ def state_of(trap: str) -> bytes:
     return encode(state)
 
 
-def test_home_assistant_gets_what_it_requires():
-    """Device with identifiers, origin with name, components with platform and unique_id, their values in the state."""
+def test_the_discovery_message_has_what_home_assistant_requires():
+    """A device with identifiers, an origin with a name, components with platform and unique_id, values in the state."""
     (topic, payload), (state_topic, state) = announcement(decode(state_of("ridge"), TrapState), "uncia/v1")
     told, components = json.loads(payload), json.loads(payload)["components"]
 

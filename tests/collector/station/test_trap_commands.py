@@ -1,4 +1,4 @@
-"""`ask` at the base station; with a trap and a broker: tests/end_to_end/test_commands.py."""
+"""`ask` at the base station; tests/end_to_end/test_commands.py runs it with a trap and a broker."""
 
 import fcntl
 from pathlib import Path
@@ -17,18 +17,21 @@ def client(key: Path) -> CommandClient:
 
 
 def test_one_ask_runs_at_a_time(tmp_path: Path) -> None:
-    """The broker would end the session of the first: one certificate is one session."""
+    """With one certificate there is one session: the broker would end the first one."""
     key = tmp_path / "ask.key"
     key.touch()
     with key.open() as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         with pytest.raises(BrokerError, match="another `uncia-collect ask` has not ended"), client(key):
             pass
-    with pytest.raises(BrokerError, match="is it running"), client(key):  # free again; and nobody listens at port 1
+    with (
+        pytest.raises(BrokerError, match="is it running"),
+        client(key),
+    ):  # the lock is free again; no broker listens at port 1
         pass
 
 
 def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """In one line."""
+    """A missing key file gives one line."""
     with pytest.raises(ConfigurationError, match=r"ask_key .*nowhere: No such file"), client(tmp_path / "nowhere"):
         pass
