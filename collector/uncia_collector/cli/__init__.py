@@ -1,1 +1,1 @@
-"""`uncia-collect`: one module a command."""
+"""The command `uncia-collect`: one module for each of its commands."""

@@ -16,21 +16,23 @@ _SIMPLE = {"ping": Command("ping"), "restart": Command("restart"), "try": Comman
 
 
 def add_ask(command: argparse.ArgumentParser) -> None:
-    """The arguments of `ask`."""
+    """Add the arguments of `ask`."""
     command.add_argument("trap", help="the trap's id")
     command.add_argument("question", choices=list(QUESTIONS))
     command.add_argument(
         "words", nargs="*", metavar="WORD", help="SEQUENCE, KEY VALUE, or the FILE of a bundle or of keys"
     )
     command.add_argument("--config", type=Path, required=True, metavar="TOML", help="the collector's configuration")
-    command.add_argument("--wait-s", type=float, default=60.0, metavar="S", help="patience with each answer (60)")
+    command.add_argument(
+        "--wait-s", type=float, default=60.0, metavar="S", help="how long to wait for each answer, in seconds (60)"
+    )
     command.set_defaults(run=_run_ask)
 
 
 def _run_ask(arguments: argparse.Namespace) -> int:
     settings, words = read_settings(arguments.config), arguments.words
     if len(words) != QUESTIONS[arguments.question]:
-        expected = {0: "nothing more", 1: "one word more (SEQUENCE or FILE)", 2: "KEY VALUE"}
+        expected = {0: "no further word", 1: "one word (SEQUENCE or FILE)", 2: "KEY VALUE"}
         raise DataError(f"ask {arguments.question}: expected {expected[QUESTIONS[arguments.question]]}, got {words}")
     topics = Topics(arguments.trap, settings.root)
     with CommandClient(settings.broker, topics, arguments.wait_s) as client:
@@ -59,7 +61,7 @@ def _signed_keys(path: Path) -> SignedKeys:
     try:
         return msgspec.json.decode(path.read_bytes(), type=SignedKeys)
     except (OSError, *UNDECODABLE) as error:
-        raise DataError(f"{path}: {error}; expected a file of uncia-convert keys") from error
+        raise DataError(f"{path}: {error}; expected a file that `uncia-convert keys` wrote") from error
 
 
 def _number(text: str) -> float | int:
@@ -70,4 +72,4 @@ def _number(text: str) -> float | int:
     try:
         return float(text)
     except ValueError as error:
-        raise DataError(f"{text!r}: expected a number, or default") from error
+        raise DataError(f"{text!r}: expected a number or the word default") from error

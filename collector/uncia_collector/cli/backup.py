@@ -1,4 +1,4 @@
-"""`uncia-collect backup` and `restore`: a copy of the station, and a station of a copy."""
+"""`uncia-collect backup` and `restore`: copy the station to another disk, and make a station from such a copy."""
 
 import argparse
 import sys
@@ -12,19 +12,19 @@ from uncia_collector.settings import read_settings
 from uncia_contract.errors import DataError
 from uncia_contract.files import private_files
 
-NAMED = 10
+MOST_NAMED = 10  # missing or damaged pictures that are printed by name
 
 
 def add_backup(command: argparse.ArgumentParser) -> None:
-    """The arguments of `backup`."""
-    command.add_argument("folder", type=Path, metavar="DIR", help="where the backup is, or will be: on another disk")
+    """Add the arguments of `backup`."""
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder of the backup, on another disk")
     add_catalogue(command)
     command.set_defaults(run=_backup)
 
 
 def add_restore(command: argparse.ArgumentParser) -> None:
-    """The arguments of `restore`."""
-    command.add_argument("folder", type=Path, metavar="DIR", help="a backup")
+    """Add the arguments of `restore`."""
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder of the backup")
     add_catalogue(command)
     command.set_defaults(run=_restore)
 
@@ -38,7 +38,7 @@ def _backup(arguments: argparse.Namespace) -> int:
         done = save(database, root, arguments.folder)
     finally:
         database.close()
-    return _told(arguments.folder, done)
+    return _report(arguments.folder, done)
 
 
 @private_files()
@@ -49,15 +49,15 @@ def _restore(arguments: argparse.Namespace) -> int:
         done = restore(arguments.folder, database, root)
     finally:
         database.close()
-    return _told(root, done)
+    return _report(root, done)
 
 
-def _told(where: Path, done: Copied) -> int:
-    """Say what was done; 1 where pictures are missing or damaged."""
-    for line in done.trouble[:NAMED]:
+def _report(where: Path, done: Copied) -> int:
+    """Print what was done; the exit code, 1 if pictures are missing or damaged."""
+    for line in done.trouble[:MOST_NAMED]:
         print(line, file=sys.stderr)
-    if len(done.trouble) > NAMED:
-        print(f"... and {len(done.trouble) - NAMED} more", file=sys.stderr)
+    if len(done.trouble) > MOST_NAMED:
+        print(f"... and {len(done.trouble) - MOST_NAMED} more", file=sys.stderr)
     missing = f"; {len(done.trouble)} are missing or damaged" if done.trouble else ""
     print(f"{where}: catalogue and {done.pictures} pictures, {done.copied} copied ({done.copied_bytes} bytes){missing}")
     return 1 if done.trouble else 0
@@ -66,5 +66,5 @@ def _told(where: Path, done: Copied) -> int:
 def _root(arguments: argparse.Namespace) -> Path:
     root = read_settings(arguments.config).folder if arguments.config else arguments.data
     if root is None:
-        raise DataError("where are the pictures? expected --config TOML or --data DIR")
+        raise DataError("the folder of the pictures is not named; expected --config TOML or --data DIR")
     return Path(root)

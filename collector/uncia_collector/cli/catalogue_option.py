@@ -1,4 +1,4 @@
-"""The options that name a catalogue, the same for every command that opens one."""
+"""The options `--config`, `--data` and `--database`, and how a command opens the catalogue that they name."""
 
 import argparse
 from collections.abc import Iterator
@@ -21,16 +21,19 @@ def add_catalogue(command: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Iterator[Database]:
-    """The catalogue that the options name, migrated, its events and taxa by the configuration; closed at the end.
+    """Open and migrate the catalogue that the options name; closed at the end of the `with` block.
+
+    With `--config`, the configuration's checklist and event gap are applied to it.
 
     Raises:
-        DataError: no option names one, or the data folder holds none and `create` is False.
+        DataError: no option names a catalogue, or the data folder holds none and `create` is False.
     """
     settings = read_settings(arguments.config) if arguments.config else None
     database = Database(catalogue_url(arguments, create))
     database.migrate()
     try:
-        if settings or not applied_checklist(database):  # without a configuration a station's own list is not known
+        # Without a configuration the station's own species list is unknown: keep the checklist that `serve` applied.
+        if settings or not applied_checklist(database):
             apply_checklist(database, (settings or CollectorSettings()).checklist())
         if settings:
             with database.writing() as connection:
@@ -41,15 +44,15 @@ def open_catalogue(arguments: argparse.Namespace, create: bool = False) -> Itera
 
 
 def catalogue_url(arguments: argparse.Namespace, create: bool = False) -> str:
-    """Where the catalogue is that the options name.
+    """The SQLAlchemy URL of the catalogue that the options name.
 
     Raises:
-        DataError: as `open_catalogue`.
+        DataError: see `open_catalogue`.
     """
     if arguments.config:
         return read_settings(arguments.config).database_url
     if not (arguments.data or arguments.database):
-        raise DataError("which catalogue? expected --config TOML, --data DIR or --database URL")
+        raise DataError("no catalogue is named; expected --config TOML, --data DIR or --database URL")
     if not create and not arguments.database and not (arguments.data / "catalogue.sqlite").is_file():
         raise DataError(f"{arguments.data}: holds no catalogue.sqlite; is it a collector's data folder?")
     return str(arguments.database or sqlite_url(arguments.data))

@@ -1,4 +1,4 @@
-"""`uncia-collect certificates`: who may connect to the broker: init, issue, renew, revoke, list, end-session."""
+"""`uncia-collect certificates`: decide who may connect to the broker: init, issue, renew, revoke, list, end-session."""
 
 import argparse
 import time
@@ -15,7 +15,7 @@ from uncia_contract.errors import BrokerError, DataError
 from uncia_contract.messages.records import Command
 from uncia_contract.messages.topics import Topics
 
-WARN_DAYS = 365
+WARN_DAYS = 365  # `list` shows the days left of a certificate that ends sooner
 EXAMPLES = {
     "init": "/root/certificates base.local 192.168.7.1",
     "issue": "/root/certificates ridge-01 valley-02",
@@ -27,21 +27,21 @@ EXAMPLES = {
 
 
 def add_certificates(command: argparse.ArgumentParser) -> None:
-    """The arguments of `certificates`."""
+    """Add the arguments of `certificates` and of its commands."""
     commands = command.add_subparsers(required=True, metavar="WHAT")
-    init = _add(commands, "init", _init, "authority, broker, collector, check and ask; what is there stays")
+    init = _add(commands, "init", _init, "make the authority and the certificates of the station; existing files stay")
     init.add_argument("names", nargs="*", metavar="NAME", help="host names, IPv4 and IPv6 addresses of the broker")
-    issue = _add(commands, "issue", _issue, "a certificate for each of these traps")
+    issue = _add(commands, "issue", _issue, "make a certificate for each of these traps")
     issue.add_argument("traps", nargs="*", metavar="TRAP", help="trap ids")
     issue.add_argument("--member", action="append", default=[], metavar="NAME", help="a further collector of a group")
-    renew = _add(commands, "renew", _renew, "one more certificate; the earlier one holds until it is revoked")
+    renew = _add(commands, "renew", _renew, "make a new certificate; the earlier one stays valid until it is revoked")
     renew.add_argument("names", nargs="+", metavar="NAME", help="as `list` shows them")
-    renew.add_argument("--over-mqtt", type=Path, metavar="TOML", help="of traps, by the station's collector.toml")
-    revoke = _add(commands, "revoke", _revoke, "shut out now: certificates refused, the open session ended")
+    renew.add_argument("--over-mqtt", type=Path, metavar="TOML", help="renew on the traps, with this collector.toml")
+    revoke = _add(commands, "revoke", _revoke, "refuse these certificates from now on, and end open sessions")
     revoke.add_argument("names", nargs="+", metavar="NAME", help="as `list` shows them")
-    revoke.add_argument("--older", action="store_true", help="all but the newest of each name, after a renewal")
-    _add(commands, "list", _list, "every certificate")
-    end = _add(commands, "end-session", _end_session, "remove what the broker keeps under a client id")
+    revoke.add_argument("--older", action="store_true", help="after a renewal: all but the newest of each name")
+    _add(commands, "list", _list, "print every certificate")
+    end = _add(commands, "end-session", _end_session, "remove the session that the broker keeps for a client id")
     end.add_argument("names", nargs="+", metavar="NAME", help="client ids, such as uncia-collector of release 0.1")
     for one in (revoke, end):
         _add_broker(one)
@@ -52,18 +52,22 @@ def _add(commands: Any, name: str, run: object, text: str) -> argparse.ArgumentP
         name, help=text, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     command.epilog = f"examples:\n  {command.prog} {EXAMPLES[name]}"
-    command.add_argument("folder", type=Path, metavar="FOLDER", help="the authority's, such as /root/certificates")
+    command.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="the folder of the authority, such as /root/certificates"
+    )
     command.set_defaults(run=run)
     return command
 
 
 def _add_broker(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="", metavar="HOST", help="the broker (the first name in its certificate)")
-    command.add_argument("--port", type=int, default=8883, metavar="PORT", help="8883")
+    command.add_argument("--port", type=int, default=8883, metavar="PORT", help="its port (8883)")
     crl = Path("/etc/mosquitto/certs/crl.pem")
     command.add_argument("--crl", type=Path, default=crl, metavar="FILE", help=f"the broker's crlfile ({crl})")
     reload = "systemctl reload mosquitto"
-    command.add_argument("--reload", default=reload, metavar="COMMAND", help=f"makes the broker read it ({reload})")
+    command.add_argument(
+        "--reload", default=reload, metavar="COMMAND", help=f"makes the broker read FILE again ({reload})"
+    )
 
 
 def _folder(arguments: argparse.Namespace) -> CertificateFolder:
@@ -101,12 +105,12 @@ def _renew(arguments: argparse.Namespace) -> int:
     for name in arguments.names:
         folder.renew(name)
         file = f"{folder.path}/{name.lower()}"
-        print(f"{file}.pem, {file}.key: {name}; the one before holds until `certificates revoke --older ... {name}`")
+        print(f"{file}.pem, {file}.key: {name}; the earlier one holds until `certificates revoke --older ... {name}`")
     return 0
 
 
 def _renew_over_mqtt(folder: CertificateFolder, names: list[str], settings: CollectorSettings) -> None:
-    """Each trap makes a key and keeps it; what travels is its request and the certificate."""
+    """Each trap makes a new key, which never leaves it; only its request and the certificate are sent."""
     for name in names:
         with CommandClient(settings.broker, Topics(identities.trap(name).name, settings.root)) as client:
             asked = client.request(Command("request_certificate"))
@@ -114,7 +118,7 @@ def _renew_over_mqtt(folder: CertificateFolder, names: list[str], settings: Coll
             told = client.request(Command("install_certificate", value=certificate.decode())) if asked.ok else asked
         if not told.ok:
             raise BrokerError(f"{name} refused: {told.detail}")
-        print(f"{name}: {told.detail}; the one before holds until `certificates revoke --older ... {name}`")
+        print(f"{name}: {told.detail}; the earlier one holds until `certificates revoke --older ... {name}`")
 
 
 def _revoke(arguments: argparse.Namespace) -> int:

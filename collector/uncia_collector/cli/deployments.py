@@ -1,4 +1,4 @@
-"""`uncia-collect deployments`: where the traps stand, and their clocks put right."""
+"""`uncia-collect deployments`: read, list and remove the deployments of traps, and correct their clocks."""
 
 import argparse
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ WORDS = "CSV_OR_DIR, or: list, shift ID, remove ID"
 
 
 def add_deployments(command: argparse.ArgumentParser) -> None:
-    """The arguments of `deployments`."""
+    """Add the arguments of `deployments`."""
     command.add_argument("words", nargs="+", metavar="CSV_OR_DIR | list | shift ID | remove ID")
     command.add_argument(
-        "--by", metavar="DIFFERENCE", help="shift: what its clock lacked, such as 2h or, ahead, --by=-1d3h"
+        "--by", metavar="DIFFERENCE", help="shift: how far the clock was behind, such as 2h; --by=-1d3h: it was ahead"
     )
-    command.add_argument("--picture", metavar="SEQUENCE", help="shift: a sequence of which you know when it began ...")
+    command.add_argument("--picture", metavar="SEQUENCE", help="shift: a sequence whose true start you know ...")
     command.add_argument(
-        "--taken-at", metavar="TIME", help="... and when: 2026-09-01T14:30+05:00 (UTC without an offset)"
+        "--taken-at", metavar="TIME", help="... and that start: 2026-09-01T14:30+05:00 (UTC without an offset)"
     )
     add_catalogue(command)
     command.set_defaults(run=_deployments)

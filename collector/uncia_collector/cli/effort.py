@@ -1,4 +1,4 @@
-"""`uncia-collect effort`: how long traps worked, and detection histories, as CSV."""
+"""`uncia-collect effort`: write how long traps worked, and detection histories, as CSV."""
 
 import argparse
 from datetime import UTC, date, datetime
@@ -14,13 +14,15 @@ from uncia_contract.files import write_atomic
 
 
 def add_effort(command: argparse.ArgumentParser) -> None:
-    """The arguments of `effort`."""
+    """Add the arguments of `effort`."""
     command.add_argument("kind", choices=list(TABLES))
     command.add_argument("--out", type=Path, required=True, metavar="CSV")
     command.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="first night (90 before the last)")
-    command.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="last night (the last that is over)")
-    command.add_argument("--label", default="", help="of one label, where all sightings are the rule")
-    command.add_argument("--days", type=int, default=7, metavar="N", help="nights of an occasion (7)")
+    command.add_argument(
+        "--until", type=date.fromisoformat, metavar="DATE", help="last night (the last one that has ended)"
+    )
+    command.add_argument("--label", default="", help="only sightings of this label (default: all)")
+    command.add_argument("--days", type=int, default=7, metavar="N", help="nights in one occasion (7)")
     add_catalogue(command)
     command.set_defaults(run=_effort)
 

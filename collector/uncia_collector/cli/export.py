@@ -1,4 +1,4 @@
-"""`uncia-collect export`: the catalogue as a file for other programs."""
+"""`uncia-collect export`: write the catalogue as a file for other programs."""
 
 import argparse
 import getpass
@@ -15,12 +15,14 @@ from uncia_contract.files import replacing
 
 
 def add_export(command: argparse.ArgumentParser) -> None:
-    """The arguments of `export`."""
+    """Add the arguments of `export`."""
     command.add_argument("kind", choices=list(KINDS))
     command.add_argument("--out", type=Path, required=True, metavar="FILE")
-    command.add_argument("--exact", action="store_true", help="exact coordinates, where 0.1 degree is the rule")
+    command.add_argument(
+        "--exact", action="store_true", help="write exact coordinates (default: rounded to 0.1 degree)"
+    )
     command.add_argument("--pictures", action="store_true", help="put the pictures inside the file (camtrap-dp)")
-    command.add_argument("--people", action="store_true", help="pictures that show people as well")
+    command.add_argument("--people", action="store_true", help="export pictures that show people, too")
     add_catalogue(command)
     command.set_defaults(run=_export)
 

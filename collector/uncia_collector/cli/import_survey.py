@@ -1,4 +1,4 @@
-"""`uncia-collect import`: take in a survey of others."""
+"""`uncia-collect import`: add another team's survey (a Camtrap DP package) to the catalogue."""
 
 import argparse
 import sys
@@ -15,8 +15,10 @@ from uncia_contract.errors import DataError
 
 
 def add_import(command: argparse.ArgumentParser) -> None:
-    """The arguments of `import`."""
-    command.add_argument("package", type=Path, metavar="PACKAGE", help="its folder, datapackage.json or zip")
+    """Add the arguments of `import`."""
+    command.add_argument(
+        "package", type=Path, metavar="PACKAGE", help="the package: its folder, datapackage.json or zip"
+    )
     command.add_argument("--utc-offset", type=zone, metavar="ZONE", help=ZONE_HELP)
     add_catalogue(command)
     command.set_defaults(run=_import)
@@ -26,7 +28,7 @@ def _import(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config) if arguments.config else None
     root = settings.folder if settings else arguments.data
     if root is None:
-        raise DataError("where do pictures go? expected --config TOML or --data DIR")
+        raise DataError("the folder for the pictures is not named; expected --config TOML or --data DIR")
     folder = FrameFolder(root, settings.min_free_bytes if settings else 0)
     with (
         CamtrapPackage(arguments.package, arguments.utc_offset) as package,

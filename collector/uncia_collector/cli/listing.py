@@ -1,4 +1,4 @@
-"""`uncia-collect list`: the catalogue as a table or as JSON."""
+"""`uncia-collect list`: print the catalogue as a table or as JSON."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from uncia_contract.messages.records import camera_name
 
 
 def add_list(command: argparse.ArgumentParser) -> None:
-    """The arguments of `list`."""
+    """Add the arguments of `list`."""
     add_catalogue(command)
     command.add_argument("--json", action="store_true", help="one JSON array instead of a table")
     command.set_defaults(run=_list)

@@ -1,4 +1,4 @@
-"""`uncia-collect serve` and `check`: run a collector, or try whether it would run."""
+"""`uncia-collect serve` and `check`: run a collector, or test whether it would run."""
 
 import argparse
 import signal
@@ -19,12 +19,12 @@ from uncia_contract.files import private_files
 
 
 def add_serve(command: argparse.ArgumentParser) -> None:
-    """The arguments of `serve`."""
+    """Add the arguments of `serve`."""
     _add(command, _serve)
 
 
 def add_check(command: argparse.ArgumentParser) -> None:
-    """The arguments of `check`."""
+    """Add the arguments of `check`."""
     _add(command, _check)
     command.add_argument("--send-test", action="store_true", help="send a test message on each alert channel as well")
 
@@ -59,7 +59,8 @@ def _check(arguments: argparse.Namespace) -> int:
     check_broker(settings.broker, settings.root)
     check_channels(settings.alerts)
     for channel in channels(settings.alerts, partial(publish_once, settings.broker)):
-        if arguments.send_test or channel.name == "home_assistant":  # nobody's device: only the access list is tried
+        # The test of Home Assistant rings nobody's device (it tests the access list), so it always runs.
+        if arguments.send_test or channel.name == "home_assistant":
             send_test(channel, settings.station)
     told = f", alerts by {' and '.join(settings.alerts.channels)}" if settings.alerts.channels else ""
     print(f"catalogue {database.described} and broker {settings.broker.host}:{settings.broker.port}{told}: ready")

@@ -1,7 +1,7 @@
-"""`uncia-collect setup`: make a base station of this machine: certificates, broker, collector; pack what traps need.
+"""`uncia-collect setup`: make this machine a base station (certificates, broker, collector) and pack what traps need.
 
-Decides what goes where. It asks for what no flag gave, leaves certificates and an existing collector.toml as they are,
-and may be run again, for a further trap as well.
+Decides which file goes where. It asks for values that no flag gave, and leaves existing certificates and an existing
+collector.toml unchanged. It may be run again, for example for one more trap.
 """
 
 import argparse
@@ -39,27 +39,44 @@ ask_key = "ask.key"
 
 
 def add_setup(command: argparse.ArgumentParser) -> None:
-    """The arguments of `setup`."""
+    """Add the arguments of `setup`."""
     command.add_argument(
-        "--name", action="append", metavar="NAME", help="a name or address that traps call it by, the first one first"
+        "--name", action="append", metavar="NAME", help="a name or address of this machine; traps use the first"
     )
     command.add_argument("--trap", action="append", default=[], metavar="ID", help="pack what this trap needs")
-    command.add_argument("--bundle", type=Path, metavar="FILE", help="the traps' bundle, for them and for the page")
-    command.add_argument("--user", metavar="NAME", help="an administrator of the page")
-    command.add_argument("--password-file", type=Path, metavar="FILE", help="its first line; else it is asked for")
+    command.add_argument("--bundle", type=Path, metavar="FILE", help="the bundle of the traps; the page needs it, too")
+    command.add_argument("--user", metavar="NAME", help="an administrator of the page, to be added")
     command.add_argument(
-        "--certificates", type=Path, default=Path("/root/certificates"), metavar="DIR", help="(/root/certificates)"
+        "--password-file", type=Path, metavar="FILE", help="holds the password in its first line (default: asked for)"
     )
     command.add_argument(
-        "--pack", type=Path, default=Path("/root"), metavar="DIR", help="traps are packed there (/root)"
+        "--certificates",
+        type=Path,
+        default=Path("/root/certificates"),
+        metavar="DIR",
+        help="folder of the authority (/root/certificates)",
+    )
+    command.add_argument(
+        "--pack",
+        type=Path,
+        default=Path("/root"),
+        metavar="DIR",
+        help="where the folders for traps are written (/root)",
     )
     command.add_argument("--dry-run", action="store_true", help="only print what would be done")
-    command.add_argument("--root", type=Path, default=Path("/"), metavar="DIR", help="of an image; nothing is started")
+    command.add_argument(
+        "--root", type=Path, default=Path("/"), metavar="DIR", help="root folder of an image; nothing is started"
+    )
     command.set_defaults(run=run_setup)
 
 
 def run_setup(arguments: argparse.Namespace) -> int:
-    """Make the base station; print a line for each step."""
+    """Make the base station, print a line for each step, return 0.
+
+    Raises:
+        ConfigurationError: a value is missing and there is no terminal to ask at.
+        DataError: a file cannot be read.
+    """
     names = arguments.name or [asked(None, "name or address that traps call this machine by", "--name")]
     machine, folder = Installation(arguments.dry_run, arguments.root), arguments.certificates
     _certificates(arguments, names)
@@ -79,13 +96,13 @@ def run_setup(arguments: argparse.Namespace) -> int:
 
 
 def _certificates(arguments: argparse.Namespace, names: list[str]) -> None:
-    """Those that are missing."""
+    """Make the certificates that are missing."""
     folder = CertificateFolder(arguments.certificates, datetime.now(UTC))
     if arguments.dry_run:
         print(f"certificates of {', '.join(['the station', *arguments.trap])} in {folder.path}, where they are missing")
         return
     needed = ("ca.pem", "broker.pem", "crl.pem", identities.ACCESS_LIST, *(f"{name}.pem" for name in _PROGRAMS))
-    if not all((folder.path / name).exists() for name in needed):  # it signs the list of the revoked anew each time
+    if not all((folder.path / name).exists() for name in needed):  # `begin` also signs a new crl.pem: only when needed
         for identity in folder.begin([] if (folder.path / "broker.pem").exists() else names):
             print(f"{'issue':9} {folder.path}/{identity.file}.pem")
     for trap in arguments.trap:
@@ -95,9 +112,9 @@ def _certificates(arguments: argparse.Namespace, names: list[str]) -> None:
 
 
 def _broker(machine: Installation, folder: Path) -> None:
-    debians = machine.place("/etc/mosquitto/mosquitto.conf")
-    if debians.is_file():  # its own lines on persistence; ours name them again
-        kept = re.sub(rb"(?m)^persistence.*\n?", b"", debians.read_bytes())
+    of_debian = machine.place("/etc/mosquitto/mosquitto.conf")
+    if of_debian.is_file():  # remove its lines on persistence: uncia.conf sets the same keys
+        kept = re.sub(rb"(?m)^persistence.*\n?", b"", of_debian.read_bytes())
         machine.write("/etc/mosquitto/mosquitto.conf", kept)
     machine.write("/etc/mosquitto/conf.d/uncia.conf", shipped("mosquitto.conf"))
     machine.write("/etc/mosquitto/uncia.acl", _read(folder / identities.ACCESS_LIST), 0o400, "mosquitto")
@@ -122,7 +139,7 @@ def _collector(machine: Installation, folder: Path, host: str, bundle: Path | No
 
 
 def _pack(machine: Installation, arguments: argparse.Namespace, trap: str, host: str) -> None:
-    """A folder to carry to the trap."""
+    """Write the folder that somebody carries to the trap."""
     target, folder, bundle = f"{arguments.pack}/uncia-{trap}", arguments.certificates, arguments.bundle
     machine.write(f"{target}/ca.pem", _read(folder / "ca.pem"))
     if not (arguments.dry_run and not (folder / f"{trap}.pem").exists()):
@@ -142,7 +159,7 @@ def _start(machine: Installation) -> None:
 
 
 def _administrator(machine: Installation, name: str, password_file: Path | None) -> None:
-    """Once the service has made the catalogue, which stays its own."""
+    """Add an administrator. Runs after the service has made the catalogue, so that the service owns the file."""
     database = Database(read_settings(machine.place(CONFIGURATION)).database_url)
     People(database).set_user(name, read_password(password_file), "administrator", datetime.now(UTC))
     database.close()

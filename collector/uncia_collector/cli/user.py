@@ -1,4 +1,4 @@
-"""`uncia-collect user`: who may log in to the page."""
+"""`uncia-collect user`: add, remove or list the people who may log in to the page."""
 
 import argparse
 import getpass
@@ -13,11 +13,13 @@ from uncia_contract.errors import ConfigurationError, DataError
 
 
 def add_user(command: argparse.ArgumentParser) -> None:
-    """The arguments of `user`."""
+    """Add the arguments of `user`."""
     command.add_argument("action", choices=["add", "remove", "list"])
     command.add_argument("name", nargs="?", default="")
     command.add_argument("--role", choices=ROLES, default="reviewer")
-    command.add_argument("--password-file", type=Path, help="its first line; else it is asked for, or read from a pipe")
+    command.add_argument(
+        "--password-file", type=Path, help="holds the password in its first line (default: terminal or pipe)"
+    )
     add_catalogue(command)
     command.set_defaults(run=_user)
 
@@ -29,7 +31,7 @@ def _user(arguments: argparse.Namespace) -> int:
             print("\n".join(f"{name}\t{role}" for name, role in people.listed()))
         elif arguments.action == "remove":
             if not people.remove_user(arguments.name):
-                raise DataError(f"user {arguments.name!r}: there is none of that name")
+                raise DataError(f"user {arguments.name!r}: there is no user of that name")
             log.record(database, "removed", getpass.getuser(), log.COMMAND_LINE, datetime.now(UTC), arguments.name)
         else:
             password = read_password(arguments.password_file)
@@ -41,7 +43,11 @@ def _user(arguments: argparse.Namespace) -> int:
 
 
 def read_password(file: Path | None) -> str:
-    """The first line of a file, of whoever sits at the terminal, or of a pipe."""
+    """The password: the first line of a file, else typed at the terminal or read from a pipe.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is not UTF-8.
+    """
     if file is None:
         return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     try:

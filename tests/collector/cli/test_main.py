@@ -1,4 +1,4 @@
-"""`uncia-collect` as a person or a program meets it."""
+"""`uncia-collect`: its output, error lines and exit codes."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from uncia_collector.settings import read_settings
 
 
 def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
-    """Every key that other tools rely on."""
+    """`list --json` has every key that other tools rely on."""
     on_sqlite.commit(*sent.messages())
 
     assert main(["list", "--data", str(on_sqlite.root), "--json"]) == 0
@@ -34,8 +34,8 @@ def test_list_prints_the_catalogue_as_json(on_sqlite, sent, capsys):
     assert set(row) == set(keys.split()) and set(row["files"][0]) == {"n", "name", "sha256", "size", "path"}
 
 
-def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys):
-    """A sequence whose frames have not all come says so."""
+def test_list_prints_a_table_that_counts_missing_frames(on_sqlite, sent, capsys):
+    """A row states how many frames of an incomplete sequence have arrived."""
     on_sqlite.commit(sent.record_message(), *sent.chunk_messages(0))
 
     main(["list", "--data", str(on_sqlite.root)])
@@ -71,7 +71,7 @@ def test_list_prints_a_table_that_tells_what_is_missing(on_sqlite, sent, capsys)
     ],
 )
 def test_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys, text, message):
-    """Each mistake is named in one line; no traceback."""
+    """Each mistake is reported in one line, without a traceback."""
     config = tmp_path / "collector.toml"
     config.write_text(text)
 
@@ -82,7 +82,7 @@ def test_bad_configuration_is_one_line_and_exit_2(tmp_path, capsys, text, messag
 
 @pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "damaged"])
 def test_certificate_of_the_page_that_cannot_be_read_is_one_line_and_exit_2(tmp_path, capsys, content):
-    """A station must not run on without its page."""
+    """`serve` ends when the page cannot start: a station must not run without it."""
     if content:
         (tmp_path / "c.pem").write_text(content)
     config = tmp_path / "collector.toml"
@@ -94,15 +94,15 @@ def test_certificate_of_the_page_that_cannot_be_read_is_one_line_and_exit_2(tmp_
 
 
 def test_password_may_come_through_a_pipe(on_sqlite, capfd, monkeypatch):
-    """For scripts: the first line of the input, with no word about a terminal that is not there."""
+    """A script can pipe the password in; nothing is printed about a missing terminal."""
     monkeypatch.setattr("sys.stdin", io.StringIO("snow and rocks\n"))
     assert main(["user", "add", "anara", "--role", "viewer", "--data", str(on_sqlite.root)]) == 0
     assert People(on_sqlite.database).log_in("anara", "snow and rocks", datetime.now(UTC))
     assert "password" not in "".join(capfd.readouterr())
 
 
-def test_labels_that_the_checklist_does_not_know_are_warned_of(mosquitto, tmp_path, capsys, caplog):
-    """By `check`, and by the station's log when it starts; the station's own species.csv teaches it the name."""
+def test_check_and_serve_warn_of_labels_that_the_checklist_lacks(mosquitto, tmp_path, capsys, caplog):
+    """`check` and the log at start warn once; a species.csv of the station that has the label ends the warning."""
     config, own = tmp_path / "collector.toml", tmp_path / "own.csv"
     text = f"data = 'data'\nlabels = ['wolf', 'Wawa', 'Red fox']\nhttp.port = 0\n[broker]\nport = {mosquitto.port}\n"
     config.write_text(text)
@@ -123,7 +123,7 @@ def test_labels_that_the_checklist_does_not_know_are_warned_of(mosquitto, tmp_pa
 
 
 def test_a_command_without_the_configuration_leaves_the_stations_own_taxa(on_sqlite, sent, tmp_path):
-    """What `serve` named by the station's list, `list --data` does not take for free text."""
+    """`list --data` keeps the checklist that `serve` applied: a label of it does not become free text."""
     (tmp_path / "own.csv").write_text("label,kind,en\nsnow_leopard,animal,Ghost\n")
     (tmp_path / "collector.toml").write_text(f"data = '{on_sqlite.root}'\nspecies = 'own.csv'\n")
     on_sqlite.commit(sent.record_message())
@@ -137,7 +137,7 @@ def test_a_command_without_the_configuration_leaves_the_stations_own_taxa(on_sql
 
 
 def test_relative_paths_begin_at_the_configuration(tmp_path):
-    """Every file that it names, in whatever table."""
+    """Relative paths in every table of the configuration are relative to the configuration's folder."""
     config = tmp_path / "collector.toml"
     config.write_text(
         "data = 'd'\n[broker]\nca = 'a'\ncertificate = 'b'\nkey = 'c'\npassword_file = 'p'\n"
@@ -151,19 +151,19 @@ def test_relative_paths_begin_at_the_configuration(tmp_path):
 
 
 def test_missing_configuration_is_one_line_and_exit_2(tmp_path, capsys):
-    """A path that is not there."""
+    """`--config` with a path that does not exist is one line and exit code 2."""
     assert main(["serve", "--config", str(tmp_path / "none.toml")]) == 2
     assert "cannot be read" in capsys.readouterr().err
 
 
 def test_folder_without_a_catalogue_is_one_line_and_exit_2(tmp_path, capsys):
-    """`list` makes no catalogue where there is none."""
+    """`list` does not create a catalogue."""
     assert main(["list", "--data", str(tmp_path)]) == 2
     assert "holds no catalogue.sqlite" in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_commands_work_on_postgresql(postgresql, tmp_path, sent, capsys):
-    """Users of every role, deployments, list and every export, with `--database`."""
+    """`user`, `deployments`, `list` and every export work with `--database`."""
     url, password, places = postgresql.new_database(), tmp_path / "password", tmp_path / "places.csv"
     password.write_text("snow and rocks")
     places.write_text(
@@ -210,7 +210,7 @@ def test_deployments_are_listed_corrected_and_removed(on_sqlite, sent, tmp_path,
 
 
 def test_check_says_ready(mosquitto, tmp_path, capsys):
-    """Configuration, catalogue and broker in order: exit 0."""
+    """With a valid configuration, a catalogue and a broker, `check` ends with exit code 0."""
     config = tmp_path / "collector.toml"
     config.write_text(f"data = 'data'\n[broker]\nport = {mosquitto.port}\n")
 
