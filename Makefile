@@ -92,7 +92,7 @@ starter: $(VENV)/.dev ## train the starter bundle again from DATA (../shared/dat
 	$(BIN)/uncia-convert backbone --backbone efficientnet-lite0 --calibration $(DATA)/labels.csv \
 	    --pictures 600 --out runs/starter/backbone
 	$(BIN)/uncia-train fit --data $(DATA)/labels.csv --positive snow_leopard --name snow-leopard-starter \
-	    --sources models/snow-leopard-starter.sources.json --backbone-dir runs/starter/backbone --out runs/starter/head
+	    --split source --sources models/snow-leopard-starter.sources.json --backbone-dir runs/starter/backbone --out runs/starter/head
 	SOURCE_DATE_EPOCH=$(STARTER_EPOCH) $(BIN)/uncia-convert bundle runs/starter/head --bundle-version 2 \
 	    --licence "CC BY 4.0, as far as the sources' licences permit; see sources" --out models/snow-leopard-starter-2.uncia
 

@@ -114,7 +114,7 @@ def backbones_table(networks: Sequence[Network], bursts: Sequence[Burst]) -> Non
     print("|---" * 8 + "|")
     for network in networks:
         for precision in (INT8, FLOAT):
-            fit = network.fitted(precision, "and as infrared").fit
+            fit = network.fitted(precision, "all").fit
             of = partial(score, network, precision, fit)
             for way in WAYS:
                 print(f"| {network.name}, {precision}, {way.name} | {told(bursts, way, of)} |", flush=True)
@@ -138,11 +138,11 @@ def reasons_table(network: Network, bursts: Sequence[Burst]) -> None:
 
 
 def draws_table(network: Network, bursts: Sequence[Burst], draws: int) -> None:
-    """Part 2, its last rows: other random draws of the training pictures' infrared views."""
+    """Part 2, its last rows: the scenes and flashes of the training pictures drawn anew."""
     for draw in range(1, draws + 1):
-        fit = network.fitted(INT8, "and as infrared", draw=draw).fit
+        fit = network.fitted(INT8, "all", draw=draw).fit
         best = fit.trials[0]
-        row = f"int8, infrared drawn anew, {draw} | {best.c:.3g} | {best.calibration.slope:.2f}"
+        row = f"int8, drawn anew, {draw} | {best.c:.3g} | {best.calibration.slope:.2f}"
         print(f"| {row} | {_reason(network, bursts, fit, INT8)} | |", flush=True)
 
 
@@ -164,7 +164,7 @@ def _reason(network: Network, bursts: Sequence[Burst], fit: HeadFit, precision: 
 
 def lights_table(network: Network, bursts: Sequence[Burst], lights: dict[str, str]) -> None:
     """Part 3."""
-    of = partial(score, network, INT8, network.fitted(INT8, "and as infrared").fit)
+    of = partial(score, network, INT8, network.fitted(INT8, "all").fit)
     mixed = [burst for burst in bursts if burst.kind in ("leopard", "other") and len(seen_in(burst, lights)) > 1]
     print(f"\nThe light switches within {len(mixed)} of {sum(b.kind in ('leopard', 'other') for b in bursts)} bursts")
     for burst in mixed:
@@ -211,8 +211,8 @@ def species_of(data: Path) -> dict[str, str]:
 
 
 def held_out_table(network: Network, split: str) -> None:
-    """Part 4: sequences by the mean of their scored crops, and half-size crops, with the heads of the folds."""
-    fitted = network.fitted(INT8, "and as infrared", split)
+    """Part 4: sequences by the mean of their scored crops, and half-size crops, by the heads of the folds."""
+    fitted = network.fitted(INT8, "all", split)
     best, rows = fitted.fit.trials[0], fitted.rows
     chances = 1 - probabilities(best.logits, best.calibration)[:, 0]
     groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -275,16 +275,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--backbones", type=Path, nargs="+", required=True)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "uncia-wild")
-    parser.add_argument(
-        "--draws", type=int, default=3, help="random draws of the training's infrared views, besides the trainer's"
-    )
+    parser.add_argument("--draws", type=int, default=3, help="of the scenes and flashes, besides the trainer's")
     parser.add_argument("--only-speed", action="store_true")
     given = parser.parse_args()
     networks = [Network(folder, given.data, given.cache) for folder in given.backbones]
     if not given.only_speed:
         bursts, lights = _bursts(given.data, given.cache)
         for network in networks:
-            learnt = network.fitted(INT8, "and as infrared").rows.crops
+            learnt = network.fitted(INT8, "all").rows.crops
             stills = [(crop.picture.file, part) for crop in learnt if crop.region is None for part in FIVE_CROPS]
             network.compute([*crops(bursts), *_by_light_crops(bursts, lights), *stills])
         backbones_table(networks, bursts)

@@ -27,8 +27,8 @@ from uncia_training.fitting.learning_set import LearningSettings, prepare
 from uncia_training.parallel import parallel_map
 
 WORKERS = 2
-# The views that a head learns from: the picture, also mirrored, and also both as in infrared light.
-VIEWS = {"plain": AUGMENTATIONS[:1], "and mirrored": AUGMENTATIONS[:2], "and as infrared": AUGMENTATIONS}
+# What a head learns from: the picture as it is, with its mirror image, and with scenes and flashes besides.
+VIEWS = {"plain": AUGMENTATIONS[:1], "and mirrored": AUGMENTATIONS[:2], "all": AUGMENTATIONS}
 LAYERS = {INT8: "int8", FLOAT: "pooled"}
 CropKey = tuple[str, Region]
 
@@ -94,7 +94,7 @@ class Network:
         return rows[(INT8, FLOAT).index(precision)]
 
     def fitted(self, precision: str, views: str, split: str = "location", draw: int = 0) -> Fitted:
-        """Fit the trainer's head on labels.csv without test and tune; `draw` changes the infrared views' seeds."""
+        """The one trainer's head on labels.csv, test and tune left out; `draw` moves the seeds of views."""
         if (precision, f"{views} {split} {draw}") not in self._heads:
             key = FitKey(LAYERS[precision], VIEWS[views], True)
             cache = self._cache / (f"seed{draw}" if draw else "") / "learnt"

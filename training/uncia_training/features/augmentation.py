@@ -1,29 +1,47 @@
-"""Augmentations for training: the model input as it is, mirrored, and as infrared.
+"""What the head learns from each picture: the model input as it is, mirrored, in other scenes and by two flashes.
 
-All are made from the model input (uint8 height x width x 3), so that preprocessing is always the contract's function.
-Reasons for this choice, and the gain of each: docs/decisions/0005-head.md.
+Decides the augmentations. All are made of the model input itself (uint8 height x width x 3), so that preprocessing
+stays the contract's one function. Why these and not others, and what each brought: docs/decisions/0021-views.md.
 """
 
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Image8 = NDArray[np.uint8]
+Light = NDArray[np.floating[Any]]  # 0 to 255, height x width or height x width x 3
 
-Augmentation = Literal["plain", "mirror", "infrared", "infrared_mirror"]  # these names are part of a stored row's key
+# These words are part of a stored row's key: change a word where its picture changes. Release 0.1 had `infrared` and
+# `infrared_mirror`, which were other pictures.
+Augmentation = Literal[
+    "plain", "mirror", "scene1", "scene2", "scene3", "scene4", "scene5", "scene6", "part_by_flash", "part_by_infrared"
+]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's convert("L")
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as Pillow's convert("L")
+INFRARED = np.array([0.45, 0.45, 0.1], np.float32)  # fur reflects infrared light as it does red and green, or better
+FIELDS = 16
 
 
 def augmented(image: Image8, names: Sequence[Augmentation], seed: int) -> list[Image8]:
-    """These augmentations of a model input; the same seed gives the same pictures."""
-    grey = infrared(image, np.random.default_rng(seed)) if any(name.startswith("infrared") for name in names) else image
-    lit = [grey if name.startswith("infrared") else image for name in names]
-    return [mirrored(one) if name.endswith("mirror") else one for name, one in zip(names, lit, strict=True)]
+    """These augmentations of a model input; the same seed gives the same pictures, whichever are asked for."""
+    return [_augmented(image, name, seed) for name in names]
+
+
+def _augmented(image: Image8, name: Augmentation, seed: int) -> Image8:
+    if name == "plain":
+        return image
+    if name == "mirror":
+        return mirrored(image)
+    chance = np.random.default_rng((seed, AUGMENTATIONS.index(name)))
+    if name.startswith("scene"):
+        return in_a_scene(image, chance)
+    by: Callable[[Image8, np.random.Generator], Image8] = by_flash if name == "part_by_flash" else by_infrared
+    return by(part(image, chance), chance)
 
 
 def mirrored(image: Image8) -> Image8:
@@ -31,25 +49,130 @@ def mirrored(image: Image8) -> Image8:
     return np.ascontiguousarray(image[:, ::-1])
 
 
-def infrared(image: Image8, chance: np.random.Generator) -> Image8:
-    """The image as with an infrared flash: grey, darker, with less contrast, blurred and noisy.
+def part(image: Image8, chance: np.random.Generator) -> Image8:
+    """A part of 0.45 to 0.85 of each side, as large as the picture."""
+    height, width = image.shape[:2]
+    share = chance.uniform(0.45, 0.85)
+    rows, columns = max(1, round(height * share)), max(1, round(width * share))
+    top, left = chance.integers(height - rows + 1), chance.integers(width - columns + 1)
+    return _resized(image[top : top + rows, left : left + columns], (width, height))
 
-    The strength is random: gain 0.25 to 1, contrast 0.5 to 1, reduced to a side of 60 to 224 pixels and enlarged again,
-    noise of 0 to 6 grey levels, less light towards the corners.
+
+def by_flash(image: Image8, chance: np.random.Generator) -> Image8:
+    """The picture by white flash: pale colours, bright subject, soft highlights, dark away from the lamp."""
+    strength, light = chance.random(), image.astype(np.float32) / 255
+    grey = (light @ LUMA)[..., np.newaxis]
+    pale = (grey + (light - grey) * (0.9 - 0.5 * strength)) * np.array([0.97, 1.0, 1.04], np.float32)
+    lit = pale ** (0.95 - 0.25 * strength) * (1.05 + 0.35 * strength)
+    lit *= _fall_off(image.shape, 0.3 + 0.6 * strength, chance)[..., np.newaxis]
+    lit = np.where(lit > 0.8, 0.8 + 0.2 * np.tanh((lit - 0.8) / 0.2), lit)
+    return _noisy(_soft(255 * lit, 1 - 0.42 * strength, 0.4 * strength), 1 + 3 * strength, chance)
+
+
+def by_infrared(image: Image8, chance: np.random.Generator) -> Image8:
+    """The picture by infrared flash: grey, bright fur, flat, soft, blurred by motion, dark away from the lamp."""
+    strength = chance.random()
+    grey = 255 * (image.astype(np.float32) @ INFRARED / 255) ** (1 - 0.25 * strength)
+    soft = _soft(grey, 0.9 - 0.5 * strength, 0.5 * strength)
+    moved = _moved(soft, int(chance.integers(1, 2 + int(5 * strength))), chance.uniform(0, np.pi))
+    flat = moved.mean() + (moved - moved.mean()) * (1 - 0.35 * strength)
+    lit = flat * (1.05 - 0.45 * strength) * _fall_off(image.shape, 0.15 + 0.6 * strength, chance)
+    return _noisy(lit, 1 + 5 * strength, chance)
+
+
+def in_a_scene(image: Image8, chance: np.random.Generator) -> Image8:
+    """The picture, smaller and with soft edges, somewhere in a scene of rock, earth or snow; every other one is grey.
+
+    The scene is noise with the spectrum of natural pictures. It says nothing of the label, and surrounds pictures of
+    all classes alike, so that a head cannot learn that what stands in a landscape is no leopard.
     """
     height, width = image.shape[:2]
-    grey = Image.fromarray((image @ LUMA).astype(np.uint8))
-    side = int(chance.integers(60, 225))
-    soft = grey.resize((side, side), Image.Resampling.BILINEAR).filter(ImageFilter.GaussianBlur(chance.uniform(0, 0.7)))
-    light = np.asarray(soft.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32)
-    flat = light.mean() + (light - light.mean()) * chance.uniform(0.5, 1.0)
-    lit = flat * chance.uniform(0.25, 1.0) * _fall_off(height, width, chance.uniform(0.0, 0.5))
-    noisy = lit + chance.normal(0, chance.uniform(0, 6), size=lit.shape)
-    return np.repeat(np.clip(noisy, 0, 255).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    texture, colour = _field(height, width, chance), _field(height, width, chance)
+    scene = (chance.uniform(50, 190) + chance.uniform(15, 55) * texture)[..., np.newaxis]
+    if chance.random() < 0.5:
+        image = np.repeat((image @ INFRARED).astype(np.uint8)[..., np.newaxis], 3, axis=2)
+    else:
+        warm = np.array([1.0, 0.1, -1.0], np.float32)
+        scene = (
+            scene * (1 + chance.uniform(-0.15, 0.15) * warm) + chance.uniform(0, 10) * colour[..., np.newaxis] * warm
+        )
+    return _noisy(_pasted(image, np.clip(scene, 0, 255), chance), chance.uniform(0, 2), chance)
 
 
-def _fall_off(height: int, width: int, strength: float) -> NDArray[np.float32]:
-    """Factors (height, width): 1 at the centre, 1 - strength in the corners."""
+def _pasted(image: Image8, scene: Light, chance: np.random.Generator) -> Light:
+    """An ellipse of the picture, brought nearer to the scene's light; the frame may cut a fifth of it off."""
+    height, width = image.shape[:2]
+    share = chance.uniform(0.45, 0.95)
+    rows, columns = max(2, round(height * share)), max(2, round(width * share))
+    small = _resized(image, (columns, rows)).astype(np.float32)
+    nearer, contrast = chance.uniform(0.2, 0.8), np.clip(scene.std() / (small.std() + 1e-3), 0.5, 1.5)
+    level = small.mean() * (1 - nearer) + scene.mean() * nearer
+    lit = (small - small.mean()) * (1 - nearer + nearer * contrast) + level
+    top = int(chance.integers(-rows // 5, height - rows + rows // 5 + 1))
+    left = int(chance.integers(-columns // 5, width - columns + columns // 5 + 1))
+    here = np.s_[max(top, 0) : top + rows, max(left, 0) : left + columns]
+    there = np.s_[max(-top, 0) : height - top, max(-left, 0) : width - left]
+    visible = np.clip((1 - _distance(rows, columns)) / 0.3, 0, 1)[..., np.newaxis][there]
+    result = np.broadcast_to(scene, image.shape).astype(np.float32)
+    result[here] = result[here] * (1 - visible) + lit[there] * visible
+    return result
+
+
+def _field(height: int, width: int, chance: np.random.Generator) -> Light:
+    """A field of noise of mean 0 and variance 1, (height, width): one of a few, moved around."""
+    field = _fields(height, width)[int(chance.integers(FIELDS))]
+    return np.roll(field, (int(chance.integers(height)), int(chance.integers(width))), (0, 1))
+
+
+@cache
+def _fields(height: int, width: int) -> list[Light]:
+    """Fields that repeat at their edges, their amplitude falling with frequency to the power of 0.7 to 1.4."""
+    chance = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, np.newaxis], np.fft.rfftfreq(width))
+    frequency[0, 0] = np.inf
+    found = []
+    for power in np.linspace(0.7, 1.4, FIELDS):
+        spectrum = np.exp(2j * np.pi * chance.random(frequency.shape)) / frequency**power
+        field = np.fft.irfft2(spectrum, s=(height, width))
+        found.append((field / (field.std() + 1e-9)).astype(np.float32))
+    return found
+
+
+def _distance(height: int, width: int, across: float = 0.0, down: float = 0.0) -> Light:
+    """Of each pixel from the centre, moved by so much; 1 at the middle of the edges."""
     rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    fall: NDArray[np.float32] = (1 - strength * (rows**2 + columns**2) / 2).astype(np.float32)
-    return fall
+    distance: Light = np.hypot(rows - down, columns - across).astype(np.float32)
+    return distance
+
+
+def _fall_off(shape: tuple[int, ...], strength: float, chance: np.random.Generator) -> Light:
+    """1 where the lamp points, near the middle; about 1 - strength in the corners."""
+    distance = _distance(shape[0], shape[1], chance.uniform(-0.3, 0.3), chance.uniform(-0.1, 0.4))
+    return 1 - np.float32(strength) * np.clip(distance**2 / 2, 0, 1)
+
+
+def _soft(light: Light, share: float, blur: float) -> Light:
+    """As if the picture had had so many of its pixels, and blurred."""
+    height, width = light.shape[:2]
+    few = max(1, int(width * share)), max(1, int(height * share))
+    small = Image.fromarray(np.clip(light, 0, 255).astype(np.uint8)).resize(few, Image.Resampling.BILINEAR)
+    soft = small.filter(ImageFilter.GaussianBlur(blur))
+    return np.asarray(soft.resize((width, height), Image.Resampling.BILINEAR), np.float32)
+
+
+def _moved(light: Light, pixels: int, direction: float) -> Light:
+    """Smeared over so many pixels."""
+    steps = [(step * np.sin(direction), step * np.cos(direction)) for step in range(-(pixels // 2), (pixels + 1) // 2)]
+    moved: Light = np.mean([np.roll(light, (round(down), round(across)), (0, 1)) for down, across in steps], axis=0)
+    return moved
+
+
+def _noisy(light: Light, deviation: float, chance: np.random.Generator) -> Image8:
+    """uint8 height x width x 3, with a sensor's noise."""
+    noise = chance.standard_normal(light.shape, np.float32) * np.float32(deviation)
+    levels = np.clip(light + noise, 0, 255).astype(np.uint8)
+    return levels if levels.ndim == 3 else np.repeat(levels[..., np.newaxis], 3, axis=2)
+
+
+def _resized(image: Image8, size: tuple[int, int]) -> Image8:
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

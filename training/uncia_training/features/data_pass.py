@@ -1,7 +1,7 @@
 """One pass over the pictures of a data set: copies, light, regions and features, by sequence, in several threads.
 
-Only rows that the stores lack are computed; each is stored under the sha256 of its picture. The random numbers of the
-infrared augmentation depend only on that sha256, so the rows are the same in every run.
+Decides what is computed: the rows that the stores lack, each under its picture's content. The chance in scenes and
+flashes depends on the content alone, so that whoever trains finds the same rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
