@@ -17,6 +17,7 @@ from uncia_contract.pictures.preprocessing import model_input
 from uncia_contract.runs.run_folder import read_run
 from uncia_training.cli.main import main
 from uncia_training.comparison import compare as comparing
+from uncia_training.features.augmentation import AUGMENTATIONS
 from uncia_training.features.backbone_folder import read_backbone
 from uncia_training.features.extract import Int8Network
 from uncia_training.features.networks import INT8, Networks
@@ -80,10 +81,11 @@ def test_fit_leaves_a_run_that_separates_cats_from_goats(run: Path) -> None:
 
 
 def test_the_test_burst_is_not_used_for_training(run: Path) -> None:
-    """Features exist only for ten bursts of three, in four views of whole frame and region."""
+    """Features exist only for ten bursts of three, in all views of whole frame and region."""
     assert read_run(run).training["pictures"] == {"cat": 15, "goat": 15}
     [keys] = (run.parent / "cache").glob("features/*/pooled/keys.txt")
-    assert len(keys.read_text().split()) == 4 * read_run(run).metrics["all"]["n"] > 4 * 30
+    rows, views = read_run(run).metrics["all"]["n"], len(AUGMENTATIONS)
+    assert len(keys.read_text().split()) == views * rows > views * 30
 
 
 OPTIONS = {
