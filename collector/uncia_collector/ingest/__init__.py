@@ -1,1 +1,1 @@
-"""MQTT messages to committed rows and files, and the receipts for them."""
+"""Receives MQTT messages, stores them as rows and files, and sends receipts."""

@@ -1,6 +1,6 @@
-"""The connection to the broker: identity, topics, and a check that both are accepted.
+"""The connection to the broker: identity (name, password or certificate), topics, and a check that it accepts both.
 
-Decides the identity (name, password or certificate) and the topics; `subscriber` decides what happens to messages.
+`subscriber` handles the messages.
 """
 
 import os
@@ -20,14 +20,14 @@ from uncia_contract.messages.tls import tls_of
 
 
 def broker_client(settings: BrokerSettings) -> mqtt.Client:
-    """A client with our identity; messages are acknowledged by hand.
+    """An MQTT client with the identity in `settings`; it does not acknowledge messages by itself.
 
     Raises:
-        ConfigurationError: the password or a TLS file is missing or is not what it should be.
+        ConfigurationError: the password file or a TLS file is missing or invalid.
     """
     client = mqtt.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=mqtt.MQTTv5, manual_ack=True)
     client.reconnect_delay_set(1, 30)
-    client.suppress_exceptions = True  # else an exception in a callback would end the network thread in silence
+    client.suppress_exceptions = True  # else an exception in a callback ends the network thread without a log
     if settings.username:
         client.username_pw_set(settings.username, _password(settings.password_file))
     if tls := tls_of(settings.ca, settings.certificate, settings.key):
@@ -36,12 +36,12 @@ def broker_client(settings: BrokerSettings) -> mqtt.Client:
 
 
 def identity_of(settings: BrokerSettings, program: Literal["check", "ask"]) -> BrokerSettings:
-    """The same broker for another program of the station: its own client id and, with mutual TLS, certificate.
+    """The broker settings for another program of the station: its own client id and, with mutual TLS, certificate.
 
-    Under the collector's own the broker would end the collector's session.
+    With the collector's identity, the broker would end the collector's session.
 
     Raises:
-        ConfigurationError: mutual TLS, and no certificate for that program.
+        ConfigurationError: the connection uses mutual TLS, and the program has no certificate.
     """
     certificate, key = getattr(settings, f"{program}_certificate"), getattr(settings, f"{program}_key")
     if settings.certificate and not certificate:
@@ -57,7 +57,7 @@ def connect(client: mqtt.Client, settings: BrokerSettings) -> None:
     """Connect now.
 
     Raises:
-        BrokerError: nobody listens there.
+        BrokerError: the broker cannot be reached.
     """
     try:
         client.connect(settings.host, settings.port, settings.keepalive_s)
@@ -75,7 +75,7 @@ def _password(file: str) -> str | None:
 
 
 def heard_topics(root: str, group: str = "") -> list[str]:
-    """What a collector hears; members of a group share sequences and questions."""
+    """The topics that a collector subscribes to. Members of a group share sequences and the doctor's questions."""
     shared = f"$share/{group}/" if group else ""
     return [
         *(f"{root}/+/availability", f"{root}/+/state"),
@@ -84,10 +84,10 @@ def heard_topics(root: str, group: str = "") -> list[str]:
 
 
 def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) -> None:
-    """Return when the broker lets us in, and hear the traps.
+    """Check that the broker accepts the connection and the subscriptions.
 
     Raises:
-        BrokerError: nobody listens there, or it refuses us; the message says which.
+        BrokerError: the broker cannot be reached, or it refuses one of them; the message says which.
     """
     answers: queue.Queue[str] = queue.Queue()
     client = broker_client(identity_of(settings, "check"))
@@ -109,10 +109,10 @@ def check_broker(settings: BrokerSettings, root: str, timeout_s: float = 5.0) ->
 
 
 def publish_once(settings: BrokerSettings, topic: str, payload: bytes, timeout_s: float = 5.0) -> None:
-    """Publish a message under the identity of `check`.
+    """Publish one message with the identity of `check`; return when the broker has it.
 
     Raises:
-        BrokerError: nobody listens there, or it refuses the message.
+        BrokerError: the broker cannot be reached, or it refuses the message.
     """
     answers: queue.Queue[ReasonCode] = queue.Queue()
     client = broker_client(identity_of(settings, "check"))
@@ -136,12 +136,12 @@ def publish_once(settings: BrokerSettings, topic: str, payload: bytes, timeout_s
 
 
 def _listen_in(client: mqtt.Client, root: str) -> None:
-    """Not as a member of a group: that would take messages from the others."""
+    """Subscribe without the group's shared subscription, which would take messages from its members."""
     only_news = SubscribeOptions(qos=0, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
     client.subscribe([(topic, only_news) for topic in heard_topics(root)])
 
 
 def _unheard(reasons: list[ReasonCode]) -> str:
-    """What to say of the broker's answers to a subscription; nothing where all is heard."""
+    """The error text for the broker's answers to a subscription; empty if it accepted all topics."""
     refused = [str(reason) for reason in reasons if reason.is_failure]
-    return f"what traps send may not be heard: {refused[0]}; is its access list right?" if refused else ""
+    return f"traps' messages may not be read: {refused[0]}; is its access list right?" if refused else ""

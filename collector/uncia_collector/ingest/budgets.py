@@ -1,8 +1,8 @@
-"""How much each trap may send, so that one that floods the station takes nothing from the others.
+"""Limits how much each trap may send, so that a trap that floods the station does not harm the others.
 
-Decides what is not taken in: messages beyond the trap's own budget of a minute (bytes, messages) or of a day (bytes)
-are acknowledged at once and dropped, before they cost memory or the store. A trap that is honest asks again for what
-is missing, and gets it in when its budget has grown; it grows evenly, and holds at most one minute's or day's worth.
+A message beyond its trap's budget (bytes and messages per minute, bytes per day) is acknowledged at once and dropped,
+before it uses memory or the store. An honest trap sends again what is missing, when its budget has grown. A budget
+grows evenly and holds at most the amount of one minute or one day.
 """
 
 import threading
@@ -18,7 +18,7 @@ MOST_TRAPS = 10_000
 
 @dataclass
 class _Left:
-    """What is left of a budget, and since when."""
+    """What is left of a budget, and when this was computed."""
 
     amount: float
     at_s: float
@@ -30,7 +30,7 @@ class Budgets:
     def __init__(self, settings: BudgetSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
         megabyte, minute, day = 1e6, 60.0, 86400.0
-        limits = (  # (as much, in so many seconds, whether bytes are counted)
+        limits = (  # (amount, per so many seconds, whether it counts bytes)
             (settings.mb_per_minute * megabyte, minute, True),
             (settings.messages_per_minute, minute, False),
             (settings.mb_per_day * megabyte, day, True),
@@ -40,11 +40,11 @@ class Budgets:
         self._dropped: Counter[str] = Counter()
 
     def allows(self, trap: str, size: int) -> bool:
-        """Whether a message of so many bytes is within the trap's budgets; if so, they shrink by it."""
+        """Whether a message of `size` bytes is within the trap's budgets; if it is, it is taken off them."""
         now_s = self._clock()
         with self._lock:
             left = self._left.setdefault(trap, [_Left(most, now_s) for most, _, _ in self._limits])
-            if len(self._left) > MOST_TRAPS:  # names are free where a broker asks for no certificate
+            if len(self._left) > MOST_TRAPS:  # without certificates a client can invent names
                 del self._left[next(iter(self._left))]
             for part, (most, per_s, _) in zip(left, self._limits, strict=True):
                 part.amount = min(most, part.amount + (now_s - part.at_s) * most / per_s)
@@ -58,7 +58,7 @@ class Budgets:
             return True
 
     def take_dropped(self) -> dict[str, int]:
-        """How many messages of each trap were over its budget since the last call."""
+        """How many messages of each trap were dropped since the last call, by trap."""
         with self._lock:
             dropped, self._dropped = self._dropped, Counter()
         return dropped

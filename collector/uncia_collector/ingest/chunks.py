@@ -1,7 +1,7 @@
-"""Chunks that wait in the database: for their record, or for the rest of their frame.
+"""Keeps chunks in the database until their record or the rest of their frame comes.
 
-Decides what is kept, how much of each trap, and for how long. Because they wait in the database, not in
-memory, a restart or another collector of the group can finish a frame.
+Decides how much is kept of each trap, and for how long. Because chunks wait in the database and not in memory, a frame
+can be completed after a restart, or by another collector of the group.
 """
 
 from collections import defaultdict
@@ -21,38 +21,38 @@ from uncia_contract.messages.records import ByteRange
 Key = tuple[str, str]  # (trap, sequence id)
 FrameKey = tuple[str, str, int]
 
-ROW_BYTES = 4096  # a chunk costs at least this much: a trap that sends single bytes must not have millions of rows
+ROW_BYTES = 4096  # a chunk counts as at least this many bytes, else a trap could store millions of rows of one byte
 STRAYS_KEPT = timedelta(days=1)  # chunks whose record never came
 WAITING_KEPT = timedelta(days=30)  # chunks of frames whose rest never came
 
 
 @dataclass
 class PartialFrame:
-    """What is there of one version (sha256, size) of one frame."""
+    """The chunks of one version (sha256, size) of one frame that have come."""
 
     sha256: str
     size: int
-    stored: dict[int, int] = field(default_factory=dict)  # start: end, in the database
-    new: dict[int, bytes] = field(default_factory=dict)  # start: content, from this batch
+    stored: dict[int, int] = field(default_factory=dict)  # start: end, of chunks in the database
+    new: dict[int, bytes] = field(default_factory=dict)  # start: content, of chunks in this batch
 
     def missing(self) -> tuple[ByteRange, ...]:
-        """The byte ranges that are not there."""
+        """The byte ranges that have not come."""
         stored = [ByteRange(start, end) for start, end in self.stored.items()]
         return missing([*stored, *_ranges(self.new)], self.size)
 
     def add(self, chunk: ChunkMessage) -> bool:
-        """Take a chunk in; False when it brings nothing new."""
+        """Add a chunk; False if it holds no missing byte."""
         if not any(chunk.start < gap.end and gap.start < chunk.end for gap in self.missing()):
             return False
         self.new[chunk.start] = max(self.new.get(chunk.start, b""), chunk.content, key=len)
         return True
 
 
-Waiting = dict[FrameKey, dict[str, PartialFrame]]  # by the frame's sha256
+Waiting = dict[FrameKey, dict[str, PartialFrame]]  # the inner key is the frame's sha256
 
 
 def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
-    """What waits for these sequences, without its bytes."""
+    """The chunks that wait for these sequences: their ranges, without their bytes."""
     waiting: Waiting = defaultdict(dict)
     columns = (chunks.c[name] for name in ("trap", "sequence", "n", "sha256", "size", "start", "end"))
     found = select(*columns).where(of_sequences(chunks.c.trap, chunks.c.sequence, keys))
@@ -63,7 +63,7 @@ def load_waiting(connection: Connection, keys: Iterable[Key]) -> Waiting:
 
 
 def assemble(connection: Connection, key: FrameKey, partial: PartialFrame) -> bytes:
-    """The frame's bytes, all of whose ranges are there."""
+    """The bytes of a frame whose chunks have all come."""
     content = dict(partial.new)
     if missing(_ranges(content), partial.size):
         saved = select(chunks.c.start, chunks.c.content).where(_of(key), chunks.c.sha256 == partial.sha256)
@@ -89,21 +89,21 @@ def delete_frames(connection: Connection, keys: Iterable[FrameKey]) -> None:
 
 
 def delete_old(connection: Connection, now: datetime) -> int:
-    """Delete chunks that waited for too long; how many they were."""
+    """Delete chunks that have waited too long (`STRAYS_KEPT`, `WAITING_KEPT`); return how many."""
     known = select(sequences.c.id).where(sequences.c.trap == chunks.c.trap, sequences.c.id == chunks.c.sequence)
     stray = (chunks.c.received_at < now - STRAYS_KEPT) & ~known.exists()
     return connection.execute(delete(chunks).where(stray | (chunks.c.received_at < now - WAITING_KEPT))).rowcount
 
 
 def cost_of(partial: PartialFrame) -> int:
-    """What its new chunks add to what its trap has waiting."""
+    """How many bytes the new chunks of a frame add to its trap's waiting bytes."""
     return sum(max(ROW_BYTES, len(content)) for content in partial.new.values())
 
 
 def make_room(connection: Connection, trap: str, cost: int, most: int, kept: set[FrameKey]) -> int | None:
-    """Delete a trap's oldest unfinished frames, except `kept`, until `cost` fits into `most`; how many chunks went.
+    """Delete a trap's oldest unfinished frames, except `kept`, until `cost` more bytes fit into `most`.
 
-    None where it does not fit even then.
+    Returns the number of deleted chunks; None if `cost` does not fit even then.
     """
     length = chunks.c.end - chunks.c.start
     size = func.sum(case((length < ROW_BYTES, ROW_BYTES), else_=length))

@@ -1,7 +1,8 @@
-"""The folder of JPEGs: each file is whole or absent, also after a power cut.
+"""The folder of stored JPEGs: each file is complete or absent, also after a power cut.
 
-Decides names (made of checked ids and numbers only, never of a sender's file name) and durability: temporary name,
-fsync, rename, fsync of the folder. `frames/<trap>/<year-month>/<sequence>.<n>.jpg`, below the data folder.
+A file is `frames/<trap>/<year-month>/<sequence>.<n>.jpg` below the data folder; the name is made only of checked ids
+and numbers, never of a sender's file name. It is written under a temporary name, synced and renamed; then the folder is
+synced.
 """
 
 import os
@@ -18,22 +19,22 @@ TEMPORARY = ".part"
 
 
 def frame_path(trap: str, sequence: str, started_at: datetime, n: int) -> str:
-    """Where frame `n` lies, relative to the data folder."""
+    """The path of frame `n`, relative to the data folder."""
     return f"frames/{trap}/{started_at.astimezone(UTC):%Y-%m}/{sequence}.{n:03d}.jpg"
 
 
 class FrameFolder:
-    """Files below one data folder."""
+    """The files of one data folder; `min_free_bytes` of its disk stay free."""
 
     def __init__(self, root: Path, min_free_bytes: int = 0) -> None:
         self.root, self.min_free_bytes = root, min_free_bytes
 
     def put(self, files: Iterable[tuple[str, bytes]]) -> None:
-        """Write all files so that they survive a power cut after this returns; a file that is there is replaced.
+        """Write (path, content) pairs; when this returns, they survive a power cut. An existing file is replaced.
 
         Raises:
-            StorageError: the disk is full (or nearly: `min_free_bytes`), read-only or broken; no half file is left
-                under a final name.
+            StorageError: the disk is full (less than `min_free_bytes` free), read-only or broken. No incomplete file
+                has a final name.
         """
         self._check_free()
         try:
@@ -44,9 +45,9 @@ class FrameFolder:
             raise StorageError(f"data folder {self.root}: {error.strerror or error}") from error
 
     def sweep(self, older_than_s: float = 600) -> int:
-        """Remove what an interrupted write left under temporary names; how many files that were.
+        """Remove temporary files that an interrupted write left; return how many.
 
-        Younger ones are left alone: another collector may share the folder and be writing.
+        Files younger than `older_than_s` stay: another collector that shares the folder may be writing them.
         """
         oldest = time.time() - older_than_s
         leftovers = [path for path in self.root.glob(f"frames/*/*/*{TEMPORARY}*") if path.stat().st_mtime < oldest]

@@ -1,4 +1,4 @@
-"""Keeps the last thousand refused messages, with their first bytes, for the page."""
+"""Keeps the newest 1,000 refused messages (the first 64 KiB of each) for the page."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ KEPT_BYTES = 64 * 1024
 
 
 def add(connection: Connection, refused: Sequence[RefusedMessage], now: datetime) -> None:
-    """Keep refused messages; the oldest beyond `KEPT` go."""
+    """Store refused messages; delete the oldest beyond `KEPT`."""
     connection.execute(insert(quarantine), [_row(message, now) for message in refused])
     newest = connection.execute(select(func.max(quarantine.c.key))).scalar_one()
     connection.execute(delete(quarantine).where(quarantine.c.key <= newest - KEPT))
@@ -32,5 +32,5 @@ def _row(message: RefusedMessage, now: datetime) -> dict[str, Any]:
 
 
 def _text(text: str) -> str:
-    """What any database takes: valid UTF-8, no NUL, at most 300 characters."""
+    """The text in a form that every database accepts: valid UTF-8, no NUL, at most 300 characters."""
     return text[:300].encode("utf-8", "replace").decode().replace("\0", "\ufffd")

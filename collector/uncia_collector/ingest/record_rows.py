@@ -1,4 +1,4 @@
-"""Rows of the catalogue made of a trap's record: of the sequence, of its frames; and the fingerprint of a record."""
+"""Makes the catalogue's rows of a trap's record (`sequences`, `frames`), and the fingerprint of a record."""
 
 import hashlib
 from datetime import datetime
@@ -19,13 +19,13 @@ _COPIED = (
 
 
 def fingerprint(record: SequenceRecord) -> str:
-    """What two records of one id must share: the frames' sha256 and sizes, in order."""
+    """SHA-256 over the sha256 and sizes of all frames; two records with one id must have the same."""
     frames_text = ";".join(f"{frame.n}:{frame.sha256}:{frame.size}" for frame in record.frames)
     return hashlib.sha256(frames_text.encode()).hexdigest()
 
 
 def sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
-    """The row of `sequences` that a record makes; none of its frames is stored yet."""
+    """The row of `sequences` for a new record; no frame is stored yet."""
     record = message.record
     return {name: getattr(record, name) for name in _COPIED} | {
         "received_at": now,
@@ -46,7 +46,7 @@ def sequence_row(message: RecordMessage, now: datetime) -> dict[str, Any]:
 
 
 def frame_rows(record: SequenceRecord) -> list[dict[str, Any]]:
-    """The rows of `frames` that a record makes, all of them missing."""
+    """The rows of `frames` for a new record; all have the status `missing`."""
     return [
         {
             "trap": record.trap,
@@ -65,7 +65,7 @@ def frame_rows(record: SequenceRecord) -> list[dict[str, Any]]:
 
 
 def picture_size(content: bytes) -> tuple[int, int] | None:
-    """(width, height) in pixels of the oriented picture, None for what is no whole JPEG."""
+    """(width, height) in pixels of the oriented picture; None if `content` is not a complete JPEG."""
     try:
         return oriented_size(content)
     except FrameError:

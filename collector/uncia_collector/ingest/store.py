@@ -1,13 +1,14 @@
-"""Stores batches of messages in the catalogue and says what receipts to send.
+"""Stores batches of messages in the catalogue and returns the receipts to send.
 
-Decides what counts as stored, what conflicts, and what each receipt says (DESIGN 7 and 8):
-#1  A sequence is known by (trap, id); the same record again changes nothing and is answered in full.
-#2  A record whose frames differ from the stored one's is refused and quarantined; the stored one stays.
-#3  A frame is stored when its bytes are all there, have the record's sha256 and lie fsynced in the folder.
-#3a Bytes with another sha256 are dropped, and asked for again.
-#3b Bytes with the right sha256 that are no JPEG are kept apart: nothing is lost, nothing broken is shown.
-#4  A chunk before its record waits; a chunk of a stored frame is ignored, and answered.
-#5  What waits for the rest of its frame is bounded for each trap; the oldest goes, and is asked for again.
+Decides what counts as stored, what conflicts, and the content of each receipt:
+#1  A sequence is identified by (trap, id). The same record again changes nothing and gets a full receipt.
+#2  A record whose frames differ from the stored record's is refused and quarantined; the stored one stays.
+#3  A frame is stored when all its bytes have come, have the record's sha256 and are synced to the folder.
+#3a Bytes with another sha256 are dropped; the receipt names the frame as missing.
+#3b Bytes with the right sha256 that are not a JPEG are kept in `quarantine/`: nothing is lost, and no page shows them.
+#4  A chunk that comes before its record waits. A chunk of a stored frame is ignored and gets a receipt.
+#5  The bytes of each trap's unfinished frames are limited; the oldest are deleted, and the receipt names them as
+    missing.
 """
 
 import hashlib
@@ -53,14 +54,14 @@ class AddressedReceipt:
 
 
 class Store:
-    """Commits batches. One thread at a time; other collectors may work on the same database and folder."""
+    """Commits batches. Use it from one thread at a time; other collectors may use the same database and folder."""
 
     def __init__(self, database: Database, folder: FrameFolder, waiting_mb: float = 128) -> None:
         self.database, self.folder = database, folder
         self.waiting_bytes = int(waiting_mb * 1e6) or sys.maxsize
 
     def commit(self, messages: Sequence[Message], now: datetime) -> list[AddressedReceipt]:
-        """Commit a batch; the receipts to send now that it is committed.
+        """Commit a batch and return the receipts to send.
 
         Raises:
             StorageError: the folder cannot be written (full, read-only); nothing of the batch is committed.
@@ -102,7 +103,7 @@ class _Sequence:
 
 
 class _Batch:
-    """One transaction's work: `load` what is known, `add` each message, `write` it all."""
+    """The work of one transaction: `load` the known sequences, `add` each message, `write` all."""
 
     def __init__(self, connection: Connection, folder: FrameFolder, now: datetime, waiting_bytes: int) -> None:
         self.connection, self.folder, self.now, self.waiting_bytes = connection, folder, now, waiting_bytes
@@ -120,7 +121,7 @@ class _Batch:
         self.unfinished: list[tuple[FrameKey, PartialFrame]] = []
 
     def load(self, keys: list[Key]) -> None:
-        """Read what the catalogue has of these sequences."""
+        """Read these sequences, their frames and their waiting chunks from the catalogue."""
         if not keys:
             return
         found = select(sequences.c.trap, sequences.c.id, *(sequences.c[name] for name in _SEQUENCE_COLUMNS)).where(
@@ -133,7 +134,7 @@ class _Batch:
         self.waiting = chunks.load_waiting(self.connection, keys)
 
     def add(self, message: Message) -> None:
-        """Take one message in; nothing is written yet."""
+        """Add one message; nothing is written yet."""
         match message:
             case RecordMessage():
                 self._mark_alive(message.record.trap)
@@ -156,7 +157,7 @@ class _Batch:
                 self._refuse(message, "garbage")
 
     def write(self) -> list[AddressedReceipt]:
-        """Write all that was added; the receipts that are due once it is committed."""
+        """Write everything that was added; return the receipts to send after the commit."""
         self._write_records()
         self._finish_frames()
         self._write_frames()
@@ -232,7 +233,7 @@ class _Batch:
             note_worked(self.connection, right, self.now)
 
     def _finish_frames(self) -> None:
-        """Store each frame that is whole now, keep the chunks of the others."""
+        """Store each frame that is complete now; collect the others in `unfinished`."""
         for key, versions in self.waiting.items():
             known = self.known.get(key[:2])
             for partial in versions.values():
@@ -241,7 +242,7 @@ class _Batch:
                 elif (frame := known.frames.get(key[2])) is not None and frame.sha256 == partial.sha256:
                     self._finish_frame(key, partial, known)
                 else:
-                    self.finished.add(key)  # waited for a record that tells of other bytes
+                    self.finished.add(key)  # the record names other bytes (sha256)
 
     def _finish_frame(self, key: FrameKey, partial: PartialFrame, known: _Sequence) -> None:
         if partial.missing():
@@ -275,7 +276,7 @@ class _Batch:
         )
 
     def _save_waiting(self) -> None:
-        """Keep the new chunks of frames that are not whole; #5: of a trap that has too much waiting, the oldest go."""
+        """Save the new chunks of unfinished frames; delete the oldest of a trap that is over its limit (#5)."""
         by_trap: dict[str, list[tuple[FrameKey, PartialFrame]]] = {}
         for key, partial in self.unfinished:
             if partial.new:

@@ -1,8 +1,9 @@
-"""Receives from the broker, commits in batches, acknowledges, sends receipts, in this order.
+"""Receives messages from the broker, commits them in batches, acknowledges them, and sends receipts, in this order.
 
-Decides the conversation with the broker (MQTT 5, QoS 1, acknowledged by hand after the commit; a session that
-outlives us) and what happens when a batch cannot be stored: a full disk or a lost database is waited for, with
-nothing acknowledged; a message that alone makes the store fail is quarantined. paho's callbacks only enqueue.
+The broker is spoken to with MQTT 5, QoS 1, and a session that stays when the collector stops. A message is acknowledged
+after its commit. If a batch cannot be stored because the disk is full or the database is down, it is tried again and
+nothing is acknowledged meanwhile; a single message that makes the store fail is quarantined. paho's callbacks only put
+messages into a queue; a worker thread does the rest.
 """
 
 import queue
@@ -43,16 +44,20 @@ from uncia_contract.errors import BrokerError, StorageError
 from uncia_contract.messages.records import TrapState, encode
 from uncia_contract.messages.topics import Topics
 
-RECEIVE_MAXIMUM = 512  # unacknowledged messages the broker may send us: what memory has to hold at most
-MAX_PACKET_BYTES = 16 * 1024 * 1024  # so that what is far too large is refused here, counted and seen
+RECEIVE_MAXIMUM = 512  # the most unacknowledged messages from the broker: this limits memory
+MAX_PACKET_BYTES = 16 * 1024 * 1024  # above the message limit, so that too large messages come, are counted and shown
 SESSION_EXPIRY_S = 7 * 24 * 3600
 BATCH_MESSAGES = 256
 BATCH_BYTES = 8 * 1024 * 1024
 PUBLISH_S = 10.0
 HANGS_S = 60.0  # a batch takes milliseconds
-RESUBSCRIBE_S = 30.0  # after a refusal: an access list that is mended at the broker asks for no restart here
+RESUBSCRIBE_S = 30.0  # after a refusal; so a corrected access list at the broker needs no restart of the collector
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-_RETRIED = (StorageError, OperationalError, InterfaceError)  # full, locked, gone: it may come back
+_RETRIED = (
+    StorageError,
+    OperationalError,
+    InterfaceError,
+)  # disk full, database locked or down: they may recover
 _UNSPECIFIED = 0x80  # paho's code if the broker gave no reason
 
 log = logger("ingest")
@@ -62,7 +67,7 @@ Batch = list[tuple[RawMessage, Message]]
 
 @dataclass(frozen=True)
 class _Token:
-    """Acknowledges one message; its id is valid on its own connection only."""
+    """What is needed to acknowledge one message; the message id is valid only on its connection."""
 
     connection: int
     mid: int
@@ -70,7 +75,7 @@ class _Token:
 
 
 class Ingest:
-    """Subscribes under one root and feeds one store. `start`, `wait_ready`, `stop`."""
+    """Subscribes to the traps' topics below one root and commits the messages to one store."""
 
     def __init__(
         self,
@@ -82,7 +87,7 @@ class Ingest:
     ) -> None:
         self.settings, self.root, self.store, self.now = settings, root, store, now
         self.budgets = budgets or Budgets(BudgetSettings())
-        self.announce: Callable[[TrapState], list[tuple[str, bytes]]] | None = None  # told of every trap's state
+        self.announce: Callable[[TrapState], list[tuple[str, bytes]]] | None = None  # makes messages of a state
         self.trouble = ""  # why nothing is being stored at the moment
         self.dropped = 0
         self.refusals = 0  # batches that could not be stored when they came
@@ -99,10 +104,10 @@ class Ingest:
         self._worker = threading.Thread(target=self._work, name="uncia-ingest", daemon=True)
 
     def start(self) -> None:
-        """Begin; a broker that is not there yet is waited for."""
+        """Start the threads; the connection is retried until the broker is there."""
         self._group = shared_name(self.store.database, self.settings.group)
         session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        # Of a group, a member that died must not have messages queued for it: the traps send them to the others.
+        # The broker must queue no messages for a member of a group that died: the others get them.
         alone = not self.settings.group
         session.SessionExpiryInterval = SESSION_EXPIRY_S if alone else 0
         session.ReceiveMaximum = RECEIVE_MAXIMUM
@@ -115,27 +120,27 @@ class Ingest:
         self._client.loop_start()
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Return once subscribed.
+        """Wait until the broker has accepted the subscription.
 
         Raises:
-            BrokerError: not within the time.
+            BrokerError: it has not within `timeout_s`.
         """
         if not self._subscribed.wait(timeout_s):
             raise BrokerError(f"broker {self._broker}: no connection within {timeout_s:g} s; is it running?")
 
     @property
     def connected(self) -> bool:
-        """Whether we are subscribed now."""
+        """Whether the collector is subscribed now."""
         return self._subscribed.is_set()
 
     def alive(self) -> bool:
-        """Whether messages are being stored: waiting for room or for the database counts, hanging does not."""
+        """Whether the worker runs and does not hang; waiting for disk space or for the database is not hanging."""
         since_s = self._batch_since_s
         hangs = since_s is not None and not self.trouble and time.monotonic() - since_s > HANGS_S
         return self._worker.is_alive() and not hangs
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Publish a message; returns once the broker has it.
+        """Publish a message; return when the broker has it.
 
         Raises:
             BrokerError: there is no connection, or no answer.
@@ -148,15 +153,15 @@ class Ingest:
             raise BrokerError(f"broker {self._broker}: no answer within {PUBLISH_S:g} s")
 
     def stop(self) -> None:
-        """End: what was received and not committed stays unacknowledged, and comes again."""
+        """Stop the threads. The broker sends again what was received and not committed."""
         self._stopping.set()
         self._client.disconnect()
         self._client.loop_stop()
-        with suppress(queue.Full):  # then the worker waits for nothing
+        with suppress(queue.Full):  # then the worker is not waiting for a message
             self._arrived.put_nowait(None)
         self._worker.join()
 
-    # -- paho's thread: nothing here waits or raises -------------------------------------------------------------
+    # -- paho's thread: nothing here may wait or raise------------------------------------------------------------
 
     def _on_connect(
         self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
@@ -169,14 +174,14 @@ class Ingest:
         self._subscribe()
 
     def _subscribe(self) -> None:
-        # What is retained of a sequence says so, live too (see RetainedMessage); a state is retained by right.
+        # Retained messages of sequences keep their flag even when they come live (see RetainedMessage).
         topics = heard_topics(self.root, self._group)
         self._client.subscribe(
             [(topic, SubscribeOptions(qos=1, retainAsPublished=topic.endswith("/#"))) for topic in topics]
         )
 
     def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
-        error = sys.exception()  # paho calls this while it handles one
+        error = sys.exception()  # paho calls this while it handles the exception
         reason = getattr(error, "strerror", None) or str(error or "unknown")
         log.warning("broker not reachable, trying again", broker=self._broker, reason=reason)
 
@@ -186,7 +191,7 @@ class Ingest:
         if any(reason.is_failure for reason in reasons):
             said = [str(reason) for reason in reasons]
             log.error("subscription refused, trying again", broker=self._broker, reasons=said, in_s=RESUBSCRIBE_S)
-            again = threading.Timer(RESUBSCRIBE_S, self._subscribe)  # without a connection it does nothing
+            again = threading.Timer(RESUBSCRIBE_S, self._subscribe)  # does nothing without a connection
             again.daemon = True
             again.start()
         else:
@@ -213,10 +218,10 @@ class Ingest:
             self._acknowledge(RawMessage(topic, b"", token=token))
             return
         if len(payload) > MAX_MESSAGE_BYTES:
-            payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of these must not fill the memory
+            payload, size = payload[:KEPT_BYTES], len(payload)  # hundreds of whole ones would fill the memory
         try:
             self._arrived.put_nowait(RawMessage(topic, payload, properties, message.retain, token, size))
-        except queue.Full:  # a broker that ignores our receive maximum: unacknowledged, so it comes again
+        except queue.Full:  # the broker ignores RECEIVE_MAXIMUM; an unacknowledged message comes again
             self.dropped += 1
 
     @property
@@ -235,7 +240,7 @@ class Ingest:
                 return
             try:
                 self._answer(batch, receipts)
-            except Exception as error:  # noqa: BLE001 - all is committed; who is not answered asks again
+            except Exception as error:  # noqa: BLE001 - all is committed; a trap without a receipt asks again
                 log.error("batch not answered", messages=len(batch), error=repr(error)[:300])
             self._batch_since_s = None
 
@@ -255,7 +260,7 @@ class Ingest:
         self._announce([message.state for _, message in batch if isinstance(message, StateMessage)])
 
     def _batch_from(self, first: RawMessage) -> list[RawMessage]:
-        """The first message and those that are queued behind it, up to the size of a batch."""
+        """The first message and the queued ones after it, up to the size of a batch."""
         raw_messages, size = [first], len(first.payload)
         while len(raw_messages) < BATCH_MESSAGES and size < BATCH_BYTES:
             try:
@@ -270,7 +275,7 @@ class Ingest:
         return raw_messages
 
     def _store(self, batch: Batch) -> list[AddressedReceipt] | None:
-        """Receipts once the batch is committed, however long that takes; None when we are to stop before."""
+        """Commit the batch, however long that takes, and return its receipts; None if the collector stops before."""
         for attempt in range(1_000_000_000):
             try:
                 receipts = self.store.commit([message for _, message in batch], self.now())
@@ -292,7 +297,7 @@ class Ingest:
             if isinstance(message, RefusedMessage):
                 return []
             reason = f"the store refused it: {type(error).__name__}"
-            # The trap of a refused record gets a receipt that says so.
+            # The trap of a refused record gets a receipt that names the refusal.
             key = (message.record.trap, message.record.id) if isinstance(message, RecordMessage) else ()
             return self._store([(raw, RefusedMessage(raw.topic, raw.payload, reason, *key))])
         receipts: list[AddressedReceipt] = []
@@ -316,7 +321,7 @@ class Ingest:
             self._client.ack(token.mid, token.qos)
 
     def _announce(self, states: list[TrapState]) -> None:
-        """Publish, retained, what `announce` makes of traps' states."""
+        """Publish the messages that `announce` makes of traps' states, retained."""
         if self.announce is None:
             return
         for state in states:
@@ -324,12 +329,12 @@ class Ingest:
                 self._client.publish(topic, payload, qos=1, retain=True)
 
     def _send(self, addressed: AddressedReceipt) -> None:
-        """Send a receipt; where it is lost, the trap asks again."""
+        """Send a receipt; if it is lost, the trap asks again."""
         if self._client.is_connected():
             topic = Topics(addressed.trap, self.root).receipt
             self._client.publish(topic, encode(addressed.receipt), qos=1)
 
 
 def _sender(topic: str, root: str) -> str:
-    """The trap that a topic names, unchecked; all topics that name none are one."""
+    """The trap in a topic, unchecked; "" for all topics without one."""
     return topic[len(root) + 1 :].split("/", 1)[0][:40] if topic.startswith(root + "/") else ""

@@ -1,8 +1,8 @@
-"""Each trap's row: when it was last seen, whether it is online, its latest state.
+"""Updates each trap's row: when it was last seen, whether it is online, its latest state, whether its id is used twice.
 
-Decides when a trap counts as seen: a message the broker had retained is not a sign of life. Only the
-latest state is kept. Decides as well when two machines speak under one id: a boot that had ended for another one
-speaks again. A message that comes twice has no later uptime, and tells nothing.
+A message that the broker had retained does not show that the trap is alive. Only the latest state is kept. Two machines
+use one id when an earlier boot sends again after a later one; a repeated message does not count, because its uptime is
+not higher.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ KEPT_BOOTS = 8
 
 @dataclass
 class TrapUpdate:
-    """What one batch of messages says about one trap."""
+    """The news of one trap in one batch of messages."""
 
     trap: str
     alive: bool = False
@@ -44,7 +44,7 @@ class TrapUpdate:
 
 
 def write(connection: Connection, updates: Iterable[TrapUpdate], now: datetime) -> None:
-    """Write what a batch said, traps in order of their names: so two collectors cannot deadlock."""
+    """Write a batch's updates, in the order of the traps' names, so that two collectors cannot deadlock."""
     ordered = sorted(updates, key=lambda new: new.trap)
     known = {row.trap: row for row in connection.execute(_known([new.trap for new in ordered]))}
     for new in ordered:
@@ -93,7 +93,7 @@ def _changes(new: TrapUpdate, row: Any, now: datetime) -> dict[str, Any]:
 
 
 def _boots(known: str, state: TrapState, now: datetime) -> dict[str, Any]:
-    """The latest boots with this state's, and the time where an earlier one than the last speaks again."""
+    """The columns `boots` with this state's boot added, and `doubled_at` if an earlier boot than the last one sends."""
     uptimes = {boot: float(uptime) for boot, _, uptime in (part.partition("=") for part in known.split(",")) if boot}
     boot = state.boot_id[:40].replace(",", "").replace("=", "")
     if boot in ("", "unknown") or state.uptime_s <= uptimes.get(boot, -1.0):

@@ -1,7 +1,7 @@
-"""Parses what arrives over MQTT, without touching the catalogue.
+"""Parses and checks MQTT messages; does not use the catalogue.
 
-Decides what is refused: a topic that is not ours, a payload that breaks its schema, a trap that speaks under another's
-name, a chunk that cannot lie in its frame. `parse_message` never raises: what it cannot use comes back as
+Decides what is refused: a topic that is not uncia's, a payload that does not match its schema, a record or state with
+the name of another trap, a chunk outside its frame. `parse_message` never raises: a message that cannot be used becomes
 a `RefusedMessage` with its reason.
 """
 
@@ -27,16 +27,17 @@ from uncia_contract.messages.records import (
     encode,
 )
 
-MAX_MESSAGE_BYTES = MAX_RECORD_BYTES  # no message of ours is larger
+MAX_MESSAGE_BYTES = MAX_RECORD_BYTES  # no valid message is larger
 AVAILABILITIES = ("online", "offline", "sleeping")
 _HEX = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True)
 class RawMessage:
-    """One MQTT message as it came; `token` is whatever the receiver needs to acknowledge it.
+    """One MQTT message as it came.
 
-    `size` is the message's where it was too large and `payload` is only its beginning, else 0.
+    `token` is what the receiver needs to acknowledge it. `size` is 0, or the size in bytes of a message that was too
+    large; then `payload` holds only its beginning.
     """
 
     topic: str
@@ -49,7 +50,7 @@ class RawMessage:
 
 @dataclass(frozen=True)
 class RecordMessage:
-    """A sequence record, and the very bytes that carried it."""
+    """A sequence record, and its bytes as they came."""
 
     record: SequenceRecord
     payload: bytes
@@ -57,7 +58,7 @@ class RecordMessage:
 
 @dataclass(frozen=True)
 class ChunkMessage:
-    """Part of frame `n` from byte `start` on; `sha256` and `size` are the whole frame's."""
+    """A part of frame `n` that begins at byte `start`; `sha256` and `size` are those of the whole frame."""
 
     trap: str
     sequence: str
@@ -69,13 +70,13 @@ class ChunkMessage:
 
     @property
     def end(self) -> int:
-        """The first byte after it."""
+        """The position of the first byte after the chunk."""
         return self.start + len(self.content)
 
 
 @dataclass(frozen=True)
 class StateMessage:
-    """A trap's birth certificate and health; `retained` is an old one that the broker kept."""
+    """A trap's state; `retained` says that it is an old one that the broker had kept."""
 
     state: TrapState
     payload: bytes
@@ -84,7 +85,7 @@ class StateMessage:
 
 @dataclass(frozen=True)
 class AvailabilityMessage:
-    """Whether a trap is there."""
+    """A trap's availability, one of `AVAILABILITIES`; `retained` as in `StateMessage`."""
 
     trap: str
     availability: str
@@ -93,7 +94,7 @@ class AvailabilityMessage:
 
 @dataclass(frozen=True)
 class DoctorMessage:
-    """Somebody at the trap wants to know whether we hear it."""
+    """A question of `uncia-trap doctor`: does the collector get the trap's messages?"""
 
     trap: str
     id: str
@@ -101,7 +102,10 @@ class DoctorMessage:
 
 @dataclass(frozen=True)
 class RefusedMessage:
-    """What cannot be used, and why; `trap` and `sequence` as far as its topic told them, `size` the whole message's."""
+    """A message that cannot be used, and why; `trap` and `sequence` are "" if its topic does not name them.
+
+    `size` is that of the whole message if `payload` holds only its beginning, else 0.
+    """
 
     topic: str
     payload: bytes = field(repr=False)
@@ -113,9 +117,9 @@ class RefusedMessage:
 
 @dataclass(frozen=True)
 class RetainedMessage:
-    """Of a sequence, and retained: no trap of ours does that, and the broker would send it again and again.
+    """A retained message of a sequence; traps send none, and the broker would send it at every subscription.
 
-    It is not taken in; `kept` says that the broker has it, and an empty one that it has no longer.
+    It is not stored. `kept` says that the broker still has it; an empty message (`kept` is False) has cleared it.
     """
 
     topic: str
@@ -125,7 +129,7 @@ class RetainedMessage:
 
 @dataclass(frozen=True)
 class OverBudgetMessage:
-    """So many messages of a trap were over its budget, and dropped before they were parsed."""
+    """How many messages of a trap were over its budget and dropped before parsing."""
 
     trap: str
     count: int
@@ -144,7 +148,7 @@ Message = (
 
 
 def parse_message(raw: RawMessage, root: str = topics.ROOT) -> Message:
-    """What a message says; a `RefusedMessage` where it cannot be used."""
+    """Parse a message; it becomes a `RefusedMessage` if it cannot be used."""
     try:
         address = topics.parse(raw.topic, root)
     except MessageError as error:
@@ -221,12 +225,12 @@ def _about_trap(raw: RawMessage, address: topics.TrapAddress) -> StateMessage | 
     _refuse_strange(state)
     if state.latitude is None and state.longitude is None:
         return StateMessage(state, raw.payload, raw.retained)
-    state = msgspec.structs.replace(state, latitude=None, longitude=None)  # of release 0.1: kept nowhere
+    state = msgspec.structs.replace(state, latitude=None, longitude=None)  # sent by release 0.1; not stored
     return StateMessage(state, encode(state), raw.retained)
 
 
 def _refuse_strange(message: Struct) -> None:
-    """PostgreSQL keeps no NUL in a text, no clock shows a year outside `YEARS`; nothing honest holds either."""
+    """Refuse a text with NUL, which PostgreSQL cannot store, and a time outside `YEARS`, which no clock shows."""
     for leaf in _leaves(msgspec.to_builtins(message, builtin_types=(datetime, bytes))):
         if isinstance(leaf, str) and "\0" in leaf:
             raise MessageError(f"{type(message).__name__}: NUL in the text {leaf[:40]!r}")

@@ -1,4 +1,4 @@
-"""Bad input through a real broker and the real ingest: each kind refused or quarantined, counted, and on the page."""
+"""Bad input through a real broker and the real ingest: each kind is refused or quarantined, counted, and shown."""
 
 import html
 import json
@@ -35,7 +35,7 @@ def _on_record_topic(payload: bytes) -> RawMessage:
 
 
 def told(**changed: object) -> bytes:
-    """A sound record with fields changed."""
+    """A valid record with some fields changed."""
     return json.dumps(json.loads(RECORD) | changed).encode()
 
 
@@ -65,7 +65,7 @@ BAD = {
 def station(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Collector, TestClient]]:
-    """A collector that got all of it, then something sound; and a reviewer's browser."""
+    """A collector that got all the bad input and then a valid sequence; and a reviewer's browser."""
     if MOSQUITTO is None:
         pytest.skip("NO MOSQUITTO: install Debian's package `mosquitto`; bad input was not tested")
     folder = tmp_path_factory.mktemp("bad")
@@ -96,12 +96,12 @@ def station(
 
 @pytest.mark.parametrize(("_wires", "said"), BAD.values(), ids=BAD)
 def test_each_kind_is_quarantined_and_on_the_page(station, _wires, said):
-    """The page names the reason; the collector went on to store what was sound."""
+    """The page names the reason; the collector has stored the valid sequence."""
     assert said in station[1].get("/quarantine").text
 
 
 def test_each_reason_and_count_is_told_in_russian(station):
-    """Outside of the values, which are quoted or in code, no English is left."""
+    """No English is left, except in values, which are quoted or in code."""
     collector, page = station
     People(collector.database).set_language("r", "ru")
     text = html.unescape(page.get("/quarantine").text)
@@ -111,8 +111,8 @@ def test_each_reason_and_count_is_told_in_russian(station):
     assert len(told) > len(BAD) and english_in("".join(told_part) for told_part in told) == []
 
 
-def test_all_of_it_is_counted(station):
-    """On the page and in the metrics: garbage, conflicts, frames that are no JPEG."""
+def test_all_bad_input_is_counted(station):
+    """On the page and in the metrics: garbage, conflicts, frames that are not a JPEG."""
     page, metrics = station[1].get("/quarantine").text, station[1].get("/metrics").text
 
     assert [f'<th scope="row">{name}</th><td>{count}</td>' in page for name, count in (
@@ -122,8 +122,8 @@ def test_all_of_it_is_counted(station):
     assert 'uncia_events_total{kind="conflicts",trap="ridge"} 3.0' in metrics
 
 
-def test_nothing_bad_is_served_or_lies_among_the_frames(station):
-    """Only whole JPEGs are under `frames/`; a frame in quarantine is a 404, and its page says so."""
+def test_no_bad_frame_is_served_or_stored_among_the_frames(station):
+    """Only complete JPEGs are under `frames/`; a quarantined frame gives 404, and its page says so."""
     collector, page = station
     root = Path(collector.settings.data)
 
@@ -133,8 +133,8 @@ def test_nothing_bad_is_served_or_lies_among_the_frames(station):
     assert codes == [404] * 3 and "not a JPEG: kept in quarantine" in page.get("/sequences/ridge/nojpeg").text
 
 
-def test_conflicting_record_leaves_the_stored_one_whole(station):
-    """The first one's frames are there, byte for byte, and the page shows them."""
+def test_a_conflicting_record_does_not_change_the_stored_one(station):
+    """The frames of the first record are there, byte for byte, and the page shows them."""
     page = station[1]
     served = [page.get(f"/sequences/ridge/twice/{n}.jpg").content for n in range(2)]
 
@@ -142,7 +142,7 @@ def test_conflicting_record_leaves_the_stored_one_whole(station):
 
 
 def test_topic_that_is_no_utf8_is_quarantined(station):
-    """No broker lets it pass; if one did, it is garbage like any other."""
+    """No known broker forwards it; if one does, it is quarantined like other garbage."""
     collector, page = station
     message = MQTTMessage(topic=b"uncia/v1/\xff/state")
     message.payload = b"x"
@@ -153,8 +153,8 @@ def test_topic_that_is_no_utf8_is_quarantined(station):
     assert "(not UTF-8)" in text
 
 
-def test_message_of_ten_megabytes_takes_no_room(station):
-    """Its whole size is told; of its bytes only the beginning waits in memory and is kept."""
+def test_only_the_beginning_of_a_ten_megabyte_message_is_kept(station):
+    """The whole size is shown; in memory and in the catalogue there is only the beginning."""
     collector, _ = station
     idle = Ingest(collector.settings.broker, ROOT, collector.store)
     message = MQTTMessage(topic=b"uncia/v1/ridge/state")

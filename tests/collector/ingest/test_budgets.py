@@ -1,4 +1,4 @@
-"""What one trap may send, and that another's budget is its own."""
+"""Budgets: how much a trap may send; each trap has its own."""
 
 import pytest
 
@@ -26,7 +26,7 @@ class Clock:
 def test_a_budget_is_full_at_first_and_grows_evenly(
     settings: BudgetSettings, at_once: int, in_two_minutes: int
 ) -> None:
-    """One minute's (or day's) worth at once, then as much as it grows by; 100 kB a message, ten a second."""
+    """First the amount of a minute (or day), then only what the budget grows by; ten messages of 100 kB per second."""
     clock = Clock()
     budgets = Budgets(settings, clock)
     taken = sum(budgets.allows("ridge", 100_000) for _ in range(500))
@@ -37,16 +37,16 @@ def test_a_budget_is_full_at_first_and_grows_evenly(
     assert taken == pytest.approx(in_two_minutes, abs=1)
 
 
-def test_each_trap_has_its_own() -> None:
-    """And what was dropped is counted under its name, once."""
+def test_each_trap_has_its_own_budget() -> None:
+    """Dropped messages are counted for their trap, once."""
     budgets = Budgets(BudgetSettings(mb_per_minute=0, messages_per_minute=2, mb_per_day=0), Clock())
     assert [budgets.allows("thief", 1) for _ in range(5)] == [True, True, False, False, False]
     assert budgets.allows("ridge", 1)
     assert (budgets.take_dropped(), budgets.take_dropped()) == ({"thief": 3}, {})
 
 
-def test_names_without_end_take_no_memory_without_end() -> None:
-    """Where a broker asks for no certificate, a client may send under any name."""
+def test_many_invented_trap_names_take_bounded_memory() -> None:
+    """Without certificates at the broker, a client can send with any name."""
     budgets = Budgets(BudgetSettings(), Clock())
     for number in range(MOST_TRAPS + 10):
         budgets.allows(f"trap{number}", 1)

@@ -1,4 +1,4 @@
-"""What the collector does for an engineer at a trap: answers the doctor, and sees two machines under one id."""
+"""The collector answers `uncia-trap doctor`, and notices two machines with one trap id."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,8 +12,8 @@ from uncia_contract.messages.records import BundleIdentity, Counters, TrapState,
 NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 
-def test_a_question_is_answered_by_a_receipt_and_leaves_nothing(stored):
-    """No row of a trap, no sequence: nobody knows yet whether there is such a trap."""
+def test_a_question_is_answered_by_a_receipt_and_not_stored(stored):
+    """It makes no row of a trap and no sequence, because such a trap may not exist."""
     receipts = stored.commit(RawMessage("uncia/v1/ridge/doctor", b'{"id":"doctor-1"}'))
     [(key, receipt)] = receipts.items()
     assert (key, receipt.record_stored, receipt.refused) == (("ridge", "doctor-1"), False, None)
@@ -22,7 +22,7 @@ def test_a_question_is_answered_by_a_receipt_and_leaves_nothing(stored):
 
 
 def test_a_broken_question_is_refused():
-    """As any message."""
+    """As any invalid message."""
     assert isinstance(parse_message(RawMessage("uncia/v1/ridge/doctor", b"{}")), RefusedMessage)
 
 
@@ -46,8 +46,8 @@ def state(boot: str, uptime_s: float) -> RawMessage:
     ],
     ids=["reboots", "messages that come twice", "in turn", "machines without a boot's id", "many reboots"],
 )
-def test_two_machines_under_one_id_are_seen(stored, told, doubled):
-    """A boot that had ended speaks again."""
+def test_two_machines_with_one_id_are_noticed(stored, told, doubled):
+    """An earlier boot sends again after a later one."""
     for boot, uptime_s in told:
         stored.commit(state(boot, float(uptime_s)), now=NOW + timedelta(seconds=5))
     with stored.database.reading() as connection:

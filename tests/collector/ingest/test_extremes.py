@@ -1,4 +1,4 @@
-"""What the schemas allow and nobody expects, through the ingest onto every page and into every export."""
+"""Unusual values that the schemas allow, through the ingest to every page and every export."""
 
 import io
 import json
@@ -52,7 +52,7 @@ FRAME = st.fixed_dictionaries(
 
 @st.composite
 def messages(draw) -> RawMessage:
-    """A sound record or state, a few of its fields strange."""
+    """A valid record or state with some unusual fields."""
     kind = draw(st.sampled_from(["record", "state"]))
     message = json.loads(json.dumps(RECORD if kind == "record" else STATE))
     for name in draw(st.sets(st.sampled_from(FIELDS[kind]), max_size=3)):
@@ -68,7 +68,7 @@ def messages(draw) -> RawMessage:
 
 @pytest.fixture(scope="module", params=[("sqlite", "Pacific/Kiritimati"), ("postgresql", "Pacific/Midway")], ids=str)
 def station(request, tmp_path_factory):
-    """A collector with a clock far from UTC in either direction, and an administrator's browser."""
+    """A collector in a zone far from UTC (east or west), and an administrator's browser."""
     folder, (on, zone) = tmp_path_factory.mktemp("extremes"), request.param
     told = CollectorSettings(
         data=str(folder), time_zone=zone, broker=BrokerSettings(port=1), http=None,
@@ -82,7 +82,7 @@ def station(request, tmp_path_factory):
     read_deployments(folder / "places.csv", collector.database)
     People(collector.database).set_user("a", "snow and rocks", "administrator", NOW)
     app = make_app(told, collector.database, collector.ingest)
-    app.state.requests.burst = app.state.requests.per_s = 1e9  # it asks more often than anybody may
+    app.state.requests.burst = app.state.requests.per_s = 1e9  # this test sends more requests than a browser may
     page = TestClient(app, raise_server_exceptions=False)
     page.post("/login", data={"name": "a", "password": "snow and rocks"})
     yield collector, page
@@ -90,7 +90,7 @@ def station(request, tmp_path_factory):
 
 
 def take(ingest: Ingest, message: RawMessage) -> None:
-    """As the ingest's worker does with what came."""
+    """Store messages as the ingest's worker does."""
     assert ingest._store([(message, parse_message(message))]) is not None
 
 
@@ -98,20 +98,20 @@ def take(ingest: Ingest, message: RawMessage) -> None:
 @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(message=messages())
 def test_whatever_is_stored_can_be_shown_and_exported(station, message):
-    """Refused with a reason, or on every page and in every export: one strange message must not hide the others."""
+    """A message is refused with a reason, or every page and every export works with it."""
     show_and_export(station, message)
 
 
 @pytest.mark.faults
 @settings(max_examples=200, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(message=messages())
-def test_hundreds_of_strange_messages_hide_nothing(station, message):
-    """The same, longer."""
+def test_hundreds_of_unusual_messages_can_be_shown_and_exported(station, message):
+    """The same with more examples."""
     show_and_export(station, message)
 
 
 def show_and_export(station, message: RawMessage) -> None:
-    """Take one message, then ask for everything."""
+    """Store one message, then request every page and every export."""
     collector, page = station
     with collector.database.writing() as connection:
         for table in (sequences, frames, traps):

@@ -1,4 +1,4 @@
-"""The decoders against 100,000 inputs: what a broken or hostile sender could put on the wire."""
+"""The decoders with 100,000 damaged or hostile inputs."""
 
 import random
 import subprocess
@@ -30,7 +30,7 @@ VALUES = st.recursive(
 
 
 def mutated(payload: bytes, at: int, to: int, cut: int) -> bytes:
-    """One byte changed, the end cut off."""
+    """The bytes with one byte changed and the end cut off."""
     spoilt = bytearray(payload)
     spoilt[at % len(spoilt)] = to
     return bytes(spoilt[: len(spoilt) - cut % len(spoilt)])
@@ -44,7 +44,7 @@ def mutated(payload: bytes, at: int, to: int, cut: int) -> bytes:
     properties=st.lists(st.tuples(st.sampled_from(["sha256", "size", "x"]), st.text(max_size=70)), max_size=3),
 )
 def test_no_bytes_make_the_decoder_raise(topic, payload, properties):
-    """Whatever arrives is made out or is garbage with a reason."""
+    """Any input is parsed or refused with a reason."""
     found = parse_message(RawMessage(topic, payload, properties))
 
     assert not isinstance(found, RefusedMessage) or found.reason
@@ -54,7 +54,7 @@ def test_no_bytes_make_the_decoder_raise(topic, payload, properties):
 @settings(max_examples=4_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(at=st.integers(0, 5000), to=st.integers(0, 255), cut=st.sampled_from([0, 0, 0, 1, 7, 100]))
 def test_no_damaged_record_makes_the_decoder_raise(record_message, at, to, cut):
-    """A sound record with a changed byte or a lost end."""
+    """A valid record with a changed byte or a lost end."""
     parse_message(RawMessage(record_message.topic, mutated(record_message.payload, at, to, cut)))
 
 
@@ -62,7 +62,7 @@ def test_no_damaged_record_makes_the_decoder_raise(record_message, at, to, cut):
 @settings(max_examples=4_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(field=st.sampled_from(["id", "trap", "frames", "clock", "confidence", "bundle", "started_at"]), value=VALUES)
 def test_no_strange_value_makes_the_decoder_raise(sound_record, field, value):
-    """A sound record with any JSON in the place of a field."""
+    """A valid record with any JSON value in one field."""
     import json
 
     payload = json.dumps(sound_record | {field: value}, default=str).encode("utf-8", "replace")
@@ -70,8 +70,8 @@ def test_no_strange_value_makes_the_decoder_raise(sound_record, field, value):
 
 
 @pytest.mark.faults
-def test_hundred_thousand_damaged_messages_are_made_out(record_message):
-    """Sound records and topics with bytes changed, cut, doubled and swapped, by a seeded dice."""
+def test_a_hundred_thousand_damaged_messages_never_raise(record_message):
+    """Valid records and topics with bytes changed, cut, doubled and swapped, from a seeded random generator."""
     dice, kinds = random.Random(20261123), Counter()
     for _ in range(100_000):
         payload = bytearray(record_message.payload)
@@ -87,7 +87,7 @@ def test_hundred_thousand_damaged_messages_are_made_out(record_message):
 
 @pytest.mark.faults
 def test_coverage_guided_fuzzing_finds_no_crash():
-    """400,000 inputs that atheris grows along the decoders' branches: topics, messages, chunks, JPEGs."""
+    """400,000 inputs of topics, messages, chunks and JPEGs, made by atheris from the branches that they reach."""
     pytest.importorskip("atheris", reason="NO ATHERIS: the decoders were fuzzed without coverage's guidance")
     script = Path(__file__).parents[3] / "scripts" / "fuzz_decoders.py"
     done = subprocess.run([sys.executable, script, "400000"], capture_output=True, text=True, timeout=150, check=False)
@@ -97,7 +97,7 @@ def test_coverage_guided_fuzzing_finds_no_crash():
 
 @pytest.fixture(scope="module")
 def record_message():
-    """A sound record's message."""
+    """The message of a valid record."""
     from datetime import UTC, datetime
 
     from uncia_contract.messages.records import BundleIdentity, ClockTrust, FrameEntry, SequenceRecord, encode
@@ -114,7 +114,7 @@ def record_message():
 
 @pytest.fixture(scope="module")
 def sound_record(record_message):
-    """The same as plain values."""
+    """The valid record as plain values."""
     import json
 
     return json.loads(record_message.payload)

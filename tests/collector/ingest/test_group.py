@@ -1,4 +1,4 @@
-"""Several collectors share one broker, one PostgreSQL and one folder; one of them is killed."""
+"""A group of collectors shares one broker, one PostgreSQL and one folder; one of them is killed."""
 
 import hashlib
 import signal
@@ -22,7 +22,7 @@ from uncia_contract.messages.topics import Topics
 
 
 class PatientTrap:
-    """A trap that keeps a window under way and asks again, as the outbox does, until all is receipted."""
+    """A trap that sends some sequences at a time and repeats them until it has their receipts, as the outbox does."""
 
     WINDOW, ASK_AGAIN_S = 200, 3.0
 
@@ -37,7 +37,7 @@ class PatientTrap:
         self.done = 0
 
     def run_until(self, done: int, timeout_s: float) -> None:
-        """Send and listen until that many sequences are receipted."""
+        """Send and listen until that many sequences have their receipts."""
         deadline = time.monotonic() + timeout_s
         while self.done < done:
             assert time.monotonic() < deadline, f"{self.done} of {done} receipted; {list(self.under_way)[:5]} under way"
@@ -77,13 +77,13 @@ class PatientTrap:
 
 @pytest.fixture
 def broker(start_mosquitto):
-    """A broker that saves its sessions seldom: saving at each change would be the bottleneck."""
+    """A broker that saves its sessions rarely; saving at each change would be the bottleneck."""
     return start_mosquitto("autosave_interval 1800\nautosave_on_changes false\n")
 
 
 @pytest.fixture
 def start_member(tmp_path, broker, postgresql):
-    """Starts a collector of the group as a process of its own."""
+    """A function that starts a collector of the group in its own process."""
     url, members = postgresql.new_database(), []
 
     def start(name: str) -> subprocess.Popen:
@@ -110,8 +110,8 @@ def start_member(tmp_path, broker, postgresql):
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("total", [120, pytest.param(10_000, marks=pytest.mark.faults)])
-def test_killed_member_loses_and_doubles_nothing(start_member, broker, make_sequence, make_jpeg, tmp_path, total):
-    """One of two collectors is killed in the middle: every sequence is there exactly once, byte for byte."""
+def test_a_killed_member_loses_and_doubles_nothing(start_member, broker, make_sequence, make_jpeg, tmp_path, total):
+    """One of two collectors is killed during the work; every sequence is there exactly once, byte for byte."""
     base = make_jpeg(0)
     wanted = [make_sequence(id=f"{n:06d}", pictures=[base + n.to_bytes(4, "big")]) for n in range(total)]
     first, _second = start_member("first"), start_member("second")
@@ -127,7 +127,7 @@ def test_killed_member_loses_and_doubles_nothing(start_member, broker, make_sequ
 
 
 def _stored(url: str, root: Path) -> dict[str, list[str]]:
-    """sha256 of every file of every complete sequence; nothing may wait, nothing may lie beside."""
+    """The sha256 of every file of every complete sequence; fails if chunks wait or other files are there."""
     database = Database(url)
     rows = [row for row in listing(database) if row["complete"]]
     with database.reading() as connection:

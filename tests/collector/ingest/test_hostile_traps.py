@@ -1,4 +1,4 @@
-"""What a trap with a good certificate can do to the others: attacks on the collector, through Mosquitto as shipped."""
+"""Attacks by a trap with a valid certificate on the collector, through Mosquitto with the shipped configuration."""
 
 import sys
 import threading
@@ -58,7 +58,7 @@ class Trap:
 
 
 class Station:
-    """A broker as shipped, a collector with its certificate, and traps."""
+    """A broker with the shipped configuration, a collector with its certificate, and traps."""
 
     def __init__(self, broker: ShippedBroker, folder: Path) -> None:
         self.broker, self.folder, self.running, self.traps = broker, folder, list[Collector](), list[Trap]()
@@ -81,7 +81,7 @@ class Station:
         return self.traps[-1]
 
     def retained(self) -> list[str]:
-        """The topics that the broker keeps a message for."""
+        """The topics with a retained message at the broker."""
         listener = Trap(self.broker, "Check")
         listener.hear("uncia/v1/#")
         time.sleep(0.5)
@@ -124,7 +124,7 @@ def stored(collector: Collector) -> list[str]:
 
 
 def test_a_trap_that_joins_a_group_gets_none_of_its_messages(station: Station) -> None:
-    """Attack: `$share/<group>/...` took half of them, which vanished. The group's name is a secret of its catalogue."""
+    """Attack: `$share/<group>/...` got half of them, and they were lost. Now the name is a secret in the catalogue."""
     collectors = [station.collector(name, group="valley") for name in ("Collector", "Collector-north")]
     thief, ridge = station.trap("thief"), station.trap("ridge")
     thief.hear("$share/valley/uncia/v1/+/sequence/#", "$share/valley-/uncia/v1/+/sequence/#", "uncia/v1/#", "$SYS/#")
@@ -136,12 +136,12 @@ def test_a_trap_that_joins_a_group_gets_none_of_its_messages(station: Station) -
 
 
 @pytest.mark.parametrize("group", ["", "valley"], ids=["alone", "in a group"])
-def test_what_a_trap_retains_is_not_taken_in_and_cleared(station: Station, group: str) -> None:
-    """Attack: retained records and garbage, which the broker would send again at every start of a collector."""
+def test_what_a_trap_retains_is_not_stored_but_cleared(station: Station, group: str) -> None:
+    """Attack: retained records and garbage; the broker would send them at every start of a collector."""
     thief = station.trap("thief")
     record = SentSequence(id="kept", trap="thief").record_message()
     garbage = RawMessage(Topics("thief").base + "/sequence/a/b/c", b"garbage")
-    if not group:  # a shared subscription hears of what is retained only while it comes
+    if not group:  # a shared subscription gets retained messages only when they are published
         thief.send(record, garbage, retain=True)
     collector = station.collector(group=group)
     thief.send(SentSequence(id="late", trap="thief").record_message(), retain=True)
@@ -152,8 +152,8 @@ def test_what_a_trap_retains_is_not_taken_in_and_cleared(station: Station, group
     assert list(listing(collector.database)) == []
 
 
-def test_two_collectors_of_one_group_share_its_secret_and_another_group_has_its_own(station: Station) -> None:
-    """It is 128 bits, and kept in the catalogue."""
+def test_collectors_of_one_group_share_a_secret_and_another_group_has_its_own(station: Station) -> None:
+    """The secret has 128 bits and is stored in the catalogue."""
     names = [station.collector(name, group="valley").ingest._group for name in ("Collector", "Collector-north")]
     station.running[0].stop()
     names.append(station.collector(group="ridge").ingest._group)
@@ -162,7 +162,7 @@ def test_two_collectors_of_one_group_share_its_secret_and_another_group_has_its_
 
 
 def flood(trap: Trap, seconds: float) -> int:
-    """Chunks of frames that a record promised and that never become whole, as fast as the broker takes them; bytes."""
+    """Send chunks of announced frames that never become complete, as fast as the broker takes them; return bytes."""
     pictures = [bytes([n]) * 2_000_000 for n in range(60)]
     sequence, sent = SentSequence(id="endless", trap=trap.name, pictures=pictures), 0
     trap.send(sequence.record_message())
@@ -180,8 +180,8 @@ def flood(trap: Trap, seconds: float) -> int:
     return sent
 
 
-def test_a_trap_that_floods_keeps_nobody_from_storing_and_fills_no_catalogue(station: Station) -> None:
-    """Attack: chunks without end. Another's sequence is stored meanwhile, and the flood takes what one trap may."""
+def test_a_trap_that_floods_neither_blocks_others_nor_fills_the_catalogue(station: Station) -> None:
+    """Attack: chunks without end. Another trap's sequence is stored meanwhile; the flood gets only its limit."""
     collector = station.collector(budgets=BudgetSettings(mb_per_minute=60, waiting_mb=20))
     thief, ridge = station.trap("thief"), station.trap("ridge")
     flooding = threading.Thread(target=flood, args=(thief, 12))
@@ -200,7 +200,7 @@ def test_a_trap_that_floods_keeps_nobody_from_storing_and_fills_no_catalogue(sta
 
 
 def test_a_trap_that_lies_delays_anothers_alert_by_less_than_a_minute(station: Station) -> None:
-    """Attack: sightings without end, each another event, newer than anybody's; before, the other waited 47 hours."""
+    """Attack: sightings without end, each a new event and newer than others'. Once, others waited 47 hours."""
     heard = station.folder / "heard.txt"
     program = (sys.executable, "-c", f"import sys; open({str(heard)!r}, 'a').write(sys.stdin.readline())")
     station.collector(alerts=AlertSettings(command=program))

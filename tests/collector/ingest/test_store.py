@@ -1,4 +1,4 @@
-"""What the catalogue makes of batches: the numbered rules of `uncia_collector.ingest.store`."""
+"""Storing batches: the numbered rules of `uncia_collector.ingest.store`."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def count(stored, table) -> int:
 
 
 def test_record_alone_is_answered_with_all_that_is_missing(stored, sent):
-    """The receipt of a new record names every frame, without ranges: all of it."""
+    """The receipt of a new record names every frame, without ranges: the whole frame is missing."""
     receipt = stored.commit(sent.record_message())[KEY]
 
     assert (receipt.record_stored, receipt.missing) == (True, (MissingFrame(0), MissingFrame(1)))
@@ -39,15 +39,15 @@ def test_whole_sequence_in_one_batch_is_complete(stored, sent):
     assert stored.commit(*sent.messages())[KEY].complete
 
 
-def test_stored_files_hold_the_very_bytes(stored, sent):
-    """A stored JPEG is bit for bit what the trap sent."""
+def test_stored_files_hold_the_same_bytes(stored, sent):
+    """A stored JPEG has exactly the bytes that the trap sent."""
     stored.commit(*sent.messages(step=500))
 
     assert sorted(stored.files().values()) == sorted(sent.pictures)
 
 
-def test_gap_is_named_by_its_bytes(stored, sent):
-    """A receipt names the byte ranges that lie between the chunks that came."""
+def test_a_receipt_names_the_missing_bytes(stored, sent):
+    """It names the byte ranges between the chunks that came."""
     first, _, third, *_ = sent.chunk_messages(0, step=500)
 
     stored.commit(sent.record_message(), first, third)
@@ -57,14 +57,14 @@ def test_gap_is_named_by_its_bytes(stored, sent):
 
 
 def test_chunk_before_its_record_waits_for_it(stored, sent):
-    """#4: chunks that come first are joined to the record when it comes."""
+    """#4: chunks that come before the record are used when it comes."""
     stored.commit(*sent.chunk_messages(0, step=500))
 
     assert stored.commit(sent.record_message())[KEY].frames_stored == (0,)
 
 
 def test_nothing_waits_once_a_frame_is_stored(stored, sent):
-    """The chunks of a stored frame leave the database."""
+    """The chunks of a stored frame are deleted."""
     for message in sent.messages(step=500):
         stored.commit(message)
 
@@ -72,7 +72,7 @@ def test_nothing_waits_once_a_frame_is_stored(stored, sent):
 
 
 def test_late_chunk_of_a_stored_frame_is_answered_and_ignored(stored, sent):
-    """#4: a chunk that the broker delivers again brings the receipt that may have been lost."""
+    """#4: a repeated chunk gets a receipt, because the first receipt may have been lost."""
     stored.commit(*sent.messages())
 
     assert stored.commit(sent.chunk_messages(0)[0])[KEY].complete
@@ -87,7 +87,7 @@ def test_same_record_twice_is_one_sequence(stored, sent):
 
 
 def test_record_with_other_frames_is_refused(stored, sent, make_sequence, make_jpeg):
-    """#2: one id, other hashes: refused, and the receipt says why."""
+    """#2: the same id with other hashes is refused, and the receipt says why."""
     stored.commit(*sent.messages())
 
     receipt = stored.commit(make_sequence(pictures=[make_jpeg(7)]).record_message())[KEY]
@@ -96,7 +96,7 @@ def test_record_with_other_frames_is_refused(stored, sent, make_sequence, make_j
 
 
 def test_conflict_leaves_the_stored_sequence_alone(stored, sent, make_sequence, make_jpeg):
-    """#2: the stored one stays, whole; the other lies in quarantine."""
+    """#2: the stored sequence stays complete; the other is in quarantine."""
     stored.commit(*sent.messages())
     stored.commit(*make_sequence(pictures=[make_jpeg(7)]).messages())
 
@@ -104,14 +104,14 @@ def test_conflict_leaves_the_stored_sequence_alone(stored, sent, make_sequence, 
 
 
 def test_two_traps_may_use_one_id(stored, sent, make_sequence):
-    """#1: an id is a trap's own."""
+    """#1: an id is unique within its trap only."""
     stored.commit(*sent.messages(), *make_sequence(trap="valley").messages())
 
     assert [row["trap"] for row in listing(stored.database)] == ["ridge", "valley"]
 
 
 def test_bytes_with_another_hash_are_asked_for_again(stored, sent):
-    """#3a: what does not have the record's sha256 is never stored."""
+    """#3a: bytes without the record's sha256 are never stored."""
     chunk = sent.chunk_messages(0)[0]
     spoilt = RawMessage(chunk.topic, bytes(len(chunk.payload)), chunk.properties)
 
@@ -121,7 +121,7 @@ def test_bytes_with_another_hash_are_asked_for_again(stored, sent):
 
 
 def test_frame_that_is_no_jpeg_is_kept_apart_and_receipted(stored, make_sequence):
-    """#3b: the trap is freed of it, the gallery never shows it, its bytes are kept."""
+    """#3b: the trap gets its receipt, the gallery does not show the frame, its bytes are kept."""
     sent = make_sequence(pictures=[b"MZ this is a program"])
 
     receipt = stored.commit(*sent.messages())[KEY]
@@ -132,7 +132,7 @@ def test_frame_that_is_no_jpeg_is_kept_apart_and_receipted(stored, make_sequence
 
 @pytest.mark.parametrize("promised", [False, True], ids=["without records", "of promised frames"])
 def test_what_waits_of_one_trap_is_bounded_and_the_oldest_goes(stored, make_sequence, promised):
-    """A trap that never finishes its frames cannot fill the catalogue, neither without records nor with them."""
+    """A trap that never completes its frames cannot fill the catalogue, with or without records."""
     stored.store.waiting_bytes = 3 * 4096
     for number in range(8):
         sequence = make_sequence(id=f"{number:06d}")
@@ -147,7 +147,7 @@ def test_what_waits_of_one_trap_is_bounded_and_the_oldest_goes(stored, make_sequ
 
 
 def test_more_at_once_than_may_wait_is_not_kept(stored, sent):
-    """In one batch; another trap's chunks stay."""
+    """One batch beyond the limit; another trap's chunks stay."""
     stored.commit(replace(sent, trap="valley").chunk_messages(0, step=500)[0])
     stored.store.waiting_bytes = 2 * 4096
     stored.commit(*sent.chunk_messages(0, step=500)[:-1])
@@ -156,8 +156,8 @@ def test_more_at_once_than_may_wait_is_not_kept(stored, sent):
         assert set(connection.execute(select(chunks.c.trap)).scalars()) == {"valley"}
 
 
-def test_strays_go_after_a_day_and_unfinished_frames_after_thirty(stored, sent, make_sequence):
-    """While the collector runs; an unfinished frame's rest may still come, a stray's record will not."""
+def test_chunks_are_deleted_after_a_day_without_record_and_thirty_with_one(stored, sent, make_sequence):
+    """The rest of an announced frame may still come; the record of a stray chunk will not."""
     stored.commit(sent.record_message(), sent.chunk_messages(0, step=500)[0])
     stored.commit(make_sequence(id="stray").chunk_messages(0, step=500)[0])
     left = []
@@ -184,7 +184,7 @@ def test_space_of_what_was_deleted_is_given_back(on_sqlite, make_sequence, monke
 
 
 def file_size(stored) -> int:
-    """Of the catalogue, with what is in its log brought in."""
+    """The size of the catalogue's file, after its write-ahead log was merged."""
     with stored.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
     return (stored.root / "catalogue.sqlite").stat().st_size
@@ -197,7 +197,7 @@ def tally(stored, name: str) -> int:
 
 
 def test_failed_write_leaves_nothing_committed(stored, sent, monkeypatch):
-    """When the folder cannot be written the batch is not in the catalogue either."""
+    """If the folder cannot be written, the catalogue holds nothing of the batch."""
     monkeypatch.setattr(stored.store.folder, "min_free_bytes", 1 << 62)
     with pytest.raises(StorageError, match="bytes free"):
         stored.commit(*sent.messages())
@@ -206,7 +206,7 @@ def test_failed_write_leaves_nothing_committed(stored, sent, monkeypatch):
 
 
 def test_garbage_is_counted_per_trap(stored):
-    """Whatever comes is counted under the trap whose topic it used."""
+    """Garbage is counted for the trap in its topic."""
     stored.commit(RawMessage("uncia/v1/ridge/sequence/x", b"{"), RawMessage("other/topic", b""))
 
     with stored.database.reading() as connection:
@@ -215,14 +215,14 @@ def test_garbage_is_counted_per_trap(stored):
 
 
 def test_broken_record_is_answered_with_a_refusal(stored):
-    """A trap whose record cannot be read is told so and parks it."""
+    """A trap whose record cannot be read gets a receipt that says so, and stops sending it."""
     receipt = stored.commit(RawMessage("uncia/v1/ridge/sequence/000009", b"{"))["ridge", "000009"]
 
     assert receipt.refused and not receipt.record_stored
 
 
 def test_listing_paths_lead_to_the_files(stored, sent):
-    """`path` is relative to the data folder, `sha256` that of the file there."""
+    """`path` is relative to the data folder; `sha256` is that of the file."""
     stored.commit(*sent.messages())
 
     [row] = listing(stored.database)
@@ -234,7 +234,7 @@ def test_listing_paths_lead_to_the_files(stored, sent):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_any_batches_and_repeats_end_the_same(stored, make_sequence, make_jpeg, data):
-    """Chunks in any order, twice, cut at any two sizes, in any batches: the same files, exactly once."""
+    """Chunks in any order, repeated, in any two sizes and any batches give the same files, each once."""
     number = data.draw(st.integers(0, 1_000_000), label="id")
     sent = make_sequence(id=f"s{number}", pictures=[make_jpeg(number), make_jpeg(number + 1)])
     steps = data.draw(st.tuples(st.integers(300, 2000), st.integers(300, 2000)), label="chunk sizes")

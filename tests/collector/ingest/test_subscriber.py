@@ -1,4 +1,4 @@
-"""The collector against a real broker: acknowledged after the commit, receipts after that."""
+"""The collector with a real broker: it acknowledges after the commit, and then sends receipts."""
 
 import queue
 import threading
@@ -27,7 +27,7 @@ from uncia_contract.messages.topics import ROOT, Topics
 
 
 class TrapClient:
-    """A trap's side of the message."""
+    """A trap that publishes messages and collects receipts."""
 
     def __init__(self, host: str, port: int, trap: str = "ridge") -> None:
         self.receipts: queue.Queue[Receipt] = queue.Queue()
@@ -49,24 +49,24 @@ class TrapClient:
             self.client.publish(message.topic, message.payload, qos=1, properties=properties)
 
     def await_complete(self) -> Receipt:
-        """The first receipt that means delivered."""
+        """The first receipt that says that everything is stored."""
         return self.await_one(lambda receipt: receipt.complete)
 
     def await_one(self, wanted: Callable[[Receipt], bool]) -> Receipt:
-        """The first receipt that is wanted."""
+        """The first receipt that passes the condition."""
         while not wanted(receipt := self.receipts.get(timeout=60)):
             pass
         return receipt
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self.client.disconnect()
         self.client.loop_stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def collector_settings(request, mosquitto, tmp_path):
-    """A collector of this test's own, once on SQLite and once on PostgreSQL."""
+    """The settings of a collector for this test, once on SQLite and once on PostgreSQL."""
     database = "" if request.param == "sqlite" else request.getfixturevalue("postgresql").new_catalogue()
     broker = BrokerSettings(host=mosquitto.host, port=mosquitto.port)
     return CollectorSettings(data=str(tmp_path / "data"), database=database, broker=broker, http=None, min_free_bytes=0)
@@ -74,7 +74,7 @@ def collector_settings(request, mosquitto, tmp_path):
 
 @pytest.fixture
 def collector(collector_settings):
-    """A collector that listens."""
+    """A running collector that is subscribed."""
     collector = Collector(collector_settings)
     collector.start()
     collector.wait_ready()
@@ -91,7 +91,7 @@ def trap(mosquitto):
 
 
 def test_why_the_broker_cannot_be_reached_is_logged(on_sqlite, caplog):
-    """Nobody listens on the port: the log says so, and not only that there is no connection."""
+    """No broker listens on the port; the log says so, and not only that there is no connection."""
     ingest = Ingest(BrokerSettings(port=1), ROOT, on_sqlite.store)
     ingest.start()
     deadline_s = time.monotonic() + 20
@@ -101,8 +101,8 @@ def test_why_the_broker_cannot_be_reached_is_logged(on_sqlite, caplog):
     ingest.stop()
 
 
-def test_receipt_comes_when_all_is_committed(collector, trap, sent):
-    """When a receipt says complete, the catalogue has the sequence."""
+def test_a_receipt_comes_after_the_commit(collector, trap, sent):
+    """When a receipt says complete, the catalogue holds the sequence."""
     trap.send(*sent.messages(step=700))
     trap.await_complete()
 
@@ -110,7 +110,7 @@ def test_receipt_comes_when_all_is_committed(collector, trap, sent):
 
 
 def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
-    """The record sent again is answered in full."""
+    """The same record again gets a full receipt."""
     trap.send(*sent.messages())
     trap.await_complete()
     trap.send(sent.record_message())
@@ -119,7 +119,7 @@ def test_trap_may_ask_again_what_is_missing(collector, trap, sent):
 
 
 def test_stopped_collector_finds_its_messages_waiting(collector, collector_settings, trap, sent):
-    """What is published while the collector is down is delivered when it returns: the session outlives it."""
+    """Messages published while the collector is down come when it starts again: the broker keeps its session."""
     collector.stop()
     trap.send(*sent.messages())
     again = Collector(collector_settings)
@@ -130,7 +130,7 @@ def test_stopped_collector_finds_its_messages_waiting(collector, collector_setti
 
 
 def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkeypatch):
-    """While the store cannot commit there is no receipt; when it can, everything is there, once."""
+    """While the store cannot commit there is no receipt; then everything is stored once."""
     working, tried = collector.store.commit, threading.Event()
 
     def broken(*_):
@@ -145,8 +145,8 @@ def test_nothing_is_acknowledged_before_the_commit(collector, trap, sent, monkey
     assert trap.await_complete().sequence == sent.id
 
 
-def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
-    """PostgreSQL crashes: nothing is acknowledged while it is away, the page can say why, then everything is there."""
+def test_the_collector_waits_for_a_lost_database(mosquitto, tmp_path, trap, sent):
+    """PostgreSQL crashes: nothing is acknowledged meanwhile, `trouble` says why, and then everything is stored."""
     programs = postgresql_programs()
     if programs is None:
         pytest.skip("NO POSTGRESQL: install Debian's package `postgresql`; its loss was not tested")
@@ -170,8 +170,8 @@ def test_lost_database_is_waited_for(mosquitto, tmp_path, trap, sent):
     server.stop()
 
 
-def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
-    """After the broker was killed and came back both sides find each other again."""
+def test_collector_and_trap_reconnect_after_a_broker_restart(collector, trap, sent, mosquitto):
+    """The broker is killed and started again."""
     mosquitto.kill()
     mosquitto.start()
     collector.wait_ready(60)
@@ -181,7 +181,7 @@ def test_broker_restart_is_survived(collector, trap, sent, mosquitto):
 
 
 def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap, sent, make_sequence, monkeypatch):
-    """One poisonous message is quarantined, and its trap told so; its neighbours are stored."""
+    """The message is quarantined, and its trap gets a receipt that says so; the others are stored."""
     working = collector.store.commit
 
     def commit(messages, now):
@@ -199,7 +199,7 @@ def test_message_that_breaks_the_store_does_not_stop_the_others(collector, trap,
 
 
 def test_an_answer_that_fails_does_not_stop_the_ingest(collector, trap, sent, make_sequence):
-    """What is committed is safe whether or not it could be answered; the next sequence is stored and receipted."""
+    """The batch is committed although its receipts could not be sent; the next sequence is stored with a receipt."""
 
     def broken(_state):
         raise ValueError("a bug")
@@ -213,7 +213,7 @@ def test_an_answer_that_fails_does_not_stop_the_ingest(collector, trap, sent, ma
 
 
 def test_check_names_a_broker_that_is_not_there(mosquitto):
-    """One clear line: where, what, what to look at."""
+    """One line says where, what, and what to check."""
     mosquitto.stop()
 
     with pytest.raises(BrokerError, match=f"broker 127.0.0.1:{mosquitto.port}: Connection refused; is it running"):
@@ -224,13 +224,13 @@ def test_check_names_a_broker_that_is_not_there(mosquitto):
     ("connack", "suback", "said"),
     [
         (0x87, 1, "Not authorized"),
-        (0, 0x87, "what traps send may not be heard: Not authorized; is its access list right?"),
+        (0, 0x87, "traps' messages may not be read: Not authorized; is its access list right?"),
         (WITHHOLD, 1, "no answer within 0.5 s"),
     ],
     ids=["not let in", "may not listen", "no answer"],
 )
 def test_check_names_what_the_broker_refuses(connack: int, suback: int, said: str):
-    """Not that all is ready where not one record would come."""
+    """`check` must not say that all is ready when no record could arrive."""
     broker = FakeBroker(Topics("ridge"))
     broker.script.connack, broker.script.suback = connack, suback
     try:
@@ -241,13 +241,13 @@ def test_check_names_what_the_broker_refuses(connack: int, suback: int, said: st
         broker.close()
 
 
-def test_check_lets_a_broker_pass_that_lets_us_listen(mosquitto):
-    """A real one."""
+def test_check_accepts_a_broker_that_accepts_the_collector(mosquitto):
+    """A real broker."""
     check_broker(BrokerSettings(port=mosquitto.port), ROOT, timeout_s=30)
 
 
 def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
-    """The access list is mended at the broker: nobody restarts the collector."""
+    """The access list is corrected at the broker; the collector needs no restart."""
     monkeypatch.setattr("uncia_collector.ingest.subscriber.RESUBSCRIBE_S", 0.05)
     broker = FakeBroker(Topics("ridge"))
     broker.script.suback = 0x87
@@ -264,8 +264,8 @@ def test_a_refused_subscription_is_tried_again(collector, monkeypatch):
         broker.close()
 
 
-def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeypatch):
-    """The disk is full, the broker has sent all again and again: SIGTERM ends it, and nothing is acknowledged."""
+def test_the_collector_can_stop_with_a_full_queue(collector, monkeypatch):
+    """The disk is full and the broker has filled the queue: `stop` returns, and nothing is acknowledged."""
 
     def full(*_):
         raise StorageError("no space left")
@@ -281,8 +281,8 @@ def test_a_full_queue_does_not_keep_the_collector_from_ending(collector, monkeyp
 
 
 @pytest.mark.parametrize("program", ["check", "ask"])
-def test_each_program_wants_a_certificate_of_its_own_where_the_collector_has_one(program: str) -> None:
-    """Under the collector's the broker would end its session. A configuration of release 0.1 is told what to do."""
+def test_each_program_needs_its_own_certificate_if_the_collector_has_one(program: str) -> None:
+    """With the collector's certificate, the broker would end its session. The error says what to do."""
     own = {f"{program}_certificate": "own.pem", f"{program}_key": "own.key"}
     mutual = BrokerSettings(ca="ca.pem", certificate="collector.pem", key="collector.key")
     with pytest.raises(ConfigurationError, match=f"{program}_certificate and {program}_key are missing.*init` makes"):

@@ -1,4 +1,4 @@
-"""What is garbage: hostile topics and payloads."""
+"""Hostile topics and payloads are refused."""
 
 import json
 
@@ -22,7 +22,7 @@ TOPICS = st.text(max_size=60) | st.sampled_from([BASE, f"{BASE}/frame/0/0", "unc
 
 @pytest.mark.parametrize("topic", HOSTILE, ids=lambda topic: topic[:30] or "empty")
 def test_hostile_topic_is_garbage(topic):
-    """No topic but a trap's own reaches the catalogue."""
+    """Only topics of traps reach the catalogue."""
     assert isinstance(parse_message(RawMessage(topic, b"{}")), RefusedMessage)
 
 
@@ -43,15 +43,15 @@ def test_impossible_chunk_is_garbage(properties, payload):
     assert isinstance(parse_message(RawMessage(f"{BASE}/frame/0/0", payload, properties)), RefusedMessage)
 
 
-def test_trap_cannot_speak_under_anothers_name(sent):
-    """The topic's trap (which the broker's access list guards) must be the record's."""
+def test_a_trap_cannot_send_records_of_another_trap(sent):
+    """The record's trap must be the topic's, which the broker's access list checks."""
     found = parse_message(RawMessage("uncia/v1/valley/sequence/000001", encode(sent.record)))
 
     assert isinstance(found, RefusedMessage) and "expected the same trap" in found.reason
 
 
 def test_nul_in_a_name_is_garbage(sent):
-    """PostgreSQL could not keep it."""
+    """PostgreSQL cannot store NUL."""
     message = sent.record_message()
 
     found = parse_message(RawMessage(message.topic, message.payload.replace(b"IMG_0001", b"IMG\\u0000")))
@@ -63,13 +63,13 @@ def test_nul_in_a_name_is_garbage(sent):
     topic=st.text(max_size=60) | st.sampled_from([BASE, f"{BASE}/frame/0/0", "uncia/v1/a/state"]), payload=st.binary()
 )
 def test_nothing_on_the_wire_raises(topic, payload):
-    """Whatever comes is made out or garbage."""
+    """Any input is parsed or refused."""
     assert parse_message(RawMessage(topic, payload, [("sha256", SHA), ("size", "5")])) is not None
 
 
 @pytest.mark.parametrize("year", ["0001", "9999"])
 def test_time_that_no_clock_shows_is_garbage(sent, year):
-    """In the station's own zone it may lie beyond all years: one such record took the gallery from everybody."""
+    """In the station's zone such a time may have no year; one such record made the gallery fail for everybody."""
     record = json.loads(encode(sent.record)) | {"started_at": f"{year}-12-31T23:59:59Z"}
     found = parse_message(RawMessage(sent.record_message().topic, json.dumps(record).encode()))
 
@@ -78,7 +78,7 @@ def test_time_that_no_clock_shows_is_garbage(sent, year):
 
 
 def test_a_record_that_promises_more_than_a_burst_can_hold_is_garbage(sent):
-    """Each frame within its bounds, 65 of 64 MiB together."""
+    """Each frame is within its limit, but together they are 65 of 64 MiB."""
     frame = sent.record.frames[0]
     frames = tuple(msgspec.structs.replace(frame, n=n, size=64 * 1024 * 1024) for n in range(65))
     for record, refused in ((frames, True), (frames[:64], False)):
