@@ -146,7 +146,7 @@ def test_the_page_offers_and_tells_it(on_sqlite, small):
     with on_sqlite.database.reading() as connection:
         row = connection.execute(select(sequences).order_by(sequences.c.started_at)).first()
     sequence = client.get(f"/sequences/{row.trap}/{row.id}").text
-    assert "corrected, the survey said 2026-04-30 23:00:00" in sequence and "Put it right" in sequence
+    assert "corrected, the survey said 2026-04-30 23:00:00" in sequence and ">Correct it<" in sequence
 
 
 def test_the_command_says_how_many_it_moved(on_sqlite, small, capsys):
