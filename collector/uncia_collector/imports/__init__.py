@@ -1,1 +1,1 @@
-"""Surveys of others taken into the catalogue: `package` reads, `event` says what it means, `survey` writes."""
+"""Imports of other teams' surveys: `package` reads them, `event` translates them, `survey` writes the catalogue."""

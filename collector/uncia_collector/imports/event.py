@@ -1,11 +1,13 @@
-"""One event of an imported survey, and what it means in the catalogue's words.
+"""One event of an imported survey (`ImportedEvent`), translated into the catalogue's terms.
 
-Decides: #1 the machine's classification is the event's machine observation, else its media's most probable one;
-#2 `positive` is what a machine took for the animal: `snow_leopard`, or the label that an uncia wrote down; #3 people's
-classification is the event's human observations, else what most of its media's human observations say; #4 their verdict
-is `confirmed` where it agrees with the machine (or, without a machine, names the animal), `rejected` where it says
-`not_<label>`, else `relabelled`; several observations of the event are one answer.
-The rows themselves are kept as they came: an export writes them again.
+Decides:
+#1 The machine's classification is the event's machine observation, else the most probable one of its media.
+#2 An event is positive if the machine saw the animal: `snow_leopard`, or the label that another uncia station tagged.
+#3 People's classification is the event's human observations, else the label that most human observations of its media
+   give.
+#4 Their verdict is `confirmed` if the label agrees with the machine's (without a machine: if it is the animal's),
+   `rejected` if it is `not_<label>`, else `relabelled`. Several observations of the event are one answer.
+The rows are kept unchanged: an export writes them again.
 """
 
 from collections import Counter
@@ -30,9 +32,9 @@ _OTHERS = {"human": "person", "vehicle": "vehicle", "blank": "blank", "unknown":
 
 @dataclass(frozen=True)
 class MachineClassification:
-    """How a machine classified an event: label, its probability, whether it is the animal, by which model.
+    """How a machine classified an event: label, its probability (0 to 1), whether it is the animal, and the model.
 
-    `full_label` is the label with its `not_`, where the machine wrote what it is not.
+    `full_label` keeps a leading `not_` of the label; `label` does not.
     """
 
     full_label: str
@@ -44,21 +46,24 @@ class MachineClassification:
 
 @dataclass(frozen=True)
 class HumanClassification:
-    """How a person classified it; `observation` is the row that says so, `label` None: not what the machine says."""
+    """How a person classified an event.
+
+    `label` is None if the verdict is `rejected`; `observation` is the id of the row that the classification is from.
+    """
 
     verdict: str
     label: str | None
-    denied: str  # what it is not, where the verdict is `rejected`
-    told: dict[str, Any]  # count, sex, life_stage, certainty, note
+    denied: str  # the label that a `rejected` verdict denies, else empty
+    details: dict[str, Any]  # count, sex, life_stage, certainty, note
     person: str
     at: datetime
     observation: str
 
 
 class ImportedEvent(Struct, frozen=True):
-    """Rows of the standard's tables, empty values left out. `event` is the eventID, or made of a media's id.
+    """Rows of the standard's tables, without empty values. `event` is the eventID, or made from another id.
 
-    `sequence` is CATALOGUE/ID, where an uncia wrote the rows.
+    `sequence` is CATALOGUE/ID if an uncia station wrote the rows, else empty.
     """
 
     deployment: str
@@ -69,35 +74,35 @@ class ImportedEvent(Struct, frozen=True):
 
     @property
     def started_at(self) -> datetime:
-        """When its first observation or picture began."""
+        """The time of its first observation or picture."""
         return min(self._moments("eventStart"))
 
     @property
     def ended_at(self) -> datetime:
-        """When its last one ended."""
+        """The time of its last observation or picture."""
         return max(self._moments("eventEnd"))
 
     def _moments(self, column: str) -> list[datetime]:
         times = [row["timestamp"] for row in self.media]
-        if not (self.sequence and times):  # of an uncia: rows of the whole event have the event's times
+        if not (self.sequence and times):  # an uncia's event-level rows have the times of the event, not the sequence
             times += [row[column] for row in self.observations]
         return [moment(time) for time in times]
 
     def moved(self, by: timedelta) -> "ImportedEvent":
-        """The same event with its times corrected, as a deployment's clock was."""
+        """A copy with every time moved by a clock's correction."""
         media = tuple(_moved(row, ("timestamp",), by) for row in self.media)
         observations = tuple(_moved(row, ("eventStart", "eventEnd"), by) for row in self.observations)
         return structs.replace(self, media=media, observations=observations)
 
     def machine(self) -> MachineClassification | None:
-        """#1, #2; None where no machine looked."""
+        """The machine's classification (#1, #2); None if no machine looked at the event."""
         rows = self._by("machine", "event") or self._by("machine", "media")
         if not rows:
             return None
         best = max(rows, key=lambda row: (row["observationType"] == "animal", probability(row) or 0.0))
         label, known = label_of(best) or UNCLASSIFIED, probability(best)
-        if (told := _of_sequence(best, label)) is not None:
-            return told
+        if (tagged := _of_sequence(best, label)) is not None:
+            return tagged
         sure, model = 1.0 if known is None else known, best.get("classifiedBy", "")[:255]
         if label.startswith("not_"):
             return MachineClassification(label, label.removeprefix("not_"), 1.0 - sure, False, model)
@@ -105,7 +110,7 @@ class ImportedEvent(Struct, frozen=True):
         return MachineClassification(label, label, sure, ours and best["observationType"] == "animal", model)
 
     def people(self) -> list[HumanClassification]:
-        """#3, #4; the last one stands."""
+        """People's classifications (#3, #4); the last one counts."""
         labelled = [row for row in self._by("human", "event") if label_of(row) is not None]
         rows, machine = labelled or _majority(self._by("human", "media")), self.machine()
         labels = [(row, label_of(row)) for row in rows]
@@ -113,7 +118,7 @@ class ImportedEvent(Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What the catalogue says that was looked for: the machine's label, else the animal where people saw it."""
+        """The label that was looked for: the machine's, else the animal if people saw it, else the label they deny."""
         if (machine := self.machine()) is not None:
             return machine.label
         people = self.people()
@@ -124,7 +129,7 @@ class ImportedEvent(Struct, frozen=True):
 
     @property
     def machine_label(self) -> str:
-        """What it shows before anybody here has reviewed it: the machine's full label."""
+        """The machine's full label, for a sequence that nobody here has reviewed; `unclassified` without a machine."""
         machine = self.machine()
         return UNCLASSIFIED if machine is None else machine.full_label
 
@@ -134,12 +139,12 @@ class ImportedEvent(Struct, frozen=True):
         return {label: row["scientificName"] for row in named if (label := label_of(row)) is not None}
 
     def labels(self) -> dict[int, str]:
-        """What people said of single pictures, by their number in `media`."""
+        """People's labels of single pictures, by their index in `media`."""
         labels = {row["mediaID"]: label_of(row) for row in self._by("human", "media") if "mediaID" in row}
         return {n: label for n, row in enumerate(self.media) if (label := labels.get(row["mediaID"])) is not None}
 
     def scores(self) -> dict[str, tuple[float | None, str | None]]:
-        """(score, box as the catalogue writes regions) of each media that a machine looked at."""
+        """(score, box) of each media that a machine looked at, by mediaID; the box as the catalogue writes regions."""
         return {row["mediaID"]: (_score(row), _box(row)) for row in self._by("machine", "media") if "mediaID" in row}
 
     def _by(self, method: str, level: str) -> list[Row]:
@@ -153,24 +158,24 @@ _decoder, _encoder = msgspec.json.Decoder(ImportedEvent), msgspec.json.Encoder()
 
 
 def pack(event: ImportedEvent) -> bytes:
-    """As the catalogue keeps it in place of a trap's record."""
+    """An event as bytes (JSON); the catalogue stores them in the column of a trap's record."""
     return _encoder.encode(event)
 
 
 def unpack(content: bytes) -> ImportedEvent:
-    """What `pack` made."""
+    """The event that `pack` encoded."""
     return _decoder.decode(content)
 
 
 def _moved(row: Row, columns: tuple[str, ...], by: timedelta) -> Row:
     try:
         return row | {column: (moment(row[column]) + by).isoformat() for column in columns}
-    except OverflowError:  # led out of what a date can be
+    except OverflowError:  # the moved time is outside of the years 1 to 9999
         return row
 
 
 def label_of(row: Row) -> str | None:
-    """What an observation calls what it shows; None where nobody has looked yet."""
+    """The label of an observation; None if it is unclassified."""
     if (tag := tag_of(row)) is not None:
         return tag[:80]
     kind, name = row["observationType"], row.get("scientificName", "")
@@ -181,7 +186,7 @@ def label_of(row: Row) -> str | None:
 
 
 def probability(row: Row) -> float | None:
-    """How sure the classifier was, in [0, 1]."""
+    """The classifier's probability, clipped to [0, 1]; None if the row has none."""
     try:
         value = float(row.get("classificationProbability", ""))
     except ValueError:
@@ -190,7 +195,7 @@ def probability(row: Row) -> float | None:
 
 
 def _majority(rows: list[Row]) -> list[Row]:
-    """One row of the label that most say, what is empty not counted where anything else is said."""
+    """One row with the most frequent label, as a list; `blank` counts only if there is no other label."""
     labels = Counter(label for row in rows if (label := label_of(row)) is not None)
     for most, _ in sorted(labels.items(), key=lambda item: (item[0] == "blank", -item[1])):
         return [next(row for row in rows if label_of(row) == most)]
@@ -209,11 +214,11 @@ def _human_classification(
     denied = (denied or expected) if rejected else ""
     at = moment(classified_at) if classified_at else ended_at
     person, known = row.get("classifiedBy", "(survey)")[:64], row["observationID"][:255]
-    return HumanClassification(verdict, named, denied, _told(row), person, at, known)
+    return HumanClassification(verdict, named, denied, _details(row), person, at, known)
 
 
 def _of_sequence(row: Row, label: str) -> MachineClassification | None:
-    """What an uncia tagged a medium's row with: the score and the verdict of its sequence."""
+    """The classification by the tags of an uncia station (score and verdict of the sequence); None without them."""
     verdict, score = tag_of(row, "verdict:"), probability({"classificationProbability": tag_of(row, "score:") or ""})
     if verdict is None or score is None:
         return None
@@ -221,8 +226,8 @@ def _of_sequence(row: Row, label: str) -> MachineClassification | None:
     return MachineClassification(name if positive else f"not_{name}", name, score, positive, model)
 
 
-def _told(row: Row) -> dict[str, Any]:
-    """What an observation says besides its label, in the catalogue's words; what is none of them is left out."""
+def _details(row: Row) -> dict[str, Any]:
+    """Count, sex, life stage, certainty and note of an observation; a value that the catalogue lacks is left out."""
     number, sex, stage = (row.get(name, "") for name in ("count", "sex", "lifeStage"))
     certainty = tag_of(row, "certainty:") or ""
     counted = number.isascii() and number.isdigit() and len(number) < 10 and 1 <= int(number) <= MOST_COUNTED

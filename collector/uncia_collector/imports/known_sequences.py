@@ -1,8 +1,10 @@
-"""Which sequence of an earlier import an event is, whatever its package and ids were called then.
+"""Finds the sequences of earlier imports that an event is a copy of, even if its package and its ids have new names.
 
-Decides: #1 two sequences that uncias tagged are one where the tags are equal, and else not; #2 otherwise an event is
-what its pictures are: one of the same deployment and id, or of the same deployment, time and file name, whose pixels
-are not other ones. An export without exact places has another header and the same pixels.
+Decides:
+#1 Two sequences with tags of uncia stations are the same if their tags are equal, and only then.
+#2 Otherwise an event is the sequence that has its pictures. Two pictures are the same if they have the same deployment
+   and either the same id, or the same time and file name, and their pixels do not differ. Pixels are compared because
+   an export without exact places has another header.
 """
 
 import hashlib
@@ -24,7 +26,7 @@ from uncia_contract.pictures.jpeg import decode_jpeg
 
 @dataclass(frozen=True)
 class KnownSequence:
-    """A sequence of an earlier import: its survey, and its tag where an uncia wrote it."""
+    """A sequence of an earlier import: its id, its survey, and its tag (empty if no uncia station wrote it)."""
 
     id: str
     survey: str
@@ -32,10 +34,13 @@ class KnownSequence:
 
 
 class KnownSequences:
-    """What was imported before of one camera and deployment."""
+    """The sequences that earlier imports brought of one camera and deployment.
+
+    `erased` holds the SHA-256 of each picture of the trap that was erased here.
+    """
 
     def __init__(self, connection: Connection, trap: str, deployment: str, root: Path) -> None:
-        self.trap, self.root = trap, root  # `erased`: sha256 of all pictures of the trap that were
+        self.trap, self.root = trap, root
         self._by_picture: dict[tuple[str, ...], list[tuple[KnownSequence, int]]] = {}
         self._by_tag: dict[str, KnownSequence] = {}
         columns = frames.c.sequence, frames.c.n, frames.c.sha256
@@ -59,11 +64,14 @@ class KnownSequences:
                     self._erased_names.setdefault(known.id, set()).add(name)
 
     def erased_names(self, found: list[KnownSequence]) -> frozenset[tuple[str, ...]]:
-        """What names the pictures of these sequences that were erased here; an export may have another header."""
+        """The names (see `names_of`) of the pictures of these sequences that were erased here.
+
+        Names, because the same picture in an export may have another header, and so another SHA-256.
+        """
         return frozenset(name for one in found for name in self._erased_names.get(one.id, ()))
 
     def find(self, connection: Connection, event: ImportedEvent, package: CamtrapPackage) -> list[KnownSequence]:
-        """The sequences that an event is, in the order of its pictures."""
+        """The known sequences that an event is a copy of, in the order of its pictures; empty if there are none."""
         if event.sequence in self._by_tag:
             return [self._by_tag[event.sequence]]
         found: dict[str, KnownSequence] = {}
@@ -80,7 +88,7 @@ class KnownSequences:
             yield from self._by_picture.get(name, ())
 
     def _may_be(self, connection: Connection, known: KnownSequence, n: int, content: bytes | None) -> bool:
-        """Whether nothing says that a picture is another one than that of the same name (#2)."""
+        """Whether a picture may be the known one of the same name (#2): False only if the pixels differ."""
         of_it = frames.c.trap == self.trap, frames.c.sequence == known.id, frames.c.n == n
         there = connection.execute(select(frames.c.sha256, frames.c.path, frames.c.status).where(*of_it)).one_or_none()
         if there is None or content is None or not there.sha256:
@@ -95,6 +103,6 @@ class KnownSequences:
 
 
 def names_of(row: Row) -> Iterable[tuple[str, ...]]:
-    """What names a picture in its deployment (#2): its id; its time and file name."""
+    """The two names of a picture in its deployment (#2): (id,) and (time, file name)."""
     name = row.get("fileName") or row["filePath"].rpartition("/")[2]
     return (row["mediaID"],), (moment(row["timestamp"]).isoformat(), name)

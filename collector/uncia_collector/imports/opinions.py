@@ -1,8 +1,10 @@
-"""What people of a package said, as observations of the catalogue.
+"""Stores the human observations of a package as observations of the catalogue.
 
-Decides: #1 all that a package says of a sequence is one answer; #2 of a sequence that this catalogue exported itself,
-the words that are not its own are taken in, each once; #3 by the tag `sequence:CATALOGUE/ID` a sequence is known
-wherever it went; without one (packages of release 0.1) by the id of its first picture.
+Decides:
+#1 All human observations that a package has of a sequence are one answer.
+#2 If the sequence is here already, only new observations of people elsewhere are stored, each once.
+#3 The tag `sequence:CATALOGUE/ID` identifies a sequence of this catalogue; without a tag (packages of release 0.1), the
+   id of its first picture does.
 """
 
 from typing import Any
@@ -15,14 +17,14 @@ from uncia_collector.imports.event import HumanClassification, ImportedEvent
 from uncia_collector.observations.checklist import Checklist
 
 
-def take_words(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> None:
+def store_answers(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> None:
     """Store what people said of an imported sequence, as one answer (#1)."""
     _store(connection, key, event.people(), event.label, checklist)
     apply_standing(connection, key, checklist)
 
 
-def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> int:
-    """Store what people elsewhere said of a sequence of our own; how many observations were new (#2)."""
+def store_new_answers(connection: Connection, key: Key, event: ImportedEvent, checklist: Checklist) -> int:
+    """Store the new observations of people elsewhere, of a sequence that is here already (#2); return their number."""
     o = observations.c
     known = {*connection.execute(select(o.observation).where(o.trap == key[0], o.sequence == key[1])).scalars()}
     own = f"{key[0]}:{key[1]}:human:"
@@ -34,7 +36,7 @@ def take_words_of_others(connection: Connection, key: Key, event: ImportedEvent,
 
 
 def _is_known(observation: str, known: set[str | None]) -> bool:
-    """Whether it is there, with or without a survey's name before its id (an export of several surveys adds them)."""
+    """Whether an observation's id is known, with or without a prefix (exports of several surveys add their names)."""
     return any(
         one is not None and (one == observation or observation.endswith(f":{one}") or one.endswith(f":{observation}"))
         for one in known
@@ -42,7 +44,7 @@ def _is_known(observation: str, known: set[str | None]) -> bool:
 
 
 def own_key(event: ImportedEvent, catalogue: str) -> Key | None:
-    """Which sequence of this catalogue's traps an event may be (#3); None where it is none."""
+    """(trap, id) of the sequence of this catalogue that an event may be (#3); None if the tag names another one."""
     mark, _, sequence = event.sequence.partition("/")
     ids = [row["mediaID"] for row in event.media] + [row["observationID"] for row in event.observations]
     if not mark:
@@ -64,7 +66,7 @@ def _store(
 
 def _columns(person: HumanClassification, model: str, checklist: Checklist) -> dict[str, Any]:
     taxon, verdict = (None, "rejected") if person.label is None else meant(person.label, model, checklist, survey=True)
-    return person.told | {
+    return person.details | {
         "reviewer": person.person, "at": person.at, "verdict": verdict, "taxon": taxon, "said": person.label,
         "observation": person.observation,
     }  # fmt: skip

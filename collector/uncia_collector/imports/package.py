@@ -1,12 +1,14 @@
-"""A Camtrap DP 1.0 package on its way into the catalogue, event by event.
+"""Reads a Camtrap DP 1.0 package, checks its tables and yields its events.
 
-Decides what is refused before anything is taken in; which media and observations are one event is for the contract to
-say (`camtrap_events`):
-#1 A missing column or value, a time that is none, a NUL, an id that is not unique or leads nowhere: refused.
-#2 Files are read from inside the package, or beside its zip. What lies elsewhere (an address, a path that leads out) is
-not fetched.
+Decides what is refused before anything is written. (`camtrap_events` of the contract decides which media and
+observations are one event.)
+#1 Refused: a missing column or value, a time that cannot be read, a NUL, an id that is not unique or is not in its
+   table.
+#2 Files are read from inside the package, or beside its zip. Files elsewhere (an address, a path that leaves the
+   package) are not read.
 
-The tables wait in a private database on disk, so that a survey of a million pictures needs the memory of a deployment.
+The tables are copied to a private database on disk, so that a survey of a million pictures needs only the memory of
+one deployment.
 """
 
 import json
@@ -33,17 +35,20 @@ CREATE TABLE observations (id TEXT PRIMARY KEY, deployment TEXT, media TEXT, lin
 
 
 class CamtrapPackage:
-    """A package whose tables were found sound. A context manager: `close` forgets what was staged."""
+    """A package whose tables passed the checks. A context manager: `close` removes the private database.
+
+    `media` is the number of media; `deployments` has for each deployment its row for the catalogue and its own row.
+    """
 
     def __init__(self, path: Path, zone: tzinfo | None = None) -> None:
         """Read and check the tables.
 
         Args:
             path: the package's folder, its datapackage.json or a zip.
-            zone: of times that name no offset, where the deployment tells none; None where it is not known.
+            zone: of times without an offset, if their deployment's times have none either; None: unknown (UTC).
 
         Raises:
-            DataError: not such a package, or #1; the message names file, line and column.
+            DataError: not such a package, or refused by #1; the message names file, line and column.
         """
         self._tables = CamtrapTables(path, zone)
         self.description = self._tables.description
@@ -64,13 +69,13 @@ class CamtrapPackage:
         self.close()
 
     def close(self) -> None:
-        """Forget what was staged."""
+        """Close the files and remove the private database."""
         self._stage.close()
         self._tables.files.close()
 
     @property
     def zone_note(self) -> str | None:
-        """How times that name no offset were taken; None where all name one."""
+        """How times without an offset were read, as one line; None if all times have one."""
         return self._tables.zone_note
 
     def events(self, deployment: str) -> Iterator[ImportedEvent]:
@@ -82,7 +87,7 @@ class CamtrapPackage:
             yield ImportedEvent(deployment, known, tuple(event.media), tuple(event.observations), event.sequence)
 
     def picture(self, file_path: str) -> bytes | None:
-        """A file of the package, empty where it is damaged or too large; None where it is not there (#2)."""
+        """The content of a file of the package; empty if damaged or too large, None if not in the package (#2)."""
         return self._tables.files.read(file_path)
 
     def _read_deployments(self) -> None:
@@ -121,7 +126,7 @@ class CamtrapPackage:
             raise DataError(f"{line.where}: id {known!r} is there twice") from error
 
     def _lines(self, table: str, required: tuple[str, ...]) -> Iterator[Line]:
-        """The rows of a table; every required value is there, the deployment is known."""
+        """The rows of a table, after checking that required values are not empty and the deployment is known."""
         for line in self._tables.lines(table, required):
             for column in required:
                 if column not in line.row:

@@ -1,17 +1,18 @@
-"""Takes a Camtrap DP package into the catalogue: places, sequences, pictures, and what machines and people said.
+"""Writes a Camtrap DP package into the catalogue: deployments, sequences, pictures, and all classifications.
 
-Decides how it joins what is there:
-#1 Each event is one sequence of its camera, with an id made of survey and event: two surveys never meet, and the same
-   package again changes nothing. A package that has changed replaces what it said before, never what people here said.
-#2 A deployment that this station knows keeps what the station says of it; one of another camera or place is refused.
-#3 A picture inside the package is stored like a trap's; one elsewhere, or no JPEG, is counted and keeps its address.
-#4 What this very catalogue once exported is known already, and is not taken in twice; what people elsewhere said of it
-   since is.
-#5 An event that an earlier import brought (`known_sequences`) keeps its id and is replaced by a newer package of the
-   same survey, or of the catalogue that tagged it; from any other only what people said since is taken in. So it is
-   from one of release 0.1, which knew no tags, where a later one tells its sequences apart.
+Decides how the package joins the catalogue:
+#1 Each event becomes one sequence of its camera, with an id made of survey and event. So two surveys never share a
+   sequence, and importing a package again changes nothing. A changed package replaces the survey's own rows, never
+   the answers given here.
+#2 A deployment that this station has keeps the station's row; the same id for another camera or place is refused.
+#3 A picture inside the package is stored like a trap's. A picture elsewhere, or a file that is no JPEG, is counted and
+   keeps its address.
+#4 A sequence that this catalogue exported itself is not imported again; new answers of people elsewhere are.
+#5 An event that an earlier import brought (`known_sequences`) keeps its id. A newer package of the same survey, or of
+   the catalogue that tagged it, replaces it. From any other package only new answers are stored, and also from a
+   package of release 0.1 (which has no tags) if a later package has tagged its sequences.
 #6 A picture that was erased here stays erased, and is counted.
-Nothing of it is an alert, an audit, or a sign of life of a trap.
+An import causes no alert and no audit, and does not count as contact with a trap.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ from uncia_collector.catalogue.schema import deployments, frames, observations, 
 from uncia_collector.catalogue.sql import of_sequences, upsert
 from uncia_collector.imports.event import ImportedEvent, pack
 from uncia_collector.imports.known_sequences import KnownSequence, KnownSequences, names_of
-from uncia_collector.imports.opinions import own_key, take_words, take_words_of_others
+from uncia_collector.imports.opinions import own_key, store_answers, store_new_answers
 from uncia_collector.imports.package import CamtrapPackage
 from uncia_collector.ingest.frame_folder import FrameFolder, frame_path
 from uncia_collector.ingest.record_rows import picture_size
@@ -43,30 +44,30 @@ from uncia_contract.datasets.camtrap_package import Row
 from uncia_contract.errors import DataError
 
 EVENTS_AT_ONCE = 50
-ROUNDED_DEGREES = 0.2  # exports round to 0.1, each of two differently
+ROUNDED_DEGREES = 0.2  # exports round to 0.1 degree; two roundings of one place may differ by this much
 
 
 @dataclass
 class ImportCounts:
-    """What a package brought. `media` are stored here, elsewhere (an address, not in the package) or unusable.
+    """What an import counted. `found` is how many media the package lists.
 
-    `found` is how many media the package lists: `media` and those of our own events.
+    `found` = `media` + `media_ours` + `media_known`, and `media` = stored + elsewhere + missing + unusable + erased.
     """
 
     deployments: int = 0
     sequences: int = 0
-    unchanged: int = 0  # of the sequences
-    ours: int = 0  # events that this catalogue exported itself: not taken in
-    answers: int = 0  # ... but new observations of people elsewhere
+    unchanged: int = 0  # sequences that were here already, as they are
+    ours: int = 0  # events that this catalogue exported itself: not imported again
+    answers: int = 0  # new observations of people elsewhere, of sequences that were here already
     found: int = 0
-    media_ours: int = 0
-    media_known: int = 0  # of sequences that another package brought before
+    media_ours: int = 0  # media of `ours`
+    media_known: int = 0  # media of sequences that another package brought before
     media: int = 0
     media_stored: int = 0
-    media_elsewhere: int = 0
-    media_missing: int = 0
-    media_unusable: int = 0
-    media_erased: int = 0  # here, and so not stored again
+    media_elsewhere: int = 0  # at an address
+    media_missing: int = 0  # not in the package
+    media_unusable: int = 0  # no JPEG
+    media_erased: int = 0  # erased here before, and so not stored again
     observations: int = 0
 
     @property
@@ -79,19 +80,19 @@ class ImportCounts:
             f"{self.found} media: {self.media_stored} stored + {self.media_elsewhere} at an address + "
             f"{self.media_missing} not in the package + {self.media_unusable} no JPEG + {self.media_ours} of our own"
             f"{f' + {self.media_known} of sequences known before' if self.media_known else ''}"
-            f"{f' + {self.media_erased} erased here before, and left so' if self.media_erased else ''}"
+            f"{f' + {self.media_erased} erased here before, not stored again' if self.media_erased else ''}"
         )
 
 
 @dataclass
 class _Sequence:
-    """An event on its way into the catalogue."""
+    """An event and the rows that it becomes in the catalogue."""
 
     event: ImportedEvent
     trap: str
     id: str
     record: bytes
-    certain: bool  # whether the deployment's clock was right
+    certain: bool  # the deployment names no timestampIssues
     rows: list[dict[str, Any]]
     erased: frozenset[tuple[str, ...]]  # names of pictures that were erased here
 
@@ -101,13 +102,13 @@ class _Sequence:
 
     @property
     def fingerprint(self) -> str:
-        """What is the same when nothing has changed, files included."""
+        """SHA-256 of the record and the stored pictures: equal if nothing has changed."""
         stored = ",".join(str(row["n"]) for row in self.rows if row["status"] in {"stored", ERASED})
         return hashlib.sha256(self.record + stored.encode()).hexdigest()
 
 
 class SurveyImport:
-    """One package on its way into one catalogue."""
+    """The import of one package into one catalogue."""
 
     def __init__(
         self,
@@ -117,18 +118,26 @@ class SurveyImport:
         now: datetime,
         checklist: Checklist | None = None,
     ) -> None:
-        """Take them; `checklist` is in place of the shipped one."""
+        """Prepare the import; nothing is written before `run`.
+
+        Args:
+            package: what to import.
+            database: the catalogue.
+            folder: where pictures are stored.
+            now: noted as the time of the import.
+            checklist: the station's, in place of the shipped one.
+        """
         self.package, self.database, self.folder, self.now = package, database, folder, now
         self.checklist = checklist or shipped_checklist()
         self.counts = ImportCounts(found=package.media)
         self._shifts: dict[str, float] = {}  # of deployments whose clock was corrected here
-        self._taken: set[str] = set()  # ids of known sequences that an event of this package is
+        self._taken: set[str] = set()  # ids of known sequences that events of this package have taken over
 
     def run(self) -> ImportCounts:
-        """Take it in, some events at a time: an interrupted import is finished by the next.
+        """Import the package, `EVENTS_AT_ONCE` at a time; run an interrupted import again to finish it.
 
         Raises:
-            DataError: a deployment's id belongs to another camera or place here.
+            DataError: a deployment's id belongs to another camera or place in this catalogue.
             StorageError: the data folder cannot be written.
         """
         traps = self._places()
@@ -143,7 +152,7 @@ class SurveyImport:
         return self.counts
 
     def _places(self) -> dict[str, str]:
-        """Write the deployments (#2); the trap of each."""
+        """Write the deployments (#2); return the trap of each, by the deployment's id."""
         traps = {row["id"]: trap_of(row["trap"]) for row, _ in self.package.deployments}
         with self.database.writing() as connection:
             known = {row.id: row for row in connection.execute(select(deployments))}
@@ -152,8 +161,8 @@ class SurveyImport:
                 self._shifts[row["id"]] = 0.0 if there is None else there.clock_shift_s
                 if there is not None and there.trap not in (row["trap"], traps[row["id"]]):
                     raise DataError(
-                        f"deployment {row['id']!r} of {self.package.title!r}: here it is of camera {there.trap!r}, "
-                        f"there of {row['trap']!r}; rename one of them"
+                        f"deployment {row['id']!r} of {self.package.title!r}: its camera is {row['trap']!r}, but this "
+                        f"station's deployment of the same id has camera {there.trap!r}; rename one of them"
                     )
                 if there is not None and there.origin != self.package.name:
                     _check_place(there, row, self.package.title)
@@ -175,7 +184,7 @@ class SurveyImport:
         }  # fmt: skip
 
     def _take(self, events: list[ImportedEvent], trap: str, certain: bool, known: KnownSequences) -> None:
-        there: list[tuple[ImportedEvent, Key]] = []  # of which only new words are taken in
+        there: list[tuple[ImportedEvent, Key]] = []  # here already: only new answers are stored
         coming: list[_Sequence] = []
         with self.database.reading() as connection:
             catalogue = catalogue_id(connection)
@@ -195,10 +204,10 @@ class SurveyImport:
         with self.database.writing() as connection:
             self._write(connection, coming)
             for event, key in there:
-                self.counts.answers += take_words_of_others(connection, key, event, self.checklist)
+                self.counts.answers += store_new_answers(connection, key, event, self.checklist)
 
     def _is_copy(self, event: ImportedEvent, found: list[KnownSequence]) -> bool:
-        """Whether an event is here, and not for this package to write (#5)."""
+        """Whether an event is here already and this package may not replace it (#5); counts it if so."""
         if not found:
             return False
         mark = event.sequence.partition("/")[0]
@@ -211,7 +220,10 @@ class SurveyImport:
         return True
 
     def _id_of(self, event: ImportedEvent, found: list[KnownSequence]) -> str:
-        """The id that an event's sequence has here; of several that were one, the first keeps it (#5)."""
+        """The id of an event's sequence here (#5).
+
+        A package may split a known sequence into several: the first of them keeps its id.
+        """
         own = sequence_of(self.package.name, event)
         if own in {one.id for one in found}:
             return own
@@ -220,7 +232,7 @@ class SurveyImport:
         return free
 
     def _own(self, connection: Connection, event: ImportedEvent, catalogue: str) -> tuple[str, str] | None:
-        """#4: the sequence of one of our traps that it is; None where it is none."""
+        """(trap, id) of the sequence of our own traps that the event is (#4), and count it; None if it is none."""
         key = own_key(event, catalogue)
         if key is None:
             return None
@@ -234,7 +246,7 @@ class SurveyImport:
     def _files(
         self, sequence: _Sequence, stored: dict[tuple[str, str, int], str], erased: frozenset[str]
     ) -> Iterator[tuple[str, bytes]]:
-        """The pictures to write; on the way each frame's row learns what became of it (#3)."""
+        """Yield path and content of each picture to write, and complete the row of each frame (#3)."""
         for media, row in zip(sequence.event.media, sequence.rows, strict=True):
             content = self.package.picture(media["filePath"])
             size = None if content is None else picture_size(content)
@@ -286,20 +298,23 @@ class SurveyImport:
         connection.execute(insert(sequences), [_sequence_row(sequence, self.package.name, self.now)])
         if sequence.rows:
             connection.execute(insert(frames), sequence.rows)
-        take_words(connection, sequence.key, sequence.event, self.checklist)
+        store_answers(connection, sequence.key, sequence.event, self.checklist)
 
 
 def _check_place(there: Any, row: dict[str, Any], title: str) -> None:
-    """Refuse a deployment that is farther from the known one of its id than rounded coordinates can be."""
+    """Refuse a deployment whose place differs from the known one by more than rounding explains."""
     if max(abs(there.latitude - row["latitude"]), abs(there.longitude - row["longitude"])) > ROUNDED_DEGREES:
         raise DataError(
-            f"deployment {row['id']!r} of {title!r}: stands more than {ROUNDED_DEGREES} degrees from the one of that "
-            "id here; rename one of them"
+            f"deployment {row['id']!r} of {title!r}: stands more than {ROUNDED_DEGREES} degrees away from this "
+            "station's deployment of the same id; rename one of them"
         )
 
 
 def trap_of(camera: str) -> str:
-    """A camera's name as a trap's: itself where it is one, else made safe, with a mark that keeps two apart."""
+    """The trap id for a camera's name: the name if it is a valid id, else a safe form of it and six digits of its hash.
+
+    The digits keep two cameras apart whose safe forms are equal.
+    """
     if re.fullmatch(r"[a-z0-9_-]{1,32}", camera):
         return camera
     mark = hashlib.sha256(camera.encode()).hexdigest()[:6]
@@ -307,7 +322,7 @@ def trap_of(camera: str) -> str:
 
 
 def sequence_of(survey: str, event: ImportedEvent) -> str:
-    """#1."""
+    """The id of an event's sequence (#1): a safe form of the event's id and twelve digits of a hash."""
     parts = [survey, event.deployment, event.event, *([event.sequence] if event.sequence else [])]
     mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
     return f"{re.sub('[^A-Za-z0-9_-]+', '-', event.event)[:50]}-{mark}"
@@ -320,7 +335,7 @@ def _stored(connection: Connection, keys: Iterable[tuple[str, str]]) -> dict[tup
 
 
 def _frames(event: ImportedEvent, trap: str, sequence: str) -> list[dict[str, Any]]:
-    """Rows of the event's media, none of them stored yet."""
+    """The rows of an event's frames, before any picture is stored."""
     scores = event.scores()
     rows = []
     for n, media in enumerate(event.media):
@@ -339,7 +354,7 @@ def _sequence_row(sequence: _Sequence, survey: str, now: datetime) -> dict[str, 
     positive = machine is not None and machine.positive
     best = max(rows, key=lambda row: (row["status"] == "stored", row["score"] or 0.0), default={"n": 0})
     return {
-        # What an uncia tagged is grouped as a trap's own: one sequence may be of events of several taxa.
+        # Sequences with an uncia's tag get events as a trap's do: one sequence may belong to events of several taxa.
         "trap": sequence.trap, "id": sequence.id, "event": "" if event.sequence else event.event[:64],
         "started_at": event.started_at, "ended_at": event.ended_at, "received_at": now, "completed_at": now,
         "frames": len(rows), "frames_stored": sum(row["status"] == "stored" for row in rows),

@@ -1,4 +1,4 @@
-"""A survey's wrong clock is put right as a trap's is: pages and exports have the right time, the record its own."""
+"""Correcting the clock of an imported deployment: pages and exports have the right time, the record is unchanged."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ TOLD = [datetime(2026, 4, 30, 23, tzinfo=UTC), datetime(2026, 5, 2, 4, tzinfo=UT
 
 
 def times(stored) -> list[datetime]:
-    """When its sequences began."""
+    """The start times of all sequences, sorted."""
     with stored.database.reading() as connection:
         return [*connection.execute(select(sequences.c.started_at).order_by(sequences.c.started_at)).scalars()]
 
@@ -43,7 +43,7 @@ def frame_times(stored) -> list[datetime]:
 
 @pytest.mark.parametrize("by", ["difference", "picture"])
 def test_sequences_frames_and_events_move(stored, small, by):
-    """By a difference or by one sequence whose time is known; nought takes it back, twice is once."""
+    """By a difference, or by a sequence whose time is known; repeating it changes nothing, zero takes it back."""
     take(small(), stored)
     before = frame_times(stored)
     if by == "picture":
@@ -64,7 +64,7 @@ def test_sequences_frames_and_events_move(stored, small, by):
 
 
 def test_every_row_of_camtrap_dp_has_the_right_time(stored, small):
-    """Media, machine's and people's observations; what was said when, and where, stays."""
+    """Times of media and observations move; all other columns stay."""
     take(small(), stored)
     was = exported(stored)
     shift_clock(stored.database, "d1", BY)
@@ -91,7 +91,7 @@ def written(stored, kind: str) -> str:
     return stream.getvalue().decode("utf-8-sig")
 
 
-def test_every_other_export_has_it_too(stored, small):
+def test_every_other_export_has_the_right_time(stored, small):
     """COCO, scores, observations, training data."""
     take(small(), stored)
     shift_clock(stored.database, "d1", BY)
@@ -104,8 +104,8 @@ def test_every_other_export_has_it_too(stored, small):
         assert row["datetime"].replace("T", " ").startswith(right), kind
 
 
-def test_a_newer_package_is_corrected_as_it_comes(stored, small):
-    """And one that has not changed moves nothing more."""
+def test_a_newer_package_is_corrected_at_import(stored, small):
+    """Importing an unchanged package again does not move the times twice."""
     take(small(), stored)
     shift_clock(stored.database, "d1", BY)
     take(small(), stored)
@@ -114,8 +114,8 @@ def test_a_newer_package_is_corrected_as_it_comes(stored, small):
     assert times(stored) == [at + BY for at in TOLD] and min(frame_times(stored)) == TOLD[0] + BY
 
 
-def test_who_imports_our_export_has_the_right_time(stored, small, tmp_path):
-    """Elsewhere, as if the clock had been right."""
+def test_a_catalogue_that_imports_our_export_has_the_right_time(stored, small, tmp_path):
+    """The times there are the corrected ones."""
     take(small(), stored)
     shift_clock(stored.database, "d1", BY)
     with (tmp_path / "out.zip").open("wb") as file, zipfile.ZipFile(file, "w") as target:
@@ -133,8 +133,8 @@ def test_who_imports_our_export_has_the_right_time(stored, small, tmp_path):
     assert began == [at + BY for at in TOLD]
 
 
-def test_the_page_offers_and_tells_it(on_sqlite, small):
-    """In the list of deployments; the sequence's page says what the survey had."""
+def test_the_page_corrects_a_clock_and_shows_the_correction(on_sqlite, small):
+    """The deployments page corrects the clock; the sequence's page shows the survey's time."""
     take(small(), on_sqlite)
     People(on_sqlite.database).set_user("anara", "snow and rocks", "administrator", NOW)
     client = TestClient(make_app(CollectorSettings(data=str(on_sqlite.root)), on_sqlite.database))

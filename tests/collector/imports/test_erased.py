@@ -1,4 +1,4 @@
-"""Pictures that were erased here are not written back by an import."""
+"""An import does not store again what was erased here."""
 
 from datetime import timedelta
 
@@ -19,8 +19,8 @@ from uncia_collector.settings import sqlite_url
 __all__ = ["small"]
 
 
-def test_what_was_erased_stays_erased_when_its_survey_comes_again(stored, small, tmp_path):
-    """The same package, a changed one, and one that another catalogue made of it: counted, told, never written back."""
+def test_erased_pictures_stay_erased_when_the_survey_is_imported_again(stored, small, tmp_path):
+    """The same package, a changed one, another catalogue's export of it: counted and reported, never stored."""
     package, other = small(), tmp_path / "other"
     other.mkdir()
     elsewhere = Database(sqlite_url(other))
@@ -35,7 +35,7 @@ def test_what_was_erased_stays_erased_when_its_survey_comes_again(stored, small,
 
     again = take(package, stored)
     assert (again.media_erased, again.media_stored, again.unchanged) == (1, 0, again.sequences)
-    assert "1 erased here before, and left so" in again.summary
+    assert "1 erased here before" in again.summary
     changed = take(small(observations=SMALL["observations"].replace("0.93", "0.94")), stored)
     with elsewhere.reading() as connection, (other / "out.zip").open("wb") as stream:
         write_camtrap_dp(connection, stream, "Other", NOW, pictures=True, root=other)

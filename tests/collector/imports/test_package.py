@@ -1,4 +1,4 @@
-"""A package of others on its way into the catalogue: the contract's reader, staged, and a sum that adds up."""
+"""Reading a package: which media and observations are one event, and the counts of an import."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 23, 6, tzinfo=UTC)
 
 @pytest.fixture
 def events(tmp_path):
-    """Writes a package; (event, its media, who said it) of each event."""
+    """Writes a package and reads it; returns (event, ids of its media, people's labels) of each event."""
 
     def read(media, observations, deployments=(DEPLOYMENT,)):
         package = write_package(tmp_path / "package", media, observations, deployments)
@@ -37,7 +37,7 @@ def events(tmp_path):
 
 
 def test_a_burst_that_was_classified_picture_by_picture_is_one_sequence(events):
-    """Media observations without events, as programs export them: the burst rule cuts, nothing is torn."""
+    """Media observations without events: the burst rule makes the sequences, and no burst is split."""
     media = [medium("m1"), medium("m2", "08:00:03"), medium("m3", "09:00:00")]
     said = [observation(f"o{n}", mediaID=f"m{n}") for n in (1, 2, 3)]
     assert [(event, shown) for event, shown, _ in events(media, said)] == [
@@ -47,21 +47,21 @@ def test_a_burst_that_was_classified_picture_by_picture_is_one_sequence(events):
 
 
 def test_observations_of_one_span_are_one_event(events):
-    """Two species, no event ids: one sequence, both said of it."""
+    """Two species with the same times and no event ids: one sequence with both."""
     said = [observation("a"), observation("b", scientificName="Capra sibirica")]
     [(event, shown, people)] = events([medium("m1", "08:00:02")], said)
     assert (event, shown, len(people)) == ("media a", ["m1"], 2)
 
 
-def test_time_lapse_stays_apart_from_the_visit(events):
-    """Taken by the clock while the animal was there: a sequence of its own."""
+def test_a_time_lapse_picture_is_a_sequence_of_its_own(events):
+    """Even if it was taken while an animal triggered the camera."""
     lapse = medium("m2", "08:00:03", captureMethod="timeLapse")
     found = events([medium("m1"), lapse], [observation("a", eventID="1")])
     assert [(event, shown) for event, shown, _ in found] == [("1", ["m1"]), ("media m2", ["m2"])]
 
 
 def test_events_of_two_deployments_with_one_id_are_two(events):
-    """Ids are unique within a deployment alone."""
+    """Event ids are unique only within a deployment."""
     other = {"deploymentID": "d2"}
     media = [medium("m1"), medium("m2", **other)]
     said = [observation("a", eventID="1"), observation("b", eventID="1", **other)]
@@ -69,8 +69,8 @@ def test_events_of_two_deployments_with_one_id_are_two(events):
     assert [(event, shown) for event, shown, _ in found] == [("1", ["m1"]), ("1", ["m2"])]
 
 
-def test_a_probability_without_a_method_is_a_machines(events):
-    """Nobody said it: open for review."""
+def test_an_observation_with_a_probability_and_no_method_is_a_machines(events):
+    """No person classified it, so it is open for review."""
     [(_, _, people)] = events(
         [medium("m1")], [observation("a", classificationMethod="", classificationProbability="1")]
     )
@@ -78,12 +78,12 @@ def test_a_probability_without_a_method_is_a_machines(events):
 
 
 def labelled(package: Path) -> dict[str, str]:
-    """What training calls each medium."""
+    """The label that training gives each medium."""
     return {Path(one.file).stem: one.label for one in read_camtrap_dp(package, ["Panthera_uncia"])}
 
 
-def test_import_and_training_agree_on_whose_word_counts(tmp_path):
-    """Both take the person's ibex, not the machine's leopard, and the machine's where no person spoke."""
+def test_import_and_training_agree_on_whose_label_counts(tmp_path):
+    """Both use the person's label; they use the machine's only if no person classified the event."""
     later = {"eventID": "2", "eventStart": "2026-05-01T09:00:00Z", "eventEnd": "2026-05-01T09:00:09Z"}
     said = [
         observation("a", eventID="1", **BY_MACHINE),
@@ -100,7 +100,7 @@ def test_import_and_training_agree_on_whose_word_counts(tmp_path):
 
 @pytest.fixture
 def package(tmp_path, make_jpeg):
-    """A JPEG in the folder, one at an address, one that is missing, one that is none, a video."""
+    """A package with a JPEG, a picture at an address, a missing file, a damaged file and a video."""
     media = [
         medium("m1", "2026-05-01T13:00:00"),
         medium("m2", "08:00:02", filePath="https://example.org/m2.jpg"),
@@ -120,15 +120,15 @@ SUM = "5 media: 1 stored + 1 at an address + 1 not in the package + 2 no JPEG + 
 
 
 def test_the_sum_of_an_import_adds_up(package, tmp_path, capsys):
-    """Media found = stored + elsewhere + missing + unusable + ours; how a time without an offset was taken is told."""
+    """Media found = stored + elsewhere + missing + unusable + ours; a line says how times without offset were read."""
     assert main(["import", str(package), "--data", str(tmp_path / "station")]) == 0
     told = capsys.readouterr()
     assert SUM in told.out
     assert told.err == f"{package}: times that name no offset: 1 taken with their deployment's\n"
 
 
-def test_what_is_our_own_is_in_the_sum(on_sqlite, sent, tmp_path, capsys):
-    """A station's own export, given to it: two pictures, none of them missing."""
+def test_pictures_of_our_own_are_counted(on_sqlite, sent, tmp_path, capsys):
+    """A station imports its own export: two pictures of our own, none missing."""
     table = tmp_path / "deployments.csv"
     table.write_text(text_of([DEPLOYMENT | {"cameraID": "ridge"}]))
     read_deployments(table, on_sqlite.database)
@@ -144,7 +144,7 @@ def test_what_is_our_own_is_in_the_sum(on_sqlite, sent, tmp_path, capsys):
 
 @pytest.mark.parametrize("top", ["", "survey/"])
 def test_zips_are_imported_alike(package, tmp_path, capsys, top):
-    """Pictures inside the zip; or beside it, where it holds the tables alone."""
+    """The pictures are inside the zip, or beside a zip that holds only the tables."""
     whole, tables = tmp_path / "a" / "whole.zip", tmp_path / "b" / "tables.zip"
     shutil.copytree(package / "media", tmp_path / "b" / "media")
     (tmp_path / "a").mkdir()
@@ -156,7 +156,7 @@ def test_zips_are_imported_alike(package, tmp_path, capsys, top):
         assert SUM in capsys.readouterr().out
 
 
-def test_a_zone_that_is_given_serves_where_deployments_tell_none(package, capsys):
+def test_the_zone_option_is_used_if_deployments_have_no_offset(package, capsys):
     """--utc-offset; without it, UTC."""
     (package / "deployments.csv").write_text(
         text_of([DEPLOYMENT | {"deploymentStart": "2026-01-01T00:00:00", "deploymentEnd": ""}])
@@ -168,7 +168,7 @@ def test_a_zone_that_is_given_serves_where_deployments_tell_none(package, capsys
 
 
 def test_tables_of_another_dialect_are_imported(package, tmp_path, capsys):
-    """Semicolons, another name, a list, another encoding."""
+    """Semicolons, other file names, a list of files, UTF-16."""
     lines = (package / "media.csv").read_text().replace(",", ";").splitlines(keepends=True)
     (package / "one.txt").write_text("".join(lines[:3]), encoding="utf-16")
     (package / "two.txt").write_text(lines[0] + "".join(lines[3:]), encoding="utf-16")
@@ -180,8 +180,8 @@ def test_tables_of_another_dialect_are_imported(package, tmp_path, capsys):
     assert SUM in capsys.readouterr().out
 
 
-def test_what_a_station_exports_teaches(stored, sent, tmp_path):
-    """A confirmed sequence is the animal by either name; a rejected one is not, and no person's word is lost."""
+def test_training_reads_the_answers_that_a_station_exports(stored, sent, tmp_path):
+    """A confirmed sequence has the animal by either of its names; a rejected one has `not_snow_leopard`."""
     table = tmp_path / "deployments.csv"
     table.write_text(text_of([DEPLOYMENT | {"cameraID": "ridge"}]))
     read_deployments(table, stored.database)
@@ -202,7 +202,7 @@ def test_what_a_station_exports_teaches(stored, sent, tmp_path):
 
 
 def test_an_observation_of_another_deployments_medium_is_refused(tmp_path):
-    """As training refuses it."""
+    """The error names both deployments; training refuses it, too."""
     other = {"deploymentID": "d2"}
     said = [observation("a", mediaID="m2")]
     package = write_package(tmp_path / "p", [medium("m2", **other)], said, [DEPLOYMENT, DEPLOYMENT | other])
@@ -218,8 +218,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("content", "told"), BROKEN.values(), ids=BROKEN)
-def test_what_is_no_package_is_one_line_and_exit_2(package, tmp_path, capsys, content, told):
-    """No traceback."""
+def test_another_kind_of_file_is_one_line_and_exit_2(package, tmp_path, capsys, content, told):
+    """The line says what was found, or what was expected; no traceback."""
     (package / "datapackage.json").write_text(content)
     assert main(["import", str(package), "--data", str(tmp_path / "station")]) == 2
     [line] = capsys.readouterr().err.splitlines()

@@ -1,4 +1,4 @@
-"""A package that release 0.1 exported is here; what comes of the same station later, or of ourselves, is not new."""
+"""After an import of release 0.1: newer packages of the same station, and our own exports, bring no copies."""
 
 import io
 import shutil
@@ -22,7 +22,7 @@ NOW = datetime(2026, 12, 2, tzinfo=UTC)
 
 
 class Office:
-    """A catalogue that takes packages in and exports them."""
+    """A catalogue that imports packages and exports them."""
 
     def __init__(self, database: Database, root: Path) -> None:
         self.database, self.root = database, root
@@ -57,7 +57,7 @@ class Office:
 
 @pytest.fixture
 def office(stored, tmp_path):
-    """Somebody's catalogue, on either database."""
+    """A catalogue with an id, on either database."""
     (tmp_path / "office").mkdir()
     stored.database.migrate()  # an id of its own
     return Office(stored.database, tmp_path / "office")
@@ -65,7 +65,7 @@ def office(stored, tmp_path):
 
 @pytest.fixture
 def make_office(tmp_path):
-    """Another one, empty."""
+    """Makes another catalogue, empty."""
 
     def make(name: str) -> Office:
         (tmp_path / name).mkdir()
@@ -89,11 +89,11 @@ def old(request, release):
 SEQUENCES = {"station": 2, "visit": 3}
 
 
-def test_what_its_station_exports_anew_is_not_new(old, office):
-    """Two sequences, and three of one event that were one: each once, as the station has it; twice is once."""
+def test_a_newer_export_of_its_station_brings_no_copies(old, office):
+    """Two sequences, and three that release 0.1 exported as one event: each is here once, as the station has it."""
     package, station = old
     office.take(package)
-    mine = [row for row in station.told() if row[0] != "spring"]  # stands outside of every deployment
+    mine = [row for row in station.told() if row[0] != "spring"]  # spring has no deployment, so it is not exported
     for _ in range(2):
         counts = office.take(station.export())
         assert office.told() == [(*row[:2], row[3], *row[3:]) for row in mine]
@@ -102,7 +102,7 @@ def test_what_its_station_exports_anew_is_not_new(old, office):
 
 
 def test_the_old_package_after_the_new_one_changes_nothing(old, office):
-    """Its events are coarser; what is here already is left as it is."""
+    """Its events are coarser: the sequences that are here already stay as they are."""
     package, station = old
     for one in (package, station.export(), package):
         counts = office.take(one)
@@ -113,15 +113,15 @@ def test_the_old_package_after_the_new_one_changes_nothing(old, office):
 
 
 def test_the_old_package_alone_imports_as_it_did(old, office):
-    """And again without a change."""
+    """The first import brings everything; the second changes nothing."""
     package, _ = old
     first = office.take(package)
     again = office.take(package)
     assert (first.unchanged, again.unchanged) == (0, again.sequences) and again.answers == 0
 
 
-def test_what_we_export_of_it_is_not_new_to_us(old, office):
-    """Nor with other surveys beside it, whose names go before the ids, nor with exact places."""
+def test_importing_our_own_export_of_it_changes_nothing(old, office):
+    """Also with exact places, and with a second survey in the catalogue, which puts a name before each id."""
     package, _ = old
     office.take(package)
     before = office.told()
@@ -137,8 +137,8 @@ def test_what_we_export_of_it_is_not_new_to_us(old, office):
     assert office.take(office.export()).unchanged == len(before) and office.told() == before
 
 
-def test_what_others_said_of_it_since_is_taken_in(old, office, make_office):
-    """A third catalogue has it from us, somebody there answers, and it comes back: no sequence more, one answer."""
+def test_new_answers_of_another_catalogue_are_imported(old, office, make_office):
+    """A third catalogue imports it from us, and somebody there answers: its export brings one answer, no sequence."""
     package, _ = old
     office.take(package)
     third = make_office("third")
@@ -150,8 +150,8 @@ def test_what_others_said_of_it_since_is_taken_in(old, office, make_office):
     assert office.take(third.export()).answers == 0
 
 
-def test_what_was_said_here_of_it_stands(old, office):
-    """After the station's newer package as before."""
+def test_answers_given_here_are_kept(old, office):
+    """The station's newer package does not replace them."""
     package, station = old
     office.take(package)
     review(office.database, office.keys()[0], "relabelled", "bek", NOW, "manul")
@@ -160,7 +160,7 @@ def test_what_was_said_here_of_it_stands(old, office):
 
 
 def test_without_pictures_it_is_known_by_its_ids(old, office):
-    """As exports are unless pictures are asked for."""
+    """An export without pictures (the default) is recognised by the ids of its media."""
     package, station = old
     office.take(package)
     office.take(station.export(pictures=False))
@@ -168,7 +168,7 @@ def test_without_pictures_it_is_known_by_its_ids(old, office):
 
 
 def test_other_pictures_of_the_same_names_are_other_sequences(old, office, make_jpeg):
-    """Two stations that number alike: the pictures tell them apart where no tag does."""
+    """Two stations use the same ids and no tags: the pictures differ, so the sequences do."""
     package, station = old
     office.take(package)
     for n, path in enumerate(sorted(station.root.glob("frames/**/*.jpg"))):
@@ -179,7 +179,7 @@ def test_other_pictures_of_the_same_names_are_other_sequences(old, office, make_
 
 
 def test_a_picture_that_was_erased_stays_erased(old, office):
-    """By whichever package it comes again, and it is told; the rows stay."""
+    """Whichever package brings it again, the summary counts it; the rows stay."""
     package, station = old
     office.take(package)
     with office.database.writing() as connection:
@@ -191,4 +191,4 @@ def test_a_picture_that_was_erased_stays_erased(old, office):
         counts = office.take(one)
         assert not [*office.root.glob("frames/**/*.jpg")] and counts.media_stored == 0
     assert counts.media_erased or counts.media_known
-    assert "erased here before, and left so" in counts.summary
+    assert "erased here before" in counts.summary
