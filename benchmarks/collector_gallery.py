@@ -4,14 +4,15 @@
 
 It fills a catalogue (four years, 40 traps, three frames a sequence, no files), serves the page, and requests the
 gallery like a browser: ten pages into the past, and every combination of trap, state, score, month and label, also
-those without a result. It prints p50, p95, p99 and the slowest in milliseconds over HTTP, the process's memory after
-each round of all addresses, and the time of each page that counts sightings or nights. `--keep` keeps the catalogue for
-the next run; `--postgresql` starts a private server.
+those without a result. It prints p50, p95, p99 and the slowest in milliseconds over HTTP, processor time a page, the
+process's memory after each round of all addresses, and the time of each page that counts sightings or nights. `--keep`
+keeps the catalogue for the next run; `--postgresql` starts a private server.
 """
 
 import argparse
 import http.client
 import json
+import os
 import random
 import sys
 import tempfile
@@ -150,11 +151,27 @@ def resident_mb() -> float:
     return round(pages * 4096 / 1e6, 1)
 
 
-def measure(browser: Browser, requests: int) -> dict[str, object]:
+def cpu_s(server: PostgreSQL | None) -> float:
+    """Processor seconds of this process (page and browser) and of the server: the same on a busy machine."""
+    if server is None:
+        return time.process_time()
+    postmaster = (server.folder / "cluster" / "postmaster.pid").read_text().split()[0]
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = stat.parent.name, stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if pid == postmaster or rest[1] == postmaster:
+            ticks += sum(map(int, rest[11:15] if pid == postmaster else rest[11:13]))
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(browser: Browser, requests: int, server: PostgreSQL | None) -> dict[str, object]:
     """Request all addresses in random order, repeatedly, until that many pages came; return the times."""
     asked = addresses(browser)
     times: dict[str, list[float]] = {address: [] for address in asked}
-    dice, memory = random.Random(7), []
+    dice, memory, began = random.Random(7), [], cpu_s(server)
     while sum(map(len, times.values())) < requests:
         for address in dice.sample(asked, len(asked)):
             times[address].append(browser.get(address)[1])
@@ -165,6 +182,7 @@ def measure(browser: Browser, requests: int) -> dict[str, object]:
     return {
         "combinations": len(asked),
         "pages": len(every),
+        "cpu_ms_per_page": round(1000 * (cpu_s(server) - began) / len(every), 1),
         "p50_ms": round(every[len(every) // 2], 1),
         "p95_ms": round(every[int(len(every) * 0.95)], 1),
         "p99_ms": round(every[int(len(every) * 0.99)], 1),
@@ -204,7 +222,7 @@ def main() -> None:
         browser = Browser(server.address)
         browser.log_in()
         figures = {"sequences": arguments.sequences, "database": database.engine.dialect.name} | measure(
-            browser, arguments.requests
+            browser, arguments.requests, own
         )
         figures["counting_ms"] = counting(browser)
         server.stop()
